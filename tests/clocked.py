@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from edge_rt.board.readers.clocks import CpuFreq
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 
 
 def clocks(low: float, top: float, allowed: float | None = None) -> dict[str, float]:
@@ -27,6 +27,6 @@ def clocked(sysfs: Path, *policies: dict[str, float]) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         for name, ghz in files.items():
             (folder / name).write_text(f"{ghz * 1e6:.0f}\n")
-    sampler = Sampler([CpuFreq(sysfs)])
+    sampler = BoardSampler([CpuFreq(sysfs)])
     sampler.step(time.monotonic())
     return SimpleNamespace(sampler=sampler, supply=None)

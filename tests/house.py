@@ -69,11 +69,11 @@ from edge_rt.governor.status import changed, governor_state
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import Pairs
+from edge_rt.models.pairs import ModelPairs
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import Refused, Task
+from edge_rt.models.templates.task import TemplateRefusal, TemplateTask
 from edge_rt.models.templates.worker import Templates
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
@@ -378,9 +378,9 @@ class FakeTemplating:
     def __init__(self) -> None:
         self.templates = Templates()
 
-    async def fill(self, task: Task, client: str | None = None) -> str:
+    async def fill(self, task: TemplateTask, client: str | None = None) -> str:
         told = self.templates.fill(msgspec.json.encode(task))
-        if isinstance(told, Refused):
+        if isinstance(told, TemplateRefusal):
             raise told.error()
         return told.prompt
 
@@ -522,8 +522,8 @@ class House:
         return self.changes
 
     @property
-    def pairs(self) -> Pairs:
-        return Pairs(Path("/nonexistent"), self.known_pairs)
+    def pairs(self) -> ModelPairs:
+        return ModelPairs(Path("/nonexistent"), self.known_pairs)
 
     def default(self, named: str | None) -> ModelRecord | None:
         assert named is None

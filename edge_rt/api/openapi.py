@@ -39,7 +39,7 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, PlanReport, Progress
 from edge_rt.core.reports.router import RouterReport
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.learner import Which
+from edge_rt.routing.quality.learner import ArmFilter
 
 JSON, EVENTS = "application/json", "text/event-stream"
 Struct = type[msgspec.Struct]
@@ -116,7 +116,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/edge/v1/feedback"): Operation("Mark an answer as good or bad.", Feedback, Marked),
     ("GET", "/edge/v1/router"): Operation("Show what the router has learnt.", reply=RouterReport),
     ("POST", "/edge/v1/router/reset"): Operation(
-        "Forget what the router has learnt (administers).", Which, Reset
+        "Forget what the router has learnt (administers).", ArmFilter, Reset
     ),
     ("GET", "/edge/v1/cache"): Operation("Show what is cached.", reply=CacheReport),
     ("POST", "/edge/v1/cache/purge"): Operation(

@@ -86,7 +86,7 @@ class Service(Protocol):
         """What the router has learnt."""
         ...
 
-    def reset_router(self, which: learner.Which) -> int:
+    def reset_router(self, which: learner.ArmFilter) -> int:
         """Forget that; of how many arms in a context."""
         ...
 

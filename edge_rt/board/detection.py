@@ -19,7 +19,7 @@ _DMI = ("sys_vendor", "product_name", "board_name")
 
 
 @dataclass(frozen=True)
-class Identity:
+class MachineIdentity:
     """Everything by which a board can be told; None or empty where the machine does not say."""
 
     model: str | None = None  # of the device tree
@@ -32,7 +32,7 @@ class Identity:
     super_modes: bool = False  # NVIDIA's Super power modes are installed
 
     @classmethod
-    def read(cls, root: Path = Path("/")) -> Identity:
+    def read(cls, root: Path = Path("/")) -> MachineIdentity:
         """What is under `root`; a file that is missing or senseless counts as silent."""
         model, compatible, dts = _device_tree(root)
         cpuinfo = _fields(_text(root / "proc/cpuinfo"))
@@ -169,10 +169,10 @@ class _Sign:
 
 def detect(boards: Mapping[str, Recognisable], root: Path = Path("/")) -> Detection | None:
     """The profile in `boards` of the machine whose files lie under `root`, or None."""
-    return recognise(boards, Identity.read(root))
+    return recognise(boards, MachineIdentity.read(root))
 
 
-def recognise(boards: Mapping[str, Recognisable], identity: Identity) -> Detection | None:
+def recognise(boards: Mapping[str, Recognisable], identity: MachineIdentity) -> Detection | None:
     """The profile in `boards` that fits `identity` best; of equals the last, a user's own."""
     best: tuple[tuple[int, int, bool], Detection] | None = None
     for name, board in boards.items():
@@ -185,7 +185,7 @@ def recognise(boards: Mapping[str, Recognisable], identity: Identity) -> Detecti
     return best[1] if best else None
 
 
-def _sign(board: Recognisable, identity: Identity) -> _Sign | None:
+def _sign(board: Recognisable, identity: MachineIdentity) -> _Sign | None:
     """What tells most: a module's number more than the name of the kit that it sits in."""
     if board.match.super_modes and not identity.super_modes:
         return None
@@ -193,7 +193,7 @@ def _sign(board: Recognisable, identity: Identity) -> _Sign | None:
     return max(signs, key=lambda sign: (sign.weight, sign.rank), default=None)
 
 
-def _signs(board: Recognisable, identity: Identity) -> Iterator[_Sign]:
+def _signs(board: Recognisable, identity: MachineIdentity) -> Iterator[_Sign]:
     marks = board.match
     fits = _memory_fits(board.memory_sizes_bytes, identity.memory_bytes)
     exact: Confidence = "exact" if fits else "family"
@@ -206,7 +206,7 @@ def _signs(board: Recognisable, identity: Identity) -> Iterator[_Sign]:
 
 
 def _found(
-    identity: Identity,
+    identity: MachineIdentity,
     part_numbers: Sequence[str],
     compatible: Sequence[str],
     models: Sequence[str],

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_rt.board.readers.base import PATIENCE_S, PENDING, Hung, Reader, Skipped, within
-from edge_rt.board.readers.bounds import Known
-from edge_rt.board.readers.clocks import CpuFreq, DevFreq, Gpu
+from edge_rt.board.readers.bounds import RailFacts
+from edge_rt.board.readers.clocks import CpuFreq, DevFreq, GpuReader
 from edge_rt.board.readers.cpu import CpuLoad, Pid
-from edge_rt.board.readers.heat import Fan, HwmonTemp, Thermal, ThermalThrottle
-from edge_rt.board.readers.memory import Memory, Pressure
+from edge_rt.board.readers.heat import FanReader, HwmonTemp, ThermalReader, ThermalThrottle
+from edge_rt.board.readers.memory import MemoryReader, Pressure
 from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon, Ina3221Iio
 from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c, RawChip, WordBus, open_bus
 from edge_rt.board.readers.power.jtop import Jtop, JtopClient
 from edge_rt.board.readers.power.modelled import Coefficients, ModelledPower
 from edge_rt.board.readers.power.rails import Ina238
 from edge_rt.board.readers.power.rapl import Rapl
-from edge_rt.board.readers.raspberry_pi import PiPmic, PiThrottled, PiVolt
+from edge_rt.board.readers.raspberry_pi import PiPmicReader, PiThrottled, PiVolt
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.readers.videocore import Firmware, FirmwareFiles, Mailbox, Vcgencmd
 
@@ -52,7 +52,7 @@ class WantedReaders:
     jtop: Callable[[], JtopClient] | None = None
     model: Coefficients | None = None
     measured: Callable[[Collection[str]], bool] = bool
-    known: Known = Known()  # noqa: RUF009 - it is frozen
+    known: RailFacts = RailFacts()  # noqa: RUF009 - it is frozen
     group: str = "edge-rt"
 
 
@@ -86,21 +86,21 @@ def discover(
         "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
         "ina238": lambda: Ina238(sysfs, io=io, known=known),
         "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
-        "thermal": lambda: Thermal(sysfs, io=io),
+        "thermal": lambda: ThermalReader(sysfs, io=io),
         "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
         "pi-throttled": lambda: PiThrottled(sysfs, firmware, pace_s(0.5), io=io),
         "rpi_volt": lambda: PiVolt(sysfs, io=io),
-        "fan": lambda: Fan(sysfs, io=io),
+        "fan": lambda: FanReader(sysfs, io=io),
         "cpufreq": lambda: CpuFreq(sysfs, io=io),
         "devfreq": lambda: DevFreq(sysfs, io=io),
-        "gpu": lambda: Gpu(sysfs, io=io),
+        "gpu": lambda: GpuReader(sysfs, io=io),
         "thermal_throttle": lambda: ThermalThrottle(sysfs, io=io),
         "cpu-load": lambda: CpuLoad(proc, wanted.processes, io=io, clock=clock),
-        "memory": lambda: Memory(proc, io=io),
+        "memory": lambda: MemoryReader(proc, io=io),
         "pressure": lambda: Pressure(proc, io=io, clock=clock),
     }
     if firmware is not None:
-        makers["pi-pmic"] = lambda: PiPmic(firmware, pace_s(0.25), known)
+        makers["pi-pmic"] = lambda: PiPmicReader(firmware, pace_s(0.25), known)
     else:
         skipped.append(Skipped("pi-pmic", f"no {roots.dev}/vcio and no vcgencmd"))
     trials = _Trials(skipped, patience_s)

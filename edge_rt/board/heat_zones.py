@@ -9,9 +9,9 @@ from re import Pattern
 from typing import Literal, NamedTuple
 
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.readers.heat import HwmonTemp, Thermal
-from edge_rt.board.sampler import Sampler
-from edge_rt.board.stuck_zones import Stuck
+from edge_rt.board.readers.heat import HwmonTemp, ThermalReader
+from edge_rt.board.sampler import BoardSampler
+from edge_rt.board.stuck_zones import StuckZones
 
 Sort = Literal["chip", "unknown", "foreign"]
 
@@ -78,7 +78,7 @@ _OTHERS = "there are zones of the chip"
 
 
 @dataclass(frozen=True)
-class Zone:
+class HeatZone:
     """One temperature.
 
     `chip` tells whether the zone's name is one of the chip's. `apart` is the reason for which the
@@ -114,7 +114,7 @@ class HeatZones:
 
     def __init__(
         self,
-        sampler: Sampler,
+        sampler: BoardSampler,
         listed: Mapping[str, bool] | None = None,
         profile_c: float | None = None,
     ) -> None:
@@ -124,7 +124,7 @@ class HeatZones:
         self.zones = tuple(_zones(sampler, listed or {}))
         self._sampler, self._profile_c = sampler, profile_c
         self._chip = [zone for zone in self.zones if zone.chip and not zone.apart]
-        self._stuck = Stuck(len(self._chip))
+        self._stuck = StuckZones(len(self._chip))
         self._seen = False  # whether any temperature of the chip was ever read
         self._parts = dict(_parts(sampler, self._chip))
         readings = sampler.readings()
@@ -132,7 +132,7 @@ class HeatZones:
         sampler.subscribe(self._take)
 
     @property
-    def counting(self) -> list[Zone]:
+    def counting(self) -> list[HeatZone]:
         """The zones that count now, whether they can be read or not."""
         if not self._seen:
             return [zone for zone in self.zones if not zone.apart and not zone.chip] or self._chip
@@ -158,7 +158,7 @@ class HeatZones:
         """The lowest trip point of all zones that count, whether they can be read or not."""
         return min((c for _, c in self._trips(self.counting) if c is not None), default=None)
 
-    def _trips(self, zones: Collection[Zone]) -> Iterator[tuple[Zone, float | None]]:
+    def _trips(self, zones: Collection[HeatZone]) -> Iterator[tuple[HeatZone, float | None]]:
         lent = (z.own_c for z in zones if z.own_c is not None and not z.name.startswith(_CARD))
         told_c = min(lent, default=self._profile_c)
         for zone in zones:
@@ -190,7 +190,7 @@ def nearest(zones: Iterable[ZoneTemp]) -> ZoneTemp | None:
     )
 
 
-def _zones(sampler: Sampler, listed: Mapping[str, bool]) -> Iterator[Zone]:
+def _zones(sampler: BoardSampler, listed: Mapping[str, bool]) -> Iterator[HeatZone]:
     own = dict(_own(sampler.readers))
     channels = sampler.channels
     names = {channel.name for channel in channels}
@@ -203,7 +203,7 @@ def _zones(sampler: Sampler, listed: Mapping[str, bool]) -> Iterator[Zone]:
                 apart = "the profile leaves it out"
             elif "Tctl" in name and name.replace("Tctl", "Tdie") in names:
                 apart = "Tdie is the same without an offset for fans"
-            yield Zone(place, name, sort == "chip", apart, own.get(name))
+            yield HeatZone(place, name, sort == "chip", apart, own.get(name))
 
 
 def _own(readers: Iterable[Reader]) -> Iterator[tuple[str, float]]:
@@ -218,7 +218,7 @@ def _own(readers: Iterable[Reader]) -> Iterator[tuple[str, float]]:
 def _published(reader: Reader) -> Iterator[tuple[str, float]]:
     if isinstance(reader, HwmonTemp):
         yield from reader.limits_c.items()
-    elif isinstance(reader, Thermal):
+    elif isinstance(reader, ThermalReader):
         for zone in reader.zones:
             brakes = [trip.temp_c for trip in zone.trips if trip.kind in _BRAKES]
             real = [c for c in brakes if c >= _LIMITS_C[0]]
@@ -226,7 +226,9 @@ def _published(reader: Reader) -> Iterator[tuple[str, float]]:
                 yield zone.name, min(real)
 
 
-def _parts(sampler: Sampler, zones: Sequence[Zone]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+def _parts(
+    sampler: BoardSampler, zones: Sequence[HeatZone]
+) -> Iterator[tuple[int, list[tuple[int, int]]]]:
     """For each reader's id, its zones of the chip: number of the zone and index of its value."""
     numbers = {zone.place: number for number, zone in enumerate(zones)}
     first = 0

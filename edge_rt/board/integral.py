@@ -67,7 +67,7 @@ class Integral:
         return Energy(self._energy_j, self._covered_s, self._missing_s)
 
 
-class Count:
+class CounterMeter:
     """Joules of a counter, which goes on counting while nobody reads it.
 
     A gap in the readings is thus covered by the next one, unless the counter started anew.

@@ -16,10 +16,10 @@ from edge_rt.board.integral import Energy
 from edge_rt.board.profile import choose, roots, simulated_board, wanted
 from edge_rt.board.readers.base import PATIENCE_S, Reader, hung
 from edge_rt.board.readers.cpu import Pid
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
 from edge_rt.board.snapshot import BoardSnapshot, hottest_c, nothing_yet, report
-from edge_rt.board.supply import Supply, find_supply
+from edge_rt.board.supply import SupplyRails, find_supply
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
 
@@ -102,7 +102,7 @@ class BoardMonitor:
         return self._simulated is not None and self._simulated.gpu
 
     @property
-    def supply(self) -> Supply | None:
+    def supply(self) -> SupplyRails | None:
         """The rails whose sum is the board's power; None where nothing tells it."""
         return self._felt.supply if self._felt else None
 
@@ -173,7 +173,7 @@ class BoardMonitor:
         chosen = choose(self._named, self._root, self._paths)
         extra = wanted(chosen.board, self._root, self._processes)
         found = discover(roots(self._root), extra, clock=self._clock)
-        sampler = Sampler(found.readers, self._clock)
+        sampler = BoardSampler(found.readers, self._clock)
         step_all(sampler, self._clock(), FIRST)
         supply = find_supply(chosen.board, sampler)
         return BoardSnapshot(self._root, chosen, sampler, found.skipped, supply)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_rt.board.detection import detect
 from edge_rt.board.discovery import Roots, WantedReaders
-from edge_rt.board.readers.bounds import Known
+from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.cpu import Pid
 from edge_rt.board.readers.power.ina3221_i2c import raw_chips
 from edge_rt.board.readers.power.jtop import connect
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Chosen:
+class BoardChoice:
     """The profile in use and the name by which clients know it; both None on an unknown board."""
 
     board: Board | None = None
     name: BoardName | None = None
 
 
-def choose(configured: str | None, root: Path, paths: Paths) -> Chosen:
+def choose(configured: str | None, root: Path, paths: Paths) -> BoardChoice:
     """The profile that the configuration names, else that of the board below `root`.
 
     Faulty profiles are logged and left out.
@@ -46,13 +46,15 @@ def choose(configured: str | None, root: Path, paths: Paths) -> Chosen:
         board = boards.get(configured)
         if board is None:
             log.error("there is no usable board profile %r: going on without one", configured)
-            return Chosen()
-        return Chosen(board, BoardName(board.id, board.name, "the configuration", "configured"))
+            return BoardChoice()
+        return BoardChoice(
+            board, BoardName(board.id, board.name, "the configuration", "configured")
+        )
     found = detect(boards, root)
     if found is None:
-        return Chosen()
+        return BoardChoice()
     board = boards[found.board]
-    return Chosen(board, BoardName(board.id, board.name, found.by, found.confidence))
+    return BoardChoice(board, BoardName(board.id, board.name, found.by, found.confidence))
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wan
         jtop=connect if root == Path("/") else None,
         model=None if board is None else _model(board),
         measured=partial(measured, board),
-        known=Known() if board is None else known_of(board),
+        known=RailFacts() if board is None else known_of(board),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from edge_rt.board.integral import Energy, Meter
 from edge_rt.board.readers.base import Channel, Kind, Reader, Skipped, hung
 from edge_rt.board.readers.gauges import GaugeReader
-from edge_rt.board.track import Reading, Track
+from edge_rt.board.track import ChannelReading, Track
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ HUNG = 30  # before it is left out
 Subscriber = Callable[[float, Reader, Sequence["float | None"]], None]
 
 
-class Sampler:
+class BoardSampler:
     """Steps through the readers that are due; one thread steps, any thread may ask.
 
     No lock is held while a sensor is read, so asking never waits for hardware. A reader whose
@@ -135,7 +135,7 @@ class Sampler:
         with self._lock:
             return next(track.pace_s for track in self._tracks if track.reader is reader)
 
-    def reading(self, name: str, kind: Kind) -> Reading | None:
+    def reading(self, name: str, kind: Kind) -> ChannelReading | None:
         """One channel as it stands; None where there is no such channel."""
         place = self._places.get((name, kind))
         if place is None:
@@ -143,7 +143,7 @@ class Sampler:
         with self._lock:
             return place[0].reading(place[1], self._clock())
 
-    def readings(self) -> list[Reading]:
+    def readings(self) -> list[ChannelReading]:
         """Every channel as it stands, in the order of `channels`."""
         now_s = self._clock()
         with self._lock:

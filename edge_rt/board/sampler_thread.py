@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Collection
 
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.sampler import HUNG, LOOK_S, Sampler
+from edge_rt.board.sampler import HUNG, LOOK_S, BoardSampler
 
 log = logging.getLogger(__name__)
 
 
-def step_all(sampler: Sampler, now_s: float, looks: int = HUNG, look_s: float = LOOK_S) -> None:
+def step_all(
+    sampler: BoardSampler, now_s: float, looks: int = HUNG, look_s: float = LOOK_S
+) -> None:
     """Step `sampler` once, and wait for each read until `looks` looks have found it."""
     stepper = _stepping(sampler, now_s)
     while waits := stepper if stepper.is_alive() else sampler.awaited(looks):
@@ -22,7 +24,7 @@ def step_all(sampler: Sampler, now_s: float, looks: int = HUNG, look_s: float = 
             stepper = _stepping(sampler, now_s)
 
 
-def _stepping(sampler: Sampler, now_s: float) -> threading.Thread:
+def _stepping(sampler: BoardSampler, now_s: float) -> threading.Thread:
     thread = threading.Thread(target=sampler.step, args=(now_s,), daemon=True)
     thread.start()
     return thread
@@ -40,7 +42,7 @@ class SamplerThread:
 
     def __init__(
         self,
-        sampler: Sampler,
+        sampler: BoardSampler,
         clock: Callable[[], float] = time.monotonic,
         look_s: float = LOOK_S,
     ) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from edge_rt.board.heat_zones import HeatZones, ZoneTemp, hottest, nearest
-from edge_rt.board.profile import UNKNOWN, Chosen
+from edge_rt.board.profile import UNKNOWN, BoardChoice
 from edge_rt.board.readers.base import Skipped
 from edge_rt.board.readers.sysfs import NOT_REGULAR
-from edge_rt.board.sampler import Sampler
-from edge_rt.board.supply import Supply, doubts
-from edge_rt.board.track import UNREAD, Reading
+from edge_rt.board.sampler import BoardSampler
+from edge_rt.board.supply import SupplyRails, doubts
+from edge_rt.board.track import UNREAD, ChannelReading
 from edge_rt.config.board import Thermal
 from edge_rt.core.reports.board import BoardReport, ChannelState, HeatState, NotRead, RailEnergy
 from edge_rt.core.reports.board import Supply as SupplyState
@@ -30,10 +30,10 @@ class BoardSnapshot:
     """The outcome of one look at the board below `root`."""
 
     root: Path
-    chosen: Chosen
-    sampler: Sampler
+    chosen: BoardChoice
+    sampler: BoardSampler
     skipped: tuple[Skipped, ...]
-    supply: Supply | None
+    supply: SupplyRails | None
 
     @property
     def simulated(self) -> bool:
@@ -172,7 +172,7 @@ def nothing_yet(root: Path, left_out: dict[str, str] | None = None) -> BoardRepo
     )
 
 
-def _by_reader(sampler: Sampler) -> Iterator[tuple[str, Reading]]:
+def _by_reader(sampler: BoardSampler) -> Iterator[tuple[str, ChannelReading]]:
     """Each channel as it stands, with the name of its reader."""
     names = [reader.name for reader in sampler.readers for _ in reader.channels]
     yield from zip(names, sampler.readings(), strict=True)
@@ -213,7 +213,9 @@ def _energies(felt: BoardSnapshot) -> list[RailEnergy]:
     ]
 
 
-def _channel(felt: BoardSnapshot, reader: str, reading: Reading, now_s: float) -> ChannelState:
+def _channel(
+    felt: BoardSnapshot, reader: str, reading: ChannelReading, now_s: float
+) -> ChannelState:
     channel = reading.channel
     return ChannelState(
         reader=reader,

@@ -28,7 +28,7 @@ class _Run:
     stuck: bool = False
 
 
-class Stuck:
+class StuckZones:
     """Watches the zones of one chip; `reasons` holds the zones that are stuck.
 
     A zone is stuck when it stays the same to the last digit while the mean of another zone over

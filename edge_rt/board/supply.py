@@ -9,10 +9,10 @@ from typing import Literal
 
 from edge_rt.board.integral import Energy, RailSum
 from edge_rt.board.readers.base import PENDING, Quality, Reader
-from edge_rt.board.readers.bounds import Known
+from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
-from edge_rt.board.sampler import Sampler
-from edge_rt.board.track import Reading
+from edge_rt.board.sampler import BoardSampler
+from edge_rt.board.track import ChannelReading
 from edge_rt.config.board import Board
 
 # A part of a rail may read higher than the whole by this factor and these watts: rails are measured
@@ -22,24 +22,24 @@ _MODE = re.compile(r"(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about what it d
 _TOLERANCE = 0.05  # relative, of a shunt
 
 
-def known_of(board: Board) -> Known:
+def known_of(board: Board) -> RailFacts:
     """What the profile states of rails, against which readings are checked."""
     shunts = {label: ohms for label, rail in board.rails.items() if (ohms := rail.shunt_ohm)}
     draw = board.draw
     stated = [figure.value for figure in (draw.range_max_w, draw.supply_w, draw.loaded_w) if figure]
     stated += [mode.drawn_w for mode in board.power_modes.values() if mode.drawn_w]
     stated += [float(found[1]) for name in board.power_modes if (found := _MODE.fullmatch(name))]
-    return Known(shunts, max(stated, default=None))
+    return RailFacts(shunts, max(stated, default=None))
 
 
-def doubts(board: Board | None, sampler: Sampler) -> dict[str, str]:
+def doubts(board: Board | None, sampler: BoardSampler) -> dict[str, str]:
     """Why the readings of a rail are not to be trusted, by its name."""
     if board is None:
         return {}
     return dict(_foreign_shunts(board, sampler)) | dict(_larger_parts(board, _powers(sampler)))
 
 
-def shunts(sampler: Sampler) -> dict[str, float]:
+def shunts(sampler: BoardSampler) -> dict[str, float]:
     """The shunts in ohms that the kernel's driver assumes, by rail."""
     readers = [reader for reader in sampler.readers if isinstance(reader, Ina3221Hwmon)]
     return {rail: ohms for reader in readers for rail, ohms in reader.shunts.items()}
@@ -50,12 +50,12 @@ def agrees(ohms: float | None, stated: float) -> bool:
     return ohms is None or abs(ohms / stated - 1.0) <= _TOLERANCE
 
 
-def _powers(sampler: Sampler) -> dict[str, float]:
+def _powers(sampler: BoardSampler) -> dict[str, float]:
     found = [r for r in sampler.readings() if r.channel.kind == "power_w"]
     return {r.channel.name: r.value for r in reversed(found) if r.value is not None}
 
 
-def _foreign_shunts(board: Board, sampler: Sampler) -> Iterator[tuple[str, str]]:
+def _foreign_shunts(board: Board, sampler: BoardSampler) -> Iterator[tuple[str, str]]:
     for rail, ohms in shunts(sampler).items():
         stated = known_of(board).shunts.get(rail)
         if stated is not None and not agrees(ohms, stated):
@@ -90,10 +90,10 @@ _COUNTER_STEP_S = {"rapl": 0.001, "modelled": 0.01}
 _STEPS = 20  # that a request must last for one step more or less to be 5 % at most
 
 
-class Supply:
+class SupplyRails:
     """Rails that do not overlap, taken together; the sampler reads them."""
 
-    def __init__(self, sampler: Sampler, rails: Sequence[str], covers: Covered) -> None:
+    def __init__(self, sampler: BoardSampler, rails: Sequence[str], covers: Covered) -> None:
         """KeyError where the sampler has no power of one of the `rails`."""
         owners = [_owner(sampler, rail) for rail in rails]
         self._sampler = sampler
@@ -138,7 +138,7 @@ class Supply:
             self._sum.add(self._sampler.metered(self._metered))
 
 
-def find_supply(board: Board | None, sampler: Sampler) -> Supply | None:
+def find_supply(board: Board | None, sampler: BoardSampler) -> SupplyRails | None:
     """The best total that can be read; None in doubt, since rails may be parts of others.
 
     The sampler must have read everything once. The profile's totals come first; where none of
@@ -148,12 +148,12 @@ def find_supply(board: Board | None, sampler: Sampler) -> Supply | None:
     readable = _readable(sampler)
     total = None if board is None else board.total(readable)
     if total is not None:
-        return Supply(sampler, total.rails, total.covers)
+        return SupplyRails(sampler, total.rails, total.covers)
     modelled = [rail for rail in readable if _owner(sampler, rail)[0].name == "modelled"]
     if modelled:
-        return Supply(sampler, modelled[:1], "board")
+        return SupplyRails(sampler, modelled[:1], "board")
     named = _named(readable)
-    return Supply(sampler, named, _TOTALS[named[0]]) if len(named) == 1 else None
+    return SupplyRails(sampler, named, _TOTALS[named[0]]) if len(named) == 1 else None
 
 
 def measured(board: Board | None, readable: Collection[str]) -> bool:
@@ -165,14 +165,14 @@ def _named(readable: Collection[str]) -> list[str]:
     return [rail for rail in dict.fromkeys(readable) if rail in _TOTALS]
 
 
-def _readable(sampler: Sampler) -> list[str]:
+def _readable(sampler: BoardSampler) -> list[str]:
     """Channels of power that have a value now, or will have one at the next read."""
     powers = [r for r in sampler.readings() if r.channel.kind == "power_w"]
     names = [r.channel.name for r in powers if r.value is not None or r.error == PENDING]
     return list(dict.fromkeys(names))
 
 
-def _owner(sampler: Sampler, rail: str) -> tuple[Reader, Quality]:
+def _owner(sampler: BoardSampler, rail: str) -> tuple[Reader, Quality]:
     """The reader that gives the power of `rail`, and the quality of what it gives."""
     for reader in sampler.readers:
         for channel in reader.channels:
@@ -181,7 +181,7 @@ def _owner(sampler: Sampler, rail: str) -> tuple[Reader, Quality]:
     raise KeyError(rail)
 
 
-def _silent_s(reading: Reading | None, now_s: float) -> float:
+def _silent_s(reading: ChannelReading | None, now_s: float) -> float:
     if reading is None:
         return math.inf
     if reading.value is not None or reading.error == PENDING:
@@ -189,7 +189,7 @@ def _silent_s(reading: Reading | None, now_s: float) -> float:
     return math.inf if reading.time_s is None else now_s - reading.time_s
 
 
-def _resolution_s(sampler: Sampler, reader: Reader) -> float:
+def _resolution_s(sampler: BoardSampler, reader: Reader) -> float:
     # Without a counter, what begins and ends between two readings may leave no trace.
     pace_s, step_s = sampler.pace_s(reader), _COUNTER_STEP_S.get(reader.name)
     if step_s is None:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
-from edge_rt.board.integral import Count, Integral, Meter
+from edge_rt.board.integral import CounterMeter, Integral, Meter
 from edge_rt.board.readers.base import Channel, Reader, Skipped
 
 
-class Ring:
+class ReadingHistory:
     """Rows of a time and some values; the oldest row makes room for the newest."""
 
     def __init__(self, columns: int, capacity: int) -> None:
@@ -50,7 +50,7 @@ PACE_HIGH_S = 1.0  # a slower reader leaves gaps: what lies between its reads wo
 
 
 @dataclass(frozen=True)
-class Reading:
+class ChannelReading:
     """A channel as it stands.
 
     `value` is None where there is no current one, and `error` says why. `last` is the last good
@@ -79,7 +79,7 @@ class Track:
         self._gap_periods = gap_periods
         self._durations = deque[float](maxlen=2)  # of the last reads
         self._intervals = deque[float](maxlen=5)  # between them
-        self.ring = Ring(size, max(2, math.ceil(history_s / reader.period_s)))
+        self.ring = ReadingHistory(size, max(2, math.ceil(history_s / reader.period_s)))
         self.meters = _meters(reader.channels, self.gap_s)
         self.thread: threading.Thread | None = None  # that reads it now
         self.looks = 0  # that have found this read
@@ -139,14 +139,14 @@ class Track:
         beat = self.due_s + self.reader.period_s
         self.due_s = beat if beat > now_s else now_s + self.reader.period_s
 
-    def reading(self, index: int, now_s: float) -> Reading:
+    def reading(self, index: int, now_s: float) -> ChannelReading:
         """One channel as it stands at `now_s`."""
         channel, last = self.reader.channels[index], self._last[index]
         time_s = None if last is None else self._last_s[index]
         blocked = self.blocked and self.blocked.reason
         error = blocked or self._overdue(now_s) or self._errors[index]
         value = last if error is None and time_s == self._read_s else None
-        return Reading(channel, value, last, time_s, error)
+        return ChannelReading(channel, value, last, time_s, error)
 
     def _overdue(self, now_s: float) -> str | None:
         if self._read_s is None:
@@ -165,6 +165,6 @@ def _meters(channels: Sequence[Channel], gap_s: float) -> list[tuple[str, int, M
     for index, channel in enumerate(channels):
         if channel.kind == "power_w":
             counter = counters.get(channel.name)
-            meter = Integral(gap_s) if counter is None else Count()
+            meter = Integral(gap_s) if counter is None else CounterMeter()
             meters.append((channel.name, index if counter is None else counter, meter))
     return meters

@@ -18,7 +18,7 @@ class LoadConfig(NamedTuple):
     kv_type: str
 
 
-class Setting(msgspec.Struct, frozen=True):
+class RunConfig(msgspec.Struct, frozen=True):
     """A file of the store with all that is chosen about running it.
 
     `mode` is how tokens are decided on; "single" is one model by itself, others may take a smaller

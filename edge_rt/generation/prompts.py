@@ -12,7 +12,7 @@ from edge_rt.models.formats.description import special_tokens
 from edge_rt.models.formats.gguf import read_tokens
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import Task, Template
+from edge_rt.models.templates.task import Template, TemplateTask
 
 
 class Vocabulary(NamedTuple):
@@ -55,7 +55,9 @@ class Prompting:
         template, longest = await self._vocabulary(entry)
         if longest is not None:
             _refuse_what_cannot_fit(messages, longest, context)
-        return await self._templating.fill(Task(template, messages, tools, variables), client)
+        return await self._templating.fill(
+            TemplateTask(template, messages, tools, variables), client
+        )
 
     async def close(self) -> None:
         """End what is at work for it."""

@@ -18,7 +18,7 @@ STARTER_BYTES = 512_000_000
 
 
 @dataclass(frozen=True)
-class Candidate:
+class DefaultCandidate:
     """A model that writes text, as far as the choice depends on it."""
 
     id: str
@@ -28,7 +28,7 @@ class Candidate:
     since: int = 0  # of equally good ones the earliest is taken
 
 
-def best(candidates: Iterable[Candidate], memory_bytes: int) -> Candidate | None:
+def best(candidates: Iterable[DefaultCandidate], memory_bytes: int) -> DefaultCandidate | None:
     """Return the one that answers best of those that fit into the memory, or else the smallest.
 
     They are compared by the tests that all of them took, or by size where there is no such test.
@@ -45,10 +45,10 @@ def fits(bytes: int, memory_bytes: int) -> bool:
     return bytes <= MEMORY_SHARE * memory_bytes
 
 
-def stored(entries: Iterable[ModelRecord]) -> list[Candidate]:
+def stored(entries: Iterable[ModelRecord]) -> list[DefaultCandidate]:
     """The models of a store that write text."""
     return [
-        Candidate(
+        DefaultCandidate(
             entry.id,
             entry.size,
             entry.summary.parameters,
@@ -84,12 +84,12 @@ def _tested(catalogue: Catalogue) -> dict[str, CatalogueEntry]:
     return {each.id: each for each in catalogue if each.pullable and each.quality is not None}
 
 
-def _listed(entry: CatalogueEntry) -> Candidate:
+def _listed(entry: CatalogueEntry) -> DefaultCandidate:
     figures = entry.quality.figures if entry.quality else {}
-    return Candidate(entry.id, entry.bytes, entry.bytes, figures)
+    return DefaultCandidate(entry.id, entry.bytes, entry.bytes, figures)
 
 
-def _rank(candidates: Sequence[Candidate]) -> Callable[[Candidate], float]:
+def _rank(candidates: Sequence[DefaultCandidate]) -> Callable[[DefaultCandidate], float]:
     shared = sorted(set[str].intersection(*({*each.figures} for each in candidates)))
     if not shared:
         return lambda each: each.size

@@ -18,7 +18,7 @@ from edge_rt.decoding.params import Doubt
 from edge_rt.models.naming import Id, Sha256
 
 
-class Point(NamedTuple):
+class IsotonicPoint(NamedTuple):
     """`y` was seen at `x`, and counts as `weight`."""
 
     x: float
@@ -26,7 +26,7 @@ class Point(NamedTuple):
     weight: float = 1.0
 
 
-class Block(NamedTuple):
+class IsotonicBlock(NamedTuple):
     """From `x` on to the next block the fit is `y`, by points that weigh `weight` together."""
 
     x: float
@@ -34,9 +34,9 @@ class Block(NamedTuple):
     weight: float
 
 
-def isotonic(points: Iterable[Point]) -> list[Block]:
+def isotonic(points: Iterable[IsotonicPoint]) -> list[IsotonicBlock]:
     """The fit with the least weighted squares of all that never fall; pool adjacent violators."""
-    blocks: list[Block] = []
+    blocks: list[IsotonicBlock] = []
     for x, same in groupby(sorted(points), key=lambda point: point.x):
         block = _mean(x, [*same])
         while blocks and blocks[-1].y >= block.y:
@@ -46,9 +46,9 @@ def isotonic(points: Iterable[Point]) -> list[Block]:
     return blocks
 
 
-def _mean(x: float, of: Sequence[Point | Block]) -> Block:
+def _mean(x: float, of: Sequence[IsotonicPoint | IsotonicBlock]) -> IsotonicBlock:
     weight = sum(one.weight for one in of)
-    return Block(x, sum(one.y * one.weight for one in of) / weight, weight)
+    return IsotonicBlock(x, sum(one.y * one.weight for one in of) / weight, weight)
 
 
 FEWEST = 30  # answers that a calibration takes
@@ -58,7 +58,7 @@ _PRESUMED = 16.0  # answers, as many right as wrong, that are in each step befor
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DoubtStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From a doubt of `score` on, `wrong` of as many wrong as right answers are wrong.
 
     `share` of all those have a doubt from there to the next step.
@@ -76,7 +76,7 @@ class Sure(NamedTuple):
     good: float
 
 
-class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DoubtCalibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Steps of a model, rising in both; `answers` they were found with, from `source`.
 
     Of each test right and wrong answers weigh alike, so that they say what doubt adds to whatever
@@ -86,7 +86,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     model: Id
     sha256: Sha256
     answers: Annotated[int, Meta(ge=1)]
-    steps: Annotated[list[Step], Meta(min_length=1)]
+    steps: Annotated[list[DoubtStep], Meta(min_length=1)]
     source: str = ""
 
     def good(self, before: float, score: float) -> float:
@@ -128,7 +128,7 @@ class Seen(msgspec.Struct, frozen=True):
     wrong: bool
 
 
-def calibrate(seen: Iterable[Seen]) -> list[Step]:
+def calibrate(seen: Iterable[Seen]) -> list[DoubtStep]:
     """The steps that fit best; raises RequestError where there are too few answers.
 
     Few answers say little: the ends of a fit that only has to rise go by the last few alone.
@@ -144,10 +144,10 @@ def calibrate(seen: Iterable[Seen]) -> list[Step]:
             f"{FEWEST} are the least: evaluate more questions with `tools/eval run`",
             param="from",
         )
-    blocks = isotonic(Point(one.x, _shrunk(one), one.weight) for one in isotonic(points))
+    blocks = isotonic(IsotonicPoint(one.x, _shrunk(one), one.weight) for one in isotonic(points))
     weight = sum(block.weight for block in blocks)
     return [
-        Step(
+        DoubtStep(
             round(block.x, 6),
             round(min(1.0 - _SURE, max(_SURE, block.y)), 6),
             round(block.weight / weight, 6),
@@ -156,17 +156,17 @@ def calibrate(seen: Iterable[Seen]) -> list[Step]:
     ]
 
 
-def _shrunk(block: Block) -> float:
+def _shrunk(block: IsotonicBlock) -> float:
     return (block.y * block.weight + 0.5 * _PRESUMED) / (block.weight + _PRESUMED)
 
 
-def _points(answers: list[Seen]) -> Iterator[Point]:
+def _points(answers: list[Seen]) -> Iterator[IsotonicPoint]:
     wrong = sum(one.wrong for one in answers)
     counts = {True: wrong, False: len(answers) - wrong}
     if not all(counts.values()):
         return
     for one in answers:
-        yield Point(one.score, float(one.wrong), len(answers) / (2.0 * counts[one.wrong]))
+        yield IsotonicPoint(one.score, float(one.wrong), len(answers) / (2.0 * counts[one.wrong]))
 
 
 # --- what `tools/eval run` writes

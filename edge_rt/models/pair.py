@@ -26,7 +26,7 @@ class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base: unknown keys are errors."""
 
 
-class Kept(_Item, frozen=True):
+class KeptAccuracy(_Item, frozen=True):
     """What a mode keeps of the large model's accuracy, by the test's name, 1: all of it."""
 
     figures: Annotated[dict[_Name, _Ratio], Meta(min_length=1)]
@@ -52,7 +52,7 @@ class Pair(_Item, frozen=True):
     large_share: _Share | None = None
     threshold: Annotated[float, Meta(ge=0)] | None = None
     first: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
-    kept: Kept | None = None  # by `mode`, set like this
+    kept: KeptAccuracy | None = None  # by `mode`, set like this
 
     def __post_init__(self) -> None:
         """What belongs together must be there together; raises ValueError."""

@@ -13,7 +13,7 @@ import yaml
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.files import NO_YAML, READABLE, replace_file
 from edge_rt.core.logs import Trouble
-from edge_rt.models.doubt import Calibration
+from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import Pair
 from edge_rt.models.store.disk import locked, read_regular, store_errors
 from edge_rt.models.store.manifest import Stamp, stamp_of
@@ -88,10 +88,10 @@ _DOUBTS_HEAD = "Written by edge-rt doubt; delete an entry to forget what was fou
 
 
 class _DoubtsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    doubts: list[Calibration] = []
+    doubts: list[DoubtCalibration] = []
 
 
-def _read_doubts(document: object) -> list[Calibration]:
+def _read_doubts(document: object) -> list[DoubtCalibration]:
     return msgspec.convert(document, _DoubtsFile).doubts
 
 
@@ -102,12 +102,12 @@ class Doubts:
         """`root` is the store's folder."""
         self._tuned = TunedFile(root, "doubts", _read_doubts, lambda one: one.model, _DOUBTS_HEAD)
 
-    def of(self, model: str, sha256: str) -> Calibration | None:
+    def of(self, model: str, sha256: str) -> DoubtCalibration | None:
         """That of a model with that content; None: it was not calibrated, or had another one."""
         found = (one for one in self._tuned.items() if (one.model, one.sha256) == (model, sha256))
         return next(found, None)
 
-    def write(self, calibration: Calibration) -> Path:
+    def write(self, calibration: DoubtCalibration) -> Path:
         """Keep it in the place of the model's last; gives the file. Raises as TunedFile.put."""
         return self._tuned.put(calibration)
 
@@ -144,7 +144,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairs: list[Pair] = []
 
 
-class Pairs:
+class ModelPairs:
     """Pairs by their models; what was tuned stands in for what the catalogue says of the same two.
 
     For a file that says nothing of use all raise ConfigError; see TunedFile.
@@ -194,7 +194,7 @@ def _both(pair: Pair) -> tuple[str, str]:
 class KnownPairs:
     """The pairs of models in the store, as requests find them: none while they cannot be read."""
 
-    def __init__(self, pairs: Pairs) -> None:
+    def __init__(self, pairs: ModelPairs) -> None:
         self._pairs, self._file = pairs, Legible("no pair of models is known")
 
     def of(self, large: str) -> list[Pair]:

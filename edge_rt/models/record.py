@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.models.catalogue import Catalogue, Quality, SamplingDefaults
+from edge_rt.models.catalogue import Catalogue, SamplingDefaults, TestedQuality
 from edge_rt.models.formats.summary import Kind, Summary
-from edge_rt.models.store.manifest import Backend, Record
+from edge_rt.models.store.manifest import Backend, ManifestRecord
 
 _NO_DEFAULTS = SamplingDefaults()
 
@@ -36,8 +36,8 @@ class ModelRecord:
     sampling: SamplingDefaults
     summary: Summary
     files: tuple[EntryFile, ...] = ()  # the main one first
-    quality: Quality | None = None  # found with this very model
-    source_quality: Quality | None = None  # found with the model that it was converted from
+    quality: TestedQuality | None = None  # found with this very model
+    source_quality: TestedQuality | None = None  # found with the model that it was converted from
     providers: tuple[str, ...] = ()  # what onnxruntime runs it with, the preferred first
 
     @property
@@ -61,12 +61,12 @@ class ModelRecord:
         return self.summary.source_sha256
 
     @property
-    def presumed_quality(self) -> Quality | None:
+    def presumed_quality(self) -> TestedQuality | None:
         """Its own figures, else those of what it was converted from, which lost a little since."""
         return self.quality or self.source_quality
 
 
-def entry_of(record: Record, root: Path, catalogue: Catalogue) -> ModelRecord:
+def entry_of(record: ManifestRecord, root: Path, catalogue: Catalogue) -> ModelRecord:
     """The entry for a record; a file that the catalogue does not know speaks for itself.
 
     What the catalogue says of the model from which this one was converted stands in for what

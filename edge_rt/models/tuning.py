@@ -10,13 +10,13 @@ from statistics import geometric_mean
 import msgspec
 
 from edge_rt.core.errors import ConfigError, RequestError
-from edge_rt.models.pair import SINGLE, Kept, Pair
+from edge_rt.models.pair import SINGLE, KeptAccuracy, Pair
 
 _CONTROLS = ("switch:random", "switch:never", "switch:always")  # to compare with, not to use
 _MOST_KEPT = 2.0  # that a pair may say it keeps
 
 
-class Figure(msgspec.Struct, frozen=True):
+class IntervalFigure(msgspec.Struct, frozen=True):
     """A figure with the ends of its interval; None where they are not known."""
 
     value: float
@@ -28,11 +28,11 @@ class Held(msgspec.Struct, frozen=True):
     """One way over the large model alone, on `n` questions; None where not known."""
 
     n: int
-    accuracy_ratio: Figure | None = None
-    energy_j_ratio: Figure | None = None
+    accuracy_ratio: IntervalFigure | None = None
+    energy_j_ratio: IntervalFigure | None = None
 
 
-class Asked(msgspec.Struct, frozen=True):
+class WaySettings(msgspec.Struct, frozen=True):
     """The request's field `edge` of a way."""
 
     mode: str = SINGLE
@@ -41,22 +41,22 @@ class Asked(msgspec.Struct, frozen=True):
     first: int = 0
 
 
-class Way(msgspec.Struct, frozen=True):
+class EvaluatedWay(msgspec.Struct, frozen=True):
     """One way in which a task was answered, by the model `model` or with it."""
 
     name: str
     model: str
-    edge: Asked
+    edge: WaySettings
     against_large: Held | None = None
 
 
 class Answers(msgspec.Struct, frozen=True):
     """All ways in which one task was answered."""
 
-    ways: list[Way]
+    ways: list[EvaluatedWay]
 
 
-class Models(msgspec.Struct, frozen=True):
+class PairIds(msgspec.Struct, frozen=True):
     """The two, by their ids."""
 
     large: str
@@ -66,7 +66,7 @@ class Models(msgspec.Struct, frozen=True):
 class About(msgspec.Struct, frozen=True):
     """What was compared."""
 
-    pair: Models
+    pair: PairIds
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -82,15 +82,15 @@ class Ratios:
     """Of one way over the large model alone, in one task, on `n` questions."""
 
     n: int
-    accuracy: Figure
-    energy: Figure
+    accuracy: IntervalFigure
+    energy: IntervalFigure
 
 
 @dataclass(frozen=True)
-class Choice:
+class TuningChoice:
     """The way that is chosen, and what was found of it by task."""
 
-    way: Way
+    way: EvaluatedWay
     found: Mapping[str, Ratios]
 
     @property
@@ -116,7 +116,7 @@ def read_evaluation(path: Path) -> Evaluation:
         raise ConfigError(reason, file=str(path)) from error
 
 
-def choose(found: Evaluation, floor: float, tasks: Sequence[str] = ()) -> Choice:
+def choose(found: Evaluation, floor: float, tasks: Sequence[str] = ()) -> TuningChoice:
     """The way with the fewest joules that keeps `floor` of the large model's accuracy.
 
     By point estimates, and on every one of `tasks`, by default all. The large model alone may be
@@ -137,7 +137,7 @@ def choose(found: Evaluation, floor: float, tasks: Sequence[str] = ()) -> Choice
     return min(able, key=lambda choice: (choice.energy, -choice.accuracy))
 
 
-def tuned(choice: Choice, models: Models, source: str) -> Pair:
+def tuned(choice: TuningChoice, models: PairIds, source: str) -> Pair:
     """The pair as it is asked from now on; `source` tells where the figures are from."""
     asked = choice.way.edge
     kept = {task: min(one.accuracy.value, _MOST_KEPT) for task, one in choice.found.items()}
@@ -148,11 +148,11 @@ def tuned(choice: Choice, models: Models, source: str) -> Pair:
         large_share=asked.large_share,
         threshold=asked.threshold,
         first=asked.first,
-        kept=Kept(figures=kept, source=source),
+        kept=KeptAccuracy(figures=kept, source=source),
     )
 
 
-def _choices(found: Evaluation, names: Sequence[str]) -> Iterator[Choice]:
+def _choices(found: Evaluation, names: Sequence[str]) -> Iterator[TuningChoice]:
     """Every way that may be used and of which each task tells accuracy and joules."""
     by_task = {name: {way.name: way for way in found.tasks[name].ways} for name in names}
     for way in by_task[names[0]].values() if names else ():
@@ -161,10 +161,10 @@ def _choices(found: Evaluation, names: Sequence[str]) -> Iterator[Choice]:
         ratios = {name: _ratios(ways.get(way.name)) for name, ways in by_task.items()}
         known = {name: one for name, one in ratios.items() if one is not None}
         if len(known) == len(names):
-            yield Choice(way, known)
+            yield TuningChoice(way, known)
 
 
-def _ratios(way: Way | None) -> Ratios | None:
+def _ratios(way: EvaluatedWay | None) -> Ratios | None:
     held = way.against_large if way else None
     if held is None or held.accuracy_ratio is None or held.energy_j_ratio is None:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.reports.planning import Candidate, Tried
+from edge_rt.core.reports.planning import PlanCandidate, Tried
 from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.prediction.teaming import TeamPredictor
@@ -17,7 +17,7 @@ from edge_rt.routing.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.variants import Variants
 
 
-def tried(came: Measurement, foretold: Candidate) -> Tried:
+def tried(came: Measurement, foretold: PlanCandidate) -> Tried:
     """How right it was."""
     served = came.served
     return Tried(
@@ -39,7 +39,7 @@ def tried(came: Measurement, foretold: Candidate) -> Tried:
     )
 
 
-def failed(candidate: Candidate, why: str) -> Tried:
+def failed(candidate: PlanCandidate, why: str) -> Tried:
     """That it could not be run."""
     return Tried(
         foretold=candidate,
@@ -75,7 +75,7 @@ class Candidates:
         tokens: tuple[int, int, int],
         limits: Limits,
         offered: DecodingOption = ALONE,
-    ) -> Candidate:
+    ) -> PlanCandidate:
         """`tokens` are those of the prompt, of these the cached ones, and those of the answer.
 
         It is what they take once the governor has all work done with so many threads, and with
@@ -89,7 +89,7 @@ class Candidates:
             return nothing(entry, threads, tokens, found.reason, offered)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
         errors = (found.error_ratio, found.energy_error_ratio or 0.0)
-        return Candidate(
+        return PlanCandidate(
             model=entry.id,
             backend=entry.backend,
             threads=threads,
@@ -169,9 +169,9 @@ def nothing(
     tokens: tuple[int | None, int, int],
     reason: str,
     offered: DecodingOption = ALONE,
-) -> Candidate:
+) -> PlanCandidate:
     """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
-    return Candidate(
+    return PlanCandidate(
         model=entry.id,
         backend=entry.backend,
         threads=threads,
@@ -195,8 +195,8 @@ def nothing(
 
 
 def judged(
-    found: Sequence[Candidate], wanted: tuple[str, int], why: str, mode: str = SINGLE
-) -> list[Candidate]:
+    found: Sequence[PlanCandidate], wanted: tuple[str, int], why: str, mode: str = SINGLE
+) -> list[PlanCandidate]:
     """The candidates with the chosen one first, and each with its reason.
 
     Those that have one already cannot be. `wanted` are the model and the threads of now, in that
@@ -216,7 +216,7 @@ def judged(
     return first + told
 
 
-def _beside(other: Candidate, chosen: Candidate) -> str:
+def _beside(other: PlanCandidate, chosen: PlanCandidate) -> str:
     parts = [
         f"{theirs / ours:.2f} times the {what}"
         for what, theirs, ours in (

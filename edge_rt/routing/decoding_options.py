@@ -25,7 +25,7 @@ Fits = Callable[[ModelRecord, ModelRecord], bool]
 """Whether the second model can be in memory beside the first, and reads as much."""
 
 
-class Models(Protocol):
+class ModelSource(Protocol):
     """Has models, and knows pairs of them."""
 
     def entry(self, model: str) -> ModelRecord:
@@ -80,7 +80,7 @@ def partners(offers: Mapping[str, DecodingOptions]) -> list[ModelRecord]:
 def offer(
     entry: ModelRecord,
     wish: DecodingRequest,
-    models: Models,
+    models: ModelSource,
     limits: Limits,
     fits: Fits,
 ) -> DecodingOptions:
@@ -121,7 +121,7 @@ def offer(
     )
 
 
-def every(entry: ModelRecord, models: Models, limits: Limits) -> DecodingOptions:
+def every(entry: ModelRecord, models: ModelSource, limits: Limits) -> DecodingOptions:
     """Each mode that a request may get without asking for more than that."""
     partner, pair = _partner(entry, DecodingRequest(), models)
     modes = list(_lossless(entry, partner))
@@ -161,7 +161,7 @@ def _alike(one: ModelRecord, two: ModelRecord) -> bool:
     return same and its.context_train >= ours.context_train
 
 
-def alike_partner(entry: ModelRecord, models: Models) -> ModelRecord | None:
+def alike_partner(entry: ModelRecord, models: ModelSource) -> ModelRecord | None:
     """The small model of its first pair that is there, if that reads all that it does."""
     partner, _ = _partner(entry, DecodingRequest(), models)
     return partner if partner is not None and _alike(entry, partner) else None
@@ -186,7 +186,7 @@ def _less(gating: Gating, limits: Limits) -> Gating:
 
 
 def _partner(
-    entry: ModelRecord, wish: DecodingRequest, models: Models
+    entry: ModelRecord, wish: DecodingRequest, models: ModelSource
 ) -> tuple[ModelRecord | None, Pair | None]:
     """The smaller model, and what is known of the two; the first pair of which both are there."""
     pairs = models.pairs(entry.id)
@@ -201,7 +201,7 @@ def _partner(
     return None, None
 
 
-def _named(partner: str, entry: ModelRecord, models: Models) -> ModelRecord:
+def _named(partner: str, entry: ModelRecord, models: ModelSource) -> ModelRecord:
     try:
         found = writer(models.entry(partner))
     except (ModelNotFound, RequestError) as error:
@@ -215,7 +215,7 @@ def _named(partner: str, entry: ModelRecord, models: Models) -> ModelRecord:
     return found
 
 
-def _alone(entry: ModelRecord, mode: str, models: Models) -> RequestError:
+def _alone(entry: ModelRecord, mode: str, models: ModelSource) -> RequestError:
     absent = [pair.small for pair in models.pairs(entry.id)]
     ways = [f"edge-rt models pull {absent[0]}"] if absent else []
     ways += ["name one in `edge.partner`", "add a pair to a file of models.catalogue"]

@@ -18,7 +18,7 @@ from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.protocol import Delta, Started
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ask import Tokens
+from edge_rt.routing.choice.ask import TokenCounts
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.variants import families, weights
 
@@ -59,7 +59,7 @@ class Lengths:
 
     def of(
         self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
-    ) -> Tokens:
+    ) -> TokenCounts:
         """What to expect of `prompt`; `completion` tokens are as many as would be made."""
         if isinstance(prompt, str):
             size = _bytes(prompt)
@@ -67,7 +67,9 @@ class Lengths:
             cached = round(tokens * self._known(entry, prompt) / max(1, len(prompt)))
         else:
             tokens, cached = len(prompt), 0
-        return Tokens(tokens, min(cached, tokens - 1), max(1, min(completion, context - tokens)))
+        return TokenCounts(
+            tokens, min(cached, tokens - 1), max(1, min(completion, context - tokens))
+        )
 
     @contextmanager
     def follow(
@@ -145,10 +147,10 @@ class Sizing:
         completion: int,
         host: ModelHost,
         partners: Sequence[ModelRecord] = (),
-    ) -> dict[str, Tokens | Unpredicted]:
+    ) -> dict[str, TokenCounts | Unpredicted]:
         """What the prompt is for each, and for `partners`; raises what all say against it."""
         prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
-        found: dict[str, Tokens | Unpredicted] = {}
+        found: dict[str, TokenCounts | Unpredicted] = {}
         for entry in able:
             template = entry.summary.chat_template
             if template not in prompts:  # those with the same one read the same
@@ -179,7 +181,7 @@ class Sizing:
 
     async def _sized(
         self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
-    ) -> Tokens | Unpredicted:
+    ) -> TokenCounts | Unpredicted:
         """By an estimate, unless that may decide on whether there is room for the prompt."""
         estimate = self._lengths.of(entry, prompt, completion, context)
         if isinstance(prompt, list) or estimate.prompt < LONG * context:
@@ -195,7 +197,7 @@ class Sizing:
             return estimate
         assert counted.tokens is not None
         room = max(1, context - counted.tokens)
-        return Tokens(counted.tokens, counted.cached, min(completion, room))
+        return TokenCounts(counted.tokens, counted.cached, min(completion, room))
 
 
 async def _written(

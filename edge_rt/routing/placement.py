@@ -56,14 +56,14 @@ State = tuple[int, ...]
 """For each variant the number of its place, from 1 on; 0: it is not loaded."""
 
 
-class Cost(NamedTuple):
+class PlacementCost(NamedTuple):
     """What one request takes in the mean."""
 
     energy_j: float
     seconds: float
 
 
-NEVER = Cost(math.inf, math.inf)
+NEVER = PlacementCost(math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class RequestKind:
     """
 
     share: float
-    on_demand: Cost
+    on_demand: PlacementCost
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelPlace:
     """A way to keep a variant loaded: on `device`, with so many of its layers on a GPU.
 
     `bytes` are what it takes of each memory, `costs` what a request of each kind takes there, or
@@ -88,8 +88,8 @@ class Place:
     device: str
     gpu_layers: int
     bytes: tuple[float, ...]
-    costs: tuple[Cost, ...]
-    load: Cost
+    costs: tuple[PlacementCost, ...]
+    load: PlacementCost
 
 
 class Placement(NamedTuple):
@@ -98,7 +98,7 @@ class Placement(NamedTuple):
     `idle` is the share of devices on which nothing is loaded.
     """
 
-    cost: Cost
+    cost: PlacementCost
     idle: float
     state: State
 
@@ -108,7 +108,7 @@ class Placement(NamedTuple):
         return one.energy_j <= two.energy_j and one.seconds <= two.seconds and one != two
 
 
-class Problem:
+class PlacementProblem:
     """The variants with their places, the memories, and the mix.
 
     A request goes to whatever is loaded that takes the fewest joules for it, as the router would
@@ -117,7 +117,7 @@ class Problem:
 
     def __init__(
         self,
-        variants: Sequence[Sequence[Place]],
+        variants: Sequence[Sequence[ModelPlace]],
         usable_bytes: Sequence[float],
         mix: Sequence[RequestKind],
     ) -> None:
@@ -143,7 +143,7 @@ class Problem:
         """How many there are, whether they fit or not."""
         return math.prod(len(places) + 1 for places in self.variants)
 
-    def costs(self, variant: int, place: int) -> tuple[Cost, ...]:
+    def costs(self, variant: int, place: int) -> tuple[PlacementCost, ...]:
         """Of each kind at a place, from 1 on, times the kind's share."""
         return self._costs[variant][place - 1]
 
@@ -168,38 +168,42 @@ class Problem:
                 served = better(served, self._costs[variant][place - 1])
         return self.judged(state, served, pressure)
 
-    def judged(self, state: State, served: Iterable[Cost], pressure: float) -> Placement:
+    def judged(self, state: State, served: Iterable[PlacementCost], pressure: float) -> Placement:
         """The placement of a state whose requests take what `served` says, share by share."""
         energy_j = seconds = 0.0
         for cost in served:
             energy_j += cost.energy_j
             seconds += cost.seconds
-        cost = Cost(energy_j * penalty(pressure), seconds)
+        cost = PlacementCost(energy_j * penalty(pressure), seconds)
         return Placement(cost, self._idle(state), state)
 
-    def load(self, before: State, after: State) -> Cost:
+    def load(self, before: State, after: State) -> PlacementCost:
         """What it takes to come from one state to another; to unload takes nothing."""
         loads = [
             self.variants[i][new - 1].load
             for i, (old, new) in enumerate(zip(before, after, strict=True))
             if new and new != old
         ]
-        return Cost(sum(cost.energy_j for cost in loads), sum(cost.seconds for cost in loads))
+        return PlacementCost(
+            sum(cost.energy_j for cost in loads), sum(cost.seconds for cost in loads)
+        )
 
     def _idle(self, state: State) -> float:
         used = {self.variants[i][place - 1].device for i, place in enumerate(state) if place}
         return 1.0 - len(used) / len(self.devices) if self.devices else 0.0
 
 
-def better(one: tuple[Cost, ...], two: tuple[Cost, ...]) -> tuple[Cost, ...]:
+def better(
+    one: tuple[PlacementCost, ...], two: tuple[PlacementCost, ...]
+) -> tuple[PlacementCost, ...]:
     """For each kind the cost with fewer joules."""
     return tuple(map(min, one, two))
 
 
-def _weighed(costs: Iterable[Cost], shares: Iterable[float]) -> tuple[Cost, ...]:
+def _weighed(costs: Iterable[PlacementCost], shares: Iterable[float]) -> tuple[PlacementCost, ...]:
     pairs = zip(costs, shares, strict=True)
     return tuple(
-        NEVER if cost == NEVER else Cost(cost.energy_j * share, cost.seconds * share)
+        NEVER if cost == NEVER else PlacementCost(cost.energy_j * share, cost.seconds * share)
         for cost, share in pairs
     )
 

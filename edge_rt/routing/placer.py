@@ -20,7 +20,14 @@ from edge_rt.routing.checks import writers
 from edge_rt.routing.choice.ask import Variant
 from edge_rt.routing.load_request import form_of, resident_name
 from edge_rt.routing.model_manager import Room
-from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind, State
+from edge_rt.routing.placement import (
+    NEVER,
+    ModelPlace,
+    PlacementCost,
+    PlacementProblem,
+    RequestKind,
+    State,
+)
 from edge_rt.routing.placing import Circumstances, Occasion, enumerate_all, judge, pick, sparing
 from edge_rt.routing.routed import Bucket
 from edge_rt.routing.routes import Routes
@@ -45,7 +52,7 @@ class _Plan:
     Its joules are seconds where `prefer` says so, since joules are not known of all.
     """
 
-    problem: Problem
+    problem: PlacementProblem
     entries: Sequence[ModelRecord]
     forms: Sequence[Sequence[LoadConfig]]
     before: State
@@ -149,7 +156,7 @@ class Placer:
         able = [bucket for bucket in shares if demand[bucket] != NEVER]
         places = [
             [
-                Place(
+                ModelPlace(
                     _DEVICE,
                     gpu_layers=form.gpu_layers,
                     bytes=size,
@@ -162,7 +169,10 @@ class Placer:
         ]
         mix = [RequestKind(shares[bucket], demand[bucket]) for bucket in able]
         before = tuple(int(self._residency.get(resident_name(e)) is not None) for e in free)
-        problem, forms = Problem(places, self._usable(free), mix), [[*sizes[e.id]] for e in free]
+        problem, forms = (
+            PlacementProblem(places, self._usable(free), mix),
+            [[*sizes[e.id]] for e in free],
+        )
         return _Plan(problem, free, forms, before, "energy" if joules else "latency")
 
     def _movable(
@@ -207,11 +217,11 @@ class Placer:
         first = next(iter(found))
         return {first: found[first]}
 
-    def _load(self, variant: Variant, joules: bool) -> Cost:
+    def _load(self, variant: Variant, joules: bool) -> PlacementCost:
         """What loading takes; nothing where it is loaded anyway."""
         if variant.id in self._fixed:
-            return Cost(0.0, 0.0)
-        return Cost(variant.load_j if joules else variant.load_s, variant.load_s)
+            return PlacementCost(0.0, 0.0)
+        return PlacementCost(variant.load_j if joules else variant.load_s, variant.load_s)
 
     def _takes(
         self, entry: ModelRecord, form: LoadConfig, buckets: Iterable[Bucket]
@@ -249,13 +259,13 @@ def _tokens(bucket: Bucket) -> tuple[int, int, int]:
     return round(_MIDDLE * bucket.prompt), 0, round(_MIDDLE * bucket.completion)
 
 
-def _cost(found: Prediction | None, joules: bool) -> Cost:
+def _cost(found: Prediction | None, joules: bool) -> PlacementCost:
     """Without `joules` a watt is as good as another."""
     if found is None:
         return NEVER
     known_j = found.energy_j if joules else None
-    return Cost(found.seconds if known_j is None else known_j, found.seconds)
+    return PlacementCost(found.seconds if known_j is None else known_j, found.seconds)
 
 
-def _both(one: Cost, two: Cost) -> Cost:
-    return Cost(one.energy_j + two.energy_j, one.seconds + two.seconds)
+def _both(one: PlacementCost, two: PlacementCost) -> PlacementCost:
+    return PlacementCost(one.energy_j + two.energy_j, one.seconds + two.seconds)

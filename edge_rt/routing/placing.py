@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from edge_rt.core.limits import Guard
 from edge_rt.core.routing import Prefer
 from edge_rt.routing.choice.pareto import TIE
-from edge_rt.routing.placement import Cost, Placement, Problem, State, better, feasible
+from edge_rt.routing.placement import (
+    Placement,
+    PlacementCost,
+    PlacementProblem,
+    State,
+    better,
+    feasible,
+)
 
 
 class Front:
@@ -34,7 +41,7 @@ class Front:
         return True
 
 
-def enumerate_all(problem: Problem) -> list[Placement]:
+def enumerate_all(problem: PlacementProblem) -> list[Placement]:
     """Return the placements that no other dominates, by rising joules.
 
     Every state is looked at that fits into memory.
@@ -45,11 +52,15 @@ def enumerate_all(problem: Problem) -> list[Placement]:
 
 
 class _Walk:
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: PlacementProblem) -> None:
         self._problem, self.seen = problem, Front()
 
     def down(
-        self, variant: int, state: tuple[int, ...], served: tuple[Cost, ...], taken: list[float]
+        self,
+        variant: int,
+        state: tuple[int, ...],
+        served: tuple[PlacementCost, ...],
+        taken: list[float],
     ) -> None:
         """All that begins with `state`, which serves as told and takes so much memory."""
         problem = self._problem
@@ -132,7 +143,7 @@ class Change:
 
 
 def judge(
-    problem: Problem,
+    problem: PlacementProblem,
     before: State,
     after: Placement,
     per_second: float,
@@ -163,7 +174,7 @@ def judge(
 
 
 def sparing(
-    problem: Problem,
+    problem: PlacementProblem,
     before: State,
     after: Placement,
     per_second: float,

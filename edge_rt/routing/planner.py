@@ -11,7 +11,7 @@ import msgspec
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EdgeError, RequestError
-from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tried
 from edge_rt.core.requests import Serving
 from edge_rt.core.routing import DecodingRequest, Objectives, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
@@ -26,12 +26,12 @@ from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
 from edge_rt.routing.checks import writers
-from edge_rt.routing.choice.ask import Tokens
+from edge_rt.routing.choice.ask import TokenCounts
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.model_manager import Room
 from edge_rt.routing.quality.assessment import Assessment
-from edge_rt.routing.reading import Asked, Reader, Unread
+from edge_rt.routing.reading import PromptReader, ReadPrompt, UnreadPrompt
 from edge_rt.routing.routes import Routes
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
@@ -41,8 +41,8 @@ GUESS_S = 30.0  # for an answer of which nothing is known
 class _Plan(NamedTuple):
     """A candidate, its prompt, None where it cannot be run, and its mode."""
 
-    candidate: Candidate
-    asked: Asked | None
+    candidate: PlanCandidate
+    asked: ReadPrompt | None
     offered: DecodingOption
 
 
@@ -70,7 +70,7 @@ class Planner:
         self._routes, self._governing = routes, governing
         self._measurer, self._alone, self._room = measurer, alone, room
         self._readiness = readiness
-        self._reader, self._cores, self._pause = Reader(connect), cores, pause
+        self._reader, self._cores, self._pause = PromptReader(connect), cores, pause
 
     async def plan(self, ask: PlanAsk, host: ModelHost) -> PlanReport:
         """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
@@ -107,12 +107,12 @@ class Planner:
         named = [self._routes.named(model, host) for model in ask.models]
         entries = [entry for some in named for entry in some] or writers(host.entries())
         limits, counts = self._governing.limits, self._threads(ask)
-        found: list[Candidate] = []
-        prompts: dict[str, Asked] = {}
+        found: list[PlanCandidate] = []
+        prompts: dict[str, ReadPrompt] = {}
         offers: dict[str, DecodingOptions] = {}
         entries = list({entry.id: entry for entry in entries}.values())
         for asked in await self._reader.read(ask, host, entries):
-            if isinstance(asked, Unread):
+            if isinstance(asked, UnreadPrompt):
                 tokens = None, 0, ask.max_tokens
                 found += [nothing(asked.entry, t, tokens, asked.reason) for t in counts]
                 continue
@@ -155,7 +155,7 @@ class Planner:
         host: ModelHost,
         named: list[list[ModelRecord]],
         serving: Serving,
-        prompts: Mapping[str, Asked],
+        prompts: Mapping[str, ReadPrompt],
         assessed: Assessment,
     ) -> tuple[tuple[str, int], str, str]:
         """What a request for the first of those named would get now: model and threads, why, and
@@ -183,9 +183,9 @@ class Planner:
         setting = chosen.setting
         return (setting.variant, setting.threads), trace.why, setting.mode
 
-    def _tokens(self, ask: PlanAsk, asked: Asked) -> Tokens:
+    def _tokens(self, ask: PlanAsk, asked: ReadPrompt) -> TokenCounts:
         completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))
-        return Tokens(asked.prompt_tokens, asked.cached_tokens, completion)
+        return TokenCounts(asked.prompt_tokens, asked.cached_tokens, completion)
 
     def _threads(self, ask: PlanAsk) -> list[int]:
         beyond = [t for t in ask.threads if not 1 <= t <= self._cores]
@@ -196,8 +196,13 @@ class Planner:
         return ask.threads or list(range(1, self._cores + 1))
 
     def _candidate(
-        self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None, offered: DecodingOption
-    ) -> Candidate:
+        self,
+        ask: PlanAsk,
+        asked: ReadPrompt,
+        threads: int,
+        lack: str | None,
+        offered: DecodingOption,
+    ) -> PlanCandidate:
         known = self._tokens(ask, asked)
         tokens = known.prompt, known.cached, known.completion
         if lack is not None:
@@ -214,7 +219,7 @@ class Planner:
             return str(error)
         return None
 
-    async def _try(self, ask: PlanAsk, host: ModelHost, asked: Asked, plan: _Plan) -> Tried:
+    async def _try(self, ask: PlanAsk, host: ModelHost, asked: ReadPrompt, plan: _Plan) -> Tried:
         entry, before, offered = asked.entry, plan.candidate, plan.offered
         job = MeasurementJob(
             entry,
@@ -242,7 +247,9 @@ class Planner:
             foretold = part_of(plan.candidate, part, self._foretold(asked, plan))
         return tried(came, foretold)
 
-    def _foretold(self, asked: Asked, plan: _Plan, completion: int | None = None) -> Candidate:
+    def _foretold(
+        self, asked: ReadPrompt, plan: _Plan, completion: int | None = None
+    ) -> PlanCandidate:
         """What is predicted now for an answer of so many tokens; None: of those planned."""
         candidate = plan.candidate
         tokens = asked.prompt_tokens, 0, completion or candidate.completion_tokens
@@ -251,7 +258,7 @@ class Planner:
         )
 
 
-def told(plan: Candidate, now: Candidate) -> Candidate:
+def told(plan: PlanCandidate, now: PlanCandidate) -> PlanCandidate:
     """The `plan` as clients have seen it, but for the heat: the runs before have warmed the board.
 
     `now` is the same, predicted at the beginning of the run.
@@ -259,7 +266,7 @@ def told(plan: Candidate, now: Candidate) -> Candidate:
     return msgspec.structs.replace(plan, end_temp_c=now.end_temp_c, band_c=now.band_c)
 
 
-def part_of(plan: Candidate, part: Candidate, whole: Candidate) -> Candidate:
+def part_of(plan: PlanCandidate, part: PlanCandidate, whole: PlanCandidate) -> PlanCandidate:
     """What the `plan` says of an answer that ends early.
 
     `part` is what is predicted now for such an answer and `whole` for the one planned: only their
@@ -283,14 +290,14 @@ def _text(ask: PlanAsk) -> str:
     return ask.prompt or str(next(said, ""))
 
 
-def _too_long(asked: Asked) -> str | None:
+def _too_long(asked: ReadPrompt) -> str | None:
     if asked.prompt_tokens < asked.context:
         return None
     return f"the prompt has {asked.prompt_tokens} tokens, and {asked.context} fit at most"
 
 
 async def _mode(
-    ask: PlanAsk, host: ModelHost, asked: Asked, offered: DecodingOption
+    ask: PlanAsk, host: ModelHost, asked: ReadPrompt, offered: DecodingOption
 ) -> Mode | None:
     """As the engine takes it, with what the partner reads; None: by itself."""
     if offered.mode.name == SINGLE:

@@ -14,7 +14,7 @@ from edge_rt.routing.load_request import resident_name
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReadPrompt:
     """A prompt as one model reads it."""
 
     entry: ModelRecord
@@ -26,14 +26,14 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadPrompt:
     """A model that cannot read the prompt, and why."""
 
     entry: ModelRecord
     reason: str
 
 
-class Reader:
+class PromptReader:
     """Writes messages by the models' templates, and counts tokens in the engine."""
 
     def __init__(self, connect: Callable[[], Awaitable[EngineClient]]) -> None:
@@ -42,7 +42,7 @@ class Reader:
 
     async def read(
         self, ask: PlanAsk, host: ModelHost, entries: Iterable[ModelRecord]
-    ) -> list[Asked | Unread]:
+    ) -> list[ReadPrompt | UnreadPrompt]:
         """What is asked of each model, in their order.
 
         Raises RequestError for messages that no template takes.
@@ -54,13 +54,13 @@ class Reader:
         return [
             await self._counted(ask, host, entry, text)
             if isinstance(text, str)
-            else Unread(entry, str(text))
+            else UnreadPrompt(entry, str(text))
             for entry, text in written
         ]
 
     async def _counted(
         self, ask: PlanAsk, host: ModelHost, entry: ModelRecord, text: str
-    ) -> Asked | Unread:
+    ) -> ReadPrompt | UnreadPrompt:
         special = ask.prompt is None
         client = await self._connect()
         try:
@@ -68,10 +68,10 @@ class Reader:
                 resident_name(entry), entry.backend, str(entry.path), text, special=special
             )
         except RequestError as error:  # such as a file that is damaged
-            return Unread(entry, str(error))
+            return UnreadPrompt(entry, str(error))
         assert counted.tokens is not None
         cached = 0 if ask.fresh else counted.cached
-        return Asked(entry, text, special, host.card(entry.id).context, counted.tokens, cached)
+        return ReadPrompt(entry, text, special, host.card(entry.id).context, counted.tokens, cached)
 
 
 async def _written(

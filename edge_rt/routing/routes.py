@@ -14,7 +14,7 @@ from edge_rt.core.routing import (
     Objectives,
     Prediction,
     RouteRequest,
-    Setting,
+    RunConfig,
     Unpredicted,
 )
 from edge_rt.energy.calibration.measurement import ModelHost
@@ -23,9 +23,9 @@ from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
-from edge_rt.routing.choice.ask import Ask, Now, Tokens, select
-from edge_rt.routing.choice.history import Ages, Mix
-from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, select
+from edge_rt.routing.choice.history import Ages, RequestMix
+from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.rules import Level, may_answer
 from edge_rt.routing.choice.trace import Candidate, Trace, Traces
 from edge_rt.routing.choice.words import unroutable
@@ -70,9 +70,9 @@ class Routes:
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._sizing = Sizing(lengths, connect)
         self._governing, self._residency, self._room = governing, residency, room
-        self._router, self._learning = Router(ages, learning.judge), learning
+        self._router, self._learning = RequestRouter(ages, learning.judge), learning
         self.traces = Traces()
-        self.mix: Mix[Bucket] = Mix(clock)
+        self.mix: RequestMix[Bucket] = RequestMix(clock)
 
     async def route(self, wish: RouteRequest, host: ModelHost) -> Routed:
         """See Service. Where one model alone may answer, it does, and no figures are looked at.
@@ -98,7 +98,7 @@ class Routes:
         likely = self._learning.judge.assessed(assessed, files)
         offers = with_early(offers, known, wish, likely, self.floor.now(wish.aims), host)
         tokens = await self._sizing.tokens(able, wish, completion, host, partners(offers))
-        counted = [known for known in tokens.values() if isinstance(known, Tokens)]
+        counted = [known for known in tokens.values() if isinstance(known, TokenCounts)]
         prompt = max((known.prompt for known in counted), default=USUAL)
         trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
         self.traces.keep(wish.id, trace)
@@ -182,7 +182,7 @@ class Routes:
         self,
         model: str,
         entries: Sequence[ModelRecord],
-        tokens: Mapping[str, Tokens | Unpredicted],
+        tokens: Mapping[str, TokenCounts | Unpredicted],
         aims: Objectives,
         offers: Mapping[str, DecodingOptions],
         assessed: Assessment,
@@ -194,11 +194,13 @@ class Routes:
         """
         known = {entry.id: entry for entry in entries}
 
-        def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
+        def predict(setting: RunConfig, asked: TokenCounts) -> Prediction | Unpredicted:
             sizes, limits = (asked.prompt, asked.cached, asked.completion), self._governing.limits
             offered = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
             its = tokens.get(setting.partner or "")
-            read = (its.prompt, its.cached, its.completion) if isinstance(its, Tokens) else None
+            read = (
+                (its.prompt, its.cached, its.completion) if isinstance(its, TokenCounts) else None
+            )
             entry = known[setting.variant]
             how = limits, offered, read, setting.form
             return self._candidates.predict(entry, setting.threads, sizes, *how)

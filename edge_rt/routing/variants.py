@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.routing import LoadConfig, Objectives, Prediction, Setting
+from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RunConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.checks import writer, writers
-from edge_rt.routing.choice.ask import AUTO, Variant, Way
+from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
 from edge_rt.routing.load_request import form_of, forms, kv_bytes, resident_name, wanted
@@ -39,11 +39,11 @@ class Variants:
         threads: int,
         mode: Mode | None = None,
         form: LoadConfig | None = None,
-    ) -> Setting:
+    ) -> RunConfig:
         """How `entry` is run with so many threads in that mode; `form` None: the usual one."""
         how, form = mode or Mode(), form or forms(entry, self._engine)[0]
         layers, kv_type = form
-        return Setting(entry.id, threads, layers, how.label, kv_type, how.partner)
+        return RunConfig(entry.id, threads, layers, how.label, kv_type, how.partner)
 
     def form(self, entry: ModelRecord) -> LoadConfig:
         """How it is loaded, or is usually."""
@@ -149,14 +149,14 @@ class Variants:
             file=entry.short_sha256,
         )
 
-    def _way(self, entry: ModelRecord, offered: DecodingOption, threads: int) -> Way:
+    def _way(self, entry: ModelRecord, offered: DecodingOption, threads: int) -> DecodingWay:
         partner = offered.partner
         if partner is None:
-            return Way(kept=offered.kept)
+            return DecodingWay(kept=offered.kept)
         need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
         load_j = load_s * self._busy_w(partner, threads)
         file = made_of(entry, offered)
-        return Way(partner.id, need.need_bytes, load_s, load_j, offered.kept, file)
+        return DecodingWay(partner.id, need.need_bytes, load_s, load_j, offered.kept, file)
 
     def _load_s(self, entry: ModelRecord) -> float:
         known = self._residency.load_s.get(resident_name(entry))

@@ -51,7 +51,7 @@ from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.doubt import Calibration
+from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import KnownPairs, Legible
@@ -188,7 +188,7 @@ class DaemonService:
         """Return what the router has learnt."""
         return self._foresight.learning.report()
 
-    def reset_router(self, which: learner.Which) -> int:
+    def reset_router(self, which: learner.ArmFilter) -> int:
         """Forget part of what was learnt; returns how many arms that removed."""
         return self._foresight.learning.reset(which)
 
@@ -322,7 +322,7 @@ class DaemonService:
         """The pairs in which that model is the large one, the one to take first."""
         return self._pairs.of(large)
 
-    def doubt(self, entry: ModelRecord) -> Calibration | None:
+    def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
         """What the doubt of a model says of its answers; None: that was not found out."""
         return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))
 

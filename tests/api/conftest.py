@@ -67,7 +67,7 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.trace import Trace, Traces
-from edge_rt.routing.quality.learner import Which
+from edge_rt.routing.quality.learner import ArmFilter
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
 
@@ -257,7 +257,7 @@ class FakeService:
     cancelled: int = 0  # tasks
     chosen: bool = True  # whether there was something to choose for every answer
     marks: list[tuple[str, float, float]] = field(default_factory=list)
-    resets: list[Which] = field(default_factory=list)
+    resets: list[ArmFilter] = field(default_factory=list)
     files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
 
     def cards(self) -> list[ModelCard]:
@@ -301,7 +301,7 @@ class FakeService:
         arm = Arm("smol", "single", "maths", "short", "plain", 3.0, 1.5, 7.0, 1.25, 0.9)
         return RouterReport(True, [arm], TrialsReport(40, 2, 100.0, 0.75))
 
-    def reset_router(self, which: Which) -> int:
+    def reset_router(self, which: ArmFilter) -> int:
         self.resets.append(which)
         return 3
 

@@ -12,7 +12,7 @@ from trees import BOARDS, Tree
 
 from edge_rt.board.discovery import Roots, WantedReaders, discover
 from edge_rt.board.readers.power.modelled import Coefficients
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 
 CONTENTS = {
     "garbage": b"\xff\x00what?\n",
@@ -25,32 +25,32 @@ CONTENTS = {
 NUMBERS = ("EAGAIN", "EIO", "ENXIO", "ENODEV", "ENODATA", "EACCES")
 
 
-def board(tree: Tree, kind: str, clock: FakeClock, faults: Faults) -> Sampler:
+def board(tree: Tree, kind: str, clock: FakeClock, faults: Faults) -> BoardSampler:
     """A sampler on a board, after two sweeps, so that every channel has its value."""
     BOARDS[kind](tree)
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
     wanted = WantedReaders(processes={"us": lambda: 77}, model=Coefficients(2.0, 1.0))
     tree.process(77, 100)
-    sampler = Sampler(discover(roots, wanted, faults.io, clock).readers, clock)
+    sampler = BoardSampler(discover(roots, wanted, faults.io, clock).readers, clock)
     sweep(sampler, clock)
     sweep(sampler, clock)
     return sampler
 
 
-def sweep(sampler: Sampler, clock: FakeClock) -> None:
+def sweep(sampler: BoardSampler, clock: FakeClock) -> None:
     clock.now += 1.1  # longer than any reader's period
     assert sampler.step(clock.now) == len(sampler.readers)
 
 
-def state(sampler: Sampler) -> dict[tuple[str, str, str], float | None]:
+def state(sampler: BoardSampler) -> dict[tuple[str, str, str], float | None]:
     return {(r.channel.name, r.channel.kind, r.channel.source): r.value for r in sampler.readings()}
 
 
-def healthy(sampler: Sampler) -> set[tuple[str, str, str]]:
+def healthy(sampler: BoardSampler) -> set[tuple[str, str, str]]:
     return {key for key, value in state(sampler).items() if value is not None}
 
 
-def check(sampler: Sampler) -> None:
+def check(sampler: BoardSampler) -> None:
     """Every figure that is missing says why, and none is a made-up 0."""
     for reading in sampler.readings():
         assert (reading.value is None) == (reading.error is not None)
@@ -141,7 +141,7 @@ def test_the_whole_board_may_be_pulled(
     sampler.close()
 
 
-def modelled(sampler: Sampler) -> set[tuple[str, str, str]]:
+def modelled(sampler: BoardSampler) -> set[tuple[str, str, str]]:
     """What needs no more than procfs."""
     return {(c.name, c.kind, c.source) for c in sampler.channels if c.quality == "modelled"}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_rt.board.detection import Detection, Identity, detect, recognise
+from edge_rt.board.detection import Detection, MachineIdentity, detect, recognise
 from edge_rt.config.board import Board, Match
 from edge_rt.config.boards import load_boards
 
@@ -201,7 +201,7 @@ def test_older_kernels_name_the_part_in_the_trees_source_file(tmp_path: Path) ->
     machine(tmp_path, model="A carrier")
     source = "/build/p9999-9999/tegra210-p3448-0000-p3449-0000-b00.dts\0"
     put(tmp_path, "proc/device-tree/nvidia,dtsfilename", source)
-    assert Identity.read(tmp_path).part_numbers == ("p3448-0000", "p3449-0000")
+    assert MachineIdentity.read(tmp_path).part_numbers == ("p3448-0000", "p3449-0000")
 
 
 def test_the_device_tree_is_found_at_its_other_place(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_of_equal_profiles_the_last_one_wins(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_says_nothing_has_no_profile(tmp_path: Path) -> None:
-    assert Identity.read(tmp_path) == Identity()
+    assert MachineIdentity.read(tmp_path) == MachineIdentity()
     assert detect(BOARDS, tmp_path) is None
 
 
@@ -266,7 +266,7 @@ def test_garbage_is_never_an_error(files: dict[str, bytes | None]) -> None:
 
 
 IDENTITIES = st.builds(
-    Identity,
+    MachineIdentity,
     model=st.none() | st.sampled_from([str(each.get("model")) for each in MACHINES.values()]),
     compatible=st.lists(
         st.sampled_from([name for each in MACHINES.values() for name in each["compatible"]]),
@@ -283,7 +283,7 @@ IDENTITIES = st.builds(
 
 
 @given(IDENTITIES)
-def test_exact_means_that_the_memory_does_not_contradict(identity: Identity) -> None:
+def test_exact_means_that_the_memory_does_not_contradict(identity: MachineIdentity) -> None:
     found = recognise(BOARDS, identity)
     if found is not None and found.confidence == "exact" and identity.memory_bytes:
         sizes = BOARDS[found.board].memory_sizes_bytes
@@ -291,7 +291,7 @@ def test_exact_means_that_the_memory_does_not_contradict(identity: Identity) -> 
 
 
 @given(IDENTITIES)
-def test_super_profiles_are_for_super_modes(identity: Identity) -> None:
+def test_super_profiles_are_for_super_modes(identity: MachineIdentity) -> None:
     found = recognise(BOARDS, identity)
     if found is not None and not identity.super_modes:
         assert not BOARDS[found.board].match.super_modes

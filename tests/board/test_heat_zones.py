@@ -9,18 +9,18 @@ from trees import BOARDS, Tree
 
 from edge_rt.board.discovery import Roots, discover
 from edge_rt.board.heat_zones import HeatZones, ZoneTemp, hottest, nearest
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 
 
-def read(tree: Tree, clock: FakeClock) -> Sampler:
+def read(tree: Tree, clock: FakeClock) -> BoardSampler:
     """Everything that the board can be read with, read once."""
     found = discover(Roots(tree.sysfs, tree.proc, tree.dev), clock=clock)
-    sampler = Sampler(found.readers, clock)
+    sampler = BoardSampler(found.readers, clock)
     sampler.step(clock.now)
     return sampler
 
 
-def again(sampler: Sampler, clock: FakeClock) -> None:
+def again(sampler: BoardSampler, clock: FakeClock) -> None:
     clock.now += 1.1  # longer than any reader's period
     sampler.step(clock.now)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.integral import Count, Energy, Integral, Meter
+from edge_rt.board.integral import CounterMeter, Energy, Integral, Meter
 
 GAP_S = 0.3
 STEPS = st.lists(
@@ -42,7 +42,7 @@ def test_constant_power_is_power_times_time(watts: float, steps: list[float]) ->
 @given(STEPS)
 def test_every_second_is_covered_or_missing(steps: Readings) -> None:
     readings = timed(steps)
-    for meter in (Integral(GAP_S), Count()):
+    for meter in (Integral(GAP_S), CounterMeter()):
         total = metered(meter, readings)
         span = readings[-1][0] - readings[0][0]
         assert total.covered_s + total.missing_s == pytest.approx(span, abs=1e-9)
@@ -90,7 +90,7 @@ def test_a_missing_reading_takes_the_time_on_both_sides() -> None:
 def test_a_reading_that_is_no_later_counts_for_nothing() -> None:
     total = metered(Integral(GAP_S), [(1.0, 10.0), (1.0, 99.0), (0.5, 99.0), (1.1, 10.0)])
     assert total.energy_j == pytest.approx(1.0)
-    again = metered(Count(), [(1.0, 10.0), (1.0, 99.0), (0.5, 99.0), (1.1, 11.0)])
+    again = metered(CounterMeter(), [(1.0, 10.0), (1.0, 99.0), (0.5, 99.0), (1.1, 11.0)])
     assert again.energy_j == pytest.approx(1.0)
 
 
@@ -104,18 +104,18 @@ def test_joules_never_fall_for_an_offset_below_zero() -> None:
 def test_a_counter_is_taken_as_it_counts(steps: list[tuple[float, float]]) -> None:
     counts = list(itertools.accumulate(joules for _, joules in steps))
     times = list(itertools.accumulate(elapsed for elapsed, _ in steps))
-    total = metered(Count(), list(zip(times, counts, strict=True)))
+    total = metered(CounterMeter(), list(zip(times, counts, strict=True)))
     assert total.energy_j == pytest.approx(counts[-1] - counts[0])
     assert total.covered_s == pytest.approx(times[-1] - times[0])
     assert total.missing_s == 0.0
 
 
 def test_a_counter_covers_readings_that_failed_once_it_is_back() -> None:
-    meter = Count()
+    meter = CounterMeter()
     assert metered(meter, [(0.0, 5.0), (1.0, None), (2.0, None)]).missing_s == 2.0
     assert metered(meter, [(3.0, 11.0)]) == Energy(6.0, 3.0, 0.0)
 
 
 def test_a_counter_that_starts_anew_leaves_the_window_missing() -> None:
-    total = metered(Count(), [(0.0, 5.0), (1.0, 7.0), (2.0, 0.5), (3.0, 1.5)])
+    total = metered(CounterMeter(), [(0.0, 5.0), (1.0, 7.0), (2.0, 0.5), (3.0, 1.5)])
     assert total == Energy(3.0, 2.0, 1.0)

@@ -16,7 +16,7 @@ from trees import BOARDS, Tree
 
 from edge_rt.board.monitor import BoardMonitor, Metered, look
 from edge_rt.board.profile import choose
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
@@ -161,7 +161,7 @@ class Board:
 
     def __init__(self, tree: Tree, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        self.samplers: list[Sampler] = []
+        self.samplers: list[BoardSampler] = []
         monkeypatch.setattr("edge_rt.board.monitor.SamplerThread", self._thread)
         paths = Paths.system()
         self.senses = BoardMonitor(tree.proc.parent, profile, paths, clock=lambda: self.now)
@@ -177,7 +177,7 @@ class Board:
         supply = self.senses.supply
         return None if supply is None else (supply.quality, supply.rails, supply.power_w())
 
-    def _thread(self, sampler: Sampler, clock: Callable[[], float]) -> Any:
+    def _thread(self, sampler: BoardSampler, clock: Callable[[], float]) -> Any:
         self.samplers.append(sampler)
         return SimpleNamespace(start=lambda: None, stop=sampler.close)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.track import Ring
+from edge_rt.board.track import ReadingHistory
 
 VALUES = st.one_of(st.none(), st.floats(-1e6, 1e6))
 
@@ -14,7 +14,7 @@ VALUES = st.one_of(st.none(), st.floats(-1e6, 1e6))
 def test_a_column_is_the_tail_of_what_was_kept(
     capacity: int, rows: list[tuple[float | None, float | None]], since: int
 ) -> None:
-    ring = Ring(2, capacity)
+    ring = ReadingHistory(2, capacity)
     for time_s, row in enumerate(rows):
         ring.append(float(time_s), row)
     kept = list(enumerate(rows))[-capacity:]

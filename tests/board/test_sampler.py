@@ -19,7 +19,7 @@ from edge_rt.board.readers.base import BaseReader, Channel, Kind, Reader
 from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.power.rapl import Rapl
 from edge_rt.board.readers.sysfs import FILE_IO
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 
 
 class Constant(BaseReader):
@@ -50,7 +50,7 @@ class Broken(BaseReader):
         raise ZeroDivisionError("by zero")
 
 
-def run(sampler: Sampler, clock: FakeClock, seconds: float, step_s: float = 0.1) -> None:
+def run(sampler: BoardSampler, clock: FakeClock, seconds: float, step_s: float = 0.1) -> None:
     for _ in range(round(seconds / step_s)):
         sampler.step(clock.now)
         clock.now += step_s
@@ -59,7 +59,7 @@ def run(sampler: Sampler, clock: FakeClock, seconds: float, step_s: float = 0.1)
 def test_each_reader_is_read_in_its_own_time(clock: FakeClock) -> None:
     fast, slow = Constant("fast", 0.1), Constant("slow", 0.5)
     fast.clock = slow.clock = clock
-    sampler, begin = Sampler([fast, slow], clock), clock.now
+    sampler, begin = BoardSampler([fast, slow], clock), clock.now
     while clock.now < begin + 9.95:
         sampler.step(clock.now)
         assert sampler.due(clock.now) > 0.0
@@ -72,7 +72,7 @@ def test_each_reader_is_read_in_its_own_time(clock: FakeClock) -> None:
 def test_no_reader_is_read_more_often_than_its_period(waits: list[float], period: float) -> None:
     clock, reader = FakeClock(), Constant("any", period)
     reader.clock = clock
-    sampler, begin = Sampler([reader], clock), clock.now
+    sampler, begin = BoardSampler([reader], clock), clock.now
     for wait in waits:
         sampler.step(clock.now)
         assert 0.0 < sampler.due(clock.now) <= period + 1e-9
@@ -88,7 +88,7 @@ def test_slow_transfers_leave_no_gap(tree: Tree, clock: FakeClock) -> None:
     orin_nano(tree)
     other = Constant("other", 0.1)  # which waits for the slow one
     reader = Ina3221Hwmon(tree.sysfs, io=replace(FILE_IO, pread=slow))
-    sampler = Sampler([reader, other], clock)
+    sampler = BoardSampler([reader, other], clock)
     for _ in range(20):
         sampler.step(clock.now)
     energies = sampler.energies()
@@ -107,7 +107,7 @@ def test_one_read_that_takes_long_leaves_a_gap(clock: FakeClock) -> None:
 
     reader = Stalls("stalls", 0.1)
     reader.clock = clock
-    sampler = Sampler([reader], clock)
+    sampler = BoardSampler([reader], clock)
     for _ in range(10):
         sampler.step(clock.now)
         clock.now += sampler.due(clock.now)
@@ -119,7 +119,7 @@ def test_refused_watts_are_missing_and_not_nothing(tree: Tree, clock: FakeClock)
     orin_nano(tree)
     folder = tree.sysfs / "class" / "hwmon" / "hwmon0"
     tree.write(folder, {"shunt1_resistor": 5000})
-    sampler = Sampler([Ina3221Hwmon(tree.sysfs)], clock)
+    sampler = BoardSampler([Ina3221Hwmon(tree.sysfs)], clock)
     run(sampler, clock, 0.5)
     tree.write(folder, {"curr1_input": 65_535})
     run(sampler, clock, 0.5)
@@ -136,7 +136,7 @@ def test_refused_watts_are_missing_and_not_nothing(tree: Tree, clock: FakeClock)
 
 def test_a_hurried_reader_begins_its_beat_anew_and_no_other_does(clock: FakeClock) -> None:
     first, other = Constant("a", 1.0), Constant("b", 1.0)
-    sampler = Sampler([first, other], clock)
+    sampler = BoardSampler([first, other], clock)
     run(sampler, clock, 0.1)
     sampler.hurry([first], clock.now + 0.25)
     assert sampler.due(clock.now) == pytest.approx(0.25)
@@ -157,13 +157,13 @@ def test_a_hurry_that_comes_in_the_middle_of_a_read_is_read_for(clock: FakeClock
             super()._read()
             sampler.hurry([self], clock.now + 0.02)
 
-    sampler = Sampler([Hurried("slow", 5.0)], clock)
+    sampler = BoardSampler([Hurried("slow", 5.0)], clock)
     sampler.step(clock.now)
     assert sampler.due(clock.now) == pytest.approx(0.02)
 
 
 def test_a_reading_stands_until_it_is_overdue(clock: FakeClock) -> None:
-    sampler = Sampler([Constant("rail", 0.1)], clock)
+    sampler = BoardSampler([Constant("rail", 0.1)], clock)
     assert sampler.reading("rail", "temp_c") is None
     before = sampler.reading("rail", "power_w")
     assert before is not None
@@ -182,7 +182,7 @@ def test_a_reading_stands_until_it_is_overdue(clock: FakeClock) -> None:
 
 def test_a_failed_reading_is_stale_with_its_reason_and_recovers(clock: FakeClock) -> None:
     reader = Constant("rail", 0.1)
-    sampler = Sampler([reader], clock)
+    sampler = BoardSampler([reader], clock)
     run(sampler, clock, 0.1)
     reader.value = None
     run(sampler, clock, 0.1)
@@ -194,7 +194,7 @@ def test_a_failed_reading_is_stale_with_its_reason_and_recovers(clock: FakeClock
 
 
 def test_a_reader_that_breaks_stops_no_other(clock: FakeClock) -> None:
-    sampler = Sampler([Broken(), Constant("rail", 0.1)], clock)
+    sampler = BoardSampler([Broken(), Constant("rail", 0.1)], clock)
     run(sampler, clock, 0.3)
     broken, rail = sampler.readings()
     assert broken.error == "ZeroDivisionError: by zero"
@@ -203,7 +203,7 @@ def test_a_reader_that_breaks_stops_no_other(clock: FakeClock) -> None:
 
 def test_energy_of_a_rail_with_a_gap(clock: FakeClock) -> None:
     reader = Constant("rail", 0.1)
-    sampler = Sampler([reader], clock)
+    sampler = BoardSampler([reader], clock)
     run(sampler, clock, 1.05, 0.05)
     clock.now += 10.0
     run(sampler, clock, 1.0, 0.05)
@@ -216,7 +216,7 @@ def test_energy_of_a_rail_with_a_gap(clock: FakeClock) -> None:
 def test_energies_are_given_by_name_in_the_order_asked_for(clock: FakeClock) -> None:
     one, two, hidden = Constant("one", 0.1), Constant("two", 0.1), Constant("one", 0.1)
     two.value, hidden.value = 2.0, 99.0
-    sampler = Sampler([one, two, hidden, Constant("zone", 0.1, "temp_c")], clock)
+    sampler = BoardSampler([one, two, hidden, Constant("zone", 0.1, "temp_c")], clock)
     assert sampler.metered(["one"]) == [Energy()]
     run(sampler, clock, 1.0)
     energies = sampler.energies()
@@ -227,14 +227,14 @@ def test_energies_are_given_by_name_in_the_order_asked_for(clock: FakeClock) -> 
 
 
 def test_only_power_has_energy(clock: FakeClock) -> None:
-    sampler = Sampler([Constant("zone", 0.1, "temp_c")], clock)
+    sampler = BoardSampler([Constant("zone", 0.1, "temp_c")], clock)
     run(sampler, clock, 1.0)
     assert sampler.energies() == {}
 
 
 def test_a_counter_is_used_as_such(tree: Tree, clock: FakeClock) -> None:
     x86(tree)
-    sampler = Sampler([Rapl(tree.sysfs, clock=clock)], clock)
+    sampler = BoardSampler([Rapl(tree.sysfs, clock=clock)], clock)
     sampler.step(clock.now)
     clock.now += 60.0  # a gap that no integral may bridge
     tree.rapl("intel-rapl:0", "package-0", 1_000_000 + 600_000_000)
@@ -244,7 +244,7 @@ def test_a_counter_is_used_as_such(tree: Tree, clock: FakeClock) -> None:
 
 
 def test_history_is_bounded(clock: FakeClock) -> None:
-    sampler = Sampler([Constant("rail", 0.1)], clock, history_s=2.0)
+    sampler = BoardSampler([Constant("rail", 0.1)], clock, history_s=2.0)
     run(sampler, clock, 10.0)
     kept = sampler.history("rail", "power_w")
     assert len(kept) == 20
@@ -259,7 +259,7 @@ def test_subscribers_hear_every_read_until_they_leave(clock: FakeClock) -> None:
     def hear(time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
         heard.append((time_s, reader.name, list(values)))
 
-    sampler = Sampler([Constant("rail", 0.1)], clock)
+    sampler = BoardSampler([Constant("rail", 0.1)], clock)
     leave = sampler.subscribe(hear)
     begin = clock.now
     sampler.step(clock.now)
@@ -280,7 +280,7 @@ def test_a_subscriber_that_raises_is_told_of_once(
         calls.append(time_s)
         raise RuntimeError("no room")
 
-    sampler = Sampler([Constant("rail", 0.1)], clock)
+    sampler = BoardSampler([Constant("rail", 0.1)], clock)
     sampler.subscribe(raising)
     run(sampler, clock, 1.0)
     assert len(calls) >= 9
@@ -290,7 +290,7 @@ def test_a_subscriber_that_raises_is_told_of_once(
 def test_two_readers_of_one_name_are_told_apart_by_order(clock: FakeClock) -> None:
     first, second = Constant("rail", 0.1), Constant("rail", 0.1)
     second.value = 9.0
-    sampler = Sampler([first, second], clock)
+    sampler = BoardSampler([first, second], clock)
     run(sampler, clock, 0.2)
     reading = sampler.reading("rail", "power_w")
     assert reading is not None
@@ -300,8 +300,8 @@ def test_two_readers_of_one_name_are_told_apart_by_order(clock: FakeClock) -> No
 
 
 def test_nothing_to_read_is_due_in_a_second(clock: FakeClock) -> None:
-    assert Sampler([], clock).due(clock.now) == pytest.approx(1.0)
-    assert Sampler([], clock).step(clock.now) == 0
+    assert BoardSampler([], clock).due(clock.now) == pytest.approx(1.0)
+    assert BoardSampler([], clock).step(clock.now) == 0
 
 
 @pytest.mark.parametrize("error", [errno.EAGAIN, errno.EIO, errno.ENODEV, errno.ENODATA])
@@ -309,7 +309,7 @@ def test_a_storm_of_errors_opens_no_more_files_than_it_closes(
     tree: Tree, faults: Faults, clock: FakeClock, error: int
 ) -> None:
     orin_nano(tree)
-    sampler = Sampler([Ina3221Hwmon(tree.sysfs, io=faults.io)], clock)
+    sampler = BoardSampler([Ina3221Hwmon(tree.sysfs, io=faults.io)], clock)
     run(sampler, clock, 0.5)
     held = faults.held()
     for path in held:
@@ -329,7 +329,7 @@ def test_no_file_is_opened_twice_when_all_is_well(
 ) -> None:
     orin_nano(tree)
     found = discover(Roots(tree.sysfs, tree.proc, tree.dev), io=faults.io, clock=clock)
-    sampler = Sampler(found.readers, clock)
+    sampler = BoardSampler(found.readers, clock)
     run(sampler, clock, 1.0)
     opened = faults.opened
     run(sampler, clock, 5.0)

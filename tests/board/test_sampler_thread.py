@@ -8,7 +8,7 @@ import pytest
 from faults import FakeClock
 
 from edge_rt.board.readers.base import BaseReader, Channel
-from edge_rt.board.sampler import HUNG, LATE, Sampler
+from edge_rt.board.sampler import HUNG, LATE, BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
 
 
@@ -42,7 +42,7 @@ class Beside(BaseReader):
     def __init__(self, gate: Gate) -> None:
         super().__init__("beside", [Channel("beside", "flag", "told")], 0.001)
         self.gate = gate
-        self.sampler: Sampler | None = None
+        self.sampler: BoardSampler | None = None
         self.noted: list[bool] = []
         self.first = threading.Event()
 
@@ -57,7 +57,7 @@ def test_others_are_read_on_before_a_sensor_that_hangs_is_left_out() -> None:
     gate = Gate()
     gate.open.clear()
     beside = Beside(gate)
-    thread = SamplerThread(Sampler([gate, beside]))
+    thread = SamplerThread(BoardSampler([gate, beside]))
     beside.sampler = thread.sampler
     thread.start()
     assert gate.reached.wait(30.0)
@@ -68,21 +68,21 @@ def test_others_are_read_on_before_a_sensor_that_hangs_is_left_out() -> None:
     assert thread.stop(30.0)
 
 
-def begin(sampler: Sampler, *, at_s: float = 0.0) -> threading.Thread:
+def begin(sampler: BoardSampler, *, at_s: float = 0.0) -> threading.Thread:
     """Step in a thread, which waits at a gate that is shut."""
     thread = threading.Thread(target=sampler.step, args=(at_s,), daemon=True)
     thread.start()
     return thread
 
 
-def values(sampler: Sampler) -> list[float | None]:
+def values(sampler: BoardSampler) -> list[float | None]:
     return [reading.value for reading in sampler.readings()]
 
 
 def test_a_late_read_holds_up_no_other_and_counts_when_it_ends(clock: FakeClock) -> None:
     gate = Gate()
     gate.open.clear()
-    sampler, heard = Sampler([gate, Beside(gate)], clock), list[str]()
+    sampler, heard = BoardSampler([gate, Beside(gate)], clock), list[str]()
     sampler.subscribe(lambda time_s, reader, values: heard.append(reader.name))
     first = begin(sampler)
     assert gate.reached.wait(30.0)
@@ -99,7 +99,7 @@ def test_a_late_read_holds_up_no_other_and_counts_when_it_ends(clock: FakeClock)
 
 def test_sensors_that_hang_are_left_out_together() -> None:
     gates = [Gate(), Gate()]
-    sampler = Sampler(gates, lambda: 0.0)
+    sampler = BoardSampler(gates, lambda: 0.0)
     for gate in gates:
         gate.open.clear()
         begin(sampler)
@@ -116,7 +116,7 @@ def test_sensors_that_hang_are_left_out_together() -> None:
 def test_a_step_waits_for_a_sensor_that_hangs_as_long_as_it_is_told_to() -> None:
     gate = Gate()
     gate.open.clear()
-    sampler = Sampler([gate, Beside(gate)], lambda: 0.0)
+    sampler = BoardSampler([gate, Beside(gate)], lambda: 0.0)
     step_all(sampler, 0.0, looks=LATE + 1, look_s=0.01)
     assert (values(sampler), sampler.blocked) == ([None, 1.0], [])
     assert sampler.readings()[0].error == "not read yet"
@@ -125,7 +125,7 @@ def test_a_step_waits_for_a_sensor_that_hangs_as_long_as_it_is_told_to() -> None
 
 def test_it_reads_again_and_again_and_closes() -> None:
     gate = Gate()
-    thread = SamplerThread(Sampler([gate]))
+    thread = SamplerThread(BoardSampler([gate]))
     thread.start()
     assert gate.third.wait(30.0)
     assert thread.stop(30.0)
@@ -138,7 +138,7 @@ def test_it_reads_again_and_again_and_closes() -> None:
 def test_a_reader_can_be_hurried() -> None:
     gate = Gate()
     gate.period_s = 3600.0
-    thread = SamplerThread(Sampler([gate]))
+    thread = SamplerThread(BoardSampler([gate]))
     thread.start()
     assert gate.reached.wait(30.0)
     for _ in range(2):
@@ -152,7 +152,7 @@ def test_a_reader_can_be_hurried() -> None:
 def test_asking_does_not_wait_for_a_sensor_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     gate.open.clear()
-    thread = SamplerThread(Sampler([gate]))
+    thread = SamplerThread(BoardSampler([gate]))
     thread.start()
     assert gate.reached.wait(30.0)
     assert thread.sampler.readings()[0].error == "not read yet"

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.stuck_zones import Stuck
+from edge_rt.board.stuck_zones import StuckZones
 
 Value = Callable[[float], float | None]
 
 
-def after(seconds: float, *zones: Value, known: Stuck | None = None, start_s: float = 0.0) -> Stuck:
+def after(
+    seconds: float, *zones: Value, known: StuckZones | None = None, start_s: float = 0.0
+) -> StuckZones:
     """Zones read twice a second, each a function of the time."""
-    known = known or Stuck(len(zones))
+    known = known or StuckZones(len(zones))
     for half in range(round(2 * seconds)):
         time_s = start_s + half / 2
         known.take(time_s, [(number, zone(time_s)) for number, zone in enumerate(zones)])
@@ -114,7 +116,7 @@ def test_a_part_that_is_at_rest_at_a_load_just_when_that_begins_is_believed() ->
 def test_no_zone_of_a_chip_under_any_load_is_ever_left_out(seed: int, step_c: float) -> None:
     """Two parts with heat of their own that comes and goes, and heat that they share."""
     chance, temps = random.Random(seed), [40.0, 40.0, 40.0]
-    known, load = Stuck(3), [0.0, 0.0]
+    known, load = StuckZones(3), [0.0, 0.0]
     for second in range(600):
         if chance.random() < 0.05:
             load = [chance.choice((0.0, 5.0, 15.0)), chance.choice((0.0, 2.0))]

@@ -8,8 +8,8 @@ import pytest
 
 from edge_rt.board.integral import Energy
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Kind, Quality
-from edge_rt.board.sampler import Sampler
-from edge_rt.board.supply import Supply, find_supply
+from edge_rt.board.sampler import BoardSampler
+from edge_rt.board.supply import SupplyRails, find_supply
 from edge_rt.config.board import Board, Rail, Total
 from edge_rt.config.boards import load_boards
 
@@ -48,9 +48,9 @@ class Clock:
         return self.now
 
 
-def read(*readers: Rails, times: int = 1) -> Sampler:
+def read(*readers: Rails, times: int = 1) -> BoardSampler:
     clock = Clock()
-    sampler = Sampler(readers, clock)
+    sampler = BoardSampler(readers, clock)
     for _ in range(times):
         sampler.step(clock.now)
         clock.now += 0.1
@@ -132,7 +132,7 @@ def board(*rails: str) -> Board:
     return Board(id="own", name="own", rails=known, totals=(total,))
 
 
-def supply_of(sampler: Sampler, *rails: str) -> Supply:
+def supply_of(sampler: BoardSampler, *rails: str) -> SupplyRails:
     supply = find_supply(board(*rails), sampler)
     assert supply is not None
     return supply
@@ -141,7 +141,7 @@ def supply_of(sampler: Sampler, *rails: str) -> Supply:
 def test_energy_is_the_sum_over_what_all_rails_cover() -> None:
     one, two = Rails("one", ["A"]), Rails("two", ["B"])
     clock = Clock()
-    sampler = Sampler([one, two], clock)
+    sampler = BoardSampler([one, two], clock)
     sampler.step(clock.now)
     supply = supply_of(sampler, "A", "B")
     assert supply.energy() == Energy()
@@ -158,7 +158,7 @@ def test_energy_is_the_sum_over_what_all_rails_cover() -> None:
 
 def test_joules_never_come_without_their_seconds() -> None:
     rails, clock = Rails("ina3221", ["A", "B", "C"]), Clock()
-    sampler = Sampler([rails], clock)
+    sampler = BoardSampler([rails], clock)
     sampler.step(clock.now)
     supply = supply_of(sampler, "A", "B", "C")
     for beat in range(100):
@@ -172,7 +172,7 @@ def test_joules_never_come_without_their_seconds() -> None:
 
 def test_counters_of_all_rails_are_exact_over_a_gap() -> None:
     packages, clock = Rails("rapl", ["package-0", "package-1"], counter=True), Clock()
-    sampler = Sampler([packages], clock)
+    sampler = BoardSampler([packages], clock)
     packages.told = {"package-0": 0.0, "package-1": 0.0}
     sampler.step(clock.now)
     supply = supply_of(sampler, "package-0", "package-1")
@@ -189,7 +189,7 @@ def test_counters_of_all_rails_are_exact_over_a_gap() -> None:
 def test_power_is_the_sum_now_or_missing() -> None:
     rails = Rails("ina3221", ["A", "B"])
     clock = Clock()
-    sampler = Sampler([rails], clock)
+    sampler = BoardSampler([rails], clock)
     sampler.step(clock.now)
     supply = find_supply(board("A", "B"), sampler)
     assert supply is not None
@@ -230,7 +230,7 @@ def test_slow_transfers_limit_the_resolution() -> None:
             self.clock.now += 0.7
 
     slow, Slow.clock = Slow("ina3221", ["VDD_IN"], 0.1), Clock()
-    sampler = Sampler([slow], Slow.clock)
+    sampler = BoardSampler([slow], Slow.clock)
     for _ in range(4):
         sampler.step(Slow.clock.now)
     supply = find_supply(None, sampler)

@@ -9,10 +9,10 @@ import pytest
 from trees import BOARDS, Tree
 
 from edge_rt.board.meters import fan_drive, temperatures
-from edge_rt.board.profile import Chosen
-from edge_rt.board.readers.heat import Fan
-from edge_rt.board.readers.heat import Thermal as ThermalReader
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.profile import BoardChoice
+from edge_rt.board.readers.heat import FanReader
+from edge_rt.board.readers.heat import ThermalReader as ThermalReader
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.board import Board, Thermal, Trips, Zone
 from edge_rt.config.boards import load_boards
@@ -29,9 +29,9 @@ def board(trips: dict[str, Any] | None = None, **zones: bool) -> Board:
 
 def felt(tree: Tree, profile: Board | None = None) -> BoardSnapshot:
     """A look at the tree, with one reading of everything."""
-    sampler = Sampler([ThermalReader(tree.sysfs), Fan(tree.sysfs)], lambda: 1.0)
+    sampler = BoardSampler([ThermalReader(tree.sysfs), FanReader(tree.sysfs)], lambda: 1.0)
     sampler.step(1.0)
-    return BoardSnapshot(Path("/"), Chosen(profile), sampler, (), None)
+    return BoardSnapshot(Path("/"), BoardChoice(profile), sampler, (), None)
 
 
 # --- temperatures

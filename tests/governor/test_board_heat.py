@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.board.profile import Chosen
+from edge_rt.board.profile import BoardChoice
 from edge_rt.board.readers.base import Reader
 from edge_rt.board.readers.clocks import CpuFreq
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.boards import load_boards
 from edge_rt.core.limits import Observation
@@ -34,8 +34,8 @@ FIT = LeakageFit(
 
 def felt(id: str, root: Path = Path("/"), *readers: Reader) -> BoardSnapshot:
     board = load_boards()[id]
-    chosen = Chosen(board, BoardName(id, board.name, "the test", "configured"))
-    return BoardSnapshot(root, chosen, Sampler(readers, lambda: 0.0), (), None)
+    chosen = BoardChoice(board, BoardName(id, board.name, "the test", "configured"))
+    return BoardSnapshot(root, chosen, BoardSampler(readers, lambda: 0.0), (), None)
 
 
 def seen(second: int) -> Observation:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.board.profile import Chosen
+from edge_rt.board.profile import BoardChoice
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.readers.heat import Fan
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.readers.heat import FanReader
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.boards import load_boards
 from edge_rt.energy.calibration.record import PhasePowers
@@ -21,7 +21,9 @@ from edge_rt.governor.board_heat import heat_prior, power_prior
 
 def felt(board: str | None, *readers: Reader) -> BoardSnapshot:
     profile = None if board is None else load_boards()[board]
-    return BoardSnapshot(Path("/"), Chosen(profile), Sampler(readers, lambda: 0.0), (), None)
+    return BoardSnapshot(
+        Path("/"), BoardChoice(profile), BoardSampler(readers, lambda: 0.0), (), None
+    )
 
 
 def test_the_profile_is_believed() -> None:
@@ -64,5 +66,5 @@ def test_an_unknown_board_gets_something_of_its_size() -> None:
 
 def test_a_fan_that_is_read_counts(tree: Any) -> None:
     tree.hwmon("pwmfan", {"pwm1": 90, "pwm1_enable": 2})
-    assert heat_prior(felt(None, Fan(tree.sysfs)), 4).fan_gain > 0
+    assert heat_prior(felt(None, FanReader(tree.sysfs)), 4).fan_gain > 0
     assert heat_prior(felt(None), 4).fan_gain == 0

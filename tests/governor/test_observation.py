@@ -11,11 +11,11 @@ import pytest
 
 from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import BoardMonitor, Metered
-from edge_rt.board.profile import Chosen
-from edge_rt.board.readers.clocks import Gpu
+from edge_rt.board.profile import BoardChoice
+from edge_rt.board.readers.clocks import GpuReader
 from edge_rt.board.readers.cpu import CpuReader
-from edge_rt.board.readers.heat import Thermal
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.readers.heat import ThermalReader
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.supervisor import Supervisor
@@ -36,10 +36,10 @@ class Board:
         self.asked = 1  # threads
         self.spent: list[float] = []
         self.supply: Any = "a supply"
-        readers = [Thermal(tree.sysfs), Gpu(tree.sysfs)]
-        sampler = Sampler(readers, lambda: self.now)
+        readers = [ThermalReader(tree.sysfs), GpuReader(tree.sysfs)]
+        sampler = BoardSampler(readers, lambda: self.now)
         sampler.step(self.now)
-        self.felt: BoardSnapshot | None = BoardSnapshot(Path("/"), Chosen(), sampler, (), None)
+        self.felt: BoardSnapshot | None = BoardSnapshot(Path("/"), BoardChoice(), sampler, (), None)
         self.supervisor = SimpleNamespace(current=self, pid=42)
         self.observer = Observer(
             cast(BoardMonitor, self),

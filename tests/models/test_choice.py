@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from edge_rt.models.catalogue import Catalogue, load_catalogue
-from edge_rt.models.choice import Candidate, best, better, starter
+from edge_rt.models.choice import DefaultCandidate, best, better, starter
 
 GB = 10**9
-SMALL = Candidate("small", GB // 10, 1.0, {"arc": 0.1})
-LARGE = Candidate("large", GB, 2.0, {"arc": 0.4, "mmlu": 0.1})
-OWN = Candidate("own", GB // 2, 3.0)
+SMALL = DefaultCandidate("small", GB // 10, 1.0, {"arc": 0.1})
+LARGE = DefaultCandidate("large", GB, 2.0, {"arc": 0.4, "mmlu": 0.1})
+OWN = DefaultCandidate("own", GB // 2, 3.0)
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import ConfigError, RequestError
-from edge_rt.models.doubt import Calibration, Seen, Step, calibrate, read_seen
+from edge_rt.models.doubt import DoubtCalibration, DoubtStep, Seen, calibrate, read_seen
 from edge_rt.models.pairs import Doubts
 
-FOUND = Calibration(
+FOUND = DoubtCalibration(
     model="tiny",
     sha256="0" * 64,
     answers=80,
-    steps=[Step(0.1, 0.2, 0.4), Step(0.5, 0.5, 0.2), Step(1.0, 0.8, 0.4)],
+    steps=[DoubtStep(0.1, 0.2, 0.4), DoubtStep(0.5, 0.5, 0.2), DoubtStep(1.0, 0.8, 0.4)],
     source="own run",
 )
 
@@ -78,7 +78,7 @@ def test_steps_rise_and_find_what_made_the_answers() -> None:
     assert [step.score for step in steps] == sorted(step.score for step in steps)
     assert [step.wrong for step in steps] == sorted(step.wrong for step in steps)
     assert sum(step.share for step in steps) == pytest.approx(1.0, abs=1e-3)
-    found = Calibration(model="tiny", sha256="0" * 64, answers=4000, steps=steps)
+    found = DoubtCalibration(model="tiny", sha256="0" * 64, answers=4000, steps=steps)
     for score in (0.2, 0.5, 0.8):
         assert 1.0 - found.good(0.5, score) == pytest.approx(score, abs=0.08)
 
@@ -96,7 +96,7 @@ def test_how_hard_a_test_is_says_nothing_of_doubt() -> None:
     random = Random(2)
     easy = [Seen("easy", random.random(), random.random() < 0.1) for _ in range(2000)]
     hard = [Seen("hard", 1.0 + random.random(), random.random() < 0.9) for _ in range(2000)]
-    found = Calibration(
+    found = DoubtCalibration(
         model="tiny", sha256="0" * 64, answers=4000, steps=calibrate([*easy, *hard])
     )
     for score in (0.3, 0.7, 1.3, 1.7):

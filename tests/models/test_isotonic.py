@@ -6,28 +6,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.models.doubt import Block, Point, isotonic
+from edge_rt.models.doubt import IsotonicBlock, IsotonicPoint, isotonic
 
-POINT = st.builds(Point, st.integers(0, 5), st.integers(0, 4), st.integers(1, 3))
+POINT = st.builds(IsotonicPoint, st.integers(0, 5), st.integers(0, 4), st.integers(1, 3))
 POINTS = st.lists(POINT, min_size=1, max_size=6)
 
 
-def at(blocks: list[Block], x: float) -> float:
+def at(blocks: list[IsotonicBlock], x: float) -> float:
     return [block.y for block in blocks if block.x <= x][-1]
 
 
 def test_violators_are_pooled() -> None:
-    assert isotonic([Point(1, 0), Point(2, 1), Point(3, 0), Point(4, 1)]) == [
-        Block(1, 0, 1),
-        Block(2, 0.5, 2),
-        Block(4, 1, 1),
+    assert isotonic(
+        [IsotonicPoint(1, 0), IsotonicPoint(2, 1), IsotonicPoint(3, 0), IsotonicPoint(4, 1)]
+    ) == [
+        IsotonicBlock(1, 0, 1),
+        IsotonicBlock(2, 0.5, 2),
+        IsotonicBlock(4, 1, 1),
     ]
-    assert isotonic([Point(1, 1), Point(2, 0, 3)]) == [Block(1, 0.25, 4)]
-    assert isotonic([Point(2, 1), Point(1, 1), Point(2, 0)]) == [Block(1, pytest.approx(2 / 3), 3)]
+    assert isotonic([IsotonicPoint(1, 1), IsotonicPoint(2, 0, 3)]) == [IsotonicBlock(1, 0.25, 4)]
+    assert isotonic([IsotonicPoint(2, 1), IsotonicPoint(1, 1), IsotonicPoint(2, 0)]) == [
+        IsotonicBlock(1, pytest.approx(2 / 3), 3)
+    ]
 
 
 @given(POINTS, st.lists(st.integers(0, 8), min_size=6, max_size=6))
-def test_it_rises_and_is_the_nearest_that_does(points: list[Point], steps: list[int]) -> None:
+def test_it_rises_and_is_the_nearest_that_does(
+    points: list[IsotonicPoint], steps: list[int]
+) -> None:
     blocks = isotonic(points)
     assert [block.x for block in blocks] == sorted({block.x for block in blocks})
     assert [block.y for block in blocks] == sorted(block.y for block in blocks)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge_rt.decoding.params import GATES
-from edge_rt.models.pair import MODES, Kept, Pair, misfit
+from edge_rt.models.pair import MODES, KeptAccuracy, Pair, misfit
 
 
 def pair(**fields: object) -> Pair:
@@ -52,4 +52,4 @@ def test_the_first_tokens_go_with_any_gate() -> None:
 
 
 def test_quality_is_where_it_is_least() -> None:
-    assert Kept(figures={"gsm8k": 0.98, "humaneval": 1.01}).least == 0.98
+    assert KeptAccuracy(figures={"gsm8k": 0.98, "humaneval": 1.01}).least == 0.98

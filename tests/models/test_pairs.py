@@ -8,8 +8,8 @@ import pytest
 
 from edge_rt.core.errors import ConfigError
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pair import Kept, Pair
-from edge_rt.models.pairs import FILE, Pairs
+from edge_rt.models.pair import KeptAccuracy, Pair
+from edge_rt.models.pairs import FILE, ModelPairs
 
 LISTED = [
     Pair(large="big", small="mid"),
@@ -22,12 +22,12 @@ TUNED = Pair(
     mode="switch:token",
     large_share=0.3,
     first=8,
-    kept=Kept(figures={"gsm8k": 0.97}, source="own run"),
+    kept=KeptAccuracy(figures={"gsm8k": 0.97}, source="own run"),
 )
 
 
 def test_the_first_of_the_catalogue_is_taken(tmp_path: Path) -> None:
-    pairs = Pairs(tmp_path, LISTED)
+    pairs = ModelPairs(tmp_path, LISTED)
     assert [pair.small for pair in pairs.of("big")] == ["mid", "tiny"]
     assert pairs.find("mid", "tiny") == LISTED[2]
     assert pairs.find("tiny", "mid") is None
@@ -35,16 +35,16 @@ def test_the_first_of_the_catalogue_is_taken(tmp_path: Path) -> None:
 
 
 def test_what_was_tuned_comes_first_and_stays(tmp_path: Path) -> None:
-    other = Pairs(tmp_path / "store", LISTED)
+    other = ModelPairs(tmp_path / "store", LISTED)
     assert list(other) == LISTED
-    path = Pairs(tmp_path / "store", LISTED).write(TUNED)
+    path = ModelPairs(tmp_path / "store", LISTED).write(TUNED)
     assert path == tmp_path / "store" / FILE
     assert other.of("big") == [TUNED, LISTED[0]]
-    assert list(Pairs(tmp_path / "store")) == [TUNED]
+    assert list(ModelPairs(tmp_path / "store")) == [TUNED]
 
 
 def test_tuning_again_replaces(tmp_path: Path) -> None:
-    pairs = Pairs(tmp_path)
+    pairs = ModelPairs(tmp_path)
     pairs.write(TUNED)
     pairs.write(LISTED[2])
     pairs.write(LISTED[1])
@@ -52,7 +52,7 @@ def test_tuning_again_replaces(tmp_path: Path) -> None:
 
 
 def test_its_file_is_a_catalogue(tmp_path: Path) -> None:
-    path = Pairs(tmp_path).write(TUNED)
+    path = ModelPairs(tmp_path).write(TUNED)
     assert load_catalogue([path]).pairs[0] == TUNED
 
 
@@ -63,9 +63,9 @@ def test_its_file_is_a_catalogue(tmp_path: Path) -> None:
 def test_a_file_that_is_no_use_is_told(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(ConfigError, match=r"(?s)pairs\.yaml.*mend it"):
-        list(Pairs(tmp_path, LISTED))
+        list(ModelPairs(tmp_path, LISTED))
 
 
 def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("")
-    assert list(Pairs(tmp_path, LISTED)) == LISTED
+    assert list(ModelPairs(tmp_path, LISTED)) == LISTED

@@ -9,13 +9,13 @@ import msgspec
 import yaml
 
 from edge_rt.core.limits import Admission, Guard, Limits
-from edge_rt.core.routing import LoadConfig, Prediction, Prefer, Setting, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Now, Tokens, Variant
+from edge_rt.core.routing import LoadConfig, Prediction, Prefer, RunConfig, Unpredicted
+from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, Variant
 from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.assessment import Assessment
-from edge_rt.routing.quality.assessor import Estimator, Known
+from edge_rt.routing.quality.assessor import Estimator, ModelFacts
 from edge_rt.routing.quality.rulebook import load_rulebook
 
 FOLDER = Path(__file__).parent / "golden"
@@ -113,11 +113,13 @@ class Case(_Strict, kw_only=True):
         ages.explored()
         ages = Ages(lambda: _NOW_S, ages.notes())
         self._measure(ages, pool)
-        return Router(ages).route(self._ask(), pool, self._now(pool), self._predict)
+        return RequestRouter(ages).route(self._ask(), pool, self._now(pool), self._predict)
 
     def assess(self) -> Assessment:
         """What is to be expected of the models that have figures, by the rules of the project."""
-        known = {id: Known(model.figures) for id, model in self.models.items() if model.figures}
+        known = {
+            id: ModelFacts(model.figures) for id, model in self.models.items() if model.figures
+        }
         return ESTIMATOR.assess(self.request.text, known)
 
     def _measure(self, ages: Ages, pool: list[Variant]) -> None:
@@ -126,14 +128,14 @@ class Case(_Strict, kw_only=True):
             for kv_type in variant.kv_bytes:
                 for layers in variant.gpu_layers:
                     for threads in {*now.threads, *variant.threads}:
-                        setting = Setting(variant.id, threads, layers, "single", kv_type)
+                        setting = RunConfig(variant.id, threads, layers, "single", kv_type)
                         told = self._told(setting)
                         if told is not None and told.age_h is not None:
                             ages.note(setting, _NOW_S - 3600.0 * told.age_h)
 
     def _ask(self) -> Ask:
         request = self.request
-        counted = {id: Tokens(request.prompt, 0, request.completion) for id in self.models}
+        counted = {id: TokenCounts(request.prompt, 0, request.completion) for id in self.models}
         uncounted = {id: Unpredicted(why) for id, why in request.uncounted.items()}
         return Ask(
             tokens={**counted, **uncounted},
@@ -166,10 +168,10 @@ class Case(_Strict, kw_only=True):
         in_use = {id: size * _MB for id, size in board.in_use_mb.items()}
         return Now(limits, board.threads, board.usable_mb * _MB, forms, in_use)
 
-    def _told(self, setting: Setting) -> Foretold | None:
+    def _told(self, setting: RunConfig) -> Foretold | None:
         return self.foretold.get(full_name(setting)) or self.foretold.get(short_name(setting))
 
-    def _predict(self, setting: Setting, tokens: Tokens) -> Prediction | Unpredicted:
+    def _predict(self, setting: RunConfig, tokens: TokenCounts) -> Prediction | Unpredicted:
         told = self._told(setting)
         if told is None:
             return Unpredicted("it was never measured")
@@ -186,12 +188,12 @@ class Case(_Strict, kw_only=True):
         )
 
 
-def short_name(setting: Setting) -> str:
+def short_name(setting: RunConfig) -> str:
     """As far as most cases have to tell settings apart."""
     return f"{setting.variant}/{setting.threads}"
 
 
-def full_name(setting: Setting) -> str:
+def full_name(setting: RunConfig) -> str:
     """All that a case may tell apart."""
     return f"{short_name(setting)}/{setting.gpu_layers}/{setting.kv_type}"
 

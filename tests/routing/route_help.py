@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.routing import LoadConfig, Prediction, Setting, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Now, Tokens, Variant
+from edge_rt.core.routing import LoadConfig, Prediction, RunConfig, Unpredicted
+from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, Variant
 from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.judge import Judge
 
 GB = 1e9
-TOKENS = Tokens(100, 0, 50)
+TOKENS = TokenCounts(100, 0, 50)
 SMOL = Variant(
     id="smol",
     source="smol",
@@ -43,9 +43,9 @@ class Clock:
         return self.now_s
 
 
-def setting(variant: Variant, threads: int = 2) -> Setting:
+def setting(variant: Variant, threads: int = 2) -> RunConfig:
     """The variant's first setting with so many threads."""
-    return Setting(
+    return RunConfig(
         variant.id, threads, variant.gpu_layers[0], variant.modes[0], next(iter(variant.kv_bytes))
     )
 
@@ -84,7 +84,7 @@ def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now
     return replace(board, **fields)  # pyright: ignore[reportArgumentType]
 
 
-class ToldRouter(Router):
+class ToldRouter(RequestRouter):
     """One that is told what each variant takes with each number of threads."""
 
     def __init__(self, told: Told, ages: Ages | None = None, learnt: Judge | None = None) -> None:
@@ -94,6 +94,6 @@ class ToldRouter(Router):
     def choose(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
         return self.route(ask, pool, now, self._predict)
 
-    def _predict(self, setting: Setting, tokens: Tokens) -> Prediction | Unpredicted:
+    def _predict(self, setting: RunConfig, tokens: TokenCounts) -> Prediction | Unpredicted:
         found = self._told.get((setting.variant, setting.threads))
         return found or Unpredicted("nothing is known of it")

@@ -12,7 +12,7 @@ from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.models.pair import Kept, Pair
+from edge_rt.models.pair import KeptAccuracy, Pair
 from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOptions, every, offer
 
 CALM = Limits(2)
@@ -23,7 +23,7 @@ TUNED = Pair(
     mode="switch:step",
     large_share=0.3,
     first=4,
-    kept=Kept(figures={"gsm8k": 0.95}),
+    kept=KeptAccuracy(figures={"gsm8k": 0.95}),
 )
 USUAL = DecodingRequest()
 STEP = Mode("switch", "tiny", gating=Gating("step", share=0.3, first=4))

@@ -10,23 +10,23 @@ from test_decoding_options import CALM, Models
 
 from edge_rt.core.routing import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.models.doubt import Calibration, Step
+from edge_rt.models.doubt import DoubtCalibration, DoubtStep
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import ALONE, DecodingOptions, offer
 from edge_rt.routing.quality.assessment import Assessment, Chance
 from edge_rt.routing.quality.floor import left_open, with_early
 
-STEPS = [Step(0.1, 0.1, 0.5), Step(1.0, 0.9, 0.5)]
-FOUND = Calibration(model="tiny", sha256="0" * 64, answers=80, steps=STEPS)
+STEPS = [DoubtStep(0.1, 0.1, 0.5), DoubtStep(1.0, 0.9, 0.5)]
+FOUND = DoubtCalibration(model="tiny", sha256="0" * 64, answers=80, steps=STEPS)
 EARLY = DecodingRequest("switch:early")
 
 
 class Knowing(Models):
     """Knows what the doubt of the small model says."""
 
-    found: Calibration | None = FOUND
+    found: DoubtCalibration | None = FOUND
 
-    def doubt(self, entry: Any) -> Calibration | None:
+    def doubt(self, entry: Any) -> DoubtCalibration | None:
         return self.found if entry.id == "tiny" else None
 
 
@@ -75,7 +75,7 @@ def test_auto_may_have_the_small_model_begin(models: Knowing) -> None:
 
 
 def test_what_the_two_keep_is_less_where_the_large_one_would_do_better(models: Knowing) -> None:
-    steps = [Step(0.1, 0.4, 0.5), Step(1.0, 0.6, 0.5)]
+    steps = [DoubtStep(0.1, 0.4, 0.5), DoubtStep(1.0, 0.6, 0.5)]
     models.found = changed(FOUND, steps=steps)
     early = offers(models, wish(), floor=0.55)["big"].modes[-1]
     assert early.kept == pytest.approx((0.9 - 0.5 * (0.9 - 0.6)) / 0.9)

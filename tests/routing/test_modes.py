@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
-from edge_rt.core.routing import Prediction, Setting
-from edge_rt.routing.choice.ask import Tokens, Variant, Way
+from edge_rt.core.routing import Prediction, RunConfig
+from edge_rt.routing.choice.ask import DecodingWay, TokenCounts, Variant
 from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Considered, Trace
 
 PAIR = replace(
@@ -18,21 +18,21 @@ PAIR = replace(
     quality=0.8,
     modes=("single", "speculative", "switch:token"),
     ways={
-        "speculative": Way("smol", 0.2 * GB, load_s=1.0, load_j=4.0),
-        "switch:token": Way("smol", 0.2 * GB, load_s=1.0, load_j=4.0, kept=0.9),
+        "speculative": DecodingWay("smol", 0.2 * GB, load_s=1.0, load_j=4.0),
+        "switch:token": DecodingWay("smol", 0.2 * GB, load_s=1.0, load_j=4.0, kept=0.9),
     },
 )
 TAKES = {"single": (10.0, 50.0), "speculative": (7.0, 40.0), "switch:token": (5.0, 30.0)}
 
 
-def predict(setting: Setting, tokens: Tokens) -> Prediction:
+def predict(setting: RunConfig, tokens: TokenCounts) -> Prediction:
     assert tokens == TOKENS
     return prediction(*TAKES[setting.mode])
 
 
 def route(pair: Variant = PAIR, *loaded: Variant, **fields: object) -> Trace:
     board = now(*(loaded or (pair, SMOL)), threads=(2,), **fields)  # type: ignore[arg-type]
-    return Router(Ages(lambda: 1e9)).route(ask(model="big"), [pair, SMOL], board, predict)
+    return RequestRouter(Ages(lambda: 1e9)).route(ask(model="big"), [pair, SMOL], board, predict)
 
 
 def found(trace: Trace, mode: str) -> Considered:
@@ -63,14 +63,14 @@ def test_a_mode_keeps_a_share_of_the_quality() -> None:
     trace = route()
     assert found(trace, "speculative").candidate.quality == 0.8
     assert found(trace, "switch:token").candidate.quality == pytest.approx(0.72)
-    unknown = replace(PAIR, ways={**PAIR.ways, "switch:token": Way("smol", kept=None)})
+    unknown = replace(PAIR, ways={**PAIR.ways, "switch:token": DecodingWay("smol", kept=None)})
     assert found(route(unknown), "switch:token").candidate.quality is None
 
 
 def test_what_keeps_too_little_is_left_out() -> None:
     asked = replace(ask(model="big"), quality=0.75)
     board = now(PAIR, SMOL, threads=(2,))
-    trace = Router(Ages(lambda: 1e9)).route(asked, [PAIR, SMOL], board, predict)
+    trace = RequestRouter(Ages(lambda: 1e9)).route(asked, [PAIR, SMOL], board, predict)
     assert (found(trace, "switch:token").state, found(trace, "switch:token").rule) == (
         "dropped",
         "quality",

@@ -9,20 +9,30 @@ from benchlib.placements import random_problem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind
+from edge_rt.routing.placement import (
+    NEVER,
+    ModelPlace,
+    PlacementCost,
+    PlacementProblem,
+    RequestKind,
+)
 
 SEEDS = st.integers(0, 10_000)
 
 
-def place(joules: float, seconds: float, size: float, load_j: float = 5.0) -> Place:
-    return Place("cpu", 0, (size,), (Cost(joules, seconds),), Cost(load_j, 1.0))
+def place(joules: float, seconds: float, size: float, load_j: float = 5.0) -> ModelPlace:
+    return ModelPlace(
+        "cpu", 0, (size,), (PlacementCost(joules, seconds),), PlacementCost(load_j, 1.0)
+    )
 
 
 SMALL, LARGE = place(10.0, 4.0, 30.0), place(20.0, 2.0, 60.0)
-PROBLEM = Problem([[SMALL], [LARGE]], [100.0], [RequestKind(1.0, Cost(40.0, 9.0))])
+PROBLEM = PlacementProblem(
+    [[SMALL], [LARGE]], [100.0], [RequestKind(1.0, PlacementCost(40.0, 9.0))]
+)
 
 
-def cost(state: tuple[int, ...], problem: Problem = PROBLEM) -> Cost:
+def cost(state: tuple[int, ...], problem: PlacementProblem = PROBLEM) -> PlacementCost:
     found = problem.placement(state)
     assert found is not None
     return found.cost
@@ -42,15 +52,20 @@ def test_memory_that_fills_up_makes_joules_dearer() -> None:
 
 
 def test_what_does_not_fit_is_no_placement() -> None:
-    assert Problem([[SMALL], [LARGE]], [94.0], PROBLEM.mix).placement((1, 1)) is None
-    assert Problem([[SMALL]], [0.0], PROBLEM.mix).placement((1,)) is None
-    assert cost((0,), Problem([[SMALL]], [0.0], PROBLEM.mix)) == (40.0, 9.0)
+    assert PlacementProblem([[SMALL], [LARGE]], [94.0], PROBLEM.mix).placement((1, 1)) is None
+    assert PlacementProblem([[SMALL]], [0.0], PROBLEM.mix).placement((1,)) is None
+    assert cost((0,), PlacementProblem([[SMALL]], [0.0], PROBLEM.mix)) == (40.0, 9.0)
 
 
 def test_kinds_count_by_their_share() -> None:
-    serves_one = Place("cpu", 0, (1.0,), (Cost(10.0, 1.0), NEVER), Cost(0.0, 0.0))
-    mix = [RequestKind(0.25, Cost(50.0, 5.0)), RequestKind(0.75, Cost(100.0, 8.0))]
-    problem = Problem([[serves_one]], [100.0], mix)
+    serves_one = ModelPlace(
+        "cpu", 0, (1.0,), (PlacementCost(10.0, 1.0), NEVER), PlacementCost(0.0, 0.0)
+    )
+    mix = [
+        RequestKind(0.25, PlacementCost(50.0, 5.0)),
+        RequestKind(0.75, PlacementCost(100.0, 8.0)),
+    ]
+    problem = PlacementProblem([[serves_one]], [100.0], mix)
     assert cost((1,), problem) == pytest.approx((0.25 * 10 + 0.75 * 100, 0.25 * 1 + 0.75 * 8))
 
 
@@ -60,17 +75,17 @@ def test_only_what_was_not_there_has_to_be_loaded() -> None:
 
 
 def test_devices_with_nothing_on_them_are_idle() -> None:
-    gpu = Place("gpu", 28, (1.0,), (Cost(1.0, 1.0),), Cost(0.0, 0.0))
-    problem = Problem([[SMALL, gpu]], [100.0], PROBLEM.mix)
+    gpu = ModelPlace("gpu", 28, (1.0,), (PlacementCost(1.0, 1.0),), PlacementCost(0.0, 0.0))
+    problem = PlacementProblem([[SMALL, gpu]], [100.0], PROBLEM.mix)
     idle = [found.idle for state in ((0,), (1,), (2,)) if (found := problem.placement(state))]
     assert idle == [1.0, 0.5, 0.5]
 
 
 def test_figures_have_to_be_there_for_each_memory_and_kind() -> None:
     with pytest.raises(ValueError, match="not a figure for each memory"):
-        Problem([[SMALL]], [100.0, 100.0], PROBLEM.mix)
+        PlacementProblem([[SMALL]], [100.0, 100.0], PROBLEM.mix)
     with pytest.raises(ValueError, match="leave out of the mix"):
-        Problem([[SMALL]], [100.0], [RequestKind(1.0, NEVER)])
+        PlacementProblem([[SMALL]], [100.0], [RequestKind(1.0, NEVER)])
 
 
 @given(SEEDS, st.data())
@@ -78,7 +93,7 @@ def test_one_model_more_never_takes_more_joules_while_memory_is_easy(
     seed: int, data: st.DataObject
 ) -> None:
     problem = random_problem(Random(seed))
-    roomy = Problem(problem.variants, [1e9] * len(problem.usable_bytes), problem.mix)
+    roomy = PlacementProblem(problem.variants, [1e9] * len(problem.usable_bytes), problem.mix)
     state = tuple(data.draw(st.integers(0, len(places))) for places in problem.variants)
     empty = [i for i, loaded in enumerate(state) if not loaded]
     if not empty:

@@ -14,7 +14,7 @@ from benchlib.placements import STATES, random_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rt.routing.placement import Cost, Placement
+from edge_rt.routing.placement import Placement, PlacementCost
 from edge_rt.routing.placing import enumerate_all, pick
 
 SEEDS = st.integers(0, 10_000)
@@ -78,7 +78,7 @@ def test_a_board_without_models_has_one_placement() -> None:
 
 
 def placed(joules: float, seconds: float, idle: float = 0.0) -> Placement:
-    return Placement(Cost(joules, seconds), idle, (int(joules * 100),))
+    return Placement(PlacementCost(joules, seconds), idle, (int(joules * 100),))
 
 
 THRIFTY, FAST, BETWEEN = placed(5.0, 9.0), placed(20.0, 2.0), placed(9.0, 4.0)

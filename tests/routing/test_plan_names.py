@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.core.errors import RequestError
-from edge_rt.core.reports.planning import Candidate, PlanAsk
+from edge_rt.core.reports.planning import PlanAsk, PlanCandidate
 from edge_rt.core.routing import Prediction
 
 JOULES = {"tiny": 5.0, "tiny-onnx": 4.0, "big": 9.0}
@@ -39,7 +39,7 @@ async def _house(kit: Any) -> Any:
     return kit.house()
 
 
-def planned(kit: Any, house: Any, *models: str) -> list[Candidate]:
+def planned(kit: Any, house: Any, *models: str) -> list[PlanCandidate]:
     ask = PlanAsk(prompt="x" * 40, models=list(models))
     return kit.run(house.service.plan(ask)).candidates
 

@@ -17,7 +17,7 @@ from simulated import Formula, Simulated
 
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.errors import EngineError, ModelNotFound, RequestError, Unavailable
-from edge_rt.core.reports.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk, PlanCandidate, PlanReport, Tried
 from edge_rt.energy.calibration.measurement import PATIENCE_S
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.routing.model_manager import Room
@@ -52,7 +52,7 @@ def before(first: Callable[[], object], pause: Any) -> Any:
     return both
 
 
-async def candidates(house: Any, ask: PlanAsk = ASK) -> list[Candidate]:
+async def candidates(house: Any, ask: PlanAsk = ASK) -> list[PlanCandidate]:
     return (await house.service.plan(ask)).candidates
 
 
@@ -278,7 +278,7 @@ def test_errors_are_signed_and_of_what_was_told_before(kit: Any, tmp_path: Path)
 def test_a_run_is_held_against_the_plan_that_was_told(kit: Any, tmp_path: Path) -> None:
     """Although the runs before it have taught what such answers take."""
 
-    def figures(one: Candidate) -> tuple[float | None, ...]:
+    def figures(one: PlanCandidate) -> tuple[float | None, ...]:
         return one.seconds, one.energy_j, one.total_j, one.power_w
 
     async def run() -> None:

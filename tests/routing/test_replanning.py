@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.placement import Cost, Place, Problem, RequestKind
+from edge_rt.routing.placement import ModelPlace, PlacementCost, PlacementProblem, RequestKind
 from edge_rt.routing.placing import Circumstances, Occasion, judge, sparing
 
 GB = 1e9
@@ -89,12 +89,14 @@ def test_what_was_not_done_is_due_once_it_may_be(
 # --- whether a change pays
 
 
-def place(joules: float, load_j: float, size: float = 10.0) -> Place:
-    return Place("cpu", 0, (size,), (Cost(joules, joules / 5),), Cost(load_j, load_j / 5))
+def place(joules: float, load_j: float, size: float = 10.0) -> ModelPlace:
+    return ModelPlace(
+        "cpu", 0, (size,), (PlacementCost(joules, joules / 5),), PlacementCost(load_j, load_j / 5)
+    )
 
 
 OLD, NEW = place(10.0, 30.0), place(8.0, 30.0)
-PROBLEM = Problem([[OLD], [NEW]], [1000.0], [RequestKind(1.0, Cost(50.0, 9.0))])
+PROBLEM = PlacementProblem([[OLD], [NEW]], [1000.0], [RequestKind(1.0, PlacementCost(50.0, 9.0))])
 Judged = Callable[..., bool]
 
 
@@ -138,13 +140,13 @@ def test_what_is_best_already_stays() -> None:
 
 
 def test_what_does_not_fit_any_more_changes_whatever_it_takes() -> None:
-    tight = Problem([[OLD], [NEW]], [15.0], PROBLEM.mix)
+    tight = PlacementProblem([[OLD], [NEW]], [15.0], PROBLEM.mix)
     after = tight.placement((0, 1))
     assert after is not None
     assert judge(tight, (1, 1), after, per_second=0.0).made
 
 
-FORMS = Problem([[place(10.0, 30.0), NEW], [OLD]], [1000.0], PROBLEM.mix)
+FORMS = PlacementProblem([[place(10.0, 30.0), NEW], [OLD]], [1000.0], PROBLEM.mix)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_another_place_has_to_repay_by_itself(
 def test_another_place_that_makes_room_is_taken() -> None:
     small = place(11.0, 30.0, size=4.0)
     other = place(1.0, 1.0, size=10.0)
-    problem = Problem([[OLD, small], [other]], [15.0], PROBLEM.mix)
+    problem = PlacementProblem([[OLD, small], [other]], [15.0], PROBLEM.mix)
     found = problem.placement((2, 1))
     assert found is not None
     assert sparing(problem, (1, 0), found, 9.0).state == (2, 1)

@@ -8,12 +8,12 @@ import pytest
 
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.limits import Limits
-from edge_rt.core.routing import Setting
+from edge_rt.core.routing import RunConfig
 from edge_rt.routing.choice.trace import Candidate, Considered, Trace
 from edge_rt.routing.choice.words import unroutable
 
 ONE = Candidate(
-    setting=Setting("m", 2, 0, "single", "f16"),
+    setting=RunConfig("m", 2, 0, "single", "f16"),
     backend="llama.cpp",
     quantisation="Q4_0",
     context=64,

@@ -18,7 +18,7 @@ from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import Pairs
+from edge_rt.models.pairs import ModelPairs
 from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container, usable_cores
 
@@ -101,7 +101,7 @@ def test_less_of_a_model_is_sacrificed_where_there_is_less(
     kit: Any, tmp_path: Path, pair: Pair | None, models: Models, sacrificed: bool
 ) -> None:
     if pair is not None:
-        Pairs(tmp_path / "models").write(pair)
+        ModelPairs(tmp_path / "models").write(pair)
 
     async def run() -> None:
         assert rooms(tmp_path, models=models)._may_be_smaller() == sacrificed
@@ -112,7 +112,7 @@ def test_less_of_a_model_is_sacrificed_where_there_is_less(
 def test_a_pair_that_comes_later_is_noticed(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         made = rooms(tmp_path)
-        pairs, may = Pairs(tmp_path / "models"), list[bool]()
+        pairs, may = ModelPairs(tmp_path / "models"), list[bool]()
         for mode in ("switch:always", "switch:token", None):
             await made.governing.look()
             may.append(made.governing.governor.smaller)

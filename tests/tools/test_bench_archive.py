@@ -6,11 +6,11 @@ from benchlib.archive import Archive
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.placement import Cost, Placement
+from edge_rt.routing.placement import Placement, PlacementCost
 
 VALUES = st.integers(0, 12).map(float)
 PLACEMENTS = st.builds(
-    lambda joules, seconds, idle, state: Placement(Cost(joules, seconds), idle, (state,)),
+    lambda joules, seconds, idle, state: Placement(PlacementCost(joules, seconds), idle, (state,)),
     VALUES,
     VALUES,
     st.sampled_from((0.0, 0.5)),

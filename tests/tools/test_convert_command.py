@@ -11,7 +11,7 @@ from convertlib.command import command
 from tiny_gguf import Tiny, byte_level, write_tiny
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.formats.card import CARD, LanguageCard, read_card
+from edge_rt.models.formats.card import CARD, LanguageModelCard, read_card
 
 SIZES = Tiny(layers=1, embedding=64, heads=1, kv_heads=1, feed_forward=64)
 
@@ -45,7 +45,7 @@ def test_a_model_is_converted_checked_and_entered(gguf: Path, tmp_path: Path) ->
 def test_the_card_tells_what_the_file_says(gguf: Path, tmp_path: Path) -> None:
     assert convert(gguf, tmp_path / "x", "--no-check").exit_code == 0
     card = read_card(tmp_path / "x" / CARD)
-    assert isinstance(card, LanguageCard)
+    assert isinstance(card, LanguageModelCard)
     assert (card.architecture, card.quantisation, card.context) == ("llama", "int4", 256)
     assert (card.layers, card.heads, card.kv_heads, card.head_dim) == (1, 1, 1, 64)
     assert card.source_sha256 == hashlib.sha256(gguf.read_bytes()).hexdigest()

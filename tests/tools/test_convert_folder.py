@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, processors
 
 from edge_rt.backends.onnx.session import runtime as ort
-from edge_rt.models.formats.card import CARD, LanguageCard, read_card
+from edge_rt.models.formats.card import CARD, LanguageModelCard, read_card
 
 Script = Callable[[Path, str], Path]
 
@@ -148,7 +148,7 @@ def test_files_and_card_are_those_of_any_model(source: Path, tmp_path: Path) -> 
     names = {path.name for path in folder.iterdir()}
     assert names == {"model.onnx", "model.onnx.data", "tokenizer.json", CARD}
     card = read_card(folder / CARD)
-    assert isinstance(card, LanguageCard)
+    assert isinstance(card, LanguageModelCard)
     assert (card.name, card.architecture, card.quantisation) == ("a-model", "llama", "fp32")
     assert (card.bos_token, card.eos_token, card.chat_template) == ("<s>", "</s>", "{{ x }}")
     assert (card.add_bos, card.bos_id, card.end_ids) == (True, 0, [1, 2])
@@ -164,7 +164,7 @@ def test_a_tokenizer_that_begins_texts_itself_is_heeded(source: Path, tmp_path: 
             tokenizer.post_processor = start
         tokenizer.save(str(source / "tokenizer.json"))
         card = read_card(convert(source, tmp_path / name, graph()) / CARD)
-        assert isinstance(card, LanguageCard)
+        assert isinstance(card, LanguageModelCard)
         assert bool(card.add_bos) is begins
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plants import shape_of
 
-from edge_rt.board.readers.memory import Memory
+from edge_rt.board.readers.memory import MemoryReader
 from edge_rt.twin.filesystem import Folders
 from edge_rt.twin.host import HostFiles
 from edge_rt.twin.load import WatchedUsage
@@ -19,7 +19,7 @@ def available(root: Path, resident_bytes: int, free_bytes: int) -> tuple[float, 
     folders = Folders(root)
     files = HostFiles(folders, shape_of("jetson-nano-4gb"), free_bytes=lambda: free_bytes)
     files.show(0.1, 0.0, WatchedUsage(0.0, resident_bytes, ()))
-    left, total = Memory(folders.proc).read()
+    left, total = MemoryReader(folders.proc).read()
     assert left is not None
     assert total is not None
     return left, total

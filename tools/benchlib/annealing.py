@@ -7,7 +7,7 @@ from random import Random
 
 from benchlib.archive import Archive
 from benchlib.momentum import Momentum
-from edge_rt.routing.placement import Placement, Problem, State
+from edge_rt.routing.placement import Placement, PlacementProblem, State
 
 STEPS = 6000
 ARCHIVE = 64
@@ -16,7 +16,7 @@ RESTART = 200  # steps
 
 
 def anneal(
-    problem: Problem,
+    problem: PlacementProblem,
     random: Random,
     start: State | None = None,
     steps: int = STEPS,
@@ -39,7 +39,9 @@ def anneal(
 
 
 class _Search:
-    def __init__(self, problem: Problem, random: Random, momentum: Momentum | None) -> None:
+    def __init__(
+        self, problem: PlacementProblem, random: Random, momentum: Momentum | None
+    ) -> None:
         self._problem, self._random, self._momentum = problem, random, momentum
         self.archive = Archive(ARCHIVE)
         self._known: dict[State, Placement | None] = {}

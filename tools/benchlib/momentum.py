@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 
-from edge_rt.routing.placement import Problem, State
+from edge_rt.routing.placement import PlacementProblem, State
 
 BETA = 0.8
 _SHARP = 2.0  # how much likelier a move is that always went well, as a power of e
@@ -27,7 +27,7 @@ class Momentum:
         value = self._values.get(move, 0.0)
         self._values[move] = self._beta * value + (1.0 - self._beta) * good
 
-    def draw(self, problem: Problem, state: State, random: Random) -> tuple[int, int]:
+    def draw(self, problem: PlacementProblem, state: State, random: Random) -> tuple[int, int]:
         """A variant, and another place for it than it has."""
         moves = [
             (variant, place)

@@ -19,8 +19,8 @@ from edge_rt.core.routing import (
     LoadConfig,
     Prediction,
     Prefer,
+    RunConfig,
     Served,
-    Setting,
     Unpredicted,
 )
 from edge_rt.energy.calibration.measurement import Measurement
@@ -32,9 +32,9 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ask import Ask, Now, Tokens, Variant
+from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, Variant
 from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.router import RequestRouter
 
 CALIBRATED_C = 55.0
 NEAR = 0.05  # of the better one's figure: as good as it
@@ -154,7 +154,7 @@ class Picker:
         for entry in entries:
             self._know(entry.id, entry.id)
         self._ages = Ages(time.time)
-        self._router = Router(self._ages)
+        self._router = RequestRouter(self._ages)
         self._note(self._variants)
 
     def foretold(self, name: str, point: Point) -> Took:
@@ -204,7 +204,7 @@ class Picker:
             for calibrated in self._calibrations[one.id.partition("-")[0]]:
                 self._ages.note(_setting(one.id, calibrated.threads))
 
-    def _predict(self, setting: Setting, tokens: Tokens) -> Prediction | Unpredicted:
+    def _predict(self, setting: RunConfig, tokens: TokenCounts) -> Prediction | Unpredicted:
         counts = tokens.prompt, tokens.cached, tokens.completion
         return self._predictor.predict(setting.variant, setting.threads, *counts)
 
@@ -217,12 +217,12 @@ class Picker:
         return ask, variants, now
 
 
-def _tokens(point: Point) -> Tokens:
-    return Tokens(point.prompt_tokens, 0, point.completion_tokens)
+def _tokens(point: Point) -> TokenCounts:
+    return TokenCounts(point.prompt_tokens, 0, point.completion_tokens)
 
 
-def _setting(name: str, threads: int) -> Setting:
-    return Setting(name, threads, 0, SINGLE, KV_TYPE)
+def _setting(name: str, threads: int) -> RunConfig:
+    return RunConfig(name, threads, 0, SINGLE, KV_TYPE)
 
 
 def case(point: Point, took: Mapping[str, Took], picker: Picker) -> Case:

@@ -12,7 +12,7 @@ from benchlib.annealing import STEPS, anneal
 from benchlib.hypervolume import Point, hypervolume, worst
 from benchlib.momentum import Momentum
 from benchlib.placements import random_problem
-from edge_rt.routing.placement import Cost, Problem
+from edge_rt.routing.placement import PlacementCost, PlacementProblem
 from edge_rt.routing.placing import enumerate_all
 
 INSTANCES = 20
@@ -27,13 +27,13 @@ class Instance:
     """A problem with the worst point that counts, its true hypervolume, and how it was got."""
 
     seed: int
-    problem: Problem
+    problem: PlacementProblem
     reference: Point
     true: float
     front: int
     enumeration_s: float
 
-    def share(self, found: Sequence[Cost]) -> float:
+    def share(self, found: Sequence[PlacementCost]) -> float:
         """Of the true hypervolume."""
         return hypervolume(found, self.reference) / self.true
 

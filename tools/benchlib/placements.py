@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from random import Random
 
-from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind
+from edge_rt.routing.placement import (
+    NEVER,
+    ModelPlace,
+    PlacementCost,
+    PlacementProblem,
+    RequestKind,
+)
 
 VARIANTS, PLACES = 8, 3
 STATES = (PLACES + 1) ** VARIANTS  # 65,536
 _SOURCES, _KINDS = 4, 10
 
 
-def random_problem(random: Random, variants: int = VARIANTS) -> Problem:
+def random_problem(random: Random, variants: int = VARIANTS) -> PlacementProblem:
     """Models of which there are several variants, on a board with a CPU and a GPU.
 
     A variant can be on the CPU, on the GPU in part, or wholly; the more of it is on the GPU the
@@ -32,7 +38,7 @@ def random_problem(random: Random, variants: int = VARIANTS) -> Problem:
         for kind, share in enumerate(shares)
     ]
     usable = [random.uniform(0.5, 0.9) * sum(sizes) / memories for _ in range(memories)]
-    return Problem(places, usable, mix)
+    return PlacementProblem(places, usable, mix)
 
 
 def _places(
@@ -42,27 +48,27 @@ def _places(
     wants: list[int | None],
     lengths: list[float],
     memories: int,
-) -> list[Place]:
-    found: list[Place] = []
+) -> list[ModelPlace]:
+    found: list[ModelPlace] = []
     speed, watts = random.lognormvariate(0.0, 0.3) / size, random.uniform(3.0, 6.0)
     for device, layers in (("cpu", 0), ("gpu", 14), ("gpu", 28)):
         share = layers / 28
         fast = speed * (1.0 + share * random.uniform(0.5, 4.0))
         drawn = watts * (1.0 + share * random.uniform(1.0, 8.0))
         costs = [
-            Cost(drawn * length / fast, length / fast) if want in (None, source) else NEVER
+            PlacementCost(drawn * length / fast, length / fast) if want in (None, source) else NEVER
             for want, length in zip(wants, lengths, strict=True)
         ]
         parts = (size * (1.0 - share), size * share)
         taken = parts if memories == 2 else (sum(parts),)
-        load = Cost(size * random.uniform(2.0, 6.0), size * random.uniform(0.5, 2.0))
-        found.append(Place(device, layers, taken, tuple(costs), load))
+        load = PlacementCost(size * random.uniform(2.0, 6.0), size * random.uniform(0.5, 2.0))
+        found.append(ModelPlace(device, layers, taken, tuple(costs), load))
     return found
 
 
-def _on_demand(random: Random, places: list[list[Place]], kind: int) -> Cost:
+def _on_demand(random: Random, places: list[list[ModelPlace]], kind: int) -> PlacementCost:
     """What the thriftiest takes, with its loading."""
     able = [p for one in places for p in one if p.costs[kind] != NEVER]
     place = min(able, key=lambda p: p.costs[kind].energy_j + p.load.energy_j)
     cost = place.costs[kind]
-    return Cost(cost.energy_j + place.load.energy_j, cost.seconds + place.load.seconds)
+    return PlacementCost(cost.energy_j + place.load.energy_j, cost.seconds + place.load.seconds)

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchlib.sense_probe import ALL, GROUPS, Sweep, run
 from edge_rt.board.discovery import Roots, discover
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 
 _STEP_S = 10.0  # longer than any reader's period, so that each step reads all
 _GROUP = {
@@ -57,7 +57,7 @@ def sweeps(root: Path) -> tuple[dict[str, Sweep], dict[str, int]]:
 
 
 def _sweep(readers: Sequence[Reader], clock: Clock) -> Sweep:
-    sampler = Sampler(readers, clock)
+    sampler = BoardSampler(readers, clock)
 
     def sweep() -> None:
         clock.now_s += _STEP_S

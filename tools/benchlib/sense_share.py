@@ -10,17 +10,17 @@ from pathlib import Path
 
 from benchlib.sense_ours import roots
 from edge_rt.board.discovery import discover
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread
 
 
-def sampler(root: Path, period_s: float | None) -> Sampler:
+def sampler(root: Path, period_s: float | None) -> BoardSampler:
     """Of the board below `root`; every reader at `period_s`, None leaves each its own."""
     readers = discover(roots(root)).readers
     for reader in readers:
         if period_s is not None:
             reader.period_s = period_s
-    return Sampler(readers)
+    return BoardSampler(readers)
 
 
 def core_share(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from convertlib.hyper import Hyper
 from convertlib.source import Source
 from convertlib.special import special_tokens
-from edge_rt.models.formats.card import LanguageCard
+from edge_rt.models.formats.card import LanguageModelCard
 
 
-def language_card(source: Source, hyper: Hyper, quantisation: str) -> LanguageCard:
+def language_card(source: Source, hyper: Hyper, quantisation: str) -> LanguageModelCard:
     """What the GGUF, and llama.cpp of its special tokens, say of the model."""
     special = special_tokens(source.path)
     tokens = source.need("tokenizer.ggml.tokens")
-    return LanguageCard(
+    return LanguageModelCard(
         name=source.value("general.name"),
         publisher=source.value("general.organization"),
         licence=source.value("general.license"),

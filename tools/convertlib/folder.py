@@ -14,7 +14,7 @@ from convertlib import ConvertError
 from convertlib.adapt import adapt
 from convertlib.builder import PRECISIONS, Builder
 from convertlib.model import GRAPH, TOKENIZER, WEIGHTS
-from edge_rt.models.formats.card import CARD, LanguageCard, write_card
+from edge_rt.models.formats.card import CARD, LanguageModelCard, write_card
 
 
 def convert_folder(builder: Builder, source: Path, folder: Path, bits: int | None) -> None:
@@ -38,12 +38,12 @@ def convert_folder(builder: Builder, source: Path, folder: Path, bits: int | Non
     shutil.rmtree(built)
 
 
-def _card(source: Path, built: Path, facts: dict[str, Any], precision: str) -> LanguageCard:
+def _card(source: Path, built: Path, facts: dict[str, Any], precision: str) -> LanguageModelCard:
     decoder, ends = facts["decoder"], facts["eos_token_id"]
     ends = ends if isinstance(ends, list) else [ends]
     words = _read(source / "tokenizer_config.json")
     bos = facts.get("bos_token_id")
-    return LanguageCard(
+    return LanguageModelCard(
         name=source.name,
         architecture=facts["type"],
         quantisation=precision,

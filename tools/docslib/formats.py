@@ -7,7 +7,7 @@ from docslib.fields import structs
 from docslib.markdown import page
 from edge_rt.config.board import TABLES, Board
 from edge_rt.models.catalogue import CatalogueEntry
-from edge_rt.models.formats.card import EmbeddingCard, LanguageCard, TensorsCard
+from edge_rt.models.formats.card import EmbeddingCard, LanguageModelCard, TensorsCard
 from edge_rt.models.pair import Pair
 from edge_rt.routing.quality.rulebook import Rulebook
 
@@ -33,7 +33,7 @@ _ABOUT = "The configuration has a [page of its own](configuration.md). Unknown k
 
 def formats() -> str:
     """Return the page."""
-    cards = [LanguageCard, EmbeddingCard, TensorsCard]
+    cards = [LanguageModelCard, EmbeddingCard, TensorsCard]
     catalogue = [each for each in structs([CatalogueEntry, Pair]) if each not in cards]
     return page(
         "File formats",

@@ -9,7 +9,7 @@ from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.document import read_document
 from edge_rt.api.middleware.query import whole_numbers
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.routing.quality.learner import Which
+from edge_rt.routing.quality.learner import ArmFilter
 
 
 class Reset(msgspec.Struct, frozen=True):
@@ -18,7 +18,7 @@ class Reset(msgspec.Struct, frozen=True):
     arms: int
 
 
-_DECODER = msgspec.json.Decoder(Which)
+_DECODER = msgspec.json.Decoder(ArmFilter)
 
 
 class Router:

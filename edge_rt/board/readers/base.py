@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from edge_rt.board.readers.bounds import IMPOSSIBLE, USUAL, Bounds, Kind, contradiction
+from edge_rt.board.readers.bounds import IMPOSSIBLE, USUAL, Kind, ReadingBounds, contradiction
 from edge_rt.board.readers.sysfs import HeldFile
 
 Quality = Literal["measured", "modelled"]
@@ -101,7 +101,7 @@ class BaseReader(ABC):
         channels: Sequence[Channel],
         period_s: float,
         skipped: Sequence[Skipped] = (),
-        bounds: Mapping[int, Bounds] | None = None,
+        bounds: Mapping[int, ReadingBounds] | None = None,
     ) -> None:
         """`bounds` are by the index of a channel; others have those that are usual for a kind."""
         self.name = name

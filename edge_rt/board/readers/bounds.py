@@ -37,7 +37,7 @@ _SLACK_W, _APART = 0.5, 4.0
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ReadingBounds:
     """The least and the greatest value that a channel can have; `of` says what sets them."""
 
     low: float
@@ -53,28 +53,28 @@ class Bounds:
         return f"{kind} is {value:.4g}{unit}, {IMPOSSIBLE}: {told}"
 
 
-TEMPERATURE = Bounds(-40.0, 150.0, "is what a chip can have")
-POWER = Bounds(-1.0, 2000.0, "is what a rail can carry: nothing feeds it back")
+TEMPERATURE = ReadingBounds(-40.0, 150.0, "is what a chip can have")
+POWER = ReadingBounds(-1.0, 2000.0, "is what a rail can carry: nothing feeds it back")
 """The power of any rail; an offset near zero, as Jetson Thor's -0.4 W, counts as nothing."""
 
-USUAL: Mapping[Kind, Bounds] = {"temp_c": TEMPERATURE, "power_w": POWER}
+USUAL: Mapping[Kind, ReadingBounds] = {"temp_c": TEMPERATURE, "power_w": POWER}
 """The bounds of channels of which nothing more is known."""
 
 
 @dataclass(frozen=True)
-class Known:
+class RailFacts:
     """What a board's profile states: shunts in ohms by rail, and the board's largest power."""
 
     shunts: Mapping[str, float] = field(default_factory=dict[str, float])
     board_w: float | None = None
 
     @property
-    def power(self) -> Bounds:
+    def power(self) -> ReadingBounds:
         """The power of any of its rails."""
         if self.board_w is None:
-            return Bounds(POWER.low, BOARD_W, "is what a board of this kind can draw")
+            return ReadingBounds(POWER.low, BOARD_W, "is what a board of this kind can draw")
         stated = f"is what a board can draw that is stated to take {self.board_w:.4g} W"
-        return Bounds(POWER.low, max(SMALL_W, TIMES * self.board_w), stated)
+        return ReadingBounds(POWER.low, max(SMALL_W, TIMES * self.board_w), stated)
 
 
 def contradiction(watts: float, volts: float, amps: float) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.board.readers.base import nothing
-from edge_rt.board.readers.gauges import Gauge, GaugeReader, gauge
+from edge_rt.board.readers.gauges import GaugeFile, GaugeReader, gauge
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, first_integer, first_line, numbered
 
 _HZ_HIGH = 20_000_000_000
@@ -40,7 +40,7 @@ def _is_gpu(name: str) -> bool:
     return name.endswith(_GPU_ENDS) or name.startswith(("gpu-gpc", "gpu.")) or name == "gpu"
 
 
-def _device_gauges(device: Path) -> Iterator[Gauge]:
+def _device_gauges(device: Path) -> Iterator[GaugeFile]:
     for name, file in ((device.name, "cur_freq"), (f"{device.name} max", "max_freq")):
         if (device / file).exists():
             yield gauge(name, "clock_hz", device / file, 1.0, 0, _HZ_HIGH)
@@ -51,7 +51,7 @@ _MHZ_HIGH = 20_000
 _LINKS = ("devices/platform/gpu.0", "devices/gpu.0")
 
 
-class Gpu(GaugeReader):
+class GpuReader(GaugeReader):
     """Reads each GPU's load, as a `fraction` of the time, from its driver.
 
     AMD's and Intel's GPUs also have `clock_hz`, and as "cardN max" the highest one.
@@ -63,7 +63,7 @@ class Gpu(GaugeReader):
         super().__init__("gpu", gauges, period_s, nothing("gpu", reason, gauges), io)
 
 
-def _jetson(sysfs: Path) -> Iterator[Gauge]:
+def _jetson(sysfs: Path) -> Iterator[GaugeFile]:
     """`load` in thousandths, beside the devfreq folder of the device."""
     places = [(device.name, device / "device") for device in gpu_devices(sysfs)]
     found = [place for place in places if (place[1] / "load").exists()]
@@ -72,7 +72,7 @@ def _jetson(sysfs: Path) -> Iterator[Gauge]:
         yield gauge(name, "fraction", folder / "load", 1e-3, 0, 1000)
 
 
-def _cards(sysfs: Path) -> Iterator[Gauge]:
+def _cards(sysfs: Path) -> Iterator[GaugeFile]:
     """Graphics cards of PCs; a card's outputs, such as card0-DP-1, are left out."""
     for card in numbered(sysfs / "class" / "drm", "card*"):
         name = card.name
@@ -131,7 +131,7 @@ def _hz(path: Path) -> float | None:
     return khz * 1e3 if khz is not None and 0 < khz <= KHZ_HIGH else None
 
 
-def _gauges(policy: Policy) -> list[Gauge]:
+def _gauges(policy: Policy) -> list[GaugeFile]:
     rows = (
         (policy.name, "scaling_cur_freq"),
         (f"{policy.name} max", "scaling_max_freq"),

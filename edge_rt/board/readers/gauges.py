@@ -14,7 +14,7 @@ TEMP_LOW_MC, TEMP_HIGH_MC = -100_000, 300_000  # a gated zone may read -256000, 
 
 
 @dataclass(frozen=True)
-class Gauge:
+class GaugeFile:
     """A file's number times `scale` is the channel; outside `low`..`high` it cannot be right."""
 
     channel: Channel
@@ -26,12 +26,12 @@ class Gauge:
 
 def gauge(
     name: str, kind: Kind, path: Path, scale: float, low: int = 0, high: int = 10**15
-) -> Gauge:
+) -> GaugeFile:
     """A measured gauge whose source is its path."""
-    return Gauge(Channel(name, kind, str(path)), path, scale, low, high)
+    return GaugeFile(Channel(name, kind, str(path)), path, scale, low, high)
 
 
-def temperature(name: str, path: Path) -> Gauge:
+def temperature(name: str, path: Path) -> GaugeFile:
     """A file in thousandths of °C."""
     return gauge(name, "temp_c", path, 1e-3, TEMP_LOW_MC, TEMP_HIGH_MC)
 
@@ -45,7 +45,7 @@ class GaugeReader(BaseReader):
     def __init__(
         self,
         name: str,
-        gauges: Sequence[Gauge],
+        gauges: Sequence[GaugeFile],
         period_s: float,
         skipped: Sequence[Skipped] = (),
         io: FileIo = FILE_IO,

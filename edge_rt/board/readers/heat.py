@@ -9,7 +9,7 @@ from edge_rt.board.readers.base import Kind, Skipped, nothing, unique
 from edge_rt.board.readers.gauges import (
     TEMP_HIGH_MC,
     TEMP_LOW_MC,
-    Gauge,
+    GaugeFile,
     GaugeReader,
     gauge,
     temperature,
@@ -27,7 +27,7 @@ _PWM_TOP = 255
 _RPM_HIGH = 100_000
 
 
-class Fan(GaugeReader):
+class FanReader(GaugeReader):
     """`rpm` and the drive as a `fraction`, of every hwmon device that has a fan.
 
     Jetsons part the two over devices (`pwmfan`, `pwm_tach`) and name the speed `rpm` on some.
@@ -56,7 +56,7 @@ def _label(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix('_input')}_label")
 
 
-def _gauges(pairs: list[tuple[str, Path]], kind: Kind, scale: float, high: int) -> list[Gauge]:
+def _gauges(pairs: list[tuple[str, Path]], kind: Kind, scale: float, high: int) -> list[GaugeFile]:
     names = unique(name for name, _ in pairs)
     return [gauge(n, kind, p, scale, 0, high) for n, (_, p) in zip(names, pairs, strict=True)]
 
@@ -109,7 +109,7 @@ class ThermalThrottle(GaugeReader):
 
     def __init__(self, sysfs: Path, period_s: float = 1.0, io: FileIo = FILE_IO) -> None:
         base = sysfs / "devices" / "system" / "cpu"
-        found: dict[str, Gauge] = {}
+        found: dict[str, GaugeFile] = {}
         for cpu in numbered(base, "cpu[0-9]*"):
             for name, file in _counts(cpu):
                 if file.exists():
@@ -140,7 +140,7 @@ class TripPoint:
 
 
 @dataclass(frozen=True)
-class Zone:
+class ThermalZone:
     """One thermal zone; its name is the kernel's type, such as "cpu-thermal"."""
 
     name: str
@@ -157,7 +157,7 @@ class CoolingDevice:
     max_state: int
 
 
-class Thermal(GaugeReader):
+class ThermalReader(GaugeReader):
     """`temp_c` of every zone, and how far each cooling device is on as a `fraction`.
 
     Zones of parts that are switched off give EAGAIN or vanish: such a channel fails and comes
@@ -175,10 +175,10 @@ class Thermal(GaugeReader):
         )
 
 
-def _zones(base: Path) -> tuple[Zone, ...]:
+def _zones(base: Path) -> tuple[ThermalZone, ...]:
     folders = numbered(base, "thermal_zone*")
     names = unique(first_line(f / "type") or f.name for f in folders)
-    return tuple(Zone(n, f, _trips(f)) for n, f in zip(names, folders, strict=True))
+    return tuple(ThermalZone(n, f, _trips(f)) for n, f in zip(names, folders, strict=True))
 
 
 def _trips(folder: Path) -> tuple[TripPoint, ...]:
@@ -202,6 +202,6 @@ def _devices(base: Path) -> tuple[tuple[CoolingDevice, ...], tuple[Skipped, ...]
     return usable, skipped
 
 
-def _cooling(device: CoolingDevice) -> Gauge:
+def _cooling(device: CoolingDevice) -> GaugeFile:
     path, top = device.folder / "cur_state", device.max_state
     return gauge(device.name, "fraction", path, 1.0 / top, 0, top)

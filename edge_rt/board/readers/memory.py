@@ -76,7 +76,7 @@ def _stalled_us(data: bytes, key: bytes) -> int | None:
 _KEYS = (("memory available", b"MemAvailable:"), ("memory total", b"MemTotal:"))
 
 
-class Memory(BaseReader):
+class MemoryReader(BaseReader):
     """`bytes` that programs can still have and all there are.
 
     Named "memory available" and "memory total".

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rt.board.readers.base import BaseReader, Channel, Skipped, nothing, unique
-from edge_rt.board.readers.bounds import Bounds, Known
-from edge_rt.board.readers.gauges import Gauge, GaugeReader, gauge
+from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
+from edge_rt.board.readers.gauges import GaugeFile, GaugeReader, gauge
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
     FileIo,
@@ -100,14 +100,14 @@ class PiVolt(GaugeReader):
     """The hwmon device `rpi_volt`: one flag, true below about 4.63 V, and labelled voltages."""
 
     def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
-        gauges: list[Gauge] = []
+        gauges: list[GaugeFile] = []
         for _, folder in hwmon_devices(sysfs, frozenset(("rpi_volt",))):
             gauges += _voltages(folder)
         reason = f"no hwmon device of that name below {sysfs}"
         super().__init__("rpi_volt", gauges, period_s, nothing("rpi_volt", reason, gauges), io)
 
 
-def _voltages(folder: Path) -> list[Gauge]:
+def _voltages(folder: Path) -> list[GaugeFile]:
     alarm = folder / "in0_lcrit_alarm"
     found = [gauge(ALARM, "flag", alarm, 1.0, 0, 1)] if alarm.exists() else []
     inputs = numbered(folder, "in*_input")
@@ -141,7 +141,7 @@ _LOW_A, _HIGH_A = -0.05, 20.0  # an offset, and more than any of its regulators 
 _LINE = re.compile(r"(\w+)_([AV])\s+(?:current|volt)\(\d+\)=(-?\d+(?:\.\d+)?)([AV])\b")
 
 
-class PiPmic(BaseReader):
+class PiPmicReader(BaseReader):
     """`power_w`, `voltage_v` and `current_a` of twelve rails, the power of all, and two voltages.
 
     The total is what flows through the chip: loads on USB, PCIe and the fan lie outside, so it is
@@ -155,7 +155,7 @@ class PiPmic(BaseReader):
         self,
         firmware: Firmware,
         period_s: float = 0.25,
-        known: Known = Known(),  # noqa: B008 - it is frozen
+        known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         source = f"{firmware.source} {COMMAND}"
         reason = _unsupported(firmware)
@@ -236,9 +236,9 @@ def _channels(source: str) -> list[Channel]:
     return channels + [Channel(rail, "voltage_v", f"{source} {rail}_V") for rail in VOLTAGES]
 
 
-def _bounds(channel: Channel, known: Known) -> Bounds:
+def _bounds(channel: Channel, known: RailFacts) -> ReadingBounds:
     if channel.kind == "power_w":
         return known.power
     if channel.kind == "current_a":
-        return Bounds(_LOW_A, _HIGH_A, "is what the chip's regulators give")
-    return Bounds(0.0, _HIGH_V, "is what the chip's rails have")
+        return ReadingBounds(_LOW_A, _HIGH_A, "is what the chip's regulators give")
+    return ReadingBounds(0.0, _HIGH_V, "is what the chip's rails have")

@@ -10,16 +10,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
-from edge_rt.board.detection import Detection, Identity, recognise
+from edge_rt.board.detection import Detection, MachineIdentity, recognise
 from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
 from edge_rt.board.heat_zones import HeatZones
 from edge_rt.board.readers.base import Channel, within
 from edge_rt.board.readers.bounds import IMPOSSIBLE
 from edge_rt.board.readers.power.ina3221_i2c import raw_chips
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import step_all
-from edge_rt.board.supply import Supply, find_supply, known_of
+from edge_rt.board.supply import SupplyRails, find_supply, known_of
 from edge_rt.cli.doctor.user import User
 from edge_rt.cli.exits import CommandFailure, Silent
 from edge_rt.cli.local.serve import servable
@@ -56,7 +56,7 @@ class ChannelReading:
         return IMPOSSIBLE in text and " holds " not in text
 
 
-def read_twice(sampler: Sampler, pause: Callable[[float], None]) -> None:
+def read_twice(sampler: BoardSampler, pause: Callable[[float], None]) -> None:
     """Have every channel read, and read again after SETTLE_S."""
     step_all(sampler, 0.0)
     pause(SETTLE_S)
@@ -68,7 +68,7 @@ def several(rails: Sequence[str]) -> str:
     return ", ".join(rails) if len(rails) < 4 else f"{len(rails)} rails"
 
 
-def rows(sampler: Sampler) -> list[ChannelReading]:
+def rows(sampler: BoardSampler) -> list[ChannelReading]:
     """Every channel as it stands."""
     names = [reader.name for reader in sampler.readers for _ in reader.channels]
     pairs = zip(names, sampler.readings(), strict=True)
@@ -145,9 +145,9 @@ class ExaminedMachine:
         return check_boards(board_dirs(self.paths))
 
     @cached_property
-    def identity(self) -> Identity:
+    def identity(self) -> MachineIdentity:
         """What the machine says it is."""
-        return within("board", lambda: Identity.read(self.root))
+        return within("board", lambda: MachineIdentity.read(self.root))
 
     @cached_property
     def detection(self) -> Detection | None:
@@ -171,9 +171,9 @@ class ExaminedMachine:
         return discover(self.roots, WantedReaders(chips=chips, known=known_of(board)), io=self._io)
 
     @cached_property
-    def sampler(self) -> Sampler:
+    def sampler(self) -> BoardSampler:
         """What has read everything twice."""
-        sampler = Sampler(self.discovery.readers, gap_periods=1e9)  # nothing grows stale
+        sampler = BoardSampler(self.discovery.readers, gap_periods=1e9)  # nothing grows stale
         read_twice(sampler, self._pause)
         sampler.close()
         return sampler
@@ -196,7 +196,7 @@ class ExaminedMachine:
         return {r.channel.name: r.value for r in read if r.value is not None}
 
     @cached_property
-    def supply(self) -> Supply | None:
+    def supply(self) -> SupplyRails | None:
         """The rails whose sum is the board's power, where they can be read."""
         return find_supply(self.board, self.sampler)
 

@@ -12,7 +12,7 @@ from edge_rt.cli.progress import bar
 from edge_rt.cli.screen import note
 from edge_rt.cli.text import clean
 from edge_rt.core.errors import EdgeError
-from edge_rt.models.store.offline_bundle import Piece, missing, pack, take_in, unpack
+from edge_rt.models.store.offline_bundle import BundlePiece, missing, pack, take_in, unpack
 from edge_rt.models.store.store import Store
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -68,7 +68,7 @@ def import_models(
         raise CommandFailure(f"{refused} of the models were not taken in")
 
 
-def _take(piece: Piece, store: Store) -> str:
+def _take(piece: BundlePiece, store: Store) -> str:
     """Take the piece in, and say what became of it; raises EdgeError where it is refused."""
     if piece.there and piece.present is not None:
         return f"{piece.present.id}: is in the store already"

@@ -10,8 +10,15 @@ import click
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import FILE, open_store, with_store
 from edge_rt.cli.text import as_set, clean
-from edge_rt.models.doubt import Calibration, calibrate, read_seen
-from edge_rt.models.tuning import Choice, Evaluation, Figure, choose, read_evaluation, tuned
+from edge_rt.models.doubt import DoubtCalibration, calibrate, read_seen
+from edge_rt.models.tuning import (
+    Evaluation,
+    IntervalFigure,
+    TuningChoice,
+    choose,
+    read_evaluation,
+    tuned,
+)
 
 
 @click.command()
@@ -31,7 +38,7 @@ def doubt(model: str, store: Path | None, config: Path | None, source: Path, dry
     entry, seen = place.get(model), read_seen(source, model)
     tests = Counter(one.test for one in seen)
     asked = ", ".join(f"{test} {count}" for test, count in tests.items())
-    found = Calibration(
+    found = DoubtCalibration(
         model=entry.id,
         sha256=entry.sha256,
         answers=len(seen),
@@ -83,12 +90,12 @@ def tune(
         click.echo(f"written to {open_store(store, config, write=True).pairs.write(made)}")
 
 
-def _origin(found: Evaluation, choice: Choice) -> str:
+def _origin(found: Evaluation, choice: TuningChoice) -> str:
     asked = ", ".join(f"{task} {ratios.n}" for task, ratios in choice.found.items())
     return f"tools/eval switch, questions: {asked}; commit {found.commit or 'unknown'}"
 
 
-def _words(choice: Choice, found: Evaluation) -> list[str]:
+def _words(choice: TuningChoice, found: Evaluation) -> list[str]:
     """What is chosen, and what it rests on: a line for each task."""
     models = found.about.pair
     asked = choice.way.edge
@@ -102,7 +109,7 @@ def _words(choice: Choice, found: Evaluation) -> list[str]:
     return lines
 
 
-def _percent(figure: Figure) -> str:
+def _percent(figure: IntervalFigure) -> str:
     shown = f"{100 * figure.value:.1f} %"
     if figure.low is None or figure.high is None:
         return shown

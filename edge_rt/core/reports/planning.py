@@ -10,7 +10,7 @@ from edge_rt.core.reports.board import Quality
 from edge_rt.core.reports.governor import LeakageSource
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class PlanCandidate(msgspec.Struct, frozen=True):
     """One way to serve a request, with the predicted figures; null: not known."""
 
     model: str
@@ -56,7 +56,7 @@ class Candidate(msgspec.Struct, frozen=True):
 class PlanReport(msgspec.Struct, frozen=True):
     """Every way to serve a request."""
 
-    candidates: list[Candidate]
+    candidates: list[PlanCandidate]
     """The candidates, the chosen one first."""
     simulated: str | None = None
     """The simulated board whose figures these are."""
@@ -83,7 +83,7 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
 class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     """What a candidate took when it was run; null: not known."""
 
-    foretold: Candidate
+    foretold: PlanCandidate
     """The prediction, with the temperature that was forecast at the start of the run. For an answer
     that ended early the figures are reduced to its tokens."""
     prompt_tokens: int | None

@@ -21,7 +21,7 @@ from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.doubt import Calibration
+from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.load_request import resident_name
@@ -63,7 +63,7 @@ class ModelHost(Protocol):
         """The pairs in which that model is the large one, the one to take first."""
         ...
 
-    def doubt(self, entry: ModelRecord) -> Calibration | None:
+    def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
         """What the doubt of a model says of its answers; None: that was not found out."""
         ...
 

@@ -54,7 +54,7 @@ class _Card(
     source_sha256: Sha256 | None = None  # of the GGUF file it was converted from
 
 
-class LanguageCard(_Card, frozen=True, tag="language"):
+class LanguageModelCard(_Card, frozen=True, tag="language"):
     """A model that writes text."""
 
     context: _Context  # tokens it was trained on at once
@@ -94,7 +94,7 @@ class TensorsCard(_Card, frozen=True, tag="tensors"):
     """A model of named tensors; their names, types and shapes stand in its file."""
 
 
-Card = LanguageCard | EmbeddingCard | TensorsCard
+Card = LanguageModelCard | EmbeddingCard | TensorsCard
 
 
 def read_card(path: Path) -> Card:

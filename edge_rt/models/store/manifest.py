@@ -55,7 +55,7 @@ class StoredFile(msgspec.Struct, frozen=True):
     stamp: Stamp
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One model and its files, the main one first."""
 
     id: Id
@@ -85,7 +85,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Document(msgspec.Struct, kw_only=True):
     version: int
-    models: list[Record]
+    models: list[ManifestRecord]
     default: str | None = None
 
 
@@ -99,9 +99,9 @@ class _FirstRecord(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     summary: Summary
 
-    def record(self) -> Record:
+    def record(self) -> ManifestRecord:
         kind = kind_of(self.summary.architecture)
-        return Record(
+        return ManifestRecord(
             id=self.id,
             files=(StoredFile(self.file, self.sha256, self.stamp),),
             created=self.created,
@@ -117,7 +117,7 @@ class _AnyDocument(msgspec.Struct, kw_only=True):
 
 
 class _Contents(NamedTuple):
-    records: dict[str, Record]
+    records: dict[str, ManifestRecord]
     default: object  # the id of the model that was made the default, if any
 
 
@@ -134,7 +134,7 @@ class Manifest:
         self._copy = root / ".manifest.json.copy"
         self._seen: tuple[Stamp, _Contents] | None = None
 
-    def read(self) -> Mapping[str, Record]:
+    def read(self) -> Mapping[str, ManifestRecord]:
         """What the file holds now; nothing when there is none. Raises StoreError."""
         return self._contents().records
 
@@ -166,7 +166,7 @@ class Manifest:
         return stamp_of(self._copy) if stamp is None else stamp
 
     @contextmanager
-    def changing(self, *, wait: bool = True) -> Generator[dict[str, Record]]:
+    def changing(self, *, wait: bool = True) -> Generator[dict[str, ManifestRecord]]:
         """A copy of the records to change, while no other process can.
 
         Raises StoreError; when another process is at it, only if `wait` is False.
@@ -176,7 +176,7 @@ class Manifest:
         with locked(self._root / ".lock", wait=wait):
             yield dict(self.read())
 
-    def write(self, records: Mapping[str, Record], *, default: str | None = None) -> None:
+    def write(self, records: Mapping[str, ManifestRecord], *, default: str | None = None) -> None:
         """Replace the file; only within `changing`. Raises StoreError.
 
         `default` is the default model from now on; None: the one that was, if it is still there.
@@ -220,7 +220,7 @@ class Manifest:
             models = msgspec.json.decode(document.models, type=list[msgspec.Raw])
         except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
             raise StoreError(f"{path}: {error}; {advice}") from error
-        records, faults = dict[str, Record](), list[StoreError | OSError]()
+        records, faults = dict[str, ManifestRecord](), list[StoreError | OSError]()
         for number, raw in enumerate(models):
             try:
                 record = _record(raw, first=document.version == 1)
@@ -230,7 +230,7 @@ class Manifest:
         return _Contents(records, document.default), faults
 
 
-def _record(raw: msgspec.Raw, *, first: bool) -> Record:
+def _record(raw: msgspec.Raw, *, first: bool) -> ManifestRecord:
     if first:
         return msgspec.json.decode(raw, type=_FirstRecord).record()
-    return msgspec.json.decode(raw, type=Record)
+    return msgspec.json.decode(raw, type=ManifestRecord)

@@ -109,7 +109,7 @@ Sums = Mapping[Path, str]
 
 
 @dataclass(frozen=True)
-class Piece:
+class BundlePiece:
     """One model of the folder, a file or a folder of its own.
 
     `present` is the model of the store that is the same, and `there` whether that is unharmed.
@@ -130,7 +130,7 @@ class Piece:
         return self.id or self.place.name
 
 
-def unpack(folder: Path, store: Store, wanted: Sequence[str] = ()) -> list[Piece]:
+def unpack(folder: Path, store: Store, wanted: Sequence[str] = ()) -> list[BundlePiece]:
     """The models of `folder`, or those of it that are `wanted`, looked at and not yet taken in.
 
     Raises ModelFileError for a folder without models or checksums, ModelNotFound for a wanted one
@@ -145,7 +145,7 @@ def unpack(folder: Path, store: Store, wanted: Sequence[str] = ()) -> list[Piece
     return pieces
 
 
-def take_in(piece: Piece, store: Store, progress: Progress | None = None) -> ModelRecord:
+def take_in(piece: BundlePiece, store: Store, progress: Progress | None = None) -> ModelRecord:
     """Have the model in the store, with every file as its checksum says, or nothing of it.
 
     Raises the refusal, or what Store.add and Store.mend do.
@@ -157,7 +157,7 @@ def take_in(piece: Piece, store: Store, progress: Progress | None = None) -> Mod
     return store.add(piece.place, piece.id, sums=piece.sums, progress=progress)
 
 
-def _chosen(folder: Path, sums: Sums, wanted: Sequence[str]) -> list[Piece]:
+def _chosen(folder: Path, sums: Sums, wanted: Sequence[str]) -> list[BundlePiece]:
     pieces = list(_pieces(folder, sums))
     if not pieces:
         raise ModelFileError(f"{folder / SUMS} names no GGUF file and no {GRAPH} in a folder")
@@ -168,7 +168,7 @@ def _chosen(folder: Path, sums: Sums, wanted: Sequence[str]) -> list[Piece]:
     return [piece for piece in pieces if not wanted or piece.name in wanted]
 
 
-def _pieces(folder: Path, sums: Sums) -> Iterable[Piece]:
+def _pieces(folder: Path, sums: Sums) -> Iterable[BundlePiece]:
     """A GGUF file is a model, and so is a folder with model.onnx.
 
     One that is alone in a folder is called like that.
@@ -179,10 +179,10 @@ def _pieces(folder: Path, sums: Sums) -> Iterable[Piece]:
     for place, home in sorted(zip(places, homes, strict=True)):
         alone = homes.count(home) == 1 and home != folder
         id = home.name if alone and re.match(ID_PATTERN, home.name) else None
-        yield Piece(place, id, sums)
+        yield BundlePiece(place, id, sums)
 
 
-def _examined(piece: Piece, store: Store) -> Piece:
+def _examined(piece: BundlePiece, store: Store) -> BundlePiece:
     """With its size and what the store has of it, or with why it cannot be taken in."""
     try:
         with store_errors(f"cannot read {piece.place}"):
@@ -191,7 +191,7 @@ def _examined(piece: Piece, store: Store) -> Piece:
         return replace(piece, refusal=error)
 
 
-def _measured(piece: Piece, store: Store) -> Piece:
+def _measured(piece: BundlePiece, store: Store) -> BundlePiece:
     offer = look(piece.place)
     sha256 = content_sha256(_content(offer, piece.sums))
     present = next((each for each in store.entries() if each.sha256 == sha256), None)

@@ -9,7 +9,7 @@ import msgspec
 
 from edge_rt.core.errors import DamagedFile, ModelFileError, StoreError
 from edge_rt.models.store.digest import Progress, behind, digest
-from edge_rt.models.store.manifest import Manifest, Record, Stamp, StoredFile
+from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
 
 
 class Proof:
@@ -20,7 +20,7 @@ class Proof:
         self._manifest = manifest
         self._hashed: dict[tuple[str, str, str], Stamp] = {}  # id, name, sha256; in this process
 
-    def quick(self, record: Record) -> None:
+    def quick(self, record: ManifestRecord) -> None:
         """Pass files that bear a stamp under which they were hashed; hash others.
 
         Raises DamagedFile when one is missing or its content changed.
@@ -30,7 +30,7 @@ class Proof:
             if stamp not in (file.stamp, self._hashed.get((record.id, file.name, file.sha256))):
                 self._hash(record, file, stamp, None)
 
-    def full(self, record: Record, progress: Progress | None) -> None:
+    def full(self, record: ManifestRecord, progress: Progress | None) -> None:
         """Hash all files; raises DamagedFile when one is missing or its content changed."""
         done = 0
         for file in record.files:
@@ -39,7 +39,7 @@ class Proof:
             done += stamp.size
 
     def _hash(
-        self, record: Record, file: StoredFile, stamp: Stamp, progress: Progress | None
+        self, record: ManifestRecord, file: StoredFile, stamp: Stamp, progress: Progress | None
     ) -> None:
         path = record.directory(self._root) / file.name
         if stamp.size != file.stamp.size:  # a sparse file of any length is not read
@@ -57,7 +57,7 @@ class Proof:
         if stamp != file.stamp:
             self._note(record, file, stamp)
 
-    def _note(self, record: Record, file: StoredFile, stamp: Stamp) -> None:
+    def _note(self, record: ManifestRecord, file: StoredFile, stamp: Stamp) -> None:
         self._hashed[record.id, file.name, file.sha256] = stamp
         proven = msgspec.structs.replace(file, stamp=stamp)
         # A daemon that may only read the store, or comes while a command changes it, remembers
@@ -69,7 +69,7 @@ class Proof:
                 changed = msgspec.structs.replace(now, files=files)
                 self._manifest.write(records | {record.id: changed})
 
-    def _stamp(self, record: Record, file: StoredFile) -> Stamp:
+    def _stamp(self, record: ManifestRecord, file: StoredFile) -> Stamp:
         path = record.directory(self._root) / file.name
         try:
             return Stamp.of(path.stat())
@@ -77,11 +77,11 @@ class Proof:
             raise _unreadable(record, path, error) from error
 
 
-def _unreadable(record: Record, path: Path, error: OSError) -> DamagedFile:
+def _unreadable(record: ManifestRecord, path: Path, error: OSError) -> DamagedFile:
     return DamagedFile(f"{path}: {error.strerror or error}; {_advice(record)}")
 
 
-def _advice(record: Record) -> str:
+def _advice(record: ManifestRecord) -> str:
     return (
         f"`edge-rt models pull {record.id}` fetches again what the catalogue has, else remove the "
         f"model and add it again; `edge-rt models verify {record.id}` checks it"

@@ -18,12 +18,12 @@ from edge_rt.models.choice import best, better, starter, stored
 from edge_rt.models.formats.description import Description
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import check_id, derive_id
-from edge_rt.models.pairs import Doubts, Pairs
+from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, entry_of
 from edge_rt.models.store.digest import Progress
 from edge_rt.models.store.disk import is_full, store_errors
 from edge_rt.models.store.incoming import Incoming, Offer, describe, glance, look
-from edge_rt.models.store.manifest import Manifest, Record
+from edge_rt.models.store.manifest import Manifest, ManifestRecord
 from edge_rt.models.store.proof import Proof
 
 
@@ -54,7 +54,7 @@ class Store:
         """`memory` gives the bytes of memory that this machine has in all."""
         self.root = root
         self.catalogue = catalogue
-        self.pairs = Pairs(root, catalogue.pairs)
+        self.pairs = ModelPairs(root, catalogue.pairs)
         self.doubts = Doubts(root)
         self._clock = clock
         self._memory = cache(memory)
@@ -217,7 +217,7 @@ class Store:
 
     def _recorded(
         self, incoming: Incoming, offer: Offer, id: str | None, source_sha256: str | None
-    ) -> Record:
+    ) -> ManifestRecord:
         backend, summary = describe(incoming.paths)
         if source_sha256 is not None and summary.source_sha256 is None:
             summary = msgspec.structs.replace(summary, source_sha256=source_sha256)
@@ -227,7 +227,7 @@ class Store:
             message = f"{offer.place}: its sha256 is {incoming.sha256}, that of {name} is"
             advice = "choose another --id for another model"
             raise ModelFileError(f"{message} {known.sha256}; {advice}")
-        return Record(
+        return ManifestRecord(
             id=name,
             files=incoming.files,
             created=int(self._clock()),
@@ -239,7 +239,9 @@ class Store:
         known = self.catalogue.of_content(sha256)
         return known.id if known else derive_id(place, summary.name)
 
-    def _record(self, id: str, records: Mapping[str, Record], *, wanted: bool = True) -> Record:
+    def _record(
+        self, id: str, records: Mapping[str, ManifestRecord], *, wanted: bool = True
+    ) -> ManifestRecord:
         if id in records:
             return records[id]
         there = f"it has {', '.join(sorted(records))}" if records else "it is empty"
@@ -250,7 +252,7 @@ class Store:
             advice = "; edge-rt models list shows what can be pulled, models add FILE takes a file"
         raise ModelNotFound(f"no model {id!r:.120} in the store, {there}{advice}")
 
-    def _entry(self, record: Record) -> ModelRecord:
+    def _entry(self, record: ManifestRecord) -> ModelRecord:
         return entry_of(record, self.root, self.catalogue)
 
 
@@ -259,7 +261,7 @@ def _delete(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
-def _refuse_taken(id: str, records: Mapping[str, Record]) -> None:
+def _refuse_taken(id: str, records: Mapping[str, ManifestRecord]) -> None:
     if id in records:
         advice = f"remove it first (edge-rt models remove {id}) or choose another --id"
         raise StoreError(f"the store already has a model {id}; {advice}")

@@ -19,7 +19,7 @@ import msgspec
 
 from edge_rt.board.readers.cpu import ProcessTime
 from edge_rt.core.errors import RequestError, Unavailable
-from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task
+from edge_rt.models.templates.task import LENGTH, Filled, TemplateRefusal, TemplateTask
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ IDLE_S = 900.0  # without a task, after which the process is ended
 _MOST = 256 * 1024 * 1024  # bytes of an answer
 
 WORKER = (sys.executable, "-m", "edge_rt.models.templates.worker")
-_DECODER = msgspec.json.Decoder(Filled | Refused)
+_DECODER = msgspec.json.Decoder(Filled | TemplateRefusal)
 _LOST = (EOFError, OSError, msgspec.DecodeError)
 _RETRY_S = 5.0
 _GONE_S = 1.0  # for a process to end that has closed its pipes
@@ -95,7 +95,7 @@ class Templating:
         self._idle: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[str]] = set()
 
-    async def fill(self, task: Task, client: str | None = None) -> str:
+    async def fill(self, task: TemplateTask, client: str | None = None) -> str:
         """Return the prompt; `client` takes turns with other clients.
 
         Raises RequestError where the template refuses or fails on the messages or does not end,
@@ -123,7 +123,7 @@ class Templating:
         if not task.cancelled():
             task.exception()  # who asked may have left
 
-    async def _fill(self, task: Task) -> str:
+    async def _fill(self, task: TemplateTask) -> str:
         try:
             told = await self._tell(task)
         except _Stopped:  # whatever happened to the process, the next one may do it
@@ -131,11 +131,11 @@ class Templating:
                 told = await self._tell(task)
             except _Stopped as stopped:
                 raise _unavailable(f"fails again and again: {stopped}") from None
-        if isinstance(told, Refused):
+        if isinstance(told, TemplateRefusal):
             raise told.error()
         return told.prompt
 
-    async def _tell(self, task: Task) -> Filled | Refused:
+    async def _tell(self, task: TemplateTask) -> Filled | TemplateRefusal:
         """What the process answers; raises RequestError where the task ends it, or _Stopped."""
         try:
             process = await self._started()
@@ -223,7 +223,7 @@ def _unavailable(why: str) -> Unavailable:
     return Unavailable(message, retry_after_s=_RETRY_S)
 
 
-def _encoded(task: Task) -> bytes:
+def _encoded(task: TemplateTask) -> bytes:
     try:
         return msgspec.json.encode(task)
     except (OverflowError, UnicodeEncodeError) as error:
@@ -231,7 +231,7 @@ def _encoded(task: Task) -> bytes:
         raise RequestError(message, param="messages", code="invalid_value") from None
 
 
-async def _ask(process: Process, content: bytes) -> Filled | Refused:
+async def _ask(process: Process, content: bytes) -> Filled | TemplateRefusal:
     assert process.stdin is not None
     process.stdin.write(len(content).to_bytes(LENGTH, "big") + content)
     await process.stdin.drain()

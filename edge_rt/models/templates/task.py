@@ -21,7 +21,7 @@ class Template(msgspec.Struct, frozen=True):
     mark: str  # that is put into them; see Disarmed
 
 
-class Task(msgspec.Struct, frozen=True):
+class TemplateTask(msgspec.Struct, frozen=True):
     """What to fill a template with; see ChatTemplate.render."""
 
     template: Template
@@ -36,7 +36,7 @@ class Filled(msgspec.Struct, frozen=True, tag=True):
     prompt: str
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
+class TemplateRefusal(msgspec.Struct, frozen=True, tag=True):
     """Why there is none: the model's file is at fault, or else the request."""
 
     message: str

@@ -20,11 +20,11 @@ import msgspec
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.process import end_with_parent
 from edge_rt.models.templates.chat_template import ChatTemplate, Disarmed
-from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task, Template
+from edge_rt.models.templates.task import LENGTH, Filled, Template, TemplateRefusal, TemplateTask
 
 MEMORY = 256 * 1024 * 1024  # bytes beyond what the process begins with
 CPU_S = 5  # of one task, after which the kernel ends the process
-_DECODER = msgspec.json.Decoder(Task)
+_DECODER = msgspec.json.Decoder(TemplateTask)
 _KEPT = 8  # templates that were compiled last
 _FILES = 16  # that may be open
 
@@ -35,7 +35,7 @@ class Templates:
     def __init__(self) -> None:
         self._kept: dict[Template, tuple[ChatTemplate, Disarmed]] = {}
 
-    def fill(self, content: bytes) -> Filled | Refused:
+    def fill(self, content: bytes) -> Filled | TemplateRefusal:
         """What comes of a Task; never raises."""
         try:
             task = _DECODER.decode(content)
@@ -43,12 +43,12 @@ class Templates:
             said = [disarmed.all(given) for given in (task.messages, task.tools, task.variables)]
             return Filled(chat.render(said[0], tools=said[1], variables=said[2]))
         except RequestError as error:
-            return Refused(str(error), False, error.param, error.code)
+            return TemplateRefusal(str(error), False, error.param, error.code)
         except ModelFileError as error:
-            return Refused(str(error), True)
+            return TemplateRefusal(str(error), True)
         except (MemoryError, RecursionError) as error:
             message = f"the model's chat template fails on these messages: {type(error).__name__}"
-            return Refused(message, False, "messages", "template_failure")
+            return TemplateRefusal(message, False, "messages", "template_failure")
 
     def _get(self, template: Template) -> tuple[ChatTemplate, Disarmed]:
         found = self._kept.pop(template, None)

@@ -13,7 +13,7 @@ from edge_rt.routing.quality.learner import Context
 
 
 @dataclass(frozen=True)
-class Way:
+class DecodingWay:
     """What a mode of decoding takes and gives besides; with a partner, what that takes.
 
     `kept` is the share of the variant's quality that answers keep; None: not known. `file` is of
@@ -55,7 +55,7 @@ class Variant:
     modes: tuple[str, ...] = (SINGLE,)
     load_s: float = 0.0
     load_j: float = 0.0
-    ways: Mapping[str, Way] = field(default_factory=dict[str, Way])
+    ways: Mapping[str, DecodingWay] = field(default_factory=dict[str, DecodingWay])
     threads: tuple[int, ...] = ()
     file: str = ""
 
@@ -64,9 +64,9 @@ class Variant:
         """What requests call it by, behind the "@" of a model's name: "onnx-int4"."""
         return f"{self.backend}-{self.quantisation}".lower()
 
-    def way(self, mode: str) -> Way:
+    def way(self, mode: str) -> DecodingWay:
         """What one of its modes takes besides."""
-        return self.ways.get(mode, Way())
+        return self.ways.get(mode, DecodingWay())
 
     def quality_in(self, mode: str) -> float | None:
         """The quality of its answers in that mode."""
@@ -126,7 +126,7 @@ def _variants(model: str, pool: Sequence[Variant]) -> tuple[Variant, ...]:
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenCounts:
     """Tokens of a prompt, of these the ones in the KV already, and tokens to expect as answer."""
 
     prompt: int
@@ -146,7 +146,7 @@ class Ask:
     prompts are like its own, None: nobody has looked.
     """
 
-    tokens: Mapping[str, Tokens | Unpredicted]
+    tokens: Mapping[str, TokenCounts | Unpredicted]
     model: str = AUTO
     prefer: Prefer = "energy"
     latency_s: float | None = None

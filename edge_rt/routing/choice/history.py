@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from edge_rt.core.routing import Setting
+from edge_rt.core.routing import RunConfig
 
 KINDS = 64  # kinds; the rarest go first
 MEMORY_S = 1800.0  # after which a request counts a third
@@ -16,7 +16,7 @@ MEMORY_S = 1800.0  # after which a request counts a third
 KindT = TypeVar("KindT", bound=Hashable)
 
 
-class Mix(Generic[KindT]):
+class RequestMix(Generic[KindT]):
     """Counts requests by kind; what is long ago counts less and less."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -59,7 +59,7 @@ REST_S = 300.0  # between two answers that are for the sake of measuring
 class Noted(msgspec.Struct, frozen=True):
     """A setting was measured at that time."""
 
-    setting: Setting
+    setting: RunConfig
     at_s: float
 
 
@@ -85,7 +85,7 @@ class Ages:
         """What the clock says."""
         return self._clock()
 
-    def note(self, setting: Setting, at_s: float | None = None) -> None:
+    def note(self, setting: RunConfig, at_s: float | None = None) -> None:
         """It was measured just now, or at `at_s`, if that is later than any time before."""
         at_s = self._clock() if at_s is None else at_s
         before = self._at_s.pop(setting, at_s)
@@ -93,7 +93,7 @@ class Ages:
         if len(self._at_s) > KEPT:
             del self._at_s[min(self._at_s, key=lambda known: self._at_s[known])]
 
-    def age_s(self, setting: Setting, now_s: float | None = None) -> float | None:
+    def age_s(self, setting: RunConfig, now_s: float | None = None) -> float | None:
         """Seconds since its measurement, 0 where a clock was set back; None: never measured.
 
         Ages that are to be compared are those at one `now_s`.

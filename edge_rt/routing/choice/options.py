@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from edge_rt.core.routing import Prediction, Setting, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Now, Selection, Tokens, Variant, Way
+from edge_rt.core.routing import Prediction, RunConfig, Unpredicted
+from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, Selection, TokenCounts, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.rules import (
     Dropped,
@@ -23,7 +23,7 @@ from edge_rt.routing.choice.rules import (
 from edge_rt.routing.choice.trace import Candidate
 from edge_rt.routing.placement import cpq, feasible, penalty
 
-Predict = Callable[[Setting, Tokens], Prediction | Unpredicted]
+Predict = Callable[[RunConfig, TokenCounts], Prediction | Unpredicted]
 """What an answer takes with a model that is loaded, at the limits and the temperature of now."""
 
 
@@ -47,7 +47,7 @@ class Options:
         for variant in selection.variants:
             dropped = against_variant(variant, ask, selection, now.limits)
             tokens = ask.tokens.get(variant.id)
-            counted = tokens if isinstance(tokens, Tokens) else None
+            counted = tokens if isinstance(tokens, TokenCounts) else None
             for setting, pressure, loaded in _settings(variant, now):
                 asked = _asked(counted, variant, setting, now)
                 age_s = self._ages.age_s(setting, now_s)
@@ -66,8 +66,8 @@ class Options:
 
 def _blank(
     variant: Variant,
-    setting: Setting,
-    tokens: Tokens | None,
+    setting: RunConfig,
+    tokens: TokenCounts | None,
     pressure: float,
     loaded: bool,
     age_s: float | None,
@@ -96,7 +96,7 @@ class _Load(NamedTuple):
     energy_j: float
 
 
-def _load(variant: Variant, setting: Setting, now: Now) -> _Load:
+def _load(variant: Variant, setting: RunConfig, now: Now) -> _Load:
     """Of the variant and its partner, what is not there."""
     seconds = energy_j = 0.0
     if not _is_loaded(variant, setting, now):
@@ -133,7 +133,7 @@ def _foretold(load: _Load, blank: Candidate, found: Prediction | Unpredicted) ->
     return Option(candidate, None)
 
 
-def _settings(variant: Variant, now: Now) -> Iterator[tuple[Setting, float, bool]]:
+def _settings(variant: Variant, now: Now) -> Iterator[tuple[RunConfig, float, bool]]:
     """Each setting, the memory pressure with it, and whether all is loaded like that."""
     for kv_type in variant.kv_bytes:
         for layers in variant.gpu_layers:
@@ -141,13 +141,13 @@ def _settings(variant: Variant, now: Now) -> Iterator[tuple[Setting, float, bool
                 way = variant.way(mode)
                 pressure = _pressure(variant, kv_type, way, now)
                 for threads in dict.fromkeys([*now.threads, *variant.threads]):
-                    setting = Setting(variant.id, threads, layers, mode, kv_type, way.partner)
+                    setting = RunConfig(variant.id, threads, layers, mode, kv_type, way.partner)
                     there = way.partner is None or way.partner in now.loaded
                     yield setting, pressure, there and _is_loaded(variant, setting, now)
 
 
 def _against_loading(
-    variant: Variant, setting: Setting, pressure: float, now: Now
+    variant: Variant, setting: RunConfig, pressure: float, now: Now
 ) -> Dropped | None:
     """Why what is not loaded cannot be; for want of memory, whether others at work take that."""
     way, alone = variant.way(setting.mode), dataclasses.replace(now, in_use={})
@@ -156,25 +156,27 @@ def _against_loading(
     return against_loading(pressure, now.limits)
 
 
-def _pressure(variant: Variant, kv_type: str, way: Way, now: Now) -> float:
+def _pressure(variant: Variant, kv_type: str, way: DecodingWay, now: Now) -> float:
     """With the variant and its partner beside what is in use."""
     own = (variant.id, way.partner)
     others = sum(size for name, size in now.in_use.items() if name not in own)
     return cpq(variant.demand(kv_type, others + way.bytes), now.usable_bytes)
 
 
-def _is_loaded(variant: Variant, setting: Setting, now: Now) -> bool:
+def _is_loaded(variant: Variant, setting: RunConfig, now: Now) -> bool:
     return now.loaded.get(variant.id) == setting.form
 
 
-def _asked(counted: Tokens | None, variant: Variant, setting: Setting, now: Now) -> Tokens | None:
+def _asked(
+    counted: TokenCounts | None, variant: Variant, setting: RunConfig, now: Now
+) -> TokenCounts | None:
     """What is loaded anew has nothing in its KV."""
     if counted is None or not counted.cached or _is_loaded(variant, setting, now):
         return counted
-    return Tokens(counted.prompt, 0, counted.completion)
+    return TokenCounts(counted.prompt, 0, counted.completion)
 
 
-def _against_change(variant: Variant, setting: Setting, now: Now) -> Dropped | None:
+def _against_change(variant: Variant, setting: RunConfig, now: Now) -> Dropped | None:
     form = now.loaded.get(variant.id)
     if form is None or form == setting.form or variant.id not in now.in_use:
         return None

@@ -98,14 +98,14 @@ class Finalist(NamedTuple):
     loads: bool
 
 
-class Choice(NamedTuple):
+class FrontChoice(NamedTuple):
     """The chosen place, and how many it was tied with in everything."""
 
     place: int
     ties: int
 
 
-def choose(front: Sequence[Finalist], prefer: Prefer) -> Choice:
+def choose(front: Sequence[Finalist], prefer: Prefer) -> FrontChoice:
     """The best of a front that is not empty.
 
     Of those that are tied in all that counts, one that `loads` nothing, if there is any: settings
@@ -117,7 +117,7 @@ def choose(front: Sequence[Finalist], prefer: Prefer) -> Choice:
         rest = _best(rest, axis)
     rest = [finalist for finalist in rest if not finalist.loads] or rest
     chosen = max(rest, key=_age_s)
-    return Choice(chosen.place, len(rest) - 1)
+    return FrontChoice(chosen.place, len(rest) - 1)
 
 
 def _age_s(finalist: Finalist) -> float:

@@ -13,7 +13,7 @@ from edge_rt.routing.choice import words
 from edge_rt.routing.choice.ask import Ask, Now, Variant, select
 from edge_rt.routing.choice.history import Ages, stale
 from edge_rt.routing.choice.options import Option, Options, Predict
-from edge_rt.routing.choice.pareto import Choice, Finalist, choose, dominators, figures
+from edge_rt.routing.choice.pareto import Finalist, FrontChoice, choose, dominators, figures
 from edge_rt.routing.choice.rules import (
     Dropped,
     Excess,
@@ -33,7 +33,7 @@ class _Judged(NamedTuple):
 
     able: list[Candidate]
     by: list[int | None]
-    choice: Choice
+    choice: FrontChoice
 
 
 class _Row(NamedTuple):
@@ -59,7 +59,7 @@ class _Pick(NamedTuple):
     extra_j: float | None = None
 
 
-class Router:
+class RequestRouter:
     """Of all candidates that can be, takes the one with the fewest joules, or as asked for."""
 
     def __init__(self, ages: Ages, learnt: Judge | None = None) -> None:
@@ -146,7 +146,7 @@ class Router:
         if other == place:
             return best
         extra_j = (able[other].energy_j or 0.0) - (able[place].energy_j or 0.0)
-        judged = judged._replace(choice=Choice(other, 0))
+        judged = judged._replace(choice=FrontChoice(other, 0))
         return _Pick(judged, words.tried(able[other], extra_j), explores=True, extra_j=extra_j)
 
 

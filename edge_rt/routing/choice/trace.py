@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from edge_rt.core.errors import RequestError
-from edge_rt.core.routing import Basis, Prefer, Setting
+from edge_rt.core.routing import Basis, Prefer, RunConfig
 from edge_rt.routing.quality.assessment import Assessment
-from edge_rt.routing.quality.learner import Learnt
+from edge_rt.routing.quality.learner import ArmEstimate
 
 Rule = Literal[
     "pin",
@@ -42,7 +42,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     has looked. `file` is of what its answers are made; see Key.
     """
 
-    setting: Setting
+    setting: RunConfig
     backend: str
     quantisation: str
     context: int
@@ -62,7 +62,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     error_ratio: float | None = None
     energy_error_ratio: float | None = None
     basis: Basis | None = None
-    learnt: Learnt | None = None
+    learnt: ArmEstimate | None = None
     file: str = ""
 
 

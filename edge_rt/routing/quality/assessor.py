@@ -72,7 +72,7 @@ def _unit(vector: Vector) -> Vector:
 
 
 @dataclass(frozen=True)
-class Known:
+class ModelFacts:
     """What is known of a model: its share of right answers by test, and its size."""
 
     figures: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -100,7 +100,7 @@ class Estimator:
         self._finder = Finder(book.rules)
 
     def assess(
-        self, text: str, models: Mapping[str, Known], near: Nearness | None = None
+        self, text: str, models: Mapping[str, ModelFacts], near: Nearness | None = None
     ) -> Assessment:
         """What is to be expected of each of `models`, by their ids, for the prompt `text`.
 
@@ -122,7 +122,7 @@ class Estimator:
                 chances[id] = Chance(p, (ability.why, *(one.why for one in evidence)))
         return Assessment(features(found.kind, found.length, moved), chances)
 
-    def _ability(self, known: Known, kind: str) -> _Weight | None:
+    def _ability(self, known: ModelFacts, kind: str) -> _Weight | None:
         """What a model can do with usual prompts; None: nothing is known of it."""
         tests, figures = self._book.tests, known.figures
         own = {name: p for name, p in figures.items() if name in tests and tests[name].kind == kind}
@@ -224,6 +224,6 @@ class Assessor:
         return vectors, cost
 
 
-def _known(entry: ModelRecord) -> Known:
+def _known(entry: ModelRecord) -> ModelFacts:
     quality = entry.presumed_quality
-    return Known({} if quality is None else quality.figures, entry.summary.parameters)
+    return ModelFacts({} if quality is None else quality.figures, entry.summary.parameters)

@@ -53,7 +53,7 @@ LEVEL = 0.5  # log-odds beyond which a prompt is easy or hard
 Fits = Callable[[str], bool]
 
 
-class Finding(NamedTuple):
+class RuleFinding(NamedTuple):
     """The kind and length of a prompt, and the rules that fit it."""
 
     kind: str
@@ -70,10 +70,10 @@ class Finder:
         self._rules = [(rule, _compiled(rule)) for rule in rules]
         self._at: Rule | None = None  # looked at last
 
-    def find(self, text: str) -> Finding:
+    def find(self, text: str) -> RuleFinding:
         """What is to be said of a prompt; nothing of an empty one."""
         if not text:
-            return Finding("other", "short", ())
+            return RuleFinding("other", "short", ())
         text = excerpt(text)
         while True:
             try:
@@ -81,11 +81,11 @@ class Finder:
             except Overdue:
                 self._leave_out()
 
-    def _find(self, text: str) -> Finding:
+    def _find(self, text: str) -> RuleFinding:
         kinds = (rule.kind for rule in self._fitting(text, lambda rule: rule.kind is not None))
         kind = next(kinds, None) or "other"
         own = self._fitting(text, lambda rule: {rule.kind, rule.within} <= {None, kind})
-        return Finding(kind, _length(text), tuple(own))
+        return RuleFinding(kind, _length(text), tuple(own))
 
     def _fitting(self, text: str, wanted: Callable[[Rule], bool]) -> Iterator[Rule]:
         for rule, fits in self._rules:

@@ -13,7 +13,7 @@ from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import EARLY, Gating, Mode
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.doubt import Calibration
+from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import AUTO
@@ -22,7 +22,7 @@ from edge_rt.routing.decoding_options import (
     DecodingOption,
     DecodingOptions,
     Fits,
-    Models,
+    ModelSource,
     alike_partner,
     offer,
 )
@@ -34,10 +34,10 @@ _NAME = f"{SWITCH}:{EARLY}"
 _ANY = 100.0  # a doubt beyond all there are
 
 
-class Knowing(Models, Protocol):
+class Knowing(ModelSource, Protocol):
     """Has models, and knows what their doubt says."""
 
-    def doubt(self, entry: ModelRecord) -> Calibration | None:
+    def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
         """What is known of the doubt of a model."""
         ...
 

@@ -18,7 +18,7 @@ ONE = 0.5  # times the joules of what is best, which a trial may take beyond the
 ENOUGH = 8.0  # answers, and marks, after which an arm is known
 
 
-class Way(NamedTuple):
+class TrialArm(NamedTuple):
     """A way that keeps all limits, and the floor of quality; `known` is what was learnt of it.
 
     `place` is its own among all, `arm` what it is learnt by.
@@ -30,7 +30,7 @@ class Way(NamedTuple):
     known: float
 
 
-class Trials:
+class ArmTrials:
     """Allows trials within a share of the requests and of the joules, whatever comes of them.
 
     Bounded by construction, ours: with n requests so far that take J joules in all where each goes
@@ -44,7 +44,7 @@ class Trials:
         self.best_j = 0.0
         self.extra_j = 0.0
 
-    def choose(self, ways: Sequence[Way], best: Way) -> Way:
+    def choose(self, ways: Sequence[TrialArm], best: TrialArm) -> TrialArm:
         """The one to take: the best, or where a trial is due and can be had, the least known."""
         if self.trials + 1 > REQUESTS * (self.requests + 1):
             return best
@@ -70,7 +70,7 @@ class Trials:
 class Judge:
     """Corrects what is foretold of candidates, and says which one is worth a trial."""
 
-    def __init__(self, learner: Learner, trials: Trials) -> None:
+    def __init__(self, learner: Learner, trials: ArmTrials) -> None:
         self._learner, self._trials = learner, trials
 
     def corrected(self, candidate: Candidate, context: Context | None) -> Candidate:
@@ -123,9 +123,9 @@ class Judge:
             self._trials.took(candidate.energy_j - (extra_j or 0.0), extra_j)
 
 
-def _way(place: int, candidate: Candidate) -> Way | None:
+def _way(place: int, candidate: Candidate) -> TrialArm | None:
     learnt, setting = candidate.learnt, candidate.setting
     if learnt is None or candidate.energy_j is None or not candidate.loaded:
         return None
     arm = setting.variant, setting.mode
-    return Way(place, arm, candidate.energy_j, learnt.answers + learnt.marks)
+    return TrialArm(place, arm, candidate.energy_j, learnt.answers + learnt.marks)

@@ -40,7 +40,7 @@ def file_of(model: str, partner: str = "") -> str:
     return f"{model}{_HELPED_BY}{partner}" if partner else model
 
 
-class Cell(msgspec.Struct, frozen=True):
+class ArmCell(msgspec.Struct, frozen=True):
     """Sums as of `at_s`, in Unix seconds, in which what is long ago counts less.
 
     `good` and `bad` are marks; one of 0.7 is 0.7 of a good and 0.3 of a bad one. `answers` were
@@ -86,18 +86,18 @@ class Cell(msgspec.Struct, frozen=True):
         """The same for seconds."""
         return math.exp(self.seconds / (self.answers + PRIOR_ANSWERS))
 
-    def faded(self, now_s: float) -> Cell:
+    def faded(self, now_s: float) -> ArmCell:
         """The same at a later time."""
         keep = 0.5 ** (max(0.0, now_s - self.at_s) / HALF_S)
         return self._scaled(max(now_s, self.at_s), keep, keep)
 
-    def marked(self, mark: float, weight: float) -> Cell:
+    def marked(self, mark: float, weight: float) -> ArmCell:
         """With one more mark, 0 to 1, that counts as much as `weight` of them."""
         room = self._scaled(self.at_s, _room(self.marks, weight), 1.0)
         good, bad = room.good + weight * mark, room.bad + weight * (1.0 - mark)
         return msgspec.structs.replace(room, good=good, bad=bad)
 
-    def took(self, joules_times: float, seconds_times: float) -> Cell:
+    def took(self, joules_times: float, seconds_times: float) -> ArmCell:
         """With one more answer, which took so many times what was foretold."""
         room = self._scaled(self.at_s, 1.0, _room(self.answers, 1.0))
         return msgspec.structs.replace(
@@ -107,20 +107,20 @@ class Cell(msgspec.Struct, frozen=True):
             seconds=room.seconds + _log(seconds_times),
         )
 
-    def joined(self, older: Cell) -> Cell:
+    def joined(self, older: ArmCell) -> ArmCell:
         """With what was known before of the same."""
         older = older.faded(self.at_s)
         room = _room(older.marks, self.marks), _room(older.answers, self.answers)
         older = older._scaled(older.at_s, *room)
         names = self.__struct_fields__[1:]
-        return Cell(older.at_s, *(getattr(self, name) + getattr(older, name) for name in names))
+        return ArmCell(older.at_s, *(getattr(self, name) + getattr(older, name) for name in names))
 
-    def untimed(self) -> Cell:
+    def untimed(self) -> ArmCell:
         """Without what answers took."""
         return self._scaled(self.at_s, 1.0, 0.0)
 
-    def _scaled(self, at_s: float, marks: float, answers: float) -> Cell:
-        return Cell(
+    def _scaled(self, at_s: float, marks: float, answers: float) -> ArmCell:
+        return ArmCell(
             at_s,
             self.good * marks,
             self.bad * marks,
@@ -145,7 +145,7 @@ Context = tuple[str, str, str]
 """By which prompts are alike; see Features."""
 
 
-class Learnt(msgspec.Struct, frozen=True):
+class ArmEstimate(msgspec.Struct, frozen=True):
     """What was learnt of a way to serve requests of a context.
 
     `presumed` is the probability that its answer is good enough without what was learnt, and `p`
@@ -162,7 +162,7 @@ class Learnt(msgspec.Struct, frozen=True):
     answers: float = 0.0
 
 
-class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ArmFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be forgotten: of a model, of a mode; what is left out is any."""
 
     model: str | None = None
@@ -181,7 +181,7 @@ class Learner:
         them are kept for the first.
         """
         self._clock, self._alike = clock, alike
-        self._cells: dict[Key, Cell] = {}
+        self._cells: dict[Key, ArmCell] = {}
         self.changed: set[Key] = set()
 
     def learnt(
@@ -191,11 +191,11 @@ class Learner:
         context: Context,
         presumed: float | None = None,
         file: str = "",
-    ) -> Learnt:
+    ) -> ArmEstimate:
         """What is known of an arm in a context."""
         key = Key(model, mode, *context, file)
         cell, marked = self._now(key), self._now(self._marked(key))
-        return Learnt(
+        return ArmEstimate(
             context,
             presumed,
             None if presumed is None else marked.corrected(presumed),
@@ -225,18 +225,18 @@ class Learner:
                 self._cells[key] = cell.untimed()
                 self.changed.add(key)
 
-    def cells(self) -> Mapping[Key, Cell]:
+    def cells(self) -> Mapping[Key, ArmCell]:
         """All of them as they are now, the one heard of last at the end."""
         now = self._clock()
         return {key: cell.faded(now) for key, cell in self._cells.items()}
 
-    def restore(self, cells: Iterable[tuple[Key, Cell]]) -> None:
+    def restore(self, cells: Iterable[tuple[Key, ArmCell]]) -> None:
         """Take what was kept, beside what was learnt since."""
         kept = dict(sorted(cells, key=lambda item: item[1].at_s)[-KEPT:])
         since = {k: c.joined(kept[k]) if k in kept else c for k, c in self._cells.items()}
         self._cells = {**kept, **since}
 
-    def reset(self, which: Which) -> int:
+    def reset(self, which: ArmFilter) -> int:
         """Forget; how many cells that were."""
         gone = [key for key in self._cells if which.fits(key)]
         for key in gone:
@@ -248,11 +248,11 @@ class Learner:
         """Where its marks are."""
         return key.by_itself(self._alike[0]) if key.mode in self._alike else key
 
-    def _now(self, key: Key) -> Cell:
+    def _now(self, key: Key) -> ArmCell:
         now = self._clock()
-        return self._cells.get(key, Cell(now)).faded(now)
+        return self._cells.get(key, ArmCell(now)).faded(now)
 
-    def _keep(self, key: Key, cell: Cell) -> None:
+    def _keep(self, key: Key, cell: ArmCell) -> None:
         self._cells.pop(key, None)
         self._cells[key] = cell  # as the latest
         self.changed.add(key)

@@ -17,10 +17,10 @@ from edge_rt.database.schema import Schema
 from edge_rt.database.storage import Storage
 from edge_rt.models.pair import LOSSLESS
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.judge import Judge, Trials
-from edge_rt.routing.quality.learner import Cell, Context, Key, Learner, Which
+from edge_rt.routing.quality.judge import ArmTrials, Judge
+from edge_rt.routing.quality.learner import ArmCell, ArmFilter, Context, Key, Learner
 
-_KEY, _SUMS = Key._fields, Cell.__struct_fields__
+_KEY, _SUMS = Key._fields, ArmCell.__struct_fields__
 _COLUMNS = (*(f"{name} TEXT" for name in _KEY), *(f"{name} REAL" for name in _SUMS))
 
 SCHEMA = Schema(
@@ -36,19 +36,19 @@ _SLICE = 16  # cells deleted at a time
 _PAGES = 256  # of one transaction: all cells
 
 
-class Tables(File):
+class LearningTables(File):
     """See File; the cells go first of which nothing was heard for longest."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA, MOST_BYTES, _PAGES)
 
-    def read(self) -> list[tuple[Key, Cell]]:
+    def read(self) -> list[tuple[Key, ArmCell]]:
         """All cells, but for those whose figures cannot be."""
         rows = self._db.execute(f"SELECT {', '.join((*_KEY, *_SUMS))} FROM cells")
         found = ((row[: len(_KEY)], row[len(_KEY) :]) for row in rows)
-        return [(Key(*key), Cell(*sums)) for key, sums in found if _whole(key, sums)]
+        return [(Key(*key), ArmCell(*sums)) for key, sums in found if _whole(key, sums)]
 
-    def write(self, cells: Mapping[Key, Cell | None]) -> int:
+    def write(self, cells: Mapping[Key, ArmCell | None]) -> int:
         """Keep cells in place of what there is of them, None: nothing is to be there; how many."""
         holes = ", ".join("?" * len((*_KEY, *_SUMS)))
         which = " AND ".join(f"{name} = ?" for name in _KEY)
@@ -71,7 +71,7 @@ def _whole(key: tuple[object, ...], sums: tuple[object, ...]) -> bool:
     if not all(isinstance(word, str) for word in key):
         return False
     numbers = [number for number in sums if isinstance(number, float)]
-    return len(numbers) == len(sums) and Cell(*numbers).possible
+    return len(numbers) == len(sums) and ArmCell(*numbers).possible
 
 
 T = TypeVar("T")
@@ -95,10 +95,10 @@ class Learning:
         self, path: Path, clock: Callable[[], float], pause: Pause = asyncio.sleep
     ) -> None:
         """Opens nothing yet. `clock` gives Unix seconds."""
-        self._learner, self._trials = Learner(clock, LOSSLESS), Trials()
+        self._learner, self._trials = Learner(clock, LOSSLESS), ArmTrials()
         self.judge = Judge(self._learner, self._trials)
         without = "what the router learns is lost at the end"
-        self._storage = Storage(path, SCHEMA, lambda: Tables(path), clock, without)
+        self._storage = Storage(path, SCHEMA, lambda: LearningTables(path), clock, without)
         self._given: OrderedDict[str, _Given] = OrderedDict()
         self._pause = pause
         self._news = asyncio.Event()
@@ -164,7 +164,7 @@ class Learning:
         self._learner.recalibrated(model)
         self._news.set()
 
-    def reset(self, which: Which) -> int:
+    def reset(self, which: ArmFilter) -> int:
         """Forget; of how many arms in a context."""
         gone = self._learner.reset(which)
         self._news.set()
@@ -179,7 +179,7 @@ class Learning:
 
     async def run(self) -> None:
         """Take what was kept, and keep what comes, as long as this runs."""
-        while (found := await self._do(Tables.read)) is None:
+        while (found := await self._do(LearningTables.read)) is None:
             await self._pause(REST_S)
         self._learner.restore(found)
         while True:
@@ -202,12 +202,12 @@ class Learning:
         await self.write()
         await asyncio.to_thread(self._storage.close)
 
-    async def _do(self, work: Callable[[Tables], T]) -> T | None:
+    async def _do(self, work: Callable[[LearningTables], T]) -> T | None:
         """None where the file cannot be used now."""
         return await asyncio.to_thread(self._storage.attempt, work, proves=True)
 
 
-def _arm(key: Key, cell: Cell) -> Arm:
+def _arm(key: Key, cell: ArmCell) -> Arm:
     return Arm(
         *key[:-1],  # people know the model by its id
         round(cell.good, 3),

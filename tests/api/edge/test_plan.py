@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
-from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tried
 
 PATH = "/edge/v1/plan"
-CANDIDATE = Candidate(
+CANDIDATE = PlanCandidate(
     model="smol",
     backend="llama.cpp",
     threads=2,

@@ -11,7 +11,7 @@ from faults import Faults, figures
 from trees import BOARDS, Tree
 
 from edge_rt.board.discovery import Roots, discover
-from edge_rt.board.readers.clocks import DevFreq, Gpu
+from edge_rt.board.readers.clocks import DevFreq, GpuReader
 
 JETSONS = {  # of each generation, its GPU's folder below /sys and its name
     "nano": ("devices", "57000000.gpu"),
@@ -36,7 +36,7 @@ def devfreq(tree: Tree, base: str, name: str, **files: int) -> None:
 def test_a_jetson_s_load_is_in_thousandths(tree: Tree, board: str) -> None:
     base, name = JETSONS[board]
     devfreq(tree, base, name, cur_freq=612_000_000, max_freq=918_000_000, load=437)
-    assert figures(Gpu(tree.sysfs)) == {(name, "fraction"): pytest.approx(0.437)}
+    assert figures(GpuReader(tree.sysfs)) == {(name, "fraction"): pytest.approx(0.437)}
     clocks = {(name, "clock_hz"): 612e6, (f"{name} max", "clock_hz"): 918e6}
     assert figures(DevFreq(tree.sysfs)) == clocks
 
@@ -46,20 +46,20 @@ def test_where_the_gpu_is_no_devfreq_device_nvidia_s_link_leads_to_its_load(
     tree: Tree, place: str
 ) -> None:
     tree.write(tree.sysfs / place, {"load": 1000})
-    assert figures(Gpu(tree.sysfs)) == {("gpu.0", "fraction"): 1.0}
+    assert figures(GpuReader(tree.sysfs)) == {("gpu.0", "fraction"): 1.0}
 
 
 def test_a_link_beside_the_device_is_not_read_as_another_gpu(tree: Tree) -> None:
     devfreq(tree, "devices", "57000000.gpu", cur_freq=76_800_000, load=10)
     tree.link(tree.sysfs / "devices" / "gpu.0", tree.sysfs / "devices" / "57000000.gpu")
-    assert figures(Gpu(tree.sysfs)) == {("57000000.gpu", "fraction"): pytest.approx(0.01)}
+    assert figures(GpuReader(tree.sysfs)) == {("57000000.gpu", "fraction"): pytest.approx(0.01)}
 
 
 def test_thor_tells_clocks_and_no_load(tree: Tree) -> None:
     for name in ("gpu-gpc-0", "gpu-nvd-0", "bwmgr"):
         devfreq(tree, "devices/platform", name, cur_freq=1_575_000_000)
-    assert Gpu(tree.sysfs).channels == ()
-    assert "no GPU that tells its load" in Gpu(tree.sysfs).skipped[0].reason
+    assert GpuReader(tree.sysfs).channels == ()
+    assert "no GPU that tells its load" in GpuReader(tree.sysfs).skipped[0].reason
     assert ("gpu-gpc-0", "clock_hz") in figures(DevFreq(tree.sysfs))
 
 
@@ -67,7 +67,7 @@ def test_other_devices_are_no_gpus(tree: Tree) -> None:
     """Memory and video decoders may have a file of that name."""
     for name in ("gpu-nvd-0", "bwmgr", "15340000.vic"):
         devfreq(tree, "devices/platform", name, cur_freq=1_000_000, load=900)
-    assert Gpu(tree.sysfs).channels == ()
+    assert GpuReader(tree.sysfs).channels == ()
 
 
 def amd(tree: Tree) -> None:
@@ -91,13 +91,15 @@ def intel(tree: Tree) -> None:
 )
 def test_gpus_of_pcs(tree: Tree, make: Callable[[Tree], None], found: dict[Any, float]) -> None:
     make(tree)
-    assert figures(Gpu(tree.sysfs)) == {key: pytest.approx(value) for key, value in found.items()}
+    assert figures(GpuReader(tree.sysfs)) == {
+        key: pytest.approx(value) for key, value in found.items()
+    }
 
 
 @pytest.mark.parametrize("load", [1001, -5, "many"])
 def test_what_cannot_be_a_load_is_missing(tree: Tree, load: Any) -> None:
     devfreq(tree, "devices", "17000000.gv11b", cur_freq=1, load=load)
-    reader = Gpu(tree.sysfs)
+    reader = GpuReader(tree.sysfs)
     assert figures(reader) == {("17000000.gv11b", "fraction"): None}
     assert reader.errors[0]
 
@@ -106,7 +108,7 @@ def test_a_load_that_cannot_be_read_is_missing_until_it_can(tree: Tree, faults: 
     devfreq(tree, "devices", "17000000.gv11b", cur_freq=1, load=500)
     path = tree.sysfs / "class" / "devfreq" / "17000000.gv11b" / "device" / "load"
     faults.errors[path] = [errno.EACCES, None]
-    reader = Gpu(tree.sysfs, io=faults.io)
+    reader = GpuReader(tree.sysfs, io=faults.io)
     assert [figures(reader)[reader.channels[0].name, "fraction"] for _ in range(2)] == [None, 0.5]
 
 

@@ -9,12 +9,12 @@ import pytest
 from faults import Faults, figures
 from trees import Tree, agx_orin, nano, x86
 
-from edge_rt.board.readers.heat import Thermal, TripPoint
+from edge_rt.board.readers.heat import ThermalReader, TripPoint
 
 
 def test_zones_trip_points_and_cooling(tree: Tree) -> None:
     agx_orin(tree)
-    reader = Thermal(tree.sysfs)
+    reader = ThermalReader(tree.sysfs)
     got = figures(reader)
     assert got["cpu-thermal", "temp_c"] == pytest.approx(45.0)
     assert got["tj-thermal", "temp_c"] == pytest.approx(46.0)
@@ -29,7 +29,7 @@ def test_zones_trip_points_and_cooling(tree: Tree) -> None:
 
 def test_a_gated_zone_is_missing_and_comes_back(tree: Tree, faults: Faults) -> None:
     agx_orin(tree)
-    reader = Thermal(tree.sysfs, io=faults.io)
+    reader = ThermalReader(tree.sysfs, io=faults.io)
     gpu = reader.zones[1].folder / "temp"
     faults.errors[gpu] = [errno.EAGAIN]
     got = figures(reader)
@@ -43,7 +43,7 @@ def test_a_gated_zone_is_missing_and_comes_back(tree: Tree, faults: Faults) -> N
 @pytest.mark.parametrize("invalid", [-256_000, -274_000, 2_000_000])
 def test_a_temperature_that_cannot_be_is_missing(tree: Tree, invalid: int) -> None:
     zone = tree.zone("cv0-thermal", invalid)
-    reader = Thermal(tree.sysfs)
+    reader = ThermalReader(tree.sysfs)
     assert figures(reader)["cv0-thermal", "temp_c"] is None
     (zone / "temp").write_text("-12500\n")  # a cold morning is none of those
     assert figures(reader)["cv0-thermal", "temp_c"] == pytest.approx(-12.5)
@@ -51,7 +51,7 @@ def test_a_temperature_that_cannot_be_is_missing(tree: Tree, invalid: int) -> No
 
 def test_a_zone_that_vanishes_comes_back(tree: Tree) -> None:
     nano(tree)
-    reader = Thermal(tree.sysfs)
+    reader = ThermalReader(tree.sysfs)
     zone = reader.zones[0].folder
     assert figures(reader)["CPU-therm", "temp_c"] == pytest.approx(41.5)
     shutil.rmtree(zone)
@@ -65,7 +65,7 @@ def test_devices_of_one_type_have_names_of_their_own(tree: Tree) -> None:
         tree.zone("acpitz", 30_000)
         tree.cooling("Processor", 1, 10)
     tree.cooling("Fan", 0, 0)
-    reader = Thermal(tree.sysfs)
+    reader = ThermalReader(tree.sysfs)
     assert [zone.name for zone in reader.zones] == ["acpitz", "acpitz#2", "acpitz#3"]
     assert [device.name for device in reader.devices] == ["Processor", "Processor#2", "Processor#3"]
     assert [skipped.name for skipped in reader.skipped] == ["Fan"]
@@ -73,15 +73,15 @@ def test_devices_of_one_type_have_names_of_their_own(tree: Tree) -> None:
 
 def test_a_state_beyond_the_greatest_is_missing(tree: Tree) -> None:
     tree.cooling("fan", 5, 4)
-    assert figures(Thermal(tree.sysfs))["fan", "fraction"] is None
+    assert figures(ThermalReader(tree.sysfs))["fan", "fraction"] is None
 
 
 def test_trip_points_without_a_meaning_are_left_out(tree: Tree) -> None:
     zone = tree.zone("x86_pkg_temp", 52_000, {"passive": -274_000, "hot": 90_000})
     (zone / "trip_point_1_hyst").unlink()
-    assert Thermal(tree.sysfs).zones[0].trips == (TripPoint("hot", 90.0, None),)
+    assert ThermalReader(tree.sysfs).zones[0].trips == (TripPoint("hot", 90.0, None),)
 
 
 def test_x86_zones(tree: Tree) -> None:
     x86(tree)
-    assert figures(Thermal(tree.sysfs))["x86_pkg_temp", "temp_c"] == pytest.approx(52.0)
+    assert figures(ThermalReader(tree.sysfs))["x86_pkg_temp", "temp_c"] == pytest.approx(52.0)

@@ -15,7 +15,7 @@ from edge_rt.board.discovery import Discovery, Roots, discover
 from edge_rt.board.readers.base import Channel, Hung, hung, within
 from edge_rt.board.readers.gauges import GaugeReader, temperature
 from edge_rt.board.readers.sysfs import FileIo, HeldFile, first_line, open_regular
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
 
 
@@ -81,7 +81,7 @@ def readers(files: tuple[Path, Path], bus: Bus) -> list[GaugeReader]:
 def test_a_reader_that_blocks_is_left_out_alone_and_comes_back(
     files: tuple[Path, Path], bus: Bus
 ) -> None:
-    sampler = Sampler(readers(files, bus))
+    sampler = BoardSampler(readers(files, bus))
     thread = SamplerThread(sampler, look_s=0.02)
 
     def values() -> list[float | None]:
@@ -111,7 +111,7 @@ def test_a_file_that_blocks_takes_no_other_of_its_reader_with_it(
 ) -> None:
     """Heat is still watched by the other zones where one hangs."""
     zones = [temperature(path.name, path) for path in files]
-    sampler = Sampler([GaugeReader("thermal", zones, 0.01, io=bus.io)])
+    sampler = BoardSampler([GaugeReader("thermal", zones, 0.01, io=bus.io)])
     thread = SamplerThread(sampler, look_s=0.02)
 
     def values() -> list[float | None]:
@@ -141,7 +141,7 @@ def test_a_file_that_blocks_takes_no_other_of_its_reader_with_it(
 
 def test_all_readers_may_block(files: tuple[Path, Path], bus: Bus) -> None:
     bus.hanging |= set(files)
-    sampler = Sampler(readers(files, bus))
+    sampler = BoardSampler(readers(files, bus))
     thread = SamplerThread(sampler, look_s=0.02)
     thread.start()
     eventually(lambda: len(sampler.blocked) == 2)
@@ -151,7 +151,7 @@ def test_all_readers_may_block(files: tuple[Path, Path], bus: Bus) -> None:
 
 def test_one_step_leaves_out_what_blocks(files: tuple[Path, Path], bus: Bus) -> None:
     bus.hanging.add(files[0])
-    sampler = Sampler(readers(files, bus), lambda: 0.0)
+    sampler = BoardSampler(readers(files, bus), lambda: 0.0)
     step_all(sampler, 0.0, look_s=0.02)
     assert [reading.value for reading in sampler.readings()] == [None, 40.0]
     assert [one.name for one in sampler.blocked] == ["hangs"]

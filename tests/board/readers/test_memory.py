@@ -5,18 +5,18 @@ from __future__ import annotations
 from faults import figures
 from trees import Tree
 
-from edge_rt.board.readers.memory import Memory
+from edge_rt.board.readers.memory import MemoryReader
 
 
 def test_memory(tree: Tree) -> None:
     tree.host()
-    got = figures(Memory(tree.proc))
+    got = figures(MemoryReader(tree.proc))
     assert got["memory available", "bytes"] == 5_000_000 * 1024
     assert got["memory total", "bytes"] == 8_000_000 * 1024
 
 
 def test_memory_without_a_figure_is_missing(tree: Tree) -> None:
     tree.host()
-    reader = Memory(tree.proc)
+    reader = MemoryReader(tree.proc)
     (tree.proc / "meminfo").write_text("MemTotal: 5 kB\nMemAvailable: many kB\n")
     assert list(reader.read()) == [None, 5 * 1024.0]

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from told import Told
 from trees import PI5_PAIRS, pmic_answer
 
-from edge_rt.board.readers.raspberry_pi import RAILS, PiPmic, PiThrottled, parse_figures
+from edge_rt.board.readers.raspberry_pi import RAILS, PiPmicReader, PiThrottled, parse_figures
 
 LOADED = {"VDD_CORE": (6.22421, 0.861733), "DDR_VDD2": (0.09, 1.1), "3V3_SYS": (0.12, 3.3)}
 REFUSED = 'error=1 error_msg="Command not registered"'
 
 
 def test_a_capture_of_all_rails() -> None:
-    got = figures(PiPmic(Told(pmic_answer(LOADED))))
+    got = figures(PiPmicReader(Told(pmic_answer(LOADED))))
     assert got["VDD_CORE", "power_w"] == pytest.approx(5.3636, abs=1e-4)
     assert got["VDD_CORE", "current_a"] == pytest.approx(6.22421)
     assert got["PMIC", "power_w"] == pytest.approx(5.3636 + 0.099 + 0.396, abs=1e-4)
@@ -35,7 +35,7 @@ def test_a_single_line_is_read() -> None:
 def test_a_missing_line_costs_its_rail_and_the_total() -> None:
     answer = pmic_answer(LOADED)
     lines = [line for line in answer.splitlines() if "VDD_CORE_A" not in line]
-    got = figures(PiPmic(Told(answer, "\n".join(lines))))
+    got = figures(PiPmicReader(Told(answer, "\n".join(lines))))
     assert got["VDD_CORE", "power_w"] is None
     assert got["VDD_CORE", "voltage_v"] == pytest.approx(0.861733)
     assert got["PMIC", "power_w"] is None
@@ -43,7 +43,7 @@ def test_a_missing_line_costs_its_rail_and_the_total() -> None:
 
 
 def test_a_current_a_little_below_nothing_is_none() -> None:
-    got = figures(PiPmic(Told(pmic_answer(LOADED | {"HDMI": (-0.00018, 5.0)}))))
+    got = figures(PiPmicReader(Told(pmic_answer(LOADED | {"HDMI": (-0.00018, 5.0)}))))
     assert got["HDMI", "power_w"] == 0.0
     assert got["HDMI", "current_a"] == pytest.approx(-0.00018)
     assert got["PMIC", "power_w"] == pytest.approx(5.3636 + 0.099 + 0.396, abs=1e-4)
@@ -56,7 +56,7 @@ def test_a_current_a_little_below_nothing_is_none() -> None:
 def test_what_no_regulator_gives_is_refused_with_the_total(
     amps: float, volts: float, told: str
 ) -> None:
-    reader = PiPmic(Told(pmic_answer(LOADED | {"DDR_VDD2": (amps, volts)})))
+    reader = PiPmicReader(Told(pmic_answer(LOADED | {"DDR_VDD2": (amps, volts)})))
     got = figures(reader)
     assert got["DDR_VDD2", "power_w"] is got["PMIC", "power_w"] is None
     assert got["VDD_CORE", "power_w"] is not None
@@ -66,7 +66,7 @@ def test_what_no_regulator_gives_is_refused_with_the_total(
 
 
 def test_a_firmware_without_the_command_leaves_no_channels() -> None:
-    reader = PiPmic(Told(REFUSED))
+    reader = PiPmicReader(Told(REFUSED))
     assert reader.channels == ()
     assert "Command not registered" in reader.skipped[0].reason
     assert list(reader.read()) == []
@@ -74,7 +74,7 @@ def test_a_firmware_without_the_command_leaves_no_channels() -> None:
 
 def test_a_firmware_that_fails_comes_back() -> None:
     failing = OSError(errno.EACCES, "Permission denied")
-    reader = PiPmic(Told(failing, failing, pmic_answer(LOADED)))
+    reader = PiPmicReader(Told(failing, failing, pmic_answer(LOADED)))
     assert set(reader.read()) == {None}
     assert "Permission denied" in (reader.errors[0] or "")
     assert figures(reader)["PMIC", "power_w"] is not None
@@ -82,7 +82,7 @@ def test_a_firmware_that_fails_comes_back() -> None:
 
 @given(st.text(max_size=200))
 def test_no_answer_ever_raises(answer: str) -> None:
-    reader = PiPmic(Told(pmic_answer(LOADED), answer))
+    reader = PiPmicReader(Told(pmic_answer(LOADED), answer))
     assert len(reader.read()) == len(reader.errors)
     flags = PiThrottled(Path("/nowhere"), Told(answer))
     assert all(value in (None, 0.0, 1.0) for value in flags.read())

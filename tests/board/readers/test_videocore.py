@@ -13,7 +13,7 @@ from faults import figures
 from told import Told
 from trees import Tree, pi5
 
-from edge_rt.board.readers.raspberry_pi import PiPmic
+from edge_rt.board.readers.raspberry_pi import PiPmicReader
 from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox, Vcgencmd, failure, refusal
 
 REFUSED = 'error=1 error_msg="Command not registered"'
@@ -98,7 +98,7 @@ def test_the_program_is_run_for_each_command(tmp_path: Path) -> None:
 def test_a_folder_of_answers(tree: Tree) -> None:
     pi5(tree)
     firmware = FirmwareFiles(tree.dev / "vcio")
-    assert figures(PiPmic(firmware))["PMIC", "power_w"] == pytest.approx(5.8586, abs=1e-4)
+    assert figures(PiPmicReader(firmware))["PMIC", "power_w"] == pytest.approx(5.8586, abs=1e-4)
     with pytest.raises(OSError, match="measure_temp"):
         firmware.ask("measure_temp")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.integral import Count, Energy, Integral, RailSum
+from edge_rt.board.integral import CounterMeter, Energy, Integral, RailSum
 
 Reading = float | None
 WATTS = st.one_of(st.none(), st.floats(0.0, 50.0))
@@ -47,7 +47,7 @@ def test_of_one_rail_it_is_the_rails_own(readings: list[Reading]) -> None:
 
 
 def test_counters_make_up_for_a_gap() -> None:
-    one, two = Count(), Count()
+    one, two = CounterMeter(), CounterMeter()
     total = RailSum([one.total(), two.total()])
     for beat in range(10):
         one.add(beat, 3.0 * beat)
@@ -59,7 +59,7 @@ def test_counters_make_up_for_a_gap() -> None:
 
 
 def test_a_counter_that_starts_anew_takes_the_others_joules_along() -> None:
-    one, two = Count(), Count()
+    one, two = CounterMeter(), CounterMeter()
     total = RailSum([one.total(), two.total()])
     for beat in range(10):
         one.add(beat, 3.0 * beat)

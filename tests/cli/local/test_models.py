@@ -15,8 +15,8 @@ from onnx import TensorProto, helper
 from tiny_file import tiny_model
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pair import Kept, Pair
-from edge_rt.models.pairs import Pairs
+from edge_rt.models.pair import KeptAccuracy, Pair
+from edge_rt.models.pairs import ModelPairs
 
 Cli = Callable[..., Result]
 
@@ -315,7 +315,10 @@ def test_a_model_is_shown_with_those_that_it_answers_with(
 ) -> None:
     for id in ("big", "tiny"):
         cli("models", "add", str(file), "--id", id)
-    pairs, kept = Pairs(state / "models"), Kept(figures={"gsm8k": 0.97}, source="own run")
+    pairs, kept = (
+        ModelPairs(state / "models"),
+        KeptAccuracy(figures={"gsm8k": 0.97}, source="own run"),
+    )
     pairs.write(Pair(large="big", small="gone"))
     pairs.write(
         Pair(large="big", small="tiny", mode="switch:ead", threshold=0.5, first=8, kept=kept)

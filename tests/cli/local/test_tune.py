@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from edge_rt.models.pair import Kept, Pair
-from edge_rt.models.pairs import Pairs
+from edge_rt.models.pair import KeptAccuracy, Pair
+from edge_rt.models.pairs import ModelPairs
 
 Cli = Callable[..., Result]
 
@@ -59,14 +59,14 @@ def test_the_choice_is_told_with_its_interval_and_written(
         "60.0 % (55.0 to 65.0) of its joules"
     )
     assert lines[2] == f"written to {store / 'pairs.yaml'}"
-    assert Pairs(store).of("big") == [
+    assert ModelPairs(store).of("big") == [
         Pair(
             large="big",
             small="tiny",
             mode="switch:token",
             large_share=0.2,
             first=4,
-            kept=Kept(
+            kept=KeptAccuracy(
                 figures={"humaneval": 0.98},
                 source="tools/eval switch, questions: humaneval 82; commit abc",
             ),
@@ -80,7 +80,7 @@ def test_another_floor_replaces_what_was_written(
     words = ["tune", "big", "--from", str(evaluation), "--store", str(tmp_path)]
     assert cli(*words, "--floor", "0.85").exit_code == 0
     assert cli(*words, "--floor", "1").exit_code == 0
-    (pair,) = Pairs(tmp_path)
+    (pair,) = ModelPairs(tmp_path)
     assert (pair.mode, pair.large_share) == ("speculative", None)
 
 

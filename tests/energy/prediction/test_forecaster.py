@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from edge_rt.board.profile import Chosen
+from edge_rt.board.profile import BoardChoice
 from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
@@ -31,7 +31,7 @@ def felt_of(board: str | None, *, simulated: bool = False) -> BoardSnapshot:
     boards, _ = check_boards(board_dirs(Paths.detect()))
     found = None if board is None else boards[board]
     name = None if board is None else SimpleNamespace(id=board)
-    chosen = Chosen(found, cast(Any, name))
+    chosen = BoardChoice(found, cast(Any, name))
     return cast(BoardSnapshot, SimpleNamespace(chosen=chosen, simulated=simulated))
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from edge_rt.config.schema import Config, Engine
-from edge_rt.core.routing import Served, Setting
+from edge_rt.core.routing import RunConfig, Served
 from edge_rt.energy.prediction.memory import FILE, PredictionStore
 from edge_rt.routing.choice.history import Noted, Notes
 
 SLOW = Served(64, 0, 32, 20.0, 40.0)
-NOTES = Notes([Noted(Setting("tiny", 2, 0, "single", "f16"), 7.0)], 9.0)
+NOTES = Notes([Noted(RunConfig("tiny", 2, 0, "single", "f16"), 7.0)], 9.0)
 
 
 async def learnt(kit: Any, folder: Path) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import pytest
 from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.card import (
     EmbeddingCard,
-    LanguageCard,
+    LanguageModelCard,
     TensorsCard,
     read_card,
     summarise_card,
@@ -45,7 +45,7 @@ def written(tmp_path: Path, card: object) -> Path:
 
 def test_each_kind_is_read_and_written_back(tmp_path: Path, language_card: Card) -> None:
     for content, kind in (
-        (language_card, LanguageCard),
+        (language_card, LanguageModelCard),
         (EMBEDDING, EmbeddingCard),
         (TENSORS, TensorsCard),
     ):

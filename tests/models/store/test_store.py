@@ -25,8 +25,8 @@ from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,
     ModelFile,
-    Quality,
     SamplingDefaults,
+    TestedQuality,
 )
 from edge_rt.models.store.disk import locked
 from edge_rt.models.store.store import Store
@@ -264,7 +264,7 @@ def test_the_default_is_the_best_that_fits_the_memory_whatever_came_first(
 ) -> None:
     large = write(gguf.changed(general__name=None), "large.gguf")
     entries = [
-        msgspec.structs.replace(known(id, path), quality=Quality(figures={"arc": figure}))
+        msgspec.structs.replace(known(id, path), quality=TestedQuality(figures={"arc": figure}))
         for id, path, figure in (("poor", file, 0.1), ("good", large, 0.4))
     ]
     memory = 10**9

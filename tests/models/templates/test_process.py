@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError, Unavailable
 from edge_rt.models.templates.process import WORKER, Templating
-from edge_rt.models.templates.task import Task, Template
+from edge_rt.models.templates.task import Template, TemplateTask
 
 HANG_S = 60.0
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -25,8 +25,10 @@ NESTED = (
 )
 
 
-def task(source: str, content: str = "Hi") -> Task:
-    return Task(Template(source, None, None, (), "\ufdd0"), [{"role": "user", "content": content}])
+def task(source: str, content: str = "Hi") -> TemplateTask:
+    return TemplateTask(
+        Template(source, None, None, (), "\ufdd0"), [{"role": "user", "content": content}]
+    )
 
 
 def run(test: Callable[[Templating], Awaitable[None]], **options) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task, Template
+from edge_rt.models.templates.task import LENGTH, Filled, Template, TemplateRefusal, TemplateTask
 from edge_rt.models.templates.worker import Templates
 
 MARK = "\ufdd0"
@@ -21,7 +21,9 @@ CHATML = (
 
 def task(source: str | None, content: str = "Hi", **more) -> bytes:
     template = Template(source, "<s>", "</s>", ("<|im_end|>", "<|im_start|>"), MARK)
-    return msgspec.json.encode(Task(template, [{"role": "user", "content": content}], **more))
+    return msgspec.json.encode(
+        TemplateTask(template, [{"role": "user", "content": content}], **more)
+    )
 
 
 def test_a_prompt() -> None:
@@ -56,7 +58,7 @@ def test_nor_does_what_else_comes_from_clients(field) -> None:
 )
 def test_what_is_wrong_is_told(source, file, code) -> None:
     told = Templates().fill(task(source))
-    assert isinstance(told, Refused)
+    assert isinstance(told, TemplateRefusal)
     assert (told.file, told.code) == (file, code)
     assert isinstance(told.error(), ModelFileError if file else RequestError)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from route_help import BIG, SMOL, Clock, ask, now, prediction, setting
 
-from edge_rt.core.routing import Setting
+from edge_rt.core.routing import RunConfig
 from edge_rt.routing.choice.ask import AUTO, select
 from edge_rt.routing.choice.history import KEPT, REST_S, STALE_S, Ages, Notes, stale
 from edge_rt.routing.choice.options import Options
@@ -97,7 +97,7 @@ def test_nothing_is_lost_over_a_restart(noted: list[tuple[int, float]], explored
 def test_only_the_latest_measurements_are_kept() -> None:
     clock = Clock()
     ages = Ages(clock)
-    known = [Setting(f"m{i}", 1, 0, "single", "f16") for i in range(KEPT + 5)]
+    known = [RunConfig(f"m{i}", 1, 0, "single", "f16") for i in range(KEPT + 5)]
     for one in known:
         ages.note(one)
         clock.now_s += 1.0

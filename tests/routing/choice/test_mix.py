@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from route_help import Clock
 
-from edge_rt.routing.choice.history import KINDS, MEMORY_S, Mix
+from edge_rt.routing.choice.history import KINDS, MEMORY_S, RequestMix
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 1000)), min_size=1))
 def test_shares_add_up_to_one(requests: list[tuple[int, float]]) -> None:
     clock = Clock()
-    mix: Mix[int] = Mix(clock)
+    mix: RequestMix[int] = RequestMix(clock)
     for kind, pause_s in requests:
         clock.now_s += pause_s
         mix.note(kind)
@@ -21,14 +21,14 @@ def test_shares_add_up_to_one(requests: list[tuple[int, float]]) -> None:
 
 
 def test_nothing_came_yet() -> None:
-    mix: Mix[str] = Mix(Clock())
+    mix: RequestMix[str] = RequestMix(Clock())
     assert mix.shares() == {}
     assert mix.per_second() == 0.0
 
 
 def test_the_latest_requests_count_most() -> None:
     clock = Clock()
-    mix: Mix[str] = Mix(clock)
+    mix: RequestMix[str] = RequestMix(clock)
     for _ in range(100):
         mix.note("old")
     clock.now_s += 5 * MEMORY_S
@@ -40,7 +40,7 @@ def test_the_latest_requests_count_most() -> None:
 @pytest.mark.parametrize("seconds", [300, 30_000])
 def test_a_steady_rate_is_told_from_the_beginning_on(seconds: int) -> None:
     clock = Clock(0.0)
-    mix: Mix[str] = Mix(clock)
+    mix: RequestMix[str] = RequestMix(clock)
     for _ in range(seconds // 10):
         clock.now_s += 10.0
         mix.note("one")
@@ -48,7 +48,7 @@ def test_a_steady_rate_is_told_from_the_beginning_on(seconds: int) -> None:
 
 
 def test_only_so_many_kinds_are_kept() -> None:
-    mix: Mix[int] = Mix(Clock())
+    mix: RequestMix[int] = RequestMix(Clock())
     for kind in range(KINDS + 10):
         mix.note(kind)
     assert len(mix.shares()) == KINDS

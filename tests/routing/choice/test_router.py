@@ -23,7 +23,7 @@ from route_help import (
 )
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.routing import LoadConfig, Prediction, Prefer, Setting
+from edge_rt.core.routing import LoadConfig, Prediction, Prefer, RunConfig
 from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.history import REST_S, STALE_S, Ages
 from edge_rt.routing.choice.pareto import TIE, figures
@@ -42,7 +42,7 @@ class Stage:
     told: dict[tuple[str, int], Prediction]
     ask: Ask
     now: Now
-    measured_h: dict[Setting, float]
+    measured_h: dict[RunConfig, float]
 
     def ages(self, exploring: bool) -> Ages:
         clock = Clock()
@@ -83,7 +83,7 @@ def stages(draw: st.DrawFn, joules: bool = False) -> Stage:
         constraint=draw(st.none() | st.just("json_schema")),
     )
     measured_h = {
-        Setting(variant.id, threads, 0, "single", "f16"): draw(st.floats(0, 100))
+        RunConfig(variant.id, threads, 0, "single", "f16"): draw(st.floats(0, 100))
         for variant, threads in told_settings(told)
         if draw(st.booleans())
     }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_rt.routing.quality.assessor import (
     Estimator,
-    Known,
+    ModelFacts,
     Nearness,
     Prototypes,
     log_odds,
@@ -37,21 +37,21 @@ BOOK = Rulebook(
 )
 
 
-def p(text: str, known: Known, near: Nearness | None = None) -> float | None:
+def p(text: str, known: ModelFacts, near: Nearness | None = None) -> float | None:
     return Estimator(BOOK).assess(text, {"m": known}, near).p("m")
 
 
 def test_rules_move_all_models_alike() -> None:
-    assert p("one two three four five six", Known({"arc": 0.5})) == pytest.approx(0.5)
-    assert p("a few", Known({"arc": 0.5})) == pytest.approx(probability(0.5))
-    assert p("what is the sum", Known({"arc": 0.5})) == pytest.approx(probability(-0.5))
-    assert p("what is the sum", Known({"arc": 0.8})) == pytest.approx(
+    assert p("one two three four five six", ModelFacts({"arc": 0.5})) == pytest.approx(0.5)
+    assert p("a few", ModelFacts({"arc": 0.5})) == pytest.approx(probability(0.5))
+    assert p("what is the sum", ModelFacts({"arc": 0.5})) == pytest.approx(probability(-0.5))
+    assert p("what is the sum", ModelFacts({"arc": 0.8})) == pytest.approx(
         probability(log_odds(0.8) - 0.5)
     )
 
 
 def test_tests_of_the_prompts_kind_count_where_there_are_any() -> None:
-    both = Known({"arc": 0.5, "gsm8k": 0.7})
+    both = ModelFacts({"arc": 0.5, "gsm8k": 0.7})
     sums = p("and what is the sum of it then", both)
     assert sums == pytest.approx(0.7)
     ability = (0.0 + log_odds(0.7) + 1.0) / 2
@@ -59,18 +59,18 @@ def test_tests_of_the_prompts_kind_count_where_there_are_any() -> None:
 
 
 def test_a_test_that_nobody_knows_is_as_usual_prompts_are() -> None:
-    assert p("one two three four five six", Known({"own": 0.6})) == pytest.approx(0.6)
+    assert p("one two three four five six", ModelFacts({"own": 0.6})) == pytest.approx(0.6)
 
 
 def test_a_model_that_was_never_evaluated_goes_by_its_size() -> None:
     text = "one two three four five six"
-    assert p(text, Known({}, 1_000_000_000)) == pytest.approx(0.5)
-    assert p(text, Known({}, 2_000_000_000)) == pytest.approx(probability(1.0))
-    assert p(text, Known()) is None
+    assert p(text, ModelFacts({}, 1_000_000_000)) == pytest.approx(0.5)
+    assert p(text, ModelFacts({}, 2_000_000_000)) == pytest.approx(probability(1.0))
+    assert p(text, ModelFacts()) is None
 
 
 def test_the_nearest_examples_count_where_somebody_compared() -> None:
-    text, known = "one two three four five six", Known({"arc": 0.5})
+    text, known = "one two three four five six", ModelFacts({"arc": 0.5})
     assert p(text, known, Nearness(0.6, 0.35)) == pytest.approx(probability(1.0))
     assert p(text, known, Nearness(0.35, 0.6)) == pytest.approx(probability(-1.0))
     near = Prototypes([[1.0, 0.0], [3.0, 4.0]], [[0.0, 2.0]]).near([3.0, 4.0])
@@ -78,7 +78,7 @@ def test_the_nearest_examples_count_where_somebody_compared() -> None:
 
 
 def test_each_reason_is_told() -> None:
-    found = Estimator(BOOK).assess("the sum", {"m": Known({"arc": 0.5})}, Nearness(0.5, 0.25))
+    found = Estimator(BOOK).assess("the sum", {"m": ModelFacts({"arc": 0.5})}, Nearness(0.5, 0.25))
     assert found.chances["m"].reasons == (
         "arc 0.50, so +0.00",
         "sums -1.00",
@@ -90,7 +90,10 @@ def test_each_reason_is_told() -> None:
 
 @given(st.text(max_size=400), st.floats(0, 1), st.floats(0, 1))
 def test_who_is_better_in_tests_is_no_worse_in_prompts(text: str, one: float, two: float) -> None:
-    known = {"small": Known({"arc": min(one, two)}), "large": Known({"arc": max(one, two)})}
+    known = {
+        "small": ModelFacts({"arc": min(one, two)}),
+        "large": ModelFacts({"arc": max(one, two)}),
+    }
     found = Estimator(load_rulebook()).assess(text, known)
     small, large = found.chances["small"].p, found.chances["large"].p
     assert 0.0 < small <= large < 1.0

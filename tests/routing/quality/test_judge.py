@@ -13,7 +13,7 @@ from edge_rt.core.limits import Limits
 from edge_rt.routing.choice.ask import Now
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.judge import JOULES, ONE, REQUESTS, Judge, Trials
+from edge_rt.routing.quality.judge import JOULES, ONE, REQUESTS, ArmTrials, Judge
 from edge_rt.routing.quality.learner import MOST, PRIOR, Key, Learner
 
 MATHS = ("maths", "short", "plain")
@@ -25,7 +25,7 @@ class Stage:
     """A router that learns, of two models that are loaded."""
 
     def __init__(self, told: dict = TOLD) -> None:
-        self.learner, self.trials = Learner(lambda: 1e9), Trials()
+        self.learner, self.trials = Learner(lambda: 1e9), ArmTrials()
         ages = Ages(lambda: 1e9)
         ages.explored()  # so that nothing else is tried
         self.router = ToldRouter(told, ages, Judge(self.learner, self.trials))

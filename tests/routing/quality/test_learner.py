@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.routing.quality.learner import KEPT, Cell, Key, Learner, Learnt, Which, file_of
+from edge_rt.routing.quality.learner import (
+    KEPT,
+    ArmCell,
+    ArmEstimate,
+    ArmFilter,
+    Key,
+    Learner,
+    file_of,
+)
 
 MATHS, CODE = ("maths", "short", "plain"), ("code", "short", "plain")
 
@@ -19,7 +27,9 @@ def learner() -> Learner:
 
 
 def test_what_nobody_marked_is_as_presumed(learner: Learner) -> None:
-    assert learner.learnt("tiny", "single", MATHS, 0.7) == Learnt(MATHS, 0.7, pytest.approx(0.7))
+    assert learner.learnt("tiny", "single", MATHS, 0.7) == ArmEstimate(
+        MATHS, 0.7, pytest.approx(0.7)
+    )
     assert learner.learnt("tiny", "single", MATHS).p is None
 
 
@@ -88,15 +98,15 @@ def test_it_can_forget_a_model_a_mode_or_all(learner: Learner) -> None:
     for model, mode in (("tiny", "single"), ("tiny", "lookup"), ("big", "single")):
         learner.mark(key(model, mode), 0.0)
     learner.changed.clear()
-    assert learner.reset(Which("tiny", "lookup")) == 1
+    assert learner.reset(ArmFilter("tiny", "lookup")) == 1
     assert learner.changed == {key("tiny", "lookup")}
-    assert learner.reset(Which(mode="single")) == 2
+    assert learner.reset(ArmFilter(mode="single")) == 2
     assert not learner.cells()
 
 
 def test_what_was_kept_comes_back_beside_what_is_new(learner: Learner) -> None:
     learner.mark(key("big"), 0.0)
-    kept = [(key("big"), Cell(1.0, good=9.0)), (key("tiny"), Cell(2.0, good=1.0))]
+    kept = [(key("big"), ArmCell(1.0, good=9.0)), (key("tiny"), ArmCell(2.0, good=1.0))]
     learner.restore(kept)
     assert learner.learnt("tiny", "single", MATHS, 0.5).marks == pytest.approx(1.0, rel=0.01)
     big = learner.cells()[key("big")]

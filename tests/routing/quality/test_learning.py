@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge_rt.core.routing import Served, Setting
+from edge_rt.core.routing import RunConfig, Served
 from edge_rt.routing.choice.trace import Candidate, Considered, Trace
-from edge_rt.routing.quality.learner import Learnt, Which
+from edge_rt.routing.quality.learner import ArmEstimate, ArmFilter
 from edge_rt.routing.quality.learning import KEPT, REST_S, Learning
 
 NOW = 1_800_000_000.0
@@ -29,7 +29,7 @@ def learning(path: Path) -> Learning:
 
 def trace(model: str = "tiny", **changes: Any) -> Trace:
     fields: dict[str, Any] = {
-        "setting": Setting(model, 2, 0, "single", "f16"),
+        "setting": RunConfig(model, 2, 0, "single", "f16"),
         "backend": "llama.cpp",
         "quantisation": "Q4_0",
         "context": 2048,
@@ -41,7 +41,7 @@ def trace(model: str = "tiny", **changes: Any) -> Trace:
         "decode_s": 3.0,
         "seconds": 4.0,
         "energy_j": 20.0,
-        "learnt": Learnt(MATHS, 0.7, 0.7),
+        "learnt": ArmEstimate(MATHS, 0.7, 0.7),
     }
     chosen = Candidate(**{**fields, **changes})
     return Trace("auto", "energy", True, False, "why", [Considered(chosen, "chosen", "why")])
@@ -75,7 +75,7 @@ def test_an_answer_is_held_against_what_was_foretold(learning: Learning) -> None
 
 
 def test_what_was_learnt_before_is_no_part_of_what_was_foretold(learning: Learning) -> None:
-    learnt = Learnt(MATHS, joules_ratio=2.0, seconds_ratio=4.0)
+    learnt = ArmEstimate(MATHS, joules_ratio=2.0, seconds_ratio=4.0)
     learning.chosen("a", trace(learnt=learnt))
     learning.took("a", served(1.0, 10.0))
     (arm,) = learning.report().arms
@@ -118,7 +118,7 @@ def test_who_was_asked_by_name_is_marked_too(learning: Learning) -> None:
 
 
 def test_what_was_made_otherwise_than_chosen_counts_as_it_was_made(learning: Learning) -> None:
-    switch = Setting("tiny", 2, 0, "switch:step", "f16", "small")
+    switch = RunConfig("tiny", 2, 0, "switch:step", "f16", "small")
     for id, mode in (("a", "single"), ("b", "switch:step"), ("c", "single")):
         learning.chosen(id, trace(setting=switch, file="a+b"))
         learning.made(id, mode)
@@ -149,7 +149,7 @@ def test_what_was_forgotten_does_not_come_back(learning: Learning, path: Path) -
         learning.chosen(model, trace(model))
         learning.mark(model, 1.0, 1.0)
     asyncio.run(learning.write())
-    assert learning.reset(Which(model="tiny")) == 1
+    assert learning.reset(ArmFilter(model="tiny")) == 1
     asyncio.run(learning.close())
     assert [arm.model for arm in restarted(path).report().arms] == ["big"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.routing.quality.learner import KEPT, Cell, Key
-from edge_rt.routing.quality.learning import Tables
+from edge_rt.routing.quality.learner import KEPT, ArmCell, Key
+from edge_rt.routing.quality.learning import LearningTables
 
 TINY, BIG = (Key(model, "single", "maths", "short", "plain") for model in ("tiny", "big"))
-CELL = Cell(1000.0).marked(0.7, 1.0).took(2.0, 0.5)
+CELL = ArmCell(1000.0).marked(0.7, 1.0).took(2.0, 0.5)
 
 
 @pytest.fixture
@@ -20,17 +20,17 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_it_comes_back(path: Path) -> None:
-    tables = Tables(path)
-    tables.write({TINY: CELL, BIG: Cell(5.0)})
+    tables = LearningTables(path)
+    tables.write({TINY: CELL, BIG: ArmCell(5.0)})
     tables.write({TINY: CELL.marked(1.0, 0.5), BIG: None})
     other = TINY._replace(file="b" * 16)
     tables.write({other: CELL})
     tables.close()
-    assert Tables(path).read() == [(TINY, CELL.marked(1.0, 0.5)), (other, CELL)]
+    assert LearningTables(path).read() == [(TINY, CELL.marked(1.0, 0.5)), (other, CELL)]
 
 
 def test_all_that_may_be_known_has_room(path: Path) -> None:
-    tables = Tables(path)
+    tables = LearningTables(path)
     tables.write({TINY._replace(model=f"model-{n}"): CELL for n in range(KEPT)})
     assert len(tables.read()) == KEPT
     assert tables.drop_some()
@@ -49,7 +49,7 @@ def test_all_that_may_be_known_has_room(path: Path) -> None:
     ],
 )
 def test_figures_that_cannot_be_are_left_out(path: Path, column: str, value: object) -> None:
-    tables = Tables(path)
+    tables = LearningTables(path)
     tables.write({TINY: CELL, BIG: CELL})
     with sqlite3.connect(path) as other:
         other.execute(f"UPDATE cells SET {column} = ? WHERE model = 'tiny'", (value,))

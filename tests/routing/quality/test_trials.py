@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.quality.judge import ENOUGH, JOULES, ONE, REQUESTS, Trials, Way
+from edge_rt.routing.quality.judge import ENOUGH, JOULES, ONE, REQUESTS, ArmTrials, TrialArm
 
 ARMS = [("small", "single"), ("large", "single"), ("large", "lookup")]
 energies = st.lists(st.floats(0.001, 1e4), min_size=3, max_size=3)
 knowns = st.lists(st.floats(0.0, 20.0), min_size=3, max_size=3)
 
 
-def ways(joules: list[float], known: list[float]) -> list[Way]:
+def ways(joules: list[float], known: list[float]) -> list[TrialArm]:
     both = zip(ARMS, joules, known, strict=True)
-    return [Way(place, arm, j, k) for place, (arm, j, k) in enumerate(both)]
+    return [TrialArm(place, arm, j, k) for place, (arm, j, k) in enumerate(both)]
 
 
-def ask(trials: Trials, offered: list[Way]) -> tuple[Way, Way]:
+def ask(trials: ArmTrials, offered: list[TrialArm]) -> tuple[TrialArm, TrialArm]:
     """One request; the best, and what was taken."""
     best = min(offered, key=lambda way: way.energy_j)
     taken = trials.choose(offered, best)
@@ -28,7 +28,7 @@ def ask(trials: Trials, offered: list[Way]) -> tuple[Way, Way]:
 
 @given(st.lists(st.tuples(energies, knowns), max_size=200))
 def test_what_they_cost_is_bounded_at_any_time(steps: list[tuple]) -> None:
-    trials, best_j, taken_j, tried = Trials(), 0.0, 0.0, 0
+    trials, best_j, taken_j, tried = ArmTrials(), 0.0, 0.0, 0
     for count, (joules, known) in enumerate(steps, 1):
         best, taken = ask(trials, ways(joules, known))
         best_j, taken_j, tried = best_j + best.energy_j, taken_j + taken.energy_j, trials.trials
@@ -38,7 +38,7 @@ def test_what_they_cost_is_bounded_at_any_time(steps: list[tuple]) -> None:
 
 
 def test_the_least_known_is_tried_once_that_is_earned() -> None:
-    trials, offered = Trials(), ways([10.0, 11.0, 12.0], [9.0, 3.0, 5.0])
+    trials, offered = ArmTrials(), ways([10.0, 11.0, 12.0], [9.0, 3.0, 5.0])
     taken = [ask(trials, offered)[1].place for _ in range(100)]
     assert set(taken) == {0, 1}
     assert taken.count(1) == REQUESTS * 100
@@ -46,11 +46,11 @@ def test_the_least_known_is_tried_once_that_is_earned() -> None:
 
 
 def test_what_is_known_well_enough_is_not_tried() -> None:
-    trials = Trials()
+    trials = ArmTrials()
     offered = ways([10.0, 10.1, 10.2], [30.0, ENOUGH, ENOUGH])
     assert {ask(trials, offered)[1].place for _ in range(100)} == {0}
 
 
 def test_nobody_is_tried_who_is_known_better_than_the_best() -> None:
-    trials, offered = Trials(), ways([10.0, 10.1, 10.2], [0.0, 1.0, 2.0])
+    trials, offered = ArmTrials(), ways([10.0, 10.1, 10.2], [0.0, 1.0, 2.0])
     assert {ask(trials, offered)[1].place for _ in range(100)} == {0}

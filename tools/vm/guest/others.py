@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.board.readers.heat import HwmonTemp, Thermal, TripPoint
+from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
 from edge_rt.board.readers.power.rails import Ina238
 from vm.guest.check import check
 from vm.guest.expect import expect, expect_same
@@ -33,7 +33,7 @@ def lm75(chip: Chip, other: Chip) -> str:
 
 @check("thermal zones and their trip points are read")
 def zones(chip: Chip, other: Chip) -> str:
-    thermal = Thermal(SYSFS)
+    thermal = ThermalReader(SYSFS)
     names = [zone.name for zone in thermal.zones]
     expect(names == ["acpitz", "acpitz#2"], f"{names}")
     temps = list(thermal.read())[:2]

@@ -6,8 +6,8 @@ import errno
 from pathlib import Path
 
 from edge_rt.board.readers.base import Skipped
-from edge_rt.board.readers.bounds import Bounds, Known
-from edge_rt.board.readers.power.rails import ChipReader, Rail
+from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
+from edge_rt.board.readers.power.rails import ChipReader, RailFiles
 from edge_rt.board.readers.sysfs import (
     HeldFile,
     bus_address,
@@ -28,7 +28,9 @@ SHUNT_HIGH_V = 0.16384
 LEAST_OHM = 0.001  # of any shunt known; where nothing tells the rail's own
 
 
-def bounds(ohms: float | None, power: Bounds) -> tuple[Bounds, Bounds, Bounds]:
+def bounds(
+    ohms: float | None, power: ReadingBounds
+) -> tuple[ReadingBounds, ReadingBounds, ReadingBounds]:
     """The power, voltage and current that the chip can tell of a rail with that shunt.
 
     A figure at the end of the shunt's range is refused: the current may be anything beyond it.
@@ -36,8 +38,8 @@ def bounds(ohms: float | None, power: Bounds) -> tuple[Bounds, Bounds, Bounds]:
     shunt = LEAST_OHM if ohms is None else ohms
     amps = (SHUNT_HIGH_V - 2.0 * SHUNT_STEP_V) / shunt
     of = f"is what an INA3221 measures over {shunt * 1e3:.4g} mΩ"
-    volts = Bounds(0.0, BUS_HIGH_V, "is what an INA3221 measures")
-    return power, volts, Bounds(-amps, amps, of)
+    volts = ReadingBounds(0.0, BUS_HIGH_V, "is what an INA3221 measures")
+    return power, volts, ReadingBounds(-amps, amps, of)
 
 
 def shunt_register(channel: int) -> int:
@@ -99,7 +101,7 @@ class Ina3221Iio(ChipReader):
         return [folder for folder in devices if first_line(folder / "name") == "ina3221x"]
 
     @staticmethod
-    def _channel(folder: Path, number: int, known: Known) -> Rail | Skipped:
+    def _channel(folder: Path, number: int, known: RailFacts) -> RailFiles | Skipped:
         voltage = folder / f"in_voltage{number}_input"
         label = first_line(folder / f"rail_name_{number}") or f"{bus_address(folder)}/{number + 1}"
         power = folder / f"in_power{number}_input"
@@ -109,7 +111,7 @@ class Ina3221Iio(ChipReader):
             return Skipped(f"{folder}/in_voltage{number}", "no such channel")
         current = folder / f"in_current{number}_input"
         limits = bounds(known.shunts.get(label), known.power)
-        return Rail(label, voltage, current, limits, power if power.exists() else None, 1e-3)
+        return RailFiles(label, voltage, current, limits, power if power.exists() else None, 1e-3)
 
     def _number(self, file: HeldFile, low: int, high: int) -> int | None:
         raw = file.number(low, high)
@@ -163,7 +165,7 @@ class Ina3221Hwmon(ChipReader):
         return found or driver_devices(sysfs, "ina3221", "hwmon/hwmon*")
 
     @staticmethod
-    def _channel(folder: Path, number: int, known: Known) -> Rail | Skipped:
+    def _channel(folder: Path, number: int, known: RailFacts) -> RailFiles | Skipped:
         voltage = folder / f"in{number}_input"
         label = first_line(folder / f"in{number}_label") or f"{bus_address(folder)}/{number}"
         if label.upper() == "NC":
@@ -173,7 +175,7 @@ class Ina3221Hwmon(ChipReader):
         if not voltage.exists():
             return Skipped(f"{folder}/in{number}", "no such channel")
         ohms = _ohms(_shunt_file(voltage)) or known.shunts.get(label)
-        return Rail(label, voltage, folder / f"curr{number}_input", bounds(ohms, known.power))
+        return RailFiles(label, voltage, folder / f"curr{number}_input", bounds(ohms, known.power))
 
 
 def _shunt_file(voltage: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_rt.board.readers.base import BaseReader, Channel
-from edge_rt.board.readers.bounds import Known
+from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.power import ina3221 as chip
 from edge_rt.board.readers.sysfs import numbered
 
@@ -120,7 +120,7 @@ class Ina3221I2c(BaseReader):
         *,
         force: bool = False,
         period_s: float = 0.1,
-        known: Known = Known(),  # noqa: B008 - it is frozen
+        known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         """`shunt_ohms` and `labels` are by channel 1, 2, 3; a channel without both is not read."""
         self._place = f"{bus_number}-{address:04x}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from edge_rt.board.readers.base import BaseReader, Channel, nothing
-from edge_rt.board.readers.bounds import Known
+from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.power.ina3221 import bounds
 
 OFFLINE_C = -256.0
@@ -57,7 +57,7 @@ class Jtop(BaseReader):
         self,
         factory: Callable[[], JtopClient] = connect,
         period_s: float = 0.5,
-        known: Known = Known(),  # noqa: B008 - it is frozen
+        known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         self._client: JtopClient | None = None
         reason = "the service knows no rails and no zones"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from edge_rt.board.readers.base import BaseReader, Channel, Skipped, nothing, unique
-from edge_rt.board.readers.bounds import Bounds, Known
+from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile, first_line, hwmon_devices
 
 HIGH_MILLI = 10**9  # mV and mA; the bounds of a rail are narrower
@@ -17,7 +17,7 @@ POWER_HIGH_UW = 10**12
 
 
 @dataclass(frozen=True)
-class Rail:
+class RailFiles:
     """Where one rail is read: mV and mA, and where the chip gives it the power as well.
 
     `bounds` are those of power, voltage and current.
@@ -26,7 +26,7 @@ class Rail:
     name: str
     voltage: Path
     current: Path
-    bounds: tuple[Bounds, Bounds, Bounds]
+    bounds: tuple[ReadingBounds, ReadingBounds, ReadingBounds]
     power: Path | None = None
     power_scale: float = 1e-6  # watts in one step of the power file
 
@@ -41,7 +41,7 @@ class RailReader(BaseReader):
     def __init__(
         self,
         name: str,
-        rails: Sequence[Rail],
+        rails: Sequence[RailFiles],
         period_s: float,
         skipped: Sequence[Skipped] = (),
         io: FileIo = FILE_IO,
@@ -102,11 +102,11 @@ class ChipReader(RailReader):
         sysfs: Path,
         period_s: float = 0.1,
         io: FileIo = FILE_IO,
-        known: Known = Known(),  # noqa: B008 - it is frozen
+        known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         folders = self._folders(sysfs)
         found = [self._channel(folder, n, known) for folder in folders for n in self.numbers]
-        rails = [one for one in found if isinstance(one, Rail)]
+        rails = [one for one in found if isinstance(one, RailFiles)]
         skipped = [one for one in found if isinstance(one, Skipped)]
         reason = f"no {self.bus} device of that driver below {sysfs}"
         skipped += nothing(self.driver, reason, folders)
@@ -120,11 +120,11 @@ class ChipReader(RailReader):
 
     @staticmethod
     @abstractmethod
-    def _channel(folder: Path, number: int, known: Known) -> Rail | Skipped:
+    def _channel(folder: Path, number: int, known: RailFacts) -> RailFiles | Skipped:
         """Return where a channel is read, or why it is not."""
 
 
-def _channels(name: str, rail: Rail) -> tuple[Channel, Channel, Channel]:
+def _channels(name: str, rail: RailFiles) -> tuple[Channel, Channel, Channel]:
     product = f"{rail.voltage} x {rail.current.name}"
     return (
         Channel(name, "power_w", product if rail.power is None else str(rail.power)),
@@ -133,7 +133,7 @@ def _channels(name: str, rail: Rail) -> tuple[Channel, Channel, Channel]:
     )
 
 
-def _power(rail: Rail, io: FileIo) -> tuple[HeldFile, float] | None:
+def _power(rail: RailFiles, io: FileIo) -> tuple[HeldFile, float] | None:
     return None if rail.power is None else (HeldFile(rail.power, io), rail.power_scale)
 
 
@@ -158,21 +158,21 @@ class Ina238(RailReader):
         period_s: float = 0.1,
         io: FileIo = FILE_IO,
         name: str = "VIN",
-        known: Known = Known(),  # noqa: B008 - it is frozen
+        known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         rails = [_rail(folder, name, known) for _, folder in hwmon_devices(sysfs, _NAMES)]
         reason = f"no hwmon device of that name below {sysfs}"
         super().__init__("ina238", rails, period_s, nothing("ina238", reason, rails), io)
 
 
-def _rail(folder: Path, name: str, known: Known) -> Rail:
+def _rail(folder: Path, name: str, known: RailFacts) -> RailFiles:
     label = first_line(folder / "in1_label") or first_line(folder / "label") or name
     voltage, current = folder / "in1_input", folder / "curr1_input"
     ohms = known.shunts.get(label, LEAST_OHM)
     amps = (SHUNT_HIGH_V - SHUNT_STEP_V) / ohms  # at its end it may be anything beyond
     bounds = (
         known.power,
-        Bounds(0.0, BUS_HIGH_V, "is what an INA238 measures"),
-        Bounds(-amps, amps, f"is what an INA238 measures over {ohms * 1e3:.4g} mΩ"),
+        ReadingBounds(0.0, BUS_HIGH_V, "is what an INA238 measures"),
+        ReadingBounds(-amps, amps, f"is what an INA238 measures over {ohms * 1e3:.4g} mΩ"),
     )
-    return Rail(label, voltage, current, bounds, folder / "power1_input")
+    return RailFiles(label, voltage, current, bounds, folder / "power1_input")

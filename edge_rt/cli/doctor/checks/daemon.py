@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from edge_rt.board.supply import Supply
+from edge_rt.board.supply import SupplyRails
 from edge_rt.cli.doctor.checks.power_chips import counters, iio_rule
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import Document, ExaminedMachine, several
@@ -160,7 +160,7 @@ def _known(machine: ExaminedMachine) -> tuple[str, ...]:
     return (*_rights(machine, ours), _restart(machine))
 
 
-def _rights(machine: ExaminedMachine, supply: Supply) -> tuple[str, ...]:
+def _rights(machine: ExaminedMachine, supply: SupplyRails) -> tuple[str, ...]:
     """What gives the service's group the rights that it lacks, by the total's chips."""
     sudo, readers = machine.user.sudo, {reader.name for reader in supply.readers}
     if "rapl" in readers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge_rt.board.heat_zones import AMD_C, hottest
-from edge_rt.board.readers.heat import HwmonTemp, Thermal, TripPoint
+from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
 from edge_rt.cli.doctor.remedies import load_module, seclusion
@@ -167,7 +167,7 @@ def _trips(machine: ExaminedMachine) -> Iterator[tuple[str, str, float]]:
     """Zone, kind and temperature of each trip point of the zones that count."""
     counting = {zone.name for zone in machine.heat.counting}
     for reader in machine.discovery.readers:
-        if isinstance(reader, Thermal):
+        if isinstance(reader, ThermalReader):
             for zone in reader.zones:
                 real = [trip for trip in zone.trips if zone.name in counting and _real(trip)]
                 yield from ((zone.name, trip.kind, trip.temp_c) for trip in real)

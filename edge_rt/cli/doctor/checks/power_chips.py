@@ -12,7 +12,7 @@ from edge_rt.board.readers.power import rapl
 from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.power.ina3221_i2c import place_of
 from edge_rt.board.readers.sysfs import first_line, numbered
-from edge_rt.board.supply import Supply, agrees, doubts, known_of, shunts
+from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.finding import CheckFinding, note, problem
 from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
 from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion
@@ -124,7 +124,7 @@ def _set_shunt(machine: ExaminedMachine, rail: str, file: Path | None) -> tuple[
     )
 
 
-def rights(machine: ExaminedMachine, supply: Supply) -> Iterator[CheckFinding]:
+def rights(machine: ExaminedMachine, supply: SupplyRails) -> Iterator[CheckFinding]:
     """Check that a daemon that is not root could measure what this user can."""
     readers = {reader.name for reader in supply.readers}
     known = (("rapl", _rapl_files, counters), ("ina3221x", _iio_files, iio_rule))

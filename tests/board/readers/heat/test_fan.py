@@ -6,17 +6,17 @@ import pytest
 from faults import figures
 from trees import Tree, orin_nano, pi5
 
-from edge_rt.board.readers.heat import Fan
+from edge_rt.board.readers.heat import FanReader
 
 
 def test_fans_over_one_or_two_devices(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> None:
     orin_nano(tree)
-    assert figures(Fan(tree.sysfs)) == {
+    assert figures(FanReader(tree.sysfs)) == {
         ("pwm_tach", "rpm"): 2310.0,
         ("pwmfan", "fraction"): pytest.approx(0.4),
     }
     pi5(other := Tree(tmp_path_factory.mktemp("pi") / "board"))
-    assert figures(Fan(other.sysfs)) == {
+    assert figures(FanReader(other.sysfs)) == {
         ("pwmfan", "rpm"): 3120.0,
         ("pwmfan", "fraction"): pytest.approx(75 / 255),
     }

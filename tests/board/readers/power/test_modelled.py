@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trees import Tree
 
 from edge_rt.board.readers.power.modelled import Coefficients, ModelledPower, power_scale
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import BoardSampler
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -45,7 +45,7 @@ def test_modelled_power_without_clocks(tree: Tree, clock: FakeClock) -> None:
 
 def test_the_energy_of_a_gap_is_missing(tree: Tree, clock: FakeClock) -> None:
     tree.host(4)
-    sampler = Sampler(
+    sampler = BoardSampler(
         [ModelledPower(tree.sysfs, tree.proc, Coefficients(2.0, 1.0), clock=clock)], clock
     )
     text = (tree.proc / "stat").read_text()
