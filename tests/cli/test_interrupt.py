@@ -40,7 +40,7 @@ def handled() -> Iterator[None]:
     ("module", "words"),
     [
         ("click", ["--help"]),
-        ("edge_rt.cli.lazy", ["run", "Hi"]),
+        ("edge_rt.cli.main", ["run", "Hi"]),
         ("edge_rt.cli.commands.run", ["run", "Hi"]),
         ("httpx", ["run", "Hi"]),
         ("httpx", ["status"]),

@@ -11,8 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import edge_rt
-from edge_rt.cli.lazy import LazyGroup
-from edge_rt.cli.main import COMMANDS
+from edge_rt.cli.main import COMMANDS, LazyGroup
 from edge_rt.core.errors import (
     ConfigError,
     EdgeError,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.lazy import output_watched
+from edge_rt.cli.main import output_watched
 from edge_rt.core.errors import EdgeError, StoreError
 
 Daemon = Any  # the scripted daemon of conftest.py

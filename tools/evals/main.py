@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edge_rt.cli.lazy import LazyGroup
+from edge_rt.cli.main import LazyGroup
 
 COMMANDS = {
     "run": "Let models answer public test questions, and count what is right.",

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from rich.cells import cell_len
 from rich.text import Text
 
+from edge_rt.cli.commands.ledger import ModelSum, clock_time, model_sums, remarks
 from edge_rt.cli.tables import wrapped
 from edge_rt.cli.text import (
     MISSING,
@@ -25,7 +26,6 @@ from edge_rt.cli.text import (
 )
 from edge_rt.cli.views.blocks import LABEL, ViewBlock, ViewCell, clipped, fit
 from edge_rt.cli.views.budget import caps, holds_back, limits_line
-from edge_rt.cli.views.ledger import ModelSum, clock_time, model_sums, remarks
 from edge_rt.cli.views.looks import DaemonSnapshot
 
 

@@ -12,7 +12,7 @@ from board_reports import Json
 from rich.cells import cell_len
 from rich.console import Console
 
-from edge_rt.cli.views.ledger import ledger_tables, model_sums
+from edge_rt.cli.commands.ledger import ledger_tables, model_sums
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge_rt.api.middleware.guard import Authorizer
-from edge_rt.cli.local.key import key
+from edge_rt.cli.local.serve import key
 from edge_rt.config.loader import check_text
 
 CHOSEN = "a key of our own, long enough"
