@@ -10,7 +10,7 @@ from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RouteRequest
-from edge_rt.models.catalogue import TestedQuality
+from edge_rt.models.catalogue import EvaluatedQuality
 from edge_rt.routing.load_request import form_of
 
 NAMES = {"a": "a@" + "a" * 12, "b": "b@" + "b" * 12}
@@ -54,7 +54,9 @@ def house_of(
 
 def graded(house: Any, **figures: float) -> None:
     """Have models be of that share of right answers in a test that nobody knows."""
-    found = {id.replace("_", "-"): TestedQuality(figures={"own": p}) for id, p in figures.items()}
+    found = {
+        id.replace("_", "-"): EvaluatedQuality(figures={"own": p}) for id, p in figures.items()
+    }
     entries = [replace(e, quality=found.get(e.id), source_quality=None) for e in house.entries()]
     house.entries = lambda: entries
 

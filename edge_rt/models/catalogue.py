@@ -45,7 +45,7 @@ class SamplingDefaults(_Item, frozen=True):
         return {name: value for name, value in fields.items() if value is not None}
 
 
-class TestedQuality(_Item, frozen=True):
+class EvaluatedQuality(_Item, frozen=True):
     """How good a model's answers were in tests, by the test's name, and who found that out."""
 
     figures: Annotated[dict[_Name, Share], Meta(min_length=1)]
@@ -97,7 +97,7 @@ class CatalogueEntry(_Item, frozen=True):
     files: Annotated[list[ModelFile], Meta(min_length=1)]
     card: Card | None = None
     sampling: SamplingDefaults = SamplingDefaults()
-    quality: TestedQuality | None = None
+    quality: EvaluatedQuality | None = None
     providers: list[Provider] = []  # what onnxruntime runs it with, the preferred first; none: CPU
 
     def __post_init__(self) -> None:

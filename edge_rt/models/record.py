@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.models.catalogue import Catalogue, SamplingDefaults, TestedQuality
+from edge_rt.models.catalogue import Catalogue, EvaluatedQuality, SamplingDefaults
 from edge_rt.models.formats.summary import Kind, Summary
 from edge_rt.models.store.manifest import Backend, ManifestRecord
 
@@ -36,8 +36,10 @@ class ModelRecord:
     sampling: SamplingDefaults
     summary: Summary
     files: tuple[EntryFile, ...] = ()  # the main one first
-    quality: TestedQuality | None = None  # found with this very model
-    source_quality: TestedQuality | None = None  # found with the model that it was converted from
+    quality: EvaluatedQuality | None = None  # found with this very model
+    source_quality: EvaluatedQuality | None = (
+        None  # found with the model that it was converted from
+    )
     providers: tuple[str, ...] = ()  # what onnxruntime runs it with, the preferred first
 
     @property
@@ -61,7 +63,7 @@ class ModelRecord:
         return self.summary.source_sha256
 
     @property
-    def presumed_quality(self) -> TestedQuality | None:
+    def presumed_quality(self) -> EvaluatedQuality | None:
         """Its own figures, else those of what it was converted from, which lost a little since."""
         return self.quality or self.source_quality
 

@@ -12,20 +12,20 @@ import pytest
 from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,
+    EvaluatedQuality,
     ModelFile,
     SamplingDefaults,
-    TestedQuality,
 )
 from edge_rt.models.formats.card import CARD, read_card, write_card
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 Known = Callable[..., ModelRecord]
-OF_SOURCE = TestedQuality(figures={"gsm8k": 0.4}, source="a paper")
-OWN = TestedQuality(figures={"gsm8k": 0.3})
+OF_SOURCE = EvaluatedQuality(figures={"gsm8k": 0.4}, source="a paper")
+OWN = EvaluatedQuality(figures={"gsm8k": 0.3})
 
 
-def listed(id: str, content: bytes, quality: TestedQuality | None) -> CatalogueEntry:
+def listed(id: str, content: bytes, quality: EvaluatedQuality | None) -> CatalogueEntry:
     sha256 = hashlib.sha256(content).hexdigest()
     return CatalogueEntry(
         id=id,
@@ -44,7 +44,7 @@ def made(tmp_path: Path, gguf: Any, write: Callable[..., Path]) -> Known:
     """The entry of a model that was made from a known one, for what the catalogue says of it."""
     content = gguf.changed(general__license=None, general__organization=None).encode()
 
-    def made(own: TestedQuality | None, *, listed_too: bool) -> ModelRecord:
+    def made(own: EvaluatedQuality | None, *, listed_too: bool) -> ModelRecord:
         source = listed("source", b"the source", OF_SOURCE)
         known = [listed("made", content, own)] if listed_too else []
         store = Store(tmp_path / "store", Catalogue([source, *known]))

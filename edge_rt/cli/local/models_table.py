@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
-from edge_rt.models.catalogue import CatalogueEntry, TestedQuality
+from edge_rt.models.catalogue import CatalogueEntry, EvaluatedQuality
 from edge_rt.models.pair import KeptAccuracy, Pair
 from edge_rt.models.record import ModelRecord
 
@@ -200,7 +200,7 @@ def _pair(pair: Pair, id: str, there: Collection[str]) -> tuple[str, str]:
     return title, f"{other}{absent}: {as_set(usual, pair)}{kept}"
 
 
-def _figures(quality: TestedQuality | KeptAccuracy | None) -> str:
+def _figures(quality: EvaluatedQuality | KeptAccuracy | None) -> str:
     if quality is None:
         return ""
     figures = ", ".join(f"{name} {figure:g}" for name, figure in quality.figures.items())

@@ -24,9 +24,9 @@ from edge_rt.core.files import replace_file
 from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,
+    EvaluatedQuality,
     ModelFile,
     SamplingDefaults,
-    TestedQuality,
 )
 from edge_rt.models.store.disk import locked
 from edge_rt.models.store.store import Store
@@ -264,7 +264,7 @@ def test_the_default_is_the_best_that_fits_the_memory_whatever_came_first(
 ) -> None:
     large = write(gguf.changed(general__name=None), "large.gguf")
     entries = [
-        msgspec.structs.replace(known(id, path), quality=TestedQuality(figures={"arc": figure}))
+        msgspec.structs.replace(known(id, path), quality=EvaluatedQuality(figures={"arc": figure}))
         for id, path, figure in (("poor", file, 0.1), ("good", large, 0.4))
     ]
     memory = 10**9

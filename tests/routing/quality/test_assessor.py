@@ -15,7 +15,7 @@ from edge_rt.config.schema import Router
 from edge_rt.core.errors import ConfigError, Unavailable
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded, Timings
-from edge_rt.models.catalogue import TestedQuality
+from edge_rt.models.catalogue import EvaluatedQuality
 from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.quality.assessor import Assessor
 
@@ -48,7 +48,7 @@ class House:
 
 
 def entry(id: str, figure: float | None, parameters: int = 0) -> Any:
-    quality = None if figure is None else TestedQuality(figures={"arc": figure})
+    quality = None if figure is None else EvaluatedQuality(figures={"arc": figure})
     return SimpleNamespace(
         id=id, presumed_quality=quality, summary=SimpleNamespace(parameters=parameters)
     )
