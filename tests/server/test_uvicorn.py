@@ -90,4 +90,4 @@ def test_a_server_is_told_to_exit_by_a_signals_number() -> None:
 def test_the_bound_of_uvicorn_is_the_minor_version_that_was_tested() -> None:
     major, minor = map(int, version("uvicorn").split(".")[:2])
     bound = f'"uvicorn>={major}.{minor},<{major}.{minor + 1}"'
-    assert bound in (Path(__file__).parents[3] / "pyproject.toml").read_text()
+    assert bound in (Path(__file__).parents[2] / "pyproject.toml").read_text()
