@@ -32,6 +32,23 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds from the arrival of the request to the end of its last answer."""
 
 
+class TextAllowance(Allowance, frozen=True):
+    """What the request may take, and which side of a text that is too long may be cut.
+
+    `true` means the end; without it such a text fails the request.
+    """
+
+    truncate: bool | Literal["end", "start"] | None = None
+    """Side at which a text that is too long is cut; `true` is the end. Default: it fails."""
+
+    @property
+    def side(self) -> str | None:
+        """What is cut, "end" or "start"; None: nothing may be."""
+        if isinstance(self.truncate, str):
+            return self.truncate
+        return "end" if self.truncate else None
+
+
 class Terms(Allowance, frozen=True):
     """What an answer may take, and how its model and decoding mode are chosen."""
 

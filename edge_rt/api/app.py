@@ -9,34 +9,28 @@ from collections.abc import Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from edge_rt.api.edge.budget import Budget
+from edge_rt.api.caching import Caching
 from edge_rt.api.edge.cache import Cache, CachePurge
-from edge_rt.api.edge.calibrate import Calibrate, Calibration
 from edge_rt.api.edge.classify import Classify
-from edge_rt.api.edge.energy import Board, Ledger
-from edge_rt.api.edge.feedback import GiveFeedback
-from edge_rt.api.edge.history import History
-from edge_rt.api.edge.learning import Router as LearntRouter
-from edge_rt.api.edge.learning import RouterReset
+from edge_rt.api.edge.infer import Infer
 from edge_rt.api.edge.marking import Marking
-from edge_rt.api.edge.plan import Plan
-from edge_rt.api.edge.state import Health, Metrics, Status
-from edge_rt.api.edge.tensors.infer import Infer
-from edge_rt.api.edge.trace import RouteTrace
-from edge_rt.api.generation.caching import Caching
-from edge_rt.api.generation.nearby import Nearby
-from edge_rt.api.metrics.board import board_families
-from edge_rt.api.metrics.cache import cache_families
-from edge_rt.api.metrics.collector import Scraped
-from edge_rt.api.metrics.governor import governor_families
-from edge_rt.api.metrics.marking import marking_families
-from edge_rt.api.metrics.meters import Meters
-from edge_rt.api.middleware.access import Access
+from edge_rt.api.edge.plan import Calibrate, Calibration, Plan
+from edge_rt.api.edge.router import GiveFeedback, RouterReset, RouteTrace
+from edge_rt.api.edge.router import Router as LearntRouter
+from edge_rt.api.edge.state import Board, Budget, Health, History, Ledger, Metrics, Status
+from edge_rt.api.families import (
+    board_families,
+    cache_families,
+    governor_families,
+    marking_families,
+    storage_families,
+)
+from edge_rt.api.meters import Meters, Scraped
+from edge_rt.api.middleware.access import Access, Authorizer
 from edge_rt.api.middleware.clients import Clients
-from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.guard import Authorizer
-from edge_rt.api.middleware.intake import BodyQuota
-from edge_rt.api.middleware.shell import Administering, Named, RequestMiddleware, Using
+from edge_rt.api.middleware.context import BodyQuota, Context
+from edge_rt.api.middleware.request_middleware import Administering, Named, RequestMiddleware, Using
+from edge_rt.api.nearby import Nearby
 from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
@@ -44,7 +38,6 @@ from edge_rt.api.openai.models import Models, OneModel
 from edge_rt.api.openapi import OpenApi
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
-from edge_rt.core.reports.storage import storage_families
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache
 

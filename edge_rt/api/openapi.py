@@ -15,24 +15,17 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.edge.cache import CacheReport, Purge, Purged
-from edge_rt.api.edge.calibrate import CalibrateRequest
-from edge_rt.api.edge.classify import ClassificationList
-from edge_rt.api.edge.classify_request import ClassifyRequest
-from edge_rt.api.edge.feedback import Feedback
-from edge_rt.api.edge.learning import Reset
+from edge_rt.api.edge.classify import ClassificationList, ClassifyRequest
+from edge_rt.api.edge.infer import InferAnswer, InferRequest
 from edge_rt.api.edge.marking import Marked
-from edge_rt.api.edge.plan import PlanRequest
-from edge_rt.api.edge.tensors.infer import InferAnswer
-from edge_rt.api.edge.tensors.infer_request import InferRequest
+from edge_rt.api.edge.plan import CalibrateRequest, PlanRequest
+from edge_rt.api.edge.router import Feedback, Reset
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.failure import ErrorBody
-from edge_rt.api.middleware.respond import send_bytes
-from edge_rt.api.openai.chat_answer import ChatCompletion
-from edge_rt.api.openai.chat_request import ChatRequest
-from edge_rt.api.openai.completions_answer import TextCompletion
-from edge_rt.api.openai.completions_request import CompletionsRequest
-from edge_rt.api.openai.embeddings import EmbeddingList
-from edge_rt.api.openai.embeddings_request import EmbeddingsRequest
+from edge_rt.api.middleware.respond import ErrorBody, send_bytes
+from edge_rt.api.openai.answers import ChatCompletion, TextCompletion
+from edge_rt.api.openai.chat import ChatRequest
+from edge_rt.api.openai.completions import CompletionsRequest
+from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
 from edge_rt.api.openai.models import Model, ModelList
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past

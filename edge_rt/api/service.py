@@ -20,8 +20,7 @@ from edge_rt.core.reports.planning import (
     Refused,
     Tried,
 )
-from edge_rt.core.reports.router import RouterReport
-from edge_rt.core.reports.storage import StorageReport
+from edge_rt.core.reports.router import RouterReport, StorageReport
 from edge_rt.core.requests import (
     Call,
     Cost,

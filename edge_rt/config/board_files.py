@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from edge_rt.config import tree as yaml_tree
-from edge_rt.config.key import Key, dotted
-from edge_rt.config.tree import Tree
+from edge_rt.config.tree import Key, Tree, dotted
 from edge_rt.core.errors import ConfigError
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -3,20 +3,98 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 
 import msgspec
 
-from edge_rt.config.board import TABLES, Board, Chip, Covers
-from edge_rt.config.board_checks import board_contradictions, unknown_sources
+from edge_rt.config.board import TABLES, Board, Chip, Covers, Rail
 from edge_rt.config.board_files import Profile, Shelf, merged, place
-from edge_rt.config.faults import describe
-from edge_rt.config.key import Key
+from edge_rt.config.loader import describe
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
+from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError
+
+
+def board_contradictions(board: Board) -> Iterator[tuple[Key, str]]:
+    """Every key whose value cannot be true of any board, with the reason."""
+    yield from _rails(board)
+    yield from _totals(board)
+    yield from _modes(board)
+    yield from _thermal(board)
+
+
+def unknown_sources(
+    data: object, known: Collection[str], at: Key = ()
+) -> Iterator[tuple[Key, str]]:
+    """Every source that a record in `data`, which lies at `at`, names and nobody explains."""
+    for name, value in _items(data):
+        if name != "source":
+            yield from unknown_sources(value, known, (*at, name))
+            continue
+        for index, source in _items(value):
+            if source not in known:
+                reason = f"unknown source {source!r}: explain it in a sources.yaml"
+                yield (*at, name, index), reason
+
+
+def feeders(rails: Mapping[str, Rail], label: str) -> list[str]:
+    """The rails above `label`, nearest first; ends where the profile is cut off or circular."""
+    found: list[str] = []
+    rail = rails.get(label)
+    while rail is not None and rail.part_of is not None and rail.part_of not in found:
+        found.append(rail.part_of)
+        rail = rails.get(rail.part_of)
+    return found
+
+
+def _items(data: object) -> Iterable[tuple[str | int, object]]:
+    if isinstance(data, dict):
+        return cast("dict[str | int, object]", data).items()
+    return enumerate(cast("list[object]", data)) if isinstance(data, list) else ()
+
+
+def _rails(board: Board) -> Iterator[tuple[Key, str]]:
+    for label, rail in board.rails.items():
+        key = ("rails", label, "part_of")
+        if rail.part_of is not None and rail.part_of not in board.rails:
+            yield key, f"no rail {rail.part_of!r} in this profile"
+        elif label in feeders(board.rails, label):
+            yield key, "a rail cannot be part of itself"
+
+
+def _totals(board: Board) -> Iterator[tuple[Key, str]]:
+    for number, total in enumerate(board.totals):
+        for index, label in enumerate(total.rails):
+            key = ("totals", number, "rails", index)
+            counted = set(feeders(board.rails, label)).intersection(total.rails)
+            if label not in board.rails:
+                yield key, f"no rail {label!r} in this profile"
+            elif label in total.rails[:index]:
+                yield key, f"{label} is counted twice"
+            elif counted:
+                yield key, f"{label} is counted twice: it is part of {counted.pop()}"
+
+
+def _modes(board: Board) -> Iterator[tuple[Key, str]]:
+    defaults = [name for name, mode in board.power_modes.items() if mode.default]
+    for name in defaults[1:]:
+        yield ("power_modes", name, "default"), f"{defaults[0]} is the default already"
+
+
+def _thermal(board: Board) -> Iterator[tuple[Key, str]]:
+    if trips := board.thermal.trips:
+        order = [trips.throttle_c, trips.hot_c, trips.shutdown_c]
+        known = [temp_c for temp_c in order if temp_c is not None]
+        if known != sorted(known):
+            yield ("thermal", "trips"), "expected throttle_c <= hot_c <= shutdown_c"
+    if fan := board.thermal.fan:
+        points = [point.temp_c for point in fan.points]
+        if points != sorted(set(points)):
+            yield ("thermal", "fan", "points"), "expected rising temp_c"
+
 
 SHIPPED = Path(__file__).parents[1] / "boards"
 _Kind = TypeVar("_Kind")

@@ -1,13 +1,48 @@
-"""What a configuration must hold beyond the type of each key."""
+"""What a configuration must hold beyond the type of each key, by itself and for its ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import cast
 
 from edge_rt.config.address import Address, is_loopback
-from edge_rt.config.key import Key
 from edge_rt.config.schema import Config
+from edge_rt.config.tree import Key
+
+_HEADER = b"SQLite format 3\0"
+
+
+def ledger_faults(config: Config) -> Iterator[tuple[Key, str]]:
+    """The path of the ledger if no ledger can be there, or if the file is somebody else's."""
+    path = config.ledger.path
+    if path is not None:
+        with suppress(OSError):  # what may not be looked at is for the daemon to find out
+            for reason in _reasons(path):
+                yield ("ledger", "path"), reason
+
+
+def _reasons(path: str) -> Iterator[str]:
+    file = Path(path)
+    there = next(place for place in (file, *file.parents) if place.exists())
+    if file.is_dir() or path.endswith("/") or file.name == "..":
+        yield f"{path} is a directory: name a file in it, such as {file / 'ledger.db'}"
+    elif there != file and not there.is_dir():
+        yield f"{there} is no directory: choose another"
+    elif there == file and not file.is_file():
+        yield f"{file} is no regular file: choose another"
+    elif there == file and not _fits(file):
+        yield f"{file} is no SQLite database: name a file of the ledger's own"
+
+
+def _fits(file: Path) -> bool:
+    """Whether it is a database, or empty, or by its name a damaged one, which is put aside."""
+    if file.suffix == ".db":
+        return True
+    with file.open("rb") as content:
+        return content.read(len(_HEADER)) in (_HEADER, b"")
+
 
 _BLOCKS = ("q8_0", "q4_0")  # types that llama.cpp keeps values in only with flash attention
 

@@ -1,4 +1,4 @@
-"""YAML text as plain data that remembers where each value stands."""
+"""YAML text as plain data that remembers where each value stands, and places in it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from typing import cast
 
 import yaml
 
-from edge_rt.config.key import Key, dotted
 from edge_rt.core.errors import ConfigError
+
+Key = tuple[str | int, ...]
+"""Section, key and, in a list, the index: ("models", "preload", 1)."""
+
+
+def dotted(key: Key) -> str:
+    """`key` as people write it: models.preload[1]."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return "".join(parts).removeprefix(".")
+
 
 # libyaml reads 16 times as fast; some builds of PyYAML are without it.
 LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))

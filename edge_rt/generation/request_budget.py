@@ -10,7 +10,7 @@ from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
-from edge_rt.generation.progress import Progress
+from edge_rt.generation.recovery import Progress
 
 TICK_S = 0.05  # between two looks at what is left
 STEADY_S = 0.2  # of readings before their joules make a rate

@@ -22,8 +22,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import Generate, Started
-from edge_rt.generation.progress import Progress
-from edge_rt.generation.recovery import AnyCall, Recovery
+from edge_rt.generation.recovery import AnyCall, Progress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop

@@ -4,25 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 
+import msgspec
 import psutil
 
 from edge_rt import __version__
+from edge_rt.config.schema import Config
+from edge_rt.config.tree import dotted
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
-from edge_rt.core.reports.storage import StorageReport
+from edge_rt.core.reports.router import StorageReport
 from edge_rt.core.requests import ModelCard
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Prefixes
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.generation.problems import Problem
+from edge_rt.models.configured import missing_models
+from edge_rt.models.store.store import Store
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One finding: `code` names it for programs, `message` says what to do about it.
+
+    A `fatal` one keeps the daemon from answering: GET /health then has the status 503.
+    """
+
+    code: str
+    message: str
+    fatal: bool = False
+
+
+def model_problems(config: Config, store: Store) -> Iterator[Problem]:
+    """What is wrong with the models that the store and the configuration name."""
+    if not store.entries():
+        message = "No text model is installed. Run: edge-rt models pull"
+        yield Problem("no_model", message, fatal=True)
+    for key, reason in missing_models(config, store):
+        unusable = key == ("models", "default")
+        yield Problem("model_not_found", f"{dotted(key)}: {reason}", fatal=unusable)
+
+
+def other_problems(
+    governor: GovernorState, queued: int, failing: Mapping[str, str], left_out: Mapping[str, str]
+) -> Iterator[Problem]:
+    """What is wrong with the budget, with requests that wait, the knobs, files and sensors."""
+    for warning in governor.warnings:
+        yield Problem("budget", warning)
+    if queued:
+        requests = "1 request waits" if queued == 1 else f"{queued} requests wait"
+        yield Problem("waiting", f"{requests}: {governor.why}")
+    for knob in governor.knobs:
+        if knob.error is not None:
+            yield Problem("knob", f"{knob.name}: {knob.error}")
+    for reason in failing.values():
+        yield Problem("storage", reason)
+    for name, reason in left_out.items():
+        yield Problem("sensor", f"{name}: {reason}")
+
 
 QUEUE_RETRY_S = 2.0  # when the queue is full
 PATIENCE_S = 5.0  # for the decode loop's own figures
@@ -167,3 +211,52 @@ async def _figures(client: EngineClient) -> dict[str, object]:
         "spare_s": pong.spare_s,
         "gpu_s": pong.gpu_s if pong.offloads else None,
     }
+
+
+RETRY_S = 5.0  # at least, for requests that come meanwhile
+
+
+class Alone:
+    """Lends the board to who asks first; requests are refused until it is given back."""
+
+    def __init__(self, state: State, clock: Callable[[], float]) -> None:
+        """`clock` is in seconds."""
+        self._state, self._clock = state, clock
+        self._what: str | None = None
+        self._until_s = 0.0
+
+    @property
+    def lent(self) -> str | None:
+        """What it is lent to; None: to nobody."""
+        return self._what
+
+    def refusal(self) -> str | None:
+        """Why it cannot be lent now; None: it can."""
+        if self._what is not None:
+            return f"{self._what} is under way"
+        if self._state.active:
+            return f"{self._state.active} requests are waiting or running"
+        return None
+
+    def check(self) -> None:
+        """Let a request pass; raises Unavailable while the board is lent."""
+        if self._what is not None:
+            left_s = max(RETRY_S, self._until_s - self._clock())
+            raise Unavailable(
+                f"{self._what} is under way, and needs the board for itself",
+                retry_after_s=left_s,
+                code="calibrating",
+            )
+
+    @contextmanager
+    def hold(self, what: str, seconds: float) -> Generator[None]:
+        """Have the board for `what`, about `seconds` long; raises Unavailable with the reason."""
+        refusal = self.refusal()
+        if refusal is not None:
+            raise Unavailable(refusal, retry_after_s=RETRY_S, code="busy")
+        self._what, self._until_s = what, self._clock() + seconds
+        try:
+            with self._state.request(1):  # the engine is at work, though for no request
+                yield
+        finally:
+            self._what = None

@@ -11,8 +11,7 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
-from edge_rt.generation.progress import Progress
-from edge_rt.generation.recovery import Recovery
+from edge_rt.generation.recovery import Progress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from edge_rt.config.key import Key
 from edge_rt.config.schema import Config
+from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError, ModelNotFound, RequestError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.formats.summary import Kind

@@ -12,7 +12,7 @@ from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.routing import LoadConfig, Prediction, Prefer
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool
-from edge_rt.generation.exclusive import Alone
+from edge_rt.generation.state import Alone
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates

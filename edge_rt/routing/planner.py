@@ -19,7 +19,7 @@ from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, M
 from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.engine.client import EngineClient
-from edge_rt.generation.exclusive import Alone
+from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE

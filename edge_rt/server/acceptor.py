@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail
+from edge_rt.api.middleware.respond import ErrorBody, ErrorDetail
 from edge_rt.server.connection_limiter import (
     ConnectionLimiter,
     ConnectionOwner,

@@ -12,9 +12,8 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail, explain
-from edge_rt.api.middleware.guard import PEER, PEER_GROUPS
-from edge_rt.api.middleware.respond import send_failure
+from edge_rt.api.middleware.access import PEER, PEER_GROUPS
+from edge_rt.api.middleware.respond import ErrorBody, ErrorDetail, explain, send_failure
 from edge_rt.core.errors import Unavailable
 from edge_rt.server.connection_limiter import (
     ConnectionLimiter,

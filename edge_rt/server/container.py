@@ -32,9 +32,8 @@ from edge_rt.engine.supervisor.hang_detector import HangDetector
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.process import CheckpointMemory
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
-from edge_rt.generation.cache.configured import semantic_cache
+from edge_rt.generation.cache.configured import forget_unkept, semantic_cache
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.cache.unkept import forget_unkept
 from edge_rt.generation.expected_time import Expecting
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.recovery import Recovery

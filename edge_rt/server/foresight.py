@@ -29,8 +29,7 @@ from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.generation.exclusive import Alone
-from edge_rt.generation.state import State
+from edge_rt.generation.state import Alone, State
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord

@@ -24,8 +24,7 @@ from edge_rt.core.reports.planning import (
     Refused,
     Tried,
 )
-from edge_rt.core.reports.router import RouterReport
-from edge_rt.core.reports.storage import StorageReport
+from edge_rt.core.reports.router import RouterReport, StorageReport
 from edge_rt.core.requests import (
     Call,
     Cost,
@@ -44,10 +43,9 @@ from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.generation.identities import Identities
-from edge_rt.generation.problems import model_problems, other_problems
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.service import GenerationService
-from edge_rt.generation.state import State
+from edge_rt.generation.state import State, model_problems, other_problems
 from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop

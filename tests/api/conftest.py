@@ -39,8 +39,7 @@ from edge_rt.core.reports.governor import (
     Past,
 )
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
-from edge_rt.core.reports.router import Arm, RouterReport, TrialsReport
-from edge_rt.core.reports.storage import StorageReport
+from edge_rt.core.reports.router import Arm, RouterReport, StorageReport, TrialsReport
 from edge_rt.core.requests import (
     Call,
     Cost,

@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from edge_rt.api.middleware.failure import drop_tracebacks
+from edge_rt.api.middleware.respond import drop_tracebacks
 from edge_rt.config.schema import Requests
 from edge_rt.core.errors import RequestError
 

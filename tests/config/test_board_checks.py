@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.config.board import Board, Fan, FanPoint, PowerMode, Rail, Thermal, Total, Trips
-from edge_rt.config.board_checks import board_contradictions, feeders
+from edge_rt.config.boards import board_contradictions, feeders
 
 S = ("own",)
 

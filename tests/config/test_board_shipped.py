@@ -9,9 +9,8 @@ import msgspec
 import pytest
 
 from edge_rt.config.board import Board, Rail, Sourced
-from edge_rt.config.board_checks import feeders
 from edge_rt.config.board_files import Shelf
-from edge_rt.config.boards import SHIPPED, load_boards
+from edge_rt.config.boards import SHIPPED, feeders, load_boards
 
 BOARDS = load_boards()
 EACH = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.ledger import ledger_faults
+from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
 
 

@@ -9,8 +9,7 @@ import pytest
 from edge_rt.core.errors import Unavailable
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.generation.exclusive import RETRY_S, Alone
-from edge_rt.generation.state import State
+from edge_rt.generation.state import RETRY_S, Alone, State
 
 
 class Clock:

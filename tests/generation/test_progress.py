@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from edge_rt.decoding.params import Made
-from edge_rt.generation.progress import CLEARED, LOSSES, STUCK_S, Progress
+from edge_rt.generation.recovery import CLEARED, LOSSES, STUCK_S, Progress
 
 
 def test_tokens_and_ends_are_kept_by_answer(kit: Any) -> None:

@@ -9,8 +9,15 @@ import pytest
 
 from edge_rt.core.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.generation.progress import CLEARED, LOSSES, STUCK_S
-from edge_rt.generation.recovery import REMEMBERED, REMEMBERED_S, RENEWED_S, SHORT_S
+from edge_rt.generation.recovery import (
+    CLEARED,
+    LOSSES,
+    REMEMBERED,
+    REMEMBERED_S,
+    RENEWED_S,
+    SHORT_S,
+    STUCK_S,
+)
 
 OUTSIDE = ExitReason("signal SIGKILL, from outside", outside=True)
 

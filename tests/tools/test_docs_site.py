@@ -20,13 +20,13 @@ from docslib.metrics import metrics
 from docslib.pages import MADE
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.generation.usage import Edge
 from edge_rt.api.openapi import OPERATIONS
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.config.schema import Config
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, Tried
+from edge_rt.generation.usage import Edge
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

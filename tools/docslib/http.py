@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from docslib.documents import documents
 from docslib.fields import structs
 from docslib.markdown import code, page, table
-from edge_rt.api.middleware.failure import ErrorBody
+from edge_rt.api.middleware.respond import ErrorBody
 from edge_rt.api.openapi import OPERATIONS, Operation
 
 _ABOUT = """\

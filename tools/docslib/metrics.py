@@ -13,16 +13,20 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from docslib.markdown import code, page, table
 from docslib.sample import sample
+from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Counted, Marking
-from edge_rt.api.generation.caching import Caching
-from edge_rt.api.metrics.board import KINDS, board_families
-from edge_rt.api.metrics.cache import cache_families
-from edge_rt.api.metrics.governor import governor_families
-from edge_rt.api.metrics.marking import marking_families
-from edge_rt.api.metrics.meters import Meters
+from edge_rt.api.families import (
+    KINDS,
+    board_families,
+    cache_families,
+    governor_families,
+    marking_families,
+    storage_families,
+)
+from edge_rt.api.meters import Meters
 from edge_rt.core.reports.board import BoardReport, ChannelState
 from edge_rt.core.reports.governor import GovernorState
-from edge_rt.core.reports.storage import StorageReport, storage_families
+from edge_rt.core.reports.router import StorageReport
 
 _ABOUT = """\
 `GET /metrics` returns these in Prometheus' text format. Counters end with `_total`, histograms have

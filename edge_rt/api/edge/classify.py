@@ -4,23 +4,134 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
+import re
 import struct
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from operator import mul
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 from starlette.types import Send
 
-from edge_rt.api.edge.classify_request import ClassifyRequest, Groups
-from edge_rt.api.edge.nearest import Vector, point, scores, similarities
-from edge_rt.api.generation.task import Received
-from edge_rt.api.generation.text_task import TextTask, TextUsage
-from edge_rt.api.generation.usage import Edge
+from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import decode
-from edge_rt.api.middleware.headers import edge_headers
-from edge_rt.api.middleware.respond import send_json
+from edge_rt.api.middleware.decode import decode, describe
+from edge_rt.api.middleware.respond import edge_headers, send_json
+from edge_rt.api.task import Received, TextEndpoint, TextUsage
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
+from edge_rt.generation.usage import Edge
+
+SCALE = 20.0  # a similarity that is greater by 0.05 makes a label e times as likely
+
+Vector = Sequence[float]
+
+
+def point(examples: Iterable[Vector]) -> Vector:
+    """The point of a label, of length 1."""
+    units = [_unit(example) for example in examples]
+    return _unit([sum(numbers) for numbers in zip(*units, strict=True)])
+
+
+def similarities(text: Vector, points: Mapping[str, Vector]) -> dict[str, float]:
+    """The cosine between the embedding of a text and each label's point, -1 to 1."""
+    unit = _unit(text)
+    return {label: sum(map(mul, unit, point)) for label, point in points.items()}
+
+
+def scores(similar: Mapping[str, float], scale: float) -> dict[str, float]:
+    """The softmax of `scale` times the similarities: 0 to 1, 1 in all."""
+    most = max(similar.values())
+    weights = {label: math.exp(scale * (value - most)) for label, value in similar.items()}
+    whole = sum(weights.values())
+    return {label: weight / whole for label, weight in weights.items()}
+
+
+def _unit(vector: Vector) -> Vector:
+    length = math.sqrt(sum(map(mul, vector, vector)))
+    return [number / length for number in vector] if length else vector
+
+
+MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
+
+_INPUT = re.compile(r"input\[(\d+)\]")
+
+Words = Annotated[str, Meta(min_length=1)]
+Groups = dict[str, tuple[str, ...]]
+"""The examples of each label."""
+
+
+class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`labels` are names, or names with texts that belong to them, be it one that describes them.
+
+    A field that is null is a field left out.
+    """
+
+    input: Words | Annotated[list[Words], Meta(min_length=1, max_length=MAX_TEXTS)]
+    """The texts."""
+    labels: list[Words] | dict[str, Words | Annotated[list[Words], Meta(min_length=1)]]
+    """Names of labels, or names with texts that belong to each."""
+    model: str | None = None
+    """Id of an embedding model."""
+    scale: Annotated[float, Meta(gt=0, le=1000)] = SCALE
+    """What similarities are multiplied with before the softmax."""
+    edge: TextAllowance | None = None
+    """What the request may take."""
+
+    @property
+    def texts(self) -> list[str]:
+        """What is to be classified."""
+        return [self.input] if isinstance(self.input, str) else self.input
+
+    @property
+    def groups(self) -> Groups:
+        """The examples of each label; its name where it has none.
+
+        RequestError when there are too few labels or too much of anything.
+        """
+        given = self.labels
+        if isinstance(given, list):
+            groups = {label: (label,) for label in given}
+        else:
+            groups = {
+                label: (texts,) if isinstance(texts, str) else tuple(texts)
+                for label, texts in given.items()
+            }
+        if len(groups) != len(given) or not 2 <= len(groups) <= MAX_LABELS:
+            raise _fault(f"expected 2 to {MAX_LABELS} different labels, got {len(groups)}")
+        examples = sum(map(len, groups.values()))
+        if examples > MAX_EXAMPLES:
+            raise _fault(f"expected at most {MAX_EXAMPLES} examples in all, got {examples}")
+        return groups
+
+    def placed(self, error: RequestError) -> RequestError:
+        """`error` about `input[N]`, the texts and then the examples, with the field sent for it."""
+        found = _INPUT.fullmatch(error.param or "")
+        if found is None:
+            return error
+        param = self._fields[int(found[1])]
+        message = str(error).replace(f"`{error.param}`", f"`{param}`")
+        return RequestError(message, param=param, code=error.code)
+
+    @property
+    def _fields(self) -> list[str]:
+        """What was sent for each of the texts and of the examples."""
+        texts = [f"input[{at}]" for at in range(len(self.texts))]
+        fields = ["input"] if isinstance(self.input, str) else texts
+        if isinstance(self.labels, list):
+            return fields + [f"labels[{at}]" for at in range(len(self.labels))]
+        for label, given in self.labels.items():
+            name = f"labels.{describe(label)[1:-1]}"
+            many = [f"{name}[{at}]" for at in range(len(given))]
+            fields += [name] if isinstance(given, str) else many
+        return fields
+
+
+def _fault(what: str) -> RequestError:
+    return RequestError(f"`labels`: {what}.", param="labels", code="invalid_value")
+
 
 KEPT = 16  # sets of labels whose points are remembered
 
@@ -49,7 +160,7 @@ class ClassificationList(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
-class Classify(TextTask):
+class Classify(TextEndpoint):
     """Embeds texts and examples in one go, the examples of labels used lately only once."""
 
     def __init__(self, context: Context) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from edge_rt.api.middleware.rate import Rate
+from edge_rt.api.middleware.clients import Rate
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import RequestError
 

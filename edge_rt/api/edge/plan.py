@@ -1,21 +1,91 @@
-"""POST /edge/v1/plan: what an answer would take, and with `run` what it took."""
+"""POST /edge/v1/plan and /edge/v1/calibrate, GET /edge/v1/calibration."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.edge.told import tell
-from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.document import read_document
-from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.middleware.watch import unless_gone
+from edge_rt.api.middleware.body import read_document, unless_gone
+from edge_rt.api.middleware.context import Context, exchange_of
+from edge_rt.api.middleware.decode import whole_numbers
+from edge_rt.api.middleware.respond import EventStream, drop_tracebacks, explain, send_json
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
 from edge_rt.core.errors import RequestError
-from edge_rt.core.reports.planning import PlanAsk
+from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+
+
+async def tell(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    documents: AsyncGenerator[msgspec.Struct],
+) -> None:
+    """Send each document as it comes; what fails before the first one is raised.
+
+    The generator is closed when the client goes away. Raises ClientDisconnect then.
+    """
+    await unless_gone(_tell(scope, send, documents), receive)
+
+
+async def _tell(scope: Scope, send: Send, documents: AsyncGenerator[msgspec.Struct]) -> None:
+    out = EventStream(send)
+    try:
+        async with aclosing(documents) as said:
+            async for document in said:
+                if not out.started:
+                    await out.start()
+                await out.events([document])
+    except Exception as error:
+        if not out.started:
+            raise
+        failure = explain(error)
+        drop_tracebacks(error)
+        exchange_of(scope).status = failure.status
+        await out.fail(failure)
+    else:
+        await out.done()
+
+
+class CalibrateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body; see CalibrationAsk."""
+
+    quick: bool = False
+    model: Annotated[str, Meta(min_length=1)] | None = None
+    force: bool = False
+
+
+_CALIBRATIONS = msgspec.json.Decoder(CalibrateRequest)
+
+
+class Calibrate:
+    """Calibrates while the client listens, and tells where that stands; it ends with the client."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._service = context, context.service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; errors before the response are raised."""
+        request = await read_document(self._context, scope, receive, _CALIBRATIONS)
+        ask = CalibrationAsk(quick=request.quick, model=request.model, force=request.force)
+        await tell(scope, receive, send, self._service.calibrate(ask))
+
+
+class Calibration:
+    """Shows what was calibrated."""
+
+    def __init__(self, context: Context) -> None:
+        self._service = context.service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises RequestError for any query, as there is nothing to ask."""
+        whole_numbers(scope)
+        await send_json(send, self._service.calibration())
+
 
 _MOST_MODELS, _MOST_THREADS = 32, 512
 

@@ -1,12 +1,18 @@
-"""Reading a request body without ever holding more than is allowed."""
+"""Reading the body of a request, and watching whether its client is still there."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import TypeVar
+
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from edge_rt.api.middleware.context import exchange_of
+from edge_rt.api.middleware.context import Context, exchange_of
+from edge_rt.api.middleware.decode import decode, whole_numbers
 
 _VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more
 
@@ -50,3 +56,43 @@ def _check_declared(scope: Scope, limit: int) -> None:
 
 def _too_large(limit: int) -> HTTPException:
     return HTTPException(413, f"The request body is larger than the {limit} bytes allowed.")
+
+
+T = TypeVar("T")
+
+
+async def read_document(
+    context: Context, scope: Scope, receive: Receive, decoder: msgspec.json.Decoder[T]
+) -> T:
+    """The body as `decoder` reads it.
+
+    Raises RequestError, also for any query; and what `read_body` raises.
+    """
+    whole_numbers(scope)
+    return decode(decoder, await read_body(scope, receive, limit=context.requests.body_bytes))
+
+
+async def unless_gone(work: Coroutine[object, object, None], receive: Receive) -> None:
+    """Run `work` to its end, or cancel it as soon as the client goes away.
+
+    The request body must have been read. `work` must not wait for anything after it has sent the
+    end of the response, for servers report a finished exchange as a disconnect too. Raises
+    ClientDisconnect when the client left, and what `work` raises.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_until_gone(receive))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+    if task.cancelled():
+        raise ClientDisconnect
+    task.result()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

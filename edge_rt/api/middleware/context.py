@@ -8,15 +8,43 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
-from edge_rt.api.generation.caching import Caching
-from edge_rt.api.metrics.meters import Meters
+from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import Rights
 from edge_rt.api.middleware.clients import Clients
-from edge_rt.api.middleware.intake import BodyQuota
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
+from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
+
+RETRY_S = 2.0
+
+
+class BodyQuota:
+    """Counts the bytes of the bodies that requests have sent and are not done with."""
+
+    def __init__(self, most: int) -> None:
+        """So many bytes of all requests at once."""
+        self.held = 0
+        self._most = most
+
+    def take(self, count: int, *, force: bool = False) -> None:
+        """Hold so many more; raises Unavailable where that would be too many, unless by `force`."""
+        if not force and self.held + count > self._most:
+            raise Unavailable(
+                "The bodies of requests under way, and what they are decoded to, come to the "
+                f"{self._most} bytes that may be held at once (requests.bodies_bytes): "
+                "try again later.",
+                retry_after_s=RETRY_S,
+                code="bodies",
+            )
+        self.held += count
+
+    def give_back(self, count: int) -> None:
+        """Hold so many less."""
+        self.held -= count
+
 
 _KEY = "edge_rt.exchange"
 

@@ -3,30 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.generation.generation import Generation
-from edge_rt.api.generation.nearby import MOST
-from edge_rt.api.generation.partner import with_partner, without_partner
-from edge_rt.api.generation.run import Work
+from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, new_head
 from edge_rt.api.middleware.decode import decode
-from edge_rt.api.openai.chat_answer import ChatDialect
-from edge_rt.api.openai.chat_request import ChatRequest, check, top_logprobs
-from edge_rt.api.openai.fields import answers, sampling
-from edge_rt.api.openai.messages import last_said, template_messages
-from edge_rt.api.openai.tools import template_tools
+from edge_rt.api.nearby import LONGEST_TEXT
+from edge_rt.api.openai.answers import ChatDialect
+from edge_rt.api.openai.fields import Count, GenerationFields, answers, sampling
+from edge_rt.api.openai.messages import (
+    MOST,
+    ChatMessage,
+    Tool,
+    last_said,
+    template_messages,
+    template_tools,
+)
+from edge_rt.api.openai.unsupported import refuse, unsupported
+from edge_rt.api.work import Work, with_partner, without_partner
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.requests import Call, Identity, Serving
 from edge_rt.core.routing import DecodingRequest
 
+
+class ChatRequest(GenerationFields, frozen=True, kw_only=True):
+    """A conversation that the assistant is to continue."""
+
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MOST)]
+    """The conversation so far."""
+    max_completion_tokens: Count | None = None
+    """The new name of `max_tokens`, which it overrides."""
+    logprobs: bool | None = None
+    """Whether each token comes with its log-probability."""
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    """How many alternatives come with each token."""
+    tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
+    """Functions that are told to the model, if its chat template knows them."""
+    tool_choice: Annotated[Any, Meta(description="none or auto")] = None
+    """`none` or `auto`; a choice that forces a call is refused."""
+    chat_template_kwargs: dict[str, Any] | None = None
+    """Variables for the chat template."""
+    # refused when they ask for something
+    functions: Any = None
+    function_call: Any = None
+    modalities: Any = None
+    audio: Any = None
+    web_search_options: Any = None
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """The most tokens of an answer."""
+        return self.max_completion_tokens or self.max_tokens
+
+
+def check(request: ChatRequest) -> None:
+    """Raise RequestError for what types cannot tell."""
+    refuse(request, "functions", "audio")
+    if request.function_call not in (None, "none", "auto"):
+        raise unsupported("function_call", "`function_call` is not supported; use `tools`.")
+    if request.modalities not in (None, [], ["text"]):
+        raise unsupported("modalities", "`modalities`: only text is supported.")
+    if request.web_search_options is not None:
+        raise unsupported("web_search_options", "`web_search_options` is not supported.")
+    if request.top_logprobs and not request.logprobs:
+        message = "`top_logprobs` needs `logprobs` to be true."
+        raise RequestError(message, param="top_logprobs", code="invalid_value")
+
+
+def top_logprobs(request: ChatRequest) -> int | None:
+    """How many alternatives are reported a token; None: no log-probabilities at all."""
+    return (request.top_logprobs or 0) if request.logprobs else None
+
+
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
-class ChatCompletions(Generation[ChatRequest]):
+class ChatCompletions(GenerationEndpoint[ChatRequest]):
     """Continues a conversation through the model's chat template."""
 
     prefix = "chatcmpl"
@@ -35,7 +92,7 @@ class ChatCompletions(Generation[ChatRequest]):
         super().__init__(context, ChatRequest)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As Generation; what the engine finds wrong with the prompt is the messages' fault."""
+        """As the base class; an error of the engine about the prompt names the messages."""
         try:
             await super().__call__(scope, receive, send)
         except RequestError as error:
@@ -44,44 +101,44 @@ class ChatCompletions(Generation[ChatRequest]):
             raise RequestError(str(error), param="messages", code=error.code) from error
 
     def read(self, body: bytes) -> ChatRequest:
-        """See Generation."""
+        """See GenerationEndpoint."""
         request = decode(_DECODER, body)
         check(request)
         return request
 
     def max_tokens(self, request: ChatRequest) -> int | None:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return request.answer_tokens
 
     def top_logprobs(self, request: ChatRequest) -> int | None:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return top_logprobs(request)
 
     def text(self, request: ChatRequest) -> str:
-        """See Generation: the last that the user said."""
+        """See GenerationEndpoint: the last that the user said."""
         return last_said(request.messages)
 
     def prompt(self, request: ChatRequest) -> object:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return request.messages, request.tools
 
     def topic(self, request: ChatRequest) -> tuple[ChatRequest, str] | None:
-        """See Generation: what the user said, if nobody said anything since."""
+        """See GenerationEndpoint: what the user said, if nobody said anything since."""
         *before, last = request.messages
         text = last_said([last])
-        if not text or len(text) > MOST:
+        if not text or len(text) > LONGEST_TEXT:
             return None
         return replace(request, messages=[*before, replace(last, content="")]), text
 
     async def timed_prompts(
         self, request: ChatRequest, models: Sequence[Identity], client: str | None
     ) -> list[str]:
-        """See Generation."""
+        """See GenerationEndpoint."""
         timed = dict.fromkeys(id for one in models for id in one.timed)
         return [await self._written(request, id, client) for id in timed]
 
     async def prepare(self, request: ChatRequest, client: str | None) -> Work:
-        """See Generation."""
+        """See GenerationEndpoint."""
         written: dict[str, str] = {}  # by model, so that no template is filled in twice
 
         async def write(model: str) -> str:
@@ -97,7 +154,7 @@ class ChatCompletions(Generation[ChatRequest]):
         return self._work(request, wish.id, serving, prompt, wish.mode)
 
     def again(self, request: ChatRequest, id: str, serving: Serving) -> Work:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return self._work(request, id, serving)
 
     def _work(

@@ -2,29 +2,73 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated, Any
 
-from edge_rt.api.generation.generation import Generation
-from edge_rt.api.generation.partner import without_partner
-from edge_rt.api.generation.run import Work
+import msgspec
+from msgspec import Meta
+
+from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head, new_head
 from edge_rt.api.middleware.decode import decode
-from edge_rt.api.openai.completions_answer import TextDialect
-from edge_rt.api.openai.completions_request import (
-    DEFAULT_MAX_TOKENS,
-    CompletionsRequest,
-    Prompt,
-    check,
-    prompts,
-)
-from edge_rt.api.openai.fields import answers, sampling
+from edge_rt.api.openai.answers import TextDialect
+from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, answers, sampling, separate
+from edge_rt.api.openai.unsupported import refuse, unsupported
+from edge_rt.api.work import Work, without_partner
+from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Call, Serving
 from edge_rt.core.routing import DecodingRequest
+
+DEFAULT_MAX_TOKENS = 16  # OpenAI's
+
+Prompt = Text
+
+
+class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
+    """One or several texts that are to be continued."""
+
+    prompt: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    """Text or token ids, one prompt or several."""
+    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
+    """How many alternatives come with each token."""
+    echo: bool | None = None
+    """Whether the answer begins with the prompt."""
+    best_of: Annotated[int, Meta(ge=1)] | None = None
+    """Only the value of `n` is taken."""
+    # refused
+    suffix: Any = None
+
+
+def check(request: CompletionsRequest) -> None:
+    """Raise RequestError for what types cannot tell."""
+    refuse(request, "suffix")
+    if request.best_of is not None and request.best_of != (request.n or 1):
+        message = f"`best_of`: only the value of `n` is supported, got {request.best_of}."
+        raise unsupported("best_of", message)
+    if request.echo and request.logprobs is not None:
+        raise unsupported("echo", "`echo` together with `logprobs` is not supported.")
+
+
+def prompts(request: CompletionsRequest) -> list[Prompt]:
+    """The prompts, each text or token ids; raises RequestError when kinds are mixed."""
+    found = separate(request.prompt, "prompt")
+    for i, prompt in enumerate(found):
+        if isinstance(prompt, list):
+            _check_tokens(request, prompt, f"prompt[{i}]" if len(found) > 1 else "prompt")
+    return found
+
+
+def _check_tokens(request: CompletionsRequest, prompt: list[int], at: str) -> None:
+    if not prompt:
+        message = f"`{at}`: expected at least one token id, got none."
+        raise RequestError(message, param=at, code="invalid_value")
+    if request.echo:
+        raise unsupported("echo", "`echo` needs a prompt of text, got token ids.")
+
 
 _DECODER = msgspec.json.Decoder(CompletionsRequest)
 
 
-class Completions(Generation[CompletionsRequest]):
+class Completions(GenerationEndpoint[CompletionsRequest]):
     """Continues texts as they are, without a template.
 
     Control tokens spelt out in a prompt are recognised: whoever comes here formats prompts alone.
@@ -36,29 +80,29 @@ class Completions(Generation[CompletionsRequest]):
         super().__init__(context, CompletionsRequest)
 
     def read(self, body: bytes) -> CompletionsRequest:
-        """See Generation."""
+        """See GenerationEndpoint."""
         request = decode(_DECODER, body)
         check(request)
         return request
 
     def max_tokens(self, request: CompletionsRequest) -> int | None:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return request.max_tokens or DEFAULT_MAX_TOKENS
 
     def top_logprobs(self, request: CompletionsRequest) -> int | None:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return request.logprobs
 
     def text(self, request: CompletionsRequest) -> str:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return max((p for p in prompts(request) if isinstance(p, str)), key=len, default="")
 
     def prompt(self, request: CompletionsRequest) -> object:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return request.prompt
 
     async def prepare(self, request: CompletionsRequest, client: str | None) -> Work:
-        """See Generation."""
+        """See GenerationEndpoint."""
         found = prompts(request)
         longest = max(found, key=len)  # the others are read beside it
 
@@ -72,7 +116,7 @@ class Completions(Generation[CompletionsRequest]):
         return self._work(request, wish.id, serving, found, wish.mode)
 
     def again(self, request: CompletionsRequest, id: str, serving: Serving) -> Work:
-        """See Generation."""
+        """See GenerationEndpoint."""
         return self._work(request, id, serving, prompts(request))
 
     def _work(

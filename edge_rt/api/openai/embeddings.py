@@ -5,21 +5,49 @@ from __future__ import annotations
 import asyncio
 import base64
 import struct
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 from starlette.types import Send
 
-from edge_rt.api.generation.task import Received
-from edge_rt.api.generation.text_task import TextTask, TextUsage
-from edge_rt.api.generation.usage import Edge
+from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import decode
-from edge_rt.api.middleware.headers import edge_headers
-from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.openai.embeddings_request import EmbeddingsRequest, texts
+from edge_rt.api.middleware.respond import edge_headers, send_json
+from edge_rt.api.openai.fields import Count, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import UnknownFields
+from edge_rt.api.task import Received, TextEndpoint, TextUsage
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
+from edge_rt.generation.usage import Edge
+
+
+class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Texts that are to be placed in a space; a field that is null is a field left out."""
+
+    input: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    """Text or token ids, one input or several."""
+    model: str | None = None
+    """Id of an embedding model."""
+    encoding_format: Literal["float", "base64"] | None = None
+    """Numbers, or their float32 in base64, little-endian."""
+    dimensions: Count | None = None
+    """Keep only the first so many numbers, and bring them to length 1 again."""
+    edge: TextAllowance | None = None
+    """What the request may take."""
+
+
+def texts(given: str | list[str | int | list[int]], name: str = "input") -> list[Text]:
+    """The texts; raises RequestError for an empty one."""
+    found = separate(given, name)
+    for i, text in enumerate(found):
+        if not text:
+            at = f"{name}[{i}]" if len(found) > 1 else name
+            message = f"`{at}` is empty: send at least one character or token id."
+            raise RequestError(message, param=at, code="invalid_value")
+    return found
+
 
 _DECODER = msgspec.json.Decoder(EmbeddingsRequest)
 
@@ -42,7 +70,7 @@ class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
-class Embeddings(TextTask):
+class Embeddings(TextEndpoint):
     """Gives each text a vector that lies near those of texts that mean the same."""
 
     def __init__(self, context: Context) -> None:

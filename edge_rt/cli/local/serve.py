@@ -16,13 +16,13 @@ import msgspec
 from edge_rt.cli.exits import BadConfig, CommandFailure
 from edge_rt.cli.text import clean
 from edge_rt.cli.where import installation, sensors_root_option, socket_option
+from edge_rt.config.address import access_faults, socket_faults
 from edge_rt.config.boards import board_faults
-from edge_rt.config.key import Key
-from edge_rt.config.ledger import ledger_faults
+from edge_rt.config.checks import ledger_faults
 from edge_rt.config.loader import check, load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
-from edge_rt.config.unix import access_faults, socket_faults
+from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.governor.knobs.board_knobs import mode_knob
 from edge_rt.governor.knobs.knob import KnobError

@@ -1,8 +1,21 @@
-"""What the router has learnt, as clients are told."""
+"""What clients see of the router, and of the files that the daemon keeps."""
 
 from __future__ import annotations
 
 import msgspec
+
+
+class StorageReport(msgspec.Struct, frozen=True):
+    """The files that the daemon keeps, and whether they can be written."""
+
+    files: list[str]
+    """Names of the files."""
+    failing: dict[str, str]
+    """Files that cannot be written, and why."""
+    aside: list[str]
+    """Damaged files that were moved aside, under their new names."""
+    free_bytes: int | None
+    """Free space of the disk with the state directory; null: not known."""
 
 
 class Arm(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
 from edge_rt.energy.calibration.session import Session, Tools
 from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
-from edge_rt.generation.exclusive import Alone
+from edge_rt.generation.state import Alone
 from edge_rt.routing.checks import writer, writers
 
 Said = Progress | Calibrated | Refused

@@ -12,8 +12,7 @@ from edge_rt.core.cached import Group, Kept, Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.logs import Trouble
 from edge_rt.database.storage import Storage
-from edge_rt.generation.cache.recent import Recent
-from edge_rt.generation.cache.tables import SCHEMA, SHARE, Tables
+from edge_rt.generation.cache.tables import SCHEMA, SHARE, Recent, Tables
 
 T = TypeVar("T")
 

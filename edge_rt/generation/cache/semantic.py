@@ -12,10 +12,9 @@ from msgspec.structs import replace
 from edge_rt.core.cached import Kept, Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.logs import Trouble
-from edge_rt.generation.cache.doubt import doubt
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.guards import apart
-from edge_rt.generation.cache.vectors import Vector, cosine, nearest, restored
+from edge_rt.generation.cache.similarity import Vector, cosine, doubt, nearest, restored
 from edge_rt.generation.cache.wording import Wording, wording
 
 LEAST = 0.8  # cosine of what is looked at

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.api.edge.nearest import point, scores, similarities
+from edge_rt.api.edge.classify import point, scores, similarities
 from edge_rt.core.errors import RequestError
 
 PATH = "/edge/v1/classify"

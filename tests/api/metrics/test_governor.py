@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_rt.api.metrics.governor import governor_families
+from edge_rt.api.families import governor_families
 
 UNITS = ("watts", "celsius", "joules", "seconds", "ratio", "threads", "tokens")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.api.metrics.board import board_families
+from edge_rt.api.families import board_families
 from edge_rt.board.snapshot import nothing_yet
 from edge_rt.core.reports.board import BoardReport, HeatState
 

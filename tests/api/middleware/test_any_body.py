@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_rt.api.openai.chat_request import ChatRequest
-from edge_rt.api.openai.completions_request import CompletionsRequest
+from edge_rt.api.openai.chat import ChatRequest
+from edge_rt.api.openai.completions import CompletionsRequest
 
 NAMES = sorted({*ChatRequest.__struct_fields__, *CompletionsRequest.__struct_fields__})
 

@@ -11,8 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from edge_rt.api.middleware.body import read_body
-from edge_rt.api.middleware.context import open_exchange
-from edge_rt.api.middleware.intake import BodyQuota
+from edge_rt.api.middleware.context import BodyQuota, open_exchange
 
 
 def read(chunks: list[bytes], *, limit: int, headers=(), leaves: bool = False):

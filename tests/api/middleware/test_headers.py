@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.api.generation.usage import Edge, Origin
-from edge_rt.api.middleware.headers import edge_headers, warning_headers
+from edge_rt.api.middleware.respond import edge_headers, warning_headers
+from edge_rt.generation.usage import Edge, Origin
 
 NAMES = {
     "x-edge-model",

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from click.testing import CliRunner
 
-from edge_rt.api.middleware.guard import Authorizer
+from edge_rt.api.middleware.access import Authorizer
 from edge_rt.cli.local.serve import key
 from edge_rt.config.loader import check_text
 

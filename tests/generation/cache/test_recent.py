@@ -6,7 +6,7 @@ from cache_help import kept, key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.generation.cache.recent import Recent
+from edge_rt.generation.cache.tables import Recent
 
 NUMBERS = st.integers(0, 9)
 

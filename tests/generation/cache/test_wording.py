@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.generation.cache.numerals import Number
-from edge_rt.generation.cache.stems import stem
 from edge_rt.generation.cache.wording import wording
+from edge_rt.generation.cache.words import Number, stem
 
 
 @pytest.mark.parametrize(

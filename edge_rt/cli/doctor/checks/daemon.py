@@ -17,7 +17,7 @@ from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.exits import CommandFailure, NoDaemon
 from edge_rt.cli.text import line, lines, member
 from edge_rt.cli.where import there
-from edge_rt.config.ledger import ledger_faults
+from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
 
 

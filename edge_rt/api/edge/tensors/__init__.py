@@ -1,1 +1,0 @@
-"""Running a model on named tensors."""

@@ -1,0 +1,252 @@
+"""The endpoints that generate: one course for both dialects."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from msgspec.structs import replace
+from starlette.types import Receive, Scope, Send
+
+from edge_rt.api.allowance import Terms
+from edge_rt.api.caching import Found, Place, not_cached
+from edge_rt.api.middleware.body import read_body, unless_gone
+from edge_rt.api.middleware.context import Context, Exchange, exchange_of
+from edge_rt.api.nearby import Topic
+from edge_rt.api.openai.fields import GenerationFields, sampling
+from edge_rt.api.openai.unsupported import UnknownFields
+from edge_rt.api.run import Replay, Run
+from edge_rt.api.work import Work
+from edge_rt.core.cached import digest
+from edge_rt.core.requests import Identity, Serving
+from edge_rt.core.routing import RouteRequest, Write
+from edge_rt.decoding.params import Sampling
+
+_FORMAT = 1  # of keys, and of what is kept under them
+
+_SPELT_OUT = {  # fields that the key holds with their defaults, or that change no answer
+    *("model", "edge", "stream", "stream_options"),
+    *("max_tokens", "max_completion_tokens", "n", "stop", "ignore_eos"),
+    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "seed"),
+    *("top_k", "min_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"),
+    *("logprobs", "top_logprobs"),
+}
+
+
+def same_each_time(models: Sequence[Identity], hows: Sequence[Sampling]) -> bool:
+    """Whether the engine gives one answer only, whichever model answers, each sampled as in `hows`.
+
+    That is the likeliest one, or that of a seed where it is always the same.
+    """
+    pairs = zip(models, hows, strict=True)
+    return all(how.temperature == 0 or (how.seed is not None and one.repeats) for one, how in pairs)
+
+
+def question(
+    request: GenerationFields,
+    *,
+    endpoint: str,
+    max_tokens: int | None,
+    models: Sequence[bytes],
+    hows: Sequence[Sampling],
+    prompts: Sequence[str],
+    client: str | None,
+) -> bytes | None:
+    """The key of a request; None where it holds what cannot be told apart.
+
+    `models` are the digests of those that may answer, and `hows` how each would sample; which of
+    them does is not asked, for that changes from moment to moment. `prompts` are those that depend
+    on more than all this, `client` is whose answer it has to be, None: anybody's. Fields of which
+    nothing is said here count as they are, so that a new one is part of the key.
+    """
+    terms = replace(request.edge or Terms(), cache=None, trace=False)
+    said = {name: None for name in request.__struct_fields__ if name in _SPELT_OUT}
+    asked = max_tokens, request.n or 1, request.stops, bool(request.ignore_eos)
+    others = replace(request, **said)
+    try:
+        return digest(_FORMAT, endpoint, models, hows, prompts, client, asked, terms, others)
+    except (OverflowError, RecursionError, UnicodeEncodeError):  # of JSON that no prompt needs
+        return None
+
+
+RequestT = TypeVar("RequestT", bound=GenerationFields)
+
+
+class GenerationEndpoint(ABC, Generic[RequestT]):
+    """An ASGI endpoint that reads a request, checks it and runs it while the client waits.
+
+    What was answered before is told again, before a model is chosen or a prompt written.
+    """
+
+    prefix: str  # of its answers' ids
+
+    def __init__(self, context: Context, request: type[RequestT]) -> None:
+        """`request` is what bodies are decoded to."""
+        self.context = context
+        self._unknown = UnknownFields(request)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; errors before the response are raised."""
+        body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
+        exchange, caching = exchange_of(scope), self.context.caching
+        request = self.read(body)
+        exchange.warnings += self._unknown.warnings(body)
+        place = await self._place(request, exchange.client)
+        found = None if place is None else await caching.find(place)
+        if found is not None:
+            await self._replay(request, found, exchange, send)
+        else:
+            await unless_gone(self._answer(request, place, exchange, send), receive)
+
+    def wish(self, request: RequestT, write: Write) -> RouteRequest:
+        """How the request wants to be served."""
+        terms = request.edge or Terms()
+        return RouteRequest(
+            id=self._new_id(),
+            model=request.model or "default",
+            write=write,
+            max_tokens=self.max_tokens(request),
+            ignore_eos=bool(request.ignore_eos),
+            aims=terms.aims,
+            trace=terms.trace,
+            mode=terms.mode_wish,
+            text=self.text(request),
+        )
+
+    @abstractmethod
+    def text(self, request: RequestT) -> str:
+        """What is asked, as far as it tells how hard that is; "" where it tells nothing."""
+
+    @abstractmethod
+    def prompt(self, request: RequestT) -> object:
+        """All that is said in it to the model: who says it again wants another answer."""
+
+    @abstractmethod
+    def read(self, body: bytes) -> RequestT:
+        """Decode and check a request; raises RequestError."""
+
+    @abstractmethod
+    async def prepare(self, request: RequestT, client: str | None) -> Work:
+        """Choose a model and write the prompt for `client`.
+
+        Raises RequestError or ModelNotFound.
+        """
+
+    @abstractmethod
+    def again(self, request: RequestT, id: str, serving: Serving) -> Work:
+        """What `prepare` made of a request that was answered before; prompts do not matter."""
+
+    @abstractmethod
+    def max_tokens(self, request: RequestT) -> int | None:
+        """The most tokens of an answer; None: as many as come."""
+
+    @abstractmethod
+    def top_logprobs(self, request: RequestT) -> int | None:
+        """How many alternatives are reported a token; None: no log-probabilities at all."""
+
+    async def timed_prompts(
+        self, request: RequestT, models: Sequence[Identity], client: str | None
+    ) -> list[str]:
+        """The prompts of all that read others at other times, for `models` to answer."""
+        return []
+
+    def topic(self, request: RequestT) -> tuple[RequestT, str] | None:
+        """The request without the text that it asks, and that text.
+
+        None where another text with the same meaning would not do.
+        """
+        return None
+
+    async def _answer(
+        self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
+    ) -> None:
+        """Answer what was not answered before in just these words."""
+        if place is None or not place.shared:
+            await self._make(request, place, exchange, send)
+            return
+        caching = self.context.caching
+        waited = await caching.flights.landed(place.key)
+        found = await caching.find(place) if waited else None
+        if found is not None:
+            await self._replay(request, found, exchange, send)
+            return
+        with caching.flights.made(place.key):
+            await self._make(request, place, exchange, send)
+
+    async def _make(
+        self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
+    ) -> None:
+        """Answer it by what was said to a question that means the same, or else by a model."""
+        caching = self.context.caching
+        meant = None if place is None else await caching.read(place, exchange.arrived)
+        if place is not None and meant is not None:
+            found = await caching.find_near(place, meant)
+            if found is not None:
+                await self._replay(request, found, exchange, send)
+                return
+        if place is not None:
+            caching.missed(place)
+        if request.edge is not None and request.edge.cache == "only":
+            raise not_cached(place)
+        marking = self.context.marking
+        fixed = "greedy" if request.temperature == 0 else request.seed
+        said = self.prefix, request.model, self.prompt(request)
+        asked = marking.begin(exchange.client, fixed, *said)
+        asked.key = None if place is None else place.key
+        keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
+        work = await self.prepare(request, exchange.client)
+        embedded = (None if meant is None else meant.cost), work.serving.compared
+        before = [cost for cost in embedded if cost is not None]
+        work = work.granted(exchange.arrived, before).kept_for(keeper)
+        exchange.model = work.card.id
+        marking.keep(work.id, asked)
+        record = None if place is None else caching.record(place, meant)
+        run = Run(self.context, work, exchange, record)
+        await (run.stream(send) if work.stream else run.plain(send))
+
+    async def _replay(
+        self, request: RequestT, found: Found, exchange: Exchange, send: Send
+    ) -> None:
+        exchange.model = found.card.id
+        replay = Replay(self.context, self._again(request, found), exchange, found)
+        await (replay.stream(send) if request.stream else replay.plain(send))
+
+    async def _place(self, request: RequestT, client: str | None) -> Place | None:
+        """Where in the cache the answer is; None where the cache has no part in it."""
+        caching, terms = self.context.caching, request.edge or Terms()
+        if terms.cache == "off" or not caching.serves(client):
+            return None
+        models = self.context.service.identities(request.model or "default", terms.partner)
+        top = self.top_logprobs(request)
+        hows = [sampling(request, one.card.sampling, top) for one in models]
+        if terms.cache is None and not same_each_time(models, hows):
+            return None
+        owner = client if caching.per_client else None
+
+        async def key_of(said: RequestT) -> bytes | None:
+            return question(
+                said,
+                endpoint=self.prefix,
+                max_tokens=self.max_tokens(said),
+                models=[one.digest for one in models],
+                hows=hows,
+                prompts=await self.timed_prompts(said, models, client),
+                client=owner,
+            )
+
+        key, topic = await key_of(request), None
+        if key is None:
+            return None
+        if caching.nearby is not None and (parts := self.topic(request)) is not None:
+            scope = await key_of(parts[0])
+            topic = None if scope is None else Topic(scope, parts[1])
+        return Place(key, client, terms, [one.card for one in models], topic)
+
+    def _again(self, request: RequestT, found: Found) -> Work:
+        content = found.content
+        serving = Serving(found.card, route=content.route, mode=content.mode)
+        return self.again(request, self._new_id(), serving)
+
+    def _new_id(self) -> str:
+        return f"{self.prefix}-{self.context.new_id()}"

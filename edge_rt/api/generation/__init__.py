@@ -1,1 +1,0 @@
-"""One request for generation over HTTP: its cache, its run and its usage."""

@@ -1,0 +1,125 @@
+"""What surrounds every request: the guard, the error documents, the count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge_rt.api.meters import Meters
+from edge_rt.api.middleware.access import Authorizer
+from edge_rt.api.middleware.clients import Clients
+from edge_rt.api.middleware.context import BodyQuota, Exchange, exchange_of, open_exchange
+from edge_rt.api.middleware.respond import drop_tracebacks, explain, send_failure, warning_headers
+from edge_rt.core.errors import Unavailable
+
+CLIENT_LEFT = 499  # never sent; in the metrics only
+
+
+class RequestMiddleware:
+    """The outermost ASGI app."""
+
+    def __init__(
+        self,
+        inner: ASGIApp,
+        *,
+        guard: Authorizer,
+        intake: BodyQuota,
+        meters: Meters,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._inner = inner
+        self._guard = guard
+        self._intake = intake
+        self._meters = meters
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; only HTTP is guarded and counted, for nothing else is served."""
+        scope["app"] = self  # makes the router raise its 404 and 405 instead of answering them
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        exchange = open_exchange(scope, self._monotonic(), self._intake)
+        self._meters.in_flight.inc()
+        try:
+            await self._serve(scope, receive, _noting(exchange, send))
+        finally:
+            exchange.close()
+            self._meters.in_flight.dec()
+            status = exchange.status or CLIENT_LEFT
+            self._meters.answered(exchange.endpoint, exchange.model, status)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        try:
+            exchange.client, exchange.rights = self._guard.check(scope)
+            await self._inner(scope, receive, send)
+        except ClientDisconnect as error:
+            exchange.status = CLIENT_LEFT
+            drop_tracebacks(error)
+        except Exception as error:
+            if exchange.status:
+                raise
+            if isinstance(error, Unavailable):
+                self._meters.refused(error.code)
+            failure = explain(error)
+            drop_tracebacks(error)
+            await send_failure(send, failure)
+
+
+class Using:
+    """An endpoint for who may use models, within what one client may have done."""
+
+    def __init__(
+        self, clients: Clients, inner: ASGIApp, warnings: Callable[[], Iterable[str]]
+    ) -> None:
+        """`warnings` tells what makes every answer slow; each response has it as headers."""
+        self._clients, self._warnings = clients, warnings
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises HTTPException or Unavailable."""
+        exchange = exchange_of(scope)
+        exchange.rights.check_generate()
+        exchange.warnings += self._warnings()
+        with self._clients.enter(exchange.client):
+            await self._inner(scope, receive, send)
+
+
+class Administering:
+    """An endpoint for who may change what counts for all; what only reads is for everybody."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises HTTPException."""
+        if scope["method"] not in ("GET", "HEAD"):
+            exchange_of(scope).rights.check_administer()
+        await self._inner(scope, receive, send)
+
+
+class Named:
+    """An endpoint that enters `label` as the endpoint of the exchange."""
+
+    def __init__(self, label: str, inner: ASGIApp) -> None:
+        self._label = label
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        exchange_of(scope).endpoint = self._label
+        await self._inner(scope, receive, send)
+
+
+def _noting(exchange: Exchange, send: Send) -> Send:
+    async def noted(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+            said = warning_headers(exchange.warnings)
+            message = {**message, "headers": [*message.get("headers", ()), *said]}
+        await send(message)
+
+    return noted

@@ -1,0 +1,211 @@
+"""One request being generated: its events booked and turned into documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+from starlette.types import Send
+
+from edge_rt.api.caching import Found, Record
+from edge_rt.api.middleware.context import Context, Exchange
+from edge_rt.api.middleware.respond import (
+    EventStream,
+    drop_tracebacks,
+    edge_headers,
+    explain,
+    send_json,
+)
+from edge_rt.api.openai.answers import Answer
+from edge_rt.api.work import Work, run_calls
+from edge_rt.core.errors import EngineError, RequestError, Unavailable
+from edge_rt.core.requests import Cost, Event, Repeat
+from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.generation.usage import Edge, Tally
+
+Shown = Started | Delta | Finished  # the events that clients see something of, as they come
+
+
+class Run:
+    """Runs one `Work`; either `plain` or `stream` is to be awaited, once.
+
+    Both have closed the service's iterators before they send the end of the response.
+    """
+
+    def __init__(
+        self, context: Context, work: Work, exchange: Exchange, record: Record | None = None
+    ) -> None:
+        """`record` notes the answer."""
+        self._context = context
+        self._work = work
+        self._exchange = exchange
+        self._tally = Tally(len(work.calls))
+        self._record = record
+        self._seen_token = False
+
+    async def plain(self, send: Send) -> None:
+        """Answer with one document."""
+        answers = [Answer() for _ in range(self._work.choices)]
+        async with aclosing(self._events()) as events:
+            async for call, event in events:
+                if not isinstance(event, Started):
+                    _collect(answers[self._choice(call, event.index)], event)
+        usage, edge = self._tally.usage(), self._edge()
+        document = self._work.dialect.whole(answers, usage, edge)
+        await send_json(send, document, headers=edge_headers(edge))
+
+    async def stream(self, send: Send) -> None:
+        """Answer with events as they come; nothing is sent before the first of the service."""
+        out = EventStream(send)
+        try:
+            await self._stream(out)
+        except Exception as error:
+            if not out.started:
+                raise
+            failure = explain(error)
+            drop_tracebacks(error)
+            self._exchange.status = failure.status
+            await out.fail(failure)
+        else:
+            await out.done()
+
+    async def _stream(self, out: EventStream) -> None:
+        async with aclosing(self._events()) as events:
+            first = await anext(events)
+            await out.start(edge_headers(self._work.origin))
+            await out.events(self._chunks(*first))
+            async for item in events:
+                await out.events(self._chunks(*item))
+        await out.events(self._summary())
+
+    async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
+        """The events of all calls, booked, each with the index of its call.
+
+        Raises EngineError when an answer has no end.
+        """
+        begun = False
+        try:
+            try:
+                async with aclosing(self._served()) as served:
+                    async for item in served:
+                        begun = True
+                        yield item
+            except (RequestError, Unavailable) as fault:
+                if begun or not self._work.helped:
+                    raise
+                self._work = self._work.alone(fault)
+                async with aclosing(self._served()) as served:
+                    async for item in served:
+                        yield item
+        finally:
+            origin = self._work.origin
+            self._context.meters.generated(origin.model, self._tally, origin.mode)
+        if self._tally.finished_answers < self._work.choices:
+            raise EngineError("The engine stopped before the answer was complete; try again.")
+        self._context.marking.ended(self._work.id)
+        if self._record is not None:
+            self._record.close(self._work.serving, self._tally)
+
+    async def _served(self) -> AsyncGenerator[tuple[int, Shown], None]:
+        service, calls = self._context.service, self._work.calls
+        width = max(1, self._context.requests.max_n // self._work.per_call)
+        async with aclosing(run_calls(service, calls, width=width)) as numbered:
+            async for call, event in numbered:
+                self._book(event)
+                if not isinstance(event, Cost):
+                    if self._record is not None:
+                        self._record.take(call, event)
+                    yield call, event
+
+    def _book(self, event: Event) -> None:
+        self._tally.take(event)
+        if isinstance(event, Started):
+            self._context.caching.restored(event)
+        if not self._seen_token and isinstance(event, Delta):
+            self._seen_token = True
+            waited = self._context.monotonic() - self._exchange.arrived
+            self._context.meters.first_token(self._work.card.id, waited)
+
+    def _chunks(self, call: int, event: Shown) -> list[msgspec.Struct]:
+        dialect = self._work.dialect
+        if isinstance(event, Started):
+            choices = (self._choice(call, i) for i in range(self._work.per_call))
+            return [chunk for chunk in map(dialect.opening, choices) if chunk is not None]
+        choice = self._choice(call, event.index)
+        if not isinstance(event, Delta):
+            return [dialect.ending(choice, _reason(event.reason), self._last_edge())]
+        if event.text or (dialect.wants_logprobs and event.logprobs):
+            return [dialect.piece(choice, event.text, event.logprobs)]
+        return []
+
+    def _summary(self) -> list[msgspec.Struct]:
+        """What follows the answers of a stream."""
+        if not self._work.include_usage:
+            return []
+        return [self._work.dialect.summary(self._tally.usage(), self._edge())]
+
+    def _choice(self, call: int, index: int) -> int:
+        return call * self._work.per_call + index
+
+    def _last_edge(self) -> Edge | None:
+        """The times, for the chunk that ends the last choice when no usage follows it."""
+        last = self._tally.finished_answers == self._work.choices
+        return self._edge() if last and not self._work.include_usage else None
+
+    def _edge(self) -> Edge:
+        work = self._work
+        return self._tally.edge(work.origin, work.serving.trace, work.before)
+
+
+def _collect(answer: Answer, event: Delta | Finished) -> None:
+    if isinstance(event, Delta):
+        answer.texts.append(event.text)
+        answer.logprobs.extend(event.logprobs)
+    else:
+        answer.reason = _reason(event.reason)
+
+
+def _reason(reason: str) -> str:
+    if reason not in ("stop", "length"):
+        raise EngineError(f"The engine cut the answer short ({reason}); try again.")
+    return reason
+
+
+class Replay(Run):
+    """See Run; the documents are those of the first time, chunk by chunk.
+
+    No engine worked for it, so it took no joules but those of finding it.
+    """
+
+    def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
+        super().__init__(context, work.of(found), exchange)
+        self._found = found
+
+    async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
+        for _ in self._work.calls:
+            self._tally.take(self._found.cost)
+        for line in self._found.content.lines:
+            event = line.event()
+            self._tally.take(event)
+            yield line.call, event
+        self._context.service.repeated(self._repeat())
+
+    async def _stream(self, out: EventStream) -> None:
+        chunks: list[msgspec.Struct] = []
+        async for item in self._events():
+            chunks += self._chunks(*item)
+        await out.start(edge_headers(self._work.origin))
+        await out.events([*chunks, *self._summary()])  # in one piece: nobody waits in between
+
+    def _repeat(self) -> Repeat:
+        tally = self._tally
+        return Repeat(
+            model=self._found.card.id,
+            prompt_tokens=tally.prompt_tokens,
+            cached_tokens=tally.cached_tokens,
+            completion_tokens=tally.completion_tokens,
+            seconds=self._context.monotonic() - self._exchange.arrived,
+            saved_j=self._found.content.energy_j,
+            answer_id=self._work.id,
+        )

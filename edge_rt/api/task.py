@@ -1,0 +1,105 @@
+"""The endpoints whose requests end in one answer: what they do alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from edge_rt.api.allowance import TextAllowance, grant
+from edge_rt.api.middleware.body import read_body, unless_gone
+from edge_rt.api.middleware.context import Context, Exchange, exchange_of
+from edge_rt.api.middleware.decode import whole_numbers
+from edge_rt.api.openai.fields import Text
+from edge_rt.core.requests import Cost, EmbedCall, Kind, ModelCard
+from edge_rt.engine.protocol import Embedded, Timings
+from edge_rt.generation.usage import Edge, Origin, tallied
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came in."""
+
+    scope: Scope
+    body: bytes
+    exchange: Exchange
+
+
+class TaskEndpoint(ABC):
+    """An ASGI endpoint that reads a request and answers while the client waits."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; errors before the response are raised."""
+        self.check_query(scope)
+        body = await read_body(scope, receive, limit=self.limit(scope))
+        await unless_gone(self.answer(Received(scope, body, exchange_of(scope)), send), receive)
+
+    def check_query(self, scope: Scope) -> None:
+        """Raise RequestError for a query that asks for something; most endpoints have none."""
+        whole_numbers(scope)
+
+    def limit(self, scope: Scope) -> int:
+        """The most bytes of a body."""
+        return self.context.requests.body_bytes
+
+    @abstractmethod
+    async def answer(self, request: Received, send: Send) -> None:
+        """Decode, check, have it done and answer."""
+
+    def card(self, request: Received, model: str | None, kind: Kind) -> ModelCard:
+        """The model that the request is for; raises RequestError or ModelNotFound."""
+        card = self.context.service.able(model or "default", kind)
+        request.exchange.model = card.id
+        return card
+
+    def booked(self, card: ModelCard, timings: Timings, cost: Cost) -> Edge:
+        """Count what was done for a request, and tell it."""
+        tally = tallied(timings, cost)
+        self.context.meters.generated(card.id, tally)
+        return tally.edge(Origin(card.id, card.backend, None, None, None))
+
+
+def header(scope: Scope, name: str) -> str:
+    """The value of a header, in lower case; "" where there is none."""
+    for key, value in scope["headers"]:
+        if key == name.encode():
+            return value.decode("latin-1").lower()
+    return ""
+
+
+class TextUsage(msgspec.Struct, frozen=True):
+    """Tokens, as OpenAI counts them for embeddings."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+    @classmethod
+    def of(cls, embedded: Embedded) -> TextUsage:
+        """Those of all texts."""
+        tokens = embedded.timings.prompt_tokens
+        return cls(tokens, tokens)
+
+
+class TextEndpoint(TaskEndpoint):
+    """Has texts embedded."""
+
+    async def embed(
+        self,
+        request: Received,
+        card: ModelCard,
+        texts: Sequence[Text],
+        allowance: TextAllowance | None,
+        dimensions: int | None = None,
+    ) -> tuple[Embedded, Edge]:
+        """The vectors of the texts, and what they took; raises what the service raises."""
+        side = allowance.side if allowance else None
+        call = EmbedCall(card.id, list(texts), side, dimensions)
+        [call] = grant([call], allowance, request.exchange.arrived)
+        embedded, cost = await self.context.service.embed(call)
+        return embedded, self.booked(card, embedded.timings, cost)

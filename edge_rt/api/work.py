@@ -1,0 +1,192 @@
+"""A request that was checked and can be run, and what the smaller of two models reads of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec import UNSET
+
+from edge_rt.api.allowance import Allowance, grant
+from edge_rt.api.caching import Found
+from edge_rt.api.openai.answers import Dialect
+from edge_rt.api.service import Service
+from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
+from edge_rt.core.requests import Call, Cost, Event, ModelCard, Serving
+from edge_rt.core.routing import DecodingRequest, RouteRequest
+from edge_rt.decoding.params import Mode
+from edge_rt.generation.usage import Origin
+
+Numbered = tuple[int, Event]
+
+
+async def run_calls(
+    service: Service, calls: list[Call], *, width: int
+) -> AsyncGenerator[Numbered, None]:
+    """The events of all `calls`, each with the index of its call, as they come.
+
+    At most `width` calls are with the service at once. The first error ends everything; closing
+    the generator cancels whatever runs.
+    """
+    if len(calls) == 1:
+        async with aclosing(service.generate(calls[0])) as events:
+            async for event in events:
+                yield 0, event
+        return
+    async with aclosing(_run_lanes(service, calls, width)) as numbered:
+        async for item in numbered:
+            yield item
+
+
+async def _run_lanes(
+    service: Service, calls: list[Call], width: int
+) -> AsyncGenerator[Numbered, None]:
+    lanes = min(width, len(calls))
+    queue: asyncio.Queue[Numbered | Exception | None] = asyncio.Queue(maxsize=lanes)
+    waiting = iter(enumerate(calls))  # shared: each lane takes the next call when it is free
+    tasks = [asyncio.ensure_future(_lane(service, waiting, queue)) for _ in range(lanes)]
+    try:
+        while lanes:
+            item = await queue.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
+                lanes -= 1
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _lane(
+    service: Service,
+    waiting: Iterator[tuple[int, Call]],
+    queue: asyncio.Queue[Numbered | Exception | None],
+) -> None:
+    try:
+        for index, call in waiting:
+            async with aclosing(service.generate(call)) as events:
+                async for event in events:
+                    await queue.put((index, event))
+    except Exception as error:
+        await queue.put(error)
+    else:
+        await queue.put(None)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request that was checked and can be run; all of its calls want as many answers each."""
+
+    serving: Serving
+    calls: list[Call]
+    dialect: Dialect
+    stream: bool
+    include_usage: bool
+    allowance: Allowance | None = None
+    wanted: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
+    found: Found | None = None  # what was answered before
+    before: Sequence[Cost] = ()  # what it took to look for an answer, and to choose a model
+
+    @property
+    def helped(self) -> bool:
+        """Whether a partner helps that nobody asked for."""
+        return unasked(self.serving.mode, self.wanted)
+
+    def alone(self, fault: EdgeError) -> Work:
+        """This, without the partner, who cannot help because of `fault`."""
+        why = f"{self.card.id} answers by itself: {fault}"
+        serving = msgspec.structs.replace(self.serving, mode=None, why=why)
+        calls = [msgspec.structs.replace(call, mode=None) for call in self.calls]
+        return replace(self, serving=serving, calls=calls)
+
+    def kept_for(self, client: str | None) -> Work:
+        """This, with beginnings of its prompts kept for `client`; None: for nobody."""
+        calls = [msgspec.structs.replace(call, client=client) for call in self.calls]
+        return replace(self, calls=calls)
+
+    def of(self, found: Found) -> Work:
+        """This, as it was answered before."""
+        return replace(self, found=found)
+
+    @property
+    def card(self) -> ModelCard:
+        """The model that answers."""
+        return self.serving.card
+
+    @property
+    def id(self) -> str:
+        """That of its answer."""
+        return self.calls[0].id
+
+    @property
+    def origin(self) -> Origin:
+        """What is known of the answers before there are any."""
+        serving = self.serving
+        card, mode = serving.card, serving.mode or Mode()
+        return Origin(
+            model=card.id,
+            backend=card.backend,
+            asked=serving.asked,
+            why=serving.why,
+            route=serving.route,
+            mode=mode.label,
+            partner=mode.partner,
+            threads=serving.threads or UNSET,
+            **({} if self.found is None else self.found.told()),
+        )
+
+    def granted(self, arrived_s: float, before: Sequence[Cost]) -> Work:
+        """This, for a request that came at `arrived_s`, with what it may take after `before`."""
+        spent_j = sum(cost.energy_j or 0.0 for cost in before)
+        calls = grant(self.calls, self.allowance, arrived_s, spent_j)
+        return replace(self, calls=calls, before=before)
+
+    @property
+    def per_call(self) -> int:
+        """How many answers each call gives."""
+        return self.calls[0].n
+
+    @property
+    def choices(self) -> int:
+        """How many answers there will be."""
+        return len(self.calls) * self.per_call
+
+
+def unasked(mode: Mode | None, wish: DecodingRequest) -> bool:
+    """Whether a partner helps that nobody asked for, and without whom the model answers as well."""
+    return mode is not None and mode.partner is not None and not wish.asks
+
+
+def without_partner(serving: Serving, wish: RouteRequest, *, tokens: bool) -> Serving:
+    """Without a partner that nobody asked for, where the request names `tokens` of its model.
+
+    Those of the partner may be others, which the engine would refuse.
+    """
+    left_out = tokens and unasked(serving.mode, wish.mode)
+    return msgspec.structs.replace(serving, mode=None) if left_out else serving
+
+
+async def with_partner(serving: Serving, wish: RouteRequest, prompt: str) -> Serving:
+    """With the prompt as the partner reads it, where `prompt` is not just that.
+
+    A partner that nobody asked for, and whose template refuses, is left out. Raises what
+    `wish.write` does where the request asks for one.
+    """
+    mode = serving.mode
+    if mode is None or mode.partner is None:
+        return serving
+    try:
+        its = await wish.write(mode.partner)
+    except (RequestError, ModelFileError):
+        if not unasked(mode, wish.mode):
+            raise
+        return msgspec.structs.replace(serving, mode=None)
+    return msgspec.structs.replace(
+        serving, mode=msgspec.structs.replace(mode, prompt=None if its == prompt else its)
+    )

@@ -1,0 +1,231 @@
+"""What a request used: OpenAI's `usage` and our `edge` beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from edge_rt.core.reports.board import Quality
+from edge_rt.core.requests import Cost, Event, PowerQuality
+from edge_rt.core.routing import SINGLE
+from edge_rt.decoding.params import Doubt, Made
+from edge_rt.engine.protocol import Delta, Finished, Started, Timings
+from edge_rt.generation.costs import Costs
+from edge_rt.routing.choice.trace import Trace
+
+
+class PromptTokensDetails(msgspec.Struct, frozen=True):
+    """How much of the prompt did not have to be computed."""
+
+    cached_tokens: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, as OpenAI counts them: the prompt once, however many answers it had."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Which model answers, and what runs it: all of `Edge` that is known at the start."""
+
+    model: str
+    """Id of the model that answers."""
+    backend: str
+    """Library that runs it."""
+    asked: str | None
+    """The model that was asked for, where another one stands in."""
+    why: str | None
+    """Why another model stands in, or why the answer was ended early."""
+    route: str | None
+    """Why this model was chosen, where there were several to choose from."""
+    mode: str = SINGLE
+    """Decoding mode."""
+    partner: str | None = None
+    """Id of the smaller model that helped."""
+    threads: int | UnsetType = UNSET
+    """Threads that were chosen, where they are fewer than may be used. A pass that this answer
+    shares with others has the threads of the one that takes most."""
+    cache: Literal["exact", "semantic"] | UnsetType = UNSET
+    """Whether the answer is a cached one, to the same question or to another one."""
+    cache_age_s: float | UnsetType = UNSET
+    """Seconds since the cached answer was made."""
+    cache_energy_j: float | UnsetType | None = UNSET
+    """Joules that it took then; joules of another board, such as a simulated one, are left
+    out."""
+    cache_energy_quality: Quality | UnsetType = UNSET
+    """Quality of these joules."""
+    cache_seconds: float | UnsetType = UNSET
+    """Seconds that it took then."""
+    cache_question: str | UnsetType = UNSET
+    """Beginning of the other question."""
+    cache_cosine: float | UnsetType = UNSET
+    """How near the embedding of that question lies."""
+    cache_doubt: float | UnsetType = UNSET
+    """Estimated probability that the answer is wrong for this question."""
+    simulated: str | UnsetType = UNSET
+    """Id of the simulated board whose joules, watts and degrees these are; absent for a real
+    board."""
+
+
+class Doubted(msgspec.Struct, frozen=True):
+    """How unsure the model was of the answer's first tokens."""
+
+    tokens: int
+    """How many tokens."""
+    entropy: float
+    """The largest entropy at one of them, in nats."""
+    margin: float
+    """The least difference between the two largest probabilities at one of them."""
+
+
+class Edge(Origin, frozen=True, kw_only=True):
+    """Which model answered, what it cost and where the time went, in seconds.
+
+    A figure that is not known is null, never 0.
+    """
+
+    energy_j: float | None
+    """Joules that the request added to what the board draws anyway."""
+    energy_quality: Quality
+    """Quality of these joules."""
+    power_w: float | None
+    """Mean power of the whole board meanwhile; it may be known where joules are not."""
+    power_quality: PowerQuality | None
+    """Quality of these watts."""
+    temp_c: float | None
+    """Temperature of the hottest zone at the end."""
+    queue_s: float
+    """Seconds in the queue."""
+    prefill_s: float
+    """Seconds in which the prompt was read."""
+    decode_s: float
+    """Seconds in which the answer was written."""
+    cached_tokens: int
+    """Tokens of the prompt that were not computed again."""
+    tokens_per_s: float | None
+    """Speed of decoding, all answers together; null if the prompt's own pass was the only one."""
+    route_trace: Trace | UnsetType = UNSET
+    """The choice of the model, if `trace` was set."""
+    small_tokens: int | UnsetType = UNSET
+    """Tokens of the smaller model, in other modes than single; so are the next five."""
+    large_tokens: int | UnsetType = UNSET
+    """Tokens of the larger model."""
+    switches: int | UnsetType = UNSET
+    """Changes from one model to the other."""
+    catch_up_tokens: int | UnsetType = UNSET
+    """Tokens that one model wrote and the other had to read."""
+    accepted_tokens: int | UnsetType = UNSET
+    """Drafted tokens that were kept."""
+    rejected_tokens: int | UnsetType = UNSET
+    """Drafted tokens that were not."""
+    doubt: Doubted | UnsetType = UNSET
+    """How unsure the model was at the start, if one model wrote the whole answer now."""
+    restored_tokens: int | UnsetType = UNSET
+    """Cached tokens of the prompt that came from the disk."""
+
+
+class Tally:
+    """Adds up the events of one request.
+
+    Answers run side by side, so of their times the longest counts and of their tokens the sum.
+    """
+
+    def __init__(self, calls: int = 1) -> None:
+        """`calls` is how many calls the request makes; each tells its cost once."""
+        self.costs = Costs(calls)
+        self.prompt_tokens = 0
+        self.cached_tokens = self.restored_tokens = 0
+        self.completion_tokens = 0
+        self.finished_answers = 0
+        self.decoded_tokens = 0  # in decode_s; an answer's first came with the prompt's pass
+        self.queue_s = 0.0
+        self.prefill_s = 0.0
+        self.decode_s = 0.0
+        self.made: Made | None = None
+        self.doubt: Doubt | None = None  # the largest of all answers
+
+    def take(self, event: Event) -> None:
+        """Book one event."""
+        if isinstance(event, Delta):
+            self.completion_tokens += len(event.tokens)
+        elif isinstance(event, Started):
+            self.prompt_tokens += event.prompt_tokens
+            self.cached_tokens += event.cached_tokens
+            self.restored_tokens += event.restored_tokens
+        elif isinstance(event, Cost):
+            self.costs.take(event)
+        else:
+            self._finished(event)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens a second of decoding; each answer's first token came with the prompt's pass."""
+        decoded = self.decoded_tokens
+        return decoded / self.decode_s if decoded > 0 and self.decode_s > 0 else None
+
+    def usage(self) -> Usage:
+        """The sums in OpenAI's shape."""
+        total = self.prompt_tokens + self.completion_tokens
+        details = PromptTokensDetails(self.cached_tokens)
+        return Usage(self.prompt_tokens, self.completion_tokens, total, details)
+
+    def edge(self, origin: Origin, trace: Trace | None = None, before: Sequence[Cost] = ()) -> Edge:
+        """The costs and times in our shape, with what it cost `before` the calls."""
+        costs = self.costs.after(before)
+        reasons = [why for why in (origin.why, costs.why) if why is not None]
+        told: dict[str, Any] = msgspec.structs.asdict(origin)
+        told["why"] = "; ".join(reasons) or None
+        told["simulated"] = costs.simulated or origin.simulated
+        if self.made is not None:
+            told |= self.made.named()
+        return Edge(
+            **told,
+            energy_j=_rounded(costs.energy_j, 4),
+            energy_quality=costs.quality,
+            power_w=_rounded(costs.power_w, 3),
+            power_quality=costs.power_quality,
+            temp_c=_rounded(costs.temp_c, 1),
+            queue_s=round(self.queue_s, 6),
+            prefill_s=round(self.prefill_s, 6),
+            decode_s=round(self.decode_s, 6),
+            cached_tokens=self.cached_tokens,
+            tokens_per_s=_rounded(self.tokens_per_s, 3),
+            route_trace=trace or UNSET,
+            doubt=UNSET if self.doubt is None else _doubted(self.doubt),
+            restored_tokens=self.restored_tokens or UNSET,
+        )
+
+    def _finished(self, event: Finished) -> None:
+        self.finished_answers += 1
+        self.decoded_tokens += event.timings.completion_tokens - 1
+        self.queue_s = max(self.queue_s, event.timings.queue_s)
+        self.prefill_s = max(self.prefill_s, event.timings.prefill_s)
+        self.decode_s = max(self.decode_s, event.timings.decode_s)
+        if event.made is not None:
+            self.made = event.made if self.made is None else self.made.plus(event.made)
+        found = [doubt for doubt in (self.doubt, event.doubt) if doubt is not None]
+        self.doubt = max(found, key=lambda doubt: doubt.score, default=None)
+
+
+def _doubted(doubt: Doubt) -> Doubted:
+    return Doubted(doubt.tokens, round(doubt.entropy, 4), round(doubt.margin, 4))
+
+
+def tallied(timings: Timings, cost: Cost) -> Tally:
+    """What a request took that ends in one answer."""
+    tally = Tally()
+    tally.take(Started(0, timings.prompt_tokens, 0))
+    tally.take(cost)
+    tally.take(Finished(0, 0, "stop", timings))
+    return tally
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
