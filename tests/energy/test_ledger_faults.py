@@ -27,7 +27,7 @@ from book_help import entry, new_book
 
 
 def child(code: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD + code, *arguments[:1], str(Path(__file__).parents[1])]
+    command = [sys.executable, "-c", CHILD + code, *arguments[:1], str(Path(__file__).parent)]
     return subprocess.Popen([*command, *arguments[1:]], stdout=subprocess.PIPE, text=True)
 
 

@@ -12,7 +12,7 @@ from edge_rt.core.limits import Observation
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.thermal.leakage_fit import LeakagePrior
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "thermal"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
 from arrhenius_board import KINDS, ForeignBoard, Reading, day
 
 
