@@ -34,22 +34,22 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import (
-    Counted,
     Delta,
     Embedded,
+    EngineWork,
     Finished,
     Generate,
     Loaded,
     ModelSpec,
     Pong,
     Prefixes,
-    Share,
     Started,
     Timings,
-    Work,
+    TokensCounted,
+    WorkShare,
 )
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.engine.supervisor.health import Health
+from edge_rt.engine.supervisor.health import EngineHealth
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.prompts import Prompting, Vocabulary
 from edge_rt.generation.recovery import Recovery
@@ -140,8 +140,8 @@ ENTRY = ModelRecord(
 )
 
 
-def replace_id(share: Share, id: int) -> Share:
-    return Share(id if share.id == 0 else share.id, share.prefill_s, share.decode_s)
+def replace_id(share: WorkShare, id: int) -> WorkShare:
+    return WorkShare(id if share.id == 0 else share.id, share.prefill_s, share.decode_s)
 
 
 def started() -> Started:
@@ -212,9 +212,9 @@ class FakeEngine:
 
     def __init__(self, house: House) -> None:
         self.lost = asyncio.Event()
-        self.sentence: ExitReason | None = None
+        self.termination: ExitReason | None = None
         self.fails: list[Exception] = []  # of who asks what is kept
-        self.on_work: Callable[[Work], None] = lambda work: None
+        self.on_work: Callable[[EngineWork], None] = lambda work: None
         self._house = house
         house.metering.listen(cast(EngineClient, self))
 
@@ -234,9 +234,9 @@ class FakeEngine:
         if not self.fate.done():
             self.fate.set_result(ended)
 
-    def condemn(self, fate: ExitReason) -> None:
-        if self.sentence is None and not self.lost.is_set():
-            self.sentence = fate
+    def terminate(self, fate: ExitReason) -> None:
+        if self.termination is None and not self.lost.is_set():
+            self.termination = fate
             self.lose(fate)
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
@@ -263,12 +263,12 @@ class FakeEngine:
 
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
-    ) -> Counted:
+    ) -> TokensCounted:
         """A token a letter; of those that were asked for before, all but one are in KV."""
         await asyncio.sleep(0)
         self._house.counted.append((model, backend, path, prompt, special))
         cached = len(prompt) - 1 if prompt in self._house.texts else 0
-        return Counted(1, len(prompt), cached)
+        return TokensCounted(1, len(prompt), cached)
 
     def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
         return self._play(make, [finished()])
@@ -295,9 +295,9 @@ class FakeEngine:
                     raise EngineLost("gone", self.fate, useful=self._house.useful)
                 if isinstance(item, Exception):
                     raise item
-                if isinstance(item, Work):
+                if isinstance(item, EngineWork):
                     shares = [replace_id(share, request.id) for share in item.shares]
-                    self.on_work(Work(item.begin_s, item.end_s, shares))
+                    self.on_work(EngineWork(item.begin_s, item.end_s, shares))
                     continue
                 if callable(item):
                     item()
@@ -431,7 +431,7 @@ class House:
             self.connect, available=lambda: 1 << 40, reserve_bytes=0, clock=clock
         )
         self.state = State(cast(Supervisor, self.supervisor), self.metering.tokens, clock)
-        self.health = Health(self.connect, self.residency, clock)
+        self.health = EngineHealth(self.connect, self.residency, clock)
         self.governing = FakeGoverning()
         self.knobs: list[KnobOutcome] = []
         config = config or Config()
@@ -562,8 +562,10 @@ def passing(house: House, seconds: float, *, reading: bool = False) -> Callable[
         for _ in range(round(seconds / 0.1)):
             house.senses.read(BUSY_W, 0.1)
         spent_s = house.now - begin_s
-        share = Share(house.ids, spent_s, 0.0) if reading else Share(house.ids, 0.0, spent_s)
-        house.engine.on_work(Work(begin_s, house.now, [share]))
+        share = (
+            WorkShare(house.ids, spent_s, 0.0) if reading else WorkShare(house.ids, 0.0, spent_s)
+        )
+        house.engine.on_work(EngineWork(begin_s, house.now, [share]))
 
     return happen
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edge_rt.engine.protocol import Delta, Finished, Share, Started, Timings, Work
+from edge_rt.engine.protocol import Delta, EngineWork, Finished, Started, Timings, WorkShare
 
 
 @dataclass
@@ -54,10 +54,10 @@ class Simulated(list[Any]):
         return [
             Started(0, prompt, 0),
             lambda: self._run(formula.prefill_w * threads, prefill_s),
-            Work(begin, first, [Share(0, prefill_s, 0.0)]),
+            EngineWork(begin, first, [WorkShare(0, prefill_s, 0.0)]),
             Delta(0, 0, "x", [1]),
             lambda: self._run(formula.decode_w * threads, decode_s),
-            Work(first, first + decode_s, [Share(0, 0.0, decode_s)]),
+            EngineWork(first, first + decode_s, [WorkShare(0, 0.0, decode_s)]),
             Delta(0, 0, "y", list(range(1, answer))),
             Finished(0, 0, "length", timings),
         ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def going_on(cut: Callable[[str], list[int]], text: str) -> list[int]:
-    """What `cut` makes of `text`, without the space that it may put before what it is given.
+    """Return the tokens of `text` by `cut`, without the space that it may put before a text.
 
     That space is put before a newline in its place, whose tokens are then left out again.
     """
@@ -69,7 +69,7 @@ def fingerprint(texts: Iterable[bytes]) -> str:
     return found.hexdigest()
 
 
-class Vocabulary(Protocol):
+class TextVocabulary(Protocol):
     """How one model cuts text into tokens."""
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
@@ -84,12 +84,13 @@ class Vocabulary(Protocol):
         ...
 
 
-class PromptVocabulary(Vocabulary, Protocol):
+class PromptVocabulary(TextVocabulary, Protocol):
     """The vocabulary of a model that writes."""
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        """See Vocabulary. `begins` False: `text` goes on from another one, so that nothing is put
-        before it, neither a token nor the space with which some vocabularies begin texts.
+        """Token ids as of TextVocabulary; with `begins` False, of a text that goes on from another.
+
+        Nothing is put before such a text, neither a token nor the space of some vocabularies.
         """
         ...
 
@@ -167,7 +168,7 @@ class LooseArray(NamedTuple):
     loose: bool
 
 
-class EmbeddingBackend(Vocabulary, Protocol):
+class EmbeddingBackend(TextVocabulary, Protocol):
     """A loaded model that turns a text into a vector.
 
     Methods may only be called from one thread. Errors of the native library become EngineError.

@@ -31,7 +31,7 @@ _LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_N
 
 
 @dataclass(frozen=True)
-class Kernel:
+class RooflineKernel:
     """One piece of work, and what one call of it computes and moves."""
 
     name: str
@@ -52,7 +52,7 @@ class Swept:
     best_byte_per_s: float
 
 
-def kernels(threads: int, stream: int = _STREAM) -> Iterator[Kernel]:
+def kernels(threads: int, stream: int = _STREAM) -> Iterator[RooflineKernel]:
     """From streams that compute little to a product that moves little, each made when its turn is.
 
     Products read their matrices once and write one; a copy's bytes are those read and written.
@@ -71,15 +71,15 @@ def kernels(threads: int, stream: int = _STREAM) -> Iterator[Kernel]:
         return np.copyto(target[part], source[part])
 
     with pool:
-        yield Kernel(
+        yield RooflineKernel(
             "read", lambda: list(pool.map(read, parts)), 2.0 * stream, float(_F32 * stream)
         )
-        yield Kernel("copy", lambda: list(pool.map(copy, parts)), 0.0, 2.0 * _F32 * stream)
+        yield RooflineKernel("copy", lambda: list(pool.map(copy, parts)), 0.0, 2.0 * _F32 * stream)
     for rows, width in _PRODUCTS:
         yield _product(rows, width)
 
 
-def _product(rows: int, width: int) -> Kernel:
+def _product(rows: int, width: int) -> RooflineKernel:
     import numpy as np
 
     left: NDArray[Any] = np.ones((rows, width), np.float32)
@@ -87,11 +87,13 @@ def _product(rows: int, width: int) -> Kernel:
     out: NDArray[Any] = np.empty((rows, width), np.float32)
     moved = _F32 * (left.size + right.size + out.size)
     flop = 2.0 * rows * width * width
-    return Kernel(f"product of {rows} rows", lambda: np.matmul(left, right, out), flop, moved)
+    return RooflineKernel(
+        f"product of {rows} rows", lambda: np.matmul(left, right, out), flop, moved
+    )
 
 
 def sweep(
-    found: Iterable[Kernel], seconds: float, clock: Callable[[], float] = time.monotonic
+    found: Iterable[RooflineKernel], seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[str | Swept]:
     """The name of each kernel once it is warm, and then what came of it."""
     for kernel in found:
@@ -104,7 +106,7 @@ def sweep(
         yield Swept(kernel.name, flop, moved, spent, kernel.flop / best_s, kernel.bytes / best_s)
 
 
-def _until(kernel: Kernel, clock: Callable[[], float], end: float) -> tuple[int, float]:
+def _until(kernel: RooflineKernel, clock: Callable[[], float], end: float) -> tuple[int, float]:
     """Calls up to the time `end`, at least one, and the seconds of the shortest."""
     calls, best_s, now = 0, float("inf"), clock()
     while not calls or now < end:

@@ -1,4 +1,4 @@
-"""Writes a GGUF file anew in another number format; a program of its own, for a child process.
+"""Write a GGUF file in another number format: a program of its own, for a child process.
 
     python -m edge_rt.backends.quantize IN OUT FORMAT THREADS
 

@@ -90,7 +90,7 @@ def mass(logits: Logits, peak: float, temperature: float = 1.0) -> float:
     return total
 
 
-class View:
+class LogitsView:
     """Measures of the distribution that logits give, before bias, penalties and temperature.
 
     Logits are (vocab,) float32 and only valid until the next pass; so is this. Logits that give
@@ -171,7 +171,7 @@ class DoubtMeter:
         """Of the tokens so far; None: there was none."""
         return Doubt(self._tokens, self._entropy, self._margin) if self._tokens else None
 
-    def look(self, view: View) -> None:
+    def look(self, view: LogitsView) -> None:
         """Of the next token the model makes `view`; those behind the first ones do not count."""
         if self.complete:
             return

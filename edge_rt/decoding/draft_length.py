@@ -14,7 +14,7 @@ from edge_rt.decoding.experience import CLOSE, Bins, Experience, PassTimes
 _STEPS = 32  # of the chance that a draft is accepted, 0 to 1
 
 
-class Costs(NamedTuple):
+class DraftCosts(NamedTuple):
     """Seconds: for which a token is had otherwise, of a guess, and of each row that is verified.
 
     `rows[k]` is what the (k+1)-th drafted token adds to the verification; as many as a draft may
@@ -35,7 +35,7 @@ class Prospects:
     be dropped, or join the draft: with the acceptance a it gains q a tokens, and q a is the next q.
     """
 
-    def __init__(self, costs: Costs, shares: Bins, acceptances: Bins) -> None:
+    def __init__(self, costs: DraftCosts, shares: Bins, acceptances: Bins) -> None:
         most = len(costs.rows)
         self._values: Bins = np.zeros((most + 1, _STEPS + 1))
         joined: Bins = np.linspace(0.0, 1.0, _STEPS + 1)[:, None] * acceptances
@@ -212,7 +212,7 @@ class DraftLength:
         return 0.0 if self._prospects is None else self._prospects.value(drafted, chance)
 
     def _foresee(self, token_s: float) -> Prospects:
-        costs = Costs(token_s, self._times.draft or 0.0, self._rows())
+        costs = DraftCosts(token_s, self._times.draft or 0.0, self._rows())
         calibration = self._known.calibration
         return Prospects(costs, calibration.shares, calibration.acceptances)
 

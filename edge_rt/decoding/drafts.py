@@ -5,11 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.gate import Aim
-from edge_rt.decoding.sampler import Choice, Sampler
+from edge_rt.decoding.sampler import SampledToken, Sampler
 
 _LONGEST = 16  # tokens of the end of the text that are compared
 _SURE = 8  # of them say as much as more do
@@ -80,27 +80,12 @@ def confidence(matched: int) -> float:
     return min(matched, _SURE) / (_SURE + 1)
 
 
-class Kept(NamedTuple):
+class VerifiedToken(NamedTuple):
     """A token of the answer, whether it is the draft's, and what was judged by; None: nothing."""
 
-    choice: Choice
+    choice: SampledToken
     drafted: bool
     seen: float | None = None
-
-
-class Acceptance(Protocol):
-    """A rule of acceptance."""
-
-    def follow(
-        self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
-    ) -> Iterator[Kept]:
-        """The answer's next tokens, the last of which is not the draft's.
-
-        `rows` are the target's logits after the text so far and after each token of `draft`.
-        `sampler`, the answer's own, records a token when it is asked for and none before: who
-        stops asking where the answer ends has recorded nothing beyond.
-        """
-        ...
 
 
 class Exact:
@@ -114,11 +99,16 @@ class Exact:
 
     def follow(
         self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
-    ) -> Iterator[Kept]:
-        """See Acceptance."""
+    ) -> Iterator[VerifiedToken]:
+        """The answer's next tokens, the last of which is not the draft's.
+
+        `rows` are the target's logits after the text so far and after each token of `draft`.
+        `sampler`, the answer's own, records a token when it is asked for and none before: a caller
+        that stops where the answer ends has recorded nothing beyond.
+        """
         for guess, logits in zip([*draft, None], rows, strict=True):
             choice = sampler.sample(logits)
-            yield Kept(choice, choice.token == guess)
+            yield VerifiedToken(choice, choice.token == guess)
             if choice.token != guess:
                 return
 
@@ -138,14 +128,14 @@ class Relaxed:
 
     def follow(
         self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
-    ) -> Iterator[Kept]:
-        """See Acceptance."""
+    ) -> Iterator[VerifiedToken]:
+        """As Exact.follow, by another rule."""
         for guess, logits in zip([*draft, None], rows, strict=True):
             gap = inf if guess is None else sampler.gap(logits, guess)
             if not self.keeps(gap) or guess is None:
-                yield Kept(sampler.sample(logits), drafted=False, seen=gap)
+                yield VerifiedToken(sampler.sample(logits), drafted=False, seen=gap)
                 return
-            yield Kept(sampler.take(logits, guess), drafted=True, seen=gap)
+            yield VerifiedToken(sampler.take(logits, guess), drafted=True, seen=gap)
 
     def keeps(self, gap: float) -> bool:
         """Whether the answer goes on by a drafted token that is so much less likely than another.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from edge_rt.decoding.distribution import View
-from edge_rt.decoding.gate import Gate, Look, Verdict, Writer
+from edge_rt.decoding.distribution import LogitsView
+from edge_rt.decoding.gate import Gate, GateVerdict, Look, Writer
 
 
 class EadGate(Gate):
@@ -27,20 +27,17 @@ class EadGate(Gate):
         self._run = dwell  # tokens since the last switch; the first may come at any time
 
     def looks(self, writer: Writer) -> Look:
-        """See Gate."""
         return _bits
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         self._bits.append(seen)
         self.measure = sum(self._bits) / len(self._bits)
         run = 1 if self._switched(writer) else self._run + 1  # with the token judged here
         if run < self._dwell:
-            return Verdict(take=True, then=writer)
-        return Verdict(take=True, then="large" if self.measure > self.threshold else "small")
+            return GateVerdict(take=True, then=writer)
+        return GateVerdict(take=True, then="large" if self.measure > self.threshold else "small")
 
     def took(self, writer: Writer, piece: bytes) -> Writer | None:
-        """See Gate."""
         self._run = 1 if self._switched(writer) else self._run + 1
         self._writer = writer
         return None
@@ -49,7 +46,7 @@ class EadGate(Gate):
         return self._writer is not None and writer != self._writer
 
 
-def _bits(view: View) -> float:
+def _bits(view: LogitsView) -> float:
     return view.entropy / math.log(2.0)
 
 
@@ -70,27 +67,25 @@ class HysteresisGate(Gate):
         self._nats: deque[float] = deque(maxlen=window)
 
     def looks(self, writer: Writer) -> Look:
-        """See Gate."""
         return _nats
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         if writer == "large":
             return self._stay(seen)
         self._nats.clear()
         self.measure = seen
         if self.measure > self.threshold:
-            return Verdict(take=False, then="large")
-        return Verdict(take=True, then="small")
+            return GateVerdict(take=False, then="large")
+        return GateVerdict(take=True, then="small")
 
-    def _stay(self, nats: float) -> Verdict:
+    def _stay(self, nats: float) -> GateVerdict:
         self._nats.append(nats)
         self.measure = sum(self._nats) / len(self._nats) / _RELEASE
         calm = len(self._nats) == self._nats.maxlen and self.measure <= self.threshold
-        return Verdict(take=True, then="small" if calm else "large")
+        return GateVerdict(take=True, then="small" if calm else "large")
 
 
-def _nats(view: View) -> float:
+def _nats(view: LogitsView) -> float:
     return view.entropy
 
 
@@ -106,16 +101,14 @@ class TokenGate(Gate):
         self.threshold = threshold
 
     def looks(self, writer: Writer) -> Look:
-        """See Gate."""
         return _relative
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         self.measure = seen
         if seen <= self.threshold:
-            return Verdict(take=True, then="small")
-        return Verdict(take=writer == "large", then="large")
+            return GateVerdict(take=True, then="small")
+        return GateVerdict(take=writer == "large", then="large")
 
 
-def _relative(view: View) -> float:
+def _relative(view: LogitsView) -> float:
     return view.entropy / math.log(max(view.vocab, 2))

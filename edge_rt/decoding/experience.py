@@ -16,7 +16,7 @@ _PRIOR = 2.0  # guesses for which "accepted as often as confident" counts
 Bins = NDArray[np.float64]
 
 
-class Calibration:
+class AcceptanceCalibration:
     """From a confidence, 0 to 1, to the probability of acceptance, by bins. Ours.
 
     Bins are narrower towards 1, where most guesses of a good draft are and where small
@@ -147,7 +147,7 @@ class PassTimes:
 _EVIDENCE = 8.0  # rounds after which what they brought counts for more than what was expected
 
 
-class Rate:
+class TokenRate:
     """Tokens and seconds of the last rounds, the later ones counting for more."""
 
     def __init__(self, memory: float) -> None:
@@ -178,8 +178,11 @@ class Experience:
     """Learnt by all answers that draft from one source; see DraftLength for what it is for."""
 
     def __init__(self) -> None:
-        self.calibration = Calibration()
-        self.all, self.drafted = Rate(128.0), Rate(32.0)  # of rounds with drafts or not, and with
+        self.calibration = AcceptanceCalibration()
+        self.all, self.drafted = (
+            TokenRate(128.0),
+            TokenRate(32.0),
+        )  # of rounds with drafts or not, and with
         self.idle = math.inf  # tokens written without a draft since the last trial
         self.tried = 0  # rounds of the trial that goes on
         self.streak = 0  # rounds since a token was written alone

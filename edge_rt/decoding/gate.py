@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from edge_rt.decoding.distribution import View
+from edge_rt.decoding.distribution import LogitsView
 
 Writer = Literal["small", "large"]
-Look = Callable[[View], float]
+Look = Callable[[LogitsView], float]
 """One number of what a model makes of the next token."""
 
 
-class Verdict(NamedTuple):
+class GateVerdict(NamedTuple):
     """Whether the token that the writer would draw is taken, and who writes on.
 
     Only the small model's token may be left untaken, and then the large one writes in its place.
@@ -45,7 +45,7 @@ class Gate(ABC):
         return None
 
     @abstractmethod
-    def judge(self, writer: Writer, seen: float) -> Verdict:
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         """What is to be done before `writer` draws the next token.
 
         `seen` is what the look gave, 0 where there was none.
@@ -74,19 +74,16 @@ class Opening(Gate):
         self._left = tokens
 
     def looks(self, writer: Writer) -> Look | None:
-        """See Gate."""
         return None if self._sends_away(writer) else self._gate.looks(writer)
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         if self._sends_away(writer):
-            return Verdict(take=False, then="large")
+            return GateVerdict(take=False, then="large")
         verdict = self._gate.judge(writer, seen)
         self.threshold, self.measure = self._gate.threshold, self._gate.measure
-        return Verdict(take=True, then="large") if self._left > 1 else verdict
+        return GateVerdict(take=True, then="large") if self._left > 1 else verdict
 
     def took(self, writer: Writer, piece: bytes) -> Writer | None:
-        """See Gate."""
         then = self._gate.took(writer, piece)
         self._left = max(0, self._left - 1)
         return then if self._left == 0 else None
@@ -178,11 +175,9 @@ class ShareControl(Gate):
         self.threshold = self._aim.threshold
 
     def looks(self, writer: Writer) -> Look | None:
-        """See Gate."""
         return self._gate.looks(writer)
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         self._gate.threshold = self.threshold
         verdict = self._gate.judge(writer, seen)
         self.measure = self._gate.measure
@@ -191,7 +186,6 @@ class ShareControl(Gate):
         return verdict
 
     def took(self, writer: Writer, piece: bytes) -> Writer | None:
-        """See Gate."""
         self._aim.took(large=writer == "large")
         self.threshold = self._aim.threshold
         return self._gate.took(writer, piece)

@@ -10,7 +10,7 @@ from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.drafts import Relaxed
 from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.entropy_gates import EadGate, HysteresisGate, TokenGate
-from edge_rt.decoding.gate import Gate, Opening, ShareControl, Verdict, Writer
+from edge_rt.decoding.gate import Gate, GateVerdict, Opening, ShareControl, Writer
 from edge_rt.decoding.params import EARLY, GATES, Gating
 from edge_rt.decoding.step_gate import StepGate
 
@@ -23,9 +23,8 @@ class FixedGate(Gate):
     def __init__(self, writer: Writer) -> None:
         self.opens = writer
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
-        return Verdict(take=writer == self.opens or writer == "large", then=self.opens)
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
+        return GateVerdict(take=writer == self.opens or writer == "large", then=self.opens)
 
 
 _STREAM = 0x47617465  # apart from the streams that tokens are drawn from
@@ -44,13 +43,11 @@ class RandomGate(Gate):
         self._seed = fork_seed(seed, _STREAM)
         self._place = 0
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         large = uniform(self._seed, self._place) >= self.threshold
-        return Verdict(take=True, then="large" if large else "small")
+        return GateVerdict(take=True, then="large" if large else "small")
 
     def took(self, writer: Writer, piece: bytes) -> Writer | None:
-        """See Gate."""
         self._place += 1
         return None
 

@@ -86,7 +86,7 @@ class Mode(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):
-    """Who wrote an answer and what that took besides, in tokens.
+    """How many tokens of an answer each model wrote, and how many more were read or drafted.
 
     `small` and `large` add up to the answer; drafts that were accepted as they stood count as the
     small model's where a gate accepted them, and as the large one's where it would have written

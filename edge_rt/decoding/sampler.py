@@ -19,7 +19,7 @@ from edge_rt.decoding.params import Sampling
 class Adjuster:
     """Applies one answer's logit bias and penalties, and remembers the tokens they depend on.
 
-    Only the few logits that a bias or a penalty names are computed anew, in a copy that is made
+    Only the few logits that a bias or a penalty names are changed, in a copy that is made
     into one reused buffer; when nothing is to be changed there is no copy either.
     """
 
@@ -89,7 +89,7 @@ class Adjuster:
         scratch[ids] -= counts * np.float32(self._frequency) + np.float32(self._presence)
 
 
-class Choice(NamedTuple):
+class SampledToken(NamedTuple):
     """A drawn token.
 
     `logprob` is None and `top` empty unless `Sampling.top_logprobs` asks for them. `top` holds
@@ -140,7 +140,7 @@ class Sampler:
             self._drawn += 1
             self._adjuster.record(token)
 
-    def sample(self, logits: Logits) -> Choice:
+    def sample(self, logits: Logits) -> SampledToken:
         """Draw and record the next token from `logits`, (vocab,) float32, which are only read.
 
         Raises EngineBroken when no distribution can be made of them (NaN, +inf or nothing but
@@ -165,11 +165,11 @@ class Sampler:
         adjusted = self._adjuster.apply(logits)
         return _peak(adjusted)[1] - float(adjusted[token])
 
-    def take(self, logits: Logits, token: int) -> Choice:
+    def take(self, logits: Logits, token: int) -> SampledToken:
         """Record `token`, drawn elsewhere, as the next one; `logits` are what is reported of it."""
         logprob, top = self._report(logits, token)
         self.feed((token,))
-        return Choice(token, logprob, top)
+        return SampledToken(token, logprob, top)
 
     def _pick(self, logits: Logits, ahead: int) -> int:
         best, peak = _peak(logits)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.decoding.distribution import View
-from edge_rt.decoding.gate import Gate, Look, Verdict, Writer
+from edge_rt.decoding.distribution import LogitsView
+from edge_rt.decoding.gate import Gate, GateVerdict, Look, Writer
 
 _BLANK = b" \t\r\v\f"
 _LF = ord("\n")
@@ -145,22 +145,19 @@ class StepGate(Gate):
         self._begins = True
 
     def looks(self, writer: Writer) -> Look | None:
-        """See Gate."""
         return _glimpse if self._glimpses(writer) else None
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
-        """See Gate."""
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         self.measure = None
         if not self._glimpses(writer):
-            return Verdict(take=True, then=writer)
+            return GateVerdict(take=True, then=writer)
         self.measure = seen
         self._learn(seen)
         if seen > self.threshold:
-            return Verdict(take=False, then="large")
-        return Verdict(take=True, then="small")
+            return GateVerdict(take=False, then="large")
+        return GateVerdict(take=True, then="small")
 
     def took(self, writer: Writer, piece: bytes) -> Writer | None:
-        """See Gate."""
         self._begins = self._steps.feed(piece)
         return "small" if self._begins else None
 
@@ -174,5 +171,5 @@ class StepGate(Gate):
             self.threshold = self._first if found is None else found
 
 
-def _glimpse(view: View) -> float:
+def _glimpse(view: LogitsView) -> float:
     return view.top_entropy(_TOP)

@@ -18,7 +18,7 @@ from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import Status, UsageRecord, ledger_report
 from edge_rt.energy.usage import Loss, Milestone, RequestUsage, TokenCounts, booking
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import Work
+from edge_rt.engine.protocol import EngineWork
 
 READ_S = 0.3  # for a reading of the supply, over its own period
 REST_S = 2.0  # of idle time tell what the board draws idle
@@ -212,7 +212,7 @@ class EnergyMeter:
         self._baseline = Baseline()
         self._attribution.renew(time_s, self._baseline)
 
-    def _work(self, client: EngineClient, work: Work) -> None:
+    def _work(self, client: EngineClient, work: EngineWork) -> None:
         shares = [
             (self._accounts.get((client, share.id)), share.prefill_s, share.decode_s)
             for share in work.shares

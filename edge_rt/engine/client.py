@@ -25,34 +25,34 @@ from edge_rt.engine.protocol import (
     VERSION,
     AskPrefixes,
     Cancel,
-    Count,
-    Counted,
+    CountTokens,
     Delta,
     Embed,
     Embedded,
+    EngineWork,
     Failed,
     Finished,
     Generate,
     Hello,
-    Infer,
     Inferred,
     KeepPrefixes,
-    Load,
     Loaded,
     LoadFailed,
+    LoadModel,
     ModelSpec,
     Ping,
     Pong,
     Prefixes,
+    RunTensors,
     SetLimits,
     Shutdown,
     Started,
-    Step,
+    StepOutput,
     ToEngine,
     ToFront,
-    Unload,
+    TokensCounted,
     Unloaded,
-    Work,
+    UnloadModel,
 )
 from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
@@ -60,9 +60,9 @@ from edge_rt.engine.supervisor.heartbeat import Heartbeat
 Event = Started | Delta | Finished
 TaskEvent = Started | Embedded | Inferred
 
-Request = Generate | Embed | Infer
+Request = Generate | Embed | RunTensors
 
-MakeTask = Callable[[int], Embed | Infer]
+MakeTask = Callable[[int], Embed | RunTensors]
 """Makes a request from its id."""
 
 
@@ -94,12 +94,14 @@ class EngineClient(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.hello: Hello | None = None
-        self.on_work: Callable[[Work], None] = lambda work: None  # hears whom time was spent on
+        self.on_work: Callable[[EngineWork], None] = lambda work: (
+            None
+        )  # hears whom time was spent on
         self.beat: Heartbeat | None = None  # what the engine notes, where that is shared
         self.lost = asyncio.Event()
         self.fate: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
-        self.sentence: ExitReason | None = None  # what it was condemned to
-        self.execute = self.close  # ends the engine
+        self.termination: ExitReason | None = None  # why the front ended it
+        self.kill = self.close  # ends the engine
         self.was_loading = False  # whether it was lost in the middle of a load
         self.useful = False  # whether anybody has heard of it what he had asked for
         self._stopping = False
@@ -136,11 +138,11 @@ class EngineClient(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def condemn(self, fate: ExitReason) -> None:
+    def terminate(self, fate: ExitReason) -> None:
         """End the engine, which is of no use any more; that is to be its fate."""
-        if self.sentence is None and not self.lost.is_set():
-            self.sentence = fate
-            self.execute()
+        if self.termination is None and not self.lost.is_set():
+            self.termination = fate
+            self.kill()
 
     # --- requests
 
@@ -217,7 +219,7 @@ class EngineClient(asyncio.Protocol):
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
         """Load a model; raises ModelFileError with the engine's reason."""
-        reply = await self._ask(Load(model, spec), ("load", model))
+        reply = await self._ask(LoadModel(model, spec), ("load", model))
         if isinstance(reply, LoadFailed):
             raise ModelFileError(reply.message)
         assert isinstance(reply, Loaded)
@@ -225,7 +227,7 @@ class EngineClient(asyncio.Protocol):
 
     async def unload(self, model: str) -> None:
         """Free a model; returns when its memory is free."""
-        await self._ask(Unload(model), ("unload", model))
+        await self._ask(UnloadModel(model), ("unload", model))
 
     async def ping(self) -> Pong:
         """Hear from the decode loop: waits for the pass under way."""
@@ -236,15 +238,15 @@ class EngineClient(asyncio.Protocol):
 
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
-    ) -> Counted:
-        """How many tokens `prompt` has for `model`, which need not be loaded; see Count.
+    ) -> TokensCounted:
+        """How many tokens `prompt` has for `model`, which need not be loaded; see CountTokens.
 
         Raises RequestError where that cannot be told.
         """
         nonce = next(self._ids)
-        message = Count(nonce, model, backend, path, prompt, special)
+        message = CountTokens(nonce, model, backend, path, prompt, special)
         reply = await self._ask(message, ("count", nonce))
-        assert isinstance(reply, Counted)
+        assert isinstance(reply, TokensCounted)
         if reply.tokens is None:
             raise RequestError(reply.message, param="prompt")
         return reply
@@ -295,17 +297,14 @@ class EngineClient(asyncio.Protocol):
     # --- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
         for body in self._frames.feed(data):
             self._dispatch(self._decoder.decode(body))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
         self.lost.set()
         self.was_loading = self.loading
         self._nudges.clear()
@@ -322,7 +321,7 @@ class EngineClient(asyncio.Protocol):
 
     def _dispatch(self, message: ToFront) -> None:
         match message:
-            case Step():
+            case StepOutput():
                 if message.work is not None:
                     self.on_work(message.work)
                 self.useful = self.useful or bool(message.deltas)
@@ -341,7 +340,7 @@ class EngineClient(asyncio.Protocol):
                 self._reply(("load", message.model), message)
             case Unloaded():
                 self._reply(("unload", message.model), message)
-            case Counted():
+            case TokensCounted():
                 self._reply(("count", message.nonce), message)
             case Prefixes():
                 self._reply(("prefixes", message.nonce), message)

@@ -137,7 +137,7 @@ class ModelPool:
             resident.users -= 1
 
     async def restore(self) -> None:
-        """Load again what was in a lost engine's memory, what was used last first.
+        """Load the models of a lost engine again, the last used first.
 
         Only what there is room for beside others, and as if nobody had used it since.
         """
@@ -180,7 +180,7 @@ class ModelPool:
             return True
 
     def avoids(self, wanted: LoadRequest) -> bool:
-        """Whether the model had better be loaded in another way: like that it failed of late."""
+        """Whether to load the model in another way, since this one failed recently."""
         return self._failures.avoids((wanted.model, wanted.spec))
 
     def refuse(self, model: str, why: str) -> None:
@@ -257,7 +257,7 @@ class ModelPool:
         loading = asyncio.ensure_future(client.load(wanted.model, wanted.spec))
         done, _ = await asyncio.wait((loading,), timeout=most_s)
         if not done:
-            client.condemn(
+            client.terminate(
                 ExitReason(f"it was not done with loading {wanted.model} after {most_s:.0f} s")
             )
         return await loading

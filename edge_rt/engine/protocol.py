@@ -4,7 +4,7 @@ Both ends speak msgpack-encoded tagged structs, one a frame (see `framing`). Eve
 frozen and its fields are positional on the wire (`array_like`), so adding a field at the end with
 a default stays compatible and anything else bumps `VERSION`.
 
-Seconds are durations, but for those of `Work`: readings of the monotonic clock, which the two
+Seconds are durations, but for those of `EngineWork`: readings of the monotonic clock, which the two
 processes of one board share. Token ids are those of the model named in the message.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
 
-VERSION = 5
+VERSION = 6
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
 
 
@@ -39,8 +39,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
 # --- what travels inside messages ----------------------------------------------------------
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
-    """Of which model in the store the files are, and the sha256 of what they hold."""
+class ModelOrigin(msgspec.Struct, frozen=True, array_like=True):
+    """The model in the store that the files belong to, and the sha256 of their content."""
 
     model: str
     sha256: str
@@ -63,7 +63,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     providers: tuple[str, ...] = ()  # of onnxruntime, the preferred first; none: its CPU's
     outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
     kv_type: str = "q8_0/f16"  # how llama.cpp keeps keys and values; see its backend
-    origin: Origin | None = None  # None: nothing of it is kept elsewhere than in memory
+    origin: ModelOrigin | None = None  # None: nothing of it is kept elsewhere than in memory
     gpu_share: float = 0.0  # of all layers, those on a GPU
 
 
@@ -109,21 +109,21 @@ class PrefixGroup(msgspec.Struct, frozen=True):
 # --- front to engine -----------------------------------------------------------------------
 
 
-class Load(Message, frozen=True):
+class LoadModel(Message, frozen=True):
     """Load `spec` under the name `model`; answered by Loaded or LoadFailed."""
 
     model: str
     spec: ModelSpec
 
 
-class Unload(Message, frozen=True):
+class UnloadModel(Message, frozen=True):
     """Free `model`; running requests on it fail. Answered by Unloaded."""
 
     model: str
 
 
 class Generate(Message, frozen=True):
-    """Continue `prompt` `n` times; answered by Started, Step… and one Finished an answer.
+    """Continue `prompt` `n` times; answered by Started, StepOutput… and one Finished an answer.
 
     A text prompt is tokenised by the engine; `special` lets control tokens in it (chat
     templates) be recognised, and the beginning-of-sequence token is put in front when the model
@@ -134,9 +134,9 @@ class Generate(Message, frozen=True):
     read, whatever of it there is in KV already. `mode` None: the model by itself.
 
     `threads` is how many its passes are to use, None: all that the limits allow. That holds for
-    the passes in which nobody takes part who asks for more.
+    the passes in which no request takes part that asks for more.
 
-    `client` is who asks, None: the prompt is to be kept nowhere but in memory; see KeepPrefixes.
+    `client` names the client; with None the prompt is kept in memory only; see KeepPrefixes.
     Prompts that were sent together have one `group`: they share their turns with others as one.
     """
 
@@ -176,7 +176,7 @@ class Embed(Message, frozen=True):
     dimensions: int | None = None
 
 
-class Infer(Message, frozen=True):
+class RunTensors(Message, frozen=True):
     """Run the model once on named tensors; answered by Started and Inferred.
 
     The name of the only input of a model may be empty. A pass that takes longer than `limit_s` is
@@ -196,7 +196,7 @@ class Cancel(Message, frozen=True):
 
 
 class SetLimits(Message, frozen=True):
-    """What the engine may use from its next step on; what is not said is not limited.
+    """The limits from the next step on; a field at its default limits nothing.
 
     After computing for t seconds it rests t·(1/duty - 1) seconds, after passes that read prompts
     by `prompt_duty` in place of `duty`; None: by `duty` too. Duty 0 stops it until it is told
@@ -210,8 +210,8 @@ class SetLimits(Message, frozen=True):
     prompt_duty: float | None = None
 
 
-class Count(Message, frozen=True):
-    """Ask how many tokens `prompt` has for `model`; answered by Counted.
+class CountTokens(Message, frozen=True):
+    """Ask how many tokens `prompt` has for `model`; answered by TokensCounted.
 
     A model that is not loaded is asked through the vocabulary of the file at `path`, which takes
     little time and memory. `special` as in Generate.
@@ -312,7 +312,7 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     partner wrote the size of the model's vocabulary is added. `made` is what the whole answer comes
     to so far, where Finished is going to tell it. `logprobs` go with the text; those of the last
     tokens, whose text is still to come, are `withheld`. `seen` are the numbers that were judged by
-    before these tokens were taken, of modes that judge; see Past.
+    before these tokens were taken, of modes that judge; see Replay.
     """
 
     id: int
@@ -325,7 +325,7 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     seen: list[float] = []
 
 
-class Share(msgspec.Struct, frozen=True, array_like=True):
+class WorkShare(msgspec.Struct, frozen=True, array_like=True):
     """Request `id`'s part of the engine's time, in seconds, by phase."""
 
     id: int
@@ -333,7 +333,7 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
     decode_s: float
 
 
-class Work(msgspec.Struct, frozen=True, array_like=True):
+class EngineWork(msgspec.Struct, frozen=True, array_like=True):
     """What the passes between two readings of the monotonic clock were spent on.
 
     A pass is shared among its requests by their rows of the batch. The time between passes is
@@ -343,17 +343,17 @@ class Work(msgspec.Struct, frozen=True, array_like=True):
 
     begin_s: float
     end_s: float
-    shares: list[Share]
+    shares: list[WorkShare]
 
 
-class Step(Message, frozen=True):
+class StepOutput(Message, frozen=True):
     """What the passes since the last one produced, for all requests, and who they were for.
 
     Work that was done for a request is told before its end is, and after a Cancel at once.
     """
 
     deltas: list[Delta]
-    work: Work | None = None
+    work: EngineWork | None = None
 
 
 class Finished(Message, frozen=True):
@@ -403,7 +403,7 @@ class Failed(Message, frozen=True):
     retry_after_s: float | None = None
 
 
-class Counted(Message, frozen=True):
+class TokensCounted(Message, frozen=True):
     """The tokens of a prompt, `cached` of which are in KV at this moment.
 
     None where they cannot be told; `message` says why.
@@ -457,14 +457,14 @@ class Pong(Message, frozen=True):
 
 
 ToEngine = (
-    Load
-    | Unload
+    LoadModel
+    | UnloadModel
     | Generate
     | Embed
-    | Infer
+    | RunTensors
     | Cancel
     | SetLimits
-    | Count
+    | CountTokens
     | KeepPrefixes
     | AskPrefixes
     | Ping
@@ -476,12 +476,12 @@ ToFront = (
     | LoadFailed
     | Unloaded
     | Started
-    | Step
+    | StepOutput
     | Finished
     | Embedded
     | Inferred
     | Failed
-    | Counted
+    | TokensCounted
     | Prefixes
     | Pong
 )

@@ -9,7 +9,7 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.errors import EdgeError
 from edge_rt.core.routing import Prediction
 from edge_rt.engine.client import EngineClient, Request
-from edge_rt.engine.protocol import Generate, Infer
+from edge_rt.engine.protocol import Generate, RunTensors
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
@@ -38,7 +38,7 @@ class Expecting:
         return max((self._one(one, doing.tokens) for one in requests.values()), default=0.0)
 
     def _one(self, request: Request | None, tokens: int) -> float:
-        if isinstance(request, Infer):
+        if isinstance(request, RunTensors):
             return request.limit_s or UNKNOWN_S
         entry = self._entry(request.model) if isinstance(request, Generate) else None
         if entry is None:

@@ -211,11 +211,13 @@ class Recovery:
         Raises `broken` where a new one did not, not long ago.
         """
         since_s = self._clock() - self._renewed.get(entry.sha256, float("-inf"))
-        if client.sentence is None and since_s < RENEWED_S:
+        if client.termination is None and since_s < RENEWED_S:
             raise broken
-        if client.sentence is None:
+        if client.termination is None:
             self._renewed[entry.sha256] = self._clock()
-        client.condemn(ExitReason(f"{entry.id}: {broken}", frozenset(() if id is None else (id,))))
+        client.terminate(
+            ExitReason(f"{entry.id}: {broken}", frozenset(() if id is None else (id,)))
+        )
         return EngineLost(str(broken), client.fate)
 
 

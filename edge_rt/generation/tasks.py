@@ -10,7 +10,7 @@ from edge_rt.core.requests import Cost, EmbedCall, InferCall
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
-from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
+from edge_rt.engine.protocol import Embed, Embedded, Inferred, RunTensors, Started
 from edge_rt.generation.recovery import Progress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
@@ -19,7 +19,7 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.routing.load_request import resident_name
 from edge_rt.server.foresight import Foresight
 
-Make = Callable[[int], Embed | Infer]
+Make = Callable[[int], Embed | RunTensors]
 
 
 class TaskService:
@@ -58,8 +58,8 @@ class TaskService:
         """See Service."""
         model, limit_s = resident_name(entry), self._config.requests.infer_s
 
-        def make(id: int) -> Infer:
-            return Infer(id, model, call.tensors, limit_s)
+        def make(id: int) -> RunTensors:
+            return RunTensors(id, model, call.tensors, limit_s)
 
         answer, cost = await self._perform(entry, call, make)
         assert isinstance(answer, Inferred)

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest
-from edge_rt.engine.protocol import ModelSpec, Origin
+from edge_rt.engine.protocol import ModelOrigin, ModelSpec
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
 
@@ -85,7 +85,7 @@ def wanted(
         normalise=entry.summary.normalise,
         providers=entry.providers,
         outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
-        origin=Origin(entry.id, entry.sha256),
+        origin=ModelOrigin(entry.id, entry.sha256),
         kv_type=form.kv_type,
         gpu_share=_gpu_share(entry, form),
     )

@@ -29,7 +29,7 @@ from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.hang_detector import HangDetector
-from edge_rt.engine.supervisor.health import Health
+from edge_rt.engine.supervisor.health import EngineHealth
 from edge_rt.engine.supervisor.process import CheckpointMemory
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.generation.cache.configured import forget_unkept, semantic_cache
@@ -76,8 +76,10 @@ class Container:
         self.supervisor = Supervisor(
             _engine(config, self.senses.gpu_simulated),
             self._greet,
-            vigil=HangDetector(lambda client, doing: self._expecting.seconds(client, doing)),
-            mourn=self._on_exit,
+            hang_detector=HangDetector(
+                lambda client, doing: self._expecting.seconds(client, doing)
+            ),
+            on_exit=self._on_exit,
             checkpoints=checkpoints,
         )
         reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
@@ -89,7 +91,7 @@ class Container:
             clock=clock,
             limit=lambda: available.limit,
         )
-        self.health = Health(self.supervisor.client, self.residency, clock)
+        self.health = EngineHealth(self.supervisor.client, self.residency, clock)
         own = of_board(paths.state, self.senses.simulated)
         self.book = _book(config, paths, self.senses.simulated)
         self.cache = _cache(config, paths)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.backends.ceilings import WARM_SHARE, Kernel, Swept, kernels, sweep
+from edge_rt.backends.ceilings import WARM_SHARE, RooflineKernel, Swept, kernels, sweep
 
 
 def test_kernels_go_from_memory_to_processor() -> None:
@@ -55,7 +55,7 @@ class Clock:
 
 def test_what_warms_up_does_not_count() -> None:
     clock = Clock(0.5, 0.2, 0.1, 0.4)  # 0.3 s to warm up: the first call
-    begin, end = sweep([Kernel("one", clock.run, 10.0, 40.0)], 1.0, clock)
+    begin, end = sweep([RooflineKernel("one", clock.run, 10.0, 40.0)], 1.0, clock)
     assert begin == "one"
     assert isinstance(end, Swept)
     calls = 4  # 0.2, 0.1, 0.4, 0.4: then a second is over
@@ -68,7 +68,7 @@ def test_what_warms_up_does_not_count() -> None:
 
 def test_a_slow_kernel_runs_at_least_once() -> None:
     clock = Clock(100.0)
-    _, end = sweep([Kernel("slow", clock.run, 10.0, 40.0)], 0.1, clock)
+    _, end = sweep([RooflineKernel("slow", clock.run, 10.0, 40.0)], 0.1, clock)
     assert isinstance(end, Swept)
     assert (end.flop, end.seconds) == (10.0, 100.0)
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from edge_rt.decoding.distribution import View
-from edge_rt.decoding.gate import Gate, Verdict, Writer
+from edge_rt.decoding.distribution import LogitsView
+from edge_rt.decoding.gate import Gate, GateVerdict, Writer
 
 VOCAB = 64  # so that entropies go up to ln 64 = 4.16 nats
 SURER = 0.8  # the large model's entropy, of the small one's
@@ -23,14 +23,14 @@ def _slopes() -> tuple[np.ndarray, np.ndarray]:
     return -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1), slopes
 
 
-def seen(nats: float) -> View:
+def seen(nats: float) -> LogitsView:
     """What a model makes of a token of that entropy."""
     entropies, slopes = _slopes()
     slope = float(np.interp(nats, entropies, slopes))
-    return View((-slope * np.arange(VOCAB)).astype(np.float32))
+    return LogitsView((-slope * np.arange(VOCAB)).astype(np.float32))
 
 
-def judged(gate: Gate, writer: Writer, view: View) -> Verdict:
+def judged(gate: Gate, writer: Writer, view: LogitsView) -> GateVerdict:
     """What is to be done where that is what `writer` makes of the next token."""
     look = gate.looks(writer)
     return gate.judge(writer, 0.0 if look is None else look(view))
@@ -79,5 +79,5 @@ def share(writers: list[Writer]) -> float:
     return writers.count("large") / len(writers)
 
 
-def _of(writer: Writer, nats: float) -> View:
+def _of(writer: Writer, nats: float) -> LogitsView:
     return seen(nats * SURER if writer == "large" else nats)

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from edge_rt.decoding.distribution import DoubtMeter, View
+from edge_rt.decoding.distribution import DoubtMeter, LogitsView
 from edge_rt.decoding.params import Doubt
 
 
-def seen(*probabilities: float) -> View:
+def seen(*probabilities: float) -> LogitsView:
     with np.errstate(divide="ignore"):
-        return View(np.log(np.array(probabilities, np.float32)))
+        return LogitsView(np.log(np.array(probabilities, np.float32)))
 
 
 def test_it_is_the_most_at_one_of_the_first_tokens() -> None:
@@ -35,7 +35,7 @@ def test_it_is_the_most_at_one_of_the_first_tokens() -> None:
 def test_the_margin_is_between_the_two_likeliest() -> None:
     assert seen(0.1, 0.6, 0.3).margin == pytest.approx(0.3)
     assert seen(1.0).margin == 1.0
-    assert View(np.array([np.nan, 0.0], np.float32)).margin == 1.0
+    assert LogitsView(np.array([np.nan, 0.0], np.float32)).margin == 1.0
 
 
 def test_the_score_grows_with_doubt() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.decoding.distribution import Logits
-from edge_rt.decoding.drafts import Acceptance, Exact, Kept, Relaxed
+from edge_rt.decoding.drafts import Exact, Relaxed, VerifiedToken
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 
@@ -44,10 +44,12 @@ def alone(seed: int, sampler: Sampler) -> list[int]:
     return text
 
 
-def drafted(rule: Acceptance, seed: int, sampler: Sampler, small: int, most: int) -> list[Kept]:
+def drafted(
+    rule: Exact | Relaxed, seed: int, sampler: Sampler, small: int, most: int
+) -> list[VerifiedToken]:
     """An answer of the toy model `seed`, drafted by the toy model `small`."""
     text: list[int] = []
-    kept: list[Kept] = []
+    kept: list[VerifiedToken] = []
     while len(text) < LENGTH:
         draft: list[int] = []
         for ahead in range(most):
@@ -92,7 +94,7 @@ def test_guesses_agree_more_often_than_independent_draws_would() -> None:
 
 
 @pytest.mark.parametrize("rule", [Exact(), Relaxed(0.5)])
-def test_nothing_is_recorded_before_it_is_asked_for(rule: Acceptance) -> None:
+def test_nothing_is_recorded_before_it_is_asked_for(rule: Exact | Relaxed) -> None:
     sampler, twin = (Sampler(Sampling(), seed=5) for _ in range(2))
     draft = [twin.guess(logits_after(0, [at]), at) for at in range(4)]
     rows = [logits_after(0, [at]) for at in range(5)]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.decoding.entropy_gates import TokenGate
-from edge_rt.decoding.gate import Verdict, Writer
+from edge_rt.decoding.gate import GateVerdict, Writer
 
 LIMIT = 0.25  # of ln(VOCAB): 1.04 nats
 
@@ -18,13 +18,15 @@ LIMIT = 0.25  # of ln(VOCAB): 1.04 nats
 @pytest.mark.parametrize(
     ("writer", "nats", "verdict"),
     [
-        ("small", 1.0, Verdict(take=True, then="small")),
-        ("small", 1.1, Verdict(take=False, then="large")),
-        ("large", 1.1, Verdict(take=True, then="large")),
-        ("large", 1.0, Verdict(take=True, then="small")),
+        ("small", 1.0, GateVerdict(take=True, then="small")),
+        ("small", 1.1, GateVerdict(take=False, then="large")),
+        ("large", 1.1, GateVerdict(take=True, then="large")),
+        ("large", 1.0, GateVerdict(take=True, then="small")),
     ],
 )
-def test_who_writes_this_token_and_the_next(writer: Writer, nats: float, verdict: Verdict) -> None:
+def test_who_writes_this_token_and_the_next(
+    writer: Writer, nats: float, verdict: GateVerdict
+) -> None:
     gate = TokenGate(LIMIT)
     assert judged(gate, writer, seen(nats)) == verdict
     assert gate.measure == pytest.approx(nats / math.log(VOCAB), rel=0.01)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gate_help import judged, seen, written
 
-from edge_rt.decoding.distribution import View
+from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.step_gate import StepGate
 
 HARD, EASY = 2.0, 0.1
@@ -32,10 +32,10 @@ def test_the_measure_is_the_entropy_of_the_twenty_likeliest() -> None:
     logits = np.zeros(1000, np.float32)
     logits[:20] = 10.0
     gate = StepGate(1.0)
-    judged(gate, "small", View(logits))
+    judged(gate, "small", LogitsView(logits))
     assert gate.measure == pytest.approx(np.log(20.0))
     gate.took("small", b"a")
-    judged(gate, "small", View(logits))
+    judged(gate, "small", LogitsView(logits))
     assert gate.measure is None  # no glimpse within a step
 
 

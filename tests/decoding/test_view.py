@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.distribution import Logits, View
+from edge_rt.decoding.distribution import Logits, LogitsView
 
 
 def entropy(logits: np.ndarray) -> float:
@@ -23,7 +23,7 @@ def test_measures_follow_their_definitions(seed: int, vocab: int, spread: float)
     logits = np.random.default_rng(seed).normal(5, spread, vocab).astype(np.float32)
     logits[::3] = -np.inf
     logits.flags.writeable = False
-    view = View(logits)
+    view = LogitsView(logits)
     assert view.vocab == vocab
     assert view.entropy == pytest.approx(entropy(logits), rel=1e-4, abs=1e-5)
     likeliest = 1.0 / np.exp(logits.astype(np.float64) - logits.max()).sum()
@@ -34,7 +34,7 @@ def test_measures_follow_their_definitions(seed: int, vocab: int, spread: float)
 
 @pytest.mark.parametrize("vocab", [1, 7, 49_152, 151_936])
 def test_equal_logits_are_as_unsure_as_can_be(vocab: int) -> None:
-    view = View(np.full(vocab, -3.0, np.float32))
+    view = LogitsView(np.full(vocab, -3.0, np.float32))
     assert view.entropy == pytest.approx(math.log(vocab), rel=1e-6, abs=1e-6)
     assert view.top_entropy(20) == pytest.approx(math.log(min(vocab, 20)), abs=1e-6)
 
@@ -42,7 +42,7 @@ def test_equal_logits_are_as_unsure_as_can_be(vocab: int) -> None:
 def test_one_logit_above_all_is_certainty() -> None:
     logits = np.full(1000, -np.inf, np.float32)
     logits[3] = 2.0
-    view = View(logits)
+    view = LogitsView(logits)
     assert (view.entropy, view.confidence, view.top_entropy(20)) == (0.0, 1.0, 0.0)
 
 
@@ -50,5 +50,5 @@ def test_one_logit_above_all_is_certainty() -> None:
 def test_what_is_no_distribution_is_left_to_the_sampler(bad: float) -> None:
     logits: Logits = np.full(50, -np.inf if bad == -math.inf else 0.0, np.float32)
     logits[7] = bad
-    view = View(logits)
+    view = LogitsView(logits)
     assert (view.entropy, view.confidence, view.top_entropy(20)) == (0.0, 1.0, 0.0)

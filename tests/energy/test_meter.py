@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.core.requests import Cost
-from edge_rt.engine.protocol import Finished, Share, Work
+from edge_rt.engine.protocol import EngineWork, Finished, WorkShare
 from edge_rt.engine.supervisor.failures import ExitReason
 
 IDLE_W, BUSY_W = 3.0, 8.0
@@ -36,11 +36,11 @@ def worked(house: Any, seconds: float, phase: str = "decode") -> Callable[[], No
     return happen
 
 
-def told(house: Any, begin_s: float, end_s: float, *, prefill: float = 0.0) -> Work:
+def told(house: Any, begin_s: float, end_s: float, *, prefill: float = 0.0) -> EngineWork:
     """The engine's word that it worked for this request alone; times after now."""
     busy = end_s - begin_s
-    share = Share(0, busy * prefill, busy * (1 - prefill))
-    return Work(house.now + begin_s, house.now + end_s, [share])
+    share = WorkShare(0, busy * prefill, busy * (1 - prefill))
+    return EngineWork(house.now + begin_s, house.now + end_s, [share])
 
 
 def test_a_request_pays_for_what_it_adds_to_the_board(kit: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_request_that_was_broken_off_is_booked_when_the_engine_has_told_of_it(
             await anext(events)
         assert house.book.recent(9) == []
         begin = house.now - 1.0
-        house.engine.on_work(Work(begin, house.now, [Share(1, 0.0, 1.0)]))
+        house.engine.on_work(EngineWork(begin, house.now, [WorkShare(1, 0.0, 1.0)]))
         await house.metering.finish()
         [entry] = house.book.recent(9)
         assert (entry.status, entry.completion_tokens) == ("cancelled", 1)
@@ -150,7 +150,7 @@ def test_a_request_that_was_refused_is_not_booked(kit: Any) -> None:
         house.scripts = [[RequestError("too long", param="prompt")]]
         with pytest.raises(RequestError):
             await house.answer()
-        house.engine.on_work(Work(house.now, house.now, []))
+        house.engine.on_work(EngineWork(house.now, house.now, []))
         await house.metering.finish()
         assert house.book.recent(9) == []
 
@@ -163,7 +163,7 @@ def test_what_is_lost_with_an_engine_is_booked_apart(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
         work = told(house, 0.0, 1.0)
-        later = Work(house.now + 3.5, house.now + 4.5, [Share(0, 1.0, 0.0)])
+        later = EngineWork(house.now + 3.5, house.now + 4.5, [WorkShare(0, 1.0, 0.0)])
 
         async def start() -> Any:
             if house.engine.lost.is_set():
@@ -268,7 +268,7 @@ def test_a_loss_ends_where_nobody_waits_for_the_next_engine(kit: Any) -> None:
         ]
         with pytest.raises(RequestError, match="ended the engine twice"):
             await house.answer()
-        house.engine.on_work(Work(house.now, house.now, []))
+        house.engine.on_work(EngineWork(house.now, house.now, []))
         for _ in range(8):
             await asyncio.sleep(0)
         worked(house, 60.0)()
@@ -312,7 +312,7 @@ def test_a_request_that_fails_for_good_is_booked_as_failed(kit: Any) -> None:
         house.scripts = [[kit.started(), worked(house, 1.0), work, EngineError("broken")]]
         with pytest.raises(EngineError):
             await house.answer()
-        house.engine.on_work(Work(house.now, house.now, []))
+        house.engine.on_work(EngineWork(house.now, house.now, []))
         await house.metering.finish()
         assert [entry.status for entry in house.book.recent(9)] == ["failed"]
 
@@ -341,7 +341,7 @@ def test_work_for_nobody_known_is_nobodys_and_not_the_boards_rest(kit: Any) -> N
         house.loading = True
         worked(house, 1.0)()
         house.loading = False
-        house.engine.on_work(Work(begin, house.now, [Share(77, 0.5, 0.5)]))
+        house.engine.on_work(EngineWork(begin, house.now, [WorkShare(77, 0.5, 0.5)]))
         house.senses.read(IDLE_W, 0.1)
         [day] = (await house.service.ledger(days=1, last=1)).days
         assert day.attributed_j == 0.0

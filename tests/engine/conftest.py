@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.distribution import View
+from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Gate
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.engine.kv.checkpoints import Keyed
-from edge_rt.engine.kv.prefixes import Kept
+from edge_rt.engine.kv.prefixes import PrefixTarget
 from edge_rt.engine.protocol import (
+    EngineWork,
     Generate,
     ModelSpec,
-    Share,
-    Work,
+    WorkShare,
 )
 from edge_rt.engine.scheduler.outbox import Outbox
-from edge_rt.engine.scheduler.runner import Tally
+from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
@@ -205,11 +205,11 @@ class Front(Listener):
             self.backend.batch.capacity,
             chunk,
         )
-        self.work: list[Share] = []
-        self.tally = Tally()
+        self.work: list[WorkShare] = []
+        self.tally = EngineCounters()
         self.keep_as(None)
 
-    def worked(self, work: Work) -> None:
+    def worked(self, work: EngineWork) -> None:
         super().worked(work)
         self.work += work.shares
 
@@ -220,7 +220,7 @@ class Front(Listener):
 
     def keep_as(
         self,
-        kept: Kept | None,
+        kept: PrefixTarget | None,
         keyed: Keyed | None = None,
     ) -> None:
         """Have beginnings of prompts kept, and answers over the engine's end."""
@@ -230,7 +230,7 @@ class Front(Listener):
             self.hear,
             self.tally,
             self.clock,
-            Outbox(self.hear, 0.0),
+            outbox=Outbox(self.hear, 0.0),
             kept=kept,
             keyed=keyed,
         )
@@ -290,7 +290,7 @@ def by_turns(
         while True:
             logits = toy_logits([*prompt, *tokens], int(writer == "small"))
             look = gate.looks(writer)
-            verdict = gate.judge(writer, 0.0 if look is None else look(View(logits)))
+            verdict = gate.judge(writer, 0.0 if look is None else look(LogitsView(logits)))
             if not verdict.take:
                 writer = "large"
                 continue

@@ -8,13 +8,13 @@ from typing import Any
 
 from heard import Listener
 
-from edge_rt.decoding.gate import Gate, Verdict, Writer
+from edge_rt.decoding.gate import Gate, GateVerdict, Writer
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.engine.generation.factory import TextSeat
+from edge_rt.engine.generation.factory import TextSequence
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.kv.checkpoints import Checkpoints
-from edge_rt.engine.protocol import Generate, ModelSpec, Origin, SetLimits, Work
-from edge_rt.engine.scheduler.runner import Tally
+from edge_rt.engine.protocol import EngineWork, Generate, ModelOrigin, ModelSpec, SetLimits
+from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.worker.model_registry import ModelRegistry
 
 SWITCH = Mode("switch", "small", gating=Gating("token"))
@@ -28,16 +28,18 @@ class Duo(Listener):
         self, large: Any, small: Any, chunk: int = 16, checkpoints: Checkpoints | None = None
     ) -> None:
         super().__init__()
-        self.tally = Tally()
+        self.tally = EngineCounters()
         told = self.hear, self.tally, self.clock
         self.roster = ModelRegistry(SetLimits(1), *told, checkpoints=checkpoints)
         self.backends = {"toy": large, "small": small}
         self.spent: dict[int, float] = defaultdict(float)
         for name, backend in self.backends.items():
             sizes = backend.context, backend.sequences, backend.batch.capacity, chunk
-            self.roster.add(name, backend, ModelSpec("toy", "", *sizes, origin=Origin(name, name)))
+            self.roster.add(
+                name, backend, ModelSpec("toy", "", *sizes, origin=ModelOrigin(name, name))
+            )
 
-    def worked(self, work: Work) -> None:
+    def worked(self, work: EngineWork) -> None:
         super().worked(work)
         for share in work.shares:
             self.spent[share.id] += share.prefill_s + share.decode_s
@@ -54,7 +56,7 @@ class Duo(Listener):
     def step(self) -> None:
         """What the decode loop does in an iteration."""
         for scheduler in self.roster.able():
-            self.roster.step(scheduler, brief=False)
+            scheduler.step(brief=False)
             self.check()
 
     @property
@@ -81,20 +83,20 @@ class Duo(Listener):
             if scheduler is not None:
                 assert [s.tokens for s in scheduler.pool._all] == backend.held
         for answer in self.answers():
-            for seat in answer.seats:
-                whole = [*seat.text, *seat.draft]
-                assert seat.held.busy
-                assert seat.held.tokens == whole[: len(seat.held.tokens)]
-                self._check_text(answer, seat)
+            for sequence in answer.sequences:
+                whole = [*sequence.text, *sequence.draft]
+                assert sequence.held.busy
+                assert sequence.held.tokens == whole[: len(sequence.held.tokens)]
+                self._check_text(answer, sequence)
 
-    def _check_text(self, answer: Generation, seat: Any) -> None:
-        if not isinstance(seat, TextSeat):
-            written = [token for _, token in answer.authors.written()]
-            assert seat.text == [*seat.prompt, *written]
+    def _check_text(self, answer: Generation, sequence: Any) -> None:
+        if not isinstance(sequence, TextSequence):
+            written = [token for _, token in answer.provenance.written()]
+            assert sequence.text == [*sequence.prompt, *written]
             return
-        said = b"".join(s.backend.piece(token) for s, token in answer.authors.written())
-        known = b"".join(map(seat.backend.piece, seat.text[len(seat.prompt) :]))
-        whole = known + bytes(seat._tail)
+        said = b"".join(s.backend.piece(token) for s, token in answer.provenance.written())
+        known = b"".join(map(sequence.backend.piece, sequence.text[len(sequence.prompt) :]))
+        whole = known + bytes(sequence._tail)
         assert whole.decode(errors="replace") == said.decode(errors="replace")
 
     def check_free(self) -> None:
@@ -113,14 +115,14 @@ class Script(Gate):
 
     threshold = 0.0
 
-    def __init__(self, verdicts: Sequence[Verdict], opens: Writer = "small") -> None:
+    def __init__(self, verdicts: Sequence[GateVerdict], opens: Writer = "small") -> None:
         self.opens = opens
         self.took_by: list[Writer] = []
         self.pieces = b""
         self.judged = 0
         self._verdicts = verdicts
 
-    def judge(self, writer: Writer, seen: float) -> Verdict:
+    def judge(self, writer: Writer, seen: float) -> GateVerdict:
         verdict = self._verdicts[self.judged % len(self._verdicts)]
         self.judged += 1
         return verdict._replace(take=verdict.take or writer == "large")

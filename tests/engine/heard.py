@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_rt.decoding.params import Made, TokenLogprob
-from edge_rt.engine.protocol import Failed, Finished, Started, Step, Work
+from edge_rt.engine.protocol import EngineWork, Failed, Finished, Started, StepOutput
 
 
 @dataclass
@@ -56,16 +56,16 @@ class Listener:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.events: list[Started | Step | Finished | Failed] = []
+        self.events: list[Started | StepOutput | Finished | Failed] = []
         self.heard: dict[int, Heard] = defaultdict(Heard)
 
     def clock(self) -> float:
         self.now += 0.001
         return self.now
 
-    def hear(self, event: Started | Step | Finished | Failed) -> None:
+    def hear(self, event: Started | StepOutput | Finished | Failed) -> None:
         self.events.append(event)
-        if not isinstance(event, Step):
+        if not isinstance(event, StepOutput):
             self.heard[event.id].take(event)
             return
         for delta in event.deltas:
@@ -82,7 +82,7 @@ class Listener:
         if event.work is not None:
             self.worked(event.work)
 
-    def worked(self, work: Work) -> None:
+    def worked(self, work: EngineWork) -> None:
         """A span is never shared out more than once."""
         assert work.begin_s <= work.end_s
         spent = [share.prefill_s + share.decode_s for share in work.shares]

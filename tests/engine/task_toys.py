@@ -14,15 +14,15 @@ from edge_rt.engine.protocol import (
     Embed,
     Embedded,
     Failed,
-    Infer,
     Inferred,
     ModelSpec,
-    Share,
+    RunTensors,
     Started,
-    Step,
+    StepOutput,
+    WorkShare,
 )
 from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
-from edge_rt.engine.scheduler.runner import Tally
+from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.scheduler.tasks import TensorScheduler
 
 BEGIN, END = 1, 2  # control tokens around a text
@@ -121,16 +121,16 @@ class Told:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.tally = Tally()
+        self.tally = EngineCounters()
         self.events: list[Any] = []
-        self.shares: list[Share] = []
+        self.shares: list[WorkShare] = []
         self.started: dict[int, Started] = {}
         self.ended: dict[int, Embedded | Inferred | Failed] = {}
         self._until_s = 0.0
 
     def hear(self, event: Any) -> None:
         self.events.append(event)
-        if isinstance(event, Step):
+        if isinstance(event, StepOutput):
             work = event.work
             assert work is not None
             assert self._until_s <= work.begin_s <= work.end_s, "spans do not overlap"
@@ -187,4 +187,4 @@ class InferFront(Told):
         self.scheduler = TensorScheduler(self.backend, self.hear, self.tally, self.clock, 0.0)
 
     def submit(self, id: int, **tensors: Any) -> None:
-        self.scheduler.submit(Infer(id, "toy", tensors))
+        self.scheduler.submit(RunTensors(id, "toy", tensors))

@@ -34,9 +34,9 @@ from edge_rt.engine.protocol import (
     Finished,
     Generate,
     Hello,
-    Load,
     Loaded,
     LoadFailed,
+    LoadModel,
     ModelSpec,
     Ping,
     Pong,
@@ -44,12 +44,12 @@ from edge_rt.engine.protocol import (
     SetLimits,
     Shutdown,
     Started,
-    Step,
+    StepOutput,
     Timings,
     ToEngine,
     ToFront,
-    Unload,
     Unloaded,
+    UnloadModel,
 )
 
 SPEC = ModelSpec("toy", "x", 96, 3)
@@ -127,8 +127,8 @@ def make_two(id: int) -> Generate:
     return Generate(id, "toy", [5], False, Sampling(), 4, n=2)
 
 
-def step(id: int, text: str, index: int = 0) -> Step:
-    return Step([Delta(id, index, text, [1])])
+def step(id: int, text: str, index: int = 0) -> StepOutput:
+    return StepOutput([Delta(id, index, text, [1])])
 
 
 def start(coroutine: Any) -> asyncio.Task:
@@ -219,7 +219,7 @@ async def test_events_come_in_order_until_every_answer_ended(
     id = (await engine.next()).id
     said = [
         Started(id, 1, 0),
-        Step([Delta(id, 0, "a", [1]), Delta(id, 1, "b", [2])]),
+        StepOutput([Delta(id, 0, "a", [1]), Delta(id, 1, "b", [2])]),
         Finished(id, 1, "stop", TIMINGS),
         step(id, "c"),
         Finished(id, 0, "length", TIMINGS),
@@ -278,7 +278,7 @@ async def test_requests_share_the_connection_without_mixing(
     tasks = [start(listed(client.generate(make))) for _ in range(3)]
     ids = [(await engine.next()).id for _ in tasks]
     assert len(set(ids)) == 3
-    engine.say(Step([Delta(id, 0, f"text {id}", [1]) for id in ids]))
+    engine.say(StepOutput([Delta(id, 0, f"text {id}", [1]) for id in ids]))
     engine.say(*(Finished(id, 0, "stop", TIMINGS) for id in reversed(ids)))
     texts = [(await task)[0].text for task in tasks]
     assert texts == [f"text {id}" for id in ids]
@@ -406,14 +406,14 @@ async def test_an_engine_that_ends_by_force_when_told_to_stop_is_not_lost(
 @with_engine
 async def test_load_and_unload(client: EngineClient, engine: Engine) -> None:
     loading = start(client.load("toy", SPEC))
-    assert await engine.next() == Load("toy", SPEC)
+    assert await engine.next() == LoadModel("toy", SPEC)
     assert client.loading
     loaded = Loaded("toy", 0.5, 39, 96, 2)
     engine.say(Loaded("other", 0.1, 1, 1, 1), loaded)
     assert await loading == loaded
     assert not client.loading
     unloading = start(client.unload("toy"))
-    assert await engine.next() == Unload("toy")
+    assert await engine.next() == UnloadModel("toy")
     engine.say(Unloaded("toy"))
     await unloading
 
@@ -464,7 +464,7 @@ async def test_losing_the_engine_ends_everything_under_way(
         start(client.ping()),
     ]
     kinds = {type(await engine.next()) for _ in tasks}
-    assert kinds == {Generate, Load, Unload, Ping}
+    assert kinds == {Generate, LoadModel, UnloadModel, Ping}
     engine.die()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(result) for result in results] == [EngineLost] * 4

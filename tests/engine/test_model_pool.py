@@ -494,20 +494,20 @@ async def test_a_model_that_cannot_be_loaded_again_keeps_no_other_from_it(house:
 
 @in_house()
 async def test_an_engine_that_never_ends_a_load_is_ended(house: House) -> None:
-    condemned: list[ExitReason] = []
+    terminated: list[ExitReason] = []
 
-    def condemn(fate: ExitReason) -> None:
-        condemned.append(fate)
+    def terminate(fate: ExitReason) -> None:
+        terminated.append(fate)
         house.engine.errors = [EngineLost("gone")]
         house.engine.gate.set()
 
-    house.engine.condemn = condemn
+    house.engine.terminate = terminate
     house.engine.gate.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edge_rt.engine.model_pool.LOAD_S", -1e9)
         with pytest.raises(EngineLost):
             await house.touch("a")
-    assert "loading a" in condemned[0].why
+    assert "loading a" in terminated[0].why
 
 
 @in_house()

@@ -14,7 +14,7 @@ import pytest
 
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.kv.checkpoints import Checkpoints
-from edge_rt.engine.protocol import ModelSpec, Shutdown, Step, ToEngine, Work
+from edge_rt.engine.protocol import EngineWork, ModelSpec, Shutdown, StepOutput, ToEngine
 from edge_rt.engine.worker.worker import Worker
 
 ENDLESS = 10**6  # tokens of context
@@ -144,5 +144,5 @@ class Stage:
         """When they were heard."""
         return [heard.time_s for heard in self.heard if isinstance(heard.message, kind)]
 
-    def spans(self) -> list[Work]:
-        return [step.work for step in self.all(Step) if step.work is not None]
+    def spans(self) -> list[EngineWork]:
+        return [step.work for step in self.all(StepOutput) if step.work is not None]

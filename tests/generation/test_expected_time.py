@@ -14,7 +14,7 @@ from edge_rt.core.errors import StoreError
 from edge_rt.core.routing import Prediction
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import Embed, Generate, Infer
+from edge_rt.engine.protocol import Embed, Generate, RunTensors
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.generation.expected_time import UNKNOWN_S, Expecting
 from edge_rt.routing.load_request import resident_name
@@ -48,9 +48,9 @@ def test_what_is_read_at_once_takes_its_time(kit: Any) -> None:
 
 def test_what_is_not_known_has_some_time(kit: Any) -> None:
     other = Generate(3, "other@0", "x", False, Sampling(), 8)
-    for request in (None, other, Embed(3, "e", ["x"]), Infer(3, "t", {})):
+    for request in (None, other, Embed(3, "e", ["x"]), RunTensors(3, "t", {})):
         assert expected_s(kit, request, 1) == UNKNOWN_S
-    assert expected_s(kit, Infer(3, "t", {}, limit_s=99.0), 0) == 99.0
+    assert expected_s(kit, RunTensors(3, "t", {}, limit_s=99.0), 0) == 99.0
 
 
 def test_an_engine_at_work_for_nobody_is_expected_to_be_quick(kit: Any) -> None:

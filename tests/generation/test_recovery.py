@@ -224,16 +224,16 @@ def test_nonsense_is_tried_in_a_new_engine_once_in_a_while(kit: Any) -> None:
         first = house.engine
         assert await house.said() == [kit.started(), kit.delta(1), kit.delta(2), kit.finished()]
         assert house.engine is not first
-        assert first.sentence is not None
-        assert "NaN" in first.sentence.why
+        assert first.termination is not None
+        assert "NaN" in first.termination.why
         second = house.engine
         house.scripts = [[nonsense]]
         with pytest.raises(EngineBroken):
             await house.answer()
-        assert second.sentence is None
+        assert second.termination is None
         house.now += RENEWED_S + 1.0
         house.scripts = [[nonsense]]
         assert await house.said() == [kit.finished()]
-        assert second.sentence is not None
+        assert second.termination is not None
 
     kit.run(run())

@@ -15,12 +15,12 @@ from edge_rt.core.requests import EmbedCall, InferCall
 from edge_rt.engine.protocol import (
     Embed,
     Embedded,
-    Infer,
+    EngineWork,
     Inferred,
+    RunTensors,
     Started,
     Tensor,
     Timings,
-    Work,
 )
 
 IDLE_W = 3.0
@@ -69,7 +69,7 @@ def test_tensors_go_the_same_way(kit: Any) -> None:
         house.scripts = [[Started(0, 0, 0), said]]
         answer, _ = await house.service.infer(InferCall("other", {"x": X}))
         [asked] = house.asked
-        assert isinstance(asked, Infer)
+        assert isinstance(asked, RunTensors)
         assert asked.tensors == {"x": X}
         assert asked.limit_s == Requests().infer_s
         assert answer == said
@@ -131,7 +131,7 @@ def test_who_does_not_wait_is_booked_as_cancelled_once_the_engine_has_told(kit: 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        house.engine.on_work(Work(house.now, house.now + 0.1, []))
+        house.engine.on_work(EngineWork(house.now, house.now + 0.1, []))
         await house.metering.finish()
         [entry] = house.book.recent(9)
         assert entry.status == "cancelled"
@@ -146,7 +146,7 @@ def test_what_the_engine_refuses_is_the_callers_and_not_booked(kit: Any) -> None
         house.scripts = [[RequestError("too long", param="input")]]
         with pytest.raises(RequestError, match="too long"):
             await embed(house)
-        house.engine.on_work(Work(house.now + 1, house.now + 1, []))
+        house.engine.on_work(EngineWork(house.now + 1, house.now + 1, []))
         await house.metering.finish()
         assert house.book.recent(9) == []
 

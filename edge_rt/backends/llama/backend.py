@@ -61,8 +61,16 @@ class LlamaBackend:
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
         self.outputs = max(outputs, sequences)
-        sizes = context, sequences, batch, self.outputs, threads
-        self._context: Any = _context(self._model, *sizes, _KV_TYPES[kv_type], flash_attention)
+        self._context: Any = _context(
+            self._model,
+            context=context,
+            sequences=sequences,
+            batch=batch,
+            outputs=self.outputs,
+            threads=threads,
+            types=_KV_TYPES[kv_type],
+            flash_attention=flash_attention,
+        )
         self._memory: Any = lib.llama_get_memory(self._context)
         self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.sequences = sequences
@@ -81,11 +89,9 @@ class LlamaBackend:
         return lib.llama_vocab_get_text(self._vocab, token)
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        """See Backend."""
         return tokenize(self._vocab, text, special=special, begins=begins)
 
     def piece(self, token: int) -> bytes:
-        """See Backend."""
         known = self._pieces.get(token)
         if known is None:
             known = self._pieces[token] = self._piece(token)
@@ -101,14 +107,12 @@ class LlamaBackend:
             room = -count
 
     def ends(self, token: int) -> bool:
-        """See Backend."""
         known = self._ends.get(token)
         if known is None:
             known = self._ends[token] = bool(lib.llama_vocab_is_eog(self._vocab, token))
         return known
 
     def forward(self) -> None:
-        """See Backend."""
         self._copied = False
         status = lib.llama_decode(self._context, self._native.filled())
         if status != 0:
@@ -116,31 +120,26 @@ class LlamaBackend:
         lib.llama_synchronize(self._context)  # a GPU is still at work when llama_decode returns
 
     def logits(self, row: int) -> NDArray[np.float32]:
-        """See Backend."""
         pointer = cast(Any, lib.llama_get_logits_ith(self._context, row))
         values: Any = self._row.from_address(ctypes.addressof(pointer.contents))
         return np.frombuffer(values, np.float32)
 
     def rewind(self, seq: int, length: int) -> bool:
-        """See Backend."""
         if lib.llama_memory_seq_rm(self._memory, seq, length, -1):
             return True
         lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
         return False
 
     def copy(self, source: int, target: int, length: int) -> bool:
-        """See Backend."""
         lib.llama_memory_seq_rm(self._memory, target, -1, -1)
         lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         self._copied = True
         return self.rewind(target, length)
 
     def saved_bytes(self, seq: int) -> int:
-        """See Backend."""
         return lib.llama_state_seq_get_size(self._context, lib.llama_seq_id(seq))
 
     def save(self, seq: int) -> bytearray:
-        """See Backend."""
         self._settle()
         whose, data = lib.llama_seq_id(seq), bytearray(self.saved_bytes(seq))
         size = lib.llama_state_seq_get_data(self._context, _bytes_of(data), len(data), whose)
@@ -149,7 +148,6 @@ class LlamaBackend:
         return data
 
     def restore(self, seq: int, data: bytes | bytearray) -> None:
-        """See Backend."""
         lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
         self._settle()
         # ctypes refuses memory that must not be written to.
@@ -179,11 +177,10 @@ class LlamaBackend:
         self._copied = False
 
     def set_threads(self, threads: int) -> None:
-        """See Backend."""
         lib.llama_set_n_threads(self._context, threads, threads)
 
     def close(self) -> None:
-        """See Backend. A closed backend may be closed again."""
+        """Free all its memory; may be called again."""
         if self._context is not None:
             lib.llama_free(self._context)
             lib.llama_model_free(self._model)
@@ -196,6 +193,7 @@ def _bytes_of(data: bytearray) -> Any:
 
 def _context(
     model: Any,
+    *,
     context: int,
     sequences: int,
     batch: int,

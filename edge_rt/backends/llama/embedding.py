@@ -47,11 +47,9 @@ class LlamaEmbedding:
         self.marks = self._marks()
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """See Vocabulary."""
         return tokenize(self._vocab, text, special=special)
 
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """See EmbeddingBackend."""
         self._batch.clear()
         for seq, tokens in enumerate(inputs):
             self._batch.add(seq, 0, tokens, want=len(tokens))  # pooling sees only such rows
@@ -63,11 +61,10 @@ class LlamaEmbedding:
         return np.stack([self._vector(seq) for seq in range(len(inputs))])
 
     def set_threads(self, threads: int) -> None:
-        """See EmbeddingBackend."""
         lib.llama_set_n_threads(self._context, threads, threads)
 
     def close(self) -> None:
-        """See Vocabulary. A closed one may be closed again."""
+        """Free all its memory; may be called again."""
         if self._context is not None:
             lib.llama_free(self._context)
             lib.llama_model_free(self._model)

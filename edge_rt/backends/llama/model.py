@@ -154,11 +154,10 @@ class LlamaVocabulary:
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        """See PromptVocabulary."""
         return tokenize(self._vocab, text, special=special, begins=begins)
 
     def close(self) -> None:
-        """See Vocabulary. A closed one may be closed again."""
+        """Free all its memory; may be called again."""
         if self._model is not None:
             lib.llama_model_free(self._model)
             self._model = None

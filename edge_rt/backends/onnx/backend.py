@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
 from edge_rt.backends.onnx.kv import KvCache, KvShape
-from edge_rt.backends.onnx.passes import Growth, Pass, passes
+from edge_rt.backends.onnx.passes import Growth, OnnxPass, passes
 from edge_rt.backends.onnx.session import OnnxSession, bind
-from edge_rt.backends.onnx.vocabulary import LanguageCard, OnnxVocabulary, read_card
+from edge_rt.backends.onnx.vocabulary import OnnxCard, OnnxVocabulary, read_card
 from edge_rt.core.errors import EngineError, ModelFileError
 
 GROWTH_BYTES = 256 * 1024 * 1024  # beyond what its working memory may take
@@ -50,7 +50,7 @@ class OnnxBackend:
         least; see OnnxSession for `providers`. Raises ModelFileError.
 
         When `held`, the bytes that the process holds but for mapped files, grew by more than
-        `growth_bytes` in passes, the session is made anew. KV and what one pass may need do not
+        `growth_bytes` in passes, a new session is made. KV and what one pass may need do not
         count.
         """
         card = read_card(path)
@@ -76,21 +76,17 @@ class OnnxBackend:
     # --- text
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        """See Backend."""
         return self._vocabulary.tokenize(text, special=special, begins=begins)
 
     def piece(self, token: int) -> bytes:
-        """See Backend."""
         return self._vocabulary.piece(token)
 
     def ends(self, token: int) -> bool:
-        """See Backend."""
         return self._vocabulary.ends(token)
 
     # --- passes
 
     def forward(self) -> None:
-        """See Backend."""
         todo = list(passes(self.batch))
         for one in todo:
             self._check_place(one)
@@ -101,10 +97,9 @@ class OnnxBackend:
                 self._run(one)
 
     def logits(self, row: int) -> NDArray[np.float32]:
-        """See Backend."""
         return self._logits[self._row_of[row]]
 
-    def _check_place(self, one: Pass) -> None:
+    def _check_place(self, one: OnnxPass) -> None:
         for slot in range(one.count):
             seq, begin = one.first + slot, int(self.batch.pos[one.rows[slot * one.length]])
             held = self._kv.lengths[seq]
@@ -115,7 +110,7 @@ class OnnxBackend:
                 )
 
     def _refresh(self) -> None:
-        """Make the session anew where its threads are to be others, or its memory less."""
+        """Make a new session where its number of threads changes or its memory grew too much."""
         session, over = self._session, self._growth.bytes > self._bound
         if session.open and session.threads == self._threads and not over:
             return
@@ -130,7 +125,7 @@ class OnnxBackend:
         if len(wanted) > len(self._logits):
             self._logits = np.zeros((len(wanted), self.vocab), np.float32)
 
-    def _run(self, one: Pass) -> None:
+    def _run(self, one: OnnxPass) -> None:
         batch, at = self.batch, len(self._row_of)
         wanted = np.flatnonzero(batch.want[one.rows])
         past = batch.pos[one.rows[:: one.length]]
@@ -149,7 +144,7 @@ class OnnxBackend:
             self._kv.extend(one.first + slot, length)
 
     def _binding(self, first: int, count: int) -> Any:
-        """A binding with the KV of `count` slots; the rest is bound anew by every pass."""
+        """A binding with the KV of `count` slots; every pass binds the rest."""
         binding = self._bindings.pop((first, count), None) or self._bound_kv(first, count)
         self._bindings[first, count] = binding
         if len(self._bindings) > _BINDINGS:
@@ -169,40 +164,35 @@ class OnnxBackend:
     # --- sequences
 
     def rewind(self, seq: int, length: int) -> bool:
-        """See Backend."""
         self._kv.lengths[seq] = min(length, self._kv.lengths[seq])
         return True
 
     def copy(self, source: int, target: int, length: int) -> bool:
-        """See Backend."""
         self._kv.copy(source, target, min(length, self._kv.lengths[source]))
         return True
 
     def saved_bytes(self, seq: int) -> int:
-        """See Backend."""
         return self._kv.saved_bytes(seq)
 
     def save(self, seq: int) -> bytes:
-        """See Backend."""
         return self._kv.save(seq)
 
     def restore(self, seq: int, data: bytes | bytearray) -> None:
-        """See Backend."""
         self._kv.restore(seq, data)
 
     def set_threads(self, threads: int) -> None:
-        """See Backend. Another number than before makes the next pass wait for a new session."""
+        """Use `threads` threads; another number makes the next pass wait for a new session."""
         self._threads = threads
 
     def close(self) -> None:
-        """See Backend. A closed backend may be closed again."""
+        """Free all its memory; may be called again."""
         self._bindings.clear()
         self._kv.close()
         self._logits = np.zeros((0, self.vocab), np.float32)
         self._session.close()
 
 
-def _check(session: OnnxSession, card: LanguageCard, path: Path) -> None:
+def _check(session: OnnxSession, card: OnnxCard, path: Path) -> None:
     """ModelFileError when the graph is not one of the card, or lacks what a pass is told."""
     nodes = {node.name: node for node in (*session.inputs, *session.outputs)}
     caches = [f"{kind}_{layer}" for layer in range(card.layers) for kind in ("key", "value")]

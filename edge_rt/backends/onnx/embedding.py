@@ -54,12 +54,10 @@ class OnnxEmbedding:
         self.marks = _marks(self._tokenizer)
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """See Vocabulary."""
         self._tokenizer.encode_special_tokens = not special
         return self._tokenizer.encode(text).ids
 
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """See EmbeddingBackend."""
         tokens, mask = _padded(inputs)
         fed = {_TOKENS: tokens, _MASK: mask, _TYPES: np.zeros_like(tokens)}
         try:
@@ -72,11 +70,10 @@ class OnnxEmbedding:
         return _pooled(found.astype(np.float32, copy=False), mask, self._pooling)
 
     def set_threads(self, threads: int) -> None:
-        """See EmbeddingBackend."""
         self._threads = threads
 
     def close(self) -> None:
-        """See Vocabulary. A closed one may be closed again."""
+        """Free all its memory; may be called again."""
         self._session.close()
 
 

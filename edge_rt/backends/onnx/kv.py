@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,34 +48,10 @@ class KvShape:
         return self.kv_heads * self.context * self.head_dim * _F32
 
 
-class Buffers(Protocol):
-    """Where the numbers are: two buffers a layer, keys before values."""
-
-    device: str  # as onnxruntime names it
-
-    def __len__(self) -> int: ...
-
-    def address(self, index: int) -> int:
-        """Where buffer `index` begins."""
-        ...
-
-    def get(self, index: int) -> Buffer:
-        """Buffer `index` as numpy sees it, perhaps a copy."""
-        ...
-
-    def put(self, index: int, buffer: Buffer) -> None:
-        """Make the changes to what `get` gave."""
-        ...
-
-    def close(self) -> None:
-        """Free them."""
-        ...
-
-
 class HostBuffers:
-    """Buffers in memory whose pages are taken as they are written to."""
+    """Two buffers a layer, keys before values; memory is taken as its pages are written to."""
 
-    device = "cpu"
+    device = "cpu"  # as onnxruntime names it
 
     def __init__(self, shape: KvShape) -> None:
         size = shape.token_bytes * shape.context * shape.sequences
@@ -90,23 +66,23 @@ class HostBuffers:
         return len(self._arrays)
 
     def address(self, index: int) -> int:
-        """See Buffers."""
+        """The address at which buffer `index` begins."""
         return self._arrays[index].ctypes.data
 
     def get(self, index: int) -> Buffer:
-        """See Buffers: no copy."""
+        """Buffer `index` as numpy sees it, no copy."""
         return self._arrays[index]
 
     def put(self, index: int, buffer: Buffer) -> None:
-        """See Buffers: they are made already."""
+        """Do nothing: `get` gives the buffer itself."""
 
     def close(self) -> None:
-        """See Buffers."""
+        """Free the buffers."""
         self._arrays.clear()
 
 
 class DeviceBuffers:
-    """Buffers in a device's memory. Whole buffers travel when a sequence is copied or saved."""
+    """The same in a device's memory: whole buffers travel when a sequence is copied or saved."""
 
     def __init__(self, shape: KvShape, device: str) -> None:
         self.device = device
@@ -120,19 +96,19 @@ class DeviceBuffers:
         return len(self._values)
 
     def address(self, index: int) -> int:
-        """See Buffers."""
+        """The address at which buffer `index` begins."""
         return self._values[index].data_ptr()
 
     def get(self, index: int) -> Buffer:
-        """See Buffers: a copy."""
+        """A copy of buffer `index`."""
         return self._values[index].numpy().copy()
 
     def put(self, index: int, buffer: Buffer) -> None:
-        """See Buffers."""
+        """Write back a copy that `get` gave."""
         self._values[index].update_inplace(buffer)
 
     def close(self) -> None:
-        """See Buffers."""
+        """Free the buffers."""
         self._values.clear()
 
 
@@ -142,7 +118,7 @@ class KvCache:
     def __init__(self, shape: KvShape, device: str = "cpu") -> None:
         """`device` is the one that the passes run on."""
         self.shape = shape
-        self.buffers: Buffers = (
+        self.buffers: HostBuffers | DeviceBuffers = (
             HostBuffers(shape) if device == "cpu" else DeviceBuffers(shape, device)
         )
         self.lengths = [0] * shape.sequences  # tokens held

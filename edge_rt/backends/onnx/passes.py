@@ -46,7 +46,7 @@ Ints = NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True)
-class Pass:
+class OnnxPass:
     """`length` new tokens each for the `count` sequences from `first` on.
 
     `rows` are those of the batch, all of one sequence before those of the next. Attention takes
@@ -59,7 +59,7 @@ class Pass:
     rows: Ints
 
 
-def passes(batch: Batch) -> Iterator[Pass]:
+def passes(batch: Batch) -> Iterator[OnnxPass]:
     """Pieces of prompts one by one, then single tokens, those of neighbours together."""
     alone: list[tuple[int, int]] = []  # sequence and row
     for begin, end in _runs(batch.seq[: batch.size]):
@@ -67,10 +67,10 @@ def passes(batch: Batch) -> Iterator[Pass]:
         if end - begin == 1:
             alone.append((seq, begin))
         else:
-            yield Pass(seq, 1, end - begin, np.arange(begin, end))
+            yield OnnxPass(seq, 1, end - begin, np.arange(begin, end))
     alone.sort()
     for group in _neighbours(alone):
-        yield Pass(group[0][0], len(group), 1, np.array([row for _, row in group]))
+        yield OnnxPass(group[0][0], len(group), 1, np.array([row for _, row in group]))
 
 
 def _runs(seq: NDArray[np.int32]) -> Iterator[tuple[int, int]]:

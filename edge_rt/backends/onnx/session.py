@@ -1,4 +1,4 @@
-"""An onnxruntime session that can be made anew between two passes.
+"""An onnxruntime session that can be replaced between two passes.
 
 onnxruntime fixes the number of threads when a session is made, so another number means another
 session, whose weights are mapped and packed again: a few passes' worth of time. Two sessions at
@@ -95,7 +95,7 @@ class OnnxSession:
             self.renew(threads)
 
     def renew(self, threads: int) -> None:
-        """Make the session anew and give back what memory the old one held.
+        """Replace the session and give back the memory that the old one held.
 
         Bindings of the old one are of no use and must be gone. EngineError when it cannot be made.
         """

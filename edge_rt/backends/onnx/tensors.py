@@ -42,7 +42,6 @@ class OnnxTensors:
             _dtype(node, path)
 
     def check(self, tensors: Mapping[str, LooseArray]) -> dict[str, NDArray[Any]]:
-        """See TensorBackend."""
         if len(self._inputs) == 1 and list(tensors) == [""]:
             tensors = {next(iter(self._inputs)): tensors[""]}
         if "" in tensors:
@@ -61,7 +60,6 @@ class OnnxTensors:
     def run(
         self, inputs: Mapping[str, NDArray[Any]], watched: Watched = unwatched
     ) -> dict[str, NDArray[Any]]:
-        """See TensorBackend."""
         try:
             found = self._session.compute(
                 self._outputs, inputs, threads=self._threads, watched=watched
@@ -78,11 +76,10 @@ class OnnxTensors:
         return {name: np.asarray(value) for name, value in zip(self._outputs, found, strict=True)}
 
     def set_threads(self, threads: int) -> None:
-        """See TensorBackend."""
         self._threads = threads
 
     def close(self) -> None:
-        """See TensorBackend. A closed one may be closed again."""
+        """Free all its memory; may be called again."""
         self._session.close()
 
     def _known(self) -> str:

@@ -12,7 +12,7 @@ from edge_rt.backends.base import fingerprint, going_on
 from edge_rt.core.errors import ModelFileError
 
 
-class LanguageCard(msgspec.Struct, frozen=True, kw_only=True):
+class OnnxCard(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a card that running the model needs; sizes in tokens or numbers as named."""
 
     kind: str
@@ -27,13 +27,13 @@ class LanguageCard(msgspec.Struct, frozen=True, kw_only=True):
     end_ids: list[int] = []
 
 
-def read_card(graph: Path) -> LanguageCard:
+def read_card(graph: Path) -> OnnxCard:
     """The card beside `graph`; ModelFileError if it is not that of a language model."""
     path = graph.with_name("model.json")
     if path.is_fifo():  # reading would wait for the writer of a FIFO
         raise ModelFileError(f"{path}: not a regular file")
     try:
-        card = msgspec.json.decode(path.read_bytes(), type=LanguageCard)
+        card = msgspec.json.decode(path.read_bytes(), type=OnnxCard)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelFileError(f"cannot read {path}: {error}") from error
     if card.kind != "language":
@@ -51,7 +51,7 @@ _SPACE = "\u2581"  # how SentencePiece writes a space
 class OnnxVocabulary:
     """Reads tokenizer.json beside the graph; see PromptVocabulary for the methods' contract."""
 
-    def __init__(self, graph: Path, card: LanguageCard | None = None) -> None:
+    def __init__(self, graph: Path, card: OnnxCard | None = None) -> None:
         """For the model at `graph`; `card` spares reading it again.
 
         Raises ModelFileError, with the library's own words, when it cannot be loaded.
@@ -70,7 +70,6 @@ class OnnxVocabulary:
         self.fingerprint: str = fingerprint(texts)
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        """See PromptVocabulary."""
         self._tokenizer.encode_special_tokens = not special
         if not begins:
             return going_on(self._cut, text)
@@ -83,7 +82,6 @@ class OnnxVocabulary:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def piece(self, token: int) -> bytes:
-        """See Backend."""
         known = self._pieces.get(token)
         if known is None:
             known = self._pieces[token] = self._piece(token)
@@ -101,11 +99,10 @@ class OnnxVocabulary:
         return bytes.fromhex(byte[1]) if byte else text.replace(_SPACE, " ").encode()
 
     def ends(self, token: int) -> bool:
-        """See Backend."""
         return token in self._ends
 
     def close(self) -> None:
-        """See Vocabulary: nothing but Python's memory is held."""
+        """Do nothing: it holds no memory but Python's."""
 
 
 def load_tokenizer(graph: Path) -> Tokenizer:

@@ -5,51 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from edge_rt.decoding.distribution import Logits, View
-from edge_rt.decoding.drafts import Acceptance, Lookup, confidence
+from edge_rt.decoding.distribution import Logits, LogitsView
+from edge_rt.decoding.draft_length import DraftLength
+from edge_rt.decoding.drafts import Exact, Lookup, Relaxed, confidence
 from edge_rt.decoding.experience import CLOSE, PassTimes
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
 
 Guesses = Generator[ModelSequence, None, list[int]]
-"""Says which seat is to read next, and in the end how the text may go on."""
-
-
-class Length(Protocol):
-    """Decides how long drafts are; see DraftLength."""
-
-    def begins(self, behind: int, left: float) -> bool: ...
-
-    def adds(self, confidences: Sequence[float], guess: float) -> bool: ...
-
-    def goes_on(self, confidences: Sequence[float]) -> bool: ...
-
-    def cut(self, confidences: Sequence[float]) -> int: ...
-
-    def verified(self, confidences: Sequence[float], accepted: int) -> None: ...
+"""Says which sequence is to read next, and in the end how the text may go on."""
 
 
 class Always:
-    """Drafts are as long as they may be."""
+    """In place of DraftLength: drafts are as long as they may be."""
 
     def begins(self, behind: int, left: float) -> bool:
-        """See DraftLength."""
         return True
 
     def adds(self, confidences: Sequence[float], guess: float) -> bool:
-        """See DraftLength."""
         return True
 
     def goes_on(self, confidences: Sequence[float]) -> bool:
-        """See DraftLength."""
         return True
 
     def cut(self, confidences: Sequence[float]) -> int:
-        """See DraftLength."""
         return len(confidences)
 
     def verified(self, confidences: Sequence[float], accepted: int) -> None:
-        """See DraftLength."""
+        """Learn nothing."""
 
 
 class Source(Protocol):
@@ -67,69 +50,74 @@ class Source(Protocol):
 class LookupSource:
     """What followed the last time that the text ran like this."""
 
-    def __init__(self, seat: ModelSequence, length: Length) -> None:
-        self._seat = seat
+    def __init__(self, sequence: ModelSequence, length: DraftLength | Always) -> None:
+        self._sequence = sequence
         self._length = length
         self._lookup = Lookup()
         self._fed = 0
         self._sure: list[float] = []
 
     def draft(self, most: int, left: int) -> Guesses:
-        """See Source."""
-        text = self._seat.text
+        text = self._sequence.text
         self._lookup.feed(text[self._fed :])
         self._fed = len(text)
-        drafted = list(_to_end(self._lookup.draft(most), self._seat.backend.ends))
+        drafted = list(_to_end(self._lookup.draft(most), self._sequence.backend.ends))
         sure = [confidence(self._lookup.matched)] * len(drafted)
         self._sure = sure[: self._length.cut(sure)]
         yield from ()
         return drafted[: len(self._sure)]
 
     def verified(self, drafted: int, accepted: int) -> None:
-        """See Source."""
         self._length.verified(self._sure[:drafted], accepted)
 
 
 class ModelSource:
     """What a smaller model would write, with the random numbers of those places."""
 
-    def __init__(self, seat: ModelSequence, length: Length, times: PassTimes) -> None:
-        self._seat = seat
+    def __init__(
+        self, sequence: ModelSequence, length: DraftLength | Always, times: PassTimes
+    ) -> None:
+        self._sequence = sequence
         self._length = length
         self._times = times
         self._sure: list[float] = []
 
     def draft(self, most: int, left: int) -> Guesses:
-        """See Source."""
-        seat, sure, drafted = self._seat, self._sure, list[int]()
+        sequence, sure, drafted = self._sequence, self._sure, list[int]()
         sure.clear()
-        seat.forget_draft()
-        most = min(most, seat.backend.context - len(seat.text) - 1)
-        if most < 1 or not self._length.begins(seat.unread, left):
+        sequence.forget_draft()
+        most = min(most, sequence.backend.context - len(sequence.text) - 1)
+        if most < 1 or not self._length.begins(sequence.unread, left):
             return drafted
         while True:
-            yield seat
+            yield sequence
             self._note_time()
-            logits = seat.logits()
-            token, guess = seat.sampler.guess(logits, len(drafted)), View(logits).confidence
+            logits = sequence.logits()
+            token, guess = (
+                sequence.sampler.guess(logits, len(drafted)),
+                LogitsView(logits).confidence,
+            )
             if not self._length.adds(sure, guess):
                 return drafted
             drafted.append(token)
             sure.append(guess)
-            seat.guess(token)
-            if len(drafted) == most or seat.backend.ends(token) or not self._length.goes_on(sure):
+            sequence.guess(token)
+            if (
+                len(drafted) == most
+                or sequence.backend.ends(token)
+                or not self._length.goes_on(sure)
+            ):
                 return drafted
 
     def verified(self, drafted: int, accepted: int) -> None:
-        """See Source."""
         self._length.verified(self._sure[:drafted], accepted)
 
     def _note_time(self) -> None:
-        seat = self._seat
-        if seat.read <= CLOSE:
-            self._times.draft_took(seat.spent_s)
+        sequence = self._sequence
+        if sequence.read <= CLOSE:
+            self._times.draft_took(sequence.spent_s)
         else:
-            self._times.read_took(seat.read, seat.spent_s)
+            self._times.read_took(sequence.read, sequence.spent_s)
 
 
 def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:
@@ -152,7 +140,7 @@ class Drafting:
         self,
         answer: Generation,
         sources: Sequence[Source],
-        rule: Acceptance,
+        rule: Exact | Relaxed,
         times: PassTimes,
         *,
         most: int,
@@ -160,7 +148,7 @@ class Drafting:
         writer: ModelSequence | None = None,
     ) -> None:
         self._answer = answer
-        self._target = answer.seats[0]
+        self._target = answer.sequences[0]
         self._sources = sources
         self._rule = rule
         self._times = times
@@ -168,8 +156,7 @@ class Drafting:
         self._first = max(first, 1)
         self._writer = writer
 
-    def course(self) -> DecodingStrategy:
-        """See Course."""
+    def strategy(self) -> DecodingStrategy:
         answer, target = self._answer, self._target
         while answer.open:
             source, draft = yield from self._draft()
@@ -178,7 +165,7 @@ class Drafting:
             drafted = len(target.draft)
             self._note_time(drafted)
             accepted = self._follow()
-            answer.authors.verified(accepted, drafted - accepted)
+            answer.provenance.verified(accepted, drafted - accepted)
             if source is not None:
                 source.verified(drafted, accepted)
 
@@ -186,7 +173,7 @@ class Drafting:
         """A draft and whose it is, or else who was asked last for one."""
         source, draft, left = None, list[int](), self._answer.room
         most = min(self._most, left - 1, self._target.backend.outputs - 1)
-        written = len(self._answer.authors.tokens)
+        written = len(self._answer.provenance.tokens)
         if most < 1 or written < self._first:
             return source, draft
         for source in self._sources:

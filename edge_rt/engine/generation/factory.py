@@ -8,7 +8,7 @@ from collections.abc import Callable
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
-from edge_rt.decoding.sampler import Choice, Sampler
+from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.decoding.text import StopAutomaton, TextStream
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
@@ -24,8 +24,8 @@ from edge_rt.engine.protocol import Generate
 from edge_rt.engine.scheduler.inputs import prompt_tokens
 
 
-class TextSeat(ModelSequence):
-    """A seat beside one of another vocabulary.
+class TextSequence(ModelSequence):
+    """A sequence beside one of another vocabulary.
 
     What that one said is cut into this model's tokens when the turn comes, and only that: what a
     sequence holds is never cut anew. So turns change where both vocabularies have a border, which
@@ -40,21 +40,18 @@ class TextSeat(ModelSequence):
 
     @property
     def full(self) -> bool:
-        """See ModelSequence: what was heard may be as many tokens as bytes."""
+        """Whether the text has no room; bytes that were heard may be as many tokens."""
         return len(self.text) + len(self._tail) >= self.backend.context
 
-    def say(self, choice: Choice) -> None:
-        """See ModelSequence."""
-        super().say(choice)
+    def append(self, choice: SampledToken) -> None:
+        super().append(choice)
         self._note(self.backend.piece(choice.token))
 
-    def hear(self, token: int, piece: bytes) -> None:
-        """See ModelSequence."""
+    def append_other(self, token: int, piece: bytes) -> None:
         self._tail += piece
         self._note(piece)
 
     def catch_up(self) -> int:
-        """See ModelSequence."""
         tokens = continuation(self._tail.decode(errors="replace"), self.backend)
         self._tail.clear()
         for token in tokens:
@@ -63,7 +60,6 @@ class TextSeat(ModelSequence):
         return len(tokens)
 
     def may_leave(self, token: int | None) -> bool:
-        """See ModelSequence."""
         if self._decoder.getstate()[0]:
             return False  # within a character
         return self._line_ended if token is None else self.backend.piece(token)[:1].isspace()
@@ -96,11 +92,11 @@ def _spelt(tokens: list[int], backend: Backend) -> bytes:
     return b"".join(map(backend.piece, tokens))
 
 
-MakeSeat = Callable[[int], ModelSequence]
-"""Makes the seat of the answer with that index."""
+MakeSequence = Callable[[int], ModelSequence]
+"""Makes the sequence of the answer with that index."""
 
 
-class Placement:
+class GenerationFactory:
     """Makes the answers to requests on one model."""
 
     def __init__(self, home: Home, find: Callable[[str], Home]) -> None:
@@ -111,23 +107,23 @@ class Placement:
 
     def answers(self, request: Generate, now: float) -> list[Generation]:
         """Those that are not done; RequestError or Unavailable where they cannot be made."""
-        makers = self._seats(request)
+        makers = self._sequences(request)
         stops = StopAutomaton(request.stop)
         answers: list[Generation] = []
         for index in range(request.n):
             if index not in request.done:
-                seats = [make(index) for make in makers]
-                answer = Generation(request, index, seats, TextStream(stops), now)
+                sequences = [make(index) for make in makers]
+                answer = Generation(request, index, sequences, TextStream(stops), now)
                 if not retells(request.mode):
                     answer.resume()
                 if drafts(request.mode) and index in request.made:
                     answer.count_on(request.made[index])
                 if answer.open:
-                    answer.begin(self._modes.course(answer, fork_seed(_seed(request), index)))
+                    answer.begin(self._modes.strategy(answer, fork_seed(_seed(request), index)))
                 answers.append(answer)
         return answers
 
-    def _seats(self, request: Generate) -> list[MakeSeat]:
+    def _sequences(self, request: Generate) -> list[MakeSequence]:
         name = partner_of(request.mode)
         if name is None:
             return [_maker(request, request.prompt, self._home, ModelSequence)]
@@ -137,7 +133,7 @@ class Placement:
         kind = ModelSequence
         if partner.backend.fingerprint != self._home.backend.fingerprint:
             _refuse_tokens(request)
-            kind = TextSeat
+            kind = TextSequence
         return [
             _maker(request, request.prompt, self._home, kind),
             _partners_maker(request, name, partner, kind),
@@ -146,7 +142,7 @@ class Placement:
 
 def _maker(
     request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
-) -> MakeSeat:
+) -> MakeSequence:
     tokens = prompt_tokens(prompt, request.special, home.backend)
     sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens)
     return lambda index: kind(home, tokens, sampler.fork(index))
@@ -154,8 +150,8 @@ def _maker(
 
 def _partners_maker(
     request: Generate, name: str, home: Home, kind: type[ModelSequence]
-) -> MakeSeat:
-    """See _maker; whose fault it is must be told, for the model itself may do well."""
+) -> MakeSequence:
+    """As `_maker`, with errors that name the partner: the model itself may do well."""
     try:
         return _maker(request, _partners_prompt(request), home, kind)
     except RequestError as error:

@@ -1,4 +1,4 @@
-"""An answer's place on one model."""
+"""An answer on one model: its tokens and its KV sequence."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.distribution import Logits
-from edge_rt.decoding.sampler import Choice, Sampler
+from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
-from edge_rt.engine.kv.prefixes import Prefixes
-from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
+from edge_rt.engine.kv.prefixes import PrefixCache
+from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Home(Protocol):
-    """The scheduler of a model, as its seats and other models' schedulers see it."""
+    """The scheduler of a model, as its sequences and other models' schedulers see it."""
 
     pool: SequencePool
-    prefixes: Prefixes
+    prefixes: PrefixCache
     checkpointer: Checkpointer
 
     @property
@@ -33,7 +33,7 @@ class Home(Protocol):
         """`answer` waits for a sequence."""
         ...
 
-    def seated(self, answer: Generation) -> None:
+    def admitted(self, answer: Generation) -> None:
         """`answer` has taken its sequences."""
         ...
 
@@ -41,19 +41,19 @@ class Home(Protocol):
         """`answer` waits or runs no more."""
         ...
 
-    def awaits(self, seat: ModelSequence) -> bool:
-        """Whether a prompt now being read will soon hold much more of what `seat` is to read."""
+    def awaits(self, sequence: ModelSequence) -> bool:
+        """Whether a prompt that is being read will soon spare `sequence` much reading."""
         ...
 
 
 class ModelSequence:
-    """One answer on one model: the text as its tokens, and a sequence that holds a part of it.
+    """One answer on one model: the text as tokens, and a KV sequence that holds a part of them.
 
-    The sequence's anchor is how many tokens of `text` and then of `draft`, guesses of how the text
-    goes on, it holds. What is behind the anchor is unread; a seat whose turn it is not falls
-    behind, and reads it all when its turn comes. `decoding` tells whether it has read the prompt,
-    `spent_s` what its share of passes took since its turn was asked for, in seconds, and `read`
-    how many tokens they were.
+    The anchor is the number of tokens of `text`, and then of `draft` (guesses of how the text goes
+    on), that the KV sequence holds. Tokens behind the anchor are unread; while another sequence has
+    its turn, this one falls behind, and it reads them all when its turn comes. `decoding` tells
+    whether it has read the prompt, `spent_s` the seconds of its share of passes since its turn
+    began, and `read` the tokens of those passes.
     """
 
     def __init__(self, home: Home, prompt: list[int], sampler: Sampler) -> None:
@@ -63,7 +63,7 @@ class ModelSequence:
         self.sampler = sampler
         self.text = list(prompt)
         self.draft: list[int] = []
-        self.sequence: Sequence | None = None
+        self.kv: KvSequence | None = None
         self.cached = 0  # tokens that its sequence held from the beginning
         self.restored = 0  # of these, those that came from the disk
         self.decoding = False
@@ -77,15 +77,15 @@ class ModelSequence:
         self._row = 0  # of the first of them
 
     @property
-    def held(self) -> Sequence:
-        """The sequence of a seat that was taken."""
-        assert self.sequence is not None
-        return self.sequence
+    def held(self) -> KvSequence:
+        """The KV sequence, which must be acquired."""
+        assert self.kv is not None
+        return self.kv
 
     @property
     def unread(self) -> int:
-        """How many tokens are to be read: all, as long as it has no sequence."""
-        held = 0 if self.sequence is None else len(self.sequence.tokens)
+        """The number of tokens to read: all, as long as it has no KV sequence."""
+        held = 0 if self.kv is None else len(self.kv.tokens)
         return len(self.text) + len(self.draft) - held
 
     @property
@@ -95,62 +95,62 @@ class ModelSequence:
 
     @property
     def drafted(self) -> int:
-        """Of how many drafted tokens it wants to see what comes behind them."""
+        """The number of drafted tokens whose following logits it wants."""
         return self._want - 1
 
     # --- the sequence
 
     @property
     def pending(self) -> bool:
-        """Whether something that it begins with is on its way from the disk."""
+        """Whether a prefix of its text is on its way from the disk."""
         return self._fetch is not None and not self._fetch.over
 
     def fetch(self, request: Generate) -> None:
-        """Have what it may begin with come from the disk, where that is the sooner way."""
+        """Fetch a prefix of its text from the disk where that is faster than reading."""
         if not (self._sought or request.fresh or self.home.checkpointer.has(self.text)):
             self._fetch = self.home.prefixes.fetch(self.text, request.client)
         self._sought = True
 
-    def sit(self, request: Generate) -> None:
-        """Take a sequence; if it is to be fresh it holds nothing, else what was read before."""
+    def acquire(self, request: Generate) -> None:
+        """Acquire a KV sequence: empty for a fresh request, else with a known prefix."""
         prefixes, self._fresh = self.home.prefixes, request.fresh
         fetch, self._fetch = self._fetch, None
         taken = prefixes.take(self.text, fetch, request.client, fresh=request.fresh)
-        self.sequence, self.restored = taken
+        self.kv, self.restored = taken
         if not request.fresh:
-            self.home.checkpointer.restore(self.sequence, self.text)
-        self.cached = len(self.sequence.tokens)
+            self.home.checkpointer.restore(self.kv, self.text)
+        self.cached = len(self.kv.tokens)
         self._shared = prefixes.shared(request, self.prompt)
         self.keep()
 
     def keep(self) -> None:
-        """Have kept what its sequence holds, where that is just what is wanted of the prompt."""
-        if self._shared is None or self.sequence is None:
+        """Save the KV sequence to the disk when it holds just the shared part of the prompt."""
+        if self._shared is None or self.kv is None:
             return
-        held = len(self.sequence.tokens)
+        held = len(self.kv.tokens)
         if held == self._shared:
-            self.home.prefixes.save(self.sequence)
+            self.home.prefixes.save(self.kv)
         if held >= self._shared:
             self._shared = None
 
-    def stand(self, *, keep: bool) -> None:
-        """Give the sequence back; with `keep`, what it holds of the text stays a prefix."""
+    def release(self, *, keep: bool) -> None:
+        """Release the KV sequence; with `keep`, its text stays a prefix for others."""
         if self._fetch is not None:
             self.home.prefixes.leave(self._fetch)
             self._fetch = None
-        if self.sequence is not None:
+        if self.kv is not None:
             self.forget_draft()
-            self.home.checkpointer.drop(self.sequence)
-            self.home.pool.release(self.sequence, keep=keep)
-            self.sequence = None
+            self.home.checkpointer.drop(self.kv)
+            self.home.pool.release(self.kv, keep=keep)
+            self.kv = None
 
     def follows(self, other: ModelSequence) -> bool:
-        """Whether what `other` is reading will soon spare it reading much."""
+        """Whether the text that `other` is reading will soon spare it much reading."""
         shared = min(common_prefix(self.text, other.text), len(self.text) - 1)
         return not self._fresh and shared >= len(self.held.tokens) + WORTH_COPYING
 
     def refill(self) -> None:
-        """Take over what others have read of its text since it took its sequence."""
+        """Copy what others have read of its text since it acquired its KV sequence."""
         if not self._fresh:
             self.home.pool.refill(self.held, self.text)
             self.keep()
@@ -158,7 +158,7 @@ class ModelSequence:
     # --- passes
 
     def fit(self, room: int, outputs: int) -> int:
-        """How many of the unread tokens to read in a pass that has so much left, at least 1 each.
+        """Return how many unread tokens to read in a pass with so many rows and outputs left.
 
         Logits that are wanted together come of one pass. A draft that asks for too many is cut.
         """
@@ -174,71 +174,71 @@ class ModelSequence:
         return min(plain, room) or room
 
     def feed(self, count: int) -> bool:
-        """Put the next `count` tokens into the batch; whether nothing is unread then."""
-        sequence, batch = self.held, self.backend.batch
-        anchor, last = len(sequence.tokens), count == self.unread
+        """Put the next `count` tokens into the batch; return whether all are read then."""
+        kv, batch = self.held, self.backend.batch
+        anchor, last = len(kv.tokens), count == self.unread
         tokens = self._from(anchor, count)
-        end = batch.add(sequence.id, anchor, tokens, want=self._want if last else 0)
-        sequence.tokens += tokens
+        end = batch.add(kv.id, anchor, tokens, want=self._want if last else 0)
+        kv.tokens += tokens
         self._row = end - self._want + 1
         self.decoding = self.decoding or last
         return last
 
     def took(self, count: int, seconds: float) -> None:
-        """Reading `count` tokens took so long."""
+        """Book a pass that read `count` tokens in `seconds`."""
         self.read += count
         self.spent_s += seconds
 
     def logits(self, place: int = 0) -> Logits:
-        """Of what was read last: after the text, or after so many tokens of its draft."""
+        """Logits of the last pass: after the text, or after `place` tokens of its draft."""
         return self.backend.logits(self._row + place)
 
     # --- what it reads
 
     def asked(self) -> None:
-        """Its turn has come: it is to read what it has not."""
+        """Begin its turn: it is to read all unread tokens."""
         first = len(self.text) + len(self.draft) - self._want
         if len(self.held.tokens) > first:  # and its logits are gone
             self.home.pool.rewind(self.held, first)
         self.spent_s, self.read = 0.0, 0
 
     def guess(self, token: int) -> None:
-        """Have it read `token` behind the text and the draft so far, to see what it says then."""
+        """Append `token` to the draft, for the logits behind it."""
         self.draft.append(token)
         self._want = 1
 
     def verify(self, draft: list[int]) -> None:
-        """Have it read `draft` behind the text, to see what it says after each token."""
+        """Replace the draft, for the logits after each of its tokens."""
         self.draft = list(draft)
         self._want = len(draft) + 1
 
-    def say(self, choice: Choice) -> None:
-        """The text goes on by what its own sampler drew."""
+    def append(self, choice: SampledToken) -> None:
+        """Append the token that its own sampler drew."""
         self._go_on(choice.token)
 
-    def hear(self, token: int, piece: bytes) -> None:
-        """The text goes on by a token that another seat drew; `piece` are its bytes."""
+    def append_other(self, token: int, piece: bytes) -> None:
+        """Append a token that another sequence drew; `piece` are its bytes."""
         self.heard += not self._go_on(token)
         self.sampler.feed((token,))
 
     def catch_up(self) -> int:
-        """Put all that was heard into the text; how many tokens those are since the last turn."""
+        """Take in the tokens of others since the last turn; return their number."""
         heard, self.heard = self.heard, 0
         return heard
 
     def may_leave(self, token: int | None) -> bool:
-        """Whether others can go on here, where it would draw `token`; None: not known yet."""
+        """Whether another sequence can go on where this one would draw `token`; None: unknown."""
         return True
 
     def forget_draft(self) -> None:
-        """Go back to the text."""
+        """Drop the draft, and its tokens from the KV sequence."""
         self.draft.clear()
         self._want = 1
-        if self.sequence is not None and len(self.sequence.tokens) > len(self.text):
-            self.home.pool.rewind(self.sequence, len(self.text))
+        if self.kv is not None and len(self.kv.tokens) > len(self.text):
+            self.home.pool.rewind(self.kv, len(self.text))
 
     def _go_on(self, token: int) -> bool:
-        """Whether it had guessed so."""
+        """Append `token`; return whether it was the first of the draft."""
         guessed = self.draft[:1] == [token]
         if guessed:
             del self.draft[0]

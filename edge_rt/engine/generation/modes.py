@@ -123,7 +123,7 @@ def drafts(mode: Mode | None) -> bool:
 
 
 def retells(mode: Mode | None) -> bool:
-    """Whether the course of an answer goes through its past; else it begins behind that."""
+    """Whether the strategy of an answer goes through its past; else it begins behind that."""
     return mode is not None and mode.name == "switch" and not _reads_drafts(mode)
 
 
@@ -134,7 +134,7 @@ class Modes:
         self._exactness = exactness
         self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
 
-    def course(self, answer: Generation, seed: int) -> DecodingStrategy:
+    def strategy(self, answer: Generation, seed: int) -> DecodingStrategy:
         """How `answer` is made; `seed` is its own. RequestError where its gate cannot be set so."""
         mode = answer.request.mode or Mode()
         if _has_gate(mode, "verify"):
@@ -148,12 +148,13 @@ class Modes:
     def _drafted(self, answer: Generation, mode: Mode) -> DecodingStrategy:
         learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
         most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
-        first, *others = answer.seats
+        first, *others = answer.sequences
         looked = LookupSource(first, DraftLength(most, times, learnt.looked))
         guessed = [
-            ModelSource(seat, DraftLength(most, times, learnt.guessed), times) for seat in others
+            ModelSource(sequence, DraftLength(most, times, learnt.guessed), times)
+            for sequence in others
         ]
-        return Drafting(answer, [looked, *guessed], Exact(), times, most=most).course()
+        return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
 
     def _begun(
         self, answer: Generation, mode: Mode, threshold: float, first: int
@@ -161,14 +162,14 @@ class Modes:
         times, most = self._learnt[mode.partner].times, self._exactness.rows - 1
 
         def drafted(source: Source) -> DecodingStrategy:
-            return Drafting(answer, [source], Exact(), times, most=most).course()
+            return Drafting(answer, [source], Exact(), times, most=most).strategy()
 
         return handing_over(answer, threshold, first, drafted)
 
     def _verified(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
-        _, small = answer.seats
+        _, small = answer.sequences
         times, rule = self._learnt[mode.partner].times, make_rule(gating)
-        for gap in answer.past.seen:
+        for gap in answer.replay.seen:
             rule.keeps(gap)
         return Drafting(
             answer,
@@ -178,7 +179,7 @@ class Modes:
             most=mode.drafts,
             first=gating.first,
             writer=small,
-        ).course()
+        ).strategy()
 
 
 class _Learnt:

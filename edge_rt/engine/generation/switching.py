@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 
-from edge_rt.decoding.distribution import DoubtMeter, View
-from edge_rt.decoding.gate import Gate, Verdict, Writer
-from edge_rt.decoding.sampler import Choice
+from edge_rt.decoding.distribution import DoubtMeter, LogitsView
+from edge_rt.decoding.gate import Gate, GateVerdict, Writer
+from edge_rt.decoding.sampler import SampledToken
 from edge_rt.engine.generation.drafting import Guesses, Source
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
@@ -25,22 +25,22 @@ def handing_over(
     answer is token for token that of the large model alone. Nothing is told before that is decided.
     Where the small model's context is full, the large one goes on.
     """
-    large, small = answer.seats
-    written = [seat for seat, _ in answer.authors.written()]
+    large, small = answer.sequences
+    written = [sequence for sequence, _ in answer.provenance.written()]
     if not written:
         meter = DoubtMeter(first)
         draft = yield from _draft(answer, meter)
         doubt = meter.doubt
         if doubt is None or doubt.score > threshold:
-            answer.authors.handed_over()
+            answer.provenance.handed_over()
             yield from drafted(Begun(answer, [choice.token for choice in draft]))
             return
         _keep(answer, draft)
-    seat = written[-1] if written else small  # an engine before this one may have decided
+    sequence = written[-1] if written else small  # an engine before this one may have decided
     while answer.open:
-        seat = large if small.full else seat
-        yield seat
-        answer.take(seat, seat.sampler.sample(seat.logits()))
+        sequence = large if small.full else sequence
+        yield sequence
+        answer.take(sequence, sequence.sampler.sample(sequence.logits()))
 
 
 class Begun:
@@ -51,39 +51,39 @@ class Begun:
 
     def __init__(self, answer: Generation, draft: list[int]) -> None:
         self._answer, self._left = answer, draft
-        self._seen = len(answer.seats[0].text)  # tokens, with those that were drafted
+        self._seen = len(answer.sequences[0].text)  # tokens, with those that were drafted
 
     def draft(self, most: int, left: int) -> Guesses:
-        """See Source."""
         yield from ()
         if self._left:
-            news = self._answer.seats[0].text[self._seen :]
+            news = self._answer.sequences[0].text[self._seen :]
             right = self._left[: len(news)] == news
             self._told(len(news) if right else 0, right=right)
         return self._left[:most]
 
     def verified(self, drafted: int, accepted: int) -> None:
-        """See Source."""
         self._told(drafted, right=accepted == drafted)
 
     def _told(self, count: int, *, right: bool) -> None:
         """So many of its tokens were compared with what the answer is, and found `right`."""
         self._left, self._seen = self._left[count:], self._seen + count
         if not right:
-            self._answer.authors.verified(0, len(self._left))
+            self._answer.provenance.verified(0, len(self._left))
             self._left = []
 
 
-def _draft(answer: Generation, meter: DoubtMeter) -> Generator[ModelSequence, None, list[Choice]]:
+def _draft(
+    answer: Generation, meter: DoubtMeter
+) -> Generator[ModelSequence, None, list[SampledToken]]:
     """What the small model would write as long as `meter` looks at it, one pass a token."""
-    _, small = answer.seats
+    _, small = answer.sequences
     sampler = small.sampler.fork(0)  # what is drafted is not written yet
-    draft: list[Choice] = []
+    draft: list[SampledToken] = []
     most = min(answer.room, small.backend.context - len(small.text))
     while len(draft) < most and not meter.complete:
         yield small
         logits = small.logits()
-        meter.look(View(logits))
+        meter.look(LogitsView(logits))
         draft.append(sampler.sample(logits))
         token = draft[-1].token
         small.guess(token)
@@ -92,9 +92,9 @@ def _draft(answer: Generation, meter: DoubtMeter) -> Generator[ModelSequence, No
     return draft
 
 
-def _keep(answer: Generation, draft: Sequence[Choice]) -> None:
+def _keep(answer: Generation, draft: Sequence[SampledToken]) -> None:
     """The small model has written that."""
-    _, small = answer.seats
+    _, small = answer.sequences
     for choice in draft:
         small.sampler.feed((choice.token,))
         if not answer.take(small, choice):
@@ -103,12 +103,12 @@ def _keep(answer: Generation, draft: Sequence[Choice]) -> None:
 
 def single(answer: Generation) -> DecodingStrategy:
     """A model by itself."""
-    (seat,) = answer.seats
+    (sequence,) = answer.sequences
     while answer.open:
-        yield seat
-        logits = seat.logits()
+        yield sequence
+        logits = sequence.logits()
         answer.look(logits)
-        answer.take(seat, seat.sampler.sample(logits))
+        answer.take(sequence, sequence.sampler.sample(logits))
 
 
 def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
@@ -118,62 +118,63 @@ def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
     may not change yet, it writes on until that may be; see ModelSequence.may_leave. Where the
     partner's context is full, the model goes on alone.
 
-    The past is gone through as it was made, with what was seen then; nothing is read again.
+    A replay is gone through as it was made, by the numbers that were seen then; no token is read
+    again.
     """
-    large, small = answer.seats
+    large, small = answer.sequences
     writer = gate.opens
     while answer.open:
         if small.full:
             writer = "large"
-        seat = small if writer == "small" else large
-        yield seat
-        verdict = _judged(answer, seat, gate, writer)
+        sequence = small if writer == "small" else large
+        yield sequence
+        verdict = _judged(answer, sequence, gate, writer)
         then: Writer = verdict.then if verdict.take else "large"
         drawn = verdict.take or writer == "large"
         if drawn:
-            seat, token = _next(answer, seat)
-            writer = _name(answer, seat)
-            then = gate.took(writer, _write(answer, seat, token)) or then
+            sequence, token = _next(answer, sequence)
+            writer = _name(answer, sequence)
+            then = gate.took(writer, _write(answer, sequence, token)) or then
         if then != writer and answer.open:
-            yield from _leaving(answer, seat, gate, writer, drawn)
+            yield from _leaving(answer, sequence, gate, writer, drawn)
         writer = then
 
 
 def _leaving(
-    answer: Generation, seat: ModelSequence, gate: Gate, writer: Writer, drawn: bool
+    answer: Generation, sequence: ModelSequence, gate: Gate, writer: Writer, drawn: bool
 ) -> DecodingStrategy:
-    """Write on to where another seat can go on; `drawn`: what was read has had its token."""
-    while answer.open and not seat.full and not seat.may_leave(None):
+    """Write on to where another sequence can go on; `drawn`: what was read has had its token."""
+    while answer.open and not sequence.full and not sequence.may_leave(None):
         if drawn:
-            yield seat
-        by, token = _next(answer, seat)
-        if by is not seat or seat.may_leave(token):
+            yield sequence
+        by, token = _next(answer, sequence)
+        if by is not sequence or sequence.may_leave(token):
             return
-        gate.took(writer, _write(answer, seat, token))
+        gate.took(writer, _write(answer, sequence, token))
         drawn = True
 
 
-def _judged(answer: Generation, seat: ModelSequence, gate: Gate, writer: Writer) -> Verdict:
+def _judged(answer: Generation, sequence: ModelSequence, gate: Gate, writer: Writer) -> GateVerdict:
     look = gate.looks(writer)
-    seen = 0.0 if look is None else answer.see(seat, look)
+    seen = 0.0 if look is None else answer.see(sequence, look)
     if seen is None:  # who wrote on is all that was told
-        return Verdict(take=True, then=_name(answer, _next(answer, seat)[0]))
+        return GateVerdict(take=True, then=_name(answer, _next(answer, sequence)[0]))
     return gate.judge(writer, seen)
 
 
-def _name(answer: Generation, seat: ModelSequence) -> Writer:
-    return "large" if seat is answer.seats[0] else "small"
+def _name(answer: Generation, sequence: ModelSequence) -> Writer:
+    return "large" if sequence is answer.sequences[0] else "small"
 
 
-def _next(answer: Generation, seat: ModelSequence) -> tuple[ModelSequence, int]:
-    """By which token of whose the answer goes on: what was told, or what the seat would draw."""
-    return answer.retold or (seat, seat.sampler.guess(seat.logits()))
+def _next(answer: Generation, sequence: ModelSequence) -> tuple[ModelSequence, int]:
+    """The next token and the sequence that writes it: replayed, or what `sequence` would draw."""
+    return answer.retold or (sequence, sequence.sampler.guess(sequence.logits()))
 
 
-def _write(answer: Generation, seat: ModelSequence, token: int) -> bytes:
+def _write(answer: Generation, sequence: ModelSequence, token: int) -> bytes:
     """Have it go on by that; the bytes that it stands for."""
-    if answer.past.over:
-        answer.take(seat, seat.sampler.take(seat.logits(), token))
+    if answer.replay.over:
+        answer.take(sequence, sequence.sampler.take(sequence.logits(), token))
     else:
         answer.retell()
-    return seat.backend.piece(token)
+    return sequence.backend.piece(token)

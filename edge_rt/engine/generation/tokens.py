@@ -11,7 +11,7 @@ from edge_rt.engine.generation.model_sequence import ModelSequence
 
 
 class Replay:
-    """The tokens that are to be taken once more, and what was seen before they were.
+    """Tokens that earlier engines sent of an answer, and the numbers that were seen before them.
 
     A gate or a rule of acceptance judges by one number each time, see Gate.looks and
     Relaxed.keeps. By the same numbers it comes to the same verdicts, and so to the same state, in
@@ -68,17 +68,17 @@ class StopHoldback:
 
 
 class TokenProvenance:
-    """Counts by seat: the first is on the model that the request names, a second on its partner.
+    """Tokens by sequence: the first is of the model that the request names, the second its partner.
 
     `tokens` are the answer's as the front is told them, which may come back with a resumed answer:
     those of the partner have the size of the first model's vocabulary added.
     """
 
-    def __init__(self, seats: Sequence[ModelSequence]) -> None:
+    def __init__(self, sequences: Sequence[ModelSequence]) -> None:
         self.tokens: list[int] = []
-        self._seats = seats
-        self._mark = seats[0].backend.vocab
-        self._written = [0] * len(seats)
+        self._sequences = sequences
+        self._mark = sequences[0].backend.vocab
+        self._written = [0] * len(sequences)
         self._last: ModelSequence | None = None
         self._switches = self._catch_up = self._accepted = self._rejected = 0
 
@@ -99,29 +99,29 @@ class TokenProvenance:
         self._catch_up, self._switches = made.catch_up, made.switches
         self._accepted, self._rejected = made.accepted, made.rejected
 
-    def wrote(self, seat: ModelSequence, token: int) -> None:
-        """The next token is `token`, of that seat's model."""
-        place = self._seats.index(seat)
+    def wrote(self, sequence: ModelSequence, token: int) -> None:
+        """The next token is `token`, of that sequence's model."""
+        place = self._sequences.index(sequence)
         self.tokens.append(token + place * self._mark)
         self._written[place] += 1
-        self._switches += self._last is not None and self._last is not seat
-        self._last = seat
+        self._switches += self._last is not None and self._last is not sequence
+        self._last = sequence
 
     def author(self, told: int) -> tuple[ModelSequence, int]:
         """Whose token that is, and which of its model's."""
-        place = min(told // self._mark, len(self._seats) - 1)  # its vocabulary may be larger
-        return self._seats[place], told - place * self._mark
+        place = min(told // self._mark, len(self._sequences) - 1)  # its vocabulary may be larger
+        return self._sequences[place], told - place * self._mark
 
     def written(self) -> Iterator[tuple[ModelSequence, int]]:
         """Every token and whose it is."""
         return map(self.author, self.tokens)
 
     def caught_up(self, tokens: int) -> None:
-        """A seat is to read what others wrote."""
+        """A sequence is to read what others wrote."""
         self._catch_up += tokens
 
     def handed_over(self) -> None:
-        """All that was drafted so far went to the first seat, which writes on."""
+        """All that was drafted so far went to the first sequence, which writes on."""
         self._switches += 1
 
     def verified(self, accepted: int, rejected: int) -> None:

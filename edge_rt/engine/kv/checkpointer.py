@@ -11,7 +11,7 @@ from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EngineError
 from edge_rt.engine.kv.checkpoints import Checkpoint, Keyed
 from edge_rt.engine.kv.prefix_shelf import common_prefix
-from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
+from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Checkpointer:
             return False  # as it nearly always is, which is asked in every pass
         return self._left(text, self._pool.reusable(text)) is not None
 
-    def restore(self, sequence: Sequence, text: list[int]) -> None:
+    def restore(self, sequence: KvSequence, text: list[int]) -> None:
         """Have a sequence that was lent for `text` hold what an earlier engine left of it."""
         left = self._left(text, len(sequence.tokens))
         if self._keyed is None or left is None:
@@ -59,7 +59,7 @@ class Checkpointer:
         if len(left.tokens) - len(sequence.tokens) < WORTH_COPYING:  # no other answer's
             left.orphan, self._own[sequence.id] = False, left
 
-    def behind(self, sequences: Iterable[Sequence]) -> Sequence | None:
+    def behind(self, sequences: Iterable[KvSequence]) -> KvSequence | None:
         """The one of them that is to be kept now, if it is time for any."""
         if self._keyed is None or not self._keyed.checkpoints.spare.left(self._clock()):
             return None
@@ -72,7 +72,7 @@ class Checkpointer:
         if self._keyed is not None:
             self._keyed.checkpoints.spare.read(seconds)
 
-    def keep(self, sequence: Sequence) -> None:
+    def keep(self, sequence: KvSequence) -> None:
         """Keep what a sequence holds that is `behind`."""
         if self._keyed is None:
             return
@@ -85,19 +85,19 @@ class Checkpointer:
             return
         checkpoints.spare.spend(self._clock() - begin)
 
-    def drop(self, sequence: Sequence) -> None:
+    def drop(self, sequence: KvSequence) -> None:
         """A sequence is given back."""
         kept = self._own.pop(sequence.id, None)
         if kept is not None:
             self._drop(kept)
 
-    def _fits(self, sequence: Sequence) -> bool:
+    def _fits(self, sequence: KvSequence) -> bool:
         if self._keyed is None:
             return False
         old, size = self._own.get(sequence.id), self._backend.saved_bytes(sequence.id)
         return self._keyed.checkpoints.fits(old, len(sequence.tokens), size)
 
-    def _unkept(self, sequence: Sequence) -> int:
+    def _unkept(self, sequence: KvSequence) -> int:
         """How many of its tokens are not kept."""
         kept = self._own.get(sequence.id)
         return len(sequence.tokens) - (0 if kept is None else len(kept.tokens))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_rt.core.cached import Which
 from edge_rt.core.logs import Trouble
-from edge_rt.engine.kv.prefix_files import Head, PrefixFolder, Whole, size_of
+from edge_rt.engine.kv.prefix_files import PrefixEntry, PrefixFolder, PrefixHeader, size_of
 from edge_rt.engine.kv.prefix_shelf import Fetch, PrefixFetcher, PrefixShelf, Stored, Then
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.worker.port import Aside
@@ -46,9 +46,9 @@ class PrefixDisk:
         self._trouble = Trouble(log, "beginnings of prompts cannot be kept")
         self._folder, self._clock = folder, clock
         self._writer = Aside[Then]("prefix writer")
-        self._writing: list[Head] = []
+        self._writing: list[PrefixHeader] = []
         self._waiting_bytes = 0
-        self._forgotten: list[Head] = []  # of those that are being written
+        self._forgotten: list[PrefixHeader] = []  # of those that are being written
         self._stuck: set[str] = set()  # those that could not be deleted; for the writer alone
         self._scanned = False
         self._to_forget: list[Then] = []  # once it is known what there is
@@ -91,7 +91,9 @@ class PrefixDisk:
         most, waiting = min(_WAITING_BYTES, self.shelf.max_bytes), self._waiting_bytes
         return waiting + size <= most and self.shelf.may_write(size, waiting)
 
-    def save(self, head: Head, state: bytes | bytearray, instead: Sequence[str] = ()) -> None:
+    def save(
+        self, head: PrefixHeader, state: bytes | bytearray, instead: Sequence[str] = ()
+    ) -> None:
         """Have it written in place of those names, unless that is too much."""
         size = size_of(head, state)
         if not self.may_save(size) or head.name in (one.name for one in self._writing):
@@ -114,18 +116,20 @@ class PrefixDisk:
 
         self._writer.do(job)
 
-    def _have_written(self, head: Head, size: int, written: int, byte_s: float | None) -> None:
+    def _have_written(
+        self, head: PrefixHeader, size: int, written: int, byte_s: float | None
+    ) -> None:
         self._learn(byte_s)
         self.shelf.wrote(written)
         self._trouble.over()
         if not self._over(head, size):
-            self.shelf.put(Stored.of(Whole(head, written, self.wall())))
+            self.shelf.put(Stored.of(PrefixEntry(head, written, self.wall())))
 
-    def _not_written(self, head: Head, size: int, error: OSError) -> None:
+    def _not_written(self, head: PrefixHeader, size: int, error: OSError) -> None:
         self._over(head, size)
         self._trouble.met(str(error))
 
-    def _over(self, head: Head, size: int) -> bool:
+    def _over(self, head: PrefixHeader, size: int) -> bool:
         """It is written, or cannot be; whether it was forgotten meanwhile."""
         self._writing.remove(head)
         self._waiting_bytes -= size
@@ -187,7 +191,7 @@ class PrefixDisk:
             found = []
         return lambda: self._have_scanned(found)
 
-    def _have_scanned(self, found: list[Whole]) -> None:
+    def _have_scanned(self, found: list[PrefixEntry]) -> None:
         for whole in found:
             self.shelf.put(Stored.of(whole))
         self._scanned = True
@@ -199,11 +203,11 @@ class PrefixDisk:
         if found:
             self._writer.do(lambda: self._measure(max(found, key=lambda whole: whole.used)))
 
-    def _measure(self, whole: Whole) -> Then:
+    def _measure(self, whole: PrefixEntry) -> Then:
         byte_s = self._measured(whole.head)
         return lambda: self._learn(byte_s)
 
-    def _measured(self, head: Head) -> float | None:
+    def _measured(self, head: PrefixHeader) -> float | None:
         """Seconds that a byte of a file takes to come from the disk; see PrefixFolder."""
         return self._folder.byte_s(head.name, self._clock)
 

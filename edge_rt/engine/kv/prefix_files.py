@@ -26,7 +26,7 @@ Tokens: TypeAlias = "array[int]"
 """Token ids as C ints: slices of them are compared in no time."""
 
 
-class Head(msgspec.Struct, frozen=True, array_like=True):
+class PrefixHeader(msgspec.Struct, frozen=True, array_like=True):
     """Which beginning it is, and whose: made for `client` at `made` in Unix seconds.
 
     `key` tells all that shapes the state beside the text: files, library, settings. A model read a
@@ -53,15 +53,15 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
         return hashlib.sha256(said).hexdigest()[:32]
 
 
-class Whole(NamedTuple):
-    """A file that is what it was when it was written, as far as its head tells."""
+class PrefixEntry(NamedTuple):
+    """A prefix file that is whole, as far as its head tells."""
 
-    head: Head
+    head: PrefixHeader
     size: int  # bytes
     used: float  # Unix seconds
 
 
-def write(path: Path, head: Head, state: bytes | bytearray) -> int:
+def write(path: Path, head: PrefixHeader, state: bytes | bytearray) -> int:
     """Write a file that only this user can read, all of it or nothing; its bytes.
 
     It is not waited for until it is on the disk: what a power cut leaves of it is no whole file.
@@ -81,7 +81,7 @@ def write(path: Path, head: Head, state: bytes | bytearray) -> int:
     return size_of(head, state)
 
 
-def size_of(head: Head, state: bytes | bytearray) -> int:
+def size_of(head: PrefixHeader, state: bytes | bytearray) -> int:
     """The bytes of the file."""
     return _FRONT.size + _CHECK + len(_pack(head)) + len(state)
 
@@ -91,15 +91,15 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def look(path: Path) -> Whole | None:
+def look(path: Path) -> PrefixEntry | None:
     """What the head says; None where the file is damaged, cut or another one. Raises OSError."""
     with path.open("rb") as file:
         found = _head(file)
         status = os.fstat(file.fileno())
-    return None if found is None else Whole(found[0], status.st_size, status.st_mtime)
+    return None if found is None else PrefixEntry(found[0], status.st_size, status.st_mtime)
 
 
-def read(path: Path) -> tuple[Head, bytearray] | None:
+def read(path: Path) -> tuple[PrefixHeader, bytearray] | None:
     """Head and state; None where the file is not what was written. Raises OSError."""
     with path.open("rb") as file:
         found = _head(file)
@@ -112,7 +112,7 @@ def read(path: Path) -> tuple[Head, bytearray] | None:
     return head, state
 
 
-def _head(file: BufferedReader) -> tuple[Head, int, bytes] | None:
+def _head(file: BufferedReader) -> tuple[PrefixHeader, int, bytes] | None:
     """The head, the bytes of the state and its check; the file is then where the state begins."""
     front = file.read(_FRONT.size)
     if len(front) < _FRONT.size:
@@ -127,12 +127,12 @@ def _head(file: BufferedReader) -> tuple[Head, int, bytes] | None:
     if _check(front + packed) != own:
         return None
     try:
-        return msgspec.msgpack.decode(packed, type=Head), size, check
+        return msgspec.msgpack.decode(packed, type=PrefixHeader), size, check
     except msgspec.DecodeError:  # of another version
         return None
 
 
-def _pack(head: Head) -> bytes:
+def _pack(head: PrefixHeader) -> bytes:
     return msgspec.msgpack.encode(head)
 
 
@@ -157,10 +157,10 @@ SPARE_BYTES = 128 << 20  # of the disk are left to others
 _SUFFIX = ".prefix"
 
 
-class State(NamedTuple):
+class StoredState(NamedTuple):
     """What a model made of a text, and of which."""
 
-    head: Head
+    head: PrefixHeader
     state: bytearray
 
 
@@ -173,12 +173,12 @@ class PrefixFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def scan(self) -> list[Whole]:
+    def scan(self) -> list[PrefixEntry]:
         """All there is, but for what a kill left half written. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _may_change(self.path):
             raise PermissionError(errno.EACCES, "nothing can be deleted there", str(self.path))
-        found: list[Whole] = []
+        found: list[PrefixEntry] = []
         for file in self.path.iterdir():
             if file.name.startswith(".") and file.name.endswith(draft_of(Path(_SUFFIX)).name[1:]):
                 _remove(file)
@@ -190,7 +190,7 @@ class PrefixFolder:
                     self._damaged(file)
         return found
 
-    def write(self, head: Head, state: bytes | bytearray) -> int:
+    def write(self, head: PrefixHeader, state: bytes | bytearray) -> int:
         """Keep a state; the bytes of its file. Raises OSError, also where the disk is to be left
         to others.
         """
@@ -199,7 +199,7 @@ class PrefixFolder:
             raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))
         return write(self._of(head.name), head, state)
 
-    def read(self, name: str) -> State | None:
+    def read(self, name: str) -> StoredState | None:
         """The state of that name; None where it is not there any more. Raises OSError."""
         file = self._of(name)
         try:
@@ -209,7 +209,7 @@ class PrefixFolder:
         if found is None or found[0].name != name:
             self._damaged(file)
             return None
-        return State(*found)
+        return StoredState(*found)
 
     def byte_s(self, name: str, clock: Callable[[], float]) -> float | None:
         """Seconds that a byte of that file takes to come from the disk; None where that fails."""
@@ -230,7 +230,7 @@ class PrefixFolder:
             os.utime(self._of(name), (now, now))
 
     def delete(self, name: str) -> bool:
-        """Delete what is there of that name, and whether there was anything. Raises OSError."""
+        """Delete the file of that name; return whether there was one. Raises OSError."""
         file = self._of(name)
         try:
             file.unlink()
@@ -252,7 +252,7 @@ def _may_change(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=True)
 
 
-def _look(file: Path) -> Whole | None:
+def _look(file: Path) -> PrefixEntry | None:
     with suppress(OSError):
         return look(file)
     return None

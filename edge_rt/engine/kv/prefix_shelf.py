@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_files import Head, PrefixFolder, State, Tokens, Whole
+from edge_rt.engine.kv.prefix_files import (
+    PrefixEntry,
+    PrefixFolder,
+    PrefixHeader,
+    StoredState,
+    Tokens,
+)
 from edge_rt.engine.protocol import PrefixGroup
 from edge_rt.engine.worker.port import Aside
 
@@ -21,13 +27,13 @@ _HOUR_S = 3600.0
 class Stored:
     """A beginning in its file."""
 
-    head: Head
+    head: PrefixHeader
     size: int  # bytes
     used: float  # Unix seconds
     tokens: Tokens
 
     @classmethod
-    def of(cls, whole: Whole) -> Stored:
+    def of(cls, whole: PrefixEntry) -> Stored:
         """As it was found."""
         return cls(whole.head, whole.size, whole.used, whole.head.tokens)
 
@@ -125,7 +131,7 @@ class Fetch:
     def __init__(self, stored: Stored) -> None:
         self.stored = stored
         self.over = False
-        self.waiting = 0  # seats
+        self.waiting = 0  # readers
         self.state: bytearray | None = None
         self.read_s = 0.0
 
@@ -144,7 +150,7 @@ class PrefixFetcher:
         self._fetches: deque[Fetch] = deque()  # the first is being read, or waits to be taken
 
     def fetch(self, stored: Stored) -> Fetch:
-        """Have it read, for one seat more, which must `take` or `leave` it."""
+        """Read `stored` for one more reader, which must `take` or `leave` it."""
         found = next((f for f in self._fetches if f.stored is stored), None)
         if found is None:
             found = Fetch(stored)
@@ -155,13 +161,13 @@ class PrefixFetcher:
         return found
 
     def take(self, fetch: Fetch) -> bytearray | None:
-        """The state, for the first seat alone: the others find it in the sequence of that one."""
+        """Return the state to the first that takes it: the others copy from its KV sequence."""
         state, fetch.state = fetch.state, None
         self._next(fetch)
         return state if fetch.stored in self._shelf else None
 
     def leave(self, fetch: Fetch) -> None:
-        """One seat less waits for it."""
+        """One reader less waits for it."""
         fetch.waiting -= 1
         if fetch.waiting == 0 and fetch.over:
             fetch.state = None
@@ -190,7 +196,7 @@ class PrefixFetcher:
 
         self.aside.do(job)
 
-    def _have_read(self, fetch: Fetch, found: State | None, seconds: float) -> None:
+    def _have_read(self, fetch: Fetch, found: StoredState | None, seconds: float) -> None:
         fetch.over, fetch.read_s = True, seconds
         if found is None or found.head != fetch.stored.head:
             self._shelf.drop([fetch.stored.head.name])

@@ -13,9 +13,9 @@ from edge_rt.core.cached import Which, digest
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.experience import Average
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
-from edge_rt.engine.kv.prefix_files import Head, Tokens
+from edge_rt.engine.kv.prefix_files import PrefixHeader, Tokens
 from edge_rt.engine.kv.prefix_shelf import Fetch, Stored, common_prefix
-from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
+from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _TELLING = 32  # tokens at least has a pass that tells how fast the model reads
 _NEAR = 8  # what is longer or shorter by one part in so many is kept already
 
 
-class Kept(NamedTuple):
+class PrefixTarget(NamedTuple):
     """Where and as what beginnings of a model's prompts are kept: see `kept_as`."""
 
     disk: PrefixDisk
@@ -47,11 +47,11 @@ def state_key(spec: ModelSpec, version: str) -> bytes | None:
     return digest(_FORMAT, spec.origin.sha256, *how, spec.providers, spec.context)
 
 
-def kept_as(spec: ModelSpec, key: bytes | None, disk: PrefixDisk | None) -> Kept | None:
+def kept_as(spec: ModelSpec, key: bytes | None, disk: PrefixDisk | None) -> PrefixTarget | None:
     """Under that `state_key`. None: nothing is kept."""
     if disk is None or spec.origin is None or key is None:
         return None
-    return Kept(disk, spec.origin.model, key)
+    return PrefixTarget(disk, spec.origin.model, key)
 
 
 class _Seen(NamedTuple):
@@ -60,7 +60,7 @@ class _Seen(NamedTuple):
     tokens: Tokens
 
 
-class Prefixes:
+class PrefixCache:
     """Lends a model's sequences, with what is kept on the disk where that is the sooner way.
 
     Written is what two prompts begin with before they part, such as a system prompt or a document,
@@ -72,7 +72,7 @@ class Prefixes:
         self,
         backend: Backend,
         pool: SequencePool,
-        kept: Kept | None,
+        kept: PrefixTarget | None,
         clock: Callable[[], float],
     ) -> None:
         """`kept` None: all is in memory alone. `clock` is in seconds."""
@@ -103,7 +103,7 @@ class Prefixes:
 
     def take(
         self, text: list[int], fetch: Fetch | None, client: str | None, *, fresh: bool
-    ) -> tuple[Sequence, int]:
+    ) -> tuple[KvSequence, int]:
         """A sequence for `text`, and how many of its tokens came from the disk."""
         sequence = None if fetch is None else self._restored(text, fetch)
         restored = 0 if sequence is None else len(sequence.tokens)
@@ -116,7 +116,7 @@ class Prefixes:
         if self._kept is not None:
             self._kept.disk.fetcher.leave(fetch)
 
-    def _restored(self, text: list[int], fetch: Fetch) -> Sequence | None:
+    def _restored(self, text: list[int], fetch: Fetch) -> KvSequence | None:
         assert self._kept is not None, "what was fetched comes from a disk"
         disk, stored = self._kept.disk, fetch.stored
         state = disk.fetcher.take(fetch)
@@ -155,7 +155,7 @@ class Prefixes:
             self._recent.append(_Seen(request.id, client, tokens))
         return length if self._is_worth(tokens[:length], client) else None
 
-    def save(self, sequence: Sequence) -> None:
+    def save(self, sequence: KvSequence) -> None:
         """Keep what a sequence holds, which several prompts begin with."""
         self._save(sequence, shared=True)
 
@@ -180,7 +180,7 @@ class Prefixes:
             if shared < len(seen.tokens) or shared == len(tokens):
                 yield tokens[: min(shared, len(tokens) - 1)]
 
-    def _leaves(self, sequence: Sequence, kept: int) -> None:
+    def _leaves(self, sequence: KvSequence, kept: int) -> None:
         """A sequence is about to hold `kept` of its tokens alone: most of it was used again."""
         length, client = len(sequence.tokens), sequence.client
         if client is None or length - kept < LONG or 2 * sequence.reused < length:
@@ -205,7 +205,7 @@ class Prefixes:
             for stored in self._stored(client)
         )
 
-    def _save(self, sequence: Sequence, *, shared: bool) -> None:
+    def _save(self, sequence: KvSequence, *, shared: bool) -> None:
         if self._kept is None or sequence.client is None:
             return
         (disk, model, key), client = self._kept, sequence.client
@@ -219,7 +219,7 @@ class Prefixes:
             log.warning("a beginning of a prompt could not be kept: %s", error)
             return
         said, now = tokens.tobytes(), disk.wall()
-        head = Head(key, model, client, said, now, self._token.value or 0.0, shared)
+        head = PrefixHeader(key, model, client, said, now, self._token.value or 0.0, shared)
         disk.save(head, state, [] if shared else self._outgrown(tokens, client))
 
     def _outgrown(self, tokens: Tokens, client: str) -> list[str]:

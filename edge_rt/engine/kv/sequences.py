@@ -13,7 +13,7 @@ WORTH_COPYING = 16  # tokens: reading fewer anew costs less than copying a seque
 
 
 @dataclass(eq=False)
-class Sequence:
+class KvSequence:
     """One KV sequence and the tokens whose keys and values it holds."""
 
     id: int
@@ -24,7 +24,7 @@ class Sequence:
     reused: int = 0  # tokens that it held when it was lent last
 
 
-def _worth(sequence: Sequence) -> int:
+def _worth(sequence: KvSequence) -> int:
     """0: empty, 1: soon read again, as the health check's probe is, 2: worth keeping."""
     return bool(sequence.tokens) + (len(sequence.tokens) >= WORTH_COPYING)
 
@@ -39,10 +39,10 @@ class SequencePool:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._all = [Sequence(i) for i in range(backend.sequences)]
+        self._all = [KvSequence(i) for i in range(backend.sequences)]
         self._tick = 0
         self.cuts = True  # whether the model can copy or keep a beginning, as far as is known
-        self.leaves: Callable[[Sequence, int], None] = lambda sequence, kept: None  # hears of one
+        self.leaves: Callable[[KvSequence, int], None] = lambda sequence, kept: None  # hears of one
         # that is about to hold no more than so many of its tokens, to make room
 
     @property
@@ -59,7 +59,7 @@ class SequencePool:
         """Tokens of `prompt` that `take` would not have to read."""
         return self._donor(prompt)[1]
 
-    def take(self, prompt: Tokens[int], *, fresh: bool = False) -> Sequence:
+    def take(self, prompt: Tokens[int], *, fresh: bool = False) -> KvSequence:
         """A sequence for `prompt`, holding as much of its beginning as is known anywhere.
 
         With `fresh` it holds nothing. At least the last token of the prompt is left to be read,
@@ -79,31 +79,31 @@ class SequencePool:
         target.busy, target.reused = True, len(target.tokens)
         return target
 
-    def idle(self) -> list[Sequence]:
+    def idle(self) -> list[KvSequence]:
         """Those that can be taken."""
         return [s for s in self._all if not s.busy]
 
-    def hold(self, sequence: Sequence, tokens: Tokens[int], length: int) -> None:
+    def hold(self, sequence: KvSequence, tokens: Tokens[int], length: int) -> None:
         """The model has put `tokens` into a sequence that was lent: keep the first `length`."""
         sequence.tokens = list(tokens)
         if length < len(tokens):
             self.rewind(sequence, length)
         sequence.reused = len(sequence.tokens)
 
-    def disown(self, whose: Callable[[Sequence], bool]) -> None:
+    def disown(self, whose: Callable[[KvSequence], bool]) -> None:
         """Have what those hold of which `whose` is true be kept for nobody."""
         for sequence in self._all:
             if whose(sequence):
                 sequence.client = None
 
-    def refill(self, sequence: Sequence, prompt: Tokens[int]) -> None:
+    def refill(self, sequence: KvSequence, prompt: Tokens[int]) -> None:
         """Have a sequence that was lent hold what of `prompt` is known elsewhere by now."""
         donor, length = self._donor(prompt)
         gained = length - len(sequence.tokens)
         if donor is not None and gained >= WORTH_COPYING and self.cuts:
             self._copy(donor, sequence, length)
 
-    def release(self, sequence: Sequence, *, keep: bool = True) -> None:
+    def release(self, sequence: KvSequence, *, keep: bool = True) -> None:
         """Give `sequence` back; with `keep`, what it holds stays for prompts that begin alike."""
         if not keep:
             self.rewind(sequence, 0)
@@ -111,7 +111,7 @@ class SequencePool:
         sequence.busy = False
         sequence.used = self._tick
 
-    def rewind(self, sequence: Sequence, length: int) -> None:
+    def rewind(self, sequence: KvSequence, length: int) -> None:
         """Have a sequence hold its first `length` tokens; none where the model cannot go back."""
         kept = self._backend.rewind(sequence.id, length)
         self.cuts = self.cuts and kept
@@ -122,7 +122,7 @@ class SequencePool:
         for sequence in self._all:
             self.rewind(sequence, 0)
 
-    def _donor(self, prompt: Tokens[int]) -> tuple[Sequence | None, int]:
+    def _donor(self, prompt: Tokens[int]) -> tuple[KvSequence | None, int]:
         best, length = None, 0
         for sequence in self._all:
             shared = min(common_prefix(sequence.tokens, prompt), len(prompt) - 1)
@@ -130,7 +130,7 @@ class SequencePool:
                 best, length = sequence, shared
         return (best, length) if length > 0 else (None, 0)
 
-    def _target(self, donor: Sequence | None, length: int) -> Sequence:
+    def _target(self, donor: KvSequence | None, length: int) -> KvSequence:
         """The sequence to use: the donor itself when nothing of it is lost, else what makes room.
 
         Neighbours of busy sequences are preferred, since llama.cpp runs only neighbours in one
@@ -145,12 +145,12 @@ class SequencePool:
         loses = _worth(best) > 1 or length < WORTH_COPYING
         return best if gains and not loses else donor
 
-    def _beside_busy(self, sequence: Sequence) -> bool:
+    def _beside_busy(self, sequence: KvSequence) -> bool:
         """Whether using `sequence` leaves the busy ones together, if they are."""
         beside = self._all[max(0, sequence.id - 1) : sequence.id + 2]
         return any(s.busy for s in beside) or not self.busy
 
-    def _copy(self, donor: Sequence, target: Sequence, length: int) -> None:
+    def _copy(self, donor: KvSequence, target: KvSequence, length: int) -> None:
         copied = self._backend.copy(donor.id, target.id, length)
         target.tokens = donor.tokens[:length] if copied else []
         self.cuts = self.cuts and copied

@@ -13,14 +13,14 @@ from edge_rt.core.errors import EngineBroken, EngineError, RequestError
 from edge_rt.engine.protocol import Embed, Embedded, ModelSpec, Started
 from edge_rt.engine.scheduler.inputs import fitting_tokens
 from edge_rt.engine.scheduler.outbox import PAUSE_S
-from edge_rt.engine.scheduler.runner import Event, Tally
-from edge_rt.engine.scheduler.tasks import Job, Tasks
+from edge_rt.engine.scheduler.runner import EngineCounters, Event
+from edge_rt.engine.scheduler.tasks import PendingTask, Tasks
 
 READ_S = 0.02  # of cutting texts into tokens at a stretch
 ALIKE = 0.5  # of the longest input's tokens must others of its pass have: the rest is padding
 
 
-class EmbedJob(Job):
+class EmbedJob(PendingTask):
     """One request: `tokens` of the inputs read so far, `left` those without a vector yet."""
 
     def __init__(self, request: Embed, now: float, width: int) -> None:
@@ -57,16 +57,14 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         backend: EmbeddingBackend,
         spec: ModelSpec,
         emit: Callable[[Event], None],
-        tally: Tally,
+        tally: EngineCounters,
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
     ) -> None:
-        """See Runner."""
         super().__init__(backend, emit, tally, clock, pause_s)
         self._normalise = spec.normalise
 
     def submit(self, request: Embed) -> None:
-        """See Runner."""
         most = self._backend.width
         width = most if request.dimensions is None else request.dimensions
         job = EmbedJob(request, self._clock(), max(1, min(width, most)))
@@ -77,11 +75,10 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         self._fail(job, RequestError(message, param="dimensions", code="invalid_value"))
 
     def step(self, *, brief: bool = False) -> None:
-        """See Runner."""
         begin = self._clock()
         self._admit(begin)
         self._read(begin)
-        rows = self._rows(self.portion.tokens(brief=brief))
+        rows = self._rows(self.budget.tokens(brief=brief))
         if rows:
             self._run(rows)
             self._outbox.put([], self._clock(), urgent=False)
@@ -162,7 +159,7 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         begin = self._clock()
         inputs = [job.tokens[index] for job, index in rows]
         vectors = self._backend.embed(inputs)
-        self.portion.took(max(map(len, inputs)) * len(inputs), self._clock() - begin)
+        self.budget.took(max(map(len, inputs)) * len(inputs), self._clock() - begin)
         for (job, index), vector in zip(rows, vectors, strict=True):
             job.vectors[index] = self._finished(vector, job)
             job.left.remove(index)

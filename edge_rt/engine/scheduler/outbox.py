@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from edge_rt.engine.protocol import Delta, Share, Step, Work
+from edge_rt.engine.protocol import Delta, EngineWork, StepOutput, WorkShare
 
 
 class WorkLog:
@@ -29,13 +29,13 @@ class WorkLog:
             spent = self._spent.setdefault(request, [0.0, 0.0])
             spent[decoding] += (end_s - begin_s) * count / size
 
-    def take(self, now_s: float) -> Work:
+    def take(self, now_s: float) -> EngineWork:
         """What was booked since the last call; with nothing booked, that there is no more."""
         begin_s = now_s if self._begin_s is None else self._begin_s
         end_s = now_s if self._begin_s is None else self._end_s
-        shares = [Share(request, *spent) for request, spent in self._spent.items()]
+        shares = [WorkShare(request, *spent) for request, spent in self._spent.items()]
         self._begin_s, self._spent = None, {}
-        return Work(begin_s, end_s, shares)
+        return EngineWork(begin_s, end_s, shares)
 
 
 PAUSE_S = 0.02  # between two messages: 50 a second look as smooth as any number
@@ -49,7 +49,7 @@ class Outbox:
     than `pause_s` a pass never waits.
     """
 
-    def __init__(self, emit: Callable[[Step], None], pause_s: float = PAUSE_S) -> None:
+    def __init__(self, emit: Callable[[StepOutput], None], pause_s: float = PAUSE_S) -> None:
         self.work = WorkLog()
         self._emit = emit
         self._pause_s = pause_s
@@ -76,7 +76,7 @@ class Outbox:
         self._send(now)
 
     def _send(self, now: float) -> None:
-        self._emit(Step(list(self._held.values()), self.work.take(now)))
+        self._emit(StepOutput(list(self._held.values()), self.work.take(now)))
         self._held.clear()
         self._sent_s = now
 

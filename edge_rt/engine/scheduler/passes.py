@@ -139,7 +139,7 @@ class Slice:
 
 
 Part = tuple[Generation, int]
-"""Of an answer, the seat whose turn it is reads so many tokens."""
+"""Of an answer, the sequence whose turn it is reads so many tokens."""
 
 
 class Pass:
@@ -151,7 +151,7 @@ class Pass:
     """
 
     def __init__(self, backend: Backend, answers: Iterable[Generation], more: int) -> None:
-        """See `parts` for `more`."""
+        """`more` rows at most are shared out; see `parts`."""
         self._backend = backend
         answers = list(apart(answers))
         self._parts = parts(answers, backend.batch.capacity, backend.outputs, more)
@@ -189,12 +189,12 @@ def apart(answers: Iterable[Generation]) -> Iterator[Generation]:
     """Without those who can take over what an older one is reading, when it has been read."""
     readers: list[ModelSequence] = []
     for answer in answers:
-        seat = answer.at
-        if not seat.decoding:
-            if any(map(seat.follows, readers)):
+        sequence = answer.at
+        if not sequence.decoding:
+            if any(map(sequence.follows, readers)):
                 continue
-            seat.refill()
-            readers.append(seat)
+            sequence.refill()
+            readers.append(sequence)
         yield answer
 
 
@@ -203,7 +203,7 @@ def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int)
 
     They go to what else such answers have to read, and then to prompts, the oldest first, for
     which half of them is kept: a stream may draft in every pass. A pass has `capacity` rows and
-    keeps the logits of `outputs`, of one a seat at least.
+    keeps the logits of `outputs`, of one a sequence at least.
     """
     answers = sorted(answers, key=lambda answer: not answer.at.decoding)
     streams = sum(answer.at.decoding for answer in answers)
@@ -211,12 +211,12 @@ def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int)
     kept = 0 if streams == len(answers) else (more + 1) // 2
     found: list[Part] = []
     for answer in answers:
-        seat = answer.at
-        own, room = (1, more + 1 - kept) if seat.decoding else (0, more)
+        sequence = answer.at
+        own, room = (1, more + 1 - kept) if sequence.decoding else (0, more)
         if room > 0:
-            count = seat.fit(room, 1 + spare)
+            count = sequence.fit(room, 1 + spare)
             more -= count - own
-            spare -= seat.drafted
+            spare -= sequence.drafted
             found.append((answer, count))
     # In the order of the sequences: llama.cpp joins only neighbours into one pass.
     found.sort(key=lambda part: part[0].at.held.id)

@@ -17,17 +17,17 @@ from edge_rt.engine.protocol import (
     Failed,
     Finished,
     Generate,
-    Infer,
     Inferred,
+    RunTensors,
     Started,
-    Step,
+    StepOutput,
 )
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
 
 
 @dataclass
-class Tally:
+class EngineCounters:
     """Counters that only grow, of all models and those that are gone; Pong tells them.
 
     What is done just now is noted in `beat`.
@@ -71,7 +71,7 @@ class Tally:
         self.beat.pass_is_over(self.native_s, self.gpu_busy_s, self.gpu_s)
 
 
-Event = Started | Step | Finished | Embedded | Inferred | Failed
+Event = Started | StepOutput | Finished | Embedded | Inferred | Failed
 
 
 class Item(Protocol):
@@ -96,28 +96,28 @@ class Native(Protocol):
 
 BackendT = TypeVar("BackendT", bound=Native)
 ItemT = TypeVar("ItemT", bound=Item)
-PortionT = TypeVar("PortionT", bound=Limited)
+BudgetT = TypeVar("BudgetT", bound=Limited)
 
 
-class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
+class Runner(ABC, Generic[BackendT, ItemT, BudgetT]):
     """The requests on one model, and the passes that serve them."""
 
-    serves: ClassVar[type[Generate] | type[Embed] | type[Infer]]  # the only requests it takes
+    serves: ClassVar[type[Generate] | type[Embed] | type[RunTensors]]  # the only requests it takes
 
     def __init__(
         self,
         backend: BackendT,
-        portion: PortionT,
+        budget: BudgetT,
         emit: Callable[[Event], None],
         outbox: Outbox,
-        tally: Tally,
+        tally: EngineCounters,
         clock: Callable[[], float],
     ) -> None:
-        """`portion` says what a pass may carry. `emit` receives the messages for the front,
+        """`budget` says what a pass may carry. `emit` receives the messages for the front,
         `outbox` what may wait; models share it, since an answer may be made by two of them.
         `tally` counts what is done. `clock` is in seconds.
         """
-        self.portion = portion
+        self.budget = budget
         self._backend = backend
         self._emit = emit
         self._tally = tally
@@ -160,7 +160,7 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
 
     @abstractmethod
     def cancel(self, request_id: int) -> None:
-        """Drop a request, and tell what it took."""
+        """Drop a request, and report the time that it took."""
 
     @abstractmethod
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
-from edge_rt.engine.generation.factory import Placement
+from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefix_shelf import common_prefix
-from edge_rt.engine.kv.prefixes import Kept, Prefixes
+from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
 from edge_rt.engine.scheduler.inputs import prompt_tokens
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.scheduler.passes import Pass, PrefillBudget
-from edge_rt.engine.scheduler.runner import Event, Runner, Tally
+from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
 
 
 def nobody(model: str) -> Home:
@@ -39,13 +39,13 @@ def _client(answer: Generation) -> str:
 class Scheduler(Runner[Backend, Generation, PrefillBudget]):
     """Runs any number of requests on one backend, all of them in each forward pass.
 
-    Every pass carries the next token of each running answer and, in what room is left, pieces of
-    prompts that are being read, the oldest first; see Portion for how much that may be. It uses
-    as many threads as the most demanding of those who take part asks for, within the limit.
+    Every pass carries the next token of each running answer and, in the room that is left, pieces
+    of prompts, the oldest first, as many as PrefillBudget allows. It uses as many threads as the
+    most demanding answer that takes part asks for, within the limit.
 
-    An answer may have a seat on another model, too. Then it is in the queues of both, and the
+    An answer may have a sequence on another model, too. Then it is in the queues of both, and the
     scheduler of the model that its request names starts it when both have a sequence for it. Each
-    runs it while the turn is that of its seat.
+    runs it while the turn is that of its sequence.
     """
 
     serves = Generate
@@ -55,22 +55,24 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
         backend: Backend,
         spec: ModelSpec,
         emit: Callable[[Event], None],
-        tally: Tally,
+        tally: EngineCounters,
         clock: Callable[[], float] = time.monotonic,
+        *,
         outbox: Outbox | None = None,
         find: Callable[[str], Home] = nobody,
-        kept: Kept | None = None,
+        kept: PrefixTarget | None = None,
         keyed: Keyed | None = None,
     ) -> None:
-        """See Runner, Prefixes for `kept`, and Checkpointer for `keyed`; models that `find` each
-        other by name share an `outbox`.
+        """PrefixCache takes `kept`, Checkpointer `keyed`, and Runner the others.
+
+        Models that `find` each other by name share an `outbox`.
         """
-        portion = PrefillBudget(spec.prefill_chunk)
-        super().__init__(backend, portion, emit, outbox or Outbox(emit), tally, clock)
+        budget = PrefillBudget(spec.prefill_chunk)
+        super().__init__(backend, budget, emit, outbox or Outbox(emit), tally, clock)
         self.pool = SequencePool(backend)
-        self.prefixes = Prefixes(backend, self.pool, kept, clock)
+        self.prefixes = PrefixCache(backend, self.pool, kept, clock)
         self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
-        self._seating = Placement(self, find)
+        self._factory = GenerationFactory(self, find)
 
     @property
     def backend(self) -> Backend:
@@ -79,50 +81,47 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
 
     @property
     def running(self) -> int:
-        """See Runner: answers whose turn is here."""
+        """How many answers have their turn on this model."""
         return len(self._at_turn())
 
     @property
     def waiting(self) -> int:
-        """See Runner: answers that are started here."""
+        """How many waiting answers are to be started here."""
         return sum(answer.home is self for answer in self._waiting)
 
     @property
     def startable(self) -> int:
-        """See Runner."""
         return sum(answer.home is self and not answer.pending for answer in self._waiting)
 
     @property
     def streaming(self) -> bool:
-        """See Runner: whether some answer is past its prompt."""
+        """Whether some answer is past its prompt."""
         return any(answer.at.decoding for answer in self._at_turn())
 
     def submit(self, request: Generate) -> None:
-        """See Runner."""
         try:
-            answers = self._seating.answers(request, self._clock())
+            answers = self._factory.answers(request, self._clock())
         except (RequestError, Unavailable) as error:
             self._tell_failed(request.id, error)
             return
         for answer in answers:
             if answer.open:
-                for seat in answer.seats:
-                    seat.home.queue(answer)
+                for sequence in answer.sequences:
+                    sequence.home.queue(answer)
             else:  # all of it had been sent when the engine was lost
                 self._emit(answer.finished(self._clock()))
 
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
-        """See Runner."""
         tokens = prompt_tokens(prompt, special, self._backend)
         return len(tokens), self.pool.reusable(tokens)
 
     def cancel(self, request_id: int) -> None:
-        """See Runner; what was read of the prompt stays as a prefix."""
+        """Drop a request; what was read of its prompt stays as a prefix."""
         self._outbox.forget(request_id, self._clock())
         self._forget(request_id, keep=True)
 
     def step(self, *, brief: bool = False) -> None:
-        """See Runner: admit, run the model once, draw, report."""
+        """Admit answers, run the model once, draw tokens, report them."""
         begin = self._clock()
         self._admit(begin)
         answers = self._at_turn()
@@ -130,7 +129,7 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
         if not all(streams):
             self.flush()  # the pass will be a long one
         brief = brief or any(streams)
-        one = Pass(self._backend, answers, self.portion.tokens(brief=brief))
+        one = Pass(self._backend, answers, self.budget.tokens(brief=brief))
         if not one.rows:
             return
         spare = self._use(one.threads)
@@ -140,7 +139,7 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
         except EngineError as error:
             self._fail_all(EngineBroken(str(error)))
             return
-        self.portion.took(one.size, spent)
+        self.budget.took(one.size, spent)
         self.prefixes.read(one.size, spent)
         if not brief:
             self.checkpointer.read(spent)
@@ -160,7 +159,6 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
             self.checkpointer.keep(behind)
 
     def close(self, why: str) -> None:
-        """See Runner."""
         self.prefixes.leave_all()
         self._fail_all(EngineError(why))
         self._backend.close()
@@ -168,29 +166,25 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
     # --- what others tell
 
     def queue(self, answer: Generation) -> None:
-        """See Home."""
         self._waiting.append(answer)
 
-    def seated(self, answer: Generation) -> None:
-        """See Home."""
+    def admitted(self, answer: Generation) -> None:
         if answer.home is not self:
             self._waiting.remove(answer)
         self._running.append(answer)
 
     def left(self, answer: Generation) -> None:
-        """See Home."""
         for answers in (self._running, self._waiting):
             if answer in answers:
                 answers.remove(answer)
 
-    def awaits(self, seat: ModelSequence) -> bool:
-        """See Home."""
-        if self.checkpointer.has(seat.text):
+    def awaits(self, sequence: ModelSequence) -> bool:
+        if self.checkpointer.has(sequence.text):
             return False
         readers = [a.at for a in self._at_turn() if not a.at.decoding]
-        coming = max((common_prefix(r.prompt, seat.prompt) for r in readers), default=0)
-        coming = min(coming, len(seat.prompt) - 1)
-        return coming >= self.pool.reusable(seat.text) + WORTH_COPYING
+        coming = max((common_prefix(r.prompt, sequence.prompt) for r in readers), default=0)
+        coming = min(coming, len(sequence.prompt) - 1)
+        return coming >= self.pool.reusable(sequence.text) + WORTH_COPYING
 
     # --- one pass
 
@@ -206,7 +200,7 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
             answer = left.pop(0)
             if answer.home is not self:
                 kept += answer.home.pool.free > 0  # else it cannot be started soon
-            elif not answer.seatable:
+            elif not answer.can_start:
                 kept += 1
             elif answer.request.fresh or not answer.at.home.awaits(answer.at):
                 answer.fetch()
@@ -231,11 +225,11 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
 
     def _start(self, answer: Generation, now: float) -> None:
         answer.start(now)
-        for seat in answer.seats:
-            seat.home.seated(answer)
+        for sequence in answer.sequences:
+            sequence.home.admitted(answer)
         if answer.index == 0:
-            seat = answer.seats[0]
-            told = answer.request.id, len(seat.prompt), seat.cached, seat.restored
+            sequence = answer.sequences[0]
+            told = answer.request.id, len(sequence.prompt), sequence.cached, sequence.restored
             self._emit(Started(*told))
 
     def _draw(
@@ -272,9 +266,9 @@ class Scheduler(Runner[Backend, Generation, PrefillBudget]):
 
     def _drop(self, answers: Iterable[Generation], *, keep: bool = True) -> None:
         for answer in list(answers):
-            for seat in answer.seats:
-                seat.stand(keep=keep)
-                seat.home.left(answer)
+            for sequence in answer.sequences:
+                sequence.release(keep=keep)
+                sequence.home.left(answer)
 
     def _fail(self, request_id: int, error: EdgeError) -> None:
         self.flush()

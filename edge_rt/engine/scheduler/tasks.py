@@ -10,17 +10,17 @@ from typing import TypeVar
 
 from edge_rt.backends.base import TensorBackend
 from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started, Timings
+from edge_rt.engine.protocol import Embed, Embedded, Inferred, RunTensors, Started, Timings
 from edge_rt.engine.scheduler.inputs import to_array, to_tensor
 from edge_rt.engine.scheduler.outbox import PAUSE_S, Outbox
 from edge_rt.engine.scheduler.passes import Slice
-from edge_rt.engine.scheduler.runner import BackendT, Event, Runner, Tally
+from edge_rt.engine.scheduler.runner import BackendT, EngineCounters, Event, Runner
 
 
-class Job:
+class PendingTask:
     """One request on its way; times are readings of the clock."""
 
-    def __init__(self, request: Embed | Infer, now: float) -> None:
+    def __init__(self, request: Embed | RunTensors, now: float) -> None:
         self.id, self.arrived, self.started = request.id, now, now
 
     def timings(self, now: float, tokens: int) -> Timings:
@@ -28,7 +28,7 @@ class Job:
         return Timings(self.started - self.arrived, now - self.started, 0.0, tokens, 0, 0)
 
 
-J = TypeVar("J", bound=Job)
+J = TypeVar("J", bound=PendingTask)
 
 
 class Tasks(Runner[BackendT, J, Slice]):
@@ -38,29 +38,26 @@ class Tasks(Runner[BackendT, J, Slice]):
         self,
         backend: BackendT,
         emit: Callable[[Event], None],
-        tally: Tally,
+        tally: EngineCounters,
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
     ) -> None:
-        """See Runner, and Outbox for `pause_s`."""
+        """Runner takes these, and Outbox `pause_s`."""
         super().__init__(backend, Slice(), emit, Outbox(emit, pause_s), tally, clock)
 
     @property
     def streaming(self) -> bool:
-        """See Runner: nobody sees anything before the end."""
+        """False: a client sees nothing before the end."""
         return False
 
     def cancel(self, request_id: int) -> None:
-        """See Runner."""
         self._outbox.forget(request_id, self._clock())
         self._forget(request_id)
 
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
-        """See Runner."""
         raise RequestError("this model continues no prompts", param="model")
 
     def close(self, why: str) -> None:
-        """See Runner."""
         for job in [*self._running, *self._waiting]:
             self._fail(job, EngineError(why))
         self._backend.close()
@@ -101,14 +98,14 @@ class Tasks(Runner[BackendT, J, Slice]):
 
 MOST_BYTES = 48 * 1024 * 1024  # of outputs, which go in one frame
 
-Over = Callable[[Infer, Callable[[], None]], AbstractContextManager[None]]
+Over = Callable[[RunTensors, Callable[[], None]], AbstractContextManager[None]]
 """Makes what is entered while a request's pass runs, of what stops that; see Watch."""
 
 
-class InferJob(Job):
+class InferJob(PendingTask):
     """One request."""
 
-    def __init__(self, request: Infer, now: float) -> None:
+    def __init__(self, request: RunTensors, now: float) -> None:
         super().__init__(request, now)
         self.request = request
 
@@ -116,27 +113,25 @@ class InferJob(Job):
 class TensorScheduler(Tasks[TensorBackend, InferJob]):
     """One request after the other; see Runner."""
 
-    serves = Infer
+    serves = RunTensors
 
     def __init__(
         self,
         backend: TensorBackend,
         emit: Callable[[Event], None],
-        tally: Tally,
+        tally: EngineCounters,
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
         over: Over = lambda request, stop: nullcontext(),
     ) -> None:
-        """See Runner; `over` watches passes."""
+        """`over` watches passes; the others are those of Tasks."""
         super().__init__(backend, emit, tally, clock, pause_s)
         self._over = over
 
-    def submit(self, request: Infer) -> None:
-        """See Runner."""
+    def submit(self, request: RunTensors) -> None:
         self._waiting.append(InferJob(request, self._clock()))
 
     def step(self, *, brief: bool = False) -> None:
-        """See Runner."""
         begin = self._clock()
         self._admit(begin, most=1)
         if not self._running:

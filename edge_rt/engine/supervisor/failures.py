@@ -100,7 +100,7 @@ class CrashDiagnosis:
         self._before = self._out_of_memory()
 
     def fate(self, code: int, doing: Doing) -> ExitReason:
-        """What became of an engine that nobody here condemned.
+        """Return why an engine ended that the front did not end.
 
         The kernel kills without a word what has taken too much memory, but counts it.
         """

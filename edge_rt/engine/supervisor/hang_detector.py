@@ -24,7 +24,7 @@ TIMES = 10.0  # nor are so many times what is expected
 T = TypeVar("T")
 
 
-class Stuck(EngineError):
+class EngineStuck(EngineError):
     """An engine does nothing more at its start; `stopped` where somebody has stopped it."""
 
     def __init__(self, *, stopped: bool) -> None:
@@ -74,10 +74,10 @@ class HangDetector:
         self._expected_s, self._pause, self._life = expected_s, pause, life
 
     async def keep(self, client: EngineClient, beat: Heartbeat) -> None:
-        """Condemn the engine once it hangs."""
+        """Terminate the engine once it hangs."""
         assert client.hello is not None, "it has said hello"
         pid, quiet = client.hello.pid, _Quiet(beat.doing)
-        while client.sentence is None:
+        while client.termination is None:
             await self._pause(LOOK_S)
             doing = beat.doing
             if not client.owes or doing.turn != quiet.doing.turn:
@@ -91,7 +91,7 @@ class HangDetector:
             quiet.look(seen)
             if quiet.hangs(0.0 if seen.stopped else self._expected_s(client, doing)):
                 why = f"it hung for {quiet.busy_s:.0f} s"
-                client.condemn(ExitReason(why, doing.requests, outside=seen.stopped))
+                client.terminate(ExitReason(why, doing.requests, outside=seen.stopped))
 
     async def over(self, pid: int, start: Coroutine[Any, Any, T]) -> T:
         """What comes of an engine's start; raises Stuck once that does nothing any more."""
@@ -101,7 +101,7 @@ class HangDetector:
             await asyncio.wait((starting, stuck), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 return starting.result()
-            raise Stuck(stopped=stuck.result())
+            raise EngineStuck(stopped=stuck.result())
         finally:
             for task in (starting, stuck):
                 task.cancel()

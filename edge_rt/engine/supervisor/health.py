@@ -17,7 +17,7 @@ PATIENCE_S = 15.0
 SLOW = 0.05  # duty of an engine that would take too long over a token
 
 
-class Health:
+class EngineHealth:
     """Makes one real token, or vector, on the model used last.
 
     While answers are being made, their progress is the proof: a token more would have to queue

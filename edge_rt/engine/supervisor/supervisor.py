@@ -15,7 +15,7 @@ from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.failures import CrashDiagnosis, ExitReason
-from edge_rt.engine.supervisor.hang_detector import HangDetector, Stuck
+from edge_rt.engine.supervisor.hang_detector import EngineStuck, HangDetector
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.supervisor.process import CheckpointMemory, end, kill, spawn
 
@@ -44,9 +44,9 @@ class Supervisor:
         command: Sequence[str] = ENGINE,
         greet: Callable[[EngineClient], None] = lambda client: None,
         *,
-        vigil: HangDetector | None = None,
-        mourn: Callable[[ExitReason], None] = lambda fate: None,
-        inquest: Callable[[], CrashDiagnosis] = CrashDiagnosis,
+        hang_detector: HangDetector | None = None,
+        on_exit: Callable[[ExitReason], None] = lambda fate: None,
+        diagnosis: Callable[[], CrashDiagnosis] = CrashDiagnosis,
         hello_s: float = HELLO_S,
         grace_s: float = GRACE_S,
         pause: Pause = asyncio.sleep,
@@ -55,24 +55,23 @@ class Supervisor:
         """`command` gets the descriptors of its socket, its beat and `checkpoints` as its last
         arguments.
 
-        `greet` is called with each new connection before anybody else has it. `vigil` notices an
-        engine that hangs. `mourn` hears of an engine's end before anybody else knows why it came,
-        which `inquest` finds out. `pause` lets seconds pass until the next one's start.
+        `greet` is called with each new connection before anybody else has it. `hang_detector`
+        notices an engine that hangs. `on_exit` is called with the reason of an engine's end before
+        anybody else knows it, which `diagnosis` finds out. `pause` lets seconds pass until the next
+        one's start.
         """
         self.restarts = 0
         self.fate: ExitReason | None = None  # of the last engine that was lost
         self._command = command
         self._greet = greet
-        self._vigil = vigil or HangDetector(lambda client, doing: 0.0)
-        self._mourn = mourn
-        self._inquest = inquest
+        self._hang_detector = hang_detector or HangDetector(lambda client, doing: 0.0)
+        self._on_exit = on_exit
+        self._diagnosis = diagnosis
         self._hello_s = hello_s
         self._grace_s = grace_s
         self._pause = pause
         self._checkpoints = checkpoints or CheckpointMemory()
-        self._stillborn: ExitReason | None = (
-            None  # of the engine that was last to start, if it did not
-        )
+        self._failed_start: ExitReason | None = None  # of the engine that was last to start
         self._client: EngineClient | None = None
         self._stopping = False
         self._changed = asyncio.Condition()
@@ -87,14 +86,15 @@ class Supervisor:
     @property
     def current(self) -> EngineClient | None:
         """The live connection, None while there is none."""
-        return self._live()
+        client = self._client
+        return client if client is not None and not client.lost.is_set() else None
 
     def start(self) -> None:
         """Start the engine in the background."""
         self._task = asyncio.create_task(self._keep(), name="engine supervisor")
 
     async def stop(self) -> None:
-        """Shut the engine down, by force if it does not go; who waits for one hears of it."""
+        """Shut the engine down, by force if it does not go; callers that wait for one are told."""
         self._stopping = True
         async with self._changed:
             self._changed.notify_all()
@@ -112,19 +112,15 @@ class Supervisor:
         try:
             return await asyncio.wait_for(self._wait(), wait_s)
         except asyncio.TimeoutError:
-            raise _no_engine(self._stillborn) from None
+            raise _no_engine(self._failed_start) from None
 
     async def _wait(self) -> EngineClient:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._stopping or self._live() is not None)
-            client = self._live()
+            await self._changed.wait_for(lambda: self._stopping or self.current is not None)
+            client = self.current
             if client is None:
                 raise EngineStopped("the daemon stopped before the answer was begun")
             return client
-
-    def _live(self) -> EngineClient | None:
-        client = self._client
-        return client if client is not None and not client.lost.is_set() else None
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -138,7 +134,7 @@ class Supervisor:
                 log.exception("the engine could not be kept")
                 if self._process is not None:
                     await end(self._process, 0.0)
-            if loop.time() - born > STEADY_S or (outside and self._stillborn is None):
+            if loop.time() - born > STEADY_S or (outside and self._failed_start is None):
                 wait_s = FIRST_WAIT_S
             if not outside:  # they may be what ended it
                 self._checkpoints.clear()
@@ -150,33 +146,35 @@ class Supervisor:
         """One engine from its birth to its death; None where that is not known."""
         ours, theirs = socket.socketpair()
         page = Heartbeat.shared()
-        beat, inquest = Heartbeat(page), self._inquest()
+        beat, diagnosis = Heartbeat(page), self._diagnosis()
         try:
             self._process = process = await spawn(
                 self._command, theirs.fileno(), page, self._checkpoints.fd
             )
             theirs.close()
-            client = await self._vigil.over(process.pid, EngineClient.connect(ours, self._hello_s))
-            client.execute, client.beat = partial(kill, process), beat
+            client = await self._hang_detector.over(
+                process.pid, EngineClient.connect(ours, self._hello_s)
+            )
+            client.kill, client.beat = partial(kill, process), beat
             self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
             ours.close()
-            self._stillborn = fate = await self._end_unborn(error, inquest, beat)
+            self._failed_start = fate = await self._end_failed_start(error, diagnosis, beat)
             if fate is not None:
-                self._mourn(fate)
+                self._on_exit(fate)
             log.error("the engine did not start: %s", fate.why if fate else error)
             return fate
         finally:
             theirs.close()
             os.close(page)
-        self._stillborn = None
+        self._failed_start = None
         await self._publish(client)
-        watch = asyncio.create_task(self._vigil.keep(client, beat))
+        watch = asyncio.create_task(self._hang_detector.keep(client, beat))
         watch.add_done_callback(_tell_fault)
         try:
             await client.lost.wait()
             await self._publish(None)
-            fate = self._fate(client, inquest, await end(process, self._grace_s), beat)
+            fate = self._fate(client, diagnosis, await end(process, self._grace_s), beat)
             client.fate.set_result(fate)
         finally:
             watch.cancel()
@@ -186,33 +184,33 @@ class Supervisor:
         log.error("the engine stopped (%s); starting it again", fate.why)
         return fate
 
-    async def _end_unborn(
-        self, error: Exception, inquest: CrashDiagnosis, beat: Heartbeat
+    async def _end_failed_start(
+        self, error: Exception, diagnosis: CrashDiagnosis, beat: Heartbeat
     ) -> ExitReason | None:
         """Leave nothing of an engine that did not start; None where only `error` tells why."""
         if self._process is None:
             return None
         gone = isinstance(error, EngineLost)
         code = await end(self._process, self._grace_s if gone else 0.0)
-        if isinstance(error, Stuck):
+        if isinstance(error, EngineStuck):
             self.fate = ExitReason(str(error), outside=error.stopped)
         elif gone:
-            self.fate = inquest.fate(code, beat.doing)
+            self.fate = diagnosis.fate(code, beat.doing)
         else:
             return None
         return self.fate
 
     def _fate(
-        self, client: EngineClient, inquest: CrashDiagnosis, code: int, beat: Heartbeat
+        self, client: EngineClient, diagnosis: CrashDiagnosis, code: int, beat: Heartbeat
     ) -> ExitReason:
-        fate = client.sentence or inquest.fate(code, beat.doing)
+        fate = client.termination or diagnosis.fate(code, beat.doing)
         if client.was_loading:
-            in_pass = client.sentence is not None or _crashed_in_pass(beat.trace)
+            in_pass = client.termination is not None or _crashed_in_pass(beat.trace)
             # Where that is not known, the load is more likely to have ended it.
             requests = fate.requests if in_pass else frozenset[int]()
             fate = replace(fate, requests=requests, in_pass=bool(requests))
         self.fate = fate
-        self._mourn(fate)
+        self._on_exit(fate)
         return fate
 
     async def _publish(self, client: EngineClient | None) -> None:
@@ -226,10 +224,10 @@ def _crashed_in_pass(trace: str) -> bool:
     return bool(trace) and _LOADS not in trace
 
 
-def _no_engine(stillborn: ExitReason | None) -> Unavailable:
-    why = f" ({stillborn.why})" if stillborn is not None else ""
+def _no_engine(failed_start: ExitReason | None) -> Unavailable:
+    why = f" ({failed_start.why})" if failed_start is not None else ""
     message = f"the engine does not start{why}; the daemon's log says why"
-    if stillborn is not None and stillborn.short_of_memory:
+    if failed_start is not None and failed_start.short_of_memory:
         message = f"the engine does not start{why}, even without a model: end other programs, or "
         message += "raise MemoryMax= of the service or the limit of its container"
         return Unavailable(message, retry_after_s=NONE_S, code="out_of_memory")

@@ -15,7 +15,7 @@ import msgspec
 
 from edge_rt.backends.base import PromptVocabulary
 from edge_rt.core.errors import EdgeError, ModelFileError
-from edge_rt.engine.protocol import BUILDS, Count, Counted, ModelSpec
+from edge_rt.engine.protocol import BUILDS, CountTokens, ModelSpec, TokensCounted
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.model_registry import AnyBackend, own_bytes
 from edge_rt.engine.worker.port import Aside
@@ -38,16 +38,16 @@ class Vocabularies:
         self._open = open_vocabulary
         self._kept: dict[tuple[str, str], PromptVocabulary] = {}  # the one used last is last
 
-    def count(self, asked: Count) -> Counted:
+    def count(self, asked: CountTokens) -> TokensCounted:
         """The answer to `asked`; never raises."""
         try:
             vocabulary = self._vocabulary(asked.backend, asked.path)
             tokens = text_tokens(asked.prompt, asked.special, vocabulary)
         except EdgeError as error:
-            return Counted(asked.nonce, None, message=str(error))
+            return TokensCounted(asked.nonce, None, message=str(error))
         except Exception as error:  # a bug or a broken install: the front must hear of it too
-            return Counted(asked.nonce, None, message=f"{type(error).__name__}: {error}")
-        return Counted(asked.nonce, len(tokens))
+            return TokensCounted(asked.nonce, None, message=f"{type(error).__name__}: {error}")
+        return TokensCounted(asked.nonce, len(tokens))
 
     def _vocabulary(self, backend: str, path: str) -> PromptVocabulary:
         key = backend, path
@@ -196,7 +196,7 @@ def _unknown(backend: str, kind: str = "language") -> ModelFileError:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LoadOutcome:
     """What became of one load: the backend, or why there is none."""
 
     spec: ModelSpec
@@ -204,7 +204,7 @@ class Outcome:
     load_s: float
 
 
-Done = tuple[str, Outcome] | Counted
+Done = tuple[str, LoadOutcome] | TokensCounted
 """A model and what became of its load, or the answer to a count."""
 
 
@@ -221,14 +221,13 @@ class Loader:
         self._aside = Aside[Done]("loader")
 
     def fileno(self) -> int:
-        """See Aside."""
         return self._aside.fileno()
 
     def start(self, model: str, spec: ModelSpec, threads: int) -> None:
         """Load `spec` as `model` once earlier loads are done."""
         self._aside.do(lambda: (model, self._load(spec, threads)))
 
-    def count(self, asked: Count) -> None:
+    def count(self, asked: CountTokens) -> None:
         """Count for a model that is not loaded once earlier loads and counts are done."""
         self._aside.do(lambda: self._vocabularies.count(asked))
 
@@ -236,7 +235,7 @@ class Loader:
         """What finished since the last call."""
         return self._aside.finished()
 
-    def _load(self, spec: ModelSpec, threads: int) -> Outcome:
+    def _load(self, spec: ModelSpec, threads: int) -> LoadOutcome:
         begin = time.monotonic()
         try:
             result: AnyBackend | str = self._make_backend(spec, threads)
@@ -244,4 +243,4 @@ class Loader:
             result = str(error)
         except Exception as error:  # a bug or a broken install: the front must hear of it too
             result = f"{type(error).__name__}: {error}"
-        return Outcome(spec, result, time.monotonic() - begin)
+        return LoadOutcome(spec, result, time.monotonic() - begin)

@@ -27,7 +27,7 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
 from edge_rt.engine.scheduler.outbox import Outbox
-from edge_rt.engine.scheduler.runner import AnyRunner, Tally
+from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler, nobody
 from edge_rt.engine.scheduler.tasks import Over, TensorScheduler
 
@@ -62,7 +62,7 @@ class ModelRegistry:
         self,
         limits: SetLimits,
         emit: Callable[[ToFront], None],
-        tally: Tally,
+        tally: EngineCounters,
         clock: Callable[[], float],
         over: Over = lambda request, stop: nullcontext(),
         versions: Mapping[str, str] = MappingProxyType({}),
@@ -116,10 +116,6 @@ class ModelRegistry:
         able = [s for s in models if s.running or s.startable]
         return sorted(able, key=lambda s: s.waits_since)
 
-    def step(self, scheduler: AnyRunner, *, brief: bool) -> None:
-        """One pass of `scheduler` within the limits; `brief`: streams wait, perhaps others'."""
-        scheduler.step(brief=brief)
-
     def get(self, model: str) -> AnyRunner | None:
         """The scheduler of `model`; None when it is not loaded."""
         return self._models.get(model)
@@ -163,7 +159,7 @@ class ModelRegistry:
             self._orphaned_s = math.inf
 
     def tell_prefixes(self, asked: AskPrefixes) -> None:
-        """Say what is kept of prompts, without what is to be forgotten of it."""
+        """Report the prefixes that are kept, after deleting those to be forgotten."""
         disk = self._disk
         if disk is None:
             self._emit(Prefixes(asked.nonce, enabled=False))
@@ -208,7 +204,15 @@ class ModelRegistry:
         key = state_key(spec, self._versions.get(spec.backend, ""))
         kept = kept_as(spec, key, self._disk)
         keyed = Keyed(self._checkpoints, key) if self._checkpoints and key else None
-        return Scheduler(backend, spec, *told, self._outbox, self._language, kept, keyed)
+        return Scheduler(
+            backend,
+            spec,
+            *told,
+            outbox=self._outbox,
+            find=self._language,
+            kept=kept,
+            keyed=keyed,
+        )
 
     def _language(self, model: str) -> Home:
         """The scheduler of a model that is to answer together with another; raises EdgeError."""
@@ -221,4 +225,4 @@ class ModelRegistry:
 
     def _limit(self, scheduler: AnyRunner) -> None:
         scheduler.set_threads(self._limits.threads)
-        scheduler.portion.most = self._limits.prefill_chunk
+        scheduler.budget.most = self._limits.prefill_chunk

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 from edge_rt.core.errors import EdgeError, EngineError, RequestError
 from edge_rt.engine.framing import Frames, encode, engine_decoder
-from edge_rt.engine.protocol import Cancel, Infer, Shutdown, ToEngine, ToFront, Unload
+from edge_rt.engine.protocol import Cancel, RunTensors, Shutdown, ToEngine, ToFront, UnloadModel
 
 DoneT = TypeVar("DoneT")
 
@@ -144,7 +144,7 @@ class Watch:
         self._thread = ThreadPoolExecutor(1, "watch")
 
     @contextmanager
-    def over(self, request: Infer, stop: Callable[[], None]) -> Generator[None]:
+    def over(self, request: RunTensors, stop: Callable[[], None]) -> Generator[None]:
         """Call `stop`, in another thread, where the block is to end before it would.
 
         What the block raises is then RequestError where it took longer than the request's
@@ -164,7 +164,7 @@ class Watch:
         if failure is not None:
             raise failure
 
-    def _look(self, request: Infer, stop: Callable[[], None]) -> EdgeError | None:
+    def _look(self, request: RunTensors, stop: Callable[[], None]) -> EdgeError | None:
         """Why the block was stopped; None where it ended before."""
         until_s = math.inf if request.limit_s is None else self._clock() + request.limit_s
         why = self._why(request)  # by what was heard in another's pass
@@ -184,23 +184,23 @@ class Watch:
                 return [fd for fd, _ in ready]
         return []
 
-    def _why(self, request: Infer) -> EdgeError | None:
+    def _why(self, request: RunTensors) -> EdgeError | None:
         """Why nobody waits any more, if so; the decode loop still gets all that has arrived."""
         ends = any(_ends(message, request) for message in self._port.hear())
         return EngineError("nobody waits for it") if ends or not self._port.open else None
 
 
-def _ends(message: ToEngine, request: Infer) -> bool:
+def _ends(message: ToEngine, request: RunTensors) -> bool:
     match message:
         case Cancel():
             return message.id == request.id
-        case Unload():
+        case UnloadModel():
             return message.model == request.model
         case _:
             return isinstance(message, Shutdown)
 
 
-def _late(request: Infer) -> RequestError:
+def _late(request: RunTensors) -> RequestError:
     return RequestError(
         f"`inputs`: {request.model} was not done with them after {request.limit_s:g} s and was "
         "stopped. Send less at once, or have requests.infer_s raised in config.yaml.",

@@ -28,35 +28,35 @@ from edge_rt.engine.protocol import (
     VERSION,
     AskPrefixes,
     Cancel,
-    Count,
-    Counted,
+    CountTokens,
     Embed,
+    EngineWork,
     Failed,
     Generate,
     Hello,
-    Infer,
     KeepPrefixes,
-    Load,
     Loaded,
     LoadFailed,
+    LoadModel,
     ModelSpec,
     Ping,
     Pong,
+    RunTensors,
     SetLimits,
     Shutdown,
-    Step,
+    StepOutput,
     ToEngine,
-    Unload,
+    TokensCounted,
     Unloaded,
-    Work,
+    UnloadModel,
 )
 from edge_rt.engine.scheduler.passes import DutyCycle
-from edge_rt.engine.scheduler.runner import AnyRunner, Tally
+from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.worker.loading import (
     Loader,
+    LoadOutcome,
     OpenVocabulary,
-    Outcome,
     make_backend,
     make_without_gpu,
     no_vocabulary,
@@ -102,8 +102,8 @@ class Worker:
         self._port.wake_on(self._loader.fileno())
         self._open = True
         self._begin_s = 0.0  # when the iteration began
-        self._pacer = DutyCycle()
-        self._tally = Tally(beat=beat or Heartbeat())
+        self._duty_cycle = DutyCycle()
+        self._tally = EngineCounters(beat=beat or Heartbeat())
         told = self._port.send, self._tally, clock, Watch(self._port).over
         self._models = ModelRegistry(SetLimits(threads), *told, backends, checkpoints)
         self._port.send(Hello(VERSION, os.getpid(), backends))
@@ -112,7 +112,7 @@ class Worker:
         """Serve until Shutdown or until the front is gone."""
         while self._receive():
             able = self._models.able()
-            pause_s = self._pacer.pause_s if able else math.inf
+            pause_s = self._duty_cycle.pause_s if able else math.inf
             if pause_s:
                 self._rest(pause_s, able)
             else:
@@ -122,14 +122,14 @@ class Worker:
     # --- the loop
 
     def _receive(self) -> bool:
-        """Begin an iteration: do what has been asked; False when it was the last one."""
+        """Begin an iteration: handle messages and finished jobs; return False to stop."""
         self._begin_s = self._clock()
         self._tally.beat.note()
         for message in self._port.received():
             self._handle(message)
         self._models.settle()
         for done in self._loader.finished():
-            if isinstance(done, Counted):
+            if isinstance(done, TokensCounted):
                 self._port.send(done)
             else:
                 self._loaded(*done)
@@ -139,13 +139,13 @@ class Worker:
         streaming = any(s.streaming for s in able)
         read_s = self._tally.read_s
         for scheduler in able:
-            self._models.step(scheduler, brief=streaming)
+            scheduler.step(brief=streaming)
             if len(able) > 1:
                 scheduler.flush()  # it may be long until its next turn
         spent = self._clock() - self._begin_s
         self._tally.steps += 1
         self._tally.step_s += spent
-        self._pacer.computed(spent, prompts=self._tally.read_s > read_s)
+        self._duty_cycle.computed(spent, prompts=self._tally.read_s > read_s)
 
     def _rest(self, pause_s: float, able: list[AnyRunner]) -> None:
         """Compute nothing for `pause_s`, or until something arrives."""
@@ -158,11 +158,11 @@ class Worker:
         woken = self._port.wait(max(0.0, begin + most_s - self._clock()))
         self._rested(begin, able)
         if held_up and not woken and most_s < pause_s:
-            self._port.send(Step([], Work(now := self._clock(), now, [])))
+            self._port.send(StepOutput([], EngineWork(now := self._clock(), now, [])))
 
     def _rested(self, begin: float, able: list[AnyRunner]) -> None:
         spent = self._clock() - begin
-        self._pacer.rested(spent)
+        self._duty_cycle.rested(spent)
         if able:
             self._tally.rest_s += spent
 
@@ -170,19 +170,19 @@ class Worker:
 
     def _handle(self, message: ToEngine) -> None:
         match message:
-            case Generate() | Embed() | Infer():
+            case Generate() | Embed() | RunTensors():
                 self._submit(message)
             case Cancel():
                 self._models.cancel(message.id)
-            case Load():
+            case LoadModel():
                 self._loader.start(message.model, message.spec, self._models.limits.threads)
-            case Unload():
+            case UnloadModel():
                 self._models.remove(message.model)
                 self._port.send(Unloaded(message.model))
             case SetLimits():
                 self._models.limits = message
-                self._pacer.pace(message.duty, message.prompt_duty)
-            case Count():
+                self._duty_cycle.pace(message.duty, message.prompt_duty)
+            case CountTokens():
                 self._count(message)
             case KeepPrefixes():
                 for fd in self._models.keep(message):
@@ -194,7 +194,7 @@ class Worker:
             case Shutdown():
                 self._open = False
 
-    def _submit(self, request: Generate | Embed | Infer) -> None:
+    def _submit(self, request: Generate | Embed | RunTensors) -> None:
         self._tally.beat.note((request.id,), TRIED)
         scheduler = self._models.get(request.model)
         if scheduler is None:
@@ -207,18 +207,18 @@ class Worker:
             scheduler.submit(request)
         self._tally.beat.note()
 
-    def _count(self, asked: Count) -> None:
+    def _count(self, asked: CountTokens) -> None:
         scheduler = self._models.get(asked.model)
         if scheduler is None:
             self._loader.count(asked)
             return
         try:
             counts = scheduler.count(asked.prompt, special=asked.special)
-            self._port.send(Counted(asked.nonce, *counts))
+            self._port.send(TokensCounted(asked.nonce, *counts))
         except RequestError as error:
-            self._port.send(Counted(asked.nonce, None, message=str(error)))
+            self._port.send(TokensCounted(asked.nonce, None, message=str(error)))
 
-    def _loaded(self, model: str, outcome: Outcome) -> None:
+    def _loaded(self, model: str, outcome: LoadOutcome) -> None:
         if isinstance(outcome.result, str):
             self._port.send(LoadFailed(model, outcome.result))
             return
@@ -238,7 +238,7 @@ class Worker:
             steps=tally.steps,
             step_s=tally.step_s,
             native_s=tally.native_s,
-            duty=self._pacer.duty,
+            duty=self._duty_cycle.duty,
             prefill_chunk=limits.prefill_chunk,
             drawn=tally.drawn,
             read=tally.read,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.backends.base import Batch
-from edge_rt.backends.onnx.passes import Pass, passes
+from edge_rt.backends.onnx.passes import OnnxPass, passes
 
 
 def batch_of(*pieces: tuple[int, int]) -> Batch:
@@ -19,7 +19,7 @@ def batch_of(*pieces: tuple[int, int]) -> Batch:
     return batch
 
 
-def told(one: Pass) -> tuple[int, int, int, list[int]]:
+def told(one: OnnxPass) -> tuple[int, int, int, list[int]]:
     return one.first, one.count, one.length, one.rows.tolist()
 
 

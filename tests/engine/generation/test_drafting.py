@@ -11,7 +11,7 @@ from duo import SPECULATIVE, Duo
 
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.engine.generation.drafting import Always, LookupSource
-from edge_rt.engine.protocol import Delta, SetLimits, Step
+from edge_rt.engine.protocol import Delta, SetLimits, StepOutput
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
 LOOKUP = Mode("lookup")
@@ -103,8 +103,8 @@ def test_logprobs_are_those_of_the_large_model(
 
 def test_a_draft_from_the_text_ends_where_an_answer_ended() -> None:
     backend = SimpleNamespace(ends=lambda token: token == 0)
-    seat: Any = SimpleNamespace(text=[1, 2, 3, 4, 0, 5, 6, 1, 2], backend=backend)
-    guesses = LookupSource(seat, Always()).draft(most=8, left=8)
+    sequence: Any = SimpleNamespace(text=[1, 2, 3, 4, 0, 5, 6, 1, 2], backend=backend)
+    guesses = LookupSource(sequence, Always()).draft(most=8, left=8)
     with pytest.raises(StopIteration) as done:
         next(guesses)
     assert done.value.value == [3, 4, 0]
@@ -145,7 +145,9 @@ def test_what_was_counted_counts_on_in_another_engine(
         asked = new_request(1, PROMPT, max_tokens=60, sampling=sampling, mode=mode, **resumed)
         heard = duo.submit(asked)
         duo.settle()
-        told = [delta for event in duo.events if isinstance(event, Step) for delta in event.deltas]
+        told = [
+            delta for event in duo.events if isinstance(event, StepOutput) for delta in event.deltas
+        ]
         return heard.finished[0].made, told
 
     whole, told = answer()

@@ -9,12 +9,12 @@ from duo import SWITCH, Duo, Script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rt.decoding.gate import Verdict
+from edge_rt.decoding.gate import GateVerdict
 from edge_rt.decoding.params import Gating, Mode, Sampling
 
 VOCAB = 38
 verdicts = st.sampled_from(
-    [Verdict(True, "small"), Verdict(True, "large"), Verdict(False, "large")]
+    [GateVerdict(True, "small"), GateVerdict(True, "large"), GateVerdict(False, "large")]
 )
 scripts = st.lists(verdicts, min_size=1, max_size=12)
 openers = st.sampled_from(["small", "large"])
@@ -73,7 +73,7 @@ def test_every_answer_is_what_the_script_makes_of_it(
     new_duo: Callable[..., Duo],
     new_request: Callable,
     reference_of_two: Callable,
-    script: list[Verdict],
+    script: list[GateVerdict],
     opens: str,
     asked: list[dict],
     pauses: list[int],
@@ -162,7 +162,7 @@ def test_whoever_is_cancelled_leaves_both_models_as_if_never_seen(
     toy: Callable,
     new_duo: Callable[..., Duo],
     new_request: Callable,
-    script: list[Verdict],
+    script: list[GateVerdict],
     mode: Mode,
     fields: dict,
     cancels: list[int],

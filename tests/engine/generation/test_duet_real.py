@@ -15,8 +15,8 @@ from duo import SPECULATIVE, SWITCH, Duo, Script
 from edge_rt.backends.base import Backend
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.backends.onnx.backend import OnnxBackend
-from edge_rt.decoding.distribution import Logits, View
-from edge_rt.decoding.gate import Look, Verdict, Writer
+from edge_rt.decoding.distribution import Logits, LogitsView
+from edge_rt.decoding.gate import GateVerdict, Look, Writer
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.engine.protocol import Generate
 
@@ -29,13 +29,13 @@ QWEN = "qwen2.5-coder-1.5b-instruct/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
 PROMPT = "<|im_start|>user\nName five fruits, one on each line.<|im_end|>\n<|im_start|>assistant\n"
 STORY = "Once upon a time there was a fox who lived in a"
 SCRIPT = [
-    *[Verdict(True, "small")] * 4,
-    Verdict(False, "large"),
-    *[Verdict(True, "large")] * 2,
-    Verdict(True, "small"),
-    Verdict(True, "small"),
-    Verdict(True, "large"),
-    Verdict(True, "small"),
+    *[GateVerdict(True, "small")] * 4,
+    GateVerdict(False, "large"),
+    *[GateVerdict(True, "large")] * 2,
+    GateVerdict(True, "small"),
+    GateVerdict(True, "small"),
+    GateVerdict(True, "large"),
+    GateVerdict(True, "small"),
 ]
 
 
@@ -84,9 +84,9 @@ class RealDuo(Duo):
 
     def check(self) -> None:
         for answer in self.answers():
-            for seat in answer.seats:
-                whole = [*seat.text, *seat.draft]
-                assert seat.held.tokens == whole[: len(seat.held.tokens)]
+            for sequence in answer.sequences:
+                whole = [*sequence.text, *sequence.draft]
+                assert sequence.held.tokens == whole[: len(sequence.held.tokens)]
 
 
 class Recorder(Script):
@@ -97,7 +97,7 @@ class Recorder(Script):
         self.seen: list[tuple[Writer, int, Logits]] = []
 
     def looks(self, writer: Writer) -> Look:
-        def look(view: View) -> float:
+        def look(view: LogitsView) -> float:
             self.seen.append((writer, len(self.took_by), view._logits.copy()))
             return 0.0
 

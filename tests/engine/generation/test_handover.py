@@ -10,7 +10,7 @@ from duo import Duo
 from msgspec.structs import replace
 
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
-from edge_rt.engine.protocol import Step
+from edge_rt.engine.protocol import StepOutput
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
 SURE, NEVER_SURE = 1e9, 0.0
@@ -81,7 +81,9 @@ def test_what_the_large_model_would_have_written_spares_it_passes(
 
 def test_nothing_is_told_before_it_is_decided(duo: Duo, new_request: Callable) -> None:
     answer(duo, new_request(1, PROMPT, max_tokens=20, mode=early(SURE, 6)))
-    told = [delta for event in duo.events if isinstance(event, Step) for delta in event.deltas]
+    told = [
+        delta for event in duo.events if isinstance(event, StepOutput) for delta in event.deltas
+    ]
     assert len(told[0].tokens) == 6
 
 

@@ -10,14 +10,14 @@ from duo import LARGE_PIECES, SMALL_PIECES, SPECULATIVE, SWITCH, Duo, Script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rt.decoding.gate import Verdict
+from edge_rt.decoding.gate import GateVerdict
 from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.decoding.sampler import Choice, Sampler
-from edge_rt.engine.generation.factory import TextSeat, continuation
+from edge_rt.decoding.sampler import SampledToken, Sampler
+from edge_rt.engine.generation.factory import TextSequence, continuation
 
 LARGE, SMALL = len(LARGE_PIECES), len(SMALL_PIECES)
 verdicts = st.sampled_from(
-    [Verdict(True, "small"), Verdict(True, "large"), Verdict(False, "large")]
+    [GateVerdict(True, "small"), GateVerdict(True, "large"), GateVerdict(False, "large")]
 )
 texts = st.text("abcdefgh é\n", max_size=30)
 
@@ -73,7 +73,7 @@ def test_each_hears_all_that_the_other_said(
     text_toy: Callable,
     new_duo: Callable,
     new_request: Callable,
-    script: list[Verdict],
+    script: list[GateVerdict],
     seed: int,
     prompts: list[str],
     sequences: int,
@@ -105,18 +105,18 @@ def test_each_hears_all_that_the_other_said(
 
 def test_a_turn_may_end_in_front_of_white_space_and_behind_a_line(duo: Duo) -> None:
     backend = duo.backends["toy"]
-    seat = TextSeat(duo.scheduler(), [5], Sampler(Sampling(), seed=1))
-    assert seat.may_leave(None)  # at the beginning both are as far
+    sequence = TextSequence(duo.scheduler(), [5], Sampler(Sampling(), seed=1))
+    assert sequence.may_leave(None)  # at the beginning both are as far
     ends = {"ab": False, " a": False, "\n": True, "\n\n": True, "h ": False}
     for text, line in ends.items():
-        seat.say(Choice(backend.pieces.index(text.encode()), None, []))
-        assert seat.may_leave(None) == line
-        assert seat.may_leave(backend.pieces.index(b" a"))
-        assert not seat.may_leave(backend.pieces.index(b"ab"))
-    seat.say(Choice(backend.pieces.index(b"\xc3"), None, []))
-    assert not seat.may_leave(backend.pieces.index(b" a"))  # within a character
-    seat.say(Choice(backend.pieces.index(b"\xa9"), None, []))
-    assert seat.may_leave(backend.pieces.index(b" a"))
+        sequence.append(SampledToken(backend.pieces.index(text.encode()), None, []))
+        assert sequence.may_leave(None) == line
+        assert sequence.may_leave(backend.pieces.index(b" a"))
+        assert not sequence.may_leave(backend.pieces.index(b"ab"))
+    sequence.append(SampledToken(backend.pieces.index(b"\xc3"), None, []))
+    assert not sequence.may_leave(backend.pieces.index(b" a"))  # within a character
+    sequence.append(SampledToken(backend.pieces.index(b"\xa9"), None, []))
+    assert sequence.may_leave(backend.pieces.index(b" a"))
 
 
 @pytest.mark.parametrize(("name", "pieces"), [("never", SMALL_PIECES), ("always", LARGE_PIECES)])
@@ -144,7 +144,7 @@ def test_a_gate_that_never_switches_leaves_one_model_alone(
 def test_a_resumed_answer_is_read_as_it_was_written(
     text_toy: Callable, new_duo: Callable, new_request: Callable, monkeypatch, seed: int
 ) -> None:
-    script = [Verdict(True, "small"), Verdict(True, "large"), Verdict(True, "large")]
+    script = [GateVerdict(True, "small"), GateVerdict(True, "large"), GateVerdict(True, "large")]
     monkeypatch.setattr("edge_rt.engine.generation.modes.make_gate", lambda *_: Script(script))
     fields = {"max_tokens": 30, "sampling": Sampling(seed=seed), "mode": SWITCH}
     duo = pair(text_toy, new_duo)
@@ -152,14 +152,14 @@ def test_a_resumed_answer_is_read_as_it_was_written(
     while duo.busy:
         duo.step()
         answer = next(duo.answers(), None)
-        if answer is None or not answer.authors.tokens:
+        if answer is None or not answer.provenance.tokens:
             continue
-        told = list(answer.authors.tokens)
+        told = list(answer.provenance.tokens)
         again = pair(text_toy, new_duo)
         again.submit(new_request(1, "ab cd", resume={0: told}, **fields))
         (resumed,) = again.scheduler()._waiting
         writer = int(told[-1] >= LARGE)
-        assert resumed.seats[writer].text == answer.seats[writer].text
+        assert resumed.sequences[writer].text == answer.sequences[writer].text
     assert duo.heard[1].finished[0].made.switches > 2
 
 
@@ -193,7 +193,7 @@ def test_who_cannot_read_so_long_a_prompt_is_named(
 def test_each_may_have_a_prompt_of_its_own(duo: Duo, new_request: Callable, monkeypatch) -> None:
     monkeypatch.setattr(
         "edge_rt.engine.generation.modes.make_gate",
-        lambda *_: Script([Verdict(True, "large"), Verdict(True, "small")]),
+        lambda *_: Script([GateVerdict(True, "large"), GateVerdict(True, "small")]),
     )
     mode = Mode("switch", "small", "cd", Gating("token"))
     heard = duo.submit(new_request(1, [5, 6], max_tokens=40, mode=mode))
@@ -208,7 +208,7 @@ def test_a_text_that_is_longer_in_the_others_tokens_may_fill_it(
 ) -> None:
     monkeypatch.setattr(
         "edge_rt.engine.generation.modes.make_gate",
-        lambda *_: Script([Verdict(True, "small"), Verdict(True, "large")]),
+        lambda *_: Script([GateVerdict(True, "small"), GateVerdict(True, "large")]),
     )
     for seed in range(10):
         duo = new_duo(

@@ -12,9 +12,13 @@ from edge_rt.engine.generation.tokens import TokenProvenance
 
 @pytest.mark.parametrize(("large", "small"), [(5, 5), (7, 3), (3, 20)])
 def test_tokens_told_come_back_as_they_were_written(large: int, small: int) -> None:
-    seats: list[Any] = [SimpleNamespace(backend=SimpleNamespace(vocab=v)) for v in (large, small)]
-    authors = TokenProvenance(seats)
-    written = [(seat, token) for seat in seats for token in range(seat.backend.vocab)]
-    for seat, token in written:
-        authors.wrote(seat, token)
-    assert list(authors.written()) == written
+    sequences: list[Any] = [
+        SimpleNamespace(backend=SimpleNamespace(vocab=v)) for v in (large, small)
+    ]
+    provenance = TokenProvenance(sequences)
+    written = [
+        (sequence, token) for sequence in sequences for token in range(sequence.backend.vocab)
+    ]
+    for sequence, token in written:
+        provenance.wrote(sequence, token)
+    assert list(provenance.written()) == written

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prefix_help import head, state
 
-from edge_rt.engine.kv.prefix_files import Head, PrefixFolder, look, read, write
+from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, look, read, write
 
 STATE = state(1, blocks=2)
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> PrefixFolder:
     return PrefixFolder(tmp_path / "prefixes")
 
 
-def file_of(folder: PrefixFolder, head: Head) -> Path:
+def file_of(folder: PrefixFolder, head: PrefixHeader) -> Path:
     return folder.path / f"{head.name}.prefix"
 
 
@@ -83,7 +83,7 @@ class Older(msgspec.Struct, array_like=True):
 
 def test_a_head_of_another_version_is_none(tmp_path: Path) -> None:
     path = tmp_path / "x.prefix"
-    write(path, cast(Head, Older()), STATE)
+    write(path, cast(PrefixHeader, Older()), STATE)
     assert look(path) is None
     assert read(path) is None
 

@@ -9,7 +9,7 @@ from cache_help import NOW, Clock
 from prefix_help import KEY, head
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_files import Head, Whole
+from edge_rt.engine.kv.prefix_files import PrefixEntry, PrefixHeader
 from edge_rt.engine.kv.prefix_shelf import SHARE, UNUSED_S, PrefixShelf, Stored
 
 MAX, HOURLY = 1000, 400
@@ -25,8 +25,8 @@ def shelf(clock: Clock) -> PrefixShelf:
     return PrefixShelf(MAX, HOURLY, clock)
 
 
-def put(shelf: PrefixShelf, one: Head, size: int = 100, used: float = NOW) -> Stored:
-    stored = Stored.of(Whole(one, size, used))
+def put(shelf: PrefixShelf, one: PrefixHeader, size: int = 100, used: float = NOW) -> Stored:
+    stored = Stored.of(PrefixEntry(one, size, used))
     shelf.put(stored)
     return stored
 

@@ -12,9 +12,9 @@ import pytest
 
 from edge_rt.core.cached import Which
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
-from edge_rt.engine.kv.prefix_files import Head, PrefixFolder, size_of
+from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, size_of
 from edge_rt.engine.kv.prefixes import LONG, kept_as, state_key
-from edge_rt.engine.protocol import KeepPrefixes, ModelSpec, Origin
+from edge_rt.engine.protocol import KeepPrefixes, ModelOrigin, ModelSpec
 
 SYSTEM = [5, 9, 7, 11] * 20  # what prompts have in common
 TOKEN_S = 0.01  # that the toy takes for a token of a prompt
@@ -37,7 +37,7 @@ class Board:
         keep = {name: more.pop(name, usual) for name, usual in LARGE.items()}
         backend = self._toy(context=context, **more)
         self.front = front = self._new_front(backend)
-        spec = ModelSpec("toy", "", context, backend.sequences, origin=Origin("toy", origin))
+        spec = ModelSpec("toy", "", context, backend.sequences, origin=ModelOrigin("toy", origin))
         self.disk = PrefixDisk(
             KeepPrefixes(str(self.path), **keep), front.clock, lambda: front.now + 1e9
         )
@@ -213,14 +213,14 @@ def test_another_model_gets_none_of_it(board: Board, other: dict[str, Any]) -> N
 
 
 def test_whatever_shapes_keys_and_values_is_part_of_the_key(board: Board) -> None:
-    usual = ModelSpec("llama.cpp", "x", 96, 3, kv_type="f16", origin=Origin("m", "a"))
+    usual = ModelSpec("llama.cpp", "x", 96, 3, kv_type="f16", origin=ModelOrigin("m", "a"))
     others: list[dict[str, Any]] = [
         {"backend": "onnx"},
         {"kv_type": "q4_0"},
         {"gpu_layers": 20},
         {"flash_attention": False},
         {"context": 128},
-        {"origin": Origin("m", "b")},
+        {"origin": ModelOrigin("m", "b")},
     ]
     fields = {name: getattr(usual, name) for name in usual.__struct_fields__}
     specs = [usual, *(ModelSpec(**{**fields, **other}) for other in others)]
@@ -464,11 +464,11 @@ def test_what_was_not_written_does_not_count_as_written(board: Board) -> None:
 
 @pytest.mark.parametrize("stored", [0, 3])
 def test_what_waits_to_be_written_counts_as_if_it_were(tmp_path: Path, stored: int) -> None:
-    heads = [Head(b"k", "toy", "me", bytes([n] * 40), 1.0, 0.01, True) for n in range(9)]
+    heads = [PrefixHeader(b"k", "toy", "me", bytes([n] * 40), 1.0, 0.01, True) for n in range(9)]
     size = size_of(heads[0], b"state")
     disk = PrefixDisk(KeepPrefixes(str(tmp_path / "prefixes"), 4 * size, 1 << 20, False))
 
-    def save(some: list[Head]) -> None:
+    def save(some: list[PrefixHeader]) -> None:
         for head in some:
             disk.save(head, b"state")
         disk.finish(60)

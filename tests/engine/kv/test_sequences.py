@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
+from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 
 A = list(range(2, 30))
 B = list(range(30, 1, -1))
@@ -22,7 +22,7 @@ def pool(backend) -> SequencePool:
     return SequencePool(backend)
 
 
-def read(pool: SequencePool, backend, prompt: list[int], *, release: bool = True) -> Sequence:
+def read(pool: SequencePool, backend, prompt: list[int], *, release: bool = True) -> KvSequence:
     """Lend a sequence and have it hold all of `prompt`."""
     sequence = pool.take(prompt)
     rest = prompt[len(sequence.tokens) :]

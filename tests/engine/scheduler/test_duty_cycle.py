@@ -158,10 +158,10 @@ def test_until_a_pass_has_been_measured_a_chunk_is_read() -> None:
 
 
 def test_when_nobody_waits_a_pass_is_filled_up_to_half_a_second() -> None:
-    portion = PrefillBudget(128)
-    portion.took(128, 0.1)
-    assert portion.tokens(brief=False) == int(1280 * PASS_S)
-    assert portion.tokens(brief=True) == 128
+    budget = PrefillBudget(128)
+    budget.took(128, 0.1)
+    assert budget.tokens(brief=False) == int(1280 * PASS_S)
+    assert budget.tokens(brief=True) == 128
 
 
 @given(
@@ -173,20 +173,20 @@ def test_when_nobody_waits_a_pass_is_filled_up_to_half_a_second() -> None:
 def test_a_portion_is_never_above_what_is_allowed_and_never_nothing(
     chunk: int, most: int | None, passes: list[tuple[int, float]], brief: bool
 ) -> None:
-    portion = PrefillBudget(chunk)
+    budget = PrefillBudget(chunk)
     for tokens, seconds in passes:
-        portion.took(tokens, seconds)
-    free = portion.tokens(brief=brief)
-    portion.most = most
-    assert portion.tokens(brief=brief) == (free if most is None else max(1, min(free, most)))
+        budget.took(tokens, seconds)
+    free = budget.tokens(brief=brief)
+    budget.most = most
+    assert budget.tokens(brief=brief) == (free if most is None else max(1, min(free, most)))
     assert free >= chunk
     assert free == chunk or not brief
 
 
 def test_short_passes_teach_nothing() -> None:
-    portion = PrefillBudget(128)
-    portion.took(4, 1e-6)
-    assert portion.tokens(brief=False) == 128
+    budget = PrefillBudget(128)
+    budget.took(4, 1e-6)
+    assert budget.tokens(brief=False) == 128
 
 
 def test_a_slice_of_a_model_of_unknown_speed_is_as_small_as_can_be() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from task_toys import BEGIN, END, WIDTH, EmbedFront, toy_vector
 
 from edge_rt.core.errors import EngineError
-from edge_rt.engine.protocol import Embedded, Failed, Step
+from edge_rt.engine.protocol import Embedded, Failed, StepOutput
 from edge_rt.engine.scheduler.embedding import READ_S
 from edge_rt.engine.scheduler.passes import PASS_S, SLICE_S
 
@@ -97,7 +97,7 @@ def test_numbers_that_are_none_are_an_error() -> None:
 
 def test_inputs_of_about_the_same_length_share_a_pass_whosever_they_are() -> None:
     front = EmbedFront()
-    front.scheduler.portion.took(10**6, 1.0)  # a fast model
+    front.scheduler.budget.took(10**6, 1.0)  # a fast model
     front.submit(1, "abc", "x" * 14)
     front.submit(2, "abd")
     front.settle()
@@ -106,7 +106,7 @@ def test_inputs_of_about_the_same_length_share_a_pass_whosever_they_are() -> Non
 
 def test_little_of_a_pass_is_padding() -> None:
     front = EmbedFront()
-    front.scheduler.portion.took(10**6, 1.0)
+    front.scheduler.budget.took(10**6, 1.0)
     front.submit(1, *["x" * n for n in range(1, 15)])
     front.settle()
     for one in front.backend.passes:
@@ -150,7 +150,7 @@ def test_passes_are_short_while_streams_wait_or_the_limits_bound_them(
 ) -> None:
     front = EmbedFront()
     front.backend.room = front.backend.rows = 10**6
-    front.scheduler.portion.most = most
+    front.scheduler.budget.most = most
     front.submit(1, *["abcdef"] * 300)
     front.settle(brief=brief)
     assert max(front.backend.pass_s) <= longest_s + 1e-9
@@ -159,7 +159,7 @@ def test_passes_are_short_while_streams_wait_or_the_limits_bound_them(
 
 def test_requests_pay_by_their_tokens_in_a_pass() -> None:
     front = EmbedFront()
-    front.scheduler.portion.took(10**6, 1.0)
+    front.scheduler.budget.took(10**6, 1.0)
     front.submit(1, "abcdef", "abcdef")  # 16 tokens
     front.submit(2, "ab")  # 4
     front.settle()
@@ -174,7 +174,7 @@ def test_work_is_told_before_the_end_that_it_was_for() -> None:
     front.settle()
     kinds = [type(event) for event in front.events]
     assert kinds.index(Embedded) == len(kinds) - 1
-    assert kinds[-2] is Step
+    assert kinds[-2] is StepOutput
     assert front.spent_s(1) >= 0.99 * sum(front.backend.pass_s)
 
 
@@ -184,7 +184,7 @@ def test_cancelling_tells_what_it_took_and_is_the_end() -> None:
     front.submit(2, "a")
     front.scheduler.step()
     front.scheduler.cancel(1)
-    assert isinstance(front.events[-1], Step)
+    assert isinstance(front.events[-1], StepOutput)
     assert front.spent_s(1) > 0
     before = len(front.backend.passes)
     front.settle()

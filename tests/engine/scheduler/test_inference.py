@@ -9,7 +9,7 @@ import pytest
 from task_toys import InferFront
 
 from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.engine.protocol import Failed, Inferred, Step, Tensor
+from edge_rt.engine.protocol import Failed, Inferred, StepOutput, Tensor
 from edge_rt.engine.scheduler import tasks as inference
 
 X = Tensor("float32", [2], np.array([1, 2], "<f4").tobytes())
@@ -22,7 +22,7 @@ def test_outputs_come_by_name_after_the_work_was_told() -> None:
     answer = front.ended[1]
     assert isinstance(answer, Inferred)
     assert answer.tensors["y"] == Tensor("float32", [2], np.array([2, 4], "<f4").tobytes())
-    assert isinstance(front.events[-2], Step)
+    assert isinstance(front.events[-2], StepOutput)
     assert front.spent_s(1) >= 1.0
     assert answer.timings.prefill_s >= 1.0
     assert front.started[1].prompt_tokens == 0

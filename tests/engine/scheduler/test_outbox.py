@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from edge_rt.decoding.params import Made
-from edge_rt.engine.protocol import Delta, Step
+from edge_rt.engine.protocol import Delta, StepOutput
 from edge_rt.engine.scheduler.outbox import Outbox
 
 
@@ -15,7 +15,7 @@ def delta(token: int, id: int = 1, index: int = 0) -> Delta:
     return Delta(id, index, chr(97 + token % 26), [token])
 
 
-class Sent(list[Step]):
+class Sent(list[StepOutput]):
     """The messages that an outbox sent."""
 
     def text(self, id: int = 1, index: int = 0) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.engine.generation.model_sequence import ModelSequence
-from edge_rt.engine.kv.sequences import Sequence
+from edge_rt.engine.kv.sequences import KvSequence
 from edge_rt.engine.scheduler.passes import parts
 
 
@@ -27,11 +27,11 @@ class Asking:
 def asking(id: int, text: int, held: int, draft: int, *, decoding: bool) -> Any:
     """One with so many tokens of text, of which it has read some, and of draft to verify."""
     home: Any = SimpleNamespace(backend=None)
-    seat = ModelSequence(home, list(range(text)), Sampler(Sampling(), seed=1))
-    seat.sequence = Sequence(id, list(range(held)), busy=True)
-    seat.verify([7] * draft)
-    seat.decoding = decoding
-    return Asking(seat)
+    sequence = ModelSequence(home, list(range(text)), Sampler(Sampling(), seed=1))
+    sequence.kv = KvSequence(id, list(range(held)), busy=True)
+    sequence.verify([7] * draft)
+    sequence.decoding = decoding
+    return Asking(sequence)
 
 
 shapes = st.lists(
@@ -58,11 +58,11 @@ def test_whatever_is_asked_for_no_pass_carries_too_much(
     assert sum(taking.values()) <= min(capacity, len(streams) + more)
     wanted = 0
     for answer, count in found:
-        seat = answer.at
+        sequence = answer.at
         assert 1 <= count <= unread[answer]
-        left = seat.unread - count
-        assert left == 0 or left >= 1 + seat.drafted  # logits of a draft come of one pass
-        wanted += (1 + seat.drafted) * (left == 0)
+        left = sequence.unread - count
+        assert left == 0 or left >= 1 + sequence.drafted  # logits of a draft come of one pass
+        wanted += (1 + sequence.drafted) * (left == 0)
     assert wanted <= outputs
     assert [answer.at.held.id for answer, _ in found] == sorted(a.at.held.id for a, _ in found)
 

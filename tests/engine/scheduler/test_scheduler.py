@@ -9,7 +9,7 @@ import pytest
 
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.protocol import BROKEN, Failed, Finished, Started, Step
+from edge_rt.engine.protocol import BROKEN, Failed, Finished, Started, StepOutput
 
 LONG = [8 + i * 7 % 25 for i in range(90)]
 OTHER = [9 + i * 11 % 23 for i in range(90)]
@@ -18,7 +18,7 @@ SYSTEM = LONG[:40]
 
 def streamed(front, ids: set[int]) -> set[int]:
     """Which of `ids` got a token in the last pass."""
-    step = next(e for e in reversed(front.events) if isinstance(e, Step))
+    step = next(e for e in reversed(front.events) if isinstance(e, StepOutput))
     return {delta.id for delta in step.deltas} & ids
 
 
@@ -314,7 +314,7 @@ def test_requests_that_cannot_be_done_are_refused(front, changes: dict, param: s
 
 def test_text_is_tokenised_by_the_model(front) -> None:
     heard = front.submit(1, "hi<eos>", special=True)
-    assert front.scheduler._waiting[0].seats[0].prompt == [1, 15, 16, 0]
+    assert front.scheduler._waiting[0].sequences[0].prompt == [1, 15, 16, 0]
     front.settle()
     assert heard.started[0].prompt_tokens == 4
 
@@ -416,7 +416,7 @@ def test_tokens_are_counted(front) -> None:
 
 
 def test_prompts_are_read_in_portions(front) -> None:
-    front.scheduler.portion.most = 7
+    front.scheduler.budget.most = 7
     front.submit(1, LONG)
     front.submit(2, OTHER)
     front.settle()

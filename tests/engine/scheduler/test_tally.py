@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.engine.scheduler.runner import Tally
+from edge_rt.engine.scheduler.runner import EngineCounters
 
 _ROWS = st.lists(
     st.tuples(st.integers(1, 5), st.integers(1, 64), st.booleans()), min_size=1, max_size=8
@@ -14,14 +14,14 @@ _ROWS = st.lists(
 
 
 def test_a_pass_is_split_between_prompts_and_answers_by_rows() -> None:
-    tally = Tally()
+    tally = EngineCounters()
     tally.passed(0.8, [(1, 1, True), (2, 6, False), (3, 1, True)])
     assert (tally.native_s, tally.read) == (0.8, 6)
     assert tally.read_s == pytest.approx(0.6)
 
 
 def test_passes_with_layers_on_a_gpu_are_counted_and_what_the_gpu_has_of_them() -> None:
-    tally = Tally()
+    tally = EngineCounters()
     tally.passed(1.0, [(1, 1, True)])
     assert (tally.gpu_s, tally.gpu_busy_s) == (0.0, 0.0)
     tally.passed(0.5, [(1, 1, True)], gpu_share=0.25)
@@ -33,7 +33,7 @@ def test_passes_with_layers_on_a_gpu_are_counted_and_what_the_gpu_has_of_them() 
 def test_prompts_never_take_more_than_all(
     passes: list[tuple[float, list[tuple[int, int, bool]]]],
 ) -> None:
-    tally = Tally()
+    tally = EngineCounters()
     for seconds, rows in passes:
         before = tally.read_s
         tally.passed(seconds, rows)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.engine.protocol import Share, Step, Work
+from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
 from edge_rt.engine.scheduler.outbox import WorkLog
 
 
@@ -17,9 +17,9 @@ def test_a_pass_is_shared_by_rows_and_phase() -> None:
     work = log.take(5.0)
     assert (work.begin_s, work.end_s) == (1.0, 2.2)
     assert work.shares == [
-        Share(1, 0.0, pytest.approx(0.3)),
-        Share(2, pytest.approx(0.6), 0.0),
-        Share(3, 0.0, pytest.approx(0.1)),
+        WorkShare(1, 0.0, pytest.approx(0.3)),
+        WorkShare(2, pytest.approx(0.6), 0.0),
+        WorkShare(3, 0.0, pytest.approx(0.1)),
     ]
 
 
@@ -29,7 +29,7 @@ def test_nothing_more_to_tell_is_told_too() -> None:
     assert log
     log.take(3.0)
     assert not log
-    assert log.take(4.0) == Work(4.0, 4.0, [])
+    assert log.take(4.0) == EngineWork(4.0, 4.0, [])
 
 
 _ROWS = st.lists(
@@ -53,13 +53,13 @@ def test_all_work_for_an_answer_is_told_before_its_end(front) -> None:
     front.submit(1, list(range(8, 30)), max_tokens=5)
     front.submit(2, [7], max_tokens=9)
     front.settle()
-    steps = [e for e in front.events if isinstance(e, Step)]
+    steps = [e for e in front.events if isinstance(e, StepOutput)]
     assert sum(len(step.deltas) for step in steps) == 14
     times = [t for step in steps for t in (step.work.begin_s, step.work.end_s)]
     assert times == sorted(times)
     assert {share.id for share in front.work} == {1, 2}
     kinds = [type(event).__name__ for event in front.events]
-    assert kinds[-2:] == ["Step", "Finished"]
+    assert kinds[-2:] == ["StepOutput", "Finished"]
     prefill = sum(s.prefill_s for s in front.work if s.id == 1)
     decode = sum(s.decode_s for s in front.work if s.id == 2)
     assert prefill > 0
@@ -73,7 +73,7 @@ def test_work_for_a_cancelled_request_is_told_at_once(front) -> None:
     front.events.clear()
     front.scheduler.cancel(1)
     [told] = front.events
-    assert isinstance(told, Step)
+    assert isinstance(told, StepOutput)
     assert told.deltas == []
     assert told.work is not None
     front.scheduler.cancel(1)  # of which the engine knows nothing any more

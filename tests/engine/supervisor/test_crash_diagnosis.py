@@ -33,10 +33,10 @@ def test_the_kernel_counts_whom_it_kills_for_memory(tmp_path: Path) -> None:
     vmstat = tmp_path / "proc" / "vmstat"
     vmstat.parent.mkdir()
     vmstat.write_text("pgfault 7\noom_kill 2\n")
-    inquest = CrashDiagnosis(tmp_path)
-    assert inquest.fate(-signal.SIGKILL, DOING).outside
+    diagnosis = CrashDiagnosis(tmp_path)
+    assert diagnosis.fate(-signal.SIGKILL, DOING).outside
     vmstat.write_text("pgfault 9\noom_kill 3\n")
-    fate = inquest.fate(-signal.SIGKILL, DOING)
+    fate = diagnosis.fate(-signal.SIGKILL, DOING)
     assert (fate.blamed, fate.short_of_memory) == ({3, 4}, True)
     assert CrashDiagnosis(tmp_path).fate(-signal.SIGKILL, DOING).outside
 
@@ -49,11 +49,11 @@ def test_whom_else_the_kernel_kills_for_memory_is_not_the_engine_s_matter(tmp_pa
     own.write_text("9:name=systemd:/\n0::/system.slice/edge-rt.service\n")
     events.write_text("low 0\noom 0\noom_kill 0\noom_group_kill 0\n")
     vmstat.write_text("oom_kill 2\n")
-    inquest = CrashDiagnosis(tmp_path)
+    diagnosis = CrashDiagnosis(tmp_path)
     vmstat.write_text("oom_kill 3\n")
-    assert inquest.fate(-signal.SIGKILL, DOING).outside
+    assert diagnosis.fate(-signal.SIGKILL, DOING).outside
     events.write_text("low 0\noom 1\noom_kill 1\noom_group_kill 0\n")
-    assert inquest.fate(-signal.SIGKILL, DOING).short_of_memory
+    assert diagnosis.fate(-signal.SIGKILL, DOING).short_of_memory
 
 
 def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) 
     own.write_text("4:memory:/system.slice/edge-rt.service\n0::/system.slice/edge-rt.service\n")
     (tmp_path / "proc" / "vmstat").write_text("oom_kill 2\n")
     counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
-    inquest = CrashDiagnosis(tmp_path)
+    diagnosis = CrashDiagnosis(tmp_path)
     (tmp_path / "proc" / "vmstat").write_text("oom_kill 3\n")
-    assert inquest.fate(-signal.SIGKILL, DOING).outside
+    assert diagnosis.fate(-signal.SIGKILL, DOING).outside
     counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
-    assert inquest.fate(-signal.SIGKILL, DOING).short_of_memory
+    assert diagnosis.fate(-signal.SIGKILL, DOING).short_of_memory
 
 
 def test_signals_without_a_name_are_told_by_their_numbers(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Engine:
         self._each, self._expected_s = each, expected_s
 
     def watched(self, looks: int) -> ExitReason | None:
-        """What it is condemned to within so many looks."""
+        """What it is terminated for within so many looks."""
 
         async def pause(seconds: float) -> None:
             assert seconds == LOOK_S
@@ -50,14 +50,16 @@ class Engine:
             self.looks += 1
             self._each(self)
 
-        client = SimpleNamespace(hello=SimpleNamespace(pid=42), sentence=None, owes=True)
-        vars(client).update(nudge=self._nudge, condemn=lambda fate: self._condemn(client, fate))
+        client = SimpleNamespace(hello=SimpleNamespace(pid=42), termination=None, owes=True)
+        vars(client).update(nudge=self._nudge, terminate=lambda fate: self._terminate(client, fate))
         self._client = client
-        vigil = HangDetector(lambda client, doing: self._expected_s, pause, lambda pid: self.life)
+        hang_detector = HangDetector(
+            lambda client, doing: self._expected_s, pause, lambda pid: self.life
+        )
 
         async def run() -> None:
             with suppress(asyncio.CancelledError):
-                await vigil.keep(cast(EngineClient, client), self.beat)
+                await hang_detector.keep(cast(EngineClient, client), self.beat)
 
         asyncio.run(run())
         return self.fate
@@ -65,8 +67,8 @@ class Engine:
     def _nudge(self) -> None:
         self.nudges += 1
 
-    def _condemn(self, client: Any, fate: ExitReason) -> None:
-        client.sentence = self.fate = fate
+    def _terminate(self, client: Any, fate: ExitReason) -> None:
+        client.termination = self.fate = fate
 
 
 def nothing(engine: Engine) -> None:
@@ -157,9 +159,9 @@ def test_a_start_that_does_nothing_any_more_is_given_up() -> None:
 
     async def run() -> None:
         never = asyncio.get_running_loop().create_future()
-        vigil = HangDetector(lambda client, doing: 0.0, pause, lambda pid: Life(1.0))
+        hang_detector = HangDetector(lambda client, doing: 0.0, pause, lambda pid: Life(1.0))
         with pytest.raises(EngineError, match="hung at its start"):
-            await vigil.over(42, asyncio.wait_for(never, 60))
+            await hang_detector.over(42, asyncio.wait_for(never, 60))
 
     asyncio.run(run())
 
@@ -169,10 +171,10 @@ def test_what_comes_of_a_start() -> None:
         raise EngineError("no library")
 
     async def run() -> None:
-        vigil = HangDetector(lambda client, doing: 0.0)
-        assert await vigil.over(os.getpid(), asyncio.sleep(0, "hello")) == "hello"
+        hang_detector = HangDetector(lambda client, doing: 0.0)
+        assert await hang_detector.over(os.getpid(), asyncio.sleep(0, "hello")) == "hello"
         with pytest.raises(EngineError, match="no library"):
-            await vigil.over(os.getpid(), fails())
+            await hang_detector.over(os.getpid(), fails())
 
     asyncio.run(run())
 

@@ -170,7 +170,7 @@ class Blind(HangDetector):
         raise RuntimeError("cannot look")
 
 
-@supervised(POLITE, vigil=Blind(lambda client, doing: 0.0))
+@supervised(POLITE, hang_detector=Blind(lambda client, doing: 0.0))
 async def test_a_vigil_that_fails_says_so_at_once_and_harms_nothing(
     supervisor: Supervisor, pauses: Pauses
 ) -> None:
@@ -241,10 +241,10 @@ class Short(CrashDiagnosis):
         return ExitReason("memory was short", short_of_memory=True)
 
 
-MOURNED: list[ExitReason] = []
+EXITS: list[ExitReason] = []
 
 
-@supervised(KILLED, free=1, inquest=Short, mourn=MOURNED.append)
+@supervised(KILLED, free=1, diagnosis=Short, on_exit=EXITS.append)
 async def test_why_an_engine_did_not_even_start_is_told(
     supervisor: Supervisor, pauses: Pauses
 ) -> None:
@@ -254,7 +254,7 @@ async def test_why_an_engine_did_not_even_start_is_told(
         (True, "ERROR")
     ] * 2
     assert supervisor.fate == ExitReason("memory was short", short_of_memory=True)
-    assert MOURNED[-2:] == [supervisor.fate] * 2  # so that nothing is loaded again
+    assert EXITS[-2:] == [supervisor.fate] * 2  # so that nothing is loaded again
     with pytest.raises(Unavailable, match=r"memory was short.*end other programs") as caught:
         await supervisor.client(wait_s=0.0)
     assert caught.value.code == "out_of_memory"
@@ -285,7 +285,7 @@ HASTY = HangDetector(
 )
 
 
-@supervised(STOPPED, free=4, vigil=HASTY)
+@supervised(STOPPED, free=4, hang_detector=HASTY)
 async def test_one_that_is_stopped_at_its_start_is_replaced_within_a_second(
     supervisor: Supervisor, pauses: Pauses
 ) -> None:
@@ -362,8 +362,8 @@ async def test_checkpoints_are_for_the_next_engine_after_an_end_from_outside(
 async def test_an_engine_that_is_condemned_ends_so(supervisor: Supervisor, pauses: Pauses) -> None:
     client = await supervisor.client()
     fate = ExitReason("its model makes no sense", frozenset({1}))
-    client.condemn(fate)
-    client.condemn(ExitReason("too late"))
+    client.terminate(fate)
+    client.terminate(ExitReason("too late"))
     assert await asyncio.wait_for(client.fate, 30) is fate
     assert await supervisor.client() is not client
 
@@ -381,9 +381,9 @@ async def test_an_end_from_outside_does_not_lengthen_the_wait(
 
 
 def test_a_stopped_engine_is_noticed_and_replaced() -> None:
-    mourned: list[ExitReason] = []
+    exits: list[ExitReason] = []
 
-    @supervised(POLITE, free=9, mourn=mourned.append)
+    @supervised(POLITE, free=9, on_exit=exits.append)
     async def run(supervisor: Supervisor, pauses: Pauses) -> None:
         client = await supervisor.client()
         os.kill(supervisor.pid, signal.SIGSTOP)
@@ -391,7 +391,7 @@ def test_a_stopped_engine_is_noticed_and_replaced() -> None:
             await client.ping()
         assert await supervisor.client() is not client
         assert (await client.fate).outside
-        assert mourned == [await client.fate]
+        assert exits == [await client.fate]
 
     run()
 

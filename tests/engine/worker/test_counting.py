@@ -12,15 +12,15 @@ import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import Count, Counted, Finished, Loaded, ModelSpec
+from edge_rt.engine.protocol import CountTokens, Finished, Loaded, ModelSpec, TokensCounted
 from edge_rt.engine.worker.loading import KEPT, Vocabularies
 from edge_rt.engine.worker.worker import Worker
 
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
 
 
-def count(prompt: str = "abc", *, model: str = "toy", path: str = "toy.gguf") -> Count:
-    return Count(7, model, "toy", path, prompt, True)
+def count(prompt: str = "abc", *, model: str = "toy", path: str = "toy.gguf") -> CountTokens:
+    return CountTokens(7, model, "toy", path, prompt, True)
 
 
 class Opened:
@@ -45,7 +45,7 @@ def test_a_vocabulary_is_opened_once_and_few_are_kept(toy: Any) -> None:
     opened = Opened(toy)
     vocabularies = Vocabularies(opened)
     for path in ("a", "a", "b", "a"):
-        assert vocabularies.count(count(path=path)) == Counted(7, 4)  # a token opens the text
+        assert vocabularies.count(count(path=path)) == TokensCounted(7, 4)  # a token opens the text
     assert opened.paths == ["a", "b"]
     for path in map(str, range(KEPT)):
         vocabularies.count(count(path=path))
@@ -56,7 +56,7 @@ def test_a_vocabulary_is_opened_once_and_few_are_kept(toy: Any) -> None:
 def test_what_cannot_be_opened_is_told_and_tried_again(toy: Any) -> None:
     vocabularies = Vocabularies(Opened(toy))
     for _ in range(2):
-        assert vocabularies.count(count(path="bad")) == Counted(7, None, 0, "it is no model")
+        assert vocabularies.count(count(path="bad")) == TokensCounted(7, None, 0, "it is no model")
 
 
 async def counted(toy: Any, *asked: tuple[str, str], first: Any = None) -> list[Any]:

@@ -16,15 +16,15 @@ from edge_rt.engine.protocol import (
     Failed,
     Finished,
     Generate,
-    Load,
     Loaded,
+    LoadModel,
     ModelSpec,
     Ping,
     Pong,
     SetLimits,
     Shutdown,
     Started,
-    Step,
+    StepOutput,
     ToEngine,
     ToFront,
 )
@@ -68,8 +68,8 @@ class Engine:
         left = list(limits)
         self.send(request)
         while True:
-            message = self.until(Started, Step, Finished)
-            if isinstance(message, Step):
+            message = self.until(Started, StepOutput, Finished)
+            if isinstance(message, StepOutput):
                 tokens += [t for d in message.deltas if d.id == request.id for t in d.tokens]
             if isinstance(message, Finished):
                 return tokens
@@ -81,7 +81,7 @@ class Engine:
 def loaded(smollm2: Path) -> Generator[Engine]:
     """An engine with SmolLM2 as "m"."""
     engine = Engine()
-    engine.send(Load("m", ModelSpec("llama.cpp", str(smollm2), 512, 2, 128, 32)))
+    engine.send(LoadModel("m", ModelSpec("llama.cpp", str(smollm2), 512, 2, 128, 32)))
     engine.until(Loaded)
     yield engine
     engine.send(Shutdown())
@@ -146,7 +146,7 @@ def test_a_stop_in_the_middle_of_a_prompt_loses_nothing(
     assert (still.steps, still.running) == (stopped.steps, 1)
     engine.send(FREE)
     tokens: list[int] = []
-    while isinstance(message := engine.until(Step, Finished), Step):
+    while isinstance(message := engine.until(StepOutput, Finished), StepOutput):
         tokens += [t for d in message.deltas for t in d.tokens]
     assert tokens == alone
 

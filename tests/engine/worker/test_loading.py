@@ -10,14 +10,14 @@ import pytest
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.worker.loading import Loader, Outcome
+from edge_rt.engine.worker.loading import Loader, LoadOutcome
 
 SPEC = ModelSpec("toy", "x", 64, 2)
 
 
-def outcomes(loader: Loader, count: int) -> list[tuple[str, Outcome]]:
+def outcomes(loader: Loader, count: int) -> list[tuple[str, LoadOutcome]]:
     """Wait for `count` loads as the worker does."""
-    got: list[tuple[str, Outcome]] = []
+    got: list[tuple[str, LoadOutcome]] = []
     while len(got) < count:
         ready, _, _ = select.select([loader], [], [], 10)
         assert ready, "the loader says nothing"

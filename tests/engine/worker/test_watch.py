@@ -11,12 +11,20 @@ import pytest
 
 from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.engine.framing import encode
-from edge_rt.engine.protocol import Cancel, Infer, Ping, SetLimits, Shutdown, ToEngine, Unload
+from edge_rt.engine.protocol import (
+    Cancel,
+    Ping,
+    RunTensors,
+    SetLimits,
+    Shutdown,
+    ToEngine,
+    UnloadModel,
+)
 from edge_rt.engine.worker.port import Port, Watch
 
 LONG_S = 60.0  # for another thread to do its part
-OURS = Infer(1, "ours", {})
-OTHERS: list[ToEngine] = [Ping(1), Cancel(2), Unload("other"), SetLimits(1)]
+OURS = RunTensors(1, "ours", {})
+OTHERS: list[ToEngine] = [Ping(1), Cancel(2), UnloadModel("other"), SetLimits(1)]
 
 
 @dataclass
@@ -44,7 +52,7 @@ def stand() -> Generator[Stand]:
         yield Stand(Port(theirs), ours)
 
 
-@pytest.mark.parametrize("end", [Cancel(1), Unload("ours"), Shutdown()])
+@pytest.mark.parametrize("end", [Cancel(1), UnloadModel("ours"), Shutdown()])
 def test_it_is_stopped_when_nobody_waits_any_more(stand: Stand, end: ToEngine) -> None:
     with pytest.raises(EngineError), Watch(stand.port).over(OURS, stand.stopped.set):
         stand.endless(*OTHERS, end)
@@ -61,7 +69,7 @@ def test_it_is_stopped_when_the_front_is_gone(stand: Stand) -> None:
 
 def test_what_was_heard_in_another_pass_counts_too(stand: Stand) -> None:
     watch = Watch(stand.port)
-    with pytest.raises(EngineError), watch.over(Infer(2, "other", {}), stand.stopped.set):
+    with pytest.raises(EngineError), watch.over(RunTensors(2, "other", {}), stand.stopped.set):
         stand.endless(Cancel(1), Cancel(2))
     stand.stopped.clear()
     with pytest.raises(EngineError), watch.over(OURS, stand.stopped.set):
@@ -109,7 +117,7 @@ class Waits:
 def test_it_is_stopped_after_its_time_and_the_error_says_what_to_do(stand: Stand) -> None:
     waits = Waits()
     over = Watch(stand.port, lambda: waits.now, lambda: waits).over
-    request = Infer(1, "ours", {}, limit_s=20.0)
+    request = RunTensors(1, "ours", {}, limit_s=20.0)
     with pytest.raises(RequestError, match="ours was") as caught, over(request, stand.stopped.set):
         stand.endless()
     assert caught.value.code == "pass_too_long"

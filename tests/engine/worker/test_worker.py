@@ -18,20 +18,20 @@ from edge_rt.engine.protocol import (
     Finished,
     Generate,
     Hello,
-    Load,
     Loaded,
     LoadFailed,
+    LoadModel,
     ModelSpec,
     Ping,
     Pong,
     SetLimits,
     Shutdown,
     Started,
-    Step,
+    StepOutput,
     ToEngine,
     ToFront,
-    Unload,
     Unloaded,
+    UnloadModel,
 )
 from edge_rt.engine.worker.worker import Worker, make_backend
 
@@ -109,7 +109,7 @@ def peer(factory: Factory) -> Generator[Peer]:
 @pytest.fixture
 def loaded(peer: Peer) -> Peer:
     """A peer whose worker has the model "toy", with a context that no test fills."""
-    peer.send(Load("toy", ModelSpec("toy", "toy.gguf", ENDLESS, 3, 64, 16)))
+    peer.send(LoadModel("toy", ModelSpec("toy", "toy.gguf", ENDLESS, 3, 64, 16)))
     peer.until(Loaded)
     return peer
 
@@ -123,14 +123,14 @@ def test_the_first_frame_is_hello(peer: Peer) -> None:
 def test_load_and_generate(
     peer: Peer, new_request: Callable[..., Generate], reference: Callable
 ) -> None:
-    peer.send(Load("toy", SPEC))
+    peer.send(LoadModel("toy", SPEC))
     loaded = peer.until(Loaded)
     assert (loaded.model, loaded.context, loaded.threads) == ("toy", 96, 2)
     asked = new_request(5, [5, 6], max_tokens=4)
     peer.send(asked)
     assert isinstance(peer.next(), Started)
     text = ""
-    while isinstance(message := peer.next(), Step):  # as many as the pause between two allows
+    while isinstance(message := peer.next(), StepOutput):  # as many as the pause between two allows
         text += message.deltas[0].text
     end = message
     assert isinstance(end, Finished)
@@ -150,12 +150,12 @@ def test_a_failed_load_is_told_and_can_be_repeated(
     peer: Peer, factory: Factory, error: Exception
 ) -> None:
     factory.error = error
-    peer.send(Load("toy", SPEC))
+    peer.send(LoadModel("toy", SPEC))
     failed = peer.until(LoadFailed, Loaded)
     assert isinstance(failed, LoadFailed)
     assert "bad magic" in failed.message
     factory.error = None
-    peer.send(Load("toy", SPEC))
+    peer.send(LoadModel("toy", SPEC))
     assert isinstance(peer.until(LoadFailed, Loaded), Loaded)
 
 
@@ -163,26 +163,26 @@ def test_a_load_does_not_stop_running_streams(
     loaded: Peer, factory: Factory, new_request: Callable
 ) -> None:
     factory.gate.clear()
-    loaded.send(new_request(1, [5], max_tokens=None), Load("second", SPEC))
+    loaded.send(new_request(1, [5], max_tokens=None), LoadModel("second", SPEC))
     for _ in range(50):
-        assert loaded.until(Step, Loaded).deltas[0].id == 1
+        assert loaded.until(StepOutput, Loaded).deltas[0].id == 1
     factory.gate.set()
     assert loaded.until(Loaded).model == "second"
-    assert loaded.until(Step)
+    assert loaded.until(StepOutput)
 
 
 def test_two_models_stream_at_the_same_time(loaded: Peer, new_request: Callable) -> None:
-    loaded.send(Load("second", ModelSpec("toy", "", ENDLESS, 3)))
+    loaded.send(LoadModel("second", ModelSpec("toy", "", ENDLESS, 3)))
     loaded.until(Loaded)
     other = Generate(2, "second", [6], False, new_request(1, [5]).sampling, None, ignore_eos=True)
     loaded.send(new_request(1, [5], max_tokens=None), other)
-    ids = [loaded.until(Step).deltas[0].id for _ in range(40)]
+    ids = [loaded.until(StepOutput).deltas[0].id for _ in range(40)]
     assert {1, 2} == set(ids[-2:])
 
 
 def test_cancel_silences_a_request(loaded: Peer, new_request: Callable) -> None:
     loaded.send(new_request(1, [5], max_tokens=None))
-    loaded.until(Step)
+    loaded.until(StepOutput)
     loaded.send(Cancel(1), Cancel(99), Ping(3))
     pong = loaded.until(Pong)
     assert (pong.running, pong.waiting) == (0, 0)
@@ -196,7 +196,7 @@ def test_ping_is_answered_when_idle_and_when_busy(loaded: Peer, new_request: Cal
     assert (idle.nonce, idle.running, idle.steps, idle.native_s) == (1, 0, 0, 0.0)
     assert idle.rss_bytes > 0
     loaded.send(new_request(1, [5], max_tokens=None, n=5))
-    loaded.until(Step)
+    loaded.until(StepOutput)
     loaded.send(Ping(2))
     busy = loaded.until(Pong)
     assert (busy.nonce, busy.running, busy.waiting) == (2, 2, 3)  # one is left to others
@@ -207,7 +207,7 @@ def test_ping_is_answered_when_idle_and_when_busy(loaded: Peer, new_request: Cal
 def test_native_time_outlives_its_model(loaded: Peer, new_request: Callable) -> None:
     loaded.send(new_request(1, [5], max_tokens=3))
     loaded.until(Finished)
-    loaded.send(Ping(1), Unload("toy"), Ping(2))
+    loaded.send(Ping(1), UnloadModel("toy"), Ping(2))
     assert loaded.until(Pong).native_s == loaded.until(Pong).native_s > 0
 
 
@@ -215,8 +215,8 @@ def test_unloading_fails_what_runs_and_frees_the_model(
     loaded: Peer, factory: Factory, new_request: Callable
 ) -> None:
     loaded.send(new_request(1, [5], max_tokens=None))
-    loaded.until(Step)
-    loaded.send(Unload("toy"))
+    loaded.until(StepOutput)
+    loaded.send(UnloadModel("toy"))
     failed = loaded.until(Failed)
     assert failed.id == 1
     assert "unloaded" in failed.message
@@ -227,12 +227,12 @@ def test_unloading_fails_what_runs_and_frees_the_model(
 
 
 def test_unloading_what_is_not_there_is_answered_too(peer: Peer) -> None:
-    peer.send(Unload("nothing"))
+    peer.send(UnloadModel("nothing"))
     assert peer.until(Unloaded).model == "nothing"
 
 
 def test_loading_anew_replaces_the_model(loaded: Peer, factory: Factory) -> None:
-    loaded.send(Load("toy", SPEC))
+    loaded.send(LoadModel("toy", SPEC))
     assert loaded.until(Loaded).context == 96
     assert [model.closed for model in factory.made] == [True, False]
 
@@ -241,14 +241,14 @@ def test_limits_reach_every_model_and_the_next_one(loaded: Peer, factory: Factor
     loaded.send(SetLimits(1), Ping(1))
     assert loaded.until(Pong).threads == 1
     assert factory.made[0].threads == 1
-    loaded.send(Load("second", SPEC))
+    loaded.send(LoadModel("second", SPEC))
     assert loaded.until(Loaded).threads == 1
     assert factory.threads == [2, 1]
 
 
 def test_limits_that_change_during_a_load_hold_for_its_model(peer: Peer, factory: Factory) -> None:
     factory.gate.clear()
-    peer.send(Load("toy", SPEC), SetLimits(1), Ping(1))
+    peer.send(LoadModel("toy", SPEC), SetLimits(1), Ping(1))
     peer.until(Pong)
     factory.gate.set()
     assert peer.until(Loaded).threads == 1
@@ -258,7 +258,7 @@ def test_limits_that_change_during_a_load_hold_for_its_model(peer: Peer, factory
 def test_a_limit_on_prompts_holds_for_models_that_come_later(
     peer: Peer, factory: Factory, new_request: Callable
 ) -> None:
-    peer.send(SetLimits(1, prefill_chunk=5), Load("toy", SPEC))
+    peer.send(SetLimits(1, prefill_chunk=5), LoadModel("toy", SPEC))
     peer.until(Loaded)
     peer.send(new_request(1, [8 + i % 20 for i in range(33)], max_tokens=1), Ping(1))
     peer.until(Finished)
@@ -272,7 +272,7 @@ def test_a_limit_on_prompts_holds_for_models_that_come_later(
 def test_what_was_counted_outlives_its_model(loaded: Peer, new_request: Callable) -> None:
     loaded.send(new_request(1, [5, 6], max_tokens=3))
     loaded.until(Finished)
-    loaded.send(Unload("toy"), Ping(1))
+    loaded.send(UnloadModel("toy"), Ping(1))
     pong = loaded.until(Pong)
     assert (pong.read, pong.drawn) == (2, 3)
 
@@ -280,9 +280,11 @@ def test_what_was_counted_outlives_its_model(loaded: Peer, new_request: Callable
 def test_models_come_and_go_while_nothing_may_be_computed(
     loaded: Peer, factory: Factory, new_request: Callable
 ) -> None:
-    loaded.send(SetLimits(1, duty=0.0), new_request(1, [5], max_tokens=4), Load("second", SPEC))
+    loaded.send(
+        SetLimits(1, duty=0.0), new_request(1, [5], max_tokens=4), LoadModel("second", SPEC)
+    )
     assert loaded.until(Loaded, Started).model == "second"
-    loaded.send(Unload("second"), Ping(1))
+    loaded.send(UnloadModel("second"), Ping(1))
     assert loaded.until(Unloaded, Started).model == "second"
     assert loaded.until(Pong).waiting == 1
     assert factory.made[0].passes == []
@@ -313,7 +315,7 @@ def test_a_front_that_is_gone_ends_the_worker(
 ) -> None:
     if busy:
         loaded.send(new_request(1, [5], max_tokens=None))
-        loaded.until(Step)
+        loaded.until(StepOutput)
     loaded.sock.close()
     assert loaded.ended()
     assert factory.made[0].closed

@@ -20,7 +20,7 @@ from edge_rt.engine.protocol import (
     Pong,
     SetLimits,
     Started,
-    Step,
+    StepOutput,
 )
 
 LATE_S = 10_000.0  # by when all is done, however slow it was made
@@ -77,7 +77,7 @@ def test_every_answer_comes_and_is_the_models_own(
     assert on.all(Failed) == []
     tokens: dict[tuple[int, int], list[int]] = defaultdict(list)
     texts: dict[tuple[int, int], str] = defaultdict(str)
-    for step in on.all(Step):
+    for step in on.all(StepOutput):
         for delta in step.deltas:
             tokens[delta.id, delta.index] += delta.tokens
             texts[delta.id, delta.index] += delta.text

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from worker_stage import Stage
 
-from edge_rt.engine.protocol import Ping, Pong, Unload
+from edge_rt.engine.protocol import Ping, Pong, UnloadModel
 
 
 def test_passes_of_models_with_layers_on_a_gpu_are_told_apart(
@@ -21,7 +21,7 @@ def test_passes_of_models_with_layers_on_a_gpu_are_told_apart(
         (1.0, Ping(1)),
         (1.1, replace(new_request(2, [5, 9], max_tokens=4), model="offloaded")),
         (2.0, Ping(2)),
-        (2.1, Unload("offloaded")),
+        (2.1, UnloadModel("offloaded")),
         (3.0, Ping(3)),
     )
     first, second, third = on.all(Pong)

@@ -16,7 +16,7 @@ from edge_rt.engine.protocol import (
     Pong,
     SetLimits,
     Started,
-    Step,
+    StepOutput,
 )
 from edge_rt.engine.worker.model_registry import ORPHANED_S
 
@@ -75,7 +75,7 @@ def test_a_duty_holds_over_all_models_together(
     other = Generate(2, "second", [6], False, endless(1).sampling, None, ignore_eos=True)
     on.run((0.0, SetLimits(1, 0.4)), (0.0, endless(1)), (0.0, other), (5.0, Ping(1)))
     assert on.computed(1.0, 5.0) == pytest.approx(0.4 * 4, rel=0.02)
-    assert {delta.id for step in on.all(Step) for delta in step.deltas} == {1, 2}
+    assert {delta.id for step in on.all(StepOutput) for delta in step.deltas} == {1, 2}
 
 
 def test_seconds_are_either_computed_or_rested(
@@ -180,7 +180,9 @@ def test_a_prompts_first_token_waits_for_no_rest_but_those_of_its_passes(
 ) -> None:
     on = stage(0.01, 0.001)
     on.run((0.0, SetLimits(1, duty, chunk)), (0.0, endless(1, PROMPT)), (30.0, Ping(1)))
-    first = next(h.time_s for h in on.heard if isinstance(h.message, Step) and h.message.deltas)
+    first = next(
+        h.time_s for h in on.heard if isinstance(h.message, StepOutput) and h.message.deltas
+    )
     *before, last = [end - begin for begin, end in on.passes if end <= first + 1e-9]
     assert on.read_by(first) == len(PROMPT)
     assert first == pytest.approx(sum(before) / duty + last, abs=0.011)
@@ -253,7 +255,7 @@ def test_duty_zero_computes_nothing_and_loses_nothing(
     assert first.steps == second.steps
     assert (last.running, last.waiting) == (0, 0)
     for one in asked:
-        deltas = [d for s in on.all(Step) for d in s.deltas if d.id == one.id]
+        deltas = [d for s in on.all(StepOutput) for d in s.deltas if d.id == one.id]
         assert "".join(d.text for d in deltas) == reference(one, 0)[0]
 
 
@@ -279,7 +281,7 @@ def test_nobody_waiting_is_told_nothing(stage: Callable[..., Stage]) -> None:
 def test_tokens_are_heard_before_a_rest(stage: Callable[..., Stage], endless: Callable) -> None:
     on = stage(0.004)
     on.run((0.0, SetLimits(1, 0.25)), (0.0, endless(1)), (1.0, Ping(1)))
-    steps = [heard for heard in on.heard if isinstance(heard.message, Step)]
+    steps = [heard for heard in on.heard if isinstance(heard.message, StepOutput)]
     ends = [end for _, end in on.passes]
     assert [heard.time_s for heard in steps[:50]] == pytest.approx(ends[:50])
 

@@ -16,8 +16,8 @@ from edge_rt.engine.protocol import (
     Ping,
     Pong,
     SetLimits,
-    Step,
-    Unload,
+    StepOutput,
+    UnloadModel,
 )
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
@@ -34,7 +34,7 @@ def pair(stage: Callable[..., Stage]) -> Stage:
 
 def tokens(on: Stage) -> dict[int, list[int]]:
     told: dict[int, list[int]] = defaultdict(list)
-    for step in on.all(Step):
+    for step in on.all(StepOutput):
         for delta in step.deltas:
             told[delta.id] += delta.tokens
     return told
@@ -76,7 +76,7 @@ def test_a_model_that_goes_takes_what_it_was_to_answer_with_it(
     pair.run(
         (0.0, endless(1, PROMPT, mode=RANDOM)),
         (0.0, endless(2, PROMPT)),
-        (1.0, Unload("small")),
+        (1.0, UnloadModel("small")),
         (1.5, Ping(1)),
         (1.6, endless(3, PROMPT, mode=SPECULATIVE)),
     )

@@ -17,22 +17,22 @@ from edge_rt.engine.protocol import (
     Finished,
     Generate,
     KeepPrefixes,
-    Load,
     Loaded,
+    LoadModel,
+    ModelOrigin,
     ModelSpec,
-    Origin,
     Prefixes,
     Shutdown,
     Started,
     ToEngine,
-    Unload,
     Unloaded,
+    UnloadModel,
 )
 from edge_rt.engine.worker.worker import Worker
 
 SYSTEM = [5, 9, 7, 11] * 20
 TOKEN_S = 0.005  # that the toy takes for a token: what it has to take for reading to be worth it
-SPEC = ModelSpec("toy", "toy.gguf", 256, 3, 64, 16, origin=Origin("toy", "a" * 64))
+SPEC = ModelSpec("toy", "toy.gguf", 256, 3, 64, 16, origin=ModelOrigin("toy", "a" * 64))
 
 
 class Engine:
@@ -49,7 +49,7 @@ class Engine:
         self._thread.start()
         if folder is not None:
             self.send(KeepPrefixes(str(folder), 1 << 20, 1 << 20, False))
-        self.send(Load("toy", SPEC))
+        self.send(LoadModel("toy", SPEC))
         self.until(Loaded)
 
     def _make(self, spec: ModelSpec, threads: int) -> Any:
@@ -142,9 +142,9 @@ def test_it_outlives_the_model(start: Callable[..., Engine], ask: Callable[..., 
     engine = start()
     for tail in (20, 21):
         ask(engine, tail)
-    engine.send(Unload("toy"))
+    engine.send(UnloadModel("toy"))
     engine.until(Unloaded)
-    engine.send(Load("toy", SPEC))
+    engine.send(LoadModel("toy", SPEC))
     engine.until(Loaded)
     assert ask(engine, 22).restored_tokens == len(SYSTEM)
     engine.end()

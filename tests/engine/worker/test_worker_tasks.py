@@ -18,11 +18,11 @@ from edge_rt.engine.protocol import (
     Embedded,
     Failed,
     Generate,
-    Infer,
     ModelSpec,
     Ping,
+    RunTensors,
     SetLimits,
-    Step,
+    StepOutput,
     Tensor,
 )
 from edge_rt.engine.scheduler.passes import SLICE_S
@@ -65,7 +65,7 @@ def test_a_stream_goes_on_between_the_slices_of_a_batch(on: Stage, endless: Call
     on.run((0.0, endless(1)), (0.5, Embed(2, "embed", TEXTS)), (5.0, Ping(1)))
     [done] = on.when(Embedded)
     assert 2.0 <= done <= 4.0  # it takes two seconds of its own
-    told = [time for time in on.when(Step) if 0.5 <= time <= done]
+    told = [time for time in on.when(StepOutput) if 0.5 <= time <= done]
     gaps = [b - a for a, b in pairwise(told)]
     assert max(gaps) <= SLICE_S + 0.02
 
@@ -97,7 +97,7 @@ def test_a_batch_that_is_cancelled_ends_at_once(on: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "model"), [(Embed(1, "toy", ["a"]), "toy"), (Infer(1, "embed", {}), "embed")]
+    ("request_", "model"), [(Embed(1, "toy", ["a"]), "toy"), (RunTensors(1, "embed", {}), "embed")]
 )
 def test_what_a_model_does_not_do_is_refused(on: Stage, request_: Any, model: str) -> None:
     on.run((0.0, request_))

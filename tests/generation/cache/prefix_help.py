@@ -7,7 +7,7 @@ from array import array
 
 from cache_help import NOW
 
-from edge_rt.engine.kv.prefix_files import Head
+from edge_rt.engine.kv.prefix_files import PrefixHeader
 
 KEY = b"k" * 32
 
@@ -32,7 +32,7 @@ def head(
     client: str = "uid:1",
     key: bytes = KEY,
     shared: bool = True,
-) -> Head:
+) -> PrefixHeader:
     """The head of its file."""
     said = array("i", ids(number) if tokens is None else tokens).tobytes()
-    return Head(key, model, client, said, made, 0.01, shared)
+    return PrefixHeader(key, model, client, said, made, 0.01, shared)
