@@ -17,11 +17,12 @@ from edge_rt.routing.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.variants import Variants
 
 
-def tried(came: Measurement, foretold: PlanCandidate) -> Tried:
-    """How right it was."""
+def tried(came: Measurement, predicted: PlanCandidate) -> Tried:
+    """Return what a run took, and how far off its prediction was."""
     served = came.served
     return Tried(
-        foretold=foretold,
+        predicted=predicted,
+        foretold=predicted,
         prompt_tokens=served.prompt_tokens,
         cached_tokens=served.cached_tokens,
         completion_tokens=served.completion_tokens,
@@ -33,15 +34,16 @@ def tried(came: Measurement, foretold: PlanCandidate) -> Tried:
         total_j=came.total_j,
         power_w=came.power_w,
         end_temp_c=came.temp_c,
-        seconds_error=_error(foretold.seconds, came.seconds),
-        energy_error=_error(foretold.energy_j, served.energy_j),
-        temp_error_c=_warmer_c(foretold.end_temp_c, came.temp_c),
+        seconds_error=_error(predicted.seconds, came.seconds),
+        energy_error=_error(predicted.energy_j, served.energy_j),
+        temp_error_c=_warmer_c(predicted.end_temp_c, came.temp_c),
     )
 
 
 def failed(candidate: PlanCandidate, why: str) -> Tried:
-    """That it could not be run."""
+    """Return that a candidate could not be run, and why."""
     return Tried(
+        predicted=candidate,
         foretold=candidate,
         prompt_tokens=candidate.prompt_tokens,
         cached_tokens=0,
@@ -51,12 +53,12 @@ def failed(candidate: PlanCandidate, why: str) -> Tried:
     )
 
 
-def _error(foretold: float | None, came: float | None) -> float | None:
-    return foretold / came - 1.0 if foretold is not None and came else None
+def _error(predicted: float | None, came: float | None) -> float | None:
+    return predicted / came - 1.0 if predicted is not None and came else None
 
 
-def _warmer_c(foretold_c: float | None, came_c: float | None) -> float | None:
-    return None if foretold_c is None or came_c is None else foretold_c - came_c
+def _warmer_c(predicted_c: float | None, came_c: float | None) -> float | None:
+    return None if predicted_c is None or came_c is None else predicted_c - came_c
 
 
 LEAST_DUTY = 0.02  # nothing is paced lower

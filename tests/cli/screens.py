@@ -73,7 +73,7 @@ def plan(models: list[str], figure: float | None, count: int) -> RenderableType:
         "chosen": False,
     }
     tried = [
-        one | {"foretold": one, "seconds_error": -0.06, "quality": "measured"} for one in found
+        one | {"predicted": one, "seconds_error": -0.06, "quality": "measured"} for one in found
     ]
     return Group(plan_table([*found, found[0] | pair]), "", tried_table(tried))
 

@@ -125,8 +125,8 @@ def test_runs_are_told_beside_what_was_predicted(daemon):
     assert tried["cached_tokens"] == 0
     assert 1 <= tried["completion_tokens"] <= 24
     assert tried["seconds"] > 0
-    foretold = tried["foretold"]["seconds"]
-    assert tried["seconds_error"] == pytest.approx(foretold / tried["seconds"] - 1)
+    predicted = tried["predicted"]["seconds"]
+    assert tried["seconds_error"] == pytest.approx(predicted / tried["seconds"] - 1)
     assert tried["end_temp_c"] > 20
 
 

@@ -246,7 +246,7 @@ def test_runs_come_as_they_were_predicted(kit: Any, tmp_path: Path) -> None:
         house = await calibrated(kit, tmp_path)
         house.texts.add(ASK.prompt)  # nothing of it may be taken from KV
         report, tried = await tries(house)
-        assert [t.foretold.threads for t in tried] == [c.threads for c in report.candidates]
+        assert [t.predicted.threads for t in tried] == [c.threads for c in report.candidates]
         for one in tried:
             assert one.failure is None
             assert (one.prompt_tokens, one.completion_tokens) == (30, 20)
@@ -288,8 +288,8 @@ def test_a_run_is_held_against_the_plan_that_was_told(kit: Any, tmp_path: Path) 
         shown = {one.threads: one for one in report.candidates}
         assert len(tried) == 2
         for one in tried:
-            assert figures(one.foretold) == figures(shown[one.foretold.threads])
-            seconds = shown[one.foretold.threads].seconds or 0.0
+            assert figures(one.predicted) == figures(shown[one.predicted.threads])
+            seconds = shown[one.predicted.threads].seconds or 0.0
             assert one.seconds_error == pytest.approx(seconds / (one.seconds or 1.0) - 1.0)
 
     kit.run(run())
@@ -310,7 +310,7 @@ def test_an_answer_that_ends_early_is_held_against_its_own_length(kit: Any, tmp_
 
         engine.pop = shorter
         _, (tried,) = await tries(house, PlanAsk(prompt="x" * 30, max_tokens=90, threads=[2]))
-        assert tried.completion_tokens == tried.foretold.completion_tokens == 7
+        assert tried.completion_tokens == tried.predicted.completion_tokens == 7
         assert abs(tried.seconds_error or 1) < 0.05
         assert tried.temp_error_c is None
 

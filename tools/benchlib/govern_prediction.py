@@ -199,7 +199,7 @@ def _cases(plan: Sequence[Json], tried: Sequence[Json]) -> list[Case]:
     for one in tried:
         if one["failure"] is not None:
             raise BenchError(f"a candidate failed: {one['failure']}")
-        before = one["foretold"]
+        before = one["predicted"]
         first = foretold[before["threads"], before["mode"]]
         cases.append(
             Case(

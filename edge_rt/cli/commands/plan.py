@@ -88,7 +88,7 @@ def _predicted(one: Json) -> Iterator[str]:
 
 
 def _came(one: Json) -> Iterator[str]:
-    before = member(one, "foretold")
+    before = member(one, "predicted")
     yield in_mode(before.get("model"), before.get("mode"), before.get("partner"))
     yield whole(before.get("threads"))
     yield f"{whole(one.get('prompt_tokens'))}+{whole(one.get('completion_tokens'))}"

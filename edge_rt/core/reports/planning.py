@@ -83,9 +83,11 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
 class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     """What a candidate took when it was run; null: not known."""
 
-    foretold: PlanCandidate
+    predicted: PlanCandidate
     """The prediction, with the temperature that was forecast at the start of the run. For an answer
     that ended early the figures are reduced to its tokens."""
+    foretold: PlanCandidate
+    """The same as `predicted`; for clients of 0.1.0, to be removed after the next release."""
     prompt_tokens: int | None
     """Tokens of the prompt."""
     cached_tokens: int

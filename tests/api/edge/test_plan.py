@@ -32,6 +32,7 @@ CANDIDATE = PlanCandidate(
     reason="it is what the governor allows",
 )
 TRIED = Tried(
+    predicted=CANDIDATE,
     foretold=CANDIDATE,
     prompt_tokens=9,
     cached_tokens=0,
@@ -65,7 +66,8 @@ def test_runs_come_as_a_stream(client: Any, service: Any) -> None:
     planned, tried, done = response.events()
     assert planned["candidates"][0]["end_temp_c"] is None
     assert (tried["type"], tried["seconds_error"]) == ("tried", 0.25)
-    assert tried["foretold"]["model"] == "smol"
+    assert tried["predicted"]["model"] == "smol"
+    assert tried["foretold"] == tried["predicted"]
     assert done == "[DONE]"
     assert service.asks == [PlanAsk(prompt="Once", fresh=True, seed=7, temperature=0.0)]
 

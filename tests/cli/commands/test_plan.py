@@ -38,7 +38,7 @@ def candidate(**other: Any) -> Json:
 def tried(**other: Any) -> Json:
     return {
         "type": "tried",
-        "foretold": candidate(),
+        "predicted": candidate(),
         "prompt_tokens": 9,
         "cached_tokens": 0,
         "completion_tokens": 100,
@@ -111,7 +111,7 @@ def test_models_threads_and_raw_prompts(cli: Cli, daemon: Daemon) -> None:
 
 
 def test_runs_are_held_against_what_was_predicted(cli: Cli, daemon: Daemon) -> None:
-    failed = tried(foretold=candidate(threads=1), failure="it broke")
+    failed = tried(predicted=candidate(threads=1), failure="it broke")
     failed |= dict.fromkeys(["seconds", "energy_j", "seconds_error", "energy_error"])
     daemon.streams[PATH] = [{"candidates": [candidate(), candidate(threads=1)]}, tried(), failed]
     result = cli("plan", "--run", "Why?")
