@@ -194,9 +194,10 @@ def _both(pair: Pair) -> tuple[str, str]:
 class KnownPairs:
     """The pairs of models in the store, as requests find them: none while they cannot be read."""
 
-    def __init__(self, pairs: ModelPairs) -> None:
+    def __init__(self, pairs: Callable[[], ModelPairs]) -> None:
+        """`pairs` returns those of the store as it is now."""
         self._pairs, self._file = pairs, Legible("no pair of models is known")
 
     def of(self, large: str) -> list[Pair]:
         """Return the pairs in which that model is the large one, the one to take first."""
-        return self._file.read(lambda: self._pairs.of(large)) or []
+        return self._file.read(lambda: self._pairs().of(large)) or []

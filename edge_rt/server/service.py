@@ -91,7 +91,7 @@ class DaemonService:
     ) -> None:
         self._config = config
         self._store = store
-        self._pairs = KnownPairs(store.pairs)
+        self._pairs = KnownPairs(lambda: store.pairs)
         self._doubts = Legible("no model's doubt is known")
         self._state = state
         self._health = health

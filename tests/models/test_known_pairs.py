@@ -16,7 +16,8 @@ PAIR = Pair(large="big", small="tiny")
 
 @pytest.fixture
 def known(tmp_path: Path) -> KnownPairs:
-    return KnownPairs(Store(tmp_path, Catalogue(pairs=[PAIR])).pairs)
+    store = Store(tmp_path, Catalogue(pairs=[PAIR]))
+    return KnownPairs(lambda: store.pairs)
 
 
 def test_a_fault_is_told_once_for_each_change_of_the_file(

@@ -215,7 +215,7 @@ def test_what_blocks_at_discovery_is_skipped_alone(
         gate.wait(60)
         return GaugeReader("thermal", [], 1.0)
 
-    monkeypatch.setattr("edge_rt.board.discovery.Thermal", zones)
+    monkeypatch.setattr("edge_rt.board.discovery.ThermalReader", zones)
     found = look(tree, bus)
     gate.set()
     assert "thermal" not in {reader.name for reader in found.readers}

@@ -99,13 +99,13 @@ def test_options_win(daemon: Daemon, tmp_path: Path) -> None:
 # As another user than the one who may read the interpreter's own files: hence the imports first.
 OPEN = """
 import os, sys
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import find_store
 find_store(None, None)
 os.setuid(1000)
 try:
     find_store(None, None).open(write=sys.argv[1] == "change")
-except Failure as failure:
+except CommandFailure as failure:
     print(failure.message)
 """
 
