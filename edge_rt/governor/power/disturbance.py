@@ -13,7 +13,7 @@ _NOISE_S = 10.0  # time constant of the estimated noise
 _WILD = 9.0  # times the variance so far, as which a single reading counts at most
 # A change: the mean of the last readings, so many, differs from the mean before by so many
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
-_CHANGES = ((1, 4.5, 2.1), (2, 4.0, 1.4), (3, 3.6, 1.8), (5, 3.4, 1.8))
+_CHANGES = ((1, 4.5, 2.2), (2, 4.0, 2.2), (3, 3.6, 2.2), (5, 3.4, 1.8))
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 
