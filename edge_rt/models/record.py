@@ -64,7 +64,7 @@ class ModelRecord:
 
     @property
     def presumed_quality(self) -> EvaluatedQuality | None:
-        """Its own figures, else those of what it was converted from, which lost a little since."""
+        """Its own figures, else the slightly higher ones of the model it was converted from."""
         return self.quality or self.source_quality
 
 

@@ -88,7 +88,7 @@ class Ratios:
 
 @dataclass(frozen=True)
 class TuningChoice:
-    """The way that is chosen, and what was found of it by task."""
+    """The chosen way, and its ratios by task."""
 
     way: EvaluatedWay
     found: Mapping[str, Ratios]

@@ -1,4 +1,4 @@
-"""Candidates of a plan: what each would take, and what it took when it was run."""
+"""Candidates of a plan, with predicted figures and those of a run."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Candidates:
 
         `form` is how `entry` is loaded, None: as usual.
 
-        The duty is that in force, which holds for whoever asks for fewer threads as well.
+        The duty is the one in force; it holds for requests for fewer threads, too.
         """
         duty = limits.duty
         if duty < LEAST_DUTY:

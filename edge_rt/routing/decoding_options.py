@@ -1,4 +1,4 @@
-"""In which modes of decoding a model can answer a request."""
+"""The decoding modes that a model can use for a request."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ ALONE = DecodingOption()
 
 
 def made_of(entry: ModelRecord, offered: DecodingOption) -> str:
-    """Of which files answers of `entry` in that mode are made; see Key."""
+    """Return the name of the files behind answers of `entry` in that mode, as in Key."""
     partner = offered.partner
     return file_of(entry.short_sha256, "" if partner is None else partner.short_sha256)
 
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """What there is to choose from; `why` tells what was changed about what was asked for."""
+    """The options of a request; `why` tells how they differ from the mode asked for."""
 
     modes: tuple[DecodingOption, ...] = (ALONE,)
     why: str | None = None

@@ -37,7 +37,7 @@ class Heard:
 
 
 class Lengths:
-    """Estimates tokens by bytes, and what is in KV by the texts that were read of late.
+    """Estimates tokens by bytes, and cached tokens by the texts that were read recently.
 
     To count would take a word with the engine, which has to end a pass first, and the vocabularies
     of models that are not loaded. Bytes a token are learnt by vocabulary.

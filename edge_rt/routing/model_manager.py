@@ -52,7 +52,7 @@ class Room:
     ) -> LoadConfig:
         """How to load `entry` now: in the first form that fits, else in the smallest.
 
-        The `best` comes before all others, and what failed of late after them.
+        The `best` comes before all others, and forms that failed recently come last.
         """
         found = forms(entry, self._config.engine)
         found.sort(key=lambda form: form != best)
@@ -65,7 +65,7 @@ class Room:
     def ways(self, entry: ModelRecord) -> dict[LoadConfig, LoadRequest]:
         """How `entry` may be loaded, by form.
 
-        What does not fit even alone, or failed of late, only where nothing else is left.
+        Forms that do not fit even alone, or failed recently, are left out if any others remain.
         """
         found = {form: self._wanted(entry, form) for form in forms(entry, self._config.engine)}
         usable, gpu = self.usable_bytes, self.gpu_bytes
@@ -141,8 +141,9 @@ class ModelManager:
     ) -> AsyncGenerator[Resident]:
         """`entry` in the engine's memory, and its partner, for as long as they are used.
 
-        What is loaded in another form than `form` is loaded anew, unless it is at work or that
-        cannot be had; None: what is loaded is fine. What is not loaded gets what else there is.
+        A model that is loaded in another form than `form` is loaded again, unless it is at work or
+        that form does not fit; None: any form will do. A model that is not loaded is then loaded in
+        another form.
         """
         if self._changes(entry, partner, form):
             await self._residency.unload(resident_name(entry))

@@ -1,4 +1,4 @@
-"""Which variants stay in memory, by what was asked for of late."""
+"""Chooses the variants that stay in memory, by recent requests."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Placer:
         self._occasion = Occasion()
 
     async def look(self, host: ModelHost, preload: Preload) -> str | None:
-        """Place the host's models anew if that is due; gives what was decided, and why."""
+        """Place the host's models again if that is due; return the decision and its reason."""
         limits = self._governing.limits
         if self._alone.refusal() is not None or limits.admission != "open":
             return None
@@ -203,9 +203,9 @@ class Placer:
         return [max(0.0, all - sum(taken)) for all, *taken in zip(whole, *others, strict=True)]
 
     def _forms(self, entry: ModelRecord) -> dict[LoadConfig, tuple[float, float]]:
-        """What it takes in each form to choose from, first the one that it has.
+        """Return the memory of each form to choose from, the present one first.
 
-        Of what stays as it is that is just this one, and otherwise those that did not fail of late.
+        A model that stays as it is has the present form alone, others no form that failed lately.
         """
         resident = self._residency.get(resident_name(entry))
         ways = [*self._room.ways(entry).values()]

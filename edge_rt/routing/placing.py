@@ -115,7 +115,7 @@ class Occasion:
         self._planned, self._waits = now, waits
 
     def due(self, now: Circumstances) -> str | None:
-        """Why models are to be placed anew; None: no need."""
+        """Return why models must be placed again; None: they need not."""
         then = self._planned
         if then is None:
             return "nothing was placed yet"

@@ -313,7 +313,7 @@ async def _mode(
 
 
 def _sampling(entry: ModelRecord, ask: PlanAsk) -> Sampling:
-    """The model's own defaults, and what was asked for."""
+    """Return the model's own sampling defaults, changed by the fields of the request."""
     usual = Sampling(**entry.sampling.given())
     return msgspec.structs.replace(
         usual,

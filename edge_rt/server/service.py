@@ -187,7 +187,7 @@ class DaemonService:
         return self._foresight.learning.report()
 
     def reset_router(self, which: learner.ArmFilter) -> int:
-        """Forget part of what was learnt; returns how many arms that removed."""
+        """Forget the selected arms of the router; returns how many."""
         return self._foresight.learning.reset(which)
 
     def trace(self, id: str) -> Trace:

@@ -9,9 +9,7 @@ from edge_rt.governor.budget import Budget
 _HALF_S = 40.0  # half-life of an excess
 _NEW, _LEAST_S = 0.5, 1.0  # at first it is this share of the time at work so far, at least a second
 _LEARNT_S = 40.0  # of work, after which windows have shown what they come out like
-_MOST_EXCESS = (
-    0.1  # largest excess, as a share of the plan: a larger one would be kept for too long
-)
+_MOST_EXCESS = 0.1  # of the plan, which an excess may be: a larger one would be kept too long
 _TINY_S = 1e-6
 
 

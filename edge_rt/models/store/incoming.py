@@ -69,7 +69,7 @@ def glance(main: Path, backend: Backend) -> None:
 
 
 def describe(files: Mapping[str, Path]) -> tuple[Backend, Summary]:
-    """What runs the model of these files, and what it is; raises ModelFileError."""
+    """Return the backend and the summary of the model in these files; raises ModelFileError."""
     main = next(iter(files.values()))
     if CARD not in files:
         refuse_twins(main)

@@ -23,7 +23,7 @@ _DRAFT = ".edge-rt-export"  # what a killed command left there goes with the nex
 
 
 def packed(folder: Path) -> dict[str, str]:
-    """The checksums of what is in `folder` already; none where it is new.
+    """Return the checksums of the files in `folder`; none where it is new.
 
     Raises ModelFileError where SHA256SUMS cannot be read.
     """

@@ -14,10 +14,10 @@ from edge_rt.routing.quality.learner import Context
 
 @dataclass(frozen=True)
 class DecodingWay:
-    """What a mode of decoding takes and gives besides; with a partner, what that takes.
+    """What a mode of decoding changes about a variant; with a partner, the partner's memory.
 
-    `kept` is the share of the variant's quality that answers keep; None: not known. `file` is of
-    what they are made, "": as by itself; see Variant.
+    `kept` is the share of the variant's quality that answers keep; None: not known. `file` names
+    the files behind such answers, "": those of the variant alone.
     """
 
     partner: str | None = None
@@ -74,7 +74,7 @@ class Variant:
         return None if self.quality is None or kept is None else self.quality * kept
 
     def file_in(self, mode: str) -> str:
-        """Of what its answers in that mode are made; see Key."""
+        """Return the name of the files behind its answers in that mode, as in Key."""
         return self.way(mode).file or self.file
 
     def demand(self, kv_type: str, others_bytes: float = 0.0) -> Demand:
@@ -136,11 +136,11 @@ class TokenCounts:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request; what is None is not asked for.
+    """One request; fields that are None set no limit.
 
     `tokens` are by variant, as each has a tokenizer and a KV of its own, or why they are not
-    known. `latency_s` are the seconds left to the end of the answer, `energy_j` what it may add to
-    what the board draws anyway. `constraint` is the kind that the answer has to be held to, and
+    known. `latency_s` are the seconds left to the end of the answer, `energy_j` the joules it may
+    add to the board's idle draw. `constraint` is the kind that the answer has to be held to, and
     `unfit` tells by variant why it cannot decode in the mode asked for. `quality` is the least
     probability that the answer is good enough, as long as anything has it. `context` tells which
     prompts are like its own, None: nobody has looked.

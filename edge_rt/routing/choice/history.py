@@ -64,7 +64,7 @@ class Noted(msgspec.Struct, frozen=True):
 
 
 class Notes(msgspec.Struct, frozen=True):
-    """All that is to be kept over a restart, the oldest measurement first."""
+    """The notes that a restart keeps, the oldest measurement first."""
 
     noted: list[Noted] = []
     explored_at_s: float | None = None

@@ -72,7 +72,7 @@ def _blank(
     loaded: bool,
     age_s: float | None,
 ) -> Candidate:
-    """Without what it takes."""
+    """Return a candidate without predicted figures."""
     return Candidate(
         setting=setting,
         backend=variant.backend,
@@ -170,7 +170,7 @@ def _is_loaded(variant: Variant, setting: RunConfig, now: Now) -> bool:
 def _asked(
     counted: TokenCounts | None, variant: Variant, setting: RunConfig, now: Now
 ) -> TokenCounts | None:
-    """What is loaded anew has nothing in its KV."""
+    """Return the counts without cached tokens where the model has to be loaded again."""
     if counted is None or not counted.cached or _is_loaded(variant, setting, now):
         return counted
     return TokenCounts(counted.prompt, 0, counted.completion)

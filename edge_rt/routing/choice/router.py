@@ -63,7 +63,7 @@ class RequestRouter:
     """Of all candidates that can be, takes the one with the fewest joules, or as asked for."""
 
     def __init__(self, ages: Ages, learnt: Judge | None = None) -> None:
-        """`learnt` corrects what is foretold; None: nothing does."""
+        """`learnt` corrects predictions; None: they stay as they are."""
         self._options, self._ages, self._learnt = Options(ages), ages, learnt
 
     def route(self, ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> Trace:
@@ -164,7 +164,7 @@ def _doubtful(candidate: Candidate, ask: Ask, now: Now) -> bool:
 
 
 def _judge(able: list[Candidate], doubtful: Sequence[bool], prefer: Prefer) -> _Judged:
-    """A measurement of what is `doubtful` is worth loading it."""
+    """Find the front; a candidate that is `doubtful` counts as loaded, so that it is measured."""
     found = [figures(one, doubt) for one, doubt in zip(able, doubtful, strict=True)]
     by = dominators(found)
     front = [

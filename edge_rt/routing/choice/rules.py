@@ -177,7 +177,7 @@ def against_reloading(form: LoadConfig) -> Dropped:
 
 
 def excess(candidate: Candidate, ask: Ask, limits: Limits) -> Excess | None:
-    """The limit on what it takes that it breaks most; what is not known breaks none."""
+    """Return the limit that a candidate exceeds most; unknown figures exceed none."""
     worst: Excess | None = None
     bounds: tuple[tuple[Rule, float | None, float | None, str], ...] = (
         ("latency_s", candidate.seconds, ask.latency_s, "s"),

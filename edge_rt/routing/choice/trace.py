@@ -38,8 +38,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     the board draws anyway, and `power_w` the board's mean meanwhile. `quality` is the probability
     that the answer is good enough, `cpq` the memory pressure with it loaded. About half of all
     answers come within the error ratios, which say what the joules and seconds may be off by.
-    `age_s` is the time since it was measured. All of that is with what was `learnt`, None: nobody
-    has looked. `file` is of what its answers are made; see Key.
+    `age_s` is the time since it was measured. All figures are corrected by what was `learnt`; None:
+    they are not. `file` names the files behind its answers, as in Key.
     """
 
     setting: RunConfig
@@ -85,8 +85,8 @@ class Trace(msgspec.Struct, frozen=True):
 
     `within` tells whether the chosen one keeps all limits on seconds, joules and watts; where none
     does, it is the one that comes nearest, or of which nothing is known. `explores` tells whether
-    it was chosen in order to learn more of it: to measure it again, or as a trial, foretold to take
-    `extra_j` more than what would else have been chosen. `why` is the whole choice in one sentence.
+    it was chosen in order to learn more of it: to measure it again, or as a trial, which may take
+    `extra_j` more than the best one. `why` is the whole choice in one sentence.
     `phi` is the chip's thermal yield at its present temperature, as the chosen one would run, and
     `phi_source` tells whether the chip's leakage was measured for that, or is assumed.
     `quality` is the floor that was asked for, `assessed` where the qualities of candidates come

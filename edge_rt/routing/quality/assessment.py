@@ -24,7 +24,7 @@ class Features(msgspec.Struct, frozen=True):
 
     @property
     def context(self) -> tuple[str, str, str]:
-        """By which requests are alike."""
+        """The class of the request: kind, length and level."""
         return self.kind, self.length, self.level
 
 

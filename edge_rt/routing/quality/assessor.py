@@ -80,7 +80,7 @@ class ModelFacts:
 
 
 class _Weight(NamedTuple):
-    """Evidence in log-odds, and what it is, in words."""
+    """A piece of evidence: its log-odds, and a description in words."""
 
     log_odds: float
     why: str
@@ -153,7 +153,7 @@ class Embedder(Protocol):
         ...
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """See Service."""
+        """Return the vectors of texts, and their cost; raises what the engine raises."""
         ...
 
 
@@ -171,7 +171,7 @@ class Assessor:
         self._trouble = Trouble(log, "prompts are not compared with examples: router.embedding")
 
     def context(self, text: str) -> Context:
-        """By which prompts are alike, as far as rules alone tell."""
+        """Return the class of a prompt by rules alone."""
         return self._estimator.assess(text, {}).features.context
 
     async def assess(
@@ -203,7 +203,7 @@ class Assessor:
         return prototypes.near(vector)
 
     async def _compared_with(self, host: Embedder) -> Prototypes:
-        """The examples, anew where the model has another file: its vectors are others."""
+        """Return the vectors of the examples, computed again when the model has another file."""
         assert self._model is not None
         async with self._once:
             file = host.entry(self._model).sha256

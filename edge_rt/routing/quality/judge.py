@@ -1,4 +1,4 @@
-"""Candidates with what was learnt of them, and trials of those of which little was."""
+"""Corrects predictions of candidates by past answers, and tries candidates that have few."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ ENOUGH = 8.0  # answers, and marks, after which an arm is known
 
 
 class TrialArm(NamedTuple):
-    """A way that keeps all limits, and the floor of quality; `known` is what was learnt of it.
+    """A candidate that keeps all limits and the floor of quality.
 
-    `place` is its own among all, `arm` what it is learnt by.
+    `place` is its index among all candidates, `arm` its variant and mode, `energy_j` its predicted
+    joules, and `known` the number of answers and marks that its figures rest on.
     """
 
     place: int
@@ -34,8 +35,8 @@ class ArmTrials:
     """Allows trials within a share of the requests and of the joules, whatever comes of them.
 
     Bounded by construction, ours: with n requests so far that take J joules in all where each goes
-    the best way known, no more than REQUESTS·n of them were trials, and what is foretold of those
-    beyond that is no more than JOULES·J. Both are earned request by request before they are spent.
+    the best way known, no more than REQUESTS·n of them were trials, and the predicted joules of
+    trials beyond that are no more than JOULES·J. Requests earn both before trials spend them.
     """
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class ArmTrials:
         return min(able, key=lambda way: (way.known, way.energy_j), default=best)
 
     def took(self, best_j: float, extra_j: float | None) -> None:
-        """A request goes the best way, foretold to take `best_j`, or as a trial so much more."""
+        """Count a request; the best way was predicted to take `best_j`, a trial `extra_j` more."""
         self.requests += 1
         self.best_j += best_j
         if extra_j is not None:
@@ -68,7 +69,7 @@ class ArmTrials:
 
 
 class Judge:
-    """Corrects what is foretold of candidates, and says which one is worth a trial."""
+    """Corrects predictions of candidates by past answers, and chooses which one to try."""
 
     def __init__(self, learner: Learner, trials: ArmTrials) -> None:
         self._learner, self._trials = learner, trials
@@ -98,7 +99,7 @@ class Judge:
     def assessed(self, assessed: Assessment, files: Mapping[str, str]) -> Assessment:
         """With the chances that marks of such prompts make likely, of each model by itself.
 
-        `files` tells by id of what it is made; see Key.
+        `files` has the files of each model by its id, as in Key.
         """
         context, learner = assessed.features.context, self._learner
         chances = {

@@ -43,9 +43,9 @@ def file_of(model: str, partner: str = "") -> str:
 class ArmCell(msgspec.Struct, frozen=True):
     """Sums as of `at_s`, in Unix seconds, in which what is long ago counts less.
 
-    `good` and `bad` are marks; one of 0.7 is 0.7 of a good and 0.3 of a bad one. `answers` were
-    measured, and `joules` and `seconds` are the logarithms of how many times those foretold they
-    took.
+    `good` and `bad` are marks; one of 0.7 is 0.7 of a good and 0.3 of a bad one. `answers` counts
+    measured answers; `joules` and `seconds` are sums of the logarithms of measured over predicted
+    figures.
     """
 
     at_s: float
@@ -78,27 +78,27 @@ class ArmCell(msgspec.Struct, frozen=True):
 
     @property
     def joules_ratio(self) -> float:
-        """How many times the joules foretold an answer takes: a geometric mean, drawn to 1."""
+        """Measured over predicted joules of an answer: a geometric mean that is drawn to 1."""
         return math.exp(self.joules / (self.answers + PRIOR_ANSWERS))
 
     @property
     def seconds_ratio(self) -> float:
-        """The same for seconds."""
+        """Measured over predicted seconds, likewise."""
         return math.exp(self.seconds / (self.answers + PRIOR_ANSWERS))
 
     def faded(self, now_s: float) -> ArmCell:
-        """The same at a later time."""
+        """Return the cell as of a later time."""
         keep = 0.5 ** (max(0.0, now_s - self.at_s) / HALF_S)
         return self._scaled(max(now_s, self.at_s), keep, keep)
 
     def marked(self, mark: float, weight: float) -> ArmCell:
-        """With one more mark, 0 to 1, that counts as much as `weight` of them."""
+        """Return the cell with one more mark, 0 to 1, that counts as much as `weight` marks."""
         room = self._scaled(self.at_s, _room(self.marks, weight), 1.0)
         good, bad = room.good + weight * mark, room.bad + weight * (1.0 - mark)
         return msgspec.structs.replace(room, good=good, bad=bad)
 
     def took(self, joules_times: float, seconds_times: float) -> ArmCell:
-        """With one more answer, which took so many times what was foretold."""
+        """Return the cell with one more answer; both arguments are measured over predicted."""
         room = self._scaled(self.at_s, 1.0, _room(self.answers, 1.0))
         return msgspec.structs.replace(
             room,
@@ -108,7 +108,7 @@ class ArmCell(msgspec.Struct, frozen=True):
         )
 
     def joined(self, older: ArmCell) -> ArmCell:
-        """With what was known before of the same."""
+        """Return the sum of this cell and an older one of the same key."""
         older = older.faded(self.at_s)
         room = _room(older.marks, self.marks), _room(older.answers, self.answers)
         older = older._scaled(older.at_s, *room)
@@ -116,7 +116,7 @@ class ArmCell(msgspec.Struct, frozen=True):
         return ArmCell(older.at_s, *(getattr(self, name) + getattr(older, name) for name in names))
 
     def untimed(self) -> ArmCell:
-        """Without what answers took."""
+        """Return the cell without its joules and seconds."""
         return self._scaled(self.at_s, 1.0, 0.0)
 
     def _scaled(self, at_s: float, marks: float, answers: float) -> ArmCell:
@@ -142,15 +142,15 @@ def _log(times: float) -> float:
 KEPT = 2048  # cells; those go first of which nothing was heard for longest
 
 Context = tuple[str, str, str]
-"""By which prompts are alike; see Features."""
+"""The class of a prompt: kind, length and level of its Features."""
 
 
 class ArmEstimate(msgspec.Struct, frozen=True):
     """What was learnt of a way to serve requests of a context.
 
-    `presumed` is the probability that its answer is good enough without what was learnt, and `p`
-    with it; None: not known. Joules and seconds are so many times those foretold. `marks` and
-    `answers` are what that rests on.
+    `presumed` is the prior probability that its answer is good enough, and `p` the one after
+    learning; None: not known. The ratios are measured over predicted figures. `marks` and `answers`
+    count the observations behind them.
     """
 
     context: Context
@@ -163,13 +163,13 @@ class ArmEstimate(msgspec.Struct, frozen=True):
 
 
 class ArmFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be forgotten: of a model, of a mode; what is left out is any."""
+    """Selects the cells to forget by model and mode; None matches any."""
 
     model: str | None = None
     mode: str | None = None
 
     def fits(self, key: Key) -> bool:
-        """Whether `key` is of that."""
+        """Return whether `key` is selected."""
         return self.model in (None, key.model) and self.mode in (None, key.mode)
 
 
@@ -215,11 +215,11 @@ class Learner:
         self._keep(key, self._now(key).marked(mark, weight))
 
     def took(self, key: Key, joules_times: float, seconds_times: float) -> None:
-        """An answer took so many times the joules and seconds foretold."""
+        """Record the joules and seconds of an answer, each measured over predicted."""
         self._keep(key, self._now(key).took(joules_times, seconds_times))
 
     def recalibrated(self, model: str) -> None:
-        """What is foretold of it has other grounds: what answers took beside that is forgotten."""
+        """Forget the joules and seconds of a model, whose predictions have changed."""
         for key, cell in self._cells.items():
             if key.model == model:
                 self._cells[key] = cell.untimed()
@@ -231,13 +231,13 @@ class Learner:
         return {key: cell.faded(now) for key, cell in self._cells.items()}
 
     def restore(self, cells: Iterable[tuple[Key, ArmCell]]) -> None:
-        """Take what was kept, beside what was learnt since."""
+        """Add cells from an earlier run to those of this one."""
         kept = dict(sorted(cells, key=lambda item: item[1].at_s)[-KEPT:])
         since = {k: c.joined(kept[k]) if k in kept else c for k, c in self._cells.items()}
         self._cells = {**kept, **since}
 
     def reset(self, which: ArmFilter) -> int:
-        """Forget; how many cells that were."""
+        """Forget the selected cells; return how many."""
         gone = [key for key in self._cells if which.fits(key)]
         for key in gone:
             del self._cells[key]

@@ -81,7 +81,7 @@ REST_S = 5.0  # between two writes; a kill loses what came in it
 
 
 class _Given(NamedTuple):
-    """An answer's cell, and what it was foretold to take but for what was learnt; None: unknown."""
+    """An answer's cell, and its predicted figures before any correction; None: unknown."""
 
     key: Key
     energy_j: float | None
@@ -109,7 +109,7 @@ class Learning:
         return self._storage.trouble
 
     def chosen(self, id: str, trace: Trace) -> None:
-        """The answer of that id is to be made as `trace` says."""
+        """Note that the answer of that id goes the way that `trace` chose."""
         chosen = trace.chosen
         if chosen is None or chosen.learnt is None:
             return
@@ -122,7 +122,7 @@ class Learning:
         self._keep(id, _Given(key, energy_j, seconds))
 
     def named(self, id: str, model: str, mode: str, context: Context, file: str) -> None:
-        """The answer of that id is to be made by a model that nobody had to choose."""
+        """Note that the answer of that id goes to a model that the client named."""
         self._keep(id, _Given(Key(model, mode, *context, file), None, None))
 
     def made(self, id: str, mode: str) -> None:
@@ -160,12 +160,12 @@ class Learning:
         )
 
     def recalibrated(self, model: str) -> None:
-        """See Learner."""
+        """Forget the joules and seconds of a model, whose predictions have changed."""
         self._learner.recalibrated(model)
         self._news.set()
 
     def reset(self, which: ArmFilter) -> int:
-        """Forget; of how many arms in a context."""
+        """Forget the selected arms; return how many, counted by context."""
         gone = self._learner.reset(which)
         self._news.set()
         return gone

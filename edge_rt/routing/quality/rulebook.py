@@ -82,7 +82,7 @@ class Rule(_Item, frozen=True):
 
 
 class Benchmark(_Item, frozen=True):
-    """Of which kind the questions of a test are, and by how much `easier` than usual ones."""
+    """The kind of a benchmark's questions, and how much `easier` they are than usual ones."""
 
     kind: _Kind
     easier: _LogOdds
