@@ -22,7 +22,7 @@ CACHE = pytest.StashKey[Path]()  # what outlives a run: weights, wheels, guests
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 SERVICE = {"RUNTIME", "STATE", "CACHE", "LOGS", "CONFIGURATION", "CREDENTIALS"}
 FOREIGN = ("EDGE_RT_", "XDG_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
-SIZE = ("COLUMNS", "LINES")  # readline sets them for the processes of pytest-xdist
+FOREIGN += ("COLUMNS", "LINES")  # readline sets them for the processes of pytest-xdist
 PIP = "PIP_CONFIG_FILE"
 
 
@@ -45,9 +45,7 @@ def own_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in environ.items()
-        if not name.startswith(FOREIGN)
-        and name.removesuffix("_DIRECTORY") not in SERVICE
-        and name not in SIZE
+        if not name.startswith(FOREIGN) and name.removesuffix("_DIRECTORY") not in SERVICE
     }
     places = {"HOME": "home", "XDG_RUNTIME_DIR": "run", ROOT: "root"}
     places |= {f"XDG_{kind}_HOME": kind.lower() for kind in ("CONFIG", "CACHE", "STATE", "DATA")}

@@ -15,10 +15,20 @@ from bootstrap.test import pytest_runs
 from vm_guests import CACHE, MODEL, Box
 
 # The commands and the configuration, without what takes long and asks for no installation.
-SLOW = ("standalone", "tables", "sensors", "top", "blocks", "run")
-SHORT = ("tests/config", "tests/cli", "tests/test_hermetic.py")
-SHORT += ("--ignore=tests/config/test_address.py", "--ignore=tests/cli/doctor/checks/test_heat.py")
-SHORT += tuple(f"--ignore=tests/cli/test_{name}.py" for name in SLOW)
+SLOW = (
+    "config/test_address",
+    "cli/test_standalone",
+    "cli/test_tables",
+    "cli/commands/test_run",
+    "cli/commands/test_sensors",
+    "cli/commands/test_top",
+    "cli/doctor/checks/test_heat",
+    "cli/views/test_blocks",
+)
+SHORT = (
+    *("tests/config", "tests/cli", "tests/test_hermetic.py"),
+    *(f"--ignore=tests/{name}.py" for name in SLOW),
+)
 WHOLE = ("tests", "--ignore=tests/vm")
 HOURS_S = 3 * 3600
 
@@ -70,6 +80,7 @@ def installed(make_box: Callable[[], Box]) -> Iterator[Box]:
 
 @pytest.mark.parametrize("tests", [SHORT, pytest.param(WHOLE, marks=pytest.mark.whole)])
 def test_an_installed_service_is_not_touched(installed: Box, tests: tuple[str, ...]) -> None:
+    assert [name for name in SLOW if not (CHECKOUT / f"tests/{name}.py").is_file()] == []
     before = files(installed), service(installed)
     assert f"var/lib/edge-rt/models/{MODEL}" in before[0]
     assert before[1]["models"] == [MODEL]
