@@ -202,3 +202,20 @@ def test_a_smaller_model_is_placed_while_the_governor_asks_for_it(kit: Any) -> N
         assert {*loaded(house)} == {NAMES["a"]}
 
     kit.run(run())
+
+
+@pytest.mark.parametrize(("states", "kept"), [(4, "ab"), (2, "b")])
+def test_where_there_are_too_many_states_those_most_asked_for_are_placed(
+    kit: Any, monkeypatch: pytest.MonkeyPatch, states: int, kept: str
+) -> None:
+    """Each model has one form here, so that n models have 2**n states."""
+    monkeypatch.setattr("edge_rt.routing.placer.MOST_STATES", states)
+
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        await ask(house, "auto")
+        await ask(house, "b")
+        await look(house)
+        assert {*loaded(house)} == {NAMES[id] for id in kept}
+
+    kit.run(run())
