@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Literal
 
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge_rt.api.caching import Caching
-from edge_rt.api.edge.cache import Cache, CachePurge
+from edge_rt.api.edge import cache as caches
+from edge_rt.api.edge import plan as plans
+from edge_rt.api.edge import state
 from edge_rt.api.edge.classify import Classify
 from edge_rt.api.edge.infer import Infer
 from edge_rt.api.edge.marking import Marking
-from edge_rt.api.edge.plan import Calibrate, Calibration, Plan
-from edge_rt.api.edge.router import GiveFeedback, RouterReset, RouteTrace
-from edge_rt.api.edge.router import Router as LearntRouter
-from edge_rt.api.edge.state import Board, Budget, Health, History, Ledger, Metrics, Status
 from edge_rt.api.families import (
     board_families,
     cache_families,
@@ -29,12 +29,12 @@ from edge_rt.api.meters import Meters, Scraped
 from edge_rt.api.middleware.access import Access, Authorizer
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import BodyQuota, Context
-from edge_rt.api.middleware.request_middleware import Administering, Named, RequestMiddleware, Using
+from edge_rt.api.middleware.request_middleware import Endpoint, RequestMiddleware
 from edge_rt.api.nearby import Nearby
 from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
-from edge_rt.api.openai.models import Models, OneModel
+from edge_rt.api.openai.models import models, one_model
 from edge_rt.api.openapi import OpenApi
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
@@ -96,37 +96,41 @@ def create_app(
 def _routes(context: Context) -> list[Route]:
     """The routes, busiest first: they are tried in order."""
 
-    def using(endpoint: ASGIApp) -> ASGIApp:
-        return Using(context.clients, endpoint, lambda: context.service.budget().warnings)
+    def route(
+        methods: str,
+        path: str,
+        endpoint: ASGIApp,
+        right: Literal["generate", "administer"] | None = None,
+    ) -> Route:
+        name = path.replace(":path", "")
+        return Route(path, Endpoint(context, name, endpoint, right), methods=methods.split(","))
+
+    def of(serve: Callable[[Context, Scope, Receive, Send], Awaitable[None]]) -> ASGIApp:
+        return partial(serve, context)
 
     return [
-        _route("POST", "/v1/chat/completions", using(ChatCompletions(context))),
-        _route("POST", "/v1/completions", using(Completions(context))),
-        _route("POST", "/v1/embeddings", using(Embeddings(context))),
-        _route("POST", "/edge/v1/classify", using(Classify(context))),
-        _route("POST", "/edge/v1/infer", using(Infer(context))),
-        _route("GET", "/health", Health(context)),
-        _route("GET", "/metrics", Metrics(context)),
-        _route("GET", "/openapi.json", OpenApi(context)),
-        _route("GET", "/edge/v1/status", Status(context)),
-        _route("GET", "/edge/v1/board", Board(context)),
-        _route("GET", "/edge/v1/ledger", Ledger(context)),
-        _route("GET,PUT", "/edge/v1/budget", Administering(Budget(context))),
-        _route("GET", "/edge/v1/history", History(context)),
-        _route("POST", "/edge/v1/plan", using(Plan(context))),
-        _route("GET", "/edge/v1/cache", Cache(context)),
-        _route("POST", "/edge/v1/cache/purge", Administering(CachePurge(context))),
-        _route("POST", "/edge/v1/feedback", using(GiveFeedback(context))),
-        _route("GET", "/edge/v1/router", LearntRouter(context)),
-        _route("POST", "/edge/v1/router/reset", Administering(RouterReset(context))),
-        _route("GET", "/edge/v1/trace/{id}", RouteTrace(context)),
-        _route("POST", "/edge/v1/calibrate", Administering(Calibrate(context))),
-        _route("GET", "/edge/v1/calibration", Calibration(context)),
-        _route("GET", "/v1/models", Models(context)),
-        _route("GET", "/v1/models/{id:path}", OneModel(context)),
+        route("POST", "/v1/chat/completions", ChatCompletions(context), "generate"),
+        route("POST", "/v1/completions", Completions(context), "generate"),
+        route("POST", "/v1/embeddings", Embeddings(context), "generate"),
+        route("POST", "/edge/v1/classify", Classify(context), "generate"),
+        route("POST", "/edge/v1/infer", Infer(context), "generate"),
+        route("GET", "/health", of(state.health)),
+        route("GET", "/metrics", of(state.metrics)),
+        route("GET", "/openapi.json", OpenApi(context)),
+        route("GET", "/edge/v1/status", of(state.status)),
+        route("GET", "/edge/v1/board", of(state.board)),
+        route("GET", "/edge/v1/ledger", of(state.ledger)),
+        route("GET,PUT", "/edge/v1/budget", of(state.budget), "administer"),
+        route("GET", "/edge/v1/history", of(state.history)),
+        route("POST", "/edge/v1/plan", of(plans.plan), "generate"),
+        route("GET", "/edge/v1/cache", of(caches.cache)),
+        route("POST", "/edge/v1/cache/purge", of(caches.purge), "administer"),
+        route("POST", "/edge/v1/feedback", of(state.feedback), "generate"),
+        route("GET", "/edge/v1/router", of(state.router)),
+        route("POST", "/edge/v1/router/reset", of(state.router_reset), "administer"),
+        route("GET", "/edge/v1/trace/{id}", of(state.trace)),
+        route("POST", "/edge/v1/calibrate", of(plans.calibrate), "administer"),
+        route("GET", "/edge/v1/calibration", of(plans.calibration)),
+        route("GET", "/v1/models", of(models)),
+        route("GET", "/v1/models/{id:path}", of(one_model)),
     ]
-
-
-def _route(methods: str, path: str, endpoint: ASGIApp) -> Route:
-    label = path.replace(":path", "")
-    return Route(path, Named(label, endpoint), methods=methods.split(","))

@@ -19,7 +19,7 @@ from edge_rt.api.edge.classify import ClassificationList, ClassifyRequest
 from edge_rt.api.edge.infer import InferAnswer, InferRequest
 from edge_rt.api.edge.marking import Marked
 from edge_rt.api.edge.plan import CalibrateRequest, PlanRequest
-from edge_rt.api.edge.router import Feedback, Reset
+from edge_rt.api.edge.state import Feedback, Reset
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import ErrorBody, send_bytes
 from edge_rt.api.openai.answers import ChatCompletion, TextCompletion

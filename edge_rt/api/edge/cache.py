@@ -86,75 +86,66 @@ class Purged(msgspec.Struct, frozen=True):
 _DECODER = msgspec.json.Decoder(Purge)
 
 
-class Cache:
-    """Shows the cache."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises RequestError for any query, as there is nothing to ask."""
-        whole_numbers(scope)
-        await send_json(send, await _report(self._context))
+async def cache(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show the cache; raises RequestError for any query."""
+    whole_numbers(scope)
+    await send_json(send, await _report(context))
 
 
-class CachePurge:
-    """Forgets answers, and beginnings of prompts."""
+async def purge(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Forget answers, and beginnings of prompts.
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    Raises RequestError for a query and for what names no answers, and Unavailable where some
+    may not be forgotten: the engine does not tell, or the disk keeps it. All else is.
+    """
+    asked = await read_document(context, scope, receive, _DECODER)
+    which = Which(asked.model, asked.client, asked.older_s)
+    counts, faults = list[int](), list[Unavailable]()
+    for part in (_purge_answers, _purge_questions, _purge_prefixes):
+        try:
+            counts.append(await part(context, which))
+        except Unavailable as fault:
+            faults.append(fault)
+    if faults:
+        raise Unavailable(
+            f"not all is forgotten: {'; '.join(map(str, faults))}; purge again later",
+            retry_after_s=faults[0].retry_after_s,
+            code=faults[0].code,
+        )
+    answers, _, prefixes = counts
+    await send_json(send, Purged(answers, prefixes))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request.
 
-        Raises RequestError for a query and for what names no answers, and Unavailable where some
-        may not be forgotten: the engine does not tell, or the disk keeps it. All else is.
-        """
-        asked = await read_document(self._context, scope, receive, _DECODER)
-        which = Which(asked.model, asked.client, asked.older_s)
-        counts, faults = list[int](), list[Unavailable]()
-        for part in (self._answers, self._questions, self._prefixes):
-            try:
-                counts.append(await part(which))
-            except Unavailable as fault:
-                faults.append(fault)
-        if faults:
-            raise Unavailable(
-                f"not all is forgotten: {'; '.join(map(str, faults))}; purge again later",
-                retry_after_s=faults[0].retry_after_s,
-                code=faults[0].code,
-            )
-        answers, _, prefixes = counts
-        await send_json(send, Purged(answers, prefixes))
+async def _purge_answers(context: Context, which: Which) -> int:
+    kept = context.caching.cache
+    return 0 if kept is None else await kept.purge(which)
 
-    async def _questions(self, which: Which) -> int:
-        nearby = self._context.caching.nearby
-        if nearby is not None:
-            await nearby.cache.purge(which)
-        return 0
 
-    async def _answers(self, which: Which) -> int:
-        cache = self._context.caching.cache
-        return 0 if cache is None else await cache.purge(which)
+async def _purge_questions(context: Context, which: Which) -> int:
+    nearby = context.caching.nearby
+    if nearby is not None:
+        await nearby.cache.purge(which)
+    return 0
 
-    async def _prefixes(self, which: Which) -> int:
-        told = await self._context.service.prefixes(which)
-        if told.left:
-            what = f"{told.left} beginnings of prompts cannot be deleted, the daemon's log says why"
-            raise Unavailable(what, retry_after_s=AGAIN_S, code="not_forgotten")
-        return told.forgotten
+
+async def _purge_prefixes(context: Context, which: Which) -> int:
+    told = await context.service.prefixes(which)
+    if told.left:
+        what = f"{told.left} beginnings of prompts cannot be deleted, the daemon's log says why"
+        raise Unavailable(what, retry_after_s=AGAIN_S, code="not_forgotten")
+    return told.forgotten
 
 
 async def _report(context: Context) -> CacheReport:
     caching = context.caching
-    cache, nearby = caching.cache, caching.nearby
+    kept, nearby = caching.cache, caching.nearby
     return CacheReport(
-        enabled=cache is not None,
-        stored=cache is not None and cache.trouble.told is None,
+        enabled=kept is not None,
+        stored=kept is not None and kept.trouble.told is None,
         per_client=caching.per_client,
-        ttl_s=None if cache is None else cache.ttl_s,
-        max_bytes=None if cache is None else cache.max_bytes,
-        groups=[] if cache is None else await cache.groups(),
+        ttl_s=None if kept is None else kept.ttl_s,
+        max_bytes=None if kept is None else kept.max_bytes,
+        groups=[] if kept is None else await kept.groups(),
         hits=caching.hits.total(),
         misses=caching.misses,
         saved_j=sum(caching.saved_j.values()) if caching.saved_j or not caching.hits else None,

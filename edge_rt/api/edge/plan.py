@@ -62,29 +62,20 @@ class CalibrateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _CALIBRATIONS = msgspec.json.Decoder(CalibrateRequest)
 
 
-class Calibrate:
-    """Calibrates while the client listens, and tells where that stands; it ends with the client."""
+async def calibrate(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Calibrate while the client listens, and tell where that stands; it ends with the client.
 
-    def __init__(self, context: Context) -> None:
-        self._context, self._service = context, context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; errors before the response are raised."""
-        request = await read_document(self._context, scope, receive, _CALIBRATIONS)
-        ask = CalibrationAsk(quick=request.quick, model=request.model, force=request.force)
-        await tell(scope, receive, send, self._service.calibrate(ask))
+    Errors before the response are raised.
+    """
+    request = await read_document(context, scope, receive, _CALIBRATIONS)
+    ask = CalibrationAsk(quick=request.quick, model=request.model, force=request.force)
+    await tell(scope, receive, send, context.service.calibrate(ask))
 
 
-class Calibration:
-    """Shows what was calibrated."""
-
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises RequestError for any query, as there is nothing to ask."""
-        whole_numbers(scope)
-        await send_json(send, self._service.calibration())
+async def calibration(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show what was calibrated; raises RequestError for any query."""
+    whole_numbers(scope)
+    await send_json(send, context.service.calibration())
 
 
 _MOST_MODELS, _MOST_THREADS = 32, 512
@@ -108,23 +99,21 @@ class PlanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _DECODER = msgspec.json.Decoder(PlanRequest)
 
 
-class Plan:
-    """Tells of every candidate; with `run` in a stream, as one after the other is run."""
+async def plan(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Tell of every candidate; with `run` in a stream, as one after the other is run.
 
-    def __init__(self, context: Context) -> None:
-        self._context, self._service = context, context.service
+    Errors before the response are raised.
+    """
+    request = await read_document(context, scope, receive, _DECODER)
+    ask = asked(request)
+    if request.run:
+        await tell(scope, receive, send, context.service.tries(ask))
+    else:
+        await unless_gone(_plan(context, ask, send), receive)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; errors before the response are raised."""
-        request = await read_document(self._context, scope, receive, _DECODER)
-        ask = asked(request)
-        if request.run:
-            await tell(scope, receive, send, self._service.tries(ask))
-        else:
-            await unless_gone(self._plan(ask, send), receive)
 
-    async def _plan(self, ask: PlanAsk, send: Send) -> None:
-        await send_json(send, await self._service.plan(ask))
+async def _plan(context: Context, ask: PlanAsk, send: Send) -> None:
+    await send_json(send, await context.service.plan(ask))
 
 
 def asked(request: PlanRequest) -> PlanAsk:

@@ -1,4 +1,4 @@
-"""GET /health, /metrics and the state under /edge/v1: status, board, ledger, budget, history."""
+"""GET /health, /metrics and what lies under /edge/v1: state of the daemon, router and traces."""
 
 from __future__ import annotations
 
@@ -7,116 +7,138 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.body import read_document
-from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import Whole, whole_numbers
+from edge_rt.api.middleware.context import Context, exchange_of
+from edge_rt.api.middleware.decode import Whole, describe, whole_numbers
 from edge_rt.api.middleware.respond import explain, send_bytes, send_failure, send_json
-from edge_rt.core.errors import EngineError, StoreError, Unavailable
+from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable
 from edge_rt.core.reports.governor import BudgetChange
-
-_DAYS = Whole(1, 3650, default=30)
-_LAST = Whole(0, 1000, default=20)
-
-
-class Board:
-    """Shows every rail, zone and flag as it stands."""
-
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises RequestError for any query, as there is nothing to ask."""
-        whole_numbers(scope)
-        await send_json(send, self._service.board())
-
-
-class Ledger:
-    """Shows the joules by day, by model and of the last requests."""
-
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request: `days` UTC days, `last` requests; raises RequestError."""
-        asked = whole_numbers(scope, days=_DAYS, last=_LAST)
-        await send_json(send, await self._service.ledger(asked["days"], asked["last"]))
-
-
-_DECODER = msgspec.json.Decoder(BudgetChange)
-
-
-class Budget:
-    """Shows the governor, and changes its budget until the daemon ends."""
-
-    def __init__(self, context: Context) -> None:
-        self._context, self._service = context, context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises RequestError for a query and for what cannot be a budget."""
-        if scope["method"] == "PUT":
-            change = await read_document(self._context, scope, receive, _DECODER)
-            self._service.set_budget(change)
-        else:
-            whole_numbers(scope)
-        await send_json(send, self._service.budget())
-
-
-_SINCE = Whole(1, 86_400, default=3600)
-
-
-class History:
-    """Shows power, temperature and limits over time."""
-
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request: the last `since` seconds; raises RequestError."""
-        asked = whole_numbers(scope, since=_SINCE)
-        await send_json(send, self._service.history(asked["since"]))
-
+from edge_rt.routing.quality.learner import ArmFilter
 
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 
-
-class Health:
-    """Proves that an answer can be made."""
-
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises Unavailable when there is no proof."""
-        try:
-            proof = await self._service.health()
-        except (EngineError, StoreError) as error:
-            raise Unavailable(str(error), retry_after_s=RETRY_S, code="engine_error") from error
-        except Unavailable as error:
-            if error.retry_after_s is not None:
-                raise
-            # Nothing but 503 means "not healthy" to monitors, even where somebody has to act.
-            await send_failure(send, msgspec.structs.replace(explain(error), status=503))
-            return
-        await send_json(send, proof)
+_DAYS = Whole(1, 3650, default=30)
+_LAST = Whole(0, 1000, default=20)
+_SINCE = Whole(1, 86_400, default=3600)
+_BUDGET = msgspec.json.Decoder(BudgetChange)
+_ARMS = msgspec.json.Decoder(ArmFilter)
+_WORDS = {"good": 1.0, "bad": 0.0}
 
 
-class Metrics:
-    """Shows the meters to Prometheus."""
+async def health(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Prove that an answer can be made; raises Unavailable when there is no proof."""
+    try:
+        proof = await context.service.health()
+    except (EngineError, StoreError) as error:
+        raise Unavailable(str(error), retry_after_s=RETRY_S, code="engine_error") from error
+    except Unavailable as error:
+        if error.retry_after_s is not None:
+            raise
+        # Nothing but 503 means "not healthy" to monitors, even where somebody has to act.
+        await send_failure(send, msgspec.structs.replace(explain(error), status=503))
+        return
+    await send_json(send, proof)
 
-    def __init__(self, context: Context) -> None:
-        self._meters = context.meters
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        headers = ((b"content-type", CONTENT_TYPE_LATEST.encode()),)
-        await send_bytes(send, self._meters.render(), headers=headers)
+async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show the meters to Prometheus."""
+    headers = ((b"content-type", CONTENT_TYPE_LATEST.encode()),)
+    await send_bytes(send, context.meters.render(), headers=headers)
 
 
-class Status:
-    """Shows the daemon's state to people."""
+async def status(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show the daemon's state to people."""
+    await send_json(send, await context.service.status())
 
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        await send_json(send, await self._service.status())
+async def board(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show every rail, zone and flag as it stands; raises RequestError for any query."""
+    whole_numbers(scope)
+    await send_json(send, context.service.board())
+
+
+async def ledger(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show joules of `days` UTC days and by model, and `last` requests; raises RequestError."""
+    asked = whole_numbers(scope, days=_DAYS, last=_LAST)
+    await send_json(send, await context.service.ledger(asked["days"], asked["last"]))
+
+
+async def budget(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show the governor, or change its budget until the daemon ends.
+
+    Raises RequestError for a query and for what cannot be a budget.
+    """
+    if scope["method"] == "PUT":
+        context.service.set_budget(await read_document(context, scope, receive, _BUDGET))
+    else:
+        whole_numbers(scope)
+    await send_json(send, context.service.budget())
+
+
+async def history(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show power, temperature and limits of the last `since` seconds; raises RequestError."""
+    asked = whole_numbers(scope, since=_SINCE)
+    await send_json(send, context.service.history(asked["since"]))
+
+
+async def trace(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Explain the choice of model for an answer; raises RequestError where no trace is kept."""
+    await send_json(send, context.service.trace(scope["path_params"]["id"]))
+
+
+async def router(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show what the router has learnt; raises RequestError for any query."""
+    whole_numbers(scope)
+    await send_json(send, context.service.router())
+
+
+class Reset(msgspec.Struct, frozen=True):
+    """Of how many arms in a context something was forgotten."""
+
+    arms: int
+
+
+async def router_reset(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Forget what was learnt of a model, of a mode, or all.
+
+    Raises RequestError for a query and for what names nothing.
+    """
+    which = await read_document(context, scope, receive, _ARMS)
+    await send_json(send, Reset(context.service.reset_router(which)))
+
+
+class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mark for the answer of that id: a word, or a number from 0, bad, to 1, good.
+
+    The comment may say more to whoever reads along; it is not kept.
+    """
+
+    id: str
+    """Id of the answer."""
+    mark: str | float
+    """`good`, `bad`, or a number from 0 (bad) to 1 (good)."""
+    comment: str | None = None
+    """A comment, which is not kept."""
+
+    @property
+    def number(self) -> float:
+        """The mark from 0 to 1; raises RequestError where it is none."""
+        mark = _WORDS.get(self.mark, self.mark) if isinstance(self.mark, str) else self.mark
+        if isinstance(mark, str) or not 0.0 <= mark <= 1.0:
+            expected = 'expected "good", "bad" or a number from 0 to 1'
+            message = f"`mark`: {expected}, got {describe(mark)}."
+            raise RequestError(message, param="mark", code="invalid_value")
+        return mark
+
+
+_MARKS = msgspec.json.Decoder(Feedback)
+
+
+async def feedback(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Take a mark; an answer with a bad one is not given again. Raises RequestError."""
+    given = await read_document(context, scope, receive, _MARKS)
+    client, marking = exchange_of(scope).client, context.marking
+    key = marking.kept_as(given.id, client)
+    marked = marking.give(given.id, client, given.number)
+    if key is not None and marked.mark < 0.5:
+        await context.caching.forget(key)
+    await send_json(send, marked)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Literal
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import Authorizer
-from edge_rt.api.middleware.clients import Clients
-from edge_rt.api.middleware.context import BodyQuota, Exchange, exchange_of, open_exchange
+from edge_rt.api.middleware.context import (
+    BodyQuota,
+    Context,
+    Exchange,
+    exchange_of,
+    open_exchange,
+)
 from edge_rt.api.middleware.respond import drop_tracebacks, explain, send_failure, warning_headers
 from edge_rt.core.errors import Unavailable
 
@@ -69,49 +75,36 @@ class RequestMiddleware:
             await send_failure(send, failure)
 
 
-class Using:
-    """An endpoint for who may use models, within what one client may have done."""
+class Endpoint:
+    """An endpoint under the name that the metrics have for it, for those who may use it.
+
+    `right` "generate": who may use models, within what one client may have done; "administer":
+    who may change what counts for all, though everybody may read it; None: everybody.
+    """
 
     def __init__(
-        self, clients: Clients, inner: ASGIApp, warnings: Callable[[], Iterable[str]]
+        self,
+        context: Context,
+        name: str,
+        inner: ASGIApp,
+        right: Literal["generate", "administer"] | None,
     ) -> None:
-        """`warnings` tells what makes every answer slow; each response has it as headers."""
-        self._clients, self._warnings = clients, warnings
-        self._inner = inner
+        self._context, self._name = context, name
+        self._inner, self._right = inner, right
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises HTTPException or Unavailable."""
         exchange = exchange_of(scope)
-        exchange.rights.check_generate()
-        exchange.warnings += self._warnings()
-        with self._clients.enter(exchange.client):
+        exchange.endpoint = self._name
+        if self._right == "administer" and scope["method"] not in ("GET", "HEAD"):
+            exchange.rights.check_administer()
+        if self._right != "generate":
             await self._inner(scope, receive, send)
-
-
-class Administering:
-    """An endpoint for who may change what counts for all; what only reads is for everybody."""
-
-    def __init__(self, inner: ASGIApp) -> None:
-        self._inner = inner
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises HTTPException."""
-        if scope["method"] not in ("GET", "HEAD"):
-            exchange_of(scope).rights.check_administer()
-        await self._inner(scope, receive, send)
-
-
-class Named:
-    """An endpoint that enters `label` as the endpoint of the exchange."""
-
-    def __init__(self, label: str, inner: ASGIApp) -> None:
-        self._label = label
-        self._inner = inner
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        exchange_of(scope).endpoint = self._label
-        await self._inner(scope, receive, send)
+            return
+        exchange.rights.check_generate()
+        exchange.warnings += self._context.service.budget().warnings  # what makes answers slow
+        with self._context.clients.enter(exchange.client):
+            await self._inner(scope, receive, send)
 
 
 def _noting(exchange: Exchange, send: Send) -> Send:

@@ -41,26 +41,14 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     data: list[Model]
 
 
-class Models:
-    """Lists the models in the store."""
-
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        await send_json(send, ModelList(data=[_model(card) for card in self._service.cards()]))
+async def models(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """List the models in the store."""
+    await send_json(send, ModelList(data=[_model(card) for card in context.service.cards()]))
 
 
-class OneModel:
-    """Tells of one model."""
-
-    def __init__(self, context: Context) -> None:
-        self._service = context.service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises ModelNotFound."""
-        await send_json(send, _model(self._service.card(scope["path_params"]["id"])))
+async def one_model(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Describe one model; raises ModelNotFound."""
+    await send_json(send, _model(context.service.card(scope["path_params"]["id"])))
 
 
 def _model(card: ModelCard) -> Model:
