@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from edge_rt.board.readers.sysfs import open_regular
+from edge_rt.config.board import Board
 
 _LIMIT = 1 << 20  # bytes; none of these files comes near it
 _TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
@@ -117,34 +118,6 @@ _RANK: dict[Confidence, int] = {"generic": 0, "family": 1, "exact": 2}
 _LEAST_SHARE = 0.6
 
 
-class Marks(Protocol):
-    """What a profile's boards are recognised by; see `match:` in the profiles."""
-
-    @property
-    def part_numbers(self) -> Sequence[str]: ...
-    @property
-    def compatible(self) -> Sequence[str]: ...
-    @property
-    def models(self) -> Sequence[str]: ...
-    @property
-    def dmi(self) -> Sequence[str]: ...
-    @property
-    def family(self) -> Sequence[str]: ...
-    @property
-    def architectures(self) -> Sequence[str]: ...
-    @property
-    def super_modes(self) -> bool: ...
-
-
-class Recognisable(Protocol):
-    """The part of a board profile that recognition needs."""
-
-    @property
-    def match(self) -> Marks: ...
-    @property
-    def memory_sizes_bytes(self) -> Sequence[int]: ...
-
-
 @dataclass(frozen=True)
 class Detection:
     """The profile that fits best, and how well."""
@@ -167,12 +140,12 @@ class _Sign:
         return _RANK[self.confidence]
 
 
-def detect(boards: Mapping[str, Recognisable], root: Path = Path("/")) -> Detection | None:
+def detect(boards: Mapping[str, Board], root: Path = Path("/")) -> Detection | None:
     """The profile in `boards` of the machine whose files lie under `root`, or None."""
     return recognise(boards, MachineIdentity.read(root))
 
 
-def recognise(boards: Mapping[str, Recognisable], identity: MachineIdentity) -> Detection | None:
+def recognise(boards: Mapping[str, Board], identity: MachineIdentity) -> Detection | None:
     """The profile in `boards` that fits `identity` best; of equals the last, a user's own."""
     best: tuple[tuple[int, int, bool], Detection] | None = None
     for name, board in boards.items():
@@ -185,7 +158,7 @@ def recognise(boards: Mapping[str, Recognisable], identity: MachineIdentity) -> 
     return best[1] if best else None
 
 
-def _sign(board: Recognisable, identity: MachineIdentity) -> _Sign | None:
+def _sign(board: Board, identity: MachineIdentity) -> _Sign | None:
     """What tells most: a module's number more than the name of the kit that it sits in."""
     if board.match.super_modes and not identity.super_modes:
         return None
@@ -193,7 +166,7 @@ def _sign(board: Recognisable, identity: MachineIdentity) -> _Sign | None:
     return max(signs, key=lambda sign: (sign.weight, sign.rank), default=None)
 
 
-def _signs(board: Recognisable, identity: MachineIdentity) -> Iterator[_Sign]:
+def _signs(board: Board, identity: MachineIdentity) -> Iterator[_Sign]:
     marks = board.match
     fits = _memory_fits(board.memory_sizes_bytes, identity.memory_bytes)
     exact: Confidence = "exact" if fits else "family"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from edge_rt.core.cached import Which
 from edge_rt.core.logs import Trouble
-from edge_rt.engine.kv.prefix_files import PrefixEntry, PrefixFolder, PrefixHeader, size_of
-from edge_rt.engine.kv.prefix_shelf import Fetch, PrefixFetcher, PrefixShelf, Stored, Then
+from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, Stored, size_of
+from edge_rt.engine.kv.prefix_shelf import Fetch, PrefixFetcher, PrefixShelf, Then
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.worker.port import Aside
 
@@ -123,7 +123,7 @@ class PrefixDisk:
         self.shelf.wrote(written)
         self._trouble.over()
         if not self._over(head, size):
-            self.shelf.put(Stored.of(PrefixEntry(head, written, self.wall())))
+            self.shelf.put(Stored(head, written, self.wall()))
 
     def _not_written(self, head: PrefixHeader, size: int, error: OSError) -> None:
         self._over(head, size)
@@ -191,9 +191,9 @@ class PrefixDisk:
             found = []
         return lambda: self._have_scanned(found)
 
-    def _have_scanned(self, found: list[PrefixEntry]) -> None:
+    def _have_scanned(self, found: list[Stored]) -> None:
         for whole in found:
-            self.shelf.put(Stored.of(whole))
+            self.shelf.put(whole)
         self._scanned = True
         for forget in self._to_forget:
             forget()
@@ -203,7 +203,7 @@ class PrefixDisk:
         if found:
             self._writer.do(lambda: self._measure(max(found, key=lambda whole: whole.used)))
 
-    def _measure(self, whole: PrefixEntry) -> Then:
+    def _measure(self, whole: Stored) -> Then:
         byte_s = self._measured(whole.head)
         return lambda: self._learn(byte_s)
 

@@ -11,9 +11,11 @@ import struct
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -53,12 +55,18 @@ class PrefixHeader(msgspec.Struct, frozen=True, array_like=True):
         return hashlib.sha256(said).hexdigest()[:32]
 
 
-class PrefixEntry(NamedTuple):
+@dataclass(eq=False)
+class Stored:
     """A prefix file that is whole, as far as its head tells."""
 
     head: PrefixHeader
     size: int  # bytes
     used: float  # Unix seconds
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The text."""
+        return self.head.tokens
 
 
 def write(path: Path, head: PrefixHeader, state: bytes | bytearray) -> int:
@@ -91,12 +99,12 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def look(path: Path) -> PrefixEntry | None:
+def look(path: Path) -> Stored | None:
     """What the head says; None where the file is damaged, cut or another one. Raises OSError."""
     with path.open("rb") as file:
         found = _head(file)
         status = os.fstat(file.fileno())
-    return None if found is None else PrefixEntry(found[0], status.st_size, status.st_mtime)
+    return None if found is None else Stored(found[0], status.st_size, status.st_mtime)
 
 
 def read(path: Path) -> tuple[PrefixHeader, bytearray] | None:
@@ -157,13 +165,6 @@ SPARE_BYTES = 128 << 20  # of the disk are left to others
 _SUFFIX = ".prefix"
 
 
-class StoredState(NamedTuple):
-    """What a model made of a text, and of which."""
-
-    head: PrefixHeader
-    state: bytearray
-
-
 class PrefixFolder:
     """Files by the names of their heads. What is no whole file is deleted when it is met.
 
@@ -173,12 +174,12 @@ class PrefixFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def scan(self) -> list[PrefixEntry]:
+    def scan(self) -> list[Stored]:
         """All there is, but for what a kill left half written. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _may_change(self.path):
             raise PermissionError(errno.EACCES, "nothing can be deleted there", str(self.path))
-        found: list[PrefixEntry] = []
+        found: list[Stored] = []
         for file in self.path.iterdir():
             if file.name.startswith(".") and file.name.endswith(draft_of(Path(_SUFFIX)).name[1:]):
                 _remove(file)
@@ -199,8 +200,8 @@ class PrefixFolder:
             raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))
         return write(self._of(head.name), head, state)
 
-    def read(self, name: str) -> StoredState | None:
-        """The state of that name; None where it is not there any more. Raises OSError."""
+    def read(self, name: str) -> tuple[PrefixHeader, bytearray] | None:
+        """Head and state of that name; None where it is not there any more. Raises OSError."""
         file = self._of(name)
         try:
             found = read(file)
@@ -209,7 +210,7 @@ class PrefixFolder:
         if found is None or found[0].name != name:
             self._damaged(file)
             return None
-        return StoredState(*found)
+        return found
 
     def byte_s(self, name: str, clock: Callable[[], float]) -> float | None:
         """Seconds that a byte of that file takes to come from the disk; None where that fails."""
@@ -252,7 +253,7 @@ def _may_change(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=True)
 
 
-def _look(file: Path) -> PrefixEntry | None:
+def _look(file: Path) -> Stored | None:
     with suppress(OSError):
         return look(file)
     return None

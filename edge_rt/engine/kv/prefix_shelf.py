@@ -5,37 +5,15 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_files import (
-    PrefixEntry,
-    PrefixFolder,
-    PrefixHeader,
-    StoredState,
-    Tokens,
-)
+from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, Stored
 from edge_rt.engine.protocol import PrefixGroup
 from edge_rt.engine.worker.port import Aside
 
 UNUSED_S = 7 * 86_400.0  # after which a beginning goes, also where there is room
 SHARE = 4  # of all bytes may one beginning have one part
 _HOUR_S = 3600.0
-
-
-@dataclass(eq=False)
-class Stored:
-    """A beginning in its file."""
-
-    head: PrefixHeader
-    size: int  # bytes
-    used: float  # Unix seconds
-    tokens: Tokens
-
-    @classmethod
-    def of(cls, whole: PrefixEntry) -> Stored:
-        """As it was found."""
-        return cls(whole.head, whole.size, whole.used, whole.head.tokens)
 
 
 class PrefixShelf:
@@ -196,12 +174,14 @@ class PrefixFetcher:
 
         self.aside.do(job)
 
-    def _have_read(self, fetch: Fetch, found: StoredState | None, seconds: float) -> None:
+    def _have_read(
+        self, fetch: Fetch, found: tuple[PrefixHeader, bytearray] | None, seconds: float
+    ) -> None:
         fetch.over, fetch.read_s = True, seconds
-        if found is None or found.head != fetch.stored.head:
+        if found is None or found[0] != fetch.stored.head:
             self._shelf.drop([fetch.stored.head.name])
         elif fetch.waiting:
-            fetch.state = found.state
+            fetch.state = found[1]
         if fetch.state is None:
             self._next(fetch)
 

@@ -13,8 +13,8 @@ from edge_rt.core.cached import Which, digest
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.experience import Average
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
-from edge_rt.engine.kv.prefix_files import PrefixHeader, Tokens
-from edge_rt.engine.kv.prefix_shelf import Fetch, Stored, common_prefix
+from edge_rt.engine.kv.prefix_files import PrefixHeader, Stored, Tokens
+from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
 from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 
 from edge_rt.backends.base import Backend
@@ -88,7 +89,25 @@ def _share(duty: float) -> float:
     return min(1.0, max(0.0, duty))
 
 
-class PrefillBudget:
+class PassBudget(ABC):
+    """How many tokens fit into a time, by the passes so far."""
+
+    def __init__(self) -> None:
+        self.most: int | None = None  # tokens of prompts that the limits allow; None: any number
+        self._rate = 0.0  # tokens a second, smoothed; 0: not known yet
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """A pass of `tokens` took `seconds`."""
+        if seconds > 0:
+            rate = tokens / seconds
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+
+    @abstractmethod
+    def tokens(self, *, brief: bool) -> int:
+        """Tokens of the next pass, at least one. `brief`: streams wait for it."""
+
+
+class PrefillBudget(PassBudget):
     """How many prompt tokens a pass may carry.
 
     While answers stream, at most `chunk`; otherwise as many as fit into about half a second, so
@@ -97,12 +116,10 @@ class PrefillBudget:
 
     def __init__(self, chunk: int) -> None:
         """`chunk` in tokens."""
-        self.most: int | None = None  # tokens that no pass may exceed, streaming or not
+        super().__init__()
         self._chunk = chunk
-        self._rate = 0.0  # prompt tokens a second, smoothed; 0: not known yet
 
     def tokens(self, *, brief: bool) -> int:
-        """Prompt tokens of the next pass, at least one. `brief`: streams are waiting for it."""
         wanted = self._chunk
         if not brief:
             wanted = max(wanted, int(self._rate * PASS_S))
@@ -110,32 +127,20 @@ class PrefillBudget:
 
     def took(self, tokens: int, seconds: float) -> None:
         """A pass of `tokens` took `seconds`; small ones, mostly of answers, teach nothing."""
-        if tokens >= self._chunk and seconds > 0:
-            rate = tokens / seconds
-            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+        if tokens >= self._chunk:
+            super().took(tokens, seconds)
 
 
-class Slice:
+class Slice(PassBudget):
     """How many tokens a pass of an embedding model may carry: as many as fit into a time.
 
     That is SLICE_S while others' answers stream or the limits bound passes, which they do in
     tokens of language models, and else PASS_S.
     """
 
-    def __init__(self) -> None:
-        self.most: int | None = None  # as the limits have it; only whether there is one counts
-        self._rate = 0.0  # tokens a second, smoothed; 0: not known yet
-
     def tokens(self, *, brief: bool) -> int:
-        """Of the next pass, at least one. `brief`: streams are waiting for it."""
         seconds = SLICE_S if brief or self.most is not None else PASS_S
         return max(1, int(self._rate * seconds))
-
-    def took(self, tokens: int, seconds: float) -> None:
-        """A pass of `tokens` took `seconds`."""
-        if seconds > 0:
-            rate = tokens / seconds
-            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
 
 
 Part = tuple[Generation, int]

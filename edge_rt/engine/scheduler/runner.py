@@ -23,6 +23,7 @@ from edge_rt.engine.protocol import (
     StepOutput,
 )
 from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.passes import PassBudget
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
 
 
@@ -80,12 +81,6 @@ class Item(Protocol):
     arrived: float  # a reading of the clock
 
 
-class Limited(Protocol):
-    """What a pass may carry; `most` are the prompt tokens that the limits allow, None: any."""
-
-    most: int | None
-
-
 class Native(Protocol):
     """What every backend can do."""
 
@@ -96,10 +91,9 @@ class Native(Protocol):
 
 BackendT = TypeVar("BackendT", bound=Native)
 ItemT = TypeVar("ItemT", bound=Item)
-BudgetT = TypeVar("BudgetT", bound=Limited)
 
 
-class Runner(ABC, Generic[BackendT, ItemT, BudgetT]):
+class Runner(ABC, Generic[BackendT, ItemT]):
     """The requests on one model, and the passes that serve them."""
 
     serves: ClassVar[type[Generate] | type[Embed] | type[RunTensors]]  # the only requests it takes
@@ -107,7 +101,7 @@ class Runner(ABC, Generic[BackendT, ItemT, BudgetT]):
     def __init__(
         self,
         backend: BackendT,
-        budget: BudgetT,
+        budget: PassBudget,
         emit: Callable[[Event], None],
         outbox: Outbox,
         tally: EngineCounters,
@@ -217,4 +211,4 @@ class Runner(ABC, Generic[BackendT, ItemT, BudgetT]):
                 self._emit(Failed(request_id, str(error)))
 
 
-AnyRunner = Runner[Any, Any, Any]
+AnyRunner = Runner[Any, Any]

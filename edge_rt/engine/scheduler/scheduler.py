@@ -36,7 +36,7 @@ def _client(answer: Generation) -> str:
     return answer.request.client or _group(answer)
 
 
-class Scheduler(Runner[Backend, Generation, PrefillBudget]):
+class Scheduler(Runner[Backend, Generation]):
     """Runs any number of requests on one backend, all of them in each forward pass.
 
     Every pass carries the next token of each running answer and, in the room that is left, pieces

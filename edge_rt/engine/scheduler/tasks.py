@@ -31,7 +31,7 @@ class PendingTask:
 J = TypeVar("J", bound=PendingTask)
 
 
-class Tasks(Runner[BackendT, J, Slice]):
+class Tasks(Runner[BackendT, J]):
     """The queue of one model, and what is told of it."""
 
     def __init__(

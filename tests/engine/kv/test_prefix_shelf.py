@@ -9,8 +9,8 @@ from cache_help import NOW, Clock
 from prefix_help import KEY, head
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_files import PrefixEntry, PrefixHeader
-from edge_rt.engine.kv.prefix_shelf import SHARE, UNUSED_S, PrefixShelf, Stored
+from edge_rt.engine.kv.prefix_files import PrefixHeader, Stored
+from edge_rt.engine.kv.prefix_shelf import SHARE, UNUSED_S, PrefixShelf
 
 MAX, HOURLY = 1000, 400
 
@@ -26,7 +26,7 @@ def shelf(clock: Clock) -> PrefixShelf:
 
 
 def put(shelf: PrefixShelf, one: PrefixHeader, size: int = 100, used: float = NOW) -> Stored:
-    stored = Stored.of(PrefixEntry(one, size, used))
+    stored = Stored(one, size, used)
     shelf.put(stored)
     return stored
 
