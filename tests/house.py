@@ -26,7 +26,7 @@ from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
-from edge_rt.core.requests import Call, Cost
+from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
@@ -542,7 +542,10 @@ class House:
     ) -> AsyncGenerator[Any, None]:
         fields: dict = {"sampling": Sampling(), "max_tokens": 9}
         prompt = [5, 6] if prompt_tokens is None else [5] * prompt_tokens
-        return self.service.generate(Call(model, prompt, False, **{**fields, **changes}))
+        how = {name: changes.pop(name) for name in ("mode", "threads", "load") if name in changes}
+        return self.service.generate(
+            Call(Plan(model, **how), prompt, False, **{**fields, **changes})
+        )
 
     async def answer(self, model: str = "tiny", **changes: Any) -> list[Any]:
         return [event async for event in self.generate(model, **changes)]

@@ -14,7 +14,7 @@ from edge_rt.api.allowance import Cached, Terms
 from edge_rt.api.nearby import Asked, Near, Nearby, Topic
 from edge_rt.core.cached import Kept
 from edge_rt.core.errors import NotCached
-from edge_rt.core.requests import Cost, ModelCard, Serving
+from edge_rt.core.requests import Cost, ModelCard, Plan
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import Neighbour
@@ -209,17 +209,17 @@ class Record:
         """Note one event."""
         self._lines.append(line(call, event))
 
-    def close(self, serving: Serving, tally: Tally) -> None:
+    def close(self, plan: Plan, tally: Tally) -> None:
         """Keep the answer, which is complete, unless it is less than what was asked for.
 
         That is so where another model stood in, or the request's allowance ended it.
         """
         costs = tally.costs
-        if serving.asked is not None or serving.why is not None or costs.why is not None:
+        if plan.asked is not None or plan.less is not None or costs.why is not None:
             return
         content = Content(
-            route=serving.route,
-            mode=None if serving.mode is None else replace(serving.mode, prompt=None),
+            route=plan.why,
+            mode=None if plan.mode is None else replace(plan.mode, prompt=None),
             energy_j=costs.energy_j,
             quality=costs.quality,
             seconds=max((cost.seconds for cost in costs.taken), default=0.0),
@@ -228,7 +228,7 @@ class Record:
         )
         kept = Kept(
             key=self._place.key,
-            model=serving.card.id,
+            model=plan.model,
             client=self._place.client or NOBODY,
             made=self._clock(),
             content=to_bytes(content),

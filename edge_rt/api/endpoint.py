@@ -19,7 +19,7 @@ from edge_rt.api.openai.unsupported import UnknownFields
 from edge_rt.api.run import Replay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.cached import digest
-from edge_rt.core.requests import Identity, Serving
+from edge_rt.core.requests import Identity, Plan
 from edge_rt.core.routing import RouteRequest, Write
 from edge_rt.decoding.params import Sampling
 
@@ -134,7 +134,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         """
 
     @abstractmethod
-    def again(self, request: RequestT, id: str, serving: Serving) -> Work:
+    def again(self, request: RequestT, id: str, plan: Plan) -> Work:
         """What `prepare` made of a request that was answered before; prompts do not matter."""
 
     @abstractmethod
@@ -196,7 +196,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         asked.key = None if place is None else place.key
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
         work = await self.prepare(request, exchange.client)
-        embedded = (None if meant is None else meant.cost), work.serving.compared
+        embedded = (None if meant is None else meant.cost), work.plan.compared
         before = [cost for cost in embedded if cost is not None]
         work = work.granted(exchange.arrived, before).kept_for(keeper)
         exchange.model = work.card.id
@@ -245,8 +245,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
 
     def _again(self, request: RequestT, found: Found) -> Work:
         content = found.content
-        serving = Serving(found.card, route=content.route, mode=content.mode)
-        return self.again(request, self._new_id(), serving)
+        plan = Plan(found.card.id, mode=content.mode, why=content.route)
+        return self.again(request, self._new_id(), plan)
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

@@ -105,7 +105,7 @@ class Run:
             raise EngineError("The engine stopped before the answer was complete; try again.")
         self._context.marking.ended(self._work.id)
         if self._record is not None:
-            self._record.close(self._work.serving, self._tally)
+            self._record.close(self._work.plan, self._tally)
 
     async def _served(self) -> AsyncGenerator[tuple[int, Shown], None]:
         service, calls = self._context.service, self._work.calls
@@ -155,7 +155,7 @@ class Run:
 
     def _edge(self) -> Edge:
         work = self._work
-        return self._tally.edge(work.origin, work.serving.trace, work.before)
+        return self._tally.edge(work.origin, work.plan.trace, work.before)
 
 
 def _collect(answer: Answer, event: Delta | Finished) -> None:

@@ -30,8 +30,8 @@ from edge_rt.core.requests import (
     InferCall,
     Kind,
     ModelCard,
+    Plan,
     Repeat,
-    Serving,
 )
 from edge_rt.core.routing import RouteRequest
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
@@ -50,7 +50,7 @@ class Service(Protocol):
         """One model; raises ModelNotFound. Resolves "default"."""
         ...
 
-    async def route(self, wish: RouteRequest) -> Serving:
+    async def route(self, wish: RouteRequest) -> Plan:
         """The model to answer a request: the one that takes least, or as is preferred.
 
         A model's name stands for all variants of it, "auto" for any model. Raises ModelNotFound,

@@ -15,7 +15,7 @@ from edge_rt.api.caching import Found
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.service import Service
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
-from edge_rt.core.requests import Call, Cost, Event, ModelCard, Serving
+from edge_rt.core.requests import Call, Cost, Event, ModelCard, Plan
 from edge_rt.core.routing import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Mode
 from edge_rt.generation.usage import Origin
@@ -83,7 +83,7 @@ async def _lane(
 class Work:
     """A request that was checked and can be run; all of its calls want as many answers each."""
 
-    serving: Serving
+    card: ModelCard  # of the model that answers
     calls: list[Call]
     dialect: Dialect
     stream: bool
@@ -96,14 +96,14 @@ class Work:
     @property
     def helped(self) -> bool:
         """Whether a partner helps that nobody asked for."""
-        return unasked(self.serving.mode, self.wanted)
+        return unasked(self.plan.mode, self.wanted)
 
     def alone(self, fault: EdgeError) -> Work:
         """This, without the partner, who cannot help because of `fault`."""
         why = f"{self.card.id} answers by itself: {fault}"
-        serving = msgspec.structs.replace(self.serving, mode=None, why=why)
-        calls = [msgspec.structs.replace(call, mode=None) for call in self.calls]
-        return replace(self, serving=serving, calls=calls)
+        plan = msgspec.structs.replace(self.plan, mode=None, less=why)
+        calls = [msgspec.structs.replace(call, plan=plan) for call in self.calls]
+        return replace(self, calls=calls)
 
     def kept_for(self, client: str | None) -> Work:
         """This, with beginnings of its prompts kept for `client`; None: for nobody."""
@@ -115,9 +115,9 @@ class Work:
         return replace(self, found=found)
 
     @property
-    def card(self) -> ModelCard:
-        """The model that answers."""
-        return self.serving.card
+    def plan(self) -> Plan:
+        """The plan of all its calls."""
+        return self.calls[0].plan
 
     @property
     def id(self) -> str:
@@ -127,17 +127,17 @@ class Work:
     @property
     def origin(self) -> Origin:
         """What is known of the answers before there are any."""
-        serving = self.serving
-        card, mode = serving.card, serving.mode or Mode()
+        card, plan = self.card, self.plan
+        mode = plan.mode or Mode()
         return Origin(
             model=card.id,
             backend=card.backend,
-            asked=serving.asked,
-            why=serving.why,
-            route=serving.route,
+            asked=plan.asked,
+            why=plan.less,
+            route=plan.why,
             mode=mode.label,
             partner=mode.partner,
-            threads=serving.threads or UNSET,
+            threads=plan.threads or UNSET,
             **({} if self.found is None else self.found.told()),
         )
 
@@ -163,30 +163,30 @@ def unasked(mode: Mode | None, wish: DecodingRequest) -> bool:
     return mode is not None and mode.partner is not None and not wish.asks
 
 
-def without_partner(serving: Serving, wish: RouteRequest, *, tokens: bool) -> Serving:
+def without_partner(plan: Plan, wish: RouteRequest, *, tokens: bool) -> Plan:
     """Without a partner that nobody asked for, where the request names `tokens` of its model.
 
     Those of the partner may be others, which the engine would refuse.
     """
-    left_out = tokens and unasked(serving.mode, wish.mode)
-    return msgspec.structs.replace(serving, mode=None) if left_out else serving
+    left_out = tokens and unasked(plan.mode, wish.mode)
+    return msgspec.structs.replace(plan, mode=None) if left_out else plan
 
 
-async def with_partner(serving: Serving, wish: RouteRequest, prompt: str) -> Serving:
+async def with_partner(plan: Plan, wish: RouteRequest, prompt: str) -> Plan:
     """With the prompt as the partner reads it, where `prompt` is not just that.
 
     A partner that nobody asked for, and whose template refuses, is left out. Raises what
     `wish.write` does where the request asks for one.
     """
-    mode = serving.mode
+    mode = plan.mode
     if mode is None or mode.partner is None:
-        return serving
+        return plan
     try:
         its = await wish.write(mode.partner)
     except (RequestError, ModelFileError):
         if not unasked(mode, wish.mode):
             raise
-        return msgspec.structs.replace(serving, mode=None)
+        return msgspec.structs.replace(plan, mode=None)
     return msgspec.structs.replace(
-        serving, mode=msgspec.structs.replace(mode, prompt=None if its == prompt else its)
+        plan, mode=msgspec.structs.replace(mode, prompt=None if its == prompt else its)
     )

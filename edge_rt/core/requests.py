@@ -1,4 +1,4 @@
-"""Requests for generation and for tasks, the model that serves them, and what they cost."""
+"""Requests for generation and for tasks, the plan that serves them, and what they cost."""
 
 from __future__ import annotations
 
@@ -56,24 +56,21 @@ class ModelCard(msgspec.Struct, frozen=True):
     variant: str | None = None  # what pins it behind the "@" of a model's name; None: nothing does
 
 
-class Serving(msgspec.Struct, frozen=True):
-    """The model that answers; `asked` is the one that was asked for, where that is another.
+class Plan(msgspec.Struct, frozen=True):
+    """The decision on a request: which model answers it, and how.
 
-    `why` says in a sentence why it is. Where the router chose among several, `route` says why just
-    this one; `trace` has all of that if it was asked for. `mode` is how its tokens are decided on,
-    with the partner's id; None: by itself. `threads` are to compute it, None: as many as may, and
-    `form` is how the model is to be loaded, None: as it is or usually is.
+    Routing makes it, the call carries it to the engine, and the answer's trace tells it.
     """
 
-    card: ModelCard
-    asked: str | None = None
-    why: str | None = None
-    route: str | None = None
-    trace: Trace | None = None
-    mode: Mode | None = None
-    threads: int | None = None
-    form: LoadConfig | None = None
-    compared: Cost | None = None  # what comparing the text with examples took, where it was
+    model: str  # the id of the model that answers
+    mode: Mode | None = None  # how it decodes, with the partner's id; None: by itself
+    threads: int | None = None  # that compute it; None: all that the governor's limits allow
+    load: LoadConfig | None = None  # how the model is to be loaded; None: as it is, or as usual
+    asked: str | None = None  # the id of the model asked for, where another answers
+    why: str | None = None  # why the router chose this
+    less: str | None = None  # what is less than usual, and why
+    trace: Trace | None = None  # all candidates, where the request asks for them
+    compared: Cost | None = None  # the cost of comparing the text with examples, where it was
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -107,12 +104,11 @@ class Call(msgspec.Struct, frozen=True):
     """One request for generation, dialect-free; `id` is that of its answer, as clients know it.
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
-    as they are, with the reason "length". The partner of `mode` is a model's id. `threads` as in
-    Generate, and so is `client`; `form` as in Serving: a model at work in another one stays as it
-    is.
+    as they are, with the reason "length". `client` is as in Generate. A model at work that is
+    loaded in another way than the plan says stays as it is.
     """
 
-    model: str
+    plan: Plan
     prompt: str | list[int]
     special: bool  # control tokens in `prompt` are recognised (it came from a chat template)
     sampling: Sampling
@@ -122,9 +118,6 @@ class Call(msgspec.Struct, frozen=True):
     ignore_eos: bool = False
     energy_j: float | None = None
     deadline_s: float | None = None
-    mode: Mode | None = None
-    threads: int | None = None
-    form: LoadConfig | None = None
     client: str | None = None
     id: str = ""
 

@@ -178,7 +178,7 @@ class Recovery:
         fate = await lost.fate()
         blamed = id in fate.blamed
         alone = blamed and len(fate.blamed) == 1
-        paired = isinstance(call, Call) and call.mode is not None  # it may be the other model
+        paired = isinstance(call, Call) and call.plan.mode is not None  # it may be the other model
         if blamed and not paired and not fate.short_of_memory:
             self._note_end(resident_name(entry), fate)
         if progress.lost(blamed=blamed, alone=alone, waited=id is not None and lost.useful):

@@ -85,16 +85,17 @@ class GenerationService(ModelManager):
             self._metering.watchable()
         progress, purse = Progress(self._clock), RequestBudget(call, self._clock)
         receipt = self._metering.receipt(entry.id, call.id or None)
-        offered = DecodingOption(call.mode or Mode(), partner)
+        plan = call.plan
+        offered = DecodingOption(plan.mode or Mode(), partner)
         lighter = _lighter(offered, entry)
         self._foresight.learning.made(call.id, offered.mode.label)
-        if call.mode is not None:
-            receipt.mode, receipt.partner = call.mode.label, partner and partner.id
+        if plan.mode is not None:
+            receipt.mode, receipt.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
         with (
             self._state.request(self._config.requests.queue),
             self._metering.leaving(receipt),
-            self._foresight.lessons.attend(call.n, call.threads) as lesson,
+            self._foresight.lessons.attend(call.n, plan.threads) as lesson,
             self._foresight.lengths.follow(entry, call, partner) as heard,
         ):
             while True:
@@ -106,7 +107,7 @@ class GenerationService(ModelManager):
                                 continue
                             if isinstance(event, Started) and purse.limited:
                                 tokens = event.prompt_tokens, event.cached_tokens
-                                purse.judge(self._foresight.least(lighter, *tokens, call.threads))
+                                purse.judge(self._foresight.least(lighter, *tokens, plan.threads))
                             receipt.take(event)
                             self._foresight.lengths.hear(heard, event)
                             self._foresight.lessons.look(lesson)
@@ -158,7 +159,7 @@ class GenerationService(ModelManager):
         def ask(client: EngineClient, handed: Make) -> AsyncGenerator[EngineEvent, None]:
             return client.generate(handed)
 
-        run = self.run(entry, make, receipt, progress, ask, partner, call.form)
+        run = self.run(entry, make, receipt, progress, ask, partner, call.plan.load)
         async with aclosing(run) as events:
             if not purse.limited:
                 async for event in events:
@@ -224,7 +225,7 @@ def _lighter(offered: DecodingOption, entry: ModelRecord) -> ModelRecord:
 
 def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRecord | None) -> Make:
     """What makes the engine's request, each time from where it has come to."""
-    mode = call.mode
+    mode = call.plan.mode
     if mode is not None and partner is not None:
         mode = msgspec.structs.replace(mode, partner=resident_name(partner))
     sampling = call.sampling
@@ -245,7 +246,7 @@ def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRec
             progress.tokens,
             progress.done,
             mode=mode,
-            threads=call.threads,
+            threads=call.plan.threads,
             made=progress.made,
             client=call.client,
             withheld=progress.withheld,

@@ -82,7 +82,8 @@ class Lengths:
         finally:
             if heard.prompt and heard.tokens:
                 self._learn(entry, heard, heard.tokens)
-                self._keep(partner, heard, None if call.mode is None else call.mode.prompt)
+                mode = call.plan.mode
+                self._keep(partner, heard, None if mode is None else mode.prompt)
 
     def hear(self, heard: Heard, event: Event) -> None:
         """Take what comes of a request."""

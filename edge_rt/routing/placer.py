@@ -18,6 +18,7 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.checks import writers
 from edge_rt.routing.choice.ask import Variant
+from edge_rt.routing.choice.history import Bucket
 from edge_rt.routing.load_request import form_of, resident_name
 from edge_rt.routing.model_manager import Room
 from edge_rt.routing.placement import (
@@ -29,7 +30,6 @@ from edge_rt.routing.placement import (
     State,
 )
 from edge_rt.routing.placing import Circumstances, Occasion, enumerate_all, judge, pick, sparing
-from edge_rt.routing.routed import Bucket
 from edge_rt.routing.routes import Routes
 from edge_rt.routing.variants import Variants
 
@@ -46,7 +46,7 @@ Preload = Callable[[str, LoadConfig], Awaitable[object]]
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Placement:
     """A problem, whose variants and places these are, and what is loaded of them now.
 
     Its joules are seconds where `prefer` says so, since joules are not known of all.
@@ -70,6 +70,7 @@ class Placer:
         routes: Routes,
         variants: Variants,
         candidates: Candidates,
+        *,
         governing: GovernorLoop,
         residency: ModelPool,
         room: Room,
@@ -89,27 +90,27 @@ class Placer:
         if self._alone.refusal() is not None or limits.admission != "open":
             return None
         self._fixed = frozenset(_ids(self._names, host))
-        plan = self._plan(writers(host.entries()))
-        if plan is None or self._occasion.due(now := self._circumstances(plan)) is None:
+        planned = self._placement(writers(host.entries()))
+        if planned is None or self._occasion.due(now := self._circumstances(planned)) is None:
             return None
-        problem, before = plan.problem, plan.before
+        problem, before = planned.problem, planned.before
         found = await asyncio.to_thread(enumerate_all, problem)
-        best, rate = pick(found, plan.prefer), now.per_second
-        after = sparing(problem, before, best, rate, plan.prefer)
-        change = judge(problem, before, after, rate, plan.prefer, heavy=limits.heavy)
+        best, rate = pick(found, planned.prefer), now.per_second
+        after = sparing(problem, before, best, rate, planned.prefer)
+        change = judge(problem, before, after, rate, planned.prefer, heavy=limits.heavy)
         done = after.state if change.made else before
         self._occasion.planned(now, waits=done != best.state)
         if change.made:
-            await self._change(plan, after.state, preload)
+            await self._change(planned, after.state, preload)
             log.info("models were placed anew: %s", change.why)
         return change.why
 
-    async def _change(self, plan: _Plan, after: State, preload: Preload) -> None:
+    async def _change(self, planned: _Placement, after: State, preload: Preload) -> None:
         try:
-            for entry, old, new in zip(plan.entries, plan.before, after, strict=True):
+            for entry, old, new in zip(planned.entries, planned.before, after, strict=True):
                 if old and new != old:
                     await self._residency.unload(resident_name(entry))
-            rows = zip(plan.entries, plan.forms, plan.before, after, strict=True)
+            rows = zip(planned.entries, planned.forms, planned.before, after, strict=True)
             for entry, forms, old, new in rows:
                 if new and new != old:
                     await preload(entry.id, forms[new - 1])
@@ -118,23 +119,23 @@ class Placer:
 
     # --- the problem
 
-    def _circumstances(self, plan: _Plan) -> Circumstances:
+    def _circumstances(self, planned: _Placement) -> Circumstances:
         seen = self._governing.seen
         temp_c = None if seen is None else seen.temp_c
         # That of the board while it answers, since the yield of one at rest says nothing.
-        entry = plan.entries[0]
+        entry = planned.entries[0]
         usual = self._foretold(entry, self._variants.form(entry), _USUAL)
         return Circumstances(
             phi=self._governing.heat.leakage.phi(usual and usual.power_w, temp_c),
             guard=self._governing.limits.guard,
-            usable_bytes=plan.problem.usable_bytes,
+            usable_bytes=planned.problem.usable_bytes,
             mix={**self._routes.mix.shares()},
             per_second=self._routes.mix.per_second(),
             heavy=self._governing.limits.heavy,
             smaller=self._governing.limits.smaller,
         )
 
-    def _plan(self, entries: Sequence[ModelRecord]) -> _Plan | None:
+    def _placement(self, entries: Sequence[ModelRecord]) -> _Placement | None:
         """None where there is nothing to choose: one variant is asked for, and has one form."""
         shares = self._routes.mix.shares()
         asked = {id for bucket in shares for id in bucket.able(self._governing.limits)}
@@ -173,7 +174,7 @@ class Placer:
             PlacementProblem(places, self._usable(free), mix),
             [[*sizes[e.id]] for e in free],
         )
-        return _Plan(problem, free, forms, before, "energy" if joules else "latency")
+        return _Placement(problem, free, forms, before, "energy" if joules else "latency")
 
     def _movable(
         self,

@@ -12,7 +12,7 @@ import msgspec
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EdgeError, RequestError
 from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tried
-from edge_rt.core.requests import Serving
+from edge_rt.core.requests import Plan
 from edge_rt.core.routing import DecodingRequest, Objectives, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
@@ -38,7 +38,7 @@ REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
 
 
-class _Plan(NamedTuple):
+class _Option(NamedTuple):
     """A candidate, its prompt, None where it cannot be run, and its mode."""
 
     candidate: PlanCandidate
@@ -54,6 +54,7 @@ class Planner:
         candidates: Candidates,
         learn: Learn,
         routes: Routes,
+        *,
         governing: GovernorLoop,
         measurer: Measurer,
         alone: Alone,
@@ -74,7 +75,7 @@ class Planner:
 
     async def plan(self, ask: PlanAsk, host: ModelHost) -> PlanReport:
         """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
-        return PlanReport([plan.candidate for plan in await self._plan(ask, host)])
+        return PlanReport([option.candidate for option in await self._options(ask, host)])
 
     async def tries(self, ask: PlanAsk, host: ModelHost) -> AsyncGenerator[PlanReport | Tried]:
         """The plan, and then what came of each candidate that can be run.
@@ -87,22 +88,22 @@ class Planner:
         if limits.admission != "open":
             raise refusal(limits)
         ask = msgspec.structs.replace(ask, fresh=True)
-        planned = await self._plan(ask, host)
-        yield PlanReport([plan.candidate for plan in planned])
-        able = [(p.asked, p) for p in planned if p.asked and p.candidate.seconds is not None]
-        seconds = sum((plan.candidate.seconds or GUESS_S) + REST_S for _, plan in able)
+        options = await self._options(ask, host)
+        yield PlanReport([option.candidate for option in options])
+        able = [(o.asked, o) for o in options if o.asked and o.candidate.seconds is not None]
+        seconds = sum((option.candidate.seconds or GUESS_S) + REST_S for _, option in able)
         with self._alone.hold("a comparison of plans", seconds):
             hindrance: str | None = None
-            for asked, plan in able:
+            for asked, option in able:
                 hindrance = hindrance or await self._hindrance()
                 if hindrance is None:
-                    yield await self._try(ask, host, asked, plan)
+                    yield await self._try(ask, host, asked, option)
                 else:
-                    yield failed(plan.candidate, hindrance)
+                    yield failed(option.candidate, hindrance)
 
     # --- before
 
-    async def _plan(self, ask: PlanAsk, host: ModelHost) -> list[_Plan]:
+    async def _options(self, ask: PlanAsk, host: ModelHost) -> list[_Option]:
         """Each candidate with its prompt."""
         named = [self._routes.named(model, host) for model in ask.models]
         entries = [entry for some in named for entry in some] or writers(host.entries())
@@ -126,11 +127,11 @@ class Planner:
                 found += [self._candidate(ask, asked, t, without, offered) for t in counts]
         assessed = await self._routes.assess(_text(ask), entries, host)
         name = named[0][0].id if named else "default"
-        serving = await self._serving(name, _text(ask), host)
-        wanted, why, mode = self._choice(ask, host, named, serving, prompts, assessed)
+        usual = await self._usual(name, _text(ask), host)
+        wanted, why, mode = self._choice(ask, host, named, usual, prompts, assessed)
         ranked = judged(found, wanted, why, mode)
         return [
-            _Plan(c, prompts.get(c.model), offers.get(c.model, DecodingOptions()).of(c.mode))
+            _Option(c, prompts.get(c.model), offers.get(c.model, DecodingOptions()).of(c.mode))
             for c in ranked
         ]
 
@@ -140,21 +141,21 @@ class Planner:
         lack = None if partner is None else self._room.lack(partner, entry)
         return lack and f"{offered.mode.partner} {lack}"
 
-    async def _serving(self, name: str, text: str, host: ModelHost) -> Serving:
-        """The model that would answer for `name` now, as long as it is good enough for that."""
-        serving = host.serving(name)
-        if serving.asked is None:
-            return serving
-        other, asked = host.entry(serving.card.id), host.entry(serving.asked)
+    async def _usual(self, name: str, text: str, host: ModelHost) -> Plan:
+        """Return the plan for `name` now; a stand-in that is not good enough is left out."""
+        plan = host.plan_for(name)
+        if plan.asked is None:
+            return plan
+        other, asked = host.entry(plan.model), host.entry(plan.asked)
         short = await self._routes.floor.shortfall(other, asked, text, Objectives(), host)
-        return serving if short is None else Serving(host.card(serving.asked))
+        return plan if short is None else Plan(plan.asked)
 
     def _choice(
         self,
         ask: PlanAsk,
         host: ModelHost,
         named: list[list[ModelRecord]],
-        serving: Serving,
+        usual: Plan,
         prompts: Mapping[str, ReadPrompt],
         assessed: Assessment,
     ) -> tuple[tuple[str, int], str, str]:
@@ -164,13 +165,13 @@ class Planner:
         limits = self._governing.limits
         why = f"what the governor allows now: {limits.why}"
         if len(named) != 1:
-            return (serving.card.id, limits.threads), why, SINGLE
+            return (usual.model, limits.threads), why, SINGLE
         offers = {e.id: self._routes.offer(e, DecodingRequest(), host) for e in named[0]}
         first = named[0][0].id
         left_open = self._routes.threads_open(named[0][0], ask.models[0], Objectives())
         if len(named[0]) == 1 and len(offers[first].modes) == 1 and not left_open:
-            mode = SINGLE if serving.asked is not None else offers[first].modes[0].mode.label
-            return (serving.card.id, limits.threads), why, mode
+            mode = SINGLE if usual.asked is not None else offers[first].modes[0].mode.label
+            return (usual.model, limits.threads), why, mode
         tokens = {
             entry.id: self._tokens(ask, prompts[entry.id])
             if entry.id in prompts
@@ -219,8 +220,10 @@ class Planner:
             return str(error)
         return None
 
-    async def _try(self, ask: PlanAsk, host: ModelHost, asked: ReadPrompt, plan: _Plan) -> Tried:
-        entry, before, offered = asked.entry, plan.candidate, plan.offered
+    async def _try(
+        self, ask: PlanAsk, host: ModelHost, asked: ReadPrompt, option: _Option
+    ) -> Tried:
+        entry, before, offered = asked.entry, option.candidate, option.offered
         job = MeasurementJob(
             entry,
             asked.text,
@@ -235,26 +238,26 @@ class Planner:
             with self._governing.fixed(before.threads):
                 async with host.resident(entry, offered.partner) as resident:
                     await self._pause(REST_S)
-                    before = self._foretold(asked, plan)
+                    before = self._foretold(asked, option)
                     came = await self._measurer.measure(job, resident, entry.id)
         except EdgeError as error:
             return failed(before, str(error))
         self._learn(entry, before.threads, came.served, offered, came.made)
         if came.served.completion_tokens == before.completion_tokens:
-            foretold = told(plan.candidate, before)
+            foretold = told(option.candidate, before)
         else:
-            part = self._foretold(asked, plan, came.served.completion_tokens)
-            foretold = part_of(plan.candidate, part, self._foretold(asked, plan))
+            part = self._foretold(asked, option, came.served.completion_tokens)
+            foretold = part_of(option.candidate, part, self._foretold(asked, option))
         return tried(came, foretold)
 
     def _foretold(
-        self, asked: ReadPrompt, plan: _Plan, completion: int | None = None
+        self, asked: ReadPrompt, option: _Option, completion: int | None = None
     ) -> PlanCandidate:
         """What is predicted now for an answer of so many tokens; None: of those planned."""
-        candidate = plan.candidate
+        candidate = option.candidate
         tokens = asked.prompt_tokens, 0, completion or candidate.completion_tokens
         return self._candidates.make(
-            asked.entry, candidate.threads, tokens, self._governing.limits, plan.offered
+            asked.entry, candidate.threads, tokens, self._governing.limits, option.offered
         )
 
 

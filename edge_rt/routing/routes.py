@@ -8,8 +8,9 @@ from dataclasses import replace
 import msgspec
 
 from edge_rt.core.errors import RequestError
-from edge_rt.core.requests import Cost
+from edge_rt.core.requests import Cost, Plan
 from edge_rt.core.routing import (
+    SINGLE,
     DecodingRequest,
     Objectives,
     Prediction,
@@ -24,12 +25,18 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, select
-from edge_rt.routing.choice.history import Ages, RequestMix
+from edge_rt.routing.choice.history import Ages, Bucket, RequestMix
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.rules import Level, may_answer
 from edge_rt.routing.choice.trace import Candidate, Trace, Traces
-from edge_rt.routing.choice.words import unroutable
-from edge_rt.routing.decoding_options import DecodingOptions, made_of, offer, partners
+from edge_rt.routing.choice.words import gave_way, unroutable
+from edge_rt.routing.decoding_options import (
+    DecodingOption,
+    DecodingOptions,
+    made_of,
+    offer,
+    partners,
+)
 from edge_rt.routing.lengths import Lengths, Sizing
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.model_manager import Room
@@ -37,7 +44,6 @@ from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.floor import Floor, left_open, with_early
 from edge_rt.routing.quality.learning import Learning
-from edge_rt.routing.routed import Bucket, Routed, gave_way, routed
 from edge_rt.routing.variants import Variants, known_as, leaves_open, named
 
 ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
@@ -52,6 +58,7 @@ class Routes:
         candidates: Candidates,
         variants: Variants,
         lengths: Lengths,
+        *,
         governing: GovernorLoop,
         residency: ModelPool,
         room: Room,
@@ -74,8 +81,10 @@ class Routes:
         self.traces = Traces()
         self.mix: RequestMix[Bucket] = RequestMix(clock)
 
-    async def route(self, wish: RouteRequest, host: ModelHost) -> Routed:
-        """See Service. Where one model alone may answer, it does, and no figures are looked at.
+    async def route(self, wish: RouteRequest, host: ModelHost) -> Plan:
+        """Return the plan for `wish`.
+
+        Where one model alone may answer, it does, and no figures are looked at.
 
         Threads are chosen for requests that say what they are to be chosen by, and for those that
         leave the model open. What is chosen then holds as long as the engine has no other answer
@@ -108,23 +117,23 @@ class Routes:
         if trace.chosen is not None:
             found = self._chosen(wish, trace, trace.chosen, able, offers)
         elif only is not None:  # the engine says best what speaks against it
-            found = routed(only, offers[only.id], offers[only.id].modes[0], trace.why)
+            found = _plan(only, offers[only.id], offers[only.id].modes[0], trace.why)
         else:
             raise unroutable(trace, self._governing.limits)
         told, compared = trace if wish.trace else None, took[0] if took else None
-        return found._replace(trace=told, compared=compared)
+        return msgspec.structs.replace(found, trace=told, compared=compared)
 
     def _open(self, entry: ModelRecord, offer: DecodingOptions, wish: RouteRequest) -> bool:
         """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
         several = len(offer.modes) > 1 or left_open(wish)
         return several or wish.trace or self.threads_open(entry, wish.model, wish.aims)
 
-    def _fixed(self, entry: ModelRecord, offer: DecodingOptions, wish: RouteRequest) -> Routed:
+    def _fixed(self, entry: ModelRecord, offer: DecodingOptions, wish: RouteRequest) -> Plan:
         """The one way to answer that there is."""
         [offered], context = offer.modes, self._context(wish.text)
         label, files = offered.mode.label, made_of(entry, offered)
         self._learning.named(wish.id, entry.id, label, context, files)
-        return routed(entry, offer, offered, ONLY)
+        return _plan(entry, offer, offered, ONLY)
 
     def _chosen(
         self,
@@ -133,17 +142,17 @@ class Routes:
         chosen: Candidate,
         able: Sequence[ModelRecord],
         offers: Mapping[str, DecodingOptions],
-    ) -> Routed:
+    ) -> Plan:
         """What `trace` has chosen for the answer to `wish`."""
         self._router.follow(trace)
         self._learning.chosen(wish.id, trace)
         setting, limits = chosen.setting, self._governing.limits
         entry = next(entry for entry in able if entry.id == setting.variant)
         offer = offers[entry.id]
-        found = routed(entry, offer, offer.of(setting.mode), trace.why)
+        found = _plan(entry, offer, offer.of(setting.mode), trace.why)
         fewer = setting.threads if setting.threads < limits.threads else None
         less = found.less or gave_way(trace, wish.aims.quality, self.floor.usual, limits)
-        return found._replace(threads=fewer, form=setting.form, less=less)
+        return msgspec.structs.replace(found, threads=fewer, load=setting.form, less=less)
 
     def threads_open(self, entry: ModelRecord, model: str, aims: Objectives) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
@@ -265,3 +274,9 @@ class Routes:
         if able:
             sizes = 1 << prompt.bit_length(), 1 << completion.bit_length()
             self.mix.note(Bucket((*able,), (*smaller,), *sizes))
+
+
+def _plan(entry: ModelRecord, offer: DecodingOptions, offered: DecodingOption, why: str) -> Plan:
+    """Return the plan for `entry` in the mode `offered`, one of those of `offer`."""
+    mode = None if offered.mode.name == SINGLE else offered.mode
+    return Plan(entry.id, mode=mode, why=why, less=offer.why)

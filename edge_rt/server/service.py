@@ -33,8 +33,8 @@ from edge_rt.core.requests import (
     Identity,
     InferCall,
     ModelCard,
+    Plan,
     Repeat,
-    Serving,
 )
 from edge_rt.core.routing import DecodingRequest, LoadConfig, RouteRequest
 from edge_rt.decoding.params import Sampling
@@ -115,52 +115,40 @@ class DaemonService:
         """Return one model; raises ModelNotFound. Resolves "default"."""
         return self._card(self.entry(model), self.generation.loaded)
 
-    def serving(self, model: str) -> Serving:
-        """Return the model that answers for `model`, which may be a stand-in, and why."""
+    def plan_for(self, model: str) -> Plan:
+        """Return the plan for `model`, which a stand-in may answer for, and why."""
         asked = writer(self.entry(model))
         other = self._smaller(asked)
         if other is None:
-            return Serving(self._card(asked, self.generation.loaded))
+            return Plan(asked.id)
         why = f"{other.id} stands in for {asked.id}: {self._governing.limits.why}"
-        return Serving(self._card(other, self.generation.loaded), asked.id, why)
+        return Plan(other.id, asked=asked.id, less=why)
 
-    async def route(self, wish: RouteRequest) -> Serving:
+    async def route(self, wish: RouteRequest) -> Plan:
         """Choose the model that answers a request: the cheapest, or by the request's preference.
 
         A stand-in that is good enough also answers for variants of the model asked for, except
         for variants that write less by themselves while the governor asks for that.
         """
         if wish.model != AUTO and "@" not in wish.model:
-            serving = self.serving(wish.model)
-            if serving.asked is not None and not self._turns(serving.asked, wish.mode):
-                found = await self._standing_in(serving, serving.asked, wish)
+            plan = self.plan_for(wish.model)
+            if plan.asked is not None and not self._turns(plan.asked, wish.mode):
+                found = await self._standing_in(plan, plan.asked, wish)
                 if found is not None:
                     return found
-        routed = await self._foresight.routes.route(wish, self)
-        return Serving(
-            self._card(routed.entry, self.generation.loaded),
-            why=routed.less,
-            route=routed.why,
-            trace=routed.trace,
-            mode=routed.mode,
-            threads=routed.threads,
-            form=routed.form,
-            compared=routed.compared,
-        )
+        return await self._foresight.routes.route(wish, self)
 
-    async def _standing_in(
-        self, serving: Serving, asked: str, wish: RouteRequest
-    ) -> Serving | None:
-        """`serving` with its cost, None where its model is not good enough to stand in for `asked`.
+    async def _standing_in(self, plan: Plan, asked: str, wish: RouteRequest) -> Plan | None:
+        """`plan` with its cost, None where its model is not good enough to stand in for `asked`.
 
         Raises Unavailable where the model asked for cannot be loaded now either.
         """
         took: list[Cost] = []
-        entry, other = self.entry(asked), self.entry(serving.card.id)
+        entry, other = self.entry(asked), self.entry(plan.model)
         context = wish.text, wish.aims, self, took.append
         short = await self._foresight.routes.floor.shortfall(other, entry, *context)
         if short is None:
-            return msgspec.structs.replace(serving, compared=took[0] if took else None)
+            return msgspec.structs.replace(plan, compared=took[0] if took else None)
         limits = self._governing.limits
         if not limits.heavy and self.generation.loads(entry):
             raise unloadable(asked, f"{other.id} may not stand in for it: {short}", limits)
@@ -216,9 +204,10 @@ class DaemonService:
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """Run `call`, loading its model when needed."""
-        partner = None if call.mode is None else call.mode.partner
+        plan = call.plan
+        partner = None if plan.mode is None else plan.mode.partner
         other = None if partner is None else writer(self.entry(partner))
-        return self.generation.generate(writer(self.entry(call.model)), call, other)
+        return self.generation.generate(writer(self.entry(plan.model)), call, other)
 
     def able(self, model: str, kind: Kind) -> ModelCard:
         """Return one model of that kind; raises ModelNotFound or RequestError."""

@@ -49,8 +49,8 @@ from edge_rt.core.requests import (
     InferCall,
     Kind,
     ModelCard,
+    Plan,
     Repeat,
-    Serving,
 )
 from edge_rt.core.routing import RouteRequest
 from edge_rt.decoding.params import Mode, Sampling
@@ -268,11 +268,11 @@ class FakeService:
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
 
-    def serving(self, model: str) -> Serving:
+    def plan_for(self, model: str) -> Plan:
         card = self.card(model)
         if self.stands_in is None:
-            return Serving(card, mode=self.mode, compared=self.compared)
-        return Serving(self.card(self.stands_in), card.id, "the board is hot")
+            return Plan(card.id, mode=self.mode, compared=self.compared)
+        return Plan(self.card(self.stands_in).id, asked=card.id, less="the board is hot")
 
     def able(self, model: str, kind: Kind) -> ModelCard:
         for card in [*self.models, *self.tasks]:
@@ -282,15 +282,15 @@ class FakeService:
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
 
-    async def route(self, wish: RouteRequest) -> Serving:
+    async def route(self, wish: RouteRequest) -> Plan:
         """The model asked for; of all, where any may answer, the last."""
         self.wishes.append(wish)
         if self.routing is None:
-            return self.serving(wish.model)
+            return self.plan_for(wish.model)
         self.written.append(await wish.write(self.models[-1].id))
         trace = self.routing if wish.trace else None
         why, threads = self.routing.why, self.threads
-        return Serving(self.models[-1], route=why, trace=trace, threads=threads)
+        return Plan(self.models[-1].id, threads=threads, why=why, trace=trace)
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
         self.marks.append((id, mark, weight))

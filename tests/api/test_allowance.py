@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.api.allowance import Allowance, grant
-from edge_rt.core.requests import Call, Cost
+from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.decoding.params import Sampling
 
-CALL = Call("m", "Once", False, Sampling())
+CALL = Call(Plan("m"), "Once", False, Sampling())
 
 
 def test_nothing_is_limited_unless_it_is_asked_for(client, service):
@@ -51,7 +51,7 @@ def test_the_model_that_stands_in_is_used_and_named_with_the_reason(client, serv
         answer = response.json()
         assert answer["model"] == answer["edge"]["model"] == "other-1.5b@q4"
         assert (answer["edge"]["asked"], answer["edge"]["why"]) == ("smol", "the board is hot")
-    assert {call.model for call in service.calls} == {"other-1.5b@q4"}
+    assert {call.plan.model for call in service.calls} == {"other-1.5b@q4"}
     assert service.rendered[0]["model"] == "other-1.5b@q4"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.core.requests import Serving
+from edge_rt.core.requests import Plan
 from edge_rt.decoding.params import Gating, Made, Mode, TokenLogprob
 from edge_rt.engine.protocol import Finished, Timings
 
@@ -272,8 +272,8 @@ def test_the_answer_of_a_model_that_stood_in_is_not_kept(cached: Any, service: A
 def test_any_model_means_whichever_answered(cached: Any, service: Any) -> None:
     """The key is that of all that may, so that a hit does not wait for a choice among them."""
 
-    async def route(wish: Any) -> Serving:
-        return Serving(service.models[-1], route="it takes least")
+    async def route(wish: Any) -> Plan:
+        return Plan(service.models[-1].id, why="it takes least")
 
     service.route = route
     first = cached.chat(**GREEDY, model="auto").json()
@@ -311,8 +311,8 @@ def test_a_template_that_knows_the_time_and_refuses_leaves_others_to_answer(
             raise RequestError("it takes no such roles", param="messages")
         return await render(model, *args, **fields)
 
-    async def route(wish: Any) -> Serving:
-        return Serving(service.models[-1])
+    async def route(wish: Any) -> Plan:
+        return Plan(service.models[-1].id)
 
     service.timed = tuple(card.id for card in service.models)
     service.render, service.route = refuse, route

@@ -37,7 +37,7 @@ def test_no_text_is_asked_of_what_writes_none(kind: str, instead: str, kit: Any)
         house = house_with(kit, kind)
         refused = pytest.raises(RequestError, match=rf"silent writes no text.*{instead}")
         with refused as caught:
-            house.service.serving("silent")
+            house.service.plan_for("silent")
         assert (caught.value.param, caught.value.code) == ("model", "unsupported")
         with refused:
             await house.answer("silent")
@@ -68,7 +68,7 @@ def test_nothing_silent_stands_in(kit: Any) -> None:
     async def run() -> None:
         house = house_with(kit, "embedding", Config(models=Models(smaller={"tiny": "silent"})))
         house.governing.allow(smaller=True, why="hot")
-        assert house.service.serving("tiny").card.id == "tiny"
+        assert house.service.plan_for("tiny").model == "tiny"
 
     kit.run(run())
 
@@ -77,6 +77,6 @@ def test_a_default_that_writes_no_text_is_told(kit: Any) -> None:
     async def run() -> None:
         house = house_with(kit, "embedding", Config(models=Models(default="silent")))
         with pytest.raises(RequestError, match="silent writes no text"):
-            house.service.serving("default")
+            house.service.plan_for("default")
 
     kit.run(run())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from edge_rt.core.requests import Call
+from edge_rt.core.requests import Call, Plan
 from edge_rt.decoding.params import Sampling
 from edge_rt.routing.lengths import ANSWER, TOKEN_BYTES, Lengths
 
@@ -19,7 +19,7 @@ def told(
     lengths: Lengths, kit: Any, prompt: str | list[int], tokens: int, answer: str = "", **end: Any
 ) -> None:
     """A request for `prompt` that came to its end."""
-    call = Call("tiny", prompt, False, Sampling())
+    call = Call(Plan("tiny"), prompt, False, Sampling())
     with lengths.follow(kit.entry, call) as heard:
         lengths.hear(heard, changed(kit.started(), prompt_tokens=tokens))
         lengths.hear(heard, changed(kit.delta(1), text=answer))

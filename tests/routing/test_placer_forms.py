@@ -133,7 +133,7 @@ def test_a_form_is_left_where_that_repays_its_load(
     async def run() -> None:
         house = house_of(kit, by_kv(1.0, q4_j), load_s=50.0, engine=BOTH)
         for model in NAMES:
-            await house.said(model, form=Q4)
+            await house.said(model, load=Q4)
         await ask_for_both(house)
         await look(house)
         assert loaded(house) == dict.fromkeys(NAMES.values(), expected)
@@ -145,7 +145,7 @@ def test_a_form_is_left_where_that_repays_its_load(
 def test_one_that_is_asked_for_alone_has_forms_to_choose_from(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, by_kv(1.0, 2.0), engine=BOTH)
-        await house.said("a", form=Q4)
+        await house.said("a", load=Q4)
         await ask(house, "a")
         assert "saves" in (await look(house) or "")
         assert loaded(house) == {NAMES["a"]: F16}
@@ -156,7 +156,7 @@ def test_one_that_is_asked_for_alone_has_forms_to_choose_from(kit: Any) -> None:
 def test_a_form_is_not_left_for_what_another_model_saves(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, by_kv(1.0, 1.02), load_s=50.0, engine=BOTH)
-        await house.said("b", form=Q4)
+        await house.said("b", load=Q4)
         await ask_for_both(house)
         await look(house)
         assert loaded(house) == {NAMES["a"]: F16, NAMES["b"]: Q4}

@@ -94,8 +94,8 @@ def test_the_router_takes_what_fits_and_says_why(kit: Any) -> None:
     async def run(usable: int, expected: LoadConfig) -> dict[str, Any]:
         house = house_of(kit, usable, **BOTH)
         served = await house.service.route(wish("auto"))
-        assert served.form == expected
-        await house.said(form=served.form)
+        assert served.load == expected
+        await house.said(load=served.load)
         assert loaded(house) == expected
         rows = served.trace.considered
         return {row.candidate.setting.kv_type: row.rule or row.state for row in rows}
@@ -108,7 +108,7 @@ def test_a_model_is_loaded_anew_for_another_form_and_stays_for_none(kit: Any) ->
     async def run() -> None:
         house = house_of(kit, AMPLE, **BOTH)
         for form, expected, loads in ((None, F16, 1), (Q4, Q4, 2), (None, Q4, 2), (Q4, Q4, 2)):
-            await house.said(form=form)
+            await house.said(load=form)
             assert (loaded(house), len(house.loads)) == (expected, loads)
         assert house.governing.admitted == [False] * 4  # it is the only one
 
@@ -119,13 +119,13 @@ def test_what_was_chosen_gives_way_where_memory_shrank_since(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, AMPLE, **BOTH)
         served = await house.service.route(wish("auto"))
-        assert served.form == F16
+        assert served.load == F16
         limit(house, TIGHT)
         for _ in range(2):
-            await house.said(form=served.form)
+            await house.said(load=served.load)
             assert (loaded(house), len(house.loads)) == (Q4, 1)
         limit(house, AMPLE)
-        await house.said(form=served.form)
+        await house.said(load=served.load)
         assert (loaded(house), len(house.loads)) == (F16, 2)
 
     kit.run(run())
@@ -143,7 +143,7 @@ def test_what_fails_to_load_gives_way_to_what_else_there_is(kit: Any) -> None:
 
         house.engine.load = on_the_cpu
         for form in (None, LoadConfig(9, "f16"), LoadConfig(9, "f16")):
-            await house.said(form=form)
+            await house.said(load=form)
             assert (loaded(house), len(house.loads)) == (F16, 1)
 
     kit.run(run())
@@ -159,12 +159,12 @@ def test_what_is_at_work_is_taken_as_it_is(kit: Any) -> None:
             served = await house.service.route(wish("auto"))
             rows = {row.candidate.setting.kv_type: row.rule for row in served.trace.considered}
             assert rows == {"f16": None, "q4_0": "in_use"}
-            await house.said(form=Q4)
+            await house.said(load=Q4)
             assert (loaded(house), len(house.loads)) == (F16, 1)
             go_on.set()
             async for _ in first:
                 pass
-        await house.said(form=Q4)
+        await house.said(load=Q4)
         assert loaded(house) == Q4
 
     kit.run(run())
@@ -176,8 +176,8 @@ def test_the_governor_hears_of_loading_anew_beside_others(kit: Any) -> None:
         house._models = ("other", "tiny")
         await house.said("other")
         await house.said("tiny")
-        await house.said("tiny", form=Q4)
-        await house.said("tiny", form=Q4)
+        await house.said("tiny", load=Q4)
+        await house.said("tiny", load=Q4)
         assert house.governing.admitted == [False, True, True, False]
 
     kit.run(run())
@@ -208,12 +208,12 @@ def test_another_offload_is_taken_only_where_nothing_else_can_be(kit: Any) -> No
         rows = {row.candidate.setting.gpu_layers: row for row in served.trace.considered}
         assert (rows[0].state, rows[9].rule) == ("chosen", "prediction")
         assert "never measured with 9 layers on the GPU" in rows[9].reason
-        assert served.form == F16
-        await house.said(form=LoadConfig(9, "f16"))
+        assert served.load == F16
+        await house.said(load=LoadConfig(9, "f16"))
         house.residency.residents()[0].users += 1  # so that it has to stay
         served = await house.service.route(wish("auto"))
-        assert served.form == LoadConfig(9, "f16")
-        assert "what this takes is not known" in served.route
+        assert served.load == LoadConfig(9, "f16")
+        assert "what this takes is not known" in served.why
 
     kit.run(run())
 
@@ -224,7 +224,7 @@ def test_a_plan_goes_by_how_the_model_is_loaded(kit: Any) -> None:
         ask = PlanAsk(prompt="x" * 40, max_tokens=20, models=["tiny"])
         plan = await house.service.plan(ask)
         assert all(one.seconds is not None for one in plan.candidates)
-        await house.said(form=LoadConfig(9, "f16"))
+        await house.said(load=LoadConfig(9, "f16"))
         plan = await house.service.plan(ask)
         assert all("with 9 layers on the GPU" in one.reason for one in plan.candidates)
 

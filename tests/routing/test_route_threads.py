@@ -13,7 +13,7 @@ from simulated import Formula, Simulated
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
-from edge_rt.core.requests import Call
+from edge_rt.core.requests import Call, Plan
 from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions
@@ -68,11 +68,11 @@ def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> Non
     async def test(house: Any, engine: Any) -> None:
         served = await house.service.route(wish("auto", ENERGY, trace=True))
         assert served.threads == 1
-        assert "tiny with 1 thread: the fewest joules of 2" in served.route
+        assert "tiny with 1 thread: the fewest joules of 2" in served.why
         rows = considered(served.trace)
         assert (rows[1].state, rows[2].state) == ("chosen", "front")
         before = len(engine.made)
-        call = Call("tiny", [5] * 40, False, Sampling(), 20, threads=served.threads)
+        call = Call(Plan("tiny", threads=served.threads), [5] * 40, False, Sampling(), 20)
         events = [event async for event in house.service.generate(call)]
         assert house.asked[-1].threads == 1
         assert engine.made[before:] == [(40, 20, 1)]
@@ -85,7 +85,7 @@ def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> Non
 def test_who_names_a_model_and_no_aim_has_what_the_governor_allows(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
         served = await house.service.route(wish("tiny"))
-        assert (served.threads, served.route) == (None, ONLY)
+        assert (served.threads, served.why) == (None, ONLY)
         served = await house.service.route(wish("tiny", trace=True))
         assert (served.threads, set(considered(served.trace))) == (None, {2})
         await house.answer()

@@ -56,7 +56,7 @@ def wish(model: str, prompt: Any = "x" * 400, **changes: Any) -> RouteRequest:
 
 
 async def chosen(house: Any, model: str, **changes: Any) -> str:
-    return (await house.service.route(wish(model, **changes))).card.id
+    return (await house.service.route(wish(model, **changes))).model
 
 
 def running(test: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
@@ -75,8 +75,8 @@ async def test_an_id_is_any_of_the_same_weights_and_auto_any_model(kit: Any) -> 
     assert await chosen(house, "auto", aims=Objectives("latency")) == GGUF
     assert await chosen(house, "default") == GGUF
     served = await house.service.route(wish("auto"))
-    assert (served.asked, served.why, served.trace) == (None, None, None)
-    assert "the fewest joules of 3" in served.route
+    assert (served.asked, served.less, served.trace) == (None, None, None)
+    assert "the fewest joules of 3" in served.why
 
 
 @running
@@ -109,7 +109,7 @@ async def test_where_nothing_is_to_choose_nothing_is_looked_at(kit: Any) -> None
     house = house_of(kit)
     for model in (OTHER, "default", f"{GGUF}@onnx"):
         served = await house.service.route(wish(model, write=write))
-        assert (served.route, served.trace) == ("nothing else was asked for", None)
+        assert (served.why, served.trace) == ("nothing else was asked for", None)
     assert house.counted == []
     with pytest.raises(RequestError, match="no trace"):
         house.service.trace("cmpl-1")
@@ -169,10 +169,10 @@ def replace_tokens(kit: Any, prompt: int) -> Any:
 
 
 def call(house: Any, prompt: str) -> Any:
-    from edge_rt.core.requests import Call
+    from edge_rt.core.requests import Call, Plan
     from edge_rt.decoding.params import Sampling
 
-    return Call("tiny", prompt, False, Sampling(), 9)
+    return Call(Plan("tiny"), prompt, False, Sampling(), 9)
 
 
 @running
@@ -197,7 +197,7 @@ async def test_what_only_some_templates_take_is_for_them(kit: Any) -> None:
         return "x"
 
     served = await house.service.route(wish("auto", write=write, trace=True))
-    assert served.card.id != GGUF
+    assert served.model != GGUF
     (row,) = [c for c in served.trace.considered if c.candidate.setting.variant == GGUF]
     assert (row.rule, row.reason) == ("tokens", "it has no chat template")
 
@@ -237,7 +237,7 @@ async def test_limits_are_soft(kit: Any) -> None:
     house = house_of(kit, big=(9, 1), tiny=(4, 9), tiny_onnx=(5, 5))
     aims = Objectives("energy", 0.5, None)
     served = await house.service.route(wish("auto", aims=aims, trace=True))
-    assert (served.card.id, served.trace.within) == (GGUF, False)
+    assert (served.model, served.trace.within) == (GGUF, False)
 
 
 @running
@@ -245,7 +245,7 @@ async def test_a_stand_in_answers_for_all_variants(kit: Any) -> None:
     house = house_of(kit, Config(models=Models(smaller={GGUF: OTHER})))
     house.governing.allow(smaller=True)
     served = await house.service.route(wish(GGUF))
-    assert (served.card.id, served.asked) == (OTHER, GGUF)
+    assert (served.model, served.asked) == (OTHER, GGUF)
 
 
 @running
@@ -306,9 +306,9 @@ async def test_what_takes_more_than_is_allowed_comes_before_what_is_too_bad(kit:
     graded(house, tiny=0.9, tiny_onnx=0.9, big=0.145)
     house.governing.allow(smaller=True)
     served = await house.service.route(wish("auto", aims=Objectives(energy_j=3.0), trace=True))
-    assert (served.card.id, served.trace.within) == (OTHER, True)  # as the request wants it
+    assert (served.model, served.trace.within) == (OTHER, True)  # as the request wants it
     served = await house.service.route(wish("auto", aims=Objectives(energy_j=0.5), trace=True))
-    assert (served.card.id, served.trace.within) == (ONNX, False)
+    assert (served.model, served.trace.within) == (ONNX, False)
 
 
 @running
@@ -317,7 +317,7 @@ async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) 
     graded(house, tiny=0.9, tiny_onnx=0.7, big=0.3)
 
     async def why(**aims: Any) -> str | None:
-        return (await house.service.route(wish("auto", aims=Objectives(**aims)))).why
+        return (await house.service.route(wish("auto", aims=Objectives(**aims)))).less
 
     assert await why(quality=0.0) is None
     house.governing.allow(smaller=True, why="the board is hot")
@@ -380,7 +380,7 @@ async def test_who_may_begin_is_decided_by_what_marks_taught(kit: Any) -> None:
         for _ in range(2):
             served = await house.service.route(wish("auto", trace=True, text="Hello there!"))
             traces.append(served.trace)
-            assert served.card.id == GGUF
+            assert served.model == GGUF
             assert house.service.mark("cmpl-1", 0.0, 1.0)
     [first, second] = seen
     assert second == pytest.approx(first * PRIOR / (PRIOR + 1.0))

@@ -379,14 +379,14 @@ SMALLER = Config(models=Models(smaller={"large": "tiny", "odd": "gone"}))
 def test_a_smaller_model_stands_in_while_the_governor_asks_for_it(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(SMALLER, ("large", "odd", "tiny"))
-        assert house.service.serving("large").card.id == "large"
+        assert house.service.plan_for("large").model == "large"
         house.governing.allow(smaller=True, why="the board is hot; smaller models answer")
-        serving = house.service.serving("large")
-        assert (serving.card.id, serving.asked) == ("tiny", "large")
-        assert serving.why == "tiny stands in for large: the board is hot; smaller models answer"
+        serving = house.service.plan_for("large")
+        assert (serving.model, serving.asked) == ("tiny", "large")
+        assert serving.less == "tiny stands in for large: the board is hot; smaller models answer"
         for model in ("tiny", "odd"):  # nothing stands in for it, or nothing that is there
-            assert house.service.serving(model).card.id == model
-            assert (house.service.serving(model).asked, house.service.serving(model).why) == (
+            assert house.service.plan_for(model).model == model
+            assert (house.service.plan_for(model).asked, house.service.plan_for(model).less) == (
                 None,
                 None,
             )
@@ -400,7 +400,7 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
         house.governing.allow(smaller=True, why="the board is hot")
 
         async def answers(**aims: Any) -> str:
-            return (await house.service.route(wish_for("large", **aims))).card.id
+            return (await house.service.route(wish_for("large", **aims))).model
 
         graded(house, large=0.9, tiny=0.3)
         assert await answers() == "tiny"
@@ -433,10 +433,10 @@ def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit
         house = kit.house(SMALLER, ("large", "tiny"))
         await house.answer("large")
         house.governing.allow(smaller=True, heavy=False)
-        assert house.service.serving("large").card.id == "large"
+        assert house.service.plan_for("large").model == "large"
         house.governing.allow(smaller=True)
         await house.answer("tiny")
         house.governing.allow(smaller=True, heavy=False)
-        assert house.service.serving("large").card.id == "tiny"
+        assert house.service.plan_for("large").model == "tiny"
 
     kit.run(run())

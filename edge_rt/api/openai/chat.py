@@ -27,7 +27,7 @@ from edge_rt.api.openai.messages import (
 from edge_rt.api.openai.unsupported import refuse, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.core.requests import Call, Identity, Serving
+from edge_rt.core.requests import Call, Identity, ModelCard, Plan
 from edge_rt.core.routing import DecodingRequest
 
 
@@ -147,29 +147,30 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             return written[model]
 
         wish = self.wish(request, write)
-        serving = await self.context.service.route(wish)
-        prompt = await write(serving.card.id)
-        serving = without_partner(serving, wish, tokens=bool(request.logit_bias))
-        serving = await with_partner(serving, wish, prompt)
-        return self._work(request, wish.id, serving, prompt, wish.mode)
+        plan = await self.context.service.route(wish)
+        prompt = await write(plan.model)
+        plan = without_partner(plan, wish, tokens=bool(request.logit_bias))
+        plan = await with_partner(plan, wish, prompt)
+        return self._work(request, wish.id, plan, prompt, wish.mode)
 
-    def again(self, request: ChatRequest, id: str, serving: Serving) -> Work:
+    def again(self, request: ChatRequest, id: str, plan: Plan) -> Work:
         """See GenerationEndpoint."""
-        return self._work(request, id, serving)
+        return self._work(request, id, plan)
 
     def _work(
         self,
         request: ChatRequest,
         id: str,
-        serving: Serving,
+        plan: Plan,
         prompt: str = "",
         wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
     ) -> Work:
+        card = self.context.service.card(plan.model)
         return Work(
-            serving=serving,
-            calls=[self._call(request, id, serving, prompt)],
+            card=card,
+            calls=[self._call(request, id, plan, card, prompt)],
             dialect=ChatDialect(
-                new_head(self.context, serving.card, id),
+                new_head(self.context, card, id),
                 include_usage=request.include_usage,
                 wants_logprobs=bool(request.logprobs),
             ),
@@ -179,21 +180,19 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             wanted=wanted,
         )
 
-    def _call(self, request: ChatRequest, id: str, serving: Serving, prompt: str) -> Call:
-        n, card = answers(request, self.context.requests.max_n), serving.card
+    def _call(
+        self, request: ChatRequest, id: str, plan: Plan, card: ModelCard, prompt: str
+    ) -> Call:
         how = sampling(request, card.sampling, top_logprobs(request))
         return Call(
-            model=card.id,
+            plan=plan,
             prompt=prompt,
             special=True,
             sampling=how,
             max_tokens=request.answer_tokens,
-            n=n,
+            n=answers(request, self.context.requests.max_n),
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
-            mode=serving.mode,
-            threads=serving.threads,
-            form=serving.form,
             id=id,
         )
 

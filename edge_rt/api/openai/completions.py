@@ -15,7 +15,7 @@ from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, answers, 
 from edge_rt.api.openai.unsupported import refuse, unsupported
 from edge_rt.api.work import Work, without_partner
 from edge_rt.core.errors import RequestError
-from edge_rt.core.requests import Call, Serving
+from edge_rt.core.requests import Call, ModelCard, Plan
 from edge_rt.core.routing import DecodingRequest
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
@@ -110,27 +110,28 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
             return longest
 
         wish = self.wish(request, write)
-        serving = await self.context.service.route(wish)
+        plan = await self.context.service.route(wish)
         named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
-        serving = without_partner(serving, wish, tokens=named)
-        return self._work(request, wish.id, serving, found, wish.mode)
+        plan = without_partner(plan, wish, tokens=named)
+        return self._work(request, wish.id, plan, found, wish.mode)
 
-    def again(self, request: CompletionsRequest, id: str, serving: Serving) -> Work:
+    def again(self, request: CompletionsRequest, id: str, plan: Plan) -> Work:
         """See GenerationEndpoint."""
-        return self._work(request, id, serving, prompts(request))
+        return self._work(request, id, plan, prompts(request))
 
     def _work(
         self,
         request: CompletionsRequest,
         id: str,
-        serving: Serving,
+        plan: Plan,
         found: list[Prompt],
         wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
     ) -> Work:
-        head = new_head(self.context, serving.card, id)
+        card = self.context.service.card(plan.model)
+        head = new_head(self.context, card, id)
         return Work(
-            serving=serving,
-            calls=self._calls(request, id, serving, found),
+            card=card,
+            calls=self._calls(request, id, plan, card, found),
             dialect=self._dialect(request, head, found),
             stream=bool(request.stream),
             include_usage=request.include_usage,
@@ -139,11 +140,15 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         )
 
     def _calls(
-        self, request: CompletionsRequest, id: str, serving: Serving, found: list[Prompt]
+        self,
+        request: CompletionsRequest,
+        id: str,
+        plan: Plan,
+        card: ModelCard,
+        found: list[Prompt],
     ) -> list[Call]:
-        card = serving.card
         call = Call(
-            model=card.id,
+            plan=plan,
             prompt="",
             special=True,
             sampling=sampling(request, card.sampling, request.logprobs),
@@ -151,9 +156,6 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
             n=answers(request, self.context.requests.max_n),
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
-            mode=serving.mode,
-            threads=serving.threads,
-            form=serving.form,
             id=id,
         )
         return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]

@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol, TypeVar
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.reports.board import Quality
-from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Serving
+from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Plan
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
@@ -47,8 +47,8 @@ class ModelHost(Protocol):
         """A model as clients see it."""
         ...
 
-    def serving(self, model: str) -> Serving:
-        """Which model would answer for `model` now."""
+    def plan_for(self, model: str) -> Plan:
+        """Return the plan for `model` now, which a stand-in may answer for."""
         ...
 
     async def render(self, model: str, messages: list[dict[str, object]]) -> str:

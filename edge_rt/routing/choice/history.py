@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from edge_rt.core.limits import Limits
 from edge_rt.core.routing import RunConfig
 
 KINDS = 64  # kinds; the rarest go first
@@ -125,3 +126,19 @@ class Ages:
 def stale(age_s: float | None) -> bool:
     """Whether a measurement of that age is worth repeating."""
     return age_s is None or age_s > STALE_S
+
+
+class Bucket(NamedTuple):
+    """A kind of requests: which models may answer them, and tokens in powers of two.
+
+    `smaller` are the models that may answer while the governor asks for smaller ones.
+    """
+
+    models: tuple[str, ...]
+    smaller: tuple[str, ...]
+    prompt: int
+    completion: int
+
+    def able(self, limits: Limits) -> tuple[str, ...]:
+        """The models that may answer such requests now."""
+        return self.smaller if limits.smaller else self.models

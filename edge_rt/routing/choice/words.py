@@ -105,3 +105,18 @@ def dominated(other: Candidate, by: Candidate) -> str:
 def _taking(chosen: Candidate) -> str:
     seconds = "seconds unknown" if chosen.seconds is None else f"{chosen.seconds:.3g} s"
     return seconds if chosen.energy_j is None else f"{chosen.energy_j:.3g} J in {seconds}"
+
+
+def gave_way(trace: Trace, asked: float | None, usual: float, limits: Limits) -> str | None:
+    """Say that the answer is below the `usual` quality, since the governor wants a smaller model.
+
+    None if it is not below it, if nothing better was able, or if the request `asked` for a quality.
+    """
+    chosen = trace.chosen
+    if chosen is None or asked is not None or not limits.smaller:
+        return None
+    able = [row.candidate for row in trace.considered if row.state != "dropped"]
+    best = max((one.quality or 0.0 for one in able), default=0.0)
+    if (chosen.quality or 0.0) >= min(best, usual):
+        return None
+    return f"{chosen.setting.variant} answers although others do that better: {limits.why}"

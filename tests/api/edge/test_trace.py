@@ -26,7 +26,7 @@ def test_the_chosen_model_answers_and_the_reason_is_told(client, service):
         assert answer["edge"]["route"] == TRACE.why
         assert "route_trace" not in answer["edge"]
         assert response.headers["x-edge-route"].startswith("other:%20the%20fewest")
-    assert {call.model for call in service.calls} == {"other-1.5b@q4"}
+    assert {call.plan.model for call in service.calls} == {"other-1.5b@q4"}
 
 
 def test_the_router_hears_what_the_choice_depends_on(client, service):
@@ -48,10 +48,10 @@ def test_chosen_threads_are_asked_for_and_told(client, service):
     for response in (client.chat(model="auto"), client.complete(model="auto")):
         assert response.json()["edge"]["threads"] == 1
         assert response.headers["x-edge-threads"] == "1"
-    assert [call.threads for call in service.calls] == [1, 1]
+    assert [call.plan.threads for call in service.calls] == [1, 1]
     service.threads = None
     assert "threads" not in client.chat(model="auto").json()["edge"]
-    assert service.calls[-1].threads is None
+    assert service.calls[-1].plan.threads is None
 
 
 def test_a_template_is_filled_in_once_for_each_model(client, service):

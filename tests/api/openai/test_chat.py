@@ -150,7 +150,7 @@ def test_what_is_left_out_or_null_is_the_models_default(client, service):
     first, second = service.calls
     assert first == second
     assert first.sampling == service.models[0].sampling
-    assert (first.max_tokens, first.model) == (None, "smol")
+    assert (first.max_tokens, first.plan.model) == (None, "smol")
 
 
 def test_template_variables_and_tools_reach_the_template(client, service):

@@ -71,7 +71,7 @@ def test_the_mode_reaches_the_calls_and_is_told(client, together):
         assert (edge["accepted_tokens"], edge["rejected_tokens"]) == (0, 1)
         assert response.headers["x-edge-mode"] == "switch:token"
         assert response.headers["x-edge-small-tokens"] == "3"
-    assert [call.mode for call in together.calls] == [PAIR, PAIR]
+    assert [call.plan.mode for call in together.calls] == [PAIR, PAIR]
 
 
 def test_a_stream_tells_it_at_its_start_and_its_end(client, together):
@@ -100,9 +100,9 @@ def test_the_partner_reads_by_its_own_template(client, together):
     together.render = render
     client.chat()
     assert together.calls[-1].prompt == "<smol>"
-    assert together.calls[-1].mode == replace(PAIR, prompt="<other-1.5b@q4>")
+    assert together.calls[-1].plan.mode == replace(PAIR, prompt="<other-1.5b@q4>")
     client.complete()
-    assert together.calls[-1].mode == PAIR
+    assert together.calls[-1].plan.mode == PAIR
 
 
 def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(client, together):
@@ -113,7 +113,7 @@ def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(cl
 
     together.render = render
     answer = client.chat()
-    assert (answer.status, together.calls[-1].mode) == (200, None)
+    assert (answer.status, together.calls[-1].plan.mode) == (200, None)
     for edge in ASKED:
         asked = client.chat(edge=edge)
         assert (asked.status, asked.json()["error"]["param"]) == (400, "tools")
@@ -126,10 +126,10 @@ def test_who_names_tokens_gets_no_partner_unasked(client, together):
         lambda **more: client.chat(logit_bias={"7": -1}, **more),
     ):
         ask()
-        assert together.calls[-1].mode is None
+        assert together.calls[-1].plan.mode is None
         for edge in ASKED:
             ask(edge=edge)
-            assert together.calls[-1].mode == PAIR
+            assert together.calls[-1].plan.mode == PAIR
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_partner_that_cannot_help_is_missed_only_where_it_was_asked_for(
     client, service, script, fault, stream
 ):
     service.mode = PAIR
-    service.script = lambda call: [fault] if call.mode else script.hello(call)
+    service.script = lambda call: [fault] if call.plan.mode else script.hello(call)
     answer = client.chat(stream=stream)
     edge = (
         next(event["edge"] for event in answer.events()[:-1] if "edge" in event)
@@ -154,7 +154,7 @@ def test_a_partner_that_cannot_help_is_missed_only_where_it_was_asked_for(
     )
     assert (answer.status, edge["mode"], edge["partner"]) == (200, "single", None)
     assert edge["why"] == f"smol answers by itself: {fault}"
-    assert [call.mode for call in service.calls] == [PAIR, None]
+    assert [call.plan.mode for call in service.calls] == [PAIR, None]
     assert client.chat(stream=stream, edge={"mode": "switch"}).status in (400, 500)
     assert len(service.calls) == 3
 

@@ -16,7 +16,7 @@ from simulated import Simulated
 from edge_rt.config.schema import Config, Models
 from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import PlanAsk
-from edge_rt.core.requests import Call, Cost
+from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.core.routing import DecodingRequest, Prediction, RouteRequest, Served
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.models.pair import Pair
@@ -172,9 +172,9 @@ def test_what_is_asked_for_is_served(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
         served = await house.service.route(wish(DecodingRequest("switch:ead", large_share=0.3)))
-        assert served.card.id == BIG
+        assert served.model == BIG
         assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.3))
-        assert (served.route, served.trace) == (ONLY, None)
+        assert (served.why, served.trace) == (ONLY, None)
         assert (await house.service.route(wish(DecodingRequest("single")))).mode is None
         assert (await house.service.route(wish(DecodingRequest("lookup"), TINY))).mode == Mode(
             "lookup"
@@ -187,7 +187,7 @@ def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
         served = await house.service.route(wish(DecodingRequest("speculative"), "auto", trace=True))
-        assert (served.card.id, served.mode) == (BIG, SPECULATIVE)
+        assert (served.model, served.mode) == (BIG, SPECULATIVE)
         assert served.trace is not None
         rules = {c.candidate.setting.variant: c.rule for c in served.trace.considered}
         assert rules[TINY] == "mode"
@@ -227,7 +227,7 @@ def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
             )
         )
         assert served.mode == SPECULATIVE
-        assert "speculative with tiny" in served.route
+        assert "speculative with tiny" in served.why
 
     kit.run(run())
 
@@ -260,11 +260,11 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
         house = house_of(kit, SWITCH, config=smaller)
         house.governing.allow(smaller=True, why="the board is hot")
         served = await house.service.route(wish())
-        assert (served.card.id, served.asked) == (BIG, None)
+        assert (served.model, served.asked) == (BIG, None)
         assert served.mode.gating == Gating("token", share=LESS_SHARE)
-        assert served.why == "big writes 20% of the tokens: the board is hot"
+        assert served.less == "big writes 20% of the tokens: the board is hot"
         alone = await house.service.route(wish(DecodingRequest("single")))
-        assert (alone.card.id, alone.asked, alone.mode) == (TINY, BIG, None)
+        assert (alone.model, alone.asked, alone.mode) == (TINY, BIG, None)
 
     kit.run(run())
 
@@ -276,7 +276,7 @@ def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: An
         graded(house, big=0.9, tiny=0.145)
         served = await house.service.route(wish())
         assert served.mode.gating != Gating("token", share=LESS_SHARE)
-        assert served.why is None
+        assert served.less is None
         graded(house, big=0.9, tiny=0.3)
         served = await house.service.route(wish())
         assert served.mode.gating == Gating("token", share=LESS_SHARE)
@@ -295,7 +295,7 @@ def test_what_either_has_read_counts_for_it_alone(kit: Any) -> None:
         await house.service.preload(BIG)
         assert (read(BIG), read(TINY)) == (0, 0)
         for mode, known in ((None, (True, False)), (SPECULATIVE, (True, True))):
-            call = Call(BIG, prompt, False, Sampling(), mode=mode)
+            call = Call(Plan(BIG, mode=mode), prompt, False, Sampling())
             house.scripts = [list(story)]
             [event async for event in house.service.generate(call)]
             assert (read(BIG) > 0, read(TINY) > 0) == known
