@@ -48,8 +48,8 @@ from edge_rt.engine.protocol import (
     TokensCounted,
     WorkShare,
 )
-from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.health import EngineHealth
+from edge_rt.engine.supervisor.process import ExitReason
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.prompts import Prompting, Vocabulary
 from edge_rt.generation.recovery import Recovery

@@ -54,8 +54,8 @@ from edge_rt.engine.protocol import (
     Unloaded,
     UnloadModel,
 )
-from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
+from edge_rt.engine.supervisor.process import ExitReason
 
 Event = Started | Delta | Finished
 TaskEvent = Started | Embedded | Inferred

@@ -17,7 +17,7 @@ from edge_rt.core.routing import DecodingRequest, Objectives, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
 from edge_rt.energy.calibration.readiness import Readiness, Unready
-from edge_rt.energy.prediction.online_updates import Learn
+from edge_rt.energy.prediction.history import Learn
 from edge_rt.engine.client import EngineClient
 from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal
@@ -30,7 +30,7 @@ from edge_rt.routing.choice.ask import TokenCounts
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.model_manager import Room
-from edge_rt.routing.quality.assessment import Assessment
+from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.reading import PromptReader, ReadPrompt, UnreadPrompt
 from edge_rt.routing.routes import Routes
 

@@ -40,8 +40,8 @@ from edge_rt.routing.decoding_options import (
 from edge_rt.routing.lengths import Lengths, Sizing
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.model_manager import Room
-from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.quality.assessor import Assessor
+from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.floor import Floor, left_open, with_early
 from edge_rt.routing.quality.learning import Learning
 from edge_rt.routing.variants import Variants, known_as, leaves_open, named

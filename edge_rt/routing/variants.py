@@ -17,7 +17,7 @@ from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
 from edge_rt.routing.load_request import form_of, forms, kv_bytes, resident_name, wanted
-from edge_rt.routing.quality.assessment import Assessment
+from edge_rt.routing.quality.finder import Assessment
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
 _USUAL = (256, 0, 128)  # prompt, cached and completion tokens: for the watts of a busy engine

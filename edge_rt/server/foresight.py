@@ -24,8 +24,8 @@ from edge_rt.energy.calibration.sweep import PROGRAM, Sweeper
 from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster, WarmthNow
+from edge_rt.energy.prediction.history import OnlineUpdates, fewest
 from edge_rt.energy.prediction.memory import PredictionStore
-from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor.supervisor import Supervisor

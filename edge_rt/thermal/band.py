@@ -7,8 +7,7 @@ from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
-from edge_rt.thermal.course import TIMES_S
-from edge_rt.thermal.trials import HORIZONS_S, Score
+from edge_rt.thermal.course import HORIZONS_S, TIMES_S, Score
 
 WATCHED = 2  # of HORIZONS_S: the one that counts most
 WATCHED_S = HORIZONS_S[WATCHED]

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from operator import mul
 
 from edge_rt.thermal.band import WATCHED, WATCHED_S, Band, ForecastTrust
-from edge_rt.thermal.course import Forecast, Outlook, Trajectory, between, reach
+from edge_rt.thermal.course import (
+    HORIZONS_S,
+    Forecast,
+    ForecastTrials,
+    Outlook,
+    Trajectory,
+    Trial,
+    between,
+    reach,
+)
 from edge_rt.thermal.fit import Fit, ForecastVariance
 from edge_rt.thermal.intake import GAP_S, ReadingFilter, ThermalReading
 from edge_rt.thermal.network import ThermalPrior
-from edge_rt.thermal.trials import HORIZONS_S, ForecastTrials, Trial
 
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast
 _STEP_S = 0.5  # the longest of the fit

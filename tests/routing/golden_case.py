@@ -14,8 +14,8 @@ from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.quality.assessor import Estimator, ModelFacts
+from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.rulebook import load_rulebook
 
 FOLDER = Path(__file__).parent / "golden"

@@ -13,7 +13,7 @@ from edge_rt.decoding.params import Gating, Mode
 from edge_rt.models.doubt import DoubtCalibration, DoubtStep
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import ALONE, DecodingOptions, offer
-from edge_rt.routing.quality.assessment import Assessment, Chance
+from edge_rt.routing.quality.finder import Assessment, Chance
 from edge_rt.routing.quality.floor import left_open, with_early
 
 STEPS = [DoubtStep(0.1, 0.1, 0.5), DoubtStep(1.0, 0.9, 0.5)]

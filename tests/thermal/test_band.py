@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.thermal.band import Band, Errors
-from edge_rt.thermal.course import TIMES_S, between
-from edge_rt.thermal.trials import HORIZONS_S, Score
+from edge_rt.thermal.course import HORIZONS_S, TIMES_S, Score, between
 
 ALL = len(TIMES_S)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.thermal.band import WATCHED, ForecastTrust
-from edge_rt.thermal.trials import Score
+from edge_rt.thermal.course import Score
 
 MANY, NARROW_K = 50, 1.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from edge_rt.thermal.course import HORIZONS_S, ForecastTrials, Score, Trial
 from edge_rt.thermal.network import Network
-from edge_rt.thermal.trials import HORIZONS_S, ForecastTrials, Score, Trial
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 STEADY = BOARD.steady(5.0, 0.5)

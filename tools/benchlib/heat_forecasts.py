@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from benchlib.heat_looks import LOOK_S, Look
+from edge_rt.thermal.course import HORIZONS_S, Trial
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.trials import HORIZONS_S, Trial
 
 _EVERY = 25  # looks between forecasts that are judged
 

@@ -1,17 +1,101 @@
-"""The errors of recent predictions, and the factors that correct them."""
+"""Requests from whose answers predictions learn, and the factors that correct predictions."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
 import msgspec
 
+from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Served
+from edge_rt.decoding.params import Made
 from edge_rt.energy.prediction.equation import Watts, spend
+from edge_rt.energy.usage import RequestUsage
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.decoding_options import ALONE, DecodingOption
+
+Learn = Callable[[ModelRecord, int, Served, DecodingOption, Made | None], object]
+"""Takes a model, its threads, what its answer took, and in which mode and how that was made."""
+
+
+def fewest(asked: int | None, most: int) -> int:
+    """The threads of a request that asks for so many, None: for all, where `most` may be."""
+    return most if asked is None else min(asked, most)
+
+
+class OnlineUpdate:
+    """One request under way; `pure` as long as it has the engine, and its threads, to itself.
+
+    It has asked for `asked` threads, and has `threads`.
+    """
+
+    def __init__(self, threads: int, pure: bool, asked: int | None = None) -> None:
+        self.threads, self.pure, self.asked = threads, pure, asked
+
+
+class OnlineUpdates:
+    """Follows every request and learns from those that allow it.
+
+    A request teaches if no other was there at the same time, it had one answer, and its thread
+    count stayed the same.
+    """
+
+    def __init__(self, learn: Learn, threads: Callable[[], int]) -> None:
+        """`learn` takes what came; `threads` are those that the engine may use now."""
+        self._learn, self._threads = learn, threads
+        self._open: set[OnlineUpdate] = set()
+
+    @contextmanager
+    def attend(self, answers: int, threads: int | None = None) -> Generator[OnlineUpdate]:
+        """Follow a request for so many answers while the block runs; `threads` as in Generate."""
+        alone = answers == 1 and not self._open
+        lesson = OnlineUpdate(fewest(threads, self._threads()), alone, threads)
+        for other in self._open:
+            other.pure = False
+        self._open.add(lesson)
+        try:
+            yield lesson
+        finally:
+            self._open.discard(lesson)
+
+    def look(self, lesson: OnlineUpdate) -> None:
+        """Check whether the request still has its threads to itself."""
+        threads = fewest(lesson.asked, self._threads())
+        lesson.pure = lesson.pure and threads == lesson.threads
+
+    def end(
+        self,
+        lesson: OnlineUpdate,
+        entry: ModelRecord,
+        receipt: RequestUsage,
+        cost: Cost,
+        offered: DecodingOption = ALONE,
+    ) -> Served | None:
+        """Learn from a request that has ended, and return its figures; None: nothing was learnt."""
+        self.look(lesson)
+        account = receipt.account
+        if not lesson.pure or receipt.redone or receipt.own.completion < 1:
+            return None
+        if account is None or account.torn:
+            return None
+        tokens, bill = receipt.own, account.bill
+        measured = bill is not None and not bill.modelled  # what a price made of it tells nothing
+        served = Served(
+            tokens.prompt,
+            tokens.cached,
+            tokens.completion,
+            account.prefill_s,
+            account.decode_s,
+            cost.energy_j if measured else None,
+        )
+        self._learn(entry, lesson.threads, served, offered, receipt.made)
+        return served
+
 
 KEPT = 9  # factors; what is older is forgotten
 _JUDGED = 15  # misses

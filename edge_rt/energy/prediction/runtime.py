@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar
 
-from edge_rt.energy.prediction.nnls import nnls
+from edge_rt.energy.prediction.equation import nnls
 
 
 @dataclass(frozen=True)

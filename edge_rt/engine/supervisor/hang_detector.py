@@ -11,8 +11,8 @@ import psutil
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
+from edge_rt.engine.supervisor.process import ExitReason
 
 LOOK_S = 0.5
 STILL_S = 3.0  # of doing nothing at all, besides what is expected, are no hang yet

@@ -1,16 +1,142 @@
-"""The process of an engine, and the memory in which engines keep checkpoints."""
+"""The process of an engine, its memory for checkpoints, why it ended, and which loads failed."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import math
 import os
+import signal
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from edge_rt.core.cgroup import Group
+from edge_rt.core.errors import DamagedFile, Unavailable
 from edge_rt.engine.kv.checkpoints import Checkpoints
+from edge_rt.engine.protocol import ModelSpec
+from edge_rt.engine.supervisor.heartbeat import Doing
+
+FAILED_S = 10.0  # for which a failed load is not tried again
+WORST_S = 600.0  # for which one is not that has ended engines, after twice as long each time
+AVOIDED_S = 600.0  # and for which the model is loaded in another way, where there is one
+LESS = "Use a smaller model, engine.context or engine.sequences"  # where memory is short
+
+Attempt = tuple[str, ModelSpec | None]
+"""A model, and how it was to be loaded; None: that could not be made ready."""
+
+
+class Failures:
+    """Remembers each attempt by itself: what fails on a GPU may be loaded without."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` is in seconds."""
+        self._clock = clock
+        self._known: dict[Attempt, tuple[float, Exception]] = {}
+        self._waits: dict[Attempt, float] = {}  # of those that ended engines
+
+    def note(self, attempt: Attempt, why: Exception, *, fatal: bool = False) -> None:
+        """It failed just now, with a MemoryError where the kernel had no memory for it; `fatal`:
+        and ended the engine.
+        """
+        self._known[attempt] = self._clock(), why
+        if fatal:
+            self._waits[attempt] = min(2.0 * self._waits.get(attempt, FAILED_S), WORST_S)
+
+    def forget(self, attempt: Attempt) -> None:
+        """It went well."""
+        self._known.pop(attempt, None)
+        self._waits.pop(attempt, None)
+
+    def check(self, attempt: Attempt) -> None:
+        """Raises Unavailable where it is too soon to try again."""
+        failed_s, why = self._known.get(attempt, (-math.inf, Exception()))
+        left_s = failed_s + self._waits.get(attempt, FAILED_S) - self._clock()
+        if left_s > 0.0:
+            raise _refusal(attempt[0], why, left_s) from why
+
+    def avoids(self, attempt: Attempt) -> bool:
+        """Whether the model had better be loaded in another way."""
+        failed_s, _ = self._known.get(attempt, (-math.inf, None))
+        return self._clock() < failed_s + AVOIDED_S
+
+
+def _refusal(model: str, why: Exception, left_s: float) -> Unavailable:
+    message = f"{model} could not be loaded: {why}"
+    if isinstance(why, DamagedFile):  # it does not mend itself
+        return Unavailable(message, retry_after_s=None, code="model_damaged")
+    if isinstance(why, MemoryError):
+        return Unavailable(f"{message}. {LESS}", retry_after_s=left_s, code="out_of_memory")
+    advice = "if nothing else explains it, `edge-rt models verify` tells whether a file is damaged"
+    return Unavailable(f"{message}; {advice}", retry_after_s=left_s, code="model_load_failed")
+
+
+@dataclass(frozen=True)
+class ExitReason:
+    """`why` is for people. It was at work for `requests`, by their ids.
+
+    Where it was ended from `outside`, whatever it did is not the reason. `in_pass`: it was also
+    loading a model, which is not the reason.
+    """
+
+    why: str
+    requests: frozenset[int] = frozenset()
+    outside: bool = False
+    short_of_memory: bool = False
+    in_pass: bool = False
+
+    @property
+    def blamed(self) -> frozenset[int]:
+        """The requests that may have ended it."""
+        return frozenset() if self.outside else self.requests
+
+
+_OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+class CrashDiagnosis:
+    """On one engine; begin it when that one is started."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """`root` is where `proc` and `sys` lie."""
+        self._group, self._vmstat = Group(root), root / "proc" / "vmstat"
+        self._before = self._out_of_memory()
+
+    def fate(self, code: int, doing: Doing) -> ExitReason:
+        """Return why an engine ended that the front did not end.
+
+        The kernel kills without a word what has taken too much memory, but counts it.
+        """
+        if -code == signal.SIGKILL and self._out_of_memory() > self._before:
+            why = "memory was short and the kernel killed it"
+            return ExitReason(why, doing.requests, short_of_memory=True)
+        outside = -code in _OUTSIDE
+        why = f"{ended(code)}, from outside" if outside else ended(code)
+        return ExitReason(why, doing.requests, outside)
+
+    def _out_of_memory(self) -> int:
+        """How often the kernel has killed for memory, as far as it tells: of this service's
+        processes, or else of all.
+        """
+        if (own := self._group.kills()) is not None:
+            return own
+        with suppress(OSError, ValueError):
+            for line in self._vmstat.read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+        return 0
+
+
+def ended(code: int) -> str:
+    """An exit code for people."""
+    if code >= 0:
+        return f"exit {code}"
+    named = -code in signal.Signals.__members__.values()  # not all of real time are
+    return f"signal {signal.Signals(-code).name if named else -code}"
+
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,16 @@ from functools import partial
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.supervisor.failures import CrashDiagnosis, ExitReason
 from edge_rt.engine.supervisor.hang_detector import EngineStuck, HangDetector
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.engine.supervisor.process import CheckpointMemory, end, kill, spawn
+from edge_rt.engine.supervisor.process import (
+    CheckpointMemory,
+    CrashDiagnosis,
+    ExitReason,
+    end,
+    kill,
+    spawn,
+)
 
 log = logging.getLogger(__name__)
 

@@ -20,11 +20,10 @@ from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import check_id, derive_id
 from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, entry_of
-from edge_rt.models.store.digest import Progress
+from edge_rt.models.store.digest import Progress, Proof
 from edge_rt.models.store.disk import is_full, store_errors
 from edge_rt.models.store.incoming import Incoming, Offer, describe, glance, look
 from edge_rt.models.store.manifest import Manifest, ManifestRecord
-from edge_rt.models.store.proof import Proof
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import msgspec
 
 from edge_rt.core.errors import RequestError
 from edge_rt.core.routing import Basis, Prefer, RunConfig
-from edge_rt.routing.quality.assessment import Assessment
+from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.learner import ArmEstimate
 
 Rule = Literal[

@@ -20,8 +20,7 @@ from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.quality.assessment import Assessment, Chance
-from edge_rt.routing.quality.finder import Finder, excerpt, features
+from edge_rt.routing.quality.finder import Assessment, Chance, Finder, excerpt, features
 from edge_rt.routing.quality.learner import Context
 from edge_rt.routing.quality.rulebook import Rulebook, load_rulebook
 

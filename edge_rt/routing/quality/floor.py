@@ -26,8 +26,8 @@ from edge_rt.routing.decoding_options import (
     alike_partner,
     offer,
 )
-from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.quality.assessor import Assessor
+from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.judge import Judge
 
 _NAME = f"{SWITCH}:{EARLY}"

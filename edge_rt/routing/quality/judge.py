@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from edge_rt.core.routing import SINGLE
 from edge_rt.routing.choice.trace import Candidate
-from edge_rt.routing.quality.assessment import Assessment
+from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.learner import Context, Key, Learner
 
 REQUESTS = 0.05  # of all, which may be trials

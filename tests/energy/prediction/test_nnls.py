@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.prediction.nnls import MOST, nnls
+from edge_rt.energy.prediction.equation import MOST, nnls
 
 NUMBERS = st.floats(-100, 100).map(lambda x: round(x, 3))
 Problem = tuple[list[list[float]], list[float]]

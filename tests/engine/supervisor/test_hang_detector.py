@@ -14,7 +14,6 @@ import pytest
 
 from edge_rt.core.errors import EngineError
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.hang_detector import (
     BUSY_S,
     LOOK_S,
@@ -26,6 +25,7 @@ from edge_rt.engine.supervisor.hang_detector import (
     life,
 )
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
+from edge_rt.engine.supervisor.process import ExitReason
 
 
 class Engine:

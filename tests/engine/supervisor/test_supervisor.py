@@ -20,10 +20,9 @@ from edge_rt.core.errors import EngineStopped, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.supervisor.failures import CrashDiagnosis, ExitReason
 from edge_rt.engine.supervisor.hang_detector import HangDetector, Life, life
 from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
-from edge_rt.engine.supervisor.process import CheckpointMemory
+from edge_rt.engine.supervisor.process import CheckpointMemory, CrashDiagnosis, ExitReason
 from edge_rt.engine.supervisor.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 
 CHILD = """

@@ -16,8 +16,8 @@ from edge_rt.core.errors import ConfigError, Unavailable
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded, Timings
 from edge_rt.models.catalogue import EvaluatedQuality
-from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.quality.assessor import Assessor
+from edge_rt.routing.quality.finder import Assessment
 
 RULES = """
 examples: {weight: 4, easy: [an easy one], hard: [a hard one]}
