@@ -69,8 +69,7 @@ MakeTask = Callable[[int], Embed | RunTensors]
 class EngineLost(EngineError):
     """The connection to the engine ended while something was under way.
 
-    Its `fate` is told once that is known; None: never. It had been `useful` if anything was heard
-    of it that somebody had asked for.
+    It is `useful` if a client had received anything from that engine.
     """
 
     def __init__(
@@ -81,15 +80,14 @@ class EngineLost(EngineError):
         self._fate = fate
 
     async def fate(self) -> ExitReason:
-        """How the engine ended, once that is known."""
+        """Return how the engine ended, once that is known."""
         return ExitReason(str(self)) if self._fate is None else await asyncio.shield(self._fate)
 
 
 class EngineClient(asyncio.Protocol):
-    """Talks to one engine; many requests at a time share the connection.
+    """Talks to one engine; many requests share the connection.
 
-    Once the connection is lost everything under way raises EngineLost and the client is of no
-    further use.
+    Once it is lost, everything under way raises EngineLost and the client is of no further use.
     """
 
     def __init__(self) -> None:
@@ -117,10 +115,7 @@ class EngineClient(asyncio.Protocol):
 
     @staticmethod
     async def connect(sock: socket.socket, timeout_s: float = 30.0) -> EngineClient:
-        """A client on `sock` once the engine has said hello.
-
-        Raises EngineError when it does not, or speaks another protocol version.
-        """
+        """Return a client on `sock` once the engine has said hello; EngineError if it does not."""
         loop = asyncio.get_running_loop()
         _, client = await loop.create_unix_connection(EngineClient, sock=sock)
         try:
@@ -139,7 +134,7 @@ class EngineClient(asyncio.Protocol):
             self._transport.close()
 
     def terminate(self, fate: ExitReason) -> None:
-        """End the engine, which is of no use any more; that is to be its fate."""
+        """End the engine for the reason `fate`."""
         if self.termination is None and not self.lost.is_set():
             self.termination = fate
             self.kill()
@@ -178,7 +173,7 @@ class EngineClient(asyncio.Protocol):
             self._send(Ping(nonce))
 
     async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
-        """The events of the request that `make` builds from its id, until every answer ended.
+        """Yield the events of the request that `make` builds from its id, until every answer ended.
 
         Closing the generator cancels the request. Raises RequestError, Unavailable, EngineError or
         EngineLost.
@@ -193,10 +188,7 @@ class EngineClient(asyncio.Protocol):
                 yield event
 
     async def perform(self, make: MakeTask) -> AsyncGenerator[TaskEvent, None]:
-        """Started, and then the answer of the request that `make` builds from its id.
-
-        Closing the generator cancels the request. Raises as `generate` does.
-        """
+        """Yield Started, and then the answer of the request that `make` builds; see `generate`."""
         with self._events(make(next(self._ids))) as events:
             while not events.ended:
                 event = await events.next()
@@ -239,10 +231,7 @@ class EngineClient(asyncio.Protocol):
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
     ) -> TokensCounted:
-        """How many tokens `prompt` has for `model`, which need not be loaded; see CountTokens.
-
-        Raises RequestError where that cannot be told.
-        """
+        """Return how many tokens `prompt` has for `model`, loaded or not; RequestError if unknown."""
         nonce = next(self._ids)
         message = CountTokens(nonce, model, backend, path, prompt, special)
         reply = await self._ask(message, ("count", nonce))

@@ -1,7 +1,4 @@
-"""Length-prefixed frames on a stream socket.
-
-A frame is a 4-byte big-endian length and that many bytes of msgpack.
-"""
+"""Length-prefixed frames on a stream socket: 4 bytes, big-endian, and so many of msgpack."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ class Frames:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Add `data` and yield every body that is now complete.
 
-        Raises ProtocolError on a length over MAX_FRAME; the stream is of no use then.
+        Raises ProtocolError on a length over MAX_FRAME, after which the stream is of no use.
         """
         self._buffer += data
         start = 0

@@ -25,8 +25,8 @@ SLOW_BYTES_S = 1e6  # and a second more for so many bytes: disks may be that slo
 class LoadRequest:
     """A model to be loaded, and the bytes of memory that it will take.
 
-    `mapped_bytes` of them are pages of its file, which the kernel counts as available even while
-    they are in use. `gpu_bytes` are those of a GPU.
+    `mapped_bytes` are pages of its file, which the kernel counts as available; `gpu_bytes` are
+    those of a GPU.
     """
 
     model: str
@@ -55,8 +55,8 @@ class Resident:
 class ModelPool:
     """Loads models on demand, one at a time, and unloads the least recently used.
 
-    A model is loaded only if `available` bytes less `reserve` hold it; others that nobody is using
-    make room. A load that fails is not tried again for a while, but one in another way is.
+    A model is loaded if `available` bytes less `reserve` hold it; unused models make room. A failed
+    load is not repeated for a while, but one in another way is.
     """
 
     def __init__(
@@ -68,8 +68,9 @@ class ModelPool:
         clock: Callable[[], float],
         limit: Callable[[], str] = lambda: "",
     ) -> None:
-        """`connect` gives the live engine; `available` the free bytes; `clock` seconds. `limit`
-        tells people what bounds those bytes, empty where that is the board's memory.
+        """`connect` gives the live engine, `available` the free bytes, `clock` seconds.
+
+        `limit` says what bounds those bytes; empty: the board's memory.
         """
         self._connect = connect
         self._available = available
@@ -101,8 +102,8 @@ class ModelPool:
     async def use(self, model: str, prepare: Prepare) -> AsyncGenerator[Resident, None]:
         """Have `model` loaded while the block runs; raises Unavailable when that cannot be.
 
-        `prepare` is called only if it has to be loaded, and may raise ModelFileError. When that
-        load fails it is called again, for another way to load the model.
+        `prepare` is called only if it has to be loaded, and again for another way when that fails.
+        It may raise ModelFileError.
         """
         async with self.use_all({model: prepare}) as residents:
             yield residents[model]
@@ -113,8 +114,8 @@ class ModelPool:
     ) -> AsyncGenerator[dict[str, Resident], None]:
         """Have all of `models` loaded at once while the block runs; see `use`.
 
-        They are loaded in one turn, so that nobody who has a part of his waits for the rest, in
-        the way of another who does the same.
+        They are loaded in one turn, so that two callers never wait for a part of each other's
+        models.
         """
         while (residents := self._all_alive(models)) is None:  # evicted before we run again
             await self._load_to_the_end(models)
@@ -137,9 +138,9 @@ class ModelPool:
             resident.users -= 1
 
     async def restore(self) -> None:
-        """Load the models of a lost engine again, the last used first.
+        """Load the models of a lost engine again, the last used first, as far as there is room.
 
-        Only what there is room for beside others, and as if nobody had used it since.
+        Their last use stays what it was.
         """
         lost = [r for r in self._residents.values() if r.client.lost.is_set()]
         for old in sorted(lost, key=lambda r: r.used_s, reverse=True):
@@ -194,9 +195,7 @@ class ModelPool:
         return alive if len(alive) == len(there) else None
 
     async def _load_to_the_end(self, models: Mapping[str, Prepare]) -> None:
-        """Load `models` even if the caller is cancelled: the engine cannot break off a load, and
-        what it has in memory must be known here.
-        """
+        """Load `models` even if the caller is cancelled: the engine cannot break off a load."""
         task = asyncio.ensure_future(self._load_in_turn(models))
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)

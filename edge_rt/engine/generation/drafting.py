@@ -131,9 +131,8 @@ def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]
 class Drafting:
     """The model of an answer reads drafts in one pass each, and keeps them as far as `rule` does.
 
-    Sources are asked in their order until one has a draft, for at most `most` tokens, from the
-    answer's token `first` on, and never for its very first. Drafted tokens that are kept count as
-    the work of `writer`.
+    Sources are asked in order until one has a draft, for at most `most` tokens, from the token
+    `first` on. Drafted tokens that are kept count as the work of `writer`.
     """
 
     def __init__(

@@ -27,9 +27,8 @@ from edge_rt.engine.scheduler.inputs import prompt_tokens
 class TextSequence(ModelSequence):
     """A sequence beside one of another vocabulary.
 
-    What that one said is cut into this model's tokens when the turn comes, and only that: what a
-    sequence holds is never cut anew. So turns change where both vocabularies have a border, which
-    is in front of white space and behind the end of a line, and never within a character.
+    What the other wrote is cut into this model's tokens when the turn comes, and never again. So
+    turns change only where both vocabularies have a border: before white space and after a line.
     """
 
     def __init__(self, home: Home, prompt: list[int], sampler: Sampler) -> None:

@@ -21,8 +21,8 @@ DecodingStrategy = Iterator[ModelSequence]
 class Generation:
     """Answer `index` of `request`, made on `sequences`, one for each of its models.
 
-    The first sequence is on the model that the request names. `at` is the sequence at turn; the
-    others read nothing. `replay` holds the tokens that an earlier engine sent until they are taken.
+    The first is on the model that the request names. `at` is the sequence at turn. `replay` holds
+    the tokens that an earlier engine sent until they are taken.
     """
 
     def __init__(
@@ -109,10 +109,7 @@ class Generation:
             self._resumed = self._told = len(self.provenance.tokens)
 
     def count_on(self, made: Made) -> None:
-        """Continue the counts that were sent with the tokens that it was resumed with.
-
-        For modes in which models read other tokens than those that the other one wrote.
-        """
+        """Continue the counts that were sent with the tokens of an earlier engine."""
         for sequence in self.sequences:
             sequence.catch_up()
         self.provenance.count_on(made)
@@ -133,7 +130,7 @@ class Generation:
         self._started = now
 
     def go_on(self, now: float) -> Delta | None:
-        """Go on once the sequence at turn has read all its tokens; return what the front is told.
+        """Go on once the sequence at turn has read its tokens; return what the front is told.
 
         Sets `reason` when the answer is complete.
         """
@@ -149,7 +146,7 @@ class Generation:
     ) -> bool:
         """Append the token that the sampler of `sequence` recorded; return whether to go on.
 
-        The token counts as written by `by`, or by that sequence.
+        It counts as written by `by`, or by that sequence.
         """
         piece = sequence.backend.piece(choice.token)
         for other in self.sequences:
@@ -169,7 +166,8 @@ class Generation:
         return self.open
 
     def see(self, sequence: ModelSequence, look: Look) -> float | None:
-        """Apply `look` to the last logits of the sequence; in a replay, return the number of then.
+        """Return what `look` makes of the last logits of the sequence; in a replay, the number of
+        then.
 
         None: the front was not told that number.
         """

@@ -49,11 +49,9 @@ class Home(Protocol):
 class ModelSequence:
     """One answer on one model: the text as tokens, and a KV sequence that holds a part of them.
 
-    The anchor is the number of tokens of `text`, and then of `draft` (guesses of how the text goes
-    on), that the KV sequence holds. Tokens behind the anchor are unread; while another sequence has
-    its turn, this one falls behind, and it reads them all when its turn comes. `decoding` tells
-    whether it has read the prompt, `spent_s` the seconds of its share of passes since its turn
-    began, and `read` the tokens of those passes.
+    The anchor is the number of tokens of `text`, and then of `draft`, that the KV sequence holds;
+    tokens behind it are unread. A sequence falls behind while another has its turn. `spent_s` are
+    the seconds of its share of passes since its turn began, `read` the tokens of those passes.
     """
 
     def __init__(self, home: Home, prompt: list[int], sampler: Sampler) -> None:
@@ -160,7 +158,7 @@ class ModelSequence:
     def fit(self, room: int, outputs: int) -> int:
         """Return how many unread tokens to read in a pass with so many rows and outputs left.
 
-        Logits that are wanted together come of one pass. A draft that asks for too many is cut.
+        Logits that are wanted together come of one pass; a draft that wants too many is cut.
         """
         if self._shared is not None:
             room = min(room, self._shared - len(self.held.tokens))

@@ -34,9 +34,8 @@ _TEXT = "the cat sat on the mat, and the dog lay by the door. "
 class Exactness:
     """Knows how many tokens one model reads in a pass without that changing what it writes.
 
-    Libraries have other kernels for several rows than for one, and not all round alike. That
-    depends on the weights' format and on the CPU, so it is tried when first asked for, which
-    takes as long as a few tokens.
+    Libraries have other kernels for several rows than for one, and not all round alike. It depends
+    on weights and CPU, so it is measured when first needed, in the time of a few tokens.
     """
 
     def __init__(self, home: Home) -> None:

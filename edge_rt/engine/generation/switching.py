@@ -18,12 +18,11 @@ Drafted = Callable[[Source], DecodingStrategy]
 def handing_over(
     answer: Generation, threshold: float, first: int, drafted: Drafted
 ) -> DecodingStrategy:
-    """The small model drafts the `first` tokens, and its doubt of them decides who writes on. Ours.
+    """The small model drafts the `first` tokens; its doubt of them decides who writes on. Ours.
 
-    Up to the threshold the draft is the answer's beginning, and the small model goes on. Above it
-    the large one reads the draft and keeps what it would have written itself, so that the whole
-    answer is token for token that of the large model alone. Nothing is told before that is decided.
-    Where the small model's context is full, the large one goes on.
+    Up to the threshold the draft begins the answer, and the small model goes on. Above it the large
+    one reads the draft and keeps what it would have written, so that the whole answer is token for
+    token its own. Nothing is sent before. Where the small context is full, the large model goes on.
     """
     large, small = answer.sequences
     written = [sequence for sequence, _ in answer.provenance.written()]
@@ -44,9 +43,9 @@ def handing_over(
 
 
 class Begun:
-    """What another model would begin an answer with, as long as the answer runs like that.
+    """The beginning that another model drafted, as long as the answer runs like that.
 
-    What it comes to have been made for nothing is counted as rejected.
+    The rest of it is counted as rejected.
     """
 
     def __init__(self, answer: Generation, draft: list[int]) -> None:
@@ -114,12 +113,9 @@ def single(answer: Generation) -> DecodingStrategy:
 def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
     """The model and its partner write by turns, as `gate` says.
 
-    What the model at turn makes of the next token is judged before it is drawn. Where the turn
-    may not change yet, it writes on until that may be; see ModelSequence.may_leave. Where the
-    partner's context is full, the model goes on alone.
-
-    A replay is gone through as it was made, by the numbers that were seen then; no token is read
-    again.
+    The next token is judged before it is drawn. Where the turn may not change yet, the writer goes
+    on until it may; where the partner's context is full, the model goes on alone. A replay takes
+    the numbers that were seen then, and reads no token again.
     """
     large, small = answer.sequences
     writer = gate.opens

@@ -13,9 +13,8 @@ from edge_rt.engine.generation.model_sequence import ModelSequence
 class Replay:
     """Tokens that earlier engines sent of an answer, and the numbers that were seen before them.
 
-    A gate or a rule of acceptance judges by one number each time, see Gate.looks and
-    Relaxed.keeps. By the same numbers it comes to the same verdicts, and so to the same state, in
-    which it knows how many of them come before each token.
+    By the same numbers a gate or rule (Gate.looks, Relaxed.keeps) reaches the same verdicts and
+    state.
     """
 
     def __init__(self, tokens: Iterable[int] = (), seen: Iterable[float] = ()) -> None:
@@ -32,7 +31,7 @@ class Replay:
 class StopHoldback:
     """Keeps each token's log-probability until all of the token's text has been sent.
 
-    So a token that a stop string cuts off is never heard of, nor is one that it cuts in two.
+    So a token that a stop string cuts off, or in two, is never reported.
     """
 
     def __init__(self) -> None:
@@ -70,8 +69,8 @@ class StopHoldback:
 class TokenProvenance:
     """Tokens by sequence: the first is of the model that the request names, the second its partner.
 
-    `tokens` are the answer's as the front is told them, which may come back with a resumed answer:
-    those of the partner have the size of the first model's vocabulary added.
+    `tokens` are as the front receives them: those of the partner have the size of the first model's
+    vocabulary added.
     """
 
     def __init__(self, sequences: Sequence[ModelSequence]) -> None:

@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class Checkpointer:
-    """Keeps up with the answers of one model, so that they need not be read again after a kill.
+    """Saves the state of answers of one model, so that the next engine need not read them again.
 
-    Whichever has read most since it was kept is next, of those for which there is room, as long as
-    there is `Spare` time. Where anything of that fails they are read again.
+    The one that has read most since it was saved is next, if it fits and there is `Spare` time.
+    Where saving fails, answers are read again.
     """
 
     def __init__(

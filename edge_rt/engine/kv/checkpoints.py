@@ -18,7 +18,7 @@ BURST_S = 0.1
 
 
 class Spare:
-    """A `SHARE` of the time, of which BURST_S at most are saved up; all that at first.
+    """A `SHARE` of the time, of which BURST_S at most are saved up.
 
     Of the time in which only prompts are read it is READING_SHARE.
     """
@@ -53,9 +53,10 @@ _WINDOW = 4 << 20  # bytes that are mapped at once: a process may have a limit
 
 @dataclass(eq=False)
 class Checkpoint:
-    """A state of a sequence that held `tokens`; `key` tells all else that shapes it.
+    """A state of a sequence that held `tokens`, of `size` bytes; `key` tells all else that shapes
+    it.
 
-    It takes `size` bytes. An earlier engine left it where it is an `orphan`.
+    An earlier engine left an `orphan`.
     """
 
     place: int
@@ -68,8 +69,8 @@ class Checkpoint:
 class Checkpoints:
     """States of sequences, which the next engine finds when this one is killed.
 
-    Each has a place of its own in memory that is there only where it was written, and given back
-    when it is dropped. What a kill cuts short is not found. Methods raise OSError.
+    Each has a place in memory that exists only where it was written. What a kill cuts short is not
+    found. Methods raise OSError.
     """
 
     def __init__(self, fd: int) -> None:
@@ -87,9 +88,8 @@ class Checkpoints:
 
     @staticmethod
     def shared(most_bytes: int) -> int:
-        """A descriptor of new memory, for this process and its children.
-
-        That is some pages, and no more than so many bytes are ever written there.
+        """Return a descriptor of new memory for this process and its children, of `most_bytes` at
+        most.
         """
         fd = os.memfd_create("edge_rt checkpoints")
         try:
@@ -121,9 +121,8 @@ class Checkpoints:
         return (one for one in self._held.values() if one.orphan and one.key == key)
 
     def fits(self, old: Checkpoint | None, tokens: int, state_bytes: int) -> bool:
-        """Whether a state of so many tokens and bytes can be put in place of `old`.
-
-        Orphans make room.
+        """Whether a state of so many tokens and bytes can be put in place of `old`; orphans make
+        room.
         """
         others = [one for one in self._held.values() if one is not old and not one.orphan]
         size = _size(tokens, state_bytes)

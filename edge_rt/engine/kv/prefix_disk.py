@@ -27,8 +27,8 @@ Told = Callable[[int, int], None]
 class PrefixDisk:
     """What is kept of all models, and what is being read and written of it.
 
-    Its methods are for the thread of the decode loop, which never waits for the disk; what came
-    of it is taken in by `settle`. A disk that is full or fails means prompts that are read anew.
+    Methods are for the decode loop's thread, which never waits for the disk; `settle` takes in the
+    results. If the disk is full or fails, prompts are read again.
     """
 
     def __init__(
@@ -141,10 +141,7 @@ class PrefixDisk:
     # --- deleting
 
     def forget(self, which: Which, then: Told) -> None:
-        """Forget `which` there are; `then` is told what was deleted, once it is.
-
-        That waits until it is known what there is.
-        """
+        """Forget `which`, once it is known what there is; `then` is told what was deleted."""
         if not self._scanned:
             self._to_forget.append(lambda: self.forget(which, then))
             return

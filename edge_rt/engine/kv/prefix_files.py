@@ -31,8 +31,8 @@ Tokens: TypeAlias = "array[int]"
 class PrefixHeader(msgspec.Struct, frozen=True, array_like=True):
     """Which beginning it is, and whose: made for `client` at `made` in Unix seconds.
 
-    `key` tells all that shapes the state beside the text: files, library, settings. A model read a
-    token in `token_s` seconds. What is `shared` are several texts that go on differently.
+    `key` tells all that shapes the state beside the text. A model read a token in `token_s`
+    seconds. Several texts that go on differently have a `shared` one.
     """
 
     key: bytes
@@ -70,10 +70,9 @@ class Stored:
 
 
 def write(path: Path, head: PrefixHeader, state: bytes | bytearray) -> int:
-    """Write a file that only this user can read, all of it or nothing; its bytes.
+    """Write a file that only this user can read, all of it or nothing; return its bytes.
 
-    It is not waited for until it is on the disk: what a power cut leaves of it is no whole file.
-    Raises OSError.
+    It is not synced: what a power cut leaves is no whole file. Raises OSError.
     """
     packed = _pack(head)
     front = _FRONT.pack(_MAGIC, len(packed), len(state), _check(state))
@@ -166,9 +165,9 @@ _SUFFIX = ".prefix"
 
 
 class PrefixFolder:
-    """Files by the names of their heads. What is no whole file is deleted when it is met.
+    """Files by the names of their heads. Incomplete files are deleted when they are met.
 
-    What cannot be deleted is not used: somebody may have wanted it to be forgotten.
+    What cannot be deleted is not used: a client may have wanted it to be forgotten.
     """
 
     def __init__(self, path: Path) -> None:
@@ -192,9 +191,7 @@ class PrefixFolder:
         return found
 
     def write(self, head: PrefixHeader, state: bytes | bytearray) -> int:
-        """Keep a state; the bytes of its file. Raises OSError, also where the disk is to be left
-        to others.
-        """
+        """Keep a state; return the bytes of its file. OSError, also where the disk is all but full."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if shutil.disk_usage(self.path).free < len(state) + SPARE_BYTES:
             raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))

@@ -17,8 +17,9 @@ _HOUR_S = 3600.0
 
 
 class PrefixShelf:
-    """At most `max_bytes`, of which those go first that were not used for longest, and at most
-    `hourly_bytes` written an hour. It says what is to be deleted and deletes nothing.
+    """At most `max_bytes`, the least recently used go first, and `hourly_bytes` written an hour.
+
+    It says what is to be deleted and deletes nothing.
     """
 
     def __init__(self, max_bytes: int, hourly_bytes: int, clock: Callable[[], float]) -> None:
@@ -196,10 +197,7 @@ class PrefixFetcher:
 
 
 def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
-    """Number of leading items that `a` and `b` share, by bisection over slice equality.
-
-    Tokens of two lists or letters of two texts.
-    """
+    """Return how many leading items `a` and `b` share, by bisection over slice equality."""
     low, high = 0, min(len(a), len(b))
     while low < high:
         middle = (low + high + 1) // 2

@@ -37,7 +37,7 @@ class PrefixTarget(NamedTuple):
 
 
 def state_key(spec: ModelSpec, version: str) -> bytes | None:
-    """Another one for whatever makes other keys and values of the same text.
+    """Return a key that differs for whatever makes other keys and values of the same text.
 
     `version` is that of the backend's library. None: it is not known what the model is.
     """
@@ -61,11 +61,11 @@ class _Seen(NamedTuple):
 
 
 class PrefixCache:
-    """Lends a model's sequences, with what is kept on the disk where that is the sooner way.
+    """Lends a model's sequences, with what is kept on the disk where that is faster than reading.
 
-    Written is what two prompts begin with before they part, such as a system prompt or a document,
-    once it is read for the second time; and a conversation that was gone on with, when its
-    sequence makes room or the model is unloaded. Both only where reading it anew takes longer.
+    Written are the common beginnings of prompts, such as a system prompt, once they are read for
+    the second time; and a conversation that went on, when its sequence makes room. Both only where
+    reading again takes longer.
     """
 
     def __init__(

@@ -32,9 +32,8 @@ def _worth(sequence: KvSequence) -> int:
 class SequencePool:
     """Lends the backend's sequences to answers and keeps released ones as a prefix cache.
 
-    A prompt whose beginning stands in some sequence, idle or busy, takes those tokens over
-    instead of having them read again. An idle sequence that holds little makes room, else the
-    least recently used one.
+    A prompt takes over tokens that stand in any sequence, idle or busy. An idle sequence that holds
+    little makes room, else the least recently used one.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -60,10 +59,10 @@ class SequencePool:
         return self._donor(prompt)[1]
 
     def take(self, prompt: Tokens[int], *, fresh: bool = False) -> KvSequence:
-        """A sequence for `prompt`, holding as much of its beginning as is known anywhere.
+        """Return a sequence for `prompt`, holding as much of its beginning as is known anywhere.
 
-        With `fresh` it holds nothing. At least the last token of the prompt is left to be read,
-        since its logits are wanted. Call only when `free`.
+        With `fresh` it holds nothing. The last token is always left to be read, for its logits.
+        Call only when `free`.
         """
         donor, length = (None, 0) if fresh else self._donor(prompt)
         target = self._target(donor, length)
@@ -133,8 +132,8 @@ class SequencePool:
     def _target(self, donor: KvSequence | None, length: int) -> KvSequence:
         """The sequence to use: the donor itself when nothing of it is lost, else what makes room.
 
-        Neighbours of busy sequences are preferred, since llama.cpp runs only neighbours in one
-        pass over the weights.
+        Neighbours of busy sequences are preferred: llama.cpp runs only neighbours in one pass over
+        the weights.
         """
         idle = self.idle()
         best = min(idle, key=lambda s: (_worth(s) > 1, not self._beside_busy(s), _worth(s), s.used))

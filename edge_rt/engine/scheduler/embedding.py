@@ -47,7 +47,7 @@ Row = tuple[EmbedJob, int]
 class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
     """Requests take turns at leading a pass: its longest input, then others of about that length.
 
-    A request is begun when all its inputs are tokens: one that cannot be done costs no pass.
+    A request begins when all its inputs are tokens: one that cannot be done costs no pass.
     """
 
     serves = Embed

@@ -103,7 +103,7 @@ CHARACTERS = 64  # a token, more than any text has: longer ones are cut or refus
 def fitting_tokens(
     given: str | list[int], backend: EmbeddingBackend, truncate: str | None, param: str
 ) -> list[int]:
-    """`given` as tokens that fit into the model's context, cut at the side `truncate` if need be.
+    """Return `given` as tokens that fit into the context, cut at the side `truncate` if need be.
 
     Control tokens around a text stay. RequestError, about `param`, for an input that is too long
     and not to be cut, empty, or no tokens of this model.

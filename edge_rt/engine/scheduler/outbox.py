@@ -44,9 +44,7 @@ PAUSE_S = 0.02  # between two messages: 50 a second look as smooth as any number
 class Outbox:
     """Sends what it is given at once, unless it sent something less than `pause_s` ago.
 
-    Each message wakes the front and a client, on a core that the model would use. A model that
-    makes hundreds of tokens a second would spend a good part of the board on that; one slower
-    than `pause_s` a pass never waits.
+    Each message wakes the front and a client, on a core that the model would use.
     """
 
     def __init__(self, emit: Callable[[StepOutput], None], pause_s: float = PAUSE_S) -> None:

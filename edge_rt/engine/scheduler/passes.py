@@ -21,8 +21,8 @@ class DutyCycle:
     """Spreads rests among passes, so that the engine computes for a duty's share of the time.
 
     After t seconds of computing t·(1/duty - 1) seconds of rest are due. Passes that read prompts
-    have a duty of their own, since they draw more power. A rest that was too short or too long is
-    made up for by the next one. It has no clock: the caller tells it the times.
+    have a duty of their own, since they draw more power. The next rest makes up for one that was
+    too short or too long. The caller tells it the times.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class DutyCycle:
     def pace(self, duty: float, prompt_duty: float | None = None) -> None:
         """Set the duties; None: prompts have no duty of their own. 0 stops until it is set again.
 
-        A rest under way becomes shorter when they rise. Lower ones count from the next pass on.
+        A rest under way gets shorter when they rise; lower ones count from the next pass on.
         """
         prompt_duty = duty if prompt_duty is None or not duty else prompt_duty
         self._duties = _share(duty), _share(prompt_duty)
@@ -111,7 +111,7 @@ class PrefillBudget(PassBudget):
     """How many prompt tokens a pass may carry.
 
     While answers stream, at most `chunk`; otherwise as many as fit into about half a second, so
-    that a cancelled request is gone and a new one is seen soon.
+    that cancelled and new requests are seen soon.
     """
 
     def __init__(self, chunk: int) -> None:
@@ -132,10 +132,9 @@ class PrefillBudget(PassBudget):
 
 
 class Slice(PassBudget):
-    """How many tokens a pass of an embedding model may carry: as many as fit into a time.
+    """How many tokens a pass of an embedding model may carry.
 
-    That is SLICE_S while others' answers stream or the limits bound passes, which they do in
-    tokens of language models, and else PASS_S.
+    As many as fit into SLICE_S while answers stream or the limits bound passes, else PASS_S.
     """
 
     def tokens(self, *, brief: bool) -> int:
@@ -150,9 +149,8 @@ Part = tuple[Generation, int]
 class Pass:
     """Fills the batch of a model with what `answers` have to read.
 
-    `rows` are, for each that takes part, its request, its tokens and whether it is past its
-    prompt. Those that will have read all they had to are `ready` to go on. `threads` is the most
-    that any of them asks for, None: as many as there are.
+    `rows` are, for each, its request, its tokens and whether it is past its prompt. Those that will
+    have read everything are `ready`. `threads` is the most that any asks for; None: all.
     """
 
     def __init__(self, backend: Backend, answers: Iterable[Generation], more: int) -> None:
@@ -206,9 +204,8 @@ def apart(answers: Iterable[Generation]) -> Iterator[Generation]:
 def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int) -> list[Part]:
     """Every answer past its prompt has a row; at most `more` rows are shared out beyond those.
 
-    They go to what else such answers have to read, and then to prompts, the oldest first, for
-    which half of them is kept: a stream may draft in every pass. A pass has `capacity` rows and
-    keeps the logits of `outputs`, of one a sequence at least.
+    They go to other unread tokens of such answers, and half of them to prompts, the oldest first. A
+    pass has `capacity` rows and keeps the logits of `outputs`, of one a sequence at least.
     """
     answers = sorted(answers, key=lambda answer: not answer.at.decoding)
     streams = sum(answer.at.decoding for answer in answers)

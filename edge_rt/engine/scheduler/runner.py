@@ -29,10 +29,7 @@ from edge_rt.engine.supervisor.heartbeat import Heartbeat
 
 @dataclass
 class EngineCounters:
-    """Counters that only grow, of all models and those that are gone; Pong tells them.
-
-    What is done just now is noted in `beat`.
-    """
+    """Counters of all models since the engine's start; Pong tells them, `beat` what is done now."""
 
     steps: int = 0  # iterations of the decode loop
     step_s: float = 0.0  # seconds in them
@@ -55,7 +52,7 @@ class EngineCounters:
     ) -> None:
         """Count one pass; a row is a request, its number of tokens, and whether it is decoding.
 
-        It used `spare` threads fewer than it might have, and a GPU for so much of the layers.
+        It used `spare` threads fewer than allowed, and a GPU for `gpu_share` of the layers.
         """
         rows = list(rows)
         read = sum(count for _, count, decoding in rows if not decoding)
@@ -107,9 +104,8 @@ class Runner(ABC, Generic[BackendT, ItemT]):
         tally: EngineCounters,
         clock: Callable[[], float],
     ) -> None:
-        """`budget` says what a pass may carry. `emit` receives the messages for the front,
-        `outbox` what may wait; models share it, since an answer may be made by two of them.
-        `tally` counts what is done. `clock` is in seconds.
+        """`budget` says what a pass may carry. `emit` receives the messages for the front, `outbox`
+        those that may wait, which models share. `tally` counts; `clock` is in seconds.
         """
         self.budget = budget
         self._backend = backend
@@ -158,7 +154,7 @@ class Runner(ABC, Generic[BackendT, ItemT]):
 
     @abstractmethod
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
-        """Tokens of a prompt, and how many of them would not have to be read.
+        """Return the tokens of a prompt, and how many need not be read.
 
         RequestError where it could not be answered anyway.
         """
@@ -186,9 +182,8 @@ class Runner(ABC, Generic[BackendT, ItemT]):
         self._tally.beat.pass_begins(begin_s, self.gpu_share)
 
     def _use(self, asked: int | None) -> int:
-        """Have the next pass use so many threads, as far as there may be; None: all of those.
-
-        Gives how many are left over.
+        """Have the next pass use `asked` threads as far as allowed, None: all; return how many are
+        left.
         """
         most = self._most_threads
         if most is None:

@@ -39,13 +39,10 @@ def _client(answer: Generation) -> str:
 class Scheduler(Runner[Backend, Generation]):
     """Runs any number of requests on one backend, all of them in each forward pass.
 
-    Every pass carries the next token of each running answer and, in the room that is left, pieces
-    of prompts, the oldest first, as many as PrefillBudget allows. It uses as many threads as the
-    most demanding answer that takes part asks for, within the limit.
-
-    An answer may have a sequence on another model, too. Then it is in the queues of both, and the
-    scheduler of the model that its request names starts it when both have a sequence for it. Each
-    runs it while the turn is that of its sequence.
+    A pass carries the next token of each running answer and pieces of prompts, the oldest first, as
+    PrefillBudget allows, with as many threads as its most demanding answer asks for. An answer with
+    a sequence on another model is in the queues of both; the model that its request names starts it
+    when both have a sequence for it, and each runs it while it has the turn.
     """
 
     serves = Generate
@@ -211,10 +208,11 @@ class Scheduler(Runner[Backend, Generation]):
                 left = self._by_turn(left)
 
     def _by_turn(self, waiting: Iterable[Generation]) -> list[Generation]:
-        """Those that may start, first the oldest of the client and request with the fewest running.
+        """Return those that may start, first the oldest of the client and request with the fewest
+        running.
 
-        So a client that asks for many answers does not have the others wait for all of them. A
-        request with more answers left than there are sequences leaves the last one to others.
+        A client that asks for many answers does not hold up the others. A request with more answers
+        left than there are sequences leaves the last one to others.
         """
         clients = Counter(map(_client, self._running))
         groups = Counter(map(_group, self._running))

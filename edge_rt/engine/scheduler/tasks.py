@@ -73,8 +73,7 @@ class Tasks(Runner[BackendT, J]):
     ) -> None:
         """Book a pass that has just ended, with so much of the model's layers on a GPU.
 
-        Its tokens are not counted with those of prompts: by their speed the governor judges how
-        many a language model may read at once.
+        Its tokens do not count as those of prompts, by whose speed the governor bounds passes.
         """
         self._tally.took(native_s, gpu_share)
         self._tally.read_s += native_s

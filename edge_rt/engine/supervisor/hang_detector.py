@@ -57,12 +57,11 @@ Expected = Callable[[EngineClient, Doing], float]
 
 
 class HangDetector:
-    """Looks at engines that owe something.
+    """Looks at engines that owe an answer.
 
-    Its decode loop notes whatever it begins, so one that notes nothing for long hangs. How long
-    that is follows from what the pass under way is expected to take; one that has no use of the
-    processor meanwhile, nor waits for a disk, has much less time. Only looks count, so that a
-    front that was held up itself, or stopped with the engine, blames nobody.
+    The decode loop notes whatever it begins, so one that notes nothing for long hangs. How long
+    follows from the expected time of the pass under way; an engine that neither computes nor waits
+    for a disk has less. Only looks count, so a front that was held up itself blames nobody.
     """
 
     def __init__(
@@ -120,9 +119,8 @@ class HangDetector:
 
 
 class _Quiet:
-    """The time in which an engine has begun with nothing new, in seconds.
-
-    In the last `still_s` of all `busy_s` it did nothing at all.
+    """The seconds in which an engine has begun with nothing new; idle in the last `still_s` of all
+    `busy_s`.
     """
 
     def __init__(self, doing: Doing) -> None:

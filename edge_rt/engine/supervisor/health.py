@@ -20,10 +20,8 @@ SLOW = 0.05  # duty of an engine that would take too long over a token
 class EngineHealth:
     """Makes one real token, or vector, on the model used last.
 
-    While answers are being made, their progress is the proof: a token more would have to queue
-    behind them. While no model is loaded, the decode loop must answer: a model is not loaded, nor
-    kept in memory, just to prove that it could be. While the governor all but stops the
-    engine, it is well as long as it answers.
+    While answers are made, their progress is the proof. While no model is loaded, or the governor
+    all but stops the engine, it is enough that the decode loop answers.
     """
 
     def __init__(

@@ -15,9 +15,9 @@ _HEAD = 9  # where the numbers of the requests begin
 
 
 class Doing(NamedTuple):
-    """`turn` is another one whenever the engine has begun with something.
+    """What the engine is at work on; `turn` changes whenever it begins with something.
 
-    It is at work for `requests`, as long as a model takes to read so many `tokens`.
+    It works for `requests`, as long as a model takes to read so many `tokens`.
     """
 
     turn: int
@@ -26,14 +26,13 @@ class Doing(NamedTuple):
 
 
 class Heartbeat:
-    """Two pages of memory: the engine notes what it begins, and the front reads it.
+    """Two pages of memory: the engine notes what it begins, and the front reads it, even after a
+    kill.
 
-    That costs neither side a message, and is true up to the very end of an engine that is killed.
-
-    Words 3 to 7 tell how long passes kept a GPU busy. A simulated board reads them, so they stay
+    Words 3 to 7 tell how long passes kept a GPU busy; a simulated board reads them, so they stay
     where they are: a count that is odd while the others change; microseconds in passes that are
-    over; of these, the GPU's; the reading of the monotonic clock, in microseconds, at which the
-    pass under way began, 0: there is none; and how many millionths of its layers lie on a GPU.
+    over; of these, the GPU's; the clock's reading in microseconds at which the pass under way
+    began, 0: none; and how many millionths of its layers lie on a GPU.
     """
 
     def __init__(self, fd: int = -1) -> None:
@@ -57,10 +56,7 @@ class Heartbeat:
 
     @property
     def trace(self) -> str:
-        """The stack of the thread that crashed; empty where none did, or nothing traced it.
-
-        A native thread has no Python frames.
-        """
+        """The stack of the thread that crashed; empty where none did, or nothing traced it."""
         return bytes(self._trace).partition(b"\0")[0].decode(errors="replace")
 
     def pass_begins(self, begin_s: float, gpu_share: float) -> None:
@@ -68,18 +64,15 @@ class Heartbeat:
         self._tell_pass({_BEGIN: 1e6 * begin_s, _SHARE: 1e6 * gpu_share})
 
     def pass_is_over(self, all_s: float, gpu_s: float, offloaded_s: float = 0.0) -> None:
-        """The pass is over.
-
-        The totals since the start are the seconds in all passes, the GPU's part of them, and the
-        seconds in passes of models with layers on a GPU.
+        """End the pass. The totals since the start: seconds of passes, the GPU's part, and those
+        with a GPU.
         """
         spent = {_ALL: 1e6 * all_s, _GPU: 1e6 * gpu_s, _OFFLOADED: 1e6 * offloaded_s}
         self._tell_pass(spent | {_BEGIN: 0.0})
 
     def offloaded_s(self, now_s: float) -> float | None:
-        """Seconds in passes of models with layers on a GPU, one under way included.
-
-        None while the engine changes them.
+        """Seconds in passes of models with layers on a GPU, one under way included; None while they
+        change.
         """
         words = self._words
         changes, begin_us = words[_CHANGES], words[_BEGIN]

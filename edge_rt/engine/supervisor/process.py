@@ -39,8 +39,8 @@ class Failures:
         self._waits: dict[Attempt, float] = {}  # of those that ended engines
 
     def note(self, attempt: Attempt, why: Exception, *, fatal: bool = False) -> None:
-        """It failed just now, with a MemoryError where the kernel had no memory for it; `fatal`:
-        and ended the engine.
+        """Record that it failed, with a MemoryError for want of memory; `fatal`: and ended the
+        engine.
         """
         self._known[attempt] = self._clock(), why
         if fatal:
@@ -76,10 +76,10 @@ def _refusal(model: str, why: Exception, left_s: float) -> Unavailable:
 
 @dataclass(frozen=True)
 class ExitReason:
-    """`why` is for people. It was at work for `requests`, by their ids.
+    """`why` is for people. The engine was at work for `requests`, by their ids.
 
-    Where it was ended from `outside`, whatever it did is not the reason. `in_pass`: it was also
-    loading a model, which is not the reason.
+    Ended from `outside`, whatever it did is not the reason. `in_pass`: it was also loading a model,
+    which is not the reason.
     """
 
     why: str
@@ -108,7 +108,7 @@ class CrashDiagnosis:
     def fate(self, code: int, doing: Doing) -> ExitReason:
         """Return why an engine ended that the front did not end.
 
-        The kernel kills without a word what has taken too much memory, but counts it.
+        The kernel kills without a word what takes too much memory, but counts it.
         """
         if -code == signal.SIGKILL and self._out_of_memory() > self._before:
             why = "memory was short and the kernel killed it"
@@ -118,8 +118,8 @@ class CrashDiagnosis:
         return ExitReason(why, doing.requests, outside)
 
     def _out_of_memory(self) -> int:
-        """How often the kernel has killed for memory, as far as it tells: of this service's
-        processes, or else of all.
+        """Return how often the kernel has killed for memory, of this service's processes or else of
+        all.
         """
         if (own := self._group.kills()) is not None:
             return own
@@ -191,9 +191,8 @@ SOONER, SOONEST = 500, 1000  # of the kernel's points: half of all memory more, 
 
 
 async def spawn(command: Sequence[str], *descriptors: int) -> Process:
-    """Start `command` with `descriptors` as its last arguments, -1 for one that there is not.
-
-    Raises OSError.
+    """Start `command` with `descriptors` as its last arguments, -1 for a missing one; raises
+    OSError.
     """
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -58,13 +58,11 @@ class Supervisor:
         pause: Pause = asyncio.sleep,
         checkpoints: CheckpointMemory | None = None,
     ) -> None:
-        """`command` gets the descriptors of its socket, its beat and `checkpoints` as its last
-        arguments.
+        """`command` gets the descriptors of socket, heartbeat and `checkpoints` as last arguments.
 
-        `greet` is called with each new connection before anybody else has it. `hang_detector`
-        notices an engine that hangs. `on_exit` is called with the reason of an engine's end before
-        anybody else knows it, which `diagnosis` finds out. `pause` lets seconds pass until the next
-        one's start.
+        `greet` is called with each new connection first, `on_exit` with the reason of an engine's
+        end, which `diagnosis` finds out, `hang_detector` notices engines that hang, and `pause`
+        lets seconds pass until the next start.
         """
         self.restarts = 0
         self.fate: ExitReason | None = None  # of the last engine that was lost

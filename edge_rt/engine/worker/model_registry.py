@@ -68,9 +68,7 @@ class ModelRegistry:
         versions: Mapping[str, str] = MappingProxyType({}),
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        """`emit`, `tally`, `clock`, `over` and `checkpoints` are for the schedulers; see there.
-        `versions` are those of the backends' libraries.
-        """
+        """`versions` are those of the backends' libraries; all else but `limits` is for schedulers."""
         self._checkpoints = checkpoints
         self._orphaned_s = math.inf  # when that is, as the clock reads
         self._versions = versions
@@ -138,7 +136,7 @@ class ModelRegistry:
     def keep(self, message: KeepPrefixes) -> tuple[int, int]:
         """Have models that are loaded from now on keep beginnings of prompts.
 
-        Gives the descriptors that become readable when there is something to `settle`.
+        Returns the descriptors that become readable when there is something to `settle`.
         """
         self._disk = PrefixDisk(message, self._clock)
         return self._disk.filenos()

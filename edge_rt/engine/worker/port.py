@@ -98,7 +98,7 @@ class Port:
         yield from self._arrived()
 
     def hear(self) -> list[ToEngine]:
-        """All that has arrived, ahead of `received`, which gives it nevertheless.
+        """Return all that has arrived; `received` yields it nevertheless.
 
         For another thread while that of `received` does nothing with the port.
         """
@@ -147,8 +147,8 @@ class Watch:
     def over(self, request: RunTensors, stop: Callable[[], None]) -> Generator[None]:
         """Call `stop`, in another thread, where the block is to end before it would.
 
-        What the block raises is then RequestError where it took longer than the request's
-        `limit_s`, and EngineError where nobody waits for it any more.
+        The block then raises RequestError where it took longer than the request's `limit_s`, and
+        EngineError where nobody waits for it any more.
         """
         looking = self._thread.submit(self._look, request, stop)
         failure: Exception | None = None

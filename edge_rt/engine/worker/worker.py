@@ -91,9 +91,10 @@ class Worker:
         beat: Heartbeat | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        """`backends` maps the name of each backend to its version; `threads` to start with.
-        `clock` is in seconds, and `poll` lets them pass. `park` puts native threads to sleep.
-        The front reads `beat`, if there is one, and `checkpoints` outlive this engine.
+        """`backends` maps each backend to its version; `threads` to start with.
+
+        `clock` is in seconds, `poll` lets them pass, `park` puts native threads to sleep. The front
+        reads `beat`; `checkpoints` outlive this engine.
         """
         self._clock = clock
         self._park = park
