@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_rt.core.logs import Trouble
+from edge_rt.core.reports.board import ModelTotal
 from edge_rt.database.file import LEAST_BYTES
 from edge_rt.database.storage import Storage
 from edge_rt.energy.ledger_records import (
     HOUR_S,
     KEPT,
     Day,
-    ModelDay,
     Pending,
     Quality,
     UsageRecord,
@@ -160,7 +160,7 @@ class Book:
                 if not written:
                     self._put_back(batch)
 
-    def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
+    def totals(self, days: int) -> tuple[list[Day], list[ModelTotal]]:
         """Return the sums of the newest `days` days on record, newest first, models by name.
 
         From memory alone while the file cannot be read.

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Literal
 
 import msgspec
+from msgspec.structs import astuple
 
 from edge_rt.core.reports.board import Booking, DayTotal, LedgerReport, ModelTotal
 
@@ -33,7 +34,7 @@ _FIGURES = [
     "temp_c",
     "saved_j",
 ]
-_RANK: dict[str, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
+_RANK: dict[Quality, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 
 
 class UsageRecord(msgspec.Struct, frozen=True):
@@ -97,50 +98,15 @@ class Day(msgspec.Struct, frozen=True):
 
     def plus(self, more: Day) -> Day:
         """This and more of the same day."""
-        return Day(
-            self.day,
-            max(self.quality, more.quality, key=_RANK.__getitem__),
-            self.energy_j + more.energy_j,
-            self.attributed_j + more.attributed_j,
-            self.covered_s + more.covered_s,
-            self.missing_s + more.missing_s,
-        )
+        quality: Quality = max(self.quality, more.quality, key=_RANK.__getitem__)
+        figures = zip(astuple(self)[2:], astuple(more)[2:], strict=True)
+        return Day(self.day, quality, *(one + other for one, other in figures))
 
 
-class ModelDay(msgspec.Struct, frozen=True):
-    """What one model's requests took on one UTC day, or some of them.
-
-    `energy_j` counts the known joules; `unresolved` requests are those whose joules are not known.
-    `hits` of the requests were answered from the cache, which saved `saved_j` as far as known.
-    """
-
-    day: str
-    model: str
-    requests: int
-    unresolved: int
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    busy_s: float
-    energy_j: float
-    hits: int = 0
-    saved_j: float = 0.0
-
-    def plus(self, more: ModelDay) -> ModelDay:
-        """This and more of the same model and day."""
-        return ModelDay(
-            self.day,
-            self.model,
-            self.requests + more.requests,
-            self.unresolved + more.unresolved,
-            self.prompt_tokens + more.prompt_tokens,
-            self.cached_tokens + more.cached_tokens,
-            self.completion_tokens + more.completion_tokens,
-            self.busy_s + more.busy_s,
-            self.energy_j + more.energy_j,
-            self.hits + more.hits,
-            self.saved_j + more.saved_j,
-        )
+def sum_of(total: ModelTotal, more: ModelTotal) -> ModelTotal:
+    """Return what requests of the same model and day took together."""
+    figures = zip(astuple(total)[2:], astuple(more)[2:], strict=True)
+    return ModelTotal(total.day, total.model, *(one + other for one, other in figures))
 
 
 def utc_day(unix_s: float) -> str:
@@ -148,10 +114,10 @@ def utc_day(unix_s: float) -> str:
     return date.fromordinal(_EPOCH_DAY + math.floor(unix_s / DAY_S)).isoformat()
 
 
-def of_model(entry: UsageRecord) -> ModelDay:
+def of_model(entry: UsageRecord) -> ModelTotal:
     """What one request adds to its model's day."""
     request = entry.status != "lost"
-    return ModelDay(
+    return ModelTotal(
         utc_day(entry.ended),
         entry.model,
         int(request),
@@ -176,7 +142,7 @@ class Pending:
         self.entries: deque[UsageRecord] = deque(maxlen=KEPT)
         self.days: dict[str, Day] = {}
         self.hours: dict[int, float] = {}  # the supply's joules
-        self.models: dict[tuple[str, str], ModelDay] = {}
+        self.models: dict[tuple[str, str], ModelTotal] = {}
 
     def book(self, entry: UsageRecord) -> None:
         """Take a request."""
@@ -199,14 +165,14 @@ class Pending:
         for number, energy_j in later.hours.items():
             self.hour(number, energy_j)
 
-    def totals(self, days: Iterable[Day], models: Iterable[ModelDay]) -> None:
+    def totals(self, days: Iterable[Day], models: Iterable[ModelTotal]) -> None:
         """Take sums made elsewhere."""
         for day in days:
             self.day(day)
         for model in models:
             self._model(model)
 
-    def newest(self, count: int) -> tuple[list[Day], list[ModelDay]]:
+    def newest(self, count: int) -> tuple[list[Day], list[ModelTotal]]:
         """The sums of the newest `count` days that anything is known of, newest first."""
         known = sorted({*self.days, *(day for day, _ in self.models)}, reverse=True)[:count]
         days = [self.days[day] for day in known if day in self.days]
@@ -221,10 +187,10 @@ class Pending:
         parts += [f"the sums of {_counted(days, 'day')}"] if days else []
         return " and ".join(parts)
 
-    def _model(self, more: ModelDay) -> None:
+    def _model(self, more: ModelTotal) -> None:
         key = (more.day, more.model)
         before = self.models.get(key)
-        self.models[key] = more if before is None else before.plus(more)
+        self.models[key] = more if before is None else sum_of(before, more)
 
 
 def _counted(count: int, thing: str) -> str:
@@ -232,12 +198,12 @@ def _counted(count: int, thing: str) -> str:
 
 
 def ledger_report(
-    stored: bool, days: Sequence[Day], models: Sequence[ModelDay], last: Sequence[UsageRecord]
+    stored: bool, days: Sequence[Day], models: Sequence[ModelTotal], last: Sequence[UsageRecord]
 ) -> LedgerReport:
     """Return the state for clients: fields of the same name have the same meaning."""
     return LedgerReport(
         stored=stored,
         days=msgspec.convert(days, list[DayTotal], from_attributes=True),
-        models=msgspec.convert(models, list[ModelTotal], from_attributes=True),
+        models=list(models),
         last=msgspec.convert(last, list[Booking], from_attributes=True),
     )

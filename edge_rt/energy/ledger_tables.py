@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import astuple
+
+from edge_rt.core.reports.board import ModelTotal
 from edge_rt.database.file import File
 from edge_rt.database.schema import Schema
-from edge_rt.energy.ledger_records import DAY_S, HOUR_S, Day, ModelDay, Pending, UsageRecord
+from edge_rt.energy.ledger_records import DAY_S, HOUR_S, Day, Pending, UsageRecord, sum_of
 
 _MADE = (  # columns of `answers` since version 2
     "mode TEXT",
@@ -75,7 +78,7 @@ class LedgerTables(File):
             return
         self.make_room(sum(map(_size, batch.entries)))
         with self.transaction():
-            self._insert("answers (" + _COLUMNS + ")", *map(_row, batch.entries))
+            self._insert("answers (" + _COLUMNS + ")", *map(astuple, batch.entries))
             self._insert("days", *(self._day(day) for day in batch.days.values()))
             self._insert("models", *(self._model(model) for model in batch.models.values()))
             sums = ((n, energy_j + self.hour_j(n)) for n, energy_j in batch.hours.items())
@@ -102,12 +105,12 @@ class LedgerTables(File):
         with self.transaction():
             self._db.execute("DELETE FROM hours WHERE ABS(hour - ?) > ?", (now // HOUR_S, HOURS))
 
-    def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
+    def totals(self, days: int) -> tuple[list[Day], list[ModelTotal]]:
         """All sums of the newest `days` days that are on record, in no order."""
         newest = "(SELECT day FROM days UNION SELECT day FROM models ORDER BY day DESC LIMIT ?)"
         found = self._db.execute(f"SELECT * FROM days WHERE day IN {newest}", (days,)).fetchall()
         models = self._db.execute(f"SELECT * FROM models WHERE day IN {newest}", (days,)).fetchall()
-        return [Day(*row) for row in found], [ModelDay(*row) for row in models]
+        return [Day(*row) for row in found], [ModelTotal(*row) for row in models]
 
     def hour_j(self, number: int) -> float:
         """The supply's joules of an hour, as far as they are on record."""
@@ -131,12 +134,12 @@ class LedgerTables(File):
 
     def _day(self, more: Day) -> tuple[object, ...]:
         row = self._db.execute("SELECT * FROM days WHERE day = ?", (more.day,)).fetchone()
-        return _row(more if row is None else Day(*row).plus(more))
+        return astuple(more if row is None else Day(*row).plus(more))
 
-    def _model(self, more: ModelDay) -> tuple[object, ...]:
+    def _model(self, more: ModelTotal) -> tuple[object, ...]:
         query = "SELECT * FROM models WHERE day = ? AND model = ?"
         row = self._db.execute(query, (more.day, more.model)).fetchone()
-        return _row(more if row is None else ModelDay(*row).plus(more))
+        return astuple(more if row is None else sum_of(ModelTotal(*row), more))
 
     def _drop(self, until: int) -> bool:
         """Delete a slice of the oldest requests up to `until`; False where there are none."""
@@ -158,7 +161,3 @@ def _size(entry: UsageRecord) -> int:
     """Return the size of a request in the file, in bytes."""
     texts = (entry.model, entry.mode, entry.partner, entry.answer_id)
     return 168 + sum(len(text or "") for text in texts)
-
-
-def _row(line: UsageRecord | Day | ModelDay) -> tuple[object, ...]:
-    return tuple(getattr(line, name) for name in line.__struct_fields__)

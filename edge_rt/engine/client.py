@@ -231,7 +231,7 @@ class EngineClient(asyncio.Protocol):
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
     ) -> TokensCounted:
-        """Return how many tokens `prompt` has for `model`, loaded or not; RequestError if unknown."""
+        """Return the tokens of `prompt` for `model`, loaded or not; RequestError if unknown."""
         nonce = next(self._ids)
         message = CountTokens(nonce, model, backend, path, prompt, special)
         reply = await self._ask(message, ("count", nonce))

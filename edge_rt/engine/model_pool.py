@@ -273,11 +273,14 @@ class ModelPool:
             await self._unload(idle[0])
 
     def _lacking(self, wanted: LoadRequest, short: int) -> str:
-        limit, need = self._limit(), f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory"
+        limit, need = (
+            self._limit(),
+            f"{wanted.model} needs {in_mb(wanted.need_bytes)} of memory",
+        )
         if limit:
-            return f"{need}: {_mb(short)} are missing {limit}. {LESS}"
-        kept = f"{_mb(self._reserve)} are kept for others"
-        return f"{need} and {kept}: {_mb(short)} are missing. {LESS}"
+            return f"{need}: {in_mb(short)} are missing {limit}. {LESS}"
+        kept = f"{in_mb(self._reserve)} are kept for others"
+        return f"{need} and {kept}: {in_mb(short)} are missing. {LESS}"
 
     def _short(self, wanted: LoadRequest) -> int:
         """Bytes that are missing for it."""
@@ -298,5 +301,6 @@ class ModelPool:
         log.info("unloaded %s", model)
 
 
-def _mb(size: int) -> str:
+def in_mb(size: float) -> str:
+    """A number of bytes for people."""
     return f"{size / 1e6:.0f} MB"

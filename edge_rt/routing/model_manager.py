@@ -10,11 +10,11 @@ from functools import partial
 
 from edge_rt.config.schema import Config, Engine
 from edge_rt.core.routing import LoadConfig
-from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
+from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.load_request import form_of, forms, resident_name, wanted
-from edge_rt.routing.placement import Demand, cpq, feasible
+from edge_rt.routing.placement import cpq, feasible
 
 
 class Room:
@@ -45,7 +45,7 @@ class Room:
         needs = [self._wanted(entry, form).need_bytes for form in forms(entry, self._config.engine)]
         if any(_fits(need, usable) for need in needs):
             return None
-        return f"needs {_mb(min(needs))} of memory, and {_mb(max(0, usable))} can be had"
+        return f"needs {in_mb(min(needs))} of memory, and {in_mb(max(0, usable))} can be had"
 
     def form(
         self, entry: ModelRecord, beside: ModelRecord | None = None, best: LoadConfig | None = None
@@ -98,11 +98,7 @@ def _fits_both(way: LoadRequest, usable: float, gpu: float) -> bool:
 
 
 def _fits(need: float, usable: float) -> bool:
-    return not need or feasible(cpq(Demand(need, 0.0), usable))
-
-
-def _mb(size: float) -> str:
-    return f"{size / 1e6:.0f} MB"
+    return not need or feasible(cpq(need, usable))
 
 
 class ModelManager:

@@ -9,32 +9,15 @@ from typing import NamedTuple
 
 EASY = 0.8  # below it memory costs nothing extra
 FULL = 0.95  # from there on a plan cannot be had
-KAPPA = 1.0
 
 
-@dataclass(frozen=True)
-class Demand:
-    """Bytes that must be in memory at once, all models together where they share one memory."""
+def cpq(needed_bytes: float, usable_bytes: float) -> float:
+    """Return the memory pressure: 1 is full; infinite where nothing is usable.
 
-    weights_bytes: float
-    kv_bytes: float
-    activation_bytes: float = 0.0
-    workspace_bytes: float = 0.0
-
-    @property
-    def bytes(self) -> float:
-        """The sum."""
-        return self.weights_bytes + self.kv_bytes + self.activation_bytes + self.workspace_bytes
-
-
-def cpq(demand: Demand, usable_bytes: float, fragmentation: float = 0.0) -> float:
-    """Memory pressure: 1 is full; infinite where nothing is usable.
-
-    `usable_bytes` is the memory less what is kept for others; `fragmentation` the share of it
-    that is lost between allocations. Our formula, after CPQ of QEIL v2: D / (U·(1 - φ)).
+    Our formula, after CPQ of QEIL v2 (arXiv 2602.06057): what must be in memory at once, over the
+    memory less what is kept for others.
     """
-    room = usable_bytes * (1.0 - fragmentation)
-    return demand.bytes / room if room > 0 else math.inf
+    return needed_bytes / usable_bytes if usable_bytes > 0 else math.inf
 
 
 def feasible(pressure: float) -> bool:
@@ -42,14 +25,14 @@ def feasible(pressure: float) -> bool:
     return pressure < FULL
 
 
-def penalty(pressure: float, kappa: float = KAPPA) -> float:
-    """The factor on energy, 1 or more; infinite where the plan cannot be had.
+def penalty(pressure: float) -> float:
+    """Return the factor on energy, 1 or more; infinite where the plan cannot be had.
 
-    Our formula, after QEIL v2: 1 + κ·max(0, CPQ - 0.8) / (1 - CPQ).
+    Our formula, after QEIL v2: 1 + max(0, CPQ - 0.8) / (1 - CPQ).
     """
     if not feasible(pressure):
         return math.inf
-    return 1.0 + kappa * max(0.0, pressure - EASY) / (1.0 - pressure)
+    return 1.0 + max(0.0, pressure - EASY) / (1.0 - pressure)
 
 
 State = tuple[int, ...]
@@ -155,7 +138,7 @@ class PlacementProblem:
     def pressure(self, taken: Sequence[float]) -> float:
         """CPQ of the fullest memory."""
         pairs = zip(taken, self.usable_bytes, strict=True)
-        return max((_share(size, usable) for size, usable in pairs), default=0.0)
+        return max((cpq(size, usable) for size, usable in pairs if size > 0.0), default=0.0)
 
     def placement(self, state: State) -> Placement | None:
         """What a state costs; None where it does not fit into memory."""
@@ -206,9 +189,3 @@ def _weighed(costs: Iterable[PlacementCost], shares: Iterable[float]) -> tuple[P
         NEVER if cost == NEVER else PlacementCost(cost.energy_j * share, cost.seconds * share)
         for cost, share in pairs
     )
-
-
-def _share(size: float, usable: float) -> float:
-    if size <= 0.0:
-        return 0.0
-    return size / usable if usable > 0.0 else math.inf

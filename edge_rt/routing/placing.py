@@ -149,7 +149,6 @@ def judge(
     per_second: float,
     prefer: Prefer = "energy",
     heavy: bool = True,
-    horizon_s: float = HORIZON_S,
 ) -> Change:
     """Whether what `after` saves over the horizon repays what has to be loaded for it.
 
@@ -167,9 +166,8 @@ def judge(
     if present is None:
         return Change(True, "what is loaded does not fit into memory any more")
     axis = _axis(prefer)
-    unit = "Js"[axis]
-    gain = (present.cost[axis] - after.cost[axis]) * per_second * horizon_s
-    told = f"it saves {gain:.3g} {unit} in {horizon_s:.0f} s, and loading takes"
+    unit, gain = "Js"[axis], _gain(present, after, per_second, axis)
+    told = f"it saves {gain:.3g} {unit} in {HORIZON_S:.0f} s, and loading takes"
     return Change(gain > load[axis], f"{told} {load[axis]:.3g} {unit}")
 
 
@@ -179,7 +177,6 @@ def sparing(
     after: Placement,
     per_second: float,
     prefer: Prefer = "energy",
-    horizon_s: float = HORIZON_S,
 ) -> Placement:
     """`after`, but what is loaded both before and after stays where it is if only its move does not
     repay its load; see `judge`.
@@ -190,10 +187,14 @@ def sparing(
         kept = problem.placement(state) if old and new and old != new else None
         if kept is None:
             continue
-        gain = (kept.cost[axis] - after.cost[axis]) * per_second * horizon_s
-        if gain <= problem.load(state, after.state)[axis]:
+        if _gain(kept, after, per_second, axis) <= problem.load(state, after.state)[axis]:
             after = kept
     return after
+
+
+def _gain(present: Placement, after: Placement, per_second: float, axis: int) -> float:
+    """Return what `after` saves over the horizon."""
+    return (present.cost[axis] - after.cost[axis]) * per_second * HORIZON_S
 
 
 def _axis(prefer: Prefer) -> int:
@@ -216,14 +217,12 @@ def _mix(then: Mapping[Hashable, float], now: Mapping[Hashable, float]) -> str |
     return f"{moved:.0%} of requests are of other kinds now" if moved >= MIX_MOVED else None
 
 
-def pick(found: Sequence[Placement], prefer: Prefer, latency_s: float | None = None) -> Placement:
-    """The best of a front that is not empty: the fewest joules, or the fewest seconds if preferred.
+def pick(found: Sequence[Placement], prefer: Prefer) -> Placement:
+    """Return the best of a front: the fewest joules, or the fewest seconds if preferred.
 
-    Of those alone whose mean seconds are at most `latency_s`, if there are any. Ties go to the
-    other of the two, and then to what leaves less of the board idle.
+    Ties go to the other of the two, and then to what leaves less of the board idle.
     """
-    kept = [p for p in found if latency_s is None or p.cost.seconds <= latency_s]
-    rest = kept or [min(found, key=lambda p: p.cost.seconds)]
+    rest = found
     for axis in (1, 0) if prefer == "latency" else (0, 1):
         least = min(p.cost[axis] for p in rest)
         rest = [p for p in rest if p.cost[axis] <= least * (1.0 + TIE)]

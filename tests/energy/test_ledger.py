@@ -15,8 +15,9 @@ from disk_help import failing_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_rt.core.reports.board import ModelTotal
 from edge_rt.energy.ledger import IDLE_S
-from edge_rt.energy.ledger_records import HOUR_S, Day, ModelDay, UsageRecord
+from edge_rt.energy.ledger_records import HOUR_S, Day, UsageRecord
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -32,7 +33,7 @@ def test_what_is_booked_counts_before_it_is_written(path: Path | None) -> None:
     days, models = book.totals(7)
     assert days == [Day(TODAY, "measured", 10.0, 0.25, 2.0, 1.0)]
     assert days[0].unattributed_j == 9.75
-    assert models == [ModelDay(TODAY, "m", 2, 1, 3, 1, 6, 1.5, 0.25)]
+    assert models == [ModelTotal(TODAY, "m", 2, 1, 3, 1, 6, 1.5, 0.25)]
     assert book.recent(5) == [entry(2, joules=False), entry(1)]
 
 
@@ -45,7 +46,7 @@ def test_flushed_and_new_add_up(tmp_path: Path) -> None:
             book.flush(everything=True)
     days, models = book.totals(1)
     assert days == [Day(TODAY, "measured", 4.0, 2.0, 4.0, 0.0)]
-    assert models == [ModelDay(TODAY, "m", 4, 0, 10, 4, 20, 5.0, 2.5)]
+    assert models == [ModelTotal(TODAY, "m", 4, 0, 10, 4, 20, 5.0, 2.5)]
     assert book.recent(3) == [entry(4), entry(3), entry(2)]
 
 
@@ -176,14 +177,14 @@ def test_booking_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     assert len(book.recent(2)) == 1
 
 
-def sums(booked: list[UsageRecord]) -> dict[tuple[str, str], ModelDay]:
+def sums(booked: list[UsageRecord]) -> dict[tuple[str, str], ModelTotal]:
     """What the totals must be, added up another way than the ledger does."""
     groups: dict[tuple[str, str], list[UsageRecord]] = {}
     for line in booked:
         day = time.strftime("%Y-%m-%d", time.gmtime(line.ended))
         groups.setdefault((day, line.model), []).append(line)
     return {
-        (day, model): ModelDay(
+        (day, model): ModelTotal(
             day,
             model,
             len(lines),

@@ -91,11 +91,6 @@ def test_the_fewest_joules_or_seconds_are_taken_as_preferred() -> None:
     assert pick(FRONT, "latency") == FAST
 
 
-def test_mean_seconds_may_be_bounded() -> None:
-    assert pick(FRONT, "energy", latency_s=5.0) == BETWEEN
-    assert pick(FRONT, "energy", latency_s=1.0) == FAST  # none is as fast: the nearest
-
-
 def test_ties_go_to_the_other_figure_and_then_to_less_that_is_idle() -> None:
     assert pick([placed(5.0, 9.0), placed(5.05, 3.0)], "energy").cost.seconds == 3.0
     assert pick([placed(5.0, 9.0, 0.5), placed(5.05, 8.9, 0.0)], "energy").idle == 0.0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.routing.placement import ModelPlace, PlacementCost, PlacementProblem, RequestKind
-from edge_rt.routing.placing import Circumstances, Occasion, judge, sparing
+from edge_rt.routing.placing import HORIZON_S, Circumstances, Occasion, judge, sparing
 
 GB = 1e9
 THEN = Circumstances(0.9, "ok", (4 * GB,), {"chat": 0.7, "code": 0.3})
@@ -100,43 +100,41 @@ PROBLEM = PlacementProblem([[OLD], [NEW]], [1000.0], [RequestKind(1.0, Placement
 Judged = Callable[..., bool]
 
 
-def made(
-    before: tuple[int, ...], after: tuple[int, ...], per_second: float, **other: object
-) -> bool:
+def made(before: tuple[int, ...], after: tuple[int, ...], requests: float, **other: object) -> bool:
+    """Whether a change is made with so many requests in the horizon."""
     placement = PROBLEM.placement(after)
     assert placement is not None
     return judge(
         PROBLEM,
         before,
         placement,
-        per_second,
-        horizon_s=100.0,
+        requests / HORIZON_S,
         **other,  # pyright: ignore
     ).made
 
 
 def test_a_change_is_made_when_it_repays_the_load_within_the_horizon() -> None:
-    assert not made((1, 0), (0, 1), per_second=0.14)  # 14 requests save 28 J, a load takes 30
-    assert made((1, 0), (0, 1), per_second=0.16)
+    assert not made((1, 0), (0, 1), requests=14)  # 14 requests save 28 J, a load takes 30
+    assert made((1, 0), (0, 1), requests=16)
 
 
-@given(st.floats(0, 1), st.floats(0, 1))
+@given(st.floats(0, 100), st.floats(0, 100))
 def test_more_requests_never_undo_a_change(one: float, two: float) -> None:
     few, many = sorted((one, two))
     assert made((1, 0), (0, 1), few) <= made((1, 0), (0, 1), many)
 
 
 def test_seconds_pay_where_latency_is_preferred() -> None:
-    assert made((1, 0), (0, 1), per_second=0.16, prefer="latency")
-    assert not made((1, 0), (0, 1), per_second=0.14, prefer="latency")
+    assert made((1, 0), (0, 1), requests=16, prefer="latency")
+    assert not made((1, 0), (0, 1), requests=14, prefer="latency")
 
 
 def test_nothing_is_loaded_while_the_governor_forbids_it() -> None:
-    assert not made((1, 0), (0, 1), per_second=9.0, heavy=False)
+    assert not made((1, 0), (0, 1), requests=900, heavy=False)
 
 
 def test_what_is_best_already_stays() -> None:
-    assert not made((0, 1), (0, 1), per_second=9.0)
+    assert not made((0, 1), (0, 1), requests=900)
 
 
 def test_what_does_not_fit_any_more_changes_whatever_it_takes() -> None:
@@ -150,20 +148,20 @@ FORMS = PlacementProblem([[place(10.0, 30.0), NEW], [OLD]], [1000.0], PROBLEM.mi
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "per_second", "expected"),
+    ("before", "after", "requests", "expected"),
     [
-        ((1, 0), (2, 0), 0.14, (1, 0)),
-        ((1, 0), (2, 0), 0.16, (2, 0)),
-        ((1, 0), (2, 1), 0.14, (1, 1)),
-        ((0, 1), (2, 0), 0.14, (2, 0)),  # that is for `judge`
+        ((1, 0), (2, 0), 14, (1, 0)),
+        ((1, 0), (2, 0), 16, (2, 0)),
+        ((1, 0), (2, 1), 14, (1, 1)),
+        ((0, 1), (2, 0), 14, (2, 0)),  # that is for `judge`
     ],
 )
 def test_another_place_has_to_repay_by_itself(
-    before: tuple[int, ...], after: tuple[int, ...], per_second: float, expected: tuple[int, ...]
+    before: tuple[int, ...], after: tuple[int, ...], requests: float, expected: tuple[int, ...]
 ) -> None:
     found = FORMS.placement(after)
     assert found is not None
-    assert sparing(FORMS, before, found, per_second, horizon_s=100.0).state == expected
+    assert sparing(FORMS, before, found, requests / HORIZON_S).state == expected
 
 
 def test_another_place_that_makes_room_is_taken() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,8 @@ from msgspec import Meta
 from edge_rt.core.files import plain_name, replace_file
 from edge_rt.energy.prediction.equation import EnergyEquation, Watts
 from edge_rt.energy.prediction.runtime import FitErrors, Runtime
+from edge_rt.models.naming import Sha256
+from edge_rt.models.store.disk import read_regular
 
 VERSION = 2
 _MOST_BYTES = 1 << 20  # of a file: real ones have a few thousand
@@ -22,7 +23,6 @@ Count = Annotated[int, Meta(ge=1)]
 Amount = Annotated[float, Meta(gt=0)]
 Least = Annotated[float, Meta(ge=0)]
 Text = Annotated[str, Meta(min_length=1)]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,17 +134,13 @@ def save_calibration(folder: Path, calibration: ModelCalibration) -> Path:
 def load_calibration(path: Path) -> ModelCalibration | Unusable:
     """Read one calibration; return the reason where `path` holds none, and never raise."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        return Unusable(path, f"cannot be read: {error.strerror or error}")
-    if len(content) > _MOST_BYTES:
-        return Unusable(path, f"more than {_MOST_BYTES} bytes: delete it and run edge-rt calibrate")
-    try:
+        content = read_regular(path, _MOST_BYTES)
         version = msgspec.json.decode(content, type=_Version).version
         if version == VERSION:
             return msgspec.json.decode(content, type=ModelCalibration)
         return Unusable(path, f"version {version}, not {VERSION}: run edge-rt calibrate again")
+    except OSError as error:
+        return Unusable(path, f"cannot be read: {error.strerror or error}")
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         return Unusable(path, f"holds no calibration ({error}): run edge-rt calibrate again")
 
@@ -157,17 +153,6 @@ def load_calibrations(folder: Path) -> tuple[list[ModelCalibration], list[Unusab
         paths = []
     except OSError as error:
         return [], [Unusable(folder, f"cannot be read: {error.strerror or error}")]
-    return _sorted_out(load_calibration(path) for path in paths)
-
-
-def _sorted_out(
-    found: Iterable[ModelCalibration | Unusable],
-) -> tuple[list[ModelCalibration], list[Unusable]]:
-    usable: list[ModelCalibration] = []
-    unusable: list[Unusable] = []
-    for item in found:
-        if isinstance(item, ModelCalibration):
-            usable.append(item)
-        else:
-            unusable.append(item)
-    return usable, unusable
+    found = [load_calibration(path) for path in paths]
+    usable = [one for one in found if isinstance(one, ModelCalibration)]
+    return usable, [one for one in found if isinstance(one, Unusable)]

@@ -191,7 +191,7 @@ class PrefixFolder:
         return found
 
     def write(self, head: PrefixHeader, state: bytes | bytearray) -> int:
-        """Keep a state; return the bytes of its file. OSError, also where the disk is all but full."""
+        """Keep a state, return the bytes of its file; OSError, also if the disk is almost full."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if shutil.disk_usage(self.path).free < len(state) + SPARE_BYTES:
             raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))

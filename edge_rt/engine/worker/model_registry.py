@@ -68,7 +68,7 @@ class ModelRegistry:
         versions: Mapping[str, str] = MappingProxyType({}),
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        """`versions` are those of the backends' libraries; all else but `limits` is for schedulers."""
+        """`versions` are those of the backends' libraries; schedulers take the others."""
         self._checkpoints = checkpoints
         self._orphaned_s = math.inf  # when that is, as the clock reads
         self._versions = versions

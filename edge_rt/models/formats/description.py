@@ -12,7 +12,7 @@ from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.formats.card import Card, EmbeddingCard, TensorsCard
 from edge_rt.models.formats.onnx_file import OnnxFile
 from edge_rt.models.formats.summary import MAX_CONTEXT, MAX_WIDTH, Pooling
-from edge_rt.models.store.disk import open_regular
+from edge_rt.models.store.disk import read_regular
 
 _MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
 
@@ -47,11 +47,7 @@ def longest_text(path: Path) -> int | None:
 
 def _read(path: Path) -> _Tokenizer:
     try:
-        with open_regular(path) as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise ModelFileError(f"{path}: more than {_MAX_BYTES} bytes, which none needs")
-        return msgspec.json.decode(content, type=_Tokenizer)
+        return msgspec.json.decode(read_regular(path, _MAX_BYTES), type=_Tokenizer)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors

@@ -13,7 +13,7 @@ import msgspec
 
 from edge_rt.core.errors import DamagedFile, ModelFileError, StoreError
 from edge_rt.core.files import READABLE, replace_file
-from edge_rt.models.store.disk import open_regular
+from edge_rt.models.store.disk import open_regular, read_regular
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
 
 SUMS = "SHA256SUMS"
@@ -29,11 +29,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     """
     path = folder / SUMS
     try:
-        with open_regular(path) as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise ModelFileError(f"{path}: more than {_MAX_BYTES} bytes")
-        lines = content.decode().splitlines()
+        lines = read_regular(path, _MAX_BYTES).decode().splitlines()
     except FileNotFoundError:
         advice = f"`edge-rt models export` writes it, and so does: sha256sum *.gguf > {SUMS}"
         raise ModelFileError(f"{path} is missing, the checksums of its files; {advice}") from None

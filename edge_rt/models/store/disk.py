@@ -66,6 +66,12 @@ def locked(path: Path, *, wait: bool = True) -> Generator[None]:
         os.close(lock)
 
 
+def delete(directory: Path) -> None:
+    """Delete a directory with all that it holds, if it exists."""
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
 def clear(lock: Path) -> None:
     """Delete the folder of a lock file that is held, which nobody holds from then on."""
     for path in lock.parent.iterdir():
@@ -119,14 +125,12 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(fd, "rb")
 
 
-def read_regular(path: Path) -> bytes:
-    """Return the content of a regular file; raises OSError as `open_regular` does, and for one
-    that is larger than any that people or edge_rt write.
-    """
+def read_regular(path: Path, most: int = _MOST) -> bytes:
+    """Return the content of a regular file; OSError as `open_regular`, and above `most` bytes."""
     with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > _MOST:
-            raise OSError(errno.EFBIG, f"more than {_MOST >> 20} MiB", str(path))
-        return file.read(_MOST)
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"more than {most >> 20} MiB", str(path))
+        return file.read(most)
 
 
 def require_space(directory: Path, size: int) -> None:

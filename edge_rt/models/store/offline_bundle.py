@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from edge_rt.models.formats.card import CARD
 from edge_rt.models.naming import ID_PATTERN, content_sha256
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import SUMS, Progress, behind, copy, read_sums, write_sums
-from edge_rt.models.store.disk import require_space, store_errors
+from edge_rt.models.store.disk import delete, require_space, store_errors
 from edge_rt.models.store.incoming import GRAPH, Offer, look
 from edge_rt.models.store.store import Store
 
@@ -49,17 +48,17 @@ def pack(entry: ModelRecord, folder: Path, progress: Progress | None = None) -> 
     draft, home = folder / _DRAFT, folder / entry.id
     with store_errors(f"cannot export {entry.id}"):
         _refuse_others(entry, home, packed(folder))
-        _delete(draft)
+        delete(draft)
         draft.mkdir()
         try:
             _copy(entry, draft, progress)
             kept = {name: s for name, s in packed(folder).items() if not _below(name, entry.id)}
             write_sums(folder, kept)  # nothing is promised while the files change
-            _delete(home)
+            delete(home)
             draft.replace(home)
             sync(folder)
         finally:
-            _delete(draft)
+            delete(draft)
         write_sums(folder, kept | {f"{entry.id}/{f.path.name}": f.sha256 for f in entry.files})
 
 
@@ -97,11 +96,6 @@ def _refuse_others(entry: ModelRecord, home: Path, sums: dict[str, str]) -> None
 
 def _below(name: str, id: str) -> bool:
     return name.startswith(f"{id}/")
-
-
-def _delete(directory: Path) -> None:
-    if directory.exists():
-        shutil.rmtree(directory)
 
 
 Sums = Mapping[Path, str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from edge_rt.models.naming import check_id, derive_id
 from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, entry_of
 from edge_rt.models.store.digest import Progress, Proof
-from edge_rt.models.store.disk import is_full, store_errors
+from edge_rt.models.store.disk import delete, is_full, store_errors
 from edge_rt.models.store.incoming import Incoming, Offer, describe, glance, look
 from edge_rt.models.store.manifest import Manifest, ManifestRecord
 
@@ -210,9 +209,9 @@ class Store:
             except StoreError as error:
                 if not is_full(error):
                     raise
-                _delete(directory)  # which makes the room that the manifest needs
+                delete(directory)  # which makes the room that the manifest needs
                 self._manifest.write(records)
-            _delete(directory)
+            delete(directory)
 
     def _recorded(
         self, incoming: Incoming, offer: Offer, id: str | None, source_sha256: str | None
@@ -253,11 +252,6 @@ class Store:
 
     def _entry(self, record: ManifestRecord) -> ModelRecord:
         return entry_of(record, self.root, self.catalogue)
-
-
-def _delete(directory: Path) -> None:
-    if directory.exists():
-        shutil.rmtree(directory)
 
 
 def _refuse_taken(id: str, records: Mapping[str, ManifestRecord]) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import SINGLE, LoadConfig, Prefer, Unpredicted
-from edge_rt.routing.placement import Demand
 from edge_rt.routing.quality.learner import Context
 
 
@@ -77,10 +76,9 @@ class Variant:
         """Return the name of the files behind its answers in that mode, as in Key."""
         return self.way(mode).file or self.file
 
-    def demand(self, kv_type: str, others_bytes: float = 0.0) -> Demand:
-        """The memory that is taken once it is loaded beside models with `others_bytes`."""
-        weights_bytes = self.weights_bytes + others_bytes
-        return Demand(weights_bytes, self.kv_bytes[kv_type], workspace_bytes=self.work_bytes)
+    def needed_bytes(self, kv_type: str) -> float:
+        """Return the memory that it takes once it is loaded."""
+        return self.weights_bytes + self.kv_bytes[kv_type] + self.work_bytes
 
 
 AUTO = "auto"

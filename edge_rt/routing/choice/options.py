@@ -160,7 +160,7 @@ def _pressure(variant: Variant, kv_type: str, way: DecodingWay, now: Now) -> flo
     """With the variant and its partner beside what is in use."""
     own = (variant.id, way.partner)
     others = sum(size for name, size in now.in_use.items() if name not in own)
-    return cpq(variant.demand(kv_type, others + way.bytes), now.usable_bytes)
+    return cpq(variant.needed_bytes(kv_type) + others + way.bytes, now.usable_bytes)
 
 
 def _is_loaded(variant: Variant, setting: RunConfig, now: Now) -> bool:
