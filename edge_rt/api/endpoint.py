@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.caching import Found, Place, not_cached
-from edge_rt.api.middleware.body import read_body, unless_gone
 from edge_rt.api.middleware.context import Context, Exchange, exchange_of
+from edge_rt.api.middleware.decode import read_body, unless_gone
 from edge_rt.api.nearby import Topic
 from edge_rt.api.openai.fields import GenerationFields, sampling
 from edge_rt.api.openai.unsupported import UnknownFields

@@ -5,7 +5,7 @@ What is missing has no series, for a 0 would be believed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar, get_args
 
 from prometheus_client import Metric
@@ -17,22 +17,24 @@ from edge_rt.core.reports.board import BoardReport, ChannelState, RailEnergy, Su
 from edge_rt.core.reports.governor import Admission, GovernorState, Guard
 from edge_rt.core.reports.router import StorageReport
 
+T = TypeVar("T")
+Series = Iterable[tuple[Sequence[str], float | None]]
+"""Values of the labels, and the figure; None: there is no such series."""
+
 
 def governor_families(state: GovernorState) -> list[Metric]:
     """The families of one state."""
-    gauges = [_figure(*figure) for figure in _figures(state)]
-    families = [
-        *gauges,
-        _states("guard_state", "1 for the state of the guard.", get_args(Guard), state.guard),
-        _states(
-            "admission_state",
-            "1 for what happens to new requests.",
-            get_args(Admission),
-            state.limits.admission,
-        ),
-        _held_back(state),
-    ]
-    return [family for family in families if family.samples]
+    guards = (([each], float(each == state.guard)) for each in get_args(Guard))
+    admission = state.limits.admission
+    admissions = (([each], float(each == admission)) for each in get_args(Admission))
+    held_back = (([by], seconds) for by, seconds in state.held_back_s.items())
+    text = "Seconds in which there was work and a limit held it back."
+    return _shown(
+        *(_gauge(name, text, _one(value)) for name, text, value in _figures(state)),
+        _gauge("guard_state", "1 for the state of the guard.", guards, "state"),
+        _gauge("admission_state", "1 for what happens to new requests.", admissions, "state"),
+        _counter("held_back_seconds", text, held_back, "by"),
+    )
 
 
 def _figures(state: GovernorState) -> Iterable[tuple[str, str, float | None]]:
@@ -56,58 +58,33 @@ def _figures(state: GovernorState) -> Iterable[tuple[str, str, float | None]]:
     yield "limit_prompt_tokens", "Most tokens of a prompt in one pass.", limits.prefill_chunk
 
 
-def _figure(name: str, text: str, value: float | None) -> Metric:
-    return GaugeMetricFamily(f"edge_rt_{name}", text, value=value)
-
-
-def _states(name: str, text: str, states: Iterable[str], now: str) -> Metric:
-    family = _gauge(name, text, ("state",))
-    for state in states:
-        family.add_metric([state], float(state == now))
-    return family
-
-
-def _held_back(state: GovernorState) -> Metric:
-    text = "Seconds in which there was work and a limit held it back."
-    family = _counter("held_back_seconds", text, ("by",))
-    for by, seconds in state.held_back_s.items():
-        family.add_metric([by], seconds)
-    return family
-
-
 def cache_families(caching: Caching) -> list[Metric]:
     """The families of the cache as it stands."""
-    text = "Requests answered with what was answered before."
-    hits = _counter("cache_hits", text, ("model",))
-    for model, count in caching.hits.items():
-        hits.add_metric([model], count)
-    text = "Joules that those answers took when they were made, where known."
-    saved = _counter("cache_saved_joules", text, ("model",))
-    for model, joules in caching.saved_j.items():
-        saved.add_metric([model], joules)
-    near = _counter("cache_semantic_hits", "Of the hits, those to questions that mean the same.")
-    if caching.nearby is not None:
-        near.add_metric([], caching.nearby.hits)
-    misses = _counter("cache_misses", "Requests that were not answered before.")
-    misses.add_metric([], caching.misses)
-    size = _gauge("cache_bytes", "What is kept of answers on the disk.")
-    if caching.cache is not None and caching.cache.file_bytes is not None:
-        size.add_metric([], caching.cache.file_bytes)
-    return [family for family in (hits, near, misses, saved, size) if family.samples]
+    hits = (([model], float(count)) for model, count in caching.hits.items())
+    saved = (([model], joules) for model, joules in caching.saved_j.items())
+    near = None if caching.nearby is None else caching.nearby.hits
+    size = None if caching.cache is None else caching.cache.file_bytes
+    hits_text = "Requests answered with what was answered before."
+    near_text = "Of the hits, those to questions that mean the same."
+    saved_text = "Joules that those answers took when they were made, where known."
+    return _shown(
+        _counter("cache_hits", hits_text, hits, "model"),
+        _counter("cache_semantic_hits", near_text, _one(near)),
+        _counter("cache_misses", "Requests that were not answered before.", _one(caching.misses)),
+        _counter("cache_saved_joules", saved_text, saved, "model"),
+        _gauge("cache_bytes", "What is kept of answers on the disk.", _one(size)),
+    )
 
 
 def storage_families(report: StorageReport) -> list[Metric]:
     """The families of the disk as it stands."""
-    text = "0: what is to be in the file is not."
-    writable = _gauge("storage_writable", text, ("file",))
-    for file in report.files:
-        writable.add_metric([file], file not in report.failing)
-    aside = _gauge("storage_aside_files", "Damaged files that were put aside.")
-    aside.add_metric([], len(report.aside))
-    free = _gauge("storage_free_bytes", "Of the state directory's disk.")
-    if report.free_bytes is not None:
-        free.add_metric([], report.free_bytes)
-    return [family for family in (writable, aside, free) if family.samples]
+    writable = (([file], float(file not in report.failing)) for file in report.files)
+    aside = _one(len(report.aside))
+    return _shown(
+        _gauge("storage_writable", "0: what is to be in the file is not.", writable, "file"),
+        _gauge("storage_aside_files", "Damaged files that were put aside.", aside),
+        _gauge("storage_free_bytes", "Of the state directory's disk.", _one(report.free_bytes)),
+    )
 
 
 def marking_families(marking: Marking) -> list[Metric]:
@@ -116,15 +93,12 @@ def marking_families(marking: Marking) -> list[Metric]:
         "Marks of answers: good or bad, given by feedback or told by a regeneration, and whether "
         "the router has learnt from them."
     )
-    marks = _counter("marks", text, ("mark", "by", "counted"))
-    for told, count in marking.counts.items():
-        mark = "good" if told.good else "bad"
-        marks.add_metric([mark, told.by, str(told.counted).lower()], count)
-    return [marks] if marks.samples else []
+    marks = (
+        (["good" if told.good else "bad", told.by, str(told.counted).lower()], float(count))
+        for told, count in marking.counts.items()
+    )
+    return _shown(_counter("marks", text, marks, "mark", "by", "counted"))
 
-
-T = TypeVar("T")
-Family = GaugeMetricFamily | CounterMetricFamily
 
 # Kind -> name, label for the channel's name, help. `energy_j` is not here: the energies of the
 # report are those counters, and hold the rails that have no counter too.
@@ -145,92 +119,83 @@ KINDS: dict[str, tuple[str, str, str]] = {
 def board_families(report: BoardReport) -> list[Metric]:
     """The families of one report; of channels with the same name and kind the first counts."""
     channels = _firsts(report.channels, lambda channel: (channel.name, channel.kind))
-    families = [_info(report), *_channels(channels), *_heat(report), *_energies(report.energies)]
-    families += [] if report.supply is None else _supply(report.supply)
-    families.append(_missing(channels))
-    return [family for family in families if family.samples]
-
-
-def _info(report: BoardReport) -> Family:
-    labels = ("board", "confidence", "simulated")
-    family = _gauge("board_info", "The profile in use, and whether the board is real.", labels)
-    if (board := report.board) is not None:
-        family.add_metric([board.id, board.confidence, str(report.simulated).lower()], 1)
-    return family
-
-
-def _channels(channels: list[ChannelState]) -> list[Family]:
-    families = {kind: _family(kind) for kind in KINDS}
-    for channel in channels:
-        if channel.value is not None and channel.kind in families:
-            quality = [channel.quality] if channel.kind == "power_w" else []
-            families[channel.kind].add_metric([channel.name, *quality], channel.value)
-    return list(families.values())
-
-
-def _heat(report: BoardReport) -> list[Family]:
-    """The hottest zone that counts, and the zone nearest to its own trip point."""
-    hot = _gauge("board_temperature_celsius", "The hottest zone that counts.")
-    if report.temp_c is not None:
-        hot.add_metric([], report.temp_c)
-    text = "Where the zone nearest to its trip point makes the board slow down."
-    trip = _gauge("trip_temperature_celsius", text, ("zone",))
-    if (near := report.nearest) is not None and near.trip_c is not None:
-        trip.add_metric([near.name], near.trip_c)
-    return [hot, trip]
-
-
-def _family(kind: str) -> Family:
-    name, label, text = KINDS[kind]
-    make = _counter if name.endswith("_total") else _gauge
-    return make(name, text, (label, "quality") if kind == "power_w" else (label,))
-
-
-def _energies(energies: list[RailEnergy]) -> list[Family]:
-    joules = _counter(
-        "rail_energy_joules_total",
-        "Energy of a rail since it was found.",
-        ("rail", "quality"),
-    )
-    text = "Seconds of which a rail's energy is not known."
-    missing = _counter("rail_missing_seconds_total", text, ("rail",))
-    for rail in _firsts(energies, lambda energy: energy.name):
-        joules.add_metric([rail.name, rail.quality], rail.energy_j)
-        missing.add_metric([rail.name], rail.missing_s)
-    return [joules, missing]
-
-
-def _supply(supply: Supply) -> list[Family]:
-    labels = ("covers", "quality")
-    power = _gauge("supply_power_watts", "Power of the rails that form the total.", labels)
-    joules = _counter(
-        "supply_energy_joules_total", "Energy of the total since it was found.", labels
-    )
-    text = "Seconds of which the total's energy is not known."
-    missing = _counter("supply_missing_seconds_total", text, labels)
-    given = [supply.covers, supply.quality]
-    if supply.power_w is not None:
-        power.add_metric(given, supply.power_w)
-    joules.add_metric(given, supply.energy_j)
-    missing.add_metric(given, supply.missing_s)
-    return [power, joules, missing]
-
-
-def _missing(channels: list[ChannelState]) -> Family:
+    missing = (([c.reader, c.name, c.kind], float(c.value is None)) for c in channels)
     text = "1 where a channel has no current value, else 0."
-    family = _gauge("sensor_missing", text, ("reader", "name", "kind"))
-    for channel in channels:
-        labels = [channel.reader, channel.name, channel.kind]
-        family.add_metric(labels, float(channel.value is None))
+    return _shown(
+        _info(report),
+        *(_channels(kind, channels) for kind in KINDS),
+        *_heat(report),
+        *_energies(report.energies),
+        *(() if report.supply is None else _supply(report.supply)),
+        _gauge("sensor_missing", text, missing, "reader", "name", "kind"),
+    )
+
+
+def _info(report: BoardReport) -> Metric:
+    board, simulated = report.board, str(report.simulated).lower()
+    known: Series = [] if board is None else [([board.id, board.confidence, simulated], 1.0)]
+    text = "The profile in use, and whether the board is real."
+    return _gauge("board_info", text, known, "board", "confidence", "simulated")
+
+
+def _channels(kind: str, channels: list[ChannelState]) -> Metric:
+    name, label, text = KINDS[kind]
+    make, power = _counter if name.endswith("_total") else _gauge, kind == "power_w"
+    series = [([c.name, *[c.quality] * power], c.value) for c in channels if c.kind == kind]
+    return make(name, text, series, label, *["quality"] * power)
+
+
+def _heat(report: BoardReport) -> Iterable[Metric]:
+    """The hottest zone that counts, and the zone nearest to its own trip point."""
+    near, text = report.nearest, "The hottest zone that counts."
+    yield _gauge("board_temperature_celsius", text, _one(report.temp_c))
+    text = "Where the zone nearest to its trip point makes the board slow down."
+    trip: Series = [] if near is None else [([near.name], near.trip_c)]
+    yield _gauge("trip_temperature_celsius", text, trip, "zone")
+
+
+def _energies(energies: list[RailEnergy]) -> Iterable[Metric]:
+    rails = _firsts(energies, lambda energy: energy.name)
+    joules = (([rail.name, rail.quality], rail.energy_j) for rail in rails)
+    text = "Energy of a rail since it was found."
+    yield _counter("rail_energy_joules_total", text, joules, "rail", "quality")
+    missing = (([rail.name], rail.missing_s) for rail in rails)
+    text = "Seconds of which a rail's energy is not known."
+    yield _counter("rail_missing_seconds_total", text, missing, "rail")
+
+
+def _supply(supply: Supply) -> Iterable[Metric]:
+    given, labels = [supply.covers, supply.quality], ("covers", "quality")
+    text = "Power of the rails that form the total."
+    yield _gauge("supply_power_watts", text, [(given, supply.power_w)], *labels)
+    text = "Energy of the total since it was found."
+    yield _counter("supply_energy_joules_total", text, [(given, supply.energy_j)], *labels)
+    text = "Seconds of which the total's energy is not known."
+    yield _counter("supply_missing_seconds_total", text, [(given, supply.missing_s)], *labels)
+
+
+def _gauge(name: str, text: str, series: Series, *labels: str) -> Metric:
+    return _filled(GaugeMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
+
+
+def _counter(name: str, text: str, series: Series, *labels: str) -> Metric:
+    return _filled(CounterMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, series: Series) -> Metric:
+    for given, value in series:
+        if value is not None:
+            family.add_metric(given, value)
     return family
 
 
-def _gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Family:
-    return GaugeMetricFamily(f"edge_rt_{name}", text, labels=labels)
+def _one(value: float | None) -> Series:
+    """The series of a family without labels."""
+    return [((), value)]
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Family:
-    return CounterMetricFamily(f"edge_rt_{name}", text, labels=labels)
+def _shown(*families: Metric) -> list[Metric]:
+    return [family for family in families if family.samples]
 
 
 def _firsts(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:

@@ -18,7 +18,7 @@ from edge_rt.api.edge.cache import CacheReport, Purge, Purged
 from edge_rt.api.edge.classify import ClassificationList, ClassifyRequest
 from edge_rt.api.edge.infer import InferAnswer, InferRequest
 from edge_rt.api.edge.marking import Marked
-from edge_rt.api.edge.plan import CalibrateRequest, PlanRequest
+from edge_rt.api.edge.plan import PlanRequest
 from edge_rt.api.edge.state import Feedback, Reset
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import ErrorBody, send_bytes
@@ -29,7 +29,7 @@ from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
 from edge_rt.api.openai.models import Model, ModelList
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
-from edge_rt.core.reports.planning import Calibrated, PlanReport, Progress
+from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, PlanReport, Progress
 from edge_rt.core.reports.router import RouterReport
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.learner import ArmFilter

@@ -173,7 +173,7 @@ def _reason(reason: str) -> str:
 
 
 class Replay(Run):
-    """See Run; the documents are those of the first time, chunk by chunk.
+    """A Run of a kept answer: the documents are those of the first time, chunk by chunk.
 
     No engine worked for it, so it took no joules but those of finding it.
     """

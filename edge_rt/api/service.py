@@ -13,7 +13,7 @@ from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
     Calibrated,
-    CalibrationAsk,
+    CalibrateRequest,
     PlanAsk,
     PlanReport,
     Progress,
@@ -182,7 +182,7 @@ class Service(Protocol):
         """The plan, and then what came of each candidate that can be run. Raises as `plan`."""
         ...
 
-    def calibrate(self, ask: CalibrationAsk) -> AsyncGenerator[Progress | Calibrated | Refused]:
+    def calibrate(self, ask: CalibrateRequest) -> AsyncGenerator[Progress | Calibrated | Refused]:
         """Calibrate, and tell where that stands; Calibrated or Refused is the last word.
 
         Closing the generator ends it. Raises ModelNotFound or EngineError.

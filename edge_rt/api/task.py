@@ -10,9 +10,8 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import TextAllowance, grant
-from edge_rt.api.middleware.body import read_body, unless_gone
 from edge_rt.api.middleware.context import Context, Exchange, exchange_of
-from edge_rt.api.middleware.decode import whole_numbers
+from edge_rt.api.middleware.decode import read_body, unless_gone, whole_numbers
 from edge_rt.api.openai.fields import Text
 from edge_rt.core.requests import Cost, EmbedCall, Kind, ModelCard
 from edge_rt.engine.protocol import Embedded, Timings
@@ -63,14 +62,6 @@ class TaskEndpoint(ABC):
         tally = tallied(timings, cost)
         self.context.meters.generated(card.id, tally)
         return tally.edge(Origin(card.id, card.backend, None, None, None))
-
-
-def header(scope: Scope, name: str) -> str:
-    """The value of a header, in lower case; "" where there is none."""
-    for key, value in scope["headers"]:
-        if key == name.encode():
-            return value.decode("latin-1").lower()
-    return ""
 
 
 class TextUsage(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.text import Json, fixed, joules, line, making, number, readable, significant
+from edge_rt.cli.text import Json, duration, fixed, joules, line, making, number, significant
 
 _ALONE = "nothing else was asked for"  # the daemon's word where there was nothing to choose
 
@@ -110,7 +110,7 @@ def _again(edge: Json) -> str:
     """
     if edge.get("cache") is None:
         return ""
-    age = readable("age_s", edge.get("cache_age_s"))
+    age = duration(edge.get("cache_age_s"))
     took = number(edge.get("cache_energy_j"))
     other = edge.get("cache_question")
     return (

@@ -25,8 +25,7 @@ from edge_rt.cli.exits import (
     failure_in,
     message_in,
 )
-from edge_rt.cli.screen import note
-from edge_rt.cli.text import Json, duration
+from edge_rt.cli.text import Json, duration, note
 
 _CONNECT_S = 2.0
 _AGAIN_S = 0.02  # between two tries to connect

@@ -138,6 +138,7 @@ ELSEWHERE = {
     "serve": "edge_rt.cli.local.serve",
     "models": "edge_rt.cli.local.models",
     "ps": "edge_rt.cli.commands.status",
+    "trace": "edge_rt.cli.commands.router",
     "tune": "edge_rt.cli.local.tune",
     "doubt": "edge_rt.cli.local.tune",
     "key": "edge_rt.cli.local.serve",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -59,6 +59,10 @@ AUTO = "auto"  # it chooses one for each answer
 
 
 _AMOUNT = Range(0.001, 1e9)
+_FIELDS = ("max_tokens", "temperature", "seed")  # of a request
+_EDGE = (  # of its field `edge`
+    *("energy_j", "latency_s", "prefer", "quality", "mode", "partner", "large_share", "cache"),
+)
 
 
 def asking(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,38 +114,15 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-q", "--quiet", is_flag=True, help="Do not print what an answer cost.")
     @click.option("-v", "--verbose", is_flag=True, help="Print the id of an answer after it.")
     @functools.wraps(command)
-    def call(
-        *args: Any,
-        model: str,
-        max_tokens: int | None,
-        temperature: float | None,
-        seed: int | None,
-        energy_j: float | None,
-        latency_s: float | None,
-        prefer: str | None,
-        quality: str | float | None,
-        mode: str | None,
-        partner: str | None,
-        large_share: float | None,
-        cache: str | None,
-        **others: Any,
-    ) -> Any:
-        edge = _given(
-            energy_j=energy_j,
-            latency_s=latency_s,
-            prefer=prefer,
-            quality=quality,
-            mode=mode,
-            partner=partner,
-            large_share=large_share,
-            cache=cache,
-        )
-        options = _given(max_tokens=max_tokens, temperature=temperature, seed=seed)
+    def call(*args: Any, model: str, **given: Any) -> Any:
+        edge, options = _taken(given, _EDGE), _taken(given, _FIELDS)
         body = {"model": model} | options | ({"edge": edge} if edge else {})
-        return command(*args, body=body, **others)
+        return command(*args, body=body, **given)
 
     return call
 
 
-def _given(**options: object) -> Json:
-    return {name: value for name, value in options.items() if value is not None}
+def _taken(given: dict[str, Any], names: Sequence[str]) -> Json:
+    """Take these options out of `given`; return those that somebody has set."""
+    values = {name: given.pop(name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,9 +1,18 @@
-"""What the daemon tells, as text for people: figures, quantities, modes of decoding."""
+"""What the daemon tells, as text for people, and the screen that shows it."""
 
 from __future__ import annotations
 
+import io
 import math
-from typing import Any, Protocol, cast
+import sys
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import click
+
+if TYPE_CHECKING:
+    from edge_rt.models.pair import Pair
+    from edge_rt.models.tuning import WaySettings
+
 
 _KEPT = {ord("\n"), ord("\t")}
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _KEPT}
@@ -19,51 +28,6 @@ def clean(text: str) -> str:
 
 Json = dict[str, Any]
 """A JSON object."""
-
-
-def readable(name: str, value: object) -> str:
-    """`value` in words: seconds as hours and minutes, bytes as MiB, None as a dash."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        items = [readable("", item) for item in cast("list[object]", value)]
-        sentences = all(item.endswith(".") for item in items)
-        return (" " if sentences else ", ").join(items) or "-"
-    if isinstance(value, (int, float)):
-        if name.endswith("_bytes"):
-            return size(value)
-        if name.endswith("_s"):
-            return duration(value)
-        return _decimal(value) if isinstance(value, float) else str(value)
-    return str(value)
-
-
-def _decimal(value: float) -> str:
-    """Four digits, and all those before the point."""
-    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
-
-
-def size(count: float) -> str:
-    """Bytes in the unit that leaves up to four digits."""
-    for unit in ("B", "KiB", "MiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.2f} GiB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds; from a minute on in minutes, from an hour on in hours, from a day on in days."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    whole = int(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 MISSING = "-"
@@ -93,6 +57,37 @@ def significant(value: object, digits: int = 3) -> str:
         return MISSING
     text = f"{figure:#.{digits}g}".rstrip(".")
     return f"{figure:.0f}" if "e+" in text else text
+
+
+def percent(value: object, decimals: int = 0, *, signed: bool = False) -> str:
+    """A share of 1 in percent, with a "+" where it is `signed` and not negative."""
+    share = number(value)
+    return MISSING if share is None else f"{100 * share:{'+' * signed}.{decimals}f} %"
+
+
+def size(value: object) -> str:
+    """Bytes in the unit that leaves up to four digits."""
+    count = number(value)
+    if count is None:
+        return MISSING
+    for unit in ("B", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GiB"
+
+
+def duration(value: object) -> str:
+    """Seconds; from a minute on in minutes, from an hour on in hours, from a day on in days."""
+    seconds = number(value)
+    if seconds is None or seconds < 60:
+        return MISSING if seconds is None else f"{seconds:.3g} s"
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def joules(value: object) -> str:
@@ -152,20 +147,7 @@ def members(document: Json, name: str) -> list[Json]:
 SINGLE = "single"
 
 
-class GateSetting(Protocol):
-    """The settings of a mode's gate, which a Pair has."""
-
-    @property
-    def large_share(self) -> float | None: ...
-
-    @property
-    def threshold(self) -> float | None: ...
-
-    @property
-    def first(self) -> int: ...
-
-
-def as_set(mode: str, setting: GateSetting) -> str:
+def as_set(mode: str, setting: Pair | WaySettings) -> str:
     """A mode and what is set of it: "switch:ead, threshold 0.5"."""
     parts = [mode]
     if setting.large_share is not None:
@@ -198,3 +180,33 @@ def making(told: Json) -> str:
         return f"{line(mode)}: {fixed(share, 0)} % by the large model"
     drafts = (number(kept) or 0) + (number(lost) or 0)
     return f"{line(mode)}: {whole(kept)} of {whole(drafts)} drafted tokens kept"
+
+
+class Screen:
+    """Writes text as it comes; on a terminal without control characters, elsewhere untouched."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        # The shell may have closed standard output: then there is none, and nobody reads.
+        self._stream: TextIO = stream or sys.stdout or io.StringIO()
+        # A character that the terminal's encoding lacks is no reason to lose the answer.
+        if reconfigure := getattr(self._stream, "reconfigure", None):
+            reconfigure(errors="replace")
+        self._terminal = self._stream.isatty()
+        self._last = "\n"
+
+    def write(self, text: str) -> None:
+        """Show `text` at once."""
+        text = clean(text) if self._terminal else text
+        self._stream.write(text)
+        self._stream.flush()
+        self._last = text[-1:] or self._last
+
+    def end(self) -> None:
+        """Go to the start of a line, unless already there."""
+        if self._last != "\n":
+            self.write("\n")
+
+
+def note(text: str) -> None:
+    """Say something about the command itself, on standard error so that it is in no pipe."""
+    click.secho(clean(text), err=True, dim=True)

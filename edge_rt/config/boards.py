@@ -11,7 +11,7 @@ import msgspec
 
 from edge_rt.config.board import TABLES, Board, Chip, Covers, Rail
 from edge_rt.config.board_files import Profile, Shelf, merged, place
-from edge_rt.config.loader import describe
+from edge_rt.config.loader import describe, split
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
@@ -98,7 +98,6 @@ def _thermal(board: Board) -> Iterator[tuple[Key, str]]:
 
 SHIPPED = Path(__file__).parents[1] / "boards"
 _Kind = TypeVar("_Kind")
-_PLACE = re.compile(r"\.(\w+)|\[(\d+)\]")
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 _CHOICES = {"chip": get_args(Chip), "covers": get_args(Covers)}
 
@@ -180,10 +179,7 @@ def _convert(data: object, kind: type[_Kind], at: Key) -> _Kind:
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        text, _, where = str(error).rpartition(" - at `$")
-        # At the root msgspec names no place.
-        message = text or str(error)
-        key = tuple(int(i) if i else name for name, i in _PLACE.findall(where if text else ""))
+        key, message = split(str(error))
         raise _fault((*at, *key), message, _get(data, key)) from None
 
 

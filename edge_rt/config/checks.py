@@ -1,15 +1,113 @@
-"""What a configuration must hold beyond the type of each key, by itself and for its ledger."""
+"""What a configuration must hold beyond the type of each key, by itself and on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import grp
+import ipaddress
+import os
+import pwd
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from edge_rt.config.address import Address, is_loopback
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
+
+LONGEST_PATH = 107  # bytes, a limit of the kernel
+
+
+def socket_faults(config: Config) -> Iterator[tuple[Key, str]]:
+    """Every key of the socket with which it cannot be made, with the reason."""
+    named = config.socket
+    if named.path is not None:
+        yield from _judged(("socket", "path"), named.path, check_path)
+    if named.group is not None:
+        yield from _judged(("socket", "group"), named.group, group_id)
+
+
+def access_faults(config: Config) -> Iterator[tuple[Key, str]]:
+    """Every user and group that this machine does not have, with the reason."""
+    access = config.access
+    for right, people in (("generate", access.generate), ("administer", access.administer)):
+        for index, name in enumerate(people.users):
+            yield from _judged(("access", right, "users", index), name, user_id)
+        for index, name in enumerate(people.groups):
+            yield from _judged(("access", right, "groups", index), name, group_id)
+
+
+def _judged(key: Key, value: str, judge: Callable[[str], object]) -> Iterator[tuple[Key, str]]:
+    """The key with the reason for which `judge` refuses its value, if it does."""
+    try:
+        judge(value)
+    except ValueError as error:
+        yield key, str(error)
+
+
+def check_path(path: str | Path) -> None:
+    """Raise ValueError unless a Unix socket can have that path."""
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise ValueError(f"{path} is longer than {LONGEST_PATH} bytes: choose a shorter one")
+
+
+def group_id(group: str) -> int:
+    """The number of a group given by name or number; ValueError when nothing has that name."""
+    return _id(group, "group", lambda: grp.getgrnam(group).gr_gid)
+
+
+def user_id(user: str) -> int:
+    """The number of a user given by name or number; ValueError when nobody has that name."""
+    return _id(user, "user", lambda: pwd.getpwnam(user).pw_uid)
+
+
+def _id(name: str, kind: str, look: Callable[[], int]) -> int:
+    if name.isascii() and name.isdigit() and len(name) < 10:
+        return int(name)
+    try:
+        return look()
+    except (KeyError, ValueError):
+        raise ValueError(f"no {kind} {name!r} on this machine: create it") from None
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a TCP listener sits; `host` is without brackets."""
+
+    host: str
+    port: int  # 0: the kernel picks one
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read "HOST:PORT", with an IPv6 host in brackets; ValueError says what is wrong."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not host:
+            raise ValueError('expected HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"')
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+            raise ValueError(f'expected a port from 0 to 65535 after the last ":", got "{port}"')
+        return cls(_host(host), int(port))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the IP address `host` is this machine's own alone; ValueError for a name."""
+    address = ipaddress.ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _host(text: str) -> str:
+    if text.startswith("[") and text.endswith("]"):
+        host = text[1:-1]
+        if ":" not in host:
+            raise ValueError(f"expected an IPv6 address in the brackets, got [{host}]")
+        ipaddress.IPv6Address(host)  # its ValueError names the fault
+        return host
+    if ":" in text:
+        raise ValueError('an IPv6 address needs brackets: "[::1]:8080"')
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(f"not a host name: {text!r}")
+    return text
+
 
 _HEADER = b"SQLite format 3\0"
 
@@ -72,13 +170,13 @@ def _tcp(config: Config) -> Iterator[tuple[Key, str]]:
     except ValueError as error:
         yield key, str(error)
         return
-    # A name is judged when it is resolved, by whoever opens the socket.
-    if address.literal and not is_loopback(address.host) and not config.tcp.api_key_sha256:
-        yield (
-            key,
-            f"{address.host} can be reached from other machines, so a key is needed: "
-            "set tcp.api_key_sha256, or listen on 127.0.0.1",
-        )
+    with suppress(ValueError):  # a name is judged when it is resolved, by whoever opens the socket
+        if not is_loopback(address.host) and not config.tcp.api_key_sha256:
+            yield (
+                key,
+                f"{address.host} can be reached from other machines, so a key is needed: "
+                "set tcp.api_key_sha256, or listen on 127.0.0.1",
+            )
 
 
 def _paths(config: Config) -> Iterator[tuple[Key, str]]:

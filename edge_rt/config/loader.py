@@ -175,17 +175,23 @@ def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
         try:
             return msgspec.convert(data, Config), faults
         except msgspec.ValidationError as error:
-            key, message = _split(str(error), data)
+            key, message = _fault_of(str(error), data)
             if not _amend(data, key, message, tree):
                 faults.append(tree.error(key, describe(key, message, _get(data, key))))
                 _drop(data, key)
 
 
-def _split(message: str, data: dict[str, object]) -> tuple[Key, str]:
-    """msgspec's "MESSAGE - at `$.engine.threads`" as key and message."""
+def split(message: str) -> tuple[Key, str]:
+    """msgspec's "MESSAGE - at `$.engine.threads`" as key and message; at the root it names none."""
     text, _, place = message.rpartition(" - at `$")
-    key: Key = tuple(int(i) if i else name for name, i in _PLACE.findall(place))
-    if place.endswith("[...]`"):  # some key of the user's own choice, whose value must be text
+    if not text:
+        return (), message
+    return tuple(int(i) if i else name for name, i in _PLACE.findall(place)), text
+
+
+def _fault_of(message: str, data: dict[str, object]) -> tuple[Key, str]:
+    key, text = split(message)
+    if message.endswith("[...]`"):  # some key of the user's own choice, whose value must be text
         chosen = cast("dict[str, object]", _get(data, key))
         key = *key, next(name for name, value in chosen.items() if not isinstance(value, str))
     return key, text

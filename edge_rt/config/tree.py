@@ -11,6 +11,7 @@ from typing import cast
 import yaml
 
 from edge_rt.core.errors import ConfigError
+from edge_rt.core.files import LOADER
 
 Key = tuple[str | int, ...]
 """Section, key and, in a list, the index: ("models", "preload", 1)."""
@@ -21,9 +22,6 @@ def dotted(key: Key) -> str:
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     return "".join(parts).removeprefix(".")
 
-
-# libyaml reads 16 times as fast; some builds of PyYAML are without it.
-LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 _STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
 _TYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))

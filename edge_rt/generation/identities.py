@@ -37,7 +37,7 @@ class Identities:
         self._known: dict[tuple[str, str | None], tuple[Identity, ...]] = {}
 
     def of(self, model: str, partner: str | None, host: ModelHost) -> tuple[Identity, ...]:
-        """See Service."""
+        """Return the models that may answer for a name; raises ModelNotFound or RequestError."""
         stamp = self._store.stamp()
         if stamp != self._stamp or len(self._known) >= _MANY:
             self._stamp, self._known = stamp, {}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
-from edge_rt.generation.recovery import Progress
+from edge_rt.generation.recovery import AnyCall, Progress
 
 TICK_S = 0.05  # between two looks at what is left
 STEADY_S = 0.2  # of readings before their joules make a rate
@@ -19,27 +19,13 @@ RETRY_S = 5.0  # for who has waited in vain
 E = TypeVar("E")
 
 
-class Allowed(Protocol):
-    """What a call may take; see Call."""
-
-    @property
-    def energy_j(self) -> float | None:
-        """Joules above what the board draws anyway."""
-        ...
-
-    @property
-    def deadline_s(self) -> float | None:
-        """The time by which it ends."""
-        ...
-
-
 class RequestBudget:
     """Ends a call's answers once its joules are spent or its time is over.
 
     Joules come by the meter's readings, so they are taken to go on until the next one as they did.
     """
 
-    def __init__(self, call: Allowed, clock: Callable[[], float]) -> None:
+    def __init__(self, call: AnyCall, clock: Callable[[], float]) -> None:
         """`clock` is in seconds, that of the call's deadline."""
         self.empty: str | None = None  # why the answers are to end, once they are
         self._call, self._clock = call, clock

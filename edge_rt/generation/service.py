@@ -75,7 +75,7 @@ class GenerationService(ModelManager):
     async def generate(
         self, entry: ModelRecord, call: Call, partner: ModelRecord | None = None
     ) -> AsyncGenerator[Event, None]:
-        """See Service; `partner` is that of the call's mode.
+        """Run `call`; `partner` is that of its mode.
 
         When the engine is lost the answer goes on in the next one.
         """

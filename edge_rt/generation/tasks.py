@@ -44,7 +44,7 @@ class TaskService:
         self._recovery, self._clock = recovery, clock
 
     async def embed(self, entry: ModelRecord, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """See Service."""
+        """Return the vectors, and what they cost; raises as `generate` does."""
         model = resident_name(entry)
 
         def make(id: int) -> Embed:
@@ -55,7 +55,7 @@ class TaskService:
         return answer, cost
 
     async def infer(self, entry: ModelRecord, call: InferCall) -> tuple[Inferred, Cost]:
-        """See Service."""
+        """Return the outputs, and what they cost; raises as `generate` does."""
         model, limit_s = resident_name(entry), self._config.requests.infer_s
 
         def make(id: int) -> RunTensors:

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import h11
 import msgspec
 from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from edge_rt.api.middleware.access import PEER, PEER_GROUPS
@@ -70,10 +71,10 @@ class Connection(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
+    @override
     def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn's
         self, transport: asyncio.Transport
     ) -> None:
-        """See asyncio.Protocol."""
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         peer = peer_of(connection)
@@ -83,16 +84,16 @@ class Connection(H11Protocol):
             _notice_gone(connection)
         self._watch()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
         for timer in (self._late, self._unread):
             if timer is not None:
                 timer.cancel()
         self._limiter.leave(self._caller.client)
         super().connection_lost(exc)
 
+    @override
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
         self._came += len(data)
         super().data_received(data)
         self._end_what_is_answered()
@@ -103,22 +104,22 @@ class Connection(H11Protocol):
         super().pause_writing()
         self._expect_reading()
 
+    @override
     def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
         if self._unread is not None and not self.transport.is_closing():
             self._unread.cancel()
             self._unread = None
         super().resume_writing()
 
+    @override
     def on_response_complete(self) -> None:
-        """See H11Protocol."""
         self._most = self._came + UNREAD
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect_reading()
 
+    @override
     def timeout_keep_alive_handler(self) -> None:
-        """See H11Protocol."""
         super().timeout_keep_alive_handler()
         self._expect_reading()
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from edge_rt.api.middleware.access import ROOT, Access, Peer, People
 from edge_rt.api.middleware.clients import Rates
 from edge_rt.config import schema
-from edge_rt.config.address import group_id, user_id
+from edge_rt.config.checks import group_id, user_id
 
 _CREDENTIALS = struct.Struct("3i")  # process, user and group
 _SO_PEERGROUPS = 59  # of Linux since 4.13, which Python does not name

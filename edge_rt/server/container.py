@@ -31,8 +31,8 @@ from edge_rt.engine.supervisor.hang_detector import HangDetector
 from edge_rt.engine.supervisor.health import EngineHealth
 from edge_rt.engine.supervisor.process import CheckpointMemory, ExitReason
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
-from edge_rt.generation.cache.configured import forget_unkept, semantic_cache
 from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.semantic import SemanticCache
 from edge_rt.generation.expected_time import Expecting
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.recovery import Recovery
@@ -53,7 +53,9 @@ from edge_rt.models.templates.process import Templating
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
-from edge_rt.server.state_directory import StorageHealth
+from edge_rt.server.state_directory import StorageHealth, forget_unkept
+
+_LATEST_BYTES = 256 * 1024  # of questions that were compared last, in memory
 
 
 class Container:
@@ -94,7 +96,7 @@ class Container:
         own = of_board(paths.state, self.senses.simulated)
         self.book = _book(config, paths, self.senses.simulated)
         self.cache = _cache(config, paths)
-        self.semantic = semantic_cache(config, paths)
+        self.semantic = _semantic(config, paths)
         self._keep, self._folder = _keep(config, paths), paths.state
         self.metering = EnergyMeter(self.senses, self.book, self._at_work_for_nobody, clock)
         self.state = State(self.supervisor, self.metering.tokens, clock)
@@ -301,6 +303,20 @@ def _cache(config: Config, paths: Paths) -> ExactCache | None:
         max_bytes=cache.max_bytes,
         memory_bytes=cache.memory_bytes,
     )
+
+
+def _semantic(config: Config, paths: Paths) -> SemanticCache | None:
+    """None where nobody compares questions."""
+    cache, semantic = config.cache, config.cache.semantic
+    if not cache.enabled or semantic.model is None:
+        return None
+    store = ExactCache(
+        paths.state / "semantic.db",
+        ttl_s=cache.ttl_s,
+        max_bytes=semantic.max_bytes,
+        memory_bytes=_LATEST_BYTES,
+    )
+    return SemanticCache(store, most=semantic.entries, limit=semantic.doubt)
 
 
 def _keep(config: Config, paths: Paths) -> KeepPrefixes | None:

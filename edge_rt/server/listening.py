@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_rt.config.address import Address, check_path, group_id, is_loopback
+from edge_rt.config.checks import Address, check_path, group_id, is_loopback
 from edge_rt.core.errors import ConfigError, ListenError
 from edge_rt.core.files import take
 

@@ -27,7 +27,7 @@ from edge_rt.engine.supervisor.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.acceptor import Acceptor
-from edge_rt.server.background_tasks import told
+from edge_rt.server.background_tasks import Reload, told
 from edge_rt.server.connection import Connection, Patience
 from edge_rt.server.connection_limiter import (
     ConnectionLimiter,
@@ -37,7 +37,6 @@ from edge_rt.server.connection_limiter import (
 )
 from edge_rt.server.container import Container
 from edge_rt.server.listening import check_reach, tcp_socket, unix_socket
-from edge_rt.server.reload import Reload
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StateDirectory, sole_state_directory
 from edge_rt.server.systemd import Notifier, handed_over

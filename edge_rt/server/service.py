@@ -17,7 +17,7 @@ from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
     Calibrated,
-    CalibrationAsk,
+    CalibrateRequest,
     PlanAsk,
     PlanReport,
     Progress,
@@ -290,7 +290,7 @@ class DaemonService:
                 yield self._named(one) if isinstance(one, PlanReport) else one
 
     async def calibrate(
-        self, ask: CalibrationAsk
+        self, ask: CalibrateRequest
     ) -> AsyncGenerator[Progress | Calibrated | Refused]:
         """Calibrate and yield the progress; Calibrated or Refused comes last."""
         async with aclosing(self._foresight.calibrator.calibrate(ask, self)) as told:

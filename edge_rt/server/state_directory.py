@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge_rt.config.schema import Cache
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import StateError
 from edge_rt.core.files import take
@@ -162,3 +163,24 @@ def _close_to_others(state: Path) -> None:
             mode = path.stat(follow_symlinks=path == state).st_mode
             if (path == state or stat.S_ISREG(mode)) and mode & 0o077:
                 path.chmod(stat.S_IMODE(mode) & 0o700)
+
+
+_ENDS = "", "-wal", "-shm", ".corrupt-*"
+
+
+def forget_unkept(cache: Cache, folder: Path) -> None:
+    """Delete from `folder` what the configuration no longer has kept, and its damaged files."""
+    kept = {
+        "cache.db": cache.enabled,
+        "semantic.db": cache.enabled and cache.semantic.model is not None,
+        "prefixes": cache.enabled and cache.prefix_bytes > 0,
+    }
+    for name in [name for name, here in kept.items() if not here]:
+        found = [path for end in _ENDS for path in folder.glob(name + end)]
+        for path in found:
+            try:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            except OSError as error:
+                log.warning("%s is kept no more, but cannot be deleted: %s", path, error)
+            else:
+                log.info("%s is kept no more: deleted", path)

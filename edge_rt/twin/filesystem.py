@@ -108,7 +108,28 @@ NO_SENSORS: frozenset[str] = frozenset()
 _WIDTH = 16  # bytes; every number fits, so that the length of a file does not change
 
 
-class NumberFile:
+class _File:
+    """A file that the board may take away, or refuse to have read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def close(self) -> None:
+        """Forget what is shown; the next `put` makes a new file."""
+
+    def withdraw(self) -> None:
+        """Take the file away, also from those who hold it open."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def refuse(self) -> None:
+        """Let every attempt to read the file fail with ENXIO."""
+        if not self.path.is_socket():
+            self.withdraw()
+            os.mknod(self.path, stat.S_IFSOCK | 0o444)
+
+
+class NumberFile(_File):
     """A file of one number, written in place at one width, padded with spaces.
 
     Readers may keep it open, as they keep files of sysfs open. So few bytes are copied at once in
@@ -116,7 +137,7 @@ class NumberFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self._fd = -1
         self._shown: bytes | None = None
 
@@ -142,17 +163,6 @@ class NumberFile:
         self._shown = None  # so that the next `put` writes at full width
         return int(words[0])
 
-    def withdraw(self) -> None:
-        """Take the file away, also from those who hold it open."""
-        self.close()
-        self.path.unlink(missing_ok=True)
-
-    def refuse(self) -> None:
-        """Let every attempt to read the file fail with ENXIO."""
-        if self._fd >= 0 or not self.path.is_socket():
-            self.withdraw()
-            os.mknod(self.path, stat.S_IFSOCK | 0o444)
-
     def close(self) -> None:
         """Close the file; the next `put` makes a new one."""
         fd, self._fd, self._shown = self._fd, -1, None
@@ -167,11 +177,11 @@ class NumberFile:
         spare.replace(self.path)
 
 
-class TextFile:
+class TextFile(_File):
     """A file of several lines, replaced as a whole so that they belong together."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self._spare = path.with_name(f".{path.name}")
         self._shown: str | None = None
 
@@ -183,16 +193,9 @@ class TextFile:
         self._spare.replace(self.path)
         self._shown = text
 
-    def withdraw(self) -> None:
-        """Take the file away."""
-        self.path.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Forget what is shown."""
         self._shown = None
-
-    def refuse(self) -> None:
-        """Let every attempt to read the file fail with ENXIO."""
-        if not self.path.is_socket():
-            self.withdraw()
-            os.mknod(self.path, stat.S_IFSOCK | 0o444)
 
 
 def show(file: NumberFile | TextFile, value: str, fault: str | None) -> None:

@@ -38,7 +38,7 @@ from edge_rt.core.reports.governor import (
     LimitsState,
     Past,
 )
-from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 from edge_rt.core.reports.router import Arm, RouterReport, StorageReport, TrialsReport
 from edge_rt.core.requests import (
     Call,
@@ -218,7 +218,7 @@ class FakeService:
     calls: list[Call] = field(default_factory=list)
     plans: list = field(default_factory=list)  # documents of a plan, played like a script
     calibrations: list = field(default_factory=list)  # and of a calibration
-    asks: list[PlanAsk | CalibrationAsk] = field(default_factory=list)
+    asks: list[PlanAsk | CalibrateRequest] = field(default_factory=list)
     rendered: list[dict] = field(default_factory=list)
     opened: int = 0
     closed: int = 0  # however they ended
@@ -432,7 +432,7 @@ class FakeService:
         self.asks.append(ask)
         return self._play(self.plans)
 
-    def calibrate(self, ask: CalibrationAsk) -> AsyncGenerator[Any, None]:
+    def calibrate(self, ask: CalibrateRequest) -> AsyncGenerator[Any, None]:
         self.asks.append(ask)
         return self._play(self.calibrations)
 

@@ -16,9 +16,8 @@ from edge_rt.cli.commands.cache import cache_table
 from edge_rt.cli.commands.calibrate import calibration_tables
 from edge_rt.cli.commands.ledger import ledger_tables
 from edge_rt.cli.commands.plan import plan_table, tried_table
-from edge_rt.cli.commands.router import router_table
+from edge_rt.cli.commands.router import router_table, trace_view
 from edge_rt.cli.commands.status import residents_table, status_table
-from edge_rt.cli.commands.trace import trace_view
 from edge_rt.cli.local.models_table import models_table
 from edge_rt.cli.tables import put
 from edge_rt.cli.views.budget import budget_tables

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.config.address import Address, is_loopback
+from edge_rt.config.checks import Address, is_loopback
 
 
 @pytest.mark.parametrize(

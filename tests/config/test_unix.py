@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.address import LONGEST_PATH, access_faults, group_id, socket_faults, user_id
+from edge_rt.config.checks import LONGEST_PATH, access_faults, group_id, socket_faults, user_id
 from edge_rt.config.schema import Access, Config, People, Socket
 
 LONGEST = "/" + "x" * (LONGEST_PATH - 1)

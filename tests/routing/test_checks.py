@@ -10,7 +10,7 @@ import pytest
 
 from edge_rt.config.schema import Config, Models
 from edge_rt.core.errors import RequestError
-from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.record import ModelRecord
 
@@ -46,7 +46,7 @@ def test_no_text_is_asked_of_what_writes_none(kind: str, instead: str, kit: Any)
         with refused:
             await house.service.plan(PlanAsk(prompt="x", models=["silent"]))
         with refused:
-            async for _ in house.service.calibrate(CalibrationAsk(model="silent")):
+            async for _ in house.service.calibrate(CalibrateRequest(model="silent")):
                 pass
         assert house.loads == []
         assert [card.id for card in house.service.cards()] == ["silent", "tiny"]

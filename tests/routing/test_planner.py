@@ -17,7 +17,13 @@ from simulated import Formula, Simulated
 
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.errors import EngineError, ModelNotFound, RequestError, Unavailable
-from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk, PlanCandidate, PlanReport, Tried
+from edge_rt.core.reports.planning import (
+    CalibrateRequest,
+    PlanAsk,
+    PlanCandidate,
+    PlanReport,
+    Tried,
+)
 from edge_rt.energy.calibration.measurement import PATIENCE_S
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.routing.model_manager import Room
@@ -30,7 +36,7 @@ async def calibrated(kit: Any, folder: Path, formula: Formula | None = None) -> 
     """A house that was calibrated."""
     house = kit.house(state_folder=folder)
     Simulated(house, formula)
-    async for _ in house.service.calibrate(CalibrationAsk(quick=True)):
+    async for _ in house.service.calibrate(CalibrateRequest(quick=True)):
         pass
     return house
 

@@ -12,7 +12,7 @@ import pytest
 from simulated import Formula, Simulated
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 from edge_rt.core.requests import Call, Plan
 from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Gating, Mode, Sampling
@@ -42,7 +42,7 @@ def running(kit: Any, tmp_path: Path) -> Callable[[Test], None]:
     async def calibrated(test: Test) -> None:
         house = kit.house(state_folder=tmp_path)
         engine = Simulated(house, Crowded())
-        async for _ in house.service.calibrate(CalibrationAsk(quick=True)):
+        async for _ in house.service.calibrate(CalibrateRequest(quick=True)):
             pass
         await test(house, engine)
 

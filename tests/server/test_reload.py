@@ -15,7 +15,7 @@ from edge_rt.core.errors import ConfigError
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.server.reload import NOBODYS, Reload, differences
+from edge_rt.server.background_tasks import NOBODYS, Reload, differences
 
 KEY, OTHER = "0" * 64, "1" * 64
 
@@ -51,7 +51,7 @@ class Stage:
 @pytest.fixture(autouse=True)
 def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     level = logging.getLogger().level
-    caplog.set_level("DEBUG", "edge_rt.server.reload")
+    caplog.set_level("DEBUG", "edge_rt.server.background_tasks")
     yield caplog
     logging.getLogger().setLevel(level)
 

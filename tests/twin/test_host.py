@@ -9,8 +9,8 @@ from plants import shape_of
 
 from edge_rt.board.readers.memory import MemoryReader
 from edge_rt.twin.filesystem import Folders
-from edge_rt.twin.host import HostFiles
 from edge_rt.twin.load import WatchedUsage
+from edge_rt.twin.tree import HostFiles
 
 GIB = 1 << 30
 

@@ -8,9 +8,8 @@ import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.middleware.body import read_document
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import whole_numbers
+from edge_rt.api.middleware.decode import read_document, whole_numbers
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.core.cached import Group, Which
 from edge_rt.core.errors import Unavailable

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 from starlette.types import Send
+from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
@@ -167,8 +168,8 @@ class Classify(TextEndpoint):
         super().__init__(context)
         self._kept: dict[bytes, Points] = {}  # those used last are last
 
+    @override
     async def answer(self, request: Received, send: Send) -> None:
-        """See Task; raises RequestError or ModelNotFound and what the service raises."""
         asked = decode(_DECODER, request.body)
         groups, texts = asked.groups, asked.texts
         card = self.card(request, asked.model, "embedding")

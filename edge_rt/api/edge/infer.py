@@ -8,8 +8,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope, Send
+from typing_extensions import override
 
 from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.edge.tensors import (
@@ -22,8 +24,8 @@ from edge_rt.api.edge.tensors import (
     write_tensor,
 )
 from edge_rt.api.middleware.decode import decode
-from edge_rt.api.middleware.respond import Headers, edge_headers, send_bytes
-from edge_rt.api.task import Received, TaskEndpoint, header
+from edge_rt.api.middleware.respond import edge_headers, send_bytes
+from edge_rt.api.task import Received, TaskEndpoint
 from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import InferCall
@@ -110,17 +112,18 @@ class InferAnswer(msgspec.Struct, frozen=True):
 class Infer(TaskEndpoint):
     """Runs a model on tensors that come as JSON, .npy or .npz, and go as what is accepted."""
 
+    @override
     def check_query(self, scope: Scope) -> None:
-        """See TaskEndpoint."""
         read_query(scope)
 
+    @override
     def limit(self, scope: Scope) -> int:
-        """See TaskEndpoint: arrays may be larger than what has to be parsed."""
+        """Return the most bytes of a body: arrays may be larger than what has to be parsed."""
         requests = self.context.requests
         return requests.tensor_bytes if binary(_kind(scope)) else requests.body_bytes
 
+    @override
     async def answer(self, request: Received, send: Send) -> None:
-        """See TaskEndpoint; raises RequestError or ModelNotFound and what the service raises."""
         scope, limit = request.scope, self.context.requests.tensor_bytes
         # Millions of numbers take a while to read or write, which others must not wait for.
         asked = await asyncio.to_thread(
@@ -130,14 +133,14 @@ class Infer(TaskEndpoint):
         [call] = grant([InferCall(card.id, asked.tensors)], asked.edge, request.exchange.arrived)
         inferred, cost = await self.context.service.infer(call)
         edge = self.booked(card, inferred.timings, cost)
-        accepted = header(scope, "accept")
+        accepted = Headers(scope=scope).get("accept", "").lower()
         kind, body = await asyncio.to_thread(_written, accepted, card.id, inferred, edge)
-        headers: Headers = ((b"content-type", kind.encode()), *edge_headers(edge))
+        headers = ((b"content-type", kind.encode()), *edge_headers(edge))
         await send_bytes(send, body, headers=headers)
 
 
 def _kind(scope: Scope) -> str:
-    return header(scope, "content-type").partition(";")[0].strip()
+    return Headers(scope=scope).get("content-type", "").lower().partition(";")[0].strip()
 
 
 def _written(accepted: str, model: str, inferred: Inferred, edge: Edge) -> tuple[str, bytes]:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from edge_rt.api.middleware.clients import Rate
+from edge_rt.api.middleware.clients import Rates
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import RequestError
 
@@ -77,7 +77,7 @@ class Marking:
         self._salt = secrets.token_bytes(16)  # so that no hash can be looked up
         self._answers: OrderedDict[str, Asked] = OrderedDict()
         self._latest: dict[tuple[str | None, bytes], str] = {}
-        self._rates: OrderedDict[str, Rate] = OrderedDict()
+        self._rates = Rates(BURST, PER_HOUR / 3600.0, monotonic, _CLIENTS)
         self.counts: Counter[Counted] = Counter()
 
     def begin(self, client: str | None, fixed: object, *said: object) -> Asked:
@@ -138,16 +138,9 @@ class Marking:
 
     def _mark(self, id: str, client: str | None, mark: float, weight: float, by: By) -> Marked:
         why = None
-        if not self._rate(client or "").allows(weight):
+        if not self._rates.of(client).allows(weight):
             why = f"{PER_HOUR:.0f} marks an hour of one client count"
         elif not self._service.mark(id, mark, weight):
             why = "another model stood in for the one asked for, of which nothing is to be learnt"
         self.counts[Counted(mark >= 0.5, by, why is None)] += 1
         return Marked(id, mark, why is None, why)
-
-    def _rate(self, client: str) -> Rate:
-        rate = self._rates.setdefault(client, Rate(BURST, PER_HOUR / 3600.0, self._now))
-        self._rates.move_to_end(client)
-        if len(self._rates) > _CLIENTS:
-            self._rates.popitem(last=False)
-        return rate

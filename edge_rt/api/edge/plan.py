@@ -10,13 +10,12 @@ import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.middleware.body import read_document, unless_gone
 from edge_rt.api.middleware.context import Context, exchange_of
-from edge_rt.api.middleware.decode import whole_numbers
+from edge_rt.api.middleware.decode import read_document, unless_gone, whole_numbers
 from edge_rt.api.middleware.respond import EventStream, drop_tracebacks, explain, send_json
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
 from edge_rt.core.errors import RequestError
-from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 
 
 async def tell(
@@ -51,14 +50,6 @@ async def _tell(scope: Scope, send: Send, documents: AsyncGenerator[msgspec.Stru
         await out.done()
 
 
-class CalibrateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body; see CalibrationAsk."""
-
-    quick: bool = False
-    model: Annotated[str, Meta(min_length=1)] | None = None
-    force: bool = False
-
-
 _CALIBRATIONS = msgspec.json.Decoder(CalibrateRequest)
 
 
@@ -67,8 +58,7 @@ async def calibrate(context: Context, scope: Scope, receive: Receive, send: Send
 
     Errors before the response are raised.
     """
-    request = await read_document(context, scope, receive, _CALIBRATIONS)
-    ask = CalibrationAsk(quick=request.quick, model=request.model, force=request.force)
+    ask = await read_document(context, scope, receive, _CALIBRATIONS)
     await tell(scope, receive, send, context.service.calibrate(ask))
 
 

@@ -6,9 +6,8 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.middleware.body import read_document
 from edge_rt.api.middleware.context import Context, exchange_of
-from edge_rt.api.middleware.decode import Whole, describe, whole_numbers
+from edge_rt.api.middleware.decode import Whole, describe, read_document, whole_numbers
 from edge_rt.api.middleware.respond import explain, send_bytes, send_failure, send_json
 from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable
 from edge_rt.core.reports.governor import BudgetChange

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -19,21 +19,6 @@ from starlette.exceptions import HTTPException
 from edge_rt.api.middleware.decode import describe
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Tensor
-
-Dtype = Literal[
-    "bool",
-    "float16",
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-]
 
 STRUCT: dict[str, str] = {
     "bool": "?",
@@ -172,7 +157,7 @@ MAX_RANK = 16
 class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tensor with its type; `data` is flat or nested, and without a `shape` tells it."""
 
-    dtype: Dtype
+    dtype: str
     data: Any
     shape: Annotated[list[int], Meta(max_length=MAX_RANK)] | None = None
 

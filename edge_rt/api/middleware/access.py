@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -119,7 +120,7 @@ class Authorizer:
         if not over_tcp(scope):
             return self._local(scope.get("state", {}))
         if self._hashes:
-            given = self._checked_key(_header(scope, b"authorization"))
+            given = self._checked_key(Headers(scope=scope).get("authorization", ""))
             client = f"key:{given[:12]}"
             return Caller(client, Rights("this key", True, _among(given, self._admins)))
         _check_local(scope)
@@ -159,18 +160,17 @@ def over_tcp(scope: Scope) -> bool:
 
 def _check_framing(scope: Scope) -> None:
     """Refuse a body of two lengths: a proxy may take the end of it for the next request."""
-    names = {name for name, _ in scope["headers"]}
-    if {b"transfer-encoding", b"content-length"} <= names:
+    if {"transfer-encoding", "content-length"} <= {*Headers(scope=scope)}:
         message = "Transfer-Encoding and Content-Length exclude each other: send one of them."
         raise HTTPException(400, message, {"connection": "close"})
 
 
 def _check_local(scope: Scope) -> None:
-    host = _header(scope, b"host")
+    headers = Headers(scope=scope)
+    host, origin = headers.get("host", ""), headers.get("origin", "")
     if not _is_loopback(f"//{host}"):
         message = f"Without an API key only loopback is served, but Host is {host!r}."
         raise HTTPException(403, message)
-    origin = _header(scope, b"origin")
     if origin and not _is_loopback(origin):
         message = f"Without an API key web pages of {origin!r} are not served."
         raise HTTPException(403, message)
@@ -182,10 +182,3 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return ""

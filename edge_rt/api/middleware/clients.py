@@ -36,7 +36,7 @@ class Rates:
     """A Rate of each of those that were looked up last; the rates of others begin again."""
 
     def __init__(self, most: float, per_s: float, now: Callable[[], float], kept: int) -> None:
-        """See Rate; so many of them are kept."""
+        """Keep `kept` rates; the other arguments are those of a Rate."""
         self._most, self._per_s, self._now, self._kept = most, per_s, now, kept
         self._rates: OrderedDict[Hashable, Rate] = OrderedDict()
 

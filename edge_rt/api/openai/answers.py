@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.openai.logprobs import (
@@ -34,30 +36,34 @@ class Answer:
         return "".join(self.texts)
 
 
-class Dialect(Protocol):
+class Dialect(ABC):
     """Turns one request's events into documents; `choice` counts its answers from 0."""
 
-    wants_logprobs: bool
+    def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
+        """`include_usage` is that of the request's stream_options."""
+        self._head: dict[str, Any] = asdict(head)
+        self._no_usage: UnsetType | None = None if include_usage else UNSET
+        self.wants_logprobs = wants_logprobs
 
+    @abstractmethod
     def opening(self, choice: int) -> msgspec.Struct | None:
         """The chunk that a choice of a stream begins with, if any."""
-        ...
 
+    @abstractmethod
     def piece(self, choice: int, text: str, logprobs: list[TokenLogprob]) -> msgspec.Struct:
         """The chunk for new text."""
-        ...
 
+    @abstractmethod
     def ending(self, choice: int, reason: str, edge: Edge | None) -> msgspec.Struct:
         """The chunk that ends a choice; `edge` comes with the last one."""
-        ...
 
+    @abstractmethod
     def summary(self, usage: Usage, edge: Edge) -> msgspec.Struct:
         """The chunk of usage after all choices."""
-        ...
 
+    @abstractmethod
     def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> msgspec.Struct:
         """The document that is not streamed."""
-        ...
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,59 +125,43 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge | UnsetType
 
 
-class ChatDialect:
-    """Answers in the chat dialect; `include_usage` as of the request's stream_options."""
+class ChatDialect(Dialect):
+    """Answers in the chat dialect; a choice of a stream begins with its role."""
 
-    def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
-        self._head = head
-        self._no_usage: UnsetType | None = None if include_usage else UNSET
-        self.wants_logprobs = wants_logprobs
-
+    @override
     def opening(self, choice: int) -> ChatChunk:
-        """The chunk that tells the role."""
-        return self._chunk([ChatChunkChoice(choice, ChatDelta(role="assistant", content=""))])
+        delta = ChatDelta(role="assistant", content="")
+        return self._chunk([ChatChunkChoice(choice, delta)])
 
+    @override
     def piece(self, choice: int, text: str, logprobs: list[TokenLogprob]) -> ChatChunk:
-        """A chunk of text."""
-        shown = chat_logprobs(logprobs) if self.wants_logprobs else None
-        return self._chunk([ChatChunkChoice(choice, ChatDelta(content=text), shown)])
+        delta = ChatDelta(content=text)
+        return self._chunk([ChatChunkChoice(choice, delta, self._logprobs(logprobs))])
 
+    @override
     def ending(self, choice: int, reason: str, edge: Edge | None) -> ChatChunk:
-        """The chunk with the finish reason."""
         return self._chunk([ChatChunkChoice(choice, ChatDelta(), finish_reason=reason)], edge=edge)
 
+    @override
     def summary(self, usage: Usage, edge: Edge) -> ChatChunk:
-        """The chunk without choices."""
         return self._chunk([], usage, edge)
 
+    @override
     def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> ChatCompletion:
-        """The answer as one document."""
-        return ChatCompletion(
-            id=self._head.id,
-            created=self._head.created,
-            model=self._head.model,
-            choices=[self._choice(i, answer) for i, answer in enumerate(answers)],
-            usage=usage,
-            system_fingerprint=self._head.system_fingerprint,
-            edge=edge,
-        )
+        choices = [
+            ChatChoice(i, AssistantMessage(content=a.text), self._logprobs(a.logprobs), a.reason)
+            for i, a in enumerate(answers)
+        ]
+        return ChatCompletion(choices=choices, usage=usage, edge=edge, **self._head)
 
-    def _choice(self, index: int, answer: Answer) -> ChatChoice:
-        shown = chat_logprobs(answer.logprobs) if self.wants_logprobs else None
-        return ChatChoice(index, AssistantMessage(content=answer.text), shown, answer.reason)
+    def _logprobs(self, tokens: list[TokenLogprob]) -> ChatLogprobs | None:
+        return chat_logprobs(tokens) if self.wants_logprobs else None
 
     def _chunk(
         self, choices: list[ChatChunkChoice], usage: Usage | None = None, edge: Edge | None = None
     ) -> ChatChunk:
-        return ChatChunk(
-            id=self._head.id,
-            created=self._head.created,
-            model=self._head.model,
-            choices=choices,
-            usage=usage or self._no_usage,
-            system_fingerprint=self._head.system_fingerprint,
-            edge=edge or UNSET,
-        )
+        told = usage or self._no_usage
+        return ChatChunk(choices=choices, usage=told, edge=edge or UNSET, **self._head)
 
 
 class TextChoice(msgspec.Struct, frozen=True):
@@ -196,46 +186,41 @@ class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge | UnsetType
 
 
-class TextDialect:
-    """Answers in the completions dialect.
-
-    `echoes` holds, a choice, the text that goes before its answer.
-    """
+class TextDialect(Dialect):
+    """Answers in the completions dialect; a choice of a stream begins with an echo, if any."""
 
     def __init__(
         self, head: Head, *, include_usage: bool, wants_logprobs: bool, echoes: list[str]
     ) -> None:
-        self._head = head
-        self._no_usage: UnsetType | None = None if include_usage else UNSET
+        """`echoes` has for each choice the text that goes before its answer."""
+        super().__init__(head, include_usage=include_usage, wants_logprobs=wants_logprobs)
         self._echoes = echoes
         self._offsets = [Offsets() for _ in echoes]
-        self.wants_logprobs = wants_logprobs
 
+    @override
     def opening(self, choice: int) -> TextCompletion | None:
-        """The prompt, when it is echoed."""
         echo = self._echoes[choice]
         return self._document([TextChoice(choice, echo)]) if echo else None
 
+    @override
     def piece(self, choice: int, text: str, logprobs: list[TokenLogprob]) -> TextCompletion:
-        """A chunk of text."""
         return self._document([TextChoice(choice, text, self._logprobs(choice, logprobs))])
 
+    @override
     def ending(self, choice: int, reason: str, edge: Edge | None) -> TextCompletion:
-        """The chunk with the finish reason."""
         return self._document([TextChoice(choice, "", finish_reason=reason)], edge=edge)
 
+    @override
     def summary(self, usage: Usage, edge: Edge) -> TextCompletion:
-        """The chunk without choices."""
         return self._document([], usage, edge)
 
+    @override
     def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> TextCompletion:
-        """The answer as one document."""
-        choices = [self._choice(i, answer) for i, answer in enumerate(answers)]
+        choices = [
+            TextChoice(i, self._echoes[i] + a.text, self._logprobs(i, a.logprobs), a.reason)
+            for i, a in enumerate(answers)
+        ]
         return self._document(choices, usage, edge)
-
-    def _choice(self, index: int, answer: Answer) -> TextChoice:
-        text = self._echoes[index] + answer.text
-        return TextChoice(index, text, self._logprobs(index, answer.logprobs), answer.reason)
 
     def _logprobs(self, choice: int, tokens: list[TokenLogprob]) -> TextLogprobs | None:
         return text_logprobs(tokens, self._offsets[choice]) if self.wants_logprobs else None
@@ -243,12 +228,5 @@ class TextDialect:
     def _document(
         self, choices: list[TextChoice], usage: Usage | None = None, edge: Edge | None = None
     ) -> TextCompletion:
-        return TextCompletion(
-            id=self._head.id,
-            created=self._head.created,
-            model=self._head.model,
-            choices=choices,
-            usage=usage or self._no_usage,
-            system_fingerprint=self._head.system_fingerprint,
-            edge=edge or UNSET,
-        )
+        told = usage or self._no_usage
+        return TextCompletion(choices=choices, usage=told, edge=edge or UNSET, **self._head)

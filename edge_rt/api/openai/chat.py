@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, new_head
@@ -100,45 +101,47 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
                 raise
             raise RequestError(str(error), param="messages", code=error.code) from error
 
+    @override
     def read(self, body: bytes) -> ChatRequest:
-        """See GenerationEndpoint."""
         request = decode(_DECODER, body)
         check(request)
         return request
 
+    @override
     def max_tokens(self, request: ChatRequest) -> int | None:
-        """See GenerationEndpoint."""
         return request.answer_tokens
 
+    @override
     def top_logprobs(self, request: ChatRequest) -> int | None:
-        """See GenerationEndpoint."""
         return top_logprobs(request)
 
+    @override
     def text(self, request: ChatRequest) -> str:
-        """See GenerationEndpoint: the last that the user said."""
+        """Return what the user said last."""
         return last_said(request.messages)
 
+    @override
     def prompt(self, request: ChatRequest) -> object:
-        """See GenerationEndpoint."""
         return request.messages, request.tools
 
+    @override
     def topic(self, request: ChatRequest) -> tuple[ChatRequest, str] | None:
-        """See GenerationEndpoint: what the user said, if nobody said anything since."""
+        """Return what the user said, if nobody said anything since."""
         *before, last = request.messages
         text = last_said([last])
         if not text or len(text) > LONGEST_TEXT:
             return None
         return replace(request, messages=[*before, replace(last, content="")]), text
 
+    @override
     async def timed_prompts(
         self, request: ChatRequest, models: Sequence[Identity], client: str | None
     ) -> list[str]:
-        """See GenerationEndpoint."""
         timed = dict.fromkeys(id for one in models for id in one.timed)
         return [await self._written(request, id, client) for id in timed]
 
+    @override
     async def prepare(self, request: ChatRequest, client: str | None) -> Work:
-        """See GenerationEndpoint."""
         written: dict[str, str] = {}  # by model, so that no template is filled in twice
 
         async def write(model: str) -> str:
@@ -153,8 +156,8 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         plan = await with_partner(plan, wish, prompt)
         return self._work(request, wish.id, plan, prompt, wish.mode)
 
+    @override
     def again(self, request: ChatRequest, id: str, plan: Plan) -> Work:
-        """See GenerationEndpoint."""
         return self._work(request, id, plan)
 
     def _work(

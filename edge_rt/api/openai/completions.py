@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from typing_extensions import override
 
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head, new_head
@@ -79,30 +80,30 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
     def __init__(self, context: Context) -> None:
         super().__init__(context, CompletionsRequest)
 
+    @override
     def read(self, body: bytes) -> CompletionsRequest:
-        """See GenerationEndpoint."""
         request = decode(_DECODER, body)
         check(request)
         return request
 
+    @override
     def max_tokens(self, request: CompletionsRequest) -> int | None:
-        """See GenerationEndpoint."""
         return request.max_tokens or DEFAULT_MAX_TOKENS
 
+    @override
     def top_logprobs(self, request: CompletionsRequest) -> int | None:
-        """See GenerationEndpoint."""
         return request.logprobs
 
+    @override
     def text(self, request: CompletionsRequest) -> str:
-        """See GenerationEndpoint."""
         return max((p for p in prompts(request) if isinstance(p, str)), key=len, default="")
 
+    @override
     def prompt(self, request: CompletionsRequest) -> object:
-        """See GenerationEndpoint."""
         return request.prompt
 
+    @override
     async def prepare(self, request: CompletionsRequest, client: str | None) -> Work:
-        """See GenerationEndpoint."""
         found = prompts(request)
         longest = max(found, key=len)  # the others are read beside it
 
@@ -115,8 +116,8 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         plan = without_partner(plan, wish, tokens=named)
         return self._work(request, wish.id, plan, found, wish.mode)
 
+    @override
     def again(self, request: CompletionsRequest, id: str, plan: Plan) -> Work:
-        """See GenerationEndpoint."""
         return self._work(request, id, plan, prompts(request))
 
     def _work(

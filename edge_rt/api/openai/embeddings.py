@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 from starlette.types import Send
+from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
@@ -77,8 +78,8 @@ class Embeddings(TextEndpoint):
         super().__init__(context)
         self._unknown = UnknownFields(EmbeddingsRequest)
 
+    @override
     async def answer(self, request: Received, send: Send) -> None:
-        """See Task; raises RequestError or ModelNotFound and what the service raises."""
         asked = decode(_DECODER, request.body)
         request.exchange.warnings += self._unknown.warnings(request.body)
         found = texts(asked.input)

@@ -15,12 +15,13 @@ from edge_rt.cli.text import (
     MISSING,
     Json,
     counted,
+    duration,
     joules,
     line,
     member,
     members,
     number,
-    readable,
+    size,
     whole,
 )
 from edge_rt.cli.where import daemon_socket, socket_option
@@ -56,12 +57,12 @@ def _prefixes(report: Json) -> Prose:
         lines.append("Beginnings of prompts cannot be written.")
     for group in members(report, "groups"):
         kept = counted(group.get("prefixes"), "beginning"), counted(group.get("tokens"), "token")
-        size = readable("size_bytes", group.get("size_bytes"))
+        taken = size(group.get("size_bytes"))
         whose = f"{line(group.get('model'))} for {line(group.get('client'))}"
-        lines.append(f"{kept[0]} of prompts, {kept[1]}, {size}: {whose}")
+        lines.append(f"{kept[0]} of prompts, {kept[1]}, {taken}: {whose}")
     used = counted(report.get("restored_prompts"), "prompt")
     tokens = counted(report.get("restored_tokens"), "token")
-    bound = readable("max_bytes", report.get("max_bytes"))
+    bound = size(report.get("max_bytes"))
     lines.append(f"{used} began with what was kept, {tokens} of them; in at most {bound}")
     return Prose("\n".join(lines))
 
@@ -70,21 +71,21 @@ def _table(groups: list[Json], now: float) -> TextTable:
     rows: list[tuple[str, ...]] = []
     for group in groups:
         ages = [_age(group.get(name), now) for name in ("oldest", "newest")]
-        size = readable("size_bytes", group.get("size_bytes"))
         names = line(group.get("model")), line(group.get("client"))
-        rows.append((*names, whole(group.get("answers")), size, *ages))
+        taken = size(group.get("size_bytes"))
+        rows.append((*names, whole(group.get("answers")), taken, *ages))
     return TextTable(_COLUMNS, rows)
 
 
 def _age(made: object, now: float) -> str:
     when = number(made)
-    return MISSING if when is None else readable("age_s", max(0.0, now - when))
+    return MISSING if when is None else duration(max(0.0, now - when))
 
 
 def _brought(report: Json) -> str:
     """What it was good for, and its bounds."""
     hits = counted(report.get("hits"), "request")
-    bounds = readable("ttl_s", report.get("ttl_s")), readable("max_bytes", report.get("max_bytes"))
+    bounds = duration(report.get("ttl_s")), size(report.get("max_bytes"))
     apart = "; each client gets its own" if report.get("per_client") is True else ""
     saved = report.get("saved_j")
     joules_saved = "joules unknown" if saved is None else f"{joules(saved)} saved"

@@ -14,7 +14,7 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.progress import progress
 from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
-from edge_rt.cli.text import MISSING, Json, fixed, line, members, number, significant
+from edge_rt.cli.text import MISSING, Json, fixed, line, members, number, percent, significant
 from edge_rt.cli.where import daemon_socket, socket_option
 
 _COLUMNS = (
@@ -70,8 +70,7 @@ def _named(model: Json) -> str:
 
 def _cell(name: str, value: object) -> str:
     if name.endswith("_error"):
-        ratio = number(value)
-        return MISSING if ratio is None else f"{100 * ratio:.1f} %"
+        return percent(value, 1)
     return significant(value) if name.endswith(("_s", "_w")) else line(value)
 
 

@@ -18,8 +18,7 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import show, tell
 from edge_rt.cli.exits import CommandFailure, TooLong
 from edge_rt.cli.options import AUTO, DEFAULT, asking
-from edge_rt.cli.screen import Screen, note
-from edge_rt.cli.text import Json
+from edge_rt.cli.text import Json, Screen, note
 from edge_rt.cli.where import daemon_socket, socket_option
 
 

@@ -12,7 +12,6 @@ import click
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import question, read_prompt
 from edge_rt.cli.progress import progress
-from edge_rt.cli.screen import note
 from edge_rt.cli.tables import Column, TextTable, output, put, put_simulated
 from edge_rt.cli.text import (
     MISSING,
@@ -24,7 +23,9 @@ from edge_rt.cli.text import (
     line,
     member,
     members,
+    note,
     number,
+    percent,
     significant,
     whole,
 )
@@ -82,7 +83,7 @@ def _predicted(one: Json) -> Iterator[str]:
     yield from _figures(one)
     band = number(one.get("band_c"))
     yield fixed(one.get("end_temp_c"), 1) + ("" if band is None else f" ± {band:.1f}")
-    yield _percent(one.get("error_ratio"))
+    yield percent(one.get("error_ratio"))
     yield line(one.get("basis"))
     yield line(one.get("reason"))
 
@@ -94,8 +95,8 @@ def _came(one: Json) -> Iterator[str]:
     yield f"{whole(one.get('prompt_tokens'))}+{whole(one.get('completion_tokens'))}"
     yield from _figures(one)
     yield fixed(one.get("end_temp_c"), 1)
-    yield _percent(one.get("seconds_error"), signed=True)
-    yield _percent(one.get("energy_error"), signed=True)
+    yield percent(one.get("seconds_error"), signed=True)
+    yield percent(one.get("energy_error"), signed=True)
     warmer = number(one.get("temp_error_c"))
     yield MISSING if warmer is None else f"{warmer:+.1f}"
     yield line(one.get("failure") or one.get("quality"))
@@ -106,13 +107,6 @@ def _figures(one: Json) -> Iterator[str]:
     yield joules(one.get("energy_j"))
     yield joules(one.get("total_j"))
     yield significant(one.get("power_w"))
-
-
-def _percent(value: object, *, signed: bool = False) -> str:
-    ratio = number(value)
-    if ratio is None:
-        return MISSING
-    return f"{100 * ratio:+.0f} %" if signed else f"{100 * ratio:.0f} %"
 
 
 _PATH = "/edge/v1/plan"

@@ -21,7 +21,6 @@ from edge_rt.cli.text import (
     member,
     members,
     number,
-    readable,
     significant,
     simulated,
 )
@@ -38,13 +37,13 @@ def charts(past: Json) -> list[Chart]:
     def of(name: str) -> list[float | None]:
         return [number(value) for value in cast("list[object]", past.get(name) or [])]
 
-    ahead = readable("", past.get("horizon_s"))
+    ahead = number(past.get("horizon_s")) or 0.0
     words = cast("list[object]", past.get("guard") or [])
     places = {word: float(place) for place, word in enumerate(_GUARDS)}
     guards = [places.get(str(word)) for word in words]
     duty = [None if value is None else 100 * value for value in of("duty")]
     how = "simulated" if past.get("simulated") else "measured"
-    forecast = Curve(f"forecast {ahead} s before", "b", of("forecast_c"), of("band_c"))
+    forecast = Curve(f"forecast {ahead:g} s before", "b", of("forecast_c"), of("band_c"))
     return [
         Chart(
             "Power",

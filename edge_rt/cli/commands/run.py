@@ -15,9 +15,8 @@ from edge_rt.cli.answer import ReceivedAnswer, stream, whole
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure, NoModel
 from edge_rt.cli.options import asking
-from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.standalone import Standalone, standalone_options
-from edge_rt.cli.text import Json
+from edge_rt.cli.text import Json, Screen, note
 from edge_rt.cli.where import socket_option
 
 

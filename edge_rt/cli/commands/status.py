@@ -127,13 +127,9 @@ def _problems(state: Json, health: Json) -> str:
 def _resident(resident: Json) -> Iterator[str]:
     yield line(resident.get("id"))
     yield line(resident.get("backend"))
-    bytes, gpu_bytes = number(resident.get("size_bytes")), number(resident.get("gpu_bytes"))
     gpu = "simulated GPU" if resident.get("gpu_simulated") else "GPU"
-    yield (
-        MISSING
-        if bytes is None
-        else size(bytes) + (f", {gpu} {size(gpu_bytes)}" if gpu_bytes else "")
-    )
+    gpu_bytes = number(resident.get("gpu_bytes"))
+    yield size(resident.get("size_bytes")) + (f", {gpu} {size(gpu_bytes)}" if gpu_bytes else "")
     yield whole(resident.get("requests"))
     yield "now" if resident.get("requests") else _ago(resident.get("used_ago_s"))
     yield _ago(resident.get("loaded_ago_s"))

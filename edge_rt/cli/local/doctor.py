@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.doctor.checks.budget import check_budget
 from edge_rt.cli.doctor.checks.daemon import (
     check_daemon,
     check_daemons_board,
@@ -26,7 +25,7 @@ from edge_rt.cli.doctor.checks.kernel import (
     check_power_mode,
     check_pressure,
 )
-from edge_rt.cli.doctor.checks.power import check_jtop, check_power
+from edge_rt.cli.doctor.checks.power import check_budget, check_jtop, check_power
 from edge_rt.cli.doctor.finding import (
     Check,
     CheckFinding,
@@ -112,8 +111,7 @@ def doctor(
 
 def _bundled(machine: ExaminedMachine, findings: Sequence[CheckFinding], named: str) -> Path:
     """The file with all that is known, made now."""
-    from edge_rt.cli.doctor.bundle import papers, write_archive
-    from edge_rt.cli.doctor.system import run
+    from edge_rt.cli.doctor.bundle import papers, run, write_archive
 
     now_s = time.time()
     path = Path(named or time.strftime("edge-rt-support-%Y%m%d-%H%M%S.tar.gz"))

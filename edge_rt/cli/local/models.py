@@ -19,20 +19,21 @@ from edge_rt.cli.local.model_store import (
     with_store,
 )
 from edge_rt.cli.local.models_folder import export_models, import_models
-from edge_rt.cli.local.models_listing import listing, served_model
 from edge_rt.cli.local.models_table import (
     catalogue_facts,
     catalogue_table,
     facts,
+    listing,
     model_table,
+    models_table,
     pair_facts,
     served_facts,
+    served_model,
     served_pairs,
 )
 from edge_rt.cli.progress import bar
-from edge_rt.cli.screen import note
 from edge_rt.cli.tables import output, put
-from edge_rt.cli.text import clean
+from edge_rt.cli.text import clean, note
 from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.description import Description
 from edge_rt.models.record import ModelRecord
@@ -58,16 +59,16 @@ models.add_command(import_models)
 def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     """Show the models that are there, and those that can be pulled."""
     place = find_store(store, config)
-    listed = listing(place)
+    listed, there = listing(place)
     catalogue = place.store().catalogue
-    known = [e for e in catalogue if e.pullable and not {e.id, e.sha256} & listed.known]
+    known = [e for e in catalogue if e.pullable and not {e.id, e.sha256} & there]
     if as_json:
         pullable = [catalogue_facts(entry) for entry in known]
-        document = {"store": str(place.root), "models": listed.models, "pullable": pullable}
+        document = {"store": str(place.root), "models": listed, "pullable": pullable}
         click.echo(json.dumps(document))
         return
     console = output()
-    put(console, listed.table if listed.models else Text(f"No models in {place.root}."))
+    put(console, models_table(listed) if listed else Text(f"No models in {place.root}."))
     if known:
         put(console, Text("\nedge-rt models pull can fetch:"))
         put(console, catalogue_table(known))

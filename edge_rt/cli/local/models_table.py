@@ -1,9 +1,13 @@
-"""What `edge-rt models` prints of models, for people and as JSON."""
+"""What `edge-rt models` prints: the models of a store, by its files or by the daemon's word."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
 
+from edge_rt.cli.exits import NoModel
+from edge_rt.cli.local.model_store import StorePlace
 from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
 from edge_rt.models.catalogue import CatalogueEntry, EvaluatedQuality
@@ -92,40 +96,21 @@ def catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
     }
 
 
-def models_table(entries: Sequence[ModelRecord], default: ModelRecord | None) -> TextTable:
-    """The models that are there, a row each."""
-    rows = [
-        (
-            entry.id,
-            entry.kind,
-            entry.label,
-            size(entry.size),
-            _count(entry.summary.parameters),
-            str(entry.summary.context_train or _UNKNOWN),
-            entry.licence,
-            "default" if entry == default else "",
-        )
-        for entry in entries
-    ]
-    return TextTable(_STORED, rows)
+def models_table(models: Sequence[Json]) -> TextTable:
+    """A row for each model: those of `facts` or `served_facts`, and whether it is the default."""
+    return TextTable(_STORED, map(_row, models))
 
 
-def served_table(models: Sequence[Json]) -> TextTable:
-    """The models that the daemon tells of, a row each; they are `served_facts` and the default."""
-    rows = [
-        (
-            model["id"],
-            model["kind"],
-            model["variant"] or "",
-            size(model["size_bytes"]),
-            "",
-            str(model["context"] or _UNKNOWN),
-            "",
-            "default" if model["default"] else "",
-        )
-        for model in models
-    ]
-    return TextTable(_STORED, rows)
+def _row(model: Json) -> Iterator[str]:
+    yield model["id"]
+    yield model["kind"]
+    told = model.get("quantisation")
+    yield model["variant"] or ("" if told is None else f"{model['backend']}-{told}".lower())
+    yield size(model["size_bytes"])
+    yield _count(model["parameters"]) if "parameters" in model else ""
+    yield str(model.get("context_train") or model.get("context") or _UNKNOWN)
+    yield model.get("licence", "")
+    yield "default" if model["default"] else ""
 
 
 def served_pairs(model: Json) -> PairTable:
@@ -212,3 +197,37 @@ def _count(parameters: int) -> str:
     if parameters < 1e5:
         return f"{parameters}"
     return f"{parameters / 1e9:.3g} B" if parameters >= 1e9 else f"{parameters / 1e6:.3g} M"
+
+
+def listing(place: StorePlace) -> tuple[list[Json], set[str]]:
+    """Return the models of the store, and their ids and digests.
+
+    Raises CommandFailure where neither its files nor a daemon tell.
+    """
+    if place.served_by is not None:
+        served = _served(place.served_by)
+        return served, {model["id"] for model in served}
+    store = place.open()
+    entries, default = store.entries(), store.default(place.config.models.default)
+    known = {entry.id for entry in entries} | {entry.sha256 for entry in entries}
+    return [facts(entry) | {"default": entry == default} for entry in entries], known
+
+
+def served_model(socket: Path, id: str) -> Json:
+    """Return what the daemon tells of the model `id`; raises NoModel."""
+    from edge_rt.cli.client import Client  # brings an HTTP client
+
+    with Client(socket) as client:
+        return client.get(f"/v1/models/{quote(id, safe='')}")
+
+
+def _served(socket: Path) -> list[Json]:
+    from edge_rt.cli.client import Client  # brings an HTTP client
+
+    with Client(socket) as client:
+        models: list[Json] = client.get("/v1/models").get("data", [])
+        try:
+            default = client.get("/v1/models/default").get("id")
+        except NoModel:
+            default = None
+    return [served_facts(model) | {"default": model["id"] == default} for model in models]

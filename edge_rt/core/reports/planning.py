@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.reports.governor import LeakageSource
@@ -120,14 +121,14 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     """Why there are no figures."""
 
 
-class CalibrationAsk(msgspec.Struct, frozen=True, kw_only=True):
+class CalibrateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be calibrated, and how thoroughly; `model` None: all, or with `quick` the default.
 
     `force`: although other programs keep the board busy.
     """
 
     quick: bool = False
-    model: str | None = None
+    model: Annotated[str, Meta(min_length=1)] | None = None
     force: bool = False
 
 

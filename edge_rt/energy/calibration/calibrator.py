@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from edge_rt.core.errors import Unavailable
-from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
+from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
@@ -37,7 +37,7 @@ class Calibrator:
             note += f". This calibration could not measure it: {remark}"
         return calibrated(forecaster.board, found, leakage.fit, note)
 
-    async def calibrate(self, ask: CalibrationAsk, host: ModelHost) -> AsyncGenerator[Said]:
+    async def calibrate(self, ask: CalibrateRequest, host: ModelHost) -> AsyncGenerator[Said]:
         """Yield the progress, and at the end the result or the reason why there is none.
 
         Raises ModelNotFound, and EngineError where the engine or the sweep fails. Closing the

@@ -67,7 +67,7 @@ _SLICE = 16  # answers deleted at a time
 
 
 class Tables(File):
-    """See File; of the answers those go first that were not used for longest."""
+    """The file of the answers; those that were not used for longest go first."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         super().__init__(path, SCHEMA, max_bytes, max_bytes // PAGE // SHARE + 16)

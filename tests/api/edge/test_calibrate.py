@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from edge_rt.core.errors import EngineError, ModelNotFound
-from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Fitted, Progress, Refused
+from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Fitted, Progress, Refused
 
 PATH = "/edge/v1/calibrate"
 RATES = 200.0, 60.0, 3.0, 8.0, 7.0
@@ -24,7 +24,7 @@ def test_it_tells_where_it_stands_and_what_it_found(client: Any, service: Any) -
     assert progress == {"type": "progress", "done": 0.5, "doing": "reading"}
     assert (found["type"], found["models"][0]["energy_error"]) == ("calibrated", None)
     assert done == "[DONE]"
-    assert service.asks == [CalibrationAsk(quick=True, model="smol")]
+    assert service.asks == [CalibrateRequest(quick=True, model="smol")]
 
 
 def test_a_refusal_is_no_error(client: Any, service: Any) -> None:
@@ -32,7 +32,7 @@ def test_a_refusal_is_no_error(client: Any, service: Any) -> None:
     response = client.post(PATH, {"force": True})
     assert response.status == 200
     assert response.events() == [{"type": "refused", "reason": "the board is hot"}, "[DONE]"]
-    assert service.asks == [CalibrationAsk(force=True)]
+    assert service.asks == [CalibrateRequest(force=True)]
 
 
 @pytest.mark.parametrize(

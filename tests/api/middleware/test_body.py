@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from edge_rt.api.middleware.body import read_body
 from edge_rt.api.middleware.context import BodyQuota, open_exchange
+from edge_rt.api.middleware.decode import read_body
 
 
 def read(chunks: list[bytes], *, limit: int, headers=(), leaves: bool = False):

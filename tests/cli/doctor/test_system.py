@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from edge_rt.cli.doctor.system import UNITS, log, run, units
+from edge_rt.cli.doctor.bundle import UNITS, log, run, units
 from edge_rt.core.logs import PlainLines
 
 SECRET = "what does my doctor say"

@@ -12,14 +12,14 @@ from simulated import Formula, Simulated
 
 from edge_rt.config.schema import Config, Engine
 from edge_rt.core.errors import EngineError, ModelFileError, ModelNotFound, Unavailable
-from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
+from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.calibration.record import load_calibrations
 from edge_rt.energy.calibration.timing import FULL, QUICK
 from edge_rt.energy.prediction.forecaster import FOLDER
 from edge_rt.routing.quality.learner import Key
 
-ASK = CalibrationAsk(quick=True)
+ASK = CalibrateRequest(quick=True)
 
 
 def saved(folder: Path) -> list[Any]:
@@ -28,7 +28,7 @@ def saved(folder: Path) -> list[Any]:
     return found
 
 
-async def all_of(house: Any, ask: CalibrationAsk = ASK) -> list[Any]:
+async def all_of(house: Any, ask: CalibrateRequest = ASK) -> list[Any]:
     return [said async for said in house.service.calibrate(ask)]
 
 
@@ -98,7 +98,7 @@ def test_progress_rises_to_the_end(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         house = kit.house(models=("a", "b"), state_folder=tmp_path)
         Simulated(house)
-        *progress, _ = await all_of(house, CalibrationAsk())
+        *progress, _ = await all_of(house, CalibrateRequest())
         shares = [word.done for word in progress]
         assert shares == sorted(shares)
         assert 0.0 <= shares[0] < 0.1
@@ -114,7 +114,7 @@ def test_progress_goes_by_time(kit: Any, tmp_path: Path) -> None:
         house = kit.house(state_folder=tmp_path)
         Simulated(house)
         begin, seen = house.now, list[tuple[float, float]]()
-        async for word in house.service.calibrate(CalibrationAsk()):
+        async for word in house.service.calibrate(CalibrateRequest()):
             if isinstance(word, Progress):
                 seen.append((house.now - begin, word.done))
         whole_s = house.now - begin
@@ -141,7 +141,7 @@ def test_a_full_one_reads_all_lengths_with_all_threads(kit: Any, tmp_path: Path)
     async def run() -> None:
         house = kit.house(state_folder=tmp_path)
         engine = Simulated(house, Formula(token_s=0.001, step_s=0.002))
-        await all_of(house, CalibrationAsk())
+        await all_of(house, CalibrateRequest())
         fitting = {n for n in FULL.lengths if n + FULL.answer <= 2048}
         for threads in (1, 2):
             assert {p for p, _, t in engine.made if t == threads} == fitting
@@ -164,7 +164,7 @@ def test_a_board_that_is_hot_or_held_back_is_refused(
         house = kit.house(state_folder=tmp_path)
         engine = Simulated(house)
         house.governing.allow(**limits)
-        for ask in (ASK, CalibrationAsk(quick=True, force=True)):
+        for ask in (ASK, CalibrateRequest(quick=True, force=True)):
             (refused,) = await all_of(house, ask)
             assert isinstance(refused, Refused)
             assert words in refused.reason
@@ -182,7 +182,7 @@ def test_other_programs_at_work_are_a_reason_unless_forced(kit: Any, tmp_path: P
         assert isinstance(refused, Refused)
         assert "1.3 cores" in refused.reason
         assert engine.made == []
-        *_, end = await all_of(house, CalibrationAsk(quick=True, force=True))
+        *_, end = await all_of(house, CalibrateRequest(quick=True, force=True))
         assert isinstance(end, Calibrated)
 
     kit.run(run())
@@ -261,7 +261,7 @@ def test_an_engine_that_may_not_go_on_ends_it(kit: Any, tmp_path: Path) -> None:
 
         engine.pop = standing
         house.foresight.planner._measurer._pause = look  # it is the calibrator's too
-        *_, refused = await all_of(house, CalibrationAsk())
+        *_, refused = await all_of(house, CalibrateRequest())
         assert isinstance(refused, Refused)
         assert "the cap of 2 W binds" in refused.reason
         assert (house.state.active, house.open, len(engine.made)) == (0, 0, 4)
@@ -309,7 +309,7 @@ def test_a_model_that_is_not_there(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         with pytest.raises(ModelNotFound):
-            await all_of(house, CalibrationAsk(model="other"))
+            await all_of(house, CalibrateRequest(model="other"))
         assert house.state.active == 0
 
     kit.run(run())
@@ -352,7 +352,7 @@ def test_its_joules_are_booked_under_its_name(kit: Any, tmp_path: Path) -> None:
 
 
 def test_each_offload_is_timed_unless_it_has_to_be_quick(kit: Any, tmp_path: Path) -> None:
-    async def run(ask: CalibrationAsk, folder: Path) -> set[tuple[int, str, int]]:
+    async def run(ask: CalibrateRequest, folder: Path) -> set[tuple[int, str, int]]:
         house = kit.house(Config(engine=Engine(gpu_layers=[9, 0])), state_folder=folder)
         Simulated(house)
         *_, end = await all_of(house, ask)
@@ -360,7 +360,7 @@ def test_each_offload_is_timed_unless_it_has_to_be_quick(kit: Any, tmp_path: Pat
         assert found == {(c.gpu_layers, c.kv_type, c.threads) for c in saved(folder)}
         return found
 
-    full = kit.run(run(CalibrationAsk(model="tiny"), tmp_path / "full"))
+    full = kit.run(run(CalibrateRequest(model="tiny"), tmp_path / "full"))
     assert full == {(layers, "f16", threads) for layers in (0, 9) for threads in (1, 2)}
     quick = kit.run(run(ASK, tmp_path / "quick"))
     assert quick == {(9, "f16", threads) for threads in (1, 2)}
@@ -383,7 +383,7 @@ def test_an_offload_that_cannot_be_had_leaves_the_others(
             return await load(model, spec)
 
         house.engine.load = on_the_cpu
-        *_, end = await all_of(house, CalibrationAsk(model="tiny"))
+        *_, end = await all_of(house, CalibrateRequest(model="tiny"))
         assert isinstance(end, Calibrated)
         assert {one.gpu_layers for one in end.models} == {0}
         assert len(saved(tmp_path)) == 2  # one for each number of threads

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from simulated import Simulated
 
-from edge_rt.core.reports.planning import Calibrated, CalibrationAsk
+from edge_rt.core.reports.planning import Calibrated, CalibrateRequest
 from edge_rt.energy.calibration.session import FIT_S, STILL_S
 
 COLD_C = 40.0
@@ -51,7 +51,7 @@ class Warm:
         await self._rest(seconds)
 
     async def said(self) -> tuple[list[str], Any]:
-        *progress, end = [word async for word in self.house.service.calibrate(CalibrationAsk())]
+        *progress, end = [word async for word in self.house.service.calibrate(CalibrateRequest())]
         return [word.doing for word in progress], end
 
 

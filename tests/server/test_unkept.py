@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.config.schema import Cache, Semantic
-from edge_rt.generation.cache.configured import forget_unkept
+from edge_rt.server.state_directory import forget_unkept
 
 ANSWERS = {"cache.db", "cache.db-wal", "cache.db-shm", "cache.db.corrupt-7"}
 QUESTIONS = {"semantic.db", "semantic.db-wal"}
