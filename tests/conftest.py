@@ -50,7 +50,7 @@ SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM = "all-minilm-l6-v2"
 
 
-CONVERTER = Path(__file__).parents[1] / "tools" / "convertlib"
+CONVERTER = Path(__file__).parents[1] / "tools" / "edge_rt_convert"
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +111,7 @@ def store(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _convert(gguf: Path, place: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from convertlib.model import convert_gguf;"
+        "import sys; from pathlib import Path; from edge_rt_convert.model import convert_gguf;"
         "convert_gguf(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     (place / "model").mkdir()

@@ -6,8 +6,8 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from convertlib import ConvertError
-from convertlib.blocks import eight_bits, unpack
+from edge_rt_convert import ConvertError
+from edge_rt_convert.blocks import eight_bits, unpack
 from gguf import GGMLQuantizationType as Kind
 
 ROWS, COLUMNS = 3, 512

@@ -3,13 +3,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from convertlib.command import command
 from tiny_gguf import Tiny, byte_level, write_tiny
 
+from edge_rt.cli.local.models_convert import convert_model
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.formats.card import CARD, LanguageModelCard, read_card
 
@@ -22,7 +23,7 @@ def gguf(tmp_path: Path) -> Path:
 
 
 def convert(*words: str | Path) -> Result:
-    return CliRunner().invoke(command, [*map(str, words), "--tokens", "40"])
+    return CliRunner().invoke(convert_model, [*map(str, words), "--tokens", "40"])
 
 
 def test_a_model_is_converted_checked_and_entered(gguf: Path, tmp_path: Path) -> None:
@@ -71,6 +72,18 @@ def test_a_text_can_be_given(gguf: Path, tmp_path: Path) -> None:
     assert read_card(tmp_path / "x" / CARD).quantisation == "int8"
 
 
+def test_a_missing_extra_is_named(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    for name in [name for name in sys.modules if name.startswith("edge_rt_convert.")]:
+        monkeypatch.delitem(sys.modules, name)
+    found = convert(gguf, tmp_path / "x")
+    assert found.exit_code == 1
+    assert "pip install 'edge-rt[convert]'" in found.output
+    assert not (tmp_path / "x").exists()
+
+
 def test_what_is_there_is_left_alone(gguf: Path, tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
@@ -87,7 +100,7 @@ def test_a_disk_that_refuses_is_told(
     def refuse(*args: object, **kwargs: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("convertlib.command.convert_gguf", refuse)
+    monkeypatch.setattr("edge_rt_convert.job.convert_gguf", refuse)
     found = convert(gguf, tmp_path / "out" / "x")
     assert (found.exit_code, type(found.exception)) == (1, SystemExit)
     assert "out/x: No space left on device" in found.output

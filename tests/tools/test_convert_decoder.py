@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from convertlib import ConvertError
-from convertlib.agreement import Agreement, Tally
-from convertlib.model import GRAPH, convert_gguf
-from convertlib.runs import LlamaRun, OnnxRun
+from edge_rt_convert import ConvertError
+from edge_rt_convert.agreement import Agreement, Tally
+from edge_rt_convert.model import GRAPH, convert_gguf
+from edge_rt_convert.runs import LlamaRun, OnnxRun
 from tiny_gguf import Tiny, Vocabulary, byte_level, dequantised, sentence_piece, write_tiny
 
 F32 = 0  # enum ggml_type

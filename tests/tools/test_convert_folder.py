@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from convertlib import ConvertError
-from convertlib.builder import Builder
-from convertlib.folder import convert_folder
-from convertlib.runs import OnnxRun
+from edge_rt_convert import ConvertError
+from edge_rt_convert.builder import Builder
+from edge_rt_convert.folder import convert_folder
+from edge_rt_convert.runs import OnnxRun
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, processors
 
@@ -192,5 +192,7 @@ def test_what_fails_in_the_builder_is_told(tmp_path: Path, script: Script) -> No
     said = "echo first >&2\necho 'ValueError: no such kind' >&2\n"
     script(builder.home / "bin/python", f"#!/bin/sh\n{said}exit 1\n")
     (builder.home / "ready").touch()
-    with pytest.raises(ConvertError, match="failed: ValueError: no such kind; all of it is in"):
+    with pytest.raises(
+        ConvertError, match="failed: ValueError: no such kind; the whole output is in"
+    ):
         builder.run(["x"], "Building the model")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from convertlib import ConvertError
-from convertlib.source import Source
-from convertlib.tokenizer import tokenizer_json
+from edge_rt_convert import ConvertError
+from edge_rt_convert.source import Source
+from edge_rt_convert.tokenizer import tokenizer_json
 from tiny_gguf import Tiny, Vocabulary, byte_level, sentence_piece, write_tiny
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 

@@ -44,7 +44,7 @@ def program(words: tuple[str, ...]) -> tuple[click.Command, click.Context, list[
     elif name == "edge-rt":
         command = main
     else:
-        modules = {"eval": "evals.main", "convert": "convertlib.command", "docs": "docslib.command"}
+        modules = {"eval": "evals.main", "docs": "docslib.command"}
         module = importlib.import_module(modules[name.removeprefix("tools/")])
         command = getattr(module, "main" if name == "tools/eval" else "command")
     ctx = click.Context(command, info_name=name)

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +85,9 @@ class Chaos:
                 task.cancel()
         return pauses([stream.texts_s for stream in self.streams], struck)
 
-    async def strike_prompt(self, ask: Callable[[], Awaitable[Reply]], wait_s: float) -> Reply:
+    async def strike_prompt(
+        self, ask: Callable[[], Coroutine[Any, Any, Reply]], wait_s: float
+    ) -> Reply:
         """Kill the engine `wait_s` after `ask` began; gives the answer, if it had not begun."""
         asked = asyncio.create_task(ask())
         try:

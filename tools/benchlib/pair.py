@@ -31,9 +31,9 @@ CONTEXT = 2048  # tokens
 GGUF, ONNX = "gguf", "onnx"  # ids of the two
 _SOURCE = "source"
 KV_TYPE = "own"  # each has the one that it has
-_CONVERTER = CHECKOUT / "tools/convertlib"
+_CONVERTER = CHECKOUT / "tools/edge_rt_convert"
 _PROGRAM = (
-    "import sys; from pathlib import Path; from convertlib.model import convert_gguf;"
+    "import sys; from pathlib import Path; from edge_rt_convert.model import convert_gguf;"
     "convert_gguf(Path(sys.argv[1]), Path(sys.argv[2]))"
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import signal
 
-import xllamacpp
+import xllamacpp  # pyright: ignore[reportMissingImports]
 
 
 def main() -> None:

@@ -32,12 +32,12 @@ def sweeps(root: Path) -> tuple[dict[str, Sweep], dict[str, int]]:
 
 def _groups(root: Path) -> dict[str, Callable[[], object]]:
     move("jtop", root)
-    from jtop.core.cpu import CPUService
-    from jtop.core.fan import FanService
-    from jtop.core.gpu import GPUService
-    from jtop.core.memory import meminfo
-    from jtop.core.power import PowerService
-    from jtop.core.temperature import TemperatureService
+    from jtop.core.cpu import CPUService  # pyright: ignore[reportMissingImports]
+    from jtop.core.fan import FanService  # pyright: ignore[reportMissingImports]
+    from jtop.core.gpu import GPUService  # pyright: ignore[reportMissingImports]
+    from jtop.core.memory import meminfo  # pyright: ignore[reportMissingImports]
+    from jtop.core.power import PowerService  # pyright: ignore[reportMissingImports]
+    from jtop.core.temperature import TemperatureService  # pyright: ignore[reportMissingImports]
 
     return {
         "rails": PowerService().get_status,

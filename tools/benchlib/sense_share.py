@@ -19,7 +19,7 @@ def sampler(root: Path, period_s: float | None) -> BoardSampler:
     readers = discover(roots(root)).readers
     for reader in readers:
         if period_s is not None:
-            reader.period_s = period_s
+            reader.period_s = period_s  # pyright: ignore[reportAttributeAccessIssue]  # of its class
     return BoardSampler(readers)
 
 

@@ -130,8 +130,8 @@ def _prepare(directory: Path) -> Bench:
     extra = {"cache": {"enabled": True}}
     own = directory / "reader"
     own.mkdir()
-    sides = (Ours(python, store, place, extra=extra) for place in (directory, own))
-    return Bench(*sides, settings, questions())
+    writer, reader = (Ours(python, store, place, extra=extra) for place in (directory, own))
+    return Bench(writer, reader, settings, questions())
 
 
 def questions() -> list[dict[str, Any]]:

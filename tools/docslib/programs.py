@@ -15,8 +15,8 @@ from docslib.markdown import page
 
 _ABOUT = """\
 These programs lie in `tools/` of the checkout and are not installed. [Measure how good answers
-are](../how-to/evaluate.md) shows how the evaluations are used; `tools/install`, `tools/run`,
-`tools/test` and `tools/convert` describe themselves with `--help`."""
+are](../how-to/evaluate.md) shows how the evaluations are used; `tools/install`, `tools/run`
+and `tools/test` describe themselves with `--help`."""
 
 
 def programs() -> str:

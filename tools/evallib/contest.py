@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from msgspec.structs import asdict
 
@@ -137,7 +138,7 @@ def _served(key: Key, name: str, outcome: Outcome, course: Course) -> Served:
         return Served(key=key, way=name, failed=outcome.failed, course=course)
     judged = request.task.judge(request.item, reply.text) if request.judged else _UNJUDGED
     record = record_of(key, outcome.way, reply, Spent(), judged)
-    told = asdict(record) | {"seconds": outcome.seconds}
+    told: dict[str, Any] = asdict(record) | {"seconds": outcome.seconds}
     return Served(
         **told,
         model=reply.edge.get("model"),

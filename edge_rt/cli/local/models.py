@@ -18,6 +18,7 @@ from edge_rt.cli.local.model_store import (
     open_store,
     with_store,
 )
+from edge_rt.cli.local.models_convert import convert_model
 from edge_rt.cli.local.models_folder import export_models, import_models
 from edge_rt.cli.local.models_table import (
     catalogue_facts,
@@ -49,6 +50,7 @@ def models() -> None:
     """
 
 
+models.add_command(convert_model)
 models.add_command(export_models)
 models.add_command(import_models)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from convertlib.check import Check
+from edge_rt_convert.check import Check
 
 
 def table(check: Check) -> Table:

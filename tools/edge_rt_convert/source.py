@@ -9,10 +9,10 @@ from typing import Any
 import gguf
 import numpy as np
 
-from convertlib import ConvertError
 from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.gguf import read_header
 from edge_rt.models.store.digest import digest
+from edge_rt_convert import ConvertError
 
 
 class Source:

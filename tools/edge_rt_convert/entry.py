@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from convertlib.model import FILES
 from edge_rt.models.formats.card import CARD, read_card
 from edge_rt.models.naming import derive_id
 from edge_rt.models.store.digest import digest
+from edge_rt_convert.model import FILES
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from convertlib import ConvertError
+from edge_rt_convert import ConvertError
 
 _CACHE = re.compile(r"(past_key_values|present)\.(\d+)\.(key|value)")
 _LENGTHS = {5: "seqlens_k", 6: "total_sequence_length"}  # inputs of GroupQueryAttention

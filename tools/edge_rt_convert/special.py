@@ -7,9 +7,9 @@ from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
 
-from convertlib import ConvertError
 from edge_rt.backends.llama.model import load
 from edge_rt.core.errors import ModelFileError
+from edge_rt_convert import ConvertError
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ def special_tokens(path: Path) -> SpecialTokens:
     except ModelFileError as error:
         raise ConvertError(str(error)) from error
     vocab = lib.llama_model_get_vocab(model)
+    if vocab is None:
+        raise ConvertError(f"{path}: the model has no vocabulary")
     ids = range(lib.llama_vocab_n_tokens(vocab))
     found = SpecialTokens(
         bos=_known(lib.llama_vocab_bos(vocab)),
@@ -42,5 +44,5 @@ def special_tokens(path: Path) -> SpecialTokens:
     return found
 
 
-def _known(token: int) -> int | None:
-    return token if token >= 0 else None
+def _known(token: lib.llama_token) -> int | None:
+    return int(token) if int(token) >= 0 else None

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bootstrap import SetupError
-from bootstrap.logged import run_logged
-from bootstrap.progress import Progress
-
-from convertlib import ConvertError
+from edge_rt.cli.screen import note
+from edge_rt_convert import ConvertError
 
 _PACKAGES = (
     "onnxruntime-genai==0.18.0",
@@ -44,29 +41,23 @@ class Builder:
 
     def run(self, words: Sequence[str], title: str) -> None:
         """Run the environment's Python with `words`; raises ConvertError with its last words."""
-        python = self._python()
-        offline = os.environ | _OFFLINE
-        with Progress(title):
-            done = subprocess.run(
-                [python, *words], env=offline, text=True, capture_output=True, check=False
-            )
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._log.write_text(done.stdout + done.stderr)
-        if done.returncode != 0:
-            said = [line for line in done.stderr.splitlines() if line.strip()] or [
-                "no reason given"
-            ]
-            raise ConvertError(f"{title} failed: {said[-1]}; all of it is in {self._log}")
+        self._call([str(self._python()), *words], title, os.environ | _OFFLINE)
 
     def _python(self) -> Path:
         python, ready = self.home / "bin/python", self.home / "ready"
-        if ready.exists():
-            return python
-        try:
-            with Progress("Fetching the model builder and torch"):
-                run_logged([sys.executable, "-m", "venv", "--clear", str(self.home)], self._log)
-                run_logged([str(python), "-m", "pip", "install", *_PACKAGES], self._log)
-        except SetupError as error:
-            raise ConvertError(f"the model builder cannot be installed: {error}") from error
-        ready.touch()
+        if not ready.exists():
+            title = "Fetching the model builder and torch"
+            self._call([sys.executable, "-m", "venv", "--clear", str(self.home)], title)
+            self._call([str(python), "-m", "pip", "install", *_PACKAGES], title)
+            ready.touch()
         return python
+
+    def _call(self, argv: Sequence[str], title: str, env: Mapping[str, str] | None = None) -> None:
+        note(f"{title} …")
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(argv, env=env, text=True, capture_output=True, check=False)
+        self._log.write_text(done.stdout + done.stderr)
+        if done.returncode != 0:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            last = lines[-1] if lines else "no reason given"
+            raise ConvertError(f"{title} failed: {last}; the whole output is in {self._log}")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from convertlib.agreement import Tally
-from convertlib.builder import Builder
-from convertlib.check import OURS, Bounds, Check, faults_of
-from convertlib.model import GRAPH, TOKENIZER
-from convertlib.runs import OnnxRun
-from convertlib.text import WINDOW, windows
+from edge_rt_convert.agreement import Tally
+from edge_rt_convert.builder import Builder
+from edge_rt_convert.check import OURS, Bounds, Check, faults_of
+from edge_rt_convert.model import GRAPH, TOKENIZER
+from edge_rt_convert.runs import OnnxRun
+from edge_rt_convert.text import WINDOW, windows
 
 _ORIGINAL = "transformers, float32"
 _BOUNDS = {  # what rounding may cost; 4 bits cost much

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from convertlib.agreement import Agreement, Tally
-from convertlib.runs import LlamaRun, OnnxRun, Run
+from edge_rt_convert.agreement import Agreement, Tally
+from edge_rt_convert.runs import LlamaRun, OnnxRun, Run
 
 _TIMES = 2.0  # llama.cpp's own difference
 _KL = {True: 0.01, False: 0.001}  # nats; activations are rounded to 8 bits where weights are

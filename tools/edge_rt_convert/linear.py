@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from convertlib.blocks import FLOATS, Blocks, eight_bits, unpack
-from convertlib.graph import CONTRIB, Graph
-from convertlib.source import Source
+from edge_rt_convert.blocks import FLOATS, Blocks, eight_bits, unpack
+from edge_rt_convert.graph import CONTRIB, Graph
+from edge_rt_convert.source import Source
 
 _INT8 = 4  # accuracy level: activations may be rounded to 8 bits, as llama.cpp does
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import gguf
 import numpy as np
 
-from convertlib import ConvertError
+from edge_rt_convert import ConvertError
 
 FLOATS = ("F32", "F16", "BF16")
 

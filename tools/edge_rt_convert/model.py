@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from convertlib import ConvertError
-from convertlib.card import language_card
-from convertlib.decoder import Decoder
-from convertlib.graph import Graph
-from convertlib.hyper import read_hyper
-from convertlib.source import Source
-from convertlib.tokenizer import tokenizer_json
 from edge_rt.models.formats.card import CARD, write_card
+from edge_rt_convert import ConvertError
+from edge_rt_convert.card import language_card
+from edge_rt_convert.decoder import Decoder
+from edge_rt_convert.graph import Graph
+from edge_rt_convert.hyper import read_hyper
+from edge_rt_convert.source import Source
+from edge_rt_convert.tokenizer import tokenizer_json
 
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"

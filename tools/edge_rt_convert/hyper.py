@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convertlib import ConvertError
-from convertlib.source import Source
+from edge_rt_convert import ConvertError
+from edge_rt_convert.source import Source
 
 ARCHITECTURES = ("llama", "qwen2", "gemma3")
 

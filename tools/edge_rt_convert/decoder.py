@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from onnx import TensorProto
 
-from convertlib.graph import CONTRIB, Graph
-from convertlib.hyper import Hyper, Rope
-from convertlib.linear import Linear
-from convertlib.source import Source
+from edge_rt_convert.graph import CONTRIB, Graph
+from edge_rt_convert.hyper import Hyper, Rope
+from edge_rt_convert.linear import Linear
+from edge_rt_convert.source import Source
 
 EMBEDDINGS = "token_embd.weight"
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from convertlib import ConvertError
-from convertlib.adapt import adapt
-from convertlib.builder import PRECISIONS, Builder
-from convertlib.model import GRAPH, TOKENIZER, WEIGHTS
 from edge_rt.models.formats.card import CARD, LanguageModelCard, write_card
+from edge_rt_convert import ConvertError
+from edge_rt_convert.adapt import adapt
+from edge_rt_convert.builder import PRECISIONS, Builder
+from edge_rt_convert.model import GRAPH, TOKENIZER, WEIGHTS
 
 
 def convert_folder(builder: Builder, source: Path, folder: Path, bits: int | None) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convertlib import ConvertError
-from convertlib.pretokeniser import byte_level, pre_tokenizer, whole_words
-from convertlib.source import Source
+from edge_rt_convert import ConvertError
+from edge_rt_convert.pretokeniser import byte_level, pre_tokenizer, whole_words
+from edge_rt_convert.source import Source
 
 _SPACE = "\u2581"  # how SentencePiece writes a space
 _UNKNOWN, _CONTROL, _USER = 2, 3, 4  # token types of GGUF

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convertlib import ConvertError
+from edge_rt_convert import ConvertError
 
 _CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
 _ANY_CASE = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"

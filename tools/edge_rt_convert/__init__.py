@@ -1,4 +1,4 @@
-"""What `tools/convert` is made of: models in, a folder with an ONNX model out."""
+"""Convert models to ONNX, for `edge-rt models convert`; needs the extra `convert`."""
 
 from __future__ import annotations
 

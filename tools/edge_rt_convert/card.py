@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from convertlib.hyper import Hyper
-from convertlib.source import Source
-from convertlib.special import special_tokens
 from edge_rt.models.formats.card import LanguageModelCard
+from edge_rt_convert.hyper import Hyper
+from edge_rt_convert.source import Source
+from edge_rt_convert.special import special_tokens
 
 
 def language_card(source: Source, hyper: Hyper, quantisation: str) -> LanguageModelCard:

@@ -1,0 +1,122 @@
+"""One conversion: a model as a folder that onnxruntime runs, checked against the original."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from edge_rt.cli.progress import progress
+from edge_rt.config.paths import Paths
+from edge_rt.models.formats.card import CARD, read_card
+from edge_rt_convert import ConvertError
+from edge_rt_convert.builder import Builder
+from edge_rt_convert.check import Check, check_model
+from edge_rt_convert.entry import entry_yaml, hashes
+from edge_rt_convert.folder import convert_folder
+from edge_rt_convert.folder_check import check_folder
+from edge_rt_convert.model import GRAPH, TOKENIZER, convert_gguf
+from edge_rt_convert.report import table
+from edge_rt_convert.text import drawn, tokens_of, windows
+
+
+@dataclass(frozen=True)
+class Job:
+    """Convert the model `source` into `folder`, with every matrix in `bits` (None: as it is).
+
+    `source` is a GGUF file or a Hugging Face folder. The comparison reads the file `text`, at most
+    `tokens` of it; None: a text that the model makes up.
+    """
+
+    source: Path
+    folder: Path
+    bits: int | None
+    text: Path | None
+    tokens: int
+    threads: int
+
+    def run(self, report: Path, compare: bool) -> tuple[str, Sequence[str]]:
+        """Convert, compare and write the report.
+
+        Returns the model's catalogue entry in YAML, and the faults that the comparison found.
+        Raises ConvertError, OSError.
+        """
+        self._convert()
+        found = self._compare() if compare else None
+        sums = hashes(self.folder)
+        self._write_report(report, sums, found)
+        return entry_yaml(self.folder, sums), [] if found is None else found.faults
+
+    def _convert(self) -> None:
+        """Make the folder, which is there as a whole or not at all."""
+        if self.folder.exists():
+            raise ConvertError(f"{self.folder} is there already")
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".convert-", dir=self.folder.parent))
+        try:
+            if self.source.is_dir():
+                convert_folder(_builder(), self.source, unfinished, self.bits)
+            else:
+                self._convert_gguf(unfinished)
+            unfinished.chmod(0o755)
+            unfinished.rename(self.folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _convert_gguf(self, target: Path) -> None:
+        with progress() as show:
+            convert_gguf(
+                self.source,
+                target,
+                round_all=self.bits is not None,
+                on_layer=lambda done, count: show(done / count, f"Converting {self.source.name}"),
+            )
+
+    def _compare(self) -> Check:
+        """Compare with the original; the table goes to standard error."""
+        found = self._check_folder() if self.source.is_dir() else self._check_gguf()
+        Console(stderr=True, width=100).print(table(found))
+        return found
+
+    def _check_folder(self) -> Check:
+        text = None if self.text is None else self.text.read_text("utf-8", errors="replace")
+        builder = _builder()
+        return check_folder(builder, self.source, self.folder, self.bits, text, self.tokens)
+
+    def _check_gguf(self) -> Check:
+        quantised = not read_card(self.folder / CARD).quantisation.startswith(("fp", "bf"))
+        with progress() as show:
+            show(0.0, "Comparing with llama.cpp")
+            return check_model(
+                self.source,
+                self.folder / GRAPH,
+                windows(self._tokens()),
+                threads=self.threads,
+                quantised=quantised,
+                on_run=show,
+            )
+
+    def _tokens(self) -> list[int]:
+        if self.text is None:
+            return drawn(self.source, self.tokens, threads=self.threads)
+        text = self.text.read_text("utf-8", errors="replace")
+        return tokens_of(self.source, self.folder / TOKENIZER, text, self.tokens)
+
+    def _write_report(self, path: Path, sums: dict[str, str], found: Check | None) -> None:
+        """Write what was converted, every file's sha256 and the comparison if there was one."""
+        document = {
+            "source": self.source.name,
+            "source_sha256": read_card(self.folder / CARD).source_sha256,
+            "files": sums,
+            "check": None if found is None else found.as_json(),
+        }
+        path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _builder() -> Builder:
+    return Builder(Paths.detect().cache)
