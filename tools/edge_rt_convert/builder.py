@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge_rt.cli.screen import note
+
 from edge_rt_convert import ConvertError
 
 _PACKAGES = (
