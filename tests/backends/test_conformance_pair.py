@@ -114,8 +114,13 @@ def test_answers_part_only_at_near_ties(
 # --- text
 
 
+# What is a letter or a mark among code points that no character has yet, the two libraries' own
+# tables of Unicode say differently.
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cn"])
+
+
 @pytest.mark.parametrize("special", [False, True])
-@given(text=st.text() | st.text("abc 12\n\t.,'é漢🙂", max_size=40))
+@given(text=st.text(CHARACTERS) | st.text("abc 12\n\t.,'é漢🙂", max_size=40))
 def test_any_text_is_cut_alike(
     llama: LlamaBackend, onnx: OnnxBackend, special: bool, text: str
 ) -> None:
