@@ -83,7 +83,6 @@ class Candidates:
         It is what they take once the governor has all work done with so many threads, and with
         `entry` as it is loaded, or usually is.
         """
-        prompt, _, completion = tokens
         form = self._variants.form(entry)
         duty = self._duty(entry, threads, tokens, limits, offered, form)
         found = self._teaming.predict(entry, threads, tokens, duty, offered, form=form)
@@ -91,12 +90,8 @@ class Candidates:
             return nothing(entry, threads, tokens, found.reason, offered)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
         errors = (found.error_ratio, found.energy_error_ratio or 0.0)
-        return PlanCandidate(
-            model=entry.id,
-            backend=entry.backend,
-            threads=threads,
-            prompt_tokens=prompt,
-            completion_tokens=completion,
+        return msgspec.structs.replace(
+            nothing(entry, threads, tokens, "", offered),
             seconds=found.seconds,
             prefill_s=found.prefill_s,
             decode_s=found.decode_s,
@@ -107,10 +102,6 @@ class Candidates:
             band_c=heat and heat.band_k,
             error_ratio=max(errors),
             basis=found.basis,
-            chosen=False,
-            reason="",
-            mode=offered.mode.label,
-            partner=offered.mode.partner,
         )
 
     def predict(

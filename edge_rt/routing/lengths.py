@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from edge_rt.core.errors import EngineError, ModelFileError, RequestError
+from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call
 from edge_rt.core.routing import RouteRequest, Unpredicted
 from edge_rt.energy.calibration.measurement import ModelHost
@@ -26,6 +28,10 @@ TOKEN_BYTES = 4.0  # of a text, as long as nothing is known of a vocabulary
 ANSWER = 128  # tokens of an answer, as long as none came to its end
 _KEPT = 16  # texts by which a vocabulary is judged, and answers
 
+T = TypeVar("T")
+Connect = Callable[[], Awaitable[EngineClient]]
+"""Gives the live engine."""
+
 
 @dataclass
 class Heard:
@@ -39,8 +45,7 @@ class Heard:
 class Lengths:
     """Estimates tokens by bytes, and cached tokens by the texts that were read recently.
 
-    To count would take a word with the engine, which has to end a pass first, and the vocabularies
-    of models that are not loaded. Bytes a token are learnt by vocabulary.
+    To count would cost a pass of the engine, and vocabularies of models that are not loaded.
     """
 
     def __init__(self, residency: ModelPool, sequences: int) -> None:
@@ -86,7 +91,7 @@ class Lengths:
                 self._keep(partner, heard, None if mode is None else mode.prompt)
 
     def hear(self, heard: Heard, event: Event) -> None:
-        """Take what comes of a request."""
+        """Take an event of a request."""
         if isinstance(event, Started):
             heard.tokens = event.prompt_tokens
         elif isinstance(event, Delta):
@@ -137,8 +142,7 @@ LONG = 0.5  # of the context has an estimate to be for the prompt to be counted
 class Sizing:
     """Estimates, and counts where it may matter."""
 
-    def __init__(self, lengths: Lengths, connect: Callable[[], Awaitable[EngineClient]]) -> None:
-        """`connect` gives the live engine."""
+    def __init__(self, lengths: Lengths, connect: Connect) -> None:
         self._lengths, self._connect = lengths, connect
 
     async def tokens(
@@ -155,7 +159,7 @@ class Sizing:
         for entry in able:
             template = entry.summary.chat_template
             if template not in prompts:  # those with the same one read the same
-                prompts[template] = await _written(wish, entry)
+                prompts[template] = await _written(wish.write(entry.id))
             prompt = prompts[template]
             if isinstance(prompt, (RequestError, ModelFileError)):
                 found[entry.id] = Unpredicted(str(prompt))
@@ -174,7 +178,7 @@ class Sizing:
         for entry in partners:
             if entry.id in found:
                 continue
-            prompt = await _written(wish, entry)
+            prompt = await _written(wish.write(entry.id))
             if isinstance(prompt, (str, list)):
                 context = host.card(entry.id).context
                 found[entry.id] = self._lengths.of(entry, prompt, completion, context)
@@ -187,24 +191,71 @@ class Sizing:
         estimate = self._lengths.of(entry, prompt, completion, context)
         if isinstance(prompt, list) or estimate.prompt < LONG * context:
             return estimate
-        client = await self._connect()
         try:
-            counted = await client.count(
-                resident_name(entry), entry.backend, str(entry.path), prompt, special=True
-            )
+            tokens, cached = await _counted(self._connect, entry, prompt, special=True)
         except RequestError as error:
             return Unpredicted(str(error))
         except EngineError:  # it is lost, and the estimate as good as any
             return estimate
-        assert counted.tokens is not None
-        room = max(1, context - counted.tokens)
-        return TokenCounts(counted.tokens, counted.cached, min(completion, room))
+        return TokenCounts(tokens, cached, min(completion, max(1, context - tokens)))
 
 
-async def _written(
-    wish: RouteRequest, entry: ModelRecord
-) -> str | list[int] | RequestError | ModelFileError:
+async def _written(writing: Awaitable[T]) -> T | RequestError | ModelFileError:
+    """Return a prompt, or why the model's template gives none."""
     try:
-        return await wish.write(entry.id)
+        return await writing
     except (RequestError, ModelFileError) as error:
         return error
+
+
+async def _counted(
+    connect: Connect, entry: ModelRecord, prompt: str, *, special: bool
+) -> tuple[int, int]:
+    """Return the tokens of a prompt, and how many of them are cached; see EngineClient.count."""
+    client, name = await connect(), resident_name(entry)
+    counted = await client.count(name, entry.backend, str(entry.path), prompt, special=special)
+    assert counted.tokens is not None
+    return counted.tokens, counted.cached
+
+
+@dataclass(frozen=True)
+class ReadPrompt:
+    """A prompt as one model reads it, with its tokens."""
+
+    entry: ModelRecord
+    text: str
+    context: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
+async def read_prompts(
+    ask: PlanAsk, host: ModelHost, entries: Iterable[ModelRecord], connect: Connect
+) -> list[tuple[ModelRecord, ReadPrompt | Unpredicted]]:
+    """Return each of `entries` with what it reads, or why it cannot; RequestError if none can."""
+    written = [(entry, await _written(_prompt(ask, host, entry))) for entry in entries]
+    faults = [text for _, text in written if isinstance(text, RequestError)]
+    if faults and len(faults) == len(written):
+        raise faults[0]
+    return [(entry, await _read(ask, host, entry, text, connect)) for entry, text in written]
+
+
+async def _prompt(ask: PlanAsk, host: ModelHost, entry: ModelRecord) -> str:
+    return await host.render(entry.id, ask.messages) if ask.prompt is None else ask.prompt
+
+
+async def _read(
+    ask: PlanAsk,
+    host: ModelHost,
+    entry: ModelRecord,
+    text: str | RequestError | ModelFileError,
+    connect: Connect,
+) -> ReadPrompt | Unpredicted:
+    try:
+        if not isinstance(text, str):
+            raise text
+        tokens, cached = await _counted(connect, entry, text, special=ask.prompt is None)
+    except (RequestError, ModelFileError) as error:
+        return Unpredicted(str(error))
+    context = host.card(entry.id).context
+    return ReadPrompt(entry, text, context, tokens, 0 if ask.fresh else cached)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
 from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.prediction.history import Learn
-from edge_rt.engine.client import EngineClient
 from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
@@ -28,10 +27,10 @@ from edge_rt.routing.candidates import Candidates, failed, judged, nothing, trie
 from edge_rt.routing.checks import writers
 from edge_rt.routing.choice.ask import TokenCounts
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
+from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.model_manager import Room
 from edge_rt.routing.quality.finder import Assessment
-from edge_rt.routing.reading import PromptReader, ReadPrompt, UnreadPrompt
 from edge_rt.routing.routes import Routes
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
@@ -60,7 +59,7 @@ class Planner:
         alone: Alone,
         readiness: Readiness,
         room: Room,
-        connect: Callable[[], Awaitable[EngineClient]],
+        connect: Connect,
         cores: int,
         pause: Pause = asyncio.sleep,
     ) -> None:
@@ -71,7 +70,7 @@ class Planner:
         self._routes, self._governing = routes, governing
         self._measurer, self._alone, self._room = measurer, alone, room
         self._readiness = readiness
-        self._reader, self._cores, self._pause = PromptReader(connect), cores, pause
+        self._connect, self._cores, self._pause = connect, cores, pause
 
     async def plan(self, ask: PlanAsk, host: ModelHost) -> PlanReport:
         """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
@@ -112,12 +111,11 @@ class Planner:
         prompts: dict[str, ReadPrompt] = {}
         offers: dict[str, DecodingOptions] = {}
         entries = list({entry.id: entry for entry in entries}.values())
-        for asked in await self._reader.read(ask, host, entries):
-            if isinstance(asked, UnreadPrompt):
+        for entry, asked in await read_prompts(ask, host, entries, self._connect):
+            if isinstance(asked, Unpredicted):
                 tokens = None, 0, ask.max_tokens
-                found += [nothing(asked.entry, t, tokens, asked.reason) for t in counts]
+                found += [nothing(entry, t, tokens, asked.reason) for t in counts]
                 continue
-            entry = asked.entry
             lack = _too_long(asked) or self._room.lack(entry)
             if lack is None:
                 prompts[entry.id] = asked
@@ -229,7 +227,7 @@ class Planner:
             asked.text,
             before.completion_tokens,
             _sampling(entry, ask),
-            asked.special,
+            special=ask.prompt is None,
             ignore_eos=ask.ignore_eos,
             partner=offered.partner,
         )
