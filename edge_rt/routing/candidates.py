@@ -78,7 +78,7 @@ class Candidates:
         limits: Limits,
         offered: DecodingOption = ALONE,
     ) -> PlanCandidate:
-        """`tokens` are those of the prompt, of these the cached ones, and those of the answer.
+        """Return the candidate of a request; `tokens` are prompt, cached ones of these, and answer.
 
         It is what they take once the governor has all work done with so many threads, and with
         `entry` as it is loaded, or usually is.
@@ -114,11 +114,10 @@ class Candidates:
         its: tuple[int, int, int] | None = None,
         form: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
-        """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's.
+        """Return what an answer takes at the present limits; `its` are the partner's tokens.
 
-        `form` is how `entry` is loaded, None: as usual.
-
-        The duty is the one in force; it holds for requests for fewer threads, too.
+        `form` is how `entry` is loaded, None: as usual. The duty is the one in force, also for
+        fewer threads.
         """
         duty = limits.duty
         if duty < LEAST_DUTY:
@@ -134,9 +133,9 @@ class Candidates:
         offered: DecodingOption,
         form: LoadConfig | None,
     ) -> float:
-        """The share of time that the watts at hand allow; what is in force for the threads of now.
+        """Return the share of time that the allowed watts permit.
 
-        A stopped engine counts as one that was let go again, or nothing would ever end.
+        A stopped engine counts as one that runs again, or nothing would ever end.
         """
         if threads == limits.threads and limits.duty >= LEAST_DUTY:
             return limits.duty
@@ -190,9 +189,9 @@ def nothing(
 def judged(
     found: Sequence[PlanCandidate], wanted: tuple[str, int], why: str, mode: str = SINGLE
 ) -> list[PlanCandidate]:
-    """The candidates with the chosen one first, and each with its reason.
+    """Return the candidates with the chosen one first, and each with its reason.
 
-    Those that have one already cannot be. `wanted` are the model and the threads of now, in that
+    Those that have one already cannot be. `wanted` are the present model and threads, in that
     `mode`; where that cannot be, the fastest is chosen.
     """
     able = [c for c in found if not c.reason and c.seconds is not None]

@@ -66,8 +66,8 @@ def resident_name(entry: ModelRecord) -> str:
 def wanted(
     entry: ModelRecord, path: Path, engine: Engine, form: LoadConfig | None = None
 ) -> LoadRequest:
-    """`entry` as configured, in that form, None: the usual one; with an upper estimate of the
-    memory it takes.
+    """Return `entry` as configured, in that form, None: the usual one, with an upper bound of its
+    memory.
     """
     form = form or forms(entry, engine)[0]
     context = min(engine.context, entry.summary.context_train)
@@ -107,9 +107,9 @@ def _gpu_share(entry: ModelRecord, form: LoadConfig) -> float:
 
 
 def _gpu_bytes(entry: ModelRecord, engine: Engine, form: LoadConfig) -> int:
-    """What its layers on a GPU take there with their KV, taken as if all layers were alike.
+    """Return what its layers on a GPU take there with their KV, as if all layers were alike.
 
-    They are counted as if they were in the board's memory, too: where there is but one, they are.
+    They count as if in the board's memory, too: where there is but one, they are.
     """
     layers = max(1, entry.summary.layers)
     there = min(form.gpu_layers, layers)

@@ -50,9 +50,9 @@ class Room:
     def form(
         self, entry: ModelRecord, beside: ModelRecord | None = None, best: LoadConfig | None = None
     ) -> LoadConfig:
-        """How to load `entry` now: in the first form that fits, else in the smallest.
+        """Return how to load `entry` now: in the first form that fits, else in the smallest.
 
-        The `best` comes before all others, and forms that failed recently come last.
+        The `best` comes first, and forms that failed recently come last.
         """
         found = forms(entry, self._config.engine)
         found.sort(key=lambda form: form != best)
@@ -63,7 +63,7 @@ class Room:
         return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
 
     def ways(self, entry: ModelRecord) -> dict[LoadConfig, LoadRequest]:
-        """How `entry` may be loaded, by form.
+        """Return how `entry` may be loaded, by form.
 
         Forms that do not fit even alone, or failed recently, are left out if any others remain.
         """
@@ -135,11 +135,10 @@ class ModelManager:
     async def resident(
         self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
     ) -> AsyncGenerator[Resident]:
-        """`entry` in the engine's memory, and its partner, for as long as they are used.
+        """Have `entry` and its partner in the engine's memory while the block runs.
 
         A model that is loaded in another form than `form` is loaded again, unless it is at work or
-        that form does not fit; None: any form will do. A model that is not loaded is then loaded in
-        another form.
+        that form does not fit; None: any form will do.
         """
         if self._changes(entry, partner, form):
             await self._residency.unload(resident_name(entry))

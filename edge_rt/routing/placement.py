@@ -51,10 +51,7 @@ NEVER = PlacementCost(math.inf, math.inf)
 
 @dataclass(frozen=True)
 class RequestKind:
-    """Requests of one kind: their share of the mix, and what one takes that finds nothing loaded.
-
-    `on_demand` has the loading in it.
-    """
+    """Requests of one kind: their share of the mix, and the cost of one that loads its model first."""
 
     share: float
     on_demand: PlacementCost
@@ -65,7 +62,7 @@ class ModelPlace:
     """A way to keep a variant loaded: on `device`, with so many of its layers on a GPU.
 
     `bytes` are what it takes of each memory, `costs` what a request of each kind takes there, or
-    NEVER where it cannot serve that kind. Loading it takes `load`.
+    NEVER; loading it takes `load`.
     """
 
     device: str
@@ -94,8 +91,8 @@ class Placement(NamedTuple):
 class PlacementProblem:
     """The variants with their places, the memories, and the mix.
 
-    A request goes to whatever is loaded that takes the fewest joules for it, as the router would
-    send it. The joules become dearer as the fullest memory fills up; see energy.pressure.
+    A request goes to the loaded model that takes the fewest joules for it, as the router would send
+    it. Joules become dearer as the fullest memory fills up; see `penalty`.
     """
 
     def __init__(
@@ -104,8 +101,10 @@ class PlacementProblem:
         usable_bytes: Sequence[float],
         mix: Sequence[RequestKind],
     ) -> None:
-        """`usable_bytes` are those of each memory that models may take. ValueError where places
-        do not have a figure for each memory and each kind, or a kind cannot be served on demand.
+        """`usable_bytes` are those of each memory.
+
+        ValueError where places do not have a figure for each memory and each kind, or a kind cannot
+        be served on demand.
         """
         for kind in mix:
             if not all(map(math.isfinite, kind.on_demand)):

@@ -60,9 +60,9 @@ class _Placement:
 
 
 class Placer:
-    """Loads and unloads while nobody waits, where that repays; see routing.replanning.
+    """Loads and unloads while no request waits, where that repays; see routing.placing.
 
-    Models that the router would not take for a request count for nothing; see Bucket.
+    Models that the router would not choose count for nothing; see Bucket.
     """
 
     def __init__(
@@ -182,10 +182,7 @@ class Placer:
         sizes: Mapping[str, Collection[LoadConfig]],
         shares: Mapping[Bucket, float],
     ) -> list[ModelRecord]:
-        """Return the models to place: of too many those that serve the largest share of requests.
-
-        The others stay as they are.
-        """
+        """Return the models to place: of too many those that serve the largest share of requests."""
         limits, states, found = self._governing.limits, 1, set[str]()
         free = [entry for entry in known if entry.id not in self._fixed]
         served = {e.id: sum(s for b, s in shares.items() if e.id in b.able(limits)) for e in free}
@@ -206,7 +203,7 @@ class Placer:
     def _forms(self, entry: ModelRecord) -> dict[LoadConfig, tuple[float, float]]:
         """Return the memory of each form to choose from, the present one first.
 
-        A model that stays as it is has the present form alone, others no form that failed lately.
+        A model that stays has the present form alone, others no form that failed lately.
         """
         resident = self._residency.get(resident_name(entry))
         ways = [*self._room.ways(entry).values()]

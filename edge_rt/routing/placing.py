@@ -42,10 +42,7 @@ class Front:
 
 
 def enumerate_all(problem: PlacementProblem) -> list[Placement]:
-    """Return the placements that no other dominates, by rising joules.
-
-    Every state is looked at that fits into memory.
-    """
+    """Return the placements that no other dominates, by rising joules, of all that fit into memory."""
     walk = _Walk(problem)
     walk.down(0, (), problem.unserved, [0.0] * len(problem.usable_bytes))
     return walk.seen.front
@@ -89,9 +86,8 @@ HORIZON_S = 1800.0  # in which a change has to pay
 class Circumstances:
     """What a placement rests on; `phi` is the board's thermal yield, None: not known.
 
-    `usable_bytes` are those of each memory that models may take, `mix` the share of each kind of
-    requests. `per_second` are all of those, and without `heavy` no model may be loaded. With
-    `smaller` models answer that are not good enough otherwise.
+    `usable_bytes` are those of each memory, `mix` the share of each kind of requests, `per_second`
+    the rate of all. Without `heavy` no model may be loaded; with `smaller` weaker models answer.
     """
 
     phi: float | None
@@ -153,8 +149,7 @@ def judge(
     """Whether what `after` saves over the horizon repays what has to be loaded for it.
 
     `per_second` are the requests to expect. Seconds are compared where latency is preferred, joules
-    otherwise. Nothing is loaded without `heavy`. What does not fit into memory any more has to
-    change whatever that takes.
+    otherwise. Without `heavy` nothing is loaded. What does not fit any more changes at any cost.
     """
     load = problem.load(before, after.state)
     if after.state == before:
@@ -178,8 +173,8 @@ def sparing(
     per_second: float,
     prefer: Prefer = "energy",
 ) -> Placement:
-    """`after`, but what is loaded both before and after stays where it is if only its move does not
-    repay its load; see `judge`.
+    """Return `after`, but leave a loaded model where it is if its move alone does not repay its
+    load.
     """
     axis = _axis(prefer)
     for variant, (old, new) in enumerate(zip(before, after.state, strict=True)):

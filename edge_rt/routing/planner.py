@@ -64,7 +64,7 @@ class Planner:
         pause: Pause = asyncio.sleep,
     ) -> None:
         """`connect` gives the live engine, `learn` takes what answers took, `cores` is the most
-        threads that may be used, `pause` lets seconds pass between two answers.
+        threads, `pause` lets seconds pass between two answers.
         """
         self._candidates, self._learn = candidates, learn
         self._routes, self._governing = routes, governing
@@ -77,10 +77,10 @@ class Planner:
         return PlanReport([option.candidate for option in await self._options(ask, host)])
 
     async def tries(self, ask: PlanAsk, host: ModelHost) -> AsyncGenerator[PlanReport | Tried]:
-        """The plan, and then what came of each candidate that can be run.
+        """Yield the plan, and then what came of each candidate that can be run.
 
-        All of the prompt is read by each of them. Raises Unavailable where there is other work,
-        or the governor lets no request in.
+        Each reads all of the prompt. Raises Unavailable where there is other work, or the governor
+        lets no request in.
         """
         self._alone.check()
         limits = self._governing.limits
@@ -157,8 +157,8 @@ class Planner:
         prompts: Mapping[str, ReadPrompt],
         assessed: Assessment,
     ) -> tuple[tuple[str, int], str, str]:
-        """What a request for the first of those named would get now: model and threads, why, and
-        mode.
+        """Return what a request for the first of those named would get now: model and threads, why,
+        and mode.
         """
         limits = self._governing.limits
         why = f"what the governor allows now: {limits.why}"
@@ -260,18 +260,17 @@ class Planner:
 
 
 def told(plan: PlanCandidate, now: PlanCandidate) -> PlanCandidate:
-    """The `plan` as clients have seen it, but for the heat: the runs before have warmed the board.
-
-    `now` is the same, predicted at the beginning of the run.
+    """Return the `plan` as clients have seen it, but for the heat: the runs before have warmed the
+    board.
     """
     return msgspec.structs.replace(plan, end_temp_c=now.end_temp_c, band_c=now.band_c)
 
 
 def part_of(plan: PlanCandidate, part: PlanCandidate, whole: PlanCandidate) -> PlanCandidate:
-    """What the `plan` says of an answer that ends early.
+    """Return what the `plan` says of an answer that ends early.
 
-    `part` is what is predicted now for such an answer and `whole` for the one planned: only their
-    ratio counts, since runs teach, and the plan was told before them.
+    `part` is predicted now for such an answer and `whole` for the one planned; only their ratio
+    counts.
     """
 
     def cut(planned: float | None, short: float | None, long: float | None) -> float | None:

@@ -69,8 +69,8 @@ class Routes:
         connect: Callable[[], Awaitable[EngineClient]],
         clock: Callable[[], float],
     ) -> None:
-        """`quality` is the floor of requests that name none. `connect` gives the live engine;
-        `clock` is in seconds, a monotonic one.
+        """`quality` is the floor of requests that name none, `connect` gives the live engine,
+        `clock` is monotonic.
         """
         self.assess, self._context = assessor.assess, assessor.context
         self.floor = Floor(quality, governing, assessor, learning.judge)
@@ -82,13 +82,10 @@ class Routes:
         self.mix: RequestMix[Bucket] = RequestMix(clock)
 
     async def route(self, wish: RouteRequest, host: ModelHost) -> Plan:
-        """Return the plan for `wish`.
+        """Return the plan of a request. Where one model alone may answer, it does without figures.
 
-        Where one model alone may answer, it does, and no figures are looked at.
-
-        Threads are chosen for requests that say what they are to be chosen by, and for those that
-        leave the model open. What is chosen then holds as long as the engine has no other answer
-        that takes more: all that share a pass share its threads.
+        Threads are chosen for requests that leave the model open or name an objective. They hold as
+        long as no other answer takes more: all that share a pass share its threads.
         """
         entries = named(wish.model, host)
         able = self._admitted(wish.model, entries)
@@ -197,9 +194,9 @@ class Routes:
         assessed: Assessment,
         unfit: Mapping[str, str] | None = None,
     ) -> Trace:
-        """The choice among `entries`, of which `model` may pin some, and the modes of their offers.
+        """Return the choice among `entries`, of which `model` may pin some, and their modes.
 
-        `assessed` is what is to be expected of them; `unfit` tells of those that have no mode why.
+        `assessed` is what is to be expected of them; `unfit` tells why others have no mode.
         """
         known = {entry.id: entry for entry in entries}
 

@@ -60,7 +60,7 @@ class Variants:
         return list(found.values())
 
     def measured(self, entry: ModelRecord, threads: int, mode: Mode) -> None:
-        """An answer was measured just now, in that mode; see Ages.
+        """Note that an answer was measured just now, in that mode; see Ages.
 
         It counts for every form that goes by the same figures.
         """
@@ -74,10 +74,9 @@ class Variants:
         entry: ModelRecord,
         offer: DecodingOptions = DecodingOptions(),  # noqa: B008 - it is frozen
     ) -> tuple[int, ...]:
-        """The counts that answers of `entry` may ask for: those that it was calibrated with.
+        """Return the counts that answers of `entry` may ask for: those that it was calibrated with.
 
-        None with onnxruntime, which would make its session anew for each change, be it that of a
-        partner in one of the modes of `offer`.
+        None with onnxruntime, also of a partner in `offer`: each change would make a new session.
         """
         partners = [one.partner for one in offer.modes if one.partner is not None]
         if any(one.backend == "onnx" for one in (entry, *partners)):
@@ -97,11 +96,11 @@ class Variants:
         any_threads: bool = False,
         assessed: Assessment | None = None,
     ) -> list[Variant]:
-        """A variant for each; what they take while loading is for so many threads.
+        """Return a variant for each; load figures are for so many threads.
 
-        `offers` are the modes of those that can do more than answer by themselves, by their ids.
-        With `any_threads` they may be run with other counts, too. `assessed` tells how likely each
-        is to give the request at hand a good answer.
+        `offers` are the modes of those that do more than answer by themselves, by id. With
+        `any_threads` other counts may be used. `assessed` tells how likely each gives a good
+        answer.
         """
         entries = list(entries)
         origins, chances = families(entries), assessed or Assessment()
@@ -185,9 +184,9 @@ class Variants:
 
 
 def weights(entry: ModelRecord) -> str:
-    """What those have in common that hold the same weights.
+    """Return what those have in common that hold the same weights.
 
-    Conversion to ONNX loses next to nothing; what was quantised anew is a model of its own.
+    Conversion to ONNX loses next to nothing; a new quantisation is a model of its own.
     """
     converted = entry.source_sha256 if entry.backend == "onnx" else None
     return converted or entry.sha256
@@ -206,11 +205,11 @@ def _first(sha256: str, sources: Mapping[str, str | None]) -> str:
 
 
 def named(model: str, host: ModelHost) -> list[ModelRecord]:
-    """The models that a name stands for, before its pin; the one that it is the id of first.
+    """Return the models that a name stands for, before its pin; the one with that id first.
 
-    All with the same weights, where something is pinned all that came from the same model. "auto"
-    are all that write, "default" is just that one. Raises ModelNotFound, or RequestError for one
-    that writes no text.
+    All with the same weights, where something is pinned all of the same origin. "auto" are all that
+    write, "default" is just that one. Raises ModelNotFound, or RequestError for one that writes no
+    text.
     """
     name, pinned, _ = model.partition("@")
     if name == AUTO:

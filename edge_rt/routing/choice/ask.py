@@ -15,8 +15,8 @@ from edge_rt.routing.quality.learner import Context
 class DecodingWay:
     """What a mode of decoding changes about a variant; with a partner, the partner's memory.
 
-    `kept` is the share of the variant's quality that answers keep; None: not known. `file` names
-    the files behind such answers, "": those of the variant alone.
+    `kept` is the share of quality that answers keep; None: not known. `file` names the files behind
+    such answers, "": those of the variant alone.
     """
 
     partner: str | None = None
@@ -31,13 +31,12 @@ class DecodingWay:
 class Variant:
     """One file of the store; those with the same `source` hold the same weights.
 
-    `context` is in tokens. `kv_bytes` tells by KV type what keys and values take as it would be
-    loaded, and so which types there are; `gpu_layers` which numbers of layers may lie on a GPU,
-    and `modes` which ways to decode there are, of which `ways` tell what they take besides.
-    `threads` are counts to choose from besides those of the moment.
-    `quality` is the probability that an answer to the request is good enough; None: not known.
-    `constraints` are the kinds that its answers can be held to. `load_s` and `load_j` are what
-    loading it takes, as far as that is known. `file` tells it from others that had its id.
+    `context` is in tokens. `kv_bytes` gives by KV type what keys and values take, `gpu_layers` the
+    possible numbers of layers on a GPU, `modes` the ways to decode, of which `ways` tell the
+    additional cost. `threads` are further counts to choose from. `quality` is the probability that
+    an answer is good enough; None: not known. `constraints` are the kinds that its answers can be
+    held to. `load_s` and `load_j` are what loading takes. `file` tells it from others that had its
+    id.
     """
 
     id: str
@@ -97,12 +96,11 @@ class Selection:
 
 
 def select(name: str, pool: Sequence[Variant]) -> Selection:
-    """The variants of `pool` that `name` stands for.
+    """Return the variants of `pool` that `name` stands for.
 
-    Raises ModelNotFound, or RequestError where a model has no such variant.
-
-    "auto" are all, an id is every variant with the same weights; behind an "@" may stand a
-    backend, or a backend and a quantisation: "smollm2@onnx", "smollm2@onnx-int4".
+    "auto" are all, an id is every variant with the same weights; behind an "@" may stand a backend,
+    or also a quantisation: "smollm2@onnx-int4". Raises ModelNotFound, or RequestError where a model
+    has no such variant.
     """
     model, at, pin = name.partition("@")
     selection = Selection(_variants(model, pool), pin.lower() if at else None)
@@ -136,12 +134,10 @@ class TokenCounts:
 class Ask:
     """One request; fields that are None set no limit.
 
-    `tokens` are by variant, as each has a tokenizer and a KV of its own, or why they are not
-    known. `latency_s` are the seconds left to the end of the answer, `energy_j` the joules it may
-    add to the board's idle draw. `constraint` is the kind that the answer has to be held to, and
-    `unfit` tells by variant why it cannot decode in the mode asked for. `quality` is the least
-    probability that the answer is good enough, as long as anything has it. `context` tells which
-    prompts are like its own, None: nobody has looked.
+    `tokens` are by variant, or why they are not known. `latency_s` are the seconds left to the end
+    of the answer, `energy_j` the joules it may add to the idle draw. `unfit` tells by variant why
+    it cannot decode in the mode asked for. `quality` is the least probability that the answer is
+    good enough, as long as any variant has it. `context` is the class of the prompt, None: unknown.
     """
 
     tokens: Mapping[str, TokenCounts | Unpredicted]
@@ -159,9 +155,9 @@ class Ask:
 class Now:
     """The board when a request comes.
 
-    `threads` are the numbers to choose from with any variant, `usable_bytes` what models may take,
-    all together and those included that are loaded. `loaded` are the forms of loaded variants,
-    `in_use` the bytes of those that are at work and have to stay as they are.
+    `threads` are the counts to choose from, `usable_bytes` what all models together may take.
+    `loaded` are the forms of loaded variants, `in_use` the bytes of those at work, which stay as
+    they are.
     """
 
     limits: Limits

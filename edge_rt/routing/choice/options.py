@@ -108,10 +108,10 @@ def _load(variant: Variant, setting: RunConfig, now: Now) -> _Load:
 
 
 def _foretold(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Option:
-    """With its figures.
+    """Return the option with its figures.
 
-    Memory that fills up makes joules dearer. That is for what would have to be loaded: what is
-    loaded was measured under the pressure that there is.
+    Memory that fills up makes joules dearer for what would have to be loaded; what is loaded was
+    measured under that pressure.
     """
     if isinstance(found, Unpredicted):
         return Option(blank, Dropped("prediction", found.reason))

@@ -16,8 +16,8 @@ _MOST_DOUBT = 1.0  # an error beyond it says no more than that nothing is known
 class Figures(NamedTuple):
     """A candidate's seconds, joules and quality; what is not known counts as the worst.
 
-    `least_s` and `least_j` are what they may be in truth as far as that matters: a tie less, or
-    the error of a measurement that is worth repeating.
+    `least_s` and `least_j` are what they may be in truth: a tie less, or the error of a measurement
+    that is worth repeating.
     """
 
     seconds: float
@@ -29,7 +29,7 @@ class Figures(NamedTuple):
     def dominates(self, other: Figures) -> bool:
         """Whether it is no worse in anything, and better in something by more than a tie.
 
-        That is a strict order: who dominates one that dominates a third dominates that too.
+        That is a transitive, strict order.
         """
         return (
             self.seconds <= other.seconds
@@ -106,11 +106,10 @@ class FrontChoice(NamedTuple):
 
 
 def choose(front: Sequence[Finalist], prefer: Prefer) -> FrontChoice:
-    """The best of a front that is not empty.
+    """Return the best of a front that is not empty.
 
-    Of those that are tied in all that counts, one that `loads` nothing, if there is any: settings
-    that took turns would be loaded again and again. Of these, the one whose measurement is the
-    oldest; the first, where several were measured together.
+    Of those tied in all that counts, one that `loads` nothing, lest settings that take turns be
+    loaded again and again; of these the one whose measurement is the oldest, or the first.
     """
     rest = front
     for axis in ORDERS[prefer]:

@@ -67,10 +67,11 @@ class RequestRouter:
         self._options, self._ages, self._learnt = Options(ages), ages, learnt
 
     def route(self, ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> Trace:
-        """The choice among the models of `pool`, with its reasons, by what `predict` foretells.
+        """Return the choice among the models of `pool`, with its reasons, by what `predict`
+        returns.
 
-        Raises ModelNotFound or RequestError where none of them has the name asked for. Changes
-        nothing: whoever serves as it says tells `follow`.
+        Raises ModelNotFound or RequestError where none has the name. Changes nothing: the caller
+        that serves as it says calls `follow`.
         """
         rows = [self._row(option, ask, now.limits) for option in self._all(ask, pool, now, predict)]
         if now.limits.smaller:
@@ -196,10 +197,7 @@ def _others(judged: _Judged) -> list[Considered]:
 
 
 def _kept_to_floor(rows: list[_Row], floor: float | None) -> list[_Row]:
-    """The `rows`, of which those below the floor answer only where nothing better is in the store.
-
-    The board gives up the cost of the larger model, and not the least that an answer has to be.
-    """
+    """Return `rows`; those below the floor answer only where nothing better is in the store."""
     least = least_in_store(((row.candidate, row.rule) for row in rows), floor)
 
     def held(row: _Row) -> _Row:

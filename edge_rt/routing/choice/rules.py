@@ -40,8 +40,8 @@ def floor_of(quality: Level | float) -> float:
 def least_quality(qualities: Iterable[float | None], floor: float | None) -> float:
     """Return the least quality with which a candidate may answer, among those of `qualities`.
 
-    That is `floor`, or the best quality where none reaches it. What is as good as the best but for
-    a tie is as good. A quality that is not known is the worst.
+    That is `floor`, or the best quality, less a tie, where none reaches it. An unknown quality is
+    the worst.
     """
     if floor is None:
         return 0.0
@@ -52,8 +52,8 @@ def least_quality(qualities: Iterable[float | None], floor: float | None) -> flo
 def least_in_store(found: Iterable[tuple[Candidate, Rule | None]], floor: float | None) -> float:
     """Return the least quality with which a candidate may answer, whatever the board can do now.
 
-    `found` are candidates, each with the rule that speaks against it. Those that cannot answer at
-    all do not count, nor do those that break the limits of the request where others keep them.
+    `found` are candidates, each with the rule against it. Those that cannot answer at all do not
+    count, nor those that break the limits of the request where others keep them.
     """
     fit = [(one.quality, rule) for one, rule in found if rule not in UNFIT]
     within = [quality for quality, rule in fit if rule not in _SOFT]
@@ -63,7 +63,7 @@ def least_in_store(found: Iterable[tuple[Candidate, Rule | None]], floor: float 
 def may_answer(trace: Trace, floor: float | None) -> list[str]:
     """Return the ids of the variants that may answer the request of `trace`, in order.
 
-    What the board cannot do at the moment, such as loading a model, rules none of them out.
+    What the board cannot do at the moment, such as loading, rules none of them out.
     """
     rows = [row for row in trace.considered if row.rule not in UNFIT]
     least = least_in_store(((row.candidate, row.rule) for row in rows), floor)

@@ -34,12 +34,11 @@ Rule = Literal[
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A setting and its figures for one request; None: not known.
 
-    `seconds` go from now to the last token, loading included, `energy_j` is what that adds to what
-    the board draws anyway, and `power_w` the board's mean meanwhile. `quality` is the probability
-    that the answer is good enough, `cpq` the memory pressure with it loaded. About half of all
-    answers come within the error ratios, which say what the joules and seconds may be off by.
-    `age_s` is the time since it was measured. All figures are corrected by what was `learnt`; None:
-    they are not. `file` names the files behind its answers, as in Key.
+    `seconds` go from now to the last token, loading included, `energy_j` is what that adds to the
+    idle draw, and `power_w` the board's mean. `quality` is the probability that the answer is good
+    enough, `cpq` the memory pressure with it loaded. Half of all answers come within the error
+    ratios. `age_s` is the time since it was measured. Figures are corrected by `learnt`, if any.
+    `file` names the files behind its answers, as in Key.
     """
 
     setting: RunConfig
@@ -83,14 +82,12 @@ class Considered(msgspec.Struct, frozen=True):
 class Trace(msgspec.Struct, frozen=True):
     """Every candidate for a request, the chosen one first, then the front.
 
-    `within` tells whether the chosen one keeps all limits on seconds, joules and watts; where none
-    does, it is the one that comes nearest, or of which nothing is known. `explores` tells whether
-    it was chosen in order to learn more of it: to measure it again, or as a trial, which may take
-    `extra_j` more than the best one. `why` is the whole choice in one sentence.
-    `phi` is the chip's thermal yield at its present temperature, as the chosen one would run, and
-    `phi_source` tells whether the chip's leakage was measured for that, or is assumed.
-    `quality` is the floor that was asked for, `assessed` where the qualities of candidates come
-    from. `simulated` is the simulated board whose figures these are, None: a real one's.
+    `within` tells whether the chosen one keeps all limits on seconds, joules and watts; else it
+    comes nearest, or nothing is known of it. `explores` tells whether it was chosen to learn more
+    of it, which may take `extra_j` more than the best. `why` is the choice in one sentence. `phi`
+    is the chip's thermal yield at its present temperature, `phi_source` whether its leakage was
+    measured. `quality` is the floor asked for, `assessed` the source of qualities. `simulated` is
+    the simulated board, None: a real one.
     """
 
     model: str

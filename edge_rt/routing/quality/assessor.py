@@ -88,10 +88,9 @@ class _Weight(NamedTuple):
 class Estimator:
     """Adds up log-odds, as if each piece of evidence knew nothing of the others.
 
-    A model begins with its ability: the mean of what it got right in tests, in log-odds, less how
-    much easier these are than usual prompts; of tests of the prompt's kind, if it took any. After
-    Rasch's model of test items. Rules and examples are about the prompt, and move all models
-    alike.
+    A model begins with its ability: the mean log-odds of what it got right in tests (those of the
+    prompt's kind, if any), less how much easier these are than usual prompts; after Rasch's model
+    of test items. Rules and examples are about the prompt and move all models alike.
     """
 
     def __init__(self, book: Rulebook) -> None:
@@ -101,9 +100,9 @@ class Estimator:
     def assess(
         self, text: str, models: Mapping[str, ModelFacts], near: Nearness | None = None
     ) -> Assessment:
-        """What is to be expected of each of `models`, by their ids, for the prompt `text`.
+        """Return what is to be expected of each of `models`, by their ids, for the prompt `text`.
 
-        `near` is how alike it is to examples, None: nobody looked.
+        `near` is how alike it is to examples, None: not compared.
         """
         found = self._finder.find(text)
         evidence = [_Weight(r.weight, f"{r.name} {r.weight:+.2f}") for r in found.rules]
@@ -180,7 +179,7 @@ class Assessor:
         host: Embedder,
         took: Callable[[Cost], None] = lambda _: None,
     ) -> Assessment:
-        """What is to be expected of each of `entries`, by id; `text` "": as of any prompt.
+        """Return what is to be expected of each of `entries`, by id; `text` "": of any prompt.
 
         `took` is told what it cost to compare `text` with the examples.
         """

@@ -18,10 +18,9 @@ Level = Literal["easy", "plain", "hard"]
 
 
 class Features(msgspec.Struct, frozen=True):
-    """A prompt in a few words, each of few values.
+    """The class of a prompt: `kind` by the rules, "other" where none fits, length, and level.
 
-    `kind` is that of the rules, such as "maths" or "code", "other" where none fits; `level` tells
-    where the evidence puts it beside the usual prompt of no kind.
+    `level` tells where the evidence puts it beside the usual prompt of no kind.
     """
 
     kind: str = "other"
@@ -61,7 +60,7 @@ class Overdue(Exception):
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
-    """What `work` gives; raises Overdue after so many seconds of the processor.
+    """Return what `work` gives; raises Overdue after so many seconds of the processor.
 
     That is for regular expressions, which look for signals while they search. Python handles those
     in its main thread only: in others there is no limit.
@@ -103,9 +102,7 @@ class RuleFinding(NamedTuple):
 
 
 class Finder:
-    """Has rules compiled once. One that takes too long with a prompt is left out from then on:
-    nothing else is served meanwhile, and there are regexes that would take for ever.
-    """
+    """Compiles rules once, and leaves out a rule from then on that takes too long with a prompt."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = [(rule, _compiled(rule)) for rule in rules]

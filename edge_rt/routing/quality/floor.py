@@ -43,9 +43,7 @@ class Knowing(ModelSource, Protocol):
 
 
 class _Decision(NamedTuple):
-    """Up to which doubt the small model writes on, how often it does, and what the two keep of the
-    large one's quality together.
-    """
+    """Up to which doubt the small model writes on, how often, and the share of quality both keep."""
 
     threshold: float
     share: float
@@ -65,10 +63,10 @@ def with_early(
     floor: float | None,
     host: Knowing,
 ) -> dict[str, DecodingOptions]:
-    """The `offers` of `entries`, decided from the doubt on that leaves answers worse than `floor`.
+    """Return `offers`, decided from the doubt on that leaves answers worse than `floor`.
 
-    Where any model may answer in any mode, each has one more that has such a partner, if that by
-    itself would not do. Nothing changes where the partner's doubt was never calibrated.
+    Where any model may answer in any mode, each gets one more mode with such a partner, if the
+    partner alone would not do. Nothing changes where its doubt was never calibrated.
     """
     if floor is None:
         return dict(offers)
@@ -112,12 +110,10 @@ def _more(
 def _decision(
     large: ModelRecord, small: ModelRecord, assessed: Assessment, floor: float, host: Knowing
 ) -> _Decision | None:
-    """What is to be done for one request; None: too little is known.
+    """Return what to do for one request; None: too little is known.
 
     Ours. Of the large model's answers a share p is good enough, and of those that the small one
-    keeps, a share s of all, q. Both together give p - s·max(0, p - q): with what it leaves to the
-    small one the large one would have done as well as with all, or as the small one if that is
-    better, and so worse with what it takes over.
+    keeps, a share s of all, q. Both together give p - s·max(0, p - q).
     """
     calibration = host.doubt(small)
     before, p = assessed.p(small.id), assessed.p(large.id)
@@ -143,7 +139,7 @@ class Floor:
         return self.of(aims, self._governing.limits.smaller)
 
     def of(self, aims: Objectives, smaller: bool) -> float:
-        """The floor, `smaller` telling whether the governor asks for smaller models.
+        """Return the floor; `smaller` tells whether the governor asks for smaller models.
 
         The usual one gives way as far as "low" then; one that the request names holds.
         """
@@ -159,7 +155,8 @@ class Floor:
         host: ModelHost,
         took: Callable[[Cost], None] = lambda _: None,
     ) -> str | None:
-        """Why `other` is not good enough to answer for `asked`; None: it is, or nobody knows.
+        """Return why `other` is not good enough to answer for `asked`; None: it is, or that is
+        unknown.
 
         `took` is told what it cost to compare `text` with examples.
         """

@@ -21,8 +21,8 @@ ENOUGH = 8.0  # answers, and marks, after which an arm is known
 class TrialArm(NamedTuple):
     """A candidate that keeps all limits and the floor of quality.
 
-    `place` is its index among all candidates, `arm` its variant and mode, `energy_j` its predicted
-    joules, and `known` the number of answers and marks that its figures rest on.
+    `place` is its index, `arm` its variant and mode, `energy_j` its predicted joules, and `known`
+    the number of answers and marks that its figures rest on.
     """
 
     place: int
@@ -34,9 +34,8 @@ class TrialArm(NamedTuple):
 class ArmTrials:
     """Allows trials within a share of the requests and of the joules, whatever comes of them.
 
-    Bounded by construction, ours: with n requests so far that take J joules in all where each goes
-    the best way known, no more than REQUESTS·n of them were trials, and the predicted joules of
-    trials beyond that are no more than JOULES·J. Requests earn both before trials spend them.
+    Ours: with n requests so far that take J joules in all by the best way known, at most REQUESTS·n
+    of them were trials, whose predicted joules beyond that are at most JOULES·J.
     """
 
     def __init__(self) -> None:
@@ -97,7 +96,7 @@ class Judge:
         )
 
     def assessed(self, assessed: Assessment, files: Mapping[str, str]) -> Assessment:
-        """With the chances that marks of such prompts make likely, of each model by itself.
+        """Return the chances with the marks of such prompts, of each model by itself.
 
         `files` has the files of each model by its id, as in Key.
         """
@@ -109,9 +108,10 @@ class Judge:
         return replace(assessed, chances=chances)
 
     def trial(self, able: Sequence[Candidate], best: int) -> int:
-        """The place of the one of `able` to be chosen where that at `best` takes the fewest joules.
+        """Return the place of the one of `able` to choose, where that at `best` takes the fewest
+        joules.
 
-        All of `able` are good enough, and keep all limits. What has to be loaded is not tried.
+        All of `able` are good enough and keep all limits. What has to be loaded is not tried.
         """
         ways = {way.place: way for way in map(_way, range(len(able)), able) if way is not None}
         if best not in ways:

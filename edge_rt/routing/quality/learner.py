@@ -19,8 +19,7 @@ _MOST_TIMES = math.log(4.0)  # that an answer may take more or less than foretol
 class Key(NamedTuple):
     """An arm and a context: a model and a mode, and the features of prompts. See Features.
 
-    `file` is of what the arm is made, see `file_of`: others under the same ids have nothing of what
-    was learnt.
+    `file` is of what the arm is made, see `file_of`: other files under the same ids learn anew.
     """
 
     model: str
@@ -43,9 +42,8 @@ def file_of(model: str, partner: str = "") -> str:
 class ArmCell(msgspec.Struct, frozen=True):
     """Sums as of `at_s`, in Unix seconds, in which what is long ago counts less.
 
-    `good` and `bad` are marks; one of 0.7 is 0.7 of a good and 0.3 of a bad one. `answers` counts
-    measured answers; `joules` and `seconds` are sums of the logarithms of measured over predicted
-    figures.
+    `good` and `bad` are marks; 0.7 is 0.7 of a good and 0.3 of a bad one. `answers` counts measured
+    answers; `joules` and `seconds` are sums of the logarithms of measured over predicted figures.
     """
 
     at_s: float
@@ -69,10 +67,9 @@ class ArmCell(msgspec.Struct, frozen=True):
         return math.isfinite(self.at_s) and all(n >= 0.0 for n in counts) and times <= most
 
     def corrected(self, presumed: float) -> float:
-        """The probability of an answer that is good enough, where `presumed` is known without it.
+        """Return the probability of a good enough answer, which is `presumed` without marks.
 
-        The mean of a Beta distribution whose prior are PRIOR marks, as many of them good ones as
-        presumed. Ours.
+        The mean of a Beta distribution with a prior of PRIOR marks. Ours.
         """
         return (PRIOR * presumed + self.good) / (PRIOR + self.marks)
 
@@ -148,9 +145,9 @@ Context = tuple[str, str, str]
 class ArmEstimate(msgspec.Struct, frozen=True):
     """What was learnt of a way to serve requests of a context.
 
-    `presumed` is the prior probability that its answer is good enough, and `p` the one after
-    learning; None: not known. The ratios are measured over predicted figures. `marks` and `answers`
-    count the observations behind them.
+    `presumed` is the prior probability that its answer is good enough, `p` the one after learning;
+    None: not known. The ratios are measured over predicted figures. `marks` and `answers` count
+    observations.
     """
 
     context: Context
@@ -177,8 +174,8 @@ class Learner:
     """Knows a bounded number of cells; `changed` are those that were not kept since."""
 
     def __init__(self, clock: Callable[[], float], alike: Sequence[str] = ()) -> None:
-        """`clock` gives Unix seconds. In modes that are `alike` answers are the same: all marks of
-        them are kept for the first.
+        """`clock` gives Unix seconds. In modes that are `alike` answers are the same, with the
+        marks of the first.
         """
         self._clock, self._alike = clock, alike
         self._cells: dict[Key, ArmCell] = {}

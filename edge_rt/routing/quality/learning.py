@@ -37,7 +37,7 @@ _PAGES = 256  # of one transaction: all cells
 
 
 class LearningTables(File):
-    """See File; the cells go first of which nothing was heard for longest."""
+    """A File of cells; those go first of which nothing was heard for longest."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA, MOST_BYTES, _PAGES)

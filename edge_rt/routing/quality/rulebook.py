@@ -61,12 +61,12 @@ class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Rule(_Item, frozen=True):
-    """What a prompt may be like, and how much more often answers to such are good: `weight`.
+    """A pattern of prompts, and how much more often answers to such are good: `weight`, in
+    log-odds.
 
-    It fits by one of three: a `regex` found in it, one of `words` as a whole word whatever its
-    case, or a `measure` of `least` to `most`. Of the rules that fit and name a `kind` the first
-    gives the prompt its kind, and those of other kinds do not count, nor do those `within` another.
-    `weight` is in log-odds.
+    It fits by one of three: a `regex` found in it, one of `words` as a whole word in any case, or a
+    `measure` of `least` to `most`. The first rule that fits and names a `kind` gives the prompt its
+    kind; rules of another kind, or `within` another, do not count.
     """
 
     name: _Name
@@ -118,9 +118,9 @@ class Rulebook(_Item, frozen=True):
 
 
 def load_rulebook(extra: Sequence[Path] = (), shipped: Path = SHIPPED) -> Rulebook:
-    """The rules that come with edge_rt and those of `extra` behind them; raises ConfigError.
+    """Return the shipped rules and those of `extra` behind them; raises ConfigError.
 
-    A rule, a test or the size of a later file stands in for the one of that name before.
+    A rule, a test or the size of a later file replaces the one of that name.
     """
     book = Rulebook()
     for path in (shipped, *extra):
