@@ -242,15 +242,11 @@ def _leave_out(track: Track) -> Skipped:
     thread, track.thread = track.thread, None
     assert thread is not None
     told = hung(track.reader.name, thread, track.reader.channels)
-    channel = _pass_over(track.reader, told.reason)
+    reader = track.reader
+    channel = reader.pass_over(told.reason) if isinstance(reader, GaugeReader) else None
     if channel is None:
         track.blocked = told
     else:
         told = replace(told, name=channel.name)
         track.silent[thread], track.due_s = told, -math.inf
     return told
-
-
-def _pass_over(reader: Reader, reason: str) -> Channel | None:
-    """The one channel of a reader that is left out; None where it has to be the whole reader."""
-    return reader.pass_over(reason) if isinstance(reader, GaugeReader) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Writer
 
 
@@ -27,7 +26,7 @@ class EadGate(Gate):
         self._run = dwell  # tokens since the last switch; the first may come at any time
 
     def looks(self, writer: Writer) -> Look:
-        return _bits
+        return lambda view: view.entropy / math.log(2.0)
 
     def judge(self, writer: Writer, seen: float) -> GateVerdict:
         self._bits.append(seen)
@@ -44,10 +43,6 @@ class EadGate(Gate):
 
     def _switched(self, writer: Writer) -> bool:
         return self._writer is not None and writer != self._writer
-
-
-def _bits(view: LogitsView) -> float:
-    return view.entropy / math.log(2.0)
 
 
 _RELEASE = 0.5  # of the threshold: where trouble is over, and not where it begins
@@ -67,7 +62,7 @@ class HysteresisGate(Gate):
         self._nats: deque[float] = deque(maxlen=window)
 
     def looks(self, writer: Writer) -> Look:
-        return _nats
+        return lambda view: view.entropy
 
     def judge(self, writer: Writer, seen: float) -> GateVerdict:
         if writer == "large":
@@ -85,10 +80,6 @@ class HysteresisGate(Gate):
         return GateVerdict(take=True, then="small" if calm else "large")
 
 
-def _nats(view: LogitsView) -> float:
-    return view.entropy
-
-
 class TokenGate(Gate):
     """After R-Stitch (arXiv 2507.17307): the large model replaces each token of high entropy.
 
@@ -101,14 +92,10 @@ class TokenGate(Gate):
         self.threshold = threshold
 
     def looks(self, writer: Writer) -> Look:
-        return _relative
+        return lambda view: view.entropy / math.log(max(view.vocab, 2))
 
     def judge(self, writer: Writer, seen: float) -> GateVerdict:
         self.measure = seen
         if seen <= self.threshold:
             return GateVerdict(take=True, then="small")
         return GateVerdict(take=writer == "large", then="large")
-
-
-def _relative(view: LogitsView) -> float:
-    return view.entropy / math.log(max(view.vocab, 2))

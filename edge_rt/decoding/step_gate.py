@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Writer
 
 _BLANK = b" \t\r\v\f"
@@ -145,7 +144,7 @@ class StepGate(Gate):
         self._begins = True
 
     def looks(self, writer: Writer) -> Look | None:
-        return _glimpse if self._glimpses(writer) else None
+        return (lambda view: view.top_entropy(_TOP)) if self._glimpses(writer) else None
 
     def judge(self, writer: Writer, seen: float) -> GateVerdict:
         self.measure = None
@@ -169,7 +168,3 @@ class StepGate(Gate):
         if self._mixture and len(self._values) >= _ENOUGH:
             found = border(self._values)
             self.threshold = self._first if found is None else found
-
-
-def _glimpse(view: LogitsView) -> float:
-    return view.top_entropy(_TOP)

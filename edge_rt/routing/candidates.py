@@ -143,16 +143,11 @@ class Candidates:
         allowed_w = limits.allowance_w
         if allowed_w is None or isinstance(full, Unpredicted) or full.power_w is None:
             return 1.0
-        added_w = _added_w(full)
+        added_w = (full.energy_j or 0.0) / full.seconds if full.seconds > 0.0 else 0.0
         if added_w <= 0.0 or full.power_w <= allowed_w:
             return 1.0
         room_w = allowed_w - (full.power_w - added_w)
         return min(1.0, max(LEAST_DUTY, room_w / added_w))
-
-
-def _added_w(full: Prediction) -> float:
-    """The mean of what computing adds to what the board draws anyway."""
-    return (full.energy_j or 0.0) / full.seconds if full.seconds > 0.0 else 0.0
 
 
 def nothing(

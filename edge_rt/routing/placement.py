@@ -51,7 +51,7 @@ NEVER = PlacementCost(math.inf, math.inf)
 
 @dataclass(frozen=True)
 class RequestKind:
-    """Requests of one kind: their share of the mix, and the cost of one that loads its model first."""
+    """Requests of one kind: their share of the mix, and the cost of one that also loads."""
 
     share: float
     on_demand: PlacementCost

@@ -182,7 +182,7 @@ class Placer:
         sizes: Mapping[str, Collection[LoadConfig]],
         shares: Mapping[Bucket, float],
     ) -> list[ModelRecord]:
-        """Return the models to place: of too many those that serve the largest share of requests."""
+        """Return the models to place; of too many, those that serve the most requests."""
         limits, states, found = self._governing.limits, 1, set[str]()
         free = [entry for entry in known if entry.id not in self._fixed]
         served = {e.id: sum(s for b, s in shares.items() if e.id in b.able(limits)) for e in free}

@@ -42,7 +42,7 @@ class Front:
 
 
 def enumerate_all(problem: PlacementProblem) -> list[Placement]:
-    """Return the placements that no other dominates, by rising joules, of all that fit into memory."""
+    """Return the placements that no other dominates, by rising joules, of all that fit."""
     walk = _Walk(problem)
     walk.down(0, (), problem.unserved, [0.0] * len(problem.usable_bytes))
     return walk.seen.front

@@ -80,13 +80,12 @@ class LlamaBackend:
         self._row = ctypes.c_float * self.vocab
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
-        texts = [self._text_of(token) for token in range(self.vocab)]
+        # As the vocabulary writes them: never shorter than the bytes that they stand for.
+        texts: list[bytes] = [
+            lib.llama_vocab_get_text(self._vocab, token) for token in range(self.vocab)
+        ]
         self.longest_piece: int = max(map(len, texts))
         self.fingerprint = fingerprint(texts)
-
-    def _text_of(self, token: int) -> bytes:
-        """The token as its vocabulary writes it, never shorter than the bytes it stands for."""
-        return lib.llama_vocab_get_text(self._vocab, token)
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
         return tokenize(self._vocab, text, special=special, begins=begins)

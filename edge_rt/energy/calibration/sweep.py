@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -15,6 +14,7 @@ from edge_rt.core.errors import EngineError
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.energy.prediction.equation import LEAST, Sample, fit_equation
 from edge_rt.energy.prediction.roofline import Workload
+from edge_rt.engine.supervisor.process import end
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")
 PATIENCE_S = 30.0  # for a line, beyond the seconds that a kernel is to take
@@ -86,7 +86,7 @@ class Sweeper:
         except asyncio.TimeoutError:
             raise EngineError("the sweep of the ceilings does not come to an end") from None
         finally:
-            await _end(process)
+            await end(process, 0.0)
             self.running = False
 
 
@@ -120,11 +120,11 @@ def made(kernels: Sequence[KernelResult], powers_w: Sequence[float | None]) -> S
     )
 
 
-def _power_w(begin: Energy | None, end: Energy | None) -> float | None:
-    """The mean over the time between two looks at the meter."""
-    if begin is None or end is None or end.covered_s <= begin.covered_s:
+def _power_w(before: Energy | None, after: Energy | None) -> float | None:
+    """Return the mean over the time between two looks at the meter."""
+    if before is None or after is None or after.covered_s <= before.covered_s:
         return None
-    watts = (end.energy_j - begin.energy_j) / (end.covered_s - begin.covered_s)
+    watts = (after.energy_j - before.energy_j) / (after.covered_s - before.covered_s)
     return watts if watts > 0.0 else None
 
 
@@ -135,11 +135,3 @@ def _parsed(line: bytes) -> _Begun | KernelResult:
         return msgspec.json.decode(line, type=KernelResult)
     except msgspec.MsgspecError as error:
         raise EngineError(f"the sweep of the ceilings says {line[:80]!r}: {error}") from None
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the process if it still runs."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):  # it went just now
-            process.kill()
-        await process.wait()

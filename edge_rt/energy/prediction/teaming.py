@@ -54,13 +54,14 @@ class TeamPredictor:
         tokens = made.small + made.large
         if tokens < 1:
             return
+        gating = offered.mode.gating
         work = Teamwork(
             made.large / tokens,
             made.switches / tokens,
             made.catch_up / tokens,
             made.accepted / tokens,
             made.rejected / tokens,
-            made.small / tokens if _decides_once(offered) else 0.0,
+            made.small / tokens if gating is not None and gating.name == EARLY else 0.0,
         )
         large, small = self._alone(entry, offered, threads, 1.0, form)
         self._known().learn(_team(entry, offered), work, served, large, small)
@@ -96,11 +97,6 @@ class TeamPredictor:
         if board != self._board:
             self._board, self._teams = board, Teams(self._memory.recall_teams(board))
         return self._teams
-
-
-def _decides_once(offered: DecodingOption) -> bool:
-    gating = offered.mode.gating
-    return gating is not None and gating.name == EARLY
 
 
 def _team(entry: ModelRecord, offered: DecodingOption) -> Team:

@@ -93,7 +93,8 @@ class PrefixCache:
         held, best, most_s = self._pool.reusable(text), None, 0.0
         for stored in self._stored(client):
             shared = min(common_prefix(stored.tokens, tokens), len(tokens) - 1)
-            if shared - held < WORTH_COPYING or not self._holds(stored, shared):
+            holds = shared == len(stored.tokens) or self._pool.cuts
+            if shared - held < WORTH_COPYING or not holds:
                 continue
             token_s = self._token.value or stored.head.token_s
             spared_s = (shared - held) * token_s - stored.size * disk.fetcher.byte_s
@@ -133,9 +134,6 @@ class PrefixCache:
         self._pool.hold(sequence, stored.tokens, shared)
         disk.used(fetch, len(state), self._clock() - begin)
         return sequence
-
-    def _holds(self, stored: Stored, shared: int) -> bool:
-        return shared == len(stored.tokens) or self._pool.cuts
 
     # --- to the disk
 

@@ -16,7 +16,10 @@ from edge_rt.engine.protocol import CUT, Tensor
 def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> list[int]:
     """The prompt as tokens; RequestError when it is empty, unknown to the model or too long."""
     if isinstance(prompt, str):
-        _refuse_text_that_cannot_fit(prompt, backend)
+        # Tokenising megabytes would hold up every running stream for seconds.
+        least = len(prompt.encode()) // backend.longest_piece
+        if least >= backend.context:
+            raise _prompt_too_long(f"at least {least}", backend)
         prompt = text_tokens(prompt, special, backend)
     if not prompt:
         raise RequestError("the prompt is empty: send at least one character", param="prompt")
@@ -38,13 +41,6 @@ def text_tokens(text: str, special: bool, vocabulary: PromptVocabulary) -> list[
     for part in others:
         tokens += vocabulary.tokenize(part, special=special, begins=False)
     return tokens
-
-
-def _refuse_text_that_cannot_fit(text: str, backend: Backend) -> None:
-    """Tokenising megabytes would hold up every running stream for seconds."""
-    least = len(text.encode()) // backend.longest_piece
-    if least >= backend.context:
-        raise _prompt_too_long(f"at least {least}", backend)
 
 
 def _prompt_too_long(tokens: str, backend: Backend) -> RequestError:

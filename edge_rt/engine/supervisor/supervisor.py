@@ -209,7 +209,9 @@ class Supervisor:
     ) -> ExitReason:
         fate = client.termination or diagnosis.fate(code, beat.doing)
         if client.was_loading:
-            in_pass = client.termination is not None or _crashed_in_pass(beat.trace)
+            in_pass = client.termination is not None or (
+                bool(beat.trace) and _LOADS not in beat.trace
+            )
             # Where that is not known, the load is more likely to have ended it.
             requests = fate.requests if in_pass else frozenset[int]()
             fate = replace(fate, requests=requests, in_pass=bool(requests))
@@ -221,11 +223,6 @@ class Supervisor:
         async with self._changed:
             self._client = client
             self._changed.notify_all()
-
-
-def _crashed_in_pass(trace: str) -> bool:
-    """Whether the thread that crashed was none that loads models; False where that is unknown."""
-    return bool(trace) and _LOADS not in trace
 
 
 def _no_engine(failed_start: ExitReason | None) -> Unavailable:

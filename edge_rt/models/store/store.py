@@ -15,7 +15,6 @@ from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, Sto
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.choice import best, better, starter, stored
 from edge_rt.models.formats.description import Description
-from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import check_id, derive_id
 from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, entry_of
@@ -219,7 +218,8 @@ class Store:
         backend, summary = describe(incoming.paths)
         if source_sha256 is not None and summary.source_sha256 is None:
             summary = msgspec.structs.replace(summary, source_sha256=source_sha256)
-        name = id or self._id_of(offer.place, incoming.sha256, summary)
+        same = self.catalogue.of_content(incoming.sha256)
+        name = id or (same.id if same else derive_id(offer.place, summary.name))
         known = self.catalogue.find(name)
         if known and known.sha256 != incoming.sha256:
             message = f"{offer.place}: its sha256 is {incoming.sha256}, that of {name} is"
@@ -232,10 +232,6 @@ class Store:
             backend=backend,
             summary=summary,
         )
-
-    def _id_of(self, place: Path, sha256: str, summary: Summary) -> str:
-        known = self.catalogue.of_content(sha256)
-        return known.id if known else derive_id(place, summary.name)
 
     def _record(
         self, id: str, records: Mapping[str, ManifestRecord], *, wanted: bool = True

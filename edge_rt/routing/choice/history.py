@@ -95,7 +95,7 @@ class Ages:
             del self._at_s[min(self._at_s, key=lambda known: self._at_s[known])]
 
     def age_s(self, setting: RunConfig, now_s: float | None = None) -> float | None:
-        """Return seconds since its measurement, 0 where a clock was set back; None: never measured."""
+        """Return seconds since its measurement; 0: a clock was set back; None: never measured."""
         at_s = self._at_s.get(setting)
         now_s = self._clock() if now_s is None else now_s
         return None if at_s is None else max(0.0, now_s - at_s)

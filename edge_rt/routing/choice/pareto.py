@@ -115,12 +115,8 @@ def choose(front: Sequence[Finalist], prefer: Prefer) -> FrontChoice:
     for axis in ORDERS[prefer]:
         rest = _best(rest, axis)
     rest = [finalist for finalist in rest if not finalist.loads] or rest
-    chosen = max(rest, key=_age_s)
+    chosen = max(rest, key=lambda one: math.inf if one.age_s is None else one.age_s)
     return FrontChoice(chosen.place, len(rest) - 1)
-
-
-def _age_s(finalist: Finalist) -> float:
-    return math.inf if finalist.age_s is None else finalist.age_s
 
 
 def _best(rest: Sequence[Finalist], axis: Axis) -> list[Finalist]:

@@ -43,7 +43,7 @@ class Knowing(ModelSource, Protocol):
 
 
 class _Decision(NamedTuple):
-    """Up to which doubt the small model writes on, how often, and the share of quality both keep."""
+    """Up to which doubt the small model writes on, how often, and the quality both keep."""
 
     threshold: float
     share: float
