@@ -18,13 +18,20 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.store.disk import locked, read_regular, store_errors
 from edge_rt.models.store.manifest import Stamp, stamp_of
 
+log = logging.getLogger(__name__)
+
+FILE = "pairs.yaml"
+_PAIRS_HEAD = "Written by edge-rt tune; delete an entry to have the catalogue's again."
+_DOUBTS_HEAD = "Written by edge-rt doubt; delete an entry to forget what was found of a model."
+
 ItemT = TypeVar("ItemT", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class TunedFile(Generic[ItemT]):
-    """Several processes may use one store: each call sees what others have changed.
+    """Items in a file of the store; each call sees what other processes have changed.
 
-    For a file that says nothing of use `items` and `put` raise ConfigError, the same one until it
+    For a file that cannot be used `items` and `write` raise ConfigError, the same one until it
     changes.
     """
 
@@ -44,11 +51,11 @@ class TunedFile(Generic[ItemT]):
         self._seen: tuple[Stamp, list[ItemT] | ConfigError] | None = None
 
     def stamp(self) -> Stamp | None:
-        """Another one as soon as it changes; None when there is none. Raises OSError."""
+        """Return another one as soon as the file changes; None without a file. Raises OSError."""
         return stamp_of(self.path)
 
     def items(self) -> list[ItemT]:
-        """What it holds, the last that was put first."""
+        """Return the items of the file, the last that was written first."""
         with store_errors(f"cannot read {self.path}"):
             stamp = self.stamp()
             if stamp is None:
@@ -60,8 +67,8 @@ class TunedFile(Generic[ItemT]):
             raise found.with_traceback(None)
         return found
 
-    def put(self, item: ItemT) -> Path:
-        """Keep `item` in the place of one with the same key; gives the file.
+    def write(self, item: ItemT) -> Path:
+        """Keep `item` in the place of one with the same key; return the file.
 
         Raises StoreError, or ConfigError where the file cannot be read.
         """
@@ -84,37 +91,64 @@ class TunedFile(Generic[ItemT]):
             return ConfigError(f"{error}; mend it, or move it away", file=str(self.path))
 
 
-_DOUBTS_HEAD = "Written by edge-rt doubt; delete an entry to forget what was found of a model."
-
-
 class _DoubtsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     doubts: list[DoubtCalibration] = []
 
 
-def _read_doubts(document: object) -> list[DoubtCalibration]:
-    return msgspec.convert(document, _DoubtsFile).doubts
-
-
-class Doubts:
-    """One for a model at most. For a file that is no use all raise ConfigError; see TunedFile."""
+class Doubts(TunedFile[DoubtCalibration]):
+    """Calibrations of doubt, at most one for a model."""
 
     def __init__(self, root: Path) -> None:
         """`root` is the store's folder."""
-        self._tuned = TunedFile(root, "doubts", _read_doubts, lambda one: one.model, _DOUBTS_HEAD)
+
+        def read(document: object) -> list[DoubtCalibration]:
+            return msgspec.convert(document, _DoubtsFile).doubts
+
+        super().__init__(root, "doubts", read, lambda one: one.model, _DOUBTS_HEAD)
 
     def of(self, model: str, sha256: str) -> DoubtCalibration | None:
-        """That of a model with that content; None: it was not calibrated, or had another one."""
-        found = (one for one in self._tuned.items() if (one.model, one.sha256) == (model, sha256))
+        """Return that of a model with that content; None: there is none."""
+        found = (one for one in self.items() if (one.model, one.sha256) == (model, sha256))
         return next(found, None)
 
-    def write(self, calibration: DoubtCalibration) -> Path:
-        """Keep it in the place of the model's last; gives the file. Raises as TunedFile.put."""
-        return self._tuned.put(calibration)
+
+class _PairsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pairs: list[Pair] = []
 
 
-log = logging.getLogger(__name__)
+class ModelPairs(TunedFile[Pair]):
+    """Pairs by their models; a tuned pair replaces that of the catalogue with the same models.
 
-T = TypeVar("T")
+    The pair that was written last is the one that its large model is asked with.
+    """
+
+    def __init__(self, root: Path, catalogue: Iterable[Pair] = ()) -> None:
+        """`root` is the store's folder."""
+
+        def read(document: object) -> list[Pair]:
+            return msgspec.convert(document, _PairsFile).pairs
+
+        super().__init__(root, "pairs", read, _both, _PAIRS_HEAD)
+        self._catalogue = list(catalogue)
+
+    def __iter__(self) -> Iterator[Pair]:
+        """Yield tuned pairs first, each two models once."""
+        known: dict[tuple[str, str], Pair] = {}
+        for pair in (*self.items(), *self._catalogue):
+            known.setdefault(_both(pair), pair)
+        return iter(known.values())
+
+    def of(self, large: str) -> list[Pair]:
+        """Return those in which that model is the large one, the one to take first."""
+        return [pair for pair in self if pair.large == large]
+
+    def find(self, large: str, small: str) -> Pair | None:
+        """Return the pair of the two, if there is any."""
+        return next((pair for pair in self.of(large) if pair.small == small), None)
+
+
+def _both(pair: Pair) -> tuple[str, str]:
+    return pair.large, pair.small
 
 
 class Legible:
@@ -134,61 +168,6 @@ class Legible:
             return None
         self._trouble.over()
         return found
-
-
-FILE = "pairs.yaml"
-_HEAD = "Written by edge-rt tune; delete an entry to have the catalogue's again."
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pairs: list[Pair] = []
-
-
-class ModelPairs:
-    """Pairs by their models; what was tuned stands in for what the catalogue says of the same two.
-
-    For a file that says nothing of use all raise ConfigError; see TunedFile.
-    """
-
-    def __init__(self, root: Path, catalogue: Iterable[Pair] = ()) -> None:
-        """`root` is the store's folder."""
-        self._tuned = TunedFile(root, "pairs", _read, _both, _HEAD)
-        self._catalogue = list(catalogue)
-
-    def __iter__(self) -> Iterator[Pair]:
-        """Those that were tuned first, each two models once."""
-        known: dict[tuple[str, str], Pair] = {}
-        for pair in (*self._tuned.items(), *self._catalogue):
-            known.setdefault(_both(pair), pair)
-        return iter(known.values())
-
-    def stamp(self) -> Stamp | None:
-        """Of the file of those that were tuned; None when there is none. Raises OSError."""
-        return self._tuned.stamp()
-
-    def of(self, large: str) -> list[Pair]:
-        """Those in which that model is the large one, the one to take first."""
-        return [pair for pair in self if pair.large == large]
-
-    def find(self, large: str, small: str) -> Pair | None:
-        """The pair of the two, if there is any."""
-        return next((pair for pair in self.of(large) if pair.small == small), None)
-
-    def write(self, pair: Pair) -> Path:
-        """Keep how a pair is best asked, over what was there; gives the file.
-
-        It becomes the pair that its large model is asked with. Raises StoreError, or ConfigError
-        where the file cannot be read.
-        """
-        return self._tuned.put(pair)
-
-
-def _read(document: object) -> list[Pair]:
-    return msgspec.convert(document, _File).pairs
-
-
-def _both(pair: Pair) -> tuple[str, str]:
-    return pair.large, pair.small
 
 
 class KnownPairs:

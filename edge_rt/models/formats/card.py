@@ -14,11 +14,12 @@ from edge_rt.models.formats.summary import (
     MAX_HEADS,
     MAX_LAYERS,
     MAX_WIDTH,
+    Kind,
     Pooling,
     Summary,
 )
 from edge_rt.models.naming import Sha256
-from edge_rt.models.store.disk import open_regular
+from edge_rt.models.store.disk import read_regular
 
 CARD = "model.json"  # what the file is called
 
@@ -95,19 +96,19 @@ class TensorsCard(_Card, frozen=True, tag="tensors"):
 
 
 Card = LanguageModelCard | EmbeddingCard | TensorsCard
+_KINDS: dict[type[Card], Kind] = {
+    LanguageModelCard: "language",
+    EmbeddingCard: "embedding",
+    TensorsCard: "tensors",
+}
 
 
 def read_card(path: Path) -> Card:
     """The card at `path`; raises ModelFileError, which names the file and the field."""
     try:
-        with open_regular(path) as file:
-            content = file.read(_MAX_BYTES + 1)
+        return msgspec.json.decode(read_regular(path, _MAX_BYTES), type=Card)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(content) > _MAX_BYTES:
-        raise ModelFileError(f"{path}: more than {_MAX_BYTES} bytes, which no card needs")
-    try:
-        return msgspec.json.decode(content, type=Card)
     except msgspec.ValidationError as error:
         message, _, field = str(error).partition(" - at `$.")
         place = f"{path}: {field.rstrip('`')}" if field else str(path)
@@ -122,65 +123,17 @@ def write_card(card: Card) -> bytes:
 
 
 def summarise_card(card: Card, file_bytes: int) -> Summary:
-    """The summary of a model with that card, whose files have `file_bytes` in all."""
-    usual = {
-        "architecture": card.architecture,
-        "name": card.name,
-        "organisation": card.publisher,
-        "licence": card.licence,
-        "quantisation": card.quantisation,
-        "parameters": card.parameters,
-        "file_bytes": file_bytes,
-        "source_sha256": card.source_sha256,
-    }
-    return msgspec.convert(_NOTHING | usual | _own(card), Summary)
-
-
-def _own(card: Card) -> dict[str, object]:
-    if isinstance(card, TensorsCard):
-        return {"kind": "tensors"}
-    if isinstance(card, EmbeddingCard):
-        return {
-            "kind": "embedding",
-            "context_train": card.context,
-            "embedding": card.embedding,
-            "pooling": card.pooling,
-            "normalise": card.normalise,
+    """Return the summary of a model with that card, whose files have `file_bytes` in all."""
+    known = msgspec.structs.asdict(card)
+    found = {name: known[name] for name in Summary.__struct_fields__ if name in known}
+    found |= {"kind": _KINDS[type(card)], "organisation": card.publisher, "file_bytes": file_bytes}
+    if not isinstance(card, TensorsCard):
+        found["context_train"] = card.context
+    if isinstance(card, LanguageModelCard):
+        found |= {
+            "head_dim_k": card.head_dim,
+            "head_dim_v": card.head_dim,
+            "kv_per_token": card.layers * card.kv_heads * 2 * card.head_dim,
+            "kv_number_bytes": _F32,
         }
-    return {
-        "kind": "language",
-        "context_train": card.context,
-        "layers": card.layers,
-        "embedding": card.embedding,
-        "heads": card.heads,
-        "kv_heads": card.kv_heads,
-        "head_dim_k": card.head_dim,
-        "head_dim_v": card.head_dim,
-        "kv_per_token": card.layers * card.kv_heads * 2 * card.head_dim,
-        "kv_number_bytes": _F32,
-        "vocab": card.vocab,
-        "chat_template": card.chat_template,
-        "bos_token": card.bos_token,
-        "eos_token": card.eos_token,
-        "add_bos": card.add_bos,
-        "bos_id": card.bos_id,
-        "end_ids": card.end_ids,
-    }
-
-
-_NOTHING: dict[str, object] = {
-    "context_train": 0,
-    "layers": 0,
-    "embedding": 0,
-    "heads": 0,
-    "kv_heads": 0,
-    "head_dim_k": 0,
-    "head_dim_v": 0,
-    "kv_per_token": 0,
-    "vocab": 0,
-    "chat_template": None,
-    "bos_token": None,
-    "eos_token": None,
-    "add_bos": None,
-}
-"""What models of other kinds than "language" lack."""
+    return msgspec.convert(found, Summary)

@@ -58,19 +58,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     quantisation: str
     parameters: int
     file_bytes: int
-    context_train: int  # tokens it was trained on at once
-    layers: int
-    embedding: int
-    heads: int
-    kv_heads: int  # of the layer that has most
-    head_dim_k: int
-    head_dim_v: int
-    kv_per_token: int  # numbers that one token leaves in the KV, all layers together
-    vocab: int
-    chat_template: str | None
-    bos_token: str | None
-    eos_token: str | None
-    add_bos: bool | None  # None: the file leaves it to the tokenizer
+    context_train: int = 0  # tokens it was trained on at once
+    layers: int = 0
+    embedding: int = 0
+    heads: int = 0
+    kv_heads: int = 0  # of the layer that has most
+    head_dim_k: int = 0
+    head_dim_v: int = 0
+    kv_per_token: int = 0  # numbers that one token leaves in the KV, all layers together
+    vocab: int = 0
+    chat_template: str | None = None
+    bos_token: str | None = None
+    eos_token: str | None = None
+    add_bos: bool | None = None  # None: the file leaves it to the tokenizer
     bos_id: int | None = None  # None with GGUF too: llama.cpp knows
     end_ids: list[int] = []  # tokens that end an answer; empty with GGUF: llama.cpp knows
     kv_number_bytes: int = _F16  # of one number in the KV, at most
