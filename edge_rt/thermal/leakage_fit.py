@@ -15,9 +15,8 @@ from statistics import fmean
 from typing import Literal
 
 from edge_rt.thermal.idle import Stretch
-from edge_rt.thermal.leakage import DOUBLING_C, REFERENCE_C, Leakage
+from edge_rt.thermal.leakage import DOUBLING_C, REFERENCE_C, IdleTable, Leakage, table_of
 from edge_rt.thermal.leakage_posterior import Beliefs, Interval, LeakagePosterior, posterior
-from edge_rt.thermal.leakage_table import IdleTable, table_of
 
 ENOUGH = 0.16  # relative half width of growth's 95 % interval, up to which leakage is measured
 _VAGUE = 0.5  # the same, beyond which readings are not used at all

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-from edge_rt.thermal.leakage import REFERENCE_C, Leakage
-from edge_rt.thermal.leakage_table import WARM_C, IdleTable
+from edge_rt.thermal.leakage import REFERENCE_C, WARM_C, IdleTable, Leakage
 
 _FAR = 3.0  # standard deviations that the grid covers to each side
 _DOUBLINGS, _REFERENCES = 41, 161  # points of the grid

@@ -14,7 +14,7 @@ import pytest
 from tiny_file import tiny_model
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.choice import starter
+from edge_rt.models.record import starter
 
 pytestmark = pytest.mark.slow  # daemons
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge_rt.models.catalogue import Catalogue, load_catalogue
-from edge_rt.models.choice import DefaultCandidate, best, better, starter
+from edge_rt.models.record import DefaultCandidate, best, better, starter
 
 GB = 10**9
 SMALL = DefaultCandidate("small", GB // 10, 1.0, {"arc": 0.1})
