@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from edge_rt.governor.knobs.knob import KnobError, KnobTarget, ProcessEnded, Value, failure
+from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget, ProcessEnded, Value, failure
 
 _NAME = re.compile(r"affinity of process (\d+) begun at tick (\d+)")
 _ROUNDS = 50  # through a process that makes threads all the time
@@ -17,13 +17,11 @@ Get = Callable[[int], Collection[int]]
 Set = Callable[[int, Collection[int]], None]
 
 
-class Affinity:
+class Affinity(Knob):
     """The cores that any thread of one process may use, in order.
 
     The time at which the process began tells it from a later one of the same number.
     """
-
-    lasting = False
 
     def __init__(
         self,
@@ -61,10 +59,6 @@ class Affinity:
                 self._bind(thread, value)
             bound |= fresh
         raise KnobError(f"{self.name}: it makes threads faster than they can be bound")
-
-    def hidden(self) -> str | None:
-        """Return None: the kernel shows the value that was set."""
-        return None
 
     def _bind(self, thread: int, cores: list[int]) -> None:
         try:

@@ -11,6 +11,7 @@ from edge_rt.board.readers.sysfs import first_integer, first_line, numbered
 from edge_rt.core.files import replace_file
 from edge_rt.governor.knobs.knob import (
     FileKnob,
+    Knob,
     KnobError,
     KnobTarget,
     Value,
@@ -26,7 +27,7 @@ _DEFAULT = re.compile(r"^(\s*FAN_DEFAULT_PROFILE\s+)\S+", re.MULTILINE)
 _SERVICE = "nvfancontrol"
 
 
-class FanProfile:
+class FanProfile(Knob):
     """The profile of the first fan as nvfancontrol tells it; set for all fans.
 
     Set as the Jetson Linux Developer Guide says under "Fan Profile Control": the service is
@@ -58,10 +59,6 @@ class FanProfile:
             self._settle(_DEFAULT.sub(lambda match: f"{match[1]}{value}", text))
         finally:
             self._service("start")
-
-    def hidden(self) -> str | None:
-        """Return None: nvfancontrol shows the value that was set."""
-        return None
 
     def _text(self, profile: Value) -> str:
         try:
@@ -123,15 +120,13 @@ _TOP = 255
 _BY_HAND = 1  # of pwmN_enable
 
 
-class PwmFan:
+class PwmFan(Knob):
     """pwmN and pwmN_enable of a hwmon device.
 
     Stands at [1, PWM], PWM up to 255, where it is driven by hand, and at [MODE] where something
     drives it: then PWM is nobody's setting. One knob for both files, so that no fan is left
     without a driver when only one of them can be written.
     """
-
-    lasting = False
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
@@ -152,10 +147,6 @@ class PwmFan:
                 self._mode(mode)
             case _:
                 raise KnobError(f"{self.name} takes [mode, pwm] or [mode], not {value!r}")
-
-    def hidden(self) -> str | None:
-        """Return None: the files show the value that was set."""
-        return None
 
     def _by_hand(self, mode: int, pwm: int) -> None:
         before = self.read()[0]

@@ -6,10 +6,10 @@ import errno
 import os
 import re
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from edge_rt.board.readers.sysfs import (
     NOT_REGULAR,
@@ -39,30 +39,23 @@ class KnobBusy(KnobError):
     """The knob cannot be turned now, but later."""
 
 
-class Knob(Protocol):
+class Knob(ABC):
     """One setting. Every method raises KnobError; KnobGone where there is nothing any more."""
 
-    @property
-    def name(self) -> str:
-        """What the journal calls it: the path of its file, or whatever else finds it again."""
-        ...
+    name: str  # what the journal calls it: the path of its file, or another name that finds it
+    lasting: bool = False  # whether the setting outlives a restart of the board
 
-    @property
-    def lasting(self) -> bool:
-        """Whether the setting outlives a restart of the board."""
-        ...
-
+    @abstractmethod
     def read(self) -> Value:
         """Return the present value."""
-        ...
 
+    @abstractmethod
     def write(self, value: Value) -> None:
         """Set the value; `read` tells whether that had an effect."""
-        ...
 
     def hidden(self) -> str | None:
         """Return why `read` does not show the last value set, such as throttling; None: it does."""
-        ...
+        return None
 
 
 @dataclass(frozen=True)
@@ -180,10 +173,8 @@ def failure(path: Path, error: OSError, done: str) -> KnobError:
     return KnobError(what)
 
 
-class FileKnob:
+class FileKnob(Knob):
     """A whole number in one file, in the file's own unit."""
-
-    lasting = False
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
@@ -205,10 +196,6 @@ class FileKnob:
             os.close(_open(self.path, os.O_WRONLY))
         except OSError as error:
             raise failure(self.path, error, "written") from error
-
-    def hidden(self) -> str | None:
-        """Return None: the file shows the value that was set."""
-        return None
 
 
 _PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_power_limit_uw")

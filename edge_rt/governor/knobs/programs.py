@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.governor.knobs.knob import KnobError, Value
+from edge_rt.governor.knobs.knob import Knob, KnobError, Value
 
 _LONGEST_S = 30.0
 _ADMIN = "/usr/sbin:/sbin"  # not in everybody's PATH
@@ -80,7 +80,7 @@ _MODE = re.compile(r"^[^#\n]*\bPOWER_MODEL:?\s+ID=(\d+)\s+NAME=([^\s>]+)", re.MU
 _NOW = re.compile(r"NV Power Mode:\s*(\S+)")
 
 
-class NvpMode:
+class NvpMode(Knob):
     """The mode that nvpmodel has set, which outlives a restart of the board.
 
     The numbers of modes differ by board and release, so a number is looked up each time. A mode is
@@ -110,10 +110,6 @@ class NvpMode:
         now = self.read()
         if now != value:
             raise KnobError(_refusal(str(value), number, now, answer))
-
-    def hidden(self) -> str | None:
-        """Return None: nvpmodel shows the value that was set."""
-        return None
 
     def number(self, mode: Value) -> str:
         """The number of the mode named `mode`; raises KnobError where there is no such mode."""

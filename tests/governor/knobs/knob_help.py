@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
-from edge_rt.governor.knobs.knob import KnobError, KnobTarget, Value
+from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget, Value
 from edge_rt.governor.knobs.turner import Turner
 
 BOOT = "0c0ffee0-boot"
@@ -16,7 +16,7 @@ def at_once(seconds: float) -> None:
     """Pauses that take no time."""
 
 
-class FakeKnob:
+class FakeKnob(Knob):
     """A knob whose every whim is the test's."""
 
     def __init__(self, name: str = "fan", value: Value = 100, lasting: bool = False) -> None:

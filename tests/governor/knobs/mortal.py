@@ -30,7 +30,7 @@ def step() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class MortalKnob:
+class MortalKnob(Knob):
     def __init__(self, knob: Knob) -> None:
         self.name, self.lasting = knob.name, knob.lasting
         self._knob = knob
