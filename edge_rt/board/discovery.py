@@ -8,9 +8,17 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from edge_rt.board.readers.base import PATIENCE_S, PENDING, Hung, Reader, Skipped, within
+from edge_rt.board.readers.base import (
+    PATIENCE_S,
+    PENDING,
+    BaseReader,
+    Hung,
+    Reader,
+    Skipped,
+    within,
+)
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.clocks import CpuFreq, DevFreq, GpuReader
 from edge_rt.board.readers.cpu import CpuLoad, Pid
@@ -38,6 +46,10 @@ class Roots:
     dev: Path = Path("/dev")
 
 
+MakeReader = Callable[[Roots], BaseReader]
+"""Looks for one kind of sensor below the roots; the entry points `edge_rt.readers` name such."""
+
+
 @dataclass(frozen=True)
 class WantedReaders:
     """What the files alone do not tell.
@@ -45,6 +57,7 @@ class WantedReaders:
     `jtop` is used only where no power can be read now, and `model` where the rails whose power can
     be are not `measured` enough to tell the board's. `known` is what the profile tells of rails;
     `processes` are those whose share of the CPU is told; `group` is whom advice on rights names.
+    `others` load the makers of readers that other packages bring, by the names of the readers.
     """
 
     processes: Mapping[str, Pid] = field(default_factory=dict[str, Pid])
@@ -54,6 +67,9 @@ class WantedReaders:
     measured: Callable[[Collection[str]], bool] = bool
     known: RailFacts = RailFacts()  # noqa: RUF009 - it is frozen
     group: str = "edge-rt"
+    others: Mapping[str, Callable[[], MakeReader]] = field(
+        default_factory=dict[str, Callable[[], MakeReader]]
+    )
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,7 @@ def discover(
     trials = _Trials(skipped, patience_s)
     tried = [reader for name, make in makers.items() if (reader := trials.do(name, make))]
     tried += _raw(roots, wanted, bus, skipped, trials)
+    tried += _others(roots, wanted, skipped, trials)
     tried = _with_power(roots, wanted, tried, io, clock, trials)
     skipped += [s for reader in tried for s in reader.skipped]
     return Discovery(_useful(tried), tuple(skipped))
@@ -174,6 +191,30 @@ def _raw(
             rails = chip.shunt_ohms, chip.labels
             place = opened, chip.bus, chip.address
             readers.append(Ina3221I2c(*place, *rails, roots.sysfs, known=wanted.known))
+    return readers
+
+
+def _others(
+    roots: Roots, wanted: WantedReaders, skipped: list[Skipped], trials: _Trials
+) -> list[Reader]:
+    """Readers of other packages; whatever one of them raises leaves out that one alone."""
+
+    def make(load: Callable[[], MakeReader]) -> BaseReader:
+        reader = cast(object, load()(roots))
+        if not isinstance(reader, BaseReader):
+            raise TypeError(f"{type(reader).__name__} is no BaseReader")
+        return reader
+
+    readers: list[Reader] = []
+    for name, load in wanted.others.items():
+        try:
+            reader = trials.do(name, partial(make, load))
+        except Exception as error:
+            reason = f"its package does not work: {type(error).__name__}: {error}"
+            skipped.append(Skipped(name, reason))
+            continue
+        if reader is not None:
+            readers.append(reader)
     return readers
 
 

@@ -19,6 +19,7 @@ from edge_rt.board.supply import known_of, measured
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
+from edge_rt.core.plugins import plugins
 from edge_rt.core.reports.board import BoardName
 
 UNKNOWN = "unknown"
@@ -89,6 +90,7 @@ def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wan
         model=None if board is None else _model(board),
         measured=partial(measured, board),
         known=RailFacts() if board is None else known_of(board),
+        others={name: point.load for name, point in plugins("edge_rt.readers").items()},
     )
 
 

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable
 
 from edge_rt.core.errors import RequestError
+from edge_rt.core.plugins import plugins
 from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.drafts import Relaxed
 from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.entropy_gates import EadGate, HysteresisGate, TokenGate
 from edge_rt.decoding.gate import Gate, GateVerdict, Opening, ShareControl, Writer
-from edge_rt.decoding.params import EARLY, GATES, Gating
+from edge_rt.decoding.params import EARLY, Gating, gates, has_threshold
 from edge_rt.decoding.step_gate import StepGate
 
 
@@ -76,7 +77,7 @@ def make_gate(gating: Gating, seed: int) -> Gate:
     """
     check(gating)
     gate = _base(gating, seed)
-    if gating.share is not None and gating.name in ("ead", "token", "hysteresis", "step"):
+    if gating.share is not None and gating.name != "random" and has_threshold(gating.name):
         gate = ShareControl(gate, gating.share)
     return Opening(gate, gating.first) if gating.first > 0 else gate
 
@@ -101,9 +102,10 @@ def early_at(gating: Gating) -> tuple[float, int]:
 
 def check(gating: Gating) -> None:
     """Raises RequestError naming the field that cannot be as it is."""
-    if gating.name not in GATES:
+    known = gates()
+    if gating.name not in known:
         raise RequestError(
-            f"there is no gate {gating.name!r}; there are {', '.join(GATES)}", param="edge.mode"
+            f"there is no gate {gating.name!r}; there are {', '.join(known)}", param="edge.mode"
         )
     threshold = gating.threshold
     if threshold is not None and not (math.isfinite(threshold) and threshold >= 0.0):
@@ -120,6 +122,8 @@ def check(gating: Gating) -> None:
 
 
 def _base(gating: Gating, seed: int) -> Gate:
+    if gating.name not in _DEFAULTS:
+        return _of_package(gating, seed)
     threshold = _threshold(gating)
     unset = gating.threshold is None and gating.share is None
     makers: dict[str, Callable[[], Gate]] = {
@@ -136,6 +140,19 @@ def _base(gating: Gating, seed: int) -> Gate:
             f"the gate {gating.name!r} does not decide token by token", param="edge.mode"
         )
     return makers[gating.name]()
+
+
+def _of_package(gating: Gating, seed: int) -> Gate:
+    """The gate of another package, whose entry point is called with the same arguments."""
+    try:
+        gate: object = plugins("edge_rt.gates")[gating.name].load()(gating, seed)
+        if not isinstance(gate, Gate):
+            raise TypeError(f"{type(gate).__name__} is no Gate")
+    except Exception as error:
+        raise RequestError(
+            f"the package of the gate {gating.name!r} does not work: {error}", param="edge.mode"
+        ) from error
+    return gate
 
 
 def _threshold(gating: Gating) -> float:

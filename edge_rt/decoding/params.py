@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from edge_rt.core.plugins import plugins
+
 
 class Sampling(msgspec.Struct, frozen=True, array_like=True):
     """How the next token is drawn from the logits.
@@ -41,7 +43,17 @@ EARLY = "early"
 """The gate that decides once, by the doubt of the small model's first tokens."""
 
 GATES = (*AIMED, EARLY, "never", "always")
-"""The names that a Gating may have."""
+"""The names that a Gating may have, beside those of other packages."""
+
+
+def gates() -> tuple[str, ...]:
+    """Return the names of all gates, those of other packages last."""
+    return (*GATES, *(name for name in plugins("edge_rt.gates") if name not in GATES))
+
+
+def has_threshold(gate: str) -> bool:
+    """Return whether a gate's threshold can be set or moved; it can in all of other packages."""
+    return gate in AIMED or gate not in GATES
 
 
 class Gating(msgspec.Struct, frozen=True, array_like=True):

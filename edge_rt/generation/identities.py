@@ -11,6 +11,7 @@ from edge_rt import __version__
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.core.plugins import plugins
 from edge_rt.core.requests import Identity
 from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.measurement import ModelHost
@@ -65,7 +66,7 @@ class Identities:
         """Files, and what is read of them; the library, and our own program."""
         backend = entry.backend
         if backend not in self._builds:
-            self._builds[backend] = _build(BUILDS[backend])
+            self._builds[backend] = _build(_packages(backend))
         files = entry.id, entry.sha256, backend, entry.providers
         return (*files, entry.summary, self._builds[backend], __version__)
 
@@ -85,10 +86,16 @@ def _found(model: str, host: ModelHost) -> ModelRecord | None:
         return None
 
 
-def _build(packages: Iterable[str]) -> str:
+def _packages(backend: str) -> tuple[str, ...]:
+    """The packages that may bring the library of a backend, or bring the backend itself."""
+    point = plugins("edge_rt.backends").get(backend)
+    return BUILDS.get(backend, () if point is None or point.dist is None else (point.dist.name,))
+
+
+def _build(names: Iterable[str]) -> str:
     """Tells one build of an installed library from another: by the list of its files' hashes."""
     found = hashlib.sha256()
-    for package in packages:
+    for package in names:
         with suppress(PackageNotFoundError):
             found.update((distribution(package).read_text("RECORD") or "").encode())
     return found.hexdigest()

@@ -13,9 +13,8 @@ from msgspec import Meta
 from edge_rt.core.errors import ConfigError, ModelNotFound
 from edge_rt.core.files import read_yaml
 from edge_rt.models.formats.card import CARD, Card, write_card
-from edge_rt.models.naming import FileName, Id, Sha256, content_sha256
+from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
 from edge_rt.models.pair import Pair
-from edge_rt.models.store.manifest import Backend
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
@@ -87,13 +86,13 @@ class ModelFile(_Item, frozen=True):
 
 
 class CatalogueEntry(_Item, frozen=True):
-    """One model and its files, the main one first; with ONNX also the card that goes with them."""
+    """One model and its files, the main one first; with any but GGUF also their card."""
 
     id: Id
     description: str
     publisher: str
     licence: str
-    backend: Backend
+    backend: BackendName
     files: Annotated[list[ModelFile], Meta(min_length=1)]
     card: Card | None = None
     sampling: SamplingDefaults = SamplingDefaults()
@@ -105,8 +104,8 @@ class CatalogueEntry(_Item, frozen=True):
         names = [file.name for file in self.files]
         if len({*names, CARD}) <= len(names):
             raise ValueError(f"`files` has a name twice, or {CARD}, which is made from the card")
-        if (self.backend == "onnx") != (self.card is not None):
-            raise ValueError('models of the backend "onnx", and only they, have a `card`')
+        if self.backend != ("llama.cpp" if self.card is None else self.card.backend):
+            raise ValueError("a model that llama.cpp does not run has a `card` with its `backend`")
         if self.providers and self.backend != "onnx":
             raise ValueError('only models of the backend "onnx" have `providers`')
 

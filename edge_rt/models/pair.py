@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge_rt.decoding.params import AIMED, EARLY, GATES
+from edge_rt.decoding.params import AIMED, EARLY, GATES, gates, has_threshold
 from edge_rt.models.naming import Id
 
 SINGLE, SPECULATIVE, LOOKUP, SWITCH = "single", "speculative", "lookup", "switch"
@@ -16,7 +16,6 @@ LOSSLESS = (SINGLE, LOOKUP, SPECULATIVE)
 
 MODES = (*LOSSLESS, *(f"{SWITCH}:{gate}" for gate in GATES))
 
-_Mode = Annotated[str, Meta(pattern=rf"^({'|'.join(MODES)})\Z")]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _Ratio = Annotated[float, Meta(ge=0, le=2)]
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
@@ -48,7 +47,7 @@ class Pair(_Item, frozen=True):
 
     large: Id
     small: Id
-    mode: _Mode | None = None
+    mode: str | None = None
     large_share: _Share | None = None
     threshold: Annotated[float, Meta(ge=0)] | None = None
     first: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
@@ -58,6 +57,8 @@ class Pair(_Item, frozen=True):
         """What belongs together must be there together; raises ValueError."""
         if self.large == self.small:
             raise ValueError(f"`small`: {self.small} is the large one already")
+        if self.mode is not None and not is_mode(self.mode):
+            raise ValueError(f"`mode`: there is no mode {self.mode!r:.80}")
         wrong = misfit(self.mode or SINGLE, self.large_share, self.threshold, self.first)
         if wrong is not None:
             raise ValueError(f"`{wrong[0]}`: {wrong[1]}")
@@ -66,6 +67,11 @@ class Pair(_Item, frozen=True):
     def gate(self) -> str | None:
         """The gate of a mode that switches."""
         return gate_of(self.mode) if self.mode else None
+
+
+def is_mode(name: str) -> bool:
+    """Return whether requests may name that mode."""
+    return name in MODES or (name.startswith(f"{SWITCH}:") and gate_of(name) in gates())
 
 
 def gate_of(mode: str) -> str | None:
@@ -87,7 +93,7 @@ def misfit(
     aims = [field for field in given if field != "first"]
     if gate == EARLY and large_share is not None:
         return "large_share", f"{mode} decides but once: leave it out, or send a threshold"
-    if aims and gate not in (*AIMED, EARLY):
+    if aims and gate != EARLY and not has_threshold(gate):
         choice = f"leave it out, or choose one of {', '.join(AIMED)}"
         return aims[0], f"{mode} has no threshold: {choice}"
     if len(aims) > 1:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, EvaluatedQuality, SamplingDefaults
 from edge_rt.models.formats.summary import Kind, Summary
-from edge_rt.models.store.manifest import Backend, ManifestRecord
+from edge_rt.models.store.manifest import ManifestRecord
 
 _NO_DEFAULTS = SamplingDefaults()
 
@@ -34,7 +34,7 @@ class ModelRecord:
     created: int  # Unix seconds
     licence: str
     owner: str
-    backend: Backend
+    backend: str
     sampling: SamplingDefaults
     summary: Summary
     files: tuple[EntryFile, ...] = ()  # the main one first

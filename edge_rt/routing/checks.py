@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import GATES
+from edge_rt.decoding.params import GATES, gates
 from edge_rt.models.formats.summary import Kind
-from edge_rt.models.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
+from edge_rt.models.pair import LOOKUP, LOSSLESS, SINGLE, SWITCH, is_mode, misfit
 from edge_rt.models.record import ModelRecord
 
 
@@ -20,7 +20,7 @@ def check_mode(wish: DecodingRequest) -> None:
     if name == SWITCH:
         check_settings(f"{SWITCH}:{GATES[0]}", wish)
         return
-    if name not in MODES:
+    if not is_mode(name):
         raise refused("mode", _unknown(name))
     if name in (SINGLE, LOOKUP) and wish.partner is not None:
         raise refused("partner", f"the mode {name} takes none: leave it out, or choose another")
@@ -43,7 +43,7 @@ def refused(field: str, reason: str) -> RequestError:
 def _unknown(name: str) -> str:
     kind, colon, gate = name.partition(":")
     if kind == SWITCH and colon:
-        return f"there is no gate {gate!r:.80}; there are {', '.join(GATES)}"
+        return f"there is no gate {gate!r:.80}; there are {', '.join(gates())}"
     known = ", ".join((*LOSSLESS, SWITCH, f"{SWITCH}:GATE"))
     return f"there is no mode {name!r:.80}; there are {known}"
 

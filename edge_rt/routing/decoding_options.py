@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import AIMED, Gating, Mode
+from edge_rt.decoding.params import Gating, Mode, has_threshold
 from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.checks import check_settings, refused, writer
@@ -180,7 +180,7 @@ def _gating(name: str, wish: DecodingRequest, usual: Pair | None) -> Gating:
 def _less(gating: Gating, limits: Limits) -> Gating:
     """With less for the large model, where the governor asks for that and the gate can be moved."""
     enough = gating.share is not None and gating.share <= LESS_SHARE
-    if not limits.smaller or gating.name not in AIMED or enough:
+    if not limits.smaller or not has_threshold(gating.name) or enough:
         return gating
     return replace(gating, share=LESS_SHARE, threshold=None)
 

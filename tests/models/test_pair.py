@@ -26,8 +26,8 @@ def test_nothing_is_usual_at_first() -> None:
     ("fields", "words"),
     [
         ({"small": "big"}, "`small`: big is the large one"),
-        ({"mode": "switch"}, "regex"),
-        ({"mode": "switch:luck"}, "regex"),
+        ({"mode": "switch"}, "`mode`: there is no mode 'switch'"),
+        ({"mode": "switch:luck"}, "there is no mode 'switch:luck'"),
         ({"mode": "speculative", "large_share": 0.2}, "`large_share`: is for modes that switch"),
         ({"first": 4}, "`first`: is for modes that switch, and the mode is single"),
         ({"mode": "switch:never", "threshold": 1.0}, "`threshold`: switch:never has no"),

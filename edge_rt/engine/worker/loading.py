@@ -15,8 +15,10 @@ import msgspec
 
 from edge_rt.backends.base import PromptVocabulary
 from edge_rt.core.errors import EdgeError, ModelFileError
+from edge_rt.core.plugins import plugins
 from edge_rt.engine.protocol import BUILDS, CountTokens, ModelSpec, TokensCounted
 from edge_rt.engine.scheduler.inputs import text_tokens
+from edge_rt.engine.worker.backend_package import backend_package, versions_of_packages
 from edge_rt.engine.worker.model_registry import AnyBackend, own_bytes
 from edge_rt.engine.worker.port import Aside
 
@@ -87,6 +89,9 @@ def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
             from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
 
             return OnnxVocabulary(Path(path))
+        if backend in plugins("edge_rt.backends"):
+            with backend_package(backend) as package:
+                return package.open_vocabulary(Path(path))
     raise _unknown(backend)
 
 
@@ -97,7 +102,7 @@ def versions() -> dict[str, str]:
     """
     from edge_rt.backends.llama.backend import VERSION
 
-    found = {"llama.cpp": VERSION}
+    found = versions_of_packages() | {"llama.cpp": VERSION}
     for build in BUILDS["onnx"]:
         with suppress(PackageNotFoundError):
             found["onnx"] = version(build)
@@ -112,9 +117,16 @@ def _maker(spec: ModelSpec) -> Callable[[ModelSpec, int], AnyBackend]:
         ("onnx", "embedding"): _onnx_embedding,
         ("onnx", "tensors"): _onnx_tensors,
     }.get((spec.backend, spec.kind))
-    if found is None:
+    if found is not None:
+        return found
+    if spec.backend in BUILDS or spec.backend not in plugins("edge_rt.backends"):
         raise _unknown(spec.backend, spec.kind)
-    return found
+    return _of_package
+
+
+def _of_package(spec: ModelSpec, threads: int) -> AnyBackend:
+    with backend_package(spec.backend) as package:
+        return package.make_backend(spec, threads)
 
 
 def _llama(spec: ModelSpec, threads: int) -> AnyBackend:

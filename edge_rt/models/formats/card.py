@@ -1,4 +1,4 @@
-"""The card of an ONNX model, `model.json`: what is to be known of it and its graph does not say."""
+"""The card of a model that is no GGUF file, `model.json`: what its other files do not say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge_rt.models.formats.summary import (
     Pooling,
     Summary,
 )
-from edge_rt.models.naming import Sha256
+from edge_rt.models.naming import BackendName, Sha256
 from edge_rt.models.store.disk import read_regular
 
 CARD = "model.json"  # what the file is called
@@ -49,10 +49,16 @@ class _Card(
     architecture: _Word
     quantisation: _Word
     parameters: Annotated[int, Meta(ge=0, le=1 << 53)]
+    backend: BackendName = "onnx"
     name: _Text | None = None
     publisher: _Text | None = None
     licence: _Text | None = None
     source_sha256: Sha256 | None = None  # of the GGUF file it was converted from
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for the backend whose files say everything themselves."""
+        if self.backend == "llama.cpp":
+            raise ValueError("`backend`: the models of llama.cpp have no card")
 
 
 class LanguageModelCard(_Card, frozen=True, tag="language"):
@@ -74,6 +80,7 @@ class LanguageModelCard(_Card, frozen=True, tag="language"):
 
     def __post_init__(self) -> None:
         """Ids must lie in the vocabulary; raises ValueError."""
+        super().__post_init__()
         for name, ids in (("end_ids", self.end_ids), ("bos_id", [self.bos_id or 0])):
             if max(ids) >= self.vocab:
                 message = f"`{name}` has {max(ids)}, but the vocabulary only {self.vocab} tokens"

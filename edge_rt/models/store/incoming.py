@@ -22,7 +22,7 @@ from edge_rt.models.formats.summary import Summary, read_summary
 from edge_rt.models.naming import content_sha256, stored_name
 from edge_rt.models.store.digest import Progress, behind, copy, digest
 from edge_rt.models.store.disk import require_space
-from edge_rt.models.store.manifest import Backend, Stamp, StoredFile
+from edge_rt.models.store.manifest import Stamp, StoredFile
 
 GRAPH = "model.onnx"  # the main file of a folder
 TOKENIZER = "tokenizer.json"
@@ -41,7 +41,7 @@ class Offer:
 
 
 def look(place: Path, said: Description | None = None) -> Offer:
-    """The model at `place`: a GGUF file, an ONNX file, or a folder with model.onnx.
+    """The model at `place`: a GGUF file, an ONNX file, or a folder with model.onnx or a card.
 
     Of a folder the graph, the files that hold its weights, tokenizer.json and model.json belong
     to the model. Where there is no card, one is made as `said` says. Raises ModelFileError for
@@ -49,7 +49,10 @@ def look(place: Path, said: Description | None = None) -> Offer:
     """
     said = said or Description()
     if place.is_dir():
-        return _onnx(place, place / GRAPH, said)
+        if (place / GRAPH).exists() or not _is_foreign(place / CARD):
+            return _onnx(place, place / GRAPH, said)
+        said.refuse_for(f"{place} has a {CARD}, which says it")
+        return _foreign(place)
     if place.suffix.lower() == ".onnx":
         return _onnx(place, place, said)
     said.refuse_for(f"{place} is no ONNX model")
@@ -57,25 +60,28 @@ def look(place: Path, said: Description | None = None) -> Offer:
     return Offer(place, {stored_name(place, "model.gguf"): place})
 
 
-def glance(main: Path, backend: Backend) -> None:
+def glance(main: Path, backend: str) -> None:
     """The header of a model's main file, looked at again before a native library reads the file.
 
     Raises ModelFileError. Costs some hundredths of a second.
     """
     if backend == "llama.cpp":
         read_summary(main)
-    else:
+    elif backend == "onnx":
         read_onnx(main)
 
 
-def describe(files: Mapping[str, Path]) -> tuple[Backend, Summary]:
+def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
     """Return the backend and the summary of the model in these files; raises ModelFileError."""
     main = next(iter(files.values()))
     if CARD not in files:
         refuse_twins(main)
         return "llama.cpp", read_summary(main)
-    graph = read_onnx(main)
     card = read_card(files[CARD])
+    if card.backend != "onnx":
+        bytes = sum(path.stat().st_size for name, path in files.items() if name != CARD)
+        return card.backend, summarise_card(card, bytes)
+    graph = read_onnx(main)
     if not isinstance(card, TensorsCard) and TOKENIZER not in files:
         raise ModelFileError(f"{main.parent}: {TOKENIZER} is missing; a model of text needs it")
     if TOKENIZER in files:
@@ -109,6 +115,23 @@ def _onnx(place: Path, graph: Path, said: Description) -> Offer:
     else:
         made = write_card(said.card(place, found, files.get(TOKENIZER)))
     return Offer(place, files, made)
+
+
+def _is_foreign(card: Path) -> bool:
+    """Whether a card names the backend of another package."""
+    return card.is_file() and read_card(card).backend != "onnx"
+
+
+def _foreign(place: Path) -> Offer:
+    """Every file of a folder, for a backend of another package; the one named model.* is first."""
+    found = sorted(place.iterdir(), key=lambda each: (each.name == CARD, each.stem != "model"))
+    if not found or found[0].stem != "model" or found[0].name == CARD:
+        raise ModelFileError(f"{place}: no file beside {CARD} is named model.*, as the main one is")
+    for each in found:
+        _refuse_stray(each, found[0])
+        if not each.is_file() or stored_name(each, "") != each.name:
+            raise ModelFileError(f"{each}: not a regular file with a plain name")
+    return Offer(place, {each.name: each for each in found})
 
 
 def _refuse_stray(beside: Path, graph: Path) -> None:

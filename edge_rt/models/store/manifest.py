@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -15,15 +15,12 @@ from msgspec import Meta
 from edge_rt.core.errors import StoreError
 from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.formats.summary import Summary, kind_of
-from edge_rt.models.naming import FileName, Id, Sha256, content_sha256
+from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
 from edge_rt.models.store.disk import locked, read_regular, store_errors
 
 log = logging.getLogger(__name__)
 
 VERSION = 2
-
-Backend = Literal["llama.cpp", "onnx"]
-"""What runs a model: GGUF files or those of ONNX."""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -61,7 +58,7 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: Id
     files: Annotated[tuple[StoredFile, ...], Meta(min_length=1)]
     created: int  # Unix seconds
-    backend: Backend
+    backend: BackendName
     summary: Summary
 
     @property

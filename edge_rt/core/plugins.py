@@ -1,0 +1,23 @@
+"""What other packages add to edge_rt, found by their entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Group = Literal["edge_rt.backends", "edge_rt.gates", "edge_rt.readers"]
+
+
+@cache
+def plugins(group: Group) -> Mapping[str, EntryPoint]:
+    """Return the entry points of `group` by their names.
+
+    They are looked for once: what is installed later counts after the next start.
+    """
+    from importlib.metadata import entry_points  # takes 10 ms that few commands need
+
+    return {point.name: point for point in entry_points(group=group)}
