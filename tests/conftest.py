@@ -11,14 +11,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import hermetic
 import pytest
 from hypothesis import settings
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-import hermetic
 
 # A shared machine is no stopwatch, and a gate that was open for a change stays open for it.
 settings.register_profile("edge_rt", deadline=None, derandomize="CI" in os.environ)

@@ -1,4 +1,4 @@
-"""Engines that play a script, and a house of daemon rooms around them."""
+"""The front as the daemon wires it, with a board, a store and engines of the test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, cast
@@ -17,11 +16,9 @@ import msgspec
 import pytest
 
 from edge_rt.board.integral import Energy
-from edge_rt.board.monitor import BoardMonitor, Metered
-from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.monitor import Metered
 from edge_rt.board.snapshot import nothing_yet
 from edge_rt.config.schema import Config
-from edge_rt.core.cached import Which
 from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.board import BoardReport
@@ -29,41 +26,22 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger import Book
-from edge_rt.energy.meter import EnergyMeter
-from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.framing import encode, engine_decoder
-from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import (
     Delta,
     Embedded,
     EngineWork,
     Finished,
-    Generate,
-    Loaded,
-    ModelSpec,
-    Pong,
-    Prefixes,
     Started,
     Timings,
-    TokensCounted,
     WorkShare,
 )
-from edge_rt.engine.supervisor.health import EngineHealth
-from edge_rt.engine.supervisor.process import ExitReason
-from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.prompts import Prompting, Vocabulary
-from edge_rt.generation.recovery import Recovery
-from edge_rt.generation.service import GenerationService
-from edge_rt.generation.state import State
-from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.history import BoardHistory
-from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.governor.loop import GovernorLoop
 from edge_rt.governor.report import GovernorReport
 from edge_rt.governor.status import changed, governor_state
 from edge_rt.models.catalogue import SamplingDefaults
@@ -75,16 +53,9 @@ from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import TemplateRefusal, TemplateTask
 from edge_rt.models.templates.worker import Templates
-from edge_rt.server.foresight import Foresight
-from edge_rt.server.service import DaemonService
-from edge_rt.server.state_directory import StorageHealth
-
-# pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parent / "board"))
-
-from trees import Tree
-
-LOST = "the engine is lost here"
+from edge_rt.testing.board import FakeBoard
+from edge_rt.testing.build import build
+from edge_rt.testing.engine import LOST, EngineScript, FakeEngine, FakeSupervisor
 
 _KERNELS = (("read", 1e9, 4e9), ("copy", 0.0, 8e9), ("some", 4e9, 2e9), ("product", 8e9, 1e8))
 SWEPT = "\n".join(
@@ -138,10 +109,6 @@ ENTRY = ModelRecord(
     sampling=SamplingDefaults(temperature=0.5),
     summary=SUMMARY,
 )
-
-
-def replace_id(share: WorkShare, id: int) -> WorkShare:
-    return WorkShare(id if share.id == 0 else share.id, share.prefill_s, share.decode_s)
 
 
 def started() -> Started:
@@ -207,109 +174,6 @@ class FakeSenses:
         self._house.metering.hear(meter)
 
 
-class FakeEngine:
-    """Plays a script a request: events are said, exceptions raised, asyncio events awaited."""
-
-    def __init__(self, house: House) -> None:
-        self.lost = asyncio.Event()
-        self.termination: ExitReason | None = None
-        self.fails: list[Exception] = []  # of who asks what is kept
-        self.on_work: Callable[[EngineWork], None] = lambda work: None
-        self._house = house
-        house.metering.listen(cast(EngineClient, self))
-
-    @cached_property
-    def fate(self) -> asyncio.Future[ExitReason]:
-        """How it ended, once it has."""
-        return asyncio.get_running_loop().create_future()
-
-    def lose(self, fate: ExitReason | set[int]) -> None:
-        """Be gone, if it is not; a set is of those it was at work for."""
-        ended = (
-            fate if isinstance(fate, ExitReason) else ExitReason("signal SIGSEGV", frozenset(fate))
-        )
-        if not self.lost.is_set():
-            self.lost.set()
-            self._house.metering.lost(ended.requests)
-        if not self.fate.done():
-            self.fate.set_result(ended)
-
-    def terminate(self, fate: ExitReason) -> None:
-        if self.termination is None and not self.lost.is_set():
-            self.termination = fate
-            self.lose(fate)
-
-    async def load(self, model: str, spec: ModelSpec) -> Loaded:
-        self._house.loads.append(model)
-        await asyncio.sleep(0)
-        return Loaded(model, 0.1, 600, spec.context, 1)
-
-    async def unload(self, model: str) -> None:
-        await asyncio.sleep(0)
-
-    async def prefixes(self, forget: Which | None = None) -> Prefixes:
-        if self.fails:
-            raise self.fails.pop()
-        return Prefixes(1, True, forgotten=0 if forget is None else 3)
-
-    async def ping(self) -> Pong:
-        self._house.pings += 1
-        await asyncio.sleep(0)
-        if self.lost.is_set():
-            raise EngineLost("gone")
-        self._house.steps += self._house.advancing
-        steps = self._house.steps
-        return Pong(1, 1000, 2, self._house.running, 0, steps, 1.0, 0.9, self._house.duty)
-
-    async def count(
-        self, model: str, backend: str, path: str, prompt: str, *, special: bool
-    ) -> TokensCounted:
-        """A token a letter; of those that were asked for before, all but one are in KV."""
-        await asyncio.sleep(0)
-        self._house.counted.append((model, backend, path, prompt, special))
-        cached = len(prompt) - 1 if prompt in self._house.texts else 0
-        return TokensCounted(1, len(prompt), cached)
-
-    def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
-        return self._play(make, [finished()])
-
-    def perform(self, make: Callable[[int], Any]) -> AsyncGenerator[Any, None]:
-        return self._play(make, [embedded()])
-
-    async def _play(
-        self, make: Callable[[int], Any], usual: list[Any]
-    ) -> AsyncGenerator[Any, None]:
-        self._house.ids += 1
-        request: Any = engine_decoder().decode(encode(make(self._house.ids))[4:])
-        self._house.asked.append(request)
-        self._house.open += 1
-        script = self._house.scripts.pop(0) if self._house.scripts else usual
-        try:
-            for item in script:
-                await asyncio.sleep(0)
-                if item is LOST:
-                    self.lose({request.id})
-                    raise EngineLost("gone", self.fate)
-                if isinstance(item, ExitReason):
-                    self.lose(item)
-                    raise EngineLost("gone", self.fate, useful=self._house.useful)
-                if isinstance(item, Exception):
-                    raise item
-                if isinstance(item, EngineWork):
-                    shares = [replace_id(share, request.id) for share in item.shares]
-                    self.on_work(EngineWork(item.begin_s, item.end_s, shares))
-                    continue
-                if callable(item):
-                    item()
-                    continue
-                if isinstance(item, asyncio.Event):
-                    await item.wait()
-                else:
-                    yield item
-        finally:
-            self._house.open -= 1
-
-
 class FakeCpu:
     """Processors that `others` cores of other programs keep busy."""
 
@@ -331,7 +195,7 @@ class FakeGoverning:
         self.limits = Limits(2)
         self.admission = Admission(self.limits)
         self.budget = Budget()
-        self.history = BoardHistory(30.0, lambda: 1_800_000_000.0)
+        self.history = BoardHistory(30.0, wall)
         self.heat = Heat(LeakageWatch(None))
         self.admitted: list[bool] = []  # whether each loads a model
         self.seen: Any = None
@@ -369,6 +233,11 @@ class FakeGoverning:
         return governor_state(self.budget, self.limits, report, None, None, knobs, {})
 
 
+def wall() -> float:
+    """Unix seconds, always the same."""
+    return 1_800_000_000.0
+
+
 BUSY_W = 8.0  # the board's draw while the engine works
 
 
@@ -385,8 +254,8 @@ class FakeTemplating:
         return told.prompt
 
 
-class House:
-    """A service over a store, a residency and engines that are all in the test's hand."""
+class House(EngineScript):
+    """The front over a store, a board and engines that are all in the test's hand."""
 
     def __init__(
         self,
@@ -394,116 +263,53 @@ class House:
         models: tuple[str, ...] = ("tiny",),
         state_folder: Path | None = None,
     ) -> None:
-        self.scripts: list[list[Any]] = []
-        self.asked: list[Any] = []  # of the engine, in its words
-        self.loads: list[str] = []
+        super().__init__()
         self.checks: list[str] = []
-        self.counted: list[tuple[Any, ...]] = []  # prompts
-        self.texts: set[str] = set()  # prompts that are in KV
         self.known_pairs: list[Pair] = []
         self.changes = 0  # of the store
-        self.ids = self.pings = self.open = 0
-        self.running = self.steps = 0  # the decode loop's figures
-        self.duty = 1.0
-        self.advancing = 0  # passes between two pings
-        self.useful = False  # whether engines that are lost have served others
         self.now = 100.0
         self.idle_w = 3.0
         self.bad: Exception | None = None
-        self.loading = False
         self.entry = ENTRY
-        clock = lambda: self.now  # noqa: E731
         self.senses = FakeSenses(self)
-        self.book = Book(None, days=90, max_bytes=1 << 20, clock=lambda: 1_800_000_000.0)
-        self.metering = EnergyMeter(
-            cast(BoardMonitor, self.senses),
-            self.book,
-            lambda: self.loading,
-            clock=clock,
-            wall=lambda: 1_800_000_000.0,
-        )
-        self._models = models
-        self.engine = FakeEngine(self)
-        self.supervisor = SimpleNamespace(
-            current=self.engine, pid=42, restarts=0, fate=None, client=self.connect
-        )
-        self.residency = ModelPool(
-            self.connect, available=lambda: 1 << 40, reserve_bytes=0, clock=clock
-        )
-        self.state = State(cast(Supervisor, self.supervisor), self.metering.tokens, clock)
-        self.health = EngineHealth(self.connect, self.residency, clock)
         self.governing = FakeGoverning()
         self.knobs: list[KnobOutcome] = []
-        config = config or Config()
-        self.state_folder = state_folder or Path("/nonexistent")
         self.cpu = FakeCpu(self)
-        self.foresight = Foresight(
-            config,
-            self.state_folder,
-            2,
-            supervisor=cast(Supervisor, self.supervisor),
-            residency=self.residency,
-            state=self.state,
-            monitor=cast(BoardMonitor, self.senses),
-            metering=self.metering,
-            governing=cast(GovernorLoop, self.governing),
-            available=lambda: 1 << 40,
-            clock=clock,
+        self._models = models
+        self.book = Book(None, days=90, max_bytes=1 << 20, clock=wall)
+        self.front = build(
+            config or Config(),
+            state_folder or Path("/nonexistent"),
+            lambda: self.now,
+            store=cast(Store, self),
+            script=self,
+            senses=self.senses,
+            governing=self.governing,
+            knobs=SimpleNamespace(report=lambda: self.knobs),
+            book=self.book,
+            prompting=Prompting(cast(Templating, FakeTemplating()), lambda _: Vocabulary([], 16)),
+            reader=self.cpu,
+            cores=2,
             pause=self.rest,
-            reader=cast(CpuReader, self.cpu),
+            wall=wall,
             program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
-        recovery = Recovery(clock, self.residency.refuse)
-        answering = GenerationService(
-            config,
-            cast(Store, self),
-            self.residency,
-            self.state,
-            self.metering,
-            cast(GovernorLoop, self.governing),
-            self.foresight,
-            recovery,
-            clock,
-        )
-        performing = TaskService(
-            config,
-            answering,
-            self.state,
-            self.metering,
-            self.foresight,
-            recovery,
-            clock,
-        )
-        self.service = DaemonService(
-            config,
-            cast(Store, self),
-            state=self.state,
-            health=self.health,
-            monitor=cast(BoardMonitor, self.senses),
-            metering=self.metering,
-            governing=cast(GovernorLoop, self.governing),
-            knobs=cast(BoardKnobs, SimpleNamespace(report=lambda: self.knobs)),
-            generation=answering,
-            tasks=performing,
-            foresight=self.foresight,
-            prompting=Prompting(
-                cast(Templating, FakeTemplating()), lambda entry: Vocabulary([], 16)
-            ),
-            storage=StorageHealth(
-                self.state_folder, {"router.db": self.foresight.learning.trouble}
-            ),
-        )
+        self.metering, self.residency = self.front.metering, self.front.residency
+        self.state, self.health = self.front.state, self.front.health
+        self.foresight, self.service = self.front.foresight, self.front.service
+        self.supervisor = cast(FakeSupervisor, self.front.supervisor)
+        self.connect = self.supervisor.client
+
+    @property
+    def engine(self) -> FakeEngine:
+        """The engine that was started last."""
+        return self.supervisor.engine
 
     async def rest(self, seconds: float) -> None:
         """Let time pass in which nothing is done; others are at work all the same."""
         self.senses.read(self.idle_w, seconds)
         self.cpu.others_s += seconds * self.cpu.others
         await asyncio.sleep(0)
-
-    async def connect(self) -> EngineClient:
-        if self.engine.lost.is_set():
-            self.engine = self.supervisor.current = FakeEngine(self)
-        return cast(EngineClient, self.engine)
 
     # --- the store's part
 
@@ -604,6 +410,6 @@ def kit() -> Kit:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
+def tree(tmp_path: Path) -> FakeBoard:
     """An empty board."""
-    return Tree(tmp_path / "board")
+    return FakeBoard(tmp_path / "board")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
 from edge_rt.core.cgroup import Available, Group, memory_share
-from edge_rt.core.clock import in_thread
+from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.logs import Trouble
-from edge_rt.decoding.params import AIMED
+from edge_rt.decoding.params import has_threshold
+from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient
@@ -58,23 +60,50 @@ from edge_rt.server.state_directory import StorageHealth, forget_unkept
 _LATEST_BYTES = 256 * 1024  # of questions that were compared last, in memory
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What stands in the place of the front's own parts; None: the front makes its own.
+
+    `available` gives the free bytes of memory, `wall` Unix seconds; `pause` lets seconds pass for
+    measurements, and `program` sweeps the ceilings.
+    """
+
+    senses: BoardMonitor | None = None
+    supervisor: Supervisor | None = None
+    governing: GovernorLoop | None = None
+    knobs: BoardKnobs | None = None
+    book: Book | None = None
+    prompting: Prompting | None = None
+    reader: CpuReader | None = None
+    cores: int | None = None
+    available: Available | None = None
+    pause: Pause = asyncio.sleep
+    wall: Callable[[], float] = time.time
+    program: Sequence[str] = PROGRAM
+
+
 class Container:
     """The front, to be made inside a running event loop."""
 
     def __init__(
-        self, config: Config, paths: Paths, store: Store, clock: Callable[[], float]
+        self,
+        config: Config,
+        paths: Paths,
+        store: Store,
+        clock: Callable[[], float],
+        parts: Parts = Parts(),
     ) -> None:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
         self._config, root = config, Path(config.sensors.root)
         self._store = store
-        self._cores = _cores(config)
+        self._cores = parts.cores or _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
         group = Group()
         checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
         processes = {"engine": lambda: self.supervisor.pid}
-        self.senses = BoardMonitor(root, config.board, paths, processes, clock)
-        self.supervisor = Supervisor(
+        self.senses = parts.senses or BoardMonitor(root, config.board, paths, processes, clock)
+        self.supervisor = parts.supervisor or Supervisor(
             _engine(config, self.senses.gpu_simulated),
             self._greet,
             hang_detector=HangDetector(
@@ -84,7 +113,7 @@ class Container:
             checkpoints=checkpoints,
         )
         reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
-        available = Available(reserve, group, own_bytes=own)
+        available = parts.available or Available(reserve, group, own_bytes=own)
         self.residency = ModelPool(
             self.supervisor.client,
             available=available,
@@ -94,13 +123,14 @@ class Container:
         )
         self.health = EngineHealth(self.supervisor.client, self.residency, clock)
         own = of_board(paths.state, self.senses.simulated)
-        self.book = _book(config, paths, self.senses.simulated)
+        self.book = parts.book or _book(config, paths, self.senses.simulated)
         self.cache = _cache(config, paths)
         self.semantic = _semantic(config, paths)
         self._keep, self._folder = _keep(config, paths), paths.state
-        self.metering = EnergyMeter(self.senses, self.book, self._at_work_for_nobody, clock)
+        at_work = self._at_work_for_nobody
+        self.metering = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall)
         self.state = State(self.supervisor, self.metering.tokens, clock)
-        self.knobs = BoardKnobs(config.knobs, root, own)
+        self.knobs = parts.knobs or BoardKnobs(config.knobs, root, own)
         self.spent = EnergySpent(self.book)
         self.observer = Observer(
             self.senses,
@@ -111,12 +141,12 @@ class Container:
             give_way=config.engine.threads is None,
         )
         self.heat = Heat(LeakageWatch(own), lambda: self.senses.felt)
-        self.governing = GovernorLoop(
+        self.governing = parts.governing or GovernorLoop(
             self._governor,
             self.observer,
             self.heat,
             self.supervisor,
-            history=BoardHistory(config.governor.horizon_s, time.time),
+            history=BoardHistory(config.governor.horizon_s, parts.wall),
             busy=lambda: self.state.active > 0,
             smaller=self._may_be_smaller,
             clock=clock,
@@ -134,6 +164,10 @@ class Container:
             governing=self.governing,
             available=available,
             clock=clock,
+            pause=parts.pause,
+            reader=parts.reader,
+            program=parts.program,
+            wall=parts.wall,
         )
         self._expecting = Expecting(store, config.engine, self.foresight.least)
         recovery = Recovery(clock, self.residency.refuse)
@@ -157,7 +191,7 @@ class Container:
             recovery,
             clock,
         )
-        self._prompting = Prompting(Templating())
+        self._prompting = parts.prompting or Prompting(Templating())
         self.service = DaemonService(
             config,
             store,
@@ -247,7 +281,7 @@ class Container:
         if self._config.models.smaller:
             return True
         with suppress(ConfigError, StoreError):  # requests tell what is wrong with them
-            return any(pair.gate in AIMED for pair in self._store.pairs)
+            return any(pair.gate and has_threshold(pair.gate) for pair in self._store.pairs)
         return False
 
     def _greet(self, client: EngineClient) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from faults import Faults
 
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-
-from faults import FakeClock, Faults
-from trees import Tree
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
+def tree(tmp_path: Path) -> FakeBoard:
     """An empty tree."""
-    return Tree(tmp_path / "board")
+    return FakeBoard(tmp_path / "board")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""File calls that fail on demand, and a clock that is told the time."""
+"""File calls that fail on demand."""
 
 from __future__ import annotations
 
@@ -7,16 +7,6 @@ from pathlib import Path
 
 from edge_rt.board.readers.base import Reader
 from edge_rt.board.readers.sysfs import FileIo
-
-
-class FakeClock:
-    """Seconds that move only by hand."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from trees import Tree
+from edge_rt.testing.board import FakeBoard
 
 
 class Expected(NamedTuple):
@@ -19,7 +19,7 @@ class Expected(NamedTuple):
 NOTHING = Expected(None, None, None)
 
 
-def tx2(tree: Tree) -> None:
+def tx2(tree: FakeBoard) -> None:
     """Jetson TX2, JetPack 4."""
     brakes = {"passive": 95_500, "critical": 101_000}
     for name, temp in (("BCPU-therm", 30_500), ("MCPU-therm", 30_500), ("GPU-therm", 29_000)):
@@ -33,7 +33,7 @@ def tx2(tree: Tree) -> None:
     tree.host(6)
 
 
-def agx_xavier(tree: Tree) -> None:
+def agx_xavier(tree: FakeBoard) -> None:
     """Jetson AGX Xavier, JetPack 4: the zone of its regulators has trip points as well."""
     tree.zone("CPU-therm", 31_000, {"passive": 96_000, "critical": 96_500})
     tree.zone("GPU-therm", 30_500, {"passive": 97_500, "critical": 98_000})
@@ -46,7 +46,7 @@ def agx_xavier(tree: Tree) -> None:
     tree.host(8)
 
 
-def agx_xavier_jp5(tree: Tree) -> None:
+def agx_xavier_jp5(tree: FakeBoard) -> None:
     """Jetson AGX Xavier, JetPack 5: no estimate for the fan, but a module in the M.2 slot."""
     for name, temp in (("CPU-therm", 33_500), ("GPU-therm", 32_000), ("AUX-therm", 32_500)):
         tree.zone(name, temp, {"passive": 95_500})
@@ -57,7 +57,7 @@ def agx_xavier_jp5(tree: Tree) -> None:
     tree.host(8)
 
 
-def amd(tree: Tree) -> None:
+def amd(tree: FakeBoard) -> None:
     """An AMD mini PC under load: its firmware's zone says the same for ever."""
     tree.hwmon("acpitz", {"temp1_input": 27_800})
     tree.hwmon("nvme", {"temp1_input": 61_850, "temp1_crit": 84_850})
@@ -67,7 +67,7 @@ def amd(tree: Tree) -> None:
     tree.host(16)
 
 
-def amd_published(tree: Tree) -> None:
+def amd_published(tree: FakeBoard) -> None:
     """One whose firmware tells where the processor slows itself down, beside a graphics card."""
     control = {"temp1_input": 71_000, "temp1_label": "Tctl", "temp1_crit": 100_000}
     tree.hwmon("k10temp", control | {"temp3_input": 68_250, "temp3_label": "Tccd1"})
@@ -77,7 +77,7 @@ def amd_published(tree: Tree) -> None:
     tree.host(16)
 
 
-def amd_first(tree: Tree) -> None:
+def amd_first(tree: FakeBoard) -> None:
     """One of the first Zen processors: Tctl is 20 K above the temperature, for its fan's sake, and
     an old kernel gives every AMD processor the same "max" of 70 °C.
     """
@@ -86,7 +86,7 @@ def amd_first(tree: Tree) -> None:
     tree.host(16)
 
 
-def intel(tree: Tree) -> None:
+def intel(tree: FakeBoard) -> None:
     """An Intel PC whose kernel has no x86_pkg_temp."""
     tree.zone("acpitz", 27_800, {"critical": 105_000})
     package = {"temp1_label": "Package id 0", "temp1_input": 71_000}
@@ -96,7 +96,7 @@ def intel(tree: Tree) -> None:
     tree.host(4)
 
 
-def laptop(tree: Tree) -> None:
+def laptop(tree: FakeBoard) -> None:
     """An Intel laptop: ten zones, of which three are the processor's."""
     tree.zone("INT3400 Thermal", 20_000)
     tree.zone("acpitz", 51_000, {"critical": 127_000})
@@ -112,19 +112,19 @@ def laptop(tree: Tree) -> None:
     tree.host(8)
 
 
-def radio(tree: Tree) -> None:
+def radio(tree: FakeBoard) -> None:
     """A board of which nothing but the radio tells a temperature."""
     tree.zone("iwlwifi_1", 46_000, {"passive": -32_768_000})
     tree.host(4)
 
 
-def firmware(tree: Tree) -> None:
+def firmware(tree: FakeBoard) -> None:
     """A PC on which nothing but its firmware tells one: there is nothing better."""
     tree.zone("acpitz", 57_000, {"passive": 95_500, "critical": 100_000})
     tree.host(4)
 
 
-def rk3588(tree: Tree) -> None:
+def rk3588(tree: FakeBoard) -> None:
     """Rockchip RK3588: trip points at the CPU cores' zones only."""
     tree.zone("soc-thermal", 61_307, {"critical": 115_000})
     for name, temp in (("bigcore0", 63_000), ("bigcore1", 62_100), ("littlecore", 61_300)):
@@ -135,14 +135,14 @@ def rk3588(tree: Tree) -> None:
     tree.host(8)
 
 
-def amlogic(tree: Tree) -> None:
+def amlogic(tree: FakeBoard) -> None:
     """Amlogic G12B."""
     tree.zone("cpu-thermal", 52_400, {"passive": 85_000, "hot": 95_000, "critical": 110_000})
     tree.zone("ddr-thermal", 53_100, {"passive": 85_000, "critical": 110_000})
     tree.host(6)
 
 
-def allwinner(tree: Tree) -> None:
+def allwinner(tree: FakeBoard) -> None:
     """Allwinner H616, with the charger of its regulator chip."""
     tree.zone("cpu_thermal", 55_200, {"passive": 80_000, "critical": 100_000})
     tree.zone("gpu_thermal", 51_000)
@@ -150,7 +150,7 @@ def allwinner(tree: Tree) -> None:
     tree.host(4)
 
 
-def snapdragon(tree: Tree) -> None:
+def snapdragon(tree: FakeBoard) -> None:
     """A Snapdragon: thirty zones of the chip, one hot, and those of what is around it."""
     cpu = {"passive": 90_000, "hot": 95_000, "critical": 110_000}
     for cluster in range(3):
@@ -168,7 +168,7 @@ def snapdragon(tree: Tree) -> None:
     tree.host(12)
 
 
-FOREIGN: dict[str, tuple[Callable[[Tree], None], Expected]] = {
+FOREIGN: dict[str, tuple[Callable[[FakeBoard], None], Expected]] = {
     "tx2": (tx2, Expected("BCPU-therm", 30.5, 95.5)),
     "agx-xavier": (agx_xavier, Expected("CPU-therm", 31.0, 95.5)),
     "agx-xavier-jp5": (agx_xavier_jp5, Expected("CPU-therm", 33.5, 95.5)),

@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from faults import FakeClock, Faults
-from trees import BOARDS, Tree
+from faults import Faults
+from trees import BOARDS
 
 from edge_rt.board.discovery import Roots, WantedReaders, discover
 from edge_rt.board.readers.power.modelled import Coefficients
 from edge_rt.board.sampler import BoardSampler
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 CONTENTS = {
     "garbage": b"\xff\x00what?\n",
@@ -25,7 +26,7 @@ CONTENTS = {
 NUMBERS = ("EAGAIN", "EIO", "ENXIO", "ENODEV", "ENODATA", "EACCES")
 
 
-def board(tree: Tree, kind: str, clock: FakeClock, faults: Faults) -> BoardSampler:
+def board(tree: FakeBoard, kind: str, clock: FakeClock, faults: Faults) -> BoardSampler:
     """A sampler on a board, after two sweeps, so that every channel has its value."""
     BOARDS[kind](tree)
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
@@ -60,7 +61,7 @@ def check(sampler: BoardSampler) -> None:
 
 @pytest.mark.parametrize("kind", BOARDS)
 def test_any_file_may_vanish_and_come_back(
-    tree: Tree, clock: FakeClock, faults: Faults, kind: str
+    tree: FakeBoard, clock: FakeClock, faults: Faults, kind: str
 ) -> None:
     sampler = board(tree, kind, clock, faults)
     before = healthy(sampler)
@@ -81,7 +82,7 @@ def test_any_file_may_vanish_and_come_back(
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("kind", BOARDS)
 def test_any_read_may_fail_and_recover(
-    tree: Tree, clock: FakeClock, faults: Faults, kind: str, name: str
+    tree: FakeBoard, clock: FakeClock, faults: Faults, kind: str, name: str
 ) -> None:
     sampler = board(tree, kind, clock, faults)
     before = healthy(sampler)
@@ -100,7 +101,7 @@ def test_any_read_may_fail_and_recover(
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
 @pytest.mark.parametrize("kind", BOARDS)
 def test_any_file_may_hold_nonsense(
-    tree: Tree, clock: FakeClock, faults: Faults, kind: str, content: bytes
+    tree: FakeBoard, clock: FakeClock, faults: Faults, kind: str, content: bytes
 ) -> None:
     sampler = board(tree, kind, clock, faults)
     before, figures = healthy(sampler), state(sampler)
@@ -120,7 +121,7 @@ def test_any_file_may_hold_nonsense(
 
 @pytest.mark.parametrize("kind", BOARDS)
 def test_the_whole_board_may_be_pulled(
-    tree: Tree,
+    tree: FakeBoard,
     tmp_path: Path,
     clock: FakeClock,
     faults: Faults,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from bus import FakeBus
-from faults import FakeClock, Faults
+from faults import Faults
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trees import BOARDS, Tree, orin_nano, pi4, x86
+from trees import BOARDS, orin_nano, pi4, x86
 
 from edge_rt.board.discovery import (
     Discovery,
@@ -23,15 +23,16 @@ from edge_rt.board.discovery import (
     discover,
     find_firmware,
 )
-from edge_rt.board.readers.base import PENDING, Channel, Reader
+from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Reader
 from edge_rt.board.readers.power.modelled import Coefficients
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 MODEL = Coefficients(static_w=2.0, core_w=1.0)
 
 
-def look(tree: Tree, wanted: WantedReaders | None = None, io: FileIo = FILE_IO) -> Discovery:
+def look(tree: FakeBoard, wanted: WantedReaders | None = None, io: FileIo = FILE_IO) -> Discovery:
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
     return discover(roots, wanted or WantedReaders(model=MODEL), io=io, clock=FakeClock())
 
@@ -61,13 +62,13 @@ RAILS = {
 
 
 @pytest.mark.parametrize("board", RAILS)
-def test_rails_of_a_jetson(tree: Tree, board: str) -> None:
+def test_rails_of_a_jetson(tree: FakeBoard, board: str) -> None:
     BOARDS[board](tree)
     assert powers(look(tree)) == pytest.approx(RAILS[board])
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_every_channel_of_every_board_gives_a_figure(tree: Tree, board: str) -> None:
+def test_every_channel_of_every_board_gives_a_figure(tree: FakeBoard, board: str) -> None:
     BOARDS[board](tree)
     clock = FakeClock()
     found = discover(
@@ -77,23 +78,25 @@ def test_every_channel_of_every_board_gives_a_figure(tree: Tree, board: str) -> 
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_no_two_channels_share_name_and_kind(tree: Tree, board: str) -> None:
+def test_no_two_channels_share_name_and_kind(tree: FakeBoard, board: str) -> None:
     BOARDS[board](tree)
     keys = [(c.name, c.kind) for reader in look(tree).readers for c in reader.channels]
     assert len(keys) == len(set(keys))
 
 
-def test_power_is_modelled_only_where_none_is_measured(tree: Tree, tmp_path: Path) -> None:
+def test_power_is_modelled_only_where_none_is_measured(tree: FakeBoard, tmp_path: Path) -> None:
     pi4(tree)
     qualities = {c.name: c.quality for r in look(tree).readers for c in r.channels}
     assert qualities["board"] == "modelled"
     assert qualities["cpu-thermal"] == "measured"
-    orin_nano(measured := Tree(tmp_path / "orin"))
+    orin_nano(measured := FakeBoard(tmp_path / "orin"))
     found = look(measured)
     assert all(c.quality == "measured" for r in found.readers for c in r.channels)
 
 
-def test_power_is_modelled_where_the_counters_may_not_be_read(tree: Tree, faults: Faults) -> None:
+def test_power_is_modelled_where_the_counters_may_not_be_read(
+    tree: FakeBoard, faults: Faults
+) -> None:
     x86(tree)
     for path in (tree.sysfs / "class" / "powercap").glob("*/energy_uj"):
         faults.errors[path] = [errno.EACCES]
@@ -102,7 +105,7 @@ def test_power_is_modelled_where_the_counters_may_not_be_read(tree: Tree, faults
     assert "modelled" in names
 
 
-def test_an_empty_root_tells_everything_that_it_lacks(tree: Tree) -> None:
+def test_an_empty_root_tells_everything_that_it_lacks(tree: FakeBoard) -> None:
     found = look(tree, WantedReaders())
     assert found.readers == ()
     names = {skipped.name for skipped in found.skipped}
@@ -110,7 +113,7 @@ def test_an_empty_root_tells_everything_that_it_lacks(tree: Tree) -> None:
     assert all(skipped.reason for skipped in found.skipped)
 
 
-def test_a_raw_chip_is_read_where_no_driver_has_it(tree: Tree) -> None:
+def test_a_raw_chip_is_read_where_no_driver_has_it(tree: FakeBoard) -> None:
     chip = RawChip(1, 0x40, {1: "VDD_IN"}, {1: 0.005})
     opened: list[Path] = []
 
@@ -124,7 +127,7 @@ def test_a_raw_chip_is_read_where_no_driver_has_it(tree: Tree) -> None:
     assert opened == [tree.dev / "i2c-1"]
 
 
-def test_a_raw_chip_that_a_driver_owns_is_left_alone(tree: Tree) -> None:
+def test_a_raw_chip_that_a_driver_owns_is_left_alone(tree: FakeBoard) -> None:
     orin_nano(tree)
     chip = RawChip(1, 0x40, {1: "VDD_IN"}, {1: 0.005})
     found = look(tree, WantedReaders(chips=(chip,)))
@@ -132,7 +135,7 @@ def test_a_raw_chip_that_a_driver_owns_is_left_alone(tree: Tree) -> None:
     assert "ina3221-i2c 1-0040" in [skipped.name for skipped in found.skipped]
 
 
-def test_a_bus_that_cannot_be_opened_is_told(tree: Tree) -> None:
+def test_a_bus_that_cannot_be_opened_is_told(tree: FakeBoard) -> None:
     chip = RawChip(1, 0x40, {1: "VDD_IN"}, {1: 0.005})
     reasons = [
         s.reason for s in look(tree, WantedReaders(chips=(chip,))).skipped if "i2c" in s.name
@@ -141,7 +144,7 @@ def test_a_bus_that_cannot_be_opened_is_told(tree: Tree) -> None:
     assert "i2c-1" in reasons[0]
 
 
-def test_the_firmware_is_a_device_or_a_folder_in_its_place(tree: Tree) -> None:
+def test_the_firmware_is_a_device_or_a_folder_in_its_place(tree: FakeBoard) -> None:
     assert find_firmware(tree.dev) is None
     (tree.dev / "vcio").touch()
     assert isinstance(find_firmware(tree.dev), Mailbox)
@@ -165,7 +168,7 @@ class Useless:
         raise RuntimeError("cannot join thread before it is started")
 
 
-def test_a_client_that_gives_nothing_is_let_go_of(tree: Tree) -> None:
+def test_a_client_that_gives_nothing_is_let_go_of(tree: FakeBoard) -> None:
     client = Useless()
     found = look(tree, WantedReaders(jtop=lambda: client))
     assert found.readers == ()
@@ -186,7 +189,7 @@ GARBAGE = st.one_of(
 def test_garbage_in_any_file_stops_nothing(board: str, data: st.DataObject, tmp_path: Path) -> None:
     root = tmp_path / "any"
     if not root.exists():
-        BOARDS[board](Tree(root))
+        BOARDS[board](FakeBoard(root))
     roots, clock = Roots(root / "sys", root / "proc", root / "dev"), FakeClock()
     found = discover(roots, WantedReaders(model=MODEL), clock=clock)
     files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
@@ -204,7 +207,7 @@ def test_garbage_in_any_file_stops_nothing(board: str, data: st.DataObject, tmp_
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("error", [errno.EAGAIN, errno.EIO, errno.ENODEV])
 def test_no_failing_file_spoils_another_channel(
-    tree: Tree, faults: Faults, board: str, error: int
+    tree: FakeBoard, faults: Faults, board: str, error: int
 ) -> None:
     BOARDS[board](tree)
     clock = FakeClock()
@@ -232,3 +235,36 @@ def errors_of(found: Discovery, clock: FakeClock) -> list[str | None]:
         for reader in found.readers:
             reader.read()
     return [e for reader in found.readers for e in reader.errors if e is not None]
+
+
+class Extra(BaseReader):
+    """A reader of another package, of the number in a file."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._file = roots.sysfs / "extra"
+        super().__init__("extra", [Channel("outside", "temp_c", str(self._file))], 1.0)
+
+    def _read(self) -> None:
+        self._set(0, float(self._file.read_text()))
+
+
+def test_a_reader_of_another_package_reads_beside_ours(tree: FakeBoard) -> None:
+    x86(tree)
+    (tree.sysfs / "extra").write_text("21.5\n")
+    found = look(tree, WantedReaders(others={"extra": lambda: Extra}))
+    (extra,) = [reader for reader in found.readers if reader.name == "extra"]
+    assert list(extra.read()) == [21.5]
+
+
+def test_what_is_wrong_with_another_package_leaves_out_its_reader_alone(tree: FakeBoard) -> None:
+    def raises(roots: Roots) -> BaseReader:
+        raise OSError("no bus")
+
+    x86(tree)
+    others: Any = {"raises": lambda: raises, "strange": lambda: lambda roots: "reader"}
+    found = look(tree, WantedReaders(others=others))
+    assert {skip.name: skip.reason for skip in found.skipped if skip.name in others} == {
+        "raises": "its package does not work: OSError: no bus",
+        "strange": "its package does not work: TypeError: str is no BaseReader",
+    }
+    assert len(found.readers) == len(look(tree, WantedReaders()).readers)

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 import pytest
 from foreign import FOREIGN, Expected
-from trees import BOARDS, Tree
+from trees import BOARDS
 
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
@@ -25,12 +25,15 @@ from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
+from edge_rt.testing.board import FakeBoard
 
 KINDS = [(kind, expected) for kind, (_, expected) in FOREIGN.items()]
 
 
 @contextmanager
-def board(tree: Tree, kind: str, profile: str | None = None) -> Generator[BoardMonitor, None, None]:
+def board(
+    tree: FakeBoard, kind: str, profile: str | None = None
+) -> Generator[BoardMonitor, None, None]:
     """Senses on one of those boards, read at least once."""
     (FOREIGN[kind][0] if kind in FOREIGN else BOARDS[kind])(tree)
     senses = BoardMonitor(tree.proc.parent, profile, Paths.system())
@@ -71,7 +74,7 @@ def allowed(look: Observation, budget: Budget | None = None) -> Limits:
 
 @pytest.mark.parametrize(("kind", "expected"), KINDS)
 def test_the_hottest_zone_of_the_chip_counts_everywhere(
-    tree: Tree, kind: str, expected: Expected
+    tree: FakeBoard, kind: str, expected: Expected
 ) -> None:
     with board(tree, kind) as senses:
         assert senses.temp_c == expected.temp_c
@@ -80,14 +83,16 @@ def test_the_hottest_zone_of_the_chip_counts_everywhere(
 
 
 @pytest.mark.parametrize("kind", ["tx2", "agx-xavier", "agx-xavier-jp5", "amlogic", "radio"])
-def test_a_cool_board_is_not_held_back(tree: Tree, kind: str) -> None:
+def test_a_cool_board_is_not_held_back(tree: FakeBoard, kind: str) -> None:
     with board(tree, kind) as senses:
         limits = allowed(seen(senses))
     assert (limits.guard, limits.admission, limits.duty) == ("ok", "open", 1.0)
 
 
 @pytest.mark.parametrize("kind", ["amd", "intel", "laptop"])
-def test_a_cap_on_temperature_binds_where_the_firmwares_zone_is_cool(tree: Tree, kind: str) -> None:
+def test_a_cap_on_temperature_binds_where_the_firmwares_zone_is_cool(
+    tree: FakeBoard, kind: str
+) -> None:
     with board(tree, kind) as senses:
         look = seen(senses)
     capped, free = allowed(look, Budget(temp_c=60.0)), allowed(look)
@@ -97,7 +102,7 @@ def test_a_cap_on_temperature_binds_where_the_firmwares_zone_is_cool(tree: Tree,
 
 
 @pytest.mark.parametrize(("kind", "expected"), KINDS)
-def test_what_is_told_of_zones_is_one_story(tree: Tree, kind: str, expected: Expected) -> None:
+def test_what_is_told_of_zones_is_one_story(tree: FakeBoard, kind: str, expected: Expected) -> None:
     with board(tree, kind) as senses:
         report, look = senses.report(), seen(senses)
     again = msgspec.json.decode(msgspec.json.encode(report), type=BoardReport)
@@ -110,7 +115,7 @@ def test_what_is_told_of_zones_is_one_story(tree: Tree, kind: str, expected: Exp
     assert expected.zone not in report.not_counted
 
 
-def test_a_radio_alone_is_no_temperature_and_no_fault(tree: Tree) -> None:
+def test_a_radio_alone_is_no_temperature_and_no_fault(tree: FakeBoard) -> None:
     with board(tree, "radio") as senses:
         report = senses.report()
     assert (report.temp_c, report.hottest, report.nearest) == (None, None, None)
@@ -118,7 +123,7 @@ def test_a_radio_alone_is_no_temperature_and_no_fault(tree: Tree) -> None:
     assert report.left_out == {}
 
 
-def test_the_guard_goes_by_the_zone_that_is_nearest_to_its_own_trip_point(tree: Tree) -> None:
+def test_the_guard_goes_by_the_zone_that_is_nearest_to_its_own_trip_point(tree: FakeBoard) -> None:
     tree.zone("cpu-thermal", 80_000, {"passive": 105_000})
     tree.zone("gpu-thermal", 60_000, {"passive": 70_000})
     senses = BoardMonitor(tree.proc.parent, None, Paths.system())
@@ -133,7 +138,7 @@ def test_the_guard_goes_by_the_zone_that_is_nearest_to_its_own_trip_point(tree: 
     assert "is at 60 °C" in limits.why
 
 
-def test_a_temperature_of_which_nobody_knows_a_trip_point_is_still_watched(tree: Tree) -> None:
+def test_a_temperature_of_which_nobody_knows_a_trip_point_is_still_watched(tree: FakeBoard) -> None:
     tree.zone("cpu-thermal", 80_000)
     senses = BoardMonitor(tree.proc.parent, None, Paths.system())
     senses.open()

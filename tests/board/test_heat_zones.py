@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from faults import FakeClock
 from foreign import FOREIGN, Expected
-from trees import BOARDS, Tree
+from trees import BOARDS
 
 from edge_rt.board.discovery import Roots, discover
 from edge_rt.board.heat_zones import HeatZones, ZoneTemp, hottest, nearest
 from edge_rt.board.sampler import BoardSampler
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 
-def read(tree: Tree, clock: FakeClock) -> BoardSampler:
+def read(tree: FakeBoard, clock: FakeClock) -> BoardSampler:
     """Everything that the board can be read with, read once."""
     found = discover(Roots(tree.sysfs, tree.proc, tree.dev), clock=clock)
     sampler = BoardSampler(found.readers, clock)
@@ -32,7 +32,7 @@ def temperature(zones: HeatZones) -> tuple[str | None, float | None]:
 
 @pytest.mark.parametrize(("kind", "expected"), [(k, e) for k, (_, e) in FOREIGN.items()])
 def test_boards_that_nobody_knows(
-    tree: Tree, clock: FakeClock, kind: str, expected: Expected
+    tree: FakeBoard, clock: FakeClock, kind: str, expected: Expected
 ) -> None:
     FOREIGN[kind][0](tree)
     sampler = read(tree, clock)
@@ -43,7 +43,7 @@ def test_boards_that_nobody_knows(
 
 @pytest.mark.parametrize("kind", BOARDS)
 def test_every_zone_of_a_known_board_counts_or_says_why(
-    tree: Tree, clock: FakeClock, kind: str
+    tree: FakeBoard, clock: FakeClock, kind: str
 ) -> None:
     BOARDS[kind](tree)
     sampler = read(tree, clock)
@@ -54,7 +54,7 @@ def test_every_zone_of_a_known_board_counts_or_says_why(
 
 
 def test_a_chip_that_cannot_be_read_any_more_is_not_replaced_by_what_is_beside_it(
-    tree: Tree, clock: FakeClock
+    tree: FakeBoard, clock: FakeClock
 ) -> None:
     tree.zone("acpitz", 27_800)
     core = tree.hwmon("coretemp", {"temp1_label": "Core 0", "temp1_input": 71_000})
@@ -67,7 +67,7 @@ def test_a_chip_that_cannot_be_read_any_more_is_not_replaced_by_what_is_beside_i
 
 
 def test_what_is_beside_the_chip_stands_in_until_the_chip_is_read_first(
-    tree: Tree, clock: FakeClock
+    tree: FakeBoard, clock: FakeClock
 ) -> None:
     tree.zone("acpitz", 27_800)
     core = tree.hwmon("coretemp", {"temp1_label": "Core 0", "temp1_input": ""})
@@ -81,7 +81,7 @@ def test_what_is_beside_the_chip_stands_in_until_the_chip_is_read_first(
     assert zones.apart == {"acpitz": "there are zones of the chip"}
 
 
-def test_the_hottest_is_of_all_readers(tree: Tree, clock: FakeClock) -> None:
+def test_the_hottest_is_of_all_readers(tree: FakeBoard, clock: FakeClock) -> None:
     tree.zone("cpu-thermal", 60_000)
     hwmon = tree.hwmon("k10temp", {"temp1_label": "Tctl", "temp1_input": 59_000})
     sampler = read(tree, clock)
@@ -92,7 +92,7 @@ def test_the_hottest_is_of_all_readers(tree: Tree, clock: FakeClock) -> None:
     assert temperature(zones) == ("k10temp Tctl", 60.125)
 
 
-def test_a_stuck_zone_does_not_decide_and_says_why(tree: Tree, clock: FakeClock) -> None:
+def test_a_stuck_zone_does_not_decide_and_says_why(tree: FakeBoard, clock: FakeClock) -> None:
     cpu, _ = tree.zone("cpu-thermal", 40_000), tree.zone("gpu-thermal", 78_500)
     sampler = read(tree, clock)
     zones = HeatZones(sampler)
@@ -103,7 +103,9 @@ def test_a_stuck_zone_does_not_decide_and_says_why(tree: Tree, clock: FakeClock)
     assert zones.apart["gpu-thermal"].startswith("it says 78.5 °C to the last digit")
 
 
-def test_a_profile_leaves_zones_out_and_lends_names_a_meaning(tree: Tree, clock: FakeClock) -> None:
+def test_a_profile_leaves_zones_out_and_lends_names_a_meaning(
+    tree: FakeBoard, clock: FakeClock
+) -> None:
     tree.zone("cpu-thermal", 40_000)
     tree.zone("gpu-thermal", 90_000)
     tree.zone("main0-thermal", 45_000)
@@ -116,14 +118,16 @@ def test_a_profile_leaves_zones_out_and_lends_names_a_meaning(tree: Tree, clock:
 # --- trip points
 
 
-def trips(tree: Tree, clock: FakeClock, profile_c: float | None = None) -> dict[str, float | None]:
+def trips(
+    tree: FakeBoard, clock: FakeClock, profile_c: float | None = None
+) -> dict[str, float | None]:
     found = HeatZones(read(tree, clock), profile_c=profile_c).now()
     return {zone.name: zone.trip_c for zone in found}
 
 
 @pytest.mark.parametrize("kind", ["passive", "hot"])
 def test_each_zone_has_its_own_and_lends_it_to_those_that_have_none(
-    tree: Tree, clock: FakeClock, kind: str
+    tree: FakeBoard, clock: FakeClock, kind: str
 ) -> None:
     tree.zone("cpu-thermal", 50_000, {"active": 55_000, kind: 99_000, "critical": 104_500})
     tree.zone("gpu-thermal", 50_000, {"passive": 97_000, "hot": 96_500})
@@ -132,7 +136,7 @@ def test_each_zone_has_its_own_and_lends_it_to_those_that_have_none(
     assert trips(tree, clock, 80.0) == pytest.approx(expected)
 
 
-def test_zones_that_do_not_count_lend_nothing(tree: Tree, clock: FakeClock) -> None:
+def test_zones_that_do_not_count_lend_nothing(tree: FakeBoard, clock: FakeClock) -> None:
     tree.zone("cpu-thermal", 50_000)
     tree.zone("skin-thermal", 30_000, {"passive": 55_000})
     tree.zone("acpitz", 30_000, {"passive": 60_000})
@@ -142,25 +146,25 @@ def test_zones_that_do_not_count_lend_nothing(tree: Tree, clock: FakeClock) -> N
 
 @pytest.mark.parametrize("unset", [0, -274_000, -1000, 20_000, 300_000])
 def test_a_trip_point_that_cannot_be_meant_is_none(
-    tree: Tree, clock: FakeClock, unset: int
+    tree: FakeBoard, clock: FakeClock, unset: int
 ) -> None:
     tree.zone("cpu-thermal", 50_000, {"passive": unset, "hot": unset})
     assert trips(tree, clock) == {"cpu-thermal": None}
 
 
-def test_trip_points_that_only_wake_programs_are_none(tree: Tree, clock: FakeClock) -> None:
+def test_trip_points_that_only_wake_programs_are_none(tree: FakeBoard, clock: FakeClock) -> None:
     tree.zone("x86_pkg_temp", 50_000, {"passive": 55_000})
     assert trips(tree, clock) == {"x86_pkg_temp": None}
 
 
-def test_the_processors_own_limit(tree: Tree, clock: FakeClock) -> None:
+def test_the_processors_own_limit(tree: FakeBoard, clock: FakeClock) -> None:
     tree.zone("x86_pkg_temp", 50_000, {"passive": 0})
     limits = {"temp1_max": 80_000, "temp1_crit": 105_000}
     tree.hwmon("coretemp", {"temp1_label": "Core 0", "temp1_input": 50_000, **limits})
     assert trips(tree, clock, 95.0) == {"x86_pkg_temp": 105.0, "coretemp Core 0": 105.0}
 
 
-def test_amds_is_the_last_resort(tree: Tree, clock: FakeClock) -> None:
+def test_amds_is_the_last_resort(tree: FakeBoard, clock: FakeClock) -> None:
     tctl = {"temp1_label": "Tctl", "temp1_input": 50_000, "temp1_max": 70_000}
     folder = tree.hwmon("k10temp", tctl)
     assert trips(tree, clock) == {"k10temp Tctl": 95.0}
@@ -169,13 +173,13 @@ def test_amds_is_the_last_resort(tree: Tree, clock: FakeClock) -> None:
     assert trips(tree, clock, 105.0) == {"k10temp Tctl": 98.0}
 
 
-def test_an_old_amd_processor_has_none(tree: Tree, clock: FakeClock) -> None:
+def test_an_old_amd_processor_has_none(tree: FakeBoard, clock: FakeClock) -> None:
     """Its scale is of its own: nothing but its published limit says where it slows down."""
     tree.hwmon("k10temp", {"temp1_input": 50_000, "temp1_max": 70_000})
     assert trips(tree, clock) == {"k10temp temp1": None}
 
 
-def test_a_graphics_cards_limit_is_for_itself(tree: Tree, clock: FakeClock) -> None:
+def test_a_graphics_cards_limit_is_for_itself(tree: FakeBoard, clock: FakeClock) -> None:
     tree.zone("cpu-thermal", 50_000)
     edge = {"temp1_label": "edge", "temp1_input": 50_000, "temp1_crit": 94_000}
     tree.hwmon("amdgpu", edge)

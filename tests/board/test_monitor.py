@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from trees import BOARDS, Tree
+from trees import BOARDS
 
 from edge_rt.board.monitor import BoardMonitor, Metered, look
 from edge_rt.board.profile import choose
@@ -20,6 +20,7 @@ from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
+from edge_rt.testing.board import FakeBoard
 
 WATTS = {  # profile and tree -> rails of the total, what they cover, watts
     ("jetson-orin-nano-8gb", "orin-nano"): (["VDD_IN"], "module", 5.016 * 1.240),
@@ -36,7 +37,7 @@ WATTS = {  # profile and tree -> rails of the total, what they cover, watts
 
 
 @contextmanager
-def opened(tree: Tree, board: str | None = None) -> Iterator[BoardMonitor]:
+def opened(tree: FakeBoard, board: str | None = None) -> Iterator[BoardMonitor]:
     """Senses on a tree, read at least once."""
     senses = BoardMonitor(tree.proc.parent, board, Paths.system())
     senses.open()
@@ -47,7 +48,7 @@ def opened(tree: Tree, board: str | None = None) -> Iterator[BoardMonitor]:
 
 
 def test_a_simulated_board_is_named_before_and_after_the_first_look(
-    tree: Tree, tmp_path: Path
+    tree: FakeBoard, tmp_path: Path
 ) -> None:
     BOARDS["pi5"](tree)
     tree.write(tree.proc / "device-tree", {"model": "Raspberry Pi 5 Model B Rev 1.0\0"})
@@ -76,7 +77,7 @@ def test_only_simulated_boards_have_simulated_gpus(root: str, board: str | None,
 
 
 @pytest.mark.parametrize(("board", "kind"), WATTS)
-def test_the_supply_is_the_boards_total(tree: Tree, board: str, kind: str) -> None:
+def test_the_supply_is_the_boards_total(tree: FakeBoard, board: str, kind: str) -> None:
     BOARDS[kind](tree)
     rails, covers, watts = WATTS[board, kind]
     with opened(tree, board) as senses:
@@ -86,7 +87,7 @@ def test_the_supply_is_the_boards_total(tree: Tree, board: str, kind: str) -> No
     assert supply.power_w == pytest.approx(watts, abs=1e-3)
 
 
-def test_a_board_without_a_power_sensor_is_modelled_and_says_so(tree: Tree) -> None:
+def test_a_board_without_a_power_sensor_is_modelled_and_says_so(tree: FakeBoard) -> None:
     BOARDS["pi4"](tree)
     with opened(tree, "raspberry-pi-4b") as senses:
         supply = senses.report().supply
@@ -95,7 +96,7 @@ def test_a_board_without_a_power_sensor_is_modelled_and_says_so(tree: Tree) -> N
 
 
 @pytest.mark.parametrize("kind", BOARDS)
-def test_any_board_can_be_told_of_without_a_profile(tree: Tree, kind: str) -> None:
+def test_any_board_can_be_told_of_without_a_profile(tree: FakeBoard, kind: str) -> None:
     BOARDS[kind](tree)
     with opened(tree) as senses:
         report = senses.report()
@@ -107,13 +108,13 @@ def test_any_board_can_be_told_of_without_a_profile(tree: Tree, kind: str) -> No
     assert report.channels
 
 
-def test_a_rail_that_is_part_of_another_is_no_total(tree: Tree) -> None:
+def test_a_rail_that_is_part_of_another_is_no_total(tree: FakeBoard) -> None:
     tree.ina3221("1-0040", [("VDD_CPU_GPU_CV", 5000, 320), ("VDD_SOC", 5008, 296)])
     with opened(tree, "jetson-orin-nano-8gb") as senses:
         assert senses.report().supply is None
 
 
-def test_the_hottest_zone_counts_and_not_one_that_means_nothing(tree: Tree) -> None:
+def test_the_hottest_zone_counts_and_not_one_that_means_nothing(tree: FakeBoard) -> None:
     tree.zone("AO-therm", 38_000)
     tree.zone("CPU-therm", 41_000)
     tree.zone("PMIC-Die", 100_000)  # always
@@ -122,14 +123,14 @@ def test_the_hottest_zone_counts_and_not_one_that_means_nothing(tree: Tree) -> N
         assert senses.report().temp_c == pytest.approx(41.0)
 
 
-def test_what_holds_the_board_back_is_told(tree: Tree) -> None:
+def test_what_holds_the_board_back_is_told(tree: FakeBoard) -> None:
     BOARDS["orin-nano"](tree)
     tree.cooling("thermal-cpufreq-0", 2, 5)
     with opened(tree) as senses:
         assert senses.report().throttled == ["thermal-cpufreq-0"]  # and not the fan
 
 
-def test_flags_that_are_over_do_not_hold_it_back(tree: Tree) -> None:
+def test_flags_that_are_over_do_not_hold_it_back(tree: FakeBoard) -> None:
     BOARDS["pi5"](tree)
     with opened(tree) as senses:
         told = senses.report().throttled
@@ -137,13 +138,13 @@ def test_flags_that_are_over_do_not_hold_it_back(tree: Tree) -> None:
     assert set(told) == {"under_voltage", "throttled", "under_voltage_alarm"}
 
 
-def test_a_board_that_tells_no_such_thing_has_no_answer(tree: Tree) -> None:
+def test_a_board_that_tells_no_such_thing_has_no_answer(tree: FakeBoard) -> None:
     tree.zone("acpitz", 30_000)
     with opened(tree) as senses:
         assert senses.report().throttled is None
 
 
-def test_a_driver_that_comes_late_is_found(tree: Tree) -> None:
+def test_a_driver_that_comes_late_is_found(tree: FakeBoard) -> None:
     tree.zone("cpu-thermal", 40_000)
     with opened(tree, "jetson-orin-nano-8gb") as senses:
         assert senses.report().supply is None
@@ -159,7 +160,7 @@ def test_a_driver_that_comes_late_is_found(tree: Tree) -> None:
 class Board:
     """Senses on a tree whose readers are read by hand, each second of a clock of their own."""
 
-    def __init__(self, tree: Tree, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, tree: FakeBoard, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         self.samplers: list[BoardSampler] = []
         monkeypatch.setattr("edge_rt.board.monitor.SamplerThread", self._thread)
@@ -183,7 +184,7 @@ class Board:
 
 
 def test_a_rail_that_was_silent_at_the_start_makes_the_supply_later(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
+    tree: FakeBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree.zone("cpu-thermal", 40_000)
     chip = tree.ina3221("1-0040", [("VDD_IN", 5000, 1000), ("VDD_SOC", 5000, 200)])
@@ -201,7 +202,7 @@ def test_a_rail_that_was_silent_at_the_start_makes_the_supply_later(
 
 @pytest.mark.parametrize("profile", ["raspberry-pi-5", "generic-x86"])
 def test_a_model_gives_way_to_what_can_be_measured_later(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch, profile: str
+    tree: FakeBoard, monkeypatch: pytest.MonkeyPatch, profile: str
 ) -> None:
     """A firmware that does not answer yet, and counters that only root may read yet."""
     BOARDS["pi5" if profile == "raspberry-pi-5" else "x86"](tree)
@@ -226,7 +227,7 @@ def test_a_model_gives_way_to_what_can_be_measured_later(
 
 
 def test_a_supply_that_comes_back_in_another_place_is_found(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
+    tree: FakeBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree.zone("cpu-thermal", 40_000)
     rails = [("VDD_IN", 5000, 1000)]
@@ -251,7 +252,7 @@ def test_a_supply_that_comes_back_in_another_place_is_found(
     assert (told.energy_j, told.covered_s, told.missing_s) == (0.0, 0.0, 0.0)  # since it was found
 
 
-def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:
+def test_the_meter_is_heard_and_can_be_hurried(tree: FakeBoard) -> None:
     BOARDS["orin-nano"](tree)
     heard: list[Metered] = []
     third = threading.Event()
@@ -288,7 +289,7 @@ class Interrupted(BoardMonitor):
 
 
 @pytest.mark.parametrize("at_look", [1, 2])
-def test_what_is_closed_during_a_look_reads_no_more(tree: Tree, at_look: int) -> None:
+def test_what_is_closed_during_a_look_reads_no_more(tree: FakeBoard, at_look: int) -> None:
     tree.zone("cpu-thermal", 40_000)
     before = threading.active_count()
     senses = Interrupted(tree.proc.parent, "jetson-orin-nano-8gb", Paths.system())
@@ -299,7 +300,7 @@ def test_what_is_closed_during_a_look_reads_no_more(tree: Tree, at_look: int) ->
     assert threading.active_count() == before
 
 
-def test_before_it_is_opened_there_is_nothing_to_tell(tree: Tree) -> None:
+def test_before_it_is_opened_there_is_nothing_to_tell(tree: FakeBoard) -> None:
     senses = BoardMonitor(tree.proc.parent)
     senses.hurry()
     report = senses.report()
@@ -309,7 +310,7 @@ def test_before_it_is_opened_there_is_nothing_to_tell(tree: Tree) -> None:
     senses.close()
 
 
-def test_looking_without_a_daemon(tree: Tree) -> None:
+def test_looking_without_a_daemon(tree: FakeBoard) -> None:
     BOARDS["orin-nano"](tree)
     waits: list[float] = []
     reports = look("jetson-orin-nano-8gb", tree.proc.parent, 2.0, waits.append)
@@ -321,7 +322,10 @@ def test_looking_without_a_daemon(tree: Tree) -> None:
 
 
 def test_a_profile_that_cannot_be_used_is_told_of_and_left_out(
-    tmp_path: Path, tree: Tree, caplog: pytest.LogCaptureFixture, profiles: Callable[..., Paths]
+    tmp_path: Path,
+    tree: FakeBoard,
+    caplog: pytest.LogCaptureFixture,
+    profiles: Callable[..., Paths],
 ) -> None:
     paths = profiles({"mine": "name: 3", "good": "name: Good\n"})
     chosen = choose("good", tree.proc.parent, paths)
@@ -346,7 +350,7 @@ def profiles(tmp_path: Path) -> Callable[..., Paths]:
 
 
 def test_names_that_are_no_text_are_spelt_out(tmp_path: Path) -> None:
-    tree = Tree(tmp_path / "board\udc80")
+    tree = FakeBoard(tmp_path / "board\udc80")
     BOARDS["pi4"](tree)
     with opened(tree, "raspberry-pi-4b") as senses:
         report = senses.report()

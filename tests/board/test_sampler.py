@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from faults import FakeClock, Faults
+from faults import Faults
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import Tree, orin_nano, x86
+from trees import orin_nano, x86
 
 from edge_rt.board.discovery import Roots, discover
 from edge_rt.board.integral import Energy
@@ -20,6 +20,7 @@ from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.power.rapl import Rapl
 from edge_rt.board.readers.sysfs import FILE_IO
 from edge_rt.board.sampler import BoardSampler
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 
 class Constant(BaseReader):
@@ -80,7 +81,7 @@ def test_no_reader_is_read_more_often_than_its_period(waits: list[float], period
     assert len(reader.reads) <= (clock.now - begin) / period + 1.000001
 
 
-def test_slow_transfers_leave_no_gap(tree: Tree, clock: FakeClock) -> None:
+def test_slow_transfers_leave_no_gap(tree: FakeBoard, clock: FakeClock) -> None:
     def slow(fd: int, size: int, offset: int) -> bytes:
         clock.now += 0.12
         return os.pread(fd, size, offset)
@@ -115,7 +116,7 @@ def test_one_read_that_takes_long_leaves_a_gap(clock: FakeClock) -> None:
     assert sampler.energies()["stalls"].covered_s < 1.0
 
 
-def test_refused_watts_are_missing_and_not_nothing(tree: Tree, clock: FakeClock) -> None:
+def test_refused_watts_are_missing_and_not_nothing(tree: FakeBoard, clock: FakeClock) -> None:
     orin_nano(tree)
     folder = tree.sysfs / "class" / "hwmon" / "hwmon0"
     tree.write(folder, {"shunt1_resistor": 5000})
@@ -232,7 +233,7 @@ def test_only_power_has_energy(clock: FakeClock) -> None:
     assert sampler.energies() == {}
 
 
-def test_a_counter_is_used_as_such(tree: Tree, clock: FakeClock) -> None:
+def test_a_counter_is_used_as_such(tree: FakeBoard, clock: FakeClock) -> None:
     x86(tree)
     sampler = BoardSampler([Rapl(tree.sysfs, clock=clock)], clock)
     sampler.step(clock.now)
@@ -306,7 +307,7 @@ def test_nothing_to_read_is_due_in_a_second(clock: FakeClock) -> None:
 
 @pytest.mark.parametrize("error", [errno.EAGAIN, errno.EIO, errno.ENODEV, errno.ENODATA])
 def test_a_storm_of_errors_opens_no_more_files_than_it_closes(
-    tree: Tree, faults: Faults, clock: FakeClock, error: int
+    tree: FakeBoard, faults: Faults, clock: FakeClock, error: int
 ) -> None:
     orin_nano(tree)
     sampler = BoardSampler([Ina3221Hwmon(tree.sysfs, io=faults.io)], clock)
@@ -325,7 +326,7 @@ def test_a_storm_of_errors_opens_no_more_files_than_it_closes(
 
 
 def test_no_file_is_opened_twice_when_all_is_well(
-    tree: Tree, faults: Faults, clock: FakeClock
+    tree: FakeBoard, faults: Faults, clock: FakeClock
 ) -> None:
     orin_nano(tree)
     found = discover(Roots(tree.sysfs, tree.proc, tree.dev), io=faults.io, clock=clock)

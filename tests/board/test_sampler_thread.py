@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from faults import FakeClock
 
 from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.sampler import HUNG, LATE, BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
+from edge_rt.testing.board import FakeClock
 
 
 class Gate(BaseReader):

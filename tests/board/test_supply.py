@@ -12,6 +12,7 @@ from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.supply import SupplyRails, find_supply
 from edge_rt.config.board import Board, Rail, Total
 from edge_rt.config.boards import load_boards
+from edge_rt.testing.board import FakeClock
 
 BOARDS = load_boards()
 
@@ -41,15 +42,8 @@ class Rails(BaseReader):
                 self._set(index, told)
 
 
-class Clock:
-    now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def read(*readers: Rails, times: int = 1) -> BoardSampler:
-    clock = Clock()
+    clock = FakeClock()
     sampler = BoardSampler(readers, clock)
     for _ in range(times):
         sampler.step(clock.now)
@@ -140,7 +134,7 @@ def supply_of(sampler: BoardSampler, *rails: str) -> SupplyRails:
 
 def test_energy_is_the_sum_over_what_all_rails_cover() -> None:
     one, two = Rails("one", ["A"]), Rails("two", ["B"])
-    clock = Clock()
+    clock = FakeClock()
     sampler = BoardSampler([one, two], clock)
     sampler.step(clock.now)
     supply = supply_of(sampler, "A", "B")
@@ -157,7 +151,7 @@ def test_energy_is_the_sum_over_what_all_rails_cover() -> None:
 
 
 def test_joules_never_come_without_their_seconds() -> None:
-    rails, clock = Rails("ina3221", ["A", "B", "C"]), Clock()
+    rails, clock = Rails("ina3221", ["A", "B", "C"]), FakeClock()
     sampler = BoardSampler([rails], clock)
     sampler.step(clock.now)
     supply = supply_of(sampler, "A", "B", "C")
@@ -171,7 +165,7 @@ def test_joules_never_come_without_their_seconds() -> None:
 
 
 def test_counters_of_all_rails_are_exact_over_a_gap() -> None:
-    packages, clock = Rails("rapl", ["package-0", "package-1"], counter=True), Clock()
+    packages, clock = Rails("rapl", ["package-0", "package-1"], counter=True), FakeClock()
     sampler = BoardSampler([packages], clock)
     packages.told = {"package-0": 0.0, "package-1": 0.0}
     sampler.step(clock.now)
@@ -188,7 +182,7 @@ def test_counters_of_all_rails_are_exact_over_a_gap() -> None:
 
 def test_power_is_the_sum_now_or_missing() -> None:
     rails = Rails("ina3221", ["A", "B"])
-    clock = Clock()
+    clock = FakeClock()
     sampler = BoardSampler([rails], clock)
     sampler.step(clock.now)
     supply = find_supply(board("A", "B"), sampler)
@@ -223,13 +217,13 @@ def test_resolution_is_what_the_reader_can_tell(reader: Rails, resolution_s: flo
 
 def test_slow_transfers_limit_the_resolution() -> None:
     class Slow(Rails):
-        clock: Clock
+        clock: FakeClock
 
         def _read(self) -> None:
             super()._read()
             self.clock.now += 0.7
 
-    slow, Slow.clock = Slow("ina3221", ["VDD_IN"], 0.1), Clock()
+    slow, Slow.clock = Slow("ina3221", ["VDD_IN"], 0.1), FakeClock()
     sampler = BoardSampler([slow], Slow.clock)
     for _ in range(4):
         sampler.step(Slow.clock.now)

@@ -26,8 +26,6 @@ from click.testing import CliRunner, Result
 
 from edge_rt.cli.main import main
 
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-
 PATIENCE_S = 30  # only a failing test waits so long
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 34, "total_tokens": 43}

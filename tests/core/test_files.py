@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "database"))  # pytest's importlib mode
-
 from disk_help import failing_disk
 
 from edge_rt.core.files import replace_file

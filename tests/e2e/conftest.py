@@ -19,14 +19,11 @@ import httpx
 import openai
 import psutil
 import pytest
+from graphs import write_loop, write_sum
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pull import pull
 from edge_rt.models.store.store import Store
-
-# pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
-from graphs import write_loop, write_sum
 
 MODEL = "smollm2-135m-instruct"
 ONNX_MODEL = "smollm2-onnx"  # the same, in the store that has it for both backends

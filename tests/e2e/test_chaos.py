@@ -16,9 +16,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
 from embedding_texts import texts
 from strikes import Asking, beset, fields, plain, streamed
 

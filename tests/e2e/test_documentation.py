@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))  # helpers are left unfound
 from doc_examples import blocks, command_lines
 
 pytestmark = pytest.mark.slow  # the models of the tests write at length

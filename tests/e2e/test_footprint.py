@@ -13,12 +13,10 @@ from typing import Any
 
 import psutil
 import pytest
+from tiny_gguf import Tiny, byte_level, write_tiny
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-from tiny_gguf import Tiny, byte_level, write_tiny
 
 TOOLS = Path(__file__).parents[2] / "tools"
 COMMAND = str(Path(sys.executable).with_name("edge-rt"))

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-# pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parents[1] / "board"))
-
 from foreign import FOREIGN
-from trees import Tree
+
+from edge_rt.testing.board import FakeBoard
 
 
 @pytest.mark.parametrize("kind", ["tx2", "agx-xavier", "agx-xavier-jp5", "amd", "radio"])
 def test_an_answer_and_the_temperature_that_it_tells(
     own_daemon: Callable[..., Any], tmp_path: Path, kind: str
 ) -> None:
-    tree, (make, expected) = Tree(tmp_path / "board"), FOREIGN[kind]
+    tree, (make, expected) = FakeBoard(tmp_path / "board"), FOREIGN[kind]
     make(tree)
     daemon = own_daemon(sensors={"root": str(tree.proc.parent)})
     answer = daemon.post({"prompt": "Rain", "max_tokens": 4})

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
-
-# pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parents[1] / "board"))
-
-from trees import Tree
+from edge_rt.testing.board import FakeBoard
 
 STORY = {"prompt": "Once upon a time there was a fox who", "max_tokens": 64, "ignore_eos": True}
 SETTLE_S, WATCH_S = 6.0, 6.0  # real time: the simulated board has no other
@@ -252,7 +246,7 @@ def test_a_smaller_model_stands_in_under_a_cap(own_daemon, board, smollm2, tmp_p
 @pytest.fixture
 def zone(tmp_path):
     """The temperature of a board, which throttles at 80 °C, in a file that the test writes."""
-    tree = Tree(tmp_path / "board")
+    tree = FakeBoard(tmp_path / "board")
     return tree.zone("cpu-thermal", 40_000, trips={"passive": 80_000}) / "temp"
 
 

@@ -7,7 +7,6 @@ a real engine. Here is a short form; `pytest -m whole tests/e2e/test_headers.py`
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from header_mutations import File, mutations, parse
 from hypothesis import HealthCheck, given, settings
+from tiny_gguf import Tiny, byte_level, sentence_piece, write_tiny
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.engine.client import EngineLost
@@ -23,11 +24,6 @@ from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.store.incoming import describe
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))  # and these are not ours
-from header_mutations import File, mutations, parse
-from tiny_gguf import Tiny, byte_level, sentence_piece, write_tiny
 
 HANG_S = 5.0
 TINY = Tiny(layers=1, embedding=32, heads=2, kv_heads=1, head_dim=16, feed_forward=32, context=64)

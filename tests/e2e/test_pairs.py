@@ -6,19 +6,16 @@ import os
 import random
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from strikes import Asking, beset, streamed
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.quantize import quantize
 from edge_rt.models.store.store import Store
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from strikes import Asking, beset, streamed
 
 LARGE, SMALL = "smollm2-135m-instruct", "smollm2-small"
 ASK = {"prompt": "Once upon a time there was a fox who", "max_tokens": 40, "ignore_eos": True}

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 from strikes import Asking, beset, streamed
 
 STORY = "Once upon a time there was a fox who"

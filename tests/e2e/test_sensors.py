@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from trees import agx_orin
 
-# pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parents[1] / "board"))
-
-from trees import Tree, agx_orin
+from edge_rt.testing.board import FakeBoard
 
 RAILS = {"VDD_GPU_SOC": 7.6, "VDD_CPU_CV": 1.9, "VIN_SYS_5V0": 4.0, "VDDQ_VDD2_1V8AO": 1.14}
 
@@ -22,7 +20,7 @@ HEALTHY = {*RAILS, *ZONES}
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    tree = Tree(tmp_path_factory.mktemp("orin") / "board")
+    tree = FakeBoard(tmp_path_factory.mktemp("orin") / "board")
     agx_orin(tree)
     return tree
 
@@ -50,7 +48,7 @@ def healthy(daemon):
     return {c["name"] for c in report["channels"] if c["kind"] in kinds and c["value"] is not None}
 
 
-def damaged(tree: Tree, content: bytes | None) -> dict[Path, bytes]:
+def damaged(tree: FakeBoard, content: bytes | None) -> dict[Path, bytes]:
     """Replace what all rails and zones are read from, or remove it; what was there."""
     paths = [*tree.sysfs.rglob("temp"), *tree.sysfs.rglob("in*_input")]
     paths += tree.sysfs.rglob("curr*_input")
@@ -138,7 +136,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def zone(tree: Tree, name: str) -> Path:
+def zone(tree: FakeBoard, name: str) -> Path:
     types = tree.sysfs.glob("class/thermal/thermal_zone*/type")
     return next(p for p in types if p.read_text().strip() == name).with_name("temp").resolve()
 
@@ -156,7 +154,7 @@ def ends(daemon) -> bool:
 
 def test_a_zone_that_is_a_fifo_is_named_and_no_other_sensor_is_lost(own_daemon, tmp_path, tools):
     """At the start, and later; the regular file that takes its place is read."""
-    tree = Tree(tmp_path / "board")
+    tree = FakeBoard(tmp_path / "board")
     agx_orin(tree)
     temps = zone(tree, "cpu-thermal"), zone(tree, "gpu-thermal")
     temps[0].unlink()
@@ -183,7 +181,7 @@ def test_a_sensor_that_blocks_is_named_and_the_daemon_answers_and_ends(
     own_daemon, tmp_path, tools, when
 ):
     """As a hung bus does: read(2) does not return. No other sensor is lost."""
-    tree = Tree(tmp_path / "board")
+    tree = FakeBoard(tmp_path / "board")
     agx_orin(tree)
     temp = zone(tree, "cpu-thermal")
     gate = temp.with_name("temp.gate")

@@ -15,8 +15,6 @@ import httpx
 import numpy as np
 import openai
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "backends"))
 from embedding_texts import cosines, plain_vectors, texts
 
 EMBEDDING, TENSORS, ENDLESS = "all-minilm-l6-v2", "sum", "loop"

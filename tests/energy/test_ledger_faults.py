@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -21,14 +22,14 @@ from edge_rt.energy.ledger_records import KEPT
 CHILD = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
 from book_help import entry, new_book
 """
 
 
 def child(code: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD + code, *arguments[:1], str(Path(__file__).parent)]
-    return subprocess.Popen([*command, *arguments[1:]], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", CHILD + code, *arguments]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
 
 
 def requests(book: Book) -> int:

@@ -9,24 +9,17 @@ import pytest
 
 from edge_rt.energy.ledger import Book
 from edge_rt.governor.budget import EnergySpent
+from edge_rt.testing.board import FakeClock
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
 HOUR = 3600.0
-
-
-class Clock:
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class House:
     """Daemons that come and go over one ledger."""
 
     def __init__(self, folder: Path, now: float = NOON) -> None:
-        self.clock = Clock(now)
+        self.clock = FakeClock(now)
         self.book = Book(folder / "ledger.db", days=90, max_bytes=1 << 20, clock=self.clock)
         self.spent = self.start()
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
 import pytest
+from duo import Duo, TextToy
+from heard import Heard, Listener
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from worker_stage import Stage
 
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.core.errors import EngineError
@@ -32,11 +33,6 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from duo import Duo, TextToy
-from heard import Heard, Listener
-from worker_stage import Stage
 
 EOS, BOS = 0, 1
 # Pieces of several letters, and both bytes of one character apart, so that text is held back.

@@ -10,17 +10,11 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.state import RETRY_S, Alone, State
+from edge_rt.testing.board import FakeClock
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def make() -> tuple[Alone, State, Clock]:
-    clock = Clock()
+def make() -> tuple[Alone, State, FakeClock]:
+    clock = FakeClock(0.0)
     state = State(cast(Supervisor, None), TokenCounts(), clock)
     return Alone(state, clock), state, clock
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 
 import pytest
+from arrhenius_board import KINDS, ForeignBoard, Reading, day
 
 from edge_rt.core.limits import Observation
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.thermal.leakage_fit import LeakagePrior
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
-from arrhenius_board import KINDS, ForeignBoard, Reading, day
 
 
 def look(reading: Reading, busy: float) -> Observation:

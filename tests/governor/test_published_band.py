@@ -4,12 +4,11 @@ shares no equation with the model, under a load that nobody foresaw."""
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from arrhenius_board import KINDS, ForeignBoard
 from look_help import DT_S, QUIET
 
 from edge_rt.governor.budget import Budget
@@ -18,9 +17,6 @@ from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import ThermalPrior
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
-from arrhenius_board import KINDS, ForeignBoard
 
 pytestmark = pytest.mark.slow  # days of simulated time
 

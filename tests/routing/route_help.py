@@ -12,6 +12,7 @@ from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.judge import Judge
+from edge_rt.testing.board import FakeClock
 
 GB = 1e9
 TOKENS = TokenCounts(100, 0, 50)
@@ -31,16 +32,6 @@ BIG = replace(SMOL, id="big", source="big", quantisation="Q4_K_M", weights_bytes
 POOL = (SMOL, SMOL_ONNX, BIG)
 
 Told = Mapping[tuple[str, int], Prediction]  # by variant and threads
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self, now_s: float = 1e9) -> None:
-        self.now_s = now_s
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def setting(variant: Variant, threads: int = 2) -> RunConfig:
@@ -88,7 +79,7 @@ class ToldRouter(RequestRouter):
     """One that is told what each variant takes with each number of threads."""
 
     def __init__(self, told: Told, ages: Ages | None = None, learnt: Judge | None = None) -> None:
-        super().__init__(ages or Ages(Clock()), learnt)
+        super().__init__(ages or Ages(FakeClock()), learnt)
         self._told = told
 
     def choose(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from trees import Tree
 
-from edge_rt.config.paths import Paths, of_board
+from edge_rt.config.paths import of_board
 from edge_rt.config.schema import Budget, Cache, Config, Engine, Governor, Knobs, Models, Sensors
 from edge_rt.core.limits import ClockSteps
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import ModelPairs
-from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container, usable_cores
+from edge_rt.testing.board import FakeBoard
+from edge_rt.testing.build import build
 
 
 def rooms(directory: Path, **config: Any) -> Container:
-    nowhere = Sensors(root=str(directory / "board"))
-    paths = Paths.detect(os.environ | {"STATE_DIRECTORY": str(directory)})
-    store = Store(directory / "models", load_catalogue())
-    return Container(Config(sensors=nowhere, **config), paths, store, time.monotonic)
+    return build(Config(sensors=Sensors(root=str(directory / "board")), **config), directory)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +149,7 @@ def test_the_engine_of_a_simulated_board_with_a_gpu_is_told_that_there_is_none(
 def test_the_governor_may_choose_among_the_clocks_of_a_governed_board(
     kit: Any, tmp_path: Path
 ) -> None:
-    tree = Tree(tmp_path / "board")
+    tree = FakeBoard(tmp_path / "board")
     folder = tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
     tree.write(folder, {"scaling_available_frequencies": "400000 1000000 2000000"})
 

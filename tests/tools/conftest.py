@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parents[2] / "tools"), str(Path(__file__).parent)]
 
 Script = Callable[[Path, str], Path]
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parents[2] / "tools"), str(Path(__file__).parent)]
-
-import vm_guests as guests  # noqa: E402 - it is found from here on
+import vm_guests as guests
 
 NEXT = "99.0.0"  # the version of the second wheel
 

@@ -10,19 +10,12 @@ import pytest
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.config.schema import Requests
 from edge_rt.core.errors import Unavailable
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from edge_rt.testing.board import FakeClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 def peer(uid: int) -> dict:

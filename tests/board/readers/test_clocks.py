@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from faults import figures
-from trees import Tree, agx_orin
+from trees import agx_orin
 
 from edge_rt.board.readers.clocks import CpuFreq, DevFreq
+from edge_rt.testing.board import FakeBoard
 
 
-def test_clocks(tree: Tree) -> None:
+def test_clocks(tree: FakeBoard) -> None:
     agx_orin(tree)
     reader = CpuFreq(tree.sysfs)
     got = figures(reader)

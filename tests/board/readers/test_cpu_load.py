@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
-from faults import FakeClock, figures
+from faults import figures
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import Tree
 
 from edge_rt.board.readers.cpu import CpuLoad
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def test_load_of_the_board_and_of_a_process(tree: Tree, clock: FakeClock) -> None:
+def test_load_of_the_board_and_of_a_process(tree: FakeBoard, clock: FakeClock) -> None:
     tree.host(4)
     tree.process(77, 500)
     reader = CpuLoad(tree.proc, {"engine": lambda: 77}, clock=clock)
@@ -28,7 +28,7 @@ def test_load_of_the_board_and_of_a_process(tree: Tree, clock: FakeClock) -> Non
     assert got["cpu engine", "fraction"] == pytest.approx(0.25)
 
 
-def test_a_process_that_is_started_again_is_followed(tree: Tree, clock: FakeClock) -> None:
+def test_a_process_that_is_started_again_is_followed(tree: FakeBoard, clock: FakeClock) -> None:
     tree.host(4)
     tree.process(77, 500)
     pid: list[int | None] = [77]
@@ -50,7 +50,7 @@ def test_a_fraction_stays_one(
     busy: int, elapsed: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     root = tmp_path_factory.mktemp("load")
-    tree, clock = Tree(root / "board"), FakeClock()
+    tree, clock = FakeBoard(root / "board"), FakeClock()
     tree.host(2)
     reader = CpuLoad(tree.proc, clock=clock)
     reader.read()

@@ -7,12 +7,13 @@ import shutil
 
 import pytest
 from faults import Faults, figures
-from trees import Tree, agx_orin, nano, x86
+from trees import agx_orin, nano, x86
 
 from edge_rt.board.readers.heat import ThermalReader, TripPoint
+from edge_rt.testing.board import FakeBoard
 
 
-def test_zones_trip_points_and_cooling(tree: Tree) -> None:
+def test_zones_trip_points_and_cooling(tree: FakeBoard) -> None:
     agx_orin(tree)
     reader = ThermalReader(tree.sysfs)
     got = figures(reader)
@@ -27,7 +28,7 @@ def test_zones_trip_points_and_cooling(tree: Tree) -> None:
     assert [device.max_state for device in reader.devices] == [1, 4]
 
 
-def test_a_gated_zone_is_missing_and_comes_back(tree: Tree, faults: Faults) -> None:
+def test_a_gated_zone_is_missing_and_comes_back(tree: FakeBoard, faults: Faults) -> None:
     agx_orin(tree)
     reader = ThermalReader(tree.sysfs, io=faults.io)
     gpu = reader.zones[1].folder / "temp"
@@ -41,7 +42,7 @@ def test_a_gated_zone_is_missing_and_comes_back(tree: Tree, faults: Faults) -> N
 
 
 @pytest.mark.parametrize("invalid", [-256_000, -274_000, 2_000_000])
-def test_a_temperature_that_cannot_be_is_missing(tree: Tree, invalid: int) -> None:
+def test_a_temperature_that_cannot_be_is_missing(tree: FakeBoard, invalid: int) -> None:
     zone = tree.zone("cv0-thermal", invalid)
     reader = ThermalReader(tree.sysfs)
     assert figures(reader)["cv0-thermal", "temp_c"] is None
@@ -49,7 +50,7 @@ def test_a_temperature_that_cannot_be_is_missing(tree: Tree, invalid: int) -> No
     assert figures(reader)["cv0-thermal", "temp_c"] == pytest.approx(-12.5)
 
 
-def test_a_zone_that_vanishes_comes_back(tree: Tree) -> None:
+def test_a_zone_that_vanishes_comes_back(tree: FakeBoard) -> None:
     nano(tree)
     reader = ThermalReader(tree.sysfs)
     zone = reader.zones[0].folder
@@ -60,7 +61,7 @@ def test_a_zone_that_vanishes_comes_back(tree: Tree) -> None:
     assert figures(reader)["CPU-therm", "temp_c"] == pytest.approx(42.0)
 
 
-def test_devices_of_one_type_have_names_of_their_own(tree: Tree) -> None:
+def test_devices_of_one_type_have_names_of_their_own(tree: FakeBoard) -> None:
     for _ in range(3):
         tree.zone("acpitz", 30_000)
         tree.cooling("Processor", 1, 10)
@@ -71,17 +72,17 @@ def test_devices_of_one_type_have_names_of_their_own(tree: Tree) -> None:
     assert [skipped.name for skipped in reader.skipped] == ["Fan"]
 
 
-def test_a_state_beyond_the_greatest_is_missing(tree: Tree) -> None:
+def test_a_state_beyond_the_greatest_is_missing(tree: FakeBoard) -> None:
     tree.cooling("fan", 5, 4)
     assert figures(ThermalReader(tree.sysfs))["fan", "fraction"] is None
 
 
-def test_trip_points_without_a_meaning_are_left_out(tree: Tree) -> None:
+def test_trip_points_without_a_meaning_are_left_out(tree: FakeBoard) -> None:
     zone = tree.zone("x86_pkg_temp", 52_000, {"passive": -274_000, "hot": 90_000})
     (zone / "trip_point_1_hyst").unlink()
     assert ThermalReader(tree.sysfs).zones[0].trips == (TripPoint("hot", 90.0, None),)
 
 
-def test_x86_zones(tree: Tree) -> None:
+def test_x86_zones(tree: FakeBoard) -> None:
     x86(tree)
     assert figures(ThermalReader(tree.sysfs))["x86_pkg_temp", "temp_c"] == pytest.approx(52.0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from trees import Tree, orin_nano
+from trees import orin_nano
 
 from edge_rt.board.discovery import Discovery, Roots, discover
 from edge_rt.board.readers.base import Channel, Hung, hung, within
@@ -17,6 +17,7 @@ from edge_rt.board.readers.gauges import GaugeReader, temperature
 from edge_rt.board.readers.sysfs import FileIo, HeldFile, first_line, open_regular
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
+from edge_rt.testing.board import FakeBoard
 
 
 class Bus:
@@ -201,12 +202,12 @@ def test_a_fifo_is_refused_also_while_somebody_writes(tmp_path: Path) -> None:
     os.close(writer)
 
 
-def look(tree: Tree, bus: Bus) -> Discovery:
+def look(tree: FakeBoard, bus: Bus) -> Discovery:
     return discover(Roots(tree.sysfs, tree.proc, tree.dev), io=bus.io, patience_s=0.2)
 
 
 def test_what_blocks_at_discovery_is_skipped_alone(
-    tree: Tree, bus: Bus, monkeypatch: pytest.MonkeyPatch
+    tree: FakeBoard, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orin_nano(tree)
     gate = threading.Event()
@@ -224,7 +225,7 @@ def test_what_blocks_at_discovery_is_skipped_alone(
     assert (one.name, str(tree.sysfs) in one.reason) == ("thermal", True)
 
 
-def test_a_power_chip_that_blocks_at_discovery_is_skipped_alone(tree: Tree, bus: Bus) -> None:
+def test_a_power_chip_that_blocks_at_discovery_is_skipped_alone(tree: FakeBoard, bus: Bus) -> None:
     orin_nano(tree)
     bus.hanging |= set(tree.sysfs.rglob("curr1_input"))
     bus.hanging |= {path.resolve() for path in bus.hanging}

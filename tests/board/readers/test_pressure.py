@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from faults import FakeClock, figures
-from trees import Tree
+from faults import figures
 
 from edge_rt.board.readers.memory import Pressure
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 
-def test_pressure_is_the_share_of_time_stalled(tree: Tree, clock: FakeClock) -> None:
+def test_pressure_is_the_share_of_time_stalled(tree: FakeBoard, clock: FakeClock) -> None:
     tree.host()
     reader = Pressure(tree.proc, clock=clock)
     assert set(reader.read()) == {None}
@@ -21,7 +21,7 @@ def test_pressure_is_the_share_of_time_stalled(tree: Tree, clock: FakeClock) -> 
     assert got["pressure cpu some", "fraction"] == 0.0
 
 
-def test_a_kernel_without_pressure(tree: Tree) -> None:
+def test_a_kernel_without_pressure(tree: FakeBoard) -> None:
     reader = Pressure(tree.proc)
     assert reader.channels == ()
     assert reader.skipped[0].name == "pressure"

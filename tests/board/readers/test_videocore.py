@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from faults import figures
 from told import Told
-from trees import Tree, pi5
+from trees import pi5
 
 from edge_rt.board.readers.raspberry_pi import PiPmicReader
 from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox, Vcgencmd, failure, refusal
+from edge_rt.testing.board import FakeBoard
 
 REFUSED = 'error=1 error_msg="Command not registered"'
 
@@ -95,7 +96,7 @@ def test_the_program_is_run_for_each_command(tmp_path: Path) -> None:
         Vcgencmd(str(tmp_path / "none")).ask("get_throttled")
 
 
-def test_a_folder_of_answers(tree: Tree) -> None:
+def test_a_folder_of_answers(tree: FakeBoard) -> None:
     pi5(tree)
     firmware = FirmwareFiles(tree.dev / "vcio")
     assert figures(PiPmicReader(firmware))["PMIC", "power_w"] == pytest.approx(5.8586, abs=1e-4)

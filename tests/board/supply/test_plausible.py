@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from trees import BOARDS, Tree
+from trees import BOARDS
 
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.supply import known_of
 from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
+from edge_rt.testing.board import FakeBoard
 
 BOARD_PROFILES = load_boards()
 NANO = "jetson-orin-nano-8gb"
 
 
-def report_of(tree: Tree, board: str | None) -> BoardReport:
+def report_of(tree: FakeBoard, board: str | None) -> BoardReport:
     senses = BoardMonitor(tree.proc.parent, board, Paths.system())
     senses.open()
     try:
@@ -26,7 +27,7 @@ def report_of(tree: Tree, board: str | None) -> BoardReport:
         senses.close()
 
 
-def orin_nano(tree: Tree, files: Mapping[str, object]) -> BoardReport:
+def orin_nano(tree: FakeBoard, files: Mapping[str, object]) -> BoardReport:
     BOARDS["orin-nano"](tree)
     tree.write(tree.sysfs / "class" / "hwmon" / "hwmon0", files)
     return report_of(tree, NANO)
@@ -42,7 +43,7 @@ def orin_nano(tree: Tree, files: Mapping[str, object]) -> BoardReport:
     ],
 )
 def test_a_power_that_the_chip_cannot_tell_is_not_the_supplys(
-    tree: Tree, files: Mapping[str, object], told: str
+    tree: FakeBoard, files: Mapping[str, object], told: str
 ) -> None:
     report = orin_nano(tree, files)
     [power] = [c for c in report.channels if (c.name, c.kind) == ("VDD_IN", "power_w")]
@@ -52,7 +53,7 @@ def test_a_power_that_the_chip_cannot_tell_is_not_the_supplys(
     assert report.supply is None
 
 
-def test_a_power_that_the_board_cannot_draw_is_refused(tree: Tree) -> None:
+def test_a_power_that_the_board_cannot_draw_is_refused(tree: FakeBoard) -> None:
     BOARDS["agx-orin"](tree)  # of which 60 W are stated
     [label] = [
         file
@@ -66,7 +67,7 @@ def test_a_power_that_the_board_cannot_draw_is_refused(tree: Tree) -> None:
     assert "power_w is 328.7 W, which cannot be: -1 to 180 W" in (power.error or "")
 
 
-def test_a_temperature_that_no_chip_can_have_is_not_the_hottest(tree: Tree) -> None:
+def test_a_temperature_that_no_chip_can_have_is_not_the_hottest(tree: FakeBoard) -> None:
     BOARDS["orin-nano"](tree)
     (tree.sysfs / "class" / "thermal" / "thermal_zone1" / "temp").write_text("200000\n")
     report = report_of(tree, NANO)
@@ -77,7 +78,7 @@ def test_a_temperature_that_no_chip_can_have_is_not_the_hottest(tree: Tree) -> N
     assert "temp_c is 200 °C, which cannot be: -40 to 150 °C" in (zone.error or "")
 
 
-def test_a_drivers_shunt_that_is_not_the_profiles_puts_its_rail_in_doubt(tree: Tree) -> None:
+def test_a_drivers_shunt_that_is_not_the_profiles_puts_its_rail_in_doubt(tree: FakeBoard) -> None:
     report = orin_nano(tree, {"shunt1_resistor": 10_000, "shunt2_resistor": 5_000})
     assert {*report.doubts} == {"VDD_IN"}
     told = report.doubts["VDD_IN"]
@@ -88,13 +89,13 @@ def test_a_drivers_shunt_that_is_not_the_profiles_puts_its_rail_in_doubt(tree: T
 
 @pytest.mark.parametrize(("milliamps", "doubtful"), [(1_200, False), (3_000, True)])
 def test_a_part_that_draws_more_than_its_whole_is_in_doubt(
-    tree: Tree, milliamps: int, doubtful: bool
+    tree: FakeBoard, milliamps: int, doubtful: bool
 ) -> None:
     report = orin_nano(tree, {"curr3_input": milliamps})
     assert ("more than the 6.22 W of VDD_IN" in report.doubts.get("VDD_SOC", "")) == doubtful
 
 
-def test_a_small_negative_current_of_one_rail_does_not_void_the_total(tree: Tree) -> None:
+def test_a_small_negative_current_of_one_rail_does_not_void_the_total(tree: FakeBoard) -> None:
     BOARDS["pi5"](tree)
     file = tree.dev / "vcio" / "pmic_read_adc"
     file.write_text(file.read_text().replace("current(22)=0.0", "current(22)=-0.00018"))
@@ -106,7 +107,7 @@ def test_a_small_negative_current_of_one_rail_does_not_void_the_total(tree: Tree
 
 
 def test_a_lone_rail_of_a_board_without_a_power_sensor_leaves_its_power_modelled(
-    tree: Tree,
+    tree: FakeBoard,
 ) -> None:
     BOARDS["pi4"](tree)
     tree.ina3221("1-0040", [("VDD_SOMETHING", 5_000, 400), ("NC", 0, 0), ("NC", 0, 0)])
@@ -115,7 +116,7 @@ def test_a_lone_rail_of_a_board_without_a_power_sensor_leaves_its_power_modelled
     assert supply.rails == ["board"]
 
 
-def test_a_lone_rail_of_an_unknown_board_is_not_its_supply(tree: Tree) -> None:
+def test_a_lone_rail_of_an_unknown_board_is_not_its_supply(tree: FakeBoard) -> None:
     tree.ina3221("1-0040", [("VDD_SOMETHING", 5_000, 400), ("NC", 0, 0), ("NC", 0, 0)])
     tree.host()
     assert report_of(tree, None).supply is None

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-sys.path.insert(0, str(Path(__file__).parents[2] / "board"))  # and these are not ours
-
 from faults import Faults
 from patients import Patient
 

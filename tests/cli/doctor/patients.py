@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from trees import BOARDS, Tree
+from trees import BOARDS
 
 from edge_rt.cli.doctor.finding import Check, CheckFinding, examine
 from edge_rt.cli.doctor.machine import ExaminedMachine
@@ -14,6 +14,7 @@ from edge_rt.cli.doctor.user import User
 from edge_rt.cli.local.doctor import CHECKS
 from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths
+from edge_rt.testing.board import FakeBoard
 
 PROFILES = load_boards()
 IDS = {
@@ -62,7 +63,7 @@ class Patient:
         self.root = place / "board"
         self.etc = place / "etc"
         self.etc.mkdir(exist_ok=True)
-        self.tree = Tree(self.root)
+        self.tree = FakeBoard(self.root)
         if board is not None:
             BOARDS[board](self.tree)
             identify(self.root, IDS[board])

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from edge_rt.energy.calibration.timing import ProgressEstimate
-
-
-class Clock:
-    now = 5.0
-
-    def __call__(self) -> float:
-        return self.now
+from edge_rt.testing.board import FakeClock
 
 
 def test_it_goes_by_the_clock_and_by_what_is_left() -> None:
-    clock = Clock()
+    clock = FakeClock()
     course = ProgressEstimate(clock, {"a": 10.0, "b": 30.0})
     assert course.expected_s == 40.0
     course.begun("a")
@@ -27,7 +21,7 @@ def test_it_goes_by_the_clock_and_by_what_is_left() -> None:
 
 
 def test_it_never_falls_nor_comes_to_an_end_by_itself() -> None:
-    clock = Clock()
+    clock = FakeClock()
     course = ProgressEstimate(clock, {})
     clock.now += 10.0
     assert course.at("x", 10.0).done == 0.5
@@ -36,7 +30,7 @@ def test_it_never_falls_nor_comes_to_an_end_by_itself() -> None:
 
 
 def test_what_turns_out_shorter_is_no_longer_set_aside() -> None:
-    clock = Clock()
+    clock = FakeClock()
     course = ProgressEstimate(clock, {"a": 10.0, "b": 100.0})
     course.begun("a")
     clock.now += 10.0
@@ -46,7 +40,7 @@ def test_what_turns_out_shorter_is_no_longer_set_aside() -> None:
 
 
 def test_a_fixed_time_is_what_counts() -> None:
-    clock = Clock()
+    clock = FakeClock()
     course = ProgressEstimate(clock, {"a": 1000.0}, total_s=50.0)
     assert course.expected_s == 50.0
     clock.now += 10.0

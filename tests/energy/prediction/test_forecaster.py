@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from calibrated import calibration
 
 from edge_rt.board.profile import BoardChoice
 from edge_rt.board.snapshot import BoardSnapshot, board_key
@@ -21,10 +21,6 @@ from edge_rt.energy.calibration.record import ModelCalibration, save_calibration
 from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
 from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.models.record import ModelRecord
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
-
-from calibrated import calibration
 
 
 def felt_of(board: str | None, *, simulated: bool = False) -> BoardSnapshot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from statistics import fmean, median
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from calibrated import HARDWARE, SMOL, calibration
 from clocked import clocked, clocks
 
 from edge_rt.config.boards import board_dirs, check_boards
@@ -22,9 +22,6 @@ from edge_rt.thermal.idle import IdleLog
 from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
 from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
-from calibrated import HARDWARE, SMOL, calibration
 
 COLD_C, HOTTER_K = 20.0, 30.0  # of the air
 STEP_S = 0.25

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conformance import NEAR_TIE, difference
 from duo import SPECULATIVE, SWITCH, Duo, Script
 
 from edge_rt.backends.base import Backend
@@ -19,9 +20,6 @@ from edge_rt.decoding.distribution import Logits, LogitsView
 from edge_rt.decoding.gate import GateVerdict, Look, Writer
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.engine.protocol import Generate
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "backends"))
-from conformance import NEAR_TIE, difference
 
 CONTEXT, SPARE = 256, 3  # the last sequence is for reading anew
 Q4_0 = 2  # enum llama_ftype

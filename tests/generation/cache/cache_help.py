@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from edge_rt.core.cached import Kept
 
 NOW = 1_800_000_000.0  # 2027-01-15
-
-
-@dataclass
-class Clock:
-    """Unix seconds, as the test sets them."""
-
-    now: float
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def key(number: int) -> bytes:

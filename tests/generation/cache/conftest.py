@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-sys.path.insert(0, str(Path(__file__).parents[2] / "database"))  # and these are not ours
-
-from cache_help import NOW, Clock
+from cache_help import NOW
 
 from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.testing.board import FakeClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock(NOW)
+def clock() -> FakeClock:
+    return FakeClock(NOW)
 
 
 @pytest.fixture
@@ -28,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(path: Path, clock: Clock) -> Callable[..., ExactCache]:
+def make(path: Path, clock: FakeClock) -> Callable[..., ExactCache]:
     """Makes caches over one file."""
 
     def made(**options: Any) -> ExactCache:

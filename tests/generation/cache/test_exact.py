@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cache_help import NOW, Clock, content, kept, key
+from cache_help import NOW, content, kept, key
 from disk_help import bytes_of, failing_disk
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from edge_rt.core.cached import Kept, Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.generation.cache.exact import AGAIN_S, ExactCache
 from edge_rt.generation.cache.tables import SCHEMA
+from edge_rt.testing.board import FakeClock
 
 Make = Callable[..., ExactCache]
 
@@ -84,7 +85,7 @@ def test_a_new_answer_takes_the_place_of_the_old(make: Make) -> None:
     ("age_s", "hit"), [(0.0, True), (999.0, True), (1000.0, False), (1e9, False), (-1.0, False)]
 )
 def test_answers_have_their_time(
-    make: Make, clock: Clock, age_s: float, hit: bool, restart: bool
+    make: Make, clock: FakeClock, age_s: float, hit: bool, restart: bool
 ) -> None:
     """One from the future was made when the clock was wrong, so nobody knows its age."""
     cache = make()
@@ -97,7 +98,7 @@ def test_answers_have_their_time(
     close(cache)
 
 
-def test_what_is_too_old_leaves_the_file(make: Make, clock: Clock) -> None:
+def test_what_is_too_old_leaves_the_file(make: Make, clock: FakeClock) -> None:
     cache = make()
     for number in range(50):
         cache.keep(kept(number))
@@ -120,7 +121,7 @@ def test_memory_holds_what_was_used_last_and_the_file_all(make: Make) -> None:
 
 
 def test_the_files_keep_their_bound_and_drop_what_was_not_used(
-    make: Make, path: Path, clock: Clock
+    make: Make, path: Path, clock: FakeClock
 ) -> None:
     cache = make(ttl_s=1e9)
     for number in range(600):
@@ -169,7 +170,7 @@ def test_an_answer_that_is_too_large_is_not_kept(make: Make) -> None:
 )
 @pytest.mark.parametrize("written", [False, True])
 def test_answers_are_forgotten(
-    make: Make, clock: Clock, which: Which, left: list[int], written: bool
+    make: Make, clock: FakeClock, which: Which, left: list[int], written: bool
 ) -> None:
     cache = make()
     cache.keep(kept(1, model="a", made=NOW - 200))
@@ -283,7 +284,7 @@ def test_nobody_else_can_read_it(make: Make, path: Path) -> None:
     close(cache)
 
 
-def test_what_there_is_by_model_and_client(make: Make, clock: Clock) -> None:
+def test_what_there_is_by_model_and_client(make: Make, clock: FakeClock) -> None:
     cache = make()
     for number, (model, client) in enumerate([("a", "x"), ("a", "x"), ("a", "y"), ("b", "x")]):
         cache.keep(kept(number, model=model, client=client, made=NOW - number))
@@ -421,7 +422,7 @@ def test_what_a_full_disk_keeps_is_not_said_to_be_forgotten(make: Make) -> None:
     close(cache)
 
 
-def test_a_place_where_nothing_can_be_written(tmp_path: Path, clock: Clock) -> None:
+def test_a_place_where_nothing_can_be_written(tmp_path: Path, clock: FakeClock) -> None:
     (tmp_path / "file").write_text("")
     place = tmp_path / "file" / "cache.db"
     cache = ExactCache(place, ttl_s=10, max_bytes=1 << 20, memory_bytes=1 << 16, clock=clock)

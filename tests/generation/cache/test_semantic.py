@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from cache_help import NOW, Clock, kept, key
+from cache_help import NOW, kept, key
 
 from edge_rt.core.cached import Which
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import LIMIT, Question, SemanticCache, Verdict, judge
 from edge_rt.generation.cache.similarity import vector
 from edge_rt.generation.cache.wording import wording
+from edge_rt.testing.board import FakeClock
 
 T = TypeVar("T")
 SCOPE = b"s" * 32
@@ -155,7 +156,7 @@ def test_a_file_that_cannot_be_read_at_first_is_read_later(made: Any, path: Path
     run(work)
 
 
-def test_what_is_forgotten_is_not_found_again(made: Any, clock: Clock) -> None:
+def test_what_is_forgotten_is_not_found_again(made: Any, clock: FakeClock) -> None:
     async def work() -> None:
         cache = made()
         cache.keep(kept(1, model="a"), question(RIVERS))
@@ -172,7 +173,7 @@ def test_what_is_forgotten_is_not_found_again(made: Any, clock: Clock) -> None:
     run(work)
 
 
-def test_questions_have_their_time(made: Any, clock: Clock) -> None:
+def test_questions_have_their_time(made: Any, clock: FakeClock) -> None:
     async def work() -> None:
         cache = made()
         cache.keep(kept(1), question(RIVERS))

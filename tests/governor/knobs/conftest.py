@@ -1,21 +1,15 @@
-"""Lets tests find the helpers beside them and the trees of boards."""
+"""The board of the tests of knobs."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-# pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[2] / "board"))
-sys.path.insert(0, str(Path(__file__).parents[2] / "twin"))
-
-from trees import Tree
+from edge_rt.testing.board import FakeBoard
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
+def tree(tmp_path: Path) -> FakeBoard:
     """An empty board."""
-    return Tree(tmp_path / "board")
+    return FakeBoard(tmp_path / "board")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from knob_help import BOOT, at_once
-from trees import Tree
 
 from edge_rt.governor.knobs.affinity import Affinity, affinity_knob, affinity_wish, begun_at
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError, KnobGone
 from edge_rt.governor.knobs.turner import Turner
+from edge_rt.testing.board import FakeBoard
 
 THREADS = """
 import threading
@@ -29,7 +29,7 @@ threading.Event().wait()
 class Board:
     """Threads and their cores, below a /proc of the test's."""
 
-    def __init__(self, tree: Tree, threads: int = 3) -> None:
+    def __init__(self, tree: FakeBoard, threads: int = 3) -> None:
         self.tree = tree
         self.cores: dict[int, set[int]] = {}
         self.births = 0  # threads that begin while others are bound
@@ -57,7 +57,7 @@ class Board:
         return Affinity(42, 0, self.tree.proc, self.get, self.set)
 
 
-def test_all_threads_are_bound(tree: Tree) -> None:
+def test_all_threads_are_bound(tree: FakeBoard) -> None:
     board = Board(tree)
     knob = board.knob()
     assert knob.read() == [0, 1, 2, 3]
@@ -66,7 +66,7 @@ def test_all_threads_are_bound(tree: Tree) -> None:
     assert knob.read() == [1, 2]
 
 
-def test_threads_that_begin_meanwhile_are_bound_too(tree: Tree) -> None:
+def test_threads_that_begin_meanwhile_are_bound_too(tree: FakeBoard) -> None:
     board = Board(tree)
     board.births = 5
     board.knob().write([0])
@@ -74,14 +74,14 @@ def test_threads_that_begin_meanwhile_are_bound_too(tree: Tree) -> None:
     assert set(map(frozenset, board.cores.values())) == {frozenset({0})}
 
 
-def test_a_process_that_makes_threads_for_ever_does_not_hold_us(tree: Tree) -> None:
+def test_a_process_that_makes_threads_for_ever_does_not_hold_us(tree: FakeBoard) -> None:
     board = Board(tree)
     board.births = 10_000
     with pytest.raises(KnobError, match="faster than"):
         board.knob().write([0])
 
 
-def test_cores_that_are_not_there_are_told(tree: Tree) -> None:
+def test_cores_that_are_not_there_are_told(tree: FakeBoard) -> None:
     board = Board(tree)
     with pytest.raises(KnobError, match=r"none of the cores \[8, 9\]"):
         board.knob().write([8, 9])
@@ -91,7 +91,7 @@ def test_cores_that_are_not_there_are_told(tree: Tree) -> None:
     assert board.knob().read() == [3]
 
 
-def test_a_later_process_of_the_same_number_is_another(tree: Tree) -> None:
+def test_a_later_process_of_the_same_number_is_another(tree: FakeBoard) -> None:
     board = Board(tree)
     knob = Affinity(42, 12, tree.proc, board.get, board.set)
     for attempt in (knob.read, lambda: knob.write([0])):
@@ -100,7 +100,7 @@ def test_a_later_process_of_the_same_number_is_another(tree: Tree) -> None:
     assert board.cores[42] == {0, 1, 2, 3}
 
 
-def test_the_name_finds_the_process_again(tree: Tree) -> None:
+def test_the_name_finds_the_process_again(tree: FakeBoard) -> None:
     Board(tree)
     wish = affinity_wish(42, [3, 1, 3], tree.proc)
     assert wish.value == [1, 3]

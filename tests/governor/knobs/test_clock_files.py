@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from knob_help import BOOT, at_once
 from plants import BOARDS, FakeLoad
-from trees import Tree
 
 from edge_rt.governor.knobs.clock_files import clock_knob, clock_wishes
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.turner import Turner
+from edge_rt.testing.board import FakeBoard
 from edge_rt.twin.events import Event
 from edge_rt.twin.run import Twin
 
@@ -153,7 +153,7 @@ def test_somebody_elses_cap_is_left_alone(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cpufreq-cpu0", "thermal-cpufreq-0", "Processor"])
-def test_kernels_name_the_throttle_in_three_ways(tree: Tree, kind: str) -> None:
+def test_kernels_name_the_throttle_in_three_ways(tree: FakeBoard, kind: str) -> None:
     policy = tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
     cooler = tree.cooling(kind, 0, 5)
     tree.cooling("pwm-fan", 3, 4)
@@ -164,12 +164,12 @@ def test_kernels_name_the_throttle_in_three_ways(tree: Tree, kind: str) -> None:
     assert kind in (knob.hidden() or "")
 
 
-def test_a_board_without_cpufreq_says_so(tree: Tree) -> None:
+def test_a_board_without_cpufreq_says_so(tree: FakeBoard) -> None:
     with pytest.raises(KnobError, match="no policy"):
         clock_wishes(tree.sysfs, 1e9)
 
 
-def test_a_policy_that_goes_away_is_dropped(tree: Tree, tmp_path: Path) -> None:
+def test_a_policy_that_goes_away_is_dropped(tree: FakeBoard, tmp_path: Path) -> None:
     policy = tree.policy(4, "4 5", 1_000_000, 2_000_000, 400_000)
     journal = Journal(tmp_path / "knobs.json")
     turner = Turner(journal, clock_knob, BOOT, at_once)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 from knob_help import at_once
-from trees import Tree
 
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
+from edge_rt.testing.board import FakeBoard
 
 PROGRAM = Path(__file__).with_name("mortal.py")
 
 
-def mini_pc(tree: Tree) -> Tree:
+def mini_pc(tree: FakeBoard) -> FakeBoard:
     """A board with two policies, a fan that is driven by itself, and a package with a limit."""
     tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
     tree.policy(2, "2 3", 1_000_000, 1_800_000, 400_000)
@@ -29,20 +29,20 @@ def mini_pc(tree: Tree) -> Tree:
     return tree
 
 
-def settings(tree: Tree) -> dict[str, str]:
+def settings(tree: FakeBoard) -> dict[str, str]:
     """What every file of the board says; the drive is nobody's while the fan drives itself."""
     files = [path for path in tree.sysfs.rglob("*") if path.is_file() and path.name != "pwm1"]
     return {str(path): path.read_text() for path in files}
 
 
-def die(tree: Tree, state: Path, at: int) -> int:
+def die(tree: FakeBoard, state: Path, at: int) -> int:
     command = [sys.executable, str(PROGRAM), str(tree.sysfs.parent), str(state), str(at)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode in (0, -9), done.stderr
     return done.returncode
 
 
-def recover(tree: Tree, state: Path) -> None:
+def recover(tree: FakeBoard, state: Path) -> None:
     root = tree.sysfs.parent
     journal = Journal(state / "knobs.json")
     journal.hold()
@@ -52,7 +52,7 @@ def recover(tree: Tree, state: Path) -> None:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_killed_at_any_step_every_knob_is_back(tree: Tree, tmp_path: Path, part: int) -> None:
+def test_killed_at_any_step_every_knob_is_back(tree: FakeBoard, tmp_path: Path, part: int) -> None:
     before = settings(mini_pc(tree))
     steps = 0
     turned = 0
@@ -68,7 +68,9 @@ def test_killed_at_any_step_every_knob_is_back(tree: Tree, tmp_path: Path, part:
     assert turned >= 5
 
 
-def test_killed_at_start_after_start_the_first_original_wins(tree: Tree, tmp_path: Path) -> None:
+def test_killed_at_start_after_start_the_first_original_wins(
+    tree: FakeBoard, tmp_path: Path
+) -> None:
     before = settings(mini_pc(tree))
     for at in (14, 3, 9, 20, 25, 5):
         assert die(tree, tmp_path, at) == -9
@@ -77,7 +79,7 @@ def test_killed_at_start_after_start_the_first_original_wins(tree: Tree, tmp_pat
 
 
 def test_killed_after_the_board_was_set_anew_its_settings_are_kept(
-    tree: Tree, tmp_path: Path
+    tree: FakeBoard, tmp_path: Path
 ) -> None:
     mini_pc(tree)
     assert die(tree, tmp_path, 20) == -9

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from knob_help import BOOT, at_once
 from plants import BOARDS, FakeLoad
-from trees import Tree
 
 from edge_rt.board.readers.sysfs import open_regular
 from edge_rt.governor.knobs.board_knobs import by_name
@@ -23,6 +22,7 @@ from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import KnobTarget
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
+from edge_rt.testing.board import FakeBoard
 from edge_rt.twin.events import Event
 from edge_rt.twin.run import Twin
 
@@ -47,7 +47,7 @@ class Stage:
     """A process that governs the clock of one board."""
 
     def __init__(
-        self, tree: Tree, folder: Path, key: str = "cpufreq", top_hz: float | None = None
+        self, tree: FakeBoard, folder: Path, key: str = "cpufreq", top_hz: float | None = None
     ) -> None:
         self.tree, self.key = tree, f"knobs.{key}"
         self.journal = CountedJournal(folder / "knobs.json")
@@ -77,17 +77,17 @@ class Stage:
         return {Path(o.knob).parent.name or o.knob: o.state for o in self.turner.outcomes}
 
 
-def policy_file(tree: Tree, number: int = 0) -> Path:
+def policy_file(tree: FakeBoard, number: int = 0) -> Path:
     return tree.sysfs / f"devices/system/cpu/cpufreq/policy{number}/scaling_max_freq"
 
 
-def caps(tree: Tree) -> list[int]:
+def caps(tree: FakeBoard) -> list[int]:
     base = tree.sysfs / "devices/system/cpu/cpufreq"
     return [int((folder / "scaling_max_freq").read_text()) for folder in sorted(base.iterdir())]
 
 
 @pytest.fixture
-def pi5(tree: Tree) -> Tree:
+def pi5(tree: FakeBoard) -> FakeBoard:
     """One policy with a list of clocks."""
     folder = tree.policy(0, "0 1 2 3", 2_400_000, 2_400_000, 1_500_000)
     tree.write(folder, {"scaling_available_frequencies": " ".join(map(str, PI5))})
@@ -95,7 +95,7 @@ def pi5(tree: Tree) -> Tree:
 
 
 @pytest.fixture
-def orin(tree: Tree) -> Tree:
+def orin(tree: FakeBoard) -> FakeBoard:
     """Two policies of equal cores, held at 1.5 GHz by a power mode, and a GPU."""
     for number, cpus in ((0, "0 1 2 3"), (4, "4 5")):
         folder = tree.policy(number, cpus, 1_497_600, 1_497_600, 115_200)
@@ -110,14 +110,14 @@ def orin(tree: Tree) -> Tree:
 
 
 @pytest.fixture
-def hybrid(tree: Tree) -> Tree:
+def hybrid(tree: FakeBoard) -> FakeBoard:
     """intel_pstate with cores of two kinds and no list of clocks."""
     for number, top in ((0, 4_800_000), (1, 4_800_000), (2, 3_600_000)):
         tree.policy(number, str(number), top, top, 400_000)
     return tree
 
 
-def test_the_clocks_to_choose_from_are_those_of_the_kernel(pi5: Tree, tmp_path: Path) -> None:
+def test_the_clocks_to_choose_from_are_those_of_the_kernel(pi5: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(pi5, tmp_path)
     assert stage.clock.steps == ()
     assert stage.look(None) == [2_400_000]
@@ -126,7 +126,9 @@ def test_the_clocks_to_choose_from_are_those_of_the_kernel(pi5: Tree, tmp_path: 
     assert not stage.journal.path.exists()  # nothing was changed
 
 
-def test_where_the_kernel_lists_none_there_are_ten_on_a_grid(hybrid: Tree, tmp_path: Path) -> None:
+def test_where_the_kernel_lists_none_there_are_ten_on_a_grid(
+    hybrid: FakeBoard, tmp_path: Path
+) -> None:
     stage = Stage(hybrid, tmp_path)
     stage.look(None)
     steps = stage.clock.steps
@@ -135,13 +137,13 @@ def test_where_the_kernel_lists_none_there_are_ten_on_a_grid(hybrid: Tree, tmp_p
     assert list(steps) == sorted(steps)
 
 
-def test_nothing_above_what_a_power_mode_allows_is_offered(orin: Tree, tmp_path: Path) -> None:
+def test_nothing_above_what_a_power_mode_allows_is_offered(orin: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(orin, tmp_path)
     stage.look(None)
     assert (stage.clock.steps[0], stage.clock.steps[-1]) == (0.1152e9, 1.4976e9)
 
 
-def test_a_clock_is_set_rounded_down_and_put_back(pi5: Tree, tmp_path: Path) -> None:
+def test_a_clock_is_set_rounded_down_and_put_back(pi5: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(pi5, tmp_path)
     assert stage.look(1.8e9) == [1_800_000]
     assert stage.clock.hz == 1.8e9
@@ -156,7 +158,7 @@ def test_a_clock_is_set_rounded_down_and_put_back(pi5: Tree, tmp_path: Path) -> 
 
 
 def test_cores_of_two_kinds_get_the_same_share_of_their_top_clocks(
-    hybrid: Tree, tmp_path: Path
+    hybrid: FakeBoard, tmp_path: Path
 ) -> None:
     stage = Stage(hybrid, tmp_path)
     fast, other, slow = stage.look(2.4e9)
@@ -167,7 +169,7 @@ def test_cores_of_two_kinds_get_the_same_share_of_their_top_clocks(
 
 
 def test_the_disk_is_written_once_however_often_the_clock_changes(
-    orin: Tree, tmp_path: Path
+    orin: FakeBoard, tmp_path: Path
 ) -> None:
     stage = Stage(orin, tmp_path)
     for step in range(40):
@@ -178,7 +180,7 @@ def test_the_disk_is_written_once_however_often_the_clock_changes(
 
 
 def test_the_file_is_written_only_when_the_clock_changes(
-    pi5: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pi5: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, writes = Stage(pi5, tmp_path), list[str]()
 
@@ -194,7 +196,7 @@ def test_the_file_is_written_only_when_the_clock_changes(
 
 
 def test_it_never_goes_above_the_highest_clock_that_is_configured(
-    pi5: Tree, tmp_path: Path
+    pi5: FakeBoard, tmp_path: Path
 ) -> None:
     stage = Stage(pi5, tmp_path, top_hz=2e9)
     assert stage.look(None) == [2_000_000]
@@ -207,7 +209,7 @@ def test_it_never_goes_above_the_highest_clock_that_is_configured(
 
 
 def test_what_was_capped_before_it_was_governed_keeps_its_first_original(
-    pi5: Tree, tmp_path: Path
+    pi5: FakeBoard, tmp_path: Path
 ) -> None:
     stage = Stage(pi5, tmp_path, top_hz=2e9)
     for file in cpu_files(pi5.sysfs):
@@ -217,7 +219,7 @@ def test_what_was_capped_before_it_was_governed_keeps_its_first_original(
     assert caps(pi5) == [2_400_000]
 
 
-def test_the_gpu_alone_is_governed_and_not_the_memory(orin: Tree, tmp_path: Path) -> None:
+def test_the_gpu_alone_is_governed_and_not_the_memory(orin: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(orin, tmp_path, "gpufreq")
     stage.look(0.7e9)
     base = orin.sysfs / "class/devfreq"
@@ -228,7 +230,7 @@ def test_the_gpu_alone_is_governed_and_not_the_memory(orin: Tree, tmp_path: Path
     assert (base / "17000000.gpu/max_freq").read_text() == f"{GPU[-1]}\n"
 
 
-def test_the_gpu_of_a_simulated_board_obeys_and_is_let_go(tree: Tree, tmp_path: Path) -> None:
+def test_the_gpu_of_a_simulated_board_obeys_and_is_let_go(tree: FakeBoard, tmp_path: Path) -> None:
     load = FakeLoad()
     load.gpu = 1.0
     profile = BOARDS["jetson-orin-nano-8gb"]
@@ -255,7 +257,7 @@ def test_the_gpu_of_a_simulated_board_obeys_and_is_let_go(tree: Tree, tmp_path: 
     assert file.knob.read() == top_hz
 
 
-def test_a_board_without_a_gpu_says_so(pi5: Tree, tmp_path: Path) -> None:
+def test_a_board_without_a_gpu_says_so(pi5: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(pi5, tmp_path, "gpufreq")
     stage.look(0.5e9, times=3)
     assert (stage.outcome().state, stage.clock.steps) == ("failed", ())
@@ -263,7 +265,7 @@ def test_a_board_without_a_gpu_says_so(pi5: Tree, tmp_path: Path) -> None:
 
 
 def test_what_somebody_else_sets_is_left_alone_and_the_rest_put_back(
-    orin: Tree, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    orin: FakeBoard, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     stage = Stage(orin, tmp_path)
@@ -282,7 +284,7 @@ def test_what_somebody_else_sets_is_left_alone_and_the_rest_put_back(
 
 
 def test_what_somebody_else_sets_while_it_is_free_is_the_most_from_then_on(
-    pi5: Tree, tmp_path: Path
+    pi5: FakeBoard, tmp_path: Path
 ) -> None:
     stage = Stage(pi5, tmp_path)
     stage.look(1.8e9)
@@ -297,7 +299,7 @@ def test_what_somebody_else_sets_while_it_is_free_is_the_most_from_then_on(
     assert caps(pi5) == [2_000_000]
 
 
-def test_taken_away_and_given_again_it_is_tried_again(pi5: Tree, tmp_path: Path) -> None:
+def test_taken_away_and_given_again_it_is_tried_again(pi5: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(pi5, tmp_path)
     stage.look(1.8e9)
     policy_file(pi5).write_text("2000000\n")
@@ -318,7 +320,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, *paths: Path, number: int) -> None:
 
 
 def test_without_the_right_nothing_is_offered_and_the_log_says_so_once(
-    orin: Tree,
+    orin: FakeBoard,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -336,7 +338,7 @@ def test_without_the_right_nothing_is_offered_and_the_log_says_so_once(
 
 
 def test_policies_whose_cores_are_offline_join_later(
-    orin: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    orin: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = Stage(orin, tmp_path)
     with monkeypatch.context() as patch:
@@ -347,7 +349,7 @@ def test_policies_whose_cores_are_offline_join_later(
 
 
 def test_cores_that_go_offline_meanwhile_do_not_stop_the_others(
-    orin: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    orin: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = Stage(orin, tmp_path)
     stage.look(0.8e9)
@@ -357,7 +359,7 @@ def test_cores_that_go_offline_meanwhile_do_not_stop_the_others(
     assert stage.look(0.5e9) == [499_200, 499_200]
 
 
-def test_a_fifo_in_place_of_a_file_is_no_clock(pi5: Tree, tmp_path: Path) -> None:
+def test_a_fifo_in_place_of_a_file_is_no_clock(pi5: FakeBoard, tmp_path: Path) -> None:
     policy_file(pi5).unlink()
     os.mkfifo(policy_file(pi5))
     stage = Stage(pi5, tmp_path)
@@ -367,7 +369,7 @@ def test_a_fifo_in_place_of_a_file_is_no_clock(pi5: Tree, tmp_path: Path) -> Non
 
 
 def test_a_file_that_says_the_same_after_each_write_is_given_up(
-    pi5: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pi5: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = Stage(pi5, tmp_path)
     stage.look(None)
@@ -378,7 +380,7 @@ def test_a_file_that_says_the_same_after_each_write_is_given_up(
 
 
 def test_a_value_that_another_writer_has_swallowed_is_written_again(
-    pi5: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pi5: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, lost = Stage(pi5, tmp_path), [True]
     stage.look(None)
@@ -393,7 +395,7 @@ def test_a_value_that_another_writer_has_swallowed_is_written_again(
 
 
 def test_what_the_kernel_makes_of_a_value_is_ours(
-    pi5: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pi5: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = Stage(pi5, tmp_path)
     monkeypatch.setattr(
@@ -407,7 +409,7 @@ def test_what_the_kernel_makes_of_a_value_is_ours(
     assert caps(pi5) == [2_400_000]
 
 
-def test_while_the_kernel_throttles_nothing_is_begun(pi5: Tree, tmp_path: Path) -> None:
+def test_while_the_kernel_throttles_nothing_is_begun(pi5: FakeBoard, tmp_path: Path) -> None:
     cooler = pi5.cooling("cpufreq-cpu0", 2, 5)
     stage = Stage(pi5, tmp_path)
     assert stage.look(1.8e9, times=3) == [2_400_000]
@@ -416,7 +418,7 @@ def test_while_the_kernel_throttles_nothing_is_begun(pi5: Tree, tmp_path: Path) 
     assert stage.look(1.8e9, times=REST_LOOKS + 1) == [1_800_000]
 
 
-def test_a_gpu_that_the_kernel_throttles_waits_too(orin: Tree, tmp_path: Path) -> None:
+def test_a_gpu_that_the_kernel_throttles_waits_too(orin: FakeBoard, tmp_path: Path) -> None:
     orin.cooling("thermal-devfreq-0", 1, 5)
     stage = Stage(orin, tmp_path, "gpufreq")
     stage.look(0.7e9)
@@ -424,7 +426,7 @@ def test_a_gpu_that_the_kernel_throttles_waits_too(orin: Tree, tmp_path: Path) -
     assert "thermal-devfreq-0" in (stage.outcome().said or "")
 
 
-def test_a_kernel_that_begins_to_throttle_is_nobody_else(pi5: Tree, tmp_path: Path) -> None:
+def test_a_kernel_that_begins_to_throttle_is_nobody_else(pi5: FakeBoard, tmp_path: Path) -> None:
     cooler = pi5.cooling("thermal-cpufreq-0", 0, 5)
     stage = Stage(pi5, tmp_path)
     stage.look(2.2e9)
@@ -440,7 +442,9 @@ def test_a_kernel_that_begins_to_throttle_is_nobody_else(pi5: Tree, tmp_path: Pa
     assert caps(pi5) == [2_400_000]
 
 
-def test_through_throttling_and_back_the_clock_stays_governed(tree: Tree, tmp_path: Path) -> None:
+def test_through_throttling_and_back_the_clock_stays_governed(
+    tree: FakeBoard, tmp_path: Path
+) -> None:
     load = FakeLoad(1.0)
     shutil.rmtree(tree.sysfs.parent)
     heat = [Event.parse("ambient@1+900=90")]
@@ -468,7 +472,7 @@ def test_through_throttling_and_back_the_clock_stays_governed(tree: Tree, tmp_pa
 
 @pytest.mark.parametrize(("left_khz", "back_khz"), [(1_700_000, 2_400_000), (1_234_567, 1_234_567)])
 def test_after_kill_9_what_may_be_ours_is_put_back_and_nothing_else(
-    pi5: Tree, tmp_path: Path, left_khz: int, back_khz: int
+    pi5: FakeBoard, tmp_path: Path, left_khz: int, back_khz: int
 ) -> None:
     Stage(pi5, tmp_path).look(1.8e9)
     policy_file(pi5).write_text(f"{left_khz}\n")  # a later step, or somebody else's
@@ -478,7 +482,9 @@ def test_after_kill_9_what_may_be_ours_is_put_back_and_nothing_else(
     assert stage.journal.entries() == ()
 
 
-def test_at_the_end_a_step_that_somebody_else_has_set_is_left(pi5: Tree, tmp_path: Path) -> None:
+def test_at_the_end_a_step_that_somebody_else_has_set_is_left(
+    pi5: FakeBoard, tmp_path: Path
+) -> None:
     stage = Stage(pi5, tmp_path)
     stage.look(1.8e9)
     policy_file(pi5).write_text("1700000\n")
@@ -487,7 +493,7 @@ def test_at_the_end_a_step_that_somebody_else_has_set_is_left(pi5: Tree, tmp_pat
     assert caps(pi5) == [1_700_000]
 
 
-def test_on_a_full_disk_no_clock_is_changed(pi5: Tree, tmp_path: Path) -> None:
+def test_on_a_full_disk_no_clock_is_changed(pi5: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(pi5, tmp_path)
     stage.journal.full = True
     assert stage.look(1.8e9, times=3) == [2_400_000]
@@ -496,7 +502,7 @@ def test_on_a_full_disk_no_clock_is_changed(pi5: Tree, tmp_path: Path) -> None:
     assert stage.look(1.8e9, times=REST_LOOKS + 1) == [1_800_000]
 
 
-def test_a_policy_that_goes_away_is_left_out(orin: Tree, tmp_path: Path) -> None:
+def test_a_policy_that_goes_away_is_left_out(orin: FakeBoard, tmp_path: Path) -> None:
     stage = Stage(orin, tmp_path)
     stage.look(0.8e9)
     policy_file(orin, 4).unlink()
@@ -506,7 +512,7 @@ def test_a_policy_that_goes_away_is_left_out(orin: Tree, tmp_path: Path) -> None
     assert policy_file(orin).read_text() == "1497600\n"
 
 
-def test_a_clock_that_cannot_be_lower_is_no_clock_to_choose(pi5: Tree, tmp_path: Path) -> None:
+def test_a_clock_that_cannot_be_lower_is_no_clock_to_choose(pi5: FakeBoard, tmp_path: Path) -> None:
     pi5.write(policy_file(pi5).parent, {"scaling_min_freq": 2_400_000})
     stage = Stage(pi5, tmp_path)
     stage.look(1.8e9)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trees import Tree
 
 from edge_rt.governor.knobs.knob import KnobError, rapl_knob, rapl_wishes
+from edge_rt.testing.board import FakeBoard
 
 
-def package(tree: Tree, zone: str, name: str, **files: object) -> Path:
+def package(tree: FakeBoard, zone: str, name: str, **files: object) -> Path:
     folder = tree.rapl(zone, name, 0)
     limits = {"constraint_0_name": "long_term", "constraint_0_power_limit_uw": 15_000_000}
     limits |= {"constraint_1_name": "short_term", "constraint_1_power_limit_uw": 30_000_000}
     return tree.write(folder, limits | {"enabled": 1} | files)
 
 
-def test_each_package_gets_the_long_term_limit(tree: Tree) -> None:
+def test_each_package_gets_the_long_term_limit(tree: FakeBoard) -> None:
     zones = [package(tree, f"intel-rapl:{n}", f"package-{n}") for n in range(2)]
     package(tree, "intel-rapl:0:0", "core")
     package(tree, "intel-rapl:2", "psys")
@@ -30,7 +30,7 @@ def test_each_package_gets_the_long_term_limit(tree: Tree) -> None:
     assert [path.read_text() for path in limits] == ["9500000\n"] * 2
 
 
-def test_the_constraint_is_found_by_its_name(tree: Tree) -> None:
+def test_the_constraint_is_found_by_its_name(tree: FakeBoard) -> None:
     swapped = {"constraint_0_name": "peak_power", "constraint_1_name": "long_term"}
     zone = package(tree, "intel-rapl:0", "package-0", **swapped)
     [wish] = rapl_wishes(tree.sysfs, 10)
@@ -38,19 +38,19 @@ def test_the_constraint_is_found_by_its_name(tree: Tree) -> None:
     assert wish.knob.read() == 30_000_000
 
 
-def test_a_zone_that_is_switched_off_says_so(tree: Tree) -> None:
+def test_a_zone_that_is_switched_off_says_so(tree: FakeBoard) -> None:
     package(tree, "intel-rapl:0", "package-0", enabled=0)
     with pytest.raises(KnobError, match=r"write 1 to .*/enabled first"):
         rapl_wishes(tree.sysfs, 10)
 
 
-def test_a_board_without_limits_says_so(tree: Tree) -> None:
+def test_a_board_without_limits_says_so(tree: FakeBoard) -> None:
     tree.rapl("intel-rapl:0", "package-0", 0)
     with pytest.raises(KnobError, match="no package with a long_term limit"):
         rapl_wishes(tree.sysfs, 10)
 
 
-def test_the_journal_finds_it_again(tree: Tree) -> None:
+def test_the_journal_finds_it_again(tree: FakeBoard) -> None:
     package(tree, "intel-rapl:0", "package-0")
     [wish] = rapl_wishes(tree.sysfs, 10)
     again = rapl_knob(wish.knob.name)

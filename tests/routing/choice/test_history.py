@@ -8,22 +8,23 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from route_help import BIG, SMOL, Clock, ask, now, prediction, setting
+from route_help import BIG, SMOL, ask, now, prediction, setting
 
 from edge_rt.core.routing import RunConfig
 from edge_rt.routing.choice.ask import AUTO, select
 from edge_rt.routing.choice.history import KEPT, REST_S, STALE_S, Ages, Notes, stale
 from edge_rt.routing.choice.options import Options
+from edge_rt.testing.board import FakeClock
 
 ONE, TWO = setting(SMOL, 1), setting(SMOL, 2)
 
 
 def test_a_measurement_ages_from_when_it_was_noted() -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
     assert ages.age_s(ONE) is None
     ages.note(ONE)
-    clock.now_s += 7.0
+    clock.now += 7.0
     assert ages.age_s(ONE) == 7.0
     assert ages.age_s(TWO) is None
 
@@ -41,25 +42,25 @@ def test_settings_measured_together_are_of_one_age_in_a_choice() -> None:
 
 
 def test_an_older_measurement_does_not_replace_a_newer_one() -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
-    ages.note(ONE, clock.now_s - 10.0)
-    ages.note(ONE, clock.now_s - 20.0)
+    ages.note(ONE, clock.now - 10.0)
+    ages.note(ONE, clock.now - 20.0)
     assert ages.age_s(ONE) == 10.0
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_age() -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
     ages.note(ONE)
     ages.explored()
-    clock.now_s -= 5000.0
+    clock.now -= 5000.0
     assert ages.age_s(ONE) == 0.0
     assert ages.may_explore
 
 
 def test_a_variant_is_forgotten_with_all_its_settings() -> None:
-    ages = Ages(Clock())
+    ages = Ages(FakeClock())
     for known in (ONE, TWO, setting(BIG)):
         ages.note(known)
     ages.forget(SMOL.id)
@@ -68,19 +69,19 @@ def test_a_variant_is_forgotten_with_all_its_settings() -> None:
 
 
 def test_one_exploration_is_followed_by_a_rest() -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
     assert ages.may_explore
     ages.explored()
-    clock.now_s += REST_S - 1.0
+    clock.now += REST_S - 1.0
     assert not ages.may_explore
-    clock.now_s += 1.0
+    clock.now += 1.0
     assert ages.may_explore
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.floats(0, 1e9)), max_size=30), st.booleans())
 def test_nothing_is_lost_over_a_restart(noted: list[tuple[int, float]], explored: bool) -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
     for threads, at_s in noted:
         ages.note(setting(SMOL, threads), at_s)
@@ -95,12 +96,12 @@ def test_nothing_is_lost_over_a_restart(noted: list[tuple[int, float]], explored
 
 
 def test_only_the_latest_measurements_are_kept() -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
     known = [RunConfig(f"m{i}", 1, 0, "single", "f16") for i in range(KEPT + 5)]
     for one in known:
         ages.note(one)
-        clock.now_s += 1.0
+        clock.now += 1.0
     assert len(ages.notes().noted) == KEPT
     assert ages.age_s(known[4]) is None
     assert ages.age_s(known[5]) is not None

@@ -14,7 +14,6 @@ from route_help import (
     SMOL,
     SMOL_ONNX,
     TOKENS,
-    Clock,
     ToldRouter,
     ask,
     now,
@@ -29,6 +28,7 @@ from edge_rt.routing.choice.history import REST_S, STALE_S, Ages
 from edge_rt.routing.choice.pareto import TIE, figures
 from edge_rt.routing.choice.rules import excess
 from edge_rt.routing.choice.trace import Trace
+from edge_rt.testing.board import FakeClock
 
 AMOUNTS = st.floats(0.1, 100.0)
 PREFERENCES: tuple[Prefer, ...] = ("energy", "latency", "quality")
@@ -45,10 +45,10 @@ class Stage:
     measured_h: dict[RunConfig, float]
 
     def ages(self, exploring: bool) -> Ages:
-        clock = Clock()
+        clock = FakeClock()
         ages = Ages(clock)
         for known, age_h in self.measured_h.items():
-            ages.note(known, clock.now_s - 3600.0 * age_h)
+            ages.note(known, clock.now - 3600.0 * age_h)
         if not exploring:
             ages.explored()
         return ages
@@ -288,7 +288,7 @@ def test_each_preference_gets_the_best_of_its_kind(stage: Stage) -> None:
 
 
 def test_tied_settings_take_turns() -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
     told = {(v.id, 2): prediction(3, 7) for v in (SMOL, SMOL_ONNX)}
     routed = ToldRouter(told, ages)
@@ -298,13 +298,13 @@ def test_tied_settings_take_turns() -> None:
         assert chosen is not None
         taken.append(chosen.setting.variant)
         ages.note(chosen.setting)
-        clock.now_s += 1.0
+        clock.now += 1.0
     assert taken in (["smol", "smol-onnx"] * 3, ["smol-onnx", "smol"] * 3)
 
 
 @pytest.mark.parametrize("kv_type", ["f16", "q8_0"])
 def test_a_tie_is_no_reason_to_load_anything_anew(kv_type: str) -> None:
-    ages = Ages(Clock())
+    ages = Ages(FakeClock())
     ages.explored()
     kv_bytes = {"f16": 0.05 * GB, "q8_0": 0.03 * GB}
     pool = [replace(SMOL, kv_bytes=kv_bytes, load_s=0.01, load_j=0.01)]
@@ -320,7 +320,7 @@ def test_a_tie_is_no_reason_to_load_anything_anew(kv_type: str) -> None:
 
 def test_what_may_be_the_best_is_loaded_to_be_measured() -> None:
     told = {("smol", 2): prediction(3, 7), ("smol-onnx", 2): prediction(3.6, 8.4, error_ratio=0.3)}
-    ages = Ages(Clock())
+    ages = Ages(FakeClock())
     ages.note(setting(SMOL))
     trace = ToldRouter(told, ages).choose(ask(model="smol"), POOL, now(SMOL, threads=(2,)))
     assert trace.explores
@@ -329,7 +329,7 @@ def test_what_may_be_the_best_is_loaded_to_be_measured() -> None:
 
 
 def test_exploring_is_rare_and_ends_with_a_measurement() -> None:
-    clock = Clock()
+    clock = FakeClock()
     ages = Ages(clock)
     told = {
         ("smol", 2): prediction(3, 7),
@@ -342,10 +342,10 @@ def test_exploring_is_rare_and_ends_with_a_measurement() -> None:
         routed.follow(trace)
         assert trace.chosen is not None
         if trace.explores:
-            explored.append(clock.now_s)
+            explored.append(clock.now)
         if trace.chosen.setting.variant == "smol" or len(explored) == 3:
             ages.note(trace.chosen.setting)
-        clock.now_s += 10.0
+        clock.now += 10.0
     assert len(explored) == 3  # two of which taught nothing
     assert all(b - a >= REST_S for a, b in itertools.pairwise(explored))
 

@@ -6,12 +6,13 @@ import shutil
 
 import pytest
 from faults import figures
-from trees import Tree, thor
+from trees import thor
 
 from edge_rt.board.readers.power.rails import Ina238
+from edge_rt.testing.board import FakeBoard
 
 
-def test_the_input_monitor_multiplies_by_itself(tree: Tree) -> None:
+def test_the_input_monitor_multiplies_by_itself(tree: FakeBoard) -> None:
     thor(tree)
     got = figures(Ina238(tree.sysfs))
     assert got == {
@@ -21,7 +22,7 @@ def test_the_input_monitor_multiplies_by_itself(tree: Tree) -> None:
     }
 
 
-def test_what_takes_the_number_of_a_removed_device_is_not_read(tree: Tree) -> None:
+def test_what_takes_the_number_of_a_removed_device_is_not_read(tree: FakeBoard) -> None:
     thor(tree)
     reader = Ina238(tree.sysfs)
     link = tree.sysfs / "class" / "hwmon" / "hwmon1"
@@ -42,7 +43,7 @@ def test_what_takes_the_number_of_a_removed_device_is_not_read(tree: Tree) -> No
         ("curr1_input", 900_000, "current_a is 900 A"),
     ],
 )
-def test_what_cannot_be_is_no_power(tree: Tree, file: str, content: int, told: str) -> None:
+def test_what_cannot_be_is_no_power(tree: FakeBoard, file: str, content: int, told: str) -> None:
     thor(tree)
     (tree.sysfs / "class" / "hwmon" / "hwmon1" / file).write_text(f"{content}\n")
     reader = Ina238(tree.sysfs)

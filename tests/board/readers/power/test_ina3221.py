@@ -7,19 +7,20 @@ import shutil
 
 import pytest
 from faults import Faults, figures
-from trees import Tree, agx_orin, orin_nano
+from trees import agx_orin, orin_nano
 
 from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
+from edge_rt.testing.board import FakeBoard
 
 
-def test_channels_not_connected_are_left_out_and_told(tree: Tree) -> None:
+def test_channels_not_connected_are_left_out_and_told(tree: FakeBoard) -> None:
     agx_orin(tree)
     reader = Ina3221Hwmon(tree.sysfs)
     assert "NC" not in {channel.name for channel in reader.channels}
     assert sum("not connected" in skipped.reason for skipped in reader.skipped) == 2
 
 
-def test_a_disabled_channel_is_left_out_and_told(tree: Tree) -> None:
+def test_a_disabled_channel_is_left_out_and_told(tree: FakeBoard) -> None:
     orin_nano(tree)
     (tree.sysfs / "class" / "hwmon" / "hwmon0" / "in2_enable").write_text("0\n")
     reader = Ina3221Hwmon(tree.sysfs)
@@ -27,7 +28,7 @@ def test_a_disabled_channel_is_left_out_and_told(tree: Tree) -> None:
     assert [skipped.name for skipped in reader.skipped] == ["VDD_CPU_GPU_CV"]
 
 
-def test_a_chip_without_labels_is_named_by_its_place(tree: Tree) -> None:
+def test_a_chip_without_labels_is_named_by_its_place(tree: FakeBoard) -> None:
     orin_nano(tree)
     for path in (tree.sysfs / "class" / "hwmon" / "hwmon0").glob("in?_label"):
         path.unlink()
@@ -35,7 +36,7 @@ def test_a_chip_without_labels_is_named_by_its_place(tree: Tree) -> None:
     assert names == {"1-0040/1", "1-0040/2", "1-0040/3"}
 
 
-def test_a_tree_without_the_class_is_read_from_the_driver(tree: Tree) -> None:
+def test_a_tree_without_the_class_is_read_from_the_driver(tree: FakeBoard) -> None:
     orin_nano(tree)
     classes = tree.sysfs / "class" / "hwmon"
     for link in classes.iterdir():
@@ -43,7 +44,7 @@ def test_a_tree_without_the_class_is_read_from_the_driver(tree: Tree) -> None:
     assert figures(Ina3221Hwmon(tree.sysfs))["VDD_IN", "voltage_v"] == pytest.approx(5.016)
 
 
-def test_a_channel_switched_off_later_fails_alone(tree: Tree, faults: Faults) -> None:
+def test_a_channel_switched_off_later_fails_alone(tree: FakeBoard, faults: Faults) -> None:
     orin_nano(tree)
     reader = Ina3221Hwmon(tree.sysfs, io=faults.io)
     folder = (tree.sysfs / "class" / "hwmon" / "hwmon0").resolve()
@@ -54,7 +55,7 @@ def test_a_channel_switched_off_later_fails_alone(tree: Tree, faults: Faults) ->
     assert "ENODATA" in (reader.errors[3] or "")
 
 
-def test_a_device_that_takes_the_number_of_another_is_not_read(tree: Tree) -> None:
+def test_a_device_that_takes_the_number_of_another_is_not_read(tree: FakeBoard) -> None:
     orin_nano(tree)
     reader = Ina3221Hwmon(tree.sysfs)
     assert None not in reader.read()
@@ -69,7 +70,7 @@ def test_a_device_that_takes_the_number_of_another_is_not_read(tree: Tree) -> No
     assert None not in reader.read()
 
 
-def test_a_missing_current_leaves_the_voltage(tree: Tree) -> None:
+def test_a_missing_current_leaves_the_voltage(tree: FakeBoard) -> None:
     orin_nano(tree)
     reader = Ina3221Hwmon(tree.sysfs)
     (tree.sysfs / "class" / "hwmon" / "hwmon0" / "curr1_input").unlink()
@@ -79,7 +80,7 @@ def test_a_missing_current_leaves_the_voltage(tree: Tree) -> None:
     assert got["VDD_IN", "voltage_v"] == pytest.approx(5.016)
 
 
-def test_sources_name_the_files(tree: Tree) -> None:
+def test_sources_name_the_files(tree: FakeBoard) -> None:
     orin_nano(tree)
     power, voltage, current = Ina3221Hwmon(tree.sysfs).channels[:3]
     assert voltage.source.endswith("in1_input")
@@ -89,7 +90,7 @@ def test_sources_name_the_files(tree: Tree) -> None:
 
 @pytest.mark.parametrize(("milliamps", "power_w"), [(-78, 0.0), (-300, None), (-5_000, None)])
 def test_power_may_be_off_by_a_little_and_never_flows_back(
-    tree: Tree, milliamps: int, power_w: float | None
+    tree: FakeBoard, milliamps: int, power_w: float | None
 ) -> None:
     orin_nano(tree)
     reader = Ina3221Hwmon(tree.sysfs)

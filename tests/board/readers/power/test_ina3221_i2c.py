@@ -9,21 +9,21 @@ from bus import ALL_ON, FakeBus
 from faults import Faults, figures
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import Tree
 
 from edge_rt.board.readers.power import ina3221 as chip
 from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c
+from edge_rt.testing.board import FakeBoard
 
 LABELS = {1: "VDD_IN", 2: "VDD_CPU_GPU_CV", 3: "VDD_SOC"}
 OHMS = {1: 0.005, 2: 0.005, 3: 0.005}
 
 
-def reader(bus: FakeBus, tree: Tree, *, force: bool = False) -> Ina3221I2c:
+def reader(bus: FakeBus, tree: FakeBoard, *, force: bool = False) -> Ina3221I2c:
     return Ina3221I2c(bus, 1, 0x40, OHMS, LABELS, tree.sysfs, force=force)
 
 
-def test_a_channel_is_read(tree: Tree) -> None:
+def test_a_channel_is_read(tree: FakeBoard) -> None:
     bus = FakeBus()
     bus.measure(1, 627, 155)  # 5.016 V; 6.2 mV over 5 mOhm
     got = figures(reader(bus, tree))
@@ -32,7 +32,7 @@ def test_a_channel_is_read(tree: Tree) -> None:
     assert got["VDD_IN", "power_w"] == pytest.approx(5.016 * 1.24)
 
 
-def test_a_negative_current_is_read_and_a_negative_voltage_refused(tree: Tree) -> None:
+def test_a_negative_current_is_read_and_a_negative_voltage_refused(tree: FakeBoard) -> None:
     bus = FakeBus()
     bus.measure(1, 1500, -4)
     bus.measure(2, -1, 4)
@@ -57,7 +57,7 @@ def test_words_are_swapped_both_ways(word: int) -> None:
 
 @pytest.mark.parametrize(("config", "on"), [(0x7127, (1, 2, 3)), (0x4127, (1,)), (0x3127, (2, 3))])
 def test_channels_that_are_switched_off_are_told(
-    tree: Tree, config: int, on: tuple[int, ...]
+    tree: FakeBoard, config: int, on: tuple[int, ...]
 ) -> None:
     bus = FakeBus()
     bus.registers[chip.CONFIG] = config
@@ -68,7 +68,7 @@ def test_channels_that_are_switched_off_are_told(
     assert sum("disabled" in (e or "") for e in raw.errors) == 3 * (3 - len(on))
 
 
-def test_a_chip_that_a_driver_owns_is_not_touched(tree: Tree) -> None:
+def test_a_chip_that_a_driver_owns_is_not_touched(tree: FakeBoard) -> None:
     tree.i2c("1-0040", "ina3221")
     bus = FakeBus()
     raw = reader(bus, tree)
@@ -77,7 +77,7 @@ def test_a_chip_that_a_driver_owns_is_not_touched(tree: Tree) -> None:
     assert "driver" in (raw.errors[0] or "")
 
 
-def test_a_driver_that_comes_later_takes_the_chip(tree: Tree) -> None:
+def test_a_driver_that_comes_later_takes_the_chip(tree: FakeBoard) -> None:
     bus = FakeBus()
     raw = reader(bus, tree)
     assert None not in raw.read()
@@ -93,7 +93,7 @@ def test_a_driver_that_comes_later_takes_the_chip(tree: Tree) -> None:
 
 @pytest.mark.parametrize("mode", range(7))
 def test_a_chip_that_does_not_measure_all_the_time_gives_no_old_figures(
-    tree: Tree, mode: int
+    tree: FakeBoard, mode: int
 ) -> None:
     bus = FakeBus()
     bus.measure(1, 627, 155)
@@ -105,14 +105,14 @@ def test_a_chip_that_does_not_measure_all_the_time_gives_no_old_figures(
     assert None not in raw.read()
 
 
-def test_a_chip_that_a_driver_owns_is_read_when_told_to(tree: Tree) -> None:
+def test_a_chip_that_a_driver_owns_is_read_when_told_to(tree: FakeBoard) -> None:
     tree.i2c("1-0040", "ina3221")
     bus = FakeBus()
     assert None not in reader(bus, tree, force=True).read()
     assert set(bus.forced) == {True}
 
 
-def test_a_busy_chip_is_left_alone(tree: Tree) -> None:
+def test_a_busy_chip_is_left_alone(tree: FakeBoard) -> None:
     bus = FakeBus()
     bus.errors = [errno.EBUSY]
     raw = reader(bus, tree)
@@ -122,7 +122,7 @@ def test_a_busy_chip_is_left_alone(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("register", [chip.MANUFACTURER, chip.DIE])
-def test_another_chip_is_never_measured(tree: Tree, register: int) -> None:
+def test_another_chip_is_never_measured(tree: FakeBoard, register: int) -> None:
     bus = FakeBus()
     bus.registers[register] = 0x2260
     raw = reader(bus, tree)
@@ -131,7 +131,7 @@ def test_another_chip_is_never_measured(tree: Tree, register: int) -> None:
     assert set(bus.reads) == {chip.MANUFACTURER, chip.DIE}
 
 
-def test_a_bus_error_costs_one_channel_and_passes(tree: Tree) -> None:
+def test_a_bus_error_costs_one_channel_and_passes(tree: FakeBoard) -> None:
     bus = FakeBus()
     raw = reader(bus, tree)
     assert None not in raw.read()
@@ -142,7 +142,7 @@ def test_a_bus_error_costs_one_channel_and_passes(tree: Tree) -> None:
     assert bus.reads.count(chip.DIE) == 2  # asked again who it is
 
 
-def test_only_named_channels_with_a_shunt_are_read(tree: Tree) -> None:
+def test_only_named_channels_with_a_shunt_are_read(tree: FakeBoard) -> None:
     raw = Ina3221I2c(FakeBus(), 1, 0x40, {1: 0.005, 3: 0.005}, {1: "A", 2: "B"}, tree.sysfs)
     assert {channel.name for channel in raw.channels} == {"A"}
     assert raw.channels[0].source == "i2c 1-0040 channel 1"
@@ -158,7 +158,7 @@ def test_raw_and_driver_agree_to_one_step(bus_steps: int, shunt_steps: int) -> N
 
 @pytest.mark.parametrize(("bus_steps", "shunt_steps"), [(627, 155), (0, 0), (2500, 3999), (1, -9)])
 def test_raw_and_hwmon_read_the_same_chip_alike(
-    tree: Tree, faults: Faults, bus_steps: int, shunt_steps: int
+    tree: FakeBoard, faults: Faults, bus_steps: int, shunt_steps: int
 ) -> None:
     bus = FakeBus()
     bus.measure(1, bus_steps, shunt_steps)

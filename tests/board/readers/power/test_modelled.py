@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
-from faults import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import Tree
 
 from edge_rt.board.readers.power.modelled import Coefficients, ModelledPower, power_scale
 from edge_rt.board.sampler import BoardSampler
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def test_modelled_power_follows_cores_and_clock(tree: Tree, clock: FakeClock) -> None:
+def test_modelled_power_follows_cores_and_clock(tree: FakeBoard, clock: FakeClock) -> None:
     tree.host(4)
     policy = tree.policy(0, "0 1 2 3", 2_400_000, 2_400_000, 600_000)
     known = Coefficients(static_w=2.5, core_w=1.5, voltage_floor=0.6)
@@ -33,7 +32,7 @@ def test_modelled_power_follows_cores_and_clock(tree: Tree, clock: FakeClock) ->
     assert list(reader.read()) == [pytest.approx(slow_w), pytest.approx(5.5 + 2 * slow_w)]
 
 
-def test_modelled_power_without_clocks(tree: Tree, clock: FakeClock) -> None:
+def test_modelled_power_without_clocks(tree: FakeBoard, clock: FakeClock) -> None:
     tree.host(4)
     reader = ModelledPower(tree.sysfs, tree.proc, Coefficients(1.0, 1.0), clock=clock)
     reader.read()
@@ -43,7 +42,7 @@ def test_modelled_power_without_clocks(tree: Tree, clock: FakeClock) -> None:
     assert list(reader.read()) == [None, None]
 
 
-def test_the_energy_of_a_gap_is_missing(tree: Tree, clock: FakeClock) -> None:
+def test_the_energy_of_a_gap_is_missing(tree: FakeBoard, clock: FakeClock) -> None:
     tree.host(4)
     sampler = BoardSampler(
         [ModelledPower(tree.sysfs, tree.proc, Coefficients(2.0, 1.0), clock=clock)], clock

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 
 import pytest
-from faults import FakeClock, Faults, figures
-from trees import Tree, x86
+from faults import Faults, figures
+from trees import x86
 
 from edge_rt.board.readers.power.rapl import Rapl, udev_rule
+from edge_rt.testing.board import FakeBoard, FakeClock
 
 
-def test_packages_parts_and_both_interfaces_are_named_apart(tree: Tree) -> None:
+def test_packages_parts_and_both_interfaces_are_named_apart(tree: FakeBoard) -> None:
     x86(tree)
     names = [c.name for c in Rapl(tree.sysfs).channels if c.kind == "power_w"]
     assert sorted(names) == [
@@ -23,7 +24,9 @@ def test_packages_parts_and_both_interfaces_are_named_apart(tree: Tree) -> None:
     ]
 
 
-def test_power_is_over_the_window_and_energy_since_the_start(tree: Tree, clock: FakeClock) -> None:
+def test_power_is_over_the_window_and_energy_since_the_start(
+    tree: FakeBoard, clock: FakeClock
+) -> None:
     x86(tree)
     reader = Rapl(tree.sysfs, clock=clock)
     got = figures(reader)
@@ -39,7 +42,7 @@ def test_power_is_over_the_window_and_energy_since_the_start(tree: Tree, clock: 
 
 @pytest.mark.parametrize("error", [errno.EACCES, errno.EPERM])
 def test_a_refused_counter_tells_the_rule_that_mends_it(
-    tree: Tree, faults: Faults, clock: FakeClock, error: int
+    tree: FakeBoard, faults: Faults, clock: FakeClock, error: int
 ) -> None:
     x86(tree)
     reader = Rapl(tree.sysfs, io=faults.io, clock=clock, group="watts")
@@ -58,7 +61,7 @@ def test_a_refused_counter_tells_the_rule_that_mends_it(
 
 @pytest.mark.parametrize(("watts", "counted"), [(60.0, True), (290.0, True), (1_073.0, False)])
 def test_a_counter_that_jumps_is_no_power(
-    tree: Tree, clock: FakeClock, watts: float, counted: bool
+    tree: FakeBoard, clock: FakeClock, watts: float, counted: bool
 ) -> None:
     x86(tree)
     folder = tree.sysfs / "class" / "powercap" / "intel-rapl:0"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from trees import Tree
 
 from edge_rt.board.readers.power.ina3221_i2c import place_of, raw_chips
 from edge_rt.config.boards import load_boards
+from edge_rt.testing.board import FakeBoard
 
 RAILS = load_boards()["jetson-xavier-nx"].rails
 
 
-def adapter(tree: Tree, number: int, node: str | None) -> None:
+def adapter(tree: FakeBoard, number: int, node: str | None) -> None:
     """An I2C bus as the kernel shows it."""
     device = tree.sysfs / "devices" / "platform" / f"bus-{number}" / f"i2c-{number}"
     device.mkdir(parents=True)
@@ -22,12 +22,12 @@ def adapter(tree: Tree, number: int, node: str | None) -> None:
     tree.link(tree.sysfs / "bus" / "i2c" / "devices" / f"i2c-{number}", device)
 
 
-def buses(tree: Tree) -> list[int]:
+def buses(tree: FakeBoard) -> list[int]:
     return [chip.bus for chip in raw_chips(RAILS, tree.sysfs)]
 
 
 @pytest.mark.parametrize("number", [6, 7, 12])  # mainline kernels, NVIDIA's, any other
-def test_the_bus_is_found_whatever_its_number(tree: Tree, number: int) -> None:
+def test_the_bus_is_found_whatever_its_number(tree: FakeBoard, number: int) -> None:
     adapter(tree, 1, "i2c@c240000")
     adapter(tree, number, "i2c@c250000")
     adapter(tree, 20, None)
@@ -37,12 +37,12 @@ def test_the_bus_is_found_whatever_its_number(tree: Tree, number: int) -> None:
     assert place_of(RAILS["VDD_IN"], tree.sysfs) == (number, 0x40)
 
 
-def test_another_bus_of_that_number_is_not_taken_for_it(tree: Tree) -> None:
+def test_another_bus_of_that_number_is_not_taken_for_it(tree: FakeBoard) -> None:
     adapter(tree, 7, "i2c@31e0000")
     assert buses(tree) == []
 
 
-def test_without_nodes_the_number_counts(tree: Tree) -> None:
+def test_without_nodes_the_number_counts(tree: FakeBoard) -> None:
     assert buses(tree) == [7]
     adapter(tree, 7, None)
     assert buses(tree) == [7]

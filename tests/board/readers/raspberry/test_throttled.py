@@ -9,10 +9,11 @@ from faults import figures
 from hypothesis import given
 from hypothesis import strategies as st
 from told import Told
-from trees import Tree, pi5
+from trees import pi5
 
 from edge_rt.board.readers.raspberry_pi import PiThrottled
 from edge_rt.board.readers.raspberry_pi import parse_flags as parse_flags
+from edge_rt.testing.board import FakeBoard
 
 
 @pytest.mark.parametrize("text", ["throttled=0x50005\n", "50005", "0x50005"])
@@ -29,7 +30,7 @@ def test_flags_from_firmware(bits: int) -> None:
         assert got[f"{name}_occurred", "flag"] == bits >> (bit + 16) & 1
 
 
-def test_the_kernels_copy_of_the_flags_is_preferred(tree: Tree) -> None:
+def test_the_kernels_copy_of_the_flags_is_preferred(tree: FakeBoard) -> None:
     pi5(tree)
     firmware = Told("throttled=0x0")
     got = figures(PiThrottled(tree.sysfs, firmware))
@@ -38,6 +39,6 @@ def test_the_kernels_copy_of_the_flags_is_preferred(tree: Tree) -> None:
     assert got["frequency_capped", "flag"] == 0.0
 
 
-def test_no_flags_anywhere(tree: Tree) -> None:
+def test_no_flags_anywhere(tree: FakeBoard) -> None:
     assert PiThrottled(tree.sysfs).channels == ()
     assert PiThrottled(tree.sysfs).skipped[0].name == "pi-throttled"

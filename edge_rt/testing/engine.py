@@ -1,0 +1,194 @@
+"""An engine that plays scripts, in the place of a process with models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from edge_rt.core.cached import Which
+from edge_rt.energy.meter import EnergyMeter
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.framing import encode, engine_decoder
+from edge_rt.engine.protocol import (
+    Embedded,
+    EngineWork,
+    Finished,
+    Generate,
+    Loaded,
+    ModelSpec,
+    Pong,
+    Prefixes,
+    Timings,
+    TokensCounted,
+    WorkShare,
+)
+from edge_rt.engine.supervisor.process import ExitReason
+
+LOST = "the engine is lost here"
+"""In a script: the engine is gone."""
+
+
+@dataclass(eq=False)
+class EngineScript:
+    """What engines do, one script a request, and what they were asked.
+
+    Of a script, events are sent, exceptions raised, asyncio events awaited and functions called.
+    """
+
+    scripts: list[list[Any]] = field(default_factory=list[list[Any]])
+    asked: list[Any] = field(default_factory=list[Any])  # requests in the engine's words
+    loads: list[str] = field(default_factory=list[str])
+    counted: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])  # prompts
+    texts: set[str] = field(default_factory=set[str])  # prompts that are in KV
+    ids: int = 0
+    pings: int = 0
+    open: int = 0  # requests that are being answered
+    running: int = 0  # this and the next are the decode loop's figures
+    steps: int = 0
+    duty: float = 1.0
+    advancing: int = 0  # steps between two pings
+    useful: bool = False  # whether engines that are lost have served others
+
+
+class FakeEngine:
+    """Plays a script a request; asks of an EngineClient what the front asks of one."""
+
+    def __init__(self, script: EngineScript, metering: EnergyMeter) -> None:
+        self.lost = asyncio.Event()
+        self.termination: ExitReason | None = None
+        self.fails: list[Exception] = []  # raised by the next calls of `prefixes`
+        self.on_work: Callable[[EngineWork], None] = lambda work: None
+        self._script, self._metering = script, metering
+        metering.listen(cast(EngineClient, self))
+
+    @cached_property
+    def fate(self) -> asyncio.Future[ExitReason]:
+        """How the engine ended, once it has."""
+        return asyncio.get_running_loop().create_future()
+
+    def lose(self, fate: ExitReason | set[int]) -> None:
+        """End the engine, if it has not; a set is of the requests that it was at work for."""
+        if not isinstance(fate, ExitReason):
+            fate = ExitReason("signal SIGSEGV", frozenset(fate))
+        if not self.lost.is_set():
+            self.lost.set()
+            self._metering.lost(fate.requests)
+        if not self.fate.done():
+            self.fate.set_result(fate)
+
+    def terminate(self, fate: ExitReason) -> None:
+        """End the engine for that reason."""
+        if self.termination is None and not self.lost.is_set():
+            self.termination = fate
+            self.lose(fate)
+
+    async def load(self, model: str, spec: ModelSpec) -> Loaded:
+        """Note the name of a model, which is then loaded."""
+        self._script.loads.append(model)
+        await asyncio.sleep(0)
+        return Loaded(model, 0.1, 600, spec.context, 1)
+
+    async def unload(self, model: str) -> None:
+        """Let a model go."""
+        await asyncio.sleep(0)
+
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
+        """Report one kept prefix, or raise what `fails` has."""
+        if self.fails:
+            raise self.fails.pop()
+        return Prefixes(1, True, forgotten=0 if forget is None else 3)
+
+    async def ping(self) -> Pong:
+        """Answer with the figures of the script."""
+        script = self._script
+        script.pings += 1
+        await asyncio.sleep(0)
+        if self.lost.is_set():
+            raise EngineLost("gone")
+        script.steps += script.advancing
+        return Pong(1, 1000, 2, script.running, 0, script.steps, 1.0, 0.9, script.duty)
+
+    async def count(
+        self, model: str, backend: str, path: str, prompt: str, *, special: bool
+    ) -> TokensCounted:
+        """Count a token a letter; of prompts in `texts`, all but one are in KV."""
+        await asyncio.sleep(0)
+        self._script.counted.append((model, backend, path, prompt, special))
+        cached = len(prompt) - 1 if prompt in self._script.texts else 0
+        return TokensCounted(1, len(prompt), cached)
+
+    def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
+        """Play the next script, or end an answer at once."""
+        return self._play(make, [Finished(0, 0, "stop", Timings(0.0, 0.0, 0.0, 3, 0, 1))])
+
+    def perform(self, make: Callable[[int], Any]) -> AsyncGenerator[Any, None]:
+        """Play the next script, or answer with a vector of two numbers."""
+        return self._play(make, [Embedded(0, 2, bytes(8), [3], Timings(0.0, 0.0, 0.0, 3, 0, 0))])
+
+    async def _play(
+        self, make: Callable[[int], Any], usual: list[Any]
+    ) -> AsyncGenerator[Any, None]:
+        script = self._script
+        script.ids += 1
+        request: Any = engine_decoder().decode(encode(make(script.ids))[4:])
+        script.asked.append(request)
+        script.open += 1
+        try:
+            for item in script.scripts.pop(0) if script.scripts else usual:
+                await asyncio.sleep(0)
+                self._end(item, request.id)
+                if isinstance(item, EngineWork):
+                    shares = [_of(share, request.id) for share in item.shares]
+                    self.on_work(EngineWork(item.begin_s, item.end_s, shares))
+                elif isinstance(item, asyncio.Event):
+                    await item.wait()
+                elif callable(item):
+                    item()
+                else:
+                    yield item
+        finally:
+            script.open -= 1
+
+    def _end(self, item: object, request: int) -> None:
+        """Raise what a script says in the place of an event."""
+        if item is LOST:
+            self.lose({request})
+            raise EngineLost("gone", self.fate)
+        if isinstance(item, ExitReason):
+            self.lose(item)
+            raise EngineLost("gone", self.fate, useful=self._script.useful)
+        if isinstance(item, Exception):
+            raise item
+
+
+def _of(share: WorkShare, request: int) -> WorkShare:
+    """A share without a request is of the one that is answered."""
+    return replace(share, id=share.id or request)
+
+
+class FakeSupervisor:
+    """Has a FakeEngine at hand, and another once that is lost."""
+
+    def __init__(self, script: EngineScript) -> None:
+        self.pid: int | None = 42
+        self.restarts = 0
+        self.fate: ExitReason | None = None
+        self.engine: FakeEngine
+        self.current: FakeEngine | None = None
+        self._script = script
+
+    def start_with(self, metering: EnergyMeter) -> None:
+        """Have the first engine, whose work `metering` hears of."""
+        self._metering = metering
+        self.engine = self.current = FakeEngine(self._script, metering)
+
+    async def client(self) -> EngineClient:
+        """Return the live engine."""
+        if self.engine.lost.is_set():
+            self.start_with(self._metering)
+        return cast(EngineClient, self.engine)

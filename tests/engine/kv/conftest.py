@@ -1,8 +1,0 @@
-"""Lets tests find the helpers of kept answers."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "generation" / "cache"))
