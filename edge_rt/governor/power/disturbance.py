@@ -13,7 +13,7 @@ _NOISE_S = 10.0  # time constant of the estimated noise
 _WILD = 9.0  # times the variance so far, as which a single reading counts at most
 # A change: the mean of the last readings, so many, differs from the mean before by so many
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
-_CHANGES = ((1, 4.5, 2.2), (2, 4.0, 2.2), (3, 3.6, 2.2), (5, 3.4, 1.8))
+_CHANGES = ((1, 4.5, 2.4), (2, 4.0, 1.9), (3, 3.6, 1.9), (5, 3.4, 1.7))
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 
@@ -30,6 +30,8 @@ class Disturbance:
         self.value_w = 0.0
         self.noise_w2: float | None = None  # variance of a reading
         self.count = 0  # readings since the last change
+        self._jumped = False  # whether the last reading was the first one after a change
+        self._from_w = 0.0  # value before the last change
         self._run = 1.0  # length of runs of equal readings, each of which counts as one
         self._equal = 1
 
@@ -42,7 +44,7 @@ class Disturbance:
 
     def clear(self) -> None:
         """Forget the errors; the noise of readings stays."""
-        self.value_w, self.count = 0.0, 0
+        self.value_w, self.count, self._jumped = 0.0, 0, False
 
     def look(
         self,
@@ -54,6 +56,7 @@ class Disturbance:
     ) -> float:
         """Take the errors of the last readings, the newest last; returns the step there, 0: none.
 
+        The step is returned with the next reading, too, which is the first to show the whole of it.
         `power_w` is the newest reading, `same` whether it equals the one before. `doubts` are the
         variances of the errors beyond the noise. `errors` are at least `count` + 1, or all there
         are.
@@ -61,13 +64,16 @@ class Disturbance:
         self._repeat(same)
         if self.noise_w2 is None:
             self.noise_w2 = (_NOISE * power_w + _NOISE_W) ** 2
-        before_w = self.value_w
-        self.count = min(self.count + 1, _MOST, len(errors))
+        if not self._jumped:  # else the reading before showed only a part of the change
+            self.count = min(self.count + 1, _MOST, len(errors))
         jumped = self._changed(power_w, errors, doubts)
-        if not jumped and len(errors) > 1:
+        if jumped:
+            self._from_w = self.value_w
+        steps = jumped or self._jumped
+        if not steps and len(errors) > 1:
             self._learn_noise(dt_s, power_w, errors, doubts)
-        self.value_w = self._mean(errors, doubts)
-        return self.value_w - before_w if jumped else 0.0
+        self.value_w, self._jumped = self._mean(errors, doubts), jumped
+        return self.value_w - self._from_w if steps else 0.0
 
     def _repeat(self, same: bool) -> None:
         if same:

@@ -47,6 +47,14 @@ def test_a_step_is_taken_up_within_two_looks() -> None:
     assert known.value_w == pytest.approx(1.0, abs=0.05)
 
 
+def test_a_step_is_what_the_second_reading_shows() -> None:
+    known, errors = Disturbance(), list[float]()
+    watch(known, errors, noise(60))
+    steps = watch(known, errors, [0.8, 1.0], doubt=0.02)  # the first one shows it in part
+    assert steps == [pytest.approx(0.8, abs=0.05), pytest.approx(1.0, abs=0.05)]
+    assert known.value_w == pytest.approx(1.0, abs=0.01)
+
+
 def test_a_small_step_takes_a_few_looks() -> None:
     known, errors = Disturbance(), list[float]()
     watch(known, errors, noise(60))
