@@ -254,8 +254,8 @@ class PowerObserver:
     def _uneven_w2(self, index: int) -> float:
         """The variance of a reading by passes and rests that take turns within a look."""
         parts = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
-        busy = sum([load.busy for load in parts]) / len(parts)
+        passes = min(1.0, sum([load.busy / load.intensity for load in parts]) / len(parts))
         newest = parts[-1]
         mean_of = newest.coarse if newest.setting.gpu is None else max(_GPU_COARSE, newest.coarse)
-        height_w = mean_of * self._draw_of(newest)
-        return _UNEVEN * busy * (1.0 - busy) * height_w**2
+        height_w = mean_of * newest.intensity * self._draw_of(newest)
+        return _UNEVEN * passes * (1.0 - passes) * height_w**2

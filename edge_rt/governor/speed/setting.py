@@ -29,7 +29,8 @@ class BoardLoad:
     `busy` is the share for which the engine computed: with all of its threads, or on the GPU if
     `setting` has one. `prompt_share` is the share of `busy` that read prompts. `coarse` is the
     length of a pass over that of the look, at most 1: it tells how uneven power is within the
-    look. Other programs kept `cores` busy, and the GPU for the share `gpu`.
+    look. `intensity` is the share of a pass for which a thread computes. Other programs kept
+    `cores` busy, and the GPU for the share `gpu`.
     """
 
     setting: EngineSetting
@@ -38,6 +39,7 @@ class BoardLoad:
     cores: float = 0.0
     gpu: float = 0.0
     coarse: float = 0.0
+    intensity: float = 1.0
 
 
 @dataclass(frozen=True)

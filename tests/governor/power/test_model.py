@@ -65,6 +65,16 @@ def test_it_is_right_where_the_engine_works(late: int) -> None:
     assert model.deviation_w(EngineSetting(3), 0.6) < 0.2
 
 
+@pytest.mark.parametrize("intensity", [0.8, 1.0])
+def test_threads_that_wait_within_passes_hide_no_step(intensity: float) -> None:
+    model = PowerModel(4, GUESS)
+    prompts = BoardLoad(EngineSetting(4), intensity, 1.0, coarse=1.0, intensity=intensity)
+    watch(model, 20.0, lambda _: prompts)
+    before_w = model.idle_w
+    watch(model, 1.0, lambda _: prompts, more_w=0.6)
+    assert model.idle_w - before_w == pytest.approx(0.6, abs=0.1)
+
+
 def test_rest_and_work_teach_what_the_other_settings_draw() -> None:
     model = PowerModel(4, GUESS)
     watch(model, 60.0, lambda now_s: work(2, 0.0 if now_s % 20 < 5 else 0.8))
