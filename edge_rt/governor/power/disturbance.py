@@ -14,6 +14,9 @@ _WILD = 9.0  # times the variance so far, as which a single reading counts at mo
 # A change: the mean of the last readings, so many, differs from the mean before by so many
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
 _CHANGES = ((1, 4.5, 2.4), (2, 4.0, 1.9), (3, 3.6, 1.9), (5, 3.4, 1.7))
+# Or: the last readings, so many, are further from all before than from each other, whatever is
+# doubted: errors of the lag do not last.
+_APART = 4
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 
@@ -104,7 +107,10 @@ class Disturbance:
             if step_w > max(least_w, _WORTH * power_w):
                 self.count = size
                 return True
-        return False
+        if self.count < 2 * _APART or not _apart(errors[-_APART:], errors[-self.count : -_APART]):
+            return False
+        self.count = _APART
+        return True
 
     def _mean(self, errors: Sequence[float], doubts: Sequence[float]) -> float:
         noise_w2 = self.noise_w2 or 1.0
@@ -115,6 +121,12 @@ class Disturbance:
 def _share(doubts: Sequence[float]) -> float:
     """The variance of a mean, from the variances of what is averaged."""
     return sum(doubts) / len(doubts) ** 2
+
+
+def _apart(new: Sequence[float], old: Sequence[float]) -> bool:
+    """Whether all of `new` are further from all of `old` than from each other."""
+    gap_w = max(min(new) - max(old), min(old) - max(new))
+    return gap_w > max(new) - min(new)
 
 
 def _sum(weights: Sequence[float], values: Sequence[float]) -> float:

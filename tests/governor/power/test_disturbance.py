@@ -69,6 +69,14 @@ def test_errors_that_a_lag_explains_are_no_step() -> None:
     assert abs(known.value_w) < 0.5
 
 
+def test_doubted_errors_that_last_and_agree_are_a_step() -> None:
+    known, errors = Disturbance(), list[float]()
+    watch(known, errors, noise(60))
+    steps = watch(known, errors, [1.0 + e for e in noise(4)], doubt=1.0)
+    assert [step > 0.0 for step in steps] == [False, False, False, True]
+    assert known.value_w == pytest.approx(1.0, abs=0.1)
+
+
 def test_equal_readings_are_one() -> None:
     known, errors = Disturbance(), list[float]()
     watch(known, errors, noise(30))
