@@ -93,8 +93,8 @@ class PowerWindow:
 
 # The margin and its parts; shares are of the cap.
 _MOST = 0.15  # largest margin
-_FLOOR = 0.014  # least margin
-_DEVIATIONS = 0.7  # of the model's power that are kept free
+_FLOOR = 0.02  # least margin
+_DEVIATIONS = 1.5  # of the model's power that are kept free
 _RIPPLE = 0.06  # most for passes and rests, before windows have shown what they come out like
 _STEP, _STEPS = 0.8, 0.1  # share of another program's step that is kept free, and the most of it
 _AGAIN_S = 60.0  # half-life of that part: a program that came may come again

@@ -16,7 +16,7 @@ _WILD = 9.0  # times the variance so far, as which a single reading counts at mo
 _CHANGES = ((1, 4.5, 2.4), (2, 4.0, 1.9), (3, 3.6, 1.9), (5, 3.4, 1.7))
 # Or: the last readings, so many, are further from all before than from each other, whatever is
 # doubted: errors of the lag do not last.
-_APART = 4
+_APART = 3
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 

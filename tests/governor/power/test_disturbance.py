@@ -72,8 +72,8 @@ def test_errors_that_a_lag_explains_are_no_step() -> None:
 def test_doubted_errors_that_last_and_agree_are_a_step() -> None:
     known, errors = Disturbance(), list[float]()
     watch(known, errors, noise(60))
-    steps = watch(known, errors, [1.0 + e for e in noise(4)], doubt=1.0)
-    assert [step > 0.0 for step in steps] == [False, False, False, True]
+    steps = watch(known, errors, [1.0 + e for e in noise(3)], doubt=1.0)
+    assert [step > 0.0 for step in steps] == [False, False, True]
     assert known.value_w == pytest.approx(1.0, abs=0.1)
 
 
