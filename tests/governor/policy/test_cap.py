@@ -30,14 +30,14 @@ def test_there_is_nothing_to_keep_without_a_cap() -> None:
 def test_plans_that_come_true_leave_nearly_all_of_it() -> None:
     aims_w = watched(60.0, 5.5, 5.5).aims_w(SIX, 0.0)
     assert aims_w is not None
-    assert 5.9 < aims_w[0] == aims_w[1] < 6.0
+    assert 5.87 < aims_w[0] == aims_w[1] < 6.0
 
 
 def test_windows_that_came_out_higher_are_kept_free_for_pauses_only() -> None:
     aims_w = watched(60.0, 5.9, 5.5).aims_w(SIX, 0.0)
     assert aims_w is not None
-    assert aims_w[0] == pytest.approx(5.522, abs=0.02)
-    assert aims_w[1] == pytest.approx(5.922, abs=0.02)
+    assert aims_w[0] == pytest.approx(5.48, abs=0.02)
+    assert aims_w[1] == pytest.approx(5.88, abs=0.02)
 
 
 def test_an_excess_without_pauses_is_kept_free_without_pauses_too() -> None:
@@ -50,12 +50,12 @@ def test_an_excess_over_the_cap_is_kept_free_for_a_second() -> None:
     cap = watched(5.0, 6.5, 6.5)  # as planned, so that nothing but the cap itself is exceeded
     aims_w = cap.aims_w(SIX, 0.0)
     assert aims_w is not None
-    assert aims_w[0] == pytest.approx(5.42, abs=0.02)
+    assert aims_w[0] == pytest.approx(5.38, abs=0.02)
     for _ in range(50):
         cap.look(0.2, [5.5], 5.5, 1.0)
     aims_w = cap.aims_w(SIX, 0.0)
     assert aims_w is not None
-    assert aims_w[0] == pytest.approx(5.916, abs=0.005)
+    assert aims_w[0] == pytest.approx(5.88, abs=0.005)
 
 
 def test_it_forgets_a_mishap_within_minutes() -> None:
@@ -89,14 +89,14 @@ def test_a_window_that_has_had_too_much_gets_less() -> None:
 def test_what_is_read_late_takes_the_place_of_what_was_thought() -> None:
     cap = watched(2.0, 6.0, 6.0)
     cap.look(0.2, [8.0, 8.0, 6.0], 6.0, 1.0)
-    assert cap.room_w(SIX) == pytest.approx(6.0 - 2 * 2.0, abs=0.5)
+    assert cap.room_w(SIX) == pytest.approx((0.98 * 6.0 - 5.6) / 0.2, abs=0.5)
 
 
 def test_a_new_cap_begins_without_debts() -> None:
     cap = watched(2.0, 9.0, 9.0)
     lower = Budget(power_w=5.0)
     cap.aims_w(lower, 0.0)
-    assert cap.room_w(lower) == pytest.approx(5.0, abs=0.1)
+    assert cap.room_w(lower) == pytest.approx(0.98 * 5.0, abs=0.1)
 
 
 @given(
@@ -123,4 +123,4 @@ def test_a_look_that_began_before_its_cap_is_no_mishap() -> None:
     cap.aims_w(lower, 0.0)
     cap.look(1.0, [6.0], 3.5, 1.0)  # what was under way when the cap came
     cap.aims_w(lower, 0.0)
-    assert cap.margin_w == pytest.approx(0.052, abs=0.01)
+    assert cap.margin_w == pytest.approx(0.08, abs=0.01)
