@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -11,6 +11,7 @@ from edge_rt.config.board import Board
 from edge_rt.core.limits import Observation
 from edge_rt.core.reports.governor import HeatState
 from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers
+from edge_rt.energy.prediction.equation import Watts
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.power.draws import Priors, priors_of
 from edge_rt.thermal.course import Forecast
@@ -31,7 +32,7 @@ def power_prior(felt: BoardSnapshot | None, found: Iterable[ModelCalibration] = 
     if not known:
         return priors
     cores = [(c, draws) for c, draws in known if not c.gpu_layers]
-    gpu = [draws.watts.decode_w for c, draws in known if c.gpu_layers]
+    gpu = [draws.watts for c, draws in known if c.gpu_layers]
     return replace(
         priors,
         idle_w=median(draws.idle_w for _, draws in known),
@@ -39,9 +40,15 @@ def power_prior(felt: BoardSnapshot | None, found: Iterable[ModelCalibration] = 
             n: median(d.watts.decode_w for c, d in cores if c.threads == n)
             for n in sorted({c.threads for c, _ in cores})
         },
-        prompts=median(d.watts.prefill_w / d.watts.decode_w for _, d in cores) if cores else None,
-        gpu_w=median(gpu) if gpu else priors.gpu_w,
+        prompts=_prompts([draws.watts for _, draws in cores]),
+        gpu_w=median(watts.decode_w for watts in gpu) if gpu else priors.gpu_w,
+        gpu_prompts=_prompts(gpu),
     )
+
+
+def _prompts(watts: Sequence[Watts]) -> float | None:
+    """The draw of reading prompts over that of decoding."""
+    return median(w.prefill_w / w.decode_w for w in watts) if watts else None
 
 
 def _sound(draws: PhasePowers) -> bool:

@@ -46,6 +46,7 @@ def test_what_calibrations_measured_goes_before_the_profile() -> None:
     assert power.draws_w == {2: 2.5, 4: 5.0}
     assert power.prompts == pytest.approx((6.5 / 2.5 + 6.5 / 5.0) / 2)
     assert power.gpu_w == 10.0
+    assert power.gpu_prompts == pytest.approx(6.5 / 10.0)
 
 
 def test_calibrations_that_could_not_tell_watts_change_nothing() -> None:

@@ -195,11 +195,12 @@ class GovernedClock:
         self._turner.note(KnobOutcome(self.key, state, said=said))
 
     def _give_up(self, state: State, said: str) -> None:
-        self._put_back()
-        self._off = True
+        self._off = True  # first, as the journal may not be readable
+        self.steps, self.hz = (), None
         self._turner.note(
             KnobOutcome(self.key, state, said=f"{said}; the clock is not set any more")
         )
+        self._put_back()
 
     def _put_back(self) -> None:
         self.settle()

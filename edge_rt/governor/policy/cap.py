@@ -136,6 +136,11 @@ class Cap:
         over_w = 0.0 if self._cap_w is None else self._window.mean_w - self._cap_w
         self._over_w = max(self._over_w * 0.5 ** (dt_s / _OVER_S), over_w)
 
+    def interrupt(self) -> None:
+        """Begin a new window, as nothing was seen for a while."""
+        self._window.turn()
+        self._over_w = 0.0
+
     def aims_w(
         self, budget: Budget, deviation_w: float, ripple_w: float = 0.0
     ) -> tuple[float, float] | None:

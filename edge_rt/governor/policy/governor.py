@@ -95,6 +95,8 @@ class Governor:
         self._hindsight.look(seen.time_s, seen.temp_c)
         if _SOON_S <= seen.dt_s <= _GAP_S:
             self._learn(seen)
+        elif seen.dt_s > _GAP_S:
+            self._cap.interrupt()
         bounds = self._bounds(seen)
         choice = self._choice(seen, bounds)
         least_duty = self._least_duty(seen, bounds)

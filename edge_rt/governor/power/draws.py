@@ -18,9 +18,9 @@ class Priors:
     """Power and speed by thread count, from calibration or from the profile.
 
     `draws_w` are watts above `idle_w` of an engine that decodes all the time, and `prompts` the
-    ratio of its draw while it reads prompts. `speeds` are tokens a second, of which only the
-    ratios count. Thread counts that are not named are interpolated. `gpu_w` is what a model
-    on the GPU adds; None: as much as all cores, and as six cores at least.
+    ratio of its draw while it reads prompts, `gpu_prompts` that on a GPU. `speeds` are tokens a
+    second, of which only the ratios count. Thread counts that are not named are interpolated.
+    `gpu_w` is what a model on the GPU adds; None: as much as all cores, and as six cores at least.
     """
 
     idle_w: float = _IDLE_W
@@ -29,6 +29,7 @@ class Priors:
     speeds: Mapping[int, float] = field(default_factory=dict[int, float])
     prompts: float | None = None
     gpu_w: float | None = None
+    gpu_prompts: float | None = None
 
 
 def priors_of(board: Board) -> Priors:
@@ -86,14 +87,13 @@ class PowerTerms:
 
     def belief(self) -> KalmanFilter:
         """The figures before anything was read."""
-        priors, read = self._priors, _READ_KNOWN
-        extra = _READ if priors.prompts is None else priors.prompts - 1.0
-        if priors.prompts is None:
-            read = _READ_OWN
-        mean = [priors.idle_w, 0.0, _OTHERS, 1.0, 0.0, 0.0, extra, 1.0, 0.0, _READ, _GPU_OTHERS]
+        priors = self._priors
+        read, read_own = _extra(priors.prompts)
+        gpu_read, gpu_read_own = _extra(priors.gpu_prompts)
+        mean = [priors.idle_w, 0.0, _OTHERS, 1.0, 0.0, 0.0, read, 1.0, 0.0, gpu_read, _GPU_OTHERS]
         base, others = 0.5 * priors.idle_w + 0.5, _OTHERS_OWN
-        own = [base, 0.0, others, _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN, read]
-        own += [_GPU_OWN, _CLOCK_OWN, _READ_OWN, _GPU_OWN]
+        own = [base, 0.0, others, _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN, read_own]
+        own += [_GPU_OWN, _CLOCK_OWN, gpu_read_own, _GPU_OWN]
         size = len(mean)
         return KalmanFilter(
             mean, [[own[k] ** 2 * (j == k) for j in range(size)] for k in range(size)]
@@ -169,6 +169,11 @@ class PowerTerms:
             for place, (low, high) in parts:
                 belief.keep_within(place, low * mean[level], high * mean[level])
             belief.keep_within(level, *_LEVELS)  # again: the level moves with the others
+
+
+def _extra(prompts: float | None) -> tuple[float, float]:
+    """What prompts add to the draw of decoding, as a share, and its deviation."""
+    return (_READ, _READ_OWN) if prompts is None else (prompts - 1.0, _READ_KNOWN)
 
 
 def _draws(cores: int, priors: Priors) -> list[float]:

@@ -115,7 +115,8 @@ class PowerObserver:
         self.timeline = Timeline()
         self._draw_of = draw_of
         self._lag, self._local, self._news = Lag(), Disturbance(), News()
-        self.step_w = self._before_w = 0.0
+        self.step_w = 0.0
+        self._before_w: float | None = None  # error before a step that is not told yet
 
     @property
     def local_w(self) -> float:
@@ -167,7 +168,7 @@ class PowerObserver:
         """Forget the error, as nothing can be read any more; returns the last one."""
         lost_w = self._local.value_w
         self._local.clear()
-        self.step_w = 0.0
+        self.step_w, self._before_w = 0.0, None
         return lost_w
 
     def observe(self) -> None:
@@ -194,8 +195,10 @@ class PowerObserver:
         newest.jump_w = 0.0 if moved else jump_w
         if jump_w:
             self._before_w = self._local.value_w - jump_w
-        if self._local.count == _LATER and self._steady():
-            self.step_w = self._local.value_w - self._before_w
+        if self._before_w is not None and self._local.count >= _LATER:
+            if self._steady():
+                self.step_w = self._local.value_w - self._before_w
+            self._before_w = None
         for k in read[-self._local.count :]:
             looks[k].local_w = self._local.value_w
 

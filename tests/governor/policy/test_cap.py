@@ -99,6 +99,15 @@ def test_a_new_cap_begins_without_debts() -> None:
     assert cap.room_w(lower) == pytest.approx(0.98 * 5.0, abs=0.1)
 
 
+def test_a_window_that_nobody_watched_begins_without_debts() -> None:
+    cap = watched(2.0, 9.0, 6.0)
+    cap.interrupt()
+    cap.aims_w(SIX, 0.0)
+    room_w = cap.room_w(SIX)
+    assert room_w is not None
+    assert room_w > 0.0
+
+
 @given(
     st.lists(st.floats(0.0, 20.0), min_size=1, max_size=40),
     st.floats(1.0, 20.0),

@@ -65,6 +65,26 @@ def test_it_is_right_where_the_engine_works(late: int) -> None:
     assert model.deviation_w(EngineSetting(3), 0.6) < 0.2
 
 
+def told(model: PowerModel, seconds: float, load: BoardLoad, more_w: float = 0.0) -> list[float]:
+    """The steps of other programs that the model told."""
+    found: list[float] = []
+    for _ in range(round(seconds * 5)):
+        watch(model, 0.2, lambda _: load, late=0, more_w=more_w)
+        found += [model.step_w] if model.step_w else []
+    return found
+
+
+def test_a_wrong_prior_is_no_step_of_another_program() -> None:
+    model = PowerModel(4, Priors(0.5 * IDLE_W))
+    assert told(model, 20.0, work(4, 0.0)) == []
+
+
+def test_a_step_of_another_program_is_told() -> None:
+    model = PowerModel(4, GUESS)
+    assert max(told(model, 20.0, work(4, 0.6)), default=0.0) < 0.1
+    assert told(model, 4.0, work(4, 0.6), more_w=1.0)[-1] == pytest.approx(1.0, abs=0.1)
+
+
 @pytest.mark.parametrize("intensity", [0.8, 1.0])
 def test_threads_that_wait_within_passes_hide_no_step(intensity: float) -> None:
     model = PowerModel(4, GUESS)
