@@ -172,7 +172,7 @@ class Budget(Section, frozen=True):
     power_window_s: Annotated[float, Meta(ge=0.2, le=60)] = 1.0
     """Length of that window. Take 5 or more for a sensor that is read once a second."""
     peak_ratio: Annotated[float, Meta(ge=1, le=10)] = 1.5
-    """By how much a single reading may exceed `power_w`."""
+    """How many times `power_w` the power within a pass may be, as the governor predicts it."""
     temp_c: Annotated[float, Meta(gt=0, le=150)] | None = None
     """Highest temperature of the hottest zone, in °C."""
     energy_j: Amount | None = None

@@ -22,7 +22,7 @@ from edge_rt.thermal.network import ThermalPrior
 
 
 def power_prior(felt: BoardSnapshot | None, found: Iterable[ModelCalibration] = ()) -> Priors:
-    """Watts and speeds by threads; of no board in particular where none is recognised.
+    """Watts at rest and by threads; of no board in particular where none is recognised.
 
     `found` are the board's calibrations, of whatever models: what they measured goes first.
     """

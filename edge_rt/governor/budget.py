@@ -20,8 +20,8 @@ PERIOD_S: dict[Period, float] = {"hour": 3600.0, "day": 86400.0}
 class Budget:
     """Caps that hold at all times; None: no such cap.
 
-    Power is the supply's mean over any `power_window_s`; a single reading may come up to
-    `peak_ratio` times the cap. Energy is the supply's over each clock hour or UTC day.
+    Power is the supply's mean over any `power_window_s`; within a pass it may be up to `peak_ratio`
+    times the cap, as predicted. Energy is the supply's over each clock hour or UTC day.
     """
 
     power_w: float | None = None

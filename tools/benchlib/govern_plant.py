@@ -1,7 +1,11 @@
-"""The governor on the second plant, which shares no equation with it: cases and their outcomes.
+"""The governor on the second plant: cases and their outcomes.
+
+The plant shares no equation with the governor, except for the power of a board without a sensor
+(pi4): there the cap is kept, and judged, in the watts that the product models.
 
 - plain: a cap without other programs, compared with the best constant setting
-- hidden: the same with other programs that come and go
+- hidden: the same with other programs that come and go, and on boards with a sensor of the whole
+  supply with devices that only power shows
 - gpu: a model whose layers are on the GPU
 - slow: a Jetson whose power is read through jtop, once a second
 """

@@ -1,4 +1,8 @@
-"""Forecasts of the second plant's temperature, and whether their bands hold."""
+"""Forecasts of the second plant's temperature, and whether their bands hold.
+
+Forecasts are fed with the power that really comes. The band that the daemon publishes allows for
+other power, too; see tests/governor/test_published_band.py.
+"""
 
 from __future__ import annotations
 

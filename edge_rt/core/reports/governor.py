@@ -22,7 +22,7 @@ class BudgetState(msgspec.Struct, frozen=True):
     power_window_s: float
     """Length of that window."""
     peak_ratio: float
-    """By how much a single reading may exceed `power_w`."""
+    """How many times `power_w` the power within a pass may be, as the governor predicts it."""
     temp_c: float | None
     """Highest temperature of the hottest zone."""
     energy_j: float | None
@@ -39,7 +39,7 @@ class BudgetChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     power_window_s: Annotated[float, Meta(ge=0.2, le=60)] | UnsetType = UNSET
     """Length of that window."""
     peak_ratio: Annotated[float, Meta(ge=1, le=10)] | UnsetType = UNSET
-    """By how much a single reading may exceed `power_w`."""
+    """How many times `power_w` the power within a pass may be, as the governor predicts it."""
     temp_c: Annotated[float, Meta(gt=0, le=150)] | UnsetType | None = UNSET
     """Highest temperature of the hottest zone."""
     energy_j: Amount | UnsetType | None = UNSET

@@ -14,8 +14,8 @@ _WILD = 9.0  # times the variance so far, as which a single reading counts at mo
 # A change: the mean of the last readings, so many, differs from the mean before by so many
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
 _CHANGES = ((1, 4.5, 2.4), (2, 4.0, 1.9), (3, 3.6, 1.9), (5, 3.4, 1.7))
-# Or: the last readings, so many, are further from all before than from each other, whatever is
-# doubted: errors of the lag do not last.
+# Or: the last readings, so many, are further from as many or more before than from each other,
+# whatever is doubted: errors of the lag do not last.
 _APART = 3
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
@@ -25,8 +25,8 @@ class Disturbance:
     """The mean of the errors since the last change, and its deviation.
 
     A disturbance observer with a test for changes: it averages while nothing changes, and takes up
-    a step of another program's load within a look or two. Its gain is never above one, so that it
-    cannot wind up. Our own.
+    a step of another program's load within one to five readings, a large one sooner. Its gain is
+    never above one, so that it cannot wind up. Our own.
     """
 
     def __init__(self) -> None:

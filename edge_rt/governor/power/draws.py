@@ -15,7 +15,7 @@ _IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the siz
 
 @dataclass(frozen=True)
 class Priors:
-    """Power and speed by thread count, from calibration or from the profile.
+    """Power by thread count from calibration or from the profile, and speeds where they are known.
 
     `draws_w` are watts above `idle_w` of an engine that decodes all the time, and `prompts` the
     ratio of its draw while it reads prompts, `gpu_prompts` that on a GPU. `speeds` are tokens a

@@ -95,7 +95,7 @@ class ClockRange:
                     yield EngineSetting(threads, cpu)
 
     def least(self, seen: Observation) -> EngineSetting:
-        """The setting that draws least."""
+        """The setting that draws least among the usual ones."""
         return (
             EngineSetting(1, self._cpu[0])
             if seen.gpu_s is None
