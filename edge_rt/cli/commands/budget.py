@@ -59,7 +59,7 @@ _HEAT_CAP: dict[str, Any] = _CAP | {"type": heat_cap}
     "--peak",
     "peak_ratio",
     type=Range(1, 10),
-    help="By how much a single reading may exceed them: 1.5 is half as much again.",
+    help="By how much the predicted power may exceed them for a moment: 1.5 is half as much again.",
 )
 @click.option("--temp", "temp_c", **_HEAT_CAP, help="Highest temperature, in °C.")
 @click.option("--energy", "energy_j", **_CAP, help="Most joules of each hour or day.")
