@@ -218,12 +218,12 @@ def look(
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[BoardReport]:
     """Read the board here and now, without a daemon: a report each `period_s`."""
-    senses = BoardMonitor(root, board)
-    senses.open()
+    monitor = BoardMonitor(root, board)
+    monitor.open()
     try:
         pause(min(period_s, SETTLE_S))
         while True:
-            yield senses.report()
+            yield monitor.report()
             pause(period_s)
     finally:
-        senses.close()
+        monitor.close()

@@ -31,7 +31,7 @@ class EnergyMeter:
 
     def __init__(
         self,
-        senses: BoardMonitor,
+        monitor: BoardMonitor,
         book: Book,
         loading: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -42,7 +42,7 @@ class EnergyMeter:
         `loading` tells whether the engine is at work for nobody.
         """
         self.tokens = TokenCounts()
-        self._senses = senses
+        self._monitor = monitor
         self._book = book
         self._loading = loading
         self._meter: Metered | None = None  # as heard last
@@ -96,8 +96,8 @@ class EnergyMeter:
         model = min(models or self._waiting.values(), default=None)
         account = None if model is None else self._attribution.lost(now_s)
         if model is not None and account is not None:
-            receipt = RequestUsage(model, TokenCounts(), account=account)
-            self._lost = Loss(receipt, account, self._attribution, now_s)
+            usage = RequestUsage(model, TokenCounts(), account=account)
+            self._lost = Loss(usage, account, self._attribution, now_s)
 
     # --- one request
 
@@ -105,42 +105,42 @@ class EnergyMeter:
         """Return the record that notes one request."""
         return RequestUsage(model, self.tokens, answer_id=answer_id)
 
-    def handed(self, receipt: RequestUsage, client: EngineClient, request: int) -> None:
+    def handed(self, usage: RequestUsage, client: EngineClient, request: int) -> None:
         """`client` has the request now, under the number `request`."""
         self._found()
-        if receipt.account is None:
-            receipt.account = self._attribution.open(self._clock())
-        receipt.request = request
-        self._accounts[client, request] = receipt.account
-        self._waiting[receipt.account] = receipt.model
+        if usage.account is None:
+            usage.account = self._attribution.open(self._clock())
+        usage.request = request
+        self._accounts[client, request] = usage.account
+        self._waiting[usage.account] = usage.model
 
-    async def settle(self, receipt: RequestUsage, status: Status = "done") -> Cost:
+    async def settle(self, usage: RequestUsage, status: Status = "done") -> Cost:
         """Close and book the request, of which the engine has told all; once."""
-        account, end_s = receipt.account, self._clock()
+        account, end_s = usage.account, self._clock()
         if account is None:
-            account = receipt.account = self._attribution.open(end_s)
+            account = usage.account = self._attribution.open(end_s)
         self._waits_no_more(account)
-        supply = self._senses.supply
+        supply = self._monitor.supply
         if supply is not None:
-            self._senses.hurry()
+            self._monitor.hurry()
             # A reading is told once its read is over, and is of the middle of that read.
             await self._read.reach(end_s, 1.5 * supply.resolution_s + READ_S)
         bill = self._attribution.close(account, end_s)
         cost = self._cost(bill, end_s - account.begin_s)
         self._forget(account)
-        if not receipt.booked:
-            receipt.booked = True
-            self._book.book(self._entry(receipt, bill, cost, status))
+        if not usage.booked:
+            usage.booked = True
+            self._book.book(self._entry(usage, bill, cost, status))
         return cost
 
-    async def stop(self, receipt: RequestUsage) -> Cost:
+    async def stop(self, usage: RequestUsage) -> Cost:
         """Settle a request that the front itself has broken off, once the engine has told all."""
         await self._told.reach(self._clock(), STOP_S)
-        return await self.settle(receipt)
+        return await self.settle(usage)
 
     def watchable(self) -> None:
         """Make sure that a request's joules can be watched; raises RequestError or Unavailable."""
-        if self._senses.supply is None:
+        if self._monitor.supply is None:
             raise RequestError(
                 "`edge.energy_j` cannot be kept: nothing tells this board's power.",
                 param="edge.energy_j",
@@ -153,26 +153,26 @@ class EnergyMeter:
                 code="no_baseline",
             )
 
-    def leave(self, receipt: RequestUsage, status: Status) -> None:
+    def leave(self, usage: RequestUsage, status: Status) -> None:
         """Book a request that was broken off, once the engine has told of it."""
-        if receipt.account is not None and not receipt.booked:
-            self._start(self._settle_later(receipt, status))
+        if usage.account is not None and not usage.booked:
+            self._start(self._settle_later(usage, status))
 
     @contextmanager
-    def leaving(self, receipt: RequestUsage) -> Generator[None]:
+    def leaving(self, usage: RequestUsage) -> Generator[None]:
         """Book a request that does not come to its end while the block runs."""
         try:
             yield
         except (GeneratorExit, asyncio.CancelledError):
-            self.leave(receipt, "cancelled")
+            self.leave(usage, "cancelled")
             raise
         except Exception:
-            self.leave(receipt, "failed")
+            self.leave(usage, "failed")
             raise
 
     def repeated(self, repeat: Repeat) -> None:
         """Book an answer that was given again, without any engine."""
-        self._book.book(booking(repeat, self._wall(), self._senses.temp_c))
+        self._book.book(booking(repeat, self._wall(), self._monitor.temp_c))
 
     # --- the ledger
 
@@ -220,15 +220,15 @@ class EnergyMeter:
         self._attribution.told(work.begin_s, work.end_s, shares)
         self._told.advance(work.end_s)
 
-    async def _settle_later(self, receipt: RequestUsage, status: Status) -> None:
+    async def _settle_later(self, usage: RequestUsage, status: Status) -> None:
         await self._told.reach(self._clock(), TOLD_S)
-        account = receipt.account
+        account = usage.account
         if account is not None and not account.busy_s:  # refused: nothing that anybody paid for
             self._waits_no_more(account)
             self._attribution.close(account, self._clock())
             self._forget(account)
             return
-        await self.settle(receipt, status)
+        await self.settle(usage, status)
 
     def _waits_no_more(self, account: Account) -> None:
         """The engine has told all of a request, or its client has left."""
@@ -242,7 +242,7 @@ class EnergyMeter:
         if loss is not None:
             loss.spend(self._clock())
         if loss is not None and loss.account.busy_s > 0.0:
-            self._start(self.settle(loss.receipt, "lost"))
+            self._start(self.settle(loss.usage, "lost"))
 
     def _start(self, chore: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(chore)
@@ -253,26 +253,26 @@ class EnergyMeter:
         self._accounts = {key: a for key, a in self._accounts.items() if a is not account}
 
     def _cost(self, bill: Bill, seconds: float) -> Cost:
-        known = bill.resolved and self._senses.supply is not None
+        known = bill.resolved and self._monitor.supply is not None
         quality = "modelled" if bill.modelled else self._quality
         return Cost(
             energy_j=bill.energy_j if known else None,
             quality=quality if known else "unresolved",
             power_w=bill.power_w,
-            temp_c=self._senses.temp_c,
+            temp_c=self._monitor.temp_c,
             seconds=seconds,
             power_quality=None if bill.power_w is None else self._quality,
-            simulated=self._senses.simulated,
+            simulated=self._monitor.simulated,
         )
 
-    def _entry(self, receipt: RequestUsage, bill: Bill, cost: Cost, status: Status) -> UsageRecord:
+    def _entry(self, usage: RequestUsage, bill: Bill, cost: Cost, status: Status) -> UsageRecord:
         return UsageRecord(
             ended=self._wall(),
-            model=receipt.model,
+            model=usage.model,
             status=status,
-            prompt_tokens=receipt.own.prompt,
-            cached_tokens=receipt.own.cached,
-            completion_tokens=receipt.own.completion,
+            prompt_tokens=usage.own.prompt,
+            cached_tokens=usage.own.cached,
+            completion_tokens=usage.own.completion,
             seconds=cost.seconds,
             busy_s=bill.busy_s,
             energy_j=cost.energy_j,
@@ -281,8 +281,8 @@ class EnergyMeter:
             quality=cost.quality,
             power_w=cost.power_w,
             temp_c=cost.temp_c,
-            mode=receipt.mode,
-            partner=receipt.partner,
-            answer_id=receipt.answer_id,
-            **({} if receipt.made is None else receipt.made.named()),
+            mode=usage.mode,
+            partner=usage.partner,
+            answer_id=usage.answer_id,
+            **({} if usage.made is None else usage.made.named()),
         )

@@ -61,7 +61,7 @@ class RequestUsage:
 class Loss:
     """From the last word of a lost engine until another is at work; told up to `since_s`."""
 
-    receipt: RequestUsage
+    usage: RequestUsage
     account: Account
     attribution: Attribution
     since_s: float

@@ -48,9 +48,9 @@ class Lengths:
     To count would cost a pass of the engine, and vocabularies of models that are not loaded.
     """
 
-    def __init__(self, residency: ModelPool, sequences: int) -> None:
+    def __init__(self, pool: ModelPool, sequences: int) -> None:
         """`sequences` are those that each model keeps in KV."""
-        self._residency, self._sequences = residency, sequences
+        self._pool, self._sequences = pool, sequences
         self._sizes: dict[str, deque[tuple[int, int]]] = {}  # bytes and tokens, by source
         self._answers: deque[int] = deque(maxlen=_KEPT)
         self._texts: WeakKeyDictionary[Resident, deque[str]] = WeakKeyDictionary()
@@ -109,7 +109,7 @@ class Lengths:
         self, entry: ModelRecord | None, heard: Heard, prompt: str | list[int] | None = None
     ) -> None:
         """That a model has read a request, and its answer; `prompt` None: as it was heard."""
-        resident = None if entry is None else self._residency.get(resident_name(entry))
+        resident = None if entry is None else self._pool.get(resident_name(entry))
         if resident is None or isinstance(prompt, list):
             return
         read = heard.prompt if prompt is None else prompt
@@ -124,7 +124,7 @@ class Lengths:
 
     def _known(self, entry: ModelRecord, prompt: str) -> int:
         """Letters at the beginning of `prompt` that the loaded model has read."""
-        resident = self._residency.get(resident_name(entry))
+        resident = self._pool.get(resident_name(entry))
         if resident is None:
             return 0
         texts = self._texts.get(resident, ())
@@ -148,7 +148,7 @@ class Sizing:
     async def tokens(
         self,
         able: Sequence[ModelRecord],
-        wish: RouteRequest,
+        request: RouteRequest,
         completion: int,
         host: ModelHost,
         partners: Sequence[ModelRecord] = (),
@@ -159,7 +159,7 @@ class Sizing:
         for entry in able:
             template = entry.summary.chat_template
             if template not in prompts:  # those with the same one read the same
-                prompts[template] = await _written(wish.write(entry.id))
+                prompts[template] = await _written(request.write(entry.id))
             prompt = prompts[template]
             if isinstance(prompt, (RequestError, ModelFileError)):
                 found[entry.id] = Unpredicted(str(prompt))
@@ -178,7 +178,7 @@ class Sizing:
         for entry in partners:
             if entry.id in found:
                 continue
-            prompt = await _written(wish.write(entry.id))
+            prompt = await _written(request.write(entry.id))
             if isinstance(prompt, (str, list)):
                 context = host.card(entry.id).context
                 found[entry.id] = self._lengths.of(entry, prompt, completion, context)

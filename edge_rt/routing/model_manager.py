@@ -20,14 +20,14 @@ from edge_rt.routing.placement import cpq, feasible
 class Room:
     """Knows what is free and what could be freed."""
 
-    def __init__(self, config: Config, residency: ModelPool, available: Callable[[], int]) -> None:
+    def __init__(self, config: Config, pool: ModelPool, available: Callable[[], int]) -> None:
         """`available` gives the free bytes of memory."""
-        self._config, self._residency, self._available = config, residency, available
+        self._config, self._pool, self._available = config, pool, available
 
     @property
     def usable_bytes(self) -> int:
         """What models may take, all together and those included that are loaded."""
-        residents = self._residency.residents()
+        residents = self._pool.residents()
         mapped = sum(r.wanted.mapped_bytes for r in residents)
         taken = sum(r.wanted.need_bytes for r in residents)
         return self._available() - mapped + taken - self._config.models.reserve_bytes
@@ -39,7 +39,7 @@ class Room:
 
     def lack(self, entry: ModelRecord, beside: ModelRecord | None = None) -> str | None:
         """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""
-        if self._residency.get(resident_name(entry)) is not None:
+        if self._pool.get(resident_name(entry)) is not None:
             return None
         usable = self._usable_bytes(beside)
         needs = [self._wanted(entry, form).need_bytes for form in forms(entry, self._config.engine)]
@@ -58,7 +58,7 @@ class Room:
         found.sort(key=lambda form: form != best)
         usable, gpu = self._usable_bytes(beside), self._gpu_bytes(beside)
         ways = {form: self._wanted(entry, form) for form in found}
-        found.sort(key=lambda form: self._residency.avoids(ways[form]))
+        found.sort(key=lambda form: self._pool.avoids(ways[form]))
         fitting = (form for form in found if _fits_both(ways[form], usable, gpu))
         return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
 
@@ -71,7 +71,7 @@ class Room:
         usable, gpu = self.usable_bytes, self.gpu_bytes
         able = {form: way for form, way in found.items() if _fits_both(way, usable, gpu)}
         able = able or found
-        return {form: way for form, way in able.items() if not self._residency.avoids(way)} or able
+        return {form: way for form, way in able.items() if not self._pool.avoids(way)} or able
 
     def _usable_bytes(self, beside: ModelRecord | None) -> int:
         """What is left for one more model."""
@@ -82,9 +82,9 @@ class Room:
 
     def _staying(self, beside: ModelRecord | None) -> Iterable[LoadRequest]:
         """What one more model cannot have the memory of: what is at work, and `beside`."""
-        staying = {r.wanted.model: r.wanted for r in self._residency.residents() if r.users}
+        staying = {r.wanted.model: r.wanted for r in self._pool.residents() if r.users}
         if beside is not None:
-            held = self._residency.get(resident_name(beside))
+            held = self._pool.get(resident_name(beside))
             staying[resident_name(beside)] = held.wanted if held else self._wanted(beside)
         return staying.values()
 
@@ -104,14 +104,14 @@ def _fits(need: float, usable: float) -> bool:
 class ModelManager:
     """Has models loaded, in the form that is asked for."""
 
-    def __init__(self, engine: Engine, store: Store, residency: ModelPool, room: Room) -> None:
+    def __init__(self, engine: Engine, store: Store, pool: ModelPool, room: Room) -> None:
         self._engine, self._store = engine, store
-        self._residency, self._room = residency, room
+        self._pool, self._room = pool, room
 
     @property
     def residents(self) -> list[Resident]:
         """The models in the engine's memory."""
-        return self._residency.residents()
+        return self._pool.residents()
 
     @property
     def loaded(self) -> set[str]:
@@ -141,18 +141,18 @@ class ModelManager:
         that form does not fit; None: any form will do.
         """
         if self._changes(entry, partner, form):
-            await self._residency.unload(resident_name(entry))
+            await self._pool.unload(resident_name(entry))
         wanted = {resident_name(entry): partial(self._wanted, entry, partner, form)}
         if partner is not None:
             wanted[resident_name(partner)] = partial(self._wanted, partner, entry, None)
-        async with self._residency.use_all(wanted) as residents:
+        async with self._pool.use_all(wanted) as residents:
             yield residents[resident_name(entry)]
 
     def _changes(
         self, entry: ModelRecord, beside: ModelRecord | None, form: LoadConfig | None
     ) -> bool:
         """Whether `entry` is loaded in another form, not at work, and can have that one."""
-        resident = self._residency.get(resident_name(entry))
+        resident = self._pool.get(resident_name(entry))
         if form is None or resident is None or resident.users:
             return False
         if form_of(resident.wanted.spec) == form:

@@ -72,14 +72,14 @@ class Placer:
         candidates: Candidates,
         *,
         governing: GovernorLoop,
-        residency: ModelPool,
+        pool: ModelPool,
         room: Room,
         alone: Alone,
         fixed: Collection[str],
     ) -> None:
         """`fixed` are the names of models that stay whatever comes."""
         self._routes, self._variants, self._candidates = routes, variants, candidates
-        self._governing, self._residency, self._room = governing, residency, room
+        self._governing, self._pool, self._room = governing, pool, room
         self._alone, self._names = alone, fixed
         self._fixed: frozenset[str] = frozenset()  # their ids
         self._occasion = Occasion()
@@ -109,7 +109,7 @@ class Placer:
         try:
             for entry, old, new in zip(planned.entries, planned.before, after, strict=True):
                 if old and new != old:
-                    await self._residency.unload(resident_name(entry))
+                    await self._pool.unload(resident_name(entry))
             rows = zip(planned.entries, planned.forms, planned.before, after, strict=True)
             for entry, forms, old, new in rows:
                 if new and new != old:
@@ -124,7 +124,7 @@ class Placer:
         temp_c = None if seen is None else seen.temp_c
         # That of the board while it answers, since the yield of one at rest says nothing.
         entry = planned.entries[0]
-        usual = self._foretold(entry, self._variants.form(entry), _USUAL)
+        usual = self._predicted(entry, self._variants.form(entry), _USUAL)
         return Circumstances(
             phi=self._governing.heat.leakage.phi(usual and usual.power_w, temp_c),
             guard=self._governing.limits.guard,
@@ -169,7 +169,7 @@ class Placer:
             for e in free
         ]
         mix = [RequestKind(shares[bucket], demand[bucket]) for bucket in able]
-        before = tuple(int(self._residency.get(resident_name(e)) is not None) for e in free)
+        before = tuple(int(self._pool.get(resident_name(e)) is not None) for e in free)
         problem, forms = (
             PlacementProblem(places, self._usable(free), mix),
             [[*sizes[e.id]] for e in free],
@@ -195,7 +195,7 @@ class Placer:
     def _usable(self, free: Iterable[ModelRecord]) -> list[float]:
         """Bytes of the board and of its GPU that others than those do not take."""
         names = {resident_name(entry) for entry in free}
-        residents = self._residency.residents()
+        residents = self._pool.residents()
         others = [_sizes(r.wanted) for r in residents if r.wanted.model not in names]
         whole = self._room.usable_bytes, self._room.gpu_bytes
         return [max(0.0, all - sum(taken)) for all, *taken in zip(whole, *others, strict=True)]
@@ -205,7 +205,7 @@ class Placer:
 
         A model that stays has the present form alone, others no form that failed lately.
         """
-        resident = self._residency.get(resident_name(entry))
+        resident = self._pool.get(resident_name(entry))
         ways = [*self._room.ways(entry).values()]
         if resident is not None:
             ways.insert(0, resident.wanted)
@@ -226,13 +226,13 @@ class Placer:
     ) -> dict[Bucket, Prediction | None]:
         """What a request of each kind takes; None where it cannot be had, or nobody knows."""
         return {
-            bucket: self._foretold(entry, form, _tokens(bucket))
+            bucket: self._predicted(entry, form, _tokens(bucket))
             if entry.id in bucket.able(self._governing.limits)
             else None
             for bucket in buckets
         }
 
-    def _foretold(
+    def _predicted(
         self, entry: ModelRecord, form: LoadConfig, tokens: tuple[int, int, int]
     ) -> Prediction | None:
         limits = self._governing.limits

@@ -236,7 +236,7 @@ class Planner:
             with self._governing.fixed(before.threads):
                 async with host.resident(entry, offered.partner) as resident:
                     await self._pause(REST_S)
-                    before = self._foretold(asked, option)
+                    before = self._predicted(asked, option)
                     came = await self._measurer.measure(job, resident, entry.id)
         except EdgeError as error:
             return failed(before, str(error))
@@ -244,11 +244,11 @@ class Planner:
         if came.served.completion_tokens == before.completion_tokens:
             foretold = told(option.candidate, before)
         else:
-            part = self._foretold(asked, option, came.served.completion_tokens)
-            foretold = part_of(option.candidate, part, self._foretold(asked, option))
+            part = self._predicted(asked, option, came.served.completion_tokens)
+            foretold = part_of(option.candidate, part, self._predicted(asked, option))
         return tried(came, foretold)
 
-    def _foretold(
+    def _predicted(
         self, asked: ReadPrompt, option: _Option, completion: int | None = None
     ) -> PlanCandidate:
         """What is predicted now for an answer of so many tokens; None: of those planned."""

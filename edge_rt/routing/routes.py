@@ -60,7 +60,7 @@ class Routes:
         lengths: Lengths,
         *,
         governing: GovernorLoop,
-        residency: ModelPool,
+        pool: ModelPool,
         room: Room,
         ages: Ages,
         assessor: Assessor,
@@ -76,108 +76,110 @@ class Routes:
         self.floor = Floor(quality, governing, assessor, learning.judge)
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._sizing = Sizing(lengths, connect)
-        self._governing, self._residency, self._room = governing, residency, room
+        self._governing, self._pool, self._room = governing, pool, room
         self._router, self._learning = RequestRouter(ages, learning.judge), learning
         self.traces = Traces()
         self.mix: RequestMix[Bucket] = RequestMix(clock)
 
-    async def route(self, wish: RouteRequest, host: ModelHost) -> Plan:
+    async def route(self, request: RouteRequest, host: ModelHost) -> Plan:
         """Return the plan of a request. Where one model alone may answer, it does without figures.
 
         Threads are chosen for requests that leave the model open or name an objective. They hold as
         long as no other answer takes more: all that share a pass share its threads.
         """
-        entries = named(wish.model, host)
-        able = self._admitted(wish.model, entries)
-        offers, unfit = self._offers(able, wish.mode, host)
+        entries = named(request.model, host)
+        able = self._admitted(request.model, entries)
+        offers, unfit = self._offers(able, request.mode, host)
         by_id = {entry.id: entry for entry in able}
-        offers = await self.floor.kept(offers, by_id, wish, host, self._fits)
-        completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
+        offers = await self.floor.kept(offers, by_id, request, host, self._fits)
+        completion = self._lengths.expected(request.max_tokens, ignore_eos=request.ignore_eos)
         only = able[0] if len(able) == 1 else None
-        if only is not None and not self._open(only, offers[only.id], wish):
+        if only is not None and not self._open(only, offers[only.id], request):
             self._note([only.id], [only.id], USUAL, completion)
-            return self._fixed(only, offers[only.id], wish)
+            return self._fixed(only, offers[only.id], request)
         known = {entry.id: entry for entry in [*partners(offers), *able]}
         took: list[Cost] = []
-        assessed = await self.assess(wish.text, list(known.values()), host, took.append)
+        assessed = await self.assess(request.text, list(known.values()), host, took.append)
         files = {id: entry.short_sha256 for id, entry in known.items()}
         likely = self._learning.judge.assessed(assessed, files)
-        offers = with_early(offers, known, wish, likely, self.floor.now(wish.aims), host)
-        tokens = await self._sizing.tokens(able, wish, completion, host, partners(offers))
+        offers = with_early(offers, known, request, likely, self.floor.now(request.aims), host)
+        tokens = await self._sizing.tokens(able, request, completion, host, partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, TokenCounts)]
         prompt = max((known.prompt for known in counted), default=USUAL)
-        trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
-        self.traces.keep(wish.id, trace)
-        floors = (self.floor.of(wish.aims, smaller) for smaller in (False, True))
+        trace = self.judge(request.model, entries, tokens, request.aims, offers, assessed, unfit)
+        self.traces.keep(request.id, trace)
+        floors = (self.floor.of(request.aims, smaller) for smaller in (False, True))
         usual, smaller = (may_answer(trace, floor) for floor in floors)
         self._note(usual, smaller, prompt, completion)
         if trace.chosen is not None:
-            found = self._chosen(wish, trace, trace.chosen, able, offers)
+            found = self._chosen(request, trace, trace.chosen, able, offers)
         elif only is not None:  # the engine says best what speaks against it
             found = _plan(only, offers[only.id], offers[only.id].modes[0], trace.why)
         else:
             raise unroutable(trace, self._governing.limits)
-        told, compared = trace if wish.trace else None, took[0] if took else None
+        told, compared = trace if request.trace else None, took[0] if took else None
         return msgspec.structs.replace(found, trace=told, compared=compared)
 
-    def _open(self, entry: ModelRecord, offer: DecodingOptions, wish: RouteRequest) -> bool:
+    def _open(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> bool:
         """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
-        several = len(offer.modes) > 1 or left_open(wish)
-        return several or wish.trace or self.threads_open(entry, wish.model, wish.aims)
+        several = len(offer.modes) > 1 or left_open(request)
+        return several or request.trace or self.threads_open(entry, request.model, request.aims)
 
-    def _fixed(self, entry: ModelRecord, offer: DecodingOptions, wish: RouteRequest) -> Plan:
+    def _fixed(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> Plan:
         """The one way to answer that there is."""
-        [offered], context = offer.modes, self._context(wish.text)
+        [offered], context = offer.modes, self._context(request.text)
         label, files = offered.mode.label, made_of(entry, offered)
-        self._learning.named(wish.id, entry.id, label, context, files)
+        self._learning.named(request.id, entry.id, label, context, files)
         return _plan(entry, offer, offered, ONLY)
 
     def _chosen(
         self,
-        wish: RouteRequest,
+        request: RouteRequest,
         trace: Trace,
         chosen: Candidate,
         able: Sequence[ModelRecord],
         offers: Mapping[str, DecodingOptions],
     ) -> Plan:
-        """What `trace` has chosen for the answer to `wish`."""
+        """What `trace` has chosen for the answer to `request`."""
         self._router.follow(trace)
-        self._learning.chosen(wish.id, trace)
+        self._learning.chosen(request.id, trace)
         setting, limits = chosen.setting, self._governing.limits
         entry = next(entry for entry in able if entry.id == setting.variant)
         offer = offers[entry.id]
         found = _plan(entry, offer, offer.of(setting.mode), trace.why)
         fewer = setting.threads if setting.threads < limits.threads else None
-        less = found.less or gave_way(trace, wish.aims.quality, self.floor.usual, limits)
+        less = found.less or gave_way(trace, request.aims.quality, self.floor.usual, limits)
         return msgspec.structs.replace(found, threads=fewer, load=setting.form, less=less)
 
     def threads_open(self, entry: ModelRecord, model: str, aims: Objectives) -> bool:
-        """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
+        """Whether `entry` may answer for `model` with fewer threads than allowed."""
         most = self._governing.limits.threads
         return leaves_open(model, aims) and any(n < most for n in self._variants.threads(entry))
 
-    def offer(self, entry: ModelRecord, wish: DecodingRequest, host: ModelHost) -> DecodingOptions:
+    def offer(
+        self, entry: ModelRecord, request: DecodingRequest, host: ModelHost
+    ) -> DecodingOptions:
         """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
-        return offer(entry, wish, host, self._governing.limits, self._fits)
+        return offer(entry, request, host, self._governing.limits, self._fits)
 
     def _fits(self, entry: ModelRecord, partner: ModelRecord) -> bool:
         """Whether `partner` reads as much as `entry`, and is in memory beside it or can be now."""
         if self._variants.context(partner) < self._variants.context(entry):
             return False
-        if self._residency.get(resident_name(partner)) is not None:
+        if self._pool.get(resident_name(partner)) is not None:
             return True
-        may_load = self._governing.limits.heavy or not self._residency.residents()
+        may_load = self._governing.limits.heavy or not self._pool.residents()
         return may_load and self._room.lack(partner, entry) is None
 
     def _offers(
-        self, able: Sequence[ModelRecord], wish: DecodingRequest, host: ModelHost
+        self, able: Sequence[ModelRecord], request: DecodingRequest, host: ModelHost
     ) -> tuple[dict[str, DecodingOptions], dict[str, str]]:
         """By id the modes of each, and why others cannot as asked; raises where none can."""
         offers: dict[str, DecodingOptions] = {}
         faults: dict[str, RequestError] = {}
         for entry in able:
             try:
-                offers[entry.id] = self.offer(entry, wish, host)
+                offers[entry.id] = self.offer(entry, request, host)
             except RequestError as error:
                 faults[entry.id] = error
         if not offers:
@@ -236,7 +238,7 @@ class Routes:
 
     def _now(self, entries: Sequence[ModelRecord]) -> Now:
         limits = self._governing.limits
-        residents = {r.wanted.model: r for r in self._residency.residents()}
+        residents = {r.wanted.model: r for r in self._pool.residents()}
         busy = {r.wanted.model: r.wanted.need_bytes for r in residents.values() if r.users}
         ids = {resident_name(entry): entry for entry in entries}
         if (

@@ -26,10 +26,8 @@ _USUAL = (256, 0, 128)  # prompt, cached and completion tokens: for the watts of
 class Variants:
     """Makes variants of entries, and tells when each was calibrated."""
 
-    def __init__(
-        self, engine: Engine, residency: ModelPool, forecaster: Forecaster, ages: Ages
-    ) -> None:
-        self._engine, self._residency = engine, residency
+    def __init__(self, engine: Engine, pool: ModelPool, forecaster: Forecaster, ages: Ages) -> None:
+        self._engine, self._pool = engine, pool
         self._forecaster, self._ages = forecaster, ages
         self._noted: dict[str, tuple[str, int]] = {}
 
@@ -47,7 +45,7 @@ class Variants:
 
     def form(self, entry: ModelRecord) -> LoadConfig:
         """How it is loaded, or is usually."""
-        resident = self._residency.get(resident_name(entry))
+        resident = self._pool.get(resident_name(entry))
         if resident is None:
             return forms(entry, self._engine)[0]
         return form_of(resident.wanted.spec)
@@ -158,7 +156,7 @@ class Variants:
         return DecodingWay(partner.id, need.need_bytes, load_s, load_j, offered.kept, file)
 
     def _load_s(self, entry: ModelRecord) -> float:
-        known = self._residency.load_s.get(resident_name(entry))
+        known = self._pool.load_s.get(resident_name(entry))
         return LOAD_S + entry.size / LOAD_BYTES_PER_S if known is None else known
 
     def _busy_w(self, entry: ModelRecord, threads: int) -> float:

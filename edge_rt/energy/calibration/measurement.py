@@ -137,24 +137,24 @@ class Measurer:
         Unavailable where the governor lets nothing be computed for PATIENCE_S.
         """
         metering = self._metering
-        receipt = metering.receipt(name)
+        usage = metering.receipt(name)
         if job.mode is not None:
-            receipt.mode, receipt.partner = job.mode.label, job.partner and job.partner.id
+            usage.mode, usage.partner = job.mode.label, job.partner and job.partner.id
         idle_w = metering.idle_w
         await self._patiently(self._governing.admit(False), lambda: True)
         begin_s = self._clock()
 
         def handed(id: int) -> Generate:
-            metering.handed(receipt, resident.client, id)
+            metering.handed(usage, resident.client, id)
             return _request(id, job)
 
-        with metering.leaving(receipt):
+        with metering.leaving(usage):
             async with aclosing(resident.client.generate(handed)) as events:
-                end = await self._patiently(_end(events, receipt), self._stopped)
+                end = await self._patiently(_end(events, usage), self._stopped)
             seconds = self._clock() - begin_s
-            cost = await metering.settle(receipt)
-        assert receipt.account is not None
-        return _measured(end, seconds, receipt.account, cost, idle_w)
+            cost = await metering.settle(usage)
+        assert usage.account is not None
+        return _measured(end, seconds, usage.account, cost, idle_w)
 
     def _stopped(self) -> bool:
         return self._governing.limits.duty <= 0.0
@@ -198,10 +198,10 @@ def _request(id: int, job: MeasurementJob) -> Generate:
     )
 
 
-async def _end(events: AsyncIterator[Event], receipt: RequestUsage) -> Finished:
-    """The last of the events, all of which go onto the receipt."""
+async def _end(events: AsyncIterator[Event], usage: RequestUsage) -> Finished:
+    """The last of the events, all of which go onto the usage."""
     async for event in events:
-        receipt.take(event)
+        usage.take(event)
         if isinstance(event, Finished):
             return event
     raise EngineError("the engine stopped before the answer was complete; try again")

@@ -54,36 +54,36 @@ class OnlineUpdates:
     def attend(self, answers: int, threads: int | None = None) -> Generator[OnlineUpdate]:
         """Follow a request for so many answers while the block runs; `threads` as in Generate."""
         alone = answers == 1 and not self._open
-        lesson = OnlineUpdate(fewest(threads, self._threads()), alone, threads)
+        update = OnlineUpdate(fewest(threads, self._threads()), alone, threads)
         for other in self._open:
             other.pure = False
-        self._open.add(lesson)
+        self._open.add(update)
         try:
-            yield lesson
+            yield update
         finally:
-            self._open.discard(lesson)
+            self._open.discard(update)
 
-    def look(self, lesson: OnlineUpdate) -> None:
+    def look(self, update: OnlineUpdate) -> None:
         """Check whether the request still has its threads to itself."""
-        threads = fewest(lesson.asked, self._threads())
-        lesson.pure = lesson.pure and threads == lesson.threads
+        threads = fewest(update.asked, self._threads())
+        update.pure = update.pure and threads == update.threads
 
     def end(
         self,
-        lesson: OnlineUpdate,
+        update: OnlineUpdate,
         entry: ModelRecord,
-        receipt: RequestUsage,
+        usage: RequestUsage,
         cost: Cost,
         offered: DecodingOption = ALONE,
     ) -> Served | None:
         """Learn from a request that has ended, and return its figures; None: nothing was learnt."""
-        self.look(lesson)
-        account = receipt.account
-        if not lesson.pure or receipt.redone or receipt.own.completion < 1:
+        self.look(update)
+        account = usage.account
+        if not update.pure or usage.redone or usage.own.completion < 1:
             return None
         if account is None or account.torn:
             return None
-        tokens, bill = receipt.own, account.bill
+        tokens, bill = usage.own, account.bill
         measured = bill is not None and not bill.modelled  # what a price made of it tells nothing
         served = Served(
             tokens.prompt,
@@ -93,7 +93,7 @@ class OnlineUpdates:
             account.decode_s,
             cost.energy_j if measured else None,
         )
-        self._learn(entry, lesson.threads, served, offered, receipt.made)
+        self._learn(entry, update.threads, served, offered, usage.made)
         return served
 
 

@@ -85,8 +85,8 @@ class Estimates:
     def _rework(self, model: str) -> None:
         """Drop the estimates that rest on the answers of a model."""
         self._found = {
-            key: outlook
-            for key, outlook in self._found.items()
+            key: estimate
+            for key, estimate in self._found.items()
             if key[0] != model and key not in self._alike
         }
         self._alike.clear()
@@ -101,9 +101,9 @@ class Estimates:
             likened = self._likened(model, threads)
             self._alike.add((model, threads))
             factors = [b if a is None else a for a, b in zip(factors, likened, strict=True)]
-        return self._outlook(model, threads, base, factors)
+        return self._estimate(model, threads, base, factors)
 
-    def _outlook(
+    def _estimate(
         self, model: str, threads: int, base: Base, factors: list[float | None]
     ) -> Estimate:
         prefill, decode, watts = factors
@@ -154,11 +154,11 @@ class Estimates:
         assert base is not None
         assert roofline is not None
         factors = self._factors(model, threads, base)
-        outlook = self._outlook(model, threads, base, factors)
-        expected = (*outlook.phases_s(*_USUAL), (outlook.watts or UNIT).decode_w)
+        estimate = self._estimate(model, threads, base, factors)
+        expected = (*estimate.phases_s(*_USUAL), (estimate.watts or UNIT).decode_w)
         plain = (*roofline.phases_s(*_USUAL), (roofline.watts or UNIT).decode_w)
         known = [base.basis == "calibrated" or factor is not None for factor in factors]
-        known[2] = known[2] and outlook.watts is not None
+        known[2] = known[2] and estimate.watts is not None
         return [
             now / before if sure and now > 0 and before > 0 else None
             for now, before, sure in zip(expected, plain, known, strict=True)
@@ -172,7 +172,7 @@ class Predictor:
         self.idle_w: float | None = None  # what the board draws idle of late; None: as calibrated
         self.warmth: Warmth | None = None  # of the chip now; None: as calibrated
         self._bases = Bases(hardware)
-        self._outlooks = Estimates(self._bases)
+        self._estimates = Estimates(self._bases)
 
     def know(
         self,
@@ -186,14 +186,14 @@ class Predictor:
         `learnt` are the factors against these calibrations from before a restart.
         """
         self._bases.know(model, shape, calibrations)
-        self._outlooks.forget(model)
+        self._estimates.forget(model)
         for one in learnt:
             if one.model == model:
-                self._outlooks.recall(one)
+                self._estimates.recall(one)
 
     def learnt(self, model: str) -> list[LearntFactors]:
         """Return the factors of a model, to be kept over a restart."""
-        return self._outlooks.learnt(model)
+        return self._estimates.learnt(model)
 
     def predict(
         self,
@@ -211,31 +211,31 @@ class Predictor:
         """
         if threads < 1 or not 0 < duty <= 1:
             return Unpredicted(f"with {threads} threads and a duty of {duty} it would never end")
-        outlook = self._outlooks.of(model, threads)
-        if outlook is None:
+        estimate = self._estimates.of(model, threads)
+        if estimate is None:
             return Unpredicted(f"nothing is known of the model {model!r:.80}")
-        phases = outlook.phases_s(prompt_tokens, cached_tokens, completion_tokens)
-        return self._prediction(outlook, *phases, duty)
+        phases = estimate.phases_s(prompt_tokens, cached_tokens, completion_tokens)
+        return self._prediction(estimate, *phases, duty)
 
     def learn(self, model: str, threads: int, served: Served) -> None:
         """Take what an answer took; one of a model that is not known teaches nothing."""
-        outlook = self._outlooks.of(model, threads)
-        if outlook is None:
+        estimate = self._estimates.of(model, threads)
+        if estimate is None:
             return
         tokens = served.prompt_tokens, served.cached_tokens, served.completion_tokens
-        history = self._outlooks.history(model, threads)
-        foretold = self._prediction(outlook, *outlook.phases_s(*tokens))
-        history.judge(served, foretold.prefill_s + foretold.decode_s, foretold.energy_j)
-        base = outlook.base
-        watts = (base.watts or UNIT).plus(self._warmer_w(outlook))
+        history = self._estimates.history(model, threads)
+        predicted = self._prediction(estimate, *estimate.phases_s(*tokens))
+        history.judge(served, predicted.prefill_s + predicted.decode_s, predicted.energy_j)
+        base = estimate.base
+        watts = (base.watts or UNIT).plus(self._warmer_w(estimate))
         history.learn(served, *base.phases_s(*tokens), watts)
 
     def _prediction(
-        self, outlook: Estimate, prefill_s: float, decode_s: float, duty: float = 1.0
+        self, estimate: Estimate, prefill_s: float, decode_s: float, duty: float = 1.0
     ) -> Prediction:
         computing_s = prefill_s + decode_s
-        seconds = computing_s / duty + outlook.base.overhead_s
-        watts = self._watts(outlook)
+        seconds = computing_s / duty + estimate.base.overhead_s
+        watts = self._watts(estimate)
         spent = None if watts is None else spend(watts, prefill_s, decode_s, seconds - computing_s)
         return Prediction(
             seconds=seconds,
@@ -244,18 +244,18 @@ class Predictor:
             energy_j=None if spent is None else spent.energy_j,
             total_j=None if spent is None else spent.total_j,
             power_w=None if spent is None else spent.power_w,
-            error_ratio=outlook.error_ratio,
-            energy_error_ratio=None if spent is None else outlook.energy_error_ratio,
-            basis=outlook.basis,
+            error_ratio=estimate.error_ratio,
+            energy_error_ratio=None if spent is None else estimate.energy_error_ratio,
+            basis=estimate.basis,
         )
 
-    def _watts(self, outlook: Estimate) -> Watts | None:
+    def _watts(self, estimate: Estimate) -> Watts | None:
         """Return the watts at the present idle power and temperature."""
-        if outlook.watts is None:
+        if estimate.watts is None:
             return None
-        watts = outlook.watts.plus(outlook.draw * self._warmer_w(outlook))
+        watts = estimate.watts.plus(estimate.draw * self._warmer_w(estimate))
         return watts if self.idle_w is None else replace(watts, idle_w=self.idle_w)
 
-    def _warmer_w(self, outlook: Estimate) -> float:
+    def _warmer_w(self, estimate: Estimate) -> float:
         """Return the leakage that has come on top since the base's watts were measured."""
-        return 0.0 if self.warmth is None else self.warmth.added_w(outlook.base.temp_c)
+        return 0.0 if self.warmth is None else self.warmth.added_w(estimate.base.temp_c)

@@ -80,17 +80,17 @@ class TeamPredictor:
         form: LoadConfig | None = None,
     ) -> tuple[PredictAlone, PredictAlone | None]:
         partner = offered.partner
-        large = self._foretell(entry, threads, duty, form)
-        return large, None if partner is None else self._foretell(partner, threads, duty)
+        large = self._predicting(entry, threads, duty, form)
+        return large, None if partner is None else self._predicting(partner, threads, duty)
 
-    def _foretell(
+    def _predicting(
         self, entry: ModelRecord, threads: int, duty: float, form: LoadConfig | None = None
     ) -> PredictAlone:
-        def foretell(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
+        def predict(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
             tokens = prompt, cached, completion
             return self._forecaster.predict(entry, threads, *tokens, duty, form)
 
-        return foretell
+        return predict
 
     def _known(self) -> Teams:
         board = self._forecaster.board

@@ -103,9 +103,9 @@ class Teams:
     ) -> None:
         """Learn from one answer and its cost; `large` and `small` predict without rests."""
         sizes = Sizes(served.prompt_tokens, served.cached_tokens, served.completion_tokens)
-        foretold = self.predict(team, sizes, large, small)
+        predicted = self.predict(team, sizes, large, small)
         plain = together(work, sizes, large, small)
-        if isinstance(foretold, Unpredicted) or isinstance(plain, Unpredicted):
+        if isinstance(predicted, Unpredicted) or isinstance(plain, Unpredicted):
             return
         history = self._known.pop(team, None) or _History()
         self._known[team] = history  # as the latest
@@ -113,10 +113,10 @@ class Teams:
             del self._known[next(iter(self._known))]
         took_s = served.prefill_s + served.decode_s
         history.work.append(work)
-        history.missed_s.add(took_s, foretold.prefill_s + foretold.decode_s)
+        history.missed_s.add(took_s, predicted.prefill_s + predicted.decode_s)
         history.seconds.add(took_s, plain.prefill_s + plain.decode_s)
-        if served.energy_j is not None and plain.energy_j and foretold.energy_j:
-            history.missed_j.add(served.energy_j, foretold.energy_j)
+        if served.energy_j is not None and plain.energy_j and predicted.energy_j:
+            history.missed_j.add(served.energy_j, predicted.energy_j)
             history.energy.add(served.energy_j, plain.energy_j)
 
     def learnt(self) -> list[LearntTeam]:

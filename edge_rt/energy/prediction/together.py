@@ -161,8 +161,8 @@ class _Unknown(Exception):
 class _Model:
     """One of the models, with a context that is half an answer behind the prompt."""
 
-    def __init__(self, foretell: PredictAlone, sizes: Sizes) -> None:
-        self._foretell, self._sizes = foretell, sizes
+    def __init__(self, predict: PredictAlone, sizes: Sizes) -> None:
+        self._predict, self._sizes = predict, sizes
         self._context = sizes.prompt + sizes.completion // 2
 
     def prompt(self) -> _Part:
@@ -201,7 +201,7 @@ class _Model:
         return _Part(found.prefill_s, found.energy_j)
 
     def _known(self, *sizes: int) -> Prediction:
-        found = self._foretell(*sizes)
+        found = self._predict(*sizes)
         if isinstance(found, Unpredicted):
             raise _Unknown(found)
         return found

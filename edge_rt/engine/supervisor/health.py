@@ -27,12 +27,12 @@ class EngineHealth:
     def __init__(
         self,
         connect: Callable[[], Awaitable[EngineClient]],
-        residency: ModelPool,
+        pool: ModelPool,
         clock: Callable[[], float],
     ) -> None:
         """`connect` gives the live engine, `clock` seconds."""
         self._connect = connect
-        self._residency = residency
+        self._pool = pool
         self._clock = clock
         self._lock = asyncio.Lock()  # one proof serves all who ask at the same time
         self._proof: dict[str, object] = {}
@@ -73,10 +73,10 @@ class EngineHealth:
             second = await client.ping()
             if second.steps > first.steps:
                 return _proof(None, "answers are being made")
-        resident = max(self._residency.residents(), key=lambda r: r.used_s, default=None)
+        resident = max(self._pool.residents(), key=lambda r: r.used_s, default=None)
         if resident is None:
             return _proof(None, "the decode loop answers")
-        with self._residency.hold(resident):
+        with self._pool.hold(resident):
             return await _one_answer(resident)
 
 

@@ -89,7 +89,7 @@ def begun_at(pid: int, proc: Path = _PROC) -> int | None:
         return None
 
 
-def affinity_wish(pid: int, cores: list[int], proc: Path = _PROC) -> KnobTarget:
+def affinity_target(pid: int, cores: list[int], proc: Path = _PROC) -> KnobTarget:
     """Process `pid` shall use `cores` only; raises ProcessEnded."""
     begun = begun_at(pid, proc)
     if begun is None:

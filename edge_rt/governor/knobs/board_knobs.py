@@ -11,13 +11,13 @@ from pathlib import Path, PurePath
 
 from edge_rt.config.schema import Knobs
 from edge_rt.core.clock import Pause, in_thread
-from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
+from edge_rt.governor.knobs.affinity import affinity_knob, affinity_target
 from edge_rt.governor.knobs.capped_clock import CappedClock
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.clock_files import (
     ClockFile,
     clock_knob,
-    clock_wishes,
+    clock_targets,
     cpu_files,
     gpu_files,
     gpu_knob,
@@ -25,9 +25,9 @@ from edge_rt.governor.knobs.clock_files import (
 from edge_rt.governor.knobs.fan import (
     FanProfile,
     fan_knob,
-    fan_wishes,
+    fan_targets,
     profile_knob,
-    profile_wish,
+    profile_target,
     refuse_if_driven,
 )
 from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
@@ -38,7 +38,7 @@ from edge_rt.governor.knobs.knob import (
     KnobTarget,
     ProcessEnded,
     rapl_knob,
-    rapl_wishes,
+    rapl_targets,
 )
 from edge_rt.governor.knobs.programs import NvpMode, Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
@@ -73,7 +73,7 @@ SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
 RESTORE_S = 10.0  # to put knobs back, at the start and at the end
 AGAIN_S = 20.0  # until knobs that had to wait are tried again
 
-Group = tuple[str, Callable[[], list[KnobTarget]]]  # a key of the configuration and what it wishes
+Group = tuple[str, Callable[[], list[KnobTarget]]]  # a key of the configuration and what it targets
 
 
 class BoardKnobs:
@@ -182,9 +182,9 @@ class BoardKnobs:
         if (fan := wanted.fan) is not None:
             yield "knobs.fan", lambda: self._fan(fan)
         if (hz := wanted.cpufreq_max_hz) is not None and wanted.cpufreq is None:
-            yield "knobs.cpufreq_max_hz", lambda: clock_wishes(sysfs, hz)
+            yield "knobs.cpufreq_max_hz", lambda: clock_targets(sysfs, hz)
         if (watts := wanted.rapl_w) is not None:
-            yield "knobs.rapl_w", lambda: rapl_wishes(sysfs, watts)
+            yield "knobs.rapl_w", lambda: rapl_targets(sysfs, watts)
 
     def _mode(self, mode: str) -> list[KnobTarget]:
         knob = mode_knob(self._root, self._programs)
@@ -194,32 +194,32 @@ class BoardKnobs:
 
     def _fan(self, fan: float | str) -> list[KnobTarget]:
         if isinstance(fan, str):
-            return [profile_wish(self._programs, self._root, fan)]
+            return [profile_target(self._programs, self._root, fan)]
         refuse_if_driven(self._programs)
-        return fan_wishes(self._root / "sys", fan)
+        return fan_targets(self._root / "sys", fan)
 
     def _turn(self, groups: list[Group]) -> None:
-        for key, wishes in groups:
+        for key, targets in groups:
             try:
-                found = wishes()
+                found = targets()
             except KnobError as error:
                 self._turner.note(KnobOutcome(key, "failed", said=str(error)))
                 continue
-            for wish in found:
+            for target in found:
                 if not self._ended:
-                    self._turner.turn(wish)
+                    self._turner.turn(target)
 
     def _bind(self, pid: int, cores: list[int]) -> None:
         if self._ended:
             return
         try:
-            wish = affinity_wish(pid, cores)
+            target = affinity_target(pid, cores)
         except ProcessEnded:
             return  # the next engine is bound
-        if self._engine is not None and self._engine != wish.knob.name:
+        if self._engine is not None and self._engine != target.knob.name:
             self._turner.forget(self._engine)
-        self._engine = wish.knob.name
-        self._turner.turn(wish)
+        self._engine = target.knob.name
+        self._turner.turn(target)
 
     def _look(self) -> None:
         if not self._ended:

@@ -69,7 +69,7 @@ class MaxClock(FileKnob):
         return throttle(self.path.parents[5] / "class" / "thermal", _CPU_COOLERS)
 
 
-def clock_wishes(sysfs: Path, max_hz: float) -> list[KnobTarget]:
+def clock_targets(sysfs: Path, max_hz: float) -> list[KnobTarget]:
     """No policy of the board shall go above `max_hz`."""
     return [KnobTarget(file.knob, round(max_hz / 1e3)) for file in cpu_files(sysfs)]
 

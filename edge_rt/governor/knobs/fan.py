@@ -87,7 +87,7 @@ class FanProfile(Knob):
             raise KnobError(f"systemctl {verb} {_SERVICE}: {answer.last_words}")
 
 
-def profile_wish(programs: Programs, root: Path, profile: str) -> KnobTarget:
+def profile_target(programs: Programs, root: Path, profile: str) -> KnobTarget:
     """The fan shall follow the profile named `profile`."""
     knob = profile_knob(programs, root)
     if knob is None:
@@ -162,7 +162,7 @@ class PwmFan(Knob):
             write_number(self._enable, mode)
 
 
-def fan_wishes(sysfs: Path, share: float) -> list[KnobTarget]:
+def fan_targets(sysfs: Path, share: float) -> list[KnobTarget]:
     """Fans shall be driven at `share` of the most, 0 to 1.
 
     Only fans that a driver for nothing else has; chips of mainboards drive what they like. A

@@ -143,14 +143,14 @@ class KnobOutcome:
         return cls(entry.knob, state, entry.wanted, entry.original, value, said)
 
     @classmethod
-    def refused(cls, wish: KnobTarget, error: KnobError) -> KnobOutcome:
-        """A wish that could not be fulfilled."""
+    def refused(cls, target: KnobTarget, error: KnobError) -> KnobOutcome:
+        """A target that could not be fulfilled."""
         state: State = "failed"
         if isinstance(error, KnobBusy):
             state = "waiting"
         elif isinstance(error, KnobGone):
             state = "gone"
-        return cls(wish.knob.name, state, wish.value, said=str(error))
+        return cls(target.knob.name, state, target.value, said=str(error))
 
     def moved(self, now: Value) -> KnobOutcome:
         """The same knob, which has been set to `now` by somebody else."""

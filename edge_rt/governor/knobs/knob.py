@@ -201,7 +201,7 @@ class FileKnob(Knob):
 _PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_power_limit_uw")
 
 
-def rapl_wishes(sysfs: Path, limit_w: float) -> list[KnobTarget]:
+def rapl_targets(sysfs: Path, limit_w: float) -> list[KnobTarget]:
     """The long-term limit of each package shall be `limit_w`."""
     base = sysfs / "class" / "powercap"
     found = [KnobTarget(FileKnob(path), round(limit_w * 1e6)) for path in _limits(base)]

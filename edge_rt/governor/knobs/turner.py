@@ -33,7 +33,7 @@ Find = Callable[[str], Knob | None]
 
 
 class Turner:
-    """Turns wishes and puts knobs back; for one thread at a time.
+    """Sets knobs to their targets and puts them back; for one thread at a time.
 
     The order is: read, journal, write, read back, journal what came. A knob that is in the journal
     already keeps its first original: what it stands at now may be an earlier process's doing.
@@ -55,7 +55,7 @@ class Turner:
 
     @property
     def waiting(self) -> bool:
-        """Whether `turn` should be tried again with some wish."""
+        """Whether `turn` should be tried again for some knob."""
         return any(outcome.state == "waiting" for outcome in self.outcomes)
 
     def note(self, outcome: KnobOutcome) -> None:
@@ -71,16 +71,16 @@ class Turner:
             outcome.log()
         self._outcomes[outcome.knob] = outcome
 
-    def turn(self, wish: KnobTarget) -> None:
+    def turn(self, target: KnobTarget) -> None:
         """Turn a knob, once: when somebody moves it afterwards, it is theirs."""
-        name = wish.knob.name
+        name = target.knob.name
         if name in self._turned:
             return
         try:
-            outcome = self._turn(wish)
+            outcome = self._turn(target)
             self._turned.add(name)
         except KnobError as error:
-            outcome = KnobOutcome.refused(wish, error)
+            outcome = KnobOutcome.refused(target, error)
         self.note(outcome)
 
     def look(self) -> None:
@@ -122,8 +122,8 @@ class Turner:
             return outcome  # it may be read again later
         return outcome if now == outcome.value or hidden else outcome.moved(now)
 
-    def _turn(self, wish: KnobTarget) -> KnobOutcome:
-        knob, wanted = wish.knob, wish.value
+    def _turn(self, target: KnobTarget) -> KnobOutcome:
+        knob, wanted = target.knob, target.value
         seen, hidden = steady(knob, self._pause)
         if hidden is not None:
             raise KnobBusy(f"the value in force cannot be read: {hidden}; tried again later")
@@ -131,11 +131,11 @@ class Turner:
         if entry is None or entry.stale(self._boot_id):
             if seen == wanted:
                 return KnobOutcome(knob.name, "turned", wanted, seen, seen, "it stood so before")
-            entry = self._entry(wish, seen)
+            entry = self._entry(target, seen)
         entry = msgspec.structs.replace(entry, wanted=wanted, came=None, among=[])
         self._journal.put(entry)
         try:
-            came = self._write(wish, seen)
+            came = self._write(target, seen)
         except KnobError:
             self._undo(knob, entry)
             raise
@@ -143,22 +143,22 @@ class Turner:
         said = None if came == wanted else f"asked for {wanted}, it then said {came}"
         return KnobOutcome.of(entry, "turned", came, said)
 
-    def _write(self, wish: KnobTarget, seen: Value) -> Value:
+    def _write(self, target: KnobTarget, seen: Value) -> Value:
         """Turn the knob from `seen`; what it then stands at."""
-        wish.knob.write(wish.value)
-        came, hidden = stood(wish.knob, wish.value, self._pause)
+        target.knob.write(target.value)
+        came, hidden = stood(target.knob, target.value, self._pause)
         if hidden is not None:
-            return wish.value
-        if came == seen and came != wish.value:
-            raise KnobError(f"{wish.value} was written, and it still says {came}")
+            return target.value
+        if came == seen and came != target.value:
+            raise KnobError(f"{target.value} was written, and it still says {came}")
         return came
 
-    def _entry(self, wish: KnobTarget, seen: Value) -> JournalEntry:
-        knob = wish.knob
+    def _entry(self, target: KnobTarget, seen: Value) -> JournalEntry:
+        knob = target.knob
         return JournalEntry(
             knob=knob.name,
             original=seen,
-            wanted=wish.value,
+            wanted=target.value,
             lasting=knob.lasting,
             boot_id=self._boot_id,
         )

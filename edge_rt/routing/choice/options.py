@@ -58,7 +58,7 @@ class Options:
                     why = why or _against_loading(variant, setting, pressure, now)
                 if why is None and asked is not None:
                     load = _load(variant, setting, now)
-                    found.append(_foretold(load, blank, predict(setting, asked)))
+                    found.append(_with_figures(load, blank, predict(setting, asked)))
                 else:
                     found.append(Option(blank, why))
         return found
@@ -107,7 +107,7 @@ def _load(variant: Variant, setting: RunConfig, now: Now) -> _Load:
     return _Load(seconds, energy_j)
 
 
-def _foretold(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Option:
+def _with_figures(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Option:
     """Return the option with its figures.
 
     Memory that fills up makes joules dearer for what would have to be loaded; what is loaded was

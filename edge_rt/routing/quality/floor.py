@@ -50,15 +50,15 @@ class _Decision(NamedTuple):
     kept: float
 
 
-def left_open(wish: RouteRequest) -> bool:
+def left_open(request: RouteRequest) -> bool:
     """Whether a request asks for that, and not from which doubt on."""
-    return wish.mode.name == _NAME and wish.mode.threshold is None
+    return request.mode.name == _NAME and request.mode.threshold is None
 
 
 def with_early(
     offers: Mapping[str, DecodingOptions],
     entries: Mapping[str, ModelRecord],
-    wish: RouteRequest,
+    request: RouteRequest,
     assessed: Assessment,
     floor: float | None,
     host: Knowing,
@@ -70,9 +70,9 @@ def with_early(
     """
     if floor is None:
         return dict(offers)
-    if left_open(wish):
+    if left_open(request):
         return {id: _set(offers[id], entries[id], assessed, floor, host) for id in offers}
-    if wish.model.partition("@")[0] != AUTO or wish.mode.asks:
+    if request.model.partition("@")[0] != AUTO or request.mode.asks:
         return dict(offers)
     return {id: _more(offers[id], entries[id], assessed, floor, host) for id in offers}
 
@@ -171,7 +171,7 @@ class Floor:
         self,
         offers: Mapping[str, DecodingOptions],
         entries: Mapping[str, ModelRecord],
-        wish: RouteRequest,
+        request: RouteRequest,
         host: ModelHost,
         fits: Fits,
     ) -> dict[str, DecodingOptions]:
@@ -183,6 +183,6 @@ class Floor:
             asked = entries[id]
             if partner is None:
                 continue
-            if await self.shortfall(partner, asked, wish.text, wish.aims, host) is not None:
-                found[id] = offer(asked, wish.mode, host, limits, fits)
+            if await self.shortfall(partner, asked, request.text, request.aims, host) is not None:
+                found[id] = offer(asked, request.mode, host, limits, fits)
         return found

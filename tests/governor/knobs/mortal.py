@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rt.governor.knobs.board_knobs import by_name
-from edge_rt.governor.knobs.clock_files import clock_wishes
-from edge_rt.governor.knobs.fan import fan_wishes
+from edge_rt.governor.knobs.clock_files import clock_targets
+from edge_rt.governor.knobs.fan import fan_targets
 from edge_rt.governor.knobs.journal import Journal, JournalEntry
-from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value, rapl_wishes
+from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value, rapl_targets
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
@@ -71,10 +71,10 @@ def main() -> None:
     journal.hold()
     turner = Turner(journal, find, boot_id(root), lambda seconds: None)
     sysfs = root / "sys"
-    wishes = clock_wishes(sysfs, 1.2e9) + fan_wishes(sysfs, 0.8) + rapl_wishes(sysfs, 10.0)
+    targets = clock_targets(sysfs, 1.2e9) + fan_targets(sysfs, 0.8) + rapl_targets(sysfs, 10.0)
     turner.restore()
-    for wish in wishes:
-        turner.turn(KnobTarget(MortalKnob(wish.knob), wish.value))
+    for target in targets:
+        turner.turn(KnobTarget(MortalKnob(target.knob), target.value))
     assert all(outcome.state == "turned" for outcome in turner.outcomes), turner.outcomes
     turner.restore()
     assert all(outcome.state == "restored" for outcome in turner.outcomes), turner.outcomes

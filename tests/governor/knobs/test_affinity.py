@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from knob_help import BOOT, at_once
 
-from edge_rt.governor.knobs.affinity import Affinity, affinity_knob, affinity_wish, begun_at
+from edge_rt.governor.knobs.affinity import Affinity, affinity_knob, affinity_target, begun_at
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError, KnobGone
 from edge_rt.governor.knobs.turner import Turner
@@ -102,14 +102,14 @@ def test_a_later_process_of_the_same_number_is_another(tree: FakeBoard) -> None:
 
 def test_the_name_finds_the_process_again(tree: FakeBoard) -> None:
     Board(tree)
-    wish = affinity_wish(42, [3, 1, 3], tree.proc)
-    assert wish.value == [1, 3]
-    again = affinity_knob(wish.knob.name, tree.proc)
+    target = affinity_target(42, [3, 1, 3], tree.proc)
+    assert target.value == [1, 3]
+    again = affinity_knob(target.knob.name, tree.proc)
     assert again is not None
-    assert again.name == wish.knob.name
+    assert again.name == target.knob.name
     assert affinity_knob("affinity of everything", tree.proc) is None
     with pytest.raises(KnobGone):
-        affinity_wish(43, [0], tree.proc)
+        affinity_target(43, [0], tree.proc)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_real_process_is_bound_and_let_go_by_the_next_start(
     mine = os.sched_getaffinity(0)
     one = min(mine)
     journal = Journal(tmp_path / "knobs.json")
-    Turner(journal, affinity_knob, BOOT, at_once).turn(affinity_wish(child.pid, [one]))
+    Turner(journal, affinity_knob, BOOT, at_once).turn(affinity_target(child.pid, [one]))
     assert cores_of(child.pid) == [{one}] * 4
     Turner(journal, affinity_knob, BOOT, at_once).restore()
     assert cores_of(child.pid) == [mine] * 4
@@ -144,7 +144,7 @@ def test_a_real_process_is_bound_and_let_go_by_the_next_start(
 def test_a_process_that_has_ended_is_dropped(child: subprocess.Popen[str], tmp_path: Path) -> None:
     journal = Journal(tmp_path / "knobs.json")
     turner = Turner(journal, affinity_knob, BOOT, at_once)
-    turner.turn(affinity_wish(child.pid, [min(os.sched_getaffinity(0))]))
+    turner.turn(affinity_target(child.pid, [min(os.sched_getaffinity(0))]))
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it lies there until it is reaped
     assert begun_at(child.pid) is None

@@ -67,14 +67,14 @@ def life(folder: Path, knobs: dict[str, MortalKnob], steps: int | None) -> Life:
     return Life(folder, *knobs.values(), journal=journal)
 
 
-def run(process: Life, wish: int, refused: frozenset[str]) -> None:
+def run(process: Life, target: int, refused: frozenset[str]) -> None:
     """Start, turn, stop; some knobs refuse to be written."""
     for name in NAMES:
         process.knobs[name].refusal = KnobError("no right") if name in refused else None
     try:
         process.turner.restore()
         for name in NAMES:
-            process.turn(WISHES[name][wish], name)
+            process.turn(WISHES[name][target], name)
         process.turner.restore()
     except Crash:
         return
@@ -92,8 +92,8 @@ def test_originals_come_back_after_any_sequence_of_lives(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         knobs = {n: MortalKnob(n, ORIGINALS[n]) for n in NAMES}
-        for steps, wish, refused in runs:
-            run(life(folder, knobs, steps), wish, refused)
+        for steps, target, refused in runs:
+            run(life(folder, knobs, steps), target, refused)
         last = life(folder, knobs, None)
         for knob in knobs.values():
             knob.refusal = None
@@ -112,8 +112,8 @@ def test_what_somebody_else_sets_between_two_complete_turns_stays(
         folder = Path(name)
         knobs = {n: MortalKnob(n, ORIGINALS[n]) for n in NAMES}
         expected = dict(ORIGINALS)
-        for index, (steps, wish, refused) in enumerate(runs):
-            run(life(folder, knobs, steps), wish, refused)
+        for index, (steps, target, refused) in enumerate(runs):
+            run(life(folder, knobs, steps), target, refused)
             entry = Journal(folder / "knobs.json").get(mover)
             if index == when and (entry is None or entry.came is not None):
                 knobs[mover].value = expected[mover] = theirs[mover]

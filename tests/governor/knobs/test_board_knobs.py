@@ -15,7 +15,7 @@ import pytest
 
 from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
-from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
+from edge_rt.governor.knobs.affinity import affinity_knob, affinity_target
 from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
 from edge_rt.governor.knobs.programs import ProgramResult, Programs
@@ -305,7 +305,7 @@ def test_an_engine_that_died_with_its_daemon_is_no_trouble_of_the_next(
 
     journal = Journal(tmp_path / JOURNAL)
     killed = Turner(journal, affinity_knob, None, at_once)
-    killed.turn(affinity_wish(first.pid, [min(os.sched_getaffinity(0))]))
+    killed.turn(affinity_target(first.pid, [min(os.sched_getaffinity(0))]))
     first.kill()
     first.wait()
     assert len(journal.entries()) == 1

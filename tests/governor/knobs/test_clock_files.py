@@ -8,7 +8,7 @@ import pytest
 from knob_help import BOOT, at_once
 from plants import BOARDS, FakeLoad
 
-from edge_rt.governor.knobs.clock_files import clock_knob, clock_wishes
+from edge_rt.governor.knobs.clock_files import clock_knob, clock_targets
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.turner import Turner
@@ -45,8 +45,8 @@ class Stage:
             self.state = state
 
     def turn(self, max_hz: float) -> list[str]:
-        for wish in clock_wishes(self.root / "sys", max_hz):
-            self.turner.turn(wish)
+        for target in clock_targets(self.root / "sys", max_hz):
+            self.turner.turn(target)
         return [outcome.state for outcome in self.turner.outcomes]
 
     def restore(self) -> list[str]:
@@ -142,8 +142,8 @@ def test_a_cap_is_taken_off_while_the_kernel_throttles(tmp_path: Path) -> None:
 def test_somebody_elses_cap_is_left_alone(stage: Stage) -> None:
     stage.turn(stage.twin.shape.top_hz * 0.75)
     theirs = round(stage.twin.shape.top_hz / 1e3 * 0.9)
-    for wish in clock_wishes(stage.root / "sys", 1e9):
-        Path(wish.knob.name).write_text(f"{theirs}\n")
+    for target in clock_targets(stage.root / "sys", 1e9):
+        Path(target.knob.name).write_text(f"{theirs}\n")
     stage.go(1)
     stage.turner.look()
     assert {outcome.state for outcome in stage.turner.outcomes} == {"moved"}
@@ -166,15 +166,15 @@ def test_kernels_name_the_throttle_in_three_ways(tree: FakeBoard, kind: str) -> 
 
 def test_a_board_without_cpufreq_says_so(tree: FakeBoard) -> None:
     with pytest.raises(KnobError, match="no policy"):
-        clock_wishes(tree.sysfs, 1e9)
+        clock_targets(tree.sysfs, 1e9)
 
 
 def test_a_policy_that_goes_away_is_dropped(tree: FakeBoard, tmp_path: Path) -> None:
     policy = tree.policy(4, "4 5", 1_000_000, 2_000_000, 400_000)
     journal = Journal(tmp_path / "knobs.json")
     turner = Turner(journal, clock_knob, BOOT, at_once)
-    [wish] = clock_wishes(tree.sysfs, 1.5e9)
-    turner.turn(wish)
+    [target] = clock_targets(tree.sysfs, 1.5e9)
+    turner.turn(target)
     (policy / "scaling_max_freq").unlink()
     turner.restore()
     assert [outcome.state for outcome in turner.outcomes] == ["gone"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from knob_help import BOOT, at_once
 
-from edge_rt.governor.knobs.fan import fan_knob, fan_wishes
+from edge_rt.governor.knobs.fan import fan_knob, fan_targets
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.turner import Turner
@@ -20,8 +20,8 @@ def turner(tmp_path: Path) -> Turner:
 
 def drive(tree: FakeBoard, tmp_path: Path, share: float) -> Turner:
     made = turner(tmp_path)
-    for wish in fan_wishes(tree.sysfs, share):
-        made.turn(wish)
+    for target in fan_targets(tree.sysfs, share):
+        made.turn(target)
     return made
 
 
@@ -87,7 +87,7 @@ def test_steps_of_a_cooling_device_cool_at_least_as_much(
 def test_fans_of_mainboards_are_not_touched(tree: FakeBoard) -> None:
     tree.hwmon("nct6775", {"pwm1": 90, "pwm1_enable": 5})
     with pytest.raises(KnobError, match="no pwmfan"):
-        fan_wishes(tree.sysfs, 0.5)
+        fan_targets(tree.sysfs, 0.5)
 
 
 def test_it_belongs_to_its_device_and_not_to_the_number(tree: FakeBoard, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from knob_help import BOOT, at_once
 
-from edge_rt.governor.knobs.fan import FanProfile, profile_knob, profile_wish, refuse_if_driven
+from edge_rt.governor.knobs.fan import FanProfile, profile_knob, profile_target, refuse_if_driven
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.programs import ProgramResult, Programs
@@ -102,7 +102,7 @@ def test_after_turning_and_putting_back_the_settings_are_the_same(
 ) -> None:
     find = lambda name: profile_knob(jetson.programs, jetson.root)  # noqa: E731
     journal = Journal(tmp_path / "knobs.json")
-    Turner(journal, find, BOOT, at_once).turn(profile_wish(jetson.programs, jetson.root, "cool"))
+    Turner(journal, find, BOOT, at_once).turn(profile_target(jetson.programs, jetson.root, "cool"))
     assert jetson.status.read_text() == "cool"
     Turner(journal, find, "next boot", at_once).restore()
     assert jetson.status.read_text() == "quiet"
@@ -143,4 +143,4 @@ def test_a_number_is_refused_while_the_service_would_undo_it(jetson: Jetson) -> 
 
 def test_a_profile_without_nvfancontrol_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KnobError, match="number from 0 to 1"):
-        profile_wish(Programs(), tmp_path, "cool")
+        profile_target(Programs(), tmp_path, "cool")
