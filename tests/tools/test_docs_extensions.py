@@ -58,6 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     where = done(python, "-c", "import edge_rt; print(edge_rt.__file__)", cwd=place / "venv")
     assert where.strip() == str(packages / "edge_rt" / "__init__.py")
+    done(python, "-c", "import edge_rt_convert.job", cwd=place / "venv")
     return place
 
 

@@ -27,7 +27,8 @@ def test_a_checkout_is_copied_with_all_that_a_wheel_holds(
     [[llama, tree]] = checkout.packages(Path(sys.executable), scratch, tmp_path / "log")
     assert Path(llama).name == "llama.whl"
     assert Path(tree).parent == scratch
-    for name in ("pyproject.toml", "edge_rt/boards/raspberry-pi-5.yaml", "edge_rt/cli/entry.py"):
+    names = "pyproject.toml", "edge_rt/boards/raspberry-pi-5.yaml", "edge_rt/cli/entry.py"
+    for name in (*names, "tools/edge_rt_convert/job.py"):
         copy = Path(tree) / name
         assert copy.is_file()
         assert not copy.parent.is_symlink()

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge_rt.cli.screen import note
-
+from edge_rt.cli.text import note
 from edge_rt_convert import ConvertError
 
 _PACKAGES = (

@@ -15,6 +15,7 @@ from bootstrap.ensure import turn
 from bootstrap.paths import CHECKOUT, cache_dir
 
 _FILES = ("pyproject.toml", "README.md", "LICENSE")
+_PACKAGES = ("edge_rt", "tools/edge_rt_convert")
 LOCK = CHECKOUT / "requirements.lock"
 
 
@@ -67,7 +68,8 @@ class Checkout:
         """See Source."""
         files = [CHECKOUT / "pyproject.toml", *(CHECKOUT / "boards").iterdir()]
         files += [LOCK] if self.locked else []
-        files += [path for path in (CHECKOUT / "edge_rt").rglob("*") if path.suffix != ".pyc"]
+        found = (path for package in _PACKAGES for path in (CHECKOUT / package).rglob("*"))
+        files += [path for path in found if path.suffix != ".pyc"]
         recipe = llama_wheel.recipe(self.cmake_args, self.env).key
         return f"{_digest(sorted(path for path in files if path.is_file()))}-{recipe}"
 
@@ -93,7 +95,7 @@ class Checkout:
 
 
 def copy_tree(tree: Path) -> None:
-    """This checkout's package in the new folder `tree`, to be built there.
+    """This checkout's packages in the new folder `tree`, to be built there.
 
     setuptools builds where the sources are, from what an earlier build has left there as well.
     """
@@ -101,7 +103,8 @@ def copy_tree(tree: Path) -> None:
     for name in _FILES:
         shutil.copyfile(CHECKOUT / name, tree / name)
     compiled = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(CHECKOUT / "edge_rt", tree / "edge_rt", ignore=compiled)
+    for package in _PACKAGES:
+        shutil.copytree(CHECKOUT / package, tree / package, ignore=compiled)
 
 
 def _digest(files: Iterable[Path]) -> str:
