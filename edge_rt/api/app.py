@@ -60,9 +60,9 @@ def create_app(
 ) -> ASGIApp:
     """The app over `service`, for the Unix socket and the TCP listener alike.
 
-    `api_key_sha256` are hashes in hex of the keys that open TCP, as they are when a request
-    comes, and `admin_key_sha256` those among them that may also administrate; the Unix socket
-    needs none. `access` is who may do what over that; None: everybody everything.
+    `api_key_sha256` are hashes in hex of the keys that open TCP, and `admin_key_sha256` those
+    among them that may also administrate; each request is held against the present ones. The
+    Unix socket needs no key. `access` are its rights by user; None: all users may do everything.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
     `semantic` finds those to questions that mean the same, by the model `embedding`.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.

@@ -31,8 +31,8 @@ _NOTHING = Cost(energy_j=0.0, quality="modelled", power_w=None, temp_c=None, sec
 class Place:
     """Where the answer to a request is kept, or is to be, and by which models it may be.
 
-    `client` is who asks, None: not known. `terms` is what the request says. `topic` is what it
-    asks, None: only an answer to the very same question will do.
+    `client` is None where it is not known. `terms` are those of the request. `topic` is its
+    question, None: only an answer to the very same question will do.
     """
 
     key: bytes
@@ -86,11 +86,11 @@ class Found:
 
 
 def not_cached(place: Place | None) -> NotCached:
-    """The error for who wants nothing but an answer from the cache."""
+    """The error for a request that accepts nothing but an answer from the cache."""
     wanted = '`edge.cache` is "only", and'
     if place is not None:
-        advice = 'with "use" it is answered anew'
-        return NotCached(f"{wanted} this was not answered of late: {advice}")
+        advice = 'with "use" a model answers it'
+        return NotCached(f"{wanted} no answer to this is kept: {advice}")
     reason = "the cache is off, or cannot tell this client from others"
     return NotCached(f"{wanted} nothing is kept for this request: {reason}")
 
@@ -210,7 +210,7 @@ class Record:
         self._lines.append(line(call, event))
 
     def close(self, plan: Plan, tally: Tally) -> None:
-        """Keep the answer, which is complete, unless it is less than what was asked for.
+        """Keep the complete answer, unless it is less than the request asked for.
 
         That is so where another model stood in, or the request's allowance ended it.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Generic, TypeVar
 
 from msgspec.structs import replace
@@ -11,64 +11,23 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.caching import Found, Place, not_cached
-from edge_rt.api.middleware.context import Context, Exchange, exchange_of
+from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of, new_head
 from edge_rt.api.middleware.decode import read_body, unless_gone
 from edge_rt.api.nearby import Topic
-from edge_rt.api.openai.fields import GenerationFields, sampling
-from edge_rt.api.openai.unsupported import UnknownFields
+from edge_rt.api.openai.answers import Dialect
+from edge_rt.api.openai.fields import (
+    GenerationFields,
+    Text,
+    answers,
+    question,
+    same_each_time,
+    sampling,
+)
+from edge_rt.api.openai.unsupported import ExtraFields
 from edge_rt.api.run import Replay, Run
 from edge_rt.api.work import Work
-from edge_rt.core.cached import digest
-from edge_rt.core.requests import Identity, Plan
-from edge_rt.core.routing import RouteRequest, Write
-from edge_rt.decoding.params import Sampling
-
-_FORMAT = 1  # of keys, and of what is kept under them
-
-_SPELT_OUT = {  # fields that the key holds with their defaults, or that change no answer
-    *("model", "edge", "stream", "stream_options"),
-    *("max_tokens", "max_completion_tokens", "n", "stop", "ignore_eos"),
-    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "seed"),
-    *("top_k", "min_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"),
-    *("logprobs", "top_logprobs"),
-}
-
-
-def same_each_time(models: Sequence[Identity], hows: Sequence[Sampling]) -> bool:
-    """Whether the engine gives one answer only, whichever model answers, each sampled as in `hows`.
-
-    That is the likeliest one, or that of a seed where it is always the same.
-    """
-    pairs = zip(models, hows, strict=True)
-    return all(how.temperature == 0 or (how.seed is not None and one.repeats) for one, how in pairs)
-
-
-def question(
-    request: GenerationFields,
-    *,
-    endpoint: str,
-    max_tokens: int | None,
-    models: Sequence[bytes],
-    hows: Sequence[Sampling],
-    prompts: Sequence[str],
-    client: str | None,
-) -> bytes | None:
-    """The key of a request; None where it holds what cannot be told apart.
-
-    `models` are the digests of those that may answer, and `hows` how each would sample; which of
-    them does is not asked, for that changes from moment to moment. `prompts` are those that depend
-    on more than all this, `client` is whose answer it has to be, None: anybody's. Fields of which
-    nothing is said here count as they are, so that a new one is part of the key.
-    """
-    terms = replace(request.edge or Terms(), cache=None, trace=False)
-    said = {name: None for name in request.__struct_fields__ if name in _SPELT_OUT}
-    asked = max_tokens, request.n or 1, request.stops, bool(request.ignore_eos)
-    others = replace(request, **said)
-    try:
-        return digest(_FORMAT, endpoint, models, hows, prompts, client, asked, terms, others)
-    except (OverflowError, RecursionError, UnicodeEncodeError):  # of JSON that no prompt needs
-        return None
-
+from edge_rt.core.requests import Call, Identity, Plan
+from edge_rt.core.routing import DecodingRequest, RouteRequest, Write
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
 
@@ -81,17 +40,17 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
 
     prefix: str  # of its answers' ids
 
-    def __init__(self, context: Context, request: type[RequestT]) -> None:
-        """`request` is what bodies are decoded to."""
+    def __init__(self, context: Context, request: type[RequestT], refused: Collection[str]) -> None:
+        """`request` is the type to which bodies are decoded, without the fields `refused`."""
         self.context = context
-        self._unknown = UnknownFields(request)
+        self._extra = ExtraFields(request, refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
         exchange, caching = exchange_of(scope), self.context.caching
         request = self.read(body)
-        exchange.warnings += self._unknown.warnings(body)
+        exchange.warnings += self._extra.warnings(body)
         place = await self._place(request, exchange.client)
         found = None if place is None else await caching.find(place)
         if found is not None:
@@ -134,8 +93,12 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         """
 
     @abstractmethod
-    def again(self, request: RequestT, id: str, plan: Plan) -> Work:
-        """What `prepare` made of a request that was answered before; prompts do not matter."""
+    def replayed_prompts(self, request: RequestT) -> Sequence[Text]:
+        """The prompts of a request that was answered before, where the answer repeats them."""
+
+    @abstractmethod
+    def dialect(self, request: RequestT, head: Head, prompts: Sequence[Text]) -> Dialect:
+        """The form of the answers to these prompts."""
 
     @abstractmethod
     def max_tokens(self, request: RequestT) -> int | None:
@@ -144,6 +107,37 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     @abstractmethod
     def top_logprobs(self, request: RequestT) -> int | None:
         """How many alternatives are reported a token; None: no log-probabilities at all."""
+
+    def work(
+        self,
+        request: RequestT,
+        id: str,
+        plan: Plan,
+        prompts: Sequence[Text],
+        wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
+    ) -> Work:
+        """The request as it can be run: a call for each prompt."""
+        card = self.context.service.card(plan.model)
+        call = Call(
+            plan=plan,
+            prompt="",
+            special=True,
+            sampling=sampling(request, card.sampling, self.top_logprobs(request)),
+            max_tokens=self.max_tokens(request),
+            n=answers(request, self.context.requests.max_n),
+            stop=request.stops,
+            ignore_eos=bool(request.ignore_eos),
+            id=id,
+        )
+        return Work(
+            card=card,
+            calls=[replace(call, prompt=prompt) for prompt in prompts],
+            dialect=self.dialect(request, new_head(self.context, card, id), prompts),
+            stream=bool(request.stream),
+            include_usage=request.include_usage,
+            allowance=request.edge,
+            wanted=wanted,
+        )
 
     async def timed_prompts(
         self, request: RequestT, models: Sequence[Identity], client: str | None
@@ -246,7 +240,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     def _again(self, request: RequestT, found: Found) -> Work:
         content = found.content
         plan = Plan(found.card.id, mode=content.mode, why=content.route)
-        return self.again(request, self._new_id(), plan)
+        return self.work(request, self._new_id(), plan, self.replayed_prompts(request))
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

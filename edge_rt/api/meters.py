@@ -28,7 +28,7 @@ _log = logging.getLogger("edge_rt.api")
 
 
 class Scraped(Collector):
-    """Families that are made of a state anew at each scrape."""
+    """Families that are made from a state at each scrape."""
 
     def __init__(self, what: str, families: Callable[[], Sequence[Metric]]) -> None:
         """`what` the families show, for the log."""

@@ -76,8 +76,8 @@ def daemon_socket(
     """The socket to speak to: the named one, the configured one, the user's own, the system's.
 
     The user's own counts only while it is there, unless the system's is missing as well. NoDaemon
-    where its directory is not that of `uid` (None: this process's): below /tmp anybody could have
-    made it, to hear what is asked.
+    where its directory is not that of `uid` (None: this process's): below /tmp any user could
+    have made it, to read the requests.
     """
     if named is not None:
         return named

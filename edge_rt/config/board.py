@@ -75,7 +75,7 @@ class Rates(Section, frozen=True):
 
 
 class Unit(Section, frozen=True):
-    """What one kind of processor can do on paper, and what it was seen to do."""
+    """The speeds of one kind of processor: stated by its maker, and reached in measurements."""
 
     peak_op_per_s: Rates = Rates()
     reached_op_per_s: Rates = Rates()

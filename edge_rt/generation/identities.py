@@ -28,7 +28,7 @@ _MANY = 64  # names that were asked for
 
 
 class Identities:
-    """Who may answer for a name, which is looked up anew only when the store has changed."""
+    """The models that may answer for a name, looked up again only when the store has changed."""
 
     def __init__(self, config: Config, store: Store, routes: Routes) -> None:
         self._engine, self._store, self._routes = config.engine, store, routes

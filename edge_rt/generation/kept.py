@@ -39,7 +39,7 @@ class Flights:
     async def landed(self, key: bytes) -> bool:
         """Wait for the answer of that key; False where nobody makes it.
 
-        Where it failed or its client left, one of those who wait is told so, to make it.
+        Where it failed or its client left, one of the waiting requests is told so, to make it.
         """
         while (ended := self._flying.get(key)) is not None:
             if await asyncio.shield(ended):

@@ -14,7 +14,7 @@ from edge_rt.generation.recovery import AnyCall, Progress
 
 TICK_S = 0.05  # between two looks at what is left
 STEADY_S = 0.2  # of readings before their joules make a rate
-RETRY_S = 5.0  # for who has waited in vain
+RETRY_S = 5.0  # after a wait in vain
 
 E = TypeVar("E")
 

@@ -70,6 +70,7 @@ def other_problems(
 
 QUEUE_RETRY_S = 2.0  # when the queue is full
 PATIENCE_S = 5.0  # for the decode loop's own figures
+_TOLD = ("rss_bytes", "threads", "running", "waiting", "steps", "step_s", "native_s", "spare_s")
 
 
 class State:
@@ -200,24 +201,15 @@ async def _figures(client: EngineClient) -> dict[str, object]:
         pong = await asyncio.wait_for(client.ping(), PATIENCE_S)
     except (asyncio.TimeoutError, EngineLost):
         return {}
-    return {
-        "rss_bytes": pong.rss_bytes,
-        "threads": pong.threads,
-        "running": pong.running,
-        "waiting": pong.waiting,
-        "steps": pong.steps,
-        "step_s": pong.step_s,
-        "native_s": pong.native_s,
-        "spare_s": pong.spare_s,
-        "gpu_s": pong.gpu_s if pong.offloads else None,
-    }
+    told: dict[str, object] = {name: getattr(pong, name) for name in _TOLD}
+    return told | {"gpu_s": pong.gpu_s if pong.offloads else None}
 
 
 RETRY_S = 5.0  # at least, for requests that come meanwhile
 
 
 class Alone:
-    """Lends the board to who asks first; requests are refused until it is given back."""
+    """Lends the board to one user at a time; requests are refused until it is given back."""
 
     def __init__(self, state: State, clock: Callable[[], float]) -> None:
         """`clock` is in seconds."""

@@ -21,8 +21,8 @@ from benchlib.sim_board import SimBoard, even, recorded, replay
 from benchlib.twin_record import PERIOD_S, Past, RecordedTwin, later
 
 from edge_rt.config.boards import SHIPPED, load_boards
-from edge_rt.twin.events import Event
 from edge_rt.twin.load import WatchedUsage
+from edge_rt.twin.run import Event
 
 PI = SimBoard("raspberry-pi-5", seed=0)
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from edge_rt.twin.events import Event, Script
+from edge_rt.twin.run import Event, Script
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from plants import BOARDS, FakeLoad
 from readings import Readings
 
 from edge_rt.core.errors import RequestError
-from edge_rt.twin.events import Event
-from edge_rt.twin.run import Twin, run
+from edge_rt.twin.run import Event, Twin, run
 
 # Works while it is told to, so that what is awaited is work that was done and not time.
 SPIN = """

@@ -12,10 +12,9 @@ from edge_rt.board.detection import detect
 from edge_rt.board.readers.base import PENDING
 from edge_rt.config.board import Rail
 from edge_rt.core.errors import StoreError
-from edge_rt.twin.events import Event
 from edge_rt.twin.filesystem import Folders
 from edge_rt.twin.plant import PlantState
-from edge_rt.twin.run import Twin
+from edge_rt.twin.run import Event, Twin
 
 
 class Stage:

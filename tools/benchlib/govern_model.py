@@ -16,7 +16,7 @@ from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import ThermalPrior
-from edge_rt.twin.events import Event, Script
+from edge_rt.twin.run import Event, Script
 from edge_rt.twin.shape import Shape
 
 BOARDS = ("jetson-orin-nano-8gb", "raspberry-pi-5")

@@ -11,8 +11,8 @@ from benchlib.model_engine import ModelEngine, Pass, Speed, Work
 from benchlib.trace import STEP_S, Trace, steps
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Limits, Observation
-from edge_rt.twin.events import Script
 from edge_rt.twin.plant import Conditions, Plant, PlantState
+from edge_rt.twin.run import Script
 from edge_rt.twin.shape import Shape, draw
 
 CONTROL_STEPS = 2  # between two looks of the governor

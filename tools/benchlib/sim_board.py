@@ -18,8 +18,8 @@ from benchlib.looks import Look
 from benchlib.process import Child, until
 from benchlib.twin_record import PERIOD_S, later
 from edge_rt.config.boards import load_boards
-from edge_rt.twin.events import Event, Script
 from edge_rt.twin.plant import Plant
+from edge_rt.twin.run import Event, Script
 from edge_rt.twin.shape import Shape, draw
 
 

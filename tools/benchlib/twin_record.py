@@ -15,10 +15,9 @@ from typing import TextIO
 from benchlib.looks import Look, write_line
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
-from edge_rt.twin.events import Event
 from edge_rt.twin.load import WatchedLoad, WatchedUsage
 from edge_rt.twin.plant import PlantState
-from edge_rt.twin.run import Twin, Watched, run
+from edge_rt.twin.run import Event, Twin, Watched, run
 
 PERIOD_S = 0.1
 

@@ -45,7 +45,7 @@ class PrefixReport(msgspec.Struct, frozen=True):
 class CacheReport(msgspec.Struct, frozen=True):
     """What the cache holds, by model and client, and what it brought since the daemon's start.
 
-    `stored` is False while the file cannot be written; what was used last is then kept in memory.
+    `stored` is False while the file cannot be written; the answers used last are in memory then.
     `saved_j` are the joules that answers took which were given again, as far as they are known,
     None where none are.
     `semantic` is None where only the very same question finds them.
@@ -65,7 +65,7 @@ class CacheReport(msgspec.Struct, frozen=True):
 
 
 class Purge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to forget: by model, by client, older than so many seconds; what is left out is any.
+    """Which answers to forget: by model, client and age in seconds; a field left out fits all.
 
     `model` is the id of the one that answered, `client` as `CacheReport` names it.
     """

@@ -67,8 +67,8 @@ class Marking:
     """Knows the latest answers by their ids, and by hashes of their prompts, which are not kept.
 
     A client marks its own answers, each once. Where it asks for another one within AGAIN_S of an
-    answer that was complete, that is half a bad mark for the first; who asks it a third time is
-    taken for a program that does so by habit. Of each client so many marks an hour count.
+    answer that was complete, that is half a bad mark for the first; a client that asks a third
+    time is taken for a program that does so by habit. Of each client so many marks an hour count.
     """
 
     def __init__(self, service: Learns, monotonic: Callable[[], float]) -> None:
@@ -81,7 +81,7 @@ class Marking:
         self.counts: Counter[Counted] = Counter()
 
     def begin(self, client: str | None, fixed: object, *said: object) -> Asked:
-        """`client` asks for an answer to what is `said`, of which a hash alone is kept."""
+        """Note that `client` asks for an answer to `said`, of which only a hash is kept."""
         try:
             asked = Asked(client, digest(self._salt, *said), fixed)
         except (OverflowError, RecursionError, UnicodeEncodeError):  # of JSON that no prompt needs

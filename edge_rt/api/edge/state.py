@@ -97,7 +97,7 @@ class Reset(msgspec.Struct, frozen=True):
 
 
 async def router_reset(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Forget what was learnt of a model, of a mode, or all.
+    """Forget what the router learnt of a model, of a mode, or all.
 
     Raises RequestError for a query and for what names nothing.
     """

@@ -39,9 +39,9 @@ class People:
 
 @dataclass(frozen=True)
 class Access:
-    """Who among the users of the Unix socket may use models, and who may administrate.
+    """Users of the Unix socket that may use models, and those that may administrate.
 
-    Who may administrate may also use models. `generate` None: everybody may.
+    Administrators may also use models. `generate` None: all users may.
     """
 
     generate: People | None
@@ -91,7 +91,7 @@ PEER_GROUPS = "peer_groups"
 
 
 class Caller(NamedTuple):
-    """Who asks: "uid:1000", "key:" and the begin of a key's hash, None where nothing tells."""
+    """The client: "uid:1000", "key:" and the begin of a key's hash; None where it is not known."""
 
     client: str | None
     rights: Rights
@@ -106,13 +106,13 @@ class Authorizer:
         admin_key_sha256: Sequence[str] = (),
         access: Access | None = None,
     ) -> None:
-        """Hashes count as they are when a request comes; those of `admin_key_sha256` are among
-        the others. `access` is that of the Unix socket; None: everybody may do everything.
+        """Each request is held against the present hashes; those of `admin_key_sha256` are among
+        the others. `access` is that of the Unix socket; None: all users may do everything.
         """
         self._hashes, self._admins, self._access = api_key_sha256, admin_key_sha256, access
 
     def check(self, scope: Scope) -> Caller:
-        """Who asks, and what they may do.
+        """Return the client of a request, and its rights.
 
         Raises HTTPException 400, 401 or 403 when the request may not be served.
         """

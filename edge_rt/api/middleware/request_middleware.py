@@ -76,10 +76,10 @@ class RequestMiddleware:
 
 
 class Endpoint:
-    """An endpoint under the name that the metrics have for it, for those who may use it.
+    """An endpoint with its name in the metrics and the right that a client needs for it.
 
-    `right` "generate": who may use models, within what one client may have done; "administer":
-    who may change what counts for all, though everybody may read it; None: everybody.
+    "generate" is the right to use models, within the limits of one client; "administer" that to
+    change what counts for all, which reading does not need. None: no right is needed.
     """
 
     def __init__(

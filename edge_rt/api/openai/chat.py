@@ -12,11 +12,11 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.endpoint import GenerationEndpoint
-from edge_rt.api.middleware.context import Context, new_head
+from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.nearby import LONGEST_TEXT
 from edge_rt.api.openai.answers import ChatDialect
-from edge_rt.api.openai.fields import Count, GenerationFields, answers, sampling
+from edge_rt.api.openai.fields import Count, GenerationFields, Text
 from edge_rt.api.openai.messages import (
     MOST,
     ChatMessage,
@@ -25,11 +25,10 @@ from edge_rt.api.openai.messages import (
     template_messages,
     template_tools,
 )
-from edge_rt.api.openai.unsupported import refuse, unsupported
+from edge_rt.api.openai.unsupported import REFUSED, check_format, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.core.requests import Call, Identity, ModelCard, Plan
-from edge_rt.core.routing import DecodingRequest
+from edge_rt.core.requests import Identity
 
 
 class ChatRequest(GenerationFields, frozen=True, kw_only=True):
@@ -50,10 +49,8 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     chat_template_kwargs: dict[str, Any] | None = None
     """Variables for the chat template."""
     # refused when they ask for something
-    functions: Any = None
     function_call: Any = None
     modalities: Any = None
-    audio: Any = None
     web_search_options: Any = None
 
     @property
@@ -64,7 +61,7 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
 
 def check(request: ChatRequest) -> None:
     """Raise RequestError for what types cannot tell."""
-    refuse(request, "functions", "audio")
+    check_format(request.response_format)
     if request.function_call not in (None, "none", "auto"):
         raise unsupported("function_call", "`function_call` is not supported; use `tools`.")
     if request.modalities not in (None, [], ["text"]):
@@ -76,11 +73,6 @@ def check(request: ChatRequest) -> None:
         raise RequestError(message, param="top_logprobs", code="invalid_value")
 
 
-def top_logprobs(request: ChatRequest) -> int | None:
-    """How many alternatives are reported a token; None: no log-probabilities at all."""
-    return (request.top_logprobs or 0) if request.logprobs else None
-
-
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
@@ -90,7 +82,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     prefix = "chatcmpl"
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, ChatRequest)
+        super().__init__(context, ChatRequest, REFUSED | {"functions", "audio"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As the base class; an error of the engine about the prompt names the messages."""
@@ -113,7 +105,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     def top_logprobs(self, request: ChatRequest) -> int | None:
-        return top_logprobs(request)
+        return (request.top_logprobs or 0) if request.logprobs else None
 
     @override
     def text(self, request: ChatRequest) -> str:
@@ -154,50 +146,16 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         prompt = await write(plan.model)
         plan = without_partner(plan, wish, tokens=bool(request.logit_bias))
         plan = await with_partner(plan, wish, prompt)
-        return self._work(request, wish.id, plan, prompt, wish.mode)
+        return self.work(request, wish.id, plan, [prompt], wish.mode)
 
     @override
-    def again(self, request: ChatRequest, id: str, plan: Plan) -> Work:
-        return self._work(request, id, plan)
+    def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:
+        return [""]
 
-    def _work(
-        self,
-        request: ChatRequest,
-        id: str,
-        plan: Plan,
-        prompt: str = "",
-        wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
-    ) -> Work:
-        card = self.context.service.card(plan.model)
-        return Work(
-            card=card,
-            calls=[self._call(request, id, plan, card, prompt)],
-            dialect=ChatDialect(
-                new_head(self.context, card, id),
-                include_usage=request.include_usage,
-                wants_logprobs=bool(request.logprobs),
-            ),
-            stream=bool(request.stream),
-            include_usage=request.include_usage,
-            allowance=request.edge,
-            wanted=wanted,
-        )
-
-    def _call(
-        self, request: ChatRequest, id: str, plan: Plan, card: ModelCard, prompt: str
-    ) -> Call:
-        how = sampling(request, card.sampling, top_logprobs(request))
-        return Call(
-            plan=plan,
-            prompt=prompt,
-            special=True,
-            sampling=how,
-            max_tokens=request.answer_tokens,
-            n=answers(request, self.context.requests.max_n),
-            stop=request.stops,
-            ignore_eos=bool(request.ignore_eos),
-            id=id,
-        )
+    @override
+    def dialect(self, request: ChatRequest, head: Head, prompts: Sequence[Text]) -> ChatDialect:
+        usage, logprobs = request.include_usage, bool(request.logprobs)
+        return ChatDialect(head, include_usage=usage, wants_logprobs=logprobs)
 
     async def _written(self, request: ChatRequest, model: str, client: str | None) -> str:
         """The prompt, or what speaks against one: another model may answer."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 from typing_extensions import override
 
 from edge_rt.api.endpoint import GenerationEndpoint
-from edge_rt.api.middleware.context import Context, Head, new_head
+from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.openai.answers import TextDialect
-from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, answers, sampling, separate
-from edge_rt.api.openai.unsupported import refuse, unsupported
+from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
+from edge_rt.api.openai.unsupported import REFUSED, check_format, unsupported
 from edge_rt.api.work import Work, without_partner
 from edge_rt.core.errors import RequestError
-from edge_rt.core.requests import Call, ModelCard, Plan
-from edge_rt.core.routing import DecodingRequest
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
@@ -35,13 +34,11 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     """Whether the answer begins with the prompt."""
     best_of: Annotated[int, Meta(ge=1)] | None = None
     """Only the value of `n` is taken."""
-    # refused
-    suffix: Any = None
 
 
 def check(request: CompletionsRequest) -> None:
     """Raise RequestError for what types cannot tell."""
-    refuse(request, "suffix")
+    check_format(request.response_format)
     if request.best_of is not None and request.best_of != (request.n or 1):
         message = f"`best_of`: only the value of `n` is supported, got {request.best_of}."
         raise unsupported("best_of", message)
@@ -78,7 +75,7 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
     prefix = "cmpl"
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, CompletionsRequest)
+        super().__init__(context, CompletionsRequest, REFUSED | {"suffix"})
 
     @override
     def read(self, body: bytes) -> CompletionsRequest:
@@ -114,59 +111,20 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         plan = await self.context.service.route(wish)
         named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
         plan = without_partner(plan, wish, tokens=named)
-        return self._work(request, wish.id, plan, found, wish.mode)
+        return self.work(request, wish.id, plan, found, wish.mode)
 
     @override
-    def again(self, request: CompletionsRequest, id: str, plan: Plan) -> Work:
-        return self._work(request, id, plan, prompts(request))
+    def replayed_prompts(self, request: CompletionsRequest) -> Sequence[Text]:
+        return prompts(request)
 
-    def _work(
-        self,
-        request: CompletionsRequest,
-        id: str,
-        plan: Plan,
-        found: list[Prompt],
-        wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
-    ) -> Work:
-        card = self.context.service.card(plan.model)
-        head = new_head(self.context, card, id)
-        return Work(
-            card=card,
-            calls=self._calls(request, id, plan, card, found),
-            dialect=self._dialect(request, head, found),
-            stream=bool(request.stream),
-            include_usage=request.include_usage,
-            allowance=request.edge,
-            wanted=wanted,
-        )
-
-    def _calls(
-        self,
-        request: CompletionsRequest,
-        id: str,
-        plan: Plan,
-        card: ModelCard,
-        found: list[Prompt],
-    ) -> list[Call]:
-        call = Call(
-            plan=plan,
-            prompt="",
-            special=True,
-            sampling=sampling(request, card.sampling, request.logprobs),
-            max_tokens=self.max_tokens(request),
-            n=answers(request, self.context.requests.max_n),
-            stop=request.stops,
-            ignore_eos=bool(request.ignore_eos),
-            id=id,
-        )
-        return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]
-
-    def _dialect(self, request: CompletionsRequest, head: Head, found: list[Prompt]) -> TextDialect:
-        each = request.n or 1
-        texts = [prompt if request.echo and isinstance(prompt, str) else "" for prompt in found]
+    @override
+    def dialect(
+        self, request: CompletionsRequest, head: Head, prompts: Sequence[Text]
+    ) -> TextDialect:
+        texts = [prompt if request.echo and isinstance(prompt, str) else "" for prompt in prompts]
         return TextDialect(
             head,
             include_usage=request.include_usage,
             wants_logprobs=request.logprobs is not None,
-            echoes=[text for text in texts for _ in range(each)],
+            echoes=[text for text in texts for _ in range(request.n or 1)],
         )

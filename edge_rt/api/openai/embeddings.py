@@ -17,7 +17,7 @@ from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
-from edge_rt.api.openai.unsupported import UnknownFields
+from edge_rt.api.openai.unsupported import ExtraFields
 from edge_rt.api.task import Received, TextEndpoint, TextUsage
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
@@ -76,7 +76,7 @@ class Embeddings(TextEndpoint):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._unknown = UnknownFields(EmbeddingsRequest)
+        self._unknown = ExtraFields(EmbeddingsRequest)
 
     @override
     async def answer(self, request: Received, send: Send) -> None:

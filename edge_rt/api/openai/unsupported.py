@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import msgspec
 
-from edge_rt.api.middleware.decode import describe
+from edge_rt.api.middleware.decode import decode, describe
 from edge_rt.core.errors import RequestError
 
 log = logging.getLogger(__name__)
 
+_VALUES = msgspec.json.Decoder()
 _WARNINGS = 8  # of one request
 _LOGGED = 100  # names that the log warns of, each once
 
@@ -70,74 +69,40 @@ HARMLESS = frozenset(
 """Fields of OpenAI, llama-server and vLLM that change no answer by themselves."""
 
 
+REFUSED = frozenset(
+    (
+        *("grammar", "json_schema", "samplers", "mirostat", "typical_p", "typ_p", "tfs_z"),
+        *("top_n_sigma", "xtc_probability", "dry_multiplier", "dynatemp_range", "n_predict"),
+        *("lora", "reasoning_budget"),  # up to here llama-server's, then vLLM's
+        *("add_generation_prompt", "allowed_token_ids", "bad_words", "chat_template"),
+        *("continue_final_message", "documents", "include_stop_str_in_output", "length_penalty"),
+        *("logits_processors", "skip_special_tokens", "spaces_between_special_tokens"),
+        *("truncate_prompt_tokens", "use_beam_search", "guided_choice", "guided_grammar"),
+        *("guided_json", "guided_regex", "structured_outputs", "min_tokens", "prompt_logprobs"),
+        "stop_token_ids",
+    )
+)
+"""Fields of both dialects that are refused when they ask for something."""
+
+
 class ResponseFormat(msgspec.Struct, frozen=True):
     """The kind of answer wanted."""
 
     type: str
 
 
-class RefusedFields(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields of both dialects that are refused when they ask for something."""
-
-    response_format: ResponseFormat | None = None
-    # llama-server
-    grammar: Any = None
-    json_schema: Any = None
-    samplers: Any = None
-    mirostat: Any = None
-    typical_p: Any = None
-    typ_p: Any = None
-    tfs_z: Any = None
-    top_n_sigma: Any = None
-    xtc_probability: Any = None
-    dry_multiplier: Any = None
-    dynatemp_range: Any = None
-    n_predict: Any = None
-    lora: Any = None
-    reasoning_budget: Any = None
-    # vLLM
-    add_generation_prompt: Any = None
-    allowed_token_ids: Any = None
-    bad_words: Any = None
-    chat_template: Any = None
-    continue_final_message: Any = None
-    documents: Any = None
-    include_stop_str_in_output: Any = None
-    length_penalty: Any = None
-    logits_processors: Any = None
-    skip_special_tokens: Any = None
-    spaces_between_special_tokens: Any = None
-    truncate_prompt_tokens: Any = None
-    use_beam_search: Any = None
-    guided_choice: Any = None
-    guided_grammar: Any = None
-    guided_json: Any = None
-    guided_regex: Any = None
-    structured_outputs: Any = None
-    min_tokens: Any = None
-    prompt_logprobs: Any = None
-    stop_token_ids: Any = None
-
-
-_REFUSED = frozenset(RefusedFields.__struct_fields__) - {"response_format"}
-
-
-def refuse(fields: RefusedFields, *names: str) -> None:
-    """Raise RequestError for the first refused field that is set; `names` are further ones.
-
-    null, false, 0 and what is empty ask for nothing and pass, as do the usual values of others.
-    """
-    form = fields.response_format
-    if form is not None and form.type != "text":
-        message = f"`response_format`: only the type text is supported, got {form.type!r}."
+def check_format(wanted: ResponseFormat | None) -> None:
+    """Raise RequestError for another kind of answer than text."""
+    if wanted is not None and wanted.type != "text":
+        message = f"`response_format`: only the type text is supported, got {wanted.type!r}."
         raise unsupported("response_format", message)
-    for name in (*RefusedFields.__struct_fields__, *names):
-        if name != "response_format" and _asks(name, getattr(fields, name)):
-            raise unsupported(name, f"`{name}` is not supported: leave it out.")
 
 
 def _asks(name: str, value: object) -> bool:
-    """Whether a refused field would change the answer."""
+    """Whether a refused field would change the answer.
+
+    null, false, 0 and what is empty ask for nothing, as do the usual values of others.
+    """
     if name in _USUALLY_TRUE:
         return value not in (None, True)
     return bool(value) and value not in _OFF.get(name, ())
@@ -148,28 +113,37 @@ def unsupported(param: str, message: str) -> RequestError:
     return RequestError(message, param=param, code="unsupported_parameter")
 
 
-class UnknownFields:
-    """Warns of the fields of one endpoint's requests that are ignored."""
+class ExtraFields:
+    """Refuses fields of one endpoint's requests, and warns of those that are ignored."""
 
-    def __init__(self, request: type[msgspec.Struct]) -> None:
-        """`request` is what bodies are decoded to."""
-        fields = request.__struct_fields__
-        self._silent = HARMLESS.union(fields)
-        self._usable = [name for name in fields if name not in _REFUSED]
+    def __init__(self, request: type[msgspec.Struct], refused: Collection[str] = ()) -> None:
+        """`request` is the type to which bodies are decoded, without the fields `refused`."""
+        self._usable, self._refused = request.__struct_fields__, refused
+        self._silent = HARMLESS.union(self._usable, refused)
         self._logged: set[str] = set()
         self._decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-    def warnings(self, body: bytes) -> Iterator[str]:
-        """A sentence for each unknown field of a body that could be decoded, up to a few."""
-        names = [name for name in self._decoder.decode(body) if name not in self._silent]
-        for name in islice(names, _WARNINGS):
-            warning = _unknown(name, self._usable)
-            if warning not in self._logged and len(self._logged) < _LOGGED:
-                self._logged.add(warning)  # and not the name, which may be long
-                log.warning("a request has a field that is ignored: %s", warning)
-            yield warning
+    def warnings(self, body: bytes) -> list[str]:
+        """Return sentences about the unknown fields of a body that could be decoded, up to a few.
+
+        Raises RequestError for a refused field that asks for something.
+        """
+        said = self._decoder.decode(body)
+        for name, value in said.items():
+            if name in self._refused and _asks(name, decode(_VALUES, bytes(value))):
+                raise unsupported(name, f"`{name}` is not supported: leave it out.")
+        names = [name for name in said if name not in self._silent]
+        told = [self._warning(name) for name in names[:_WARNINGS]]
         if len(names) > _WARNINGS:
-            yield f"{len(names) - _WARNINGS} more unknown fields were ignored."
+            told.append(f"{len(names) - _WARNINGS} more unknown fields were ignored.")
+        return told
+
+    def _warning(self, name: str) -> str:
+        warning = _unknown(name, self._usable)
+        if warning not in self._logged and len(self._logged) < _LOGGED:
+            self._logged.add(warning)  # and not the name, which may be long
+            log.warning("a request has a field that is ignored: %s", warning)
+        return warning
 
 
 def _unknown(name: str, usable: Iterable[str]) -> str:

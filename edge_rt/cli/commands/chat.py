@@ -159,7 +159,7 @@ class Chat:
             note("The system message is set." if text else "There is no system message now.")
         elif name == "reset":
             self._conversation.reset()
-            note("Forgotten: the conversation starts anew.")
+            note("Forgotten: a new conversation begins.")
         elif name == "help":
             note(HELP)
         elif name not in _LEAVE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -12,7 +11,7 @@ from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.options import to_forget
-from edge_rt.cli.tables import Column, Prose, TextTable, output, put, put_document, put_simulated
+from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -126,11 +125,7 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     """
     with Client(daemon_socket(socket)) as client:
         found = client.get(f"/edge/v1/trace/{quote(id, safe='')}")
-    if as_json:
-        click.echo(json.dumps(found))
-        return
-    put_simulated(found)
-    put(output(), Group(*trace_view(found)))
+    put_document(found, lambda found: Group(*trace_view(found)), as_json=as_json)
 
 
 def trace_view(found: Json) -> Iterator[RenderableType]:

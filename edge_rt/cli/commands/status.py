@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure, NoDaemon
-from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, output, put
+from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -151,10 +150,7 @@ def ps(socket: Path | None, as_json: bool) -> None:
     """
     with Client(daemon_socket(socket)) as client:
         residents = members(client.get("/edge/v1/status"), "residents")
-    if as_json:
-        click.echo(json.dumps({"models": residents}))
-    else:
-        put(output(), residents_table(residents))
+    put_document({"models": residents}, lambda _: residents_table(residents), as_json=as_json)
 
 
 @click.command()
@@ -170,10 +166,8 @@ def status(ctx: click.Context, socket: Path | None, as_json: bool) -> None:
     with Client(daemon_socket(socket)) as client:
         health, code = proof(client)  # may wait for the engine's start, which changes the state
         state = client.get("/edge/v1/status")
-    if as_json:
-        click.echo(json.dumps({"status": state, "health": health}))
-    else:
-        put(output(), status_table(state, health))
+    told = {"status": state, "health": health}
+    put_document(told, lambda _: status_table(state, health), as_json=as_json)
     ctx.exit(code)
 
 

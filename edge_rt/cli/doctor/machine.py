@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import cast
 
 from edge_rt.board.detection import Detection, MachineIdentity, recognise
 from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
@@ -23,6 +22,7 @@ from edge_rt.board.supply import SupplyRails, find_supply, known_of
 from edge_rt.cli.doctor.user import User
 from edge_rt.cli.exits import CommandFailure, Silent
 from edge_rt.cli.local.serve import servable
+from edge_rt.cli.text import Json, member
 from edge_rt.cli.where import there
 from edge_rt.config.board import Board, Thermal
 from edge_rt.config.boards import board_dirs, check_boards
@@ -76,7 +76,6 @@ def rows(sampler: BoardSampler) -> list[ChannelReading]:
 
 
 Access = Callable[[Path, int], bool]
-Document = dict[str, object]
 
 PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
 
@@ -206,12 +205,12 @@ class ExaminedMachine:
         return self.root != Path("/")
 
     @cached_property
-    def daemon_board(self) -> Document | None:
+    def daemon_board(self) -> Json | None:
         """What a daemon reads of this very board; None where none answers."""
         report = self.ask("/edge/v1/board")
         return report if report and Path(str(report.get("root"))) == self.root else None
 
-    def ask(self, path: str) -> Document | None:
+    def ask(self, path: str) -> Json | None:
         """A document of the daemon's; None where none answers or it has none."""
         if self.silent or not there(self.socket):
             return None
@@ -230,11 +229,10 @@ class ExaminedMachine:
     def daemon_measures(self) -> bool:
         """Whether a daemon reads rails for this board's power, be they simulated ones."""
         report = self.daemon_board or {}
-        supply = report.get("supply")
-        if not isinstance(supply, dict):
-            return False
-        measured = cast(Document, supply).get("quality") == "measured"
-        return measured or report.get("simulated") is True
+        supply = member(report, "supply")
+        return supply.get("quality") == "measured" or (
+            bool(supply) and report.get("simulated") is True
+        )
 
     def file(self, path: str) -> Path:
         """An absolute path below the root."""

@@ -11,7 +11,7 @@ from edge_rt.board.readers.cpu import core_count
 from edge_rt.board.readers.sysfs import first_line
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.user import group_of
-from edge_rt.cli.where import text, there
+from edge_rt.cli.where import nearest, text, there
 
 RULES = "60-edge-rt.rules"
 _RULE_WIDTH = 56
@@ -62,8 +62,7 @@ def word(path: object) -> str:
 
 def sudo_for(machine: ExaminedMachine, path: Path) -> str:
     """What goes before a command that writes to `path` or makes it."""
-    nearest = next(place for place in (path, *path.parents) if there(place))
-    return "" if machine.access(nearest, os.W_OK) else machine.user.sudo
+    return "" if machine.access(nearest(path), os.W_OK) else machine.user.sudo
 
 
 def load_module(machine: ExaminedMachine, module: str) -> tuple[str, ...]:

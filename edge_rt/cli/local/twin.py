@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +12,8 @@ from edge_rt.cli.options import Range
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
-from edge_rt.twin.events import AMBIENT_C, FORM, Event
-
-if TYPE_CHECKING:
-    from edge_rt.twin.run import Twin
+from edge_rt.twin.load import WatchedLoad
+from edge_rt.twin.run import AMBIENT_C, FORM, Event, Twin, run
 
 
 @click.command()
@@ -85,9 +82,6 @@ def twin(
     board, script, root = _board(name), [_event(text) for text in events], root.absolute()
     if parameters is not None and root in parameters.absolute().parents:
         raise click.BadParameter("must lie outside the tree", param_hint="--parameters")
-    from edge_rt.twin.load import WatchedLoad
-    from edge_rt.twin.run import Twin, run
-
     load = WatchedLoad(pid)
     if load.look() is None:
         raise CommandFailure(f"no process {pid}")

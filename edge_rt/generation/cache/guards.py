@@ -93,13 +93,13 @@ def _order(words: Iterable[str], among: set[str]) -> list[str]:
 
 
 def _roles(one: Wording, other: Wording) -> bool:
-    """Of what asks or sets a task, that words that tell of something come in the same order."""
+    """Questions and tasks have the words that tell of something in the same order."""
     both = set(one.content) & set(other.content)
     return not _strict(one, other) or _order(one.roles, both) == _order(other.roles, both)
 
 
 def _words(one: Wording, other: Wording) -> bool:
-    """Of what asks or sets a task, that neither has a word that the other lacks.
+    """Questions and tasks have no word that the other text lacks.
 
     Names are left to their own guard, and words that change nothing do not count.
     """

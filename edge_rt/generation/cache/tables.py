@@ -39,7 +39,7 @@ class Recent:
             self._forget(next(iter(self._kept)))
 
     def drop(self, goes: Callable[[Kept], bool]) -> None:
-        """Forget those of which `goes` is true."""
+        """Forget the answers for which `goes` returns True."""
         for kept in [kept for kept in self._kept.values() if goes(kept)]:
             self._forget(kept.key)
 

@@ -72,7 +72,7 @@ def test_system_can_be_set_and_taken_back(daemon: Daemon, cli: Cli) -> None:
 def test_commands_confirm_what_they_did_in_one_line(daemon: Daemon, cli: Cli) -> None:
     result = cli("chat", input="/reset\n/system Be brief.\n/system\n")
     assert result.stderr.splitlines() == [
-        "Forgotten: the conversation starts anew.",
+        "Forgotten: a new conversation begins.",
         "The system message is set.",
         "There is no system message now.",
     ]

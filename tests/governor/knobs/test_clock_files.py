@@ -13,8 +13,7 @@ from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.testing.board import FakeBoard
-from edge_rt.twin.events import Event
-from edge_rt.twin.run import Twin
+from edge_rt.twin.run import Event, Twin
 
 NANO = "jetson-nano-4gb"
 HEAT = "ambient@1+3600=90"  # for an hour the kernel throttles a board at work

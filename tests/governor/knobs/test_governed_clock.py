@@ -23,8 +23,7 @@ from edge_rt.governor.knobs.knob import KnobTarget
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.testing.board import FakeBoard
-from edge_rt.twin.events import Event
-from edge_rt.twin.run import Twin
+from edge_rt.twin.run import Event, Twin
 
 PI5 = range(1_500_000, 2_400_001, 100_000)
 GPU = (306_000_000, 408_000_000, 510_000_000, 612_000_000, 765_000_000, 918_000_000)

@@ -6,17 +6,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from edge_rt.board.supply import SupplyRails
 from edge_rt.cli.doctor.checks.power_chips import counters, iio_rule
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
-from edge_rt.cli.doctor.machine import Document, ExaminedMachine, several
+from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import word
 from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.exits import CommandFailure, NoDaemon
-from edge_rt.cli.text import line, lines, member
-from edge_rt.cli.where import there
+from edge_rt.cli.text import Json, line, lines, member, members
+from edge_rt.cli.where import nearest, there
 from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
 
@@ -100,16 +99,14 @@ def check_daemons_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     if report.get("looking"):
         yield note("daemon board", "the daemon is still looking at the board: ask again soon")
         return
-    name = report.get("board")
-    id = cast(Document, name).get("id") if isinstance(name, dict) else None
+    id = member(report, "board").get("id")
     if machine.board is not None and id != machine.board.id:
         what = f"the daemon takes the board for {id or 'none that it knows'}"
         yield note("daemon board", what, _restart(machine))
     if report.get("simulated"):
         yield note("daemon board", f"the daemon reads a simulated board at {machine.root}")
-    waits = cast("dict[str, str]", report.get("left_out") or {})
-    for name, reason in waits.items():
-        yield problem("daemon board", f"the daemon leaves out {name}: {reason}")
+    for name, reason in member(report, "left_out").items():
+        yield problem("daemon board", f"the daemon leaves out {name}: {line(reason)}")
     yield from _supply(machine, report)
     yield from _silent(report)
 
@@ -118,26 +115,27 @@ def _elsewhere(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """What a daemon reads that reads another board than the one that is looked at."""
     report = machine.ask("/edge/v1/board") or {}
     if report.get("simulated"):
-        name, root = report.get("board"), line(report.get("root"))
-        id = line(cast(Document, name).get("id")) if isinstance(name, dict) else "unknown board"
+        root, id = (
+            line(report.get("root")),
+            line(member(report, "board").get("id", "unknown board")),
+        )
         what = f"the daemon does not read this machine but a simulated {id} at {root}"
         yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
 
 
-def _supply(machine: ExaminedMachine, report: Document) -> Iterator[CheckFinding]:
-    theirs, ours = report.get("supply"), machine.supply
-    if machine.daemon_measures and isinstance(theirs, dict):
-        rails = [str(r) for r in cast("list[object]", cast(Document, theirs).get("rails"))]
-        yield _read(machine, rails, report)
+def _supply(machine: ExaminedMachine, report: Json) -> Iterator[CheckFinding]:
+    theirs, ours = member(report, "supply"), machine.supply
+    if machine.daemon_measures:
+        yield _read(machine, lines(theirs, "rails") or [], report)
     elif ours is not None:
         how = "models the power" if theirs else "has no power figure"
         what = f"the daemon {how}, though {several(ours.rails)} can be read by you"
         yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
 
 
-def _read(machine: ExaminedMachine, rails: list[str], report: Document) -> CheckFinding:
+def _read(machine: ExaminedMachine, rails: list[str], report: Json) -> CheckFinding:
     """Whether each rail of the total has a value, and if not, why."""
-    powers = [row for row in _rows(report) if row.get("kind") == "power_w"]
+    powers = [row for row in members(report, "channels") if row.get("kind") == "power_w"]
     silent = {
         str(row["name"]): row["error"]
         for row in powers
@@ -172,19 +170,14 @@ def _rights(machine: ExaminedMachine, supply: SupplyRails) -> tuple[str, ...]:
     return (f"{sudo}usermod -aG i2c edge-rt",) if "ina3221-i2c" in readers else ()
 
 
-def _silent(report: Document) -> Iterator[CheckFinding]:
-    rows = _rows(report)
+def _silent(report: Json) -> Iterator[CheckFinding]:
+    rows = members(report, "channels")
     lacking = [row for row in rows if row.get("value") is None and row.get("error")]
     failed = [row for row in lacking if row.get("reader") != _PROCESSES]
     if failed:
         first = failed[0]
         what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now"
         yield note("daemon board", f"{what}, such as {first.get('name')}: {first.get('error')}")
-
-
-def _rows(report: Document) -> list[Document]:
-    channels = report.get("channels")
-    return cast("list[Document]", channels) if isinstance(channels, list) else []
 
 
 _LEAST_BYTES = 1 << 20  # with less the disk counts as full
@@ -209,8 +202,9 @@ def _reason(machine: ExaminedMachine) -> str | None:
     path = Path(machine.config.ledger.path or machine.paths.state / "ledger.db")
     for _, reason in ledger_faults(Config(ledger=Ledger(path=str(path)))):
         return reason
-    near = next(place for place in path.parents if there(place))
-    return "the disk is full" if shutil.disk_usage(near).free < _LEAST_BYTES else None
+    return (
+        "the disk is full" if shutil.disk_usage(nearest(path.parent)).free < _LEAST_BYTES else None
+    )
 
 
 _LEDGER = "ledger.db"  # ledger.py tells of that

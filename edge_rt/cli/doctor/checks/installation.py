@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
-from edge_rt.cli.doctor.machine import Document, ExaminedMachine
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import choose, own_profile, seclusion, sudo_for, word
+from edge_rt.cli.text import line, members
 from edge_rt.cli.where import nearest, there
 from edge_rt.config.loader import present
 from edge_rt.core.errors import ConfigError
@@ -150,11 +151,10 @@ def _mend(machine: ExaminedMachine, store: Store, id: str) -> str:
 
 def _served(machine: ExaminedMachine) -> list[str] | None:
     """The models of a daemon that answers; None where none does."""
-    data = (machine.ask("/v1/models") or {}).get("data")
-    if not isinstance(data, list):
+    told = machine.ask("/v1/models")
+    if told is None or "data" not in told:
         return None
-    rows = cast("list[object]", data)
-    return [str(cast(Document, row).get("id")) for row in rows if isinstance(row, dict)]
+    return [line(model.get("id")) for model in members(told, "data")]
 
 
 def _pull(machine: ExaminedMachine, root: Path, id: str = "") -> str:

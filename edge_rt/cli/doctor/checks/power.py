@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import cast
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -13,7 +12,7 @@ from edge_rt.cli.doctor.checks.power_chips import EXPLAIN, doubtful, rights
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion, word
-from edge_rt.cli.text import joules, line, lines, member, members, number, significant
+from edge_rt.cli.text import Json, joules, line, lines, member, members, number, significant
 from edge_rt.cli.views.budget import caps, knob_name, knob_value
 from edge_rt.cli.where import there
 from edge_rt.config.board import Board
@@ -56,7 +55,7 @@ def _profile_idle_w(machine: ExaminedMachine) -> float | None:
 
 
 def _too_low(
-    machine: ExaminedMachine, state: Mapping[str, object], idle_w: float | None, source: str | None
+    machine: ExaminedMachine, state: Json, idle_w: float | None, source: str | None
 ) -> Iterator[CheckFinding]:
     """Caps of power and energy that the board exceeds while it does nothing.
 
@@ -64,7 +63,7 @@ def _too_low(
     """
     if idle_w is None:
         return
-    budget = member(cast("dict[str, object]", state), "budget")
+    budget = member(state, "budget")
     power_w, energy_j = number(budget.get("power_w")), number(budget.get("energy_j"))
     about, whose = ("", "") if source is None else ("about ", f", by {source}")
     draws = f"the board draws {about}{significant(idle_w)} W when idle{whose}"
@@ -82,9 +81,9 @@ def _too_low(
         yield _raise(machine, what, "energy", "energy_j", most)
 
 
-def _unfelt(machine: ExaminedMachine, state: Mapping[str, object]) -> Iterator[CheckFinding]:
+def _unfelt(machine: ExaminedMachine, state: Json) -> Iterator[CheckFinding]:
     """A cap of the temperature where the daemon reads none."""
-    temp_c = number(member(cast("dict[str, object]", state), "budget").get("temp_c"))
+    temp_c = number(member(state, "budget").get("temp_c"))
     looking = (machine.daemon_board or {}).get("looking")
     if temp_c is not None and not looking:
         yield problem(
@@ -106,7 +105,7 @@ def _raise(machine: ExaminedMachine, what: str, option: str, key: str, value: st
     )
 
 
-def _stuck_knob(machine: ExaminedMachine, knob: Mapping[str, object]) -> CheckFinding:
+def _stuck_knob(machine: ExaminedMachine, knob: Json) -> CheckFinding:
     name = line(knob.get("name"))
     value, wished = (knob_value(name, line(knob.get(key))) for key in ("value", "wanted"))
     now = "" if knob.get("value") is None else f" and is {value}"
