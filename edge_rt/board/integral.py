@@ -68,9 +68,9 @@ class Integral:
 
 
 class CounterMeter:
-    """Joules of a counter, which goes on counting while nobody reads it.
+    """Joules of a counter, which goes on counting between two readings.
 
-    A gap in the readings is thus covered by the next one, unless the counter started anew.
+    The next reading covers a gap in the readings, unless the counter was reset.
     """
 
     def __init__(self) -> None:

@@ -136,6 +136,6 @@ class SupplyMeter:
 
 
 def _another(before: Metered, now: Metered) -> bool:
-    """Whether `now` is of another meter, or of one that began anew."""
+    """Whether `now` is of another meter, or of one that was reset."""
     told = (before.quality, before.rails) != (now.quality, now.rails)
     return told or now.energy.covered_s < before.energy.covered_s

@@ -111,7 +111,7 @@ class BoardSampler:
         return late
 
     def hurry(self, readers: Collection[Reader], at_s: float) -> None:
-        """Make `readers` due at `at_s` where they are due later; their beat begins anew there."""
+        """Make `readers` due at `at_s` where they are due later; their beat begins again there."""
         with self._lock:
             for track in self._tracks:
                 if track.reader in readers:

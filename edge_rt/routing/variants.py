@@ -191,7 +191,7 @@ def weights(entry: ModelRecord) -> str:
 
 
 def families(entries: Sequence[ModelRecord]) -> list[str]:
-    """For each of `entries` what it was made from in the first place, as far as that is known."""
+    """Return for each of `entries` the model that it was first made from, if that is known."""
     sources = {entry.sha256: entry.source_sha256 for entry in entries}
     return [_first(entry.sha256, sources) for entry in entries]
 

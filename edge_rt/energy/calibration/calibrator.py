@@ -41,7 +41,7 @@ class Calibrator:
         """Yield the progress, and at the end the result or the reason why there is none.
 
         Raises ModelNotFound, and EngineError where the engine or the sweep fails. Closing the
-        generator ends it; a model that was not complete is not saved.
+        generator ends it; an incomplete model is not saved.
         """
         if ask.quick or ask.model is not None:
             entries = [writer(host.entry(ask.model or "default"))]

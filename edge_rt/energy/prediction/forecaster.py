@@ -123,7 +123,9 @@ class Forecaster:
         duty: float = 1.0,
         form: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
-        """See Predictor. `form` None: the usual one; of another offload only what is calibrated."""
+        """Return what an answer takes; `form` None: the usual one, and of others only calibrated
+        ones.
+        """
         usual = forms(entry, self._engine)[0]
         form = usual if form is None else form
         if form.gpu_layers != usual.gpu_layers and not self.calibrations(entry, form):

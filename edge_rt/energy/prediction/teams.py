@@ -40,7 +40,7 @@ class Team(NamedTuple):
 
 
 class LearntTeam(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learnt of one team, as it is kept over a restart; see Learnt."""
+    """What was learnt of one team, as it is kept over a restart."""
 
     team: Team
     work: list[Teamwork] = []
