@@ -18,7 +18,7 @@ from edge_rt.cli.commands.ledger import ledger_tables
 from edge_rt.cli.commands.plan import plan_table, tried_table
 from edge_rt.cli.commands.router import router_table, trace_view
 from edge_rt.cli.commands.status import residents_table, status_table
-from edge_rt.cli.local.models_table import models_table
+from edge_rt.cli.local.models_table import facts, models_table
 from edge_rt.cli.tables import put
 from edge_rt.cli.views.budget import budget_tables
 from edge_rt.cli.views.sensors import report_tables
@@ -124,7 +124,7 @@ def models_list(models: list[str], figure: float | None, count: int) -> Renderab
     )
     about = (count, "sha256", 0, "Apache-2.0", "Someone", "onnx", SamplingDefaults(), summary)
     entries = [ModelRecord(model, Path(model), *about) for model in models]
-    return models_table(entries, entries[0])
+    return models_table([facts(e) | {"default": e is entries[0]} for e in entries])
 
 
 def sensors(models: list[str], figure: float | None, count: int) -> RenderableType:

@@ -220,7 +220,7 @@ def test_two_processes_share_a_file(tmp_path: Path) -> None:
     code = """
 book = new_book(Path(sys.argv[1]))
 for number in range(1, 101):
-    book.book(entry(number, model=sys.argv[3]))
+    book.book(entry(number, model=sys.argv[2]))
     book.measured(1.0, 0.5, 1.0, 0.0, "measured")
     book.flush(everything=True)
 book.close()

@@ -51,7 +51,7 @@ def test_a_rest_makes_no_room_smaller() -> None:
 
 
 def test_a_burst_of_others_shuts_the_door_for_a_while_only() -> None:
-    known = governor(Budget(power_w=4.27))
+    known = governor(Budget(power_w=4.3))
     serve(known, 60.0, 0.0, 0.0, 1.0)
     assert known.limits.admission == "open"
     serve(known, 30.0, 60.0, 1.0, 1.0)

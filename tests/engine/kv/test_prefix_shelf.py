@@ -5,23 +5,24 @@ from __future__ import annotations
 from array import array
 
 import pytest
-from cache_help import NOW, Clock
+from cache_help import NOW
 from prefix_help import KEY, head
 
 from edge_rt.core.cached import Which
 from edge_rt.engine.kv.prefix_files import PrefixHeader, Stored
 from edge_rt.engine.kv.prefix_shelf import SHARE, UNUSED_S, PrefixShelf
+from edge_rt.testing.board import FakeClock
 
 MAX, HOURLY = 1000, 400
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock(NOW)
+def clock() -> FakeClock:
+    return FakeClock(NOW)
 
 
 @pytest.fixture
-def shelf(clock: Clock) -> PrefixShelf:
+def shelf(clock: FakeClock) -> PrefixShelf:
     return PrefixShelf(MAX, HOURLY, clock)
 
 
@@ -49,14 +50,14 @@ def test_who_was_not_used_for_longest_goes_first(shelf: PrefixShelf) -> None:
     assert shelf.too_much(251) == [stored[2].head.name, stored[0].head.name]
 
 
-def test_what_nobody_uses_goes_although_there_is_room(shelf: PrefixShelf, clock: Clock) -> None:
+def test_what_nobody_uses_goes_although_there_is_room(shelf: PrefixShelf, clock: FakeClock) -> None:
     old, new = put(shelf, head(1)), put(shelf, head(2), used=NOW + 60)
     clock.now = NOW + UNUSED_S + 30
     assert shelf.too_much() == [old.head.name]
     assert new in shelf
 
 
-def test_only_so_much_is_written_an_hour(shelf: PrefixShelf, clock: Clock) -> None:
+def test_only_so_much_is_written_an_hour(shelf: PrefixShelf, clock: FakeClock) -> None:
     for _ in range(2):
         assert shelf.may_write(200)
         shelf.wrote(200)
@@ -67,7 +68,7 @@ def test_only_so_much_is_written_an_hour(shelf: PrefixShelf, clock: Clock) -> No
     assert shelf.may_write(200)
 
 
-def test_a_clock_that_is_set_back_forbids_no_writing(shelf: PrefixShelf, clock: Clock) -> None:
+def test_a_clock_that_is_set_back_forbids_no_writing(shelf: PrefixShelf, clock: FakeClock) -> None:
     shelf.wrote(HOURLY)
     clock.now -= 86_400
     assert shelf.may_write(200)
