@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_rt.board.discovery import Roots
+from edge_rt.twin.filesystem import SysfsTree
 
 
 class FakeClock:
@@ -19,60 +20,20 @@ class FakeClock:
         return self.now
 
 
-class FakeBoard:
+class FakeBoard(SysfsTree):
     """A directory with `sys`, `proc` and `dev`, empty at first."""
 
     def __init__(self, root: Path) -> None:
-        self.sysfs = root / "sys"
+        super().__init__(root / "sys")
         self.proc = root / "proc"
         self.dev = root / "dev"
         for folder in (self.sysfs, self.proc, self.dev):
             folder.mkdir(parents=True)
-        self._count: dict[str, int] = {}
 
     @property
     def roots(self) -> Roots:
         """The roots that discovery and makers of readers take."""
         return Roots(self.sysfs, self.proc, self.dev)
-
-    def write(self, folder: Path, files: Mapping[str, object]) -> Path:
-        """Write files of one line each, and make their folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_text(f"{content}\n")
-        return folder
-
-    def link(self, place: Path, target: Path) -> None:
-        """Make a link as sysfs has them in its class and bus folders."""
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(target)
-
-    def number(self, kind: str) -> int:
-        """Return the next free number of a class."""
-        self._count[kind] = self._count.get(kind, -1) + 1
-        return self._count[kind]
-
-    def i2c(self, place: str, driver: str) -> Path:
-        """Make the folder of an I2C device that a driver owns."""
-        bus = place.partition("-")[0]
-        device = self.sysfs / "devices" / "platform" / f"i2c-{bus}" / place
-        device.mkdir(parents=True, exist_ok=True)
-        drivers = self.sysfs / "bus" / "i2c" / "drivers" / driver
-        drivers.mkdir(parents=True, exist_ok=True)
-        self.link(self.sysfs / "bus" / "i2c" / "devices" / place, device)
-        self.link(drivers / place, device)
-        self.link(device / "driver", drivers)
-        return device
-
-    def hwmon(self, name: str, files: Mapping[str, object], device: Path | None = None) -> Path:
-        """Add a hwmon device, below the device that it belongs to and in its class."""
-        number = self.number("hwmon")
-        parent = device or self.sysfs / "devices" / "virtual"
-        folder = self.write(parent / "hwmon" / f"hwmon{number}", {"name": name, **files})
-        if device is not None:
-            self.link(folder / "device", device)
-        self.link(self.sysfs / "class" / "hwmon" / f"hwmon{number}", folder)
-        return folder
 
     def ina3221(self, place: str, rails: list[tuple[str, int, int]]) -> Path:
         """Add an INA3221 with labels, mV and mA of its channels, through the hwmon driver."""

@@ -16,32 +16,12 @@ MARK = ".edge-rt-twin"
 _PARTS = ("sys", "proc", "dev", "etc")
 
 
-class Folders:
-    """A root with `sys`, `proc`, `dev` and `etc` below it, laid out as the kernel does."""
+class SysfsTree:
+    """Writes files and links as the kernel lays them out below `sysfs`."""
 
-    def __init__(self, root: Path) -> None:
-        """`root` is made; what an earlier twin left there is removed, else it must be empty."""
-        self.root = root
-        self.sysfs, self.proc, self.dev, self.etc = (root / part for part in _PARTS)
+    def __init__(self, sysfs: Path) -> None:
+        self.sysfs = sysfs
         self._numbers: dict[str, int] = {}
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            if any(root.iterdir()) and not (root / MARK).exists():
-                raise StoreError(f"{root} is not empty: name a new directory for the tree")
-            (root / MARK).touch()
-            for part in _PARTS:
-                shutil.rmtree(root / part, ignore_errors=True)
-                (root / part).mkdir()
-        except OSError as error:
-            if isinstance(error, StoreError):
-                raise
-            raise StoreError(f"no tree can be made in {root}: {error}") from error
-
-    def remove(self) -> None:
-        """Take the tree away: files of a board that is off would look like one that runs."""
-        for part in _PARTS:
-            shutil.rmtree(self.root / part, ignore_errors=True)
-        (self.root / MARK).unlink(missing_ok=True)
 
     def write(self, folder: Path, files: Mapping[str, object]) -> Path:
         """Files of one line that do not change, made with their folder."""
@@ -59,11 +39,6 @@ class Folders:
         """The next free number of a class."""
         self._numbers[kind] = self._numbers.get(kind, -1) + 1
         return self._numbers[kind]
-
-    def numbered(self, kind: str) -> Path:
-        """The next folder of a class, such as class/thermal/thermal_zone0."""
-        room = {"thermal_zone": "thermal", "cooling_device": "thermal"}[kind]
-        return self.sysfs / "class" / room / f"{kind}{self.number(kind)}"
 
     def i2c(self, place: str, driver: str) -> Path:
         """The folder of the chip at "BUS-ADDRESS", which `driver` owns."""
@@ -87,6 +62,39 @@ class Folders:
             self.link(folder / "device", device)
         self.link(self.sysfs / "class" / "hwmon" / f"hwmon{number}", folder)
         return folder
+
+
+class Folders(SysfsTree):
+    """A root with `sys`, `proc`, `dev` and `etc` below it, laid out as the kernel does."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is made; what an earlier twin left there is removed, else it must be empty."""
+        self.root = root
+        sysfs, self.proc, self.dev, self.etc = (root / part for part in _PARTS)
+        super().__init__(sysfs)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            if any(root.iterdir()) and not (root / MARK).exists():
+                raise StoreError(f"{root} is not empty: name a new directory for the tree")
+            (root / MARK).touch()
+            for part in _PARTS:
+                shutil.rmtree(root / part, ignore_errors=True)
+                (root / part).mkdir()
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"no tree can be made in {root}: {error}") from error
+
+    def remove(self) -> None:
+        """Take the tree away: files of a board that is off would look like one that runs."""
+        for part in _PARTS:
+            shutil.rmtree(self.root / part, ignore_errors=True)
+        (self.root / MARK).unlink(missing_ok=True)
+
+    def numbered(self, kind: str) -> Path:
+        """The next folder of a class, such as class/thermal/thermal_zone0."""
+        room = {"thermal_zone": "thermal", "cooling_device": "thermal"}[kind]
+        return self.sysfs / "class" / room / f"{kind}{self.number(kind)}"
 
 
 class BoardPart(Protocol):
