@@ -14,6 +14,11 @@ from edge_rt.models.store.manifest import ManifestRecord
 _NO_DEFAULTS = SamplingDefaults()
 
 
+def label_of(backend: str, quantisation: str) -> str:
+    """Return the name of a backend and number format, by which a request may pin a model."""
+    return f"{backend}-{quantisation}".lower()
+
+
 @dataclass(frozen=True)
 class EntryFile:
     """A file of a model."""
@@ -52,7 +57,7 @@ class ModelRecord:
     @property
     def label(self) -> str:
         """Its backend and number format, by which a request may pin it: "onnx-int4"."""
-        return f"{self.backend}-{self.summary.quantisation}".lower()
+        return label_of(self.backend, self.summary.quantisation)
 
     @property
     def short_sha256(self) -> str:

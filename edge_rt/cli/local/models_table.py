@@ -12,7 +12,7 @@ from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
 from edge_rt.models.catalogue import CatalogueEntry, EvaluatedQuality
 from edge_rt.models.pair import KeptAccuracy, Pair
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.record import ModelRecord, label_of
 
 _UNKNOWN = "-"
 _STORED = (
@@ -105,7 +105,7 @@ def _row(model: Json) -> Iterator[str]:
     yield model["id"]
     yield model["kind"]
     told = model.get("quantisation")
-    yield model["variant"] or ("" if told is None else f"{model['backend']}-{told}".lower())
+    yield model["variant"] or ("" if told is None else label_of(model["backend"], told))
     yield size(model["size_bytes"])
     yield _count(model["parameters"]) if "parameters" in model else ""
     yield str(model.get("context_train") or model.get("context") or _UNKNOWN)
