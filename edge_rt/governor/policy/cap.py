@@ -137,7 +137,7 @@ class Cap:
         self._over_w = max(self._over_w * 0.5 ** (dt_s / _OVER_S), over_w)
 
     def interrupt(self) -> None:
-        """Begin a new window, as nothing was seen for a while."""
+        """Begin a new window; what was drawn before is not made up for."""
         self._window.turn()
         self._over_w = 0.0
 
@@ -151,8 +151,8 @@ class Cap:
         """
         cap_w = budget.power_w
         if cap_w != self._cap_w:
-            self._window.turn()  # excess over another cap is not made up for under this one
-            self._cap_w, self._over_w = cap_w, 0.0
+            self.interrupt()  # excess over another cap is not made up for under this one
+            self._cap_w = cap_w
         if cap_w is None:
             self.margin_w, self.extra_margin_w = None, 0.0
             return None

@@ -122,15 +122,15 @@ class Governor:
         power, usage, dt_s = self._power, self._usage, seen.dt_s
         used = usage.look(seen)
         at = self._clocks.seen(seen, used.threads)
-        busy, others = min(1.0, used.busy_s / dt_s), seen.others or 0.0
+        busy = min(1.0, used.busy_s / dt_s)
         load = BoardLoad(
             at,
             busy,
             usage.prompt_share,
-            others,
-            usage.gpu,
-            self._coarse(dt_s),
-            usage.present_intensity if seen.gpu_s is None else 1.0,
+            cores=seen.others or 0.0,
+            gpu=usage.gpu,
+            coarse=self._coarse(dt_s),
+            intensity=usage.present_intensity if seen.gpu_s is None else 1.0,
         )
         power.learn(dt_s, load, seen.power_w, usage.behind_s)
         drawn = power.recent()
