@@ -196,15 +196,14 @@ class GovernedClock:
 
     def _give_up(self, state: State, said: str) -> None:
         self._off = True  # first, as the journal may not be readable
-        self.steps, self.hz = (), None
         self._turner.note(
             KnobOutcome(self.key, state, said=f"{said}; the clock is not set any more")
         )
         self._put_back()
 
     def _put_back(self) -> None:
+        self.steps, self.hz = (), None
         self.settle()
         if self._known:
             self._turner.restore({part.name for part in self._known})
         self._parts, self._waiting = [], False
-        self.steps, self.hz = (), None

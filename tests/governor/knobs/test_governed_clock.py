@@ -19,7 +19,7 @@ from edge_rt.governor.knobs.capped_clock import CappedClock
 from edge_rt.governor.knobs.clock_files import cpu_files, gpu_files
 from edge_rt.governor.knobs.governed_clock import REST_LOOKS, GovernedClock
 from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
-from edge_rt.governor.knobs.knob import KnobTarget
+from edge_rt.governor.knobs.knob import KnobError, KnobTarget
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.testing.board import FakeBoard
@@ -376,6 +376,18 @@ def test_a_file_that_says_the_same_after_each_write_is_given_up(
     assert stage.look(1.8e9, times=3) == [2_400_000]
     assert (stage.outcome().state, stage.clock.steps) == ("failed", ())
     assert "it still says 2400000" in (stage.outcome().said or "")
+
+
+def test_a_clock_is_given_up_once_although_the_journal_cannot_be_read(
+    pi5: FakeBoard, tmp_path: Path
+) -> None:
+    stage = Stage(pi5, tmp_path)
+    stage.look(None)
+    stage.journal.path.write_text("{")
+    with pytest.raises(KnobError, match="cannot be understood"):
+        stage.look(1.8e9)
+    assert (stage.outcome().state, stage.clock.steps) == ("failed", ())
+    assert stage.look(1.8e9) == [2_400_000]
 
 
 def test_a_value_that_another_writer_has_swallowed_is_written_again(
