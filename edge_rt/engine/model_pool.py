@@ -140,7 +140,7 @@ class ModelPool:
     async def restore(self) -> None:
         """Load the models of a lost engine again, the last used first, as far as there is room.
 
-        Their last use stays what it was.
+        The time of their last use does not change.
         """
         lost = [r for r in self._residents.values() if r.client.lost.is_set()]
         for old in sorted(lost, key=lambda r: r.used_s, reverse=True):

@@ -35,9 +35,10 @@ LOST = "the engine is lost here"
 
 @dataclass(eq=False)
 class EngineScript:
-    """What engines do, one script a request, and what they were asked.
+    """Scripts for engines to play, one a request, and a record of the requests.
 
-    Of a script, events are sent, exceptions raised, asyncio events awaited and functions called.
+    An engine sends the events of a script, raises its exceptions, awaits its asyncio events and
+    calls its functions.
     """
 
     scripts: list[list[Any]] = field(default_factory=list[list[Any]])
@@ -116,7 +117,7 @@ class FakeEngine:
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
     ) -> TokensCounted:
-        """Count a token a letter; of prompts in `texts`, all but one are in KV."""
+        """Count one token for each letter; KV has all but the last of a prompt in `texts`."""
         await asyncio.sleep(0)
         self._script.counted.append((model, backend, path, prompt, special))
         cached = len(prompt) - 1 if prompt in self._script.texts else 0

@@ -179,7 +179,7 @@ _UNSEEN = 0.2  # of its time that a forecast may be without power to be scored
 
 
 class Trial:
-    """One forecast that goes on: figures and fan stay as they were when it was made."""
+    """A forecast under way, with the figures and the fan speed of the time at which it was made."""
 
     __slots__ = ("_fan", "_network", "age_s", "bands_k", "passed", "temps_c", "told_k", "unseen_s")
 

@@ -108,7 +108,7 @@ async def router_reset(context: Context, scope: Scope, receive: Receive, send: S
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mark for the answer of that id: a word, or a number from 0, bad, to 1, good.
 
-    The comment may say more to whoever reads along; it is not kept.
+    The comment is not kept.
     """
 
     id: str

@@ -61,11 +61,11 @@ class _Seen(NamedTuple):
 
 
 class PrefixCache:
-    """Lends a model's sequences, with what is kept on the disk where that is faster than reading.
+    """Lends a model's sequences, with keys and values from the disk where that is faster.
 
-    Written are the common beginnings of prompts, such as a system prompt, once they are read for
-    the second time; and a conversation that went on, when its sequence makes room. Both only where
-    reading again takes longer.
+    It writes the beginnings that prompts share, such as a system prompt, once they are read for the
+    second time, and a conversation that went on, when its sequence makes room. It writes neither
+    where reading the prompt again takes less time.
     """
 
     def __init__(

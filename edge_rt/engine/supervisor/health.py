@@ -20,8 +20,8 @@ SLOW = 0.05  # duty of an engine that would take too long over a token
 class EngineHealth:
     """Makes one real token, or vector, on the model used last.
 
-    While answers are made, their progress is the proof. While no model is loaded, or the governor
-    all but stops the engine, it is enough that the decode loop answers.
+    While answers are made, their progress is the proof. While no model is loaded, or while the
+    governor slows the engine to a few percent, an answer of the decode loop is enough.
     """
 
     def __init__(

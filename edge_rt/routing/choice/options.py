@@ -110,8 +110,8 @@ def _load(variant: Variant, setting: RunConfig, now: Now) -> _Load:
 def _with_figures(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Option:
     """Return the option with its figures.
 
-    Memory that fills up makes joules dearer for what would have to be loaded; what is loaded was
-    measured under that pressure.
+    The fuller the memory, the more joules count of a model that would have to be loaded. Models
+    that are loaded were measured under that pressure.
     """
     if isinstance(found, Unpredicted):
         return Option(blank, Dropped("prediction", found.reason))

@@ -1,4 +1,4 @@
-"""Rules held against a prompt, and what was found out of it before anything is computed."""
+"""The rules of a prompt's features, and the assessment of a prompt before it is computed."""
 
 from __future__ import annotations
 

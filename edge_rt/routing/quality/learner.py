@@ -19,7 +19,8 @@ _MOST_TIMES = math.log(4.0)  # that an answer may take more or less than foretol
 class Key(NamedTuple):
     """An arm and a context: a model and a mode, and the features of prompts. See Features.
 
-    `file` is of what the arm is made, see `file_of`: other files under the same ids learn anew.
+    `file` names the files behind the arm, see `file_of`: other files under the same ids start
+    without what was learnt.
     """
 
     model: str
