@@ -76,8 +76,10 @@ async def ask(house: Any, model: str, times: int = 50, quality: float | None = N
 
     for _ in range(times):
         house.now += 5.0
-        wish = RouteRequest("1", model, write, max_tokens=100, aims=Objectives(quality=quality))
-        await house.service.route(wish)
+        route_request = RouteRequest(
+            "1", model, write, max_tokens=100, objectives=Objectives(quality=quality)
+        )
+        await house.service.route(route_request)
 
 
 async def look(house: Any) -> str | None:

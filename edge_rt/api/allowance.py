@@ -75,16 +75,16 @@ class Terms(Allowance, frozen=True):
     that decide."""
 
     @property
-    def mode_wish(self) -> DecodingRequest:
+    def decoding(self) -> DecodingRequest:
         """How tokens are to be decided on; raises RequestError for what cannot be."""
-        wish = DecodingRequest(
+        request = DecodingRequest(
             self.mode, self.partner, self.large_share, self.threshold, self.first
         )
-        check_mode(wish)
-        return wish
+        check_mode(request)
+        return request
 
     @property
-    def aims(self) -> Objectives:
+    def objectives(self) -> Objectives:
         """What the choice of a model depends on."""
         quality = None if self.quality is None else floor_of(self.quality)
         return Objectives(self.prefer, self.latency_s, self.energy_j, quality)

@@ -58,7 +58,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         else:
             await unless_gone(self._answer(request, place, exchange, send), receive)
 
-    def wish(self, request: RequestT, write: Write) -> RouteRequest:
+    def route_request(self, request: RequestT, write: Write) -> RouteRequest:
         """How the request wants to be served."""
         terms = request.edge or Terms()
         return RouteRequest(
@@ -67,9 +67,9 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             write=write,
             max_tokens=self.max_tokens(request),
             ignore_eos=bool(request.ignore_eos),
-            aims=terms.aims,
+            objectives=terms.objectives,
             trace=terms.trace,
-            mode=terms.mode_wish,
+            mode=terms.decoding,
             text=self.text(request),
         )
 

@@ -50,11 +50,11 @@ class Service(Protocol):
         """One model; raises ModelNotFound. Resolves "default"."""
         ...
 
-    async def route(self, wish: RouteRequest) -> Plan:
+    async def route(self, request: RouteRequest) -> Plan:
         """The model to answer a request: the one that takes least, or as is preferred.
 
         A model's name stands for all variants of it, "auto" for any model. Raises ModelNotFound,
-        RequestError or Unavailable where there is none that can, and what `wish.write` raises.
+        RequestError or Unavailable where there is none that can, and what `request.write` raises.
         """
         ...
 

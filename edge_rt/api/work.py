@@ -158,33 +158,33 @@ class Work:
         return len(self.calls) * self.per_call
 
 
-def unasked(mode: Mode | None, wish: DecodingRequest) -> bool:
+def unasked(mode: Mode | None, request: DecodingRequest) -> bool:
     """Whether a partner helps that nobody asked for, and without whom the model answers as well."""
-    return mode is not None and mode.partner is not None and not wish.asks
+    return mode is not None and mode.partner is not None and not request.asks
 
 
-def without_partner(plan: Plan, wish: RouteRequest, *, tokens: bool) -> Plan:
+def without_partner(plan: Plan, request: RouteRequest, *, tokens: bool) -> Plan:
     """Without a partner that nobody asked for, where the request names `tokens` of its model.
 
     Those of the partner may be others, which the engine would refuse.
     """
-    left_out = tokens and unasked(plan.mode, wish.mode)
+    left_out = tokens and unasked(plan.mode, request.mode)
     return msgspec.structs.replace(plan, mode=None) if left_out else plan
 
 
-async def with_partner(plan: Plan, wish: RouteRequest, prompt: str) -> Plan:
+async def with_partner(plan: Plan, request: RouteRequest, prompt: str) -> Plan:
     """With the prompt as the partner reads it, where `prompt` is not just that.
 
     A partner that nobody asked for, and whose template refuses, is left out. Raises what
-    `wish.write` does where the request asks for one.
+    `request.write` does where the request asks for one.
     """
     mode = plan.mode
     if mode is None or mode.partner is None:
         return plan
     try:
-        its = await wish.write(mode.partner)
+        its = await request.write(mode.partner)
     except (RequestError, ModelFileError):
-        if not unasked(mode, wish.mode):
+        if not unasked(mode, request.mode):
             raise
         return msgspec.structs.replace(plan, mode=None)
     return msgspec.structs.replace(

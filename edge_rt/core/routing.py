@@ -142,7 +142,7 @@ class RouteRequest:
     write: Write
     max_tokens: int | None = None
     ignore_eos: bool = False
-    aims: Objectives = Objectives()  # noqa: RUF009 - a tuple
+    objectives: Objectives = Objectives()  # noqa: RUF009 - a tuple
     trace: bool = False
     mode: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
     text: str = ""

@@ -101,7 +101,7 @@ class EnergyMeter:
 
     # --- one request
 
-    def receipt(self, model: str, answer_id: str | None = None) -> RequestUsage:
+    def open(self, model: str, answer_id: str | None = None) -> RequestUsage:
         """Return the record that notes one request."""
         return RequestUsage(model, self.tokens, answer_id=answer_id)
 

@@ -73,15 +73,23 @@ class EngineLost(EngineError):
     """
 
     def __init__(
-        self, message: str, fate: asyncio.Future[ExitReason] | None = None, *, useful: bool = False
+        self,
+        message: str,
+        exit_reason: asyncio.Future[ExitReason] | None = None,
+        *,
+        useful: bool = False,
     ) -> None:
         super().__init__(message)
         self.useful = useful
-        self._fate = fate
+        self._exit_reason = exit_reason
 
-    async def fate(self) -> ExitReason:
+    async def exit_reason(self) -> ExitReason:
         """Return how the engine ended, once that is known."""
-        return ExitReason(str(self)) if self._fate is None else await asyncio.shield(self._fate)
+        return (
+            ExitReason(str(self))
+            if self._exit_reason is None
+            else await asyncio.shield(self._exit_reason)
+        )
 
 
 class EngineClient(asyncio.Protocol):
@@ -97,7 +105,7 @@ class EngineClient(asyncio.Protocol):
         )  # hears whom time was spent on
         self.beat: Heartbeat | None = None  # what the engine notes, where that is shared
         self.lost = asyncio.Event()
-        self.fate: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
+        self.exit_reason: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
         self.termination: ExitReason | None = None  # why the front ended it
         self.kill = self.close  # ends the engine
         self.was_loading = False  # whether it was lost in the middle of a load
@@ -133,10 +141,10 @@ class EngineClient(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def terminate(self, fate: ExitReason) -> None:
-        """End the engine for the reason `fate`."""
+    def terminate(self, exit_reason: ExitReason) -> None:
+        """End the engine for the reason `exit_reason`."""
         if self.termination is None and not self.lost.is_set():
-            self.termination = fate
+            self.termination = exit_reason
             self.kill()
 
     # --- requests
@@ -280,7 +288,7 @@ class EngineClient(asyncio.Protocol):
 
     def _send(self, message: ToEngine) -> None:
         if self._transport is None or self.lost.is_set():
-            raise EngineLost("the engine is gone", self.fate, useful=self.useful)
+            raise EngineLost("the engine is gone", self.exit_reason, useful=self.useful)
         self._transport.write(encode(message))
 
     # --- asyncio.Protocol
@@ -298,7 +306,7 @@ class EngineClient(asyncio.Protocol):
         self.was_loading = self.loading
         self._nudges.clear()
         why = "the engine stopped in the middle of a request"
-        lost = EngineLost(why, self.fate, useful=self.useful)
+        lost = EngineLost(why, self.exit_reason, useful=self.useful)
         stopped = EngineStopped("the daemon stopped before the answer was complete")
         for queue in self._streams.values():
             queue.put_nowait(stopped if self._stopping else lost)

@@ -222,15 +222,15 @@ class ModelPool:
                 self._failures.check(attempt)
                 await self._load(wanted)
             except EngineLost as error:
-                fate = await error.fate()
-                if fate.outside or fate.in_pass:
+                exit_reason = await error.exit_reason()
+                if exit_reason.outside or exit_reason.in_pass:
                     raise
                 if model not in self._suspects:  # perhaps something else ended the engine
                     self._suspects.add(model)
                     raise
                 self._suspects.discard(model)
-                kind = MemoryError if fate.short_of_memory else ModelFileError
-                ended = kind(f"the engine ended twice while loading it ({fate.why})")
+                kind = MemoryError if exit_reason.short_of_memory else ModelFileError
+                ended = kind(f"the engine ended twice while loading it ({exit_reason.why})")
                 self._note_failure(attempt, ended, fatal=True)
             except ModelFileError as error:
                 self._note_failure(attempt, error)

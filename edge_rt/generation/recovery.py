@@ -137,10 +137,10 @@ class Recovery:
         """
         if not self._guilty:  # what is asked may be large
             return
-        since_s, fate = self._guilty.get(_key(entry, call), (-math.inf, ExitReason("")))
-        left_s = since_s + _refused_s(fate) - self._clock()
+        since_s, exit_reason = self._guilty.get(_key(entry, call), (-math.inf, ExitReason("")))
+        left_s = since_s + _refused_s(exit_reason) - self._clock()
         if left_s > 0.0:
-            raise _refusal(entry, fate, left_s)
+            raise _refusal(entry, exit_reason, left_s)
 
     def answered(self, model: str) -> None:
         """Note that a model, by the engine's name for it, has given some output."""
@@ -175,33 +175,35 @@ class Recovery:
         RequestError where it ended two engines, Unavailable where memory was too short for it in
         two, EngineError where it comes no further.
         """
-        fate = await lost.fate()
-        blamed = id in fate.blamed
-        alone = blamed and len(fate.blamed) == 1
+        exit_reason = await lost.exit_reason()
+        blamed = id in exit_reason.blamed
+        alone = blamed and len(exit_reason.blamed) == 1
         paired = isinstance(call, Call) and call.plan.mode is not None  # it may be the other model
-        if blamed and not paired and not fate.short_of_memory:
-            self._note_end(resident_name(entry), fate)
+        if blamed and not paired and not exit_reason.short_of_memory:
+            self._note_end(resident_name(entry), exit_reason)
         if progress.lost(blamed=blamed, alone=alone, waited=id is not None and lost.useful):
-            log.error("a request to %s ended two engines (%s) and is refused", entry.id, fate.why)
-            self._guilty[_key(entry, call)] = self._clock(), fate
+            log.error(
+                "a request to %s ended two engines (%s) and is refused", entry.id, exit_reason.why
+            )
+            self._guilty[_key(entry, call)] = self._clock(), exit_reason
             while len(self._guilty) > REMEMBERED:
                 self._guilty.popitem(last=False)
-            raise _refusal(entry, fate, _refused_s(fate)) from lost
+            raise _refusal(entry, exit_reason, _refused_s(exit_reason)) from lost
         if progress.hopeless:
             raise EngineError(
-                f"the engine was lost again and again while it had this request ({fate.why})"
+                f"the engine was lost again and again while it had this request ({exit_reason.why})"
             ) from lost
 
-    def _note_end(self, model: str, fate: ExitReason) -> None:
+    def _note_end(self, model: str, exit_reason: ExitReason) -> None:
         """Refuse a model that ended two engines and never answered, whatever the prompts were.
 
         All who are blamed for an engine's end were in one pass of one model.
         """
         if model in self._answered:
             return
-        before, self._ended[model] = self._ended.get(model), fate
-        if before is not None and before is not fate:
-            self._refuse(model, f"it ended two engines and gave no answer ({fate.why})")
+        before, self._ended[model] = self._ended.get(model), exit_reason
+        if before is not None and before is not exit_reason:
+            self._refuse(model, f"it ended two engines and gave no answer ({exit_reason.why})")
 
     def broken(
         self, entry: ModelRecord, client: EngineClient, id: int | None, broken: EngineBroken
@@ -218,7 +220,7 @@ class Recovery:
         client.terminate(
             ExitReason(f"{entry.id}: {broken}", frozenset(() if id is None else (id,)))
         )
-        return EngineLost(str(broken), client.fate)
+        return EngineLost(str(broken), client.exit_reason)
 
 
 def _key(entry: ModelRecord, call: AnyCall) -> bytes:
@@ -226,20 +228,22 @@ def _key(entry: ModelRecord, call: AnyCall) -> bytes:
     return digest(entry.sha256, {k: v for k, v in fields.items() if k not in _CHANGING})
 
 
-def _refused_s(fate: ExitReason) -> float:
-    return SHORT_S if fate.short_of_memory else REMEMBERED_S
+def _refused_s(exit_reason: ExitReason) -> float:
+    return SHORT_S if exit_reason.short_of_memory else REMEMBERED_S
 
 
-def _refusal(entry: ModelRecord, fate: ExitReason, left_s: float) -> RequestError | Unavailable:
-    if fate.short_of_memory:
+def _refusal(
+    entry: ModelRecord, exit_reason: ExitReason, left_s: float
+) -> RequestError | Unavailable:
+    if exit_reason.short_of_memory:
         return Unavailable(
-            f"the engine ended twice with this request to {entry.id} ({fate.why}). Ask less at "
-            f"once or end other programs. {LESS}",
+            f"the engine ended twice with this request to {entry.id} ({exit_reason.why}). Ask less "
+            f"at once or end other programs. {LESS}",
             retry_after_s=left_s,
             code="out_of_memory",
         )
     return RequestError(
-        f"this very request ended the engine twice ({fate.why}), and is not tried again for "
+        f"this very request ended the engine twice ({exit_reason.why}), and is not tried again for "
         f"{max(1, round(left_s / 60))} minutes. Ask something else, or another model than "
         f"{entry.id}; if it was long, ask less at once",
         code="engine_killed",

@@ -83,62 +83,62 @@ class GenerationService(ModelManager):
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
-        progress, purse = Progress(self._clock), RequestBudget(call, self._clock)
-        receipt = self._metering.receipt(entry.id, call.id or None)
+        progress, budget = Progress(self._clock), RequestBudget(call, self._clock)
+        usage = self._metering.open(entry.id, call.id or None)
         plan = call.plan
         offered = DecodingOption(plan.mode or Mode(), partner)
         lighter = _lighter(offered, entry)
         self._foresight.learning.made(call.id, offered.mode.label)
         if plan.mode is not None:
-            receipt.mode, receipt.partner = plan.mode.label, partner and partner.id
+            usage.mode, usage.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
         with (
             self._state.request(self._config.requests.queue),
-            self._metering.leaving(receipt),
+            self._metering.leaving(usage),
             self._foresight.lessons.attend(call.n, plan.threads) as lesson,
             self._foresight.lengths.follow(entry, call, partner) as heard,
         ):
             while True:
                 try:
-                    attempt = self._attempt(entry, make, receipt, progress, purse, partner, call)
+                    attempt = self._attempt(entry, make, usage, progress, budget, partner, call)
                     async with aclosing(attempt) as events:
                         async for event in events:
                             if not progress.news(event):
                                 continue
-                            if isinstance(event, Started) and purse.limited:
+                            if isinstance(event, Started) and budget.limited:
                                 tokens = event.prompt_tokens, event.cached_tokens
-                                purse.judge(self._foresight.least(lighter, *tokens, plan.threads))
-                            receipt.take(event)
+                                budget.judge(self._foresight.least(lighter, *tokens, plan.threads))
+                            usage.take(event)
                             self._foresight.lengths.hear(heard, event)
                             self._foresight.lessons.look(lesson)
                             if len(progress.done) == call.n:
-                                cost = await self._metering.settle(receipt)
-                                self._learn(lesson, entry, receipt, cost, offered, call.id)
+                                cost = await self._metering.settle(usage)
+                                self._learn(lesson, entry, usage, cost, offered, call.id)
                                 yield cost
                             yield event
                     break
                 except EngineLost as lost:
-                    await self.lost(entry, call, receipt, progress, lost)
-            if purse.empty is not None and len(progress.done) < call.n:
-                *firsts, last = purse.endings(progress, call.n)
+                    await self.lost(entry, call, usage, progress, lost)
+            if budget.empty is not None and len(progress.done) < call.n:
+                *firsts, last = budget.endings(progress, call.n)
                 for event in firsts:
                     yield event
-                cost = await self._metering.stop(receipt)
-                yield msgspec.structs.replace(cost, why=purse.empty)
+                cost = await self._metering.stop(usage)
+                yield msgspec.structs.replace(cost, why=budget.empty)
                 yield last
 
     def _learn(
         self,
         lesson: OnlineUpdate,
         entry: ModelRecord,
-        receipt: RequestUsage,
+        usage: RequestUsage,
         cost: Cost,
         offered: DecodingOption,
         id: str,
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            served = self._foresight.lessons.end(lesson, entry, receipt, cost, offered)
+            served = self._foresight.lessons.end(lesson, entry, usage, cost, offered)
             if served is not None:
                 self._foresight.learning.took(id, served)
         except Exception:
@@ -148,24 +148,24 @@ class GenerationService(ModelManager):
         self,
         entry: ModelRecord,
         make: Make,
-        receipt: RequestUsage,
+        usage: RequestUsage,
         progress: Progress,
-        purse: RequestBudget,
+        budget: RequestBudget,
         partner: ModelRecord | None,
         call: Call,
     ) -> AsyncGenerator[EngineEvent, None]:
-        """The events of one engine, as far as the purse reaches."""
+        """The events of one engine, as far as the budget reaches."""
 
         def ask(client: EngineClient, handed: Make) -> AsyncGenerator[EngineEvent, None]:
             return client.generate(handed)
 
-        run = self.run(entry, make, receipt, progress, ask, partner, call.plan.load)
+        run = self.run(entry, make, usage, progress, ask, partner, call.plan.load)
         async with aclosing(run) as events:
-            if not purse.limited:
+            if not budget.limited:
                 async for event in events:
                     yield event
                 return
-            async with aclosing(purse.within(events, lambda: receipt.account)) as paid:
+            async with aclosing(budget.within(events, lambda: usage.account)) as paid:
                 async for event in paid:
                     yield event
 
@@ -173,25 +173,25 @@ class GenerationService(ModelManager):
         self,
         entry: ModelRecord,
         make: Callable[[int], AskedT],
-        receipt: RequestUsage,
+        usage: RequestUsage,
         progress: Progress,
         ask: Ask[AskedT, ToldT],
         partner: ModelRecord | None = None,
         form: LoadConfig | None = None,
     ) -> AsyncGenerator[ToldT, None]:
-        """What one engine tells of a request, booked on `receipt`; raises EngineLost.
+        """What one engine tells of a request, booked on `usage`; raises EngineLost.
 
         `make` makes the request of an id, and `ask` has the engine's client do it. `partner` is
         held in memory beside `entry`, which is in that form as far as that can be.
         """
-        if receipt.account is None:  # what an engine has begun goes on in the next one
+        if usage.account is None:  # what an engine has begun goes on in the next one
             await self._governing.admit(self.loads(entry, partner, form))
         turn = self._recovery.turn(progress)
         async with turn, self.resident(entry, partner, form) as resident:
             client = resident.client
 
             def handed(id: int) -> AskedT:
-                self._metering.handed(receipt, client, id)
+                self._metering.handed(usage, client, id)
                 return make(id)
 
             try:
@@ -201,19 +201,19 @@ class GenerationService(ModelManager):
                             self._recovery.answered(resident.wanted.model)
                         yield event
             except EngineBroken as broken:
-                raise self._recovery.broken(entry, client, receipt.request, broken) from broken
+                raise self._recovery.broken(entry, client, usage.request, broken) from broken
 
     async def lost(
         self,
         entry: ModelRecord,
         call: AnyCall,
-        receipt: RequestUsage,
+        usage: RequestUsage,
         progress: Progress,
         lost: EngineLost,
     ) -> None:
         """An engine was lost with a request; raises when no other one may have it."""
-        receipt.redone = True
-        id, receipt.request = receipt.request, None
+        usage.redone = True
+        id, usage.request = usage.request, None
         await self._recovery.lost(entry, call, id, progress, lost)
 
 

@@ -156,7 +156,7 @@ class State:
         base: dict[str, object] = {
             "pid": self._supervisor.pid,
             "restarts": self._supervisor.restarts,
-            "lost": self._supervisor.fate and self._supervisor.fate.why,
+            "lost": self._supervisor.exit_reason and self._supervisor.exit_reason.why,
         }
         if client is None:
             return {"state": "starting", **base}

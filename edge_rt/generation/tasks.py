@@ -72,38 +72,38 @@ class TaskService:
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
-        progress, purse = Progress(self._clock), RequestBudget(call, self._clock)
-        receipt = self._metering.receipt(entry.id)
+        progress, budget = Progress(self._clock), RequestBudget(call, self._clock)
+        usage = self._metering.open(entry.id)
         with (
             self._state.request(self._config.requests.queue),
-            self._metering.leaving(receipt),
+            self._metering.leaving(usage),
             self._foresight.lessons.attend(0),  # whose work beside it teaches nothing
         ):
             while True:
                 try:
-                    answer = await self._attempt(entry, make, receipt, purse, progress)
-                    return answer, await self._metering.settle(receipt)
+                    answer = await self._attempt(entry, make, usage, budget, progress)
+                    return answer, await self._metering.settle(usage)
                 except EngineLost as lost:
-                    await self._answering.lost(entry, call, receipt, progress, lost)
+                    await self._answering.lost(entry, call, usage, progress, lost)
 
     async def _attempt(
         self,
         entry: ModelRecord,
         make: Make,
-        receipt: RequestUsage,
-        purse: RequestBudget,
+        usage: RequestUsage,
+        budget: RequestBudget,
         progress: Progress,
     ) -> Embedded | Inferred:
-        """What one engine answers; raises what the purse says when it is empty before."""
+        """What one engine answers; raises what the budget says when it is empty before."""
         run = self._answering.run(
-            entry, make, receipt, progress, lambda client, handed: client.perform(handed)
+            entry, make, usage, progress, lambda client, handed: client.perform(handed)
         )
         async with aclosing(run) as events:
-            paid = purse.within(events, lambda: receipt.account) if purse.limited else events
+            paid = budget.within(events, lambda: usage.account) if budget.limited else events
             async with aclosing(paid) as told:
                 async for event in told:
                     if not isinstance(event, Started):
                         return event
                     if progress.news(event):
-                        receipt.take(event)
-        raise purse.failure()
+                        usage.take(event)
+        raise budget.failure()

@@ -129,7 +129,7 @@ class BoardHistory:
         self._fine, self._coarse = HistoryRing(FINE_ROWS), HistoryRing(COARSE_ROWS)
         self._second: list[Observation] = []  # of the next moment
         self._part: list[list[float]] = []  # of the next mean
-        self._foretold = Predictions(horizon_s)
+        self._predictions = Predictions(horizon_s)
 
     def take(
         self, seen: Observation, limits: Limits, report: GovernorReport, budget: Budget
@@ -144,7 +144,7 @@ class BoardHistory:
     def add(self, moment: Moment) -> None:
         """Take a moment, about one a second."""
         row = [_number(getattr(moment, name)) for name in _NAMES]
-        row[_FORECAST] = self._foretold.due(moment.time, moment.forecast_c, moment.band_c)
+        row[_FORECAST] = self._predictions.due(moment.time, moment.forecast_c, moment.band_c)
         self._fine.add(row)
         if self._part and not 0.0 <= moment.time - self._part[0][0] < COARSE_S:
             columns = zip(_NAMES, zip(*self._part, strict=True), strict=True)

@@ -90,12 +90,12 @@ def misfit(
     if gate is None:
         advice = f"is for modes that switch, and the mode is {mode}: leave it out"
         return (given[0], f"{advice}, or choose {SWITCH}:GATE") if given else None
-    aims = [field for field in given if field != "first"]
+    settings = [field for field in given if field != "first"]
     if gate == EARLY and large_share is not None:
         return "large_share", f"{mode} decides but once: leave it out, or send a threshold"
-    if aims and gate != EARLY and not has_threshold(gate):
+    if settings and gate != EARLY and not has_threshold(gate):
         choice = f"leave it out, or choose one of {', '.join(AIMED)}"
-        return aims[0], f"{mode} has no threshold: {choice}"
-    if len(aims) > 1:
+        return settings[0], f"{mode} has no threshold: {choice}"
+    if len(settings) > 1:
         return "threshold", "a share moves the threshold by itself: send one of the two"
     return None

@@ -12,25 +12,25 @@ from edge_rt.models.pair import LOOKUP, LOSSLESS, SINGLE, SWITCH, is_mode, misfi
 from edge_rt.models.record import ModelRecord
 
 
-def check_mode(wish: DecodingRequest) -> None:
+def check_mode(request: DecodingRequest) -> None:
     """Raise RequestError for a mode that there is not, or with what does not go with it."""
-    name = wish.name
+    name = request.name
     if name is None:
         return
     if name == SWITCH:
-        check_settings(f"{SWITCH}:{GATES[0]}", wish)
+        check_settings(f"{SWITCH}:{GATES[0]}", request)
         return
     if not is_mode(name):
         raise refused("mode", _unknown(name))
-    if name in (SINGLE, LOOKUP) and wish.partner is not None:
+    if name in (SINGLE, LOOKUP) and request.partner is not None:
         raise refused("partner", f"the mode {name} takes none: leave it out, or choose another")
-    check_settings(name, wish)
+    check_settings(name, request)
 
 
-def check_settings(mode: str, wish: DecodingRequest) -> None:
+def check_settings(mode: str, request: DecodingRequest) -> None:
     """Raise RequestError where what is set besides does not go with `mode`."""
-    first = 0 if wish.first is None else wish.first
-    wrong = misfit(mode, wish.large_share, wish.threshold, first)
+    first = 0 if request.first is None else request.first
+    wrong = misfit(mode, request.large_share, request.threshold, first)
     if wrong is not None:
         raise refused(*wrong)
 

@@ -79,34 +79,34 @@ def partners(offers: Mapping[str, DecodingOptions]) -> list[ModelRecord]:
 
 def offer(
     entry: ModelRecord,
-    wish: DecodingRequest,
+    request: DecodingRequest,
     models: ModelSource,
     limits: Limits,
     fits: Fits,
 ) -> DecodingOptions:
     """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
 
-    Without any wish that is the usual one of its pair, as long as the partner `fits` beside it, and
-    any lossless one of a pair that has none.
+    If no mode is requested that is the usual one of its pair, as long as the partner `fits` beside
+    it, and any lossless one of a pair that has none.
     """
-    partner, pair = _partner(entry, wish, models)
+    partner, pair = _partner(entry, request, models)
     usual = None if pair is None else pair.mode
-    name = _name(wish, pair)
+    name = _name(request, pair)
     if name is None:
-        check_settings(SINGLE, wish)
+        check_settings(SINGLE, request)
         return DecodingOptions(tuple(_lossless(entry, partner)))
     if name in (SINGLE, LOOKUP):
-        check_settings(name, wish)
+        check_settings(name, request)
         return DecodingOptions((DecodingOption(Mode(name)),))
     if partner is None:
         raise _alone(entry, name, models)
-    if not wish.asks and not fits(entry, partner):
+    if not request.asks and not fits(entry, partner):
         return DecodingOptions()
     if name == SPECULATIVE:
-        check_settings(name, wish)
+        check_settings(name, request)
         return DecodingOptions((DecodingOption(Mode(name, partner.id), partner),))
     as_usual = pair if pair is not None and name == usual else None
-    gating = _gating(name, wish, as_usual)
+    gating = _gating(name, request, as_usual)
     kept = as_usual.kept.least if as_usual is not None and as_usual.kept is not None else None
     if as_usual is None or gating != _gating(name, DecodingRequest(), as_usual):
         kept = None
@@ -134,9 +134,9 @@ def _whatever(entry: ModelRecord, partner: ModelRecord) -> bool:
     return True
 
 
-def _name(wish: DecodingRequest, pair: Pair | None) -> str | None:
-    if wish.name != SWITCH:
-        return wish.name or (None if pair is None else pair.mode)
+def _name(request: DecodingRequest, pair: Pair | None) -> str | None:
+    if request.name != SWITCH:
+        return request.name or (None if pair is None else pair.mode)
     gate = None if pair is None else pair.gate
     return f"{SWITCH}:{gate or USUAL_GATE}"
 
@@ -167,8 +167,8 @@ def alike_partner(entry: ModelRecord, models: ModelSource) -> ModelRecord | None
     return partner if partner is not None and _alike(entry, partner) else None
 
 
-def _gating(name: str, wish: DecodingRequest, usual: Pair | None) -> Gating:
-    share, threshold, first = wish.large_share, wish.threshold, wish.first
+def _gating(name: str, request: DecodingRequest, usual: Pair | None) -> Gating:
+    share, threshold, first = request.large_share, request.threshold, request.first
     if usual is not None:
         if share is None and threshold is None:
             share, threshold = usual.large_share, usual.threshold
@@ -186,13 +186,13 @@ def _less(gating: Gating, limits: Limits) -> Gating:
 
 
 def _partner(
-    entry: ModelRecord, wish: DecodingRequest, models: ModelSource
+    entry: ModelRecord, request: DecodingRequest, models: ModelSource
 ) -> tuple[ModelRecord | None, Pair | None]:
     """The smaller model, and what is known of the two; the first pair of which both are there."""
     pairs = models.pairs(entry.id)
-    if wish.partner is not None:
-        pair = next((pair for pair in pairs if pair.small == wish.partner), None)
-        return _named(wish.partner, entry, models), pair
+    if request.partner is not None:
+        pair = next((pair for pair in pairs if pair.small == request.partner), None)
+        return _named(request.partner, entry, models), pair
     for pair in pairs:
         try:
             return writer(models.entry(pair.small)), pair

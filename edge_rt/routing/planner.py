@@ -242,11 +242,11 @@ class Planner:
             return failed(before, str(error))
         self._learn(entry, before.threads, came.served, offered, came.made)
         if came.served.completion_tokens == before.completion_tokens:
-            foretold = told(option.candidate, before)
+            predicted = told(option.candidate, before)
         else:
             part = self._predicted(asked, option, came.served.completion_tokens)
-            foretold = part_of(option.candidate, part, self._predicted(asked, option))
-        return tried(came, foretold)
+            predicted = part_of(option.candidate, part, self._predicted(asked, option))
+        return tried(came, predicted)
 
     def _predicted(
         self, asked: ReadPrompt, option: _Option, completion: int | None = None

@@ -102,13 +102,17 @@ class Routes:
         assessed = await self.assess(request.text, list(known.values()), host, took.append)
         files = {id: entry.short_sha256 for id, entry in known.items()}
         likely = self._learning.judge.assessed(assessed, files)
-        offers = with_early(offers, known, request, likely, self.floor.now(request.aims), host)
+        offers = with_early(
+            offers, known, request, likely, self.floor.now(request.objectives), host
+        )
         tokens = await self._sizing.tokens(able, request, completion, host, partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, TokenCounts)]
         prompt = max((known.prompt for known in counted), default=USUAL)
-        trace = self.judge(request.model, entries, tokens, request.aims, offers, assessed, unfit)
+        trace = self.judge(
+            request.model, entries, tokens, request.objectives, offers, assessed, unfit
+        )
         self.traces.keep(request.id, trace)
-        floors = (self.floor.of(request.aims, smaller) for smaller in (False, True))
+        floors = (self.floor.of(request.objectives, smaller) for smaller in (False, True))
         usual, smaller = (may_answer(trace, floor) for floor in floors)
         self._note(usual, smaller, prompt, completion)
         if trace.chosen is not None:
@@ -123,7 +127,9 @@ class Routes:
     def _open(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> bool:
         """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
         several = len(offer.modes) > 1 or left_open(request)
-        return several or request.trace or self.threads_open(entry, request.model, request.aims)
+        return (
+            several or request.trace or self.threads_open(entry, request.model, request.objectives)
+        )
 
     def _fixed(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> Plan:
         """The one way to answer that there is."""
@@ -148,13 +154,15 @@ class Routes:
         offer = offers[entry.id]
         found = _plan(entry, offer, offer.of(setting.mode), trace.why)
         fewer = setting.threads if setting.threads < limits.threads else None
-        less = found.less or gave_way(trace, request.aims.quality, self.floor.usual, limits)
+        less = found.less or gave_way(trace, request.objectives.quality, self.floor.usual, limits)
         return msgspec.structs.replace(found, threads=fewer, load=setting.form, less=less)
 
-    def threads_open(self, entry: ModelRecord, model: str, aims: Objectives) -> bool:
+    def threads_open(self, entry: ModelRecord, model: str, objectives: Objectives) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than allowed."""
         most = self._governing.limits.threads
-        return leaves_open(model, aims) and any(n < most for n in self._variants.threads(entry))
+        return leaves_open(model, objectives) and any(
+            n < most for n in self._variants.threads(entry)
+        )
 
     def offer(
         self, entry: ModelRecord, request: DecodingRequest, host: ModelHost
@@ -191,7 +199,7 @@ class Routes:
         model: str,
         entries: Sequence[ModelRecord],
         tokens: Mapping[str, TokenCounts | Unpredicted],
-        aims: Objectives,
+        objectives: Objectives,
         offers: Mapping[str, DecodingOptions],
         assessed: Assessment,
         unfit: Mapping[str, str] | None = None,
@@ -216,14 +224,14 @@ class Routes:
         ask = Ask(
             tokens=tokens,
             model=known_as(model, entries),
-            prefer=aims.prefer or "energy",
-            latency_s=aims.latency_s,
-            energy_j=aims.energy_j,
-            quality=self.floor.now(aims),
+            prefer=objectives.prefer or "energy",
+            latency_s=objectives.latency_s,
+            energy_j=objectives.energy_j,
+            quality=self.floor.now(objectives),
             context=assessed.features.context,
             unfit=unfit or {},
         )
-        threads, free = self._governing.limits.threads, leaves_open(model, aims)
+        threads, free = self._governing.limits.threads, leaves_open(model, objectives)
         pool = self._variants.of(entries, threads, offers, any_threads=free, assessed=assessed)
         there = self._now([*entries, *partners(offers)])
         trace = self._router.route(ask, pool, there, predict)

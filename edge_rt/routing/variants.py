@@ -228,6 +228,6 @@ def known_as(model: str, entries: Sequence[ModelRecord]) -> str:
     return f"{name if name == AUTO else entries[0].id}{at}{pin}"
 
 
-def leaves_open(model: str, aims: Objectives) -> bool:
+def leaves_open(model: str, objectives: Objectives) -> bool:
     """Whether a request for that leaves it open with how many threads it is computed."""
-    return model.partition("@")[0] == AUTO or aims._replace(quality=None) != Objectives()
+    return model.partition("@")[0] == AUTO or objectives._replace(quality=None) != Objectives()

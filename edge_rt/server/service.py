@@ -124,28 +124,28 @@ class DaemonService:
         why = f"{other.id} stands in for {asked.id}: {self._governing.limits.why}"
         return Plan(other.id, asked=asked.id, less=why)
 
-    async def route(self, wish: RouteRequest) -> Plan:
+    async def route(self, request: RouteRequest) -> Plan:
         """Choose the model that answers a request: the cheapest, or by the request's preference.
 
         A stand-in that is good enough also answers for variants of the model asked for, except
         for variants that write less by themselves while the governor asks for that.
         """
-        if wish.model != AUTO and "@" not in wish.model:
-            plan = self.plan_for(wish.model)
-            if plan.asked is not None and not self._turns(plan.asked, wish.mode):
-                found = await self._standing_in(plan, plan.asked, wish)
+        if request.model != AUTO and "@" not in request.model:
+            plan = self.plan_for(request.model)
+            if plan.asked is not None and not self._turns(plan.asked, request.mode):
+                found = await self._standing_in(plan, plan.asked, request)
                 if found is not None:
                     return found
-        return await self._foresight.routes.route(wish, self)
+        return await self._foresight.routes.route(request, self)
 
-    async def _standing_in(self, plan: Plan, asked: str, wish: RouteRequest) -> Plan | None:
+    async def _standing_in(self, plan: Plan, asked: str, request: RouteRequest) -> Plan | None:
         """`plan` with its cost, None where its model is not good enough to stand in for `asked`.
 
         Raises Unavailable where the model asked for cannot be loaded now either.
         """
         took: list[Cost] = []
         entry, other = self.entry(asked), self.entry(plan.model)
-        context = wish.text, wish.aims, self, took.append
+        context = request.text, request.objectives, self, took.append
         short = await self._foresight.routes.floor.shortfall(other, entry, *context)
         if short is None:
             return msgspec.structs.replace(plan, compared=took[0] if took else None)
@@ -327,9 +327,9 @@ class DaemonService:
         """`report` with the simulated board, if any, whose figures it holds."""
         return msgspec.structs.replace(report, simulated=self.simulated())
 
-    def _turns(self, model: str, wish: DecodingRequest) -> bool:
+    def _turns(self, model: str, request: DecodingRequest) -> bool:
         """Whether a model would write by turns with a smaller one."""
-        return self._foresight.routes.offer(writer(self.entry(model)), wish, self).turns
+        return self._foresight.routes.offer(writer(self.entry(model)), request, self).turns
 
     def _smaller(self, entry: ModelRecord) -> ModelRecord | None:
         """The model that answers for `entry` as long as the governor asks for smaller ones."""

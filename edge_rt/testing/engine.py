@@ -68,25 +68,25 @@ class FakeEngine:
         metering.listen(cast(EngineClient, self))
 
     @cached_property
-    def fate(self) -> asyncio.Future[ExitReason]:
+    def exit_reason(self) -> asyncio.Future[ExitReason]:
         """How the engine ended, once it has."""
         return asyncio.get_running_loop().create_future()
 
-    def lose(self, fate: ExitReason | set[int]) -> None:
+    def lose(self, exit_reason: ExitReason | set[int]) -> None:
         """End the engine, if it has not; a set is of the requests that it was at work for."""
-        if not isinstance(fate, ExitReason):
-            fate = ExitReason("signal SIGSEGV", frozenset(fate))
+        if not isinstance(exit_reason, ExitReason):
+            exit_reason = ExitReason("signal SIGSEGV", frozenset(exit_reason))
         if not self.lost.is_set():
             self.lost.set()
-            self._metering.lost(fate.requests)
-        if not self.fate.done():
-            self.fate.set_result(fate)
+            self._metering.lost(exit_reason.requests)
+        if not self.exit_reason.done():
+            self.exit_reason.set_result(exit_reason)
 
-    def terminate(self, fate: ExitReason) -> None:
+    def terminate(self, exit_reason: ExitReason) -> None:
         """End the engine for that reason."""
         if self.termination is None and not self.lost.is_set():
-            self.termination = fate
-            self.lose(fate)
+            self.termination = exit_reason
+            self.lose(exit_reason)
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
         """Note the name of a model, which is then loaded."""
@@ -159,10 +159,10 @@ class FakeEngine:
         """Raise what a script says in the place of an event."""
         if item is LOST:
             self.lose({request})
-            raise EngineLost("gone", self.fate)
+            raise EngineLost("gone", self.exit_reason)
         if isinstance(item, ExitReason):
             self.lose(item)
-            raise EngineLost("gone", self.fate, useful=self._script.useful)
+            raise EngineLost("gone", self.exit_reason, useful=self._script.useful)
         if isinstance(item, Exception):
             raise item
 
@@ -178,7 +178,7 @@ class FakeSupervisor:
     def __init__(self, script: EngineScript) -> None:
         self.pid: int | None = 42
         self.restarts = 0
-        self.fate: ExitReason | None = None
+        self.exit_reason: ExitReason | None = None
         self.engine: FakeEngine
         self.current: FakeEngine | None = None
         self._script = script

@@ -282,13 +282,13 @@ class FakeService:
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
 
-    async def route(self, wish: RouteRequest) -> Plan:
+    async def route(self, route_request: RouteRequest) -> Plan:
         """The model asked for; of all, where any may answer, the last."""
-        self.wishes.append(wish)
+        self.wishes.append(route_request)
         if self.routing is None:
-            return self.plan_for(wish.model)
-        self.written.append(await wish.write(self.models[-1].id))
-        trace = self.routing if wish.trace else None
+            return self.plan_for(route_request.model)
+        self.written.append(await route_request.write(self.models[-1].id))
+        trace = self.routing if route_request.trace else None
         why, threads = self.routing.why, self.threads
         return Plan(self.models[-1].id, threads=threads, why=why, trace=trace)
 

@@ -272,7 +272,7 @@ def test_the_answer_of_a_model_that_stood_in_is_not_kept(cached: Any, service: A
 def test_any_model_means_whichever_answered(cached: Any, service: Any) -> None:
     """The key is that of all that may, so that a hit does not wait for a choice among them."""
 
-    async def route(wish: Any) -> Plan:
+    async def route(route_request: Any) -> Plan:
         return Plan(service.models[-1].id, why="it takes least")
 
     service.route = route
@@ -311,7 +311,7 @@ def test_a_template_that_knows_the_time_and_refuses_leaves_others_to_answer(
             raise RequestError("it takes no such roles", param="messages")
         return await render(model, *args, **fields)
 
-    async def route(wish: Any) -> Plan:
+    async def route(route_request: Any) -> Plan:
         return Plan(service.models[-1].id)
 
     service.timed = tuple(card.id for card in service.models)

@@ -19,6 +19,16 @@ import pytest
 from embedding_texts import texts
 from strikes import Asking, beset, fields, plain, streamed
 
+from edge_rt.api import run, service, task
+from edge_rt.energy import account
+from edge_rt.energy.prediction.history import OnlineUpdate
+from edge_rt.energy.usage import Loss, RequestUsage
+from edge_rt.engine import client, protocol
+from edge_rt.engine.model_pool import LoadRequest, Resident
+from edge_rt.engine.supervisor.heartbeat import Doing
+from edge_rt.generation.recovery import Progress
+from edge_rt.generation.request_budget import RequestBudget
+
 STORY = "Once upon a time there was a fox who"
 EMBEDDING, TENSORS = "all-minilm-l6-v2", "sum"
 LABELS = {"sport": ["a football match", "she won the race"], "cooking": "recipes and kitchens"}
@@ -38,15 +48,16 @@ PLAIN = [
     MANY | {"prompt": "The rivers of Europe are", "temperature": 1.0, "seed": 5, "stop": "\n\n\n"},
     GREEDY | {"prompt": [13 + i % 400 for i in range(200)], "max_tokens": 8},
 ]
-# Where the daemon keeps nothing beyond a request or an engine.
-PASSING = tuple(
-    f"edge_rt.{module}."
-    for module in (
-        *("api.run", "api.service", "api.task", "energy.account"),
-        *("daemon.lessons", "daemon.loss", "daemon.progress", "daemon.purse"),
-        *("daemon.receipt", "engine.beat", "engine.client"),
-        *("engine.fate", "engine.protocol", "engine.residency"),
-    )
+# Modules and classes of which the daemon keeps nothing beyond a request or an engine.
+PASSING = (
+    *(f"{module.__name__}." for module in (run, service, task, account, client, protocol)),
+    *(
+        f"{kind.__module__}.{kind.__qualname__}"
+        for kind in (
+            *(Doing, LoadRequest, Loss, OnlineUpdate),
+            *(Progress, RequestBudget, RequestUsage, Resident),
+        )
+    ),
 )
 RESTING = ("sleep", "Event.wait")  # tasks of a governor that has nothing to do
 

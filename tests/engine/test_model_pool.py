@@ -397,9 +397,9 @@ async def test_who_ends_engines_again_is_left_alone_for_longer(house: House) -> 
 
 @in_house()
 async def test_an_engine_that_is_killed_from_outside_says_nothing_of_a_load(house: House) -> None:
-    fate = asyncio.get_running_loop().create_future()
-    fate.set_result(ExitReason("killed", outside=True))
-    house.engine.errors = [EngineLost("gone", fate) for _ in range(5)]
+    exit_reason = asyncio.get_running_loop().create_future()
+    exit_reason.set_result(ExitReason("killed", outside=True))
+    house.engine.errors = [EngineLost("gone", exit_reason) for _ in range(5)]
     for _ in range(5):
         with pytest.raises(EngineLost):
             await house.touch("a")
@@ -410,9 +410,9 @@ async def test_an_engine_that_is_killed_from_outside_says_nothing_of_a_load(hous
 async def test_a_load_beside_a_pass_that_crashed_is_not_held_against_its_model(
     house: House,
 ) -> None:
-    fate = asyncio.get_running_loop().create_future()
-    fate.set_result(ExitReason("signal SIGABRT", frozenset({1}), in_pass=True))
-    house.engine.errors = [EngineLost("gone", fate) for _ in range(3)]
+    exit_reason = asyncio.get_running_loop().create_future()
+    exit_reason.set_result(ExitReason("signal SIGABRT", frozenset({1}), in_pass=True))
+    house.engine.errors = [EngineLost("gone", exit_reason) for _ in range(3)]
     for _ in range(3):
         with pytest.raises(EngineLost):
             await house.touch("a")
@@ -421,9 +421,9 @@ async def test_a_load_beside_a_pass_that_crashed_is_not_held_against_its_model(
 
 @in_house()
 async def test_a_load_that_the_kernel_killed_for_memory_tells_what_to_do(house: House) -> None:
-    fate = asyncio.get_running_loop().create_future()
-    fate.set_result(ExitReason("memory was short", short_of_memory=True))
-    house.engine.errors = [EngineLost("gone", fate), EngineLost("gone", fate)]
+    exit_reason = asyncio.get_running_loop().create_future()
+    exit_reason.set_result(ExitReason("memory was short", short_of_memory=True))
+    house.engine.errors = [EngineLost("gone", exit_reason), EngineLost("gone", exit_reason)]
     with pytest.raises(EngineLost):
         await house.touch("a")
     for wait_s in (2 * FAILED_S, 2 * FAILED_S - 1):
@@ -496,8 +496,8 @@ async def test_a_model_that_cannot_be_loaded_again_keeps_no_other_from_it(house:
 async def test_an_engine_that_never_ends_a_load_is_ended(house: House) -> None:
     terminated: list[ExitReason] = []
 
-    def terminate(fate: ExitReason) -> None:
-        terminated.append(fate)
+    def terminate(exit_reason: ExitReason) -> None:
+        terminated.append(exit_reason)
         house.engine.errors = [EngineLost("gone")]
         house.engine.gate.set()
 

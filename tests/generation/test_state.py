@@ -130,7 +130,7 @@ def test_an_engine_that_is_not_there_is_starting(kit: Any) -> None:
         house = kit.house()
         house.supervisor.current = house.supervisor.pid = None
         house.supervisor.restarts = 3
-        house.supervisor.fate = ExitReason("exit 1")
+        house.supervisor.exit_reason = ExitReason("exit 1")
         status = await house.service.status()
         told = {"state": "starting", "pid": None, "restarts": 3, "lost": "exit 1"}
         assert status["engine"] == told

@@ -45,9 +45,9 @@ class Models:
         return [pair for pair in self._pairs if pair.large == large]
 
     def offer(
-        self, wish: DecodingRequest = USUAL, limits: Limits = CALM, fits: bool = True
+        self, request: DecodingRequest = USUAL, limits: Limits = CALM, fits: bool = True
     ) -> DecodingOptions:
-        return offer(self.entry("big"), wish, self, limits, lambda *_: fits)
+        return offer(self.entry("big"), request, self, limits, lambda *_: fits)
 
     def modes(self, *args: Any, **fields: Any) -> list[Mode]:
         return [offered.mode for offered in self.offer(*args, **fields).modes]

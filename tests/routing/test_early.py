@@ -35,7 +35,7 @@ def models(kit: Any) -> Knowing:
     return Knowing(kit, Pair(large="big", small="tiny"))
 
 
-def wish(model: str = "auto", mode: DecodingRequest = DecodingRequest()) -> RouteRequest:  # noqa: B008 - a tuple
+def route_request(model: str = "auto", mode: DecodingRequest = DecodingRequest()) -> RouteRequest:  # noqa: B008 - a tuple
     async def write(model: str) -> str:
         return "Hi"
 
@@ -60,7 +60,7 @@ def offers(
 
 
 def test_auto_may_have_the_small_model_begin(models: Knowing) -> None:
-    found = offers(models, wish())
+    found = offers(models, route_request())
     *others, early = found["big"].modes
     assert [one.mode.name for one in others] == ["single", "lookup", "speculative"]
     assert early.partner == models.entries["tiny"]
@@ -77,20 +77,20 @@ def test_auto_may_have_the_small_model_begin(models: Knowing) -> None:
 def test_what_the_two_keep_is_less_where_the_large_one_would_do_better(models: Knowing) -> None:
     steps = [DoubtStep(0.1, 0.4, 0.5), DoubtStep(1.0, 0.6, 0.5)]
     models.found = changed(FOUND, steps=steps)
-    early = offers(models, wish(), floor=0.55)["big"].modes[-1]
+    early = offers(models, route_request(), floor=0.55)["big"].modes[-1]
     assert early.kept == pytest.approx((0.9 - 0.5 * (0.9 - 0.6)) / 0.9)
 
 
 @pytest.mark.parametrize(
     ("asked", "how"),
     [
-        (wish("big"), {}),  # who names a model gets nothing else
-        (wish(mode=DecodingRequest("single")), {}),
-        (wish(), {"floor": None}),
-        (wish(), {"floor": 0.5}),  # which the small one reaches by itself
-        (wish(), {"floor": 0.95}),  # which it reaches with no doubt at all
-        (wish(), {"known": assessed(big=None)}),
-        (wish(), {"known": assessed(tiny=None)}),
+        (route_request("big"), {}),  # who names a model gets nothing else
+        (route_request(mode=DecodingRequest("single")), {}),
+        (route_request(), {"floor": None}),
+        (route_request(), {"floor": 0.5}),  # which the small one reaches by itself
+        (route_request(), {"floor": 0.95}),  # which it reaches with no doubt at all
+        (route_request(), {"known": assessed(big=None)}),
+        (route_request(), {"known": assessed(tiny=None)}),
     ],
 )
 def test_where_it_is_not_offered(models: Knowing, asked: RouteRequest, how: dict) -> None:
@@ -100,11 +100,11 @@ def test_where_it_is_not_offered(models: Knowing, asked: RouteRequest, how: dict
 
 def test_without_a_calibration_nothing_is_offered(models: Knowing) -> None:
     models.found = None
-    assert len(offers(models, wish())["big"].modes) == 3
+    assert len(offers(models, route_request())["big"].modes) == 3
 
 
 def test_who_asks_for_it_gets_the_doubt_that_keeps_the_floor(models: Knowing) -> None:
-    asked = wish("big", EARLY)
+    asked = route_request("big", EARLY)
     assert left_open(asked)
     [early] = offers(models, asked)["big"].modes
     assert early.mode.gating is not None
@@ -116,7 +116,7 @@ def test_who_asks_for_it_gets_the_doubt_that_keeps_the_floor(models: Knowing) ->
 
 
 def test_a_threshold_that_is_asked_for_stays(models: Knowing) -> None:
-    asked = wish("big", DecodingRequest("switch:early", threshold=0.3, first=4))
+    asked = route_request("big", DecodingRequest("switch:early", threshold=0.3, first=4))
     assert not left_open(asked)
     [early] = offers(models, asked)["big"].modes
     assert early.mode == Mode("switch", "tiny", gating=Gating("early", 0.3, None, 4))

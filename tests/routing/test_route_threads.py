@@ -49,15 +49,19 @@ def running(kit: Any, tmp_path: Path) -> Callable[[Test], None]:
     return lambda test: kit.run(calibrated(test))
 
 
-def wish(model: str, aims: Objectives = PLAIN, *, trace: bool = False) -> RouteRequest:
+def route_request(
+    model: str, objectives: Objectives = PLAIN, *, trace: bool = False
+) -> RouteRequest:
     async def write(model: str) -> list[int]:
         return [5] * 40
 
-    return RouteRequest("cmpl-1", model, write, 20, ignore_eos=True, aims=aims, trace=trace)
+    return RouteRequest(
+        "cmpl-1", model, write, 20, ignore_eos=True, objectives=objectives, trace=trace
+    )
 
 
-async def threads(house: Any, model: str, aims: Objectives = PLAIN) -> int | None:
-    return (await house.service.route(wish(model, aims))).threads
+async def threads(house: Any, model: str, objectives: Objectives = PLAIN) -> int | None:
+    return (await house.service.route(route_request(model, objectives))).threads
 
 
 def considered(trace: Any) -> dict[int, Any]:
@@ -66,7 +70,7 @@ def considered(trace: Any) -> dict[int, Any]:
 
 def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
-        served = await house.service.route(wish("auto", ENERGY, trace=True))
+        served = await house.service.route(route_request("auto", ENERGY, trace=True))
         assert served.threads == 1
         assert "tiny with 1 thread: the fewest joules of 2" in served.why
         rows = considered(served.trace)
@@ -84,9 +88,9 @@ def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> Non
 
 def test_who_names_a_model_and_no_aim_has_what_the_governor_allows(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
-        served = await house.service.route(wish("tiny"))
+        served = await house.service.route(route_request("tiny"))
         assert (served.threads, served.why) == (None, ONLY)
-        served = await house.service.route(wish("tiny", trace=True))
+        served = await house.service.route(route_request("tiny", trace=True))
         assert (served.threads, set(considered(served.trace))) == (None, {2})
         await house.answer()
         assert house.asked[-1].threads is None
@@ -100,7 +104,7 @@ def test_what_is_aimed_at_decides(running: Any) -> None:
         assert await threads(house, "auto") == 1
         assert await threads(house, "auto@llama.cpp") == 1
         assert await threads(house, "tiny", LATENCY) is None
-        trace = (await house.service.route(wish("tiny", ENERGY, trace=True))).trace
+        trace = (await house.service.route(route_request("tiny", ENERGY, trace=True))).trace
         both = [considered(trace)[n].candidate.seconds for n in (1, 2)]
         assert await threads(house, "tiny", Objectives(latency_s=sum(both) / 2)) is None
         assert await threads(house, "tiny", Objectives(latency_s=2 * both[0])) == 1
@@ -112,7 +116,7 @@ def test_never_more_than_the_governor_allows(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
         house.governing.limits = Limits(1, why="another program has a core")
         assert await threads(house, "tiny", LATENCY) is None
-        trace = (await house.service.route(wish("tiny", LATENCY, trace=True))).trace
+        trace = (await house.service.route(route_request("tiny", LATENCY, trace=True))).trace
         rows = considered(trace)
         assert (rows[1].state, rows[2].rule) == ("chosen", "threads")
 
@@ -124,7 +128,7 @@ def test_who_asks_for_fewer_rests_as_much_as_the_others(running: Any) -> None:
         seconds: list[float] = []
         for duty in (1.0, 0.5):
             house.governing.allow(duty=duty, allowance_w=7.0)
-            trace = (await house.service.route(wish("auto", trace=True))).trace
+            trace = (await house.service.route(route_request("auto", trace=True))).trace
             seconds.append(considered(trace)[1].candidate.seconds)
         assert seconds[1] == pytest.approx(2 * seconds[0], rel=0.05)
 

@@ -48,7 +48,7 @@ def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, fl
     return house
 
 
-def wish(model: str, prompt: Any = "x" * 400, **changes: Any) -> RouteRequest:
+def route_request(model: str, prompt: Any = "x" * 400, **changes: Any) -> RouteRequest:
     async def write(model: str) -> Any:
         return prompt
 
@@ -56,7 +56,7 @@ def wish(model: str, prompt: Any = "x" * 400, **changes: Any) -> RouteRequest:
 
 
 async def chosen(house: Any, model: str, **changes: Any) -> str:
-    return (await house.service.route(wish(model, **changes))).model
+    return (await house.service.route(route_request(model, **changes))).model
 
 
 def running(test: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
@@ -72,9 +72,9 @@ async def test_an_id_is_any_of_the_same_weights_and_auto_any_model(kit: Any) -> 
     assert await chosen(house, GGUF) == await chosen(house, ONNX) == ONNX
     assert await chosen(house, OTHER) == OTHER
     assert await chosen(house, "auto") == OTHER
-    assert await chosen(house, "auto", aims=Objectives("latency")) == GGUF
+    assert await chosen(house, "auto", objectives=Objectives("latency")) == GGUF
     assert await chosen(house, "default") == GGUF
-    served = await house.service.route(wish("auto"))
+    served = await house.service.route(route_request("auto"))
     assert (served.asked, served.less, served.trace) == (None, None, None)
     assert "the fewest joules of 3" in served.why
 
@@ -96,9 +96,9 @@ async def test_what_is_pinned_answers_whatever_it_takes(kit: Any) -> None:
 async def test_errors_tell_what_there_is(kit: Any) -> None:
     house = house_of(kit)
     with pytest.raises(RequestError, match=r"no variant 'onnx-int8'; .*llama.cpp-q4_1, onnx-int4"):
-        await house.service.route(wish(f"{GGUF}@onnx-int8"))
+        await house.service.route(route_request(f"{GGUF}@onnx-int8"))
     with pytest.raises(ModelNotFound, match="nobody"):
-        await house.service.route(wish("nobody@onnx"))
+        await house.service.route(route_request("nobody@onnx"))
 
 
 @running
@@ -108,7 +108,7 @@ async def test_where_nothing_is_to_choose_nothing_is_looked_at(kit: Any) -> None
 
     house = house_of(kit)
     for model in (OTHER, "default", f"{GGUF}@onnx"):
-        served = await house.service.route(wish(model, write=write))
+        served = await house.service.route(route_request(model, write=write))
         assert (served.why, served.trace) == ("nothing else was asked for", None)
     assert house.counted == []
     with pytest.raises(RequestError, match="no trace"):
@@ -131,9 +131,9 @@ async def test_a_model_quantised_anew_is_another_one_unless_it_is_pinned(kit: An
 @running
 async def test_a_trace_is_kept_and_given_to_who_asks(kit: Any) -> None:
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4))
-    await house.service.route(wish(GGUF))
+    await house.service.route(route_request(GGUF))
     assert house.service.trace("cmpl-1").chosen.setting.variant == ONNX
-    served = await house.service.route(wish(f"{GGUF}@llama.cpp", trace=True))
+    served = await house.service.route(route_request(f"{GGUF}@llama.cpp", trace=True))
     rows = {c.candidate.setting.variant: c.rule or c.state for c in served.trace.considered}
     assert rows == {GGUF: "chosen", ONNX: "pin"}
 
@@ -141,7 +141,7 @@ async def test_a_trace_is_kept_and_given_to_who_asks(kit: Any) -> None:
 @running
 async def test_threads_are_the_governors(kit: Any) -> None:
     house = house_of(kit)
-    served = await house.service.route(wish("auto", trace=True))
+    served = await house.service.route(route_request("auto", trace=True))
     assert {c.candidate.setting.threads for c in served.trace.considered} == {2}
 
 
@@ -179,7 +179,7 @@ def call(house: Any, prompt: str) -> Any:
 async def test_what_may_not_fit_is_counted(kit: Any) -> None:
     house = house_of(kit)
     with pytest.raises(RequestError, match="context") as raised:
-        await house.service.route(wish(GGUF, prompt="x" * 5000))
+        await house.service.route(route_request(GGUF, prompt="x" * 5000))
     assert (raised.value.param, raised.value.code) == ("prompt", "context_length_exceeded")
     assert {counted[1] for counted in house.counted} == {"llama.cpp", "onnx"}
 
@@ -196,7 +196,7 @@ async def test_what_only_some_templates_take_is_for_them(kit: Any) -> None:
             raise RequestError("it has no chat template", param="messages")
         return "x"
 
-    served = await house.service.route(wish("auto", write=write, trace=True))
+    served = await house.service.route(route_request("auto", write=write, trace=True))
     assert served.model != GGUF
     (row,) = [c for c in served.trace.considered if c.candidate.setting.variant == GGUF]
     assert (row.rule, row.reason) == ("tokens", "it has no chat template")
@@ -205,7 +205,7 @@ async def test_what_only_some_templates_take_is_for_them(kit: Any) -> None:
         raise RequestError("bad messages", param="messages")
 
     with pytest.raises(RequestError, match="bad messages"):
-        await house.service.route(wish("auto", write=never))
+        await house.service.route(route_request("auto", write=never))
 
 
 @running
@@ -213,7 +213,7 @@ async def test_token_ids_are_for_a_model_that_is_named(kit: Any) -> None:
     house = house_of(kit)
     assert await chosen(house, GGUF, prompt=[1, 2, 3]) in (GGUF, ONNX)
     with pytest.raises(RequestError, match="tokens are those of one model"):
-        await house.service.route(wish("auto", prompt=[1, 2, 3]))
+        await house.service.route(route_request("auto", prompt=[1, 2, 3]))
 
 
 @running
@@ -221,7 +221,7 @@ async def test_a_board_that_takes_nothing_says_so(kit: Any) -> None:
     house = house_of(kit)
     house.governing.allow(admission="refuse", guard="evacuate", why="it is hot")
     with pytest.raises(Unavailable, match="it is hot"):
-        await house.service.route(wish("auto"))
+        await house.service.route(route_request("auto"))
 
 
 @running
@@ -235,8 +235,8 @@ async def test_what_is_loaded_answers_where_nothing_may_be_loaded(kit: Any) -> N
 @running
 async def test_limits_are_soft(kit: Any) -> None:
     house = house_of(kit, big=(9, 1), tiny=(4, 9), tiny_onnx=(5, 5))
-    aims = Objectives("energy", 0.5, None)
-    served = await house.service.route(wish("auto", aims=aims, trace=True))
+    objectives = Objectives("energy", 0.5, None)
+    served = await house.service.route(route_request("auto", objectives=objectives, trace=True))
     assert (served.model, served.trace.within) == (GGUF, False)
 
 
@@ -244,7 +244,7 @@ async def test_limits_are_soft(kit: Any) -> None:
 async def test_a_stand_in_answers_for_all_variants(kit: Any) -> None:
     house = house_of(kit, Config(models=Models(smaller={GGUF: OTHER})))
     house.governing.allow(smaller=True)
-    served = await house.service.route(wish(GGUF))
+    served = await house.service.route(route_request(GGUF))
     assert (served.model, served.asked) == (OTHER, GGUF)
 
 
@@ -265,12 +265,12 @@ async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: An
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.7, big=0.2)
     assert await chosen(house, "auto") == ONNX
-    assert await chosen(house, "auto", aims=Objectives(quality=0.0)) == OTHER
-    assert await chosen(house, "auto", aims=Objectives(quality=0.8)) == GGUF
-    assert await chosen(house, "auto", aims=Objectives(quality=1.0)) == GGUF
-    assert await chosen(house, "auto", aims=Objectives("quality")) == GGUF
+    assert await chosen(house, "auto", objectives=Objectives(quality=0.0)) == OTHER
+    assert await chosen(house, "auto", objectives=Objectives(quality=0.8)) == GGUF
+    assert await chosen(house, "auto", objectives=Objectives(quality=1.0)) == GGUF
+    assert await chosen(house, "auto", objectives=Objectives("quality")) == GGUF
     house.governing.allow(smaller=True)
-    assert await chosen(house, "auto", aims=Objectives(quality=0.8)) == GGUF
+    assert await chosen(house, "auto", objectives=Objectives(quality=0.8)) == GGUF
 
 
 @running
@@ -280,7 +280,9 @@ async def test_a_smaller_model_has_to_be_good_enough_all_the_same(kit: Any) -> N
     assert await chosen(house, "auto") == GGUF
     house.governing.allow(smaller=True)
     assert await chosen(house, "auto") == ONNX
-    assert await chosen(house, "auto", aims=Objectives(quality=0.0)) == OTHER  # as was asked for
+    assert (
+        await chosen(house, "auto", objectives=Objectives(quality=0.0)) == OTHER
+    )  # as was asked for
 
 
 @running
@@ -293,11 +295,11 @@ async def test_where_only_a_model_below_the_floor_is_left_the_request_is_refused
     house.governing.allow(smaller=True, heavy=False, why="the board is hot")
     words = r"big: its quality is 0\.\d+, and 0\.25 is the least"
     with pytest.raises(Unavailable, match=words) as raised:
-        await house.service.route(wish("auto"))
+        await house.service.route(route_request("auto"))
     assert "no model may be now: the board is hot" in str(raised.value)
     assert raised.value.code == "budget"
     assert raised.value.retry_after_s
-    assert await chosen(house, "auto", aims=Objectives(quality=0.0)) == OTHER
+    assert await chosen(house, "auto", objectives=Objectives(quality=0.0)) == OTHER
 
 
 @running
@@ -305,9 +307,13 @@ async def test_what_takes_more_than_is_allowed_comes_before_what_is_too_bad(kit:
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.9, big=0.145)
     house.governing.allow(smaller=True)
-    served = await house.service.route(wish("auto", aims=Objectives(energy_j=3.0), trace=True))
+    served = await house.service.route(
+        route_request("auto", objectives=Objectives(energy_j=3.0), trace=True)
+    )
     assert (served.model, served.trace.within) == (OTHER, True)  # as the request wants it
-    served = await house.service.route(wish("auto", aims=Objectives(energy_j=0.5), trace=True))
+    served = await house.service.route(
+        route_request("auto", objectives=Objectives(energy_j=0.5), trace=True)
+    )
     assert (served.model, served.trace.within) == (ONNX, False)
 
 
@@ -316,8 +322,10 @@ async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) 
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.7, big=0.3)
 
-    async def why(**aims: Any) -> str | None:
-        return (await house.service.route(wish("auto", aims=Objectives(**aims)))).less
+    async def why(**objectives: Any) -> str | None:
+        return (
+            await house.service.route(route_request("auto", objectives=Objectives(**objectives)))
+        ).less
 
     assert await why(quality=0.0) is None
     house.governing.allow(smaller=True, why="the board is hot")
@@ -332,7 +340,9 @@ async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) 
 async def test_the_trace_tells_where_the_qualities_are_from(kit: Any) -> None:
     house = house_of(kit)
     graded(house, tiny=0.9, tiny_onnx=0.7)
-    trace = (await house.service.route(wish("auto", trace=True, text="Hello there!"))).trace
+    trace = (
+        await house.service.route(route_request("auto", trace=True, text="Hello there!"))
+    ).trace
     assert trace.quality == 0.5
     assert trace.assessed.features.kind == "talk"
     qualities = {c.candidate.setting.variant: c.candidate.quality for c in trace.considered}
@@ -356,14 +366,14 @@ async def test_what_comparing_the_prompt_took_goes_with_the_choice(kit: Any) -> 
     house = house_of(kit)
     routes, cost = house.foresight.routes, Cost(0.5, "measured", 6.0, None, 0.1)
     assess = routes.assess
-    assert (await house.service.route(wish("auto", text="Hello there!"))).compared is None
+    assert (await house.service.route(route_request("auto", text="Hello there!"))).compared is None
 
     async def compared(text: str, entries: Any, host: Any, took: Any) -> Any:
         took(cost)
         return await assess(text, entries, host)
 
     routes.assess = compared
-    assert (await house.service.route(wish("auto", text="Hello there!"))).compared == cost
+    assert (await house.service.route(route_request("auto", text="Hello there!"))).compared == cost
 
 
 @running
@@ -371,14 +381,16 @@ async def test_who_may_begin_is_decided_by_what_marks_taught(kit: Any) -> None:
     house, seen = house_of(kit, tiny=(1, 1)), []
     graded(house, tiny=0.9)
 
-    def early(offers: Any, known: Any, wish: Any, assessed: Any, *more: Any) -> Any:
+    def early(offers: Any, known: Any, route_request: Any, assessed: Any, *more: Any) -> Any:
         seen.append(assessed.p(GGUF))
         return offers
 
     traces = []
     with patch("edge_rt.routing.routes.with_early", early):
         for _ in range(2):
-            served = await house.service.route(wish("auto", trace=True, text="Hello there!"))
+            served = await house.service.route(
+                route_request("auto", trace=True, text="Hello there!")
+            )
             traces.append(served.trace)
             assert served.model == GGUF
             assert house.service.mark("cmpl-1", 0.0, 1.0)

@@ -399,8 +399,8 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
         house = kit.house(SMALLER, ("large", "tiny"))
         house.governing.allow(smaller=True, why="the board is hot")
 
-        async def answers(**aims: Any) -> str:
-            return (await house.service.route(wish_for("large", **aims))).model
+        async def answers(**objectives: Any) -> str:
+            return (await house.service.route(route_request_for("large", **objectives))).model
 
         graded(house, large=0.9, tiny=0.3)
         assert await answers() == "tiny"
@@ -421,11 +421,11 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
     kit.run(run())
 
 
-def wish_for(model: str, **aims: Any) -> RouteRequest:
+def route_request_for(model: str, **objectives: Any) -> RouteRequest:
     async def write(model: str) -> str:
         return "x" * 400
 
-    return RouteRequest("1", model, write, aims=Objectives(**aims))
+    return RouteRequest("1", model, write, objectives=Objectives(**objectives))
 
 
 def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit: Any) -> None:

@@ -141,12 +141,12 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
                 written[model] = await self._render(request, model, client)
             return written[model]
 
-        wish = self.wish(request, write)
-        plan = await self.context.service.route(wish)
+        asked = self.route_request(request, write)
+        plan = await self.context.service.route(asked)
         prompt = await write(plan.model)
-        plan = without_partner(plan, wish, tokens=bool(request.logit_bias))
-        plan = await with_partner(plan, wish, prompt)
-        return self.work(request, wish.id, plan, [prompt], wish.mode)
+        plan = without_partner(plan, asked, tokens=bool(request.logit_bias))
+        plan = await with_partner(plan, asked, prompt)
+        return self.work(request, asked.id, plan, [prompt], asked.mode)
 
     @override
     def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:

@@ -107,11 +107,11 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         async def write(model: str) -> str | list[int]:
             return longest
 
-        wish = self.wish(request, write)
-        plan = await self.context.service.route(wish)
+        asked = self.route_request(request, write)
+        plan = await self.context.service.route(asked)
         named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
-        plan = without_partner(plan, wish, tokens=named)
-        return self.work(request, wish.id, plan, found, wish.mode)
+        plan = without_partner(plan, asked, tokens=named)
+        return self.work(request, asked.id, plan, found, asked.mode)
 
     @override
     def replayed_prompts(self, request: CompletionsRequest) -> Sequence[Text]:

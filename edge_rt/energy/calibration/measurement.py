@@ -137,7 +137,7 @@ class Measurer:
         Unavailable where the governor lets nothing be computed for PATIENCE_S.
         """
         metering = self._metering
-        usage = metering.receipt(name)
+        usage = metering.open(name)
         if job.mode is not None:
             usage.mode, usage.partner = job.mode.label, job.partner and job.partner.id
         idle_w = metering.idle_w

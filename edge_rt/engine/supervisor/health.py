@@ -60,7 +60,7 @@ class EngineHealth:
             try:
                 return await self._prove()
             except EngineLost as lost:
-                if not (await lost.fate()).outside:
+                if not (await lost.exit_reason()).outside:
                     raise
 
     async def _prove(self) -> dict[str, object]:

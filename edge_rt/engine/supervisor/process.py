@@ -105,7 +105,7 @@ class CrashDiagnosis:
         self._group, self._vmstat = Group(root), root / "proc" / "vmstat"
         self._before = self._out_of_memory()
 
-    def fate(self, code: int, doing: Doing) -> ExitReason:
+    def exit_reason(self, code: int, doing: Doing) -> ExitReason:
         """Return why an engine ended that the front did not end.
 
         The kernel kills without a word what takes too much memory, but counts it.

@@ -51,7 +51,7 @@ class Supervisor:
         greet: Callable[[EngineClient], None] = lambda client: None,
         *,
         hang_detector: HangDetector | None = None,
-        on_exit: Callable[[ExitReason], None] = lambda fate: None,
+        on_exit: Callable[[ExitReason], None] = lambda exit_reason: None,
         diagnosis: Callable[[], CrashDiagnosis] = CrashDiagnosis,
         hello_s: float = HELLO_S,
         grace_s: float = GRACE_S,
@@ -65,7 +65,7 @@ class Supervisor:
         lets seconds pass until the next start.
         """
         self.restarts = 0
-        self.fate: ExitReason | None = None  # of the last engine that was lost
+        self.exit_reason: ExitReason | None = None  # of the last engine that was lost
         self._command = command
         self._greet = greet
         self._hang_detector = hang_detector or HangDetector(lambda client, doing: 0.0)
@@ -132,8 +132,8 @@ class Supervisor:
         while True:
             born, outside = loop.time(), False
             try:
-                fate = await self._one_life()
-                outside = fate is not None and fate.outside
+                exit_reason = await self._one_life()
+                outside = exit_reason is not None and exit_reason.outside
             except Exception:  # whatever it is, the next engine may have better luck
                 log.exception("the engine could not be kept")
                 if self._process is not None:
@@ -163,11 +163,11 @@ class Supervisor:
             self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
             ours.close()
-            self._failed_start = fate = await self._end_failed_start(error, diagnosis, beat)
-            if fate is not None:
-                self._on_exit(fate)
-            log.error("the engine did not start: %s", fate.why if fate else error)
-            return fate
+            self._failed_start = exit_reason = await self._end_failed_start(error, diagnosis, beat)
+            if exit_reason is not None:
+                self._on_exit(exit_reason)
+            log.error("the engine did not start: %s", exit_reason.why if exit_reason else error)
+            return exit_reason
         finally:
             theirs.close()
             os.close(page)
@@ -178,15 +178,17 @@ class Supervisor:
         try:
             await client.lost.wait()
             await self._publish(None)
-            fate = self._fate(client, diagnosis, await end(process, self._grace_s), beat)
-            client.fate.set_result(fate)
+            exit_reason = self._exit_reason(
+                client, diagnosis, await end(process, self._grace_s), beat
+            )
+            client.exit_reason.set_result(exit_reason)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-            if not client.fate.done():
-                client.fate.set_result(ExitReason("the daemon let go of it"))
-        log.error("the engine stopped (%s); starting it again", fate.why)
-        return fate
+            if not client.exit_reason.done():
+                client.exit_reason.set_result(ExitReason("the daemon let go of it"))
+        log.error("the engine stopped (%s); starting it again", exit_reason.why)
+        return exit_reason
 
     async def _end_failed_start(
         self, error: Exception, diagnosis: CrashDiagnosis, beat: Heartbeat
@@ -197,27 +199,27 @@ class Supervisor:
         gone = isinstance(error, EngineLost)
         code = await end(self._process, self._grace_s if gone else 0.0)
         if isinstance(error, EngineStuck):
-            self.fate = ExitReason(str(error), outside=error.stopped)
+            self.exit_reason = ExitReason(str(error), outside=error.stopped)
         elif gone:
-            self.fate = diagnosis.fate(code, beat.doing)
+            self.exit_reason = diagnosis.exit_reason(code, beat.doing)
         else:
             return None
-        return self.fate
+        return self.exit_reason
 
-    def _fate(
+    def _exit_reason(
         self, client: EngineClient, diagnosis: CrashDiagnosis, code: int, beat: Heartbeat
     ) -> ExitReason:
-        fate = client.termination or diagnosis.fate(code, beat.doing)
+        exit_reason = client.termination or diagnosis.exit_reason(code, beat.doing)
         if client.was_loading:
             in_pass = client.termination is not None or (
                 bool(beat.trace) and _LOADS not in beat.trace
             )
             # Where that is not known, the load is more likely to have ended it.
-            requests = fate.requests if in_pass else frozenset[int]()
-            fate = replace(fate, requests=requests, in_pass=bool(requests))
-        self.fate = fate
-        self._on_exit(fate)
-        return fate
+            requests = exit_reason.requests if in_pass else frozenset[int]()
+            exit_reason = replace(exit_reason, requests=requests, in_pass=bool(requests))
+        self.exit_reason = exit_reason
+        self._on_exit(exit_reason)
+        return exit_reason
 
     async def _publish(self, client: EngineClient | None) -> None:
         async with self._changed:

@@ -141,7 +141,7 @@ class Cap:
         self._window.turn()
         self._over_w = 0.0
 
-    def aims_w(
+    def target_w(
         self, budget: Budget, deviation_w: float, ripple_w: float = 0.0
     ) -> tuple[float, float] | None:
         """Watts to aim at with rests, and without rests, when power is steadier.

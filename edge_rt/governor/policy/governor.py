@@ -173,9 +173,9 @@ class Governor:
     def _bounds(self, seen: Observation) -> PowerBounds:
         found: dict[BoundBy, float] = {}
         deviation_w = self._power.present_deviation_w
-        aims_w = self._cap.aims_w(self.budget, deviation_w, self._ripple_w())
-        if aims_w is not None:
-            found["power_w"] = aims_w[0]
+        target_w = self._cap.target_w(self.budget, deviation_w, self._ripple_w())
+        if target_w is not None:
+            found["power_w"] = target_w[0]
         evacuate_c = self._evacuate_c(seen)
         limits = [] if evacuate_c is None else [evacuate_c - _NEAR_C]
         limits += [] if self.budget.temp_c is None else [self.budget.temp_c]
@@ -189,7 +189,7 @@ class Governor:
         if energy is not None:
             found["energy_j"] = energy.power_w
         return PowerBounds(
-            found, energy, limit_c, aims_w and aims_w[1], self._cap.likely_w(self.budget)
+            found, energy, limit_c, target_w and target_w[1], self._cap.likely_w(self.budget)
         )
 
     def _evacuate_c(self, seen: Observation) -> float | None:

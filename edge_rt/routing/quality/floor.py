@@ -134,24 +134,24 @@ class Floor:
         self.usual = floor_of(usual)
         self._governing, self._assessor, self._judge = governing, assessor, judge
 
-    def now(self, aims: Objectives) -> float:
+    def now(self, objectives: Objectives) -> float:
         """The floor at the governor's present limits."""
-        return self.of(aims, self._governing.limits.smaller)
+        return self.of(objectives, self._governing.limits.smaller)
 
-    def of(self, aims: Objectives, smaller: bool) -> float:
+    def of(self, objectives: Objectives, smaller: bool) -> float:
         """Return the floor; `smaller` tells whether the governor asks for smaller models.
 
         The usual one gives way as far as "low" then; one that the request names holds.
         """
         usual = min(self.usual, FLOORS["low"]) if smaller else self.usual
-        return usual if aims.quality is None else aims.quality
+        return usual if objectives.quality is None else objectives.quality
 
     async def shortfall(
         self,
         other: ModelRecord,
         asked: ModelRecord,
         text: str,
-        aims: Objectives,
+        objectives: Objectives,
         host: ModelHost,
         took: Callable[[Cost], None] = lambda _: None,
     ) -> str | None:
@@ -163,7 +163,7 @@ class Floor:
         assessed = await self._assessor.assess(text, [other, asked], host, took)
         files = {entry.id: entry.short_sha256 for entry in (other, asked)}
         likely = self._judge.assessed(assessed, files)
-        quality, best, floor = likely.p(other.id), likely.p(asked.id), self.now(aims)
+        quality, best, floor = likely.p(other.id), likely.p(asked.id), self.now(objectives)
         least = floor if best is None else least_quality((quality, best), floor)
         return None if quality is None or quality >= least else below(quality, least)
 
@@ -183,6 +183,9 @@ class Floor:
             asked = entries[id]
             if partner is None:
                 continue
-            if await self.shortfall(partner, asked, request.text, request.aims, host) is not None:
+            if (
+                await self.shortfall(partner, asked, request.text, request.objectives, host)
+                is not None
+            ):
                 found[id] = offer(asked, request.mode, host, limits, fits)
         return found

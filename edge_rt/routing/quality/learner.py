@@ -13,7 +13,7 @@ PRIOR_ANSWERS = 4.0  # the same for what an answer takes
 MOST = 64.0  # marks, and answers: each further one takes the place of a part of all before
 HALF_S = 30 * 86_400.0  # after which all that is known counts half
 _HELPED_BY = "+"
-_MOST_TIMES = math.log(4.0)  # that an answer may take more or less than foretold, as far as counts
+_MOST_TIMES = math.log(4.0)  # that an answer may take more or less than predicted, as far as counts
 
 
 class Key(NamedTuple):

@@ -35,10 +35,10 @@ def test_the_router_hears_what_the_choice_depends_on(client, service):
     client.complete(prompt=["On", "Once upon"], ignore_eos=True)
     chat, text = service.wishes
     assert (chat.model, chat.max_tokens, chat.ignore_eos, chat.trace) == ("auto", 7, False, False)
-    assert chat.aims == ("latency", 2.5, 3.0, FLOORS["high"])
+    assert chat.objectives == ("latency", 2.5, 3.0, FLOORS["high"])
     assert chat.text == "Hi"
     assert (text.model, text.max_tokens, text.ignore_eos) == ("default", 16, True)
-    assert text.aims == (None, None, None, None)
+    assert text.objectives == (None, None, None, None)
     assert text.text == "Once upon"
     assert service.written == ["<rendered>", "Once upon"]
 

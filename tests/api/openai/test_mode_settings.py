@@ -32,7 +32,7 @@ def test_what_is_asked_comes_to_the_router(client, service):
     client.chat(edge=edge)
     client.complete(edge={"mode": "speculative"})
     client.chat()
-    assert [wish.mode for wish in service.wishes] == [
+    assert [route_request.mode for route_request in service.wishes] == [
         DecodingRequest("switch:ead", "tiny", 0.2, None, 8),
         DecodingRequest("speculative"),
         DecodingRequest(),

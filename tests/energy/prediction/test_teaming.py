@@ -45,7 +45,7 @@ def names(house: Any) -> tuple[str, str]:
     return resident_name(house.get(BIG)), resident_name(house.get(TINY))
 
 
-def wish(mode: DecodingRequest = USUAL, model: str = BIG, **fields: Any) -> RouteRequest:
+def route_request(mode: DecodingRequest = USUAL, model: str = BIG, **fields: Any) -> RouteRequest:
     async def write(model: str) -> str:
         return "x" * 400
 
@@ -138,7 +138,7 @@ def test_a_partner_that_is_not_there_is_told(kit: Any) -> None:
         house = house_of(kit)
         for mode in (DecodingRequest("speculative"), DecodingRequest("switch", "gone")):
             with pytest.raises(RequestError):
-                await house.service.route(wish(mode))
+                await house.service.route(route_request(mode))
 
     kit.run(run())
 
@@ -171,14 +171,16 @@ def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
 def test_what_is_asked_for_is_served(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        served = await house.service.route(wish(DecodingRequest("switch:ead", large_share=0.3)))
+        served = await house.service.route(
+            route_request(DecodingRequest("switch:ead", large_share=0.3))
+        )
         assert served.model == BIG
         assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.3))
         assert (served.why, served.trace) == (ONLY, None)
-        assert (await house.service.route(wish(DecodingRequest("single")))).mode is None
-        assert (await house.service.route(wish(DecodingRequest("lookup"), TINY))).mode == Mode(
-            "lookup"
-        )
+        assert (await house.service.route(route_request(DecodingRequest("single")))).mode is None
+        assert (
+            await house.service.route(route_request(DecodingRequest("lookup"), TINY))
+        ).mode == Mode("lookup")
 
     kit.run(run())
 
@@ -186,7 +188,9 @@ def test_what_is_asked_for_is_served(kit: Any) -> None:
 def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        served = await house.service.route(wish(DecodingRequest("speculative"), "auto", trace=True))
+        served = await house.service.route(
+            route_request(DecodingRequest("speculative"), "auto", trace=True)
+        )
         assert (served.model, served.mode) == (BIG, SPECULATIVE)
         assert served.trace is not None
         rules = {c.candidate.setting.variant: c.rule for c in served.trace.considered}
@@ -200,7 +204,7 @@ def test_nothing_untried_is_chosen_but_to_try_it(kit: Any) -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
         house.foresight.ages.explored()
         for _ in range(3):
-            served = await house.service.route(wish(trace=True))
+            served = await house.service.route(route_request(trace=True))
             assert served.mode is None
             modes = {c.candidate.setting.mode for c in served.trace.considered}
             assert modes == {"single", "lookup", "speculative"}
@@ -222,7 +226,7 @@ def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
         for entry in (big, tiny):
             await house.service.preload(entry.id)
         served = await house.service.route(
-            wish(
+            route_request(
                 max_tokens=65,
             )
         )
@@ -235,10 +239,10 @@ def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
 def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
-        served = await house.service.route(wish())
+        served = await house.service.route(route_request())
         assert served.mode == Mode("switch", TINY, gating=Gating("token", share=0.4))
         house.foresight.routes._room._available = lambda: 0
-        assert (await house.service.route(wish())).mode is None
+        assert (await house.service.route(route_request())).mode is None
 
     kit.run(run())
 
@@ -249,7 +253,7 @@ def test_the_usual_mode_is_for_what_both_can_read(kit: Any) -> None:
         big, tiny = house.entries()
         short = replace(tiny, summary=changed(tiny.summary, context_train=1024))
         house.entries = lambda: [big, short]
-        assert (await house.service.route(wish())).mode is None
+        assert (await house.service.route(route_request())).mode is None
 
     kit.run(run())
 
@@ -259,11 +263,11 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
         smaller = Config(models=Models(smaller={BIG: TINY}))
         house = house_of(kit, SWITCH, config=smaller)
         house.governing.allow(smaller=True, why="the board is hot")
-        served = await house.service.route(wish())
+        served = await house.service.route(route_request())
         assert (served.model, served.asked) == (BIG, None)
         assert served.mode.gating == Gating("token", share=LESS_SHARE)
         assert served.less == "big writes 20% of the tokens: the board is hot"
-        alone = await house.service.route(wish(DecodingRequest("single")))
+        alone = await house.service.route(route_request(DecodingRequest("single")))
         assert (alone.model, alone.asked, alone.mode) == (TINY, BIG, None)
 
     kit.run(run())
@@ -274,11 +278,11 @@ def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: An
         house = house_of(kit, SWITCH)
         house.governing.allow(smaller=True, why="the board is hot")
         graded(house, big=0.9, tiny=0.145)
-        served = await house.service.route(wish())
+        served = await house.service.route(route_request())
         assert served.mode.gating != Gating("token", share=LESS_SHARE)
         assert served.less is None
         graded(house, big=0.9, tiny=0.3)
-        served = await house.service.route(wish())
+        served = await house.service.route(route_request())
         assert served.mode.gating == Gating("token", share=LESS_SHARE)
 
     kit.run(run())
@@ -386,7 +390,7 @@ def test_what_is_learnt_of_two_models_is_of_both_their_files(kit: Any) -> None:
             entries = [house.get(BIG), replace(kit.entry, sha256=sha256)]
             house.entries = lambda entries=entries: entries
             for trace in traces:
-                assert (await house.service.route(wish(trace=trace))).mode is not None
+                assert (await house.service.route(route_request(trace=trace))).mode is not None
                 assert house.service.mark("cmpl-1", 0.0, 1.0)
         arms = [(arm.model, arm.mode, arm.bad) for arm in house.service.router().arms]
         assert arms == [(BIG, "switch:token", 1.0), (BIG, "switch:token", 2.0)]
@@ -397,7 +401,7 @@ def test_what_is_learnt_of_two_models_is_of_both_their_files(kit: Any) -> None:
 def test_an_answer_without_its_partner_is_learnt_of_as_such(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
-        await house.service.route(wish())
+        await house.service.route(route_request())
         await house.answer(BIG, id="cmpl-1")
         assert house.service.mark("cmpl-1", 0.0, 1.0)
         [arm] = house.service.router().arms

@@ -15,18 +15,18 @@ DOING = Doing(5, 1, frozenset({3, 4}))
 
 @pytest.mark.parametrize("code", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, 1])
 def test_an_engine_that_ends_by_itself_ends_because_of_what_it_did(code: int) -> None:
-    fate = CrashDiagnosis().fate(code, DOING)
-    assert fate.blamed == {3, 4}
-    assert fate.why == (f"signal {signal.Signals(-code).name}" if code < 0 else "exit 1")
+    exit_reason = CrashDiagnosis().exit_reason(code, DOING)
+    assert exit_reason.blamed == {3, 4}
+    assert exit_reason.why == (f"signal {signal.Signals(-code).name}" if code < 0 else "exit 1")
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGHUP])
 def test_one_that_is_ended_from_outside_has_nobody_to_blame(
     tmp_path: Path, sign: signal.Signals
 ) -> None:
-    fate = CrashDiagnosis(tmp_path).fate(-sign, DOING)
-    assert not fate.blamed
-    assert "from outside" in fate.why
+    exit_reason = CrashDiagnosis(tmp_path).exit_reason(-sign, DOING)
+    assert not exit_reason.blamed
+    assert "from outside" in exit_reason.why
 
 
 def test_the_kernel_counts_whom_it_kills_for_memory(tmp_path: Path) -> None:
@@ -34,11 +34,11 @@ def test_the_kernel_counts_whom_it_kills_for_memory(tmp_path: Path) -> None:
     vmstat.parent.mkdir()
     vmstat.write_text("pgfault 7\noom_kill 2\n")
     diagnosis = CrashDiagnosis(tmp_path)
-    assert diagnosis.fate(-signal.SIGKILL, DOING).outside
+    assert diagnosis.exit_reason(-signal.SIGKILL, DOING).outside
     vmstat.write_text("pgfault 9\noom_kill 3\n")
-    fate = diagnosis.fate(-signal.SIGKILL, DOING)
-    assert (fate.blamed, fate.short_of_memory) == ({3, 4}, True)
-    assert CrashDiagnosis(tmp_path).fate(-signal.SIGKILL, DOING).outside
+    exit_reason = diagnosis.exit_reason(-signal.SIGKILL, DOING)
+    assert (exit_reason.blamed, exit_reason.short_of_memory) == ({3, 4}, True)
+    assert CrashDiagnosis(tmp_path).exit_reason(-signal.SIGKILL, DOING).outside
 
 
 def test_whom_else_the_kernel_kills_for_memory_is_not_the_engine_s_matter(tmp_path: Path) -> None:
@@ -51,9 +51,9 @@ def test_whom_else_the_kernel_kills_for_memory_is_not_the_engine_s_matter(tmp_pa
     vmstat.write_text("oom_kill 2\n")
     diagnosis = CrashDiagnosis(tmp_path)
     vmstat.write_text("oom_kill 3\n")
-    assert diagnosis.fate(-signal.SIGKILL, DOING).outside
+    assert diagnosis.exit_reason(-signal.SIGKILL, DOING).outside
     events.write_text("low 0\noom 1\noom_kill 1\noom_group_kill 0\n")
-    assert diagnosis.fate(-signal.SIGKILL, DOING).short_of_memory
+    assert diagnosis.exit_reason(-signal.SIGKILL, DOING).short_of_memory
 
 
 def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) -> None:
@@ -67,10 +67,10 @@ def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) 
     counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
     diagnosis = CrashDiagnosis(tmp_path)
     (tmp_path / "proc" / "vmstat").write_text("oom_kill 3\n")
-    assert diagnosis.fate(-signal.SIGKILL, DOING).outside
+    assert diagnosis.exit_reason(-signal.SIGKILL, DOING).outside
     counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
-    assert diagnosis.fate(-signal.SIGKILL, DOING).short_of_memory
+    assert diagnosis.exit_reason(-signal.SIGKILL, DOING).short_of_memory
 
 
 def test_signals_without_a_name_are_told_by_their_numbers(tmp_path: Path) -> None:
-    assert CrashDiagnosis(tmp_path).fate(-40, DOING).why == "signal 40"
+    assert CrashDiagnosis(tmp_path).exit_reason(-40, DOING).why == "signal 40"

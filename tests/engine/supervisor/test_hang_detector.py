@@ -37,7 +37,7 @@ class Engine:
         self.owes = True
         self.life: Life | None = Life(1.0)
         self.looks = self.nudges = 0
-        self.fate: ExitReason | None = None
+        self.exit_reason: ExitReason | None = None
         self._each, self._expected_s = each, expected_s
 
     def watched(self, looks: int) -> ExitReason | None:
@@ -51,7 +51,9 @@ class Engine:
             self._each(self)
 
         client = SimpleNamespace(hello=SimpleNamespace(pid=42), termination=None, owes=True)
-        vars(client).update(nudge=self._nudge, terminate=lambda fate: self._terminate(client, fate))
+        vars(client).update(
+            nudge=self._nudge, terminate=lambda exit_reason: self._terminate(client, exit_reason)
+        )
         self._client = client
         hang_detector = HangDetector(
             lambda client, doing: self._expected_s, pause, lambda pid: self.life
@@ -62,13 +64,13 @@ class Engine:
                 await hang_detector.keep(cast(EngineClient, client), self.beat)
 
         asyncio.run(run())
-        return self.fate
+        return self.exit_reason
 
     def _nudge(self) -> None:
         self.nudges += 1
 
-    def _terminate(self, client: Any, fate: ExitReason) -> None:
-        client.termination = self.fate = fate
+    def _terminate(self, client: Any, exit_reason: ExitReason) -> None:
+        client.termination = self.exit_reason = exit_reason
 
 
 def nothing(engine: Engine) -> None:
@@ -82,10 +84,10 @@ def works(engine: Engine) -> None:
 
 def test_one_that_does_nothing_is_ended_soon_and_its_requests_are_blamed() -> None:
     engine = Engine(nothing)
-    fate = engine.watched(1000)
-    assert fate is not None
-    assert fate.blamed == {3}
-    assert "hung" in fate.why
+    exit_reason = engine.watched(1000)
+    assert exit_reason is not None
+    assert exit_reason.blamed == {3}
+    assert "hung" in exit_reason.why
     assert STILL_S <= engine.looks * LOOK_S <= STILL_S + 2 * LOOK_S
     assert engine.nudges == 1  # it may just have had nothing to do
 
@@ -93,9 +95,9 @@ def test_one_that_does_nothing_is_ended_soon_and_its_requests_are_blamed() -> No
 def test_one_that_is_stopped_from_outside_is_ended_and_nobody_blamed() -> None:
     engine = Engine(nothing)
     engine.life = Life(1.0, stopped=True)
-    fate = engine.watched(1000)
-    assert fate is not None
-    assert not fate.blamed
+    exit_reason = engine.watched(1000)
+    assert exit_reason is not None
+    assert not exit_reason.blamed
 
 
 def test_one_that_is_stopped_is_ended_soon_whatever_it_was_at() -> None:

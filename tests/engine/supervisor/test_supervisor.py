@@ -235,7 +235,7 @@ KILLED = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
 class Short(CrashDiagnosis):
     """Of a kernel that kills whenever an engine starts."""
 
-    def fate(self, code: int, doing: Doing) -> ExitReason:
+    def exit_reason(self, code: int, doing: Doing) -> ExitReason:
         assert code == -signal.SIGKILL
         return ExitReason("memory was short", short_of_memory=True)
 
@@ -252,8 +252,8 @@ async def test_why_an_engine_did_not_even_start_is_told(
     assert [("memory was short" in one.getMessage(), one.levelname) for one in said] == [
         (True, "ERROR")
     ] * 2
-    assert supervisor.fate == ExitReason("memory was short", short_of_memory=True)
-    assert EXITS[-2:] == [supervisor.fate] * 2  # so that nothing is loaded again
+    assert supervisor.exit_reason == ExitReason("memory was short", short_of_memory=True)
+    assert EXITS[-2:] == [supervisor.exit_reason] * 2  # so that nothing is loaded again
     with pytest.raises(Unavailable, match=r"memory was short.*end other programs") as caught:
         await supervisor.client(wait_s=0.0)
     assert caught.value.code == "out_of_memory"
@@ -291,7 +291,7 @@ async def test_one_that_is_stopped_at_its_start_is_replaced_within_a_second(
     """Whatever does that, as programs do that free memory, is not given one after the other."""
     await pauses.over.wait()
     assert pauses.seen == [0.1, 0.2, 0.4, 0.8, 1.0]
-    assert supervisor.fate == ExitReason("it hung at its start", outside=True)
+    assert supervisor.exit_reason == ExitReason("it hung at its start", outside=True)
 
 
 @supervised(MUTE, free=1, hello_s=0.01, grace_s=0.0)
@@ -317,9 +317,9 @@ async def test_how_an_engine_ended_is_told(supervisor: Supervisor, pauses: Pause
     for sign, outside in ((signal.SIGKILL, True), (signal.SIGSEGV, False)):
         client = await supervisor.client()
         os.kill(supervisor.pid, sign)
-        fate = await asyncio.wait_for(client.fate, 30)
-        assert (fate.outside, fate) == (outside, supervisor.fate)
-        assert sign.name in fate.why
+        exit_reason = await asyncio.wait_for(client.exit_reason, 30)
+        assert (exit_reason.outside, exit_reason) == (outside, supervisor.exit_reason)
+        assert sign.name in exit_reason.why
 
 
 @pytest.mark.parametrize(("where", "blamed"), [("pass", {5}), ("load", set())])
@@ -329,9 +329,9 @@ def test_a_crash_beside_a_load_is_held_against_what_crashed(where: str, blamed: 
         client = await supervisor.client()
         with pytest.raises(EngineLost) as lost:
             await client.load("toy", ModelSpec("toy", "", 96, 3))
-        fate = await lost.value.fate()
-        assert (fate.blamed, fate.in_pass) == (blamed, where == "pass")
-        assert "SIGABRT" in fate.why
+        exit_reason = await lost.value.exit_reason()
+        assert (exit_reason.blamed, exit_reason.in_pass) == (blamed, where == "pass")
+        assert "SIGABRT" in exit_reason.why
 
     test()
 
@@ -349,7 +349,7 @@ async def test_checkpoints_are_for_the_next_engine_after_an_end_from_outside(
         fd = os.open(memory, os.O_RDWR)
         Checkpoints(fd).put(None, key, [1, 2], b"state")
         os.kill(supervisor.pid, sign)
-        await client.fate
+        await client.exit_reason
         after = await supervisor.client()
         assert after is not client
         assert len(list(Checkpoints(fd).orphans(key))) == kept
@@ -360,10 +360,10 @@ async def test_checkpoints_are_for_the_next_engine_after_an_end_from_outside(
 @supervised(POLITE, free=9)
 async def test_an_engine_that_is_condemned_ends_so(supervisor: Supervisor, pauses: Pauses) -> None:
     client = await supervisor.client()
-    fate = ExitReason("its model makes no sense", frozenset({1}))
-    client.terminate(fate)
+    exit_reason = ExitReason("its model makes no sense", frozenset({1}))
+    client.terminate(exit_reason)
     client.terminate(ExitReason("too late"))
-    assert await asyncio.wait_for(client.fate, 30) is fate
+    assert await asyncio.wait_for(client.exit_reason, 30) is exit_reason
     assert await supervisor.client() is not client
 
 
@@ -374,7 +374,7 @@ async def test_an_end_from_outside_does_not_lengthen_the_wait(
     for sign in (signal.SIGSEGV, signal.SIGSEGV, signal.SIGKILL, signal.SIGKILL):
         client = await supervisor.client()
         os.kill(supervisor.pid, sign)
-        await client.fate
+        await client.exit_reason
     await supervisor.client()
     assert pauses.seen == [FIRST_WAIT_S, 2 * FIRST_WAIT_S, FIRST_WAIT_S, FIRST_WAIT_S]
 
@@ -389,8 +389,8 @@ def test_a_stopped_engine_is_noticed_and_replaced() -> None:
         with pytest.raises(EngineLost):
             await client.ping()
         assert await supervisor.client() is not client
-        assert (await client.fate).outside
-        assert exits == [await client.fate]
+        assert (await client.exit_reason).outside
+        assert exits == [await client.exit_reason]
 
     run()
 
