@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.routing import LoadConfig
-from edge_rt.decoding.params import Mode, Sampling
+from edge_rt.decoding.params import Constraint, Mode, Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started, Tensor
 from edge_rt.routing.choice.trace import Trace
 
@@ -120,6 +120,7 @@ class Call(msgspec.Struct, frozen=True):
     deadline_s: float | None = None
     client: str | None = None
     id: str = ""
+    constraint: Constraint | None = None
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from edge_rt.core.plugins import plugins
@@ -26,6 +28,31 @@ class Sampling(msgspec.Struct, frozen=True, array_like=True):
     logit_bias: dict[int, float] = {}
     seed: int | None = None
     top_logprobs: int | None = None
+
+
+ConstraintKind = Literal["json_object", "json_schema", "lark", "gbnf", "regex", "choice"]
+
+
+class Constraint(msgspec.Struct, frozen=True, array_like=True):
+    """What the text of an answer must be; tokens that would lead elsewhere are not drawn.
+
+    - "json_object": any JSON object; `text` is empty.
+    - "json_schema": JSON that is valid by the JSON Schema `text`. Unless `strict`, keywords that
+      cannot be enforced are ignored.
+    - "lark": by the grammar `text` in llguidance's dialect of Lark
+      (https://github.com/guidance-ai/llguidance/blob/main/docs/syntax.md). `<name>` is the special
+      token of that name, and the plain text `<name>` for a model that has no such special token.
+    - "gbnf": by the grammar `text` in the GBNF of llama.cpp.
+    - "regex": all of it by the regular expression `text`, in the syntax of Rust's crate regex.
+    - "choice": one of the strings in the JSON array `text`.
+
+    Errors about it name the field `param` of the request.
+    """
+
+    kind: ConstraintKind
+    text: str = ""
+    strict: bool = True
+    param: str = "response_format"
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
+from edge_rt.decoding.params import Constraint, Doubt, Made, Mode, Sampling, TokenLogprob
 
 VERSION = 6
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
@@ -137,7 +137,8 @@ class Generate(Message, frozen=True):
     the passes in which no request takes part that asks for more.
 
     `client` names the client; with None the prompt is kept in memory only; see KeepPrefixes.
-    Prompts that were sent together have one `group`: they share their turns with others as one.
+    All answers keep to `constraint`, with tokens of `resume` too. Prompts that were sent together
+    have one `group`: they share their turns with others as one.
     """
 
     id: int
@@ -159,6 +160,7 @@ class Generate(Message, frozen=True):
     withheld: dict[int, list[TokenLogprob]] = {}
     seen: dict[int, list[float]] = {}
     group: str = ""
+    constraint: Constraint | None = None
 
 
 class Embed(Message, frozen=True):

@@ -252,6 +252,7 @@ def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRec
             withheld=progress.withheld,
             seen={index: seen.tolist() for index, seen in progress.seen.items()},
             group=call.id,
+            constraint=call.constraint,
         )
 
     return make

@@ -20,7 +20,7 @@ from edge_rt.core.errors import (
 )
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.routing import Objectives, RouteRequest
-from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.decoding.params import Constraint, Sampling, TokenLogprob
 from edge_rt.engine.supervisor.process import ExitReason
 from edge_rt.governor.knobs.journal import KnobOutcome
 
@@ -62,6 +62,16 @@ def test_after_a_loss_the_answer_goes_on_where_it_was(kit: Any) -> None:
         assert second.sampling == first.sampling
         assert second.id != first.id
         assert house.loads == [TINY, TINY]
+
+    kit.run(run())
+
+
+def test_the_next_engine_keeps_to_the_constraint_too(kit: Any) -> None:
+    async def run() -> None:
+        house, wanted = kit.house(), Constraint("regex", "a+", param="edge.regex")
+        house.scripts = [[kit.started(), kit.delta(1), kit.lost], [kit.delta(2), kit.finished()]]
+        await house.answer(constraint=wanted)
+        assert [asked.constraint for asked in house.asked] == [wanted, wanted]
 
     kit.run(run())
 
