@@ -1,7 +1,8 @@
 """Turns every file knob below a root and puts it back, and kills itself at a step: a program.
 
-Arguments: the root, the folder of the journal, the number of the step to die at. A step is each
-moment before or after a file is written or read back, the journal's or a knob's.
+Arguments: the root and the folder of the journal. For each number on standard input a child is
+forked that dies at that step, and its exit code is written. A step is each moment before or after a
+file is written or read back, the journal's or a knob's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value, rapl_targets
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
-left = int(sys.argv[3])
+left = 0
 
 
 def step() -> None:
@@ -60,14 +62,13 @@ class MortalJournal(Journal):
         step()
 
 
-def main() -> None:
-    root = Path(sys.argv[1])
+def live(root: Path, state: Path) -> None:
 
     def find(name: str) -> Knob | None:
         knob = by_name(name, root, Programs())
         return None if knob is None else MortalKnob(knob)
 
-    journal = MortalJournal(Path(sys.argv[2]) / "knobs.json")
+    journal = MortalJournal(state / "knobs.json")
     journal.hold()
     turner = Turner(journal, find, boot_id(root), lambda seconds: None)
     sysfs = root / "sys"
@@ -80,5 +81,19 @@ def main() -> None:
     assert all(outcome.state == "restored" for outcome in turner.outcomes), turner.outcomes
 
 
+def main(root: Path, state: Path) -> None:
+    global left
+    for line in sys.stdin:
+        if (child := os.fork()) == 0:
+            left = int(line)
+            try:
+                live(root, state)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))
