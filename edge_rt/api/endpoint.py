@@ -171,7 +171,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     async def _make(
         self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
     ) -> None:
-        """Answer it by what was said to a question that means the same, or else by a model."""
+        """Answer from the cache, if it has a question of the same meaning, or else by a model."""
         caching = self.context.caching
         meant = None if place is None else await caching.read(place, exchange.arrived)
         if place is not None and meant is not None:

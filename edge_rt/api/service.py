@@ -137,8 +137,8 @@ class Service(Protocol):
     async def health(self) -> dict[str, object]:
         """Prove that an answer can be made; raises Unavailable or EngineError when not.
 
-        Holds "status": "ok" and what was proved; the proof is reused for a few seconds. "storage"
-        has what is so while files cannot be written, by their names, if any cannot.
+        Holds "status": "ok" and the proof, which is reused for a few seconds. "storage" names the
+        files that cannot be written, if any, and what that means.
         """
         ...
 

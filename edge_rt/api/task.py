@@ -88,7 +88,7 @@ class TextEndpoint(TaskEndpoint):
         allowance: TextAllowance | None,
         dimensions: int | None = None,
     ) -> tuple[Embedded, Edge]:
-        """The vectors of the texts, and what they took; raises what the service raises."""
+        """The vectors of the texts, and their cost; raises the errors of the service."""
         side = allowance.side if allowance else None
         call = EmbedCall(card.id, list(texts), side, dimensions)
         [call] = grant([call], allowance, request.exchange.arrived)

@@ -22,7 +22,7 @@ PIPE_CLOSED = 128 + signal.SIGPIPE
 
 @contextmanager
 def output_watched() -> Generator[None]:
-    """Turn into a Failure what is raised when the output's disk is full, or worse.
+    """Turn errors of standard output, such as a full disk, into a Failure.
 
     A pipe that is closed ends the command quietly, as SIGPIPE ends other programs.
 

@@ -19,7 +19,7 @@ class Paths:
     """The directories of one installation; nothing is created here."""
 
     run: Path  # sockets and locks, gone after a reboot
-    state: Path  # models and what is learnt
+    state: Path  # models and learnt figures
     config_file: Path
     cache: Path  # downloads and builds, safe to delete
 

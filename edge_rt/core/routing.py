@@ -1,4 +1,4 @@
-"""What a request wants of the router, how a model is loaded, and what that is predicted to take."""
+"""Route requests, load configurations, and the predicted cost of each choice."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class DecodingRequest(NamedTuple):
 class RouteRequest:
     """All that the choice of a model depends on.
 
-    `text` is what is asked, as far as it tells how hard that is; "" where nobody can say. `id` is
+    `text` is the part of the prompt that tells how hard the task is; "" where none does. `id` is
     that of the answer to come, by which the trace of the choice is kept, and `trace` tells
     whether the answer is to hold it. `max_tokens` None: as many as come.
     """

@@ -122,7 +122,7 @@ class PassTimes:
         self._read.add(seconds / max(tokens, 1))
 
     def verify_took(self, rows: int, seconds: float) -> None:
-        """A pass of the large model over `rows` tokens, all but the first of them drafted."""
+        """A pass of the large model over one token and `rows` - 1 drafted ones."""
         if self._weight > 4.0:
             seconds = min(seconds, _OUTLIER * self.verify(rows - 1))
         self._weight = self._weight * _FORGET_PASS + 1.0

@@ -15,10 +15,10 @@ from edge_rt.core.reports.board import Booking, DayTotal, LedgerReport, ModelTot
 
 Quality = Literal["measured", "modelled", "unresolved"]
 Status = Literal["done", "cached", "cancelled", "failed", "lost"]
-"""How a request ended; what is "cached" was answered with what had been answered before.
+"""How a request ended; "cached": with a kept answer.
 
-What is "lost" is no request, but what an engine's end took: its last work, of which nothing was
-heard, and the next one's start.
+"lost" is no request: it books the last work of an engine that ended, which it did not report, and
+the start of the next engine.
 """
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -38,12 +38,12 @@ _RANK: dict[Quality, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 
 
 class UsageRecord(msgspec.Struct, frozen=True):
-    """One request and what it took; its day is the UTC day of `ended`.
+    """One request and its cost; its day is the UTC day of `ended`.
 
-    What is not known is None, and so is what goes with other modes of decoding than a model by
-    itself. `saved_j` is what the answer of one that is "cached" took when it was made. `answer_id`
-    is the id of the answer that the client got; embeddings and tensors have none. Raises
-    ValueError where a figure is not finite, for it would spoil every sum that it goes into.
+    A figure that is not known is None, and so are figures of other modes of decoding than a model
+    by itself. `saved_j` is what the kept answer of a "cached" request took when it was made.
+    `answer_id` is the id of the answer that the client got; embeddings and tensors have none.
+    Raises ValueError where a figure is not finite, for it would spoil every sum.
     """
 
     ended: float  # Unix seconds

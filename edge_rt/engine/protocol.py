@@ -230,7 +230,7 @@ class CountTokens(Message, frozen=True):
 class KeepPrefixes(Message, frozen=True):
     """Keep beginnings of prompts in `folder`, in `max_bytes`, and write `hourly_bytes` an hour.
 
-    With `per_client` each client gets only what it was kept for.
+    With `per_client` a client gets only the prefixes of its own requests.
     """
 
     folder: str
@@ -421,7 +421,7 @@ class Prefixes(Message, frozen=True):
     """What is kept of prompts by model and client, how many beginnings were forgotten, and how many
     are `left` that should have been: the disk does not let them be deleted.
 
-    `enabled` is False where nothing is to be kept, `stored` while nothing can be written.
+    `enabled` is False if prefixes are not kept, `stored` while the disk cannot be written.
     """
 
     nonce: int

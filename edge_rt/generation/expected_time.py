@@ -46,7 +46,7 @@ class Expecting:
         context = min(self._engine.context, entry.summary.context_train)
         found = self._least(entry, context, max(0, context - max(1, tokens)))
         seconds = UNKNOWN_S if found is None else found.prefill_s
-        # onnxruntime loads a model anew in the pass that is to have another number of threads.
+        # onnxruntime loads a model again in the first pass with another number of threads.
         return max(seconds, UNKNOWN_S) if entry.backend == "onnx" else seconds
 
     def _entry(self, name: str) -> ModelRecord | None:

@@ -93,7 +93,7 @@ Line = Begin | Piece | End
 
 
 class Content(msgspec.Struct, frozen=True, array_like=True):
-    """All answers to one request, why their model was chosen, and what they took.
+    """All answers to one request, why their model was chosen, and their cost.
 
     `energy_j` and `seconds` are those of the request when it was made; `simulated` is the simulated
     board whose joules they are, None: a real one's.

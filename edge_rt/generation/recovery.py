@@ -29,11 +29,11 @@ STUCK_S = 120.0  # and any number of them within so long
 
 
 class Progress:
-    """Tokens received, how they were made and what was judged by, what was withheld of them, and
-    answers finished, by answer index.
+    """Tokens received with their provenance and the gate's judgements, text withheld, and answers
+    finished, by answer index.
 
-    It is `suspected` from the loss of an engine that was at work for it until it comes past that
-    place.
+    It is `suspected` from the loss of an engine that worked for it until the next engine is past
+    that place.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -108,10 +108,10 @@ _CHANGING = ("client", "id", "energy_j", "deadline_s", "threads", "form")  # wha
 
 
 class Recovery:
-    """Who was at work in a lost engine goes on in the next one, but for who ended two of them.
+    """Requests of a lost engine go on in the next one, but for a request that ended two engines.
 
-    Those who may have are tried one after the other, each until it is past the place where it was
-    lost; who loses the next engine, too, did it. That is remembered.
+    Suspects are tried one after the other, each until it is past the place where it was lost; the
+    one that ends the next engine, too, is refused and remembered.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Recovery:
         """Raises RequestError for a request that ended engines before, and Unavailable where
         memory was short.
         """
-        if not self._guilty:  # what is asked may be large
+        if not self._guilty:  # the key is costly: a request may be large
             return
         since_s, exit_reason = self._guilty.get(_key(entry, call), (-math.inf, ExitReason("")))
         left_s = since_s + _refused_s(exit_reason) - self._clock()

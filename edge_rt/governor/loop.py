@@ -37,7 +37,7 @@ Make = Callable[["BoardSnapshot | None"], Governor]
 class GovernorLoop:
     """Steps the governor five times a second while there is work, and once a second otherwise.
 
-    While there is none, the engine is left alone: what it may use is told when work comes.
+    Without work the engine is left alone; it gets the limits when work comes.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class GovernorLoop:
         self._told: Limits | None = None  # to the engine that lives
         self._overlooking = False
         self.seen: Observation | None = None  # at the last look
-        # Seconds that there was work and something held it back, by what that was.
+        # Seconds in which work was held back, by cause.
         self.held_back_s: defaultdict[str, float] = defaultdict(float)
         self.admission = Admission(self.limits)
         self._warned: Budget | None = None  # the budget that the log warns of

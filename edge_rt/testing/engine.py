@@ -117,7 +117,7 @@ class FakeEngine:
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
     ) -> TokensCounted:
-        """Count one token for each letter; KV has all but the last of a prompt in `texts`."""
+        """Count one token for each letter; of a prompt in `texts` KV lacks only the last one."""
         await asyncio.sleep(0)
         self._script.counted.append((model, backend, path, prompt, special))
         cached = len(prompt) - 1 if prompt in self._script.texts else 0

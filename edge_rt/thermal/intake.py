@@ -26,7 +26,7 @@ class ThermalReading:
     known: bool
     fan: float
     error_c: float  # standard deviation of `temp_c`
-    gap: bool  # nothing was seen for so long that it starts anew
+    gap: bool  # after a pause so long that the state is taken again
 
 
 class ReadingFilter:

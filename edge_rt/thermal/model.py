@@ -1,4 +1,4 @@
-"""A board's temperature: learnt from what is seen, forecast for what is planned."""
+"""A board's temperature: a model learnt from observations, and forecasts with it."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class ThermalState:
 
 
 class ThermalModel:
-    """Learns a board's heat path while it is told what is seen, and forecasts its temperature.
+    """Learns a board's heat path from observations, and forecasts its temperature.
 
-    Meant to be told a few times a second. It holds neither clock nor log: its memory is bounded,
+    Meant for a few observations a second. It holds neither clock nor log: its memory is bounded,
     and a reading costs the same after a month as at the start. The fan is taken to stay as it is,
     which errs on the hot side where the board's own control would turn it up.
     """

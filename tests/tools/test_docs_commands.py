@@ -47,7 +47,8 @@ def program(words: tuple[str, ...]) -> tuple[click.Command, click.Context, list[
         modules = {"eval": "evals.main", "docs": "docslib.command"}
         module = importlib.import_module(modules[name.removeprefix("tools/")])
         command = getattr(module, "main" if name == "tools/eval" else "command")
-    ctx = click.Context(command, info_name=name)
+    # click keeps the help option of the first context, which must know -h.
+    ctx = click.Context(command, info_name=name, **command.context_settings)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         ctx = click.Context(command, info_name=rest[0], parent=ctx)
         found = command.get_command(ctx, rest.pop(0))

@@ -41,7 +41,7 @@ class Fixed:
         self.limits = read_limits(file)
 
     def step(self, seen: Observation) -> Limits:
-        """See Governor."""
+        """Return the limits of the file."""
         self.limits = read_limits(self._file)
         return self.limits
 

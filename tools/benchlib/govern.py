@@ -51,7 +51,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Found:
-    """What one part found: flat figures, None where not measured, and what they were made of."""
+    """The results of one part: flat figures, None where not measured, and their details."""
 
     values: Values = field(default_factory=dict[str, float | None])
     rows: Sequence[Row] = ()  # their ratios count

@@ -1,4 +1,4 @@
-"""Seconds and joules of answers, predicted before they are made, against what they took.
+"""Seconds and joules of answers: predictions against measurements.
 
 A simulated Raspberry Pi 5 around the real daemon, engine and model. It is calibrated as a user
 would, in a minute, then every prompt is planned before the first one is run: none of what is
@@ -52,7 +52,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One answer: what it was predicted to take by the calibration alone, and what it took.
+    """One answer: its predicted cost, by the calibration alone, and its real cost.
 
     `seconds_learnt` and `energy_learnt_j` were predicted right before it, the answers before it
     taken into account. None: not known.

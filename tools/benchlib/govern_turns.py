@@ -83,7 +83,7 @@ async def turn(
 ) -> AsyncGenerator[Turn]:
     """A fresh daemon with a warm model on a fresh board; with a governor, or constant limits.
 
-    The machine is watched meanwhile; what was seen of it goes to `samples` at the end.
+    The machine is watched meanwhile; its samples are added to `samples` at the end.
     """
     directory = Path(tempfile.mkdtemp(dir=setup.directory))
     limits = directory / "limits"

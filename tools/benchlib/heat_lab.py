@@ -86,7 +86,7 @@ class Calibrated:
 
 
 def calibrate_board(name: str, seed: int) -> Calibrated:
-    """Warm a board, let it cool for ten minutes, and compare what is found with what is so."""
+    """Warm a board, let it cool for ten minutes, and compare the fit with the truth."""
     lab, idle = Lab(name, seed), IdleLog()
     lab.warm()
     for second, (temp_c, power_w) in enumerate(lab.seconds(_COOL_S)):

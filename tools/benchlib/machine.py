@@ -17,7 +17,7 @@ def commit(checkout: Path) -> str | None:
 
 
 def describe(root: Path = Path("/")) -> dict[str, object]:
-    """The machine as a flat mapping; what it does not tell is None.
+    """The machine as a flat mapping; unknown entries are None.
 
     `root` is where proc and sys lie. `cores` counts what this process may use.
     """

@@ -66,7 +66,7 @@ class _Stream:
 
 
 class ModelEngine:
-    """Makes passes one after the other and rests between them; time is what it is told.
+    """Makes passes one after the other and rests between them; the caller gives the time.
 
     A pass holds one token of each stream that decodes and a piece of one prompt, as the engine's
     scheduler has it. New limits hold from the next pass on.

@@ -12,7 +12,7 @@ _SHARP = 2.0  # how much likelier a move is that always went well, as a power of
 
 
 class Momentum:
-    """Draws moves the likelier the better they went of late.
+    """Draws moves with probabilities that follow their recent gains.
 
     After PGSAM of QEIL v2, our formula: each (variant, place) has v = β·v + (1 - β)·outcome, with
     1 for a move that found something undominated and 0 for one that did not.

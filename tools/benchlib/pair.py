@@ -50,7 +50,7 @@ class Side:
 
     @property
     def name(self) -> str:
-        """By which it is known in all figures."""
+        """The name of the pair in all figures."""
         return self.entry.id
 
 

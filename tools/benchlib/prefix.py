@@ -1,4 +1,4 @@
-"""A document that many questions begin with: read anew, and come back from the disk."""
+"""A document that many questions begin with: read again, and restored from the disk."""
 
 from __future__ import annotations
 

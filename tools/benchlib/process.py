@@ -79,7 +79,7 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL for what is left; returns when all of the tree is gone."""
+        """SIGTERM, then SIGKILL for the rest; returns when all processes of the tree have ended."""
         tree = self.tree()
         if self._popen.poll() is None:
             self._popen.terminate()

@@ -1,4 +1,4 @@
-"""From what measures to a report that people and programs read."""
+"""Reports for people and programs from measurements."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Row:
 class Report:
     """A finished benchmark. In `values`, None is what could not be measured.
 
-    `details` are what `values` were made of: any plain data, for whoever wants to look closer.
+    `details` are the data behind `values`: any plain data, for a closer look.
     """
 
     name: str

@@ -46,7 +46,7 @@ def hogged_entrants(sides: Sequence[Side], cores: int) -> list[Entrant]:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Runs rounds and keeps what they found: `found[who][measure]` is a list, round by round."""
+    """Runs rounds and keeps their results: `found[who][measure]` is a list, round by round."""
 
     settings: Settings
     prompts: Prompts
@@ -81,7 +81,7 @@ class Rounds:
         return self.found.get(who, {}).get(measure, [])
 
     def median(self, who: str, measure: str) -> float | None:
-        """The middle of what was found; None when it was not measured."""
+        """The median over the rounds; None when it was not measured."""
         summary = summarise(self.of(who, measure))
         return None if summary is None else summary.median
 

@@ -1,4 +1,4 @@
-"""Probes of both sides run in turns, each in a fresh process, and what they found."""
+"""Probes of both sides, run in turns, each in a fresh process, and their results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Probe:
     module: str
 
     def __call__(self, *argv: object) -> dict[str, Any]:
-        """What it found; raises BenchError with what it said when it fails."""
+        """The results of the probe; raises BenchError with its output when it fails."""
         command = [str(self.python), "-m", self.module, *map(str, argv)]
         done = subprocess.run(
             command,

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+from typing_extensions import override
+
 from benchlib.looks import Look, write_line
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
@@ -72,8 +74,8 @@ class RecordedTwin(Twin):
         super().__init__(board, root, past, ambient_c, seed, events, past.clock)
         self._past, self._record = past, record
 
+    @override
     def step(self) -> PlantState | None:
-        """See Twin."""
         before_s = self._past.now_s
         state = super().step()
         if state is not None and self._past.over:

@@ -99,7 +99,7 @@ def command(
 
 @dataclass
 class Bench:
-    """The daemon, what is asked of it, and what was found."""
+    """The daemon, its requests, and the results."""
 
     side: Ours
     settings: Settings

@@ -71,7 +71,7 @@ class Look:
 
 @dataclass
 class Soak:
-    """A daemon, and what was seen of it."""
+    """A daemon, and its samples."""
 
     side: Ours
     clients: int

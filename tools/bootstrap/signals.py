@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 def end_cleanly_on_signals() -> None:
-    """Make SIGTERM and SIGHUP raise SystemExit, so that what was started is stopped."""
+    """Make SIGTERM and SIGHUP raise SystemExit, so that child processes are stopped."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
 

@@ -57,7 +57,7 @@ class Venv:
         return _minor(" ".join(named))
 
     def create(self, log: Path, progress: Progress | None = None) -> None:
-        """Make it anew with the Python that runs this."""
+        """Make it again with the Python that runs this."""
         with progress or Progress("Creating .venv"):
             run_logged([sys.executable, "-m", "venv", "--clear", str(self.path)], log)
 

@@ -94,7 +94,7 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
 
 
 def _declare(graph: onnx.GraphProto, cache: list[str | int]) -> None:
-    """Say anew what goes in and comes out; `cache` is the shape of keys and of values."""
+    """Declare inputs and outputs again; `cache` is the shape of keys and of values."""
     used = {value for node in graph.node for value in node.input}
     names = [value.name for value in graph.input if value.name in used]
     caches = [name for name in names if name.startswith("past_")]

@@ -84,7 +84,7 @@ def check_model(
 
 
 def _logits(run: Run, window: Sequence[int]) -> np.ndarray:
-    """A model is loaded for each window anew, so that only one is in memory at a time."""
+    """A model is loaded again for each window, so that only one is in memory at a time."""
     try:
         return run.logits(window)
     finally:

@@ -47,7 +47,7 @@ class LlamaRun:
         )
 
     def logits(self, tokens: Sequence[int]) -> np.ndarray:
-        """See Run."""
+        """float32 (tokens, vocab): logits after each token."""
         self._model.reset()
         self._model.eval(list(tokens))
         return self._model.scores[: len(tokens)].copy()
@@ -65,7 +65,7 @@ class LlamaRun:
         return made
 
     def close(self) -> None:
-        """See Run."""
+        """Free the memory of the model."""
         self._model.close()
 
 
@@ -84,7 +84,7 @@ class OnnxRun:
         self._one_by_one = one_by_one
 
     def logits(self, tokens: Sequence[int]) -> np.ndarray:
-        """See Run."""
+        """float32 (tokens, vocab): logits after each token."""
         self._past = {
             name: np.zeros((1, shape[1], 0, shape[3]), np.float32)
             for name, shape in self._empty.items()
@@ -107,5 +107,5 @@ class OnnxRun:
         return logits
 
     def close(self) -> None:
-        """See Run."""
+        """Free the memory of the model."""
         del self._session

@@ -71,7 +71,7 @@ class Asker:
 def question(
     model: str, prompt: str, edge: Mapping[str, Any], max_tokens: int, temperature: float, seed: int
 ) -> dict[str, Any]:
-    """The body of a request, whose answer is to be made and not to come from a cache."""
+    """The body of a request whose answer must not come from a cache."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "user", "content": prompt}],

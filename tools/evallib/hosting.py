@@ -63,7 +63,7 @@ def simulated(name: str) -> SimBoard:
 
 
 def linked(store: Path, models: Sequence[str], directory: Path) -> Path:
-    """A store in `directory` that has these models of `store`, and what was found out there."""
+    """A store in `directory` that has these models of `store`, and its learnt figures."""
     root = directory / "store"
     there, here = Manifest(store).read(), Manifest(root)
     with here.changing():

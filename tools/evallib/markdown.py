@@ -1,4 +1,4 @@
-"""Tables in Markdown; what is not known is a dash."""
+"""Tables in Markdown; an unknown figure is a dash."""
 
 from __future__ import annotations
 

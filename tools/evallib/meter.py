@@ -40,10 +40,10 @@ class NoMeter:
     """Of a server that is somebody else's."""
 
     def begin(self) -> None:
-        """See Meter."""
+        """Note the first moment."""
 
     def end(self, begin_s: float, end_s: float) -> Spent:
-        """See Meter."""
+        """Return what was spent until now; the times are the answer's, by the monotonic clock."""
         return Spent()
 
 
@@ -86,11 +86,11 @@ class MachineMeter:
         self.begin()
 
     def begin(self) -> None:
-        """See Meter."""
+        """Note the first moment."""
         self._start = self._look()
 
     def end(self, begin_s: float, end_s: float) -> Spent:
-        """See Meter."""
+        """Return what was spent until now; the times are the answer's, by the monotonic clock."""
         (now_s, all_s, own_s, engine_s), start = self._look(), self._start
         others = noise.busy_cores(start[1], all_s, now_s - start[0], own_s - start[2])
         cpu_s = engine_s - start[3] if engine_s >= start[3] else None  # it was started anew

@@ -81,7 +81,7 @@ class Rounds:
         return {id: record for id, record in records if record is not None}
 
     def key(self, task: Task, item: Item, way: Way) -> Key:
-        """By which an answer is found again."""
+        """The key under which an answer is kept."""
         models = ",".join(self.prints.get(model, "") for model in way.models or (way.model,))
         asked = word({**self._body(task, item, way), "edge": None})
         return Key(task.name, item.id, way.model, canonical(way.edge), models, asked)

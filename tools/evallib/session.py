@@ -70,7 +70,7 @@ class Session:
 
 
 def tell(document: Document, columns: Columns, json_file: Path, md_file: Path | None) -> None:
-    """Write what was found, and show it; raises EvalError where the disk refuses."""
+    """Write the results, and show them; raises EvalError where the disk refuses."""
     document.write_json(json_file)
     if md_file is not None:
         document.write_markdown(md_file, columns)

@@ -162,7 +162,7 @@ def _host(options: Options, policy: Policy) -> AbstractAsyncContextManager[Host]
 
 
 def _run(contest: Contest, report: Callable[[], None]) -> None:
-    """Report also what was found before it was interrupted or failed."""
+    """Report the results, also after an interruption or failure."""
     try:
         with progress(Console(stderr=True)) as show:
             asyncio.run(contest.run(show))

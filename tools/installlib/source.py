@@ -38,7 +38,7 @@ class Wheels:
     folder: Path
 
     def key(self) -> str:
-        """See Source. Raises SetupError where edge_rt is not among them."""
+        """The hash of all wheels; raises SetupError where edge_rt is not among them."""
         found = sorted(self.folder.glob("*.whl"))
         if not any(wheel.name.startswith("edge_rt-") for wheel in found):
             raise SetupError(
@@ -48,7 +48,7 @@ class Wheels:
         return _digest(found)
 
     def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
-        """See Source."""
+        """Arguments of each `pip install` in turn, for `python`."""
         return [["--no-index", "--find-links", str(self.folder.absolute()), "edge_rt"]]
 
 
@@ -65,7 +65,7 @@ class Checkout:
     locked: bool = False
 
     def key(self) -> str:
-        """See Source."""
+        """Differs when anything else would be installed."""
         files = [CHECKOUT / "pyproject.toml", *(CHECKOUT / "boards").iterdir()]
         files += [LOCK] if self.locked else []
         found = (path for package in _PACKAGES for path in (CHECKOUT / package).rglob("*"))
@@ -74,7 +74,7 @@ class Checkout:
         return f"{_digest(sorted(path for path in files if path.is_file()))}-{recipe}"
 
     def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
-        """See Source."""
+        """Arguments of each `pip install` in turn, for `python`."""
         tree = scratch / "tree"
         copy_tree(tree)
         ours = [str(self.llama(python, log)), str(tree)]

@@ -59,7 +59,7 @@ def files(python: Python, checkout: Path, modules: Iterable[Path]) -> dict[str, 
 
 
 def _library(folder: Path) -> Iterator[Path]:
-    """The standard library with what it was compiled to, which spares the guest much work."""
+    """The standard library with its bytecode, which spares the guest much work."""
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         if _LEFT_OUT & set(parts) or parts[0].startswith("config-") or ".opt-" in path.name:

@@ -161,7 +161,7 @@ _LONGEST = 1000  # characters of a warning
 def edge_headers(document: msgspec.Struct) -> Headers:
     """A header for each text or number of `document`: X-Edge-Energy-J for `energy_j`.
 
-    Whatever the values hold, it cannot end a header: what is not plain is percent-encoded.
+    No value can end a header: characters that are not plain ASCII are percent-encoded.
     """
     fields = msgspec.structs.asdict(document).items()
     plain = (str, int, float)

@@ -97,7 +97,7 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatDelta(msgspec.Struct, frozen=True):
-    """What a chunk adds to an answer; what it does not add is left out."""
+    """The parts that a chunk adds to an answer; parts without news are left out."""
 
     role: str | UnsetType = UNSET
     content: str | UnsetType = UNSET

@@ -142,7 +142,7 @@ def _tool_call(call: ToolCall) -> dict[str, object]:
 
 
 def _arguments(arguments: str | dict[str, Any]) -> str | dict[str, Any]:
-    """The object that `arguments` spell; a string as it is when a model wrote no valid JSON."""
+    """The object that `arguments` spell; the string itself when a model wrote no valid JSON."""
     if isinstance(arguments, dict):
         return arguments
     try:

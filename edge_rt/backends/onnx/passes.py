@@ -18,8 +18,8 @@ class Growth:
     """Adds up by how much the process grew during passes, beyond what it had to.
 
     The engine is one process of several models: what it holds in all says little of this one.
-    While another model is being loaded beside a pass, its memory counts here; a session made anew
-    for nothing is all that comes of it.
+    While another model is being loaded beside a pass, its memory counts here; at worst a session is
+    made again for nothing.
     """
 
     def __init__(self, held: Callable[[], int], due: Callable[[], int]) -> None:

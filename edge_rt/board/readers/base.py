@@ -23,7 +23,7 @@ class Channel:
     """One figure that a reader gives, in the unit that `kind` names.
 
     `flag` is 0.0 or 1.0, `fraction` lies between 0 and 1, `energy_j` and `count` only grow unless
-    their source starts anew. `source` is the file or bus address that it is read from.
+    their source restarts. `source` is the file or bus address that it is read from.
     """
 
     name: str

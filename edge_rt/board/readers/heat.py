@@ -161,7 +161,7 @@ class ThermalReader(GaugeReader):
     """`temp_c` of every zone, and how far each cooling device is on as a `fraction`.
 
     Zones of parts that are switched off give EAGAIN or vanish: such a channel fails and comes
-    back. `zones` and `devices` tell what was found when the reader was made.
+    back. `zones` and `devices` are those that the reader found when it was made.
     """
 
     def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:

@@ -154,7 +154,7 @@ def _answer(message: bytearray) -> str:
 
 
 def failure(firmware: Firmware, error: OSError) -> str:
-    """Why a firmware gave no answer, in words that name who may ask it."""
+    """Why a firmware gave no answer, and which users may ask it."""
     who = "; members of its group, mostly video, may" if isinstance(error, PermissionError) else ""
     return f"{firmware.source}: {error.strerror or error}{who}"
 

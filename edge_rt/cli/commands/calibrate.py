@@ -92,8 +92,8 @@ def calibrate(
     """Measure ceilings, speeds and watts of the board and its models.
 
     Predictions, plans and the governor rest on it. The board must be cool and have nothing else
-    to do; other requests are refused meanwhile. Ctrl-C ends it, and what was not complete is not
-    kept.
+    to do; other requests are refused meanwhile. Ctrl-C ends it; measurements
+    that are not complete are not kept.
     """
     if show and (quick or model is not None or force):
         raise click.UsageError("--show measures nothing: leave the other options out.")

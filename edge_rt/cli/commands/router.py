@@ -186,7 +186,7 @@ def _tried(trials: Json) -> str:
 
 @click.group()
 def router() -> None:
-    """Show or forget what was learnt of the ways in which requests can be served."""
+    """Show or reset what the router has learnt about models and modes."""
 
 
 @router.command()
@@ -205,7 +205,7 @@ def show(socket: Path | None, as_json: bool) -> None:
 @click.option("--mode", help='Only of that mode, as `show` names it: "switch:early".')
 @click.option("--all", "everything", is_flag=True, help="All of it.")
 def reset(socket: Path | None, model: str | None, mode: str | None, everything: bool) -> None:
-    """Forget what was learnt: that which all of the options fit."""
+    """Forget what the router has learnt about the model and mode that the options name."""
     which = to_forget({"model": model, "mode": mode}, everything=everything)
     with Client(daemon_socket(socket)) as daemon:
         done = daemon.post("/edge/v1/router/reset", which)

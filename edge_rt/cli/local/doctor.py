@@ -1,4 +1,4 @@
-"""edge-rt doctor: what is found on this board, what is missing, and what mends it."""
+"""edge-rt doctor: checks of this board, with a remedy for each fault."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def doctor(
     as_json: bool,
     bundle: str | None,
 ) -> None:
-    """Tell what is found on this board, what is missing, and what mends it.
+    """Check this board: sensors, models and service, with a remedy for each fault.
 
-    Reads the board itself, so it works without a daemon; where one answers, what it reads is
-    told as well. Changes nothing. Ends with exit code 1 when something needs mending.
+    Reads the board itself, so it works without a daemon; if one answers, its readings are shown
+    as well. Changes nothing. Ends with exit code 1 when something needs mending.
 
     A bundle holds neither prompts nor answers nor keys, and the log without lines that might.
     """

@@ -86,8 +86,8 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
     Without ID, fetch the model to start with: the best one of up to 512 MB that fits this
     machine's memory.
 
-    A file in the cache that has the right content is used instead. Where EDGE_RT_CACHE names a
-    cache, what is fetched is left there too.
+    A file in the cache that has the right content is used instead. If EDGE_RT_CACHE names a
+    cache, fetched files are left there too.
     """
     place = open_store(store, config, write=True)
     entry = fetch(place, id or announce_starter(place))
@@ -208,7 +208,7 @@ def quantize(
 def verify(id: str | None, store: Path | None, config: Path | None) -> None:
     """Read the model ID, or every model, and compare its sha256.
 
-    Ends with exit code 1 when the content of one is not what it was.
+    Ends with exit code 1 when the content of a model has changed.
     """
     place = open_store(store, config)
     bad = 0

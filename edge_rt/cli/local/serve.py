@@ -91,7 +91,7 @@ def _rules(config: Config) -> Iterator[tuple[Key, str]]:
 def check_config(ctx: click.Context, file: Path | None) -> None:
     """Check FILE, or without it the configuration that the daemon would use.
 
-    Prints one line for each fault: file, line, key, what was expected and what was got. The
+    Prints one line for each fault: file, line, key, the expected type and the value found. The
     daemon refuses to start with any of them, but for models that the store lacks and power modes
     that the board lacks: it starts without those.
     """

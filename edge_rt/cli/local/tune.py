@@ -76,9 +76,9 @@ def tune(
 ) -> None:
     """Choose how the model PAIR and its smaller partner answer: the fewest joules for a quality.
 
-    PAIR is the large model. Of the ways that were evaluated the one is taken that needs the fewest
-    joules among those that keep the floor, going by what was found and not by the ends of its
-    intervals, which are told. Requests that name no mode are answered in that way from then on.
+    PAIR is the large model. Of the evaluated ways that keep the floor the one with the fewest
+    joules is taken, by its mean and not by the ends of its interval, which are shown. Requests
+    that name no mode are answered in that way from then on.
     """
     found = read_evaluation(source)
     if found.about.pair.large != pair:

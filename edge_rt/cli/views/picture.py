@@ -30,7 +30,7 @@ def picture(
     `hint` stands in the first line.
 
     Detail goes in this order where room is short: the last requests, today's models, fans,
-    memory, CPU, clocks, zones, rails; what is left out is counted. The board, its power and
+    memory, CPU, clocks, zones, rails; lines that are left out are counted. The board, its power and
     heat, what throttles it or holds it back, the engine and its speed keep their line.
     """
     top = [title(look, width, hint)]

@@ -191,7 +191,7 @@ class PredictionHistory:
         )
 
     def learnt(self, model: str, threads: int) -> LearntFactors:
-        """Return what is to be kept over a restart."""
+        """Return the state to save for the next start."""
         return LearntFactors(
             model=model,
             threads=threads,

@@ -178,7 +178,7 @@ def _rising(points: Sequence[tuple[int, float, int]]) -> tuple[tuple[int, float]
 def _steps(timings: Sequence[RunTiming], pick: Pick) -> tuple[float, float]:
     """β, and its growth with the context where the residuals ask for that.
 
-    Residuals are relative to what was measured, so that a run that was held up weighs less.
+    Residuals are relative to the measured seconds, so that a run that was held up weighs less.
     """
     decoded = [t for t in timings if t.completion_tokens > 1]
     if not decoded:

@@ -120,7 +120,7 @@ class Teams:
             history.energy.add(served.energy_j, plain.energy_j)
 
     def learnt(self) -> list[LearntTeam]:
-        """Return what is to be kept over a restart, the latest last."""
+        """Return the state to save for the next start, the latest last."""
         return [_kept(team, history) for team, history in self._known.items()]
 
 

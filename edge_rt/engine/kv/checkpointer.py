@@ -60,7 +60,7 @@ class Checkpointer:
             left.orphan, self._own[sequence.id] = False, left
 
     def behind(self, sequences: Iterable[KvSequence]) -> KvSequence | None:
-        """The one of them that is to be kept now, if it is time for any."""
+        """The sequence to save now; None: it is not time for any."""
         if self._keyed is None or not self._keyed.checkpoints.spare.left(self._clock()):
             return None
         left = [(self._unkept(s), s) for s in sequences]

@@ -74,7 +74,7 @@ class Checkpoints:
     """
 
     def __init__(self, fd: int) -> None:
-        """`fd` is that of `shared`; what is there was left by an earlier engine."""
+        """`fd` is that of `shared`, which may hold checkpoints of an earlier engine."""
         self.spare = Spare()  # the time that may go into them, whoever puts them there
         self._fd = fd
         self._stride = os.fstat(fd).st_size // _PLACES

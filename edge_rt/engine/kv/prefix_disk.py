@@ -152,7 +152,7 @@ class PrefixDisk:
         self.delete(names, then)
 
     def delete(self, names: Sequence[str], then: Told = lambda deleted, left: None) -> None:
-        """Delete those names, and those that could not be before, once what is being written is."""
+        """Delete `names`, and those that could not be deleted before, after the present write."""
         self.shelf.drop(names)
 
         def job() -> Then:

@@ -130,7 +130,7 @@ class SequencePool:
         return (best, length) if length > 0 else (None, 0)
 
     def _target(self, donor: KvSequence | None, length: int) -> KvSequence:
-        """The sequence to use: the donor itself when nothing of it is lost, else what makes room.
+        """The sequence to use: the donor itself if it loses nothing, else one that makes room.
 
         Neighbours of busy sequences are preferred: llama.cpp runs only neighbours in one pass over
         the weights.

@@ -42,7 +42,7 @@ PAUSE_S = 0.02  # between two messages: 50 a second look as smooth as any number
 
 
 class Outbox:
-    """Sends what it is given at once, unless it sent something less than `pause_s` ago.
+    """Sends messages at once, unless it sent one less than `pause_s` ago.
 
     Each message wakes the front and a client, on a core that the model would use.
     """
@@ -69,7 +69,7 @@ class Outbox:
             self._send(now)
 
     def forget(self, request_id: int, now: float) -> None:
-        """Drop the deltas of a request that nobody waits for, and tell what it took so far."""
+        """Drop the deltas of a request that nobody waits for, and send its counts so far."""
         self._held = {key: d for key, d in self._held.items() if key[0] != request_id}
         self._send(now)
 

@@ -79,7 +79,7 @@ class DutyCycle:
 
     def _settle(self) -> None:
         left_s = self._left_s()
-        if left_s < REST_S:  # the rest is over; what it left is carried over
+        if left_s < REST_S:  # the rest is over; its remainder is carried over
             self._spent_s = [0.0, 0.0]
             self._due_s = 0.0
             self._rested_s = min(-left_s, CREDIT_S)

@@ -32,7 +32,7 @@ J = TypeVar("J", bound=PendingTask)
 
 
 class Tasks(Runner[BackendT, J]):
-    """The queue of one model, and what is told of it."""
+    """The queue of one model, and its state for clients."""
 
     def __init__(
         self,

@@ -219,4 +219,4 @@ GUARDS: Mapping[str, Same] = {
     "roles": _roles,
     "words": _words,
 }
-"""By name, whether two questions are alike in it; what is quickest told comes first."""
+"""By name, whether two questions agree in it; the quickest test comes first."""

@@ -26,10 +26,10 @@ _BATCH = 512  # entries read at a time
 
 
 class Question(NamedTuple):
-    """What is asked, as far as an answer to it may do for another question.
+    """A question whose answer may serve for another one of the same meaning.
 
-    Questions of one `scope` are alike in all but their text: model, settings, system prompt, what
-    was said before, whatever else decides on an answer, and the model that made the vector.
+    Questions of one `scope` differ in their text alone: they share model, settings, system prompt,
+    earlier messages, all else that an answer depends on, and the model of the vector.
     """
 
     scope: bytes
@@ -138,7 +138,7 @@ class SemanticCache:
         return self._store.trouble
 
     async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Read what is in the file and bring to it what is new, as long as this runs."""
+        """Read the kept questions from the file, then write new ones to it until cancelled."""
         await asyncio.gather(self._store.run(pause), self._reading(pause))
 
     async def close(self) -> None:

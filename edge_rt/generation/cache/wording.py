@@ -190,5 +190,5 @@ _SENSES = {stem(word): sense for word, sense in lexicon.SAME_SENSE.items()}
 
 
 def negates(word: str) -> bool:
-    """Whether a word in small letters turns what is said into its contrary."""
+    """Whether a word in small letters negates the sentence."""
     return word in lexicon.NEGATIONS or word.endswith("n't")

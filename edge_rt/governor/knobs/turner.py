@@ -35,8 +35,8 @@ Find = Callable[[str], Knob | None]
 class Turner:
     """Sets knobs to their targets and puts them back; for one thread at a time.
 
-    The order is: read, journal, write, read back, journal what came. A knob that is in the journal
-    already keeps its first original: what it stands at now may be an earlier process's doing.
+    The order is: read, journal, write, read back, journal the result. A knob that is in the journal
+    already keeps its first original: an earlier process may have set its present value.
     """
 
     def __init__(

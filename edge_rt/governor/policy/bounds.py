@@ -24,11 +24,11 @@ class Spend:
 def spend(
     budget: Budget, supply_j: float | None, period_left_s: float | None, idle_w: float
 ) -> Spend | None:
-    """What the budget's energy allows; None where it has none or the counter cannot be read.
+    """The power that the energy budget allows; None: there is none, or no counter can be read.
 
-    What an idle board leaves of it may be used up evenly over the period, with a head start, so
-    that a busy morning leaves something for the evening: what was saved so far is spread over
-    some minutes on top of the even share of what is left.
+    The joules that an idle board leaves are spread evenly over the period, with a head start, so
+    that a busy morning leaves some for the evening: savings so far are spread over some minutes,
+    on top of the even share of the joules that are left.
     """
     if budget.energy_j is None or supply_j is None or period_left_s is None:
         return None

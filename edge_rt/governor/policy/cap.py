@@ -137,7 +137,7 @@ class Cap:
         self._over_w = max(self._over_w * 0.5 ** (dt_s / _OVER_S), over_w)
 
     def interrupt(self) -> None:
-        """Begin a new window; what was drawn before is not made up for."""
+        """Begin a new window; the excess of the last one is not made up for."""
         self._window.turn()
         self._over_w = 0.0
 

@@ -1,6 +1,6 @@
 """A reader for the header of GGUF files, versions 2 and 3, little-endian.
 
-Only the header is read, never the weights; what it says is held against the file's real size.
+Only the header is read, never the weights; its figures are checked against the file's size.
 The rules are those of the reference implementation (ggml's gguf.cpp): keys and tensor names are
 unique, lists do not nest, tensor data are in order without gaps but the alignment's padding.
 """

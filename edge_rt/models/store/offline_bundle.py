@@ -140,7 +140,7 @@ def unpack(folder: Path, store: Store, wanted: Sequence[str] = ()) -> list[Bundl
 
 
 def take_in(piece: BundlePiece, store: Store, progress: Progress | None = None) -> ModelRecord:
-    """Have the model in the store, with every file as its checksum says, or nothing of it.
+    """Store the model of a bundle if every file has its checksum, or else none of its files.
 
     Raises the refusal, or what Store.add and Store.mend do.
     """

@@ -81,8 +81,8 @@ def nearest(excess: str) -> str:
 
 
 def unknown(reason: str) -> str:
-    """Why one is chosen of which it is not known what it takes."""
-    return f"nothing else can be, and what this takes is not known: {reason}"
+    """The reason for a candidate whose cost is not known."""
+    return f"no other can serve the request, and the cost of this one is not known: {reason}"
 
 
 def beside(other: Candidate, chosen: Candidate) -> str:

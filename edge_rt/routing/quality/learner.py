@@ -20,7 +20,7 @@ class Key(NamedTuple):
     """An arm and a context: a model and a mode, and the features of prompts. See Features.
 
     `file` names the files behind the arm, see `file_of`: other files under the same ids start
-    without what was learnt.
+    without its history.
     """
 
     model: str

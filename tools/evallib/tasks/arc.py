@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from evallib.item import Item, Row
 from evallib.letter import letter_of, letters, put
 from evallib.task import Judged, Task
@@ -16,13 +18,13 @@ class Arc(Task):
     file = "arc/arc_challenge_test.jsonl"
     max_tokens = 256  # some models think it over, however they are asked
 
+    @override
     def item(self, number: int, row: Row) -> Item:
-        """See Task."""
         question = row["query"].removeprefix("Question:")
         return choice_item(f"{number:04}", question, row["choices"], row["gold"])
 
+    @override
     def judge(self, item: Item, text: str) -> Judged:
-        """See Task."""
         choices, right = item.reference
         answer = letter_of(text, choices)
         return Judged(answer == right, answer)

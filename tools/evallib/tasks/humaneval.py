@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from typing_extensions import override
+
 from evallib.item import Item, Row
 from evallib.program import Problem, function_of, program_of
 from evallib.sandbox.run import Outcome, run
@@ -22,14 +24,14 @@ class HumanEval(Task):
     def __init__(self, run: Callable[[str], Outcome] = run) -> None:
         self._run = run
 
+    @override
     def item(self, number: int, row: Row) -> Item:
-        """See Task."""
         problem = Problem(row["prompt"], row["entry_point"], row["test"])
         fenced = f"```python\n{problem.prompt.strip()}\n```"
         return Item(row["task_id"], f"{_ASKED}\n\n{fenced}", problem)
 
+    @override
     def judge(self, item: Item, text: str) -> Judged:
-        """See Task."""
         code = function_of(text, item.reference)
         if code is None:
             return Judged(False, None, "no code")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from evallib.boxed import last_boxed
 from evallib.formula import same_formula
 from evallib.item import Item, Row
@@ -17,11 +19,11 @@ class Math500(Task):
     file = "math/math500.jsonl"
     max_tokens = 800
 
+    @override
     def item(self, number: int, row: Row) -> Item:
-        """See Task."""
         return Item(row["unique_id"], f"{row['problem'].strip()}\n\n{_ASKED}", row["answer"])
 
+    @override
     def judge(self, item: Item, text: str) -> Judged:
-        """See Task."""
         answer = last_boxed(text)
         return Judged(answer is not None and same_formula(answer, item.reference), answer)

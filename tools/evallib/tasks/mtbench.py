@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from evallib.item import Item, Row
 from evallib.task import Judged, Task
 
@@ -13,10 +15,10 @@ class MtBench(Task):
     file = "prompts/mt_bench_question.jsonl"
     max_tokens = 128
 
+    @override
     def item(self, number: int, row: Row) -> Item:
-        """See Task."""
         return Item(f"{row['question_id']:03}", row["turns"][0].strip(), None)
 
+    @override
     def judge(self, item: Item, text: str) -> Judged:
-        """See Task."""
         return Judged(False, None, "there is no reference")

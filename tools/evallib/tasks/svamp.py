@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from evallib.item import Item, Row
 from evallib.tasks.gsm8k import ASKED, Gsm8k
 
@@ -13,6 +15,6 @@ class Svamp(Gsm8k):
     file = "math/svamp.jsonl"
     max_tokens = 256
 
+    @override
     def item(self, number: int, row: Row) -> Item:
-        """See Task."""
         return Item(f"{number:04}", f"{row['context'].strip()}\n\n{ASKED}", row["answer"].strip())

@@ -29,7 +29,7 @@ class ModelledPower(BaseReader):
     """`power_w` and a counter `energy_j` of quality "modelled", for boards without a power sensor.
 
     The power is the mean since the last read, so the counter knows more than its trapezoids. It
-    starts anew after a read that failed.
+    starts again after a read that failed.
 
     Power = static_w + busy cores x core_w x V²f, with f the clock as a fraction of the top clock
     and V = voltage_floor + (1 - voltage_floor) x f; both are our own simplification. Without
