@@ -115,6 +115,11 @@ class SupplyRails:
         """The shortest time over which the joules mean something."""
         return max(_resolution_s(self._sampler, reader) for reader in self.readers)
 
+    @property
+    def period_s(self) -> float:
+        """Seconds between two readings of the slowest of its sensors."""
+        return self._pace.period_s
+
     def energy(self) -> Energy:
         """Joules since the supply was found; missing is what any of the rails lacks."""
         return self._sum.total

@@ -132,6 +132,7 @@ class GovernorLoop:
             None if seen is None else seen.period_left_s,
             knobs,
             self.held_back_s,
+            self._observer.reading_s,
         )
 
     def greet(self, client: EngineClient) -> None:
@@ -197,10 +198,11 @@ class GovernorLoop:
             self._tell()
 
     def _warn(self) -> None:
-        """Log once for each budget that it leaves nothing for answers."""
+        """Log once for each budget why it cannot be kept, or leaves nothing for answers."""
         budget, idle_w = self.governor.budget, self.governor.report.idle_w
-        found = list(warnings(budget, idle_w)) if budget != self._warned else []
-        for warning in found:
+        if budget == self._warned:
+            return
+        for warning in warnings(budget, idle_w, self._observer.reading_s):
             log.warning("%s", warning)
             self._warned = budget
 

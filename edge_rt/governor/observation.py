@@ -148,6 +148,12 @@ class Observer:
         """The board, once it was looked at."""
         return self._senses.felt
 
+    @property
+    def reading_s(self) -> float | None:
+        """Seconds between two readings of the supply; None: nothing reads it."""
+        supply = self._senses.supply
+        return None if supply is None else supply.period_s
+
     async def look(self, threads: int, period: Period, ask: bool, waiting: int) -> Observation:
         """See what there is; `threads` are those in force since the last look.
 

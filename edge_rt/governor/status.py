@@ -54,8 +54,12 @@ def governor_state(
     period_left_s: float | None,
     knobs: Iterable[KnobOutcome],
     held_back_s: Mapping[str, float],
+    reading_s: float | None = None,
 ) -> GovernorState:
-    """Return the state for clients: fields of the same name have the same meaning."""
+    """Return the state for clients: fields of the same name have the same meaning.
+
+    `reading_s` is as in `warnings`.
+    """
     return GovernorState(
         budget=msgspec.convert(budget, BudgetState, from_attributes=True),
         limits=msgspec.convert(limits, LimitsState, from_attributes=True),
@@ -77,16 +81,29 @@ def governor_state(
         period_left_s=period_left_s if budget.energy_j is not None else None,
         knobs=[_knob(outcome) for outcome in knobs],
         held_back_s=dict(held_back_s),
-        warnings=list(warnings(budget, report.idle_w)),
+        warnings=list(warnings(budget, report.idle_w, reading_s)),
     )
 
 
-def warnings(budget: Budget, idle_w: float | None) -> Iterator[str]:
-    """A sentence for each cap that is not above what the board draws when it is idle."""
-    if idle_w is None:
-        return
+_FAST_S = 0.5  # between two readings, with which windows of a second can be kept
+_READINGS = 5  # of a slower sensor that a window must hold
+
+
+def warnings(budget: Budget, idle_w: float | None, reading_s: float | None = None) -> Iterator[str]:
+    """A sentence for each cap that cannot be kept, or leaves nothing above what idling draws.
+
+    `reading_s` are the seconds between two readings of the supply.
+    """
     slow = "answers take very long or are refused. Raise it with: edge-rt budget"
     power_w, energy_j = budget.power_w, budget.energy_j
+    if power_w is not None and reading_s is not None and reading_s > _FAST_S:
+        window_s, least_s = budget.power_window_s, _READINGS * reading_s
+        if window_s < least_s:
+            cap = f"The power budget holds for windows of {window_s:.3g} s, and the board's power"
+            remedy = f"lengthen them with: edge-rt budget --window {least_s:.3g}"
+            yield f"{cap} is read every {reading_s:.3g} s: {remedy}"
+    if idle_w is None:
+        return
     if power_w is not None and power_w <= idle_w:
         cap = f"The power budget of {power_w:.3g} W is not above the {idle_w:.3g} W"
         yield f"{cap} that the board draws idle: {slow} --power WATTS"

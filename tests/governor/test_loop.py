@@ -106,6 +106,7 @@ class Stage:
         self.seen = seen
         self.asked: list[tuple[int, str, bool, int]] = []  # of the observer
         self.felt: Any = None
+        self.reading_s: float | None = None
         self.still = False  # whether a doze lasts for ever
         self.dozing = False
         self.governors: list[FakeGovernor] = []

@@ -16,7 +16,7 @@ from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.report import GovernorReport
-from edge_rt.governor.status import budget_of, changed, governor_state, settings_of
+from edge_rt.governor.status import budget_of, changed, governor_state, settings_of, warnings
 
 BUDGET = Budget(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour")
 LIMITS = Limits(2, 0.6, 24, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")
@@ -161,6 +161,26 @@ def test_a_cap_that_idle_draw_uses_up_is_warned_of_with_both_figures(
     found = state(budget=budget, report=GovernorReport(idle_w=idle_w)).warnings
     assert len(found) == (figures is not None)
     assert all(figure in found[0] for figure in figures or [])
+
+
+@pytest.mark.parametrize(
+    ("reading_s", "window_s", "warned"),
+    [
+        (0.1, 1.0, False),
+        (0.25, 1.0, False),
+        (1.0, 5.0, False),
+        (1.0, 1.0, True),
+        (None, 1.0, False),
+    ],
+)
+def test_a_window_that_the_sensor_cannot_show_is_warned_of(
+    reading_s: float | None, window_s: float, warned: bool
+) -> None:
+    budget = Budget(power_w=9.0, power_window_s=window_s)
+    found = list(warnings(budget, None, reading_s))
+    assert len(found) == warned
+    assert all("edge-rt budget --window 5" in one for one in found)
+    assert not list(warnings(Budget(power_window_s=window_s), None, reading_s))
 
 
 def test_what_is_told_does_not_change_afterwards() -> None:

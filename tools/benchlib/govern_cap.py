@@ -105,7 +105,7 @@ class Outcome:
             "mean_w": [mean_w(span.looks) for span in self.spans],
             "tokens_per_s": [span.tokens_per_s for span in self.spans],
             "best": chosen.plain() if chosen else None,
-            "best_ok_share": case.within(on_board(chosen, case.board)) if chosen else None,
+            "best_ok_share": [case.within(on_board(one, case.board)) for one in self.served],
             "best_tokens_per_s": [one.tokens_per_s for one in self.served],
             "vs_best": self.vs_best,
         }
@@ -140,12 +140,15 @@ class Bench:
         self.outcomes.append(Outcome(case, best([*scan, *nearer], case.keeps)))
 
     async def constant(self) -> None:
-        """Serve the last case's best constant setting, if there is one."""
+        """Serve the last case's best constant setting, if there is one.
+
+        For as long as the governor: a few seconds may hold more or fewer prompts than usual.
+        """
         outcome = self.outcomes[-1]
         if outcome.chosen is not None:
             setting = outcome.chosen.threads, outcome.chosen.duty
             async with self._fixed(f"constant, {outcome.case.label}") as one:
-                outcome.served += await serve(one, [setting] * 2)
+                outcome.served += await serve(one, [setting], SETTLE_S, MEASURE_S)
 
     async def govern(self) -> None:
         """Serve under the last case's cap, of which the daemon knows before the stream."""

@@ -55,15 +55,20 @@ def grid(cores: int, step: float) -> list[Setting]:
     return settings
 
 
-async def serve(turn: Turn, settings: Sequence[Setting]) -> list[Constant]:
-    """Serve one setting after the other while answers stream."""
+async def serve(
+    turn: Turn,
+    settings: Sequence[Setting],
+    settle_s: float = SETTLE_S,
+    seconds: float = MEASURE_S,
+) -> list[Constant]:
+    """Serve one setting after the other while answers stream, each for so long."""
     if not settings:
         return []
     times: list[tuple[float, float]] = []
     async with turn.stream():
         for setting in settings:
             turn.fix(*setting)
-            times.append(await turn.watch(SETTLE_S, MEASURE_S))
+            times.append(await turn.watch(settle_s, seconds))
         turn.fix(*FULL)  # soon to the end
     return [constant(*pair) for pair in zip(settings, map(turn.span, times), strict=True)]
 

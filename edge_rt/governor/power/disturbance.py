@@ -139,6 +139,7 @@ class Lag:
     TRIED_S = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
     _FIRST = 1  # place of the first guess
     _MOVES = 0.01  # least change that tells lags apart, as a share of the power
+    _LARGE = 0.2  # change, as a share of the power, from which on all changes count alike
     _FADE = 0.03  # least gain of the mean squared errors
     _BETTER = 0.85  # of the error of the present lag must another one's be below
     _FEWEST = 5  # changes before another lag is taken
@@ -162,8 +163,11 @@ class Lag:
             return
         self._known += 1
         share = max(self._FADE, 1.0 / self._known)
+        # Else a few great moves that were no load of ours, as at a start, count for minutes.
+        scale_w = max(self._LARGE * max(shown), abs(moved_w), *map(abs, moves))
         for place, move in enumerate(moves):
-            self._errors[place] += share * ((moved_w - move) ** 2 - self._errors[place])
+            error = ((moved_w - move) / scale_w) ** 2
+            self._errors[place] += share * (error - self._errors[place])
         best = min(range(len(moves)), key=lambda place: self._errors[place])
         better = self._errors[best] < self._BETTER * self._errors[self._place]
         if self._known > self._FEWEST and better:
