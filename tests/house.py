@@ -19,6 +19,7 @@ from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import Metered
 from edge_rt.board.snapshot import nothing_yet
 from edge_rt.config.schema import Config
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.board import BoardReport
@@ -51,7 +52,13 @@ from edge_rt.models.pairs import ModelPairs
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import TemplateRefusal, TemplateTask
+from edge_rt.models.templates.task import (
+    Analysed,
+    AnalysisTask,
+    Template,
+    TemplateRefusal,
+    TemplateTask,
+)
 from edge_rt.models.templates.worker import Templates
 from edge_rt.testing.board import FakeBoard
 from edge_rt.testing.build import build
@@ -246,6 +253,13 @@ class FakeTemplating:
 
     def __init__(self) -> None:
         self.templates = Templates()
+
+    async def analyse(self, template: Template) -> ChatFormat:
+        told = self.templates.fill(msgspec.json.encode(AnalysisTask(template)))
+        if isinstance(told, TemplateRefusal):
+            raise told.error()
+        assert isinstance(told, Analysed)
+        return told.format
 
     async def fill(self, task: TemplateTask, client: str | None = None) -> str:
         told = self.templates.fill(msgspec.json.encode(task))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from edge_rt.api.allowance import Cached, Terms
 from edge_rt.api.nearby import Asked, Near, Nearby, Topic
 from edge_rt.core.cached import Kept
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import NotCached
 from edge_rt.core.requests import Cost, ModelCard, Plan
 from edge_rt.engine.protocol import Delta, Finished, Started
@@ -209,8 +210,8 @@ class Record:
         """Note one event."""
         self._lines.append(line(call, event))
 
-    def close(self, plan: Plan, tally: Tally) -> None:
-        """Keep the complete answer, unless it is less than the request asked for.
+    def close(self, plan: Plan, tally: Tally, reading: Reading | None = None) -> None:
+        """Keep the complete answer and how it is read, unless it is less than was asked for.
 
         That is so where another model stood in, or the request's allowance ended it.
         """
@@ -225,6 +226,7 @@ class Record:
             seconds=max((cost.seconds for cost in costs.taken), default=0.0),
             lines=self._lines,
             simulated=costs.simulated,
+            reading=reading,
         )
         kept = Kept(
             key=self._place.key,

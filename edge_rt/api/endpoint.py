@@ -26,6 +26,7 @@ from edge_rt.api.openai.fields import (
 from edge_rt.api.openai.unsupported import ExtraFields
 from edge_rt.api.run import Replay, Run
 from edge_rt.api.work import Work
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.requests import Call, Identity, Plan
 from edge_rt.core.routing import DecodingRequest, RouteRequest, Write
 
@@ -97,8 +98,10 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         """The prompts of a request that was answered before, where the answer repeats them."""
 
     @abstractmethod
-    def dialect(self, request: RequestT, head: Head, prompts: Sequence[Text]) -> Dialect:
-        """The form of the answers to these prompts."""
+    def dialect(
+        self, request: RequestT, head: Head, prompts: Sequence[Text], reading: Reading | None
+    ) -> Dialect:
+        """The form of the answers to these prompts, whose text is read so."""
 
     @abstractmethod
     def max_tokens(self, request: RequestT) -> int | None:
@@ -115,6 +118,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         plan: Plan,
         prompts: Sequence[Text],
         wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
+        reading: Reading | None = None,
     ) -> Work:
         """The request as it can be run: a call for each prompt."""
         card = self.context.service.card(plan.model)
@@ -132,11 +136,12 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return Work(
             card=card,
             calls=[replace(call, prompt=prompt) for prompt in prompts],
-            dialect=self.dialect(request, new_head(self.context, card, id), prompts),
+            dialect=self.dialect(request, new_head(self.context, card, id), prompts, reading),
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
             wanted=wanted,
+            reading=reading,
         )
 
     async def timed_prompts(
@@ -240,7 +245,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     def _again(self, request: RequestT, found: Found) -> Work:
         content = found.content
         plan = Plan(found.card.id, mode=content.mode, why=content.route)
-        return self.work(request, self._new_id(), plan, self.replayed_prompts(request))
+        prompts = self.replayed_prompts(request)
+        return self.work(request, self._new_id(), plan, prompts, reading=content.reading)
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

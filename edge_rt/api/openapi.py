@@ -22,8 +22,9 @@ from edge_rt.api.edge.plan import PlanRequest
 from edge_rt.api.edge.state import Feedback, Reset
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import ErrorBody, send_bytes
-from edge_rt.api.openai.answers import ChatCompletion, TextCompletion
+from edge_rt.api.openai.answers import TextCompletion
 from edge_rt.api.openai.chat import ChatRequest
+from edge_rt.api.openai.chat_answers import ChatCompletion
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
 from edge_rt.api.openai.models import Model, ModelList

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -105,7 +105,7 @@ class Run:
             raise EngineError("The engine stopped before the answer was complete; try again.")
         self._context.marking.ended(self._work.id)
         if self._record is not None:
-            self._record.close(self._work.plan, self._tally)
+            self._record.close(self._work.plan, self._tally, self._work.reading)
 
     async def _served(self) -> AsyncGenerator[tuple[int, Shown], None]:
         service, calls = self._context.service, self._work.calls
@@ -127,17 +127,15 @@ class Run:
             waited = self._context.monotonic() - self._exchange.arrived
             self._context.meters.first_token(self._work.card.id, waited)
 
-    def _chunks(self, call: int, event: Shown) -> list[msgspec.Struct]:
+    def _chunks(self, call: int, event: Shown) -> Sequence[msgspec.Struct]:
         dialect = self._work.dialect
         if isinstance(event, Started):
             choices = (self._choice(call, i) for i in range(self._work.per_call))
             return [chunk for chunk in map(dialect.opening, choices) if chunk is not None]
         choice = self._choice(call, event.index)
-        if not isinstance(event, Delta):
-            return [dialect.ending(choice, _reason(event.reason), self._last_edge())]
-        if event.text or (dialect.wants_logprobs and event.logprobs):
-            return [dialect.piece(choice, event.text, event.logprobs)]
-        return []
+        if isinstance(event, Delta):
+            return dialect.piece(choice, event.text, event.logprobs)
+        return dialect.ending(choice, _reason(event.reason), self._last_edge())
 
     def _summary(self) -> list[msgspec.Struct]:
         """What follows the answers of a stream."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from edge_rt.core.cached import Which
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -107,6 +108,13 @@ class Service(Protocol):
         Clients take turns where several wait.
 
         Raises ModelNotFound, or RequestError with a `param` when the template refuses.
+        """
+        ...
+
+    async def chat_format(self, model: str) -> ChatFormat:
+        """How a model writes tool calls and thoughts, by its chat template.
+
+        Raises ModelNotFound, or Unavailable where nothing can tell.
         """
         ...
 

@@ -14,6 +14,7 @@ from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.caching import Found
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.service import Service
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.requests import Call, Cost, Event, ModelCard, Plan
 from edge_rt.core.routing import DecodingRequest, RouteRequest
@@ -91,6 +92,7 @@ class Work:
     allowance: Allowance | None = None
     wanted: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
     found: Found | None = None  # what was answered before
+    reading: Reading | None = None  # of its answers' text; None: all of it is content
     before: Sequence[Cost] = ()  # what it took to look for an answer, and to choose a model
 
     @property
@@ -127,7 +129,7 @@ class Work:
     @property
     def origin(self) -> Origin:
         """What is known of the answers before there are any."""
-        card, plan = self.card, self.plan
+        card, plan, reading = self.card, self.plan, self.reading
         mode = plan.mode or Mode()
         return Origin(
             model=card.id,
@@ -138,6 +140,7 @@ class Work:
             mode=mode.label,
             partner=mode.partner,
             threads=plan.threads or UNSET,
+            tools=reading.format.calls.source if reading and reading.tools else UNSET,
             **({} if self.found is None else self.found.told()),
         )
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.reports.board import Quality
 from edge_rt.decoding.params import Made, Mode, TokenLogprob
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
@@ -106,6 +107,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     seconds: float
     lines: list[Line]
     simulated: str | None = None
+    reading: Reading | None = None  # None: all of the text is content
 
     def on(self, simulated: str | None) -> Content:
         """This, as a board tells it: the joules of another board are left out."""

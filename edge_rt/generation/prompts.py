@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from edge_rt.core.errors import RequestError
+from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.protocol import CUT
-from edge_rt.models.formats.description import special_tokens
-from edge_rt.models.formats.gguf import read_tokens
+from edge_rt.generation.tools.generic import written_for
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Template, TemplateTask
-
-
-class Vocabulary(NamedTuple):
-    """The tokens of a model, as far as writing a prompt depends on them."""
-
-    control: Sequence[str]  # the texts of its control tokens
-    longest: int | None  # most bytes of a token; None: not known
-
-
-def vocabulary(entry: ModelRecord) -> Vocabulary:
-    """That of a model; takes a while. Raises ModelFileError."""
-    if entry.backend == "llama.cpp":
-        return Vocabulary(*read_tokens(entry.path))
-    return Vocabulary(special_tokens(entry.path.with_name("tokenizer.json")), None)
+from edge_rt.models.templates.vocabulary import Vocabulary, vocabulary
 
 
 class Prompting:
@@ -38,6 +25,7 @@ class Prompting:
         """`read` gives a model's vocabulary, and may take a while."""
         self._templating, self._read = templating, read
         self._known: dict[str, tuple[Template, int | None]] = {}  # by the sha256 of the file
+        self._formats: dict[str, ChatFormat] = {}  # likewise
 
     async def write(
         self,
@@ -53,11 +41,29 @@ class Prompting:
         RequestError, too, for messages that cannot fit into `context` tokens.
         """
         template, longest = await self._vocabulary(entry)
+        if tools or any(m.get("role") == "tool" or m.get("tool_calls") for m in messages):
+            calls = (await self.format(entry)).calls
+            messages, tools = written_for(calls, messages, tools)
         if longest is not None:
             _refuse_what_cannot_fit(messages, longest, context)
         return await self._templating.fill(
             TemplateTask(template, messages, tools, variables), client
         )
+
+    async def format(self, entry: ModelRecord) -> ChatFormat:
+        """How the model writes calls and thoughts; raises Unavailable where nothing can tell.
+
+        A model without a template, or with one that fails, has the generic format.
+        """
+        found = self._formats.get(entry.sha256)
+        if found is None:
+            try:
+                template, _ = await self._vocabulary(entry)
+                found = await self._templating.analyse(template)
+            except (RequestError, ModelFileError):
+                found = ChatFormat(GENERIC)
+            self._formats[entry.sha256] = found
+        return found
 
     async def close(self) -> None:
         """End what is at work for it."""

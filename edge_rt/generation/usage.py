@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from edge_rt.core.chat_format import FormatSource
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
@@ -52,6 +53,9 @@ class Origin(msgspec.Struct, frozen=True):
     threads: int | UnsetType = UNSET
     """Threads that were chosen, where they are fewer than may be used. A pass that this answer
     shares with others has the threads of the one that takes most."""
+    tools: FormatSource | UnsetType = UNSET
+    """Where the format of tool calls comes from, if the request has tools: the model's chat
+    template, the table of known families, or `generic`, which a system message explains."""
     cache: Literal["exact", "semantic"] | UnsetType = UNSET
     """Whether the answer is a cached one, to the same question or to another one."""
     cache_age_s: float | UnsetType = UNSET

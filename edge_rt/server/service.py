@@ -12,6 +12,7 @@ import msgspec
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
@@ -193,14 +194,12 @@ class DaemonService:
     ) -> str:
         """Apply the chat template of a model to `messages`, up to where the assistant speaks."""
         entry = writer(self.entry(model))
-        if tools and "tools" not in (entry.summary.chat_template or ""):
-            raise RequestError(
-                f"{entry.id} knows no tools: its chat template would leave them out",
-                param="tools",
-                code="unsupported",
-            )
         context = self._context(entry)
         return await self._prompting.write(entry, context, messages, tools, variables, client)
+
+    async def chat_format(self, model: str) -> ChatFormat:
+        """Return how a model writes tool calls and thoughts; raises Unavailable."""
+        return await self._prompting.format(writer(self.entry(model)))
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """Run `call`, loading its model when needed."""

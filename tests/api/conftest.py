@@ -18,6 +18,7 @@ from msgspec import UNSET
 from edge_rt.api.app import create_app
 from edge_rt.config.schema import Requests
 from edge_rt.core.cached import digest
+from edge_rt.core.chat_format import GENERIC, ChatFormat
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.reports.board import (
     BoardName,
@@ -257,6 +258,7 @@ class FakeService:
     chosen: bool = True  # whether there was something to choose for every answer
     marks: list[tuple[str, float, float]] = field(default_factory=list)
     resets: list[ArmFilter] = field(default_factory=list)
+    format: ChatFormat = field(default_factory=lambda: ChatFormat(GENERIC))
     files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
 
     def cards(self) -> list[ModelCard]:
@@ -363,6 +365,9 @@ class FakeService:
             {"model": model, "messages": messages, "tools": tools, "variables": variables}
         )
         return self.prompt
+
+    async def chat_format(self, model: str) -> ChatFormat:
+        return self.format
 
     async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         self.calls.append(call)

@@ -27,9 +27,14 @@ JSON = st.recursive(
 )
 TOOL = st.builds(
     lambda name, more: {"type": "function", "function": {"name": name, "description": more}},
-    TEXT,
+    st.from_regex(r"\w{1,9}", fullmatch=True),
     JSON,
 )
+
+
+def tool_name(tool: dict[str, Any]) -> str:
+    return tool["function"]["name"]
+
 
 # Fields of every request, and what those get that leave them out.
 SAMPLING: dict[str, tuple[Any, Any]] = {
@@ -48,7 +53,7 @@ SAMPLING: dict[str, tuple[Any, Any]] = {
     "stop": (STOP, []),
     "ignore_eos": (st.booleans(), False),
     "logprobs": (st.booleans(), False),
-    "tools": (st.lists(TOOL, min_size=1, max_size=2), None),
+    "tools": (st.lists(TOOL, min_size=1, max_size=2, unique_by=tool_name), None),
     "chat_template_kwargs": (st.dictionaries(TEXT, JSON, max_size=2), None),
     "model": (st.sampled_from(["smol", "other-1.5b@q4", "auto"]), "smol"),
 }

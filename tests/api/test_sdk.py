@@ -146,6 +146,40 @@ def test_chat_logprobs(sdk, service, script):
     assert [top.token for top in choice.logprobs.content[0].top_logprobs] == ["x", "y"]
 
 
+def _weather(script):
+    call = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+    return lambda call_: [
+        script.started(),
+        *(script.delta(text) for text in ("I look.", *call)),
+        script.finished(),
+    ]
+
+
+TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
+
+
+def test_chat_tools(sdk, service, script):
+    service.script = _weather(script)
+    (choice,) = sdk.chat.completions.create(**ASK, tools=TOOLS).choices
+    (call,) = choice.message.tool_calls
+    assert choice.finish_reason == "tool_calls"
+    assert (call.function.name, call.function.arguments) == ("get_weather", '{"city": "Paris"}')
+    told = {"role": "tool", "tool_call_id": call.id, "content": "rain"}
+    messages = [*ASK["messages"], choice.message, told]
+    assert sdk.chat.completions.create(model="smol", messages=messages, tools=TOOLS).choices
+
+
+def test_chat_tools_stream_helper(sdk, service, script):
+    service.script = _weather(script)
+    with sdk.chat.completions.stream(**ASK, tools=TOOLS) as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_completion()
+    assert "tool_calls.function.arguments.done" in kinds
+    (choice,) = final.choices
+    assert choice.message.content == "I look."
+    assert choice.message.tool_calls[0].function.arguments == '{"city": "Paris"}'
+
+
 def test_completions(sdk):
     answer = sdk.completions.create(model="smol", prompt=["a", "b"], n=2, echo=True)
     texts = [choice.text for choice in answer.choices]

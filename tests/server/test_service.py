@@ -312,13 +312,14 @@ def test_messages_that_cannot_fit_are_refused_before_the_template_sees_them(kit:
     kit.run(run())
 
 
-def test_tools_that_the_template_would_leave_out_are_refused(kit: Any) -> None:
+def test_tools_that_the_template_would_leave_out_are_told_in_words(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         messages: list[dict[str, object]] = [{"role": "user", "content": "hi"}]
-        with pytest.raises(RequestError) as caught:
-            await house.service.render("tiny", messages, tools=[{"type": "function"}])
-        assert caught.value.param == "tools"
+        tool: dict[str, object] = {"type": "function", "function": {"name": "look"}}
+        told = await house.service.render("tiny", messages, tools=[tool])
+        assert '{"name": "look"}' in told
+        assert (await house.service.chat_format("tiny")).calls.source == "generic"
 
     kit.run(run())
 

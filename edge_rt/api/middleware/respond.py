@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -226,7 +226,7 @@ class EventStream:
         all_of_them = [*_EVENTS, *headers]
         await self._send({"type": "http.response.start", "status": 200, "headers": all_of_them})
 
-    async def events(self, documents: list[msgspec.Struct]) -> None:
+    async def events(self, documents: Sequence[msgspec.Struct]) -> None:
         """Send each document as one `data:` event, all in one message; none sends nothing."""
         if documents:
             await self._write(b"".join(map(self._event, documents)), more=True)

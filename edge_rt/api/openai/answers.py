@@ -1,8 +1,9 @@
-"""The documents that chat and completions answer with."""
+"""What answers in every dialect have in common, and the documents of completions."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -11,13 +12,7 @@ from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
-from edge_rt.api.openai.logprobs import (
-    ChatLogprobs,
-    Offsets,
-    TextLogprobs,
-    chat_logprobs,
-    text_logprobs,
-)
+from edge_rt.api.openai.logprobs import Offsets, TextLogprobs, text_logprobs
 from edge_rt.decoding.params import TokenLogprob
 from edge_rt.generation.usage import Edge, Usage
 
@@ -50,12 +45,14 @@ class Dialect(ABC):
         """The chunk that a choice of a stream begins with, if any."""
 
     @abstractmethod
-    def piece(self, choice: int, text: str, logprobs: list[TokenLogprob]) -> msgspec.Struct:
-        """The chunk for new text."""
+    def piece(
+        self, choice: int, text: str, logprobs: list[TokenLogprob]
+    ) -> Sequence[msgspec.Struct]:
+        """The chunks for new text."""
 
     @abstractmethod
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> msgspec.Struct:
-        """The chunk that ends a choice; `edge` comes with the last one."""
+    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[msgspec.Struct]:
+        """The chunks that end a choice; `edge` comes with the last one of all."""
 
     @abstractmethod
     def summary(self, usage: Usage, edge: Edge) -> msgspec.Struct:
@@ -64,104 +61,6 @@ class Dialect(ABC):
     @abstractmethod
     def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> msgspec.Struct:
         """The document that is not streamed."""
-
-
-class AssistantMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer itself."""
-
-    role: Literal["assistant"] = "assistant"
-    content: str
-    refusal: None = None
-
-
-class ChatChoice(msgspec.Struct, frozen=True):
-    """One answer of a chat completion."""
-
-    index: int
-    message: AssistantMessage
-    logprobs: ChatLogprobs | None
-    finish_reason: str
-
-
-class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole answer, not streamed."""
-
-    id: str
-    object: Literal["chat.completion"] = "chat.completion"
-    created: int
-    model: str
-    choices: list[ChatChoice]
-    usage: Usage
-    system_fingerprint: str
-    edge: Edge
-
-
-class ChatDelta(msgspec.Struct, frozen=True):
-    """The parts that a chunk adds to an answer; parts without news are left out."""
-
-    role: str | UnsetType = UNSET
-    content: str | UnsetType = UNSET
-
-
-class ChatChunkChoice(msgspec.Struct, frozen=True):
-    """A chunk's part of one answer."""
-
-    index: int
-    delta: ChatDelta
-    logprobs: ChatLogprobs | None = None
-    finish_reason: str | None = None
-
-
-class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of a stream."""
-
-    id: str
-    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
-    created: int
-    model: str
-    choices: list[ChatChunkChoice]
-    usage: Usage | UnsetType | None
-    system_fingerprint: str
-    edge: Edge | UnsetType
-
-
-class ChatDialect(Dialect):
-    """Answers in the chat dialect; a choice of a stream begins with its role."""
-
-    @override
-    def opening(self, choice: int) -> ChatChunk:
-        delta = ChatDelta(role="assistant", content="")
-        return self._chunk([ChatChunkChoice(choice, delta)])
-
-    @override
-    def piece(self, choice: int, text: str, logprobs: list[TokenLogprob]) -> ChatChunk:
-        delta = ChatDelta(content=text)
-        return self._chunk([ChatChunkChoice(choice, delta, self._logprobs(logprobs))])
-
-    @override
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> ChatChunk:
-        return self._chunk([ChatChunkChoice(choice, ChatDelta(), finish_reason=reason)], edge=edge)
-
-    @override
-    def summary(self, usage: Usage, edge: Edge) -> ChatChunk:
-        return self._chunk([], usage, edge)
-
-    @override
-    def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> ChatCompletion:
-        choices = [
-            ChatChoice(i, AssistantMessage(content=a.text), self._logprobs(a.logprobs), a.reason)
-            for i, a in enumerate(answers)
-        ]
-        return ChatCompletion(choices=choices, usage=usage, edge=edge, **self._head)
-
-    def _logprobs(self, tokens: list[TokenLogprob]) -> ChatLogprobs | None:
-        return chat_logprobs(tokens) if self.wants_logprobs else None
-
-    def _chunk(
-        self, choices: list[ChatChunkChoice], usage: Usage | None = None, edge: Edge | None = None
-    ) -> ChatChunk:
-        told = usage or self._no_usage
-        return ChatChunk(choices=choices, usage=told, edge=edge or UNSET, **self._head)
 
 
 class TextChoice(msgspec.Struct, frozen=True):
@@ -203,12 +102,16 @@ class TextDialect(Dialect):
         return self._document([TextChoice(choice, echo)]) if echo else None
 
     @override
-    def piece(self, choice: int, text: str, logprobs: list[TokenLogprob]) -> TextCompletion:
-        return self._document([TextChoice(choice, text, self._logprobs(choice, logprobs))])
+    def piece(
+        self, choice: int, text: str, logprobs: list[TokenLogprob]
+    ) -> Sequence[TextCompletion]:
+        if not text and not (self.wants_logprobs and logprobs):
+            return ()
+        return [self._document([TextChoice(choice, text, self._logprobs(choice, logprobs))])]
 
     @override
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> TextCompletion:
-        return self._document([TextChoice(choice, "", finish_reason=reason)], edge=edge)
+    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[TextCompletion]:
+        return [self._document([TextChoice(choice, "", finish_reason=reason)], edge=edge)]
 
     @override
     def summary(self, usage: Usage, edge: Edge) -> TextCompletion:

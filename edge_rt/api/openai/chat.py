@@ -15,20 +15,16 @@ from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.nearby import LONGEST_TEXT
-from edge_rt.api.openai.answers import ChatDialect
+from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
-from edge_rt.api.openai.messages import (
-    MOST,
-    ChatMessage,
-    Tool,
-    last_said,
-    template_messages,
-    template_tools,
-)
+from edge_rt.api.openai.messages import MOST, ChatMessage, last_said, template_messages
+from edge_rt.api.openai.tools import Tool, ToolUse, tool_use
 from edge_rt.api.openai.unsupported import REFUSED, check_format, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.requests import Identity
+from edge_rt.generation.tools.reader import AnswerReader
 
 
 class ChatRequest(GenerationFields, frozen=True, kw_only=True):
@@ -43,13 +39,18 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     """How many alternatives come with each token."""
     tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
-    """Functions that are told to the model, if its chat template knows them."""
+    """Functions that the model may call."""
     tool_choice: Annotated[Any, Meta(description="none or auto")] = None
     """`none` or `auto`; a choice that forces a call is refused."""
+    parallel_tool_calls: bool | None = None
+    """Whether an answer may hold several calls. Default: true."""
+    functions: Annotated[list[dict[str, Any]], Meta(max_length=MOST)] | None = None
+    """The older form of `tools`."""
+    function_call: Any = None
+    """The older form of `tool_choice`."""
     chat_template_kwargs: dict[str, Any] | None = None
     """Variables for the chat template."""
     # refused when they ask for something
-    function_call: Any = None
     modalities: Any = None
     web_search_options: Any = None
 
@@ -58,12 +59,21 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
         """The most tokens of an answer."""
         return self.max_completion_tokens or self.max_tokens
 
+    @property
+    def use(self) -> ToolUse | None:
+        """The tools that the model is told of; raises RequestError for those that cannot be."""
+        choice = self.tool_choice if self.tools or not self.functions else self.function_call
+        parallel = self.parallel_tool_calls is not False
+        return tool_use(self.tools, self.functions, choice, parallel=parallel)
+
 
 def check(request: ChatRequest) -> None:
     """Raise RequestError for what types cannot tell."""
     check_format(request.response_format)
-    if request.function_call not in (None, "none", "auto"):
-        raise unsupported("function_call", "`function_call` is not supported; use `tools`.")
+    use = request.use
+    if use is not None and use.rules.required:
+        field = "function_call" if use.legacy else "tool_choice"
+        raise unsupported(field, f'`{field}`: only "none" and "auto" are supported.')
     if request.modalities not in (None, [], ["text"]):
         raise unsupported("modalities", "`modalities`: only text is supported.")
     if request.web_search_options is not None:
@@ -82,7 +92,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     prefix = "chatcmpl"
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, ChatRequest, REFUSED | {"functions", "audio"})
+        super().__init__(context, ChatRequest, REFUSED | {"audio"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As the base class; an error of the engine about the prompt names the messages."""
@@ -114,7 +124,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     def prompt(self, request: ChatRequest) -> object:
-        return request.messages, request.tools
+        return request.messages, request.tools, request.functions
 
     @override
     def topic(self, request: ChatRequest) -> tuple[ChatRequest, str] | None:
@@ -146,16 +156,39 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         prompt = await write(plan.model)
         plan = without_partner(plan, asked, tokens=bool(request.logit_bias))
         plan = await with_partner(plan, asked, prompt)
-        return self.work(request, asked.id, plan, [prompt], asked.mode)
+        reading = await self._reading(request, plan.model, prompt)
+        return self.work(request, asked.id, plan, [prompt], asked.mode, reading)
 
     @override
     def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:
         return [""]
 
     @override
-    def dialect(self, request: ChatRequest, head: Head, prompts: Sequence[Text]) -> ChatDialect:
-        usage, logprobs = request.include_usage, bool(request.logprobs)
-        return ChatDialect(head, include_usage=usage, wants_logprobs=logprobs)
+    def dialect(
+        self, request: ChatRequest, head: Head, prompts: Sequence[Text], reading: Reading | None
+    ) -> ChatDialect:
+        use = request.use
+
+        def reader() -> AnswerReader:
+            assert reading is not None
+            tools = None if use is None else use.rules.tools
+            return AnswerReader(reading.format, tools, opened=reading.opened)
+
+        return ChatDialect(
+            head,
+            include_usage=request.include_usage,
+            wants_logprobs=bool(request.logprobs),
+            reader=None if reading is None else reader,
+            legacy=use is not None and use.legacy,
+        )
+
+    async def _reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
+        """How the answers of a model to that prompt are read."""
+        format = await self.context.service.chat_format(model)
+        tools, thinking = request.use is not None, format.thinking
+        if thinking is None:
+            return Reading(format, tools=True) if tools else None
+        return Reading(format, prompt.rstrip().endswith(thinking.begin), tools)
 
     async def _written(self, request: ChatRequest, model: str, client: str | None) -> str:
         """The prompt, or what speaks against one: another model may answer."""
@@ -169,7 +202,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             return await self.context.service.render(
                 model,
                 template_messages(request.messages),
-                tools=template_tools(request.tools, request.tool_choice),
+                tools=None if request.use is None else request.use.told,
                 variables=request.chat_template_kwargs,
                 client=client,
             )

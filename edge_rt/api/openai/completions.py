@@ -16,6 +16,7 @@ from edge_rt.api.openai.answers import TextDialect
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, check_format, unsupported
 from edge_rt.api.work import Work, without_partner
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import RequestError
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
@@ -119,7 +120,11 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
 
     @override
     def dialect(
-        self, request: CompletionsRequest, head: Head, prompts: Sequence[Text]
+        self,
+        request: CompletionsRequest,
+        head: Head,
+        prompts: Sequence[Text],
+        reading: Reading | None,
     ) -> TextDialect:
         texts = [prompt if request.echo and isinstance(prompt, str) else "" for prompt in prompts]
         return TextDialect(

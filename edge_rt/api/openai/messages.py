@@ -1,48 +1,17 @@
-"""Chat messages and tools, from OpenAI's shape to what chat templates read."""
+"""Chat messages, from OpenAI's shape to what chat templates read."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.core.errors import RequestError
 
-
-class Tool(msgspec.Struct, frozen=True):
-    """One function that the model may call; its description goes to the template as it came."""
-
-    function: dict[str, Any]
-    type: Literal["function"] = "function"
-
-
-def template_tools(tools: list[Tool] | None, choice: object) -> list[dict[str, object]] | None:
-    """The tools as templates read them, None when there are none to tell of.
-
-    Raises RequestError for a tool without a name and for choices that force a call, which cannot
-    be guaranteed.
-    """
-    if choice not in (None, "none", "auto"):
-        shown = describe(choice)
-        message = f'`tool_choice`: only "none" and "auto" are supported, got {shown}.'
-        raise unsupported("tool_choice", message)
-    if not tools or choice == "none":
-        return None
-    return [_tool(tool, f"tools[{i}].function.name") for i, tool in enumerate(tools)]
-
-
-def _tool(tool: Tool, at: str) -> dict[str, object]:
-    if not isinstance(tool.function.get("name"), str):
-        message = f"`{at}`: expected string, got {describe(tool.function.get('name'))}."
-        raise RequestError(message, param=at, code="invalid_value")
-    return {"type": tool.type, "function": tool.function}
-
-
 MOST = 4096  # messages of a chat, parts of a message, and tools: more than fit into a context
-ROLES = ("system", "developer", "user", "assistant", "tool")
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _MEDIA = {
     "image_url": "see images",
     "input_image": "see images",
@@ -82,13 +51,16 @@ class ChatMessage(msgspec.Struct, frozen=True):
     name: str | None = None
     tool_calls: Annotated[list[ToolCall], Meta(max_length=MOST)] | None = None
     tool_call_id: str | None = None
+    function_call: FunctionCall | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
 
 
 def template_messages(messages: list[ChatMessage]) -> list[dict[str, object]]:
     """The messages as templates read them; raises RequestError naming the field at fault.
 
-    Content parts are joined by newlines, a developer speaks as the system, and the arguments of
-    tool calls become objects, which is what templates print as JSON.
+    Content parts are joined by newlines, a developer speaks as the system, a function as a tool,
+    and the arguments of tool calls become objects, which is what templates print as JSON.
     """
     return [_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
 
@@ -97,15 +69,28 @@ def _message(message: ChatMessage, at: str) -> dict[str, object]:
     if message.role not in ROLES:
         text = f"`{at}.role`: expected one of {', '.join(ROLES)}, got {describe(message.role)}."
         raise RequestError(text, param=f"{at}.role", code="invalid_value")
-    role = "system" if message.role == "developer" else message.role
+    role = {"developer": "system", "function": "tool"}.get(message.role, message.role)
     result: dict[str, object] = {"role": role, "content": _content(message, f"{at}.content")}
     if message.name is not None:
         result["name"] = message.name
-    if role == "assistant" and message.tool_calls:
-        result["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+    if role == "assistant":
+        result |= _made(message)
     if role == "tool" and message.tool_call_id is not None:
         result["tool_call_id"] = message.tool_call_id
     return result
+
+
+def _made(message: ChatMessage) -> dict[str, object]:
+    """What an assistant's message holds besides content."""
+    calls = list(message.tool_calls or ())
+    if message.function_call is not None:
+        calls.append(ToolCall(message.function_call))
+    made: dict[str, object] = {}
+    if calls:
+        made["tool_calls"] = [_tool_call(call) for call in calls]
+    if message.reasoning_content:
+        made["reasoning_content"] = message.reasoning_content
+    return made
 
 
 def _content(message: ChatMessage, at: str) -> str:
@@ -113,8 +98,10 @@ def _content(message: ChatMessage, at: str) -> str:
         return message.content
     if message.content is not None:
         return "\n".join(_part(part, f"{at}[{i}]") for i, part in enumerate(message.content))
-    if message.role == "assistant" and message.tool_calls:
+    if message.role == "assistant" and (message.tool_calls or message.function_call):
         return ""  # many templates join it to other text, which null cannot be
+    if message.role == "assistant" and message.refusal is not None:
+        return message.refusal
     text = f"`{at}` is required; only an assistant's message with tool_calls can do without."
     raise RequestError(text, param=at, code="missing_required_parameter")
 

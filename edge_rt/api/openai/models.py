@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import send_json
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.requests import Kind, ModelCard
 
 
@@ -22,6 +25,7 @@ class EdgeModel(msgspec.Struct, frozen=True):
     has_template: bool
     kind: Kind
     variant: str | None  # a request pins it as "ID@VARIANT"; None: there is nothing to choose
+    chat: ChatFormat | UnsetType = UNSET  # how it writes calls and thoughts; of one model alone
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +52,10 @@ async def models(context: Context, scope: Scope, receive: Receive, send: Send) -
 
 async def one_model(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Describe one model; raises ModelNotFound."""
-    await send_json(send, _model(context.service.card(scope["path_params"]["id"])))
+    card = context.service.card(scope["path_params"]["id"])
+    chat = await context.service.chat_format(card.id) if card.has_template else UNSET
+    model = _model(card)
+    await send_json(send, replace(model, edge=replace(model.edge, chat=chat)))
 
 
 def _model(card: ModelCard) -> Model:

@@ -18,6 +18,7 @@ from edge_rt.cli.local.model_store import (
     open_store,
     with_store,
 )
+from edge_rt.cli.local.models_chat import chat_format
 from edge_rt.cli.local.models_convert import convert_model
 from edge_rt.cli.local.models_folder import export_models, import_models
 from edge_rt.cli.local.models_table import (
@@ -169,10 +170,13 @@ def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> Non
     place = open_store(store, config)
     entry, there = place.get(id), {each.id for each in place.entries()}
     pairs = [pair for pair in place.pairs if id in (pair.large, pair.small)]
+    chat = chat_format(entry)
     if as_json:
-        click.echo(json.dumps(facts(entry) | {"pairs": [pair_facts(p, there) for p in pairs]}))
+        click.echo(
+            json.dumps(facts(entry, chat) | {"pairs": [pair_facts(p, there) for p in pairs]})
+        )
     else:
-        put(output(), model_table(entry, _source(entry, place), pairs, there))
+        put(output(), model_table(entry, _source(entry, place), pairs, there, chat))
 
 
 @models.command()

@@ -6,10 +6,14 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+
 from edge_rt.cli.exits import NoModel
 from edge_rt.cli.local.model_store import StorePlace
+from edge_rt.cli.local.models_chat import chat_rows
 from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.models.catalogue import CatalogueEntry, EvaluatedQuality
 from edge_rt.models.pair import KeptAccuracy, Pair
 from edge_rt.models.record import ModelRecord, label_of
@@ -33,8 +37,8 @@ _PULLABLE = (
 )
 
 
-def facts(entry: ModelRecord) -> dict[str, object]:
-    """All of a model for JSON."""
+def facts(entry: ModelRecord, chat: ChatFormat | None = None) -> dict[str, object]:
+    """All of a model for JSON; `chat` is how it writes calls and thoughts."""
     summary = entry.summary
     return {
         "id": entry.id,
@@ -60,6 +64,7 @@ def facts(entry: ModelRecord) -> dict[str, object]:
         "parameters": summary.parameters,
         "context_train": summary.context_train,
         "has_template": summary.chat_template is not None,
+        **({} if chat is None else {"chat": msgspec.to_builtins(chat)}),
     }
 
 
@@ -68,7 +73,8 @@ def served_facts(model: Json) -> dict[str, object]:
     edge = model["edge"]
     same = ("kind", "backend", "size_bytes", "has_template", "variant")
     told = {"id": model["id"], "created": model["created"], "owner": model["owned_by"]}
-    return told | {name: edge[name] for name in same} | {"context": edge["context"]}
+    told |= {name: edge[name] for name in same} | {"context": edge["context"]}
+    return told | ({"chat": edge["chat"]} if "chat" in edge else {})
 
 
 def pair_facts(pair: Pair, there: Collection[str]) -> dict[str, object]:
@@ -123,6 +129,7 @@ def served_pairs(model: Json) -> PairTable:
         ("context", f"{model['context']} tokens" if model["context"] else ""),
         ("owner", model["owner"]),
         ("size", size(model["size_bytes"])),
+        *chat_rows(msgspec.convert(model["chat"], ChatFormat) if "chat" in model else None),
     ]
     return PairTable(row for row in rows if row[1])
 
@@ -134,11 +141,16 @@ def catalogue_table(entries: Sequence[CatalogueEntry]) -> TextTable:
 
 
 def model_table(
-    entry: ModelRecord, source: str | None, pairs: Sequence[Pair], there: Collection[str]
+    entry: ModelRecord,
+    source: str | None,
+    pairs: Sequence[Pair],
+    there: Collection[str],
+    chat: ChatFormat | None = None,
 ) -> PairTable:
     """One model, a line for each thing to know; `source` names the model it was made from.
 
-    `pairs` are those that it is one of, and `there` the ids of all models in the store.
+    `pairs` are those that it is one of, `there` the ids of all models in the store, and `chat` is
+    how it writes calls and thoughts.
     """
     summary = entry.summary
     rows = [
@@ -153,6 +165,7 @@ def model_table(
         ("vectors", f"{summary.embedding} wide, pooling {summary.pooling or 'as the file says'}"),
         ("licence", entry.licence),
         ("owner", entry.owner),
+        *chat_rows(chat),
         ("made from", source or ""),
         ("quality", _figures(entry.quality)),
         ("its source's", _figures(entry.source_quality)),

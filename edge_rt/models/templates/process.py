@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import logging
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,8 +15,20 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge_rt.board.readers.cpu import ProcessTime
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import RequestError, Unavailable
-from edge_rt.models.templates.task import LENGTH, Filled, TemplateRefusal, TemplateTask
+from edge_rt.models.templates.task import (
+    LENGTH,
+    Analysed,
+    AnalysisTask,
+    AnyReply,
+    AnyTask,
+    Filled,
+    Template,
+    TemplateRefusal,
+    TemplateTask,
+)
+from edge_rt.models.templates.turns import ClientTurns
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +38,7 @@ IDLE_S = 900.0  # without a task, after which the process is ended
 _MOST = 256 * 1024 * 1024  # bytes of an answer
 
 WORKER = (sys.executable, "-m", "edge_rt.models.templates.worker")
-_DECODER = msgspec.json.Decoder(Filled | TemplateRefusal)
+_DECODER = msgspec.json.Decoder(AnyReply)
 _LOST = (EOFError, OSError, msgspec.DecodeError)
 _RETRY_S = 5.0
 _GONE_S = 1.0  # for a process to end that has closed its pipes
@@ -38,43 +47,6 @@ _T = TypeVar("_T")
 
 class _Stopped(Exception):
     """The process gets no further, for which the task is not to blame."""
-
-
-class _Line:
-    """Whose turn it is: clients one after the other, and of each the smallest task first."""
-
-    def __init__(self) -> None:
-        self._taken = False
-        self._numbers = itertools.count()
-        self._waiting: OrderedDict[str | None, list[tuple[int, int, asyncio.Future[None]]]]
-        self._waiting = OrderedDict()
-
-    async def enter(self, client: str | None, size: int) -> None:
-        """Wait for a turn; the caller must leave it."""
-        if not self._taken:
-            self._taken = True
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(client, [])
-        heapq.heappush(waiting, (size, next(self._numbers), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        """Give the turn to the next who still waits."""
-        self._taken = False
-        while self._waiting and not self._taken:
-            client, waiting = self._waiting.popitem(last=False)
-            *_, turn = heapq.heappop(waiting)
-            if waiting:
-                self._waiting[client] = waiting  # behind all others
-            if not turn.done():
-                self._taken = True
-                turn.set_result(None)
 
 
 class Templating:
@@ -90,10 +62,10 @@ class Templating:
     ) -> None:
         self._command, self._task_s, self._idle_s = command, task_s, idle_s
         self._still_s = still_s
-        self._line = _Line()
+        self._line = ClientTurns()
         self._process: Process | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[str]] = set()
+        self._tasks: set[asyncio.Task[Filled | Analysed]] = set()
 
     async def fill(self, task: TemplateTask, client: str | None = None) -> str:
         """Return the prompt; `client` takes turns with other clients.
@@ -102,28 +74,39 @@ class Templating:
         ModelFileError where it does what no template may, Unavailable where no process starts or
         gets anywhere, and RecursionError for messages that are nested too deeply.
         """
-        await self._line.enter(client, len(_encoded(task)))
-        # Who leaves must not end the process in the middle of a task.
-        filling = asyncio.ensure_future(self._fill(task))
-        self._tasks.add(filling)
-        filling.add_done_callback(self._done)
-        return await asyncio.shield(filling)
+        told = await self._take_turn(task, client)
+        assert isinstance(told, Filled)
+        return told.prompt
+
+    async def analyse(self, template: Template) -> ChatFormat:
+        """How the model's answers are written; raises as `fill` does."""
+        told = await self._take_turn(AnalysisTask(template), None)
+        assert isinstance(told, Analysed)
+        return told.format
 
     async def close(self) -> None:
         """End the process."""
-        self._line = _Line()  # nobody is next
+        self._line = ClientTurns()  # nobody is next
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._end()
 
-    def _done(self, task: asyncio.Task[str]) -> None:
+    async def _take_turn(self, task: AnyTask, client: str | None) -> Filled | Analysed:
+        await self._line.enter(client, len(_encoded(task)))
+        # Who leaves must not end the process in the middle of a task.
+        doing = asyncio.ensure_future(self._do(task))
+        self._tasks.add(doing)
+        doing.add_done_callback(self._done)
+        return await asyncio.shield(doing)
+
+    def _done(self, task: asyncio.Task[Filled | Analysed]) -> None:
         self._tasks.discard(task)
         self._line.leave()
         if not task.cancelled():
             task.exception()  # who asked may have left
 
-    async def _fill(self, task: TemplateTask) -> str:
+    async def _do(self, task: AnyTask) -> Filled | Analysed:
         try:
             told = await self._tell(task)
         except _Stopped:  # whatever happened to the process, the next one may do it
@@ -133,9 +116,9 @@ class Templating:
                 raise _unavailable(f"fails again and again: {stopped}") from None
         if isinstance(told, TemplateRefusal):
             raise told.error()
-        return told.prompt
+        return told
 
-    async def _tell(self, task: TemplateTask) -> Filled | TemplateRefusal:
+    async def _tell(self, task: AnyTask) -> AnyReply:
         """What the process answers; raises RequestError where the task ends it, or _Stopped."""
         try:
             process = await self._started()
@@ -223,7 +206,7 @@ def _unavailable(why: str) -> Unavailable:
     return Unavailable(message, retry_after_s=_RETRY_S)
 
 
-def _encoded(task: TemplateTask) -> bytes:
+def _encoded(task: AnyTask) -> bytes:
     try:
         return msgspec.json.encode(task)
     except (OverflowError, UnicodeEncodeError) as error:
@@ -231,7 +214,7 @@ def _encoded(task: TemplateTask) -> bytes:
         raise RequestError(message, param="messages", code="invalid_value") from None
 
 
-async def _ask(process: Process, content: bytes) -> Filled | TemplateRefusal:
+async def _ask(process: Process, content: bytes) -> AnyReply:
     assert process.stdin is not None
     process.stdin.write(len(content).to_bytes(LENGTH, "big") + content)
     await process.stdin.drain()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import ModelFileError, RequestError
 
 LENGTH = 4  # bytes, big-endian, before each document of JSON
@@ -21,7 +22,7 @@ class Template(msgspec.Struct, frozen=True):
     mark: str  # that is put into them; see Disarmed
 
 
-class TemplateTask(msgspec.Struct, frozen=True):
+class TemplateTask(msgspec.Struct, frozen=True, tag=True):
     """What to fill a template with; see ChatTemplate.render."""
 
     template: Template
@@ -30,10 +31,22 @@ class TemplateTask(msgspec.Struct, frozen=True):
     variables: dict[str, Any] | None = None
 
 
+class AnalysisTask(msgspec.Struct, frozen=True, tag=True):
+    """A template that is to tell how the model's answers are written."""
+
+    template: Template
+
+
 class Filled(msgspec.Struct, frozen=True, tag=True):
     """The prompt."""
 
     prompt: str
+
+
+class Analysed(msgspec.Struct, frozen=True, tag=True):
+    """What the template tells."""
+
+    format: ChatFormat
 
 
 class TemplateRefusal(msgspec.Struct, frozen=True, tag=True):
@@ -49,3 +62,7 @@ class TemplateRefusal(msgspec.Struct, frozen=True, tag=True):
         if self.file:
             return ModelFileError(self.message)
         return RequestError(self.message, param=self.param, code=self.code)
+
+
+AnyTask = TemplateTask | AnalysisTask
+AnyReply = Filled | Analysed | TemplateRefusal

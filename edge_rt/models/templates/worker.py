@@ -17,14 +17,26 @@ from typing import BinaryIO
 
 import msgspec
 
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.process import end_with_parent
+from edge_rt.models.templates.analysis.analysis import KnownFamilies, analyse, read_families
 from edge_rt.models.templates.chat_template import ChatTemplate, Disarmed
-from edge_rt.models.templates.task import LENGTH, Filled, Template, TemplateRefusal, TemplateTask
+from edge_rt.models.templates.task import (
+    LENGTH,
+    Analysed,
+    AnalysisTask,
+    AnyReply,
+    AnyTask,
+    Filled,
+    Template,
+    TemplateRefusal,
+    TemplateTask,
+)
 
 MEMORY = 256 * 1024 * 1024  # bytes beyond what the process begins with
 CPU_S = 5  # of one task, after which the kernel ends the process
-_DECODER = msgspec.json.Decoder(TemplateTask)
+_DECODER = msgspec.json.Decoder(AnyTask)
 _KEPT = 8  # templates that were compiled last
 _FILES = 16  # that may be open
 
@@ -34,14 +46,16 @@ class Templates:
 
     def __init__(self) -> None:
         self._kept: dict[Template, tuple[ChatTemplate, Disarmed]] = {}
+        self._families: KnownFamilies | None = None
 
-    def fill(self, content: bytes) -> Filled | TemplateRefusal:
-        """What comes of a Task; never raises."""
+    def fill(self, content: bytes) -> AnyReply:
+        """What comes of a task; never raises."""
         try:
             task = _DECODER.decode(content)
             chat, disarmed = self._get(task.template)
-            said = [disarmed.all(given) for given in (task.messages, task.tools, task.variables)]
-            return Filled(chat.render(said[0], tools=said[1], variables=said[2]))
+            if isinstance(task, AnalysisTask):
+                return Analysed(self._analyse(chat, task.template))
+            return _filled(chat, disarmed, task)
         except RequestError as error:
             return TemplateRefusal(str(error), False, error.param, error.code)
         except ModelFileError as error:
@@ -49,6 +63,11 @@ class Templates:
         except (MemoryError, RecursionError) as error:
             message = f"the model's chat template fails on these messages: {type(error).__name__}"
             return TemplateRefusal(message, False, "messages", "template_failure")
+
+    def _analyse(self, chat: ChatTemplate, template: Template) -> ChatFormat:
+        if self._families is None:
+            self._families = read_families()
+        return analyse(chat, template.source or "", template.control_tokens, self._families)
 
     def _get(self, template: Template) -> tuple[ChatTemplate, Disarmed]:
         found = self._kept.pop(template, None)
@@ -59,6 +78,11 @@ class Templates:
         if len(self._kept) > _KEPT:
             self._kept.pop(next(iter(self._kept)))
         return found
+
+
+def _filled(chat: ChatTemplate, disarmed: Disarmed, task: TemplateTask) -> Filled:
+    said = [disarmed.all(given) for given in (task.messages, task.tools, task.variables)]
+    return Filled(chat.render(said[0], tools=said[1], variables=said[2]))
 
 
 def main() -> None:

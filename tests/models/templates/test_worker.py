@@ -9,7 +9,15 @@ import msgspec
 import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.models.templates.task import LENGTH, Filled, Template, TemplateRefusal, TemplateTask
+from edge_rt.models.templates.task import (
+    LENGTH,
+    Analysed,
+    AnalysisTask,
+    Filled,
+    Template,
+    TemplateRefusal,
+    TemplateTask,
+)
 from edge_rt.models.templates.worker import Templates
 
 MARK = "\ufdd0"
@@ -84,3 +92,23 @@ def test_tasks_come_and_answers_go_until_the_input_ends() -> None:
     assert len(answers) == 3
     assert answers[0] == b""
     assert b"assistant" in answers[1]
+
+
+def test_a_template_tells_how_calls_are_written() -> None:
+    source = (
+        "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}<call>"
+        '{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}</call>'
+        "{% endfor %}{% endfor %}{{ tools | length }}"
+    )
+    template = Template(source, "<s>", "</s>", ("<call>",), MARK)
+    told = Templates().fill(msgspec.json.encode(AnalysisTask(template)))
+    assert isinstance(told, Analysed)
+    assert told.format.calls.marker == "<call>"
+    assert told.format.control == ("<call>",)
+
+
+def test_a_broken_template_tells_nothing() -> None:
+    template = Template("{% if %}", "<s>", "</s>", (), MARK)
+    told = Templates().fill(msgspec.json.encode(AnalysisTask(template)))
+    assert isinstance(told, TemplateRefusal)
+    assert told.file

@@ -1,0 +1,109 @@
+"""How a model writes tool calls and thoughts, as its chat template shows it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+CallStyle = Literal["json", "named", "tagged"]
+"""How one call is written.
+
+- "json": an object with the name and the arguments: `{"name": "f", "arguments": {"a": 1}}`.
+- "named": the name by itself, then the arguments as an object: `<function=f>{"a": 1}</function>`.
+- "tagged": the name, then each argument between markers; strings without quotes.
+"""
+
+FormatSource = Literal["template", "family", "generic"]
+"""Where a format of calls comes from: read off the model's chat template, from the table of known
+families, or our own, which a system message explains to the model.
+"""
+
+
+class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """The literal text around the parts of a tool call that vary.
+
+    An answer with calls is `begin` CALL (`separator` CALL)* `end`, with CALL as
+    `before` NAME `between` ARGUMENTS `after`. Of style "tagged", ARGUMENTS are any number of
+    `key_begin` KEY `key_end` VALUE `value_end`; of the others, one JSON object.
+    """
+
+    style: CallStyle
+    before: str
+    between: str
+    after: str
+    begin: str = ""
+    end: str = ""
+    separator: str | None = None  # None: an answer has one call
+    name_key: str = "name"  # of style "json"
+    arguments_key: str = "arguments"
+    key_begin: str = ""  # of style "tagged", as the next two
+    key_end: str = ""
+    value_end: str = ""
+    arguments_as_text: bool = False  # whether the template wants past arguments as a JSON string
+    source: FormatSource = "template"
+
+    @property
+    def opening(self) -> str:
+        """What the first call of an answer begins with, up to the call's name."""
+        return self.begin + self.before
+
+    @property
+    def marker(self) -> str:
+        """What tells the first call from other text; "" where only its JSON does."""
+        if self.style != "json":
+            return self.begin.strip() or self.before.strip()
+        return self.opening.partition("{")[0].rstrip().removesuffix("[").strip()
+
+    def __str__(self) -> str:
+        """One call in it, as people read it on one line."""
+        inside = "ARGUMENTS"
+        if self.style == "tagged":
+            inside = f"{self.key_begin}KEY{self.key_end}VALUE{self.value_end}"
+        text = f"{self.opening}NAME{self.between}{inside}{self.after}{self.end}"
+        return text.replace("\n", "\\n")
+
+
+class ThinkFormat(msgspec.Struct, frozen=True):
+    """The markers around a model's thoughts.
+
+    `variable` is the boolean template variable that turns thinking on and off; None: there is
+    none.
+    """
+
+    begin: str
+    end: str
+    variable: str | None = None
+
+
+class ChatFormat(msgspec.Struct, frozen=True):
+    """What a model's answers may hold besides plain text.
+
+    `control` are the control tokens among the markers, which the engine must show in the text.
+    """
+
+    calls: CallFormat
+    thinking: ThinkFormat | None = None
+    control: tuple[str, ...] = ()
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How the text of an answer is to be read.
+
+    `opened`: its prompt began the thoughts. `tools`: the model was told of tools.
+    """
+
+    format: ChatFormat
+    opened: bool = False
+    tools: bool = False
+
+
+GENERIC = CallFormat(
+    style="json",
+    before='<tool_call>\n{"name": "',
+    between='", "arguments": ',
+    after="}\n</tool_call>",
+    separator="\n",
+    source="generic",
+)
+"""The format of models whose template knows no tools."""

@@ -1,0 +1,1 @@
+"""Tool calls and thoughts in a model's text."""

@@ -1,0 +1,176 @@
+"""The grammar of answers that may hold tool calls, in llguidance's dialect of Lark.
+
+Text before a call is free. From the marker of the first call on, the answer is the calls, by the
+model's own format and by the JSON schema of each tool, so that reading them back cannot fail. See
+https://github.com/guidance-ai/llguidance/blob/main/docs/syntax.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+from edge_rt.core.chat_format import ChatFormat
+from edge_rt.generation.tools.parts import Tools
+
+_SPACES = "/[ \\n]{1,4}/"
+_WRITTEN = {  # as templates print JSON, and so as models have learnt it
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+}
+
+
+class CallRules(NamedTuple):
+    """What calls an answer is to have."""
+
+    tools: Tools  # that may be called
+    required: bool = False  # whether the answer is calls, and no text
+    parallel: bool = True  # whether there may be several
+    strict: Collection[str] = ()  # tools whose schema must be enforced to the last keyword
+
+
+def grammar(
+    format: ChatFormat,
+    rules: CallRules | None,
+    *,
+    opened: bool = False,
+    schema: Mapping[str, Any] | None = None,
+) -> str:
+    """The grammar of an answer with thoughts, if the model has any, and then calls or text.
+
+    `rules` None: without calls. `opened`: the prompt began the thoughts. `schema`: text is JSON by
+    that schema; None: any text.
+    """
+    found = _Grammar(format, rules or CallRules({}))
+    return "\n".join(found.lines(opened=opened, schema=schema))
+
+
+class _Grammar:
+    def __init__(self, format: ChatFormat, rules: CallRules) -> None:
+        self._format, self._rules, self._calls = format, rules, format.calls
+        self._opening = self._calls.opening.lstrip()
+        tokens = sorted(filter(None, format.control), key=len, reverse=True)
+        self._control = re.compile(f"({'|'.join(map(re.escape, tokens))})") if tokens else None
+
+    def lines(self, *, opened: bool, schema: Mapping[str, Any] | None) -> Iterator[str]:
+        yield "%llguidance {}"
+        thoughts = self._format.thinking is not None
+        yield f"start: {'thoughts ' if opened else 'thoughts? ' if thoughts else ''}answer"
+        yield "TEXT: /(.|\\n)*/"
+        if thoughts:
+            yield from self._thoughts(opened=opened)
+        yield f"free: {'TEXT' if schema is None else _json(schema, lenient=False)}"
+        if not self._rules.tools:
+            yield "answer: free"
+            return
+        yield from self._answer(only_json=schema is not None)
+        yield from self._sequence()
+        for index, (name, schema) in enumerate(self._rules.tools.items()):
+            yield from self._tool(index, name, schema)
+
+    def _thoughts(self, *, opened: bool) -> Iterator[str]:
+        thinking = self._format.thinking
+        assert thinking is not None
+        begin = "" if opened else self._literal(thinking.begin)
+        yield from self._up_to("thought", thinking.end)
+        yield f"thoughts: {begin} thought ({_SPACES})?"
+
+    def _answer(self, *, only_json: bool) -> Iterator[str]:
+        if self._rules.required or only_json:
+            other = "" if self._rules.required else "free | "
+            yield f"answer: {other}{self._literal(self._opening)} calls"
+        elif not self._calls.marker:  # an answer that begins as a call does is one
+            yield f"answer: OTHER | {self._literal(self._opening)} calls"
+            yield "OTHER: /[^ \\n{](.|\\n)*/"
+        else:
+            first = self._pieces(self._opening)[0]
+            trigger = first if self._is_control(first) else first[: len(self._calls.marker)]
+            yield "answer: free | before_calls calls"
+            yield from self._up_to("marked", trigger)
+            yield f"before_calls: marked {self._literal(self._opening[len(trigger) :])}"
+
+    def _sequence(self) -> Iterator[str]:
+        calls, more = self._calls, ""
+        if self._rules.parallel and calls.separator is not None:
+            more = f"({self._literal(calls.separator + calls.before)} call)*"
+        yield f"calls: call {more} {self._literal(calls.end)}"
+        names = " | ".join(f"tool_{index}" for index in range(len(self._rules.tools)))
+        yield f"call: ({names}) {self._literal(calls.after)}"
+        if calls.style == "tagged":
+            yield from self._up_to("text_value", calls.value_end)
+
+    def _tool(self, index: int, name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+        lenient = name not in self._rules.strict
+        head = f"tool_{index}: {_quoted(name)} {self._literal(self._calls.between)}"
+        if self._calls.style != "tagged":
+            yield f"{head} {_json(_closed(schema), lenient=lenient)}"
+            return
+        properties = cast("dict[str, Any]", schema.get("properties") or {})
+        needed = schema.get("required") or ()
+        pairs = [f"pair_{index}_{i}{'?' * (key not in needed)}" for i, key in enumerate(properties)]
+        yield f"{head} {' '.join(pairs)}"
+        shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+        for i, (key, kind) in enumerate(properties.items()):
+            calls = self._calls
+            begin = (
+                f"{self._literal(calls.key_begin)} {_quoted(key)} {self._literal(calls.key_end)}"
+            )
+            yield f"pair_{index}_{i}: {begin} {self._value(kind, shared, lenient=lenient)}"
+
+    def _value(self, kind: object, shared: Mapping[str, Any], *, lenient: bool) -> str:
+        """An argument between markers, where texts stand without quotes."""
+        schema = cast("dict[str, Any]", kind) if isinstance(kind, dict) else {}
+        end = self._literal(self._calls.value_end)
+        words = schema.get("enum")
+        if words and all(isinstance(word, str) for word in words):
+            return f"({' | '.join(map(_quoted, words))}) {end}"
+        if schema.get("type") == "string":
+            return "text_value"
+        return f"{_json({**shared, **schema}, lenient=lenient)} {end}"
+
+    def _up_to(self, name: str, end: str) -> Iterator[str]:
+        """The rule `name`: any text with the first `end` behind it."""
+        first = self._pieces(end)[0]
+        rest = self._literal(end[len(first) :])
+        if self._is_control(first):
+            yield f"{name}: TEXT {self._literal(first)} {rest}"
+        else:
+            yield f"{name}_text[lazy]: TEXT {_quoted(first)}"
+            yield f"{name}: {name}_text {rest}"
+
+    def _literal(self, text: str) -> str:
+        """The text itself; control tokens by their names."""
+        pieces = self._pieces(text)
+        return " ".join(token_name(p) if self._is_control(p) else _quoted(p) for p in pieces if p)
+
+    def _pieces(self, text: str) -> list[str]:
+        if self._control is None or not text:
+            return [text]
+        return [piece for piece in self._control.split(text) if piece]
+
+    def _is_control(self, piece: str) -> bool:
+        return self._control is not None and self._control.fullmatch(piece) is not None
+
+
+def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of arguments, in which models invent none that is not named."""
+    told: dict[str, Any] = {"type": "object", "properties": {}, **schema}
+    told.setdefault("additionalProperties", False)
+    return told
+
+
+def _json(schema: Mapping[str, Any], *, lenient: bool) -> str:
+    options = {**_WRITTEN, "lenient": lenient}
+    return f"%json {json.dumps({**schema, 'x-guidance': options}, ensure_ascii=False)}"
+
+
+def token_name(name: str) -> str:
+    """A control token by its name, which need not have angle brackets."""
+    return name if name.startswith("<") and name.endswith(">") else f"<{name}>"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,178 @@
+"""The text of one answer as it comes, taken apart into content, thoughts and calls."""
+
+from __future__ import annotations
+
+from edge_rt.core.chat_format import ChatFormat
+from edge_rt.generation.tools.call_readers import CallReader, call_reader
+from edge_rt.generation.tools.parts import WAIT, Content, MadeCall, Part, Thought, Tools
+
+_SPACE = " \t\r\n"
+
+
+class AnswerReader:
+    """Reads one answer.
+
+    The parts of all pushes and of `finish` together do not depend on where the text was cut: what
+    may be the begin of a marker is held back, and a call is told when it is complete. What looks
+    like a call and is none is content, as it was written.
+    """
+
+    def __init__(
+        self, format: ChatFormat, tools: Tools | None = None, *, opened: bool = False
+    ) -> None:
+        """`tools` None: calls are text like any other. `opened`: the prompt began the thoughts."""
+        self.calls = 0  # that were made
+        self._format, self._tools = format, tools
+        self._thinking = format.thinking
+        self._marker = format.calls.marker if tools is not None else ""
+        self._state = self._thought if opened else self._begin
+        self._text = ""  # that is not told yet
+        self._space = ""  # before it, which goes if a call follows
+        self._raw = ""  # what was read of calls since the last complete one
+        self._made = False  # whether calls were made since the last marker in content
+        self._reader: CallReader | None = None
+        self._told: list[Part] = []
+        self._said = False  # whether something was told of the present kind
+
+    def push(self, text: str) -> list[Part]:
+        """What new text makes sure."""
+        self._text += text
+        return self._run(final=False)
+
+    def finish(self) -> list[Part]:
+        """The rest; nothing may be pushed afterwards."""
+        told = self._run(final=True)
+        if self._space and not self.calls:
+            told.append(Content(self._space))
+        self._space = ""
+        return told
+
+    def _run(self, *, final: bool) -> list[Part]:
+        while self._state(final):
+            pass
+        told, self._told = _joined(self._told), []
+        return told
+
+    def _begin(self, final: bool) -> bool:
+        """Look whether thoughts or a call come first."""
+        rest = self._text.lstrip(_SPACE)
+        marker = "" if self._thinking is None else self._thinking.begin
+        if marker and rest.startswith(marker):
+            self._text = rest[len(marker) :]
+            self._state = self._thought
+            return True
+        if not final and (not rest or (marker and marker.startswith(rest))):
+            return False
+        bare = self._tools is not None and not self._marker and rest.startswith("{")
+        self._state = self._answer
+        if bare:
+            self._begin_calls()
+        return True
+
+    def _thought(self, final: bool) -> bool:
+        assert self._thinking is not None
+        if not self._said:
+            self._text = self._text.lstrip(_SPACE)
+        before, marker, rest = self._text.partition(self._thinking.end)
+        if marker:
+            self._tell_thought(before.rstrip(_SPACE))
+            self._text, self._said = rest.lstrip(_SPACE), False
+            self._state = self._behind
+            return True
+        keep = len(self._text) if final else _safe(self._text, self._thinking.end)
+        self._tell_thought(self._text[:keep])
+        self._text = self._text[keep:]
+        return False
+
+    def _behind(self, final: bool) -> bool:
+        """Leave out the space between thoughts and answer."""
+        self._text = self._text.lstrip(_SPACE)
+        if not self._text:
+            return False
+        self._thinking = None
+        self._state = self._begin
+        return True
+
+    def _tell_thought(self, text: str) -> None:
+        if text:
+            self._said = True
+            self._told.append(Thought(text))
+
+    def _answer(self, final: bool) -> bool:
+        """Tell what is content for sure."""
+        at = self._text.find(self._marker) if self._marker else -1
+        if at >= 0:
+            self._tell(self._text[:at])
+            self._text = self._text[at:]
+            self._begin_calls()
+            return True
+        if self._tools is None:
+            keep = len(self._text)
+        else:
+            keep = len(self._text) if final else _safe(self._text, self._marker)
+        self._tell(self._text[:keep])
+        self._text = self._text[keep:]
+        return False
+
+    def _tell(self, text: str) -> None:
+        """Tell content; space at its end waits where a call may follow."""
+        bare = text.rstrip(_SPACE) if self._tools is not None else text
+        if bare:
+            self._told.append(Content(self._space + bare))
+            self._space = ""
+        self._space += text[len(bare) :]
+
+    def _begin_calls(self) -> None:
+        assert self._tools is not None
+        self._reader = call_reader(self._format.calls, self._tools)
+        self._raw, self._made, self._state = "", False, self._read_calls
+
+    def _read_calls(self, final: bool) -> bool:
+        assert self._reader is not None
+        step = self._reader.read(self._text, final)
+        if step == WAIT and not final:
+            return False
+        self._raw += self._text[: step.used]
+        self._text = self._text[step.used :]
+        if step.call is not None:
+            self._told.append(step.call)
+            self.calls += 1
+            self._raw, self._space, self._made = "", "", True
+        elif step == WAIT or not step.more:
+            self._end_calls(unfinished=step == WAIT)
+        return True
+
+    def _end_calls(self, *, unfinished: bool) -> None:
+        """No call follows here. What was read for one is content, unless calls were made before and
+        the answer ends within another.
+        """
+        self._state = self._answer
+        begun = bool(self._marker) and self._marker in self._raw
+        if unfinished and self._made:
+            self._text = ""
+        elif begun or not self._made:
+            self._tell(self._raw or self._first())
+
+    def _first(self) -> str:
+        """Take the marker off the text: what begins there is no call."""
+        size = len(self._marker) if self._text.startswith(self._marker) else 0
+        first, self._text = self._text[:size], self._text[size:]
+        return first
+
+
+def _safe(text: str, marker: str) -> int:
+    """How much of `text` is no begin of `marker`, nor space before one."""
+    size = min(len(marker) - 1, len(text))
+    held = next((n for n in range(size, 0, -1) if marker.startswith(text[-n:])), 0)
+    return len(text[: len(text) - held].rstrip(_SPACE))
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """Without divisions between parts of the same kind."""
+    told: list[Part] = []
+    for part in parts:
+        if told and not isinstance(part, MadeCall) and type(told[-1]) is type(part):
+            told[-1] = type(part)(told[-1][0] + part.text)
+        else:
+            told.append(part)
+    return told

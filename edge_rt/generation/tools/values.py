@@ -1,0 +1,68 @@
+"""Arguments of calls, from a model's text to JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+_WORDS = {"True": True, "False": False, "None": None}  # as templates in Python print them
+
+
+def argument(text: str, schema: object) -> object:
+    """The value of an argument that is written without quotes; `schema` None: nobody said."""
+    kinds = _kinds(schema)
+    if kinds is not None and "string" in kinds:
+        return None if text == "null" and "null" in kinds else text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return _WORDS.get(text.strip(), text)
+
+
+def _kinds(schema: object) -> set[str] | None:
+    """The names of the types that a schema allows; None where it does not tell."""
+    if not isinstance(schema, dict):
+        return None
+    told = cast("dict[str, Any]", schema)
+    if isinstance(told.get("enum"), list):
+        values = cast("list[object]", told["enum"])
+        return {"string" if isinstance(value, str) else "other" for value in values}
+    kind = told.get("type")
+    if isinstance(kind, str):
+        return {kind}
+    if isinstance(kind, list):
+        return {str(one) for one in cast("list[object]", kind)}
+    found = [_kinds(one) for name in ("anyOf", "oneOf") for one in told.get(name) or ()]
+    return set[str]().union(*(kinds for kinds in found if kinds)) if found else None
+
+
+def called(text: str, name_key: str, arguments_keys: tuple[str, ...]) -> tuple[str, str] | None:
+    """Name and arguments of the call that a JSON object is; None where it is none."""
+    document = _object(text)
+    if document is not None and isinstance(document.get("function"), dict):
+        document = cast("dict[str, Any]", document["function"])
+    if document is None or not isinstance(document.get(name_key), str):
+        return None
+    found = [document[key] for key in arguments_keys if key in document]
+    arguments = arguments_text(found[0] if found else None)
+    return None if arguments is None else (document[name_key], arguments)
+
+
+def arguments_text(found: object) -> str | None:
+    """Arguments as a JSON object in a text; None where they are none."""
+    if isinstance(found, str):  # some models write the object as a string
+        found = _object(found)
+    if found is None:
+        found = dict[str, object]()
+    if not isinstance(found, dict):
+        return None
+    return json.dumps(cast("Mapping[str, object]", found), ensure_ascii=False)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text, strict=False)  # some models write line ends into strings
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None

@@ -1,0 +1,1 @@
+"""What a chat template tells of a model's tool calls and thoughts."""

@@ -1,0 +1,72 @@
+"""All that a chat template tells of a model's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, ThinkFormat
+from edge_rt.core.errors import ConfigError
+from edge_rt.core.files import read_yaml
+from edge_rt.models.templates.analysis.calls import find_calls
+from edge_rt.models.templates.analysis.thinking import find_thinking
+from edge_rt.models.templates.chat_template import ChatTemplate
+
+FAMILIES = Path(__file__).with_name("families.yaml")
+
+
+class CallFamily(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How models write calls whose template holds these texts."""
+
+    name: str
+    holds: list[str]
+    format: CallFormat
+
+
+class KnownFamilies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What texts in templates tell; `thinking` has end markers of thoughts by begin markers."""
+
+    calls: list[CallFamily]
+    thinking: dict[str, str]
+
+
+def read_families(path: Path = FAMILIES) -> KnownFamilies:
+    """The table at `path`; raises ConfigError."""
+    try:
+        return msgspec.convert(read_yaml(path), KnownFamilies)
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error), file=str(path)) from error
+
+
+def analyse(
+    chat: ChatTemplate, source: str, control_tokens: Iterable[str], known: KnownFamilies
+) -> ChatFormat:
+    """The format of calls and thoughts; `control_tokens` are those of the model's vocabulary."""
+    thinking = find_thinking(chat, source, known.thinking)
+    calls = _calls(chat, source, known)
+    return ChatFormat(calls, thinking, shown_tokens(calls, thinking, control_tokens))
+
+
+def _calls(chat: ChatTemplate, source: str, known: KnownFamilies) -> CallFormat:
+    if "tools" not in source:
+        return GENERIC
+    return find_calls(chat) or _family(source, known) or GENERIC
+
+
+def _family(source: str, known: KnownFamilies) -> CallFormat | None:
+    for family in known.calls:
+        if all(text in source for text in family.holds):
+            return msgspec.structs.replace(family.format, source="family")
+    return None
+
+
+def shown_tokens(
+    calls: CallFormat, thinking: ThinkFormat | None, control_tokens: Iterable[str]
+) -> tuple[str, ...]:
+    """The control tokens that the markers are made of."""
+    texts = [value for value in msgspec.structs.astuple(calls) if isinstance(value, str)]
+    texts += [] if thinking is None else [thinking.begin, thinking.end]
+    told = "\n".join(texts)
+    return tuple(sorted({token for token in control_tokens if token and token in told}))

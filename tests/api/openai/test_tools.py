@@ -1,0 +1,192 @@
+"""Tools of a chat: what the model is told, and its calls as clients get them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+
+WEATHER = {"name": "get_weather", "parameters": {"properties": {"city": {"type": "string"}}}}
+TIME = {"name": "get_time"}
+TOOLS = [{"type": "function", "function": one} for one in (WEATHER, TIME)]
+PARIS = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+NOW = '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>'
+THINKS = ChatFormat(GENERIC, ThinkFormat("<think>", "</think>"))
+
+
+def says(script: Any, *texts: str, reason: str = "stop") -> Any:
+    """A script in which every answer is these texts."""
+
+    def play(call: Any) -> list:
+        deltas = [script.delta(text, index) for index in range(call.n) for text in texts]
+        *firsts, last = (script.finished(index, reason) for index in range(call.n))
+        return [script.started(), *deltas, *firsts, script.cost(), last]
+
+    return play
+
+
+def streamed(response: Any) -> list[dict]:
+    *chunks, done = response.events()
+    assert done == "[DONE]"
+    return [choice for chunk in chunks for choice in chunk["choices"]]
+
+
+def test_a_call_is_a_document_of_its_own(client, service, script):
+    service.script = says(script, "Let me see.\n", PARIS)
+    document = client.chat(tools=TOOLS).json()
+    (choice,) = document["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"] == "Let me see."
+    (call,) = choice["message"]["tool_calls"]
+    assert call["type"] == "function"
+    assert len(call["id"]) == 9
+    assert call["id"].isalnum()
+    assert call["function"] == {"name": "get_weather", "arguments": '{"city": "Paris"}'}
+    assert document["edge"]["tools"] == "generic"
+
+
+def test_an_answer_that_is_a_call_has_no_content(client, service, script):
+    service.script = says(script, PARIS)
+    message = client.chat(tools=TOOLS).json()["choices"][0]["message"]
+    assert message["content"] is None
+    assert "reasoning_content" not in message
+
+
+def test_an_answer_without_a_call_is_as_ever(client):
+    (choice,) = client.chat(tools=TOOLS).json()["choices"]
+    assert choice["finish_reason"] == "stop"
+    assert choice["message"] == {"role": "assistant", "content": "Hello world", "refusal": None}
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_streamed_calls_come_one_a_chunk_and_the_end_alone(client, service, script, size):
+    text = f"Wait. {PARIS}\n{NOW}"
+    service.script = says(script, *(text[i : i + size] for i in range(0, len(text), size)))
+    choices = streamed(client.chat(tools=TOOLS, stream=True))
+    calls = [choice["delta"]["tool_calls"] for choice in choices if "tool_calls" in choice["delta"]]
+    assert [[call["index"] for call in one] for one in calls] == [[0], [1]]
+    assert [one[0]["function"]["name"] for one in calls] == ["get_weather", "get_time"]
+    assert all({"id", "type", "function"} <= set(one[0]) for one in calls)
+    assert len({one[0]["id"] for one in calls}) == 2
+    assert "".join(choice["delta"].get("content", "") for choice in choices) == "Wait."
+    assert (choices[-1]["delta"], choices[-1]["finish_reason"]) == ({}, "tool_calls")
+    assert all(choice["finish_reason"] is None for choice in choices[:-1])
+
+
+def test_streamed_and_whole_answers_have_the_same_calls(client, service, script):
+    service.script = says(script, PARIS, NOW)
+    whole = client.chat(tools=TOOLS).json()["choices"][0]["message"]["tool_calls"]
+    parts = streamed(client.chat(tools=TOOLS, stream=True))
+    found = [one for part in parts for one in part["delta"].get("tool_calls", ())]
+    assert [{**one, "index": None} for one in found] == [{**one, "index": None} for one in whole]
+
+
+def test_each_of_several_answers_has_its_own_calls(client, service, script):
+    service.script = says(script, PARIS)
+    choices = client.chat(tools=TOOLS, n=2).json()["choices"]
+    ids = [choice["message"]["tool_calls"][0]["id"] for choice in choices]
+    assert len({*ids}) == 2
+
+
+def test_a_call_that_the_limit_cuts_off_is_no_call(client, service, script):
+    service.script = says(script, PARIS[:40], reason="length")
+    (choice,) = client.chat(tools=TOOLS).json()["choices"]
+    assert choice["finish_reason"] == "length"
+    assert "tool_calls" not in choice["message"]
+
+
+def test_without_tools_text_stays_text(client, service, script):
+    service.script = says(script, PARIS)
+    for more in ({}, {"tools": TOOLS, "tool_choice": "none"}):
+        assert client.chat(**more).json()["choices"][0]["message"]["content"] == PARIS
+
+
+def test_the_older_functions(client, service, script):
+    service.script = says(script, PARIS)
+    (choice,) = client.chat(functions=[WEATHER, TIME], function_call="auto").json()["choices"]
+    assert choice["finish_reason"] == "function_call"
+    call = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
+    assert choice["message"]["function_call"] == call
+    assert service.rendered[0]["tools"] == TOOLS
+    parts = streamed(client.chat(functions=[WEATHER], stream=True))
+    assert [p["delta"]["function_call"] for p in parts if "function_call" in p["delta"]] == [call]
+
+
+def test_results_and_calls_go_back_to_the_template(client, service):
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    client.chat(
+        messages=[
+            {"role": "user", "content": "1 + 1?"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "2"},
+            {"role": "assistant", "content": None, "function_call": {"name": "f"}},
+            {"role": "function", "name": "f", "content": "3"},
+            {"role": "assistant", "content": None, "refusal": "I will not."},
+        ]
+    )
+    _, called, result, older, told, refused = service.rendered[0]["messages"]
+    assert called["tool_calls"][0]["function"]["arguments"] == {"a": 1}
+    assert result == {"role": "tool", "content": "2", "tool_call_id": "c1"}
+    assert older["tool_calls"][0]["function"]["name"] == "f"
+    assert told == {"role": "tool", "name": "f", "content": "3"}
+    assert refused["content"] == "I will not."
+
+
+def tool(**changes: object) -> list[dict[str, object]]:
+    return [{"type": "function", "function": {**WEATHER, **changes}}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": tool(name=3)}, "tools[0].function.name"),
+        ({"tools": tool(name="get the weather")}, "tools[0].function.name"),
+        ({"tools": tool(parameters=[])}, "tools[0].function.parameters"),
+        ({"tools": [*TOOLS, *TOOLS]}, "tools"),
+        ({"functions": [{"name": ""}]}, "functions[0].name"),
+        ({"tools": TOOLS, "tool_choice": "maybe"}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": {"function": {"name": "x"}}}, "tool_choice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"functions": [WEATHER], "function_call": {"name": "x"}}, "function_call"),
+    ],
+)
+def test_what_is_wrong_is_named(client, service, fields, param):
+    response = client.chat(**fields)
+    assert response.status == 400
+    assert response.json()["error"]["param"] == param
+    assert service.calls == []
+
+
+def test_thoughts_come_apart_from_the_answer(client, service, script):
+    service.format = THINKS
+    service.script = says(script, "<think>\nHm", "m.\n</think>\n\nYes", ".")
+    message = client.chat().json()["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("Hmm.", "Yes.")
+    deltas = [choice["delta"] for choice in streamed(client.chat(stream=True))]
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "Hmm."
+    assert "".join(delta.get("content", "") for delta in deltas) == "Yes."
+
+
+def test_thoughts_that_the_prompt_began(client, service, script):
+    service.format, service.prompt = THINKS, "<assistant><think>\n"
+    service.script = says(script, "Hmm.</think>", "Yes.")
+    message = client.chat().json()["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("Hmm.", "Yes.")
+
+
+def test_a_kept_answer_is_read_as_the_first_time(make_client, make_cache, service, script):
+    client = make_client(cache=make_cache())
+    service.format, service.prompt = THINKS, "<assistant><think>\n"
+    service.script = says(script, f"Hmm.</think>{PARIS}")
+    asked: dict[str, Any] = {"tools": TOOLS, "edge": {"cache": "use"}}
+    first, again = client.chat(**asked).json(), client.chat(**asked).json()
+    assert again["edge"]["cache"] == "exact"
+    assert len(service.calls) == 1
+    made = [document["choices"][0]["message"] for document in (first, again)]
+    assert {m["reasoning_content"] for m in made} == {"Hmm."}
+    assert {json.dumps(m["tool_calls"][0]["function"]) for m in made} == {
+        '{"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}'
+    }

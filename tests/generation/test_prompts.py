@@ -1,0 +1,68 @@
+"""What is known of how a model writes, and what prompts become by it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any, cast
+
+import msgspec
+from family_templates import HERMES, NO_TOOLS
+from house import ENTRY
+
+from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.core.errors import RequestError
+from edge_rt.generation.prompts import Prompting, Vocabulary
+from edge_rt.models.record import ModelRecord
+from edge_rt.models.templates.process import Templating
+
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "look"}}
+HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]
+
+
+def entry(template: str | None, sha256: str = "1" * 64) -> ModelRecord:
+    summary = msgspec.structs.replace(ENTRY.summary, chat_template=template)
+    return replace(ENTRY, sha256=sha256, summary=summary)
+
+
+def prompting(templating: Any = None) -> Prompting:
+    vocabulary = Vocabulary(["<|im_end|>"], 16)
+    return Prompting(cast(Templating, templating or Templating()), lambda _: vocabulary)
+
+
+def test_templates_with_and_without_tools_are_told_of_them() -> None:
+    async def run() -> None:
+        prompts = prompting()
+        try:
+            asked = HELLO, [TOOL], None
+            theirs = await prompts.write(entry(HERMES), 4096, *asked)
+            ours = await prompts.write(entry(NO_TOOLS, "2" * 64), 4096, *asked)
+            assert "You may call functions" not in theirs
+            assert "You may call functions" in ours
+            assert '"name": "look"' in theirs
+            assert '"name": "look"' in ours
+            assert (await prompts.format(entry(HERMES))).calls.source == "template"
+        finally:
+            await prompts.close()
+
+    asyncio.run(run())
+
+
+class _Refusing:
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def analyse(self, template: object) -> ChatFormat:
+        self.asked += 1
+        raise RequestError("takes too much memory or time")
+
+
+def test_a_template_that_fails_is_asked_once_and_has_the_generic_format() -> None:
+    async def run() -> None:
+        templating = _Refusing()
+        prompts = prompting(templating)
+        for _ in range(2):
+            assert await prompts.format(entry("{{ 1 / 0 }}")) == ChatFormat(GENERIC)
+        assert templating.asked == 1
+
+    asyncio.run(run())

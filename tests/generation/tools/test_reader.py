@@ -1,0 +1,218 @@
+"""A model's text is taken apart into content, thoughts and calls, however it comes in pieces."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from family_templates import FORMATS, written
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought
+from edge_rt.generation.tools.reader import AnswerReader
+
+TOOLS: dict[str, dict[str, Any]] = {
+    "get_weather": {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "integer"},
+            "units": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "exact": {"type": "boolean"},
+            "more": {"type": "object"},
+        },
+    },
+    "get_time": {},
+}
+PARIS = {"city": "Paris", "days": 2}
+THINK = ThinkFormat("<think>", "</think>")
+
+
+def read(
+    format: ChatFormat,
+    text: str,
+    *cuts: int,
+    tools: dict[str, dict[str, Any]] | None = TOOLS,
+    opened: bool = False,
+) -> list[Part]:
+    """All parts, with what belongs together in one."""
+    reader = AnswerReader(format, tools, opened=opened)
+    places = sorted({min(cut, len(text)) for cut in cuts})
+    parts: list[Part] = []
+    for begin, end in zip([0, *places], [*places, len(text)], strict=True):
+        parts += reader.push(text[begin:end])
+    parts += reader.finish()
+    joined: list[Part] = []
+    for part in parts:
+        if joined and not isinstance(part, MadeCall) and type(joined[-1]) is type(part):
+            joined[-1] = type(part)(joined[-1][0] + part[0])
+        else:
+            joined.append(part)
+    return joined
+
+
+def calls(parts: list[Part]) -> list[tuple[str, Any]]:
+    return [(part.name, json.loads(part.arguments)) for part in parts if isinstance(part, MadeCall)]
+
+
+def content(parts: list[Part]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, Content))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_calls_are_read_as_their_model_writes_them(name: str) -> None:
+    format = FORMATS[name]
+    made = [("get_weather", PARIS), ("get_time", {})]
+    if format.calls.separator is None:
+        made = made[:1]
+    parts = read(format, written(format, *made))
+    assert calls(parts) == made
+    assert content(parts) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if FORMATS[name].calls.marker])
+def test_text_before_and_behind_calls_is_content(name: str) -> None:
+    format = FORMATS[name]
+    call = written(format, ("get_weather", PARIS))
+    parts = read(format, f"Let me look.\n{call}\nDone.")
+    assert calls(parts) == [("get_weather", PARIS)]
+    assert content(parts) == "Let me look.\nDone."
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_text_without_calls_is_content_as_it_is(name: str) -> None:
+    text = " It is 3 < 5 [sure], and {so} on.\n\n"
+    assert read(FORMATS[name], text) == [Content(text)]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_unfinished_call_is_never_told(name: str) -> None:
+    format = FORMATS[name]
+    whole = written(format, ("get_weather", PARIS))
+    cut = whole[: whole.index("Paris") + 2]
+    assert read(format, cut) == [Content(cut)]
+    if format.calls.separator is not None:
+        two = written(format, ("get_time", {}), ("get_weather", PARIS))
+        assert calls(read(format, two[: two.index("Paris") + 2])) == [("get_time", {})]
+
+
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8),
+    st.sampled_from(["</tool_call>", '{"name": "x"}', "}\n", "<think>", "a]b", '"', "\\"]),
+)
+ARGUMENTS = st.dictionaries(st.sampled_from(["city", "units"]), VALUES, max_size=2)
+PLAIN = st.text(st.sampled_from('ab <>[]{}|\n"t'), max_size=20)
+
+
+@given(
+    name=st.sampled_from(sorted(FORMATS)),
+    before=PLAIN,
+    made=st.lists(st.tuples(st.sampled_from(sorted(TOOLS)), ARGUMENTS), max_size=3),
+    behind=PLAIN,
+    thought=st.none() | PLAIN,
+    cuts=st.lists(st.integers(0, 400), max_size=12),
+    end=st.integers(0, 10_000),
+)
+def test_where_the_text_is_cut_changes_nothing(
+    name: str,
+    before: str,
+    made: list[tuple[str, dict[str, Any]]],
+    behind: str,
+    thought: str | None,
+    cuts: list[int],
+    end: int,
+) -> None:
+    format = ChatFormat(FORMATS[name].calls, THINK)
+    text = "" if thought is None else f"<think>\n{thought}\n</think>\n\n"
+    text += before + (written(format, *made) if made else "") + behind
+    text = text[: end % (len(text) + 1)] if end % 2 else text
+    assert read(format, text, *cuts) == read(format, text)
+
+
+@given(
+    name=st.sampled_from([n for n in FORMATS if FORMATS[n].calls.style != "tagged"]),
+    arguments=ARGUMENTS,
+)
+def test_arguments_come_through_whatever_they_hold(name: str, arguments: dict[str, Any]) -> None:
+    format = FORMATS[name]
+    text = written(format, ("get_weather", arguments))
+    assert calls(read(format, text)) == [("get_weather", arguments)]
+
+
+def test_thoughts_come_before_the_answer() -> None:
+    text = "<think>\nParis, then.\n</think>\n\nIt rains."
+    format = ChatFormat(GENERIC, THINK)
+    expected = [Thought("Paris, then."), Content("It rains.")]
+    assert read(format, text) == expected
+    assert read(format, text, tools=None) == expected
+    assert read(format, text.removeprefix("<think>\n"), tools=None, opened=True) == expected
+
+
+def test_thoughts_without_an_end_are_thoughts() -> None:
+    format = ChatFormat(GENERIC, THINK)
+    assert read(format, "Paris </thi", opened=True) == [Thought("Paris </thi")]
+
+
+def test_a_call_in_thoughts_is_no_call() -> None:
+    format = FORMATS["QWEN3"]
+    call = written(format, ("get_time", {}))
+    assert calls(read(format, f"<think>{call}</think>{call}")) == [("get_time", {})]
+
+
+def test_without_tools_a_call_is_text() -> None:
+    call = written(FORMATS["HERMES"], ("get_time", {}))
+    assert read(FORMATS["HERMES"], call, tools=None) == [Content(call)]
+
+
+def test_a_json_answer_of_a_model_that_marks_no_calls_is_content() -> None:
+    for text in ('{"name": "Ada", "parameters": {}}', '{"a": 1}', '{"name": "get_time"'):
+        assert read(FORMATS["LLAMA_3"], text) == [Content(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"arguments": {"city": "Paris"}, "name": "get_weather"}', {"city": "Paris"}),
+        ('{"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}', {"city": "Paris"}),
+        ('{"name": "get_weather", "parameters": {"city": "a\nb"}}', {"city": "a\nb"}),
+        ('{"name":"get_weather"}', {}),
+        ('{"type": "function", "function": {"name": "get_weather", "arguments": {}}}', {}),
+    ],
+)
+def test_objects_that_models_write_a_little_differently(text: str, expected: object) -> None:
+    parts = read(FORMATS["HERMES"], f"<tool_call>{text}</tool_call>")
+    assert calls(parts) == [("get_weather", expected)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<tool_call>nothing</tool_call>",
+        '<tool_call>{"name": 3}</tool_call>',
+        '<tool_call>{"name": "f", "arguments": [1]}</tool_call>',
+        '<tool_call>{"name": "f", "arguments": {,}}</tool_call>',
+        "<tool_call>",
+    ],
+)
+def test_what_is_no_call_is_content(text: str) -> None:
+    assert read(FORMATS["HERMES"], text) == [Content(text)]
+
+
+@pytest.mark.parametrize("name", ["QWEN3_CODER", "GLM"])
+def test_the_schema_tells_texts_from_other_values(name: str) -> None:
+    format = FORMATS[name]
+    told = {"city": "12", "days": 3, "units": "null", "exact": True, "more": {"a": [1]}}
+    (made,) = calls(read(format, written(format, ("get_weather", told))))
+    assert made[1] == told | {"units": None}
+
+
+def test_values_may_hold_what_looks_like_the_end() -> None:
+    format = FORMATS["QWEN3_CODER"]
+    for city in ("a\n</parameter>\nb", "x</function>y", "\n  two\n lines\n", "</tool_call>"):
+        told = {"city": city, "days": 1}
+        assert calls(read(format, written(format, ("get_weather", told)))) == [
+            ("get_weather", told)
+        ]
