@@ -64,7 +64,7 @@ class Governor:
         self.limits = Limits(cores)
         self.report = GovernorReport()
         self._cores, self._thermal, self._settings = cores, thermal, settings
-        self._power, self._pace = PowerModel(cores, priors), Pace(cores, priors)
+        self._power, self._pace = PowerModel(cores, priors), Pace(cores)
         self._contention, self._usage = Contention(cores), ThreadUsage()
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._guard, self._lead = GuardState(settings), Lead()

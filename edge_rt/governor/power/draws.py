@@ -15,18 +15,17 @@ _IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the siz
 
 @dataclass(frozen=True)
 class Priors:
-    """Power by thread count from calibration or from the profile, and speeds where they are known.
+    """Power by thread count from calibration or from the profile.
 
     `draws_w` are watts above `idle_w` of an engine that decodes all the time, and `prompts` the
-    ratio of its draw while it reads prompts, `gpu_prompts` that on a GPU. `speeds` are tokens a
-    second, of which only the ratios count. Thread counts that are not named are interpolated.
+    ratio of its draw while it reads prompts, `gpu_prompts` that on a GPU. Thread counts that are
+    not named are interpolated.
     `gpu_w` is what a model on the GPU adds; None: as much as all cores, and as six cores at least.
     """
 
     idle_w: float = _IDLE_W
     core_w: float = _CORE_W
     draws_w: Mapping[int, float] = field(default_factory=dict[int, float])
-    speeds: Mapping[int, float] = field(default_factory=dict[int, float])
     prompts: float | None = None
     gpu_w: float | None = None
     gpu_prompts: float | None = None

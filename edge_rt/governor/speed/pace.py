@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_rt.core.limits import Observation
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.power.belief import KalmanFilter
-from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.speed.choice import OperatingPoint, best_pass_s
 from edge_rt.governor.speed.setting import LOW_CLOCK, EngineSetting
 
@@ -29,13 +28,11 @@ class SpeedModel:
     of a pass that neither shortens; the clock's part of the effect is learnt. Our own model.
     """
 
-    def __init__(self, cores: int, memory: float, known: Mapping[int, float]) -> None:
-        """`memory` is m, 0 to 1; `known` are tokens a second where they were measured."""
+    def __init__(self, cores: int, memory: float) -> None:
+        """`memory` is m, 0 to 1."""
         self._cores, self._memory = cores, memory
         counts = range(1, cores + 1)
         mean = [-math.log(_pass(memory, n)) for n in counts]
-        if known:
-            mean = [value + _offset(mean, known, n) for n, value in zip(counts, mean, strict=True)]
         slopes = [(n - 1) / (1.0 + memory * (n - 1)) for n in counts]
         self._belief = KalmanFilter([*mean, 1.0, 1.0], _covariance(slopes))
 
@@ -82,11 +79,6 @@ class SpeedModel:
 def _pass(memory: float, speed: float) -> float:
     """Seconds of a pass, with `speed` times one core at its top clock."""
     return memory + (1.0 - memory) / speed
-
-
-def _offset(mean: Sequence[float], known: Mapping[int, float], threads: int) -> float:
-    near = min(known, key=lambda count: abs(count - threads))
-    return math.log(max(1e-9, known[near])) - mean[max(1, min(near, len(mean))) - 1]
 
 
 def _covariance(slopes: Sequence[float]) -> list[list[float]]:
@@ -136,11 +128,11 @@ class _Rate:
 class Pace:
     """Learns speeds at changes of settings, and proposes trials of settings that may be faster."""
 
-    def __init__(self, cores: int, priors: Priors) -> None:
+    def __init__(self, cores: int) -> None:
         # One for each number of cores that others leave: speeds learnt beside others hold there.
-        self._decodes = [SpeedModel(cores, _MEMORY, priors.speeds) for _ in range(cores)]
+        self._decodes = [SpeedModel(cores, _MEMORY) for _ in range(cores)]
         self._decode = self._decodes[-1]
-        self._prompt = SpeedModel(cores, _MEMORY_PROMPT, {})
+        self._prompt = SpeedModel(cores, _MEMORY_PROMPT)
         self._prompt_rate = 0.0  # tokens a second of reading, in units of its speed; 0: unknown
         self.prompt_share = self._busy_s = 0.0  # share of the busy time that reads prompts
         self.pass_s = 0.0  # mean length of a pass that only decodes; 0: not known yet

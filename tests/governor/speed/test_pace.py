@@ -8,7 +8,6 @@ import pytest
 from look_help import DT_S, QUIET
 
 from edge_rt.core.limits import Observation
-from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.speed.choice import OperatingPoint
 from edge_rt.governor.speed.pace import Pace
 from edge_rt.governor.speed.setting import EngineSetting
@@ -32,7 +31,7 @@ class Slow:
 
 @pytest.mark.parametrize("rate", [3.0, 5.0, 8.0, 11.0, 40.0])
 def test_two_thread_counts_are_compared_at_any_speed(rate: float) -> None:
-    pace, engine = Pace(4, Priors()), Slow(rate)
+    pace, engine = Pace(4), Slow(rate)
     before = pace.speed(EngineSetting(4)) / pace.speed(EngineSetting(1))
     assert before > 2.2
     for threads in (4, 1, 4, 1):
@@ -45,7 +44,7 @@ def test_two_thread_counts_are_compared_at_any_speed(rate: float) -> None:
 
 
 def test_passes_of_requests_for_fewer_threads_tell_nothing_of_a_count() -> None:
-    pace, engine, before = Pace(4, Priors()), Slow(40.0), Pace(4, Priors())
+    pace, engine, before = Pace(4), Slow(40.0), Pace(4)
     for spare_s in (0.0, 3 * DT_S, 0.0):
         for _ in range(round(6.0 / DT_S)):
             look = engine.look(1 if spare_s else 4)
@@ -56,7 +55,7 @@ def test_passes_of_requests_for_fewer_threads_tell_nothing_of_a_count() -> None:
 
 
 def test_a_count_that_requests_leave_unused_is_not_tried_out() -> None:
-    pace, engine = Pace(4, Priors()), Slow(40.0)
+    pace, engine = Pace(4), Slow(40.0)
     found = [
         OperatingPoint(
             EngineSetting(n), 1.0, 1.0, pace.speed(EngineSetting(n)), 4.0 + n, (0.0, 0.0)
