@@ -49,6 +49,19 @@ class TextAllowance(Allowance, frozen=True):
         return "end" if self.truncate else None
 
 
+class ThinkTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The most that the thoughts of one answer may take; then the answer begins."""
+
+    tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    """Most tokens."""
+    energy_j: Amount | None = None
+    """Most joules, those of reading the prompt among them."""
+
+
+Think = Literal["off", "on"] | ThinkTerms
+"""Whether a model that can think does, and for how long."""
+
+
 class Terms(Allowance, frozen=True):
     """What an answer may take, and how its model and decoding mode are chosen."""
 
@@ -73,6 +86,9 @@ class Terms(Allowance, frozen=True):
     first: Annotated[int, Meta(ge=0, le=1 << 20)] | None = None
     """Tokens that the larger model writes first; of the gate `early`, tokens of the smaller model
     that decide."""
+    think: Think | None = None
+    """Of models that think, whether they do, or the most that their thoughts may take. Default: as
+    the model usually does."""
 
     @property
     def decoding(self) -> DecodingRequest:

@@ -16,7 +16,7 @@ from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.service import Service
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
-from edge_rt.core.requests import Call, Cost, Event, ModelCard, Plan
+from edge_rt.core.requests import Call, Cost, Event, ModelCard, Plan, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Mode
 from edge_rt.generation.usage import Origin
@@ -107,6 +107,13 @@ class Work:
         calls = [msgspec.structs.replace(call, plan=plan) for call in self.calls]
         return replace(self, calls=calls)
 
+    def thinking(self, limit: ThinkLimit | None) -> Work:
+        """This work with thoughts that end at `limit`, each answer by a call of its own."""
+        if limit is None:
+            return self
+        calls = [one for call in self.calls for one in _apart(call, limit)]
+        return replace(self, calls=calls)
+
     def kept_for(self, client: str | None) -> Work:
         """This, with beginnings of its prompts kept for `client`; None: for nobody."""
         calls = [msgspec.structs.replace(call, client=client) for call in self.calls]
@@ -159,6 +166,15 @@ class Work:
     def choices(self) -> int:
         """How many answers there will be."""
         return len(self.calls) * self.per_call
+
+
+def _apart(call: Call, limit: ThinkLimit) -> Iterator[Call]:
+    """A call for each answer, with another seed each."""
+    for index in range(call.n):
+        seed = call.sampling.seed
+        seed = None if seed is None else (seed + index) % 2**64
+        sampling = msgspec.structs.replace(call.sampling, seed=seed)
+        yield msgspec.structs.replace(call, n=1, sampling=sampling, thinking=limit)
 
 
 def unasked(mode: Mode | None, request: DecodingRequest) -> bool:

@@ -100,6 +100,19 @@ class Repeat(msgspec.Struct, frozen=True):
     answer_id: str
 
 
+class ThinkLimit(msgspec.Struct, frozen=True):
+    """The most that the thoughts of an answer may take, whose prompt has begun them.
+
+    They end with the marker `end`, which is forced where a limit is reached; `token` is its name in
+    a grammar where it is a control token, None: it is text.
+    """
+
+    end: str
+    tokens: int | None = None
+    energy_j: float | None = None
+    token: str | None = None
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request for generation, dialect-free; `id` is that of its answer, as clients know it.
 
@@ -121,6 +134,7 @@ class Call(msgspec.Struct, frozen=True):
     client: str | None = None
     id: str = ""
     constraint: Constraint | None = None
+    thinking: ThinkLimit | None = None
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

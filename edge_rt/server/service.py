@@ -48,6 +48,7 @@ from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State, model_problems, other_problems
 from edge_rt.generation.tasks import TaskService
+from edge_rt.generation.thinking import think_first
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.doubt import DoubtCalibration
@@ -203,6 +204,9 @@ class DaemonService:
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """Run `call`, loading its model when needed."""
+        return self._generate(call) if call.thinking is None else think_first(call, self._generate)
+
+    def _generate(self, call: Call) -> AsyncGenerator[Event, None]:
         plan = call.plan
         partner = None if plan.mode is None else plan.mode.partner
         other = None if partner is None else writer(self.entry(partner))

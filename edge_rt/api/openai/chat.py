@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+from edge_rt.api.allowance import Think
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
@@ -18,6 +19,7 @@ from edge_rt.api.nearby import LONGEST_TEXT
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
 from edge_rt.api.openai.messages import MOST, ChatMessage, last_said, template_messages
+from edge_rt.api.openai.thinking import Effort, limit_of, prompt_of, think_of, variables_of
 from edge_rt.api.openai.tools import Tool, ToolUse, tool_use
 from edge_rt.api.openai.unsupported import REFUSED, check_format, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
@@ -48,6 +50,8 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     """The older form of `tools`."""
     function_call: Any = None
     """The older form of `tool_choice`."""
+    reasoning_effort: Effort | None = None
+    """How much a model that can think does: `none` is not at all, `high` without a limit."""
     chat_template_kwargs: dict[str, Any] | None = None
     """Variables for the chat template."""
     # refused when they ask for something
@@ -58,6 +62,11 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     def answer_tokens(self) -> int | None:
         """The most tokens of an answer."""
         return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def think(self) -> Think | None:
+        """Whether and how long a model is to think; None: as it usually does."""
+        return think_of(self.edge and self.edge.think, self.reasoning_effort)
 
     @property
     def use(self) -> ToolUse | None:
@@ -157,7 +166,8 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         plan = without_partner(plan, asked, tokens=bool(request.logit_bias))
         plan = await with_partner(plan, asked, prompt)
         reading = await self._reading(request, plan.model, prompt)
-        return self.work(request, asked.id, plan, [prompt], asked.mode, reading)
+        work = self.work(request, asked.id, plan, [prompt], asked.mode, reading)
+        return work if reading is None else work.thinking(limit_of(request.think, reading.format))
 
     @override
     def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:
@@ -198,15 +208,18 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             return str(error)
 
     async def _render(self, request: ChatRequest, model: str, client: str | None) -> str:
+        format, think = await self.context.service.chat_format(model), request.think
+        given = request.chat_template_kwargs
         try:
-            return await self.context.service.render(
+            prompt = await self.context.service.render(
                 model,
                 template_messages(request.messages),
                 tools=None if request.use is None else request.use.told,
-                variables=request.chat_template_kwargs,
+                variables=variables_of(think, request.reasoning_effort, format, given),
                 client=client,
             )
         except RecursionError:
             # What the decoder can just read may be too deep for a template to print.
             message = "The messages, tools or chat_template_kwargs are nested too deeply."
             raise RequestError(message, code="invalid_value") from None
+        return prompt_of(think, format.thinking, prompt)

@@ -40,6 +40,9 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
 def check(request: CompletionsRequest) -> None:
     """Raise RequestError for what types cannot tell."""
     check_format(request.response_format)
+    if request.edge is not None and request.edge.think is not None:
+        message = "`edge.think` is not supported: a prompt of /v1/completions has no thoughts."
+        raise unsupported("edge.think", message)
     if request.best_of is not None and request.best_of != (request.n or 1):
         message = f"`best_of`: only the value of `n` is supported, got {request.best_of}."
         raise unsupported("best_of", message)

@@ -21,7 +21,8 @@ from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.process import end_with_parent
 from edge_rt.models.templates.analysis.analysis import KnownFamilies, analyse, read_families
-from edge_rt.models.templates.chat_template import ChatTemplate, Disarmed
+from edge_rt.models.templates.chat_template import ChatTemplate
+from edge_rt.models.templates.disarmed import Disarmed
 from edge_rt.models.templates.task import (
     LENGTH,
     Analysed,
