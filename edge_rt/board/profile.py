@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from edge_rt.board.detection import detect
-from edge_rt.board.discovery import Roots, WantedReaders
+from edge_rt.board.discovery import MakeReader, Roots, WantedReaders
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.cpu import Pid
 from edge_rt.board.readers.power.ina3221_i2c import raw_chips
@@ -90,8 +90,13 @@ def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wan
         model=None if board is None else _model(board),
         measured=partial(measured, board),
         known=RailFacts() if board is None else known_of(board),
-        others={name: point.load for name, point in plugins("edge_rt.readers").items()},
+        others=installed_readers(),
     )
+
+
+def installed_readers() -> dict[str, Callable[[], MakeReader]]:
+    """The readers that other packages bring, by the names of their entry points."""
+    return {name: point.load for name, point in plugins("edge_rt.readers").items()}
 
 
 def _model(board: Board) -> Coefficients | None:

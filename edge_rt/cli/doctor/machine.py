@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
 from edge_rt.board.detection import Detection, MachineIdentity, recognise
-from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
+from edge_rt.board.discovery import Discovery, MakeReader, Roots, WantedReaders, discover
 from edge_rt.board.heat_zones import HeatZones
+from edge_rt.board.profile import installed_readers
 from edge_rt.board.readers.base import Channel, within
 from edge_rt.board.readers.bounds import IMPOSSIBLE
 from edge_rt.board.readers.power.ina3221_i2c import raw_chips
@@ -95,8 +96,11 @@ class ExaminedMachine:
         access: Access = os.access,
         pause: Callable[[float], None] = time.sleep,
         patience_s: float = PATIENCE_S,
+        others: Mapping[str, Callable[[], MakeReader]] | None = None,
     ) -> None:
         """`root` None: what the configuration says; `pause` waits seconds between two reads.
+
+        `others` are the readers of other packages; None: of those that are installed.
 
         `patience_s` is how long a daemon may take to answer before it counts as silent.
         """
@@ -109,6 +113,7 @@ class ExaminedMachine:
         self._io = io
         self._pause = pause
         self._patience_s = patience_s
+        self._others = installed_readers() if others is None else others
         self.silent = False  # a daemon let us wait, and is asked nothing more
 
     @property
@@ -163,11 +168,12 @@ class ExaminedMachine:
     @cached_property
     def discovery(self) -> Discovery:
         """The readers of this board, and what is not read."""
-        board = self.board
+        board, others = self.board, self._others
         if board is None:
-            return discover(self.roots, io=self._io)
+            return discover(self.roots, WantedReaders(others=others), io=self._io)
         chips = raw_chips(board.rails, self.roots.sysfs)
-        return discover(self.roots, WantedReaders(chips=chips, known=known_of(board)), io=self._io)
+        wanted = WantedReaders(chips=chips, known=known_of(board), others=others)
+        return discover(self.roots, wanted, io=self._io)
 
     @cached_property
     def sampler(self) -> BoardSampler:

@@ -171,6 +171,9 @@ def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[CheckFinding
     for chip in dict.fromkeys(chips):
         if chip is not None:
             yield from EXPLAIN[chip](machine)
+    if unknown := [rail for rail in machine.powers if rail not in board.rails]:
+        what = f"no total of the profile names {several(unknown)}, which can be read"
+        yield note("power", what, *own_profile(machine, board.id))
     if not machine.daemon_measures:
         yield note("power", f"as it is, {_instead(board)}")
 

@@ -12,7 +12,9 @@ import pytest
 from faults import Faults
 from patients import PI, ROOT, Patient, commands, denied
 
+from edge_rt.board.discovery import Roots
 from edge_rt.board.profile import wanted
+from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.power import ina3221 as ina3221_iio
 from edge_rt.board.readers.power.modelled import Coefficients
 from edge_rt.board.readers.power.rapl import udev_rule
@@ -23,6 +25,12 @@ from edge_rt.cli.doctor.user import User
 from edge_rt.config.boards import SHIPPED, check_boards
 
 Make = Callable[..., Patient]
+KIOSK = """
+extends: generic-x86
+name: A kiosk with a power meter
+rails: {meter: {source: [meter]}}
+totals: [{rails: [meter], covers: board, source: [meter]}]
+"""
 
 
 def counters(board: Patient) -> list[Path]:
@@ -274,6 +282,32 @@ def test_a_lone_rail_of_an_unknown_board_is_not_the_boards_power(patient: Make) 
     board.tree.host()
     found = only(board.says(check_power), "note")
     assert "no profile says how to add up VDD_SOMETHING" in found.what
+
+
+class UsbMeter(BaseReader):
+    """A reader of another package, of the watts in a file."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._file = roots.sysfs / "meter"
+        super().__init__("usbmeter", [Channel("meter", "power_w", str(self._file))], 1.0)
+
+    def _read(self) -> None:
+        self._set(0, float(self._file.read_text()))
+
+
+def test_a_reader_of_another_package_gives_the_power_once_a_total_names_it(patient: Make) -> None:
+    board = patient("x86", others={"usbmeter": lambda: UsbMeter})
+    for counter in counters(board):
+        counter.unlink()
+    (board.tree.sysfs / "meter").write_text("7.3")
+    named = "no total of the profile names meter"
+    told = next(finding for finding in board.says(check_power) if named in finding.what)
+    assert "meter: {source: [own]}" in commands([told]).replace('"', "")
+    (board.etc / "boards.d").mkdir()
+    (board.etc / "boards.d" / "sources.yaml").write_text("meter: at the supply\n")
+    (board.etc / "boards.d" / "kiosk.yaml").write_text(KIOSK)
+    board.paths.config_file.write_text("board: kiosk\n")
+    assert only(board.says(check_power), "ok").what == "7.30 W for the board, measured on meter"
 
 
 def test_a_board_without_a_sensor_tells_what_the_figures_rest_on(patient: Make) -> None:
