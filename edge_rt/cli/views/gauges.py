@@ -102,6 +102,7 @@ COLUMNS: dict[str, tuple[GaugeColumn, ...]] = {
     "gpu": (GaugeColumn("fraction", "%", lambda v: f"{100 * v:.1f}"),),
     "memory": (GaugeColumn("bytes", "GiB", lambda v: f"{v / 2**30:.2f}"),),
     "pressure": (GaugeColumn("fraction", "%", lambda v: f"{100 * v:.1f}"),),
+    "fractions": (GaugeColumn("fraction", "%", lambda v: f"{100 * v:.1f}"),),
     "counts": (GaugeColumn("count", "times", "{:.0f}".format),),
 }
 _GROUPS = {
@@ -111,8 +112,9 @@ _GROUPS = {
     "flag": "flags",
     "bytes": "memory",
     "count": "counts",
+    "fraction": "fractions",
 }
-_FRACTIONS = {
+_FRACTIONS = {  # by reader; those of other packages have a group of their own
     "thermal": "cooling",
     "fan": "fans",
     "cpu-load": "cpu",
@@ -169,7 +171,8 @@ def _place(gauge: ChannelGauge) -> tuple[str, str, str] | None:
         return "clocks", base, limit
     if any(column.key == gauge.kind for column in COLUMNS["rails"]):
         return "rails", name, gauge.kind
-    group = _FRACTIONS.get(gauge.reader) if gauge.kind == "fraction" else _GROUPS.get(gauge.kind)
+    others = _GROUPS.get(gauge.kind)
+    group = _FRACTIONS.get(gauge.reader, others) if gauge.kind == "fraction" else others
     if group == "flags":
         name = name.replace("_", " ")
     return None if group is None else (group, name.removeprefix(f"{group} "), gauge.kind)

@@ -82,7 +82,7 @@ def _supply(report: Json) -> Iterator[tuple[str, str]]:
     if not supply:
         powers = (g for g in gauges(report) if g.kind == "power_w")
         rails = _names(gauge.name for gauge in powers if gauge.value is not None)
-        part = f", and nothing tells of what {rails} is the power" if rails else ""
+        part = f": no total of a board profile names {rails}; see `edge-rt doctor`" if rails else ""
         yield "supply", f"{MISSING} (no power of the whole can be read{part})"
         return
     power, idle = significant(supply.get("power_w")), significant(supply.get("idle_w"))

@@ -67,6 +67,13 @@ def test_an_orin_has_its_rails_in_order_and_aligned() -> None:
     assert "labelled NC: not connected" in "".join(lines)
 
 
+def test_a_fraction_of_a_reader_of_another_package_is_shown() -> None:
+    report = boards.nothing(channels=[channel("battery", "BAT0", "fraction", 0.83)])
+    lines = shown(report)
+    assert row(lines, "fractions").split() == ["fractions", "%"]
+    assert row(lines, "BAT0").split()[:2] == ["BAT0", "83.0"]
+
+
 @pytest.mark.parametrize("make", [boards.agx_orin, boards.pi5, boards.x86, boards.nothing])
 def test_80_columns_are_enough(make: Callable[[], Json]) -> None:
     report = make()
@@ -125,7 +132,7 @@ def test_what_is_missing_is_a_dash_and_never_0() -> None:
 
 def test_a_rail_that_may_be_anything_is_not_called_the_board() -> None:
     lines = shown(boards.nothing(channels=[channel("ina3221", "VDD", "power_w", 5.0)]), 200)
-    assert "nothing tells of what VDD is the power" in row(lines, "supply")
+    assert "no total of a board profile names VDD" in row(lines, "supply")
 
 
 def test_rails_in_doubt_are_told_with_the_reason() -> None:
