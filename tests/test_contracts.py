@@ -10,7 +10,7 @@ from pathlib import Path
 import edge_rt
 
 PACKAGE = Path(edge_rt.__file__).parent
-NATIVE = {"llama_cpp", "numpy", "onnxruntime", "tokenizers"}
+NATIVE = {"llama_cpp", "llguidance", "numpy", "onnxruntime", "tokenizers"}
 ENGINE_SIDE = {"backends", "decoding", "engine"}  # the front loads what it needs of them itself
 FRONT_SIDE = {"supervisor"}  # of those
 

@@ -15,6 +15,7 @@ from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
 from edge_rt.routing.checks import check_mode
 from edge_rt.routing.choice.rules import Level, floor_of
 
+Choice = Annotated[str, Meta(min_length=1, max_length=4096)]
 C = TypeVar("C", Call, EmbedCall, InferCall)
 
 Cached = Literal["use", "refresh", "off", "only"]
@@ -89,6 +90,10 @@ class Terms(Allowance, frozen=True):
     think: Think | None = None
     """Of models that think, whether they do, or the most that their thoughts may take. Default: as
     the model usually does."""
+    regex: Annotated[str, Meta(min_length=1)] | None = None
+    """Regular expression that the whole answer matches, in the syntax of Rust's crate regex."""
+    choice: Annotated[list[Choice], Meta(min_length=1, max_length=1024)] | None = None
+    """Texts, one of which is the answer."""
 
     @property
     def decoding(self) -> DecodingRequest:

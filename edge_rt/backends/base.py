@@ -115,6 +115,10 @@ class Backend(PromptVocabulary, Protocol):
         """The bytes of `token`; empty for control tokens."""
         ...
 
+    def mark(self, token: int) -> bytes:
+        """How a control token is written in prompts; empty where it cannot be."""
+        ...
+
     def ends(self, token: int) -> bool:
         """Whether `token` ends an answer."""
         ...

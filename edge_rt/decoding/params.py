@@ -41,7 +41,8 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
       cannot be enforced are ignored.
     - "lark": by the grammar `text` in llguidance's dialect of Lark
       (https://github.com/guidance-ai/llguidance/blob/main/docs/syntax.md). `<name>` is the special
-      token of that name, and the plain text `<name>` for a model that has no such special token.
+      token of that name, which is then part of the text, too, and the plain text `<name>` for a
+      model that has no such special token; of a name like `[CALL]` it is `<[CALL]>`.
     - "gbnf": by the grammar `text` in the GBNF of llama.cpp.
     - "regex": all of it by the regular expression `text`, in the syntax of Rust's crate regex.
     - "choice": one of the strings in the JSON array `text`.
@@ -53,6 +54,24 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
     text: str = ""
     strict: bool = True
     param: str = "response_format"
+
+
+class ConstraintCost(msgspec.Struct, frozen=True, array_like=True):
+    """What a constraint took of one answer, and what it saved.
+
+    `compile_s` seconds, 0 where it was compiled for an earlier answer, went to the grammar and
+    `mask_s` to the tokens that may come next, most of them while the model computed. `forced`
+    tokens were taken without a draw, since no others could come.
+    """
+
+    compile_s: float
+    mask_s: float
+    forced: int
+
+    def plus(self, more: ConstraintCost) -> ConstraintCost:
+        """Of two answers together."""
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(more), strict=True)
+        return ConstraintCost(*(one + two for one, two in pairs))
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):

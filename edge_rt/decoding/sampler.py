@@ -3,90 +3,17 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_rt.core.errors import EngineBroken, RequestError
-from edge_rt.decoding.distribution import Ids, Logits, mass, ranked, top_floor
+from edge_rt.decoding.adjuster import Adjuster
+from edge_rt.decoding.distribution import Logits, mass, ranked, top_floor
 from edge_rt.decoding.draws import draw, fork_seed, uniform
 from edge_rt.decoding.params import Sampling
 
-
-class Adjuster:
-    """Applies one answer's logit bias and penalties, and remembers the tokens they depend on.
-
-    Only the few logits that a bias or a penalty names are changed, in a copy that is made
-    into one reused buffer; when nothing is to be changed there is no copy either.
-    """
-
-    def __init__(self, sampling: Sampling, prompt: Sequence[int]) -> None:
-        self._repeat = sampling.repeat_penalty
-        self._window = sampling.penalty_last_n if sampling.repeat_penalty != 1.0 else 0
-        self._presence = sampling.presence_penalty
-        self._frequency = sampling.frequency_penalty
-        self._recent = array("q", prompt if self._window else ())
-        self._counts: dict[int, int] = {}
-        self._bias_ids = np.array(list(sampling.logit_bias), np.int64)
-        self._bias = np.array(list(sampling.logit_bias.values()), np.float32)
-        self._scratch: Logits | None = None
-
-    def record(self, token: int) -> None:
-        """`token` is now part of the answer."""
-        if self._window:
-            self._recent.append(token)
-        if self._presence or self._frequency:
-            self._counts[token] = self._counts.get(token, 0) + 1
-
-    def apply(self, logits: Logits) -> Logits:
-        """The adjusted logits, good until the next call; `logits` itself if nothing changes.
-
-        Raises RequestError when the bias names a token that the vocabulary does not have.
-        """
-        window, counted = self._repeated(), bool(self._counts)
-        if not (self._bias_ids.size or window.size or counted):
-            return logits
-        scratch = self._copy(logits)
-        scratch[self._bias_ids] += self._bias
-        self._penalise_repeats(scratch, window)
-        if counted:
-            self._penalise_counts(scratch)
-        return scratch
-
-    def _copy(self, logits: Logits) -> Logits:
-        if self._scratch is None:
-            self._check_ids(logits.size)
-            self._scratch = np.empty_like(logits)
-        np.copyto(self._scratch, logits)
-        return self._scratch
-
-    def _check_ids(self, vocab: int) -> None:
-        if self._bias_ids.size and int(self._bias_ids.max()) >= vocab:
-            raise RequestError(
-                f"logit_bias names token {int(self._bias_ids.max())}, but the model's tokens are "
-                f"0 to {vocab - 1}",
-                param="logit_bias",
-            )
-
-    def _repeated(self) -> Ids:
-        """The tokens under the repeat penalty, with repetitions."""
-        recent = self._recent if self._window < 0 else self._recent[-self._window :]
-        return np.array(recent, np.int64)
-
-    def _penalise_repeats(self, scratch: Logits, window: Ids) -> None:
-        # A token that is in the window twice is computed twice from the same logit: once counts.
-        before = scratch[window]
-        repeat = np.float32(self._repeat)
-        scratch[window] = np.where(before > 0, before / repeat, before * repeat)
-
-    def _penalise_counts(self, scratch: Logits) -> None:
-        size = len(self._counts)
-        ids = np.fromiter(self._counts.keys(), np.int64, size)
-        counts: NDArray[np.float32] = np.fromiter(self._counts.values(), np.float32, size)
-        scratch[ids] -= counts * np.float32(self._frequency) + np.float32(self._presence)
+if TYPE_CHECKING:  # it loads a native library, which most answers do without
+    from edge_rt.decoding.constraints.matcher import Matcher
 
 
 class SampledToken(NamedTuple):
@@ -106,23 +33,34 @@ class SampledToken(NamedTuple):
 class Sampler:
     """Draws the tokens of one answer.
 
-    The order is: logit bias, penalties, then at temperature 0 the largest logit (of equal ones
-    the lowest id), else temperature, top_k, top_p, min_p and a draw by inverse CDF over what is
-    left, in the order of falling logit and rising id. `repeat_penalty` looks at the last
-    `penalty_last_n` tokens of prompt and answer and divides positive logits and multiplies the
-    others; presence and frequency penalties look at the whole answer and not at the prompt.
+    The order is: logit bias, penalties, the constraint's mask, then at temperature 0 the largest
+    logit (of equal ones the lowest id), else temperature, top_k, top_p, min_p and a draw by inverse
+    CDF over what is left, in the order of falling logit and rising id. `repeat_penalty` looks at
+    the last `penalty_last_n` tokens of prompt and answer and divides positive logits and multiplies
+    the others; presence and frequency penalties look at the whole answer and not at the prompt.
 
     The k-th token of an answer takes the k-th number of the stream that `seed` names, so equal
     logits give equal tokens whatever else runs, and after `feed` the answer goes on as if it had
-    never been interrupted.
+    never been interrupted. Where the constraint leaves one token, that is taken, and its number
+    with it.
     """
 
-    def __init__(self, sampling: Sampling, *, seed: int, prompt: Sequence[int] = ()) -> None:
-        """`sampling.seed` is not looked at. Raises RequestError on values out of range."""
+    def __init__(
+        self,
+        sampling: Sampling,
+        *,
+        seed: int,
+        prompt: Sequence[int] = (),
+        matcher: Matcher | None = None,
+    ) -> None:
+        """`sampling.seed` is not looked at; `matcher` is at the beginning of the constraint, None:
+        there is none. Raises RequestError on values out of range.
+        """
         _check(sampling)
         self._sampling = sampling
         self._seed = seed
         self._prompt = prompt
+        self.matcher = matcher
         self._adjuster = Adjuster(sampling, prompt)
         self._drawn = 0
 
@@ -131,14 +69,43 @@ class Sampler:
 
         Answer 0 has this sampler's seed. Tokens drawn so far are not carried over.
         """
-        seed = fork_seed(self._seed, index)
-        return Sampler(self._sampling, seed=seed, prompt=self._prompt)
+        seed, matcher = fork_seed(self._seed, index), self.matcher and self.matcher.fork()
+        return Sampler(self._sampling, seed=seed, prompt=self._prompt, matcher=matcher)
+
+    @property
+    def reports(self) -> bool:
+        """Whether log-probabilities are reported."""
+        return self._sampling.top_logprobs is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether the answer is complete by its constraint."""
+        return self.matcher is not None and self.matcher.over
+
+    def forced(self) -> list[int]:
+        """The next tokens of the answer, of which the constraint leaves no choice."""
+        return [] if self.matcher is None else self.matcher.forced()
+
+    def spelt(self, token: int) -> bytes:
+        """The bytes in the text of a special token that the constraint names; else none."""
+        return b"" if self.matcher is None else self.matcher.spelt.get(token, b"")
+
+    def prepare(self, draft: Sequence[int] = ()) -> None:
+        """Have masks computed for the next token and those behind each of `draft`."""
+        if self.matcher is not None:
+            self.matcher.prepare(draft)
+
+    def possible(self, draft: list[int]) -> list[int]:
+        """As much of `draft` as the constraint lets the answer go on by."""
+        return draft if self.matcher is None else draft[: self.matcher.valid(draft)]
 
     def feed(self, tokens: Iterable[int]) -> None:
         """Record `tokens` as the answer's next ones, as if they had been drawn here."""
         for token in tokens:
             self._drawn += 1
             self._adjuster.record(token)
+            if self.matcher is not None:
+                self.matcher.take(token)
 
     def sample(self, logits: Logits) -> SampledToken:
         """Draw and record the next token from `logits`, (vocab,) float32, which are only read.
@@ -148,13 +115,13 @@ class Sampler:
         """
         return self.take(logits, self.guess(logits))
 
-    def guess(self, logits: Logits, ahead: int = 0) -> int:
-        """What would be drawn `ahead` tokens after the next one from `logits`; records nothing.
+    def guess(self, logits: Logits, after: Sequence[int] = ()) -> int:
+        """What would be drawn from `logits` behind the tokens `after`; records nothing.
 
         Takes the random number of that position, so that another model's guess is often what is
         drawn there later; penalties are those of the answer as it is. Raises as `sample` does.
         """
-        return self._pick(self._adjuster.apply(logits), ahead)
+        return self._pick(self._adjuster.apply(logits), after)
 
     def gap(self, logits: Logits, token: int) -> float:
         """How much likelier than `token` the likeliest token is: a difference of log-probabilities.
@@ -163,6 +130,8 @@ class Sampler:
         does.
         """
         adjusted = self._adjuster.apply(logits)
+        if self.matcher is not None:
+            adjusted = self.matcher.apply(adjusted)
         return _peak(adjusted)[1] - float(adjusted[token])
 
     def take(self, logits: Logits, token: int) -> SampledToken:
@@ -171,11 +140,17 @@ class Sampler:
         self.feed((token,))
         return SampledToken(token, logprob, top)
 
-    def _pick(self, logits: Logits, ahead: int) -> int:
+    def _pick(self, logits: Logits, after: Sequence[int]) -> int:
+        if not after and (forced := self.forced()):
+            return forced[0]
         best, peak = _peak(logits)
-        if self._sampling.temperature == 0.0:
+        greedy = self._sampling.temperature == 0.0
+        if self.matcher is not None and not (greedy and self.matcher.allows(best, after)):
+            logits = self.matcher.apply(logits, after)
+            best, peak = _peak(logits)
+        if greedy:
             return best
-        return draw(logits, self._sampling, peak, uniform(self._seed, self._drawn + ahead))
+        return draw(logits, self._sampling, peak, uniform(self._seed, self._drawn + len(after)))
 
     def _report(self, logits: Logits, token: int) -> tuple[float | None, list[tuple[int, float]]]:
         count = self._sampling.top_logprobs

@@ -12,7 +12,15 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.decoding.params import Constraint, Doubt, Made, Mode, Sampling, TokenLogprob
+from edge_rt.decoding.params import (
+    Constraint,
+    ConstraintCost,
+    Doubt,
+    Made,
+    Mode,
+    Sampling,
+    TokenLogprob,
+)
 
 VERSION = 6
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
@@ -362,7 +370,8 @@ class Finished(Message, frozen=True):
     """Answer `index` of request `id` ended. reason: "stop" or "length".
 
     `made` is told of answers in a mode of more than one model or of drafts; `doubt` is that of the
-    model which the request names, where it drew every token and in one engine.
+    model which the request names, where it drew every token and in one engine; `constraint` that of
+    answers under one.
     """
 
     id: int
@@ -372,6 +381,7 @@ class Finished(Message, frozen=True):
     stop: str | None = None  # the stop string that was hit
     made: Made | None = None
     doubt: Doubt | None = None
+    constraint: ConstraintCost | None = None
 
 
 class Embedded(Message, frozen=True):

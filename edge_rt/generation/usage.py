@@ -12,7 +12,7 @@ from edge_rt.core.chat_format import FormatSource
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
-from edge_rt.decoding.params import Doubt, Made
+from edge_rt.decoding.params import ConstraintCost, Doubt, Made
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.generation.costs import Costs
 from edge_rt.routing.choice.trace import Trace
@@ -89,6 +89,17 @@ class Doubted(msgspec.Struct, frozen=True):
     """The least difference between the two largest probabilities at one of them."""
 
 
+class Constrained(msgspec.Struct, frozen=True):
+    """What the constraint took, all answers together."""
+
+    compile_ms: float
+    """Milliseconds that compiling it took; 0 where that was done for an earlier request."""
+    mask_ms: float
+    """Milliseconds for finding the tokens that may come next, mostly while the model computed."""
+    forced_tokens: int
+    """Tokens that were written without asking the model, since no others could come."""
+
+
 class Edge(Origin, frozen=True, kw_only=True):
     """Which model answered, what it cost and where the time went, in seconds.
 
@@ -133,6 +144,9 @@ class Edge(Origin, frozen=True, kw_only=True):
     """How unsure the model was at the start, if one model wrote the whole answer now."""
     restored_tokens: int | UnsetType = UNSET
     """Cached tokens of the prompt that came from the disk."""
+    constraint: Constrained | UnsetType = UNSET
+    """What `response_format`, `grammar`, `edge.regex` or `edge.choice` took, where one is
+    given."""
 
 
 class Tally:
@@ -154,6 +168,7 @@ class Tally:
         self.decode_s = 0.0
         self.made: Made | None = None
         self.doubt: Doubt | None = None  # the largest of all answers
+        self.constraint: ConstraintCost | None = None
 
     def take(self, event: Event) -> None:
         """Book one event."""
@@ -204,6 +219,7 @@ class Tally:
             route_trace=trace or UNSET,
             doubt=UNSET if self.doubt is None else _doubted(self.doubt),
             restored_tokens=self.restored_tokens or UNSET,
+            constraint=UNSET if self.constraint is None else _constrained(self.constraint),
         )
 
     def _finished(self, event: Finished) -> None:
@@ -214,12 +230,20 @@ class Tally:
         self.decode_s = max(self.decode_s, event.timings.decode_s)
         if event.made is not None:
             self.made = event.made if self.made is None else self.made.plus(event.made)
+        if event.constraint is not None:
+            before = self.constraint
+            self.constraint = event.constraint if before is None else before.plus(event.constraint)
         found = [doubt for doubt in (self.doubt, event.doubt) if doubt is not None]
         self.doubt = max(found, key=lambda doubt: doubt.score, default=None)
 
 
 def _doubted(doubt: Doubt) -> Doubted:
     return Doubted(doubt.tokens, round(doubt.entropy, 4), round(doubt.margin, 4))
+
+
+def _constrained(cost: ConstraintCost) -> Constrained:
+    compile_ms, mask_ms = round(1000 * cost.compile_s, 3), round(1000 * cost.mask_s, 3)
+    return Constrained(compile_ms, mask_ms, cost.forced)
 
 
 def tallied(timings: Timings, cost: Cost) -> Tally:

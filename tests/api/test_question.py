@@ -68,6 +68,19 @@ EDGE: dict[str, tuple[Any, Any]] = {
     "latency_s": (st.floats(1, 9), None),
     "energy_j": (st.floats(1, 9), None),
 }
+FORMAT = st.builds(
+    lambda strict, schema: {
+        "type": "json_schema",
+        "json_schema": {"strict": strict, "schema": schema},
+    },
+    st.booleans(),
+    st.dictionaries(TEXT, JSON, max_size=2),
+)
+GRAMMAR = st.sampled_from(["root ::= [a-z]", 'start: "a"'])
+IN_EDGE: dict[str, st.SearchStrategy[Any]] = {
+    "regex": st.sampled_from(["a+", "b?"]),
+    "choice": st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=3),
+}
 ROLES = ("system", "user", "assistant")
 
 
@@ -88,6 +101,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         del body["model"]
     body["edge"] = {"cache": "use"}
     if draw(st.booleans()):
+        body["response_format"] = draw(FORMAT)
+    if draw(st.booleans()):
         body["edge"] |= {"mode": "switch:token", "large_share": draw(SHARE)}
     return body
 
@@ -100,6 +115,7 @@ def others(draw: st.DrawFn, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name, (values, usual) in EDGE.items():
         if (other := draw(values)) != body["edge"].get(name, usual):
             yield body | {"edge": body["edge"] | {name: other}}
+    yield from otherwise_constrained(draw, body)
     for place, message in enumerate(body["messages"]):
         for field, value in (
             ("content", message["content"] + draw(st.characters(codec="utf-8"))),
@@ -114,6 +130,15 @@ def others(draw: st.DrawFn, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield body | {"messages": body["messages"][1:]}
     if body.get("logprobs"):
         yield body | {"top_logprobs": draw(st.integers(1, 20))}
+
+
+def otherwise_constrained(draw: st.DrawFn, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if (other := draw(FORMAT)) != body.get("response_format"):
+        yield body | {"response_format": other}
+    plain = {name: value for name, value in body.items() if name != "response_format"}
+    yield plain | {"grammar": draw(GRAMMAR)}
+    for name, values in IN_EDGE.items():
+        yield plain | {"edge": body["edge"] | {name: draw(values)}}
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.errors import RequestError
+from edge_rt.decoding.adjuster import Adjuster
 from edge_rt.decoding.params import Sampling
-from edge_rt.decoding.sampler import Adjuster
 
 VOCAB = 12
 tokens = st.lists(st.integers(0, VOCAB - 1), max_size=30)

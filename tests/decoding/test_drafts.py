@@ -52,8 +52,8 @@ def drafted(
     kept: list[VerifiedToken] = []
     while len(text) < LENGTH:
         draft: list[int] = []
-        for ahead in range(most):
-            draft.append(sampler.guess(logits_after(small, text + draft), ahead))
+        for _ in range(most):
+            draft.append(sampler.guess(logits_after(small, text + draft), draft))
         rows = [logits_after(seed, text + draft[:end]) for end in range(most + 1)]
         for one in rule.follow(draft, sampler, rows):
             kept.append(one)
@@ -96,7 +96,7 @@ def test_guesses_agree_more_often_than_independent_draws_would() -> None:
 @pytest.mark.parametrize("rule", [Exact(), Relaxed(0.5)])
 def test_nothing_is_recorded_before_it_is_asked_for(rule: Exact | Relaxed) -> None:
     sampler, twin = (Sampler(Sampling(), seed=5) for _ in range(2))
-    draft = [twin.guess(logits_after(0, [at]), at) for at in range(4)]
+    draft = [twin.guess(logits_after(0, [at]), [0] * at) for at in range(4)]
     rows = [logits_after(0, [at]) for at in range(5)]
     following = rule.follow(draft, sampler, rows)
     first = next(following)

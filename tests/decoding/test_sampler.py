@@ -111,7 +111,7 @@ def test_a_guess_is_what_will_be_drawn_there_and_changes_nothing(sampling: Sampl
     undisturbed = run(Sampler(sampling, seed=11), logits)
     sampler = Sampler(sampling, seed=11)
     for row, token in zip(logits, undisturbed, strict=True):
-        sampler.guess(row, 3)
+        sampler.guess(row, [0] * 3)
         assert sampler.guess(row) == token
         assert sampler.sample(row).token == token
 
@@ -120,7 +120,7 @@ def test_a_guess_further_ahead_takes_the_number_of_its_place() -> None:
     logits = steps(20)
     undisturbed = run(Sampler(Sampling(), seed=11), logits)
     sampler = Sampler(Sampling(), seed=11)
-    assert [sampler.guess(row, ahead) for ahead, row in enumerate(logits)] == undisturbed
+    assert [sampler.guess(row, [0] * ahead) for ahead, row in enumerate(logits)] == undisturbed
 
 
 def test_a_gap_is_a_ratio_of_probabilities_after_bias_and_penalties() -> None:

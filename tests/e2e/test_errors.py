@@ -33,7 +33,10 @@ def _still_well(daemon):
         ("presence_penalty", 3),
         ("frequency_penalty", -3),
         ("top_logprobs", 21),
-        ("response_format", {"type": "json_object"}),
+        (
+            "response_format",
+            {"type": "json_schema", "json_schema": {"strict": True, "schema": {"not": {}}}},
+        ),
         ("messages", []),
         ("stream", "yes"),
     ],

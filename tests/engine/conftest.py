@@ -112,7 +112,9 @@ class FakeBackend:
         """Tokens of all passes together."""
         return sum(count for one in self.passes for _, count in one)
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        if not begins:
+            return self.tokenize(text, special=special)[1:]
         tokens = [BOS]
         while text:
             if special and text.startswith("<eos>"):
@@ -123,6 +125,9 @@ class FakeBackend:
 
     def piece(self, token: int) -> bytes:
         return self.pieces[token]
+
+    def mark(self, token: int) -> bytes:
+        return {EOS: b"<eos>", BOS: b"<bos>"}.get(token, b"")
 
     def ends(self, token: int) -> bool:
         return token == EOS

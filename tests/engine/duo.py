@@ -137,9 +137,9 @@ class TextToy:
 
     spaced = False  # whether it puts a space in front of what it is given
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        data = (b" " if self.spaced and text else b"") + text.encode()
-        tokens = [1]
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        data = (b" " if self.spaced and text and begins else b"") + text.encode()
+        tokens = [1] if begins else []
         while data:
             piece = max((p for p in self.pieces if p and data.startswith(p)), key=len)
             tokens.append(self.pieces.index(piece))

@@ -91,7 +91,7 @@ def test_documents_of_http_show_what_a_client_may_send() -> None:
     chat = http().partition("### ChatRequest")[2].partition("\n### ")[0]
     assert "| `messages` | list of: [ChatMessage](#chatmessage) | required |" in chat
     assert "| `tool_choice` |" in chat
-    assert "`grammar`" not in chat, "a field that is refused"
+    assert "`mirostat`" not in chat, "a field that is refused"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ COMMANDS = {
     "cache": "Count which questions the semantic cache takes for the same, and which wrongly.",
     "route": "Compare policies that choose a model, with caches, by a mixed workload.",
     "switch": "Compare the ways in which two models can answer together.",
+    "structured": "Hold JSON Schemas against texts, and answers against JSON Schemas.",
 }
 
 

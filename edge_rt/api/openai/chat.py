@@ -17,11 +17,12 @@ from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.nearby import LONGEST_TEXT
 from edge_rt.api.openai.chat_answers import ChatDialect
+from edge_rt.api.openai.constraint import constraint_of
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
 from edge_rt.api.openai.messages import MOST, ChatMessage, last_said, template_messages
 from edge_rt.api.openai.thinking import Effort, limit_of, prompt_of, think_of, variables_of
 from edge_rt.api.openai.tools import Tool, ToolUse, tool_use
-from edge_rt.api.openai.unsupported import REFUSED, check_format, unsupported
+from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import ModelFileError, RequestError
@@ -78,7 +79,7 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
 
 def check(request: ChatRequest) -> None:
     """Raise RequestError for what types cannot tell."""
-    check_format(request.response_format)
+    constraint_of(request)
     use = request.use
     if use is not None and use.rules.required:
         field = "function_call" if use.legacy else "tool_choice"

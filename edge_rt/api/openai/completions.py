@@ -13,8 +13,9 @@ from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.openai.answers import TextDialect
+from edge_rt.api.openai.constraint import constraint_of
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
-from edge_rt.api.openai.unsupported import REFUSED, check_format, unsupported
+from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, without_partner
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import RequestError
@@ -39,7 +40,7 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
 
 def check(request: CompletionsRequest) -> None:
     """Raise RequestError for what types cannot tell."""
-    check_format(request.response_format)
+    constraint_of(request)
     if request.edge is not None and request.edge.think is not None:
         message = "`edge.think` is not supported: a prompt of /v1/completions has no thoughts."
         raise unsupported("edge.think", message)

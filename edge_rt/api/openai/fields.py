@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.openai.unsupported import ResponseFormat
+from edge_rt.api.openai.constraint import ResponseFormat
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Identity
@@ -97,8 +97,10 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     """The same seed gives the same answer, for weights that allow it; -1: a new seed each time."""
     response_format: ResponseFormat | None = None
-    """Kind of the answer; only `{"type": "text"}` is supported."""
+    """Kind of the answer: any text, JSON, or JSON by a schema."""
 
+    grammar: str | None = None
+    """Grammar of the answer, in llguidance's dialect of Lark or in llama.cpp's GBNF."""
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     """Choose among so many of the likeliest tokens; -1 and 0: among all."""
     min_p: Share | None = None

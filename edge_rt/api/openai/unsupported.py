@@ -71,7 +71,7 @@ HARMLESS = frozenset(
 
 REFUSED = frozenset(
     (
-        *("grammar", "json_schema", "samplers", "mirostat", "typical_p", "typ_p", "tfs_z"),
+        *("json_schema", "samplers", "mirostat", "typical_p", "typ_p", "tfs_z"),
         *("top_n_sigma", "xtc_probability", "dry_multiplier", "dynatemp_range", "n_predict"),
         *("lora", "reasoning_budget"),  # up to here llama-server's, then vLLM's
         *("add_generation_prompt", "allowed_token_ids", "bad_words", "chat_template"),
@@ -83,19 +83,6 @@ REFUSED = frozenset(
     )
 )
 """Fields of both dialects that are refused when they ask for something."""
-
-
-class ResponseFormat(msgspec.Struct, frozen=True):
-    """The kind of answer wanted."""
-
-    type: str
-
-
-def check_format(wanted: ResponseFormat | None) -> None:
-    """Raise RequestError for another kind of answer than text."""
-    if wanted is not None and wanted.type != "text":
-        message = f"`response_format`: only the type text is supported, got {wanted.type!r}."
-        raise unsupported("response_format", message)
 
 
 def _asks(name: str, value: object) -> bool:

@@ -93,14 +93,18 @@ class LlamaBackend:
     def piece(self, token: int) -> bytes:
         known = self._pieces.get(token)
         if known is None:
-            known = self._pieces[token] = self._piece(token)
+            known = self._pieces[token] = self._written(token, control=False)
         return known
 
-    def _piece(self, token: int) -> bytes:
+    def mark(self, token: int) -> bytes:
+        return self._written(token, control=True)
+
+    def _written(self, token: int, *, control: bool) -> bytes:
+        """The bytes of a token; without `control` those of control tokens are none."""
         room = 64
         while True:
             buffer = ctypes.create_string_buffer(room)
-            count = lib.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            count = lib.llama_token_to_piece(self._vocab, token, buffer, room, 0, control)
             if count >= 0:
                 return buffer.raw[:count]
             room = -count

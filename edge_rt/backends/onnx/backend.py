@@ -81,6 +81,9 @@ class OnnxBackend:
     def piece(self, token: int) -> bytes:
         return self._vocabulary.piece(token)
 
+    def mark(self, token: int) -> bytes:
+        return self._vocabulary.mark(token)
+
     def ends(self, token: int) -> bool:
         return self._vocabulary.ends(token)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 from tokenizers import Tokenizer
@@ -62,6 +63,8 @@ class OnnxVocabulary:
         self._ends = frozenset(card.end_ids)
         added = self._tokenizer.get_added_tokens_decoder()
         self._added = {i: b"" if t.special else t.content.encode() for i, t in added.items()}
+        self._marks = {i: t.content.encode() for i, t in added.items() if t.special}
+        self._cutting = Lock()  # grammars are cut beside prompts
         self._alphabet = _alphabet() if _by_bytes(self._tokenizer) else None
         self._pieces: dict[int, bytes] = {}
         ids = self._tokenizer.get_vocab(with_added_tokens=True)
@@ -70,10 +73,11 @@ class OnnxVocabulary:
         self.fingerprint: str = fingerprint(texts)
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        self._tokenizer.encode_special_tokens = not special
-        if not begins:
-            return going_on(self._cut, text)
-        tokens = self._cut(text)
+        with self._cutting:
+            self._tokenizer.encode_special_tokens = not special
+            if not begins:
+                return going_on(self._cut, text)
+            tokens = self._cut(text)
         if self._bos is None or tokens[:1] == [self._bos]:
             return tokens  # the template had written it out already
         return [self._bos, *tokens]
@@ -97,6 +101,10 @@ class OnnxVocabulary:
             return bytes(self._alphabet[letter] for letter in text)
         byte = _BYTE.fullmatch(text)
         return bytes.fromhex(byte[1]) if byte else text.replace(_SPACE, " ").encode()
+
+    def mark(self, token: int) -> bytes:
+        """How a control token is written in prompts; empty for others."""
+        return self._marks.get(token, b"")
 
     def ends(self, token: int) -> bool:
         return token in self._ends

@@ -9,6 +9,7 @@ from edge_rt.decoding.distribution import Logits, LogitsView
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact, Lookup, Relaxed, confidence
 from edge_rt.decoding.experience import CLOSE, PassTimes
+from edge_rt.engine.generation.forcing import forced
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
 
@@ -94,7 +95,7 @@ class ModelSource:
             self._note_time()
             logits = sequence.logits()
             token, guess = (
-                sequence.sampler.guess(logits, len(drafted)),
+                sequence.sampler.guess(logits, drafted),
                 LogitsView(logits).confidence,
             )
             if not self._length.adds(sure, guess):
@@ -157,9 +158,11 @@ class Drafting:
 
     def strategy(self) -> DecodingStrategy:
         answer, target = self._answer, self._target
+        if answer.provenance.tokens:  # of an engine that was lost before it told the others
+            yield from forced(answer, target)
         while answer.open:
             source, draft = yield from self._draft()
-            target.verify(draft)
+            target.verify(target.sampler.possible(draft))
             yield target
             drafted = len(target.draft)
             self._note_time(drafted)
@@ -167,6 +170,7 @@ class Drafting:
             answer.provenance.verified(accepted, drafted - accepted)
             if source is not None:
                 source.verified(drafted, accepted)
+            yield from forced(answer, target)
 
     def _draft(self) -> Generator[ModelSequence, None, tuple[Source | None, list[int]]]:
         """A draft and whose it is, or else who was asked last for one."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
+from edge_rt.decoding.params import Constraint
 from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.decoding.text import StopAutomaton, TextStream
 from edge_rt.engine.generation.generation import Generation
-from edge_rt.engine.generation.model_sequence import Home, ModelSequence
+from edge_rt.engine.generation.home import Home
+from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.generation.modes import (
     Exactness,
     Modes,
@@ -22,6 +25,10 @@ from edge_rt.engine.generation.modes import (
 )
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.scheduler.inputs import prompt_tokens
+
+if TYPE_CHECKING:
+    from edge_rt.decoding.constraints.grammars import Grammars
+    from edge_rt.decoding.constraints.matcher import Matcher
 
 
 class TextSequence(ModelSequence):
@@ -103,9 +110,23 @@ class GenerationFactory:
         self._home = home
         self._find = find
         self._modes = Modes(Exactness(home))
+        self._grammars: Grammars | None = None  # once a request has a constraint
+
+    def matcher(self, constraint: Constraint) -> Matcher:
+        """The beginning of a grammar for the model; see Home."""
+        if self._grammars is None:
+            from edge_rt.decoding.constraints.grammars import Grammars  # loads a native library
+
+            self._grammars = Grammars(self._home.backend)
+        return self._grammars.matcher(constraint)
+
+    def close(self) -> None:
+        """Ask the model nothing more."""
+        if self._grammars is not None:
+            self._grammars.close()
 
     def answers(self, request: Generate, now: float) -> list[Generation]:
-        """Those that are not done; RequestError or Unavailable where they cannot be made."""
+        """Those that are not done; EdgeError where they cannot be made."""
         makers = self._sequences(request)
         stops = StopAutomaton(request.stop)
         answers: list[Generation] = []
@@ -143,7 +164,8 @@ def _maker(
     request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
 ) -> MakeSequence:
     tokens = prompt_tokens(prompt, request.special, home.backend)
-    sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens)
+    matcher = None if request.constraint is None else home.matcher(request.constraint)
+    sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens, matcher=matcher)
     return lambda index: kind(home, tokens, sampler.fork(index))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.distribution import DoubtMeter, Logits, LogitsView
 from edge_rt.decoding.gate import Look
-from edge_rt.decoding.params import Made, TokenLogprob
+from edge_rt.decoding.params import ConstraintCost, Made, TokenLogprob
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.decoding.text import TextStream
-from edge_rt.engine.generation.model_sequence import Home, ModelSequence
+from edge_rt.engine.generation.home import Home
+from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.generation.tokens import Replay, StopHoldback, TokenProvenance
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
 
@@ -50,6 +51,8 @@ class Generation:
         self._resumed = self._told = 0  # tokens that an earlier engine drew, and that were told
         self._new = ""  # text that is to be told
         self._seen: list[float] = []  # what was judged by and is to be told
+        self._forced = 0  # tokens that the constraint left no choice of
+        self._ends = not request.ignore_eos or request.constraint is not None  # at such a token
 
     @property
     def home(self) -> Home:
@@ -142,24 +145,30 @@ class Generation:
         return self._delta(now)
 
     def take(
-        self, sequence: ModelSequence, choice: SampledToken, *, by: ModelSequence | None = None
+        self,
+        sequence: ModelSequence,
+        choice: SampledToken,
+        *,
+        by: ModelSequence | None = None,
+        forced: bool = False,
     ) -> bool:
         """Append the token that the sampler of `sequence` recorded; return whether to go on.
 
         It counts as written by `by`, or by that sequence.
         """
-        piece = sequence.backend.piece(choice.token)
+        self._forced += forced
+        piece = sequence.backend.piece(choice.token) or sequence.sampler.spelt(choice.token)
         for other in self.sequences:
             if other is not sequence:
                 other.append_other(choice.token, piece)
         sequence.append(choice)
         self.provenance.wrote(by or sequence, choice.token)
-        if sequence.backend.ends(choice.token) and not self.request.ignore_eos:
+        if sequence.backend.ends(choice.token) and self._ends:
             self._end("stop")
             return False
         self._withheld.add(piece, _logprob(sequence.backend, choice))
         self._new += self._text.push(piece)
-        if self._text.stopped is not None:
+        if self._text.stopped is not None or sequence.sampler.over:
             self._end("stop")
         elif self.room <= 0:
             self._end("length")
@@ -199,12 +208,21 @@ class Generation:
             completion_tokens=len(self.provenance.tokens) - self._resumed,
         )
         stop = self._text.stopped
-        made, doubt = self._made, self.doubts.doubt
-        return Finished(self.request.id, self.index, self.reason, timings, stop, made, doubt)
+        made, doubt, id = self._made, self.doubts.doubt, self.request.id
+        cost = self._constraint_cost
+        return Finished(id, self.index, self.reason, timings, stop, made, doubt, cost)
 
     @property
     def _made(self) -> Made | None:
         return self.provenance.made if self.request.mode else None
+
+    @property
+    def _constraint_cost(self) -> ConstraintCost | None:
+        matchers = [s.sampler.matcher for s in self.sequences if s.sampler.matcher is not None]
+        if not matchers:
+            return None
+        compile_s = sum(matcher.compile_s for matcher in matchers)
+        return ConstraintCost(compile_s, sum(m.mask_s for m in matchers), self._forced)
 
     def _turn_to(self, sequence: ModelSequence) -> None:
         self.at = sequence

@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.sampler import SampledToken, Sampler
-from edge_rt.engine.kv.checkpointer import Checkpointer
+from edge_rt.engine.generation.home import Home
 from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
-from edge_rt.engine.kv.prefixes import PrefixCache
-from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
+from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence
 from edge_rt.engine.protocol import Generate
-
-if TYPE_CHECKING:
-    from edge_rt.engine.generation.generation import Generation
-
-
-class Home(Protocol):
-    """The scheduler of a model, as its sequences and other models' schedulers see it."""
-
-    pool: SequencePool
-    prefixes: PrefixCache
-    checkpointer: Checkpointer
-
-    @property
-    def backend(self) -> Backend:
-        """The model."""
-        ...
-
-    def queue(self, answer: Generation) -> None:
-        """`answer` waits for a sequence."""
-        ...
-
-    def admitted(self, answer: Generation) -> None:
-        """`answer` has taken its sequences."""
-        ...
-
-    def left(self, answer: Generation) -> None:
-        """`answer` waits or runs no more."""
-        ...
-
-    def awaits(self, sequence: ModelSequence) -> bool:
-        """Whether a prompt that is being read will soon spare `sequence` much reading."""
-        ...
 
 
 class ModelSequence:
@@ -119,6 +84,7 @@ class ModelSequence:
             self.home.checkpointer.restore(self.kv, self.text)
         self.cached = len(self.kv.tokens)
         self._shared = prefixes.shared(request, self.prompt)
+        self.sampler.prepare()
         self.keep()
 
     def keep(self) -> None:
@@ -199,6 +165,8 @@ class ModelSequence:
         if len(self.held.tokens) > first:  # and its logits are gone
             self.home.pool.rewind(self.held, first)
         self.spent_s, self.read = 0.0, 0
+        if self._want == len(self.draft) + 1:
+            self.sampler.prepare(self.draft)
 
     def guess(self, token: int) -> None:
         """Append `token` to the draft, for the logits behind it."""

@@ -8,6 +8,7 @@ from edge_rt.decoding.distribution import DoubtMeter, LogitsView
 from edge_rt.decoding.gate import Gate, GateVerdict, Writer
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.engine.generation.drafting import Guesses, Source
+from edge_rt.engine.generation.forcing import forced
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
 
@@ -40,6 +41,7 @@ def handing_over(
         sequence = large if small.full else sequence
         yield sequence
         answer.take(sequence, sequence.sampler.sample(sequence.logits()))
+        yield from forced(answer, sequence)
 
 
 class Begun:
@@ -108,6 +110,7 @@ def single(answer: Generation) -> DecodingStrategy:
         logits = sequence.logits()
         answer.look(logits)
         answer.take(sequence, sequence.sampler.sample(logits))
+        yield from forced(answer, sequence)
 
 
 def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
@@ -131,6 +134,8 @@ def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
             sequence, token = _next(answer, sequence)
             writer = _name(answer, sequence)
             then = gate.took(writer, _write(answer, sequence, token)) or then
+            for piece in (yield from forced(answer, sequence)):
+                then = gate.took(writer, piece) or then
         if then != writer and answer.open:
             yield from _leaving(answer, sequence, gate, writer, drawn)
         writer = then
@@ -147,6 +152,8 @@ def _leaving(
         if by is not sequence or sequence.may_leave(token):
             return
         gate.took(writer, _write(answer, sequence, token))
+        for piece in (yield from forced(answer, sequence)):
+            gate.took(writer, piece)
         drawn = True
 
 

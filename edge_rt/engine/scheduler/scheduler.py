@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
+from edge_rt.decoding.params import Constraint
 from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
-from edge_rt.engine.generation.model_sequence import Home, ModelSequence
+from edge_rt.engine.generation.home import Home
+from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefix_shelf import common_prefix
@@ -21,6 +24,9 @@ from edge_rt.engine.scheduler.inputs import prompt_tokens
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.scheduler.passes import Pass, PrefillBudget
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
+
+if TYPE_CHECKING:
+    from edge_rt.decoding.constraints.matcher import Matcher
 
 
 def nobody(model: str) -> Home:
@@ -98,7 +104,7 @@ class Scheduler(Runner[Backend, Generation]):
     def submit(self, request: Generate) -> None:
         try:
             answers = self._factory.answers(request, self._clock())
-        except (RequestError, Unavailable) as error:
+        except EdgeError as error:
             self._tell_failed(request.id, error)
             return
         for answer in answers:
@@ -158,9 +164,13 @@ class Scheduler(Runner[Backend, Generation]):
     def close(self, why: str) -> None:
         self.prefixes.leave_all()
         self._fail_all(EngineError(why))
+        self._factory.close()
         self._backend.close()
 
-    # --- what others tell
+    # --- what others ask and tell
+
+    def matcher(self, constraint: Constraint) -> Matcher:
+        return self._factory.matcher(constraint)
 
     def queue(self, answer: Generation) -> None:
         self._waiting.append(answer)

@@ -13,12 +13,13 @@ from typing import Any
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.generation.model_sequence import Home
+from edge_rt.engine.generation.home import Home
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
 from edge_rt.engine.kv.prefixes import kept_as, state_key
 from edge_rt.engine.protocol import (
     AskPrefixes,
+    Generate,
     KeepPrefixes,
     ModelSpec,
     Prefixes,
@@ -117,6 +118,12 @@ class ModelRegistry:
     def get(self, model: str) -> AnyRunner | None:
         """The scheduler of `model`; None when it is not loaded."""
         return self._models.get(model)
+
+    def homes(self, request: Generate) -> list[Home]:
+        """The schedulers of a request's models, as far as they are loaded."""
+        partner = None if request.mode is None else request.mode.partner
+        found = [self._models.get(name) for name in (request.model, partner) if name is not None]
+        return [one for one in found if isinstance(one, Scheduler)]
 
     def add(self, model: str, backend: AnyBackend, spec: ModelSpec) -> None:
         """Take a loaded model of the spec's kind in, in place of an older one of its name."""

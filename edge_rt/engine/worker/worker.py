@@ -23,6 +23,7 @@ from collections.abc import Callable
 from edge_rt.core.errors import RequestError
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.process import end_with_parent
+from edge_rt.decoding.params import Constraint
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     VERSION,
@@ -53,6 +54,7 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.scheduler.passes import DutyCycle
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
+from edge_rt.engine.worker.compiling import Compiler
 from edge_rt.engine.worker.loading import (
     Loader,
     LoadOutcome,
@@ -100,13 +102,15 @@ class Worker:
         self._park = park
         self._loader = Loader(make_backend, open_vocabulary)
         self._port = Port(sock, poll)
-        self._port.wake_on(self._loader.fileno())
         self._open = True
         self._begin_s = 0.0  # when the iteration began
         self._duty_cycle = DutyCycle()
         self._tally = EngineCounters(beat=beat or Heartbeat())
         told = self._port.send, self._tally, clock, Watch(self._port).over
         self._models = ModelRegistry(SetLimits(threads), *told, backends, checkpoints)
+        self._compiler = Compiler(self._models.homes)
+        for helper in (self._loader, self._compiler):
+            self._port.wake_on(helper.fileno())
         self._port.send(Hello(VERSION, os.getpid(), backends))
 
     def run(self) -> None:
@@ -134,6 +138,8 @@ class Worker:
                 self._port.send(done)
             else:
                 self._loaded(*done)
+        for request in self._compiler.finished():
+            self._submit(request)
         return self._open and self._port.open
 
     def _pass(self, able: list[AnyRunner]) -> None:
@@ -171,9 +177,12 @@ class Worker:
 
     def _handle(self, message: ToEngine) -> None:
         match message:
+            case Generate(constraint=Constraint() as constraint):
+                self._compiler.start(message, constraint)
             case Generate() | Embed() | RunTensors():
                 self._submit(message)
             case Cancel():
+                self._compiler.cancel(message.id)
                 self._models.cancel(message.id)
             case LoadModel():
                 self._loader.start(message.model, message.spec, self._models.limits.threads)

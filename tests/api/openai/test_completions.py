@@ -151,7 +151,7 @@ def test_logprobs_in_the_legacy_shape(client, service, script):
         ({"best_of": 3}, "best_of"),
         ({"best_of": 2, "n": 3}, "best_of"),
         ({"n": 9}, "n"),
-        ({"response_format": {"type": "json_schema"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
     ],
 )
 def test_each_wrong_field_is_named(client, service, fields, param):

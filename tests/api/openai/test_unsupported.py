@@ -19,7 +19,6 @@ SHARED = [
     ("skip_special_tokens", False, True),
     ("length_penalty", 1.2, 1.0),
     ("bad_words", ["no"], []),
-    ("grammar", "root ::= [a-z]", ""),
     ("guided_json", {"type": "object"}, None),
 ]
 

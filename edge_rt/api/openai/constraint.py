@@ -1,0 +1,112 @@
+"""The fields of a request that say what the text of its answers must be."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Protocol
+
+import msgspec
+
+from edge_rt.api.allowance import Terms
+from edge_rt.core.errors import RequestError
+from edge_rt.decoding.params import Constraint
+
+
+class JsonSchemaFormat(msgspec.Struct, frozen=True):
+    """A JSON Schema, and how strictly answers keep to it."""
+
+    name: str | None = None
+    """Name of the schema; it changes nothing."""
+    description: str | None = None
+    """What the answer is for; it changes nothing."""
+    schema: dict[str, Any] | bool | None = None
+    """JSON Schema, draft 2020-12. Answers have its properties in the order given here."""
+    strict: bool | None = None
+    """Whether a keyword that cannot be enforced is an error; else it is ignored. Default:
+    false."""
+
+
+class ResponseFormat(msgspec.Struct, frozen=True):
+    """The kind of answer wanted."""
+
+    type: str
+    """`text`, `json_object` or `json_schema`."""
+    json_schema: JsonSchemaFormat | None = None
+    """Of the type `json_schema`: the schema."""
+    schema: dict[str, Any] | None = None
+    """Of the type `json_object`: a JSON Schema, as llama-server takes it."""
+
+
+class ConstraintFields(Protocol):
+    """The part of a request that is read here."""
+
+    @property
+    def response_format(self) -> ResponseFormat | None: ...
+
+    @property
+    def grammar(self) -> str | None: ...
+
+    @property
+    def edge(self) -> Terms | None: ...
+
+
+def constraint_of(fields: ConstraintFields) -> Constraint | None:
+    """What the text of the answers must be; None: anything.
+
+    Raises RequestError where two fields say it, or one says nothing that can be.
+    """
+    terms = fields.edge or Terms()
+    found = [
+        _of_format(fields.response_format),
+        None if not fields.grammar else _of_grammar(fields.grammar),
+        None if terms.regex is None else Constraint("regex", terms.regex, param="edge.regex"),
+        None if terms.choice is None else _of_choice(terms.choice),
+    ]
+    said = [constraint for constraint in found if constraint is not None]
+    if len(said) > 1:
+        names = " and ".join(f"`{one.param}`" for one in said)
+        message = f"{names} each say what the answer must be: send one of them."
+        raise RequestError(message, param=said[1].param, code="invalid_value")
+    return said[0] if said else None
+
+
+def _of_format(wanted: ResponseFormat | None) -> Constraint | None:
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object" and wanted.schema is None:
+        return Constraint("json_object")
+    if wanted.type == "json_object":
+        return _of_schema(wanted.schema, strict=True)
+    if wanted.type != "json_schema":
+        raise _invalid(
+            "response_format.type",
+            f"expected text, json_object or json_schema, got {wanted.type!r:.80}",
+        )
+    given = wanted.json_schema or JsonSchemaFormat(schema=wanted.schema, strict=True)
+    if given.schema is None:
+        raise _invalid("response_format.json_schema", "expected an object with a `schema`")
+    return _of_schema(given.schema, strict=bool(given.strict))
+
+
+def _of_schema(schema: object, *, strict: bool) -> Constraint:
+    try:
+        return Constraint("json_schema", json.dumps(schema), strict)
+    except RecursionError:
+        raise _invalid("response_format", "the schema is nested too deeply") from None
+
+
+_GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)
+
+
+def _of_grammar(text: str) -> Constraint:
+    """GBNF has rules with `::=`, Lark has them with a colon."""
+    return Constraint("gbnf" if _GBNF.search(text) else "lark", text, param="grammar")
+
+
+def _of_choice(texts: list[str]) -> Constraint:
+    return Constraint("choice", json.dumps(texts), param="edge.choice")
+
+
+def _invalid(param: str, what: str) -> RequestError:
+    return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")

@@ -1,0 +1,127 @@
+"""From what a request asks for to a grammar that llguidance has compiled."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from llguidance import LLMatcher, LLTokenizer
+from llguidance.gbnf_to_lark import gbnf_to_lark
+
+from edge_rt.core.errors import RequestError
+from edge_rt.decoding.constraints.schema_fault import Fault, find_fault
+from edge_rt.decoding.params import Constraint
+
+# White space that models write: one space, or a line feed and an indentation. With more of it small
+# models write nothing else until the answer is full.
+_BLANK = r"[ ]|\n[ \t]{0,32}"
+_LEXEMES = re.compile(
+    r'"(?:\\.|[^"\\])*"'  # strings, also those of JSON
+    r"|//[^\n]*|\#[^\n]*"  # comments
+    r"|/(?:\\.|[^/\\\n])+/"  # regular expressions
+    r"|<(?P<name>[^<>\s\"]+)>"
+)
+_IDS = re.compile(r"\[[\d,*^-]+\]")  # llguidance's own way to name tokens
+
+
+def compiled(constraint: Constraint, tokenizer: LLTokenizer, names: Mapping[str, int]) -> LLMatcher:
+    """The grammar at its beginning; RequestError, with the place, where there can be none.
+
+    `names` has the special tokens of the model.
+    """
+    if constraint.kind == "json_schema":
+        return _of_schema(constraint, tokenizer)
+    try:
+        grammar = grammar_of(constraint, names)
+    except Exception as error:  # the converter of GBNF raises bare ones
+        raise _refused(constraint, str(error)) from error
+    native = LLMatcher(tokenizer, grammar, log_level=0)
+    if native.is_error():
+        raise _refused(constraint, native.get_error())
+    return native
+
+
+def grammar_of(constraint: Constraint, names: Mapping[str, int]) -> str:
+    """What is asked for, other than a schema, in llguidance's words; may raise any Exception."""
+    makers: dict[str, Callable[[str], str]] = {
+        "json_object": lambda text: schema_grammar({"type": "object"}),
+        "lark": lambda text: with_tokens(text, names),
+        "gbnf": gbnf_to_lark,
+        "regex": LLMatcher.grammar_from_regex,
+        "choice": _of_choices,
+    }
+    return makers[constraint.kind](constraint.text)
+
+
+def schema_grammar(schema: Any, *, lenient: bool = False) -> str:
+    """A grammar of the JSON texts that are valid by `schema`, with the properties in its order."""
+    if isinstance(schema, bool):
+        schema = {} if schema else {"not": {}}
+    return LLMatcher.grammar_from_json_schema(
+        schema, defaults={"whitespace_pattern": _BLANK, "lenient": lenient}
+    )
+
+
+def named_tokens(text: str, names: Mapping[str, int]) -> list[int]:
+    """The special tokens that a Lark grammar names."""
+    found = (match["name"] for match in _LEXEMES.finditer(text))
+    ids = (_token(name, names) for name in found if name is not None)
+    return [token for token in ids if token is not None]
+
+
+def with_tokens(text: str, names: Mapping[str, int]) -> str:
+    """A Lark grammar with names of special tokens that the model has none of as plain texts."""
+
+    def put(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name is None or _IDS.fullmatch(name):
+            return match[0]
+        token = _token(name, names)
+        if token is not None:
+            return f"<[{token}]>"
+        return json.dumps(name if name.startswith("[") else match[0])
+
+    return _LEXEMES.sub(put, text)
+
+
+def _token(name: str, names: Mapping[str, int]) -> int | None:
+    """The special token that is called so, with or without the angle brackets."""
+    return names.get(f"<{name}>", names.get(name))
+
+
+def _of_choices(text: str) -> str:
+    choices: list[str] = json.loads(text)
+    return "start: CHOICE\nCHOICE: " + " | ".join(map(json.dumps, choices))
+
+
+def _of_schema(constraint: Constraint, tokenizer: LLTokenizer) -> LLMatcher:
+    schema = json.loads(constraint.text)
+    native = LLMatcher(tokenizer, schema_grammar(schema), log_level=0)
+    if native.is_error() and not constraint.strict:
+        native = LLMatcher(tokenizer, schema_grammar(schema, lenient=True), log_level=0)
+    if not native.is_error():
+        return native
+    fault = find_fault(schema, lambda part: validated(part, lenient=not constraint.strict))
+    raise _unenforceable(constraint, fault or Fault("", None, native.get_error()))
+
+
+def validated(schema: Any, *, lenient: bool = False) -> str:
+    """What is wrong with a schema; "" where nothing is."""
+    return LLMatcher.validate_grammar(schema_grammar(schema, lenient=lenient))
+
+
+def _unenforceable(constraint: Constraint, fault: Fault) -> RequestError:
+    what = "the schema" if fault.keyword is None else f"the keyword `{fault.keyword}`"
+    place = f" at `{fault.place}`" if fault.place else ""
+    return _error(constraint, f"{what}{place} cannot be enforced: {fault.why}")
+
+
+def _refused(constraint: Constraint, why: str) -> RequestError:
+    return _error(constraint, f"it cannot be compiled: {why}")
+
+
+def _error(constraint: Constraint, what: str) -> RequestError:
+    message = f"`{constraint.param}`: {' '.join(what.split())}"
+    return RequestError(message, param=constraint.param, code="invalid_constraint")

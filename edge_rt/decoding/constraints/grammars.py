@@ -1,0 +1,84 @@
+"""The grammars of one model: compiled once, and the ones used last kept."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import NamedTuple
+
+from llguidance import LLMatcher, LLTokenizer
+
+from edge_rt.core.errors import EngineError, RequestError
+from edge_rt.decoding.constraints.compiling import compiled, named_tokens
+from edge_rt.decoding.constraints.masks import TokenMasks
+from edge_rt.decoding.constraints.matcher import Grammar, Matcher
+from edge_rt.decoding.constraints.tokens import Vocabulary, make_tokenizer, read_table
+from edge_rt.decoding.params import Constraint
+
+KEPT = 32  # grammars, up to some megabytes each
+
+
+class _Tools(NamedTuple):
+    tokenizer: LLTokenizer
+    names: dict[str, int]  # of special tokens
+    marks: dict[int, bytes]  # how these are written
+    masks: TokenMasks
+
+
+class Grammars:
+    """Compiles constraints for one vocabulary; may be used by several threads."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._thread = ThreadPoolExecutor(1, "masks")
+        self._kept: dict[Constraint, Matcher | RequestError] = {}  # the one used last is last
+        self._tools: _Tools | None = None
+        self._making = Lock()
+        self._closed = False
+
+    def matcher(self, constraint: Constraint) -> Matcher:
+        """The beginning of what `constraint` allows; RequestError where it cannot be enforced.
+
+        The first of a model takes a second, others of no known constraint milliseconds.
+        """
+        kept = self._kept.pop(constraint, None) or self._tried(constraint)
+        self._kept[constraint] = kept
+        if len(self._kept) > KEPT:
+            self._kept.pop(next(iter(self._kept)), None)
+        if isinstance(kept, RequestError):
+            raise RequestError(str(kept), param=kept.param, code=kept.code)
+        return kept.fork()
+
+    def close(self) -> None:
+        """Wait for what is under way; the vocabulary is not asked again."""
+        with self._making:
+            self._closed = True
+        self._thread.shutdown()
+
+    def _tried(self, constraint: Constraint) -> Matcher | RequestError:
+        try:
+            return self._made(constraint)
+        except RequestError as error:
+            return error
+
+    def _made(self, constraint: Constraint) -> Matcher:
+        with self._making:
+            if self._closed:
+                raise EngineError("the model was unloaded")
+            begin = time.perf_counter()
+            self._tools = tools = self._tools or _tools(self._vocabulary)
+            native = compiled(constraint, tools.tokenizer, tools.names)
+            spent_s = time.perf_counter() - begin
+        named = named_tokens(constraint.text, tools.names) if constraint.kind == "lark" else []
+        spelt = {token: tools.marks[token] for token in named}
+        return Matcher(Grammar(native, tools.masks, self._thread, constraint.param, spelt), spent_s)
+
+
+def _tools(vocabulary: Vocabulary) -> _Tools:
+    table = read_table(vocabulary)
+    tokenizer = make_tokenizer(table, vocabulary)
+    anything = LLMatcher(tokenizer, LLMatcher.grammar_from_regex("(?s:.*)"), log_level=0)
+    masks = TokenMasks(vocabulary.vocab, table.ends, anything.compute_bitmask())
+    names = {name.decode(errors="replace"): id for id, name in table.names.items() if name}
+    return _Tools(tokenizer, names, table.names, masks)

@@ -1,0 +1,49 @@
+"""What the sequences of a model, and the schedulers of other models, ask of its scheduler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from edge_rt.backends.base import Backend
+from edge_rt.decoding.params import Constraint
+from edge_rt.engine.kv.checkpointer import Checkpointer
+from edge_rt.engine.kv.prefixes import PrefixCache
+from edge_rt.engine.kv.sequences import SequencePool
+
+if TYPE_CHECKING:
+    from edge_rt.decoding.constraints.matcher import Matcher
+    from edge_rt.engine.generation.generation import Generation
+    from edge_rt.engine.generation.model_sequence import ModelSequence
+
+
+class Home(Protocol):
+    """The scheduler of a model, as its sequences and other models' schedulers see it."""
+
+    pool: SequencePool
+    prefixes: PrefixCache
+    checkpointer: Checkpointer
+
+    @property
+    def backend(self) -> Backend:
+        """The model."""
+        ...
+
+    def queue(self, answer: Generation) -> None:
+        """`answer` waits for a sequence."""
+        ...
+
+    def admitted(self, answer: Generation) -> None:
+        """`answer` has taken its sequences."""
+        ...
+
+    def left(self, answer: Generation) -> None:
+        """`answer` waits or runs no more."""
+        ...
+
+    def matcher(self, constraint: Constraint) -> Matcher:
+        """The beginning of what `constraint` allows; RequestError where it cannot be enforced."""
+        ...
+
+    def awaits(self, sequence: ModelSequence) -> bool:
+        """Whether a prompt that is being read will soon spare `sequence` much reading."""
+        ...

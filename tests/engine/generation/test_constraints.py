@@ -1,0 +1,206 @@
+"""Answers under a constraint keep to it, in every mode, and are the same however they are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from duo import LARGE_PIECES, SMALL_PIECES, SPECULATIVE, SWITCH, Duo
+from heard import Heard, Listener
+from msgspec.structs import replace
+
+from edge_rt.decoding.params import Constraint, Gating, Mode, Sampling
+from edge_rt.engine.protocol import Generate, Started
+
+LOOKUP = Mode("lookup")
+REGEX = r"the (cat|dog|dragonfly)( [a-e]{2,5}){1,4}[.]"
+OF_TWO = r"(ab|h )([a-e]{2,5}\n){1,3}h"
+GREEDY = Sampling(temperature=0.0)
+SAMPLINGS = [
+    GREEDY,
+    Sampling(temperature=0.0, top_logprobs=2),
+    Sampling(temperature=1.0, seed=3),
+    Sampling(temperature=1.3, seed=5, repeat_penalty=1.3, presence_penalty=0.4, top_p=0.9),
+    Sampling(temperature=0.7, seed=8, logit_bias={9: 2.0}, top_logprobs=0),
+]
+MODES = [
+    None,
+    LOOKUP,
+    SPECULATIVE,
+    SWITCH,
+    Mode("switch", "small", gating=Gating("random", 0.6)),
+    Mode("switch", "small", gating=Gating("verify", 1.0), drafts=4),
+    Mode("switch", "small", gating=Gating("early", 3.0, first=4), drafts=4),
+]
+WORDS = "the cat and the dog"
+
+
+def name_of(value: Any) -> str | None:
+    return value.label if isinstance(value, Mode) else None
+
+
+def asked(new_request: Callable, pattern: str = REGEX, **changes: Any) -> Generate:
+    """A request that may end by itself."""
+    fields = {"max_tokens": 60, "ignore_eos": False, "sampling": GREEDY, **changes}
+    return new_request(1, "ab cd", constraint=Constraint("regex", pattern), **fields)
+
+
+@pytest.fixture
+def engine(new_duo: Callable[..., Duo], toy: Callable) -> Callable[[], Duo]:
+    return lambda: new_duo(toy(outputs=8), toy(quirk=1))
+
+
+def heard_of(engine: Duo, request: Generate) -> Heard:
+    heard = engine.submit(request)
+    engine.settle()
+    assert not heard.failed
+    return heard
+
+
+def in_language(heard: Heard, index: int = 0, pattern: str = REGEX) -> bool:
+    text, _, reason, _ = heard.outcome(index)
+    return reason == "stop" and re.fullmatch(pattern, text) is not None
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("mode", MODES, ids=name_of)
+def test_every_answer_keeps_to_the_constraint(
+    engine: Callable[[], Duo], new_request: Callable, mode: Mode | None, sampling: Sampling
+) -> None:
+    heard = heard_of(engine(), asked(new_request, mode=mode, sampling=sampling, n=3))
+    assert all(in_language(heard, index) for index in range(3))
+    for index in range(3):
+        cost = heard.finished[index].constraint
+        assert cost is not None
+        assert cost.forced >= 3  # "the"
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("mode", [LOOKUP, SPECULATIVE], ids=name_of)
+def test_drafts_change_nothing(
+    engine: Callable[[], Duo], new_request: Callable, mode: Mode, sampling: Sampling
+) -> None:
+    request = asked(new_request, sampling=sampling, n=2)
+    alone, drafted = (heard_of(engine(), replace(request, mode=m)) for m in (None, mode))
+    for index in range(2):
+        assert drafted.outcome(index) == alone.outcome(index)
+        assert drafted.logprobs[index] == alone.logprobs[index]
+
+
+@pytest.mark.parametrize("mode", MODES, ids=name_of)
+def test_log_probabilities_change_nothing_and_are_told_of_every_token(
+    engine: Callable[[], Duo], new_request: Callable, mode: Mode | None
+) -> None:
+    sampling = Sampling(temperature=0.9, seed=4)
+    request = asked(new_request, mode=mode, sampling=sampling)
+    plain = heard_of(engine(), request)
+    told = heard_of(engine(), replace(request, sampling=replace(sampling, top_logprobs=1)))
+    assert told.texts[0] == plain.texts[0]
+    assert b"".join(one.token for one in told.logprobs[0]).decode() == told.texts[0]
+
+
+def test_forced_tokens_take_no_pass_of_their_own(
+    new_front: Callable, new_request: Callable
+) -> None:
+    front = new_front()
+    heard = front.heard[1]
+    front.scheduler.submit(asked(new_request, "a(dragonfly|xyzzy){3}"))
+    front.settle()
+    tokens, cost = len(heard.tokens[0]), heard.finished[0].constraint
+    assert cost.forced >= 3 * 3
+    assert len(front.backend.passes) <= tokens - cost.forced + 1
+
+
+def test_the_end_of_the_grammar_is_the_end_whatever_the_request_says(
+    new_front: Callable, new_request: Callable
+) -> None:
+    for ignore_eos in (False, True):
+        front = new_front()
+        front.scheduler.submit(asked(new_request, "[ab]{2,4}", ignore_eos=ignore_eos))
+        front.settle()
+        assert in_language(front.heard[1], pattern="[ab]{2,4}")
+
+
+def test_an_answer_that_is_cut_is_the_beginning_of_one(
+    new_front: Callable, new_request: Callable
+) -> None:
+    for most in range(1, 12):
+        front = new_front()
+        front.scheduler.submit(asked(new_request, "dragonfly([ab]{8})", max_tokens=most))
+        front.settle()
+        text, tokens, reason, _ = front.heard[1].outcome()
+        assert (len(tokens), reason) == (most, "length")
+        assert "dragonfly".startswith(text) or text.startswith("dragonfly")
+
+
+def test_stop_strings_end_constrained_answers_too(
+    new_front: Callable, new_request: Callable
+) -> None:
+    front = new_front()
+    front.scheduler.submit(asked(new_request, "dragonfly[ab]{8}", stop=["fly"]))
+    front.settle()
+    assert front.heard[1].outcome()[0::3] == ("dragon", "fly")
+
+
+@pytest.mark.parametrize("sampling", [SAMPLINGS[1], SAMPLINGS[3]])
+@pytest.mark.parametrize("mode", MODES, ids=name_of)
+def test_wherever_the_engine_is_lost_the_answer_is_the_same(
+    engine: Callable[[], Duo], new_request: Callable, mode: Mode | None, sampling: Sampling
+) -> None:
+    check_losses(engine, asked(new_request, mode=mode, sampling=sampling))
+
+
+@pytest.mark.parametrize("sampling", [SAMPLINGS[1], SAMPLINGS[2]])
+@pytest.mark.parametrize("gate", ["token", "random", "step"])
+def test_two_vocabularies_keep_to_one_constraint(
+    new_duo: Callable, text_toy: Callable, new_request: Callable, gate: str, sampling: Sampling
+) -> None:
+    def engine() -> Duo:
+        large, small = (
+            text_toy(pieces=pieces, quirk=quirk, outputs=6)
+            for quirk, pieces in enumerate((LARGE_PIECES, SMALL_PIECES))
+        )
+        return new_duo(large, small)
+
+    mode = Mode("switch", "small", gating=Gating(gate, {"token": 0.73}.get(gate, 0.6)))
+    request = asked(new_request, OF_TWO, mode=mode, sampling=sampling)
+    assert in_language(heard_of(engine(), request), pattern=OF_TWO)
+    check_losses(engine, request)
+
+
+def check_losses(engine: Callable[[], Duo], request: Generate) -> None:
+    """Whatever had been told when the engine was lost, another one makes the same answer."""
+    expected, lost, told = heard_of(engine(), request), engine(), -1
+    lost.submit(request)
+    while lost.busy:
+        lost.step()
+        if len(lost.heard[1].tokens[0]) > told and not lost.heard[1].finished:
+            told = len(lost.heard[1].tokens[0])
+            client = Listener()
+            client.heard[1] = deepcopy(lost.heard[1])
+            go_on(engine(), client, request)
+            assert client.heard[1].outcome() == expected.outcome()
+    assert told > 5
+
+
+def go_on(engine: Duo, client: Listener, request: Generate) -> None:
+    heard = client.heard[request.id]
+    engine.submit(replace(request, **heard.so_far()))
+    engine.settle()
+    for event in engine.events:
+        if not isinstance(event, Started) or not heard.started:
+            client.hear(event)
+
+
+def test_what_cannot_be_compiled_fails_before_anything_is_said(
+    new_front: Callable, new_request: Callable
+) -> None:
+    front = new_front()
+    front.scheduler.submit(asked(new_request, "a("))
+    assert [(f.param, f.code) for f in front.heard[1].failed] == [
+        ("response_format", "invalid_constraint")
+    ]
+    assert not front.heard[1].started
