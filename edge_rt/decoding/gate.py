@@ -13,7 +13,7 @@ from edge_rt.decoding.distribution import LogitsView
 
 Writer = Literal["small", "large"]
 Look = Callable[[LogitsView], float]
-"""One number of what a model makes of the next token."""
+"""Gets one number from a model's distribution of the next token."""
 
 
 class GateVerdict(NamedTuple):
@@ -29,11 +29,11 @@ class GateVerdict(NamedTuple):
 class Gate(ABC):
     """Decides token by token, for one answer.
 
-    All that it sees of the models is what it `looks` at, one number a judgement: from the same
-    numbers and the same tokens, another one like it comes to the same verdicts. A higher
-    `threshold` leaves more to the small model. `measure` is what the last judgement held against
-    it; None: that judgement held nothing against it. `opens` is who writes the first token, so
-    that a model which may never be needed need not read the prompt.
+    A gate sees one number of a model for each judgement (`looks`) and the tokens that are written
+    (`took`): from the same numbers, tokens and seed, another gate of its class comes to the same
+    verdicts. A higher `threshold` leaves more to the small model. `measure` is what the last
+    judgement held against it; None: nothing. `opens` is who writes the first token, so that a
+    model which may never be needed need not read the prompt.
     """
 
     opens: Writer = "small"
@@ -41,20 +41,20 @@ class Gate(ABC):
     measure: float | None = None
 
     def looks(self, writer: Writer) -> Look | None:
-        """What it is to see of what `writer` makes of the next token; None: nothing."""
+        """Return what gets the number for judging `writer`'s next token; None: none is needed."""
         return None
 
     @abstractmethod
     def judge(self, writer: Writer, seen: float) -> GateVerdict:
-        """What is to be done before `writer` draws the next token.
+        """Return the verdict on the next token before `writer` draws it.
 
-        `seen` is what the look gave, 0 where there was none.
+        `seen` is the number that `looks` asks for, 0 where it asks for none.
         """
 
     def took(self, writer: Writer, piece: bytes) -> Writer | None:
-        """The answer goes on by `piece`, the bytes of a token of `writer`.
+        """Take note of `piece`, the bytes of a token that `writer` has written.
 
-        Returns who writes on, in place of what the verdict said; None: as it said.
+        Returns who writes on, in place of the verdict's `then`; None: as the verdict said.
         """
         return None
 

@@ -74,8 +74,9 @@ def test_an_installed_edge_rt_finds_and_reads_the_reader(place: Path, tmp_path: 
     assert found["voltage_v"]["source"] == str(battery / "voltage_now")
 
 
-def test_the_test_of_the_reader_passes(place: Path) -> None:
-    python, source = place / "venv" / "bin" / "python", place / "reader"
+@pytest.mark.parametrize("package", ["reader", "extras"])
+def test_the_tests_in_the_guides_pass(place: Path, package: str) -> None:
+    python, source = place / "venv" / "bin" / "python", place / package
     output = done(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", source, cwd=source)
     assert "1 passed" in output
 
