@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from edge_rt.core.cached import Which
-from edge_rt.core.chat_format import ChatFormat
+from edge_rt.core.chat_format import ChatFormat, PromptEnd
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -102,8 +102,9 @@ class Service(Protocol):
         tools: list[dict[str, object]] | None = None,
         variables: dict[str, object] | None = None,
         client: str | None = None,
+        end: PromptEnd = "assistant",
     ) -> str:
-        """The model's chat template over `messages`, ending where the assistant speaks.
+        """The model's chat template over `messages`, up to that end.
 
         Clients take turns where several wait.
 

@@ -18,7 +18,7 @@ from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.requests import Call, Cost, Event, ModelCard, Plan, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, RouteRequest
-from edge_rt.decoding.params import Mode
+from edge_rt.decoding.params import Constraint, Mode
 from edge_rt.generation.usage import Origin
 
 Numbered = tuple[int, Event]
@@ -105,6 +105,11 @@ class Work:
         why = f"{self.card.id} answers by itself: {fault}"
         plan = msgspec.structs.replace(self.plan, mode=None, less=why)
         calls = [msgspec.structs.replace(call, plan=plan) for call in self.calls]
+        return replace(self, calls=calls)
+
+    def constrained(self, constraint: Constraint | None) -> Work:
+        """This work with answers that keep to `constraint`."""
+        calls = [msgspec.structs.replace(call, constraint=constraint) for call in self.calls]
         return replace(self, calls=calls)
 
     def thinking(self, limit: ThinkLimit | None) -> Work:

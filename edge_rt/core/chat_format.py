@@ -20,6 +20,12 @@ families, or our own, which a system message explains to the model.
 """
 
 
+PromptEnd = Literal["assistant", "bare", "inside"]
+"""Where a prompt ends: behind the line that has the assistant speak, behind the last message, or
+inside it, so that the answer goes on with it.
+"""
+
+
 class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
     """The literal text around the parts of a tool call that vary.
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.core.chat_format import GENERIC, ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.protocol import CUT
 from edge_rt.generation.tools.generic import written_for
@@ -35,8 +35,9 @@ class Prompting:
         tools: list[dict[str, Any]] | None,
         variables: dict[str, Any] | None,
         client: str | None = None,
+        end: PromptEnd = "assistant",
     ) -> str:
-        """The prompt, ending where the assistant speaks; raises as Templating.fill.
+        """The prompt, up to that end; raises as Templating.fill.
 
         RequestError, too, for messages that cannot fit into `context` tokens.
         """
@@ -47,7 +48,7 @@ class Prompting:
         if longest is not None:
             _refuse_what_cannot_fit(messages, longest, context)
         return await self._templating.fill(
-            TemplateTask(template, messages, tools, variables), client
+            TemplateTask(template, messages, tools, variables, end), client
         )
 
     async def format(self, entry: ModelRecord) -> ChatFormat:

@@ -12,7 +12,7 @@ import msgspec
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
-from edge_rt.core.chat_format import ChatFormat
+from edge_rt.core.chat_format import ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
@@ -192,11 +192,13 @@ class DaemonService:
         tools: list[dict[str, object]] | None = None,
         variables: dict[str, object] | None = None,
         client: str | None = None,
+        end: PromptEnd = "assistant",
     ) -> str:
-        """Apply the chat template of a model to `messages`, up to where the assistant speaks."""
+        """Apply the chat template of a model to `messages`, up to that end."""
         entry = writer(self.entry(model))
         context = self._context(entry)
-        return await self._prompting.write(entry, context, messages, tools, variables, client)
+        write = self._prompting.write
+        return await write(entry, context, messages, tools, variables, client, end)
 
     async def chat_format(self, model: str) -> ChatFormat:
         """Return how a model writes tool calls and thoughts; raises Unavailable."""

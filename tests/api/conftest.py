@@ -358,11 +358,19 @@ class FakeService:
         if self.fault is not None:
             raise self.fault
 
-    async def render(self, model, messages, *, tools=None, variables=None, client=None) -> str:
+    async def render(
+        self, model, messages, *, tools=None, variables=None, client=None, end="assistant"
+    ) -> str:
         if self.render_error is not None:
             raise self.render_error
         self.rendered.append(
-            {"model": model, "messages": messages, "tools": tools, "variables": variables}
+            {
+                "model": model,
+                "messages": messages,
+                "tools": tools,
+                "variables": variables,
+                "end": end,
+            }
         )
         return self.prompt
 

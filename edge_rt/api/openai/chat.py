@@ -17,6 +17,7 @@ from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.nearby import LONGEST_TEXT
 from edge_rt.api.openai.chat_answers import ChatDialect
+from edge_rt.api.openai.chat_constraint import JSON_KINDS, chat_constraint
 from edge_rt.api.openai.constraint import constraint_of
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
 from edge_rt.api.openai.messages import MOST, ChatMessage, last_said, template_messages
@@ -24,7 +25,7 @@ from edge_rt.api.openai.thinking import Effort, limit_of, prompt_of, think_of, v
 from edge_rt.api.openai.tools import Tool, ToolUse, tool_use
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
-from edge_rt.core.chat_format import Reading
+from edge_rt.core.chat_format import PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.requests import Identity
 from edge_rt.generation.tools.reader import AnswerReader
@@ -43,8 +44,8 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     """How many alternatives come with each token."""
     tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
     """Functions that the model may call."""
-    tool_choice: Annotated[Any, Meta(description="none or auto")] = None
-    """`none` or `auto`; a choice that forces a call is refused."""
+    tool_choice: Annotated[Any, Meta(description="none, auto, required or a tool")] = None
+    """`none`, `auto`, `required`, or the tool that is to be called."""
     parallel_tool_calls: bool | None = None
     """Whether an answer may hold several calls. Default: true."""
     functions: Annotated[list[dict[str, Any]], Meta(max_length=MOST)] | None = None
@@ -53,6 +54,10 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     """The older form of `tool_choice`."""
     reasoning_effort: Effort | None = None
     """How much a model that can think does: `none` is not at all, `high` without a limit."""
+    add_generation_prompt: bool | None = None
+    """Whether the prompt ends with the line that has the assistant speak. Default: true."""
+    continue_final_message: bool | None = None
+    """Whether the answer goes on with the last message, which is the assistant's."""
     chat_template_kwargs: dict[str, Any] | None = None
     """Variables for the chat template."""
     # refused when they ask for something
@@ -65,25 +70,44 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
         return self.max_completion_tokens or self.max_tokens
 
     @property
+    def end(self) -> PromptEnd:
+        """Where the prompt ends."""
+        if self.continue_final_message:
+            return "inside"
+        return "bare" if self.add_generation_prompt is False else "assistant"
+
+    @property
     def think(self) -> Think | None:
         """Whether and how long a model is to think; None: as it usually does."""
+        wanted = constraint_of(self)
+        if wanted is not None and wanted.kind not in JSON_KINDS:
+            return "off"  # the constraint is on all of the text
         return think_of(self.edge and self.edge.think, self.reasoning_effort)
 
     @property
     def use(self) -> ToolUse | None:
         """The tools that the model is told of; raises RequestError for those that cannot be."""
-        choice = self.tool_choice if self.tools or not self.functions else self.function_call
-        parallel = self.parallel_tool_calls is not False
-        return tool_use(self.tools, self.functions, choice, parallel=parallel)
+        return tools_of(self)
+
+
+def tools_of(request: ChatRequest) -> ToolUse | None:
+    """The tools that the model is told of; None: none. Raises RequestError."""
+    legacy = bool(request.functions) and not request.tools
+    choice = request.function_call if legacy else request.tool_choice
+    parallel = request.parallel_tool_calls is not False
+    return tool_use(request.tools, request.functions, choice, parallel=parallel)
 
 
 def check(request: ChatRequest) -> None:
     """Raise RequestError for what types cannot tell."""
     constraint_of(request)
-    use = request.use
-    if use is not None and use.rules.required:
-        field = "function_call" if use.legacy else "tool_choice"
-        raise unsupported(field, f'`{field}`: only "none" and "auto" are supported.')
+    tools_of(request)
+    if request.continue_final_message and request.messages[-1].role != "assistant":
+        message = "`continue_final_message`: the last message is not the assistant's."
+        raise RequestError(message, param="continue_final_message", code="invalid_value")
+    if request.continue_final_message and request.add_generation_prompt:
+        message = "`add_generation_prompt` cannot go with `continue_final_message`."
+        raise RequestError(message, param="add_generation_prompt", code="invalid_value")
     if request.modalities not in (None, [], ["text"]):
         raise unsupported("modalities", "`modalities`: only text is supported.")
     if request.web_search_options is not None:
@@ -94,6 +118,7 @@ def check(request: ChatRequest) -> None:
 
 
 _DECODER = msgspec.json.Decoder(ChatRequest)
+HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completions refuse
 
 
 class ChatCompletions(GenerationEndpoint[ChatRequest]):
@@ -102,7 +127,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     prefix = "chatcmpl"
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, ChatRequest, REFUSED | {"audio"})
+        super().__init__(context, ChatRequest, REFUSED - HONOURED | {"audio"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As the base class; an error of the engine about the prompt names the messages."""
@@ -168,7 +193,10 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         plan = await with_partner(plan, asked, prompt)
         reading = await self._reading(request, plan.model, prompt)
         work = self.work(request, asked.id, plan, [prompt], asked.mode, reading)
-        return work if reading is None else work.thinking(limit_of(request.think, reading.format))
+        limit = None if reading is None else limit_of(request.think, reading.format)
+        wanted = work.calls[0].constraint
+        constraint = chat_constraint(wanted, reading, request.use, thought=limit is not None)
+        return work.constrained(constraint).thinking(limit)
 
     @override
     def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:
@@ -218,9 +246,10 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
                 tools=None if request.use is None else request.use.told,
                 variables=variables_of(think, request.reasoning_effort, format, given),
                 client=client,
+                end=request.end,
             )
         except RecursionError:
             # What the decoder can just read may be too deep for a template to print.
             message = "The messages, tools or chat_template_kwargs are nested too deeply."
             raise RequestError(message, code="invalid_value") from None
-        return prompt_of(think, format.thinking, prompt)
+        return prompt_of(think, format.thinking, prompt) if request.end == "assistant" else prompt

@@ -32,20 +32,26 @@ class CallRules(NamedTuple):
     strict: Collection[str] = ()  # tools whose schema must be enforced to the last keyword
 
 
+class FreeText(NamedTuple):
+    """Text that is JSON by a schema; `lenient`: keywords that cannot be enforced are ignored."""
+
+    schema: Mapping[str, Any]
+    lenient: bool = False
+
+
 def grammar(
     format: ChatFormat,
     rules: CallRules | None,
     *,
     opened: bool = False,
-    schema: Mapping[str, Any] | None = None,
+    free: FreeText | None = None,
 ) -> str:
     """The grammar of an answer with thoughts, if the model has any, and then calls or text.
 
-    `rules` None: without calls. `opened`: the prompt began the thoughts. `schema`: text is JSON by
-    that schema; None: any text.
+    `rules` None: without calls. `opened`: the prompt began the thoughts. `free` None: any text.
     """
     found = _Grammar(format, rules or CallRules({}))
-    return "\n".join(found.lines(opened=opened, schema=schema))
+    return "\n".join(found.lines(opened=opened, free=free))
 
 
 class _Grammar:
@@ -55,18 +61,18 @@ class _Grammar:
         tokens = sorted(filter(None, format.control), key=len, reverse=True)
         self._control = re.compile(f"({'|'.join(map(re.escape, tokens))})") if tokens else None
 
-    def lines(self, *, opened: bool, schema: Mapping[str, Any] | None) -> Iterator[str]:
+    def lines(self, *, opened: bool, free: FreeText | None) -> Iterator[str]:
         yield "%llguidance {}"
         thoughts = self._format.thinking is not None
         yield f"start: {'thoughts ' if opened else 'thoughts? ' if thoughts else ''}answer"
         yield "TEXT: /(.|\\n)*/"
         if thoughts:
             yield from self._thoughts(opened=opened)
-        yield f"free: {'TEXT' if schema is None else _json(schema, lenient=False)}"
+        yield f"free: {'TEXT' if free is None else _json(free.schema, lenient=free.lenient)}"
         if not self._rules.tools:
             yield "answer: free"
             return
-        yield from self._answer(only_json=schema is not None)
+        yield from self._answer(only_json=free is not None)
         yield from self._sequence()
         for index, (name, schema) in enumerate(self._rules.tools.items()):
             yield from self._tool(index, name, schema)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from edge_rt.core.chat_format import ChatFormat
+from edge_rt.core.chat_format import ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 
 LENGTH = 4  # bytes, big-endian, before each document of JSON
@@ -29,6 +29,7 @@ class TemplateTask(msgspec.Struct, frozen=True, tag=True):
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] | None = None
     variables: dict[str, Any] | None = None
+    end: PromptEnd = "assistant"
 
 
 class AnalysisTask(msgspec.Struct, frozen=True, tag=True):

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -40,6 +40,7 @@ CPU_S = 5  # of one task, after which the kernel ends the process
 _DECODER = msgspec.json.Decoder(AnyTask)
 _KEPT = 8  # templates that were compiled last
 _FILES = 16  # that may be open
+_HERE = "\ufdd1"  # no character of Unicode; no text has it
 
 
 class Templates:
@@ -83,7 +84,20 @@ class Templates:
 
 def _filled(chat: ChatTemplate, disarmed: Disarmed, task: TemplateTask) -> Filled:
     said = [disarmed.all(given) for given in (task.messages, task.tools, task.variables)]
-    return Filled(chat.render(said[0], tools=said[1], variables=said[2]))
+    if task.end == "inside":
+        return Filled(_inside(chat, *said))
+    return Filled(chat.render(said[0], said[1], task.end == "assistant", said[2]))
+
+
+def _inside(chat: ChatTemplate, messages: list[dict[str, Any]], tools: Any, variables: Any) -> str:
+    """The prompt up to where the last message's content ends; RequestError where that is lost."""
+    *before, last = messages
+    marked = [*before, {**last, "content": f"{last.get('content') or ''}{_HERE}"}]
+    prompt, here, _ = chat.render(marked, tools, False, variables).partition(_HERE)
+    if not here:
+        message = "the model's chat template leaves out the end of the last message"
+        raise RequestError(message, param="continue_final_message", code="template_refusal")
+    return prompt
 
 
 def main() -> None:

@@ -266,3 +266,35 @@ def test_fields_that_ask_for_nothing_pass(client):
         never_heard_of=[1, {"x": None}],
     )
     assert response.status == 200
+
+
+SAID = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        ({}, "assistant"),
+        ({"add_generation_prompt": True}, "assistant"),
+        ({"add_generation_prompt": False}, "bare"),
+        ({"continue_final_message": True}, "inside"),
+        ({"continue_final_message": True, "add_generation_prompt": False}, "inside"),
+    ],
+)
+def test_where_the_prompt_ends(client, service, fields, end):
+    assert client.chat(messages=SAID, **fields).status == 200
+    assert service.rendered[0]["end"] == end
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"continue_final_message": True}, "continue_final_message"),
+        (
+            {"messages": SAID, "continue_final_message": True, "add_generation_prompt": True},
+            "add_generation_prompt",
+        ),
+    ],
+)
+def test_a_message_that_cannot_go_on_is_named(client, fields, param):
+    assert client.chat(**fields).json()["error"]["param"] == param

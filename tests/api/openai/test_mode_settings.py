@@ -94,7 +94,7 @@ def test_answers_add_up(client, together, script):
 
 
 def test_the_partner_reads_by_its_own_template(client, together):
-    async def render(model, messages, *, tools=None, variables=None, client=None):
+    async def render(model, messages, *, tools=None, variables=None, client=None, end=""):
         return f"<{model}>"
 
     together.render = render
@@ -106,7 +106,7 @@ def test_the_partner_reads_by_its_own_template(client, together):
 
 
 def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(client, together):
-    async def render(model, messages, *, tools=None, variables=None, client=None):
+    async def render(model, messages, *, tools=None, variables=None, client=None, end=""):
         if model != "smol":
             raise RequestError("it knows no tools", param="tools")
         return "<smol>"

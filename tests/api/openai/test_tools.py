@@ -190,3 +190,65 @@ def test_a_kept_answer_is_read_as_the_first_time(make_client, make_cache, servic
     assert {json.dumps(m["tool_calls"][0]["function"]) for m in made} == {
         '{"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}'
     }
+
+
+def constraint(client, service, **fields):
+    assert client.chat(**fields).status == 200
+    return service.calls[-1].constraint
+
+
+def test_calls_keep_to_the_schemas_of_their_tools(client, service):
+    auto = constraint(client, service, tools=TOOLS)
+    assert (auto.kind, auto.param) == ("lark", "tools")
+    assert "before_calls calls" in auto.text
+    required = constraint(client, service, tools=TOOLS, tool_choice="required")
+    assert "before_calls" not in required.text
+    named = {"type": "function", "function": {"name": "get_time"}}
+    one = constraint(client, service, tools=TOOLS, tool_choice=named)
+    assert '"get_time"' in one.text
+    assert '"get_weather"' not in one.text
+    assert constraint(client, service, tools=TOOLS, tool_choice="none") is None
+    assert constraint(client, service, functions=[TIME]).param == "functions"
+
+
+def test_allowed_tools_are_all_that_may_be_called(client, service):
+    listed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "get_time"}}]}
+    choice = {"type": "allowed_tools", "allowed_tools": listed}
+    told = constraint(client, service, tools=TOOLS, tool_choice=choice)
+    assert '"get_weather"' not in told.text
+    assert service.rendered[0]["tools"] == TOOLS
+
+
+def test_an_answer_in_json_beside_tools(client, service):
+    wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"const": 7}}}
+    told = constraint(client, service, tools=TOOLS, response_format=wanted)
+    assert 'free: %json {"const": 7' in told.text
+
+
+def test_other_constraints_do_not_go_with_tools(client, service):
+    error = client.chat(tools=TOOLS, edge={"regex": "a+"}).json()["error"]
+    assert error["param"] == "edge.regex"
+    assert service.calls == []
+
+
+def test_thoughts_come_before_what_is_asked_for(client, service):
+    service.format, service.prompt = THINKS, "<assistant><think>\n"
+    told = constraint(client, service, response_format={"type": "json_object"})
+    assert (told.kind, told.param) == ("lark", "response_format")
+    assert "start: thoughts answer" in told.text
+    limited = {"response_format": {"type": "json_object"}, "edge": {"think": {"tokens": 5}}}
+    assert "thoughts" not in constraint(client, service, **limited).text
+    assert constraint(client, service) is None
+
+
+def test_a_model_does_not_think_where_a_regex_is_asked_for(client, service):
+    service.format, service.prompt = THINKS, "<assistant><think>\n"
+    assert constraint(client, service, edge={"regex": "a+"}).kind == "regex"
+    assert service.calls[0].prompt.endswith("</think>\n\n")
+
+
+def test_markers_that_are_control_tokens_are_shown_by_a_grammar(client, service):
+    service.format = ChatFormat(
+        GENERIC, ThinkFormat("[THINK]", "[/THINK]"), ("[THINK]", "[/THINK]")
+    )
+    assert "<[/THINK]>" in constraint(client, service).text

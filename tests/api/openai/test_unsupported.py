@@ -14,13 +14,19 @@ SHARED = [
     ("xtc_probability", 0.5, 0),
     ("dry_multiplier", 0.8, 0),
     ("n_predict", 20, -1),
-    ("add_generation_prompt", False, True),
-    ("continue_final_message", True, False),
     ("skip_special_tokens", False, True),
     ("length_penalty", 1.2, 1.0),
     ("bad_words", ["no"], []),
     ("guided_json", {"type": "object"}, None),
 ]
+
+
+@pytest.mark.parametrize(
+    ("name", "asks"), [("add_generation_prompt", False), ("continue_final_message", True)]
+)
+def test_completions_refuse_what_chat_templates_know(client, name, asks):
+    error = client.complete(**{name: asks}).json()["error"]
+    assert (error["param"], error["code"]) == (name, "unsupported_parameter")
 
 
 @pytest.mark.parametrize(("name", "asks", "neutral"), SHARED)

@@ -112,3 +112,29 @@ def test_a_broken_template_tells_nothing() -> None:
     told = Templates().fill(msgspec.json.encode(AnalysisTask(template)))
     assert isinstance(told, TemplateRefusal)
     assert told.file
+
+
+def test_a_prompt_may_end_with_the_last_message_or_inside_it() -> None:
+    template = Template(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}</{{ m.role }}>\n{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}",
+        *(None, None),
+        ("</assistant>",),
+        MARK,
+    )
+    chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "a </assistant>"}]
+    prompts: dict[str, str] = {}
+    for end in ("assistant", "bare", "inside"):
+        told = Templates().fill(msgspec.json.encode(TemplateTask(template, chat, end=end)))
+        assert isinstance(told, Filled)
+        prompts[end] = told.prompt
+    said = f"<user>Hi</user>\n<assistant>a <{MARK}/assistant>"
+    assert prompts["inside"] == said
+    assert prompts["bare"] == f"{said}</assistant>\n"
+    assert prompts["assistant"] == f"{said}</assistant>\n<assistant>"
+
+
+def test_a_template_that_leaves_the_last_message_out_is_named() -> None:
+    told = Templates().fill(task("{{ messages[0].role }}", end="inside"))
+    assert isinstance(told, TemplateRefusal)
+    assert told.param == "continue_final_message"

@@ -1,0 +1,86 @@
+"""Tool calls of a real model, which knows no tools by itself: the grammar makes it write them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import jsonschema
+import openai
+import pytest
+
+WEATHER = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "enum": ["Paris", "Oslo"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["city", "days"],
+    "additionalProperties": False,
+}
+NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
+TOOLS = [
+    {"type": "function", "function": {"name": "get_weather", "parameters": WEATHER}},
+    {"type": "function", "function": {"name": "get_time", "parameters": NOTHING}},
+]
+SCHEMAS = {"get_weather": WEATHER, "get_time": NOTHING}
+ASK = [{"role": "user", "content": "What is the weather in Oslo for 3 days?"}]
+
+
+def chat(sdk, messages=ASK, **fields):
+    fields = {"model": "smollm2-135m-instruct", "tools": TOOLS, "max_tokens": 80} | fields
+    return sdk.chat.completions.create(messages=messages, **fields)
+
+
+def valid(calls) -> None:
+    assert calls
+    for call in calls:
+        jsonschema.validate(json.loads(call.function.arguments), SCHEMAS[call.function.name])
+
+
+@pytest.mark.parametrize("fields", [{"temperature": 0}, {"temperature": 1.5, "seed": 7, "n": 3}])
+def test_required_calls_are_valid_by_their_schemas(sdk, fields):
+    answer = chat(sdk, tool_choice="required", parallel_tool_calls=False, **fields)
+    for choice in answer.choices:
+        assert choice.finish_reason == "tool_calls"
+        assert choice.message.content is None
+        assert len(choice.message.tool_calls) == 1
+        valid(choice.message.tool_calls)
+    assert answer.model_extra["edge"]["tools"] == "generic"
+
+
+def test_a_named_tool_is_called_and_its_result_answered(sdk):
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    message = chat(sdk, temperature=0, tool_choice=named).choices[0].message
+    assert [call.function.name for call in message.tool_calls] == ["get_weather"]
+    result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "rain"}
+    told = chat(sdk, [*ASK, message, result], temperature=0, tool_choice="none", max_tokens=8)
+    assert told.choices[0].message.content
+
+
+def test_a_stream_has_the_same_calls(sdk):
+    fields = {"temperature": 0, "tool_choice": "required"}
+    whole = chat(sdk, **fields).choices[0]
+    made: defaultdict[int, str] = defaultdict(str)
+    *chunks, last = chat(sdk, stream=True, **fields)
+    for chunk in chunks:
+        for call in chunk.choices[0].delta.tool_calls or ():
+            made[call.index] += f"{call.function.name}{call.function.arguments}"
+    told = [f"{c.function.name}{c.function.arguments}" for c in whole.message.tool_calls or ()]
+    assert [made[index] for index in sorted(made)] == told
+    assert last.choices[0].finish_reason == whole.finish_reason
+
+
+def test_without_a_call_the_answer_is_text(sdk):
+    choice = chat(sdk, temperature=0, tool_choice="none", max_tokens=8).choices[0]
+    assert choice.message.content
+    assert choice.message.tool_calls is None
+
+
+def test_an_unenforceable_schema_of_a_strict_tool_is_named(sdk):
+    schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
+    with pytest.raises(openai.BadRequestError) as caught:
+        chat(sdk, tools=[tool], tool_choice="required")
+    assert caught.value.param == "tools"
+    assert "uniqueItems" in str(caught.value)

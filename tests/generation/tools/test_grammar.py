@@ -1,0 +1,136 @@
+"""The grammars of answers with calls: what they let through, and what they force."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import llguidance
+import pytest
+from family_templates import FORMATS, written
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+from edge_rt.generation.tools.grammar import CallRules, FreeText, grammar, token_name
+
+TOOLS: dict[str, dict[str, Any]] = {
+    "get_weather": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+        "required": ["city"],
+    },
+    "get_time": {},
+}
+PARIS = ("get_weather", {"city": "Paris", "days": 2})
+NOW: tuple[str, dict[str, Any]] = ("get_time", {})
+THINK = ThinkFormat("<think>", "</think>")
+_END = 256
+
+
+class Model:
+    """A vocabulary of the 256 bytes and some control tokens, as llguidance takes it."""
+
+    def __init__(self, control: tuple[str, ...] = ()) -> None:
+        self.names = {name: _END + 1 + i for i, name in enumerate(control)}
+        self.tokens = [bytes([byte]) for byte in range(256)]
+        self.tokens += [b"\xff" + name.encode() for name in ("<end>", *control)]
+        self.special_token_ids = list(range(_END, len(self.tokens)))
+        self.eos_token_id, self.bos_token_id = _END, None
+        self.tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(self))
+
+    def __call__(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def cut(self, text: str) -> list[int]:
+        ways = "|".join(map(re.escape, self.names)) or r"\Z."
+        return [
+            token
+            for piece in re.split(f"({ways})", text)
+            for token in ([self.names[piece]] if piece in self.names else piece.encode())
+        ]
+
+
+def fits(format: ChatFormat, rules: CallRules | None, text: str, **more: Any) -> bool:
+    """Whether an answer may be that text, as a whole."""
+    model = Model(format.control)
+    source = grammar(format, rules, **more)
+    for name, id in model.names.items():
+        source = source.replace(token_name(name), f"<[{id}]>")
+    matcher = llguidance.LLMatcher(model.tokenizer, source, log_level=0)
+    assert not matcher.is_error(), (matcher.get_error(), source)
+    tokens = model.cut(text)
+    return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_calls_in_the_models_own_format_fit(name: str) -> None:
+    format = FORMATS[name]
+    calls = [PARIS] if format.calls.separator is None else [PARIS, NOW]
+    for required in (False, True):
+        assert fits(format, CallRules(TOOLS, required), written(format, *calls))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_calls_against_their_schema_do_not(name: str) -> None:
+    format, rules = FORMATS[name], CallRules(TOOLS)
+    for call in (
+        ("get_weather", {}),
+        ("get_weather", {"days": 2}),
+        ("get_weather", {"city": "Paris", "days": "two"}),
+        ("get_weather", {"city": "Paris", "more": 1}),
+        ("get_rain", {"city": "Paris"}),
+    ):
+        assert not fits(format, rules, written(format, call))
+    cut = written(format, PARIS)
+    assert not fits(format, rules, cut[: cut.index("Paris")])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_text_is_free_unless_calls_are_required(name: str) -> None:
+    text = "It is 3 < 5, so {sure} [yes].\n"
+    assert fits(FORMATS[name], CallRules(TOOLS), text)
+    assert not fits(FORMATS[name], CallRules(TOOLS, required=True), text)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if FORMATS[name].calls.marker])
+def test_text_may_come_before_a_call(name: str) -> None:
+    format = FORMATS[name]
+    assert fits(format, CallRules(TOOLS), f"Let me look.\n{written(format, PARIS)}")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_call_alone_where_several_are_not_wanted(name: str) -> None:
+    format = FORMATS[name]
+    rules = CallRules(TOOLS, parallel=False)
+    assert fits(format, rules, written(format, PARIS))
+    assert not fits(format, rules, written(format, PARIS, NOW))
+
+
+@pytest.mark.parametrize("name", ["HERMES", "DEEPSEEK", "MISTRAL"])
+def test_thoughts_come_first(name: str) -> None:
+    format = ChatFormat(FORMATS[name].calls, THINK, FORMATS[name].control)
+    call, rules = written(format, PARIS), CallRules(TOOLS, required=True)
+    assert fits(format, rules, f"<think>\nHmm.</think>\n\n{call}")
+    assert fits(format, rules, f"\nHmm.</think>\n\n{call}", opened=True)
+    assert not fits(format, rules, call, opened=True)
+    assert fits(format, CallRules(TOOLS), "<think>\nHmm.</think>\n\nYes.")
+
+
+def test_an_answer_in_json_may_think_and_call() -> None:
+    format, json = ChatFormat(GENERIC, THINK), FreeText({"type": "object", "required": ["a"]})
+    for rules in (None, CallRules(TOOLS)):
+        assert fits(format, rules, '<think>Hm</think>{"a": 1}', free=json)
+        assert not fits(format, rules, '{"b": 1}', free=json)
+        assert not fits(format, rules, "Yes.", free=json)
+    assert fits(format, CallRules(TOOLS), written(format, NOW), free=json)
+
+
+@given(
+    name=st.sampled_from(sorted(FORMATS)),
+    city=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6),
+)
+def test_every_text_may_be_an_argument(name: str, city: str) -> None:
+    assert fits(
+        FORMATS[name], CallRules(TOOLS), written(FORMATS[name], ("get_weather", {"city": city}))
+    )
