@@ -160,7 +160,7 @@ class Service(Protocol):
         ...
 
     def board(self) -> BoardReport:
-        """What is felt of the board right now; costs no reading of a sensor."""
+        """Return the latest readings of the board; reads no sensor."""
         ...
 
     def storage(self) -> StorageReport:

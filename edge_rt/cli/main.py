@@ -117,7 +117,7 @@ COMMANDS = {
     "models": "List, fetch, check and remove models.",
     "status": "Show what the daemon is doing.",
     "ps": "List the models in memory.",
-    "sensors": "Show what is felt of the board.",
+    "sensors": "Show rails, temperatures, clocks and flags of the board.",
     "top": "Watch the board and the daemon.",
     "ledger": "Show what answers cost.",
     "cache": "Show or forget answers that are kept.",

@@ -57,7 +57,8 @@ def test_the_tests_that_security_names_exist() -> None:
 def test_the_names_that_contributing_searches_for_exist() -> None:
     changes = (CHECKOUT / "CONTRIBUTING.md").read_text().partition("## Common changes")[2]
     names = set(re.findall(r"`(_?[A-Za-z]+)`", changes.partition("\n## ")[0])) - {"edge"}
-    source = "".join(path.read_text() for path in (CHECKOUT / "edge_rt").rglob("*.py"))
+    files = [*(CHECKOUT / "edge_rt").rglob("*.py"), *(CHECKOUT / "tests").rglob("conftest.py")]
+    source = "".join(path.read_text() for path in files)
     assert len(names) > 8
     for name in names:
         assert re.search(rf"^(class |def )?{name}\b", source, re.MULTILINE), name
