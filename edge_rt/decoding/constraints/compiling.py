@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from llguidance import LLMatcher, LLTokenizer
 from llguidance.gbnf_to_lark import gbnf_to_lark
@@ -23,6 +23,8 @@ _LEXEMES = re.compile(
     r"|/(?:\\.|[^/\\\n])+/"  # regular expressions
     r"|<(?P<name>[^<>\s\"]+)>"
 )
+_OLD = re.compile(r"draft-0[3-7]/")  # where what stands beside a reference is ignored
+_BESIDE = ("$defs", "$id", "$ref", "$schema", "definitions", "id")
 _IDS = re.compile(r"\[[\d,*^-]+\]")  # llguidance's own way to name tokens
 
 
@@ -59,9 +61,23 @@ def schema_grammar(schema: Any, *, lenient: bool = False) -> str:
     """A grammar of the JSON texts that are valid by `schema`, with the properties in its order."""
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
+    if _OLD.search(str(schema.get("$schema", ""))):
+        schema = _without_siblings(schema)
     return LLMatcher.grammar_from_json_schema(
         schema, defaults={"whitespace_pattern": _BLANK, "lenient": lenient}
     )
+
+
+def _without_siblings(part: Any) -> Any:
+    """A part of an old schema without the keywords beside references, which mean nothing there."""
+    if isinstance(part, list):
+        return [_without_siblings(one) for one in cast(list[Any], part)]
+    if not isinstance(part, dict):
+        return part
+    fields = cast(dict[str, Any], part)
+    alone = isinstance(fields.get("$ref"), str)
+    kept = {name: one for name, one in fields.items() if not alone or name in _BESIDE}
+    return {name: _without_siblings(one) for name, one in kept.items()}
 
 
 def named_tokens(text: str, names: Mapping[str, int]) -> list[int]:

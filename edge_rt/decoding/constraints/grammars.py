@@ -43,6 +43,8 @@ class Grammars:
         The first of a model takes a second, others of no known constraint milliseconds.
         """
         kept = self._kept.pop(constraint, None) or self._tried(constraint)
+        if isinstance(kept, Matcher) and kept.broken:  # answers share the lexer, and its limits
+            kept = self._tried(constraint)
         self._kept[constraint] = kept
         if len(self._kept) > KEPT:
             self._kept.pop(next(iter(self._kept)), None)

@@ -54,6 +54,11 @@ class Matcher:
         compile_s, self.compile_s = self.compile_s, 0.0
         return Matcher(self._grammar, compile_s)
 
+    @property
+    def broken(self) -> bool:
+        """Whether a grammar that became too complex for one answer is of no use to others."""
+        return self._grammar.beginning.deep_copy().is_error()
+
     def prepare(self, draft: Sequence[int] = ()) -> None:
         """Begin to compute the masks of the next token and of those after each token of `draft`."""
         self._settle()
