@@ -58,7 +58,7 @@ class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
     def marker(self) -> str:
         """What tells the first call from other text; "" where only its JSON does."""
         if self.style != "json":
-            return self.begin.strip() or self.before.strip()
+            return (self.begin.strip() or self.before).split(maxsplit=1)[0]
         return self.opening.partition("{")[0].rstrip().removesuffix("[").strip()
 
     def __str__(self) -> str:

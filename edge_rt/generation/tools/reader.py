@@ -139,16 +139,17 @@ class AnswerReader:
             self.calls += 1
             self._raw, self._space, self._made = "", "", True
         elif step == WAIT or not step.more:
-            self._end_calls(unfinished=step == WAIT)
+            self._end_calls(unfinished=step == WAIT, final=final)
         return True
 
-    def _end_calls(self, *, unfinished: bool) -> None:
-        """No call follows here. What was read for one is content, unless calls were made before and
-        the answer ends within another.
+    def _end_calls(self, *, unfinished: bool, final: bool) -> None:
+        """No call follows here. What was read for one is content, unless the answer ends right
+        behind the marker, or calls were made before and it ends within another.
         """
         self._state = self._answer
         begun = bool(self._marker) and self._marker in self._raw
-        if unfinished and self._made:
+        bare = bool(self._marker) and (self._raw + self._text).strip(_SPACE) == self._marker
+        if (unfinished and self._made) or (final and bare):
             self._text = ""
         elif begun or not self._made:
             self._tell(self._raw or self._first())

@@ -194,7 +194,6 @@ def test_objects_that_models_write_a_little_differently(text: str, expected: obj
         '<tool_call>{"name": 3}</tool_call>',
         '<tool_call>{"name": "f", "arguments": [1]}</tool_call>',
         '<tool_call>{"name": "f", "arguments": {,}}</tool_call>',
-        "<tool_call>",
     ],
 )
 def test_what_is_no_call_is_content(text: str) -> None:
@@ -216,3 +215,9 @@ def test_values_may_hold_what_looks_like_the_end() -> None:
         assert calls(read(format, written(format, ("get_weather", told)))) == [
             ("get_weather", told)
         ]
+
+
+@pytest.mark.parametrize("name", ["HERMES", "QWEN3_CODER", "MISTRAL", "DEEPSEEK"])
+def test_a_marker_that_ends_an_answer_tells_nothing(name: str) -> None:
+    format = FORMATS[name]
+    assert read(format, f"Let me see.\n{format.calls.marker}\n") == [Content("Let me see.\n")]

@@ -128,7 +128,7 @@ def test_control_tokens_among_the_markers_are_to_be_shown() -> None:
 
 MARKERS = {
     "hermes": "<tool_call>",
-    "qwen3-coder": "<tool_call>\n<function=",
+    "qwen3-coder": "<tool_call>",
     "functionary": "<function=",
     "mistral": "[TOOL_CALLS]",
     "mistral-new": "[TOOL_CALLS]",
