@@ -52,6 +52,12 @@ def test_wrong_verdicts_and_refusals_are_counted(grammars: Grammars, tmp_path: P
     assert [text.partition(":")[0] for text in figures["wrong"]] == ["wrong", "wrong"]
 
 
+def test_a_document_may_have_another_order_than_the_schema(grammars: Grammars) -> None:
+    schema = {"type": "object", "properties": {"b": {"type": "integer"}, "a": {}}}
+    case = Case("x", schema, [({"a": 1, "b": 2}, True), ({"a": 1, "b": "c"}, False)])
+    assert judge(case, grammars, Letters(), END).wrong == []
+
+
 def test_a_folder_without_the_cases_is_named(tmp_path: Path) -> None:
     with pytest.raises(EvalError, match=str(FILE)):
         cases(tmp_path)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from edge_rt.core.errors import RequestError
@@ -17,13 +17,17 @@ from edge_rt.decoding.params import Constraint
 # White space that models write: one space, or a line feed and an indentation. With more of it small
 # models write nothing else until the answer is full.
 _BLANK = r"[ ]|\n[ \t]{0,32}"
+# Twenty times as much as usual, some 0.4 s: where the lexer has used it up, in the middle of an
+# answer, llguidance forbids what is allowed.
+_LIMITS = LLParserLimits(initial_lexer_fuel=20_000_000)
 _LEXEMES = re.compile(
     r'"(?:\\.|[^"\\])*"'  # strings, also those of JSON
     r"|//[^\n]*|\#[^\n]*"  # comments
     r"|/(?:\\.|[^/\\\n])+/"  # regular expressions
     r"|<(?P<name>[^<>\s\"]+)>"
 )
-_OLD = re.compile(r"draft-0[3-7]/")  # where what stands beside a reference is ignored
+_DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[3-7])/schema#?")
+_NEWER = re.compile(r"https://json-schema\.org/draft/20(19-09|20-12)/schema#?")
 _BESIDE = ("$defs", "$id", "$ref", "$schema", "definitions", "id")
 _IDS = re.compile(r"\[[\d,*^-]+\]")  # llguidance's own way to name tokens
 
@@ -39,7 +43,7 @@ def compiled(constraint: Constraint, tokenizer: LLTokenizer, names: Mapping[str,
         grammar = grammar_of(constraint, names)
     except Exception as error:  # the converter of GBNF raises bare ones
         raise _refused(constraint, str(error)) from error
-    native = LLMatcher(tokenizer, grammar, log_level=0)
+    native = LLMatcher(tokenizer, grammar, log_level=0, limits=_LIMITS)
     if native.is_error():
         raise _refused(constraint, native.get_error())
     return native
@@ -61,11 +65,23 @@ def schema_grammar(schema: Any, *, lenient: bool = False) -> str:
     """A grammar of the JSON texts that are valid by `schema`, with the properties in its order."""
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
-    if _OLD.search(str(schema.get("$schema", ""))):
-        schema = _without_siblings(schema)
+    schema = _of_dialect(schema)
     return LLMatcher.grammar_from_json_schema(
         schema, defaults={"whitespace_pattern": _BLANK, "lenient": lenient}
     )
+
+
+def _of_dialect(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema as llguidance reads it, which takes no dialect that it does not know.
+
+    Up to draft 7 what stands beside a reference is ignored.
+    """
+    said = str(schema.get("$schema", ""))
+    if old := _DRAFT.fullmatch(said):
+        return _without_siblings(schema) | {"$schema": f"http://json-schema.org/{old[1]}/schema#"}
+    if _NEWER.fullmatch(said):
+        return schema
+    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def _without_siblings(part: Any) -> Any:
@@ -114,9 +130,11 @@ def _of_choices(text: str) -> str:
 
 def _of_schema(constraint: Constraint, tokenizer: LLTokenizer) -> LLMatcher:
     schema = json.loads(constraint.text)
-    native = LLMatcher(tokenizer, schema_grammar(schema), log_level=0)
+    native = LLMatcher(tokenizer, schema_grammar(schema), log_level=0, limits=_LIMITS)
     if native.is_error() and not constraint.strict:
-        native = LLMatcher(tokenizer, schema_grammar(schema, lenient=True), log_level=0)
+        native = LLMatcher(
+            tokenizer, schema_grammar(schema, lenient=True), log_level=0, limits=_LIMITS
+        )
     if not native.is_error():
         return native
     fault = find_fault(schema, lambda part: validated(part, lenient=not constraint.strict))
@@ -125,7 +143,7 @@ def _of_schema(constraint: Constraint, tokenizer: LLTokenizer) -> LLMatcher:
 
 def validated(schema: Any, *, lenient: bool = False) -> str:
     """What is wrong with a schema; "" where nothing is."""
-    return LLMatcher.validate_grammar(schema_grammar(schema, lenient=lenient))
+    return LLMatcher.validate_grammar(schema_grammar(schema, lenient=lenient), limits=_LIMITS)
 
 
 def _unenforceable(constraint: Constraint, fault: Fault) -> RequestError:

@@ -115,6 +115,37 @@ def test_what_cannot_be_enforced_is_named_with_its_place(
     assert f"the keyword `{keyword}` at `{place}`" in str(caught.value)
 
 
+def test_a_pattern_of_many_repetitions_is_enforced_to_the_end(grammars: Grammars) -> None:
+    words = {"type": "string", "maxLength": 500, "pattern": r"^(?:\S+\s+){0,49}\S+$"}
+    schema = {"type": "array", "items": words}
+    for _ in range(2):  # answers share what the lexer has found out
+        text = json.dumps(["this is a text of quite some words, " * 5 + "and an end"] * 2)
+        assert accepts(grammars, of_schema(schema), text)
+        assert not accepts(grammars, of_schema(schema), json.dumps(["a " * 60 + "b"]))
+
+
+@pytest.mark.parametrize(
+    ("draft", "valid"),
+    [
+        ("http://json-schema.org/draft-07/schema#", True),
+        ("https://json-schema.org/draft-07/schema", True),
+        ("https://json-schema.org/draft/2020-12/schema", False),
+        ("https://example.org/mine", False),
+    ],
+)
+def test_up_to_draft_7_what_stands_beside_a_reference_means_nothing(
+    grammars: Grammars, draft: str, valid: bool
+) -> None:
+    schema = {
+        "$schema": draft,
+        "properties": {"a": {"$ref": "#/definitions/number", "maximum": 3}},
+        "definitions": {"number": {"type": "integer"}},
+    }
+    assert accepts(grammars, of_schema(schema), '{"a": 9}') == valid
+    assert accepts(grammars, of_schema(schema), '{"a": 2}')
+    assert not accepts(grammars, of_schema(schema), '{"a": "b"}')
+
+
 def test_a_schema_that_is_not_strict_goes_without(grammars: Grammars) -> None:
     schema = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
     assert accepts(grammars, of_schema(schema, strict=False), "[1, 1]")
