@@ -129,12 +129,20 @@ def _no_default(named: str | None) -> str:
 
 @models.command()
 @click.argument("place", metavar="FILE|FOLDER", type=FILE)
-@click.option("--id", help="What to call it; made from the name of the file otherwise.")
+@click.option("--id", help="Id of the model; else it is made from the name of the file.")
 @click.option("--move", is_flag=True, help="Do not leave the files where they are.")
-@click.option("--kind", type=click.Choice(["embedding", "tensors"]), help="Without a card: what.")
-@click.option("--pooling", type=click.Choice(["mean", "cls", "last"]), help="Of its tokens.")
-@click.option("--context", type=int, help="Tokens of the longest text; as tokenizer.json says.")
-@click.option("--width", type=int, help="Of its vectors; as the graph says.")
+@click.option(
+    "--kind", type=click.Choice(["embedding", "tensors"]), help="Kind of a model without a card."
+)
+@click.option(
+    "--pooling",
+    type=click.Choice(["mean", "cls", "last"]),
+    help="How the vectors of a text's tokens become one.",
+)
+@click.option(
+    "--context", type=int, help="Tokens of the longest text; else as tokenizer.json says."
+)
+@click.option("--width", type=int, help="Numbers in a vector; else as the graph says.")
 @click.option("--normalise/--no-normalise", default=None, help="Give vectors the length 1.")
 @with_store
 def add(
@@ -182,7 +190,7 @@ def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> Non
 @models.command()
 @click.argument("id")
 @click.argument("format")
-@click.option("--id", "new_id", help="What to call it; the old id and the format otherwise.")
+@click.option("--id", "new_id", help="Id of the new model; else the old id and the format.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Cores to use; all otherwise.")
 @with_store
 def quantize(
