@@ -35,10 +35,10 @@ def limit(house: Any, usable: int) -> None:
     """Have so much memory for models from now on."""
 
     def available() -> int:
-        residents = [resident.wanted for resident in house.residency.residents()]
+        residents = [resident.wanted for resident in house.pool.residents()]
         return usable - sum(one.need_bytes - one.mapped_bytes for one in residents)
 
-    house.residency._available = house.foresight.room._available = available
+    house.pool._available = house.foresight.room._available = available
 
 
 def loaded(house: Any) -> LoadConfig:
@@ -47,7 +47,7 @@ def loaded(house: Any) -> LoadConfig:
 
 def kept(house: Any) -> list[str | None]:
     """How the engine was told to keep keys and values, of each model that is loaded."""
-    return [resident.wanted.spec.kv_type for resident in house.residency.residents()]
+    return [resident.wanted.spec.kv_type for resident in house.pool.residents()]
 
 
 def route_request(model: str, *, trace: bool = True) -> RouteRequest:
@@ -110,7 +110,7 @@ def test_a_model_is_loaded_anew_for_another_form_and_stays_for_none(kit: Any) ->
         for form, expected, loads in ((None, F16, 1), (Q4, Q4, 2), (None, Q4, 2), (Q4, Q4, 2)):
             await house.said(load=form)
             assert (loaded(house), len(house.loads)) == (expected, loads)
-        assert house.governing.admitted == [False] * 4  # it is the only one
+        assert house.governor_loop.admitted == [False] * 4  # it is the only one
 
     kit.run(run())
 
@@ -178,7 +178,7 @@ def test_the_governor_hears_of_loading_anew_beside_others(kit: Any) -> None:
         await house.said("tiny")
         await house.said("tiny", load=Q4)
         await house.said("tiny", load=Q4)
-        assert house.governing.admitted == [False, True, True, False]
+        assert house.governor_loop.admitted == [False, True, True, False]
 
     kit.run(run())
 
@@ -210,10 +210,10 @@ def test_another_offload_is_taken_only_where_nothing_else_can_be(kit: Any) -> No
         assert "never measured with 9 layers on the GPU" in rows[9].reason
         assert served.load == F16
         await house.said(load=LoadConfig(9, "f16"))
-        house.residency.residents()[0].users += 1  # so that it has to stay
+        house.pool.residents()[0].users += 1  # so that it has to stay
         served = await house.service.route(route_request("auto"))
         assert served.load == LoadConfig(9, "f16")
-        assert "what this takes is not known" in served.why
+        assert "the cost of this one is not known" in served.why
 
     kit.run(run())
 
