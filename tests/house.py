@@ -178,7 +178,7 @@ class FakeSenses:
 
     def _tell(self) -> None:
         meter = Metered(self._house.now, self.energy, 0.1, self.quality, self.rails)
-        self._house.metering.hear(meter)
+        self._house.energy_meter.hear(meter)
 
 
 class FakeCpu:
@@ -286,7 +286,7 @@ class House(EngineScript):
         self.bad: Exception | None = None
         self.entry = ENTRY
         self.senses = FakeSenses(self)
-        self.governing = FakeGoverning()
+        self.governor_loop = FakeGoverning()
         self.knobs: list[KnobOutcome] = []
         self.cpu = FakeCpu(self)
         self._models = models
@@ -298,7 +298,7 @@ class House(EngineScript):
             store=cast(Store, self),
             script=self,
             senses=self.senses,
-            governing=self.governing,
+            governor_loop=self.governor_loop,
             knobs=SimpleNamespace(report=lambda: self.knobs),
             book=self.book,
             prompting=Prompting(cast(Templating, FakeTemplating()), lambda _: Vocabulary([], 16)),
@@ -308,7 +308,7 @@ class House(EngineScript):
             wall=wall,
             program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
-        self.metering, self.residency = self.front.metering, self.front.residency
+        self.energy_meter, self.pool = self.front.energy_meter, self.front.pool
         self.state, self.health = self.front.state, self.front.health
         self.foresight, self.service = self.front.foresight, self.front.service
         self.supervisor = cast(FakeSupervisor, self.front.supervisor)

@@ -64,7 +64,7 @@ def graded(house: Any, **figures: float) -> None:
 def room(house: Any, usable: int) -> None:
     """Let models have so many bytes in all."""
     room = house.foresight.placer._room
-    taken = lambda: sum(r.wanted.need_bytes for r in house.residency.residents())  # noqa: E731
+    taken = lambda: sum(r.wanted.need_bytes for r in house.pool.residents())  # noqa: E731
     room._available = lambda: usable - taken() + room._config.models.reserve_bytes
 
 
@@ -89,4 +89,4 @@ async def look(house: Any) -> str | None:
 
 def loaded(house: Any) -> dict[str, LoadConfig]:
     """How each model is loaded, by the engine's names."""
-    return {r.wanted.model: form_of(r.wanted.spec) for r in house.residency.residents()}
+    return {r.wanted.model: form_of(r.wanted.spec) for r in house.pool.residents()}

@@ -42,7 +42,7 @@ class Simulated(list[Any]):
     def pop(self, index: Any = 0) -> list[Any]:
         house, asked, formula = self._house, self._house.asked[-1], self.formula
         self.before(len(self.made))
-        most = house.governing.limits.threads
+        most = house.governor_loop.limits.threads
         threads = min(asked.threads or most, most)
         prompt, answer = len(asked.prompt), asked.max_tokens
         noise = formula.noise[len(self.made) % len(formula.noise)]

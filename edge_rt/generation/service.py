@@ -49,26 +49,26 @@ class GenerationService(ModelManager):
         self,
         config: Config,
         store: Store,
-        residency: ModelPool,
+        pool: ModelPool,
         state: State,
-        metering: EnergyMeter,
-        governing: GovernorLoop,
+        energy_meter: EnergyMeter,
+        governor_loop: GovernorLoop,
         foresight: Foresight,
         recovery: Recovery,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
-        super().__init__(config.engine, store, residency, foresight.room)
+        super().__init__(config.engine, store, pool, foresight.room)
         self._config, self._state = config, state
-        self._metering, self._governing, self._foresight = metering, governing, foresight
-        self._recovery, self._clock = recovery, clock
+        self._energy_meter, self._governor_loop = energy_meter, governor_loop
+        self._foresight, self._recovery, self._clock = foresight, recovery, clock
 
     async def preload(self, entry: ModelRecord, form: LoadConfig | None = None) -> None:
         """Load a model ahead of the first request; raises as `generate` does.
 
         `form` is as for `resident`.
         """
-        await self._governing.admit(self.loads(entry, None, form))
+        await self._governor_loop.admit(self.loads(entry, None, form))
         async with self.resident(entry, None, form):
             pass
 
@@ -82,9 +82,9 @@ class GenerationService(ModelManager):
         self._foresight.alone.check()
         self._recovery.check(entry, call)
         if call.energy_j is not None:
-            self._metering.watchable()
+            self._energy_meter.watchable()
         progress, budget = Progress(self._clock), RequestBudget(call, self._clock)
-        usage = self._metering.open(entry.id, call.id or None)
+        usage = self._energy_meter.open(entry.id, call.id or None)
         plan = call.plan
         offered = DecodingOption(plan.mode or Mode(), partner)
         lighter = _lighter(offered, entry)
@@ -94,7 +94,7 @@ class GenerationService(ModelManager):
         make = _maker(entry, call, progress, partner)
         with (
             self._state.request(self._config.requests.queue),
-            self._metering.leaving(usage),
+            self._energy_meter.leaving(usage),
             self._foresight.lessons.attend(call.n, plan.threads) as lesson,
             self._foresight.lengths.follow(entry, call, partner) as heard,
         ):
@@ -112,7 +112,7 @@ class GenerationService(ModelManager):
                             self._foresight.lengths.hear(heard, event)
                             self._foresight.lessons.look(lesson)
                             if len(progress.done) == call.n:
-                                cost = await self._metering.settle(usage)
+                                cost = await self._energy_meter.settle(usage)
                                 self._learn(lesson, entry, usage, cost, offered, call.id)
                                 yield cost
                             yield event
@@ -123,7 +123,7 @@ class GenerationService(ModelManager):
                 *firsts, last = budget.endings(progress, call.n)
                 for event in firsts:
                     yield event
-                cost = await self._metering.stop(usage)
+                cost = await self._energy_meter.stop(usage)
                 yield msgspec.structs.replace(cost, why=budget.empty)
                 yield last
 
@@ -185,13 +185,13 @@ class GenerationService(ModelManager):
         held in memory beside `entry`, which is in that form as far as that can be.
         """
         if usage.account is None:  # what an engine has begun goes on in the next one
-            await self._governing.admit(self.loads(entry, partner, form))
+            await self._governor_loop.admit(self.loads(entry, partner, form))
         turn = self._recovery.turn(progress)
         async with turn, self.resident(entry, partner, form) as resident:
             client = resident.client
 
             def handed(id: int) -> AskedT:
-                self._metering.handed(usage, client, id)
+                self._energy_meter.handed(usage, client, id)
                 return make(id)
 
             try:

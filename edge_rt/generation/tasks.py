@@ -33,14 +33,14 @@ class TaskService:
         config: Config,
         answering: GenerationService,
         state: State,
-        metering: EnergyMeter,
+        energy_meter: EnergyMeter,
         foresight: Foresight,
         recovery: Recovery,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         self._config, self._answering, self._state = config, answering, state
-        self._metering, self._foresight = metering, foresight
+        self._energy_meter, self._foresight = energy_meter, foresight
         self._recovery, self._clock = recovery, clock
 
     async def embed(self, entry: ModelRecord, call: EmbedCall) -> tuple[Embedded, Cost]:
@@ -71,18 +71,18 @@ class TaskService:
         self._foresight.alone.check()
         self._recovery.check(entry, call)
         if call.energy_j is not None:
-            self._metering.watchable()
+            self._energy_meter.watchable()
         progress, budget = Progress(self._clock), RequestBudget(call, self._clock)
-        usage = self._metering.open(entry.id)
+        usage = self._energy_meter.open(entry.id)
         with (
             self._state.request(self._config.requests.queue),
-            self._metering.leaving(usage),
+            self._energy_meter.leaving(usage),
             self._foresight.lessons.attend(0),  # whose work beside it teaches nothing
         ):
             while True:
                 try:
                     answer = await self._attempt(entry, make, usage, budget, progress)
-                    return answer, await self._metering.settle(usage)
+                    return answer, await self._energy_meter.settle(usage)
                 except EngineLost as lost:
                     await self._answering.lost(entry, call, usage, progress, lost)
 

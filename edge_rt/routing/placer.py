@@ -71,7 +71,7 @@ class Placer:
         variants: Variants,
         candidates: Candidates,
         *,
-        governing: GovernorLoop,
+        governor_loop: GovernorLoop,
         pool: ModelPool,
         room: Room,
         alone: Alone,
@@ -79,14 +79,14 @@ class Placer:
     ) -> None:
         """`fixed` are the names of models that stay whatever comes."""
         self._routes, self._variants, self._candidates = routes, variants, candidates
-        self._governing, self._pool, self._room = governing, pool, room
+        self._governor_loop, self._pool, self._room = governor_loop, pool, room
         self._alone, self._names = alone, fixed
         self._fixed: frozenset[str] = frozenset()  # their ids
         self._occasion = Occasion()
 
     async def look(self, host: ModelHost, preload: Preload) -> str | None:
         """Place the host's models again if that is due; return the decision and its reason."""
-        limits = self._governing.limits
+        limits = self._governor_loop.limits
         if self._alone.refusal() is not None or limits.admission != "open":
             return None
         self._fixed = frozenset(_ids(self._names, host))
@@ -120,31 +120,31 @@ class Placer:
     # --- the problem
 
     def _circumstances(self, planned: _Placement) -> Circumstances:
-        seen = self._governing.seen
+        seen = self._governor_loop.seen
         temp_c = None if seen is None else seen.temp_c
         # That of the board while it answers, since the yield of one at rest says nothing.
         entry = planned.entries[0]
         usual = self._predicted(entry, self._variants.form(entry), _USUAL)
         return Circumstances(
-            phi=self._governing.heat.leakage.phi(usual and usual.power_w, temp_c),
-            guard=self._governing.limits.guard,
+            phi=self._governor_loop.heat.leakage.phi(usual and usual.power_w, temp_c),
+            guard=self._governor_loop.limits.guard,
             usable_bytes=planned.problem.usable_bytes,
             mix={**self._routes.mix.shares()},
             per_second=self._routes.mix.per_second(),
-            heavy=self._governing.limits.heavy,
-            smaller=self._governing.limits.smaller,
+            heavy=self._governor_loop.limits.heavy,
+            smaller=self._governor_loop.limits.smaller,
         )
 
     def _placement(self, entries: Sequence[ModelRecord]) -> _Placement | None:
         """None where there is nothing to choose: one variant is asked for, and has one form."""
         shares = self._routes.mix.shares()
-        asked = {id for bucket in shares for id in bucket.able(self._governing.limits)}
+        asked = {id for bucket in shares for id in bucket.able(self._governor_loop.limits)}
         known = [entry for entry in entries if entry.id in asked]
         sizes = {entry.id: self._forms(entry) for entry in known}
         free = self._movable(known, sizes, shares)
         if sum(map(len, sizes.values())) < 2 or not free:
             return None
-        found = self._variants.of(known, self._governing.limits.threads)
+        found = self._variants.of(known, self._governor_loop.limits.threads)
         variants = {variant.id: variant for variant in found}
         takes = {(e.id, f): self._takes(e, f, shares) for e in known for f in sizes[e.id]}
         told = [one for row in takes.values() for one in row.values() if one is not None]
@@ -183,7 +183,7 @@ class Placer:
         shares: Mapping[Bucket, float],
     ) -> list[ModelRecord]:
         """Return the models to place; of too many, those that serve the most requests."""
-        limits, states, found = self._governing.limits, 1, set[str]()
+        limits, states, found = self._governor_loop.limits, 1, set[str]()
         free = [entry for entry in known if entry.id not in self._fixed]
         served = {e.id: sum(s for b, s in shares.items() if e.id in b.able(limits)) for e in free}
         for entry in sorted(free, key=lambda entry: -served[entry.id]):
@@ -227,7 +227,7 @@ class Placer:
         """What a request of each kind takes; None where it cannot be had, or nobody knows."""
         return {
             bucket: self._predicted(entry, form, _tokens(bucket))
-            if entry.id in bucket.able(self._governing.limits)
+            if entry.id in bucket.able(self._governor_loop.limits)
             else None
             for bucket in buckets
         }
@@ -235,7 +235,7 @@ class Placer:
     def _predicted(
         self, entry: ModelRecord, form: LoadConfig, tokens: tuple[int, int, int]
     ) -> Prediction | None:
-        limits = self._governing.limits
+        limits = self._governor_loop.limits
         found = self._candidates.predict(entry, limits.threads, tokens, limits, form=form)
         return found if isinstance(found, Prediction) else None
 

@@ -54,7 +54,7 @@ class Planner:
         learn: Learn,
         routes: Routes,
         *,
-        governing: GovernorLoop,
+        governor_loop: GovernorLoop,
         measurer: Measurer,
         alone: Alone,
         readiness: Readiness,
@@ -67,7 +67,7 @@ class Planner:
         threads, `pause` lets seconds pass between two answers.
         """
         self._candidates, self._learn = candidates, learn
-        self._routes, self._governing = routes, governing
+        self._routes, self._governor_loop = routes, governor_loop
         self._measurer, self._alone, self._room = measurer, alone, room
         self._readiness = readiness
         self._connect, self._cores, self._pause = connect, cores, pause
@@ -83,7 +83,7 @@ class Planner:
         lets no request in.
         """
         self._alone.check()
-        limits = self._governing.limits
+        limits = self._governor_loop.limits
         if limits.admission != "open":
             raise refusal(limits)
         ask = msgspec.structs.replace(ask, fresh=True)
@@ -106,7 +106,7 @@ class Planner:
         """Each candidate with its prompt."""
         named = [self._routes.named(model, host) for model in ask.models]
         entries = [entry for some in named for entry in some] or writers(host.entries())
-        limits, counts = self._governing.limits, self._threads(ask)
+        limits, counts = self._governor_loop.limits, self._threads(ask)
         found: list[PlanCandidate] = []
         prompts: dict[str, ReadPrompt] = {}
         offers: dict[str, DecodingOptions] = {}
@@ -160,7 +160,7 @@ class Planner:
         """Return what a request for the first of those named would get now: model and threads, why,
         and mode.
         """
-        limits = self._governing.limits
+        limits = self._governor_loop.limits
         why = f"what the governor allows now: {limits.why}"
         if len(named) != 1:
             return (usual.model, limits.threads), why, SINGLE
@@ -206,7 +206,9 @@ class Planner:
         tokens = known.prompt, known.cached, known.completion
         if lack is not None:
             return nothing(asked.entry, threads, tokens, lack, offered)
-        return self._candidates.make(asked.entry, threads, tokens, self._governing.limits, offered)
+        return self._candidates.make(
+            asked.entry, threads, tokens, self._governor_loop.limits, offered
+        )
 
     # --- after
 
@@ -233,7 +235,7 @@ class Planner:
         )
         try:
             job = replace(job, mode=await _mode(ask, host, asked, offered))
-            with self._governing.fixed(before.threads):
+            with self._governor_loop.fixed(before.threads):
                 async with host.resident(entry, offered.partner) as resident:
                     await self._pause(REST_S)
                     before = self._predicted(asked, option)
@@ -255,7 +257,7 @@ class Planner:
         candidate = option.candidate
         tokens = asked.prompt_tokens, 0, completion or candidate.completion_tokens
         return self._candidates.make(
-            asked.entry, candidate.threads, tokens, self._governing.limits, option.offered
+            asked.entry, candidate.threads, tokens, self._governor_loop.limits, option.offered
         )
 
 

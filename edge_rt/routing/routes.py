@@ -59,7 +59,7 @@ class Routes:
         variants: Variants,
         lengths: Lengths,
         *,
-        governing: GovernorLoop,
+        governor_loop: GovernorLoop,
         pool: ModelPool,
         room: Room,
         ages: Ages,
@@ -73,10 +73,10 @@ class Routes:
         `clock` is monotonic.
         """
         self.assess, self._context = assessor.assess, assessor.context
-        self.floor = Floor(quality, governing, assessor, learning.judge)
+        self.floor = Floor(quality, governor_loop, assessor, learning.judge)
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._sizing = Sizing(lengths, connect)
-        self._governing, self._pool, self._room = governing, pool, room
+        self._governor_loop, self._pool, self._room = governor_loop, pool, room
         self._router, self._learning = RequestRouter(ages, learning.judge), learning
         self.traces = Traces()
         self.mix: RequestMix[Bucket] = RequestMix(clock)
@@ -120,7 +120,7 @@ class Routes:
         elif only is not None:  # the engine says best what speaks against it
             found = _plan(only, offers[only.id], offers[only.id].modes[0], trace.why)
         else:
-            raise unroutable(trace, self._governing.limits)
+            raise unroutable(trace, self._governor_loop.limits)
         told, compared = trace if request.trace else None, took[0] if took else None
         return msgspec.structs.replace(found, trace=told, compared=compared)
 
@@ -149,7 +149,7 @@ class Routes:
         """What `trace` has chosen for the answer to `request`."""
         self._router.follow(trace)
         self._learning.chosen(request.id, trace)
-        setting, limits = chosen.setting, self._governing.limits
+        setting, limits = chosen.setting, self._governor_loop.limits
         entry = next(entry for entry in able if entry.id == setting.variant)
         offer = offers[entry.id]
         found = _plan(entry, offer, offer.of(setting.mode), trace.why)
@@ -159,7 +159,7 @@ class Routes:
 
     def threads_open(self, entry: ModelRecord, model: str, objectives: Objectives) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than allowed."""
-        most = self._governing.limits.threads
+        most = self._governor_loop.limits.threads
         return leaves_open(model, objectives) and any(
             n < most for n in self._variants.threads(entry)
         )
@@ -168,7 +168,7 @@ class Routes:
         self, entry: ModelRecord, request: DecodingRequest, host: ModelHost
     ) -> DecodingOptions:
         """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
-        return offer(entry, request, host, self._governing.limits, self._fits)
+        return offer(entry, request, host, self._governor_loop.limits, self._fits)
 
     def _fits(self, entry: ModelRecord, partner: ModelRecord) -> bool:
         """Whether `partner` reads as much as `entry`, and is in memory beside it or can be now."""
@@ -176,7 +176,7 @@ class Routes:
             return False
         if self._pool.get(resident_name(partner)) is not None:
             return True
-        may_load = self._governing.limits.heavy or not self._pool.residents()
+        may_load = self._governor_loop.limits.heavy or not self._pool.residents()
         return may_load and self._room.lack(partner, entry) is None
 
     def _offers(
@@ -211,7 +211,10 @@ class Routes:
         known = {entry.id: entry for entry in entries}
 
         def predict(setting: RunConfig, asked: TokenCounts) -> Prediction | Unpredicted:
-            sizes, limits = (asked.prompt, asked.cached, asked.completion), self._governing.limits
+            sizes, limits = (
+                (asked.prompt, asked.cached, asked.completion),
+                self._governor_loop.limits,
+            )
             offered = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
             its = tokens.get(setting.partner or "")
             read = (
@@ -231,21 +234,21 @@ class Routes:
             context=assessed.features.context,
             unfit=unfit or {},
         )
-        threads, free = self._governing.limits.threads, leaves_open(model, objectives)
+        threads, free = self._governor_loop.limits.threads, leaves_open(model, objectives)
         pool = self._variants.of(entries, threads, offers, any_threads=free, assessed=assessed)
         there = self._now([*entries, *partners(offers)])
         trace = self._router.route(ask, pool, there, predict)
         phi = self._phi(trace.chosen)
-        source = None if phi is None else self._governing.heat.leakage.fit.source
+        source = None if phi is None else self._governor_loop.heat.leakage.fit.source
         return msgspec.structs.replace(trace, phi=phi, phi_source=source, assessed=assessed)
 
     def _phi(self, chosen: Candidate | None) -> float | None:
-        seen = self._governing.seen
+        seen = self._governor_loop.seen
         power_w = None if chosen is None else chosen.power_w
-        return self._governing.heat.leakage.phi(power_w, None if seen is None else seen.temp_c)
+        return self._governor_loop.heat.leakage.phi(power_w, None if seen is None else seen.temp_c)
 
     def _now(self, entries: Sequence[ModelRecord]) -> Now:
-        limits = self._governing.limits
+        limits = self._governor_loop.limits
         residents = {r.wanted.model: r for r in self._pool.residents()}
         busy = {r.wanted.model: r.wanted.need_bytes for r in residents.values() if r.users}
         ids = {resident_name(entry): entry for entry in entries}
@@ -269,7 +272,7 @@ class Routes:
         """Those of `entries` that its pin is for; raises RequestError where there is none."""
         if "@" not in model:
             return entries
-        pool = self._variants.of(entries, self._governing.limits.threads)
+        pool = self._variants.of(entries, self._governor_loop.limits.threads)
         selection = select(known_as(model, entries), pool)
         ids = {variant.id for variant in selection.variants if selection.admits(variant)}
         return [entry for entry in entries if entry.id in ids]

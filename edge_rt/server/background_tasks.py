@@ -48,7 +48,7 @@ class Reload:
         self,
         config: Config,
         read: Callable[[], Config],
-        governing: GovernorLoop,
+        governor_loop: GovernorLoop,
         knobs: BoardKnobs,
         api_keys: list[str],
         admin_keys: list[str],
@@ -57,7 +57,7 @@ class Reload:
         keys, which are changed in place, with it.
         """
         self._config, self._read = config, read
-        self._governing, self._knobs = governing, knobs
+        self._governor_loop, self._knobs = governor_loop, knobs
         self._api_keys, self._admin_keys = api_keys, admin_keys
         self._asked = asyncio.Event()
 
@@ -110,7 +110,7 @@ class Reload:
                 log.warning("no key opens TCP any more; to serve it without one: %s", RESTART)
             now = replace(now, tcp=replace(now.tcp, api_key_sha256=api, admin_key_sha256=admin))
         if config.budget != now.budget:
-            self._governing.allow(budget_of(config.budget))
+            self._governor_loop.allow(budget_of(config.budget))
             now = replace(now, budget=config.budget)
         asked = config.knobs
         knobs = replace(now.knobs, cpufreq=asked.cpufreq, gpufreq=asked.gpufreq)
@@ -166,11 +166,11 @@ async def feel(
             waits = waits[1:] or waits
 
 
-async def write(book: Book, metering: EnergyMeter, pause: Pause = asyncio.sleep) -> None:
+async def write(book: Book, energy_meter: EnergyMeter, pause: Pause = asyncio.sleep) -> None:
     """Bring the ledger to the disk: requests together with the supply's joules of their time."""
     while True:
         await pause(FLUSH_S)
-        metering.post()
+        energy_meter.post()
         await asyncio.to_thread(book.flush)
 
 
@@ -196,12 +196,12 @@ async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.s
             await placer.look(service, service.preload)
 
 
-async def sweep(residency: ModelPool, idle_s: float, pause: Pause = asyncio.sleep) -> None:
+async def sweep(pool: ModelPool, idle_s: float, pause: Pause = asyncio.sleep) -> None:
     """Unload models that nobody uses."""
     while True:
         await pause(min(SWEEP_S, idle_s))
         with contextlib.suppress(EngineLost):  # then nothing is loaded any more
-            await residency.sweep(idle_s)
+            await pool.sweep(idle_s)
 
 
 async def preload(service: DaemonService, models: list[str], done: asyncio.Event) -> None:

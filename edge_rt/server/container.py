@@ -70,7 +70,7 @@ class Parts:
 
     senses: BoardMonitor | None = None
     supervisor: Supervisor | None = None
-    governing: GovernorLoop | None = None
+    governor_loop: GovernorLoop | None = None
     knobs: BoardKnobs | None = None
     book: Book | None = None
     prompting: Prompting | None = None
@@ -114,22 +114,22 @@ class Container:
         )
         reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
         available = parts.available or Available(reserve, group, own_bytes=own)
-        self.residency = ModelPool(
+        self.pool = ModelPool(
             self.supervisor.client,
             available=available,
             reserve_bytes=reserve,
             clock=clock,
             limit=lambda: available.limit,
         )
-        self.health = EngineHealth(self.supervisor.client, self.residency, clock)
+        self.health = EngineHealth(self.supervisor.client, self.pool, clock)
         own = of_board(paths.state, self.senses.simulated)
         self.book = parts.book or _book(config, paths, self.senses.simulated)
         self.cache = _cache(config, paths)
         self.semantic = _semantic(config, paths)
         self._keep, self._folder = _keep(config, paths), paths.state
         at_work = self._at_work_for_nobody
-        self.metering = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall)
-        self.state = State(self.supervisor, self.metering.tokens, clock)
+        self.energy_meter = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall)
+        self.state = State(self.supervisor, self.energy_meter.tokens, clock)
         self.knobs = parts.knobs or BoardKnobs(config.knobs, root, own)
         self.spent = EnergySpent(self.book)
         self.observer = Observer(
@@ -141,7 +141,7 @@ class Container:
             give_way=config.engine.threads is None,
         )
         self.heat = Heat(LeakageWatch(own), lambda: self.senses.felt)
-        self.governing = parts.governing or GovernorLoop(
+        self.governor_loop = parts.governor_loop or GovernorLoop(
             self._governor,
             self.observer,
             self.heat,
@@ -157,11 +157,11 @@ class Container:
             own,
             self._cores,
             supervisor=self.supervisor,
-            residency=self.residency,
+            pool=self.pool,
             state=self.state,
             monitor=self.senses,
-            metering=self.metering,
-            governing=self.governing,
+            energy_meter=self.energy_meter,
+            governor_loop=self.governor_loop,
             available=available,
             clock=clock,
             pause=parts.pause,
@@ -170,14 +170,14 @@ class Container:
             wall=parts.wall,
         )
         self._expecting = Expecting(store, config.engine, self.foresight.least)
-        recovery = Recovery(clock, self.residency.refuse)
+        recovery = Recovery(clock, self.pool.refuse)
         generation = GenerationService(
             config,
             store,
-            self.residency,
+            self.pool,
             self.state,
-            self.metering,
-            self.governing,
+            self.energy_meter,
+            self.governor_loop,
             self.foresight,
             recovery,
             clock,
@@ -186,7 +186,7 @@ class Container:
             config,
             generation,
             self.state,
-            self.metering,
+            self.energy_meter,
             self.foresight,
             recovery,
             clock,
@@ -198,8 +198,8 @@ class Container:
             state=self.state,
             health=self.health,
             monitor=self.senses,
-            metering=self.metering,
-            governing=self.governing,
+            energy_meter=self.energy_meter,
+            governor_loop=self.governor_loop,
             knobs=self.knobs,
             generation=generation,
             tasks=tasks_service,
@@ -218,7 +218,7 @@ class Container:
         try:
             yield self.service
         finally:
-            await self.metering.finish()
+            await self.energy_meter.finish()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -228,7 +228,7 @@ class Container:
             await self.foresight.keep()
             await self.foresight.learning.close()
             await in_thread(self.senses.close)
-            self.metering.post()
+            self.energy_meter.post()
             await asyncio.to_thread(self.book.close)
             for cache in (self.semantic, self.cache):
                 if cache is not None:
@@ -250,11 +250,11 @@ class Container:
         models = self._config.models
         tasks: list[Coroutine[Any, Any, None]] = [
             feel(self.senses, self._hear),
-            write(self.book, self.metering),
+            write(self.book, self.energy_meter),
             recall(self.spent),
             keep(self.foresight),
             self.foresight.learning.run(),
-            self.governing.run(),
+            self.governor_loop.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),
             self.knobs.govern(),
@@ -263,7 +263,7 @@ class Container:
         ]
         tasks += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
         if models.idle_unload_s:
-            tasks.append(sweep(self.residency, models.idle_unload_s))
+            tasks.append(sweep(self.pool, models.idle_unload_s))
         return tasks
 
     def _governor(self, felt: BoardSnapshot | None) -> Governor:
@@ -285,19 +285,19 @@ class Container:
         return False
 
     def _greet(self, client: EngineClient) -> None:
-        self.metering.listen(client)
-        self.governing.greet(client)
+        self.energy_meter.listen(client)
+        self.governor_loop.greet(client)
         if self._keep is not None:
             client.keep_prefixes(self._keep)
         if client.hello is not None:
             self._follow(self.knobs.follow(client.hello.pid))
         if self.supervisor.restarts:
-            self._follow(self.residency.restore())
+            self._follow(self.pool.restore())
 
     def _on_exit(self, reason: ExitReason) -> None:
-        self.metering.lost(reason.requests)
+        self.energy_meter.lost(reason.requests)
         if reason.short_of_memory:
-            self.residency.forget_lost()
+            self.pool.forget_lost()
 
     def _follow(self, task: Coroutine[Any, Any, None]) -> None:
         """Have it done beside everything else."""
@@ -306,11 +306,11 @@ class Container:
         follow.add_done_callback(self._follows.discard)
 
     def _hear(self, meter: Metered) -> None:
-        self.metering.hear(meter)
+        self.energy_meter.hear(meter)
         self.observer.meter.hear(meter)
 
     def _at_work_for_nobody(self) -> bool:
-        at_work = self.residency.loading or self.health.proving or self.foresight.sweeper.running
+        at_work = self.pool.loading or self.health.proving or self.foresight.sweeper.running
         return at_work or self.supervisor.current is None
 
 

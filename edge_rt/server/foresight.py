@@ -56,11 +56,11 @@ class Foresight:
         cores: int,
         *,
         supervisor: Supervisor,
-        residency: ModelPool,
+        pool: ModelPool,
         state: State,
         monitor: BoardMonitor,
-        metering: EnergyMeter,
-        governing: GovernorLoop,
+        energy_meter: EnergyMeter,
+        governor_loop: GovernorLoop,
         available: Callable[[], int],
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
@@ -73,7 +73,7 @@ class Foresight:
         `wall` gives Unix seconds.
         """
         folder = state_folder / FOLDER
-        self._monitor, self._governing = monitor, governing
+        self._monitor, self._governor_loop = monitor, governor_loop
         self.alone = Alone(state, clock)
         self.memory = PredictionStore(state_folder)
         self.forecaster = Forecaster(
@@ -81,26 +81,26 @@ class Foresight:
             config.engine,
             cores,
             lambda: monitor.felt,
-            lambda: metering.idle_w,
+            lambda: energy_meter.idle_w,
             self.memory,
-            WarmthNow(lambda: governing.seen, governing.heat.leakage),
+            WarmthNow(lambda: governor_loop.seen, governor_loop.heat.leakage),
         )
-        self.lessons = OnlineUpdates(self._learn, lambda: governing.limits.threads)
+        self.lessons = OnlineUpdates(self._learn, lambda: governor_loop.limits.threads)
         self.sweeper = Sweeper(self._meter, program)
-        measurer = Measurer(metering, governing, clock)
-        self.room = Room(config, residency, available)
+        measurer = Measurer(energy_meter, governor_loop, clock)
+        self.room = Room(config, pool, available)
         self.ages = Ages(wall, self.memory.notes)
-        self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
-        self.lengths = Lengths(residency, config.engine.sequences)
+        self.variants = Variants(config.engine, pool, self.forecaster, self.ages)
+        self.lengths = Lengths(pool, config.engine.sequences)
         self.teaming = TeamPredictor(self.forecaster, self.memory)
         self.learning = Learning(state_folder / "router.db", wall)
-        candidates = Candidates(self.teaming, governing.heat, self.variants)
+        candidates = Candidates(self.teaming, governor_loop.heat, self.variants)
         self.routes = Routes(
             candidates,
             self.variants,
             self.lengths,
-            governing=governing,
-            pool=residency,
+            governor_loop=governor_loop,
+            pool=pool,
             room=self.room,
             ages=self.ages,
             assessor=Assessor(config.router),
@@ -113,19 +113,19 @@ class Foresight:
             self.routes,
             self.variants,
             candidates,
-            governing=governing,
-            pool=residency,
+            governor_loop=governor_loop,
+            pool=pool,
             room=self.room,
             alone=self.alone,
             fixed=config.models.preload,
         )
         cpu = CpuWatch(reader or CpuReader(), clock)
-        readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)
+        readiness = Readiness(governor_loop, cpu, lambda: supervisor.pid, pause)
         self.planner = Planner(
             candidates,
             self._learn,
             self.routes,
-            governing=governing,
+            governor_loop=governor_loop,
             measurer=measurer,
             alone=self.alone,
             readiness=readiness,
@@ -138,11 +138,11 @@ class Foresight:
             forecaster=self.forecaster,
             learning=self.learning,
             variants=self.variants,
-            timing=ModelTimer(measurer, governing, readiness, clock, pause),
+            timing=ModelTimer(measurer, governor_loop, readiness, clock, pause),
             sweeper=self.sweeper,
             readiness=readiness,
-            heat=governing.heat,
-            overlooking=governing.overlooking,
+            heat=governor_loop.heat,
+            overlooking=governor_loop.overlooking,
             folder=folder,
             clock=clock,
             wall=lambda: datetime.now(timezone.utc),
@@ -154,7 +154,7 @@ class Foresight:
         self, entry: ModelRecord, prompt_tokens: int, cached_tokens: int, threads: int | None = None
     ) -> Prediction | None:
         """What a prompt and one token take at the limits of now, with so many threads at most."""
-        limits, form = self._governing.limits, self.variants.form(entry)
+        limits, form = self._governor_loop.limits, self.variants.form(entry)
         tokens, threads = (prompt_tokens, cached_tokens, 1), fewest(threads, limits.threads)
         found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, form)
         return found if isinstance(found, Prediction) else None

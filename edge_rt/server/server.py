@@ -215,8 +215,8 @@ class Daemon:
             limiter,
         )
         status = f"serving on {', '.join(map(_address, sockets))}"
-        governing, knobs = container.governing, container.knobs
-        reload = Reload(self._config, self._read, governing, knobs, api_keys, admin_keys)
+        governor_loop, knobs = container.governor_loop, container.knobs
+        reload = Reload(self._config, self._read, governor_loop, knobs, api_keys, admin_keys)
         _on_signals(server, container, self._notifier, reload)
         log.info("model store: %s", self._store.root.absolute())
         log.info(status)
@@ -273,7 +273,7 @@ def _on_signals(
     def end(number: int) -> None:
         notifier.stopping()
         server.handle_exit(number, None)
-        container.governing.admission.close()  # who waits is told, and can go elsewhere
+        container.governor_loop.admission.close()  # who waits is told, and can go elsewhere
         loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(container.supervisor.stop())))
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -82,8 +82,8 @@ class DaemonService:
         state: State,
         health: EngineHealth,
         monitor: BoardMonitor,
-        metering: EnergyMeter,
-        governing: GovernorLoop,
+        energy_meter: EnergyMeter,
+        governor_loop: GovernorLoop,
         knobs: BoardKnobs,
         generation: GenerationService,
         tasks: TaskService,
@@ -98,8 +98,8 @@ class DaemonService:
         self._state = state
         self._health = health
         self._monitor = monitor
-        self._metering = metering
-        self._governing = governing
+        self._energy_meter = energy_meter
+        self._governor_loop = governor_loop
         self._knobs = knobs
         self.generation = generation
         self._tasks = tasks
@@ -123,7 +123,7 @@ class DaemonService:
         other = self._smaller(asked)
         if other is None:
             return Plan(asked.id)
-        why = f"{other.id} stands in for {asked.id}: {self._governing.limits.why}"
+        why = f"{other.id} stands in for {asked.id}: {self._governor_loop.limits.why}"
         return Plan(other.id, asked=asked.id, less=why)
 
     async def route(self, request: RouteRequest) -> Plan:
@@ -151,7 +151,7 @@ class DaemonService:
         short = await self._foresight.routes.floor.shortfall(other, entry, *context)
         if short is None:
             return msgspec.structs.replace(plan, compared=took[0] if took else None)
-        limits = self._governing.limits
+        limits = self._governor_loop.limits
         if not limits.heavy and self.generation.loads(entry):
             raise unloadable(asked, f"{other.id} may not stand in for it: {short}", limits)
         return None
@@ -166,7 +166,7 @@ class DaemonService:
 
     def repeated(self, repeat: Repeat) -> None:
         """Book an answer that came from a cache, without any engine."""
-        self._metering.repeated(repeat)
+        self._energy_meter.repeated(repeat)
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
         """Learn that an answer was rated `mark`, 0 to 1, which counts as `weight` ratings."""
@@ -237,8 +237,8 @@ class DaemonService:
 
     async def status(self) -> dict[str, object]:
         """Return the daemon's state for people."""
-        governor, queued = self.budget(), self._governing.admission.waiting
-        heat = self._governing.heat.state(self._governing.seen)
+        governor, queued = self.budget(), self._governor_loop.admission.waiting
+        heat = self._governor_loop.heat.state(self._governor_loop.seen)
         storage, board = self._storage.report(), self.board()
         problems = [
             *model_problems(self._config, self._store),
@@ -262,7 +262,7 @@ class DaemonService:
 
     def board(self) -> BoardReport:
         """Return the latest readings of the board; reads no sensor."""
-        return self._monitor.report(self._metering.idle_w)
+        return self._monitor.report(self._energy_meter.idle_w)
 
     def storage(self) -> StorageReport:
         """Report whether the daemon's files can be written."""
@@ -270,19 +270,19 @@ class DaemonService:
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
         """Return totals of the last `days` UTC days and the `last` newest requests."""
-        return self._named(await self._metering.ledger(days, last))
+        return self._named(await self._energy_meter.ledger(days, last))
 
     def budget(self) -> GovernorState:
         """Return the budget, the limits that it means now, and why."""
-        return self._named(self._governing.state(self._knobs.report()))
+        return self._named(self._governor_loop.state(self._knobs.report()))
 
     def set_budget(self, change: BudgetChange) -> None:
         """Change the budget until the daemon ends; what is UNSET stays."""
-        self._governing.change(change)
+        self._governor_loop.change(change)
 
     def history(self, since_s: float) -> Past:
         """Return the last `since_s` seconds, as far back as they are kept."""
-        return self._named(self._governing.history.past(since_s))
+        return self._named(self._governor_loop.history.past(since_s))
 
     async def plan(self, ask: PlanAsk) -> PlanReport:
         """Predict the cost of each way to answer; raises as `generate` does."""
@@ -338,7 +338,7 @@ class DaemonService:
 
     def _smaller(self, entry: ModelRecord) -> ModelRecord | None:
         """The model that answers for `entry` as long as the governor asks for smaller ones."""
-        limits, name = self._governing.limits, self._config.models.smaller.get(entry.id)
+        limits, name = self._governor_loop.limits, self._config.models.smaller.get(entry.id)
         if not limits.smaller or name is None:
             return None
         try:

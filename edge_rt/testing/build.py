@@ -37,5 +37,5 @@ def build(
     store = store or Store(state / "models", load_catalogue())
     container = Container(config, paths, store, clock, Parts(**fakes))
     if isinstance(supervisor := cast(object, container.supervisor), FakeSupervisor):
-        supervisor.start_with(container.metering)
+        supervisor.start_with(container.energy_meter)
     return container

@@ -59,13 +59,13 @@ class EngineScript:
 class FakeEngine:
     """Plays a script a request; asks of an EngineClient what the front asks of one."""
 
-    def __init__(self, script: EngineScript, metering: EnergyMeter) -> None:
+    def __init__(self, script: EngineScript, energy_meter: EnergyMeter) -> None:
         self.lost = asyncio.Event()
         self.termination: ExitReason | None = None
         self.fails: list[Exception] = []  # raised by the next calls of `prefixes`
         self.on_work: Callable[[EngineWork], None] = lambda work: None
-        self._script, self._metering = script, metering
-        metering.listen(cast(EngineClient, self))
+        self._script, self._energy_meter = script, energy_meter
+        energy_meter.listen(cast(EngineClient, self))
 
     @cached_property
     def exit_reason(self) -> asyncio.Future[ExitReason]:
@@ -78,7 +78,7 @@ class FakeEngine:
             exit_reason = ExitReason("signal SIGSEGV", frozenset(exit_reason))
         if not self.lost.is_set():
             self.lost.set()
-            self._metering.lost(exit_reason.requests)
+            self._energy_meter.lost(exit_reason.requests)
         if not self.exit_reason.done():
             self.exit_reason.set_result(exit_reason)
 
@@ -183,13 +183,13 @@ class FakeSupervisor:
         self.current: FakeEngine | None = None
         self._script = script
 
-    def start_with(self, metering: EnergyMeter) -> None:
-        """Have the first engine, whose work `metering` hears of."""
-        self._metering = metering
-        self.engine = self.current = FakeEngine(self._script, metering)
+    def start_with(self, energy_meter: EnergyMeter) -> None:
+        """Have the first engine, whose work `energy_meter` hears of."""
+        self._energy_meter = energy_meter
+        self.engine = self.current = FakeEngine(self._script, energy_meter)
 
     async def client(self) -> EngineClient:
         """Return the live engine."""
         if self.engine.lost.is_set():
-            self.start_with(self._metering)
+            self.start_with(self._energy_meter)
         return cast(EngineClient, self.engine)

@@ -136,7 +136,7 @@ def test_a_request_that_was_broken_off_is_booked_when_the_engine_has_told_of_it(
         assert house.book.recent(9) == []
         begin = house.now - 1.0
         house.engine.on_work(EngineWork(begin, house.now, [WorkShare(1, 0.0, 1.0)]))
-        await house.metering.finish()
+        await house.energy_meter.finish()
         [entry] = house.book.recent(9)
         assert (entry.status, entry.completion_tokens) == ("cancelled", 1)
         assert entry.energy_j == pytest.approx(BUSY_W - IDLE_W)
@@ -151,7 +151,7 @@ def test_a_request_that_was_refused_is_not_booked(kit: Any) -> None:
         with pytest.raises(RequestError):
             await house.answer()
         house.engine.on_work(EngineWork(house.now, house.now, []))
-        await house.metering.finish()
+        await house.energy_meter.finish()
         assert house.book.recent(9) == []
 
     kit.run(run())
@@ -170,14 +170,14 @@ def test_what_is_lost_with_an_engine_is_booked_apart(kit: Any) -> None:
                 worked(house, 2.0)()
             return await house.connect()
 
-        house.residency._connect = start
+        house.pool._connect = start
         house.scripts = [
             [kit.started(), worked(house, 1.0), work, worked(house, 0.5), kit.delta(1), kit.lost],
             [worked(house, 1.0), later, kit.delta(2), kit.finished()],
         ]
         [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
         assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.0)
-        await house.metering.finish()
+        await house.energy_meter.finish()
         lost, done = sorted(house.book.recent(9), key=lambda entry: entry.busy_s, reverse=True)
         assert (lost.status, lost.model, lost.completion_tokens) == ("lost", "tiny", 0)
         assert lost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.5)
@@ -204,7 +204,7 @@ def test_what_is_lost_is_booked_on_the_model_that_was_at_work(kit: Any) -> None:
         house.now += 1.0
         both.set()
         await asyncio.gather(*answers)
-        await house.metering.finish()
+        await house.energy_meter.finish()
         assert [e.model for e in house.book.recent(9) if e.status == "lost"] == ["b"]
 
     kit.run(run())
@@ -216,7 +216,7 @@ def test_nothing_is_lost_with_an_engine_that_nobody_waits_for(kit: Any) -> None:
         house.engine.lose(set())
         worked(house, 1.0)()
         await house.answer()
-        await house.metering.finish()
+        await house.energy_meter.finish()
         assert [entry.status for entry in house.book.recent(9)] == ["done"]
 
     kit.run(run())
@@ -242,12 +242,12 @@ def test_who_leaves_before_there_is_another_engine_pays_for_what_was_told(
                 await asyncio.Event().wait()
             return house.engine
 
-        monkeypatch.setattr(house.residency, "_connect", connect)
+        monkeypatch.setattr(house.pool, "_connect", connect)
         answer = asyncio.create_task(house.answer())
         await starting.wait()
         answer.cancel()
         await asyncio.gather(answer, return_exceptions=True)
-        await house.metering.finish()
+        await house.energy_meter.finish()
         [entry] = [entry for entry in house.book.recent(9) if entry.status != "lost"]
         assert entry.status == "cancelled"
         assert entry.energy_j == pytest.approx(BUSY_W - IDLE_W)
@@ -272,7 +272,7 @@ def test_a_loss_ends_where_nobody_waits_for_the_next_engine(kit: Any) -> None:
         for _ in range(8):
             await asyncio.sleep(0)
         worked(house, 60.0)()
-        await house.metering.finish()
+        await house.energy_meter.finish()
         booked = {entry.status: entry for entry in house.book.recent(9)}
         assert set(booked) == {"failed", "lost"}
         assert booked["lost"].busy_s == pytest.approx(0.5)
@@ -299,7 +299,7 @@ def test_nothing_is_lost_by_an_answer_that_was_complete(kit: Any) -> None:
         house.engine.lose(set())
         worked(house, 60.0)()
         await answer
-        await house.metering.finish()
+        await house.energy_meter.finish()
         assert [entry.status for entry in house.book.recent(9)] == ["done"]
 
     kit.run(run())
@@ -313,7 +313,7 @@ def test_a_request_that_fails_for_good_is_booked_as_failed(kit: Any) -> None:
         with pytest.raises(EngineError):
             await house.answer()
         house.engine.on_work(EngineWork(house.now, house.now, []))
-        await house.metering.finish()
+        await house.energy_meter.finish()
         assert [entry.status for entry in house.book.recent(9)] == ["failed"]
 
     kit.run(run())
@@ -328,7 +328,7 @@ def test_a_client_that_leaves_with_the_last_event_is_booked_once(kit: Any) -> No
             async for event in events:
                 if isinstance(event, Cost):
                     break
-        await house.metering.finish()
+        await house.energy_meter.finish()
         assert [entry.status for entry in house.book.recent(9)] == ["done"]
 
     kit.run(run())
@@ -344,7 +344,7 @@ def test_work_for_nobody_known_is_nobodys_and_not_the_boards_rest(kit: Any) -> N
         house.senses.read(IDLE_W, 0.1)
         [day] = (await house.service.ledger(days=1, last=1)).days
         assert day.attributed_j == 0.0
-        assert house.metering.idle_w == pytest.approx(IDLE_W)
+        assert house.energy_meter.idle_w == pytest.approx(IDLE_W)
 
     kit.run(run())
 
@@ -356,7 +356,7 @@ def test_modelled_joules_stay_modelled_when_the_board_comes_to_be_measured(kit: 
     for _ in range(50):
         house.senses.read(IDLE_W, 0.1)
     house.senses.quality = "measured"  # what has been read was found by the model all the same
-    house.metering.post()
+    house.energy_meter.post()
     [day] = house.book.totals(1)[0]
     assert (day.quality, day.energy_j) == ("modelled", pytest.approx(IDLE_W * 4.9))
 
@@ -389,10 +389,10 @@ def test_another_supply_has_another_draw_at_rest(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
         house.senses.replace("measured", "VIN")  # more of the board than before
-        assert house.metering.idle_w is None
+        assert house.energy_meter.idle_w is None
         for _ in range(20):
             house.senses.read(IDLE_W + 4.0, 0.1)
-        assert house.metering.idle_w == pytest.approx(IDLE_W + 4.0)
+        assert house.energy_meter.idle_w == pytest.approx(IDLE_W + 4.0)
         house.scripts = [[kit.started(), worked(house, 2.0), told(house, 0.0, 2.0), kit.finished()]]
         [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
         assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W - 4.0) * 2.0)
@@ -405,7 +405,7 @@ def test_the_same_supply_in_another_place_is_known(kit: Any) -> None:
         house = powered(kit)
         house.now += 5.0
         house.senses.replace("measured", "VDD_IN")
-        assert house.metering.idle_w == pytest.approx(IDLE_W)
+        assert house.energy_meter.idle_w == pytest.approx(IDLE_W)
         house.senses.read(IDLE_W, 0.1)
         [day] = (await house.service.ledger(days=1, last=1)).days
         assert (day.covered_s, day.missing_s) == (pytest.approx(2.1), pytest.approx(5.0))

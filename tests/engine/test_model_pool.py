@@ -57,7 +57,7 @@ class FakeEngine:
 
 
 class House:
-    """A residency over fake engines, with a clock that the test turns."""
+    """A pool over fake engines, with a clock that the test turns."""
 
     def __init__(self, sizes: dict[str, int] | None = None, total: int = 4 * GB) -> None:
         self.sizes = sizes or {"a": GB, "b": GB, "c": GB}
@@ -69,7 +69,7 @@ class House:
         self.prepared: list[str] = []
         self.bad: Exception | None = None
         self.engine = FakeEngine(self.sizes, total)
-        self.residency = ModelPool(
+        self.pool = ModelPool(
             self._connect,
             available=lambda: self.engine.available(),
             reserve_bytes=GB // 2,
@@ -84,10 +84,10 @@ class House:
         return cast(EngineClient, self.engine)
 
     def use(self, model: str):
-        return self.residency.use(model, self.wanted(model))
+        return self.pool.use(model, self.wanted(model))
 
     def use_all(self, models: str):
-        return self.residency.use_all({model: self.wanted(model) for model in models})
+        return self.pool.use_all({model: self.wanted(model) for model in models})
 
     def wanted(self, model: str) -> Callable[[], Coroutine[Any, Any, LoadRequest]]:
         async def prepare() -> LoadRequest:
@@ -97,7 +97,7 @@ class House:
                 raise self.bad
             specs = [ModelSpec("toy", model, 96, 2, gpu_layers=layers) for layers in self.ways]
             ways = [LoadRequest(model, spec, self.sizes[model], self.mapped) for spec in specs]
-            return next((way for way in ways if not self.residency.avoids(way)), ways[0])
+            return next((way for way in ways if not self.pool.avoids(way)), ways[0])
 
         return prepare
 
@@ -107,7 +107,7 @@ class House:
             return resident
 
     def here(self) -> list[str]:
-        return sorted(r.wanted.model for r in self.residency.residents())
+        return sorted(r.wanted.model for r in self.pool.residents())
 
 
 def in_house(**shape: Any) -> Callable[[Callable[[House], Coroutine]], Callable[[], None]]:
@@ -185,13 +185,13 @@ async def test_a_model_in_use_stays(house: House) -> None:
 async def test_models_that_are_used_together_make_no_room_for_each_other(house: House) -> None:
     for model in "ba":  # b would go first
         await house.touch(model)
-    await house.residency.unload("a")
+    await house.pool.unload("a")
     await house.touch("c")
     async with house.use_all("ab") as residents:
         assert sorted(residents) == house.here() == ["a", "b"]
         assert [residents[model].users for model in "ab"] == [1, 1]
     assert house.engine.unloads == ["a", "c"]
-    assert [r.users for r in house.residency.residents()] == [0, 0]
+    assert [r.users for r in house.pool.residents()] == [0, 0]
 
 
 @in_house(total=3 * GB)
@@ -208,7 +208,7 @@ async def test_who_has_one_of_two_models_is_in_nobodys_way(house: House) -> None
         assert await together("ac") == ["a", "c"]
         with pytest.raises(Unavailable):
             await together("bc")
-    assert not any(r.users for r in house.residency.residents())
+    assert not any(r.users for r in house.pool.residents())
 
 
 @in_house(total=3 * GB)
@@ -224,7 +224,7 @@ async def test_pairs_in_each_others_way_wait_for_nobody(house: House) -> None:
     found = await asyncio.gather(together("ab"), together("ca"), together("bc"))
     assert "had" in found
     assert set(found) <= {"had", "out_of_memory"}
-    assert not any(r.users for r in house.residency.residents())
+    assert not any(r.users for r in house.pool.residents())
     assert await together("ca") == "had"
 
 
@@ -262,7 +262,7 @@ async def test_what_cannot_be_loaded_in_one_way_is_loaded_in_another(house: Hous
 
     async def layers() -> int:
         resident = await house.touch("a")
-        await house.residency.unload("a")
+        await house.pool.unload("a")
         return resident.wanted.spec.gpu_layers
 
     assert await layers() == 0
@@ -324,24 +324,24 @@ async def test_the_sweep_unloads_what_nobody_used_for_long(house: House) -> None
     await house.touch("b")
     async with house.use("c"):
         house.now += 10
-        await house.residency.sweep(60)
+        await house.pool.sweep(60)
         assert house.here() == ["b", "c"]
         house.now += 1000
-        await house.residency.sweep(60)
+        await house.pool.sweep(60)
         assert house.here() == ["c"]  # in use for long is not idle for long
-    await house.residency.sweep(60)
+    await house.pool.sweep(60)
     assert house.here() == ["c"]  # its use ended only now
 
 
 @in_house()
 async def test_a_model_is_unloaded_on_demand_unless_it_is_in_use(house: House) -> None:
     async with house.use("a"):
-        assert not await house.residency.unload("a")
+        assert not await house.pool.unload("a")
         assert house.here() == ["a"]
-    assert await house.residency.unload("a")
-    assert await house.residency.unload("a")  # it is gone already
+    assert await house.pool.unload("a")
+    assert await house.pool.unload("a")  # it is gone already
     assert house.here() == []
-    assert house.residency.load_s == {"a": 0.1}  # for when it is wanted again
+    assert house.pool.load_s == {"a": 0.1}  # for when it is wanted again
 
 
 @in_house()
@@ -349,11 +349,11 @@ async def test_holding_keeps_a_model_and_is_no_use(house: House) -> None:
     resident = await house.touch("a")
     used = resident.used_s
     house.now += 100
-    with house.residency.hold(resident):
-        await house.residency.sweep(60)
+    with house.pool.hold(resident):
+        await house.pool.sweep(60)
         assert house.here() == ["a"]
     assert resident.used_s == used
-    await house.residency.sweep(60)
+    await house.pool.sweep(60)
     assert house.here() == []
 
 
@@ -368,7 +368,7 @@ async def test_a_lost_engine_has_no_models_and_they_are_loaded_in_the_next(house
     assert second is not first
     assert house.engine is not lost
     assert house.engine.loads == ["a"]
-    await house.residency.sweep(0)
+    await house.pool.sweep(0)
     assert lost.unloads == []
 
 
@@ -453,11 +453,11 @@ async def test_what_a_lost_engine_had_is_loaded_again(house: House) -> None:
     house.engine.lost.set()
     await house._connect()
     house.now += 50
-    await house.residency.restore()
+    await house.pool.restore()
     assert house.engine.loads == ["b", "a"]
     assert house.here() == ["a", "b"]
-    assert house.residency.get("b").used_s == used_s  # nobody has used it since
-    await house.residency.restore()
+    assert house.pool.get("b").used_s == used_s  # nobody has used it since
+    await house.pool.restore()
     assert house.engine.loads == ["b", "a"]
 
 
@@ -468,7 +468,7 @@ async def test_only_what_there_is_room_for_is_loaded_again(house: House) -> None
     house.engine.lost.set()
     house.total = 2 * GB
     await house.touch("c")
-    await house.residency.restore()
+    await house.pool.restore()
     assert house.here() == ["c"]
 
 
@@ -476,8 +476,8 @@ async def test_only_what_there_is_room_for_is_loaded_again(house: House) -> None
 async def test_what_is_not_to_be_loaded_again_is_not(house: House) -> None:
     await house.touch("a")
     house.engine.lost.set()
-    house.residency.forget_lost()
-    await house.residency.restore()
+    house.pool.forget_lost()
+    await house.pool.restore()
     assert house.here() == []
 
 
@@ -488,7 +488,7 @@ async def test_a_model_that_cannot_be_loaded_again_keeps_no_other_from_it(house:
     house.engine.lost.set()
     await house._connect()
     house.engine.errors = [ModelFileError("gone")]
-    await house.residency.restore()
+    await house.pool.restore()
     assert house.here() == ["a"]
 
 
@@ -518,7 +518,7 @@ async def test_a_load_that_succeeds_clears_the_suspicion(house: House) -> None:
             await house.touch("a")
         await house.touch("a")
         house.now += 100
-        await house.residency.sweep(1)
+        await house.pool.sweep(1)
 
 
 @in_house(total=2 * GB)

@@ -145,15 +145,15 @@ def test_what_is_done_in_time_ends_as_ever(kit: Any) -> None:
 def test_who_waits_for_too_long_is_sent_away(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        house.governing.allow(admission="queue")
+        house.governor_loop.allow(admission="queue")
         waiting = asyncio.ensure_future(house.answer(deadline_s=house.now + 2.0))
-        while not house.governing.admission.waiting:
+        while not house.governor_loop.admission.waiting:
             await asyncio.sleep(0)
         house.now += 3.0
         with pytest.raises(Unavailable, match="latency_s") as caught:
             await waiting
         assert caught.value.code == "latency"
-        assert (house.governing.admission.waiting, house.state.active) == (0, 0)
+        assert (house.governor_loop.admission.waiting, house.state.active) == (0, 0)
         assert house.asked == []
 
     kit.run(run())

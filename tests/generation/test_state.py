@@ -107,13 +107,13 @@ def test_a_healthy_daemon_has_no_problems(kit: Any) -> None:
 def test_requests_that_wait_files_and_knobs_are_problems_with_their_reasons(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        house.governing.allow(admission="queue", why="the power cap of 3 W leaves nothing")
+        house.governor_loop.allow(admission="queue", why="the power cap of 3 W leaves nothing")
         house.knobs = [KnobOutcome("nvpmodel", "failed", said="there is no nvpmodel here")]
         house.foresight.learning.trouble.met("disk full")
         waiting = asyncio.ensure_future(house.answer())
         await asyncio.sleep(0)
         problems = (await house.service.status())["problems"]
-        house.governing.allow(admission="open")
+        house.governor_loop.allow(admission="open")
         await waiting
         assert [(p.code, p.message) for p in problems][:2] == [
             ("waiting", "1 request waits: the power cap of 3 W leaves nothing"),

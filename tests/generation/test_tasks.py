@@ -87,7 +87,7 @@ def test_it_is_booked_under_its_model_with_its_tokens(kit: Any) -> None:
         assert entry.completion_tokens == 0
         assert entry.busy_s == pytest.approx(1.0)
         assert entry.energy_j == entry.prefill_j == pytest.approx(kit.busy_w - IDLE_W, rel=0.01)
-        assert house.metering.tokens.prompt == 7
+        assert house.energy_meter.tokens.prompt == 7
 
     kit.run(run())
 
@@ -99,9 +99,9 @@ def test_after_a_loss_the_next_engine_gets_it_again_and_it_counts_once(kit: Any)
         answer, _ = await embed(house)
         assert answer == kit.embedded()
         assert len(house.asked) == 2
-        assert house.metering.tokens.prompt == 7
+        assert house.energy_meter.tokens.prompt == 7
         assert len(house.book.recent(9)) == 1
-        assert len(house.governing.admitted) == 1  # it goes on in the next one
+        assert len(house.governor_loop.admitted) == 1  # it goes on in the next one
 
     kit.run(run())
 
@@ -124,7 +124,7 @@ def test_who_does_not_wait_is_booked_as_cancelled_once_the_engine_has_told(kit: 
         house = house_of(kit, "embedding", powered=True)
         house.scripts = [[Started(0, 7, 0), kit.passing(house, 1.0, reading=True), LASTS()]]
         task = asyncio.ensure_future(embed(house))
-        while not house.metering.tokens.prompt:
+        while not house.energy_meter.tokens.prompt:
             await asyncio.sleep(0)
         for _ in range(9):
             await asyncio.sleep(0)
@@ -132,7 +132,7 @@ def test_who_does_not_wait_is_booked_as_cancelled_once_the_engine_has_told(kit: 
         with pytest.raises(asyncio.CancelledError):
             await task
         house.engine.on_work(EngineWork(house.now, house.now + 0.1, []))
-        await house.metering.finish()
+        await house.energy_meter.finish()
         [entry] = house.book.recent(9)
         assert entry.status == "cancelled"
         assert house.open == house.service._state.active == 0
@@ -147,7 +147,7 @@ def test_what_the_engine_refuses_is_the_callers_and_not_booked(kit: Any) -> None
         with pytest.raises(RequestError, match="too long"):
             await embed(house)
         house.engine.on_work(EngineWork(house.now + 1, house.now + 1, []))
-        await house.metering.finish()
+        await house.energy_meter.finish()
         assert house.book.recent(9) == []
 
     kit.run(run())
@@ -156,16 +156,16 @@ def test_what_the_engine_refuses_is_the_callers_and_not_booked(kit: Any) -> None
 def test_the_governor_lets_them_in_or_sends_them_away(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, "embedding")
-        house.governing.allow(admission="refuse", why="the board is hot", retry_after_s=9.0)
+        house.governor_loop.allow(admission="refuse", why="the board is hot", retry_after_s=9.0)
         with pytest.raises(Unavailable) as caught:
             await embed(house)
         assert caught.value.retry_after_s == 9.0
-        house.governing.allow(admission="queue")
+        house.governor_loop.allow(admission="queue")
         waiting = asyncio.ensure_future(embed(house))
         for _ in range(20):
             await asyncio.sleep(0)
         assert not house.asked
-        house.governing.allow()
+        house.governor_loop.allow()
         await waiting
         assert len(house.asked) == 1
 

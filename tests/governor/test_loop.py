@@ -114,7 +114,7 @@ class Stage:
         self.closed = 0
         self.engine, self.clocks = Engine(), FakeClocks()
         self.supervisor = SimpleNamespace(current=self.engine)
-        self.governing = GovernorLoop(
+        self.governor_loop = GovernorLoop(
             self._make,
             cast(Observer, self),
             Heat(LeakageWatch(None)),
@@ -162,7 +162,7 @@ class Stage:
 
     async def look_with(self, says: Limits | Exception) -> None:
         self.says = says
-        await self.governing.look()
+        await self.governor_loop.look()
 
 
 def test_the_engine_is_told_when_limits_change_and_only_then(kit: Any) -> None:
@@ -218,7 +218,7 @@ def test_an_idle_engine_is_left_alone_until_work_comes(kit: Any) -> None:
         await stage.look_with(Limits(1, 0.5))
         assert stage.engine.told == []
         assert [ask for _, _, ask, _ in stage.asked] == [False, False]
-        await stage.governing.admit(loads=False)
+        await stage.governor_loop.admit(loads=False)
         assert stage.engine.told == [(1, 0.5, None)]
 
     kit.run(run())
@@ -242,7 +242,7 @@ def test_a_new_engine_is_greeted_with_what_is_in_force(kit: Any) -> None:
         stage.engine.gone, stage.supervisor.current = True, None
         await stage.look_with(Limits(1, 0.4))
         newcomer = Engine()
-        stage.governing.greet(cast(EngineClient, newcomer))
+        stage.governor_loop.greet(cast(EngineClient, newcomer))
         stage.supervisor.current = newcomer
         await stage.look_with(Limits(1, 0.4))
         assert newcomer.told == [(1, 0.4, None)]
@@ -256,7 +256,7 @@ def test_an_engine_that_goes_just_now_is_no_harm(kit: Any) -> None:
         stage = Stage()
         stage.engine.gone = True
         await stage.look_with(Limits(1))
-        assert stage.governing.limits == Limits(1)
+        assert stage.governor_loop.limits == Limits(1)
 
     kit.run(run())
 
@@ -265,14 +265,14 @@ def test_requests_wait_and_are_let_in_by_what_is_seen_next(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()
         await stage.look_with(Limits(2, admission="queue"))
-        request = asyncio.create_task(stage.governing.admit(loads=False))
+        request = asyncio.create_task(stage.governor_loop.admit(loads=False))
         await asyncio.sleep(0)
         await stage.look_with(Limits(2))
         await request
         assert [waiting for *_, waiting in stage.asked] == [0, 1]
         await stage.look_with(Limits(2, admission="refuse", retry_after_s=9.0, why="too hot"))
         with pytest.raises(Unavailable, match="too hot") as caught:
-            await stage.governing.admit(loads=False)
+            await stage.governor_loop.admit(loads=False)
         assert caught.value.retry_after_s == 9.0
 
     kit.run(run())
@@ -283,13 +283,13 @@ def test_a_budget_is_obeyed_at_once(kit: Any) -> None:
         stage = Stage()
         await stage.look_with(Limits(2))
         stage.says = Limits(1, 0.25, bound_by="power_w")
-        stage.governing.change(BudgetChange(power_w=4.0, energy_j=9.0, energy_period="hour"))
+        stage.governor_loop.change(BudgetChange(power_w=4.0, energy_j=9.0, energy_period="hour"))
         seen, budget = stage.governor.steps[-1]
         assert (seen.dt_s, seen.supply_j, budget.power_w) == (0.0, 7.0, 4.0)
         assert stage.engine.told[-1] == (1, 0.25, None)
-        state = stage.governing.state([])
+        state = stage.governor_loop.state([])
         assert (state.budget.power_w, state.limits.duty, state.spent_j) == (4.0, 0.25, 7.0)
-        await stage.governing.look()
+        await stage.governor_loop.look()
         assert stage.asked[-1][1] == "hour"
 
     kit.run(run())
@@ -302,12 +302,12 @@ def test_the_log_warns_once_of_a_budget_below_idle_draw(
         stage = Stage()
         await stage.look_with(Limits(2))
         stage.governor.report = GovernorReport(idle_w=3.4)
-        stage.governing.change(BudgetChange(power_w=3.0))
-        await stage.governing.look()
-        await stage.governing.look()
-        assert stage.governing.state([]).warnings
-        stage.governing.change(BudgetChange(power_w=8.0))
-        stage.governing.change(BudgetChange(power_w=2.0))
+        stage.governor_loop.change(BudgetChange(power_w=3.0))
+        await stage.governor_loop.look()
+        await stage.governor_loop.look()
+        assert stage.governor_loop.state([]).warnings
+        stage.governor_loop.change(BudgetChange(power_w=8.0))
+        stage.governor_loop.change(BudgetChange(power_w=2.0))
 
     kit.run(run())
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -320,10 +320,10 @@ def test_the_log_warns_once_of_a_budget_below_idle_draw(
 def test_a_budget_may_come_before_the_first_look(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()
-        stage.governing.change(BudgetChange(temp_c=60.0))
-        state = stage.governing.state([])
+        stage.governor_loop.change(BudgetChange(temp_c=60.0))
+        state = stage.governor_loop.state([])
         assert (state.budget.temp_c, state.spent_j) == (60.0, None)
-        await stage.governing.look()
+        await stage.governor_loop.look()
         assert stage.governor.steps[0][1].temp_c == 60.0
 
     kit.run(run())
@@ -332,12 +332,12 @@ def test_a_budget_may_come_before_the_first_look(kit: Any) -> None:
 def test_the_board_that_is_found_gets_a_governor_of_its_own_with_the_same_budget(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()
-        await stage.governing.look()
-        stage.governing.change(BudgetChange(power_w=4.0))
+        await stage.governor_loop.look()
+        stage.governor_loop.change(BudgetChange(power_w=4.0))
         stage.felt = SimpleNamespace(chosen="a board")
-        await stage.governing.look()
+        await stage.governor_loop.look()
         stage.felt = SimpleNamespace(chosen="a board")  # looked at again
-        await stage.governing.look()
+        await stage.governor_loop.look()
         assert stage.made_for == [None, SimpleNamespace(chosen="a board")]
         assert stage.governor.budget.power_w == 4.0
         assert len(stage.governor.steps) == 2
@@ -353,7 +353,7 @@ def test_what_holds_back_is_counted_while_there_is_work(kit: Any) -> None:
             await stage.look_with(says)
         stage.seen = IDLE
         await stage.look_with(held)
-        assert stage.governing.state([]).held_back_s == pytest.approx(
+        assert stage.governor_loop.state([]).held_back_s == pytest.approx(
             {"power_w": 0.4, "temp_c": 0.2}
         )
 
@@ -363,7 +363,7 @@ def test_what_holds_back_is_counted_while_there_is_work(kit: Any) -> None:
 def rhythm(stage: Stage) -> int:
     """Looks in ten seconds."""
     with pytest.raises(Ended):
-        asyncio.run(stage.governing.run())
+        asyncio.run(stage.governor_loop.run())
     assert stage.closed == 1
     return len(stage.asked)
 
@@ -382,7 +382,7 @@ def test_a_governor_that_fails_begins_anew_and_is_told_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stage = Stage()
-    stage.governing.change(BudgetChange(power_w=4.0))
+    stage.governor_loop.change(BudgetChange(power_w=4.0))
     stage.says = ZeroDivisionError("a mistake")
     looks = rhythm(stage)
     assert looks > 10
@@ -397,12 +397,12 @@ def test_what_was_allowed_holds_while_the_governor_fails() -> None:
     asyncio.run(stage.look_with(shut))
     stage.says = ZeroDivisionError("a mistake")
     rhythm(stage)
-    assert stage.governing.limits == shut
+    assert stage.governor_loop.limits == shut
 
 
 def test_a_governor_that_cannot_be_made_is_made_later() -> None:
     stage = Stage()
-    made, make = 0, stage.governing._make
+    made, make = 0, stage.governor_loop._make
 
     def fragile(felt: Any) -> Governor:
         nonlocal made
@@ -411,7 +411,7 @@ def test_a_governor_that_cannot_be_made_is_made_later() -> None:
             raise OSError("not now")
         return make(felt)
 
-    stage.governing._make = fragile
+    stage.governor_loop._make = fragile
     stage.says = ZeroDivisionError("a mistake")
     rhythm(stage)
     assert made > 3
@@ -421,17 +421,17 @@ def test_a_request_ends_the_doze(kit: Any) -> None:
     async def run() -> None:
         stage = Stage(IDLE)
         stage.still = True
-        governing = asyncio.create_task(stage.governing.run())
+        governor_loop = asyncio.create_task(stage.governor_loop.run())
         while not stage.dozing:
             await asyncio.sleep(0)
         assert [ask for _, _, ask, _ in stage.asked] == [False]
         stage.active = True
-        await stage.governing.admit(loads=False)
+        await stage.governor_loop.admit(loads=False)
         while len(stage.asked) < 3:
             await asyncio.sleep(0)
         assert [ask for _, _, ask, _ in stage.asked] == [False, True, True]
-        governing.cancel()
-        await asyncio.gather(governing, return_exceptions=True)
+        governor_loop.cancel()
+        await asyncio.gather(governor_loop, return_exceptions=True)
         assert stage.closed == 1
 
     kit.run(run())
@@ -441,9 +441,9 @@ def test_fixed_threads_are_in_force_until_they_are_given_back(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()
         await stage.look_with(Limits(2, 0.5))
-        with stage.governing.fixed(1):
-            await stage.governing.admit(loads=False)
-            assert stage.governing.limits == Limits(1, 0.5)
+        with stage.governor_loop.fixed(1):
+            await stage.governor_loop.admit(loads=False)
+            assert stage.governor_loop.limits == Limits(1, 0.5)
             await stage.look_with(Limits(2, 0.4))  # all else is governed
             stage.felt = SimpleNamespace(chosen="another board")
             await stage.look_with(Limits(2, 0.4))  # by another governor
@@ -462,7 +462,7 @@ def test_fixed_threads_are_in_force_until_they_are_given_back(kit: Any) -> None:
 def test_nothing_is_learnt_from_what_is_overlooked(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()
-        with stage.governing.overlooking():
+        with stage.governor_loop.overlooking():
             await stage.look_with(Limits(2))
         await stage.look_with(Limits(2))
         assert [seen.dt_s for seen, _ in stage.governor.steps] == [0.0, 0.2]

@@ -67,7 +67,7 @@ def test_plans_leave_out_what_writes_no_text(kind: str, kit: Any) -> None:
 def test_nothing_silent_stands_in(kit: Any) -> None:
     async def run() -> None:
         house = house_with(kit, "embedding", Config(models=Models(smaller={"tiny": "silent"})))
-        house.governing.allow(smaller=True, why="hot")
+        house.governor_loop.allow(smaller=True, why="hot")
         assert house.service.plan_for("tiny").model == "tiny"
 
     kit.run(run())

@@ -11,7 +11,7 @@ from edge_rt.engine.model_pool import Resident
 
 
 def resident(house: Any) -> Resident:
-    (one,) = house.residency.residents()
+    (one,) = house.pool.residents()
     return one
 
 
@@ -65,7 +65,7 @@ def test_it_is_looked_at_anew_only_where_something_moved(kit: Any) -> None:
         await ask(house, "auto")
         assert await look(house) is not None
         assert await look(house) is None
-        house.governing.allow(guard="caution")
+        house.governor_loop.allow(guard="caution")
         assert await look(house) is not None
         await ask(house, "b", times=40)
         assert await look(house) is not None
@@ -116,13 +116,13 @@ def test_requests_come_first(kit: Any) -> None:
         await ask(house, "auto")
         with house.state.request(9):
             assert await look(house) is None
-        house.governing.allow(admission="queue")
+        house.governor_loop.allow(admission="queue")
         assert await look(house) is None
-        house.governing.allow(heavy=False)
+        house.governor_loop.allow(heavy=False)
         assert await look(house) == "no model may be loaded now"
         assert await look(house) is None
         assert {*loaded(house)} == set()
-        house.governing.allow(heavy=True)
+        house.governor_loop.allow(heavy=True)
         assert await look(house) is not None
         assert {*loaded(house)} == {NAMES["a"]}
 
@@ -197,7 +197,7 @@ def test_a_smaller_model_is_placed_while_the_governor_asks_for_it(kit: Any) -> N
         await ask(house, "auto")
         await look(house)
         assert {*loaded(house)} == {NAMES["b"]}
-        house.governing.allow(smaller=True)
+        house.governor_loop.allow(smaller=True)
         await look(house)
         assert {*loaded(house)} == {NAMES["a"]}
 

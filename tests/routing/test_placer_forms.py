@@ -184,7 +184,7 @@ def test_what_failed_of_late_is_not_chosen(kit: Any) -> None:
         assert (tried, loaded(house)) == ([20, 10], {NAMES["a"]: HALF})
         house.engine.load = load
         house.now += 600.0
-        house.governing.allow(guard="caution")
+        house.governor_loop.allow(guard="caution")
         await look(house)
         assert loaded(house) == {NAMES["a"]: ALL}
 

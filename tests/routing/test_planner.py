@@ -131,7 +131,7 @@ def test_the_governors_limits_are_in_it(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         house = await calibrated(kit, tmp_path)
         free = {c.threads: c for c in await candidates(house)}
-        house.governing.allow(duty=0.5, allowance_w=7.0, why="the cap binds")
+        house.governor_loop.allow(duty=0.5, allowance_w=7.0, why="the cap binds")
         held = {c.threads: c for c in await candidates(house)}
         assert held[2].seconds == pytest.approx(2 * (free[2].seconds or 0), rel=0.05)
         assert held[2].energy_j == pytest.approx(free[2].energy_j)
@@ -153,7 +153,7 @@ def test_heat_is_forecast_for_the_time_and_the_watts_that_it_takes(
             return Forecast(40.0 + power_w + horizon_s, 0.5)
 
         model = SimpleNamespace(believed=True, forecast=forecast)
-        house.governing.heat._model = model
+        house.governor_loop.heat._model = model
         for one in await candidates(house):
             assert one.end_temp_c == pytest.approx(40.0 + (one.power_w or 0) + (one.seconds or 0))
             assert one.band_c == 0.5
@@ -237,7 +237,7 @@ def test_models_and_threads_can_be_named(kit: Any) -> None:
 def test_the_model_that_stands_in_is_the_one_that_is_chosen(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(Config(models=Models(smaller={"a": "b"})), models=("a", "b"))
-        house.governing.allow(smaller=True)
+        house.governor_loop.allow(smaller=True)
         (chosen,) = [c for c in await candidates(house) if c.chosen]
         assert chosen.model == "b"
         graded(house, a=0.9, b=0.1)  # which is too bad to stand in
@@ -261,7 +261,7 @@ def test_runs_come_as_they_were_predicted(kit: Any, tmp_path: Path) -> None:
             assert one.quality == "measured"
             assert one.total_j == pytest.approx((one.power_w or 0) * (one.seconds or 0))
         assert all(asked.fresh for asked in house.asked[-2:])
-        assert house.governing.limits.threads == 2
+        assert house.governor_loop.limits.threads == 2
         assert house.state.active == 0
 
     kit.run(run())
@@ -359,7 +359,7 @@ def test_nothing_is_tried_where_the_governor_lets_nobody_in(kit: Any, tmp_path: 
     async def run() -> None:
         house = await calibrated(kit, tmp_path)
         asked = len(house.asked)
-        house.governing.allow(admission="queue", why="the budget is spent")
+        house.governor_loop.allow(admission="queue", why="the budget is spent")
         with pytest.raises(Unavailable, match="the budget is spent"):
             await tries(house)
         assert (house.state.active, len(house.asked)) == (0, asked)
@@ -371,14 +371,14 @@ def test_the_board_is_given_back_when_the_engine_may_not_compute(kit: Any, tmp_p
     async def run() -> None:
         house = await calibrated(kit, tmp_path)
         begin, asked = house.now, len(house.asked)
-        house.governing.allow(duty=0.0, why="the cap of 2 W binds")
+        house.governor_loop.allow(duty=0.0, why="the cap of 2 W binds")
         _, tried = await tries(house)
         assert len(tried) == 2
         assert all("the cap of 2 W binds" in (t.failure or "") for t in tried)
         assert len(house.asked) == asked
         assert house.now - begin == pytest.approx(PATIENCE_S)
         assert house.state.active == 0
-        house.governing.allow()
+        house.governor_loop.allow()
         assert len(await house.answer()) > 1
 
     kit.run(run())
@@ -393,7 +393,7 @@ def test_an_answer_that_comes_to_stand_is_given_up(
     async def run() -> None:
         house = await calibrated(kit, tmp_path)
         soon(house)
-        stop = lambda: house.governing.allow(**limits)  # noqa: E731
+        stop = lambda: house.governor_loop.allow(**limits)  # noqa: E731
         engine = Simulated(house)
         if "admission" in limits:  # between two candidates
             house.foresight.planner._pause = before(stop, house.rest)
@@ -418,7 +418,7 @@ def test_an_answer_that_stands_for_a_while_only_is_no_failure(kit: Any, tmp_path
             nonlocal looks
             looks += 1
             if looks == PATIENCE_S - 5:
-                house.governing.allow()
+                house.governor_loop.allow()
             if looks == 3 * PATIENCE_S:
                 on.set()
             await asyncio.sleep(0)
@@ -426,7 +426,7 @@ def test_an_answer_that_stands_for_a_while_only_is_no_failure(kit: Any, tmp_path
         house.foresight.planner._measurer._pause = look
         engine = Simulated(house)
         pop = engine.pop
-        stop = lambda: house.governing.allow(duty=0.0)  # noqa: E731
+        stop = lambda: house.governor_loop.allow(duty=0.0)  # noqa: E731
 
         def held(index: Any = 0) -> list[Any]:
             first, *rest = pop(index)
@@ -442,10 +442,10 @@ def test_an_answer_that_stands_for_a_while_only_is_no_failure(kit: Any, tmp_path
 
 def test_a_model_without_room(kit: Any) -> None:
     entry = replace(kit.entry, size=10**9)
-    residency = cast(ModelPool, SimpleNamespace(residents=list[Any], get={}.get))
-    needs = Room(Config(), residency, lambda: 1 << 40).lack(entry)
+    pool = cast(ModelPool, SimpleNamespace(residents=list[Any], get={}.get))
+    needs = Room(Config(), pool, lambda: 1 << 40).lack(entry)
     assert needs is None
-    needs = Room(Config(), residency, lambda: 10**9).lack(entry)
+    needs = Room(Config(), pool, lambda: 10**9).lack(entry)
     assert needs is not None
     assert "can be had" in needs
 
@@ -456,5 +456,5 @@ def test_room_that_can_be_made_counts(kit: Any) -> None:
     idle, busy = SimpleNamespace(wanted=wanted, users=0), SimpleNamespace(wanted=wanted, users=1)
     for resident, fits in ((idle, True), (busy, False)):
         loaded = SimpleNamespace(residents=lambda r=resident: [r], get={"other": resident}.get)
-        residency = cast(ModelPool, loaded)
-        assert (Room(Config(), residency, lambda: 10**9).lack(entry) is None) == fits
+        pool = cast(ModelPool, loaded)
+        assert (Room(Config(), pool, lambda: 10**9).lack(entry) is None) == fits

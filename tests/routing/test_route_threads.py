@@ -114,7 +114,7 @@ def test_what_is_aimed_at_decides(running: Any) -> None:
 
 def test_never_more_than_the_governor_allows(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
-        house.governing.limits = Limits(1, why="another program has a core")
+        house.governor_loop.limits = Limits(1, why="another program has a core")
         assert await threads(house, "tiny", LATENCY) is None
         trace = (await house.service.route(route_request("tiny", LATENCY, trace=True))).trace
         rows = considered(trace)
@@ -127,7 +127,7 @@ def test_who_asks_for_fewer_rests_as_much_as_the_others(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
         seconds: list[float] = []
         for duty in (1.0, 0.5):
-            house.governing.allow(duty=duty, allowance_w=7.0)
+            house.governor_loop.allow(duty=duty, allowance_w=7.0)
             trace = (await house.service.route(route_request("auto", trace=True))).trace
             seconds.append(considered(trace)[1].candidate.seconds)
         assert seconds[1] == pytest.approx(2 * seconds[0], rel=0.05)
@@ -145,7 +145,7 @@ def test_an_answer_with_fewer_threads_teaches_of_those(running: Any) -> None:
         assert learnt == [1, 2, 2]
 
         def fewer() -> None:
-            house.governing.limits = Limits(1)
+            house.governor_loop.limits = Limits(1)
 
         learnt.clear()
         engine.before = lambda number: fewer()

@@ -88,7 +88,7 @@ async def test_what_is_pinned_answers_whatever_it_takes(kit: Any) -> None:
     assert await chosen(house, f"{GGUF}@onnx-int4") == ONNX
     assert await chosen(house, "auto@onnx") == ONNX
     assert await chosen(house, "default@onnx") == ONNX
-    house.governing.allow(smaller=True)
+    house.governor_loop.allow(smaller=True)
     assert await chosen(house, f"{GGUF}@llama.cpp") == GGUF
 
 
@@ -219,7 +219,7 @@ async def test_token_ids_are_for_a_model_that_is_named(kit: Any) -> None:
 @running
 async def test_a_board_that_takes_nothing_says_so(kit: Any) -> None:
     house = house_of(kit)
-    house.governing.allow(admission="refuse", guard="evacuate", why="it is hot")
+    house.governor_loop.allow(admission="refuse", guard="evacuate", why="it is hot")
     with pytest.raises(Unavailable, match="it is hot"):
         await house.service.route(route_request("auto"))
 
@@ -228,7 +228,7 @@ async def test_a_board_that_takes_nothing_says_so(kit: Any) -> None:
 async def test_what_is_loaded_answers_where_nothing_may_be_loaded(kit: Any) -> None:
     house = house_of(kit, big=(1, 1), tiny=(9, 9), tiny_onnx=(5, 5))
     await house.answer("tiny")
-    house.governing.allow(heavy=False, guard="hold", why="it is warm")
+    house.governor_loop.allow(heavy=False, guard="hold", why="it is warm")
     assert await chosen(house, "auto") == GGUF
 
 
@@ -243,7 +243,7 @@ async def test_limits_are_soft(kit: Any) -> None:
 @running
 async def test_a_stand_in_answers_for_all_variants(kit: Any) -> None:
     house = house_of(kit, Config(models=Models(smaller={GGUF: OTHER})))
-    house.governing.allow(smaller=True)
+    house.governor_loop.allow(smaller=True)
     served = await house.service.route(route_request(GGUF))
     assert (served.model, served.asked) == (OTHER, GGUF)
 
@@ -269,7 +269,7 @@ async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: An
     assert await chosen(house, "auto", objectives=Objectives(quality=0.8)) == GGUF
     assert await chosen(house, "auto", objectives=Objectives(quality=1.0)) == GGUF
     assert await chosen(house, "auto", objectives=Objectives("quality")) == GGUF
-    house.governing.allow(smaller=True)
+    house.governor_loop.allow(smaller=True)
     assert await chosen(house, "auto", objectives=Objectives(quality=0.8)) == GGUF
 
 
@@ -278,7 +278,7 @@ async def test_a_smaller_model_has_to_be_good_enough_all_the_same(kit: Any) -> N
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.3, big=0.145)
     assert await chosen(house, "auto") == GGUF
-    house.governing.allow(smaller=True)
+    house.governor_loop.allow(smaller=True)
     assert await chosen(house, "auto") == ONNX
     assert (
         await chosen(house, "auto", objectives=Objectives(quality=0.0)) == OTHER
@@ -290,9 +290,9 @@ async def test_where_only_a_model_below_the_floor_is_left_the_request_is_refused
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.3, big=0.145)
     await house.answer(OTHER)
-    house.governing.allow(heavy=False, why="the board is hot")
+    house.governor_loop.allow(heavy=False, why="the board is hot")
     assert await chosen(house, "auto") == OTHER
-    house.governing.allow(smaller=True, heavy=False, why="the board is hot")
+    house.governor_loop.allow(smaller=True, heavy=False, why="the board is hot")
     words = r"big: its quality is 0\.\d+, and 0\.25 is the least"
     with pytest.raises(Unavailable, match=words) as raised:
         await house.service.route(route_request("auto"))
@@ -306,7 +306,7 @@ async def test_where_only_a_model_below_the_floor_is_left_the_request_is_refused
 async def test_what_takes_more_than_is_allowed_comes_before_what_is_too_bad(kit: Any) -> None:
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.9, big=0.145)
-    house.governing.allow(smaller=True)
+    house.governor_loop.allow(smaller=True)
     served = await house.service.route(
         route_request("auto", objectives=Objectives(energy_j=3.0), trace=True)
     )
@@ -328,7 +328,7 @@ async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) 
         ).less
 
     assert await why(quality=0.0) is None
-    house.governing.allow(smaller=True, why="the board is hot")
+    house.governor_loop.allow(smaller=True, why="the board is hot")
     assert await why() == "big answers although others do that better: the board is hot"
     assert await why(quality=0.0) is None  # as was asked for
     assert await why(quality=0.8) is None

@@ -37,7 +37,7 @@ def test_there_are_no_more_threads_than_cores_that_the_engine_may_use(
     kit: Any, tmp_path: Path, config: dict[str, Any], threads: int
 ) -> None:
     async def run() -> None:
-        assert rooms(tmp_path, **config).governing.limits.threads == threads
+        assert rooms(tmp_path, **config).governor_loop.limits.threads == threads
 
     kit.run(run())
 
@@ -108,11 +108,11 @@ def test_a_pair_that_comes_later_is_noticed(kit: Any, tmp_path: Path) -> None:
         made = rooms(tmp_path)
         pairs, may = ModelPairs(tmp_path / "models"), list[bool]()
         for mode in ("switch:always", "switch:token", None):
-            await made.governing.look()
-            may.append(made.governing.governor.smaller)
+            await made.governor_loop.look()
+            may.append(made.governor_loop.governor.smaller)
             pairs.write(Pair(large="big", small="tiny", mode=mode))
-        await made.governing.look()
-        may.append(made.governing.governor.smaller)
+        await made.governor_loop.look()
+        may.append(made.governor_loop.governor.smaller)
         assert may == [False, False, True, False]
 
     kit.run(run())
@@ -127,7 +127,7 @@ def test_budget_and_manners_come_to_the_governor(kit: Any, tmp_path: Path) -> No
         )
         told = made.service.budget().budget
         assert (told.power_w, told.energy_j, told.energy_period) == (6.0, 500.0, "hour")
-        await made.governing.look()
+        await made.governor_loop.look()
         assert made.service.budget().horizon_s == 45.0
 
     kit.run(run())
@@ -160,10 +160,10 @@ def test_the_governor_may_choose_among_the_clocks_of_a_governed_board(
                 if made.knobs.clocks.steps.cpu_hz:
                     break
                 await asyncio.sleep(0.01)
-            await made.governing.look()
-            assert made.governing.governor.clocks == ClockSteps(cpu_hz=(0.4e9, 1e9, 2e9))
-            assert made.governing.seen is not None
-            assert made.governing.seen.cpu_hz == 2e9
+            await made.governor_loop.look()
+            assert made.governor_loop.governor.clocks == ClockSteps(cpu_hz=(0.4e9, 1e9, 2e9))
+            assert made.governor_loop.seen is not None
+            assert made.governor_loop.seen.cpu_hz == 2e9
 
     kit.run(run())
 

@@ -29,8 +29,8 @@ class Stage:
         self.knobs: list[Knobs] = []
         self.keys = list(config.tcp.api_key_sha256)
         self.admins = list(config.tcp.admin_key_sha256)
-        governing, knobs = cast(GovernorLoop, self), cast(BoardKnobs, self)
-        self.reload = Reload(config, self._read, governing, knobs, self.keys, self.admins)
+        governor_loop, knobs = cast(GovernorLoop, self), cast(BoardKnobs, self)
+        self.reload = Reload(config, self._read, governor_loop, knobs, self.keys, self.admins)
 
     def _read(self) -> Config:
         if isinstance(self.file, ConfigError):

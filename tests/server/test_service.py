@@ -194,9 +194,9 @@ def test_closing_early_frees_everything(kit: Any) -> None:
         async with aclosing(house.generate()) as events:
             await anext(events)
             assert (house.open, house.state.active) == (1, 1)
-            assert house.residency.residents()[0].users == 1
+            assert house.pool.residents()[0].users == 1
         assert (house.open, house.state.active) == (0, 0)
-        assert house.residency.residents()[0].users == 0
+        assert house.pool.residents()[0].users == 0
 
     kit.run(run())
 
@@ -327,16 +327,16 @@ def test_tools_that_the_template_would_leave_out_are_told_in_words(kit: Any) -> 
 def test_requests_go_in_when_the_governor_lets_them(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        house.governing.allow(admission="queue")
+        house.governor_loop.allow(admission="queue")
         waiting = asyncio.ensure_future(house.said())
         for _ in range(5):
             await asyncio.sleep(0)
         status = await house.service.status()
         assert (status["requests"], status["queued"]) == (1, 1)
         assert house.asked == []
-        house.governing.allow()
+        house.governor_loop.allow()
         assert await waiting == [kit.finished()]
-        house.governing.allow(admission="refuse", retry_after_s=7.0, why="no watts are left")
+        house.governor_loop.allow(admission="refuse", retry_after_s=7.0, why="no watts are left")
         with pytest.raises(Unavailable, match="no watts are left") as caught:
             await house.answer()
         assert caught.value.retry_after_s == 7.0
@@ -348,7 +348,7 @@ def test_requests_go_in_when_the_governor_lets_them(kit: Any) -> None:
 def test_an_answer_that_has_begun_asks_nobody_when_its_engine_is_lost(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        refuse = lambda: house.governing.allow(admission="refuse")  # noqa: E731
+        refuse = lambda: house.governor_loop.allow(admission="refuse")  # noqa: E731
         house.scripts = [
             [kit.started(), kit.delta(1), refuse, kit.lost],
             [kit.delta(2), kit.finished()],
@@ -364,7 +364,7 @@ def test_only_a_model_beside_others_is_a_load_that_waits(kit: Any) -> None:
         for model in ("a", "a", "b", "b"):
             await house.answer(model)
         await house.service.preload("a")
-        assert house.governing.admitted == [False, False, True, False, False]
+        assert house.governor_loop.admitted == [False, False, True, False, False]
 
     kit.run(run())
 
@@ -374,7 +374,7 @@ def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
         house = kit.house()
         house.knobs = [KnobOutcome("knobs.nvpmodel", "failed", said="there is none")]
         house.service.set_budget(BudgetChange(power_w=5.0))
-        house.governing.allow(duty=0.5, why="the power cap allows half of the time")
+        house.governor_loop.allow(duty=0.5, why="the power cap allows half of the time")
         told = house.service.budget()
         assert (told.budget.power_w, told.limits.duty) == (5.0, 0.5)
         assert told.knobs[0].error == "there is none"
@@ -391,7 +391,7 @@ def test_a_smaller_model_stands_in_while_the_governor_asks_for_it(kit: Any) -> N
     async def run() -> None:
         house = kit.house(SMALLER, ("large", "odd", "tiny"))
         assert house.service.plan_for("large").model == "large"
-        house.governing.allow(smaller=True, why="the board is hot; smaller models answer")
+        house.governor_loop.allow(smaller=True, why="the board is hot; smaller models answer")
         serving = house.service.plan_for("large")
         assert (serving.model, serving.asked) == ("tiny", "large")
         assert serving.less == "tiny stands in for large: the board is hot; smaller models answer"
@@ -408,7 +408,7 @@ def test_a_smaller_model_stands_in_while_the_governor_asks_for_it(kit: Any) -> N
 def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(SMALLER, ("large", "tiny"))
-        house.governing.allow(smaller=True, why="the board is hot")
+        house.governor_loop.allow(smaller=True, why="the board is hot")
 
         async def answers(**objectives: Any) -> str:
             return (await house.service.route(route_request_for("large", **objectives))).model
@@ -423,7 +423,7 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
         assert await answers() == "tiny"
         graded(house, large=0.9, tiny=0.145)
         await house.answer("tiny")
-        house.governing.allow(smaller=True, heavy=False, why="the board is hot")
+        house.governor_loop.allow(smaller=True, heavy=False, why="the board is hot")
         with pytest.raises(Unavailable, match="large may not be loaded now: the board is") as told:
             await answers()
         assert "tiny may not stand in for it: its quality is 0." in str(told.value)
@@ -443,11 +443,11 @@ def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit
     async def run() -> None:
         house = kit.house(SMALLER, ("large", "tiny"))
         await house.answer("large")
-        house.governing.allow(smaller=True, heavy=False)
+        house.governor_loop.allow(smaller=True, heavy=False)
         assert house.service.plan_for("large").model == "large"
-        house.governing.allow(smaller=True)
+        house.governor_loop.allow(smaller=True)
         await house.answer("tiny")
-        house.governing.allow(smaller=True, heavy=False)
+        house.governor_loop.allow(smaller=True, heavy=False)
         assert house.service.plan_for("large").model == "tiny"
 
     kit.run(run())

@@ -122,13 +122,13 @@ class Measurer:
 
     def __init__(
         self,
-        metering: EnergyMeter,
-        governing: GovernorLoop,
+        energy_meter: EnergyMeter,
+        governor_loop: GovernorLoop,
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """`clock` is in seconds, that of the metering; `pause` lets them pass between looks."""
-        self._metering, self._governing, self._clock = metering, governing, clock
+        """`clock` is in seconds, that of the energy meter; `pause` lets them pass between looks."""
+        self._energy_meter, self._governor_loop, self._clock = energy_meter, governor_loop, clock
         self._pause = pause
 
     async def measure(self, job: MeasurementJob, resident: Resident, name: str) -> Measurement:
@@ -136,28 +136,28 @@ class Measurer:
 
         Unavailable where the governor lets nothing be computed for PATIENCE_S.
         """
-        metering = self._metering
-        usage = metering.open(name)
+        energy_meter = self._energy_meter
+        usage = energy_meter.open(name)
         if job.mode is not None:
             usage.mode, usage.partner = job.mode.label, job.partner and job.partner.id
-        idle_w = metering.idle_w
-        await self._patiently(self._governing.admit(False), lambda: True)
+        idle_w = energy_meter.idle_w
+        await self._patiently(self._governor_loop.admit(False), lambda: True)
         begin_s = self._clock()
 
         def handed(id: int) -> Generate:
-            metering.handed(usage, resident.client, id)
+            energy_meter.handed(usage, resident.client, id)
             return _request(id, job)
 
-        with metering.leaving(usage):
+        with energy_meter.leaving(usage):
             async with aclosing(resident.client.generate(handed)) as events:
                 end = await self._patiently(_end(events, usage), self._stopped)
             seconds = self._clock() - begin_s
-            cost = await metering.settle(usage)
+            cost = await energy_meter.settle(usage)
         assert usage.account is not None
         return _measured(end, seconds, usage.account, cost, idle_w)
 
     def _stopped(self) -> bool:
-        return self._governing.limits.duty <= 0.0
+        return self._governor_loop.limits.duty <= 0.0
 
     async def _patiently(self, work: Awaitable[T], stands: Callable[[], bool]) -> T:
         """The outcome of `work`, which is given up once it `stands` for too long."""
@@ -176,7 +176,7 @@ class Measurer:
         while stood_s < PATIENCE_S:
             await self._pause(LOOK_S)
             stood_s = stood_s + LOOK_S if stands() else 0.0
-        why = self._governing.limits.why
+        why = self._governor_loop.limits.why
         raise Unavailable(
             f"given up after {PATIENCE_S:.0f} s in which the engine could not compute: {why}",
             retry_after_s=PATIENCE_S,

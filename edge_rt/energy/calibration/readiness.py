@@ -24,30 +24,35 @@ class Readiness:
 
     def __init__(
         self,
-        governing: GovernorLoop,
+        governor_loop: GovernorLoop,
         cpu: CpuWatch,
         engine: Callable[[], int | None],
         pause: Pause = asyncio.sleep,
     ) -> None:
         """`cpu` is looked at by nobody else; `engine` gives the process id of the engine."""
-        self._governing, self._cpu, self._engine, self._pause = governing, cpu, engine, pause
+        self._governor_loop, self._cpu, self._engine, self._pause = (
+            governor_loop,
+            cpu,
+            engine,
+            pause,
+        )
 
     @property
     def temp_c(self) -> float | None:
         """The hottest zone; None where none is read."""
-        seen = self._governing.seen
+        seen = self._governor_loop.seen
         return None if seen is None else seen.temp_c
 
     def obstacle(self) -> str | None:
         """Return what keeps the board from its full speed now; None: nothing."""
-        limits, seen = self._governing.limits, self._governing.seen
+        limits, seen = self._governor_loop.limits, self._governor_loop.seen
         if limits.guard != "ok":
             temp_c, trip_c = (seen.guarded_c, seen.trip_c) if seen else (None, None)
             told = "" if temp_c is None else f": {temp_c:.1f} °C"
             told += "" if trip_c is None else f", and from {trip_c:.0f} °C on it slows down"
             return f"the board is hot{told}. Let it cool, or cool it better"
         if limits.duty < FULL_DUTY or limits.admission != "open":
-            budget = self._governing.governor.budget
+            budget = self._governor_loop.governor.budget
             told = f"the board is held back: {limits.why}."
             if (budget.power_w, budget.temp_c, budget.energy_j) == (None, None, None):
                 return f"{told} Try again once it is not"
@@ -77,7 +82,7 @@ class Readiness:
         await self._wait(patience_s, self._standstill)
 
     def _standstill(self) -> str | None:
-        limits = self._governing.limits
+        limits = self._governor_loop.limits
         if limits.admission == "open" and limits.duty > 0.0:
             return None
         return f"the engine may not compute: {limits.why}"

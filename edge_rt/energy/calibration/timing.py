@@ -206,13 +206,13 @@ class ModelTimer:
     def __init__(
         self,
         measurer: Measurer,
-        governing: GovernorLoop,
+        governor_loop: GovernorLoop,
         readiness: Readiness,
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
     ) -> None:
         """`clock` is in seconds, and `pause` lets them pass."""
-        self._measurer, self._governing, self._readiness = measurer, governing, readiness
+        self._measurer, self._governor_loop, self._readiness = measurer, governor_loop, readiness
         self._clock, self._pause = clock, pause
         self._random = random.Random(SEED)
 
@@ -230,7 +230,7 @@ class ModelTimer:
         """
         end_s = self._clock() + seconds
         schedule = Schedule(runs(how, resident.loaded.context))
-        with self._governing.fixed(threads):
+        with self._governor_loop.fixed(threads):
             await self._pause(REST_S)
             await self._readiness.wait(how.patience_s)
             await self._make(entry, resident, WARM_UP)

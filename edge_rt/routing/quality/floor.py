@@ -129,14 +129,14 @@ class Floor:
     """The least quality of answers: what the request names, else what is `usual`."""
 
     def __init__(
-        self, usual: Level | float, governing: GovernorLoop, assessor: Assessor, judge: Judge
+        self, usual: Level | float, governor_loop: GovernorLoop, assessor: Assessor, judge: Judge
     ) -> None:
         self.usual = floor_of(usual)
-        self._governing, self._assessor, self._judge = governing, assessor, judge
+        self._governor_loop, self._assessor, self._judge = governor_loop, assessor, judge
 
     def now(self, objectives: Objectives) -> float:
         """The floor at the governor's present limits."""
-        return self.of(objectives, self._governing.limits.smaller)
+        return self.of(objectives, self._governor_loop.limits.smaller)
 
     def of(self, objectives: Objectives, smaller: bool) -> float:
         """Return the floor; `smaller` tells whether the governor asks for smaller models.
@@ -176,7 +176,7 @@ class Floor:
         fits: Fits,
     ) -> dict[str, DecodingOptions]:
         """The `offers` of `entries`, with less for a large model only beside a good enough one."""
-        limits = replace(self._governing.limits, smaller=False)
+        limits = replace(self._governor_loop.limits, smaller=False)
         found = dict(offers)
         for id, reduced in offers.items():
             partner = None if reduced.why is None else reduced.modes[0].partner

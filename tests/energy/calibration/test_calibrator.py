@@ -163,7 +163,7 @@ def test_a_board_that_is_hot_or_held_back_is_refused(
     async def run() -> None:
         house = kit.house(state_folder=tmp_path)
         engine = Simulated(house)
-        house.governing.allow(**limits)
+        house.governor_loop.allow(**limits)
         for ask in (ASK, CalibrateRequest(quick=True, force=True)):
             (refused,) = await all_of(house, ask)
             assert isinstance(refused, Refused)
@@ -220,8 +220,8 @@ def test_who_leaves_leaves_nothing_behind(kit: Any, tmp_path: Path) -> None:
         assert engine.made
         assert saved(tmp_path) == []
         assert (house.open, house.state.active) == (0, 0)
-        assert house.governing.limits.threads == 2
-        assert house.residency.residents()[0].users == 0
+        assert house.governor_loop.limits.threads == 2
+        assert house.pool.residents()[0].users == 0
         assert not house.foresight.sweeper.running
         *_, end = await all_of(house)
         assert isinstance(end, Calibrated)
@@ -233,7 +233,7 @@ def test_a_board_that_becomes_too_hot_ends_it(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         house = kit.house(state_folder=tmp_path)
         engine = Simulated(house)
-        engine.before = lambda number: number == 4 and house.governing.allow(guard="hold")
+        engine.before = lambda number: number == 4 and house.governor_loop.allow(guard="hold")
         *_, refused = await all_of(house)
         assert isinstance(refused, Refused)
         assert "hot" in refused.reason
@@ -250,7 +250,7 @@ def test_an_engine_that_may_not_go_on_ends_it(kit: Any, tmp_path: Path) -> None:
         pop, never = engine.pop, asyncio.Event()
 
         def stop() -> None:
-            house.governing.allow(duty=0.0, why="the cap of 2 W binds")
+            house.governor_loop.allow(duty=0.0, why="the cap of 2 W binds")
 
         def standing(index: Any = 0) -> list[Any]:
             script = pop(index)
@@ -273,14 +273,14 @@ def test_a_board_that_cools_in_time_goes_on(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         house = kit.house(state_folder=tmp_path)
         engine = Simulated(house)
-        engine.before = lambda number: number == 4 and house.governing.allow(guard="caution")
+        engine.before = lambda number: number == 4 and house.governor_loop.allow(guard="caution")
         rest = house.rest
         house.rests = 0
 
         async def cool(seconds: float) -> None:
             house.rests += 1
             if house.rests > 5:
-                house.governing.allow()
+                house.governor_loop.allow()
             await rest(seconds)
 
         timing = house.foresight.calibrator._tools.readiness

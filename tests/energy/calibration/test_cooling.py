@@ -21,7 +21,7 @@ class Warm:
 
     def __init__(self, kit: Any, folder: Path, rise_c: float) -> None:
         self.house = kit.house(state_folder=folder)
-        self.house.governing.seen = SimpleNamespace(temp_c=COLD_C, trip_c=80.0)
+        self.house.governor_loop.seen = SimpleNamespace(temp_c=COLD_C, trip_c=80.0)
         self._rise_c, self._rest = rise_c, self.house.rest
         engine = Simulated(self.house)
         engine.before = self._warm
@@ -29,7 +29,7 @@ class Warm:
         object.__setattr__(tools, "pause", self._cool)
         self.known_after = float("inf")  # refits
         self.refits = 0
-        leakage = self.house.governing.heat.leakage
+        leakage = self.house.governor_loop.heat.leakage
 
         async def refit() -> None:
             self.refits += 1
@@ -40,13 +40,13 @@ class Warm:
 
     @property
     def temp_c(self) -> float:
-        return self.house.governing.seen.temp_c
+        return self.house.governor_loop.seen.temp_c
 
     def _warm(self, number: int) -> None:
-        self.house.governing.seen.temp_c = COLD_C + self._rise_c
+        self.house.governor_loop.seen.temp_c = COLD_C + self._rise_c
 
     async def _cool(self, seconds: float) -> None:
-        seen = self.house.governing.seen
+        seen = self.house.governor_loop.seen
         seen.temp_c = max(COLD_C + 2.0, seen.temp_c - 0.8 * seconds)
         await self._rest(seconds)
 

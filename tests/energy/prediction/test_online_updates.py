@@ -94,7 +94,7 @@ def test_threads_that_change_meanwhile_teach_nothing(kit: Any) -> None:
         learner = Learner(house)
 
         def fewer() -> None:
-            house.governing.limits = house.governing.limits.__class__(1)
+            house.governor_loop.limits = house.governor_loop.limits.__class__(1)
 
         house.scripts = [[kit.started(), fewer, kit.delta(1), kit.finished()]]
         await house.answer()

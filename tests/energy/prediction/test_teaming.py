@@ -67,19 +67,19 @@ def test_both_are_held_while_it_lasts(kit: Any) -> None:
         seen: list[int] = []
 
         def look() -> None:
-            seen.extend(r.users for r in house.residency.residents())
+            seen.extend(r.users for r in house.pool.residents())
 
         house.scripts = [[kit.started(), look, kit.finished()]]
         await house.answer(BIG, mode=SPECULATIVE)
         assert (house.loads, seen) == ([big, tiny], [1, 1])
-        assert [r.users for r in house.residency.residents()] == [0, 0]
+        assert [r.users for r in house.pool.residents()] == [0, 0]
         [asked] = house.asked
         assert asked.model == big
         assert asked.mode == changed(SPECULATIVE, partner=tiny)
-        assert house.governing.admitted == [False]
-        await house.residency.unload(tiny)
+        assert house.governor_loop.admitted == [False]
+        await house.pool.unload(tiny)
         await house.answer(BIG, mode=SPECULATIVE)
-        assert house.governing.admitted[-1]
+        assert house.governor_loop.admitted[-1]
 
     kit.run(run())
 
@@ -126,7 +126,7 @@ def test_the_ledger_says_who_wrote_what_nobody_waited_for(kit: Any) -> None:
             async for event in events:
                 if event == told:
                     break
-        await house.metering.finish()
+        await house.energy_meter.finish()
         [entry] = house.book.recent(9)
         assert (entry.status, entry.small_tokens, entry.rejected_tokens) == ("cancelled", 1, 1)
 
@@ -262,7 +262,7 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
     async def run() -> None:
         smaller = Config(models=Models(smaller={BIG: TINY}))
         house = house_of(kit, SWITCH, config=smaller)
-        house.governing.allow(smaller=True, why="the board is hot")
+        house.governor_loop.allow(smaller=True, why="the board is hot")
         served = await house.service.route(route_request())
         assert (served.model, served.asked) == (BIG, None)
         assert served.mode.gating == Gating("token", share=LESS_SHARE)
@@ -276,7 +276,7 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
 def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
-        house.governing.allow(smaller=True, why="the board is hot")
+        house.governor_loop.allow(smaller=True, why="the board is hot")
         graded(house, big=0.9, tiny=0.145)
         served = await house.service.route(route_request())
         assert served.mode.gating != Gating("token", share=LESS_SHARE)

@@ -115,8 +115,8 @@ def test_asking_does_not_keep_a_model_in_memory(kit: Any) -> None:
         await house.answer()
         house.now += 100
         await house.service.health()
-        await house.residency.sweep(60)
-        assert house.residency.residents() == []
+        await house.pool.sweep(60)
+        assert house.pool.residents() == []
 
     kit.run(run())
 
