@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
 from collections import defaultdict
+from typing import Any
 
+import httpx
 import jsonschema
 import openai
 import pytest
+from strikes import Answer, Asking, beset
 
 WEATHER = {
     "type": "object",
@@ -84,3 +89,47 @@ def test_an_unenforceable_schema_of_a_strict_tool_is_named(sdk):
         chat(sdk, tools=[tool], tool_choice="required")
     assert caught.value.param == "tools"
     assert "uniqueItems" in str(caught.value)
+
+
+LINE = {"type": "string", "minLength": 4, "maxLength": 16}
+LINES = {"type": "array", "items": LINE, "minItems": 12, "maxItems": 12}
+WRITE = {"type": "object", "properties": {"lines": LINES}, "required": ["lines"]}
+KINDS: list[dict[str, Any]] = [
+    {"temperature": 0},
+    {"temperature": 1.0, "seed": 3},
+    {"temperature": 0, "edge": {"mode": "lookup"}},
+]
+
+
+def made(tools: Any, body: dict[str, Any]) -> Answer:
+    """The calls of a streamed answer; their ids differ from answer to answer."""
+
+    def answer(client: httpx.Client) -> Any:
+        calls: list[Any] = []
+        with client.stream("POST", "/v1/chat/completions", json=body | {"stream": True}) as told:
+            assert told.status_code == 200, told.read()
+            for document in tools.events(told):
+                assert "error" not in document, document
+                for choice in document["choices"]:
+                    calls += [one["function"] for one in choice["delta"].get("tool_calls", ())]
+        assert calls
+        for call in calls:
+            jsonschema.validate(json.loads(call["arguments"]), WRITE)
+        return calls
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "kills", [pytest.param(4, id="short"), pytest.param(40, id="whole", marks=pytest.mark.whole)]
+)
+def test_an_engine_that_is_killed_within_a_call_changes_nothing(own_daemon, tools, kills):
+    daemon = own_daemon()
+    tool = {"type": "function", "function": {"name": "write", "parameters": WRITE}}
+    body = {"model": daemon.model, "messages": ASK, "tools": [tool], "tool_choice": "required"}
+    body |= {"max_tokens": 400, "parallel_tool_calls": False}
+    streams = [Asking(daemon.client(), made(tools, body | kind)) for kind in KINDS]
+    signs = [signal.SIGKILL] * kills
+    beset(tools.together, daemon.process.pid, signs, random.Random(4), streams)
+    assert all(stream.answers > 1 for stream in streams)
+    assert daemon.status()["engine"]["restarts"] >= kills
