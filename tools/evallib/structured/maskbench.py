@@ -97,7 +97,7 @@ def _ordered(document: Any, schema: str) -> Any:
         return [_ordered(one, schema) for one in document]
     if not isinstance(document, dict):
         return document
-    places = {name: schema.find(json.dumps(name)) for name in document}
+    places = {name: schema.find(f"{json.dumps(name)}: {{") for name in document}
     names = sorted(document, key=lambda name: places[name] if places[name] >= 0 else len(schema))
     return {name: _ordered(document[name], schema) for name in names}
 
