@@ -21,6 +21,12 @@ _WRITTEN = {  # as templates print JSON, and so as models have learnt it
     "item_separator": ", ",
     "key_separator": ": ",
 }
+_PLAIN = frozenset(  # keywords beside which no other argument can be needed
+    (
+        *("type", "properties", "required", "title", "description", "$schema", "$id"),
+        *("$defs", "definitions", "default", "examples"),
+    )
+)
 
 
 class CallRules(NamedTuple):
@@ -162,9 +168,12 @@ class _Grammar:
 
 
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of arguments, in which models invent none that is not named."""
-    told: dict[str, Any] = {"type": "object", "properties": {}, **schema}
-    told.setdefault("additionalProperties", False)
+    """The schema of arguments, without room for others than it names where it needs none."""
+    told: dict[str, Any] = {"type": "object", **(schema or {"properties": {}})}
+    named = {*cast("dict[str, Any]", told.get("properties") or {})}
+    needed = cast("list[str]", told.get("required") or [])
+    if "properties" in told and _PLAIN.issuperset(told) and named.issuperset(needed):
+        told["additionalProperties"] = False
     return told
 
 

@@ -126,6 +126,25 @@ def test_an_answer_in_json_may_think_and_call() -> None:
     assert fits(format, CallRules(TOOLS), written(format, NOW), free=json)
 
 
+@pytest.mark.parametrize(
+    ("schema", "arguments"),
+    [
+        ({"required": ["id"]}, {"id": 7}),
+        ({"properties": {"a": {"type": "string"}}, "required": ["id"]}, {"id": 7}),
+        ({"allOf": [{"properties": {"id": {"type": "integer"}}, "required": ["id"]}]}, {"id": 7}),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {"id": {}}}}}, {"id": 7}),
+        ({"patternProperties": {"^i": {"type": "integer"}}}, {"id": 7}),
+        ({"minProperties": 1}, {"id": 7}),
+        ({"additionalProperties": {"type": "integer"}}, {"id": 7}),
+    ],
+)
+def test_arguments_that_the_properties_do_not_name_fit_where_the_schema_needs_them(
+    schema: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    rules = CallRules({"f": {"type": "object", **schema}})
+    assert fits(FORMATS["HERMES"], rules, written(FORMATS["HERMES"], ("f", arguments)))
+
+
 @given(
     name=st.sampled_from(sorted(FORMATS)),
     city=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6),
