@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.generation.tools.parts import Tools
+from edge_rt.generation.tools.values import kinds_of
 
 _SPACES = "/[ \\n]{1,4}/"
 _WRITTEN = {  # as templates print JSON, and so as models have learnt it
@@ -139,7 +140,7 @@ class _Grammar:
         words = schema.get("enum")
         if words and all(isinstance(word, str) for word in words):
             return f"({' | '.join(map(_quoted, words))}) {end}"
-        if schema.get("type") == "string":
+        if "string" in (kinds_of(schema) or ()):
             return "text_value"
         return f"{_json({**shared, **schema}, lenient=lenient)} {end}"
 

@@ -11,7 +11,7 @@ _WORDS = {"True": True, "False": False, "None": None}  # as templates in Python 
 
 def argument(text: str, schema: object) -> object:
     """The value of an argument that is written without quotes; `schema` None: nobody said."""
-    kinds = _kinds(schema)
+    kinds = kinds_of(schema)
     if kinds is not None and "string" in kinds:
         return None if text == "null" and "null" in kinds else text
     try:
@@ -20,7 +20,7 @@ def argument(text: str, schema: object) -> object:
         return _WORDS.get(text.strip(), text)
 
 
-def _kinds(schema: object) -> set[str] | None:
+def kinds_of(schema: object) -> set[str] | None:
     """The names of the types that a schema allows; None where it does not tell."""
     if not isinstance(schema, dict):
         return None
@@ -33,7 +33,7 @@ def _kinds(schema: object) -> set[str] | None:
         return {kind}
     if isinstance(kind, list):
         return {str(one) for one in cast("list[object]", kind)}
-    found = [_kinds(one) for name in ("anyOf", "oneOf") for one in told.get(name) or ()]
+    found = [kinds_of(one) for name in ("anyOf", "oneOf") for one in told.get(name) or ()]
     return set[str]().union(*(kinds for kinds in found if kinds)) if found else None
 
 

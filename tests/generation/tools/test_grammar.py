@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
 from edge_rt.generation.tools.grammar import CallRules, FreeText, grammar, token_name
+from edge_rt.generation.tools.parts import MadeCall
+from edge_rt.generation.tools.reader import AnswerReader
 
 TOOLS: dict[str, dict[str, Any]] = {
     "get_weather": {
@@ -124,6 +126,24 @@ def test_an_answer_in_json_may_think_and_call() -> None:
         assert not fits(format, rules, '{"b": 1}', free=json)
         assert not fits(format, rules, "Yes.", free=json)
     assert fits(format, CallRules(TOOLS), written(format, NOW), free=json)
+
+
+@pytest.mark.parametrize("name", ["QWEN3_CODER", "GLM"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"type": "string"},
+        {"type": ["string", "null"]},
+        {"anyOf": [{"type": "null"}, {"type": "string"}]},
+        {"enum": ["oslo", "rome"]},
+    ],
+)
+def test_texts_between_markers_have_no_quotes(name: str, kind: dict[str, Any]) -> None:
+    rules = CallRules({"f": {"properties": {"a": kind}, "required": ["a"]}})
+    text = written(FORMATS[name], ("f", {"a": "oslo"}))
+    assert fits(FORMATS[name], rules, text)
+    reader = AnswerReader(FORMATS[name], rules.tools)
+    assert [*reader.push(text), *reader.finish()] == [MadeCall("f", '{"a": "oslo"}')]
 
 
 @pytest.mark.parametrize(
