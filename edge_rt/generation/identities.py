@@ -66,7 +66,7 @@ class Identities:
         """Files, and what is read of them; the library, and our own program."""
         backend = entry.backend
         if backend not in self._builds:
-            self._builds[backend] = _build(_packages(backend))
+            self._builds[backend] = _build((*_packages(backend), "llguidance"))
         files = entry.id, entry.sha256, backend, entry.providers
         return (*files, entry.summary, self._builds[backend], __version__)
 

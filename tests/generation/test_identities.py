@@ -55,7 +55,7 @@ def test_other_files_or_what_is_read_of_them(kit: Any, change: Any) -> None:
     assert digests(house) != before
 
 
-@pytest.mark.parametrize("build", ["onnxruntime", "onnxruntime-gpu"])
+@pytest.mark.parametrize("build", ["onnxruntime", "onnxruntime-gpu", "llguidance"])
 def test_another_build_of_the_library(
     kit: Any, monkeypatch: pytest.MonkeyPatch, build: str
 ) -> None:
