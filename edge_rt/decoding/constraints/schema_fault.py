@@ -29,7 +29,7 @@ class Fault(NamedTuple):
 
 def find_fault(schema: Any, check: Check) -> Fault | None:
     """Look for the innermost part of a schema that `check` complains of, and in that for the
-    keyword without which it does not. None: nothing is wrong, or nothing was found.
+    keyword at fault. None: nothing is wrong, or nothing was found.
     """
     return _Search(schema, check).find()
 
@@ -66,9 +66,12 @@ class _Search:
                 yield step, inner, why
 
     def _keyword(self, place: str, part: Fields, why: str) -> Fault:
-        for name in part:
-            rest = {key: value for key, value in part.items() if key != name}
-            if name not in _SHARED and not self._why(rest):
+        names = [name for name in part if name not in _SHARED]
+        for name in names:
+            if not self._why({key: value for key, value in part.items() if key != name}):
+                return Fault(f"{place}/{_escaped(name)}", name, why)
+        for name in names:  # several are at fault: the first that is so by itself
+            if self._why({name: part[name]}):
                 return Fault(f"{place}/{_escaped(name)}", name, why)
         return Fault(place, None, why)
 

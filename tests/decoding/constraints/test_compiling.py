@@ -104,6 +104,7 @@ def test_white_space_has_an_end(grammars: Grammars) -> None:
             "/anyOf/1/items/pattern",
         ),
         ({"type": "string", "format": "nonsense"}, "format", "/format"),
+        ({"allOf": [{"title": "x", "if": {}, "then": {}}]}, "if", "/allOf/0/if"),
     ],
 )
 def test_what_cannot_be_enforced_is_named_with_its_place(
