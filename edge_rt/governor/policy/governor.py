@@ -111,7 +111,7 @@ class Governor:
         on = terms(guard, self._sacrifices.made)
         if on.stopped:
             choice = stopped(choice, self._power.idle_w)
-        self._told, self._told_idle_w = choice, self._power.idle_w
+        self._told, self._told_idle_w = choice, self._power.rest_w(choice.setting)
         self.limits = self._limits(seen, bounds, choice, on)
         self.report = self._report(seen, bounds, choice)
         return self.limits

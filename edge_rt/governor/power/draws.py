@@ -102,7 +102,8 @@ class PowerTerms:
         """The weights of the board's power under `load`."""
         found = {BASE: 1.0, HIDDEN: 1.0}
         if load.cores:
-            found[CORES] = load.cores * self._draws[0]
+            clock = math.log(max(LOW_CLOCK, load.setting.cpu))  # others' cores have it, too
+            found[CORES] = load.cores * self._draws[0] * math.exp(_EXPONENT * clock)
         if load.gpu:
             found[GPU_OTHERS] = load.gpu * self._gpu_w
         if load.busy:

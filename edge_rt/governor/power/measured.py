@@ -99,6 +99,7 @@ _AROUND, _MIXED = 3, 0.2  # looks before that a reading may show; a phase's erro
 _PHASE = 0.04  # relative error of the model from one phase to the other
 _MOVED = 4  # looks in which the model's own moves may explain a step
 _TINY_W = 0.01
+_WILD = 1.6  # ratio to all that is known, from which on one reading alone is a glitch
 
 DrawOf = Callable[[BoardLoad], float]
 """Returns the watts that the engine adds at the setting of a load if it computes all the time."""
@@ -116,6 +117,7 @@ class PowerObserver:
         self._draw_of = draw_of
         self._lag, self._local, self._news = Lag(), Disturbance(), News()
         self.step_w = 0.0
+        self._wild = False  # whether the last reading was taken for a glitch
         self._before_w: float | None = None  # error before a step that is not told yet
 
     @property
@@ -143,9 +145,21 @@ class PowerObserver:
         return self.timeline.parts(index, self._lag.seconds)
 
     def add(
-        self, dt_s: float, load: BoardLoad, power_w: float | None, weights: dict[int, float]
+        self,
+        dt_s: float,
+        load: BoardLoad,
+        power_w: float | None,
+        weights: dict[int, float],
+        expected_w: float,
     ) -> None:
-        """Take a look; `power_w` is the sensor's value, which may be an old one."""
+        """Take a look; `power_w` is the sensor's value, which may be an old one.
+
+        `expected_w` are the watts that the model expects. One reading far from those and from all
+        around it is a glitch, and counts as none; the second in a row is believed.
+        """
+        self._wild = not self._wild and power_w is not None and self._far(power_w, expected_w)
+        if self._wild:
+            power_w = None
         look = PowerSample(dt_s, load, power_w, weights, dt_s)
         before = self.timeline.looks[-1].value_w if self.timeline.looks else 0.0
         if power_w is not None:
@@ -153,6 +167,12 @@ class PowerObserver:
         if not look.span_s:
             look.power_w, look.span_s = None, dt_s
         self.timeline.add(look)
+
+    def _far(self, power_w: float, expected_w: float) -> bool:
+        looks = self.timeline.looks[-_AROUND:]
+        read = [look.power_w for look in looks if look.power_w is not None]
+        known = [expected_w, *read, *(look.value_w + self.local_w for look in looks)]
+        return bool(read) and not min(known) / _WILD <= power_w <= max(known) * _WILD
 
     def mixed_w2(self, index: int) -> float:
         """The variance of a reading that may show another phase of the engine.

@@ -18,6 +18,7 @@ _OWN = 0.35  # least share of the engine's predicted draw that it really draws
 _REST, _REST_S = 0.1, 60.0  # relative deviation of the power seen at rest, over so long a time
 _RESTS, _GUESSES = (0.6, 1.15), (0.4, 3.0)  # bounds: times the power seen at rest, or the prior
 _LEAST_REST = 0.95  # least power at rest, as a share of the lowest that was seen there
+_ALONE = 0.5  # cores of other programs, below which rest shows the power at rest
 _LOWEST_S = 1.0  # length of the mean of which the lowest is kept
 _RISE = 0.0005  # relative rise of that lowest mean in a second, so that it can be forgotten
 _VALUED = 24  # newest looks, whose watts are computed again after each correction
@@ -72,9 +73,19 @@ class PowerModel:
         """Watts of an engine at work all the time, `prompt_share` of it for prompts."""
         return max(_TINY_W, self._belief.value(self._draws.own(setting, 1.0, prompt_share)))
 
+    def rest_w(self, setting: EngineSetting) -> float:
+        """`idle_w` at the clock of `setting`, which other programs' cores follow."""
+        if setting.cpu == self._load.setting.cpu or not self._load.cores:
+            return self.idle_w
+        there, here = (
+            self._belief.value(self._draws.weights(self._at(one, 0.0, 0.0)))
+            for one in (setting, self._load.setting)
+        )
+        return max(0.0, self.idle_w + there - here)
+
     def power_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
         """The board's watts with an engine that computes for the share `busy` of the time."""
-        return self.idle_w + self.draw_w(setting, prompt_share) * busy
+        return self.rest_w(setting) + self.draw_w(setting, prompt_share) * busy
 
     def deviation_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
         """Standard deviation of `power_w`."""
@@ -86,7 +97,7 @@ class PowerModel:
         self, setting: EngineSetting, power_w: float, prompt_share: float = 0.0
     ) -> float:
         """The share of the time at work that gives `power_w`; may be below 0 or above 1."""
-        return (power_w - self.idle_w) / self.draw_w(setting, prompt_share)
+        return (power_w - self.rest_w(setting)) / self.draw_w(setting, prompt_share)
 
     def recent(self) -> list[float]:
         """Watts of the last looks, the newest last."""
@@ -104,7 +115,9 @@ class PowerModel:
             self._known = load.setting
         if power_w is None:
             self._lose()
-        self._measured.add(dt_s, load, power_w, self._draws.weights(load))
+        weights = self._draws.weights(load)
+        expected_w = self._belief.value(weights) + self._measured.local_w
+        self._measured.add(dt_s, load, power_w, weights, expected_w)
         for look in self._measured.timeline.spread(behind_s, load.prompt_share):
             look.weights = self._draws.weights(look.load)
         self._follow(dt_s)
@@ -121,6 +134,7 @@ class PowerModel:
     def _bound_idle(self) -> None:
         """Bound the idle power by the power that was read."""
         looks, seconds, joules, own_j = self._measured.timeline.looks, 0.0, 0.0, 0.0
+        alone = True
         for index in range(len(looks) - 1, -1, -1):
             look = looks[index]
             if seconds >= _LOWEST_S:
@@ -131,6 +145,7 @@ class PowerModel:
             joules += look.power_w * look.span_s
             for share, part in self._measured.shown(index):
                 load = part.load
+                alone = alone and load.cores < _ALONE
                 own_j += (
                     share * look.span_s * self.draw_w(load.setting, load.prompt_share) * load.busy
                 )
@@ -139,9 +154,11 @@ class PowerModel:
         self._idle_most_w = max(0.0, joules - _OWN * own_j) / seconds
         rise = 1.0 + _RISE * looks[-1].dt_s
         self._lowest_w = min(self._lowest_w * rise, joules / seconds)
-        if own_j <= 0.0:
+        if own_j <= 0.0 and alone:
             before_w = math.inf if self._lowest_rest_w is None else self._lowest_rest_w
             self._lowest_rest_w = min(before_w * rise, joules / seconds)
+        if self._lowest_rest_w is not None:  # others may have drawn power at that rest
+            self._lowest_rest_w = min(self._lowest_rest_w, self._lowest_w)
 
     def _learn(self) -> None:
         """Correct the figures by the looks that are old enough."""

@@ -58,6 +58,7 @@ class OperatingPoints:
     _draws: dict[tuple[EngineSetting, float], float] = field(
         default_factory=dict[tuple[EngineSetting, float], float]
     )
+    _rests: dict[EngineSetting, float] = field(default_factory=dict[EngineSetting, float])
 
     def options(
         self, settings: Iterable[EngineSetting], peak_w: float | None
@@ -117,12 +118,17 @@ class OperatingPoints:
             self._draws[key] = self.power.draw_w(setting, prompt_share)
         return self._draws[key]
 
+    def _rest_w(self, setting: EngineSetting) -> float:
+        if setting not in self._rests:
+            self._rests[setting] = self.power.rest_w(setting)
+        return self._rests[setting]
+
     def _full_w(self, setting: EngineSetting, prompt_share: float) -> float:
-        return self.power.idle_w + self._draw_w(setting, prompt_share)
+        return self._rest_w(setting) + self._draw_w(setting, prompt_share)
 
     def _power_w(self, setting: EngineSetting, prompt_share: float, duty: float) -> float:
         busy = duty * self._intensity(prompt_share)
-        return self.power.idle_w + busy * self._draw_w(setting, prompt_share)
+        return self._rest_w(setting) + busy * self._draw_w(setting, prompt_share)
 
     def _intensity(self, prompt_share: float) -> float:
         return self.mix.prompt_intensity if prompt_share else self.mix.intensity
@@ -142,7 +148,7 @@ class OperatingPoints:
             aim_w, whole_w = min(aim_w, room_w), min(whole_w, room_w)
         if self._power_w(setting, prompt_share, 1.0) <= whole_w:
             return 1.0
-        return (aim_w - self.power.idle_w) / self._draw_w(setting, prompt_share) / intensity
+        return (aim_w - self._rest_w(setting)) / self._draw_w(setting, prompt_share) / intensity
 
     def _extra_w(self, setting: EngineSetting, prompt_share: float, aim_w: float) -> float:
         busy = min(1.0, max(0.0, self.power.utilisation(setting, aim_w, prompt_share)))

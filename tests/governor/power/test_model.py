@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -145,6 +146,50 @@ def test_something_else_that_begins_to_draw_is_noticed_within_a_second() -> None
     watch(model, 45.0, lambda _: work(2, 1.0), more_w=3.0)
     assert model.power_w(TWO, 1.0) == pytest.approx(expected, rel=0.01)
     assert model.draw_w(TWO) < draw_w + 0.5 * 3.0  # most of it is not the engine's
+
+
+def test_one_wild_reading_is_a_glitch_and_two_are_believed() -> None:
+    model = PowerModel(4, GUESS)
+    load = work(4, 0.6)
+    watch(model, 20.0, lambda _: load)
+    before_w, lag_s = model.idle_w, model.lag_s
+    for wild in (3.0, 0.0, 2.0):
+        model.learn(0.2, load, wild * watts(load))
+        assert model.idle_w == pytest.approx(before_w, rel=0.05)
+        assert model.recent()[-1] == pytest.approx(watts(load), rel=0.03)
+        watch(model, 5.0, lambda _: load)
+    assert model.idle_w == pytest.approx(before_w, rel=0.05)
+    assert model.lag_s == lag_s
+    for _ in range(3):
+        model.learn(0.2, load, 2.0 * watts(load))
+    assert model.idle_w > before_w + 0.7 * watts(load)
+
+
+def busy_board(load: BoardLoad) -> float:
+    """Watts while other programs keep cores busy, which follow the clock as ours do."""
+    return watts(load) + CORE_W * load.setting.cpu**2.0 * load.cores
+
+
+def test_other_programs_draw_less_at_a_lower_clock() -> None:
+    model, slow = PowerModel(4, GUESS), EngineSetting(2, 0.6)
+    for number in range(300):
+        load = replace(work(2, 0.5), cores=2.0 * (number % 100 > 50))
+        model.learn(0.2, load, busy_board(load))
+    assert model.rest_w(TWO) == model.idle_w
+    busy = replace(work(2, 0.5, cpu=0.6), cores=2.0)
+    assert model.power_w(slow, 0.5) == pytest.approx(busy_board(busy), rel=0.12)
+    watch(model, 10.0, lambda _: work(2, 0.5))
+    assert model.rest_w(slow) == model.idle_w  # nobody else is there
+
+
+def test_a_rest_beside_other_programs_is_not_the_power_at_rest() -> None:
+    model = PowerModel(4, Priors(IDLE_W, CORE_W))
+    for number in range(100):  # the engine has not begun, and something else is at work
+        load = replace(work(4, 0.8 * (number > 50)), cores=3.0)
+        model.learn(0.2, load, busy_board(load))
+    watch(model, 60.0, lambda _: work(4, 0.8))
+    assert model.idle_w == pytest.approx(IDLE_W, rel=0.15)
+    assert model.power_w(EngineSetting(4), 0.8) == pytest.approx(watts(work(4, 0.8)), rel=0.02)
 
 
 def test_readings_below_the_model_do_not_lower_the_power_at_rest() -> None:
