@@ -14,7 +14,9 @@ from benchlib.govern_plant import (
     Case,
     Outcome,
     cases,
+    clock_steps,
     cool,
+    governor_of,
     groups,
     kept,
     scene_of,
@@ -30,6 +32,9 @@ from benchlib.plant_leak import Learnt, gathered
 from benchlib.plant_load import NOBODY, WORKS, Others, Program
 from benchlib.plant_run import constant, simulate
 from benchlib.trace import Trace
+
+from edge_rt.core.limits import Limits, Observation
+from edge_rt.governor.budget import Budget
 
 CASE = Case("plain", "pi5", "1x100/150", 0, 0.75)
 
@@ -149,6 +154,23 @@ def test_of_all_cases_the_worst_count_and_are_named() -> None:
     }
     assert "plant_ok_min: bad" in found.notes
     assert found.details["plant"]
+
+
+def test_a_compile_beside_governed_clocks_leaves_the_cap_and_the_requests_alone() -> None:
+    constants = Constants(scene_of(replace(CASE, board="nano", seed=1), 90.0))
+    cap_w = 0.6 * constants.full_w
+    compiler = ((0.0, NOBODY), (20.0, Others(5.4, 0.8)), (80.0, NOBODY))
+    scene = constants.scene
+    scene = replace(scene, program=replace(scene.program, others=compiler))
+    governor = governor_of(scene, Budget(power_w=cap_w), clock_steps(scene))
+    admissions: list[str] = []
+
+    def control(seen: Observation) -> Limits:
+        admissions.append(governor.step(seen).admission)
+        return governor.limits
+
+    assert simulate(scene, control).under(cap_w, constants.begin_s, 1.0) >= 0.99
+    assert admissions.count("open") >= 0.95 * len(admissions)
 
 
 def test_a_day_has_work_and_rest_and_a_range_of_temperatures() -> None:
