@@ -99,7 +99,7 @@ _AROUND, _MIXED = 3, 0.2  # looks before that a reading may show; a phase's erro
 _PHASE = 0.04  # relative error of the model from one phase to the other
 _MOVED = 4  # looks in which the model's own moves may explain a step
 _TINY_W = 0.01
-_WILD = 1.6  # ratio to all that is known, from which on one reading alone is a glitch
+_WILD = 2.0  # ratio to all that is known, from which on one reading alone is a glitch
 
 DrawOf = Callable[[BoardLoad], float]
 """Returns the watts that the engine adds at the setting of a load if it computes all the time."""
