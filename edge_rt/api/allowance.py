@@ -93,7 +93,7 @@ class Terms(Allowance, frozen=True):
     regex: Annotated[str, Meta(min_length=1)] | None = None
     """Regular expression that the whole answer matches, in the syntax of Rust's crate regex."""
     choice: Annotated[list[Choice], Meta(min_length=1, max_length=1024)] | None = None
-    """Texts, one of which is the answer."""
+    """Texts to choose the answer from."""
 
     @property
     def decoding(self) -> DecodingRequest:

@@ -15,7 +15,6 @@ from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of,
 from edge_rt.api.middleware.decode import read_body, unless_gone
 from edge_rt.api.nearby import Topic
 from edge_rt.api.openai.answers import Dialect
-from edge_rt.api.openai.constraint import constraint_of
 from edge_rt.api.openai.fields import (
     GenerationFields,
     Text,
@@ -133,7 +132,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
             id=id,
-            constraint=constraint_of(request),
+            constraint=request.constraint,
         )
         return Work(
             card=card,

@@ -42,7 +42,7 @@ async def think_first(call: Call, generate: Generate) -> AsyncGenerator[Event, N
 
 
 class _Thoughts:
-    """The thoughts of one answer while they come, and what they took."""
+    """The thoughts of one answer while they come, and their cost."""
 
     def __init__(self, call: Call, limit: ThinkLimit) -> None:
         self.over: Finished | None = None  # the end, where no answer follows
@@ -68,7 +68,7 @@ class _Thoughts:
         )
 
     def take(self, event: Event) -> bool:
-        """Note an event; False for what is not to be told."""
+        """Note an event; return whether the client gets it."""
         if isinstance(event, Cost):
             self.cost = event
             return False

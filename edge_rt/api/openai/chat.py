@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -18,7 +19,6 @@ from edge_rt.api.middleware.decode import decode
 from edge_rt.api.nearby import LONGEST_TEXT
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.chat_constraint import JSON_KINDS, chat_constraint
-from edge_rt.api.openai.constraint import constraint_of
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
 from edge_rt.api.openai.messages import MOST, ChatMessage, last_said, template_messages
 from edge_rt.api.openai.thinking import Effort, limit_of, prompt_of, think_of, variables_of
@@ -76,32 +76,26 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
             return "inside"
         return "bare" if self.add_generation_prompt is False else "assistant"
 
-    @property
+    @cached_property
     def think(self) -> Think | None:
         """Whether and how long a model is to think; None: as it usually does."""
-        wanted = constraint_of(self)
+        wanted = self.constraint
         if wanted is not None and wanted.kind not in JSON_KINDS:
             return "off"  # the constraint is on all of the text
         return think_of(self.edge and self.edge.think, self.reasoning_effort)
 
-    @property
+    @cached_property
     def use(self) -> ToolUse | None:
-        """The tools that the model is told of; raises RequestError for those that cannot be."""
-        return tools_of(self)
-
-
-def tools_of(request: ChatRequest) -> ToolUse | None:
-    """The tools that the model is told of; None: none. Raises RequestError."""
-    legacy = bool(request.functions) and not request.tools
-    choice = request.function_call if legacy else request.tool_choice
-    parallel = request.parallel_tool_calls is not False
-    return tool_use(request.tools, request.functions, choice, parallel=parallel)
+        """The tools that the model is told of; None: none. Raises RequestError."""
+        legacy = bool(self.functions) and not self.tools
+        choice = self.function_call if legacy else self.tool_choice
+        parallel = self.parallel_tool_calls is not False
+        return tool_use(self.tools, self.functions, choice, parallel=parallel)
 
 
 def check(request: ChatRequest) -> None:
     """Raise RequestError for what types cannot tell."""
-    constraint_of(request)
-    tools_of(request)
+    _ = request.constraint, request.use  # raise RequestError, too
     if request.continue_final_message and request.messages[-1].role != "assistant":
         message = "`continue_final_message`: the last message is not the assistant's."
         raise RequestError(message, param="continue_final_message", code="invalid_value")

@@ -13,7 +13,6 @@ from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.openai.answers import TextDialect
-from edge_rt.api.openai.constraint import constraint_of
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, without_partner
@@ -40,7 +39,7 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
 
 def check(request: CompletionsRequest) -> None:
     """Raise RequestError for what types cannot tell."""
-    constraint_of(request)
+    _ = request.constraint  # raises RequestError, too
     if request.edge is not None and request.edge.think is not None:
         message = "`edge.think` is not supported: a prompt of /v1/completions has no thoughts."
         raise unsupported("edge.think", message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Any, TypeGuard
 
 import msgspec
@@ -11,11 +12,11 @@ from msgspec.structs import replace
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.openai.constraint import ResponseFormat
+from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Identity
-from edge_rt.decoding.params import Sampling
+from edge_rt.decoding.params import Constraint, Sampling
 
 MAX_TEXTS = 2048  # of one request; OpenAI's
 
@@ -66,7 +67,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
     """Whether the last event has the usage."""
 
 
-class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
+class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """OpenAI's fields, then those that users of llama-server and vLLM send, and our own.
 
     A field that is null is a field left out.
@@ -128,6 +129,11 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
         if self.stop is None:
             return ()
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+    @cached_property
+    def constraint(self) -> Constraint | None:
+        """What the text of the answers must be; None: anything. Raises RequestError."""
+        return constraint_of(self)
 
 
 def answers(fields: GenerationFields, limit: int) -> int:

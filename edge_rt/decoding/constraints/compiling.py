@@ -1,4 +1,4 @@
-"""From what a request asks for to a grammar that llguidance has compiled."""
+"""Compile the constraint of a request with llguidance."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Grammars:
         return kept.fork()
 
     def close(self) -> None:
-        """Wait for what is under way; the vocabulary is not asked again."""
+        """Wait for the present compilation and mask; the vocabulary is not asked again."""
         with self._making:
             self._closed = True
         self._thread.shutdown()

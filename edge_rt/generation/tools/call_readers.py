@@ -11,10 +11,9 @@ from typing_extensions import override
 
 from edge_rt.core.chat_format import CallFormat
 from edge_rt.generation.tools.json_span import JsonSpan
-from edge_rt.generation.tools.parts import END, WAIT, MadeCall, Step, Tools
+from edge_rt.generation.tools.parts import END, SPACE, WAIT, MadeCall, Step, Tools
 from edge_rt.generation.tools.values import argument, arguments_text, called
 
-_SPACE = " \t\r\n"
 _NAME = re.compile(r"\s*([\w./-]{1,128})")
 _LONGEST = 512  # characters of a name with what belongs to it
 
@@ -52,7 +51,7 @@ class JsonCalls:
         self._span = JsonSpan()
 
     def read(self, text: str, final: bool) -> Step:
-        rest = text.lstrip(_SPACE + ",;")
+        rest = text.lstrip(SPACE + ",;")
         at = len(text) - len(rest)
         if not rest:
             return END if final else WAIT
@@ -90,7 +89,7 @@ class NamedCalls:
         self._span: tuple[int, JsonSpan] | None = None
 
     def read(self, text: str, final: bool) -> Step:
-        rest = text.lstrip(_SPACE)
+        rest = text.lstrip(SPACE)
         at = len(text) - len(rest)
         if rest.startswith(self._before):
             return self._call(rest, at, final)
@@ -126,7 +125,7 @@ class NamedCalls:
 
     def _arguments(self, rest: str, start: int, final: bool) -> tuple[int, str | None] | None:
         """Where the call ends, and its arguments; None for more text."""
-        begin = len(rest) - len(rest[start:].lstrip(_SPACE))
+        begin = len(rest) - len(rest[start:].lstrip(SPACE))
         if begin >= len(rest):
             return (begin, None) if final else None
         if rest[begin] != "{":
@@ -154,7 +153,7 @@ class NamedCalls:
 
     def _closed(self, rest: str, end: int, final: bool) -> int | None:
         """Where what follows the arguments ends; None for more text."""
-        tail = rest[end:].lstrip(_SPACE)
+        tail = rest[end:].lstrip(SPACE)
         if not self._after:
             return end
         if tail.startswith(self._after):
@@ -189,7 +188,7 @@ class TaggedCalls(NamedCalls):
         values: dict[str, object] = {}
         at = start
         while True:
-            at = len(rest) - len(rest[at:].lstrip(_SPACE))
+            at = len(rest) - len(rest[at:].lstrip(SPACE))
             if rest.startswith(self._after, at):
                 return at + len(self._after), arguments_text(values)
             if not rest.startswith(self._key_begin, at):
@@ -222,7 +221,7 @@ class TaggedCalls(NamedCalls):
         """Where a value ends that begins at `start`: its end marker may be part of it."""
         end = rest.find(self._value_end, start)
         while end >= 0:
-            tail = rest[end + len(self._value_end) :].lstrip(_SPACE)
+            tail = rest[end + len(self._value_end) :].lstrip(SPACE)
             if tail.startswith((self._key_begin, self._after)):
                 return end
             waits = self._key_begin.startswith(tail) or self._after.startswith(tail)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+SPACE = " \t\r\n"
+"""Characters around markers that belong to no part."""
+
 Tools = Mapping[str, Mapping[str, Any]]
 """The JSON schemas of tools' arguments, by the tools' names."""
 
@@ -32,7 +35,7 @@ Part = Content | Thought | MadeCall
 
 
 class Step(NamedTuple):
-    """How far a reader of calls has come: `used` characters of what it was given are done with.
+    """Progress of a reader of calls: `used` characters of its text need not be read again.
 
     With `more` it is to be asked again, without it the calls have ended.
     """

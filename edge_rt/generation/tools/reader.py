@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.generation.tools.call_readers import CallReader, call_reader
-from edge_rt.generation.tools.parts import WAIT, Content, MadeCall, Part, Thought, Tools
-
-_SPACE = " \t\r\n"
+from edge_rt.generation.tools.parts import SPACE, WAIT, Content, MadeCall, Part, Thought, Tools
 
 
 class AnswerReader:
@@ -55,7 +53,7 @@ class AnswerReader:
 
     def _begin(self, final: bool) -> bool:
         """Look whether thoughts or a call come first."""
-        rest = self._text.lstrip(_SPACE)
+        rest = self._text.lstrip(SPACE)
         marker = "" if self._thinking is None else self._thinking.begin
         if marker and rest.startswith(marker):
             self._text = rest[len(marker) :]
@@ -72,11 +70,11 @@ class AnswerReader:
     def _thought(self, final: bool) -> bool:
         assert self._thinking is not None
         if not self._said:
-            self._text = self._text.lstrip(_SPACE)
+            self._text = self._text.lstrip(SPACE)
         before, marker, rest = self._text.partition(self._thinking.end)
         if marker:
-            self._tell_thought(before.rstrip(_SPACE))
-            self._text, self._said = rest.lstrip(_SPACE), False
+            self._tell_thought(before.rstrip(SPACE))
+            self._text, self._said = rest.lstrip(SPACE), False
             self._state = self._behind
             return True
         keep = len(self._text) if final else _safe(self._text, self._thinking.end)
@@ -86,7 +84,7 @@ class AnswerReader:
 
     def _behind(self, final: bool) -> bool:
         """Leave out the space between thoughts and answer."""
-        self._text = self._text.lstrip(_SPACE)
+        self._text = self._text.lstrip(SPACE)
         if not self._text:
             return False
         self._thinking = None
@@ -116,7 +114,7 @@ class AnswerReader:
 
     def _tell(self, text: str) -> None:
         """Tell content; space at its end waits where a call may follow."""
-        bare = text.rstrip(_SPACE) if self._tools is not None else text
+        bare = text.rstrip(SPACE) if self._tools is not None else text
         if bare:
             self._told.append(Content(self._space + bare))
             self._space = ""
@@ -148,7 +146,7 @@ class AnswerReader:
         """
         self._state = self._answer
         begun = bool(self._marker) and self._marker in self._raw
-        bare = bool(self._marker) and (self._raw + self._text).strip(_SPACE) == self._marker
+        bare = bool(self._marker) and (self._raw + self._text).strip(SPACE) == self._marker
         if (unfinished and self._made) or (final and bare):
             self._text = ""
         elif begun or not self._made:
@@ -165,7 +163,7 @@ def _safe(text: str, marker: str) -> int:
     """How much of `text` is no begin of `marker`, nor space before one."""
     size = min(len(marker) - 1, len(text))
     held = next((n for n in range(size, 0, -1) if marker.startswith(text[-n:])), 0)
-    return len(text[: len(text) - held].rstrip(_SPACE))
+    return len(text[: len(text) - held].rstrip(SPACE))
 
 
 def _joined(parts: list[Part]) -> list[Part]:

@@ -1,4 +1,4 @@
-"""Each kind of constraint allows what it says; what cannot be compiled is named with its place."""
+"""Each kind of constraint allows its own texts; errors of compiling name keyword and place."""
 
 from __future__ import annotations
 

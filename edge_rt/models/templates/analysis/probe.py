@@ -37,7 +37,7 @@ def _tool(name: str) -> dict[str, Any]:
 
 
 class TemplateProbe:
-    """Renders one template; what it refuses is None."""
+    """Renders one template; None stands for a refusal."""
 
     def __init__(self, chat: ChatTemplate, *, arguments_as_text: bool = False) -> None:
         """`arguments_as_text`: calls have their arguments as a JSON string, not as an object."""
