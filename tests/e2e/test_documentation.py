@@ -71,7 +71,7 @@ def test_commands_run(run, tmp_path):
 
 def test_python_and_curl_get_an_answer(run, tmp_path):
     programs = [text for _, text in blocks("python")]
-    assert len(programs) == 3
+    assert len(programs) == 4
     for text in programs:
         own = f'"{tmp_path}/edge-rt/edge-rt.sock"'
         assert run(sys.executable, "-c", re.sub(r'"/run/\S+?\.sock"', own, text)).strip()

@@ -159,7 +159,7 @@ class Lag:
         By the model, with each lag of TRIED_S, readings would have gone from `before` to `shown`.
         """
         moves = [now - then for now, then in zip(shown, before, strict=True)]
-        if max(moves) - min(moves) < self._MOVES * max(shown):
+        if max(moves) - min(moves) <= self._MOVES * max(0.0, *shown):
             return
         self._known += 1
         share = max(self._FADE, 1.0 / self._known)

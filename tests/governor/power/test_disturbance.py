@@ -117,6 +117,15 @@ def test_a_lag_is_found_by_how_readings_move(seconds: float, scale: float) -> No
     assert lag.seconds == pytest.approx(seconds, abs=0.1 if scale > 1.0 else 1e-9)
 
 
+@pytest.mark.parametrize("shown", [0.0, -1.5])
+def test_a_model_that_shows_no_change_says_nothing_of_the_lag(shown: float) -> None:
+    lag = Lag()
+    now = [shown] * len(lag.TRIED_S)
+    for _ in range(20):
+        lag.look(0.0, now, now)
+    assert lag.seconds == Lag().seconds
+
+
 def test_a_sensor_that_is_read_once_a_second_tells_news_once_a_second() -> None:
     news, dice = News(), random.Random(4)
     spans: list[float] = []
