@@ -79,7 +79,7 @@ class Recorded:
 
 @asynccontextmanager
 async def recorded(board: SimBoard, python: Path, directory: Path) -> AsyncGenerator[Recorded]:
-    """Simulate `board` around this process and its children; `directory` is for its files."""
+    """Simulate `board` around the children of this process; `directory` is for its files."""
     found = Recorded(directory / "tree", directory / "record")
     where = ["--dir", str(found.root), "--record", str(found.record), "--watch", str(os.getpid())]
     argv = [str(python), "-m", "benchlib.twin_record", *board.options(), *where]

@@ -97,9 +97,14 @@ def _seen(now_s: float, dt_s: float, state: PlantState, each: float) -> Look:
 
 
 def main() -> None:
-    """Simulate until SIGTERM, or until the watched process ends. Events count from the present."""
+    """Simulate until SIGTERM, or until the watched process ends. Events count from the present.
+
+    The watched process is a client, as of another machine: it does not heat the board itself.
+    """
     options = _options()
-    past = Past(WatchedLoad(options.watch), options.past_s, options.past_cores, options.each)
+    past = Past(
+        WatchedLoad(options.watch, own=False), options.past_s, options.past_cores, options.each
+    )
     events = [later(Event.parse(text), options.past_s) for text in options.event]
     root, board = Path(options.dir), load_boards()[options.board]
     with Path(options.record).open("w") as record:
