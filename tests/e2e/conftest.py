@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -100,6 +101,12 @@ class Daemon:
         transport = httpx.HTTPTransport(uds=str(self.socket))
         client = httpx.Client(transport=transport, base_url="http://localhost", timeout=120)
         return self._clients.enter_context(client)
+
+    def url(self) -> str:
+        """Where it listens over TCP; `tcp.listen` of its configuration is `127.0.0.1:0`."""
+        told = re.compile(r"serving on .* 127\.0\.0\.1:(\d+)")
+        log = eventually(lambda: told.search(self.log.read_text()), "the port is told")
+        return f"http://127.0.0.1:{log[1]}"
 
     def sdk(self) -> openai.OpenAI:
         """The openai SDK over the Unix socket; what fails is not tried again."""

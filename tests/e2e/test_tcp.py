@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 import httpx
 import openai
@@ -11,15 +10,6 @@ import pytest
 
 KEY = "a key for a test"
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
-
-
-def address(daemon, tools) -> str:
-    """Where the daemon listens; it was left to choose the port."""
-    log = tools.eventually(
-        lambda: re.search(r"serving on .* 127\.0\.0\.1:(\d+)", daemon.log.read_text()),
-        "the port is told",
-    )
-    return f"http://127.0.0.1:{log[1]}"
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +29,13 @@ def open_(make_daemon):
 
 
 @pytest.fixture
-def closed_url(closed, tools):
-    return address(closed, tools)
+def closed_url(closed):
+    return closed.url()
 
 
 @pytest.fixture
-def open_url(open_, tools):
-    return address(open_, tools)
+def open_url(open_):
+    return open_.url()
 
 
 def test_with_the_key(closed_url):

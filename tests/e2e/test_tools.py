@@ -6,12 +6,13 @@ import json
 import random
 import signal
 from collections import defaultdict
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import jsonschema
 import openai
 import pytest
+from pydantic import BaseModel
 from strikes import Answer, Asking, beset
 
 WEATHER = {
@@ -89,6 +90,21 @@ def test_an_unenforceable_schema_of_a_strict_tool_is_named(sdk):
         chat(sdk, tools=[tool], tool_choice="required")
     assert caught.value.param == "tools"
     assert "uniqueItems" in str(caught.value)
+
+
+class Weather(BaseModel):
+    city: Literal["Paris", "Oslo"]
+    sky: Literal["rain", "sun"]
+
+
+def test_the_sdk_parses_answers_and_calls_by_classes(sdk):
+    ask = {"model": "smollm2-135m-instruct", "messages": ASK, "temperature": 0, "max_tokens": 80}
+    answer = sdk.chat.completions.parse(response_format=Weather, **ask)
+    assert isinstance(answer.choices[0].message.parsed, Weather)
+    tool = openai.pydantic_function_tool(Weather)
+    answer = sdk.chat.completions.parse(tools=[tool], tool_choice="required", **ask)
+    for call in answer.choices[0].message.tool_calls:
+        assert isinstance(call.function.parsed_arguments, Weather)
 
 
 LINE = {"type": "string", "minLength": 4, "maxLength": 16}

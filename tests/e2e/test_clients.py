@@ -1,0 +1,197 @@
+"""Clients of other projects get calls and JSON from the real daemon over TCP.
+
+The model is weak: calls that it must make and schemas keep it to what a client can read. Where a
+client leaves the choice to the model, a chat template shows it what to write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from client_environment import client_environment
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
+
+PROGRAMS = Path(__file__).parent / "clients"
+CALLER = "caller"  # a model that calls the first tool
+WEATHER = ["get_weather", {"city": "Oslo", "days": 3}]
+REPORT = {
+    "type": "object",
+    "properties": {
+        "city": {"enum": ["Paris", "Oslo"]},
+        "sky": {"enum": ["rain", "sun"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["city", "sky", "days"],
+    "additionalProperties": False,
+}
+# What is fetched from elsewhere than the daemon fails.
+LOCAL = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture(scope="module")
+def caller_store(store: Path, smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the model, and the same with another chat template."""
+    root = tmp_path_factory.mktemp("caller")
+    models, file = Store(root / "models", load_catalogue()), root / f"{CALLER}.gguf"
+    os.link(Store(store, load_catalogue()).check("smollm2-135m-instruct"), root / smollm2.name)
+    program = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata"]
+    template = ["--chat-template-file", PROGRAMS / "caller.jinja"]
+    subprocess.run([*program, *template, smollm2, file], check=True, capture_output=True)
+    models.add(root / smollm2.name, move=True)
+    models.add(file, CALLER, move=True)
+    return root / "models"
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Any, caller_store: Path) -> Iterator[Any]:
+    engine = {"threads": 1, "context": 2048, "sequences": 4, "batch": 128}
+    made = make_daemon(caller_store, tcp={"listen": "127.0.0.1:0"}, engine=engine)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def ran(daemon: Any, cache: Path) -> Callable[[str, str], Any]:
+    """What a program tells that is run once for all tests, as JSON."""
+    told: dict[str, Any] = {}
+
+    def run(name: str, extra: str = "clients") -> Any:
+        if name not in told:
+            python = client_environment(extra, cache) / "python"
+            words = [python, PROGRAMS / f"with_{name}.py", daemon.url(), daemon.model, CALLER]
+            done = subprocess.run(
+                words, env=os.environ | LOCAL, capture_output=True, text=True, timeout=300
+            )
+            assert done.returncode == 0, done.stderr
+            told[name] = json.loads(done.stdout)
+        return told[name]
+
+    return run
+
+
+# --- pydantic-ai
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="pydantic-ai needs Python 3.11")
+@pytest.mark.parametrize("how", ["tools", "tools_streamed"])
+def test_pydantic_ai_calls_a_tool_and_reports_by_another(ran, how):
+    told = ran("pydantic_ai")[how]
+    jsonschema.validate(told["output"], REPORT)
+    [first, last] = told["calls"]
+    assert first[0] == "get_weather"
+    assert last == ["report", told["output"]]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="pydantic-ai needs Python 3.11")
+def test_pydantic_ai_gets_structured_output_and_text(ran):
+    told = ran("pydantic_ai")
+    jsonschema.validate(told["native"]["output"], REPORT)
+    assert told["text"]["output"]
+    assert told["text"]["tokens"] == 8
+
+
+# --- instructor
+
+
+@pytest.mark.parametrize("mode", ["tool_call", "json_schema_mode"])
+@pytest.mark.parametrize("how", ["plain", "nested", "streamed"])
+def test_instructor_gets_objects(ran, mode, how):
+    told = ran("instructor", "clients-instructor")[mode]
+    report = {**REPORT, "properties": {**REPORT["properties"], "words": {"minItems": 1}}}
+    for one in told[how]["skies"] if how == "nested" else [told[how]]:
+        jsonschema.validate(one, report)
+
+
+def test_instructor_sees_an_object_grow(ran):
+    assert ran("instructor", "clients-instructor")["json_schema_mode"]["pieces"] > 1
+
+
+# --- openai-agents
+
+
+@pytest.mark.parametrize("how", ["tools", "tools_streamed"])
+def test_openai_agents_call_a_tool(ran, how):
+    told = ran("openai_agents")[how]
+    [[name, arguments]] = told["calls"]
+    assert name == "get_weather"
+    assert told["output"] == "rain in {city} for {days} days".format(**arguments)
+
+
+def test_openai_agents_answer_by_a_schema_after_a_call(ran):
+    jsonschema.validate(ran("openai_agents")["followed"]["output"], REPORT)
+
+
+@pytest.mark.parametrize("how", ["free", "free_streamed"])
+def test_openai_agents_go_on_when_the_model_calls_by_itself(ran, how):
+    told = ran("openai_agents")[how]
+    assert told["calls"] == [["get_time", {}]]
+    assert told["output"]
+
+
+# --- langchain-openai
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("how", ["", "_streamed", "_strict"])
+def test_langchain_gets_structured_output(ran, method, how):
+    jsonschema.validate(ran("langchain")["structured"][method + how], REPORT)
+
+
+def test_langchain_calls_a_tool_and_gets_an_answer_to_its_result(ran):
+    told = ran("langchain")["tools"]
+    assert {name for name, _ in told["calls"]} == {"get_weather"}
+    assert told["streamed"] == told["calls"]
+    assert told["answer"]
+
+
+# --- llm
+
+
+@pytest.fixture
+def llm(daemon: Any, cache: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Runs `llm`, with a model of the daemon."""
+    here = {"api_base": f"{daemon.url()}/v1", "supports_schema": True, "supports_tools": True}
+    models = [{"model_id": name, "model_name": name, **here} for name in (daemon.model, CALLER)]
+    (tmp_path / "extra-openai-models.yaml").write_text(json.dumps(models))
+    program = client_environment("clients", cache) / "llm"
+
+    def run(model: str, *words: str) -> subprocess.CompletedProcess[str]:
+        options = ["-m", model, "-o", "temperature", "0", "-o", "max_tokens", "60"]
+        environment = os.environ | LOCAL | {"LLM_USER_PATH": str(tmp_path)}
+        done = subprocess.run(
+            [program, *options, *words],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize("stream", [(), ("--no-stream",)])
+def test_llm_gets_json_by_a_schema(llm, daemon, stream):
+    schema = json.dumps(REPORT)
+    told = llm(daemon.model, *stream, "--schema", schema, "The weather of Oslo for 3 days").stdout
+    jsonschema.validate(json.loads(told), REPORT)
+
+
+@pytest.mark.parametrize("stream", [(), ("--no-stream",)])
+def test_llm_calls_a_tool_and_goes_on_with_its_result(llm, stream):
+    told = llm(CALLER, *stream, "-T", "llm_version", "--td", "Which version of llm is this?")
+    assert re.search(r"Tool call: llm_version\({}\)\n  \d+\.\d+\n", told.stderr)
+    assert told.stdout.strip()
