@@ -92,6 +92,10 @@ class Terms(Allowance, frozen=True):
     the model usually does."""
     regex: Annotated[str, Meta(min_length=1)] | None = None
     """Regular expression that the whole answer matches, in the syntax of Rust's crate regex."""
+    pin: bool = False
+    """Whether the engine keeps what it has read of the prompt longer than other prompts, as long as
+    the model is loaded. It keeps the latest ones, in at most half of `engine.sequences`; a prompt
+    that begins like an earlier one takes its place."""
     choice: Annotated[list[Choice], Meta(min_length=1, max_length=1024)] | None = None
     """Texts to choose the answer from."""
 

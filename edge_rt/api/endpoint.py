@@ -133,6 +133,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             ignore_eos=bool(request.ignore_eos),
             id=id,
             constraint=request.constraint,
+            pin=request.edge is not None and request.edge.pin,
         )
         return Work(
             card=card,

@@ -153,6 +153,7 @@ def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     yield from _governor(config)
     yield from _smaller(config)
     yield from _cache(config)
+    yield from _warm(config)
 
 
 def _tcp(config: Config) -> Iterator[tuple[Key, str]]:
@@ -232,6 +233,19 @@ def _cache(config: Config) -> Iterator[tuple[Key, str]]:
     if config.cache.semantic.model is not None and not config.cache.enabled:
         key = ("cache", "semantic", "model")
         yield key, "it finds answers that are kept, and cache.enabled is false: change one of them"
+
+
+def _warm(config: Config) -> Iterator[tuple[Key, str]]:
+    most, seen = config.engine.sequences // 2, dict[str, int]()
+    for index, one in enumerate(config.warm):
+        chat = bool(one.messages or one.tools)
+        if chat == (one.prompt is not None):
+            both = "one of them" if chat else "one"
+            yield ("warm", index), f"expected either prompt, or messages or tools: give {both}"
+        seen[one.model] = seen.get(one.model, 0) + 1
+        if seen[one.model] == most + 1:
+            message = f"{one.model} keeps at most {most} prefixes, half of engine.sequences"
+            yield ("warm", index), message
 
 
 def _smaller(config: Config) -> Iterator[tuple[Key, str]]:

@@ -45,6 +45,8 @@ _SHOWN = 60  # characters of a wrong value that a message repeats
 
 def describe(key: Key, message: str, got: object) -> str:
     """A sentence for msgspec's `message` about the value `got` at `key`."""
+    if message.startswith("Object contains unknown field"):  # of a section in a list
+        return f"unknown key {message.split('`')[1]}"
     wanted = re.sub(r", got `\w+`$", "", message).removeprefix("Expected ")
     wanted = re.sub(r"^`([^`]*)`", lambda match: _kinds(match[1]), wanted)
     if "matching regex" in wanted or wanted.startswith("Invalid enum"):

@@ -7,7 +7,7 @@ entry in the reference of the configuration.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -289,6 +289,26 @@ class Cache(Section, frozen=True):
     """How much of these files is written in an hour, to spare SD cards."""
 
 
+class Warm(Section, frozen=True):
+    """A prefix that is read before requests come that begin with it.
+
+    Either `prompt`, or `messages` and `tools` of a chat. Other fields of a request are not part of
+    its prefix.
+    """
+
+    model: Text = "default"
+    """Id of a language model, or `default`; it is loaded at start."""
+    prompt: Text | None = None
+    """Beginning of prompts of /v1/completions."""
+    messages: list[dict[str, Any]] = []
+    """First messages of a chat, as in a request. Unless the last one is the user's, the prefix ends
+    where the user's next message begins."""
+    tools: list[dict[str, Any]] = []
+    """Tools of the chat, as in a request."""
+    chat_template_kwargs: dict[str, Any] = {}
+    """Variables for the chat template, as in a request."""
+
+
 class Log(Section, frozen=True):
     """What the daemon writes to standard error."""
 
@@ -316,4 +336,7 @@ class Config(Section, frozen=True):
     router: Router = Router()
     ledger: Ledger = Ledger()
     cache: Cache = Cache()
+    warm: list[Warm] = []
+    """Prefixes that are read at start and whenever the model is loaded, one after the other while
+    no request is under way. They are pinned in the engine's memory; see `edge.pin` of a request."""
     log: Log = Log()

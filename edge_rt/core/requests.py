@@ -118,7 +118,7 @@ class Call(msgspec.Struct, frozen=True):
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
     as they are, with the reason "length". `client` is as in Generate. A model at work that is
-    loaded in another way than the plan says stays as it is.
+    loaded in another way than the plan says stays as it is. `pin` is as in Generate, too.
     """
 
     plan: Plan
@@ -135,6 +135,7 @@ class Call(msgspec.Struct, frozen=True):
     id: str = ""
     constraint: Constraint | None = None
     thinking: ThinkLimit | None = None
+    pin: bool = False
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

@@ -82,6 +82,7 @@ class ModelPool:
         self._failures = Failures(clock)
         self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._loads: set[asyncio.Task[None]] = set()
+        self.on_load: Callable[[], None] = lambda: None  # hears when a model was loaded
         self.load_s: dict[str, float] = {}  # seconds that each model's last load took
 
     @property
@@ -249,6 +250,7 @@ class ModelPool:
         self.load_s[wanted.model] = loaded.load_s
         now_s = self._clock()
         self._residents[wanted.model] = Resident(wanted, client, loaded, 0, now_s, now_s)
+        self.on_load()
 
     async def _loaded(self, client: EngineClient, wanted: LoadRequest) -> Loaded:
         """What the engine says of a load; it is ended where it never will."""

@@ -146,7 +146,8 @@ class Generate(Message, frozen=True):
 
     `client` names the client; with None the prompt is kept in memory only; see KeepPrefixes.
     All answers keep to `constraint`, with tokens of `resume` too. Prompts that were sent together
-    have one `group`: they share their turns with others as one.
+    have one `group`: they share their turns with others as one. What is read of a prompt to `pin`
+    makes room for others last; see SequencePool.
     """
 
     id: int
@@ -169,6 +170,7 @@ class Generate(Message, frozen=True):
     seen: dict[int, list[float]] = {}
     group: str = ""
     constraint: Constraint | None = None
+    pin: bool = False
 
 
 class Embed(Message, frozen=True):

@@ -253,6 +253,7 @@ def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRec
             seen={index: seen.tolist() for index, seen in progress.seen.items()},
             group=call.id,
             constraint=call.constraint,
+            pin=call.pin,
         )
 
     return make

@@ -81,25 +81,34 @@ class State:
     ) -> None:
         """`tokens` counts those of all requests; `clock` is in seconds."""
         self.active = 0  # requests waiting or running
+        self.ahead = 0  # of them, those that nobody has sent: what they read is for later ones
+        self.changed: Callable[[], None] = lambda: None  # hears when requests come and go
         self._supervisor = supervisor
         self._tokens = tokens
         self._clock = clock
         self._born = clock()
 
+    @property
+    def sent(self) -> int:
+        """Requests of clients that wait or run."""
+        return self.active - self.ahead
+
     @contextmanager
     def request(self, most: int) -> Generator[None]:
         """Count one request while the block runs; raises Unavailable over `most`."""
-        if self.active >= most:
+        if self.sent >= most:
             raise Unavailable(
-                f"{self.active} requests are waiting or running: requests.queue allows no more",
+                f"{self.sent} requests are waiting or running: requests.queue allows no more",
                 retry_after_s=QUEUE_RETRY_S,
                 code="queue_full",
             )
         self.active += 1
+        self.changed()
         try:
             yield
         finally:
             self.active -= 1
+            self.changed()
 
     async def report(
         self,
@@ -226,8 +235,8 @@ class Alone:
         """Why it cannot be lent now; None: it can."""
         if self._what is not None:
             return f"{self._what} is under way"
-        if self._state.active:
-            return f"{self._state.active} requests are waiting or running"
+        if self._state.sent > 0:
+            return f"{self._state.sent} requests are waiting or running"
         return None
 
     def check(self) -> None:

@@ -55,6 +55,9 @@ def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
         yield ("models", "default"), models.default, "language"
     for index, name in enumerate(models.preload):
         yield ("models", "preload", index), name, None
+    for index, one in enumerate(config.warm):
+        if one.model != "default":
+            yield ("warm", index, "model"), one.model, "language"
     for name, smaller in models.smaller.items():
         yield ("models", "smaller", name), name, "language"
         yield ("models", "smaller", name), smaller, "language"
@@ -67,6 +70,11 @@ def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
 def _names(config: Config) -> Iterator[tuple[Key, str]]:
     named: list[tuple[Key, str | None]] = [(("models", "default"), config.models.default)]
     named += [(("models", "preload", i), name) for i, name in enumerate(config.models.preload)]
+    named += [
+        (("warm", i, "model"), one.model)
+        for i, one in enumerate(config.warm)
+        if one.model != "default"
+    ]
     smaller = config.models.smaller
     named += [(("models", "smaller", name), id) for name in smaller for id in (name, smaller[name])]
     for key, name in named:

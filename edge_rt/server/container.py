@@ -41,6 +41,7 @@ from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
+from edge_rt.generation.warming import Warming
 from edge_rt.governor.board_heat import Heat, power_prior
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.history import BoardHistory
@@ -56,6 +57,7 @@ from edge_rt.server.background_tasks import feel, keep, place, preload, recall, 
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
+from edge_rt.server.warm_prefixes import prefixes
 
 _LATEST_BYTES = 256 * 1024  # of questions that were compared last, in memory
 
@@ -207,6 +209,9 @@ class Container:
             prompting=self._prompting,
             storage=StorageHealth(paths.state, self._troubles()),
         )
+        read = prefixes(config, self.service)
+        self.warming = Warming(read, self.state, self.pool, self.service.generate, parts.pause)
+        self.service.warm = self.warming.report
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[DaemonService]:
@@ -248,6 +253,8 @@ class Container:
     def _background_tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""
         models = self._config.models
+        warm = [one.model for one in self._config.warm]
+        at_start = list(dict.fromkeys([*models.preload, *warm]))
         tasks: list[Coroutine[Any, Any, None]] = [
             feel(self.senses, self._hear),
             write(self.book, self.energy_meter),
@@ -258,10 +265,12 @@ class Container:
             self.heat.leakage.run(),
             self.knobs.turn(),
             self.knobs.govern(),
-            preload(self.service, models.preload, self.preloaded),
+            preload(self.service, at_start, self.preloaded),
             place(self.foresight.placer, self.service),
         ]
         tasks += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
+        if warm:
+            tasks.append(self.warming.run())
         if models.idle_unload_s:
             tasks.append(sweep(self.pool, models.idle_unload_s))
         return tasks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TypeVar
 
@@ -49,6 +49,7 @@ from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State, model_problems, other_problems
 from edge_rt.generation.tasks import TaskService
 from edge_rt.generation.thinking import think_first
+from edge_rt.generation.warming import WarmPrefix, warm_problems
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.doubt import DoubtCalibration
@@ -107,6 +108,7 @@ class DaemonService:
         self._storage = storage
         self._identities = Identities(config, store, foresight.routes)
         self._prompting = prompting
+        self.warm: Callable[[], list[WarmPrefix]] = list  # the prefixes of `warm`, and their states
 
     def cards(self) -> list[ModelCard]:
         """Return every model in the store, sorted by id."""
@@ -243,9 +245,10 @@ class DaemonService:
         problems = [
             *model_problems(self._config, self._store),
             *other_problems(governor, queued, storage.failing, board.left_out),
+            *warm_problems(self.warm()),
         ]
-        store: dict[str, object] = {"store": str(self._store.root.absolute())}
-        return store | await self._state.report(
+        told = {"store": str(self._store.root.absolute()), "warm": self.warm()}
+        return told | await self._state.report(
             self.cards(),
             board,
             governor,

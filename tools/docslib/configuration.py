@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from msgspec import inspect as types
 
 from docslib.fields import Field, fields
 from docslib.markdown import code, page, table
@@ -28,8 +29,8 @@ def configuration() -> str:
     """Return the page: a table of each section's keys."""
     top = [field for field in fields(Config) if field.struct is None]
     blocks = [_ABOUT, "## Top level", _table("", top)]
-    for name, struct in _sections("", Config):
-        blocks += [f"## {name}", _doc(struct), _table(name, fields(struct))]
+    for name, struct in [*_sections("", Config), *_lists()]:
+        blocks += [f"## {name.removesuffix('[]')}", _doc(struct), _table(name, fields(struct))]
     return page("Configuration", *blocks)
 
 
@@ -41,6 +42,16 @@ def _sections(
             name = f"{prefix}{field.name}"
             yield name, field.struct
             yield from _sections(f"{name}.", field.struct)
+
+
+def _lists() -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """The sections of which there is a list."""
+    for field in fields(Config):
+        match field.type:
+            case types.ListType(item_type=types.StructType(cls=struct)):
+                yield f"{field.name}[]", struct
+            case _:
+                pass
 
 
 def _doc(struct: type[msgspec.Struct]) -> str:

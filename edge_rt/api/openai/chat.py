@@ -112,6 +112,15 @@ def check(request: ChatRequest) -> None:
 
 
 _DECODER = msgspec.json.Decoder(ChatRequest)
+
+
+def read_chat(body: bytes) -> ChatRequest:
+    """Decode and check a request; raises RequestError."""
+    request = decode(_DECODER, body)
+    check(request)
+    return request
+
+
 HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completions refuse
 
 
@@ -134,9 +143,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     def read(self, body: bytes) -> ChatRequest:
-        request = decode(_DECODER, body)
-        check(request)
-        return request
+        return read_chat(body)
 
     @override
     def max_tokens(self, request: ChatRequest) -> int | None:

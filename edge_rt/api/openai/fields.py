@@ -226,7 +226,7 @@ def question(
     on more than all this, `client` is whose answer it has to be, None: anybody's. Fields of which
     nothing is said here count as they are, so that a new one is part of the key.
     """
-    terms = replace(request.edge or Terms(), cache=None, trace=False)
+    terms = replace(request.edge or Terms(), cache=None, trace=False, pin=False)
     said = {name: None for name in request.__struct_fields__ if name in _SPELT_OUT}
     asked = max_tokens, request.n or 1, request.stops, bool(request.ignore_eos)
     others = replace(request, **said)

@@ -56,7 +56,8 @@ def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:
     yield "board", f"{line(board.get('id') or 'not recognised')}{simulated}"
     yield "draw", _joined(_draw(board, member(state, "governor")))
     yield "heat", _joined(_heat(board, member(state, "governor")))
-    yield "models", _models(members(state, "residents"), len(members(state, "models")))
+    residents = _models(members(state, "residents"), len(members(state, "models")))
+    yield "models", f"{residents}{_warm(members(state, 'warm'))}"
     yield "requests", _joined(_requests(state))
     yield "problems", _problems(state, health)
 
@@ -97,6 +98,14 @@ def _models(residents: list[Json], stored: int) -> str:
     if len(residents) == 1:
         return f"{line(residents[0].get('id'))} in memory, {stored} installed"
     return f"{len(residents)} of {stored} in memory: edge-rt ps lists them"
+
+
+def _warm(prefixes: list[Json]) -> str:
+    """How many prefixes of `warm` the engine has read."""
+    if not prefixes:
+        return ""
+    read = sum(one.get("state") == "warm" for one in prefixes)
+    return f", {read} of {counted(len(prefixes), 'prompt')} warm"
 
 
 def _requests(state: Json) -> Iterator[str]:

@@ -74,6 +74,10 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
     yield from ledger_faults(config)
     yield from model_faults(config)
     yield from _rules(config)
+    if config.warm:
+        from edge_rt.server.warm_prefixes import warm_faults  # takes time to import
+
+        yield from warm_faults(config)
 
 
 def _rules(config: Config) -> Iterator[tuple[Key, str]]:

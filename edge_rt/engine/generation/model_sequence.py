@@ -83,6 +83,8 @@ class ModelSequence:
         if not request.fresh:
             self.home.checkpointer.restore(self.kv, self.text)
         self.cached = len(self.kv.tokens)
+        if request.pin:
+            self.home.pool.pin(self.kv, self.prompt)
         self._shared = prefixes.shared(request, self.prompt)
         self.sampler.prepare()
         self.keep()

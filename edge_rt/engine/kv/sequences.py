@@ -22,6 +22,7 @@ class KvSequence:
     used: int = 0  # tick of the last release; the smallest is the least recently used
     client: str | None = None  # who asked last; None: it is kept for nobody
     reused: int = 0  # tokens that it held when it was lent last
+    pinned: int = 0  # tokens of its beginning that make room for others last
 
 
 def _worth(sequence: KvSequence) -> int:
@@ -33,7 +34,7 @@ class SequencePool:
     """Lends the backend's sequences to answers and keeps released ones as a prefix cache.
 
     A prompt takes over tokens that stand in any sequence, idle or busy. An idle sequence that holds
-    little makes room, else the least recently used one.
+    little makes room, else the least recently used one; pinned ones do where there is no other.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -72,6 +73,7 @@ class SequencePool:
         elif donor is not None and length >= WORTH_COPYING:
             self._copy(donor, target, length)
             if not donor.busy and length == len(donor.tokens):
+                target.pinned = donor.pinned
                 self.rewind(donor, 0)  # it has moved
         else:
             self.rewind(target, 0)
@@ -95,6 +97,24 @@ class SequencePool:
             if whose(sequence):
                 sequence.client = None
 
+    def pin(self, sequence: KvSequence, prompt: Tokens[int]) -> None:
+        """Keep `prompt`, which a sequence that was lent is going to hold, for long.
+
+        It takes the place of a pinned one that is mostly the same; beyond half of all sequences the
+        least recently used is pinned no longer.
+        """
+        most = len(self._all) // 2
+        if not most:
+            return
+        sequence.pinned = len(prompt)
+        others = [s for s in self._all if s.pinned and s is not sequence]
+        for other in others:
+            if 2 * common_prefix(other.tokens[: other.pinned], prompt) >= other.pinned:
+                other.pinned = 0
+        pinned = sorted((s for s in others if s.pinned), key=lambda s: s.used)
+        for other in pinned[: max(0, len(pinned) + 1 - most)]:
+            other.pinned = 0
+
     def refill(self, sequence: KvSequence, prompt: Tokens[int]) -> None:
         """Have a sequence that was lent hold what of `prompt` is known elsewhere by now."""
         donor, length = self._donor(prompt)
@@ -114,7 +134,9 @@ class SequencePool:
         """Have a sequence hold its first `length` tokens; none where the model cannot go back."""
         kept = self._backend.rewind(sequence.id, length)
         self.cuts = self.cuts and kept
-        del sequence.tokens[length if kept else 0 :]
+        length = length if kept else 0
+        del sequence.tokens[length:]
+        sequence.pinned = min(sequence.pinned, length)
 
     def drop_all(self) -> None:
         """Empty every sequence; what they hold can no longer be trusted."""
@@ -136,13 +158,18 @@ class SequencePool:
         the weights.
         """
         idle = self.idle()
-        best = min(idle, key=lambda s: (_worth(s) > 1, not self._beside_busy(s), _worth(s), s.used))
+        best = min(idle, key=self._loss)
         if donor is None or donor.busy or length < len(donor.tokens):
             return best
         # Moving a prefix beside the others costs less than a pass of its own for every token.
         gains = self._beside_busy(best) and not self._beside_busy(donor)
         loses = _worth(best) > 1 or length < WORTH_COPYING
         return best if gains and not loses else donor
+
+    def _loss(self, sequence: KvSequence) -> tuple[bool, bool, bool, int, int]:
+        """What is lost by giving a sequence to another prompt, as far as it can be compared."""
+        worth, beside = _worth(sequence), self._beside_busy(sequence)
+        return sequence.pinned > 0, worth > 1, not beside, worth, sequence.used
 
     def _beside_busy(self, sequence: KvSequence) -> bool:
         """Whether using `sequence` leaves the busy ones together, if they are."""

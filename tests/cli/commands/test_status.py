@@ -94,6 +94,11 @@ def test_heat_tells_what_holds_the_board_back(daemon: Daemon, cli: Cli) -> None:
     assert heat == "61.2 °C, throttled by under-voltage and heat, guard: caution"
 
 
+def test_prefixes_that_the_engine_has_read_are_counted(daemon: Daemon, cli: Cli) -> None:
+    warm = [{"state": "warm"}, {"state": "waiting"}]
+    assert told(daemon, cli, warm=warm)["models"].endswith(" installed, 1 of 2 prompts warm")
+
+
 def test_more_models_are_counted(daemon: Daemon, cli: Cli) -> None:
     assert told(daemon, cli, residents=[])["models"] == "none of 2 in memory"
     models = told(daemon, cli, residents=[RESIDENT, RESIDENT])["models"]

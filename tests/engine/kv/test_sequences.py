@@ -175,3 +175,56 @@ def test_a_model_that_cannot_copy_is_not_made_to_begin_again_and_again(toy: Call
     pool.refill(late, A)
     assert late.tokens == backend.held[late.id] == []
     assert backend.copies == copies
+
+
+@pytest.fixture
+def four(toy: Callable):
+    return toy(sequences=4)
+
+
+def test_a_pinned_prompt_makes_room_last(four) -> None:
+    pool = SequencePool(four)
+    pinned = read(pool, four, [2, *A])
+    pool.pin(pinned, [2, *A])
+    for t in range(3, 9):
+        read(pool, four, [t, *B])
+    assert pool.reusable([2, *A, 9]) == len(A) + 1
+    taken = [pool.take([t, *B, 1]) for t in range(9, 13)]
+    assert taken[-1] is pinned  # there was no other
+    assert pinned.pinned == 0
+
+
+def test_a_pin_moves_with_what_was_read(four) -> None:
+    pool = SequencePool(four)
+    pool.take([7, *B])
+    read(pool, four, [8, *B])
+    last = pool.take([9, *B])
+    pinned = read(pool, four, [2, *A])
+    pool.pin(pinned, [2, *A])
+    pool.release(last, keep=False)
+    moved = pool.take([2, *A, 5])
+    assert (moved.pinned, sum(s.pinned > 0 for s in pool._all)) == (len(A) + 1, 1)
+
+
+def test_at_most_half_of_the_sequences_are_pinned(four) -> None:
+    pool = SequencePool(four)
+    first, second, third = (read(pool, four, [t, *A]) for t in (2, 3, 4))
+    for one in (first, second, third):
+        pool.pin(one, one.tokens)
+    assert [one.pinned > 0 for one in (first, second, third)] == [False, True, True]
+
+
+def test_a_prompt_that_begins_like_a_pinned_one_takes_its_place(four) -> None:
+    pool = SequencePool(four)
+    other, first = read(pool, four, [5, *B]), read(pool, four, [*A, 2])
+    second = read(pool, four, [*A, 3])
+    for one in (other, first, second):
+        pool.pin(one, one.tokens)
+    assert [one.pinned > 0 for one in (other, first, second)] == [True, False, True]
+
+
+def test_the_only_sequence_is_not_pinned(toy: Callable) -> None:
+    pool = SequencePool(backend := toy(sequences=1))
+    only = read(pool, backend, A)
+    pool.pin(only, A)
+    assert only.pinned == 0
