@@ -45,6 +45,18 @@ def test_each_answer_is_valid_by_the_schema(daemon, kind):
     assert answer["edge"]["constraint"]["forced_tokens"] > 0
 
 
+def test_the_time_to_compile_a_schema_is_told_once(daemon):
+    schema = {"type": "object", "properties": {"told once": {"type": "null"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+
+    def compile_ms() -> float:
+        answer = asked(daemon, response_format=wanted, max_tokens=4).json()
+        return answer["edge"]["constraint"]["compile_ms"]
+
+    assert compile_ms() > 0
+    assert compile_ms() == 0
+
+
 def test_an_answer_without_room_is_the_beginning_of_one(daemon):
     whole = asked(daemon, response_format=FORMAT).json()["choices"][0]["message"]["content"]
     cut = asked(daemon, response_format=FORMAT, max_tokens=9).json()["choices"][0]

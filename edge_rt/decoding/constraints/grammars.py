@@ -37,11 +37,21 @@ class Grammars:
         self._making = Lock()
         self._closed = False
 
-    def matcher(self, constraint: Constraint) -> Matcher:
-        """The beginning of what `constraint` allows; RequestError where it cannot be enforced.
+    def compile(self, constraint: Constraint) -> None:
+        """Make the next `matcher` quick; RequestError where `constraint` cannot be enforced.
 
         The first of a model takes a second, others of no known constraint milliseconds.
         """
+        self._beginning(constraint)
+
+    def matcher(self, constraint: Constraint) -> Matcher:
+        """The beginning of what `constraint` allows; RequestError where it cannot be enforced.
+
+        The first for a constraint has the time that it took to compile.
+        """
+        return self._beginning(constraint).fork()
+
+    def _beginning(self, constraint: Constraint) -> Matcher:
         kept = self._kept.pop(constraint, None) or self._tried(constraint)
         if isinstance(kept, Matcher) and kept.broken:  # answers share the lexer, and its limits
             kept = self._tried(constraint)
@@ -50,7 +60,7 @@ class Grammars:
             self._kept.pop(next(iter(self._kept)), None)
         if isinstance(kept, RequestError):
             raise RequestError(str(kept), param=kept.param, code=kept.code)
-        return kept.fork()
+        return kept
 
     def close(self) -> None:
         """Wait for the present compilation and mask; the vocabulary is not asked again."""

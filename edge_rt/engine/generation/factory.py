@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
-from edge_rt.decoding.params import Constraint
 from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.decoding.text import StopAutomaton, TextStream
 from edge_rt.engine.generation.generation import Generation
@@ -28,7 +27,6 @@ from edge_rt.engine.scheduler.inputs import prompt_tokens
 
 if TYPE_CHECKING:
     from edge_rt.decoding.constraints.grammars import Grammars
-    from edge_rt.decoding.constraints.matcher import Matcher
 
 
 class TextSequence(ModelSequence):
@@ -112,13 +110,14 @@ class GenerationFactory:
         self._modes = Modes(Exactness(home))
         self._grammars: Grammars | None = None  # once a request has a constraint
 
-    def matcher(self, constraint: Constraint) -> Matcher:
-        """The beginning of a grammar for the model; see Home."""
+    @property
+    def grammars(self) -> Grammars:
+        """What compiles constraints for the model."""
         if self._grammars is None:
             from edge_rt.decoding.constraints.grammars import Grammars  # loads a native library
 
             self._grammars = Grammars(self._home.backend)
-        return self._grammars.matcher(constraint)
+        return self._grammars
 
     def close(self) -> None:
         """Ask the model nothing more."""
@@ -164,7 +163,7 @@ def _maker(
     request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
 ) -> MakeSequence:
     tokens = prompt_tokens(prompt, request.special, home.backend)
-    matcher = None if request.constraint is None else home.matcher(request.constraint)
+    matcher = None if request.constraint is None else home.grammars.matcher(request.constraint)
     sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens, matcher=matcher)
     return lambda index: kind(home, tokens, sampler.fork(index))
 

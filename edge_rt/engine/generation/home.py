@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from edge_rt.backends.base import Backend
-from edge_rt.decoding.params import Constraint
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.prefixes import PrefixCache
 from edge_rt.engine.kv.sequences import SequencePool
 
 if TYPE_CHECKING:
-    from edge_rt.decoding.constraints.matcher import Matcher
+    from edge_rt.decoding.constraints.grammars import Grammars
     from edge_rt.engine.generation.generation import Generation
     from edge_rt.engine.generation.model_sequence import ModelSequence
 
@@ -40,8 +39,9 @@ class Home(Protocol):
         """`answer` waits or runs no more."""
         ...
 
-    def matcher(self, constraint: Constraint) -> Matcher:
-        """The beginning of what `constraint` allows; RequestError where it cannot be enforced."""
+    @property
+    def grammars(self) -> Grammars:
+        """What compiles constraints for the model."""
         ...
 
     def awaits(self, sequence: ModelSequence) -> bool:

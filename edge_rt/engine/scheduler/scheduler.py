@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
-from edge_rt.decoding.params import Constraint
 from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.home import Home
@@ -26,7 +25,7 @@ from edge_rt.engine.scheduler.passes import Pass, PrefillBudget
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
 
 if TYPE_CHECKING:
-    from edge_rt.decoding.constraints.matcher import Matcher
+    from edge_rt.decoding.constraints.grammars import Grammars
 
 
 def nobody(model: str) -> Home:
@@ -169,8 +168,9 @@ class Scheduler(Runner[Backend, Generation]):
 
     # --- what others ask and tell
 
-    def matcher(self, constraint: Constraint) -> Matcher:
-        return self._factory.matcher(constraint)
+    @property
+    def grammars(self) -> Grammars:
+        return self._factory.grammars
 
     def queue(self, answer: Generation) -> None:
         self._waiting.append(answer)

@@ -54,7 +54,7 @@ def _compile(request: Generate, constraint: Constraint, homes: list[Home]) -> Ge
     """Have it compiled; who is to answer the request finds the grammar, or the error, kept."""
     try:
         for home in homes:
-            home.matcher(constraint)
+            home.grammars.compile(constraint)
     except RequestError as error:
         log.debug("request %d: %s", request.id, error)
     except Exception:  # of a thread that must go on; the next to compile it fails, too
