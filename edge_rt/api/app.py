@@ -31,6 +31,11 @@ from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import BodyQuota, Context
 from edge_rt.api.middleware.request_middleware import Endpoint, RequestMiddleware
 from edge_rt.api.nearby import Nearby
+from edge_rt.api.ollama import models as ollama
+from edge_rt.api.ollama.bodies import OllamaChatRequest, OllamaGenerateRequest
+from edge_rt.api.ollama.embeddings import OllamaEmbed, OllamaEmbeddings
+from edge_rt.api.ollama.generation import NEVER, OllamaGeneration
+from edge_rt.api.ollama.pull import OllamaPull
 from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
@@ -114,6 +119,25 @@ def _routes(context: Context) -> list[Route]:
         route("POST", "/v1/embeddings", Embeddings(context), "generate"),
         route("POST", "/edge/v1/classify", Classify(context), "generate"),
         route("POST", "/edge/v1/infer", Infer(context), "generate"),
+        route("POST", "/api/chat", OllamaGeneration(context, OllamaChatRequest), "generate"),
+        route(
+            "POST",
+            "/api/generate",
+            OllamaGeneration(context, OllamaGenerateRequest, NEVER),
+            "generate",
+        ),
+        route("POST", "/api/embed", OllamaEmbed(context), "generate"),
+        route("POST", "/api/embeddings", OllamaEmbeddings(context), "generate"),
+        route("GET", "/api/tags", of(ollama.tags)),
+        route("GET", "/api/ps", of(ollama.ps)),
+        route("GET", "/api/version", of(ollama.version)),
+        route("POST", "/api/show", of(ollama.show)),
+        route("POST", "/api/pull", OllamaPull(context)),
+        *(
+            route(method, path, of(ollama.refused(advice)))
+            for (method, path), advice in ollama.REFUSED.items()
+        ),
+        route("GET", "/", of(ollama.running)),
         route("GET", "/health", of(state.health)),
         route("GET", "/metrics", of(state.metrics)),
         route("GET", "/openapi.json", OpenApi(context)),

@@ -49,9 +49,16 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
-        exchange, caching = exchange_of(scope), self.context.caching
+        exchange = exchange_of(scope)
         request = self.read(body)
         exchange.warnings += self._extra.warnings(body)
+        await self.serve(request, exchange, receive, send)
+
+    async def serve(
+        self, request: RequestT, exchange: Exchange, receive: Receive, send: Send
+    ) -> None:
+        """Answer a checked request; errors before the response are raised."""
+        caching = self.context.caching
         place = await self._place(request, exchange.client)
         found = None if place is None else await caching.find(place)
         if found is not None:

@@ -22,6 +22,23 @@ from edge_rt.api.edge.plan import PlanRequest
 from edge_rt.api.edge.state import Feedback, Reset
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import ErrorBody, send_bytes
+from edge_rt.api.ollama.answers import OllamaChatAnswer, OllamaText
+from edge_rt.api.ollama.bodies import OllamaChatRequest, OllamaGenerateRequest
+from edge_rt.api.ollama.embeddings import (
+    OllamaEmbedded,
+    OllamaEmbedding,
+    OllamaEmbeddingsRequest,
+    OllamaEmbedRequest,
+)
+from edge_rt.api.ollama.models import (
+    REFUSED,
+    OllamaLoadedModels,
+    OllamaModels,
+    OllamaShown,
+    OllamaShowRequest,
+    OllamaVersion,
+)
+from edge_rt.api.ollama.pull import OllamaPulled, OllamaPullRequest
 from edge_rt.api.openai.answers import TextCompletion
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.chat_answers import ChatCompletion
@@ -65,6 +82,39 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/embeddings"): Operation(
         "Give each text a vector.", EmbeddingsRequest, EmbeddingList
     ),
+    ("POST", "/api/chat"): Operation(
+        "Continue a conversation, as Ollama does; streams lines of JSON unless `stream` is false.",
+        OllamaChatRequest,
+        OllamaChatAnswer,
+    ),
+    ("POST", "/api/generate"): Operation(
+        "Answer a prompt, as Ollama does; streams as /api/chat.",
+        OllamaGenerateRequest,
+        OllamaText,
+    ),
+    ("POST", "/api/embed"): Operation(
+        "Give each text a vector, as Ollama does.", OllamaEmbedRequest, OllamaEmbedded
+    ),
+    ("POST", "/api/embeddings"): Operation(
+        "Give one text a vector, as older clients of Ollama ask.",
+        OllamaEmbeddingsRequest,
+        OllamaEmbedding,
+    ),
+    ("GET", "/api/tags"): Operation("List the models that Ollama's API uses.", reply=OllamaModels),
+    ("GET", "/api/ps"): Operation("List the models in memory.", reply=OllamaLoadedModels),
+    ("GET", "/api/version"): Operation(
+        "Tell the version of Ollama whose API is spoken.", reply=OllamaVersion
+    ),
+    ("POST", "/api/show"): Operation(
+        "Describe one model, as Ollama does.", OllamaShowRequest, OllamaShown
+    ),
+    ("POST", "/api/pull"): Operation(
+        "Fetch a model of the catalogue (administers); streams as /api/chat.",
+        OllamaPullRequest,
+        OllamaPulled,
+    ),
+    **{route: Operation(f"Refused: {advice}.") for route, advice in REFUSED.items()},
+    ("GET", "/"): Operation("Say that Ollama's API is there.", content="text/plain"),
     ("GET", "/v1/models"): Operation("List the models in the store.", reply=ModelList),
     ("GET", "/v1/models/{id}"): Operation("Describe one model.", reply=Model),
     ("POST", "/edge/v1/classify"): Operation(

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import msgspec
+from msgspec import UNSET
 from starlette.types import Send
 
 from edge_rt.api.caching import Found, Record
@@ -57,7 +58,7 @@ class Run:
 
     async def stream(self, send: Send) -> None:
         """Answer with events as they come; nothing is sent before the first of the service."""
-        out = EventStream(send)
+        out = self._work.dialect.stream(send)
         try:
             await self._stream(out)
         except Exception as error:
@@ -152,8 +153,11 @@ class Run:
         return self._edge() if last and not self._work.include_usage else None
 
     def _edge(self) -> Edge:
-        work = self._work
-        return self._tally.edge(work.origin, work.plan.trace, work.before)
+        work, exchange = self._work, self._exchange
+        edge = self._tally.edge(work.origin, work.plan.trace, work.before)
+        latency_s = round(self._context.monotonic() - exchange.arrived, 6)
+        warnings = list(exchange.warnings) or UNSET
+        return msgspec.structs.replace(edge, latency_s=latency_s, warnings=warnings)
 
 
 def _collect(answer: Answer, event: Delta | Finished) -> None:

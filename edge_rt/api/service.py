@@ -5,7 +5,7 @@ The daemon hands the app one object with this shape; tests hand it a fake.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from edge_rt.core.cached import Which
@@ -30,8 +30,10 @@ from edge_rt.core.requests import (
     Identity,
     InferCall,
     Kind,
+    LoadedModel,
     ModelCard,
     Plan,
+    PullProgress,
     Repeat,
 )
 from edge_rt.core.routing import RouteRequest
@@ -45,6 +47,14 @@ class Service(Protocol):
 
     def cards(self) -> list[ModelCard]:
         """Every model in the store, sorted by id."""
+        ...
+
+    def aliases(self) -> Mapping[str, str]:
+        """Names that stand for those of models."""
+        ...
+
+    def loaded(self) -> list[LoadedModel]:
+        """Every model in memory."""
         ...
 
     def card(self, model: str) -> ModelCard:
@@ -116,6 +126,17 @@ class Service(Protocol):
         """How a model writes tool calls and thoughts, by its chat template.
 
         Raises ModelNotFound, or Unavailable where nothing can tell.
+        """
+        ...
+
+    async def preload(self, model: str) -> None:
+        """Load a model ahead of the first request; raises ModelNotFound or Unavailable."""
+        ...
+
+    def pull(self, model: str) -> AsyncGenerator[PullProgress]:
+        """Fetch a model of the catalogue into the store; closing the generator stops that.
+
+        Raises ModelNotFound, RequestError while the daemon is offline, Unavailable or StoreError.
         """
         ...
 

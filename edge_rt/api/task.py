@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ class TaskEndpoint(ABC):
         tally = tallied(timings, cost)
         self.context.meters.generated(card.id, tally)
         return tally.edge(Origin(card.id, card.backend, None, None, None))
+
+
+def vectors(embedded: Embedded) -> list[tuple[float, ...]]:
+    """The vectors as numbers."""
+    numbers = struct.Struct(f"<{embedded.width}f")
+    return [*numbers.iter_unpack(embedded.vectors)]
 
 
 class TextUsage(msgspec.Struct, frozen=True):

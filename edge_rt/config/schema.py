@@ -84,6 +84,9 @@ class Models(Section, frozen=True):
     """A model that is unused for this long leaves memory; 0: it stays."""
     reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024
     """Memory that loading a model must leave to other programs."""
+    aliases: dict[Text, Text] = {}
+    """Further names of models, as in `gpt-4o-mini: qwen2.5-0.5b-instruct`; a name may also stand
+    for `default` or `auto`."""
     smaller: dict[str, str] = {}
     """Which model stands in for which while the budget does not allow the one that was asked
     for."""

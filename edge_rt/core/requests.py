@@ -54,6 +54,29 @@ class ModelCard(msgspec.Struct, frozen=True):
     has_template: bool
     kind: Kind = "language"
     variant: str | None = None  # what pins it behind the "@" of a model's name; None: nothing does
+    architecture: str = ""
+    parameters: int = 0
+    quantisation: str = ""
+    licence: str = ""
+    template: str | None = None  # of its chats, in Jinja
+
+
+class LoadedModel(msgspec.Struct, frozen=True):
+    """A model in memory; its sizes are upper estimates in bytes."""
+
+    id: str
+    size_bytes: int
+    gpu_bytes: int
+    context: int | None  # tokens; None: it takes no text
+    leaves_in_s: float | None  # unless it is used or room is needed before; None: it stays
+
+
+class PullProgress(msgspec.Struct, frozen=True):
+    """How far the download of a model is; `sha256` is that of its content."""
+
+    sha256: str
+    done_bytes: int
+    total_bytes: int
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
 from edge_rt.core.reports.router import StorageReport
-from edge_rt.core.requests import ModelCard
+from edge_rt.core.requests import LoadedModel, ModelCard
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
@@ -150,6 +150,20 @@ class State:
             ],
             "residents": [_resident(one, self._clock(), board.simulated) for one in residents],
         }
+
+    def loaded(self, residents: list[Resident], idle_s: float | None) -> list[LoadedModel]:
+        """The models in memory, which leave it when they were unused for `idle_s`."""
+        now_s = self._clock()
+        return [
+            LoadedModel(
+                id=one.wanted.model.partition("@")[0],
+                size_bytes=one.wanted.need_bytes,
+                gpu_bytes=one.wanted.gpu_bytes,
+                context=one.wanted.spec.context or None,
+                leaves_in_s=idle_s and idle_s - (0.0 if one.users else now_s - one.used_s),
+            )
+            for one in residents
+        ]
 
     async def prefixes(self, forget: Which | None) -> Prefixes:
         """What the engine keeps of prompts, once `forget` is gone; raises Unavailable."""

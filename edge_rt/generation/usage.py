@@ -124,6 +124,11 @@ class Edge(Origin, frozen=True, kw_only=True):
     """Seconds in which the answer was written."""
     cached_tokens: int
     """Tokens of the prompt that were not computed again."""
+    latency_s: float | UnsetType = UNSET
+    """Seconds from the arrival of the request to the end of its last answer."""
+    warnings: list[str] | UnsetType = UNSET
+    """What of the request was not done as asked, and what makes answers slow; the headers
+    `X-Edge-Warning` say the same."""
     tokens_per_s: float | None
     """Speed of decoding, all answers together; null if the prompt's own pass was the only one."""
     route_trace: Trace | UnsetType = UNSET

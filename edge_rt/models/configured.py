@@ -11,7 +11,7 @@ from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError, ModelNotFound, RequestError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.formats.summary import Kind
-from edge_rt.models.naming import check_id
+from edge_rt.models.naming import RESERVED_NAMES, check_id
 from edge_rt.models.store.store import Store
 
 _KINDS: dict[Kind, str] = {
@@ -61,6 +61,9 @@ def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
     for name, smaller in models.smaller.items():
         yield ("models", "smaller", name), name, "language"
         yield ("models", "smaller", name), smaller, "language"
+    for alias, target in models.aliases.items():
+        if target not in RESERVED_NAMES:
+            yield ("models", "aliases", alias), target.partition("@")[0], None
     if semantic not in (None, "default"):
         yield ("cache", "semantic", "model"), semantic, "embedding"
     if config.router.embedding not in (None, "default"):
@@ -77,6 +80,14 @@ def _names(config: Config) -> Iterator[tuple[Key, str]]:
     ]
     smaller = config.models.smaller
     named += [(("models", "smaller", name), id) for name in smaller for id in (name, smaller[name])]
+    for alias, target in config.models.aliases.items():
+        if alias in RESERVED_NAMES:
+            yield (
+                ("models", "aliases", alias),
+                f"{alias!r} means something by itself: choose another",
+            )
+        if target not in RESERVED_NAMES:
+            named.append((("models", "aliases", alias), target.partition("@")[0]))
     for key, name in named:
         try:
             if name is not None:

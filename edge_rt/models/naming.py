@@ -33,12 +33,9 @@ FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
 BackendName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
-_RESERVED = {
-    "default",
-    "auto",
-    "manifest.json",
-    "pairs.yaml",
-}  # words of requests; the store's files
+RESERVED_NAMES = ("default", "auto")
+"""Names of models in requests that mean something by themselves."""
+_RESERVED = {*RESERVED_NAMES, "manifest.json", "pairs.yaml"}  # and the store's files
 _SUFFIXES = {".gguf", ".onnx"}
 _MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
 

@@ -55,6 +55,7 @@ from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.server.foresight import Foresight
+from edge_rt.server.pulls import ModelPulls
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
 from edge_rt.server.warm_prefixes import prefixes
@@ -208,6 +209,7 @@ class Container:
             foresight=self.foresight,
             prompting=self._prompting,
             storage=StorageHealth(paths.state, self._troubles()),
+            pulls=ModelPulls(store, paths.cache, offline=config.offline),
         )
         read = prefixes(config, self.service)
         self.warming = Warming(read, self.state, self.pool, self.service.generate, parts.pause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
@@ -33,8 +34,10 @@ from edge_rt.core.requests import (
     Event,
     Identity,
     InferCall,
+    LoadedModel,
     ModelCard,
     Plan,
+    PullProgress,
     Repeat,
 )
 from edge_rt.core.routing import DecodingRequest, LoadConfig, RouteRequest
@@ -65,6 +68,7 @@ from edge_rt.routing.choice.words import unloadable
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.quality import learner
 from edge_rt.server.foresight import Foresight
+from edge_rt.server.pulls import ModelPulls
 from edge_rt.server.state_directory import StorageHealth
 
 ReportT = TypeVar("ReportT", LedgerReport, GovernorState, Past, PlanReport, Calibrated, Trace)
@@ -91,6 +95,7 @@ class DaemonService:
         foresight: Foresight,
         prompting: Prompting,
         storage: StorageHealth,
+        pulls: ModelPulls,
     ) -> None:
         self._config = config
         self._store = store
@@ -106,6 +111,7 @@ class DaemonService:
         self._tasks = tasks
         self._foresight = foresight
         self._storage = storage
+        self._pulls = pulls
         self._identities = Identities(config, store, foresight.routes)
         self._prompting = prompting
         self.warm: Callable[[], list[WarmPrefix]] = list  # the prefixes of `warm`, and their states
@@ -115,9 +121,18 @@ class DaemonService:
         loaded = self.generation.loaded
         return [self._card(entry, loaded) for entry in self._store.entries()]
 
+    def loaded(self) -> list[LoadedModel]:
+        """Return every model in memory."""
+        idle_s = self._config.models.idle_unload_s or None
+        return self._state.loaded(self.generation.residents, idle_s)
+
     def card(self, model: str) -> ModelCard:
         """Return one model; raises ModelNotFound. Resolves "default"."""
-        return self._card(self.entry(model), self.generation.loaded)
+        return self._card(self.entry(self._resolved(model)), self.generation.loaded)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the names of the configuration that stand for others."""
+        return self._config.models.aliases
 
     def plan_for(self, model: str) -> Plan:
         """Return the plan for `model`, which a stand-in may answer for, and why."""
@@ -134,6 +149,7 @@ class DaemonService:
         A stand-in that is good enough also answers for variants of the model asked for, except
         for variants that write less by themselves while the governor asks for that.
         """
+        request = replace(request, model=self._resolved(request.model))
         if request.model != AUTO and "@" not in request.model:
             plan = self.plan_for(request.model)
             if plan.asked is not None and not self._turns(plan.asked, request.mode):
@@ -160,7 +176,7 @@ class DaemonService:
 
     def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
         """Return the models that may answer for a name, with `partner` if that is given."""
-        return self._identities.of(model, partner, self)
+        return self._identities.of(self._resolved(model), partner, self)
 
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
         """Return what the engine keeps of prompts, after dropping `forget`; raises Unavailable."""
@@ -218,7 +234,7 @@ class DaemonService:
 
     def able(self, model: str, kind: Kind) -> ModelCard:
         """Return one model of that kind; raises ModelNotFound or RequestError."""
-        return self._card(self._able(model, kind), self.generation.loaded)
+        return self._card(self._able(self._resolved(model), kind), self.generation.loaded)
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
         """Return vectors and their cost; loads the model when needed. Raises as `generate` does."""
@@ -289,11 +305,11 @@ class DaemonService:
 
     async def plan(self, ask: PlanAsk) -> PlanReport:
         """Predict the cost of each way to answer; raises as `generate` does."""
-        return self._named(await self._foresight.planner.plan(ask, self))
+        return self._named(await self._foresight.planner.plan(self._meant(ask), self))
 
     async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
         """Yield the plan, then the measured cost of each candidate that can run."""
-        async with aclosing(self._foresight.planner.tries(ask, self)) as told:
+        async with aclosing(self._foresight.planner.tries(self._meant(ask), self)) as told:
             async for one in told:
                 yield self._named(one) if isinstance(one, PlanReport) else one
 
@@ -329,7 +345,18 @@ class DaemonService:
 
     async def preload(self, model: str, form: LoadConfig | None = None) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
-        await self.generation.preload(self.entry(model), form)
+        await self.generation.preload(self.entry(self._resolved(model)), form)
+
+    def pull(self, model: str) -> AsyncGenerator[PullProgress]:
+        """Fetch a model of the catalogue into the store; raises as ModelPulls.pull."""
+        return self._pulls.pull(self._resolved(model))
+
+    def _resolved(self, model: str) -> str:
+        """The name that an alias of the configuration stands for."""
+        return self._config.models.aliases.get(model, model)
+
+    def _meant(self, ask: PlanAsk) -> PlanAsk:
+        return msgspec.structs.replace(ask, models=[*map(self._resolved, ask.models)])
 
     def _named(self, report: ReportT) -> ReportT:
         """`report` with the simulated board, if any, whose figures it holds."""
@@ -384,4 +411,9 @@ class DaemonService:
             has_template=entry.summary.chat_template is not None,
             kind=entry.kind,
             variant=entry.label if entry.kind == "language" else None,
+            architecture=entry.summary.architecture,
+            parameters=entry.summary.parameters,
+            quantisation=entry.summary.quantisation,
+            licence=entry.licence,
+            template=entry.summary.chat_template,
         )

@@ -49,8 +49,10 @@ from edge_rt.core.requests import (
     Identity,
     InferCall,
     Kind,
+    LoadedModel,
     ModelCard,
     Plan,
+    PullProgress,
     Repeat,
 )
 from edge_rt.core.routing import RouteRequest
@@ -259,16 +261,37 @@ class FakeService:
     marks: list[tuple[str, float, float]] = field(default_factory=list)
     resets: list[ArmFilter] = field(default_factory=list)
     format: ChatFormat = field(default_factory=lambda: ChatFormat(GENERIC))
+    others: dict[str, str] = field(default_factory=dict)  # aliases
+    preloads: list[str] = field(default_factory=list)
+    pulled: list[str] = field(default_factory=list)
+    steps: list = field(default_factory=list)  # of every pull
     files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
 
     def cards(self) -> list[ModelCard]:
         return self.models
 
     def card(self, model: str) -> ModelCard:
+        model = self.others.get(model, model)
         for card in self.models:
             if card.id == model or model == "default":
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
+
+    def aliases(self) -> dict[str, str]:
+        return self.others
+
+    def loaded(self) -> list[LoadedModel]:
+        return [LoadedModel(c.id, 2 * c.size_bytes, 0, c.context, 60.0) for c in self.models]
+
+    async def preload(self, model: str) -> None:
+        self.preloads.append(self.card(model).id)
+
+    async def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
+        self.pulled.append(model)
+        for step in self.steps:
+            if isinstance(step, Exception):
+                raise step
+            yield step
 
     def plan_for(self, model: str) -> Plan:
         card = self.card(model)

@@ -23,7 +23,7 @@ def error_of(response) -> dict:
     return error
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/chat/completions/", "/v1/images", "/%00"])
+@pytest.mark.parametrize("path", ["/v2", "/v1", "/v1/chat/completions/", "/v1/images", "/%00"])
 def test_unknown_routes(client, path):
     response = client.post(path, {})
     assert response.status == 404

@@ -77,13 +77,19 @@ def test_a_store_without_models_is_told_as_a_problem_and_fails_the_health_check(
 
 def test_models_that_the_configuration_names_and_the_store_lacks_are_told(kit: Any) -> None:
     async def run() -> None:
-        models = Models(default="nosuch", preload=["tiny", "other"], smaller={"tiny": "less"})
+        models = Models(
+            default="nosuch",
+            preload=["tiny", "other"],
+            smaller={"tiny": "less"},
+            aliases={"gpt": "tiny", "gpt-big": "most", "any": "auto"},
+        )
         house = kit.house(Config(models=models, cache=Cache(semantic=Semantic(model="tiny"))))
         problems = (await house.service.status())["problems"]
         assert [(p.message, p.fatal) for p in problems] == [
             ("models.default: no model nosuch", True),
             ("models.preload[1]: no model other", False),
             ("models.smaller.tiny: no model less", False),
+            ("models.aliases.gpt-big: no model most", False),
             (
                 "cache.semantic.model: tiny is a language model: an embedding model is needed",
                 False,

@@ -26,10 +26,20 @@ def test_what_can_name_no_model_is_told(name: str) -> None:
         ({"preload": ["fine", name]}, ("models", "preload", 1)),
         ({"smaller": {"fine": "tiny", "big": name}}, ("models", "smaller", "big")),
         ({"smaller": {name: "tiny"}}, ("models", "smaller", name)),
+        ({"aliases": {"gpt": f"{name}@q4"}}, ("models", "aliases", "gpt")),
     ):
+        if "aliases" in models and name == "default":
+            continue  # which an alias may stand for
         [(found, reason)] = faults(**models)
         assert found == key
         assert "cannot name a model" in reason
+
+
+def test_an_alias_stands_for_a_model_and_not_for_a_word_of_requests() -> None:
+    assert faults(aliases={"gpt-4o": "tiny@q4", "Llama 3:8b": "auto", "usual": "default"}) == []
+    [(key, reason)] = faults(aliases={"auto": "tiny"})
+    assert key == ("models", "aliases", "auto")
+    assert "choose another" in reason
 
 
 def test_a_store_is_a_directory(tmp_path: Path) -> None:

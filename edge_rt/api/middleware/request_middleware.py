@@ -20,6 +20,7 @@ from edge_rt.api.middleware.context import (
 from edge_rt.api.middleware.respond import drop_tracebacks, explain, send_failure, warning_headers
 from edge_rt.core.errors import Unavailable
 
+OLLAMA = "/api/"  # what the paths of Ollama's API begin with
 CLIENT_LEFT = 499  # never sent; in the metrics only
 
 
@@ -72,7 +73,7 @@ class RequestMiddleware:
                 self._meters.refused(error.code)
             failure = explain(error)
             drop_tracebacks(error)
-            await send_failure(send, failure)
+            await send_failure(send, failure, plain=scope["path"].startswith(OLLAMA))
 
 
 class Endpoint:

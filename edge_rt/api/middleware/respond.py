@@ -1,4 +1,4 @@
-"""Responses as ASGI messages: one document, a stream of events, or an error in OpenAI's shape."""
+"""Responses as ASGI messages: one document, a stream, or an error in the shape of its API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.types import Send
+from typing_extensions import override
 
 from edge_rt.core.errors import (
     EngineError,
@@ -59,6 +60,17 @@ class Failure(msgspec.Struct, frozen=True):
     status: int
     body: ErrorBody
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class PlainError(msgspec.Struct, frozen=True):
+    """The JSON document of an error in Ollama's API."""
+
+    error: str
+
+    @classmethod
+    def of(cls, failure: Failure) -> PlainError:
+        """What went wrong, without type, code and field."""
+        return cls(failure.body.error.message)
 
 
 def explain(error: Exception) -> Failure:
@@ -184,6 +196,7 @@ def _value(value: object) -> bytes:
 
 
 _JSON = (b"content-type", b"application/json")
+_LINES = (b"content-type", b"application/x-ndjson")
 _EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -206,14 +219,16 @@ async def send_json(
     await send_bytes(send, body, status=status, headers=(_JSON, *headers))
 
 
-async def send_failure(send: Send, failure: Failure) -> None:
-    """Send an error as the whole response."""
-    body = msgspec.json.encode(failure.body)
+async def send_failure(send: Send, failure: Failure, *, plain: bool = False) -> None:
+    """Send an error as the whole response; `plain` as Ollama's API shapes it."""
+    body = msgspec.json.encode(PlainError.of(failure) if plain else failure.body)
     await send_bytes(send, body, status=failure.status, headers=(_JSON, *failure.headers))
 
 
 class EventStream:
     """A response of server-sent events, one ASGI message a call."""
+
+    headers: Headers = _EVENTS
 
     def __init__(self, send: Send) -> None:
         self.started = False
@@ -223,7 +238,7 @@ class EventStream:
     async def start(self, headers: Headers = ()) -> None:
         """Send status 200 and the headers, `headers` among them."""
         self.started = True
-        all_of_them = [*_EVENTS, *headers]
+        all_of_them = [*self.headers, *headers]
         await self._send({"type": "http.response.start", "status": 200, "headers": all_of_them})
 
     async def events(self, documents: Sequence[msgspec.Struct]) -> None:
@@ -244,3 +259,23 @@ class EventStream:
 
     async def _write(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+class LineStream(EventStream):
+    """A response of JSON documents, each on a line of its own, as Ollama streams them."""
+
+    headers = (_LINES, (b"cache-control", b"no-cache"))
+
+    @override
+    async def done(self) -> None:
+        """End the stream; its last document says that it is the last."""
+        await self._write(b"", more=False)
+
+    @override
+    async def fail(self, failure: Failure) -> None:
+        """End the stream with a line that tells the error."""
+        await self._write(self._event(PlainError.of(failure)), more=False)
+
+    @override
+    def _event(self, document: msgspec.Struct) -> bytes:
+        return self._encoder.encode(document) + b"\n"

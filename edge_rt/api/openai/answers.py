@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
+from edge_rt.api.middleware.respond import EventStream
 from edge_rt.api.openai.logprobs import Offsets, TextLogprobs, text_logprobs
 from edge_rt.decoding.params import TokenLogprob
 from edge_rt.generation.usage import Edge, Usage
@@ -33,6 +34,8 @@ class Answer:
 
 class Dialect(ABC):
     """Turns one request's events into documents; `choice` counts its answers from 0."""
+
+    stream: type[EventStream] = EventStream  # how its streams are written
 
     def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
         """`include_usage` is that of the request's stream_options."""

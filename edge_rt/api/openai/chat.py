@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +17,7 @@ from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.nearby import LONGEST_TEXT
+from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.chat_constraint import JSON_KINDS, chat_constraint
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
@@ -192,7 +193,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         prompt = await write(plan.model)
         plan = without_partner(plan, asked, tokens=bool(request.logit_bias))
         plan = await with_partner(plan, asked, prompt)
-        reading = await self._reading(request, plan.model, prompt)
+        reading = await self.reading(request, plan.model, prompt)
         work = self.work(request, asked.id, plan, [prompt], asked.mode, reading)
         limit = None if reading is None else limit_of(request.think, reading.format)
         wanted = work.calls[0].constraint
@@ -206,23 +207,25 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     @override
     def dialect(
         self, request: ChatRequest, head: Head, prompts: Sequence[Text], reading: Reading | None
-    ) -> ChatDialect:
-        use = request.use
-
-        def reader() -> AnswerReader:
-            assert reading is not None
-            tools = None if use is None else use.rules.tools
-            return AnswerReader(reading.format, tools, opened=reading.opened)
-
+    ) -> Dialect:
         return ChatDialect(
             head,
             include_usage=request.include_usage,
             wants_logprobs=bool(request.logprobs),
-            reader=None if reading is None else reader,
-            legacy=use is not None and use.legacy,
+            reader=self.reader(request, reading),
+            legacy=request.use is not None and request.use.legacy,
         )
 
-    async def _reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
+    def reader(
+        self, request: ChatRequest, reading: Reading | None
+    ) -> Callable[[], AnswerReader] | None:
+        """What makes the reader of one answer; None: all of it is content."""
+        if reading is None:
+            return None
+        tools = None if request.use is None else request.use.rules.tools
+        return partial(AnswerReader, reading.format, tools, opened=reading.opened)
+
+    async def reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
         """How the answers of a model to that prompt are read."""
         format = await self.context.service.chat_format(model)
         tools, thinking = request.use is not None, format.thinking

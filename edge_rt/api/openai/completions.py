@@ -12,7 +12,7 @@ from typing_extensions import override
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
-from edge_rt.api.openai.answers import TextDialect
+from edge_rt.api.openai.answers import Dialect, TextDialect
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, without_partner
@@ -128,7 +128,7 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         head: Head,
         prompts: Sequence[Text],
         reading: Reading | None,
-    ) -> TextDialect:
+    ) -> Dialect:
         texts = [prompt if request.echo and isinstance(prompt, str) else "" for prompt in prompts]
         return TextDialect(
             head,

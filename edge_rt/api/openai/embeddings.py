@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import struct
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,7 +17,7 @@ from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import ExtraFields
-from edge_rt.api.task import Received, TextEndpoint, TextUsage
+from edge_rt.api.task import Received, TextEndpoint, TextUsage, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
@@ -94,12 +93,10 @@ class Embeddings(TextEndpoint):
 
 
 def _items(embedded: Embedded, in_base64: bool) -> list[Embedding]:
+    if not in_base64:
+        return [Embedding(index=i, embedding=row) for i, row in enumerate(vectors(embedded))]
     size, data = 4 * embedded.width, embedded.vectors
     rows = [data[at : at + size] for at in range(0, len(data), size)]
-    if in_base64:
-        return [
-            Embedding(index=i, embedding=base64.b64encode(row).decode())
-            for i, row in enumerate(rows)
-        ]
-    numbers = struct.Struct(f"<{embedded.width}f")
-    return [Embedding(index=i, embedding=numbers.unpack(row)) for i, row in enumerate(rows)]
+    return [
+        Embedding(index=i, embedding=base64.b64encode(row).decode()) for i, row in enumerate(rows)
+    ]

@@ -24,6 +24,7 @@ NAMES = {
     "x-edge-prefill-s",
     "x-edge-decode-s",
     "x-edge-cached-tokens",
+    "x-edge-latency-s",
     "x-edge-tokens-per-s",
 }
 

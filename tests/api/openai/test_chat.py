@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from edge_rt.decoding.params import Sampling, TokenLogprob
@@ -23,6 +25,7 @@ EDGE = {
     "prefill_s": 0.2,
     "decode_s": 0.5,
     "cached_tokens": 4,
+    "latency_s": ANY,
     "tokens_per_s": 2.0,
 }
 USAGE = {

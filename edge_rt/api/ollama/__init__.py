@@ -1,0 +1,1 @@
+"""Ollama's API: its requests become those of generation, and events become its documents."""

@@ -1,0 +1,177 @@
+"""The bodies of /api/chat and /api/generate, and the requests for generation that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_rt.api.allowance import Terms
+from edge_rt.api.ollama.messages import OllamaMessage, chat_messages
+from edge_rt.api.ollama.options import KEPT, KeepAlive, Options, check_keep_alive, check_options
+from edge_rt.api.openai.chat import ChatRequest, check
+from edge_rt.api.openai.completions import CompletionsRequest
+from edge_rt.api.openai.constraint import ResponseFormat
+from edge_rt.api.openai.fields import StreamOptions
+from edge_rt.api.openai.messages import MOST, ChatMessage
+from edge_rt.api.openai.tools import Tool
+from edge_rt.core.errors import RequestError
+
+LATEST = ":latest"
+
+
+def model_name(given: str) -> str:
+    """Return the name of a model without Ollama's tag for the usual variant."""
+    return given.removesuffix(LATEST) or given
+
+
+def tagged(id: str) -> str:
+    """Return an id as Ollama lists it: clients look for a tag."""
+    return id if ":" in id else f"{id}{LATEST}"
+
+
+class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What /api/chat and /api/generate share; a field that is null is a field left out."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    """Name of a model, with or without `:latest`; also `default` and `auto`."""
+    stream: bool | None = None
+    """Whether the answer comes as lines of JSON. Default: true."""
+    format: str | dict[str, Any] | None = None
+    """`json`, or a JSON Schema."""
+    options: Options | None = None
+    """How the answer is sampled."""
+    think: bool | Literal["low", "medium", "high"] | None = None
+    """Whether the model is to think, or how much. Default: as it usually does."""
+    keep_alive: KeepAlive | None = None
+    """Not honoured, which a warning tells: models leave memory as the configuration says."""
+    truncate: bool | None = None
+    """Changes nothing: a prompt that does not fit is an error."""
+    shift: bool | None = None
+    """Changes nothing either."""
+    logprobs: bool | None = None
+    """Whether each token comes with its log-probability."""
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    """How many alternatives come with each token."""
+    edge: Terms | None = None
+    """What the answer may take and how it is made."""
+
+    @property
+    def sampled(self) -> Options:
+        """The options, checked; raises RequestError."""
+        options = self.options or Options()
+        check_options(options)
+        return options
+
+    @property
+    def unloads(self) -> bool:
+        """Whether the model is to leave memory at once; raises RequestError."""
+        return check_keep_alive(self.keep_alive)
+
+    @property
+    def loads(self) -> bool:
+        """Whether nothing is asked: the model is to be loaded."""
+        raise NotImplementedError
+
+    def told(self) -> Iterator[str]:
+        """Return what of these fields is not honoured."""
+        if self.keep_alive is not None:
+            yield KEPT
+
+
+class OllamaChatRequest(OllamaFields, frozen=True, kw_only=True):
+    """A conversation that the assistant is to continue; without messages the model is loaded."""
+
+    messages: Annotated[list[OllamaMessage], Meta(max_length=MOST)] = []
+    """The conversation so far."""
+    tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
+    """Functions that the model may call."""
+
+    @property
+    def loads(self) -> bool:
+        """Whether nothing is asked: the model is to be loaded."""
+        return not self.messages
+
+
+class OllamaGenerateRequest(OllamaFields, frozen=True, kw_only=True):
+    """A prompt that is to be answered; without one the model is loaded."""
+
+    prompt: str | None = None
+    """What the user says, or with `raw` the text that is to be continued."""
+    system: str | None = None
+    """What the system says before."""
+    raw: bool | None = None
+    """Whether the prompt is read as it is, without the model's template."""
+
+    @property
+    def loads(self) -> bool:
+        """Whether nothing is asked: the model is to be loaded."""
+        return not self.prompt
+
+
+def chat_request(asked: OllamaChatRequest | OllamaGenerateRequest) -> ChatRequest:
+    """Return the chat completion that a body stands for; raises RequestError."""
+    if isinstance(asked, OllamaChatRequest):
+        messages, tools = chat_messages(asked.messages), asked.tools
+    else:
+        said = [("system", asked.system), ("user", asked.prompt)]
+        messages, tools = [ChatMessage(role, text) for role, text in said if text], None
+    effort = asked.think if isinstance(asked.think, str) else None
+    request = ChatRequest(
+        messages=messages,
+        tools=tools,
+        logprobs=asked.logprobs,
+        top_logprobs=asked.top_logprobs,
+        reasoning_effort=effort,
+        edge=_terms(asked),
+        **_fields(asked),
+    )
+    check(request)
+    return request
+
+
+def raw_request(asked: OllamaGenerateRequest) -> CompletionsRequest:
+    """Return the completion that a `raw` body stands for; raises RequestError."""
+    for name, value in (("system", asked.system), ("think", asked.think)):
+        if value:
+            message = f"`{name}` cannot go with `raw`: write it into the prompt."
+            raise RequestError(message, param=name, code="invalid_value")
+    top = (asked.top_logprobs or 0) if asked.logprobs else None
+    request = CompletionsRequest(
+        prompt=asked.prompt or "", logprobs=top, edge=asked.edge, **_fields(asked)
+    )
+    _ = request.constraint  # raises RequestError
+    return request
+
+
+def _fields(asked: OllamaFields) -> dict[str, Any]:
+    options = asked.sampled
+    return {
+        "model": model_name(asked.model),
+        "stream": asked.stream is not False,
+        "stream_options": StreamOptions(include_usage=True),
+        "response_format": _response_format(asked.format),
+        "max_tokens": options.most_tokens,
+        **options.sampling,
+    }
+
+
+def _response_format(format: str | dict[str, Any] | None) -> ResponseFormat | None:
+    """A keyword of a schema that cannot be enforced is an error: it is not silently ignored."""
+    if format is None or format == "":
+        return None
+    if isinstance(format, str) and format != "json":
+        message = f'`format`: expected "json" or a JSON Schema, got {format!r:.60}.'
+        raise RequestError(message, param="format", code="invalid_value")
+    return ResponseFormat("json_object", schema=format if isinstance(format, dict) else None)
+
+
+def _terms(asked: OllamaFields) -> Terms | None:
+    """The field `edge`, with what `think` says where it says nothing of that."""
+    if not isinstance(asked.think, bool):
+        return asked.edge
+    terms = asked.edge or Terms()
+    think = terms.think or ("on" if asked.think else "off")
+    return msgspec.structs.replace(terms, think=think)

@@ -1,0 +1,139 @@
+"""POST /api/embed and POST /api/embeddings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from starlette.types import Send
+from typing_extensions import override
+
+from edge_rt.api.allowance import TextAllowance
+from edge_rt.api.middleware.context import Context
+from edge_rt.api.middleware.decode import decode
+from edge_rt.api.middleware.respond import edge_headers, send_json
+from edge_rt.api.ollama.answers import in_ns
+from edge_rt.api.ollama.bodies import model_name
+from edge_rt.api.ollama.options import KEPT, KeepAlive, check_keep_alive, notes
+from edge_rt.api.openai.embeddings import texts
+from edge_rt.api.openai.fields import Count
+from edge_rt.api.openai.unsupported import ExtraFields
+from edge_rt.api.task import Received, TextEndpoint, vectors
+from edge_rt.engine.protocol import Embedded
+from edge_rt.generation.usage import Edge
+
+
+class OllamaEmbedFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What both requests for embeddings share; a field that is null is a field left out."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    """Name of an embedding model, with or without `:latest`; also `default`."""
+    options: dict[str, Any] | None = None
+    """Not honoured, which a warning tells of those that would change something."""
+    keep_alive: KeepAlive | None = None
+    """Not honoured, which a warning tells."""
+    edge: TextAllowance | None = None
+    """What the request may take."""
+
+
+class OllamaEmbedRequest(OllamaEmbedFields, frozen=True, kw_only=True):
+    """Texts that are to be placed in a space."""
+
+    input: str | Annotated[list[str], Meta(min_length=1)]
+    """One text or several."""
+    truncate: bool | None = None
+    """Whether the end of a text that is too long is cut. Default: false, the request fails."""
+    dimensions: Count | None = None
+    """Keep only the first so many numbers, and bring them to length 1 again."""
+
+
+class OllamaEmbeddingsRequest(OllamaEmbedFields, frozen=True, kw_only=True):
+    """One text that is to be placed in a space."""
+
+    prompt: str
+    """The text."""
+
+
+class OllamaEmbedded(msgspec.Struct, frozen=True, kw_only=True):
+    """The vectors; durations are in nanoseconds."""
+
+    model: str
+    embeddings: list[tuple[float, ...]]
+    total_duration: int
+    load_duration: int
+    prompt_eval_count: int
+    edge: Edge
+
+
+class OllamaEmbedding(msgspec.Struct, frozen=True, kw_only=True):
+    """One vector."""
+
+    embedding: tuple[float, ...]
+    edge: Edge
+
+
+class _Embeddings(TextEndpoint):
+    """What both endpoints do alike."""
+
+    body: type[OllamaEmbedFields]
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._extra = ExtraFields(self.body)
+
+    async def placed(
+        self, request: Received, asked: OllamaEmbedFields, given: str | list[str], name: str
+    ) -> tuple[Embedded, Edge]:
+        """Return the vectors of the texts in the field `name`, and their cost."""
+        check_keep_alive(asked.keep_alive)
+        warnings = request.exchange.warnings
+        warnings += self._extra.warnings(request.body)
+        warnings += [] if asked.keep_alive is None else [KEPT]
+        card = self.card(request, model_name(asked.model), "embedding")
+        warnings += notes(asked.options, card.context)
+        terms, dimensions = asked.edge, None
+        if isinstance(asked, OllamaEmbedRequest):
+            dimensions = asked.dimensions
+            if asked.truncate:
+                terms = msgspec.structs.replace(terms or TextAllowance(), truncate=True)
+        found = texts([given] if isinstance(given, str) else [*given], name)
+        return await self.embed(request, card, found, terms, dimensions)
+
+
+class OllamaEmbed(_Embeddings):
+    """Gives each text a vector."""
+
+    body = OllamaEmbedRequest
+    _decoder = msgspec.json.Decoder(OllamaEmbedRequest)
+
+    @override
+    async def answer(self, request: Received, send: Send) -> None:
+        asked = decode(self._decoder, request.body)
+        embedded, edge = await self.placed(request, asked, asked.input, "input")
+        rows = await asyncio.to_thread(vectors, embedded)
+        total_s = self.context.monotonic() - request.exchange.arrived
+        document = OllamaEmbedded(
+            model=asked.model,
+            embeddings=rows,
+            total_duration=in_ns(total_s),
+            load_duration=in_ns(total_s - edge.prefill_s),
+            prompt_eval_count=embedded.timings.prompt_tokens,
+            edge=edge,
+        )
+        await send_json(send, document, headers=edge_headers(edge))
+
+
+class OllamaEmbeddings(_Embeddings):
+    """Gives one text a vector, in the older form."""
+
+    body = OllamaEmbeddingsRequest
+    _decoder = msgspec.json.Decoder(OllamaEmbeddingsRequest)
+
+    @override
+    async def answer(self, request: Received, send: Send) -> None:
+        asked = decode(self._decoder, request.body)
+        embedded, edge = await self.placed(request, asked, asked.prompt, "prompt")
+        [row] = vectors(embedded)
+        await send_json(send, OllamaEmbedding(embedding=row, edge=edge), headers=edge_headers(edge))

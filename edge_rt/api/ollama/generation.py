@@ -1,0 +1,185 @@
+"""POST /api/chat and POST /api/generate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
+from edge_rt.api.middleware.decode import decode, read_body, unless_gone
+from edge_rt.api.middleware.respond import send_json
+from edge_rt.api.ollama.answers import (
+    OllamaChatAnswer,
+    OllamaDialect,
+    OllamaReply,
+    OllamaText,
+    in_ns,
+    now,
+)
+from edge_rt.api.ollama.bodies import (
+    OllamaChatRequest,
+    OllamaFields,
+    OllamaGenerateRequest,
+    chat_request,
+    model_name,
+    raw_request,
+)
+from edge_rt.api.ollama.options import notes
+from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
+from edge_rt.api.openai.completions import Completions, CompletionsRequest
+from edge_rt.api.openai.fields import Text
+from edge_rt.api.openai.unsupported import ExtraFields
+from edge_rt.core.chat_format import Reading
+from edge_rt.core.errors import ModelNotFound, RequestError
+
+BodyT = TypeVar("BodyT", OllamaChatRequest, OllamaGenerateRequest)
+NEVER = ("suffix", "template", "context", "images", "width", "height", "steps")
+"""Fields of /api/generate that are refused when they ask for something."""
+
+
+class _Given(msgspec.Struct, frozen=True):
+    """The options with those that are not known."""
+
+    options: dict[str, Any] | None = None
+
+
+_GIVEN = msgspec.json.Decoder(_Given)
+
+
+class OllamaGeneration(Generic[BodyT]):
+    """An endpoint of Ollama's API that generates: it translates, and others answer."""
+
+    def __init__(self, context: Context, body: type[BodyT], refused: Collection[str] = ()) -> None:
+        """`body` is the type to which bodies are decoded, without the fields `refused`."""
+        self._context = context
+        self._decoder: msgspec.json.Decoder[BodyT] = msgspec.json.Decoder(body)
+        self._extra = ExtraFields(body, refused)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; errors before the response are raised, in Ollama's words."""
+        body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
+        exchange = exchange_of(scope)
+        asked = decode(self._decoder, body)
+        unloads = asked.unloads
+        exchange.warnings += [*self._extra.warnings(body), *asked.told()]
+        exchange.warnings += notes(decode(_GIVEN, body).options, self._room(asked.model))
+        try:
+            if asked.loads:
+                await unless_gone(self._load(asked, unloads, exchange, send), receive)
+            else:
+                await self._generate(asked, exchange, receive, send)
+        except RequestError as error:
+            raise _renamed(error, asked) from error
+
+    async def _generate(
+        self, asked: BodyT, exchange: Exchange, receive: Receive, send: Send
+    ) -> None:
+        if isinstance(asked, OllamaGenerateRequest) and asked.raw:
+            raw = _Raw(self._context, asked)
+            await raw.serve(raw_request(asked), exchange, receive, send)
+        else:
+            chat = _Chat(self._context, asked)
+            await chat.serve(chat_request(asked), exchange, receive, send)
+
+    async def _load(self, asked: BodyT, unloads: bool, exchange: Exchange, send: Send) -> None:
+        """Have the model in memory, which clients ask for by asking nothing."""
+        if unloads:
+            message = (
+                "`keep_alive`: a model cannot be sent out of memory; it leaves by itself once the "
+                "room is needed or models.idle_unload_s have passed."
+            )
+            raise RequestError(message, param="keep_alive", code="unsupported_parameter")
+        context = self._context
+        await context.service.preload(model_name(asked.model))
+        done: dict[str, Any] = {
+            "model": asked.model,
+            "created_at": now(context.clock),
+            "done": True,
+            "done_reason": "load",
+            "load_duration": in_ns(context.monotonic() - exchange.arrived),
+            "total_duration": in_ns(context.monotonic() - exchange.arrived),
+        }
+        chat = isinstance(asked, OllamaChatRequest)
+        await send_json(
+            send,
+            OllamaChatAnswer(message=OllamaReply(), **done)
+            if chat
+            else OllamaText(response="", **done),
+        )
+
+    def _room(self, model: str) -> int | None:
+        """The most tokens of prompt and answer; None where several models may answer."""
+        try:
+            return self._context.service.card(model_name(model)).context
+        except ModelNotFound:
+            return None
+
+
+class _Chat(ChatCompletions):
+    """Answers one request as a chat completion would, in Ollama's shape."""
+
+    def __init__(self, context: Context, asked: OllamaFields) -> None:
+        super().__init__(context)
+        self._asked = asked
+
+    @override
+    def dialect(
+        self, request: ChatRequest, head: Head, prompts: Sequence[Text], reading: Reading | None
+    ) -> OllamaDialect:
+        return OllamaDialect(
+            head,
+            self._asked.model,
+            self.context.clock,
+            chat=isinstance(self._asked, OllamaChatRequest),
+            wants_logprobs=bool(request.logprobs),
+            reader=self.reader(request, reading),
+        )
+
+    @override
+    async def reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
+        """As of a chat completion; raises RequestError where the model cannot think as asked."""
+        found = await super().reading(request, model, prompt)
+        if self._asked.think and (found is None or found.format.thinking is None):
+            message = f'"{self._asked.model}" does not support thinking: leave `think` out.'
+            raise RequestError(message, param="think", code="unsupported_parameter")
+        return found
+
+
+class _Raw(Completions):
+    """Continues a text as a completion would, in Ollama's shape."""
+
+    def __init__(self, context: Context, asked: OllamaFields) -> None:
+        super().__init__(context)
+        self._asked = asked
+
+    @override
+    def max_tokens(self, request: CompletionsRequest) -> int | None:
+        return request.max_tokens
+
+    @override
+    def dialect(
+        self,
+        request: CompletionsRequest,
+        head: Head,
+        prompts: Sequence[Text],
+        reading: Reading | None,
+    ) -> OllamaDialect:
+        wants, clock = request.logprobs is not None, self.context.clock
+        return OllamaDialect(head, self._asked.model, clock, chat=False, wants_logprobs=wants)
+
+
+_NAMES = {"response_format": "format", "max_tokens": "options.num_predict"}
+
+
+def _renamed(error: RequestError, asked: OllamaFields) -> RequestError:
+    """The error with the fields at fault under their names in Ollama's API."""
+    names = _NAMES | ({} if isinstance(asked, OllamaChatRequest) else {"messages": "prompt"})
+    message = str(error)
+    for ours, theirs in names.items():
+        message = message.replace(f"`{ours}`", f"`{theirs}`")
+    param = names.get(error.param or "", error.param)
+    return RequestError(message, param=param, code=error.code)

@@ -1,0 +1,244 @@
+"""The routes of Ollama's API that tell of models, and those that would change them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from edge_rt.api.middleware.context import Context
+from edge_rt.api.middleware.decode import read_document
+from edge_rt.api.middleware.respond import send_bytes, send_json
+from edge_rt.api.naming import aliased, capabilities
+from edge_rt.api.ollama.answers import now
+from edge_rt.api.ollama.bodies import model_name, tagged
+from edge_rt.core.errors import RequestError
+from edge_rt.core.requests import LoadedModel, ModelCard
+
+SPOKEN = "0.13.0"
+"""The version of Ollama whose API this is; clients compare it with the oldest that they know."""
+_FOREVER = datetime(2318, 1, 1, tzinfo=timezone.utc)  # Ollama's: centuries away
+_FORMATS = {"llama.cpp": "gguf"}
+
+
+class OllamaDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """The make of a model."""
+
+    parent_model: str = ""
+    format: str
+    family: str
+    families: list[str]
+    parameter_size: str
+    quantization_level: str
+
+
+class OllamaModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the store."""
+
+    name: str
+    model: str
+    modified_at: datetime
+    size: int
+    digest: str
+    details: OllamaDetails
+
+
+class OllamaModels(msgspec.Struct, frozen=True):
+    """The models of the store that write or embed text."""
+
+    models: list[OllamaModel]
+
+
+class OllamaLoaded(msgspec.Struct, frozen=True, kw_only=True):
+    """One model in memory; its sizes are upper estimates in bytes."""
+
+    name: str
+    model: str
+    size: int
+    digest: str
+    details: OllamaDetails
+    expires_at: datetime
+    size_vram: int
+    context_length: int
+
+
+class OllamaLoadedModels(msgspec.Struct, frozen=True):
+    """The models in memory."""
+
+    models: list[OllamaLoaded]
+
+
+class OllamaVersion(msgspec.Struct, frozen=True):
+    """The version of Ollama whose API is spoken, and that of edge_rt."""
+
+    version: str
+    edge: dict[str, str]
+
+
+class OllamaShowRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model is to be described."""
+
+    model: str | None = None
+    """Its name."""
+    name: str | None = None
+    """The older form of `model`."""
+    verbose: bool | None = None
+    """Changes nothing."""
+
+    @property
+    def named(self) -> str:
+        """The name of the model; raises RequestError without one."""
+        return required_name(self.model, self.name)
+
+
+class OllamaShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One model. `template` is in the language of Jinja."""
+
+    modelfile: str
+    parameters: str
+    template: str
+    license: str
+    details: OllamaDetails
+    model_info: dict[str, Any]
+    capabilities: list[str]
+    modified_at: datetime
+
+
+_SHOW = msgspec.json.Decoder(OllamaShowRequest)
+
+
+def required_name(model: str | None, name: str | None) -> str:
+    """Return the model that a body names in either way; raises RequestError."""
+    given = model or name
+    if not given:
+        message = "`model` is required."
+        raise RequestError(message, param="model", code="missing_required_parameter")
+    return model_name(given)
+
+
+async def running(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Say that the API is there, in the words that clients look for."""
+    text = (b"content-type", b"text/plain; charset=utf-8")
+    await send_bytes(send, b"Ollama is running", headers=(text,))
+
+
+async def version(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Tell the version of the API."""
+    await send_json(send, OllamaVersion(SPOKEN, {"version": context.version}))
+
+
+async def tags(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """List the models of the store that can be used by this API, and their aliases."""
+    cards = {card.id: card for card in context.service.cards()} | aliased(context.service)
+    listed = [_model(name, card) for name, card in cards.items() if card.kind != "tensors"]
+    await send_json(send, OllamaModels(listed))
+
+
+async def ps(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """List the models in memory."""
+    cards = {card.id: card for card in context.service.cards()}
+    at = now(context.clock)
+    loaded = [one for one in context.service.loaded() if one.id in cards]
+    await send_json(send, OllamaLoadedModels([_loaded(one, cards[one.id], at) for one in loaded]))
+
+
+async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Describe one model; raises ModelNotFound."""
+    asked = await read_document(context, scope, receive, _SHOW)
+    card = context.service.card(asked.named)
+    format = await context.service.chat_format(card.id) if card.has_template else None
+    shown = OllamaShown(
+        modelfile=f"# edge_rt serves this model as it is.\nFROM {card.id}\n",
+        parameters=_parameters(card),
+        template=card.template or "",
+        license=card.licence,
+        details=_details(card),
+        model_info=_info(card),
+        capabilities=capabilities(card, format),
+        modified_at=datetime.fromtimestamp(card.created, timezone.utc),
+    )
+    await send_json(send, shown)
+
+
+REFUSED = {
+    ("DELETE", "/api/delete"): "remove a model with `edge-rt models remove`",
+    ("POST", "/api/create"): "bring a model in with `edge-rt models add`",
+    ("POST", "/api/copy"): "give a model further names by models.aliases of the configuration",
+    ("POST", "/api/push"): "models are not sent anywhere",
+}
+"""Routes that are refused by their name, with what to do instead."""
+
+Serve = Callable[[Context, Scope, Receive, Send], Awaitable[None]]
+
+
+def refused(advice: str) -> Serve:
+    """Make the endpoint of a route that is refused, with `advice` for what to do instead."""
+
+    async def refuse(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+        raise HTTPException(403, f"{scope['path']} is not served: {advice}.")
+
+    return refuse
+
+
+def _model(name: str, card: ModelCard) -> OllamaModel:
+    return OllamaModel(
+        name=tagged(name),
+        model=tagged(name),
+        modified_at=datetime.fromtimestamp(card.created, timezone.utc),
+        size=card.size_bytes,
+        digest=card.sha256,
+        details=_details(card),
+    )
+
+
+def _loaded(loaded: LoadedModel, card: ModelCard, at: datetime) -> OllamaLoaded:
+    left_s = loaded.leaves_in_s
+    return OllamaLoaded(
+        name=tagged(card.id),
+        model=tagged(card.id),
+        size=loaded.size_bytes,
+        digest=card.sha256,
+        details=_details(card),
+        expires_at=_FOREVER if left_s is None else at + timedelta(seconds=left_s),
+        size_vram=loaded.gpu_bytes,
+        context_length=loaded.context or 0,
+    )
+
+
+def _details(card: ModelCard) -> OllamaDetails:
+    return OllamaDetails(
+        format=_FORMATS.get(card.backend, card.backend),
+        family=card.architecture,
+        families=[card.architecture],
+        parameter_size=_short(card.parameters),
+        quantization_level=card.quantisation,
+    )
+
+
+def _short(count: int) -> str:
+    """Return a number of parameters as people write it: 134.5M, 1.5B."""
+    scale: Sequence[tuple[int, str]] = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
+    size, unit = next(((size, unit) for size, unit in scale if count >= size), (1, ""))
+    return f"{round(count / size, 2):g}{unit}"
+
+
+def _parameters(card: ModelCard) -> str:
+    """Return what a request without options gets, a line each."""
+    given = msgspec.structs.asdict(card.sampling)
+    lines = [f"num_ctx {card.context}"] if card.context else []
+    names = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
+    return "\n".join([*lines, *(f"{name} {given[name]}" for name in names)])
+
+
+def _info(card: ModelCard) -> dict[str, Any]:
+    """Return keys as GGUF files have them; the context is the one that is served."""
+    architecture = card.architecture
+    return {
+        "general.architecture": architecture,
+        "general.parameter_count": card.parameters,
+        f"{architecture}.context_length": card.context,
+    }

@@ -1,0 +1,177 @@
+"""The routes of Ollama's API that tell of models, and embeddings by it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge_rt.api.middleware.access import Access, People
+from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+from edge_rt.core.errors import ModelNotFound, StoreError
+from edge_rt.core.requests import PullProgress
+
+MAKE = {
+    "architecture": "llama",
+    "parameters": 134_515_008,
+    "quantisation": "Q4_1",
+    "licence": "apache-2.0",
+    "template": "{{ messages }}",
+}
+
+
+@pytest.fixture(autouse=True)
+def models(service, script) -> None:
+    service.models = [script.card("smol", **MAKE), *service.tasks]
+
+
+def lines(response) -> list[dict]:
+    return [json.loads(line) for line in response.body.decode().splitlines()]
+
+
+def test_models_of_text_and_their_aliases_are_listed_with_a_tag(client, service) -> None:
+    service.others = {"gpt-4o-mini": "smol", "llama3:8b": "smol", "any": "auto"}
+    listed = client.get("/api/tags").json()["models"]
+    assert [one["model"] for one in listed] == [
+        "smol:latest",
+        "vec:latest",
+        "gpt-4o-mini:latest",
+        "llama3:8b",
+    ]
+    assert all(one["name"] == one["model"] for one in listed)
+    assert listed[0]["modified_at"] == "2023-11-14T22:13:20Z"
+    assert (listed[0]["size"], len(listed[0]["digest"])) == (1000, 64)
+    assert listed[0]["details"] == {
+        "parent_model": "",
+        "format": "gguf",
+        "family": "llama",
+        "families": ["llama"],
+        "parameter_size": "134.52M",
+        "quantization_level": "Q4_1",
+    }
+
+
+def test_models_in_memory_with_the_time_they_leave(client) -> None:
+    [loaded, *_] = client.get("/api/ps").json()["models"]
+    assert (loaded["model"], loaded["size"], loaded["size_vram"]) == ("smol:latest", 2000, 0)
+    assert loaded["expires_at"] == "2027-01-15T08:01:00.500000Z"
+    assert loaded["context_length"] == 4096
+
+
+def test_the_version_is_that_of_the_api(client) -> None:
+    told = client.get("/api/version").json()
+    assert [part.isdigit() for part in told["version"].split(".")] == [True] * 3
+    assert told["edge"] == {"version": "1"}
+    assert client.get("/").body == b"Ollama is running"
+    assert client.request("HEAD", "/").status == 200
+
+
+@pytest.mark.parametrize("field", ["model", "name"])
+def test_one_model_is_shown(client, service, field) -> None:
+    service.format = ChatFormat(GENERIC, thinking=ThinkFormat("<t>", "</t>"))
+    shown = client.post("/api/show", {field: "smol:latest"}).json()
+    assert shown["capabilities"] == ["completion", "tools", "thinking"]
+    assert shown["model_info"]["llama.context_length"] == 4096
+    assert "temperature 0.7" in shown["parameters"].splitlines()
+    assert (shown["template"], shown["license"]) == ("{{ messages }}", "apache-2.0")
+
+
+def test_an_embedding_model_is_shown(client) -> None:
+    service_card = client.post("/api/show", {"model": "smol"})
+    assert service_card.status == 200
+    assert client.post("/api/show", {}).json() == {"error": "`model` is required."}
+    assert client.post("/api/show", {"model": "no"}).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "advice"),
+    [
+        ("DELETE", "/api/delete", "edge-rt models remove"),
+        ("POST", "/api/create", "edge-rt models add"),
+        ("POST", "/api/copy", "models.aliases"),
+        ("POST", "/api/push", "not sent"),
+    ],
+)
+def test_routes_that_are_refused_by_name(client, method, path, advice) -> None:
+    response = client.request(method, path, {"model": "smol"})
+    assert response.status == 403
+    assert path in response.json()["error"]
+    assert advice in response.json()["error"]
+
+
+def test_texts_are_embedded(client, service) -> None:
+    answer = client.post("/api/embed", {"model": "vec:latest", "input": ["a", "bcd"]}).json()
+    assert answer["embeddings"] == [[1.0, 0.5], [3.0, 0.5]]
+    assert (answer["model"], answer["prompt_eval_count"]) == ("vec:latest", 4)
+    assert answer["edge"]["energy_j"] == 1.5
+    assert service.embeds[0].truncate is None
+    client.post("/api/embed", {"model": "vec", "input": "a", "truncate": True, "dimensions": 1})
+    assert (service.embeds[1].truncate, service.embeds[1].dimensions) == ("end", 1)
+
+
+def test_one_text_is_embedded_in_the_older_form(client) -> None:
+    options = {"num_ctx": 99_999, "temperature": None}
+    body = {"model": "vec", "prompt": "abcd", "options": options, "keep_alive": -1}
+    response = client.post("/api/embeddings", body)
+    assert response.json()["embedding"] == [4.0, 0.5]
+    assert "keep_alive" in response.headers["x-edge-warning"] or "num_ctx" in str(response.headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "at"),
+    [
+        ("embed", {"input": []}, "`input`"),
+        ("embed", {"input": ["a", ""]}, "`input[1]` is empty"),
+        ("embed", {"input": [1, 2]}, "`input[0]`: expected string"),
+        ("embeddings", {"prompt": ""}, "`prompt` is empty"),
+        ("embeddings", {}, "`prompt` is required"),
+    ],
+)
+def test_texts_that_cannot_be_embedded(client, path, body, at) -> None:
+    response = client.post(f"/api/{path}", {"model": "vec", **body})
+    assert response.status == 400
+    assert at in response.json()["error"]
+
+
+def test_a_pull_of_a_model_that_is_there_fetches_nothing(client, service) -> None:
+    told = lines(client.post("/api/pull", {"model": "smol:latest"}))
+    assert told[-1] == {"status": "success"}
+    assert not service.pulled
+    whole = client.post("/api/pull", {"name": "smol", "stream": False})
+    assert whole.json() == {"status": "success"}
+
+
+def test_the_progress_of_a_pull_is_told(client, service) -> None:
+    service.steps = [PullProgress("ab" * 32, done, 10) for done in (0, 10)]
+    told = lines(client.post("/api/pull", {"model": "new"}))
+    assert service.pulled == ["new"]
+    assert [one.get("completed") for one in told] == [None, 0, 10, None, None]
+    assert told[1] == {
+        "status": "pulling abababababab",
+        "digest": "sha256:" + "ab" * 32,
+        "total": 10,
+        "completed": 0,
+    }
+    assert told[-1] == {"status": "success"}
+
+
+def test_a_pull_that_fails(client, service) -> None:
+    service.steps = [ModelNotFound("no model 'new' in the catalogue")]
+    for stream in (True, False):
+        response = client.post("/api/pull", {"model": "new", "stream": stream})
+        assert (response.status, response.json()) == (
+            404,
+            {"error": "no model 'new' in the catalogue"},
+        )
+    service.steps = [PullProgress("ab" * 32, 0, 10), StoreError("the disk is full")]
+    assert lines(client.post("/api/pull", {"model": "new"}))[-1] == {"error": "the disk is full"}
+
+
+def test_only_administrators_have_models_fetched(make_client, service) -> None:
+    client = make_client(access=Access(None, People(frozenset({1}))))
+    service.steps = [PullProgress("ab" * 32, 0, 10)]
+    for uid, status in ((1, 200), (2, 403)):
+        response = client.post("/api/pull", {"model": "new"}, state={"peer_uid": uid})
+        assert response.status == status
+    assert client.post("/api/pull", {"model": "smol"}, state={"peer_uid": 2}).status == 200
+    assert service.pulled == ["new"]

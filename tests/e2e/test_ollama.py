@@ -1,0 +1,221 @@
+"""Ollama's own client over TCP, with real models."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import ollama
+import pytest
+from pydantic import BaseModel
+
+MODEL = "smollm2-135m-instruct"
+VECTORS = "all-minilm-l6-v2"
+GREEDY = {"temperature": 0, "num_predict": 12}
+USER = [{"role": "user", "content": "Name a colour."}]
+
+
+@pytest.fixture(scope="module")
+def served(make_daemon, tasks_store) -> Iterator[Any]:
+    aliases = {"gpt-4o-mini": MODEL, "missing": "nothing"}
+    daemon = make_daemon(
+        tasks_store, tcp={"listen": "127.0.0.1:0"}, models={"aliases": aliases, "default": MODEL}
+    )
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture(scope="module")
+def url(served, tools) -> str:
+    found = tools.eventually(
+        lambda: re.search(r"serving on .* (127\.0\.0\.1:\d+)", served.log.read_text()),
+        "the port is told",
+    )
+    return f"http://{found[1]}"
+
+
+@pytest.fixture(scope="module")
+def client(url) -> ollama.Client:
+    return ollama.Client(host=url)
+
+
+def test_models_are_listed_shown_and_loaded(client) -> None:
+    listed = {one.model for one in client.list().models}
+    assert {f"{MODEL}:latest", f"{VECTORS}:latest", "gpt-4o-mini:latest"} <= listed
+    assert "missing:latest" not in listed
+    shown = client.show(f"{MODEL}:latest")
+    assert shown.capabilities == ["completion", "tools"]
+    assert shown.modelinfo["llama.context_length"] == 1024
+    assert shown.details.quantization_level == "Q4_1"
+    assert client.show(VECTORS).capabilities == ["embedding"]
+    assert client.generate(MODEL).done_reason == "load"
+    [loaded] = [one for one in client.ps().models if one.model == f"{MODEL}:latest"]
+    assert loaded.expires_at is not None
+    assert loaded.size > 10_000_000
+
+
+@pytest.mark.parametrize("name", [MODEL, f"{MODEL}:latest", "gpt-4o-mini", "default"])
+def test_a_greedy_answer_is_the_same_by_both_apis(served, client, name) -> None:
+    whole = client.chat(name, USER, options=GREEDY)
+    news = list(client.chat(name, USER, options=GREEDY, stream=True))
+    body = {"messages": USER, "temperature": 0, "max_tokens": 12, "model": MODEL}
+    openai = served.http.post("/v1/chat/completions", json=body).json()
+    text = openai["choices"][0]["message"]["content"]
+    assert text
+    assert whole.message.content == text
+    assert "".join(one.message.content for one in news) == text
+    assert whole.model == news[-1].model == name
+    last = news[-1]
+    assert (last.done, last.done_reason) == (True, openai["choices"][0]["finish_reason"])
+    assert (last.prompt_eval_count, last.eval_count) == (
+        openai["usage"]["prompt_tokens"],
+        openai["usage"]["completion_tokens"],
+    )
+    assert 0 < last.eval_duration < last.total_duration
+
+
+def test_generated_and_raw_text(served, client) -> None:
+    chat = client.chat(MODEL, [{"role": "system", "content": "Be brief."}, *USER], options=GREEDY)
+    prompt = USER[0]["content"]
+    assert (
+        client.generate(MODEL, prompt, system="Be brief.", options=GREEDY).response
+        == chat.message.content
+    )
+    raw = client.generate(MODEL, "One, two, three,", raw=True, options=GREEDY).response
+    assert raw == served.complete("One, two, three,", max_tokens=12)
+
+
+def test_json_by_a_schema(client) -> None:
+    class Colour(BaseModel):
+        name: str
+        warm: bool
+
+    options = {"temperature": 0, "num_predict": 200}
+    answer = client.chat(MODEL, USER, format=Colour.model_json_schema(), options=options)
+    if answer.done_reason == "stop":
+        Colour.model_validate_json(answer.message.content)
+    anything = client.generate(MODEL, "A colour as JSON", format="json", options=GREEDY).response
+    assert anything.startswith("{")
+
+
+def test_a_tool_is_called(client) -> None:
+    def add(a: int, b: int) -> int:
+        """Add two numbers.
+
+        Args:
+            a: The first number
+            b: The second number
+
+        """
+        return a + b
+
+    # No model this small decides well: with a grammar it can only answer with text or a right call.
+    messages = [{"role": "user", "content": "What is 2 + 3? Call the function add."}]
+    answer = client.chat(MODEL, messages, tools=[add], options={"temperature": 0, "seed": 1})
+    for call in answer.message.tool_calls or ():
+        assert call.function.name == "add"
+        assert {type(value) for value in call.function.arguments.values()} <= {int}
+    asked = [*messages, answer.message, {"role": "tool", "content": "5", "tool_name": "add"}]
+    assert client.chat(MODEL, asked, tools=[add], options=GREEDY).done
+
+
+def test_texts_are_embedded_as_by_the_other_api(served, client) -> None:
+    texts = ["a cat", "a kitten", "an invoice"]
+    embedded = client.embed(VECTORS, texts)
+    body = {"model": VECTORS, "input": texts}
+    openai = served.http.post("/v1/embeddings", json=body).json()
+    for ours, theirs in zip(embedded.embeddings, openai["data"], strict=True):
+        assert ours == pytest.approx(theirs["embedding"], abs=1e-6)
+    assert client.embeddings(VECTORS, "a cat").embedding == pytest.approx(
+        embedded.embeddings[0], abs=1e-4
+    )
+    with pytest.raises(ollama.ResponseError, match="truncate"):
+        client.embed(VECTORS, "word " * 5000)
+    assert len(client.embed(VECTORS, "word " * 5000, truncate=True).embeddings) == 1
+
+
+def test_what_does_not_fit_is_an_error(client) -> None:
+    with pytest.raises(ollama.ResponseError, match="context") as caught:
+        client.chat(MODEL, [{"role": "user", "content": "word " * 3000}])
+    assert caught.value.status_code == 400
+
+
+def test_errors_have_their_status(served, client) -> None:
+    for model in ("nothing", "missing"):
+        with pytest.raises(ollama.ResponseError, match="nothing") as caught:
+            client.chat(model, USER)
+        assert caught.value.status_code == 404
+    with pytest.raises(ollama.ResponseError, match="models remove"):
+        client.delete(MODEL)
+    with pytest.raises(ollama.ResponseError, match="may not administrate"):
+        client.pull("qwen2.5-coder-0.5b-instruct")
+    offline = served.http.post("/api/pull", json={"model": "qwen2.5-coder-0.5b-instruct"})
+    assert offline.status_code == 400
+    assert "edge-rt models pull qwen2.5-coder-0.5b-instruct" in offline.json()["error"]
+    assert client.pull(MODEL).status == "success"
+
+
+def test_a_model_is_pulled_where_the_network_is_allowed(
+    own_daemon, store, cache, tmp_path, monkeypatch
+) -> None:
+    """What the cache has needs no network."""
+    shutil.copytree(store, tmp_path / "models", copy_function=os.link)
+    monkeypatch.setenv("EDGE_RT_CACHE", str(cache))
+    daemon = own_daemon(tmp_path / "models", offline=False)
+    with ollama.Client(
+        "http://localhost", transport=httpx.HTTPTransport(uds=str(daemon.socket))
+    ) as local:
+        told = list(local.pull(VECTORS, stream=True))
+        assert [told[0].status, told[-1].status] == ["pulling manifest", "success"]
+        assert [one for one in told if one.total][-1].completed
+        assert len(local.embed(VECTORS, "a cat").embeddings[0]) == 384
+
+
+def test_home_assistant_sets_up_and_talks(url) -> None:
+    """Its reader, replayed: the list, then a stream with all that it sends."""
+    with httpx.Client(base_url=url, timeout=60) as home:
+        assert MODEL in {
+            one["model"].removesuffix(":latest") for one in home.get("/api/tags").json()["models"]
+        }
+        assert all(
+            {"model", "size", "size_vram"} <= set(one)
+            for one in home.get("/api/ps").json()["models"]
+        )
+        body = {
+            "model": MODEL,
+            "messages": [{"role": "system", "content": "You are a voice."}, *USER],
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "HassTurnOn",
+                        "description": "Turns on a device.",
+                        "parameters": {
+                            "type": "object",
+                            "properties": {"name": {"type": "string"}},
+                            "required": [],
+                        },
+                    },
+                }
+            ],
+            "stream": True,
+            "keep_alive": -1,
+            "options": {"num_ctx": 8192, "num_predict": 24, "temperature": 0},
+            "think": False,
+        }
+        with home.stream("POST", "/api/chat", json=body) as response:
+            assert response.status_code == 200
+            told = [json.loads(line) for line in response.iter_lines()]
+    assert all(
+        isinstance(call["function"]["arguments"], dict)
+        for one in told
+        for call in one["message"].get("tool_calls", ())
+    )
+    assert [one["done"] for one in told] == [False] * (len(told) - 1) + [True]
+    assert "room for 1024" in " ".join(told[-1]["edge"]["warnings"])
+    assert told[-1]["edge"]["energy_j"] is None or told[-1]["edge"]["energy_j"] > 0
