@@ -79,7 +79,12 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             trace=terms.trace,
             mode=terms.decoding,
             text=self.text(request),
+            constrained=self.constrained(request),
         )
+
+    def constrained(self, request: RequestT) -> bool:
+        """Whether the answer may come under a constraint."""
+        return request.constraint is not None
 
     @abstractmethod
     def text(self, request: RequestT) -> str:

@@ -55,7 +55,9 @@ class Prediction:
 
     `energy_j` is what the answer adds, `total_j` the board's whole meanwhile and `power_w` its
     mean; None where not known. About half of all answers come within `error_ratio`: 0.1 is up to
-    1.1 times as long, or as short. `energy_error_ratio` says the same of `energy_j`.
+    1.1 times as long, or as short. `energy_error_ratio` says the same of `energy_j`. In
+    `mask_wait_s` of the seconds an answer under a constraint waits for the tokens that may come
+    next.
     """
 
     seconds: float
@@ -67,6 +69,7 @@ class Prediction:
     error_ratio: float
     energy_error_ratio: float | None
     basis: Basis
+    mask_wait_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Served:
     """One answer that had the engine to itself, in seconds of computing.
 
     `energy_j` is what it added to what the board draws anyway; None where that is not known.
+    `mask_wait_s` is as in Prediction.
     """
 
     prompt_tokens: int  # cached ones included
@@ -89,6 +93,7 @@ class Served:
     prefill_s: float
     decode_s: float
     energy_j: float | None = None
+    mask_wait_s: float = 0.0
 
 
 Prefer = Literal["energy", "latency", "quality"]
@@ -134,7 +139,8 @@ class RouteRequest:
 
     `text` is the part of the prompt that tells how hard the task is; "" where none does. `id` is
     that of the answer to come, by which the trace of the choice is kept, and `trace` tells
-    whether the answer is to hold it. `max_tokens` None: as many as come.
+    whether the answer is to hold it. `max_tokens` None: as many as come. `constrained`: the answer
+    is under a constraint, or may be.
     """
 
     id: str
@@ -146,3 +152,4 @@ class RouteRequest:
     trace: bool = False
     mode: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
     text: str = ""
+    constrained: bool = False

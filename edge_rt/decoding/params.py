@@ -61,12 +61,14 @@ class ConstraintCost(msgspec.Struct, frozen=True, array_like=True):
 
     `compile_s` seconds, 0 where it was compiled for an earlier answer, went to the grammar and
     `mask_s` to the tokens that may come next, most of them while the model computed. `forced`
-    tokens were taken without a draw, since no others could come.
+    tokens were taken without a draw, since no others could come. For `wait_s` of that time nothing
+    was done but to wait for masks.
     """
 
     compile_s: float
     mask_s: float
     forced: int
+    wait_s: float = 0.0
 
     def plus(self, more: ConstraintCost) -> ConstraintCost:
         """Of two answers together."""

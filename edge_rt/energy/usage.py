@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from edge_rt.core.requests import Repeat
-from edge_rt.decoding.params import Made
+from edge_rt.decoding.params import ConstraintCost, Made
 from edge_rt.energy.account import Account
 from edge_rt.energy.attribution import Attribution
 from edge_rt.energy.ledger_records import UsageRecord
 from edge_rt.engine.client import Event
-from edge_rt.engine.protocol import Delta, Started
+from edge_rt.engine.protocol import Delta, Finished, Started
 
 
 @dataclass
@@ -38,6 +38,7 @@ class RequestUsage:
     redone: bool = False  # whether an engine was lost with it
     mode: str | None = None  # of decoding, where that is not by the model itself
     partner: str | None = None
+    constraint: ConstraintCost | None = None  # of the answer that ended last
     made_by: dict[int, Made] = field(default_factory=dict[int, Made])  # its answers, so far
 
     @property
@@ -55,6 +56,8 @@ class RequestUsage:
                 tokens.cached += event.cached_tokens
         if not isinstance(event, Started) and event.made is not None:
             self.made_by[event.index] = event.made
+        if isinstance(event, Finished):
+            self.constraint = event.constraint
 
 
 @dataclass

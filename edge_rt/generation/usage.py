@@ -96,6 +96,8 @@ class Constrained(msgspec.Struct, frozen=True):
     """Milliseconds that compiling it took; 0 where that was done for an earlier request."""
     mask_ms: float
     """Milliseconds for finding the tokens that may come next, mostly while the model computed."""
+    wait_ms: float
+    """Milliseconds of these in which the answer had to wait."""
     forced_tokens: int
     """Tokens that were written without asking the model, since no others could come."""
 
@@ -248,7 +250,7 @@ def _doubted(doubt: Doubt) -> Doubted:
 
 def _constrained(cost: ConstraintCost) -> Constrained:
     compile_ms, mask_ms = round(1000 * cost.compile_s, 3), round(1000 * cost.mask_s, 3)
-    return Constrained(compile_ms, mask_ms, cost.forced)
+    return Constrained(compile_ms, mask_ms, round(1000 * cost.wait_s, 3), cost.forced)
 
 
 def tallied(timings: Timings, cost: Cost) -> Tally:

@@ -10,6 +10,7 @@ from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import PlanCandidate, Tried
 from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
 from edge_rt.energy.calibration.measurement import Measurement
+from edge_rt.energy.prediction.mask_waits import MaskWaits
 from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.governor.board_heat import Heat
 from edge_rt.models.record import ModelRecord
@@ -67,8 +68,11 @@ LEAST_DUTY = 0.02  # nothing is paced lower
 class Candidates:
     """Makes candidates of predictions, at the limits of the governor and the heat of now."""
 
-    def __init__(self, teaming: TeamPredictor, heat: Heat, variants: Variants) -> None:
+    def __init__(
+        self, teaming: TeamPredictor, heat: Heat, variants: Variants, mask_waits: MaskWaits
+    ) -> None:
         self._teaming, self._heat, self._variants = teaming, heat, variants
+        self._mask_waits = mask_waits
 
     def make(
         self,
@@ -77,6 +81,8 @@ class Candidates:
         tokens: tuple[int, int, int],
         limits: Limits,
         offered: DecodingOption = ALONE,
+        *,
+        constrained: bool = False,
     ) -> PlanCandidate:
         """Return the candidate of a request; `tokens` are prompt, cached ones of these, and answer.
 
@@ -86,6 +92,8 @@ class Candidates:
         form = self._variants.form(entry)
         duty = self._duty(entry, threads, tokens, limits, offered, form)
         found = self._teaming.predict(entry, threads, tokens, duty, offered, form=form)
+        if constrained:
+            found = self._mask_waits.on(found, entry, tokens[2])
         if isinstance(found, Unpredicted):
             return nothing(entry, threads, tokens, found.reason, offered)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
@@ -102,6 +110,7 @@ class Candidates:
             band_c=heat and heat.band_k,
             error_ratio=max(errors),
             basis=found.basis,
+            mask_wait_s=found.mask_wait_s if constrained else None,
         )
 
     def predict(
@@ -113,6 +122,8 @@ class Candidates:
         offered: DecodingOption = ALONE,
         its: tuple[int, int, int] | None = None,
         form: LoadConfig | None = None,
+        *,
+        constrained: bool = False,
     ) -> Prediction | Unpredicted:
         """Return what an answer takes at the present limits; `its` are the partner's tokens.
 
@@ -122,7 +133,8 @@ class Candidates:
         duty = limits.duty
         if duty < LEAST_DUTY:
             duty = self._duty(entry, threads, tokens, limits, offered, form)
-        return self._teaming.predict(entry, threads, tokens, duty, offered, its, form)
+        found = self._teaming.predict(entry, threads, tokens, duty, offered, its, form)
+        return self._mask_waits.on(found, entry, tokens[2]) if constrained else found
 
     def _duty(
         self,

@@ -176,7 +176,8 @@ class Planner:
             else Unpredicted("it cannot be had now")
             for entry in named[0]
         }
-        trace = self._routes.judge(ask.models[0], named[0], tokens, Objectives(), offers, assessed)
+        wanted = ask.models[0], named[0], tokens, Objectives(), offers, assessed
+        trace = self._routes.judge(*wanted, constrained=ask.constrained)
         if (chosen := trace.chosen) is None:
             return ("", limits.threads), why, SINGLE
         setting = chosen.setting
@@ -206,8 +207,9 @@ class Planner:
         tokens = known.prompt, known.cached, known.completion
         if lack is not None:
             return nothing(asked.entry, threads, tokens, lack, offered)
+        limits = self._governor_loop.limits
         return self._candidates.make(
-            asked.entry, threads, tokens, self._governor_loop.limits, offered
+            asked.entry, threads, tokens, limits, offered, constrained=ask.constrained
         )
 
     # --- after

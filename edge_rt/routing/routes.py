@@ -109,7 +109,14 @@ class Routes:
         counted = [known for known in tokens.values() if isinstance(known, TokenCounts)]
         prompt = max((known.prompt for known in counted), default=USUAL)
         trace = self.judge(
-            request.model, entries, tokens, request.objectives, offers, assessed, unfit
+            request.model,
+            entries,
+            tokens,
+            request.objectives,
+            offers,
+            assessed,
+            unfit,
+            constrained=request.constrained,
         )
         self.traces.keep(request.id, trace)
         floors = (self.floor.of(request.objectives, smaller) for smaller in (False, True))
@@ -203,10 +210,13 @@ class Routes:
         offers: Mapping[str, DecodingOptions],
         assessed: Assessment,
         unfit: Mapping[str, str] | None = None,
+        *,
+        constrained: bool = False,
     ) -> Trace:
         """Return the choice among `entries`, of which `model` may pin some, and their modes.
 
-        `assessed` is what is to be expected of them; `unfit` tells why others have no mode.
+        `assessed` is what is to be expected of them; `unfit` tells why others have no mode. The
+        answer is under a constraint where it is `constrained`.
         """
         known = {entry.id: entry for entry in entries}
 
@@ -222,7 +232,9 @@ class Routes:
             )
             entry = known[setting.variant]
             how = limits, offered, read, setting.form
-            return self._candidates.predict(entry, setting.threads, sizes, *how)
+            return self._candidates.predict(
+                entry, setting.threads, sizes, *how, constrained=constrained
+            )
 
         ask = Ask(
             tokens=tokens,

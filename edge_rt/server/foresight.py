@@ -25,6 +25,7 @@ from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster, WarmthNow
 from edge_rt.energy.prediction.history import OnlineUpdates, fewest
+from edge_rt.energy.prediction.mask_waits import MaskWaits
 from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.engine.model_pool import ModelPool
@@ -93,8 +94,9 @@ class Foresight:
         self.variants = Variants(config.engine, pool, self.forecaster, self.ages)
         self.lengths = Lengths(pool, config.engine.sequences)
         self.teaming = TeamPredictor(self.forecaster, self.memory)
+        self._mask_waits = MaskWaits(self.memory)
         self.learning = Learning(state_folder / "router.db", wall)
-        candidates = Candidates(self.teaming, governor_loop.heat, self.variants)
+        candidates = Candidates(self.teaming, governor_loop.heat, self.variants, self._mask_waits)
         self.routes = Routes(
             candidates,
             self.variants,
@@ -163,6 +165,7 @@ class Foresight:
         """Write learnt figures to the disk."""
         self.forecaster.remember()
         self.teaming.remember()
+        self._mask_waits.remember()
         content = self.memory.content(self.ages.notes())
         await asyncio.to_thread(self.memory.write, content)
 
@@ -174,7 +177,7 @@ class Foresight:
         offered: DecodingOption = ALONE,
         made: Made | None = None,
     ) -> None:
-        form = self.variants.form(entry)
+        form, served = self.variants.form(entry), self._mask_waits.learn(entry, served)
         if offered.mode.name == SINGLE:
             self.forecaster.learn(entry, threads, served, form)
         elif made is None:

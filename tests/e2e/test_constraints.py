@@ -57,6 +57,22 @@ def test_the_time_to_compile_a_schema_is_told_once(daemon):
     assert compile_ms() == 0
 
 
+def test_what_an_answer_waits_is_in_the_next_plan_and_trace(daemon):
+    def planned(**more: Any) -> dict[str, Any]:
+        body = {"messages": ASK, "models": [daemon.model], "threads": [1], "fresh": True} | more
+        [one] = daemon.http.post("/edge/v1/plan", json=body).json()["candidates"]
+        return one
+
+    cost = asked(daemon, response_format=FORMAT).json()["edge"]["constraint"]
+    assert cost["wait_ms"] > 0
+    free, held = planned(), planned(constrained=True)
+    assert free["mask_wait_s"] is None
+    assert held["mask_wait_s"] > 0
+    assert held["seconds"] == pytest.approx(free["seconds"] + held["mask_wait_s"])
+    traced = asked(daemon, response_format=FORMAT, edge={"trace": True}).json()["edge"]
+    assert traced["route_trace"]["considered"][0]["candidate"]["mask_wait_s"] > 0
+
+
 def test_an_answer_without_room_is_the_beginning_of_one(daemon):
     whole = asked(daemon, response_format=FORMAT).json()["choices"][0]["message"]["content"]
     cut = asked(daemon, response_format=FORMAT, max_tokens=9).json()["choices"][0]

@@ -81,6 +81,7 @@ class PlanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_tokens: Annotated[int, Meta(ge=1, le=1 << 20)] = 128
     run: bool = False
     fresh: bool = False
+    constrained: bool = False
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     ignore_eos: bool = False
@@ -111,6 +112,9 @@ def asked(request: PlanRequest) -> PlanAsk:
     if (request.prompt is None) == (request.messages is None):
         message = "Send either `prompt` or `messages`."
         raise RequestError(message, param="prompt", code="missing_required_parameter")
+    if request.run and request.constrained:
+        message = "`constrained` is for a plan alone: a run is of free answers."
+        raise RequestError(message, param="constrained", code="invalid_value")
     return PlanAsk(
         prompt=request.prompt,
         messages=template_messages(request.messages or []),
@@ -118,6 +122,7 @@ def asked(request: PlanRequest) -> PlanAsk:
         threads=list(dict.fromkeys(request.threads)),
         max_tokens=request.max_tokens,
         fresh=request.fresh,
+        constrained=request.constrained,
         temperature=request.temperature,
         seed=request.seed,
         ignore_eos=request.ignore_eos,

@@ -164,6 +164,10 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         return request.messages, request.tools, request.functions
 
     @override
+    def constrained(self, request: ChatRequest) -> bool:
+        return request.use is not None or super().constrained(request)
+
+    @override
     def topic(self, request: ChatRequest) -> tuple[ChatRequest, str] | None:
         """Return what the user said, if nobody said anything since."""
         *before, last = request.messages

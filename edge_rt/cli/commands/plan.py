@@ -128,6 +128,7 @@ _PATH = "/edge/v1/plan"
     help="Tokens of the answer to count on.",
 )
 @click.option("--raw", is_flag=True, help="Let the model continue the prompt: no chat template.")
+@click.option("--constrained", is_flag=True, help="Plan an answer in JSON, or with tools.")
 @click.option("--run", is_flag=True, help="Run each, and tell how far off it was predicted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(
@@ -139,6 +140,7 @@ def plan(
     system: str | None,
     max_tokens: int,
     raw: bool,
+    constrained: bool,
     run: bool,
     as_json: bool,
 ) -> None:
@@ -146,12 +148,16 @@ def plan(
 
     For each model and thread count that may be used; the one that a request would get now is
     marked. "adds" are joules on top of what the board draws anyway, "in all" are all of them
-    meanwhile. The prompt is read from standard input when it is "-", or when there is none and
-    something is piped in.
+    meanwhile. With --constrained the seconds hold what the model's answers under a constraint have
+    waited for the tokens that may come next. The prompt is read from standard input when it is "-",
+    or when there is none and something is piped in.
     """
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
+    if run and constrained:
+        raise click.UsageError("--run answers without a constraint: leave out --constrained.")
     _, asked = question(read_prompt(prompt, raw), system, raw)
+    asked |= {"constrained": True} if constrained else {}
     body = asked | {"max_tokens": max_tokens, "models": list(models), "threads": list(threads)}
     with Client(daemon_socket(socket)) as client:
         if run:

@@ -52,6 +52,9 @@ class PlanCandidate(msgspec.Struct, frozen=True):
     """Decoding mode."""
     partner: str | None = None
     """Id of the smaller model that helps."""
+    mask_wait_s: float | None = None
+    """Of the seconds, those in which an answer under a constraint waits for the tokens that may
+    come next, as earlier ones did; null for a free answer."""
 
 
 class PlanReport(msgspec.Struct, frozen=True):
@@ -67,7 +70,8 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer would take: to `prompt` as it is, or to `messages` by each model's template.
 
     Without `models` all in the store are looked at, without `threads` all that may be used. With
-    `fresh` nothing of the prompt is taken from KV. The other fields are for when it is run.
+    `fresh` nothing of the prompt is taken from KV. `constrained`: the answer is under a constraint.
+    The other fields are for when it is run.
     """
 
     prompt: str | None = None
@@ -76,6 +80,7 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
     threads: list[int] = []
     max_tokens: int = 128
     fresh: bool = False
+    constrained: bool = False
     temperature: float | None = None
     seed: int | None = None
     ignore_eos: bool = False

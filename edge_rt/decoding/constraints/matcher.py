@@ -42,6 +42,7 @@ class Matcher:
         self._grammar, self._masks = grammar, grammar.masks
         self._native = grammar.beginning.deep_copy()
         self.mask_s = 0.0  # seconds that masks took
+        self.wait_s = 0.0  # seconds in which others had to wait for them
         self.over = False  # whether the text is complete
         self._must: deque[int] = deque()
         self._job: Future[list[bytes]] | None = None
@@ -103,11 +104,15 @@ class Matcher:
 
     def _mask(self, after: Sequence[int]) -> bytes:
         self._settle()
-        if after:
-            return self._behind(tuple(after))
-        if not self._ready:
-            self._ready.extend(self._compute(()))
-        return self._ready[0]
+        begin = time.perf_counter()
+        try:
+            if after:
+                return self._behind(tuple(after))
+            if not self._ready:
+                self._ready.extend(self._compute(()))
+            return self._ready[0]
+        finally:
+            self.wait_s += time.perf_counter() - begin
 
     def _behind(self, after: tuple[int, ...]) -> bytes:
         """The mask behind some tokens; the last one is kept."""
@@ -137,7 +142,9 @@ class Matcher:
     def _settle(self) -> None:
         """Wait for the thread."""
         if self._job is not None:
+            begin = time.perf_counter()
             self._ready, self._job = deque(self._job.result()), None
+            self.wait_s += time.perf_counter() - begin
 
     def _compute(self, draft: Sequence[int]) -> list[bytes]:
         begin, taken = time.perf_counter(), 0

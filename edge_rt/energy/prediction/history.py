@@ -92,6 +92,7 @@ class OnlineUpdates:
             account.prefill_s,
             account.decode_s,
             cost.energy_j if measured else None,
+            0.0 if usage.constraint is None else usage.constraint.wait_s,
         )
         self._learn(entry, update.threads, served, offered, usage.made)
         return served

@@ -59,6 +59,7 @@ class _Kept(msgspec.Struct, forbid_unknown_fields=True):
     models: list[Of] = []
     notes: Notes = Notes()
     teams: OfTeams = OfTeams()
+    mask_waits: dict[str, list[float]] = {}
 
 
 class PredictionStore:
@@ -72,6 +73,7 @@ class PredictionStore:
         self.notes = kept.notes
         self._models = {of.model: of for of in kept.models}
         self._teams = kept.teams
+        self.mask_waits = kept.mask_waits  # seconds a token, by the sha256 of a model
         self._written: bytes | None = None
 
     def recall(
@@ -111,7 +113,7 @@ class PredictionStore:
     def content(self, notes: Notes) -> bytes:
         """Return the content of the file."""
         models = list(self._models.values())[-_MOST_MODELS:]
-        return msgspec.json.encode(_Kept(models, notes, self._teams))
+        return msgspec.json.encode(_Kept(models, notes, self._teams, self.mask_waits))
 
     def write(self, content: bytes) -> None:
         """Write `content` to the disk, if it has changed."""

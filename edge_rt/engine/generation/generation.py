@@ -222,7 +222,8 @@ class Generation:
         if not matchers:
             return None
         compile_s = sum(matcher.compile_s for matcher in matchers)
-        return ConstraintCost(compile_s, sum(m.mask_s for m in matchers), self._forced)
+        mask_s, wait_s = sum(m.mask_s for m in matchers), sum(m.wait_s for m in matchers)
+        return ConstraintCost(compile_s, mask_s, self._forced, wait_s)
 
     def _turn_to(self, sequence: ModelSequence) -> None:
         self.at = sequence

@@ -129,6 +129,7 @@ def _with_figures(load: _Load, blank: Candidate, found: Prediction | Unpredicted
         error_ratio=found.error_ratio,
         energy_error_ratio=found.energy_error_ratio,
         basis=found.basis,
+        mask_wait_s=found.mask_wait_s,
     )
     return Option(candidate, None)
 

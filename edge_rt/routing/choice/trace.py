@@ -37,8 +37,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `seconds` go from now to the last token, loading included, `energy_j` is what that adds to the
     idle draw, and `power_w` the board's mean. `quality` is the probability that the answer is good
     enough, `cpq` the memory pressure with it loaded. Half of all answers come within the error
-    ratios. `age_s` is the time since it was measured. Figures are corrected by `learnt`, if any.
-    `file` names the files behind its answers, as in Key.
+    ratios. `mask_wait_s` is as in Prediction. `age_s` is the time since it was measured. Figures
+    are corrected by `learnt`, if any. `file` names the files behind its answers, as in Key.
     """
 
     setting: RunConfig
@@ -62,6 +62,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     energy_error_ratio: float | None = None
     basis: Basis | None = None
     learnt: ArmEstimate | None = None
+    mask_wait_s: float = 0.0
     file: str = ""
 
 

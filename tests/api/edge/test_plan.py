@@ -85,6 +85,7 @@ def test_runs_come_as_a_stream(client: Any, service: Any) -> None:
         ({"prompt": "x", "tokens": 3}, "tokens"),
         ({"prompt": "x", "models": [3]}, "models[0]"),
         ({"prompt": "x", "temperature": 3}, "temperature"),
+        ({"prompt": "x", "run": True, "constrained": True}, "constrained"),
     ],
 )
 def test_what_cannot_be_is_named(client: Any, service: Any, body: Any, param: str) -> None:

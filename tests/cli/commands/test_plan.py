@@ -160,6 +160,7 @@ def test_a_prompt_that_could_not_be_counted(cli: Cli, daemon: Daemon) -> None:
         (["plan", "--raw", "--system", "x", "y"], 2),
         (["plan", "--max-tokens", "0", "x"], 2),
         (["plan", "--threads", "0", "x"], 2),
+        (["plan", "--run", "--constrained", "x"], 2),
         (["plan"], 2),
     ],
 )
