@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Literal
 
-from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge_rt.api.caching import Caching
@@ -41,6 +40,7 @@ from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
 from edge_rt.api.openai.models import models, one_model
 from edge_rt.api.openapi import OpenApi
+from edge_rt.api.paths import NamedRoute, PathRouter
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.generation.cache.exact import ExactCache
@@ -90,7 +90,7 @@ def create_app(
     context = Context(
         service, requests, version, meters, caching, marking, clients, clock, monotonic, new_id
     )
-    router = Router(_routes(context), redirect_slashes=False)
+    router = PathRouter(_routes(context))
     guard = Authorizer(api_key_sha256, admin_key_sha256, access)
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
@@ -98,7 +98,7 @@ def create_app(
     return RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
 
 
-def _routes(context: Context) -> list[Route]:
+def _routes(context: Context) -> list[NamedRoute]:
     """The routes, busiest first: they are tried in order."""
 
     def route(
@@ -106,9 +106,11 @@ def _routes(context: Context) -> list[Route]:
         path: str,
         endpoint: ASGIApp,
         right: Literal["generate", "administer"] | None = None,
-    ) -> Route:
+    ) -> NamedRoute:
         name = path.replace(":path", "")
-        return Route(path, Endpoint(context, name, endpoint, right), methods=methods.split(","))
+        return NamedRoute(
+            path, Endpoint(context, name, endpoint, right), methods=methods.split(",")
+        )
 
     def of(serve: Callable[[Context, Scope, Receive, Send], Awaitable[None]]) -> ASGIApp:
         return partial(serve, context)

@@ -163,11 +163,14 @@ def _tcp(config: Config) -> Iterator[tuple[Key, str]]:
                 ("tcp", "admin_key_sha256", index),
                 "this key does not open TCP: name it in tcp.api_key_sha256 as well",
             )
-    if config.tcp.listen is None:
-        return
-    key = ("tcp", "listen")
+    for index, listen in enumerate(config.tcp.addresses):
+        several = isinstance(config.tcp.listen, list)
+        yield from _listen(config, ("tcp", "listen", *([index] if several else [])), listen)
+
+
+def _listen(config: Config, key: Key, listen: str) -> Iterator[tuple[Key, str]]:
     try:
-        address = Address.parse(config.tcp.listen)
+        address = Address.parse(listen)
     except ValueError as error:
         yield key, str(error)
         return

@@ -41,13 +41,19 @@ class Socket(Section, frozen=True):
 class Tcp(Section, frozen=True):
     """The optional TCP listener; off unless `listen` is set."""
 
-    listen: str | None = None
-    """Address and port, as in "127.0.0.1:8080" or "[::1]:8080". An address other than loopback
-    needs at least one key. Default: no TCP."""
+    listen: str | Annotated[list[str], Meta(min_length=1)] | None = None
+    """Address and port, as in "127.0.0.1:8080" or "[::1]:8080", or a list of them; clients of
+    Ollama look at 127.0.0.1:11434. An address other than loopback needs at least one key. Default:
+    no TCP."""
     api_key_sha256: list[KeyHash] = []
     """SHA-256, in hexadecimal, of every key that may use TCP; `edge-rt key` makes one."""
     admin_key_sha256: list[KeyHash] = []
     """The keys among these that may also administer the daemon."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Each address and port to listen at."""
+        return [self.listen] if isinstance(self.listen, str) else self.listen or []
 
 
 class People(Section, frozen=True):

@@ -123,8 +123,10 @@ def listen(
             log.warning(
                 "socket: of the configuration does not count, edge-rt.socket of systemd does"
             )
-        if config.tcp.listen and not others:
-            sockets.append(tcp_socket(config.tcp.listen, has_key))
+        for address in [] if others else config.tcp.addresses:
+            sock = tcp_socket(address, has_key)
+            undo.callback(sock.close)
+            sockets.append(sock)
         undo.pop_all()
     return sockets
 

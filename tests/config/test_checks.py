@@ -32,6 +32,13 @@ def test_an_address_that_others_reach_needs_a_key(listen: str) -> None:
     assert not list(contradictions(Config(tcp=Tcp(listen=listen, api_key_sha256=SOME_KEY))))
 
 
+def test_each_of_several_addresses_is_looked_at() -> None:
+    both = ["127.0.0.1:8080", "0.0.0.0:80", "11434"]
+    found = contradictions(Config(tcp=Tcp(listen=both)))
+    assert [key for key, _ in found] == [("tcp", "listen", 1), ("tcp", "listen", 2)]
+    assert list(contradictions(Config(tcp=Tcp(listen=["127.0.0.1:11434"])))) == []
+
+
 @pytest.mark.parametrize("listen", ["127.0.0.1:80", "[::1]:80", "some-host:80"])
 def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
     assert list(contradictions(Config(tcp=Tcp(listen=listen)))) == []

@@ -24,7 +24,9 @@ USER = [{"role": "user", "content": "Name a colour."}]
 def served(make_daemon, tasks_store) -> Iterator[Any]:
     aliases = {"gpt-4o-mini": MODEL, "missing": "nothing"}
     daemon = make_daemon(
-        tasks_store, tcp={"listen": "127.0.0.1:0"}, models={"aliases": aliases, "default": MODEL}
+        tasks_store,
+        tcp={"listen": ["127.0.0.1:0", "127.0.0.1:0"]},
+        models={"aliases": aliases, "default": MODEL},
     )
     yield daemon
     daemon.close()
@@ -33,10 +35,13 @@ def served(make_daemon, tasks_store) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def url(served, tools) -> str:
     found = tools.eventually(
-        lambda: re.search(r"serving on .* (127\.0\.0\.1:\d+)", served.log.read_text()),
-        "the port is told",
+        lambda: re.search(
+            r"serving on .*, (127\.0\.0\.1:\d+), (127\.0\.0\.1:\d+)", served.log.read_text()
+        ),
+        "the ports are told",
     )
-    return f"http://{found[1]}"
+    assert found[1] != found[2]
+    return f"http://{found[2]}"
 
 
 @pytest.fixture(scope="module")

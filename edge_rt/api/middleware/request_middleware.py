@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Callable
 from typing import Literal
 
@@ -21,6 +23,8 @@ from edge_rt.api.middleware.respond import drop_tracebacks, explain, send_failur
 from edge_rt.core.errors import Unavailable
 
 OLLAMA = "/api/"  # what the paths of Ollama's API begin with
+REQUEST_ID = b"x-request-id"
+_SANE = re.compile(rb"[A-Za-z0-9._:=+/-]{1,128}")
 CLIENT_LEFT = 499  # never sent; in the metrics only
 
 
@@ -51,7 +55,7 @@ class RequestMiddleware:
         exchange = open_exchange(scope, self._monotonic(), self._intake)
         self._meters.in_flight.inc()
         try:
-            await self._serve(scope, receive, _noting(exchange, send))
+            await self._serve(scope, receive, _noting(exchange, _request_id(scope), send))
         finally:
             exchange.close()
             self._meters.in_flight.dec()
@@ -74,6 +78,12 @@ class RequestMiddleware:
             failure = explain(error)
             drop_tracebacks(error)
             await send_failure(send, failure, plain=scope["path"].startswith(OLLAMA))
+
+
+def _request_id(scope: Scope) -> bytes:
+    """Return the id that the client gave the request, if it is a sane one, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    return given if _SANE.fullmatch(given) else secrets.token_hex(16).encode()
 
 
 class Endpoint:
@@ -108,12 +118,13 @@ class Endpoint:
             await self._inner(scope, receive, send)
 
 
-def _noting(exchange: Exchange, send: Send) -> Send:
+def _noting(exchange: Exchange, request_id: bytes, send: Send) -> Send:
     async def noted(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
             said = warning_headers(exchange.warnings)
-            message = {**message, "headers": [*message.get("headers", ()), *said]}
+            own = (REQUEST_ID, request_id)
+            message = {**message, "headers": [*message.get("headers", ()), own, *said]}
         await send(message)
 
     return noted

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import send_json
+from edge_rt.api.naming import aliased, capabilities
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.requests import Kind, ModelCard
 
@@ -24,17 +25,22 @@ class EdgeModel(msgspec.Struct, frozen=True):
     size_bytes: int
     has_template: bool
     kind: Kind
+    capabilities: list[str]  # of one model alone "thinking" is among them
     variant: str | None  # a request pins it as "ID@VARIANT"; None: there is nothing to choose
     chat: ChatFormat | UnsetType = UNSET  # how it writes calls and thoughts; of one model alone
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in OpenAI's shape."""
+    """A model in OpenAI's shape, with two fields of vLLM."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: str
+    max_model_len: int | UnsetType = UNSET
+    """Most tokens of prompt and answer together."""
+    root: str | UnsetType = UNSET
+    """The model that an alias stands for."""
     edge: EdgeModel
 
 
@@ -46,19 +52,24 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def models(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """List the models in the store."""
-    await send_json(send, ModelList(data=[_model(card) for card in context.service.cards()]))
+    """List the models in the store, then their aliases."""
+    named = [(card.id, card) for card in context.service.cards()]
+    named += aliased(context.service).items()
+    await send_json(send, ModelList(data=[_model(name, card) for name, card in named]))
 
 
 async def one_model(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Describe one model; raises ModelNotFound."""
-    card = context.service.card(scope["path_params"]["id"])
-    chat = await context.service.chat_format(card.id) if card.has_template else UNSET
-    model = _model(card)
-    await send_json(send, replace(model, edge=replace(model.edge, chat=chat)))
+    service, id = context.service, scope["path_params"]["id"]
+    card = service.card(id)
+    chat = await service.chat_format(card.id) if card.has_template else None
+    model = _model(id if id in service.aliases() else card.id, card)
+    able = capabilities(card, chat)
+    edge = replace(model.edge, chat=UNSET if chat is None else chat, capabilities=able)
+    await send_json(send, replace(model, edge=edge))
 
 
-def _model(card: ModelCard) -> Model:
+def _model(name: str, card: ModelCard) -> Model:
     edge = EdgeModel(
         backend=card.backend,
         context=card.context or None,
@@ -66,6 +77,14 @@ def _model(card: ModelCard) -> Model:
         size_bytes=card.size_bytes,
         has_template=card.has_template,
         kind=card.kind,
+        capabilities=capabilities(card),
         variant=card.variant,
     )
-    return Model(id=card.id, created=card.created, owned_by=card.owned_by, edge=edge)
+    return Model(
+        id=name,
+        created=card.created,
+        owned_by=card.owned_by,
+        max_model_len=card.context or UNSET,
+        root=UNSET if name == card.id else card.id,
+        edge=edge,
+    )

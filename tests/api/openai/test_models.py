@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+
 
 def test_list(client):
     document = client.get("/v1/models").json()
@@ -15,6 +17,7 @@ def test_list(client):
         "object": "model",
         "created": 1_700_000_000,
         "owned_by": "tester",
+        "max_model_len": 4096,
         "edge": {
             "backend": "llama.cpp",
             "context": 4096,
@@ -22,6 +25,7 @@ def test_list(client):
             "size_bytes": 1000,
             "has_template": True,
             "kind": "language",
+            "capabilities": ["completion", "tools"],
             "variant": "llama.cpp-q4_0",
         },
     }
@@ -35,8 +39,25 @@ def test_one(client, model):
 def test_models_of_tensors_have_no_context(client, service):
     tensors = {"kind": "tensors", "context": 0, "variant": None}
     service.models = [msgspec.structs.replace(service.models[0], **tensors)]
-    edge = client.get("/v1/models").json()["data"][0]["edge"]
+    [model] = client.get("/v1/models").json()["data"]
+    edge = model["edge"]
     assert (edge["context"], edge["variant"]) == (None, None)
+    assert edge["capabilities"] == ["tensors"]
+    assert "max_model_len" not in model
+
+
+def test_thinking_is_told_of_one_model(client, service):
+    service.format = ChatFormat(GENERIC, thinking=ThinkFormat("<think>", "</think>"))
+    edge = client.get("/v1/models/smol").json()["edge"]
+    assert edge["capabilities"] == ["completion", "tools", "thinking"]
+
+
+def test_aliases_are_models_with_a_root(client, service):
+    service.others = {"gpt-4o-mini": "smol", "any": "auto"}
+    *_, alias = client.get("/v1/models").json()["data"]
+    assert (alias["id"], alias["root"]) == ("gpt-4o-mini", "smol")
+    assert client.get("/v1/models/gpt-4o-mini").json()["id"] == "gpt-4o-mini"
+    assert "root" not in client.get("/v1/models/smol").json()
 
 
 @pytest.mark.parametrize("model", ["nobody", "a/b", "", "smol/"])
