@@ -351,6 +351,20 @@ def tasks_store(
     return root / "models"
 
 
+@pytest.fixture(scope="session")
+def caller_store(store: Path, smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the model, and the same as "caller", which calls the first tool."""
+    root = tmp_path_factory.mktemp("caller")
+    models, file = Store(root / "models", load_catalogue()), root / "caller.gguf"
+    os.link(Store(store, load_catalogue()).check("smollm2-135m-instruct"), root / smollm2.name)
+    program = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata"]
+    template = ["--chat-template-file", Path(__file__).parent / "clients" / "caller.jinja"]
+    subprocess.run([*program, *template, smollm2, file], check=True, capture_output=True)
+    models.add(root / smollm2.name, move=True)
+    models.add(file, "caller", move=True)
+    return root / "models"
+
+
 @pytest.fixture(scope="module")
 def both_backends(
     tmp_path_factory: pytest.TempPathFactory, smollm2: Path, smollm2_onnx: Path

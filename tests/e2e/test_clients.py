@@ -19,9 +19,6 @@ import jsonschema
 import pytest
 from client_environment import client_environment
 
-from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store.store import Store
-
 PROGRAMS = Path(__file__).parent / "clients"
 CALLER = "caller"  # a model that calls the first tool
 WEATHER = ["get_weather", {"city": "Oslo", "days": 3}]
@@ -37,20 +34,6 @@ REPORT = {
 }
 # What is fetched from elsewhere than the daemon fails.
 LOCAL = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONWARNINGS": "ignore"}
-
-
-@pytest.fixture(scope="module")
-def caller_store(store: Path, smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the model, and the same with another chat template."""
-    root = tmp_path_factory.mktemp("caller")
-    models, file = Store(root / "models", load_catalogue()), root / f"{CALLER}.gguf"
-    os.link(Store(store, load_catalogue()).check("smollm2-135m-instruct"), root / smollm2.name)
-    program = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata"]
-    template = ["--chat-template-file", PROGRAMS / "caller.jinja"]
-    subprocess.run([*program, *template, smollm2, file], check=True, capture_output=True)
-    models.add(root / smollm2.name, move=True)
-    models.add(file, CALLER, move=True)
-    return root / "models"
 
 
 @pytest.fixture(scope="module")

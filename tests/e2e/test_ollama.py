@@ -4,44 +4,60 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import ollama
 import pytest
+from client_environment import client_environment
 from pydantic import BaseModel
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.pull import pull
+from edge_rt.models.store.store import Store
 
 MODEL = "smollm2-135m-instruct"
 VECTORS = "all-minilm-l6-v2"
+CALLER = "caller"  # a model that calls the first tool
+CONTEXT = 2048
+PROGRAM = Path(__file__).parent / "clients" / "with_langchain_ollama.py"
+REPORT = {
+    "type": "object",
+    "properties": {
+        "city": {"enum": ["Paris", "Oslo"]},
+        "sky": {"enum": ["rain", "sun"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["city", "sky", "days"],
+}
 GREEDY = {"temperature": 0, "num_predict": 12}
 USER = [{"role": "user", "content": "Name a colour."}]
 
 
 @pytest.fixture(scope="module")
-def served(make_daemon, tasks_store) -> Iterator[Any]:
-    aliases = {"gpt-4o-mini": MODEL, "missing": "nothing"}
+def served(make_daemon, caller_store, cache, tmp_path_factory) -> Iterator[Any]:
+    root = tmp_path_factory.mktemp("ollama") / "models"
+    shutil.copytree(caller_store, root, copy_function=os.link)
+    pull(VECTORS, Store(root, load_catalogue()), cache=cache)
     daemon = make_daemon(
-        tasks_store,
+        root,
         tcp={"listen": ["127.0.0.1:0", "127.0.0.1:0"]},
-        models={"aliases": aliases, "default": MODEL},
+        models={"aliases": {"gpt-4o-mini": MODEL, "missing": "nothing"}, "default": MODEL},
+        engine={"threads": 1, "context": CONTEXT, "sequences": 4, "batch": 128},
     )
     yield daemon
     daemon.close()
 
 
 @pytest.fixture(scope="module")
-def url(served, tools) -> str:
-    found = tools.eventually(
-        lambda: re.search(
-            r"serving on .*, (127\.0\.0\.1:\d+), (127\.0\.0\.1:\d+)", served.log.read_text()
-        ),
-        "the ports are told",
-    )
-    assert found[1] != found[2]
-    return f"http://{found[2]}"
+def url(served) -> str:
+    """The second of its addresses."""
+    return served.url()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +71,7 @@ def test_models_are_listed_shown_and_loaded(client) -> None:
     assert "missing:latest" not in listed
     shown = client.show(f"{MODEL}:latest")
     assert shown.capabilities == ["completion", "tools"]
-    assert shown.modelinfo["llama.context_length"] == 1024
+    assert shown.modelinfo["llama.context_length"] == CONTEXT
     assert shown.details.quantization_level == "Q4_1"
     assert client.show(VECTORS).capabilities == ["embedding"]
     assert client.generate(MODEL).done_reason == "load"
@@ -108,7 +124,8 @@ def test_json_by_a_schema(client) -> None:
     assert anything.startswith("{")
 
 
-def test_a_tool_is_called(client) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_tool_is_called_and_its_result_answered(client, stream) -> None:
     def add(a: int, b: int) -> int:
         """Add two numbers.
 
@@ -119,14 +136,17 @@ def test_a_tool_is_called(client) -> None:
         """
         return a + b
 
-    # No model this small decides well: with a grammar it can only answer with text or a right call.
-    messages = [{"role": "user", "content": "What is 2 + 3? Call the function add."}]
-    answer = client.chat(MODEL, messages, tools=[add], options={"temperature": 0, "seed": 1})
-    for call in answer.message.tool_calls or ():
-        assert call.function.name == "add"
-        assert {type(value) for value in call.function.arguments.values()} <= {int}
-    asked = [*messages, answer.message, {"role": "tool", "content": "5", "tool_name": "add"}]
-    assert client.chat(MODEL, asked, tools=[add], options=GREEDY).done
+    messages: list[Any] = [{"role": "user", "content": "What is 2 + 3?"}]
+    options = {"temperature": 0, "num_predict": 60}
+    answer = client.chat(CALLER, messages, tools=[add], options=options, stream=stream)
+    told = list(answer) if stream else [answer]
+    [call, *_] = [call for one in told for call in one.message.tool_calls or ()]
+    assert call.function.name == "add"
+    assert {type(value) for value in call.function.arguments.values()} == {int}
+    made = {"role": "assistant", "content": "", "tool_calls": [call]}
+    result = {"role": "tool", "content": "5", "tool_name": "add"}
+    asked = [*messages, made, result]
+    assert client.chat(CALLER, asked, options=GREEDY).message.content
 
 
 def test_texts_are_embedded_as_by_the_other_api(served, client) -> None:
@@ -146,7 +166,7 @@ def test_texts_are_embedded_as_by_the_other_api(served, client) -> None:
 
 def test_what_does_not_fit_is_an_error(client) -> None:
     with pytest.raises(ollama.ResponseError, match="context") as caught:
-        client.chat(MODEL, [{"role": "user", "content": "word " * 3000}])
+        client.chat(MODEL, [{"role": "user", "content": "word " * 2 * CONTEXT}])
     assert caught.value.status_code == 400
 
 
@@ -222,5 +242,78 @@ def test_home_assistant_sets_up_and_talks(url) -> None:
         for call in one["message"].get("tool_calls", ())
     )
     assert [one["done"] for one in told] == [False] * (len(told) - 1) + [True]
-    assert "room for 1024" in " ".join(told[-1]["edge"]["warnings"])
+    assert f"room for {CONTEXT}" in " ".join(told[-1]["edge"]["warnings"])
     assert told[-1]["edge"]["energy_j"] is None or told[-1]["edge"]["energy_j"] > 0
+
+
+@pytest.fixture(scope="module")
+def programs(cache: Path) -> Path:
+    return client_environment("clients-ollama", cache)
+
+
+@pytest.fixture(scope="module")
+def langchain(programs, url) -> Any:
+    """What the program tells."""
+    words = [programs / "python", PROGRAM, url, MODEL, CALLER, VECTORS]
+    environment = os.environ | {"LANGSMITH_TRACING": "false"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_langchain_gets_text_and_structured_output(langchain) -> None:
+    assert langchain["said"]
+    assert langchain["said"] == langchain["streamed"] == langchain["text"]
+    assert langchain["usage"]["output_tokens"] > 0
+    for how in ("whole", "streamed"):
+        jsonschema.validate(langchain["structured"][how], REPORT)
+
+
+def test_langchain_calls_a_tool_and_embeds(langchain) -> None:
+    told = langchain["tools"]
+    assert {name for name, _ in told["calls"]} == {"get_weather"}
+    assert told["streamed"] == told["calls"]
+    assert told["answer"]
+    assert [len(vector) for vector in langchain["vectors"]] == [384, 384]
+
+
+@pytest.fixture
+def llm(programs, url, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `llm` with the daemon's models."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [programs / "llm", *words],
+            env=os.environ | {"LLM_USER_PATH": str(tmp_path), "OLLAMA_HOST": url},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def test_llm_finds_the_models_and_answers(llm, served) -> None:
+    assert f"ollama/{CALLER}:latest" in llm("models").stdout
+    options = ["-m", "ollama/gpt-4o-mini", "-o", "temperature", "0", "-o", "num_predict", "12"]
+    told = llm(*options, USER[0]["content"]).stdout.strip()
+    body = {"messages": USER, "temperature": 0, "max_tokens": 12}
+    openai = served.post(body, "/v1/chat/completions").json()
+    assert told == openai["choices"][0]["message"]["content"].strip()
+
+
+def test_llm_gets_json_by_a_schema_and_vectors(llm) -> None:
+    words = ["-m", f"ollama/{MODEL}:latest", "-o", "temperature", "0"]
+    told = llm(*words, "--schema", json.dumps(REPORT), "The weather of Oslo for 3 days").stdout
+    jsonschema.validate(json.loads(told), REPORT)
+    vector = llm("embed", "-m", f"ollama/{VECTORS}:latest", "-c", "a cat").stdout
+    assert len(json.loads(vector)) == 384
+
+
+def test_llm_calls_a_tool(llm) -> None:
+    words = ["-m", f"ollama/{CALLER}:latest", "-o", "temperature", "0", "-o", "num_predict", "60"]
+    told = llm(*words, "-T", "llm_version", "--td", "Which version of llm is this?")
+    assert "Tool call: llm_version({})" in told.stderr

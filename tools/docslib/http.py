@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from docslib.documents import documents
 from docslib.fields import structs
 from docslib.markdown import code, page, table
-from edge_rt.api.middleware.respond import ErrorBody
+from edge_rt.api.middleware.respond import ErrorBody, PlainError
 from edge_rt.api.openapi import OPERATIONS, Operation
 
 _ABOUT = """\
 The daemon serves HTTP on its Unix socket, and on TCP where `tcp.listen` says so. The endpoints
-below `/v1` speak OpenAI's API; those below `/edge/v1` are edge_rt's own. `GET /openapi.json`
-returns the same as this page as an OpenAPI 3.1 document.
+below `/v1` speak OpenAI's API, and those below `/api` Ollama's; those below `/edge/v1` are
+edge_rt's own. `/v1` may be left out. `GET /openapi.json` returns the same as this page as an
+OpenAPI 3.1 document.
+
+Every answer has `X-Request-Id`: that of the request, if it has up to 128 letters, digits and
+`. _ : = + / -`, or else a new one.
 
 Over TCP a key is sent as `Authorization: Bearer KEY`. Endpoints that "administer" are for root, the
 daemon's own user and those whom [`access.administer`](configuration.md#accessadminister) or
@@ -25,8 +29,9 @@ for `energy_j`. `X-Edge-Warning` is a sentence about what makes all answers slow
 that was ignored."""
 
 _ERRORS = """\
-Every error is a JSON document in OpenAI's form, [ErrorBody](#errorbody). 400: the request cannot be
-served as it is. 401 and 403: the client may not. 404: no such path, model, cached answer or trace.
+Every error is a JSON document in OpenAI's form, [ErrorBody](#errorbody), below `/api` in Ollama's,
+[PlainError](#plainerror). 400: the request cannot be served as it is. 401 and 403: the client may
+not. 404: no such path, model, cached answer or trace. 405: the path takes other methods.
 413: too large. 429: this client sends too much. 500: the daemon or a model file is at fault.
 503: not now. 429 and 503 come with `Retry-After` in seconds."""
 
@@ -39,7 +44,7 @@ def http() -> str:
     for (method, path), each in operations:
         blocks += [f"### {method} {path}", *_operation(each)]
     roots = [one for _, each in operations for one in (each.body, each.reply) if one]
-    found = sorted(structs([*roots, ErrorBody]), key=lambda each: each.__name__)
+    found = sorted(structs([*roots, ErrorBody, PlainError]), key=lambda each: each.__name__)
     return page("HTTP API", *blocks, "## Documents", *documents(found))
 
 
