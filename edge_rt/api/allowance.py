@@ -98,6 +98,8 @@ class Terms(Allowance, frozen=True):
     that begins like an earlier one takes its place."""
     choice: Annotated[list[Choice], Meta(min_length=1, max_length=1024)] | None = None
     """Texts to choose the answer from."""
+    check: Annotated[str, Meta(min_length=1)] | None = None
+    """Name of the checker that judges the answer, one of `checks` in the configuration."""
 
     @property
     def decoding(self) -> DecodingRequest:

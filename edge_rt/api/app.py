@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -43,6 +43,7 @@ from edge_rt.api.openapi import OpenApi
 from edge_rt.api.paths import NamedRoute, PathRouter
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
+from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache
 
@@ -59,6 +60,7 @@ def create_app(
     per_client: bool = False,
     semantic: SemanticCache | None = None,
     embedding: str = "default",
+    checkers: Mapping[str, CheckerSpec] | None = None,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
@@ -69,7 +71,8 @@ def create_app(
     among them that may also administrate; each request is held against the present ones. The
     Unix socket needs no key. `access` are its rights by user; None: all users may do everything.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
-    `semantic` finds those to questions that mean the same, by the model `embedding`.
+    `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
+    the programs that `edge.check` may name.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     """
     meters = Meters()
@@ -88,7 +91,17 @@ def create_app(
     ):
         meters.registry.register(Scraped(what, families))
     context = Context(
-        service, requests, version, meters, caching, marking, clients, clock, monotonic, new_id
+        service,
+        requests,
+        version,
+        meters,
+        caching,
+        marking,
+        clients,
+        checkers or {},
+        clock,
+        monotonic,
+        new_id,
     )
     router = PathRouter(_routes(context))
     guard = Authorizer(api_key_sha256, admin_key_sha256, access)

@@ -15,6 +15,7 @@ from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of,
 from edge_rt.api.middleware.decode import read_body, unless_gone
 from edge_rt.api.nearby import Topic
 from edge_rt.api.openai.answers import Dialect
+from edge_rt.api.openai.check import checker_of
 from edge_rt.api.openai.fields import (
     GenerationFields,
     Text,
@@ -58,6 +59,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         self, request: RequestT, exchange: Exchange, receive: Receive, send: Send
     ) -> None:
         """Answer a checked request; errors before the response are raised."""
+        checker_of(request.edge, self.context.checkers)  # raises RequestError
         caching = self.context.caching
         place = await self._place(request, exchange.client)
         found = None if place is None else await caching.find(place)
@@ -146,6 +148,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             id=id,
             constraint=request.constraint,
             pin=request.edge is not None and request.edge.pin,
+            check=checker_of(request.edge, self.context.checkers),
         )
         return Work(
             card=card,
@@ -228,7 +231,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     async def _place(self, request: RequestT, client: str | None) -> Place | None:
         """Where in the cache the answer is; None where the cache has no part in it."""
         caching, terms = self.context.caching, request.edge or Terms()
-        if terms.cache == "off" or not caching.serves(client):
+        if terms.cache == "off" or terms.check is not None or not caching.serves(client):
             return None
         models = self.context.service.identities(request.model or "default", terms.partner)
         top = self.top_logprobs(request)

@@ -113,14 +113,14 @@ class Run:
         width = max(1, self._context.requests.max_n // self._work.per_call)
         async with aclosing(run_calls(service, calls, width=width)) as numbered:
             async for call, event in numbered:
-                self._book(event)
+                self._book(call, event)
                 if not isinstance(event, Cost):
                     if self._record is not None:
                         self._record.take(call, event)
                     yield call, event
 
-    def _book(self, event: Event) -> None:
-        self._tally.take(event)
+    def _book(self, call: int, event: Event) -> None:
+        self._tally.take(event, call)
         if isinstance(event, Started):
             self._context.caching.restored(event)
         if not self._seen_token and isinstance(event, Delta):

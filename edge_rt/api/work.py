@@ -188,7 +188,7 @@ def unasked(mode: Mode | None, request: DecodingRequest) -> bool:
 
 
 def without_partner(plan: Plan, request: RouteRequest, *, tokens: bool) -> Plan:
-    """Without a partner that nobody asked for, where the request names `tokens` of its model.
+    """Without a partner that nobody asked for, where the request is about `tokens` of its model.
 
     Those of the partner may be others, which the engine would refuse.
     """

@@ -6,6 +6,7 @@ import grp
 import ipaddress
 import os
 import pwd
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +36,17 @@ def access_faults(config: Config) -> Iterator[tuple[Key, str]]:
             yield from _judged(("access", right, "users", index), name, user_id)
         for index, name in enumerate(people.groups):
             yield from _judged(("access", right, "groups", index), name, group_id)
+
+
+def check_faults(config: Config) -> Iterator[tuple[Key, str]]:
+    """Every checker whose program is not there, with the reason."""
+    for name, checker in config.checks.items():
+        program = checker.command[0]
+        if "/" in program and not program.startswith("/"):
+            yield ("checks", name, "command", 0), "the path of the program is not absolute"
+        elif shutil.which(program) is None:
+            why = f"there is no program {program!r} that can be run: give its path"
+            yield ("checks", name, "command", 0), why
 
 
 def _judged(key: Key, value: str, judge: Callable[[str], object]) -> Iterator[tuple[Key, str]]:

@@ -20,6 +20,7 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 Sacrifice = Literal["pace", "model", "queue", "refuse"]
 Layers = Annotated[int, Meta(ge=0)]
 KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+CheckName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}\\Z")]
 KvType = Literal["q8_0/f16", "f16", "q8_0", "q4_0"]  # of keys and values, or of both
 
 
@@ -318,6 +319,17 @@ class Warm(Section, frozen=True):
     """Variables for the chat template, as in a request."""
 
 
+class Checker(Section, frozen=True):
+    """A program that tells which texts may be answers; see the guide to checks."""
+
+    command: Annotated[list[Text], Meta(min_length=1)]
+    """The program, with its path, and its arguments."""
+    timeout_s: Annotated[float, Meta(gt=0, le=2)] = 1.0
+    """Seconds that it may take for one token; then the request fails and the program is ended."""
+    memory_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 512 * 1024 * 1024
+    """Address space of its process."""
+
+
 class Log(Section, frozen=True):
     """What the daemon writes to standard error."""
 
@@ -348,4 +360,6 @@ class Config(Section, frozen=True):
     warm: list[Warm] = []
     """Prefixes that are read at start and whenever the model is loaded, one after the other while
     no request is under way. They are pinned in the engine's memory; see `edge.pin` of a request."""
+    checks: dict[CheckName, Checker] = {}
+    """Programs that `edge.check` of a request may name, by these names."""
     log: Log = Log()

@@ -27,6 +27,7 @@ _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # of BPF
 _NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # bytes into struct seccomp_data, little-endian
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM  # SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO
 _IO_URING_SETUP = 425  # on every architecture; a ring makes sockets without socket(2)
+_NO_FAMILY = 0xFFFFFFFF  # of sockets
 _X32 = 0x40000000  # of system calls of x86-64's other interface, which have other numbers
 
 
@@ -64,8 +65,10 @@ def end_with_parent(link: int) -> None:
         sys.exit("the process that started this one has ended")
 
 
-def refuse_network(machine: str | None = None) -> str | None:
+def refuse_network(machine: str | None = None, *, unix: bool = True) -> str | None:
     """Have the kernel refuse all sockets but Unix ones, to this process and its children, for good.
+
+    Without `unix` it refuses those as well.
 
     Native code is refused as well, with EPERM. Sockets that are open stay so, and accept(2) makes
     others of those that listen. None of the children gains privileges from then on, as with sudo.
@@ -76,7 +79,7 @@ def refuse_network(machine: str | None = None) -> str | None:
     known = MACHINES.get(name)
     if known is None or sys.maxsize < 2**32:  # a 32-bit Python makes another machine's calls
         return f"edge_rt does not know the system calls of {name} with this Python"
-    libc, instructions = _libc(), socket_filter(known)
+    libc, instructions = _libc(), socket_filter(known, unix=unix)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0))):
         return os.strerror(ctypes.get_errno())
     program = _Program(len(instructions) // 8, instructions)
@@ -88,7 +91,7 @@ def refuse_network(machine: str | None = None) -> str | None:
     return f"thread {failed} has a filter" if failed > 0 else os.strerror(ctypes.get_errno())
 
 
-def socket_filter(machine: Machine) -> bytes:
+def socket_filter(machine: Machine, *, unix: bool = True) -> bytes:
     """The BPF program; each jump leads so many instructions further, if true and if not."""
     lines: Sequence[tuple[int, int, int, int]] = (
         (_LOAD, 0, 0, _ARCH),
@@ -98,7 +101,7 @@ def socket_filter(machine: Machine) -> bytes:
         (_IF_EQUAL, 4, 0, _IO_URING_SETUP),
         (_IF_EQUAL, 0, 2, machine.socket),
         (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_IF_EQUAL, 0, 1, socket.AF_UNIX),
+        (_IF_EQUAL, 0, 1, socket.AF_UNIX if unix else _NO_FAMILY),
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _REFUSE),
     )

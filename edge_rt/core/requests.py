@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.routing import LoadConfig
-from edge_rt.decoding.params import Constraint, Mode, Sampling
+from edge_rt.decoding.params import CheckerSpec, Constraint, Mode, Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started, Tensor
 from edge_rt.routing.choice.trace import Trace
 
@@ -157,6 +157,7 @@ class Call(msgspec.Struct, frozen=True):
     client: str | None = None
     id: str = ""
     constraint: Constraint | None = None
+    check: CheckerSpec | None = None
     thinking: ThinkLimit | None = None
     pin: bool = False
 

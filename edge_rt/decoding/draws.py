@@ -57,7 +57,7 @@ def draw(logits: Logits, sampling: Sampling, peak: float, u: float) -> int:
     """
     short = shortlist(logits, sampling, peak, u)
     count = kept(short, sampling)
-    total = short.sums[count - 1] if _cuts(sampling, logits.size) else short.total
+    total = short.sums[count - 1] if cuts(sampling, logits.size) else short.total
     pick = int(short.sums[:count].searchsorted(u * total, side="right"))
     return int(short.ids[min(pick, count - 1)])
 
@@ -74,7 +74,7 @@ def kept(short: Shortlist, sampling: Sampling) -> int:
 
 def shortlist(logits: Logits, sampling: Sampling, peak: float, u: float) -> Shortlist:
     """The head of the order that holds all that `sampling` keeps, or what `u` can pick."""
-    temperature = min(max(sampling.temperature, _COLDEST), _HOTTEST)
+    temperature = heat(sampling)
     floor = peak - _UNDERFLOW * temperature
     if 0 < sampling.top_k < logits.size:
         floor = max(floor, top_floor(logits, sampling.top_k))
@@ -112,7 +112,13 @@ def _head(
     return Shortlist(ids, weights, sums, float(sums[-1]))
 
 
-def _cuts(sampling: Sampling, vocab: int) -> bool:
+def heat(sampling: Sampling) -> float:
+    """The temperature of the draw."""
+    return min(max(sampling.temperature, _COLDEST), _HOTTEST)
+
+
+def cuts(sampling: Sampling, vocab: int) -> bool:
+    """Whether top_k, top_p or min_p leaves anything out."""
     return 0 < sampling.top_k < vocab or sampling.top_p < 1.0 or sampling.min_p > 0.0
 
 

@@ -76,6 +76,38 @@ class ConstraintCost(msgspec.Struct, frozen=True, array_like=True):
         return ConstraintCost(*(one + two for one, two in pairs))
 
 
+Verdict = Literal["dead", "viable", "complete", "final"]
+"""On a text: that no answer begins like that, that one may, that it is one, and that it is one and
+nothing may follow.
+"""
+
+
+class CheckerSpec(msgspec.Struct, frozen=True, array_like=True):
+    """A program that tells which texts may be answers, as the configuration names and runs it.
+
+    For one token it may take `timeout_s` seconds, and as much memory as `memory_bytes`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    timeout_s: float
+    memory_bytes: int
+
+
+class CheckCost(msgspec.Struct, frozen=True, array_like=True):
+    """What a checker took of one answer, all in this engine: texts that it judged, messages that
+    they were sent in, and seconds until they were answered.
+
+    `log_weight` is the sum of the natural logarithms of the weights of all tokens, also those of
+    earlier engines; see decoding.rejection. None: they were not drawn, but the likeliest ones.
+    """
+
+    calls: int
+    trips: int
+    seconds: float
+    log_weight: float | None = None
+
+
 class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     """One token with its natural-log probability and the most likely alternatives."""
 

@@ -11,6 +11,8 @@ from edge_rt.decoding.adjuster import Adjuster
 from edge_rt.decoding.distribution import Logits, mass, ranked, top_floor
 from edge_rt.decoding.draws import draw, fork_seed, uniform
 from edge_rt.decoding.params import Sampling
+from edge_rt.decoding.rejection import by_draw, by_rank
+from edge_rt.decoding.text_check import TextCheck
 
 if TYPE_CHECKING:  # it loads a native library, which most answers do without
     from edge_rt.decoding.constraints.matcher import Matcher
@@ -42,7 +44,8 @@ class Sampler:
     The k-th token of an answer takes the k-th number of the stream that `seed` names, so equal
     logits give equal tokens whatever else runs, and after `feed` the answer goes on as if it had
     never been interrupted. Where the constraint leaves one token, that is taken, and its number
-    with it.
+    with it. With a check the tokens are drawn in that same way until one is accepted; of those that
+    top_k, top_p and min_p leave out, one is taken only where none of the others is.
     """
 
     def __init__(
@@ -52,15 +55,18 @@ class Sampler:
         seed: int,
         prompt: Sequence[int] = (),
         matcher: Matcher | None = None,
+        check: TextCheck | None = None,
     ) -> None:
-        """`sampling.seed` is not looked at; `matcher` is at the beginning of the constraint, None:
-        there is none. Raises RequestError on values out of range.
+        """`sampling.seed` is not looked at; `matcher` is at the beginning of the constraint, and
+        `check` at that of the text, None: there is none. Raises RequestError on values out of
+        range.
         """
         _check(sampling)
         self._sampling = sampling
         self._seed = seed
         self._prompt = prompt
         self.matcher = matcher
+        self.check = check
         self._adjuster = Adjuster(sampling, prompt)
         self._drawn = 0
 
@@ -70,7 +76,8 @@ class Sampler:
         Answer 0 has this sampler's seed. Tokens drawn so far are not carried over.
         """
         seed, matcher = fork_seed(self._seed, index), self.matcher and self.matcher.fork()
-        return Sampler(self._sampling, seed=seed, prompt=self._prompt, matcher=matcher)
+        check = self.check and self.check.fork()
+        return Sampler(self._sampling, seed=seed, prompt=self._prompt, matcher=matcher, check=check)
 
     @property
     def reports(self) -> bool:
@@ -79,12 +86,16 @@ class Sampler:
 
     @property
     def over(self) -> bool:
-        """Whether the answer is complete by its constraint."""
-        return self.matcher is not None and self.matcher.over
+        """Whether the answer is complete by its constraint or its check."""
+        checked = self.check is not None and self.check.over
+        return checked or (self.matcher is not None and self.matcher.over)
 
     def forced(self) -> list[int]:
-        """The next tokens of the answer, of which the constraint leaves no choice."""
-        return [] if self.matcher is None else self.matcher.forced()
+        """The next tokens of the answer, of which the constraint leaves no choice.
+
+        Under a check each token is a choice: it may be refused.
+        """
+        return [] if self.matcher is None or self.check is not None else self.matcher.forced()
 
     def spelt(self, token: int) -> bytes:
         """The bytes in the text of a special token that the constraint names; else none."""
@@ -106,6 +117,9 @@ class Sampler:
             self._adjuster.record(token)
             if self.matcher is not None:
                 self.matcher.take(token)
+            if self.check is not None:
+                self.check.take(token)
+                self._agree(self.check)
 
     def sample(self, logits: Logits) -> SampledToken:
         """Draw and record the next token from `logits`, (vocab,) float32, which are only read.
@@ -143,6 +157,8 @@ class Sampler:
     def _pick(self, logits: Logits, after: Sequence[int]) -> int:
         if not after and (forced := self.forced()):
             return forced[0]
+        if self.check is not None and not after:
+            return self._checked(logits, self.check)
         best, peak = _peak(logits)
         greedy = self._sampling.temperature == 0.0
         if self.matcher is not None and not (greedy and self.matcher.allows(best, after)):
@@ -151,6 +167,25 @@ class Sampler:
         if greedy:
             return best
         return draw(logits, self._sampling, peak, uniform(self._seed, self._drawn + len(after)))
+
+    def _checked(self, logits: Logits, check: TextCheck) -> int:
+        """The token that `check` accepts first, of those that the constraint leaves."""
+        if self.matcher is not None:
+            logits = self.matcher.apply(logits)
+        _, peak = _peak(logits)
+        if self._sampling.temperature == 0.0:
+            return check.find(by_rank(logits), greedy=True)
+        drawn = by_draw(logits, self._sampling, peak, self._seed, self._drawn)
+        return check.find(drawn, greedy=False)
+
+    def _agree(self, check: TextCheck) -> None:
+        """Raise RequestError where the constraint ends the text and the check does not."""
+        if self.matcher is not None and self.matcher.over and not check.complete():
+            raise RequestError(
+                "`edge.check`: the constraint ends the answer where the check does not.",
+                param="edge.check",
+                code="constraint_failed",
+            )
 
     def _report(self, logits: Logits, token: int) -> tuple[float | None, list[tuple[int, float]]]:
         count = self._sampling.top_logprobs

@@ -13,6 +13,8 @@ from __future__ import annotations
 import msgspec
 
 from edge_rt.decoding.params import (
+    CheckCost,
+    CheckerSpec,
     Constraint,
     ConstraintCost,
     Doubt,
@@ -148,6 +150,7 @@ class Generate(Message, frozen=True):
     All answers keep to `constraint`, with tokens of `resume` too. Prompts that were sent together
     have one `group`: they share their turns with others as one. What is read of a prompt to `pin`
     makes room for others last; see SequencePool.
+    for which `seen` are the logarithms of their tokens' weights; see CheckCost.
     """
 
     id: int
@@ -171,6 +174,7 @@ class Generate(Message, frozen=True):
     group: str = ""
     constraint: Constraint | None = None
     pin: bool = False
+    check: CheckerSpec | None = None
 
 
 class Embed(Message, frozen=True):
@@ -324,7 +328,8 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     partner wrote the size of the model's vocabulary is added. `made` is what the whole answer comes
     to so far, where Finished is going to tell it. `logprobs` go with the text; those of the last
     tokens, whose text is still to come, are `withheld`. `seen` are the numbers that were judged by
-    before these tokens were taken, of modes that judge; see Replay.
+    before these tokens were taken, of modes that judge; see Replay. Of an answer under a check they
+    are the logarithms of the tokens' weights.
     """
 
     id: int
@@ -373,7 +378,7 @@ class Finished(Message, frozen=True):
 
     `made` is told of answers in a mode of more than one model or of drafts; `doubt` is that of the
     model which the request names, where it drew every token and in one engine; `constraint` that of
-    answers under one.
+    answers under one, and `check` that of answers under one.
     """
 
     id: int
@@ -384,6 +389,7 @@ class Finished(Message, frozen=True):
     made: Made | None = None
     doubt: Doubt | None = None
     constraint: ConstraintCost | None = None
+    check: CheckCost | None = None
 
 
 class Embedded(Message, frozen=True):

@@ -254,6 +254,7 @@ def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRec
             group=call.id,
             constraint=call.constraint,
             pin=call.pin,
+            check=call.check,
         )
 
     return make

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -12,7 +12,7 @@ from edge_rt.core.chat_format import FormatSource
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
-from edge_rt.decoding.params import ConstraintCost, Doubt, Made
+from edge_rt.decoding.params import CheckCost, ConstraintCost, Doubt, Made
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.generation.costs import Costs
 from edge_rt.routing.choice.trace import Trace
@@ -102,6 +102,21 @@ class Constrained(msgspec.Struct, frozen=True):
     """Tokens that were written without asking the model, since no others could come."""
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """What the checker took, all answers together."""
+
+    calls: int
+    """Texts that it judged."""
+    messages: int
+    """Messages in which they were sent to it."""
+    check_ms: float
+    """Milliseconds until they were answered."""
+    log_weights: list[float | None]
+    """For each answer the natural logarithm of its weight. The weight estimates, without bias, the
+    product of the probabilities that all acceptable tokens had at each step; null at temperature
+    0."""
+
+
 class Edge(Origin, frozen=True, kw_only=True):
     """Which model answered, what it cost and where the time went, in seconds.
 
@@ -154,6 +169,8 @@ class Edge(Origin, frozen=True, kw_only=True):
     constraint: Constrained | UnsetType = UNSET
     """What `response_format`, `grammar`, `edge.regex` or `edge.choice` took, where one is
     given."""
+    check: Checked | UnsetType = UNSET
+    """What `edge.check` took, where it is given."""
 
 
 class Tally:
@@ -176,9 +193,12 @@ class Tally:
         self.made: Made | None = None
         self.doubt: Doubt | None = None  # the largest of all answers
         self.constraint: ConstraintCost | None = None
+        self.checks: dict[tuple[int, int], CheckCost] = {}  # by call and answer
 
-    def take(self, event: Event) -> None:
-        """Book one event."""
+    def take(self, event: Event, call: int = 0) -> None:
+        """Book one event of that call."""
+        if isinstance(event, Finished) and event.check is not None:
+            self.checks[call, event.index] = event.check
         if isinstance(event, Delta):
             self.completion_tokens += len(event.tokens)
         elif isinstance(event, Started):
@@ -227,6 +247,7 @@ class Tally:
             doubt=UNSET if self.doubt is None else _doubted(self.doubt),
             restored_tokens=self.restored_tokens or UNSET,
             constraint=UNSET if self.constraint is None else _constrained(self.constraint),
+            check=_checked(self.checks) if self.checks else UNSET,
         )
 
     def _finished(self, event: Finished) -> None:
@@ -251,6 +272,16 @@ def _doubted(doubt: Doubt) -> Doubted:
 def _constrained(cost: ConstraintCost) -> Constrained:
     compile_ms, mask_ms = round(1000 * cost.compile_s, 3), round(1000 * cost.mask_s, 3)
     return Constrained(compile_ms, mask_ms, round(1000 * cost.wait_s, 3), cost.forced)
+
+
+def _checked(costs: Mapping[tuple[int, int], CheckCost]) -> Checked:
+    found = [costs[place] for place in sorted(costs)]
+    return Checked(
+        calls=sum(cost.calls for cost in found),
+        messages=sum(cost.trips for cost in found),
+        check_ms=round(1000 * sum(cost.seconds for cost in found), 3),
+        log_weights=[_rounded(cost.log_weight, 6) for cost in found],
+    )
 
 
 def tallied(timings: Timings, cost: Cost) -> Tally:

@@ -23,6 +23,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.process import stay_offline
+from edge_rt.decoding.params import CheckerSpec
 from edge_rt.engine.supervisor.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
@@ -201,6 +202,7 @@ class Daemon:
             per_client=self._config.cache.per_client,
             semantic=container.semantic,
             embedding=self._config.cache.semantic.model or "default",
+            checkers=_checkers(self._config),
         )
         limiter = self._limiter()
         server = _Server(
@@ -282,3 +284,11 @@ def _on_signals(
         loop.add_signal_handler(number, end, number)
     if notifier.heard:
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
+
+
+def _checkers(config: Config) -> dict[str, CheckerSpec]:
+    """The programs that requests may name in `edge.check`."""
+    return {
+        name: CheckerSpec(name, tuple(one.command), one.timeout_s, one.memory_bytes)
+        for name, one in config.checks.items()
+    }

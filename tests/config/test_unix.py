@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.checks import LONGEST_PATH, access_faults, group_id, socket_faults, user_id
-from edge_rt.config.schema import Access, Config, People, Socket
+from edge_rt.config.checks import (
+    LONGEST_PATH,
+    access_faults,
+    check_faults,
+    group_id,
+    socket_faults,
+    user_id,
+)
+from edge_rt.config.schema import Access, Checker, Config, People, Socket
 
 LONGEST = "/" + "x" * (LONGEST_PATH - 1)
 
@@ -79,3 +86,16 @@ def test_those_that_are_not_here_are_named() -> None:
         ("access", "administer", "users", 0),
     }
     assert "create it" in found["access", "administer", "users", 0]
+
+
+def test_programs_that_are_not_there_are_named(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("")
+
+    def key(command: list[str]) -> list[tuple[object, ...]]:
+        checkers = {"x": Checker(command=command)}
+        return [key for key, _ in check_faults(Config(checks=checkers))]
+
+    assert key(["sh", "-c", "true"]) == key(["/bin/sh"]) == []
+    for wrong in ("no-such-program", str(tmp_path / "none"), str(plain), "./sh", "bin/sh"):
+        assert key([wrong]) == [("checks", "x", "command", 0)]

@@ -60,6 +60,18 @@ def test_sockets_other_than_unix_ones_are_refused(
     assert decided(socket_filter(MACHINES[machine]), arch, number, family) == becomes
 
 
+@pytest.mark.parametrize("family", [UNIX, INET, INET6, NETLINK])
+@pytest.mark.parametrize(
+    ("machine", "arch", "number"), [("x86_64", X86_64, 41), ("aarch64", AARCH64, 198)]
+)
+def test_without_unix_every_socket_is_refused(
+    machine: str, arch: int, number: int, family: int
+) -> None:
+    program = socket_filter(MACHINES[machine], unix=False)
+    assert decided(program, arch, number, family) == REFUSED
+    assert decided(program, arch, 0, family) == ALLOWED
+
+
 CHILD = """
 import sys, time
 from edge_rt.core.process import end_with_parent

@@ -25,12 +25,17 @@ without a restart.
 This page is made from the daemon's own schema."""
 
 
+_EACH = ".NAME"  # behind a mapping of sections, which users name
+
+
 def configuration() -> str:
     """Return the page: a table of each section's keys."""
     top = [field for field in fields(Config) if field.struct is None]
     blocks = [_ABOUT, "## Top level", _table("", top)]
-    for name, struct in [*_sections("", Config), *_lists()]:
-        blocks += [f"## {name.removesuffix('[]')}", _doc(struct), _table(name, fields(struct))]
+    for name, struct in [*_sections("", Config), *_several()]:
+        anchor = f" {{#{struct.__name__.lower()}}}" if name.endswith(_EACH) else ""
+        heading = name.removesuffix("[]") + anchor
+        blocks += [f"## {heading}", _doc(struct), _table(name, fields(struct))]
     return page("Configuration", *blocks)
 
 
@@ -44,12 +49,14 @@ def _sections(
             yield from _sections(f"{name}.", field.struct)
 
 
-def _lists() -> Iterator[tuple[str, type[msgspec.Struct]]]:
-    """The sections of which there is a list."""
+def _several() -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """The sections of which there is a list or a mapping."""
     for field in fields(Config):
         match field.type:
             case types.ListType(item_type=types.StructType(cls=struct)):
                 yield f"{field.name}[]", struct
+            case types.DictType(value_type=types.StructType(cls=struct)):
+                yield f"{field.name}{_EACH}", struct
             case _:
                 pass
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from evallib.options import FILE
 from evallib.session import running, tell
 from evallib.structured.answers import Tally, Way, ask, rows, suits
 from evallib.structured.maskbench import Case, Verdict, cases, judge, row
+from evallib.structured.rejection import peaked, real
 from rich.console import Console
 
 from edge_rt.backends.llama.backend import LlamaBackend
@@ -31,6 +33,7 @@ from edge_rt.decoding.constraints.grammars import Grammars
 _WAYS = (Way("greedy", 0.0), Way("sampled", 1.0))
 _CONTEXT = 2048  # tokens
 _QUICK_CASES, _QUICK_SCHEMAS = 150, 8
+_PREDICATES, _QUICK_PREDICATES = 12, 2  # schemas
 _COLUMNS = (
     ("what", text("name")),
     ("schemas", text("schemas")),
@@ -46,6 +49,10 @@ _COLUMNS = (
     ("constrained_speed", figure("constrained_speed")),
     ("mask, ms a token", figure("mask_ms_per_token")),
     ("forced, %", percent("forced")),
+    ("calls a token", figure("calls_per_token")),
+    ("awrs_calls_ratio", figure("awrs_calls_ratio")),
+    ("mean weight", figure("weight", digits=4)),
+    ("mean mass", figure("mass", digits=4)),
 )
 _NOTES = (
     "MaskBench: schemas that were compiled, and tests of these that were judged wrongly. A schema "
@@ -53,6 +60,10 @@ _NOTES = (
     "Answers: valid, of those that ended before max_tokens, by the schema. constrained_speed: "
     "tokens a second with the schema over those without it, in turn, each a harmonic mean. Forced: "
     "tokens that were taken without a pass of their own.",
+    "Predicates: adaptive weighted rejection sampling with a predicate in place of a mask. The "
+    "ratio is that of the vocabulary to the calls a token. `peaked` is drawn from Zipf's law, "
+    "the others are of the model, held to a schema. The mean weight estimates the mean mass of "
+    "what may come.",
 )
 
 
@@ -96,8 +107,9 @@ def structured(
     """Hold JSON Schemas against texts, and answers against JSON Schemas.
 
     First MaskBench: each schema is compiled or refused, and must allow its valid tests and no
-    others. Then a model answers by some of these schemas, greedily and sampled, and the same
-    without a schema, for the speed.
+    others. Then the calls of a predicate are counted that tells what may come in place of a mask.
+    Last a model answers by some of these schemas, greedily and sampled, and the same without a
+    schema, for the speed.
     """
     if socket is not None and url is not None:
         raise click.UsageError("--socket and --url are two servers: name one.")
@@ -109,9 +121,11 @@ def structured(
         file = model_file(model, Path(sys.executable).with_name("edge-rt"), models)
         verdicts = _judged(found[:_QUICK_CASES] if quick else found, file)
         host = _host(socket, url, models, model)
-        chosen = _chosen(found, verdicts)[: min(schemas, _QUICK_SCHEMAS) if quick else schemas]
+        able = _chosen(found, verdicts)
+        calls = _counted(able[: _QUICK_PREDICATES if quick else _PREDICATES], file, seed)
+        chosen = able[: min(schemas, _QUICK_SCHEMAS) if quick else schemas]
         tallies = asyncio.run(_asked(host, model, chosen, seed, max_tokens)) if chosen else []
-        _report(row(verdicts), rows(tallies), model, seed, json_file, md_file)
+        _report(row(verdicts), rows(tallies), calls, model, seed, json_file, md_file)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
 
@@ -123,6 +137,18 @@ def _judged(found: Sequence[Case], file: Path) -> list[Verdict]:
     try:
         with progress(Console(stderr=True)) as show:
             return list(_shown(found, lambda case: judge(case, grammars, backend, end), show))
+    finally:
+        grammars.close()
+        backend.close()
+
+
+def _counted(chosen: Sequence[Case], file: Path, seed: int) -> list[Row]:
+    """What rejection sampling takes, by the model's logits and by made ones."""
+    threads = len(os.sched_getaffinity(0))
+    backend = LlamaBackend(file, context=_CONTEXT, sequences=1, batch=_CONTEXT, threads=threads)
+    grammars = Grammars(backend)
+    try:
+        return [calls.row() for calls in [peaked(seed), *real(backend, grammars, chosen, seed)]]
     finally:
         grammars.close()
         backend.close()
@@ -174,6 +200,7 @@ def _host(
 def _report(
     maskbench: Row,
     answers: Sequence[Row],
+    predicates: Sequence[Row],
     model: str,
     seed: int,
     json_file: Path,
@@ -189,8 +216,15 @@ def _report(
         "constrained_speed": min(
             (f["constrained_speed"] for f in asked if f["constrained_speed"]), default=None
         ),
+        "awrs_calls_ratio": min(
+            (f["awrs_calls_ratio"] for f in predicates if f["awrs_calls_ratio"]), default=None
+        ),
     }
-    tables = {"MaskBench": [maskbench], "answers": list(answers)}
+    tables = {
+        "MaskBench": [maskbench],
+        "answers": list(answers),
+        "predicates": list(predicates),
+    }
     commit, here = machine.commit(CHECKOUT), machine.describe()
     document = Document("structured", commit, here, about, tables, _NOTES)
     tell(document, _COLUMNS, json_file, md_file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
@@ -17,6 +17,7 @@ from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
+from edge_rt.decoding.params import CheckerSpec
 
 RETRY_S = 2.0
 
@@ -60,6 +61,7 @@ class Context:
     caching: Caching
     marking: Marking
     clients: Clients
+    checkers: Mapping[str, CheckerSpec]  # by name
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds
     new_id: Callable[[], str]

@@ -81,7 +81,7 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     def think(self) -> Think | None:
         """Whether and how long a model is to think; None: as it usually does."""
         wanted = self.constraint
-        if wanted is not None and wanted.kind not in JSON_KINDS:
+        if self.checked or (wanted is not None and wanted.kind not in JSON_KINDS):
             return "off"  # the constraint is on all of the text
         return think_of(self.edge and self.edge.think, self.reasoning_effort)
 
@@ -97,6 +97,9 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
 def check(request: ChatRequest) -> None:
     """Raise RequestError for what types cannot tell."""
     _ = request.constraint, request.use  # raise RequestError, too
+    if request.checked and request.use is not None:
+        message = "`edge.check` cannot go with `tools`: leave out one of them."
+        raise RequestError(message, param="edge.check", code="invalid_value")
     if request.continue_final_message and request.messages[-1].role != "assistant":
         message = "`continue_final_message`: the last message is not the assistant's."
         raise RequestError(message, param="continue_final_message", code="invalid_value")
@@ -195,10 +198,12 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         asked = self.route_request(request, write)
         plan = await self.context.service.route(asked)
         prompt = await write(plan.model)
-        plan = without_partner(plan, asked, tokens=bool(request.logit_bias))
+        plan = without_partner(plan, asked, tokens=bool(request.logit_bias) or request.checked)
         plan = await with_partner(plan, asked, prompt)
         reading = await self.reading(request, plan.model, prompt)
         work = self.work(request, asked.id, plan, [prompt], asked.mode, reading)
+        if request.checked:
+            return work
         limit = None if reading is None else limit_of(request.think, reading.format)
         wanted = work.calls[0].constraint
         constraint = chat_constraint(wanted, reading, request.use, thought=limit is not None)

@@ -114,7 +114,7 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         asked = self.route_request(request, write)
         plan = await self.context.service.route(asked)
         named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
-        plan = without_partner(plan, asked, tokens=named)
+        plan = without_partner(plan, asked, tokens=named or request.checked)
         return self.work(request, asked.id, plan, found, asked.mode)
 
     @override

@@ -130,6 +130,11 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return ()
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
+    @property
+    def checked(self) -> bool:
+        """Whether a program judges the answers."""
+        return self.edge is not None and self.edge.check is not None
+
     @cached_property
     def constraint(self) -> Constraint | None:
         """What the text of the answers must be; None: anything. Raises RequestError."""

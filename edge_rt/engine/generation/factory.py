@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
+from edge_rt.decoding.params import CheckerSpec
 from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.decoding.text import StopAutomaton, TextStream
+from edge_rt.decoding.text_check import TextCheck
+from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.home import Home
 from edge_rt.engine.generation.model_sequence import ModelSequence
@@ -27,6 +30,7 @@ from edge_rt.engine.scheduler.inputs import prompt_tokens
 
 if TYPE_CHECKING:
     from edge_rt.decoding.constraints.grammars import Grammars
+    from edge_rt.decoding.constraints.matcher import Matcher
 
 
 class TextSequence(ModelSequence):
@@ -103,8 +107,16 @@ MakeSequence = Callable[[int], ModelSequence]
 class GenerationFactory:
     """Makes the answers to requests on one model."""
 
-    def __init__(self, home: Home, find: Callable[[str], Home]) -> None:
-        """`find` gives another model by its name; EdgeError where there is none."""
+    def __init__(
+        self,
+        home: Home,
+        find: Callable[[str], Home],
+        note: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`find` gives another model by its name; EdgeError where there is none. `note` is called
+        before a checker is waited for.
+        """
+        self.checkers = Checkers(note)
         self._home = home
         self._find = find
         self._modes = Modes(Exactness(home))
@@ -121,6 +133,7 @@ class GenerationFactory:
 
     def close(self) -> None:
         """Ask the model nothing more."""
+        self.checkers.close()
         if self._grammars is not None:
             self._grammars.close()
 
@@ -144,6 +157,11 @@ class GenerationFactory:
 
     def _sequences(self, request: Generate) -> list[MakeSequence]:
         name = partner_of(request.mode)
+        if name is not None and request.check is not None:
+            raise RequestError(
+                "`edge.check` cannot go with a mode of two models: take single or lookup",
+                param="edge.mode",
+            )
         if name is None:
             return [_maker(request, request.prompt, self._home, ModelSequence)]
         partner = self._find(name)
@@ -164,8 +182,21 @@ def _maker(
 ) -> MakeSequence:
     tokens = prompt_tokens(prompt, request.special, home.backend)
     matcher = None if request.constraint is None else home.grammars.matcher(request.constraint)
-    sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens, matcher=matcher)
+    check = None if request.check is None else _check(request.check, home, matcher)
+    sampler = Sampler(
+        request.sampling, seed=_seed(request), prompt=tokens, matcher=matcher, check=check
+    )
     return lambda index: kind(home, tokens, sampler.fork(index))
+
+
+def _check(spec: CheckerSpec, home: Home, matcher: Matcher | None) -> TextCheck:
+    """The beginning of what a checker allows; a special token is text where a grammar names it."""
+    backend = home.backend
+
+    def piece(token: int) -> bytes:
+        return backend.piece(token) or (b"" if matcher is None else matcher.spelt.get(token, b""))
+
+    return TextCheck(home.checkers.get(spec), piece, backend.ends)
 
 
 def _partners_maker(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
 
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.distribution import DoubtMeter, Logits, LogitsView
 from edge_rt.decoding.gate import Look
-from edge_rt.decoding.params import ConstraintCost, Made, TokenLogprob
+from edge_rt.decoding.params import CheckCost, ConstraintCost, Made, TokenLogprob
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.generation.home import Home
@@ -52,7 +55,9 @@ class Generation:
         self._new = ""  # text that is to be told
         self._seen: list[float] = []  # what was judged by and is to be told
         self._forced = 0  # tokens that the constraint left no choice of
-        self._ends = not request.ignore_eos or request.constraint is not None  # at such a token
+        held = request.constraint is not None or request.check is not None
+        self._ends = not request.ignore_eos or held  # at such a token
+        self._log_weight = math.fsum(self.replay.seen) if request.check is not None else 0.0
 
     @property
     def home(self) -> Home:
@@ -157,6 +162,10 @@ class Generation:
         It counts as written by `by`, or by that sequence.
         """
         self._forced += forced
+        check = sequence.sampler.check
+        if check is not None and check.log_weight is not None:
+            self._log_weight += check.log_weight
+            self.saw(check.log_weight)
         piece = sequence.backend.piece(choice.token) or sequence.sampler.spelt(choice.token)
         for other in self.sequences:
             if other is not sequence:
@@ -209,8 +218,8 @@ class Generation:
         )
         stop = self._text.stopped
         made, doubt, id = self._made, self.doubts.doubt, self.request.id
-        cost = self._constraint_cost
-        return Finished(id, self.index, self.reason, timings, stop, made, doubt, cost)
+        cost, check = self._constraint_cost, self._check_cost
+        return Finished(id, self.index, self.reason, timings, stop, made, doubt, cost, check)
 
     @property
     def _made(self) -> Made | None:
@@ -224,6 +233,14 @@ class Generation:
         compile_s = sum(matcher.compile_s for matcher in matchers)
         mask_s, wait_s = sum(m.mask_s for m in matchers), sum(m.wait_s for m in matchers)
         return ConstraintCost(compile_s, mask_s, self._forced, wait_s)
+
+    @property
+    def _check_cost(self) -> CheckCost | None:
+        check = self.sequences[0].sampler.check
+        if check is None:
+            return None
+        greedy = self.request.sampling.temperature == 0.0
+        return replace(check.cost, log_weight=None if greedy else self._log_weight)
 
     def _turn_to(self, sequence: ModelSequence) -> None:
         self.at = sequence

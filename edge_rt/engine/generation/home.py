@@ -11,6 +11,7 @@ from edge_rt.engine.kv.sequences import SequencePool
 
 if TYPE_CHECKING:
     from edge_rt.decoding.constraints.grammars import Grammars
+    from edge_rt.engine.generation.checker import Checkers
     from edge_rt.engine.generation.generation import Generation
     from edge_rt.engine.generation.model_sequence import ModelSequence
 
@@ -42,6 +43,11 @@ class Home(Protocol):
     @property
     def grammars(self) -> Grammars:
         """What compiles constraints for the model."""
+        ...
+
+    @property
+    def checkers(self) -> Checkers:
+        """The programs that judge texts for the model."""
         ...
 
     def awaits(self, sequence: ModelSequence) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
+from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.home import Home
@@ -74,7 +75,7 @@ class Scheduler(Runner[Backend, Generation]):
         self.pool = SequencePool(backend)
         self.prefixes = PrefixCache(backend, self.pool, kept, clock)
         self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
-        self._factory = GenerationFactory(self, find)
+        self._factory = GenerationFactory(self, find, tally.beat.note)
 
     @property
     def backend(self) -> Backend:
@@ -171,6 +172,10 @@ class Scheduler(Runner[Backend, Generation]):
     @property
     def grammars(self) -> Grammars:
         return self._factory.grammars
+
+    @property
+    def checkers(self) -> Checkers:
+        return self._factory.checkers
 
     def queue(self, answer: Generation) -> None:
         self._waiting.append(answer)

@@ -1,4 +1,4 @@
-"""Compile the constraints of requests beside the decode loop."""
+"""Compile the constraints of requests, and start their checkers, beside the decode loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.params import Constraint
 from edge_rt.engine.generation.home import Home
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.worker.port import Aside
@@ -21,7 +20,7 @@ class Compiler:
     """Compiles the constraints of requests, one after the other, before they are queued.
 
     A grammar that is compiled for the first time takes milliseconds, and a second for a model that
-    had none. Readable (select) when one is done.
+    had none; a checker starts as fast as its program does. Readable (select) when one is done.
     """
 
     def __init__(self, homes: Homes) -> None:
@@ -32,11 +31,11 @@ class Compiler:
     def fileno(self) -> int:
         return self._aside.fileno()
 
-    def start(self, request: Generate, constraint: Constraint) -> None:
-        """Compile `constraint` for all models of the request."""
+    def start(self, request: Generate) -> None:
+        """Compile the constraint of a request for all its models, and start its checker."""
         homes = self._homes(request)
         self._asked.add(request.id)
-        self._aside.do(lambda: _compile(request, constraint, homes))
+        self._aside.do(lambda: _compile(request, homes))
 
     def cancel(self, request_id: int) -> None:
         """Drop a request."""
@@ -50,11 +49,14 @@ class Compiler:
                 yield request
 
 
-def _compile(request: Generate, constraint: Constraint, homes: list[Home]) -> Generate:
-    """Have it compiled; who is to answer the request finds the grammar, or the error, kept."""
+def _compile(request: Generate, homes: list[Home]) -> Generate:
+    """Have it done; who is to answer the request finds what came of it, or the error, kept."""
     try:
         for home in homes:
-            home.grammars.compile(constraint)
+            if request.constraint is not None:
+                home.grammars.compile(request.constraint)
+            if request.check is not None:
+                home.checkers.start(request.check)
     except RequestError as error:
         log.debug("request %d: %s", request.id, error)
     except Exception:  # of a thread that must go on; the next to compile it fails, too

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from edge_rt.core.errors import RequestError
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.process import end_with_parent
-from edge_rt.decoding.params import Constraint
+from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     VERSION,
@@ -177,8 +177,8 @@ class Worker:
 
     def _handle(self, message: ToEngine) -> None:
         match message:
-            case Generate(constraint=Constraint() as constraint):
-                self._compiler.start(message, constraint)
+            case Generate(constraint=Constraint()) | Generate(check=CheckerSpec()):
+                self._compiler.start(message)
             case Generate() | Embed() | RunTensors():
                 self._submit(message)
             case Cancel():

@@ -1,0 +1,156 @@
+"""Adaptive weighted rejection sampling: draw a token where only a predicate tells what may come.
+
+After Lipkin et al., "Fast Controlled Generation from Language Models with Adaptive Weighted
+Rejection Sampling" (arXiv 2504.05410). Tokens are drawn without replacement until one is accepted.
+That one is distributed as under a mask of the whole vocabulary: a refused token is taken out.
+
+The weight of a draw is an unbiased estimate of Z, the probability of all acceptable tokens
+together, which a mask would have told. The estimate is the recursive one, our formula: behind the
+accepted token, of probability p, one more is drawn, and with the refused probability R it is
+
+    1 - R  if that token is acceptable too,
+    p      if it is not, or none is left.
+
+Its mean is Z, by induction over the refused tokens: with m = 1 - R, accepted tokens add the sum of
+p/m * (m (Z - p) + p (m - Z)) / (m - p) = p/m * Z, which is Z²/m, and refused ones (m - Z)/m * Z.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rt.decoding.distribution import Ids, Logits, ranked, top_floor
+from edge_rt.decoding.draws import Shortlist, cuts, fork_seed, heat, kept, shortlist, uniform
+from edge_rt.decoding.params import Sampling
+
+MOST = 4096  # tokens that are tried
+_REACH = 0.999  # of the probability, held by the tokens that are put in order at first
+_BATCHES = (2, 8, 32, 128)  # tokens that are judged together, the last number again and again
+
+Judge = Callable[[Sequence[int]], Sequence[bool]]
+"""Tells of each of some tokens whether it may come next."""
+
+
+class Candidate(NamedTuple):
+    """A drawn token, its probability, and that of all tokens that had not been drawn before it."""
+
+    token: int
+    probability: float
+    left: float
+
+
+class Found(NamedTuple):
+    """The accepted token, and the natural logarithm of its weight; None: of a greedy draw."""
+
+    token: int
+    log_weight: float | None
+
+
+def search(candidates: Iterator[Candidate], judge: Judge, *, greedy: bool) -> Found | None:
+    """Return the first of `candidates` that `judge` accepts; None where it refuses MOST of them.
+
+    `candidates` are in the order of their draws. Several are judged at once, some in vain.
+    """
+    found: Candidate | None = None
+    for candidate, accepted in _judged(islice(candidates, MOST), judge, greedy=greedy):
+        if found is not None:
+            return _weighted(found, found.left if accepted else found.probability)
+        if accepted and greedy:
+            return Found(candidate.token, None)
+        found = candidate if accepted else None
+    return None if found is None else _weighted(found, found.probability)
+
+
+def _weighted(found: Candidate, weight: float) -> Found:
+    return Found(found.token, math.log(max(weight, found.probability)))
+
+
+def _judged(
+    candidates: Iterator[Candidate], judge: Judge, *, greedy: bool
+) -> Iterator[tuple[Candidate, bool]]:
+    sizes = iter((1, *_BATCHES[1:]) if greedy else _BATCHES)
+    while some := list(islice(candidates, next(sizes, _BATCHES[-1]))):
+        yield from zip(some, judge([one.token for one in some]), strict=True)
+
+
+def by_rank(logits: Logits) -> Iterator[Candidate]:
+    """The tokens by falling logit, of equal ones the lowest id first, without probabilities."""
+    told = 0
+    for count in (8, 128, logits.size):
+        ids = ranked(logits, top_floor(logits, count))
+        for token in ids[told:]:
+            yield Candidate(int(token), 0.0, 0.0)
+        told = max(told, ids.size)
+
+
+def by_draw(
+    logits: Logits, sampling: Sampling, peak: float, seed: int, position: int
+) -> Iterator[Candidate]:
+    """The tokens in an order of draws without replacement, in the end all that are not -inf.
+
+    The first is the one that would be drawn without a predicate, by the number at `position` of the
+    stream `seed`; `peak` is the largest of the (vocab,) logits, finite. What top_k, top_p and min_p
+    leave out comes last, with the probability that it has without them.
+    """
+    short = shortlist(logits, sampling, peak, _REACH)
+    whole = not cuts(sampling, logits.size)
+    count = short.ids.size if whole else kept(short, sampling)
+    ids: Ids = short.ids[:count]
+    weights: NDArray[np.float64] = np.array(short.weights[:count])
+    total = left = short.total if whole else float(short.sums[count - 1])
+    drawn: list[int] = []
+    for index in range(count):
+        sums = np.cumsum(weights)
+        number = uniform(seed if index == 0 else fork_seed(~seed, index), position) * left
+        if whole and number >= sums[-1]:
+            beyond = _behind(logits, sampling, peak, short, number - float(sums[-1]), left)
+            yield from [] if beyond is None else [beyond]
+            drawn += [] if beyond is None else [beyond.token]
+            break
+        pick = int(sums.searchsorted(min(number, np.nextafter(sums[-1], 0.0)), side="right"))
+        weight = float(weights[pick])
+        drawn.append(int(ids[pick]))
+        yield Candidate(drawn[-1], weight / total, left / total)
+        left, weights[pick] = max(left - weight, 0.0), 0.0
+    yield from _rest(logits, sampling, peak, np.array(drawn, np.int64), seed, position)
+
+
+def _behind(
+    logits: Logits, sampling: Sampling, peak: float, short: Shortlist, number: float, left: float
+) -> Candidate | None:
+    """The token behind those of `short` at which the summed weights exceed `number`, if any."""
+    ids = ranked(logits, -math.inf)[short.ids.size :]
+    weights = _weights(logits[ids], sampling, peak)
+    sums = np.cumsum(weights)
+    if not sums.size:
+        return None
+    pick = min(int(sums.searchsorted(number, side="right")), sums.size - 1)
+    return Candidate(int(ids[pick]), float(weights[pick]) / short.total, left / short.total)
+
+
+def _rest(
+    logits: Logits, sampling: Sampling, peak: float, drawn: Ids, seed: int, position: int
+) -> Iterator[Candidate]:
+    """All tokens but those `drawn`, by when exponential clocks of these rates ring."""
+    weights = _weights(logits, sampling, peak)
+    total = float(weights.sum())
+    random = np.random.Generator(np.random.PCG64([seed % 2**64, position])).random(logits.size)
+    with np.errstate(divide="ignore"):  # in logarithms, since weights may be as good as 0
+        times = np.log(-np.log1p(-random)) - (logits.astype(np.float64) - peak) / heat(sampling)
+    times[drawn] = np.inf
+    left = total - float(weights[drawn].sum())
+    order = np.argsort(times, kind="stable")
+    for token in order[: np.count_nonzero(times < np.inf)]:
+        weight = float(weights[token])
+        yield Candidate(int(token), weight / total, max(left, weight) / total)
+        left -= weight
+
+
+def _weights(logits: Logits, sampling: Sampling, peak: float) -> NDArray[np.float64]:
+    return np.exp((logits.astype(np.float64) - peak) / heat(sampling))

@@ -1,0 +1,143 @@
+"""The programs that check texts, each a child process of the engine."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Lock
+
+import msgspec
+
+from edge_rt.core.errors import EngineError
+from edge_rt.core.sandbox import NOT_RUN, command
+from edge_rt.decoding.params import CheckerSpec, Verdict
+
+START_S = 10.0  # for a program to start and answer once
+_MOST = 1 << 20  # bytes of an answer
+_DECODER = msgspec.json.Decoder(list[Verdict])
+
+
+class CheckerProcess:
+    """One such program, started; one JSON document a line goes in, and one comes out.
+
+    It is ended at the first answer that is late or none. What it keeps in mind is its own affair:
+    each question holds the whole text.
+    """
+
+    def __init__(self, spec: CheckerSpec, note: Callable[[], None] = lambda: None) -> None:
+        """Start it; EngineError where it does not. `note` is called before each question."""
+        self.name, self._spec, self._note = spec.name, spec, note
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                command(spec.memory_bytes, spec.command),
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+            )
+        self._buffer = b""
+        self._ask("", [""], START_S)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def judge(self, text: str, following: Sequence[str], spent_s: float) -> list[Verdict]:
+        """Return its verdicts on `text` with each of `following` behind it; see Checker."""
+        self._note()
+        return self._ask(text, following, self._spec.timeout_s - spent_s)
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+        self._socket.close()
+
+    def _ask(self, text: str, following: Sequence[str], left_s: float) -> list[Verdict]:
+        try:
+            said = _DECODER.decode(self._answer(text, following, left_s))
+        except TimeoutError:
+            raise self._failure(f"did not answer within {self._spec.timeout_s:g} s") from None
+        except (OSError, EOFError):
+            raise self._failure(self._end()) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._failure(f"answered nonsense: {error}") from None
+        if len(said) != len(following):
+            raise self._failure(f"gave {len(said)} verdicts on {len(following)} texts")
+        return said
+
+    def _answer(self, text: str, following: Sequence[str], left_s: float) -> bytes:
+        """One line; OSError where it has ended, TimeoutError where it is late."""
+        until_s = time.monotonic() + left_s
+        question = msgspec.json.encode({"text": text, "next": following}) + b"\n"
+        self._wait_until(until_s)
+        self._socket.sendall(question)
+        while b"\n" not in self._buffer and len(self._buffer) <= _MOST:
+            self._wait_until(until_s)
+            if not (more := self._socket.recv(1 << 16)):
+                raise EOFError
+            self._buffer += more
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _wait_until(self, until_s: float) -> None:
+        left_s = until_s - time.monotonic()
+        if left_s <= 0.0:
+            raise TimeoutError
+        self._socket.settimeout(left_s)
+
+    def _end(self) -> str:
+        """How it has ended, which it is given a moment for."""
+        try:
+            code = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "closed its output"
+        if code == NOT_RUN:
+            return f"cannot be run: {' '.join(self._spec.command)!r:.200}"
+        return f"ended with exit code {code}" if code >= 0 else f"ended by signal {-code}"
+
+    def _failure(self, what: str) -> EngineError:
+        self.close()
+        return EngineError(f"`edge.check`: the checker {self.name!r:.80} {what}")
+
+
+class Checkers:
+    """The processes that judge for one model, started when they are first asked for."""
+
+    def __init__(self, note: Callable[[], None]) -> None:
+        """See CheckerProcess."""
+        self._note, self._lock = note, Lock()
+        self._known: dict[CheckerSpec, CheckerProcess | EngineError] = {}
+        self._closed = False
+
+    def start(self, spec: CheckerSpec) -> None:
+        """Have it running; may take a while, for a thread beside the decode loop."""
+        with self._lock:
+            known = self._known.get(spec)
+            if self._closed or (isinstance(known, CheckerProcess) and known.alive):
+                return
+            try:
+                self._known[spec] = CheckerProcess(spec, self._note)
+            except EngineError as error:
+                self._known[spec] = error
+
+    def get(self, spec: CheckerSpec) -> CheckerProcess:
+        """The process that was started; EngineError where none is."""
+        found = self._known.get(spec) or EngineError(f"the checker {spec.name!r:.80} has ended")
+        if isinstance(found, EngineError):
+            raise EngineError(str(found))
+        return found
+
+    def close(self) -> None:
+        """End them all."""
+        with self._lock:
+            self._closed = True
+            for known in self._known.values():
+                if isinstance(known, CheckerProcess):
+                    known.close()
