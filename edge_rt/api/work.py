@@ -107,6 +107,11 @@ class Work:
         calls = [msgspec.structs.replace(call, plan=plan) for call in self.calls]
         return replace(self, calls=calls)
 
+    def filling(self, suffix: str | None) -> Work:
+        """This work with answers that fill the gap between the prompt and `suffix`; None: none."""
+        calls = [msgspec.structs.replace(call, suffix=suffix) for call in self.calls]
+        return replace(self, calls=calls)
+
     def constrained(self, constraint: Constraint | None) -> Work:
         """This work with answers that keep to `constraint`."""
         calls = [msgspec.structs.replace(call, constraint=constraint) for call in self.calls]

@@ -95,6 +95,18 @@ class PromptVocabulary(TextVocabulary, Protocol):
         ...
 
 
+class InfillMarks(NamedTuple):
+    """The control tokens of a prompt whose answer fills a gap: PREFIX before SUFFIX behind MIDDLE.
+
+    `before` goes before the text before the gap, `behind` before the text behind it, and `gap` is
+    last.
+    """
+
+    before: int
+    behind: int
+    gap: int
+
+
 class Backend(PromptVocabulary, Protocol):
     """A loaded model with `sequences` independent key-value (KV) sequences.
 
@@ -109,6 +121,7 @@ class Backend(PromptVocabulary, Protocol):
     outputs: int  # most rows of a pass whose logits may be wanted, at least one a sequence
     fingerprint: str  # of the texts of all tokens in order: equal for equal vocabularies
     longest_piece: int  # most bytes that one token can stand for
+    infill: InfillMarks | None  # None: the model was not made to fill gaps in a text
     batch: Batch  # the one batch that `forward` runs
 
     def piece(self, token: int) -> bytes:

@@ -140,8 +140,8 @@ class Call(msgspec.Struct, frozen=True):
     """One request for generation, dialect-free; `id` is that of its answer, as clients know it.
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
-    as they are, with the reason "length". `client` is as in Generate. A model at work that is
-    loaded in another way than the plan says stays as it is. `pin` is as in Generate, too.
+    as they are, with the reason "length". A model at work that is loaded in another way than the
+    plan says stays as it is. `client`, `pin` and `suffix` are as in Generate.
     """
 
     plan: Plan
@@ -160,6 +160,7 @@ class Call(msgspec.Struct, frozen=True):
     check: CheckerSpec | None = None
     thinking: ThinkLimit | None = None
     pin: bool = False
+    suffix: str | None = None
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

@@ -255,6 +255,7 @@ def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRec
             constraint=call.constraint,
             pin=call.pin,
             check=call.check,
+            suffix=call.suffix,
         )
 
     return make

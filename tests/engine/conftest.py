@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from worker_stage import Stage
 
-from edge_rt.backends.base import Batch, fingerprint
+from edge_rt.backends.base import Batch, InfillMarks, fingerprint
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Gate
@@ -90,6 +90,7 @@ class FakeBackend:
         self.pieces = list(pieces)
         self.vocab = len(pieces)
         self.longest_piece = max(map(len, pieces))
+        self.infill: InfillMarks | None = None
         self.fingerprint = fingerprint(pieces)
         self.outputs = max(outputs, sequences)
         self.quirk = quirk

@@ -31,6 +31,8 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     """Text or token ids, one prompt or several."""
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
     """How many alternatives come with each token."""
+    suffix: str | None = None
+    """Text behind the gap that the answer fills, for models with tokens for that."""
     echo: bool | None = None
     """Whether the answer begins with the prompt."""
     best_of: Annotated[int, Meta(ge=1)] | None = None
@@ -79,7 +81,7 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
     prefix = "cmpl"
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, CompletionsRequest, REFUSED | {"suffix"})
+        super().__init__(context, CompletionsRequest, REFUSED)
 
     @override
     def read(self, body: bytes) -> CompletionsRequest:
@@ -115,7 +117,8 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         plan = await self.context.service.route(asked)
         named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
         plan = without_partner(plan, asked, tokens=named or request.checked)
-        return self.work(request, asked.id, plan, found, asked.mode)
+        work = self.work(request, asked.id, plan, found, asked.mode)
+        return work.filling(request.suffix or None)
 
     @override
     def replayed_prompts(self, request: CompletionsRequest) -> Sequence[Text]:

@@ -24,7 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
-from edge_rt.backends.llama.model import NativeBatch, capture, load_weights, make_context, tokenize
+from edge_rt.backends.llama.model import (
+    NativeBatch,
+    capture,
+    infill_marks,
+    load_weights,
+    make_context,
+    tokenize,
+)
 from edge_rt.core.errors import EngineError
 
 VERSION: str = llama_cpp.__version__
@@ -86,6 +93,7 @@ class LlamaBackend:
         ]
         self.longest_piece: int = max(map(len, texts))
         self.fingerprint = fingerprint(texts)
+        self.infill = infill_marks(self._vocab)
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
         return tokenize(self._vocab, text, special=special, begins=begins)

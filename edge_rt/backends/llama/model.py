@@ -14,7 +14,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Batch, going_on
+from edge_rt.backends.base import Batch, InfillMarks, going_on
 from edge_rt.core.errors import ModelFileError
 
 _ERROR = 4  # enum ggml_log_level
@@ -174,6 +174,13 @@ def tokenize(vocab: Any, text: str, *, special: bool, begins: bool = True) -> li
     if wants_bos and tokens[:2] == [bos, bos]:
         return tokens[1:]  # the template had written it out already
     return tokens
+
+
+def infill_marks(vocab: Any) -> InfillMarks | None:
+    """Those that the file's metadata name, or that llama.cpp knows by their texts; None: none."""
+    known = lib.llama_vocab_fim_pre, lib.llama_vocab_fim_suf, lib.llama_vocab_fim_mid
+    tokens: list[Any] = [find(vocab) for find in known]
+    return InfillMarks(*tokens) if min(tokens) >= 0 else None
 
 
 def _tokenize(vocab: Any, data: bytes, special: bool, add_special: bool) -> list[int]:

@@ -62,6 +62,7 @@ class OnnxBackend:
         self.sequences = sequences
         self.outputs = max(outputs, sequences)
         self.longest_piece: int = self._vocabulary.longest_piece
+        self.infill = None  # neither cards nor tokenizers name such tokens
         self.fingerprint: str = self._vocabulary.fingerprint
         self.batch = Batch(batch)
         self._threads = threads

@@ -180,7 +180,7 @@ class GenerationFactory:
 def _maker(
     request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
 ) -> MakeSequence:
-    tokens = prompt_tokens(prompt, request.special, home.backend)
+    tokens = prompt_tokens(prompt, request.special, home.backend, request.suffix)
     matcher = None if request.constraint is None else home.grammars.matcher(request.constraint)
     check = None if request.check is None else _check(request.check, home, matcher)
     sampler = Sampler(

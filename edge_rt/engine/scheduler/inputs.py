@@ -13,13 +13,21 @@ from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import CUT, Tensor
 
 
-def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> list[int]:
-    """The prompt as tokens; RequestError when it is empty, unknown to the model or too long."""
-    if isinstance(prompt, str):
-        # Tokenising megabytes would hold up every running stream for seconds.
-        least = len(prompt.encode()) // backend.longest_piece
-        if least >= backend.context:
-            raise _prompt_too_long(f"at least {least}", backend)
+def prompt_tokens(
+    prompt: str | list[int], special: bool, backend: Backend, suffix: str | None = None
+) -> list[int]:
+    """The prompt as tokens; RequestError when it is empty, unknown to the model or too long.
+
+    With a `suffix` the answer is to fill the gap before that; RequestError where a model cannot.
+    """
+    # Tokenising megabytes would hold up every running stream for seconds.
+    texts = (text for text in (prompt, suffix) if isinstance(text, str))
+    least = sum(len(text.encode()) for text in texts) // backend.longest_piece
+    if least >= backend.context:
+        raise _prompt_too_long(f"at least {least}", backend)
+    if suffix is not None:
+        prompt = _infill_tokens(prompt, suffix, backend)
+    elif isinstance(prompt, str):
         prompt = text_tokens(prompt, special, backend)
     if not prompt:
         raise RequestError("the prompt is empty: send at least one character", param="prompt")
@@ -32,6 +40,27 @@ def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> l
     if len(prompt) >= backend.context:
         raise _prompt_too_long(f"{len(prompt)}", backend)
     return prompt
+
+
+def _infill_tokens(prompt: str | list[int], suffix: str, backend: Backend) -> list[int]:
+    """In the order of llama.cpp's server. Control tokens that texts spell out stay text: it is code
+    as it stands in a file.
+    """
+    marks = backend.infill
+    if marks is None:
+        raise RequestError(
+            "`suffix`: this model was not made to fill gaps, and has no tokens for it: leave it "
+            "out, or ask a model of code that has them, such as Qwen2.5-Coder",
+            param="suffix",
+            code="unsupported_parameter",
+        )
+
+    def cut(text: str) -> list[int]:
+        return backend.tokenize(text, special=False, begins=False)
+
+    before = cut(prompt) if isinstance(prompt, str) else prompt
+    begin = backend.tokenize("", special=False)
+    return [*begin, marks.before, *before, marks.behind, *cut(suffix), marks.gap]
 
 
 def text_tokens(text: str, special: bool, vocabulary: PromptVocabulary) -> list[int]:

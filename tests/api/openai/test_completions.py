@@ -147,7 +147,6 @@ def test_logprobs_in_the_legacy_shape(client, service, script):
         ({"logprobs": True}, "logprobs"),
         ({"echo": True, "logprobs": 0}, "echo"),
         ({"echo": True, "prompt": [1]}, "echo"),
-        ({"suffix": "end"}, "suffix"),
         ({"best_of": 3}, "best_of"),
         ({"best_of": 2, "n": 3}, "best_of"),
         ({"n": 9}, "n"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from task_toys import BEGIN, END, Clock, ToyEmbedding
 
+from edge_rt.backends.base import InfillMarks
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.scheduler.inputs import CHARACTERS, fitting_tokens
+from edge_rt.engine.scheduler.inputs import CHARACTERS, fitting_tokens, prompt_tokens
 
 TOY = ToyEmbedding(Clock())
 LONG = "abcdefghijklmnopqrst"  # of which 14 fit
@@ -50,3 +53,20 @@ def test_what_may_be_cut_always_fits(text: str, side: str) -> None:
     assert (tokens[0], tokens[-1]) == (BEGIN, END)
     body = bytes(tokens[1:-1]).decode()
     assert text.startswith(body) if side == "end" else text.endswith(body)
+
+
+def test_a_gap_stands_between_what_is_around_it(toy: Any) -> None:
+    model = toy(context=30)
+    model.infill = InfillMarks(30, 31, 32)
+    ab, c = (model.tokenize(text, special=False)[1:] for text in ("ab", "c"))
+    assert prompt_tokens("ab", True, model, "c") == [30, *ab, 31, *c, 32]
+    assert prompt_tokens(ab, True, model, "c") == [30, *ab, 31, *c, 32]
+    assert prompt_tokens("", True, model, "c") == [30, 31, *c, 32]
+    with pytest.raises(RequestError, match="maximum context length"):
+        prompt_tokens("ab", True, model, "c" * 29)
+
+
+def test_a_model_that_fills_no_gaps_says_so(toy: Any) -> None:
+    with pytest.raises(RequestError, match="`suffix`: this model was not made") as caught:
+        prompt_tokens("ab", True, toy(), "c")
+    assert (caught.value.param, caught.value.code) == ("suffix", "unsupported_parameter")
