@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge_rt.api.caching import Caching
@@ -55,6 +56,7 @@ def create_app(
     version: str,
     api_key_sha256: Sequence[str] = (),
     admin_key_sha256: Sequence[str] = (),
+    origins: Sequence[str] = (),
     access: Access | None = None,
     cache: ExactCache | None = None,
     per_client: bool = False,
@@ -69,7 +71,8 @@ def create_app(
 
     `api_key_sha256` are hashes in hex of the keys that open TCP, and `admin_key_sha256` those
     among them that may also administrate; each request is held against the present ones. The
-    Unix socket needs no key. `access` are its rights by user; None: all users may do everything.
+    Unix socket needs no key. `origins` are web pages of other hosts that browsers may let use TCP.
+    `access` are the socket's rights by user; None: all users may do everything.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
     `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
     the programs that `edge.check` may name.
@@ -104,11 +107,23 @@ def create_app(
         new_id,
     )
     router = PathRouter(_routes(context))
-    guard = Authorizer(api_key_sha256, admin_key_sha256, access)
+    guard = Authorizer(api_key_sha256, admin_key_sha256, access, origins)
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
     intake = BodyQuota(held)
-    return RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
+    app = RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
+    return _for_browsers(app, origins) if origins else app
+
+
+def _for_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Let pages of `origins` read the answers of `app`."""
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["X-Request-ID", "X-Edge-Model", "X-Edge-Warning", "Retry-After"],
+    )
 
 
 def _routes(context: Context) -> list[NamedRoute]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -24,6 +25,8 @@ from edge_rt.core.errors import EngineError, RequestError, Unavailable
 from edge_rt.core.requests import Cost, Event, Repeat
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Tally
+
+SILENT_S = 15.0  # most proxies wait for a minute, some for half of one
 
 Shown = Started | Delta | Finished  # the events that clients see something of, as they come
 
@@ -57,10 +60,18 @@ class Run:
         await send_json(send, document, headers=edge_headers(edge))
 
     async def stream(self, send: Send) -> None:
-        """Answer with events as they come; nothing is sent before the first of the service."""
+        """Answer with events as they come.
+
+        Nothing is sent before the first of the service, or before SILENT_S have passed.
+        """
         out = self._work.dialect.stream(send)
+        beat = asyncio.create_task(self._keep_open(out))
         try:
-            await self._stream(out)
+            try:
+                await self._stream(out)
+            finally:
+                beat.cancel()
+                await asyncio.wait([beat])
         except Exception as error:
             if not out.started:
                 raise
@@ -70,6 +81,15 @@ class Run:
             await out.fail(failure)
         else:
             await out.done()
+
+    async def _keep_open(self, out: EventStream) -> None:
+        """Send a comment after each SILENT_S without an event: proxies close silent streams."""
+        while True:
+            written = out.written
+            await asyncio.sleep(SILENT_S)
+            if out.written == written:
+                await out.start(edge_headers(self._work.origin))
+                await out.comment()
 
     async def _stream(self, out: EventStream) -> None:
         async with aclosing(self._events()) as events:

@@ -21,6 +21,7 @@ Sacrifice = Literal["pace", "model", "queue", "refuse"]
 Layers = Annotated[int, Meta(ge=0)]
 KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
 CheckName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}\\Z")]
+Origin = Annotated[str, Meta(pattern="^https?://[^/\\s*]+\\Z")]
 KvType = Literal["q8_0/f16", "f16", "q8_0", "q4_0"]  # of keys and values, or of both
 
 
@@ -50,6 +51,9 @@ class Tcp(Section, frozen=True):
     """SHA-256, in hexadecimal, of every key that may use TCP; `edge-rt key` makes one."""
     admin_key_sha256: list[KeyHash] = []
     """The keys among these that may also administer the daemon."""
+    origins: list[Origin] = []
+    """Web pages of other hosts that may use TCP from a browser (CORS), as
+    "https://panel.example". Default: none but programs, and pages of this machine."""
 
     @property
     def addresses(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -41,6 +42,9 @@ class Patience:
 
 BODY_STEP = 32 * 1024
 UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request was answered
+LINGER = 64 * 1024 * 1024  # bytes of it that are thrown away after those
+KEEP_ALIVE_S = 75  # for the next request; proxies and SDKs close after 60 or less, and never race
+GONE_S = 0.5  # between two looks whether a client that sends no more is gone
 
 
 class Connection(H11Protocol):
@@ -70,6 +74,8 @@ class Connection(H11Protocol):
         self._awaited: Literal["head", "body"] | None = None
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._lingers = False
+        self._presence: asyncio.TimerHandle | None = None
 
     @override
     def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn's
@@ -86,7 +92,7 @@ class Connection(H11Protocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._late, self._unread):
+        for timer in (self._late, self._unread, self._presence):
             if timer is not None:
                 timer.cancel()
         self._limiter.leave(self._caller.client)
@@ -95,9 +101,27 @@ class Connection(H11Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._came += len(data)
-        super().data_received(data)
+        if not self._lingers:
+            super().data_received(data)
         self._end_what_is_answered()
         self._watch()
+
+    @override
+    def eof_received(self) -> bool | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Answer a client that sends no more but may still read; asyncio closes on None."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
+            return None
+        cycle.keep_alive = False
+        peer = cast("socket.socket", self.transport.get_extra_info("socket"))
+        if peer.family != socket.AF_UNIX and self.conn.our_state is h11.SEND_RESPONSE:
+            # Whoever has closed, and not only sends no more, answers this with a reset.
+            interim = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            self.transport.write(self.conn.send(interim) or b"")
+        if _is_gone(peer):
+            return None
+        self._presence = self.loop.call_later(GONE_S, self._look_for, peer)
+        return True
 
     def pause_writing(self) -> None:
         """Begin to wait for a client that does not read its answer."""
@@ -130,13 +154,29 @@ class Connection(H11Protocol):
     def _end_what_is_answered(self) -> None:
         """Close once too much has come of a body that nobody reads, such as one that is too large.
 
-        The first UNREAD bytes are read: a client that is still sending could miss the answer.
+        The first UNREAD bytes are read, and LINGER more are thrown away: a client that sends all
+        before it reads would meet a reset instead of the answer.
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)
         unread = self.conn.their_state is h11.SEND_BODY and self._came > self._most
-        if unread and cycle is not None and cycle.response_complete:
+        if not unread or cycle is None or not cycle.response_complete:
+            return
+        if self._lingers:
             self.transport.close()
-            self._expect_reading()
+        else:
+            self._lingers = True
+            self._most += LINGER
+            self.transport.write_eof()
+        self._expect_reading()
+
+    def _look_for(self, peer: socket.socket) -> None:
+        """Look again and again whether a client that sends no more is gone; then end."""
+        if self.transport.is_closing():
+            return
+        if _is_gone(peer):
+            self.transport.abort()
+        else:
+            self._presence = self.loop.call_later(GONE_S, self._look_for, peer)
 
     def _watch(self) -> None:
         """Time the next head or body; a new timer starts where another one is awaited."""
@@ -190,6 +230,13 @@ def _notice_gone(connection: socket.socket | None) -> None:
         (socket.TCP_USER_TIMEOUT, 60_000),
     ):
         connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _is_gone(peer: socket.socket) -> bool:
+    """Whether the other side has closed; False if it has only ended what it sends."""
+    poll = select.poll()
+    poll.register(peer.fileno(), 0)  # errors and hang-ups are always told
+    return bool(poll.poll(0))
 
 
 def _document(status: int, code: str, message: str) -> list[h11.Event]:

@@ -29,7 +29,7 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.acceptor import Acceptor
 from edge_rt.server.background_tasks import Reload, told
-from edge_rt.server.connection import Connection, Patience
+from edge_rt.server.connection import KEEP_ALIVE_S, Connection, Patience
 from edge_rt.server.connection_limiter import (
     ConnectionLimiter,
     access_of,
@@ -197,6 +197,7 @@ class Daemon:
             version=__version__,
             api_key_sha256=api_keys,
             admin_key_sha256=admin_keys,
+            origins=self._config.tcp.origins,
             access=access_of(self._config.access),
             cache=container.cache,
             per_client=self._config.cache.per_client,
@@ -214,6 +215,7 @@ class Daemon:
                 lifespan="off",
                 ws="none",
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
             ),
             limiter,

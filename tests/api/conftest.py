@@ -558,6 +558,7 @@ class Client:
         headers: dict | None = None,
         server=UNIX,
         state: dict | None = None,
+        http_version: str = "1.1",
     ) -> Connection:
         if not isinstance(body, bytes | tuple):
             body = json.dumps(body).encode()
@@ -565,8 +566,10 @@ class Client:
         path, _, query = path.partition("?")
         scope = {
             "type": "http",
+            "http_version": http_version,
             "method": method,
             "path": path,
+            "raw_path": path.encode(),
             "root_path": "",
             "query_string": query.encode(),
             "headers": [(k.encode(), v.encode()) for k, v in (headers or {}).items()],

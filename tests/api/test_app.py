@@ -69,6 +69,20 @@ def test_json_is_read_whatever_the_content_type(client, kind):
     assert client.post("/v1/chat/completions", CHAT, headers=headers).status == 200
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "nonsense"])
+def test_bodies_that_are_compressed_are_refused_by_name(client, encoding):
+    answer = client.post("/v1/completions", {"prompt": "a"}, headers={"content-encoding": encoding})
+    assert answer.status == 415
+    assert encoding in answer.json()["error"]["message"]
+    assert answer.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("target", ["http://localhost/v1/models", "https://a:1/v1/models"])
+def test_targets_with_a_host_are_those_of_its_path(client, target):
+    assert client.get(target).json() == client.get("/v1/models").json()
+    assert client.get("http://localhost").status == client.get("/").status
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
 def test_unknown_models(client, path):
     response = client.post(path, {**CHAT, "prompt": "x", "model": "gpt-9"})

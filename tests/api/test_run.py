@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from edge_rt.api import run as run_module
 from edge_rt.core.errors import EngineError, EngineStopped, ModelNotFound, RequestError, Unavailable
 
 CHAT = "/v1/chat/completions"
@@ -186,6 +187,47 @@ def test_nothing_is_sent_before_the_first_event(client, service, script):
         assert connection.response.messages == []
         gate.set()
         assert (await connection.end()).status == 200
+
+    asyncio.run(run())
+
+
+def test_a_silent_stream_is_kept_open(client, service, script, monkeypatch):
+    monkeypatch.setattr(run_module, "SILENT_S", 0.01)
+
+    async def run():
+        gate = asyncio.Event()
+        service.script = lambda call: [gate, *script.hello(call)]
+        connection = client.open("POST", CHAT, {**BODY, "stream": True})
+        while len(connection.response.messages) < 3:
+            await connection.message()
+        head, *comments = connection.response.messages
+        assert head["status"] == 200
+        assert {message["body"] for message in comments} == {b": waiting\n\n"}
+        gate.set()
+        told = (await connection.end()).body.removeprefix(b": waiting\n\n" * len(comments))
+        service.script = script.hello
+        usual = await client.open("POST", CHAT, {**BODY, "stream": True}).end()
+        assert told.lstrip(b": waiting\n").count(b"data: ") == usual.body.count(b"data: ")
+        assert told.endswith(b"data: [DONE]\n\n")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("error", [RequestError("too long"), ZeroDivisionError("secret")])
+def test_what_fails_after_a_comment_ends_the_stream(client, service, error, monkeypatch):
+    monkeypatch.setattr(run_module, "SILENT_S", 0.01)
+
+    async def run():
+        gate = asyncio.Event()
+        service.script = lambda call: [gate, error]
+        connection = client.open("POST", CHAT, {**BODY, "stream": True})
+        while len(connection.response.messages) < 2:
+            await connection.message()
+        gate.set()
+        response = await connection.end()
+        assert response.status == 200
+        assert b'data: {"error":' in response.body
+        assert b"[DONE]" not in response.body
 
     asyncio.run(run())
 

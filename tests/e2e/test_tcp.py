@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+from urllib.parse import urlsplit
 
 import httpx
 import openai
@@ -55,11 +57,24 @@ def test_with_another_key(closed_url):
     assert caught.value.code == "invalid_api_key"
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/health", "/metrics", "/edge/v1/status", "/no"])
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/edge/v1/status", "/no"])
 def test_without_the_key(closed_url, path):
     answer = httpx.get(closed_url + path)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET /health HTTP/1.0\r\n\r\n", b"GET http://x/health HTTP/1.1\r\nHost: x\r\n"]
+)
+def test_monitors_need_no_key(closed_url, request_):
+    place = urlsplit(closed_url)
+    with socket.create_connection((place.hostname, place.port), timeout=60) as client:
+        client.sendall(request_.removesuffix(b"\r\n") + b"\r\nConnection: close\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)  # and is answered all the same
+        said = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert b" 200 " in said
+    assert said.endswith(b'{"status":"ok"}')
 
 
 def test_the_unix_socket_needs_no_key(closed):

@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from edge_rt.server.acceptor import PAUSE_S, Acceptor
-from edge_rt.server.connection import BODY_STEP, UNREAD, Connection, Patience
+from edge_rt.server.connection import BODY_STEP, GONE_S, LINGER, UNREAD, Connection, Patience
 from edge_rt.server.connection_limiter import ConnectionLimiter
 
 HANG_S = 20.0  # far beyond what any of this takes
@@ -63,10 +63,14 @@ class Site(SimpleNamespace):
     app: App
     limiter: ConnectionLimiter
     path: str
+    port: int | None  # None: it listens on the path
     now_s: float  # of the limiter' clock
 
     async def connect(self, sent: bytes = b"") -> Client:
-        reader, writer = await asyncio.open_unix_connection(self.path)
+        if self.port is None:
+            reader, writer = await asyncio.open_unix_connection(self.path)
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(sent)
         self.writers.append(writer)
         return reader, writer
@@ -93,6 +97,7 @@ def serve(tmp_path: Path):
         patience: Patience = LONG,
         places: int = 1000,
         app: Any = None,
+        tcp: bool = False,
         **rates: float,
     ) -> None:
         async def main() -> None:
@@ -101,8 +106,9 @@ def serve(tmp_path: Path):
             config = uvicorn.Config(served, log_config=None, lifespan="off", ws="none")
             given = {"config": config, "server_state": ServerState(), "app_state": {}}
             make = partial(Connection, limiter, patience, **given)
-            sock = socket.socket(socket.AF_UNIX)
-            sock.bind(site.path)
+            sock = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
+            sock.bind(("127.0.0.1", 0) if tcp else site.path)
+            site.port = sock.getsockname()[1] if tcp else None
             server = Acceptor(sock, limiter, make)
             site.limiter = limiter
             try:
@@ -250,9 +256,79 @@ def test_a_body_that_nobody_reads_is_not_drained_to_its_end(serve) -> None:
     async def test(site: Site) -> None:
         said, sent = await asyncio.to_thread(pour, site.path)
         assert b" 413 " in said
-        assert sent < 16 * UNREAD  # what the kernel holds of it included
+        assert UNREAD + LINGER < sent < 2 * (UNREAD + LINGER)  # with what the kernel holds
 
     serve(test, app=early)
+
+
+def test_who_sends_all_of_a_large_body_first_reads_the_answer_then(serve) -> None:
+    async def early(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def whole(path: str, size: int) -> bytes:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(HANG_S)
+            client.connect(path)
+            client.sendall(POST % size + b"x" * size)
+            return b"".join(iter(lambda: client.recv(1 << 16), b""))
+
+    async def test(site: Site) -> None:
+        said = await asyncio.to_thread(whole, site.path, 4 * UNREAD)
+        assert b" 413 " in said
+
+    serve(test, app=early)
+
+
+class Slow(App):
+    """Answers once it is told to, or hears that the client is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope, receive, send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        self.begun.set()
+        told, left = asyncio.create_task(self.go.wait()), asyncio.create_task(receive())
+        _, others = await asyncio.wait({told, left}, return_when=asyncio.FIRST_COMPLETED)
+        for other in others:
+            other.cancel()
+        if left.done():
+            self.gone.set()
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"said"})
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_who_ends_what_it_sends_is_answered_all_the_same(serve, tcp) -> None:
+    async def test(site: Site) -> None:
+        app = site.app
+        client = await site.connect(POST % 2 + b"{}")
+        client[1].write_eof()
+        await asyncio.wait_for(app.begun.wait(), HANG_S)
+        await asyncio.sleep(2.5 * GONE_S)
+        app.go.set()
+        said = await rest(client)
+        assert b" 200 " in said
+        assert b"said" in said
+        assert not app.gone.is_set()
+
+    serve(test, app=Slow(), tcp=tcp)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_who_closes_is_not_answered(serve, tcp) -> None:
+    async def test(site: Site) -> None:
+        app = site.app
+        _, writer = await site.connect(POST % 2 + b"{}")
+        await asyncio.wait_for(app.begun.wait(), HANG_S)
+        writer.close()
+        await asyncio.wait_for(app.gone.wait(), HANG_S)
+
+    serve(test, app=Slow(), tcp=tcp)
 
 
 def test_a_small_rest_of_a_body_is_read_and_the_connection_goes_on(serve) -> None:

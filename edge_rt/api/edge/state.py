@@ -13,6 +13,7 @@ from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailab
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.routing.quality.learner import ArmFilter
 
+_UNWELL = "No answer can be made now; ask with a key for the reason."
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 
 _DAYS = Whole(1, 3650, default=30)
@@ -24,18 +25,24 @@ _WORDS = {"good": 1.0, "bad": 0.0}
 
 
 async def health(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Prove that an answer can be made; raises Unavailable when there is no proof."""
+    """Prove that an answer can be made; raises Unavailable when there is no proof.
+
+    Who has no right to use models learns only whether there is one.
+    """
+    known = exchange_of(scope).rights.generate
     try:
         proof = await context.service.health()
-    except (EngineError, StoreError) as error:
-        raise Unavailable(str(error), retry_after_s=RETRY_S, code="engine_error") from error
-    except Unavailable as error:
+    except (EngineError, StoreError, Unavailable) as error:
+        if not known:
+            raise Unavailable(_UNWELL, retry_after_s=RETRY_S, code="unhealthy") from error
+        if not isinstance(error, Unavailable):
+            raise Unavailable(str(error), retry_after_s=RETRY_S, code="engine_error") from error
         if error.retry_after_s is not None:
             raise
         # Nothing but 503 means "not healthy" to monitors, even where somebody has to act.
         await send_failure(send, msgspec.structs.replace(explain(error), status=503))
         return
-    await send_json(send, proof)
+    await send_json(send, proof if known else {"status": proof["status"]})
 
 
 async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 ROOT = 0
+HEALTH = "/health"  # needs no key, so that a monitor needs none
+_KEYLESS = "a client over TCP without a key"
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,14 @@ class Authorizer:
         api_key_sha256: Sequence[str],
         admin_key_sha256: Sequence[str] = (),
         access: Access | None = None,
+        origins: Collection[str] = (),
     ) -> None:
         """Each request is held against the present hashes; those of `admin_key_sha256` are among
         the others. `access` is that of the Unix socket; None: all users may do everything.
+        Web pages of `origins` are served without a key as those of this machine are.
         """
         self._hashes, self._admins, self._access = api_key_sha256, admin_key_sha256, access
+        self._origins = origins
 
     def check(self, scope: Scope) -> Caller:
         """Return the client of a request, and its rights.
@@ -119,12 +124,14 @@ class Authorizer:
         _check_framing(scope)
         if not over_tcp(scope):
             return self._local(scope.get("state", {}))
+        if scope["path"] == HEALTH and "authorization" not in Headers(scope=scope):
+            return Caller(None, Rights(_KEYLESS))
         if self._hashes:
             given = self._checked_key(Headers(scope=scope).get("authorization", ""))
             client = f"key:{given[:12]}"
             return Caller(client, Rights("this key", True, _among(given, self._admins)))
-        _check_local(scope)
-        return Caller(None, Rights("a client over TCP without a key", True))
+        _check_local(scope, self._origins)
+        return Caller(None, Rights(_KEYLESS, True))
 
     def _local(self, state: dict[str, object]) -> Caller:
         uid, access = state.get(PEER), self._access
@@ -165,14 +172,16 @@ def _check_framing(scope: Scope) -> None:
         raise HTTPException(400, message, {"connection": "close"})
 
 
-def _check_local(scope: Scope) -> None:
+def _check_local(scope: Scope, origins: Collection[str]) -> None:
     headers = Headers(scope=scope)
     host, origin = headers.get("host", ""), headers.get("origin", "")
-    if not _is_loopback(f"//{host}"):
-        message = f"Without an API key only loopback is served, but Host is {host!r}."
+    # No browser speaks HTTP/1.0, so no web page asks under a name of its own.
+    nameless = "host" not in headers and scope.get("http_version") == "1.0"
+    if not nameless and not _is_loopback(f"//{host}"):
+        message = f"Without an API key only loopback is served, but Host is {host or ''!r}."
         raise HTTPException(403, message)
-    if origin and not _is_loopback(origin):
-        message = f"Without an API key web pages of {origin!r} are not served."
+    if origin and origin not in origins and not _is_loopback(origin):
+        message = f"Web pages of {origin!r} are not served: tcp.origins does not name them."
         raise HTTPException(403, message)
 
 

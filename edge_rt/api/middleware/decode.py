@@ -163,11 +163,12 @@ _VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a
 async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """The whole body, at most `limit` bytes.
 
-    Raises HTTPException 413 before anything is read when Content-Length says too much, and as
-    soon as more has come when it does not; Unavailable when the bodies of all requests are too
-    many bytes; ClientDisconnect when the client leaves half-way.
+    Raises HTTPException 415 where it is compressed; 413 before anything is read when
+    Content-Length says too much, and as soon as more has come when it does not; Unavailable when
+    the bodies of all requests are too many bytes; ClientDisconnect when the client leaves half-way.
     """
     exchange = exchange_of(scope)
+    _check_encoding(scope)
     _check_declared(scope, limit)
     chunks: list[bytes] = []
     size = 0
@@ -189,6 +190,13 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
 def _decoded_bytes(body: bytes) -> int:
     """About what a body takes once it is decoded: its texts again, and an object for each value."""
     return len(body) + _VALUE * sum(map(body.count, (b",", b"[", b"{")))
+
+
+def _check_encoding(scope: Scope) -> None:
+    encoding = Headers(scope=scope).get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        message = f"Content-Encoding {describe(encoding)} is not decoded here: send the body as is."
+        raise HTTPException(415, message, {"accept-encoding": "identity"})
 
 
 def _check_declared(scope: Scope, limit: int) -> None:

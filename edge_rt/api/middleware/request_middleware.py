@@ -52,6 +52,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
+        _drop_authority(scope)
         exchange = open_exchange(scope, self._monotonic(), self._intake)
         self._meters.in_flight.inc()
         try:
@@ -116,6 +117,13 @@ class Endpoint:
         exchange.warnings += self._context.service.budget().warnings  # what makes answers slow
         with self._context.clients.enter(exchange.client):
             await self._inner(scope, receive, send)
+
+
+def _drop_authority(scope: Scope) -> None:
+    """Reduce a target in absolute form, as it is sent to proxies, to its path."""
+    if scope["path"].startswith(("http://", "https://")):
+        scope["path"] = f"/{'/'.join(scope['path'].split('/')[3:])}"
+        scope["raw_path"] = b"/" + b"/".join(scope["raw_path"].split(b"/")[3:])
 
 
 def _noting(exchange: Exchange, request_id: bytes, send: Send) -> Send:

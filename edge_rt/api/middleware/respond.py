@@ -197,9 +197,11 @@ def _value(value: object) -> bytes:
 
 _JSON = (b"content-type", b"application/json")
 _LINES = (b"content-type", b"application/x-ndjson")
+_UNBUFFERED = (b"x-accel-buffering", b"no")  # to nginx, which else holds events back
 _EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
+    _UNBUFFERED,
 )
 
 
@@ -232,12 +234,16 @@ class EventStream:
 
     def __init__(self, send: Send) -> None:
         self.started = False
+        self.written = 0  # messages, the head among them
         self._send = send
         self._encoder = msgspec.json.Encoder()
 
     async def start(self, headers: Headers = ()) -> None:
-        """Send status 200 and the headers, `headers` among them."""
+        """Send status 200 and the headers, `headers` among them, unless they were sent."""
+        if self.started:
+            return
         self.started = True
+        self.written += 1
         all_of_them = [*self.headers, *headers]
         await self._send({"type": "http.response.start", "status": 200, "headers": all_of_them})
 
@@ -245,6 +251,10 @@ class EventStream:
         """Send each document as one `data:` event, all in one message; none sends nothing."""
         if documents:
             await self._write(b"".join(map(self._event, documents)), more=True)
+
+    async def comment(self) -> None:
+        """Send what clients ignore, so that proxies see that the answer is still awaited."""
+        await self._write(b": waiting\n\n", more=True)
 
     async def done(self) -> None:
         """End the stream as OpenAI's streams end."""
@@ -258,13 +268,18 @@ class EventStream:
         return b"data: " + self._encoder.encode(document) + b"\n\n"
 
     async def _write(self, body: bytes, *, more: bool) -> None:
+        self.written += 1
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
 
 class LineStream(EventStream):
     """A response of JSON documents, each on a line of its own, as Ollama streams them."""
 
-    headers = (_LINES, (b"cache-control", b"no-cache"))
+    headers = (_LINES, (b"cache-control", b"no-cache"), _UNBUFFERED)
+
+    @override
+    async def comment(self) -> None:
+        """Send nothing: such a stream has no comments."""
 
     @override
     async def done(self) -> None:

@@ -6,12 +6,13 @@ import hashlib
 
 import pytest
 
+from edge_rt.core.errors import EngineError
+
 KEY = "sk-edge-1"
 HASHES = [hashlib.sha256(key.encode()).hexdigest() for key in ("another", KEY)]
 TCP = ("127.0.0.1", 8080)
 PATHS = [
     "/v1/models",
-    "/health",
     "/metrics",
     "/edge/v1/status",
     "/edge/v1/board",
@@ -31,6 +32,52 @@ def test_tcp_without_the_key_is_refused_everywhere(make_client, path):
         assert response.status == 401
         assert response.json()["error"]["code"] == "invalid_api_key"
         assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_health_needs_no_key_and_tells_nothing_else(make_client, service):
+    client = make_client(api_key_sha256=HASHES)
+    service.proof = {"status": "ok", "answer": "secret"}
+    bare = client.get("/health", headers={"host": "board.lan"}, server=TCP)
+    assert (bare.status, bare.json()) == (200, {"status": "ok"})
+    known = {"host": "board.lan", "authorization": f"Bearer {KEY}"}
+    assert client.get("/health", headers=known, server=TCP).json() == service.proof
+    wrong = {"host": "board.lan", "authorization": "Bearer wrong"}
+    assert client.get("/health", headers=wrong, server=TCP).status == 401
+    service.proof = EngineError("secret")
+    bare = client.get("/health", headers={"host": "board.lan"}, server=TCP)
+    assert (bare.status, bare.json()["error"]["code"]) == (503, "unhealthy")
+    assert b"secret" not in bare.body
+
+
+def test_http_1_0_without_a_host_is_served_without_a_key(client):
+    assert client.get("/health", server=TCP, http_version="1.0").status == 200
+    assert client.get("/v1/models", server=TCP, http_version="1.0").status == 200
+
+
+def test_pages_of_named_origins_may_ask_and_read(make_client):
+    panel = "https://panel.example"
+    client = make_client(origins=[panel])
+    asked = {"host": "localhost", "origin": panel}
+    preflight = client.request(
+        "OPTIONS",
+        "/v1/chat/completions",
+        headers=asked
+        | {
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization, content-type",
+        },
+        server=TCP,
+    )
+    assert preflight.status == 200
+    assert preflight.headers["access-control-allow-origin"] == panel
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    answer = client.get("/v1/models", headers=asked, server=TCP)
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == panel
+    other = client.get("/v1/models", headers=asked | {"origin": "https://x.example"}, server=TCP)
+    assert other.status == 403
+    assert "tcp.origins" in other.json()["error"]["message"]
+    assert "access-control-allow-origin" not in other.headers
 
 
 def test_tcp_with_the_key_is_served_under_any_host(make_client):
