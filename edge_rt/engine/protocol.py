@@ -149,9 +149,9 @@ class Generate(Message, frozen=True):
     `client` names the client; with None the prompt is kept in memory only; see KeepPrefixes.
     All answers keep to `constraint`, with tokens of `resume` too. Prompts that were sent together
     have one `group`: they share their turns with others as one. What is read of a prompt to `pin`
-    makes room for others last; see SequencePool. Answers also keep to a `check`, for which `seen` are
-    the logarithms of their tokens' weights; see CheckCost. With a `suffix` the answers fill the gap
-    between `prompt` and that.
+    makes room for others last; see SequencePool. Answers also keep to a `check`, for which `seen`
+    are the logarithms of their tokens' weights; see CheckCost. With a `suffix` the answers fill
+    the gap between `prompt` and that.
     """
 
     id: int
