@@ -58,7 +58,10 @@ class Service(Protocol):
         ...
 
     def card(self, model: str) -> ModelCard:
-        """One model; raises ModelNotFound. Resolves "default"."""
+        """One model; raises ModelNotFound.
+
+        As in every method, a name may be "default" or an alias, or have Ollama's ":latest" behind.
+        """
         ...
 
     async def route(self, request: RouteRequest) -> Plan:

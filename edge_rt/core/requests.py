@@ -39,6 +39,10 @@ class Cost(msgspec.Struct, frozen=True):
 Event = Started | Delta | Finished | Cost
 
 
+LATEST = ":latest"
+"""The tag that clients of Ollama put behind the name of a model; it may be left out."""
+
+
 class ModelCard(msgspec.Struct, frozen=True):
     """A model as clients see it."""
 

@@ -28,6 +28,7 @@ from edge_rt.core.reports.planning import (
 )
 from edge_rt.core.reports.router import RouterReport, StorageReport
 from edge_rt.core.requests import (
+    LATEST,
     Call,
     Cost,
     EmbedCall,
@@ -352,8 +353,9 @@ class DaemonService:
         return self._pulls.pull(self._resolved(model))
 
     def _resolved(self, model: str) -> str:
-        """The name that an alias of the configuration stands for."""
-        return self._config.models.aliases.get(model, model)
+        """The name without Ollama's usual tag, or what an alias of the configuration stands for."""
+        aliases, name = self._config.models.aliases, model.removesuffix(LATEST)
+        return aliases.get(model) or aliases.get(name, name)
 
     def _meant(self, ask: PlanAsk) -> PlanAsk:
         return msgspec.structs.replace(ask, models=[*map(self._resolved, ask.models)])

@@ -271,6 +271,7 @@ class FakeService:
         return self.models
 
     def card(self, model: str) -> ModelCard:
+        model = model.removesuffix(":latest")
         model = self.others.get(model, model)
         for card in self.models:
             if card.id == model or model == "default":
@@ -300,6 +301,7 @@ class FakeService:
         return Plan(self.card(self.stands_in).id, asked=card.id, less="the board is hot")
 
     def able(self, model: str, kind: Kind) -> ModelCard:
+        model = model.removesuffix(":latest")
         for card in [*self.models, *self.tasks]:
             if (model == "default" and card.kind == kind) or card.id == model:
                 if card.kind != kind:

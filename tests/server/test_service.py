@@ -451,3 +451,21 @@ def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit
         assert house.service.plan_for("large").model == "tiny"
 
     kit.run(run())
+
+
+def test_aliases_and_ollamas_tag_are_names_of_models(kit: Any) -> None:
+    async def run() -> None:
+        aliases = {"gpt": "tiny", "any": "auto", "usual": "default", "llama3:8b": "tiny"}
+        house = kit.house(Config(models=Models(aliases=aliases)))
+        service = house.service
+        assert service.aliases() == aliases
+        for name in ("gpt", "gpt:latest", "tiny:latest", "usual", "default:latest", "llama3:8b"):
+            assert service.card(name).id == "tiny"
+            assert [one.card.id for one in service.identities(name, None)] == ["tiny"]
+            assert service.able(name, "language").id == "tiny"
+        for name in ("any", "gpt"):
+            assert (await service.route(route_request_for(name))).model == "tiny"
+        with pytest.raises(ModelNotFound, match="nosuch"):
+            service.card("nosuch:latest")
+
+    kit.run(run())

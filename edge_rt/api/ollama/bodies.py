@@ -19,18 +19,6 @@ from edge_rt.api.openai.messages import MOST, ChatMessage
 from edge_rt.api.openai.tools import Tool
 from edge_rt.core.errors import RequestError
 
-LATEST = ":latest"
-
-
-def model_name(given: str) -> str:
-    """Return the name of a model without Ollama's tag for the usual variant."""
-    return given.removesuffix(LATEST) or given
-
-
-def tagged(id: str) -> str:
-    """Return an id as Ollama lists it: clients look for a tag."""
-    return id if ":" in id else f"{id}{LATEST}"
-
 
 class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
     """What /api/chat and /api/generate share; a field that is null is a field left out."""
@@ -149,7 +137,7 @@ def raw_request(asked: OllamaGenerateRequest) -> CompletionsRequest:
 def _fields(asked: OllamaFields) -> dict[str, Any]:
     options = asked.sampled
     return {
-        "model": model_name(asked.model),
+        "model": asked.model,
         "stream": asked.stream is not False,
         "stream_options": StreamOptions(include_usage=True),
         "response_format": _response_format(asked.format),

@@ -15,7 +15,6 @@ from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.ollama.answers import in_ns
-from edge_rt.api.ollama.bodies import model_name
 from edge_rt.api.ollama.options import KEPT, KeepAlive, check_keep_alive, notes
 from edge_rt.api.openai.embeddings import texts
 from edge_rt.api.openai.fields import Count
@@ -91,7 +90,7 @@ class _Embeddings(TextEndpoint):
         warnings = request.exchange.warnings
         warnings += self._extra.warnings(request.body)
         warnings += [] if asked.keep_alive is None else [KEPT]
-        card = self.card(request, model_name(asked.model), "embedding")
+        card = self.card(request, asked.model, "embedding")
         warnings += notes(asked.options, card.context)
         terms, dimensions = asked.edge, None
         if isinstance(asked, OllamaEmbedRequest):

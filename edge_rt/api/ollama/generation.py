@@ -25,7 +25,6 @@ from edge_rt.api.ollama.bodies import (
     OllamaFields,
     OllamaGenerateRequest,
     chat_request,
-    model_name,
     raw_request,
 )
 from edge_rt.api.ollama.options import notes
@@ -94,7 +93,7 @@ class OllamaGeneration(Generic[BodyT]):
             )
             raise RequestError(message, param="keep_alive", code="unsupported_parameter")
         context = self._context
-        await context.service.preload(model_name(asked.model))
+        await context.service.preload(asked.model)
         done: dict[str, Any] = {
             "model": asked.model,
             "created_at": now(context.clock),
@@ -114,7 +113,7 @@ class OllamaGeneration(Generic[BodyT]):
     def _room(self, model: str) -> int | None:
         """The most tokens of prompt and answer; None where several models may answer."""
         try:
-            return self._context.service.card(model_name(model)).context
+            return self._context.service.card(model).context
         except ModelNotFound:
             return None
 

@@ -15,9 +15,8 @@ from edge_rt.api.middleware.decode import read_document
 from edge_rt.api.middleware.respond import send_bytes, send_json
 from edge_rt.api.naming import aliased, capabilities
 from edge_rt.api.ollama.answers import now
-from edge_rt.api.ollama.bodies import model_name, tagged
 from edge_rt.core.errors import RequestError
-from edge_rt.core.requests import LoadedModel, ModelCard
+from edge_rt.core.requests import LATEST, LoadedModel, ModelCard
 
 SPOKEN = "0.13.0"
 """The version of Ollama whose API this is; clients compare it with the oldest that they know."""
@@ -117,7 +116,7 @@ def required_name(model: str | None, name: str | None) -> str:
     if not given:
         message = "`model` is required."
         raise RequestError(message, param="model", code="missing_required_parameter")
-    return model_name(given)
+    return given
 
 
 async def running(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
@@ -184,10 +183,15 @@ def refused(advice: str) -> Serve:
     return refuse
 
 
+def _tagged(name: str) -> str:
+    """Return a name as Ollama lists it: clients look for a tag."""
+    return name if ":" in name else f"{name}{LATEST}"
+
+
 def _model(name: str, card: ModelCard) -> OllamaModel:
     return OllamaModel(
-        name=tagged(name),
-        model=tagged(name),
+        name=_tagged(name),
+        model=_tagged(name),
         modified_at=datetime.fromtimestamp(card.created, timezone.utc),
         size=card.size_bytes,
         digest=card.sha256,
@@ -198,8 +202,8 @@ def _model(name: str, card: ModelCard) -> OllamaModel:
 def _loaded(loaded: LoadedModel, card: ModelCard, at: datetime) -> OllamaLoaded:
     left_s = loaded.leaves_in_s
     return OllamaLoaded(
-        name=tagged(card.id),
-        model=tagged(card.id),
+        name=_tagged(card.id),
+        model=_tagged(card.id),
         size=loaded.size_bytes,
         digest=card.sha256,
         details=_details(card),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_rt.api.ollama.bodies import OllamaChatRequest, OllamaGenerateRequest
+from edge_rt.api.ollama.options import Options
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.completions import CompletionsRequest
 
@@ -72,3 +74,21 @@ def test_any_fields_beside_plausible_messages(client, body, talk, usable):
 @given(body=fields, prompt=json_values | st.just("Once"))
 def test_any_fields_beside_a_prompt(client, body, prompt):
     check(client.post("/v1/completions", {**body, "prompt": prompt}))
+
+
+OLLAMA = sorted({*OllamaChatRequest.__struct_fields__, *OllamaGenerateRequest.__struct_fields__})
+options = st.dictionaries(st.sampled_from([*Options.__struct_fields__, "num_gpu"]), json_values)
+ollama_fields = st.dictionaries(st.sampled_from(OLLAMA), json_values, max_size=4)
+
+
+@quick
+@given(body=ollama_fields, given_options=options, talk=messages, usable=st.booleans())
+def test_any_body_of_ollama(client, body, given_options, talk, usable):
+    good = {"model": "smol", "options": given_options, "prompt": "Hi"}
+    good["messages"] = [{"role": "user", "content": "Hi"}] if usable else talk
+    for path in ("chat", "generate", "embed", "embeddings", "show"):
+        for sent in (body, {**good, **body}):
+            response = client.post(f"/api/{path}", sent)
+            assert response.status in (200, 400, 404)
+            if response.status != 200:
+                assert set(response.json()) == {"error"}

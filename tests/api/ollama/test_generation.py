@@ -6,6 +6,8 @@ import json
 from unittest.mock import ANY
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
 
@@ -314,3 +316,42 @@ def test_both_apis_share_kept_answers(make_client, make_cache, service) -> None:
     assert len(service.calls) == 1
     *_, last = lines(chat(client, options={"temperature": 0}))
     assert last["edge"]["cache"] == "exact"
+
+
+NUMBERS = {
+    "temperature": st.floats(0, 2),
+    "top_p": st.floats(0, 1),
+    "min_p": st.floats(0, 1),
+    "top_k": st.integers(-1, 100),
+    "repeat_penalty": st.floats(0.5, 2),
+    "presence_penalty": st.floats(-2, 2),
+    "seed": st.integers(-1, 2**40),
+    "stop": st.lists(st.text(min_size=1, max_size=5), max_size=3),
+}
+SAID = st.lists(
+    st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=20)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    options=st.fixed_dictionaries({}, optional=NUMBERS),
+    most=st.none() | st.integers(1, 100),
+    said=SAID,
+    thinks=st.booleans(),
+)
+def test_the_same_request_by_both_apis_is_one_call(
+    client, service, options, most, said, thinks
+) -> None:
+    service.format = THINKS
+    messages = [{"role": role, "content": text} for role, text in said]
+    same = {"model": "smol", "messages": messages}
+    edge = {"think": "on" if thinks else "off"}
+    theirs = same | {"options": options | {"num_predict": most}, "think": thinks}
+    assert client.post("/api/chat", theirs).status == 200
+    ours = same | options | {"max_tokens": most, "edge": edge}
+    assert client.post("/v1/chat/completions", ours).status == 200
+    assert service.calls[-1] == service.calls[-2]
+    assert service.rendered[-1] == service.rendered[-2]
