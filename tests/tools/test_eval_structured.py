@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from benchlib.http import Address
-from eval_server import Body, serving
+from eval_server import Body, completion, serving
 from evallib import EvalError
 from evallib.asker import Asker
-from evallib.structured.answers import Tally, Way, ask
+from evallib.structured.answers import Tally, Way, ask, ask_peer
 from evallib.structured.maskbench import FILE, Case, cases, judge, row
 from letters import END, Letters
 
@@ -83,10 +83,38 @@ def test_answers_are_held_against_the_schema_and_speeds_against_those_without(
         for _ in range(2):
             asyncio.run(ask(asker, "m", Case("x", NUMBER, ()), tally, 1, 20))
     found = tally.row()
+    assert found["vs_llama_server"] is None
     assert (found["asked"], found["finished"], found["valid"]) == (2, 2, 0.5)
     assert found["constrained_speed"] == pytest.approx(0.95)
     assert found["mask_ms_per_token"] == pytest.approx(4.0 / tally.tokens)
     assert found["invalid"][0].startswith("x: ")
+
+
+def test_both_servers_are_compared_by_what_both_answered(tmp_path: Path) -> None:
+    def ours(body: Body) -> Body:
+        return {"tokens_per_s": 18.0 if "response_format" in body else 20.0}
+
+    def peers(body: Body) -> str | Body | tuple[int, str]:
+        if "other" in body["messages"][0]["content"]:
+            return 400, "no schema"
+        per_s = 10.0 if "response_format" in body else 20.0
+        return completion("{}", "m", {}) | {"timings": {"predicted_per_second": per_s}}
+
+    tally = Tally(Way("greedy", 0.0))
+    cases = [Case("x", NUMBER, ()), Case("y", {"title": "other"}, ())]
+    with (
+        serving(tmp_path / "s", lambda _: "{}", ours),
+        serving(tmp_path / "p", peers) as peer,
+    ):
+        for case in cases:
+            how = (case, tally, 1, 20)
+            asyncio.run(ask(Asker(Address(path=str(tmp_path / "s"))), "m", *how))
+            asyncio.run(ask_peer(Asker(Address(path=str(tmp_path / "p"))), "m", *how))
+    found = tally.row()
+    assert (found["both"], found["peer_failed"]) == (1, 1)
+    assert found["peer_constrained_speed"] == pytest.approx(0.5)
+    assert found["vs_llama_server"] == pytest.approx(0.9 / 0.5)
+    assert len(peer.asked) == 3
 
 
 def test_a_request_that_fails_is_told_and_counts_as_no_answer(tmp_path: Path) -> None:

@@ -7,23 +7,24 @@ import os
 import random
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine
+from benchlib import BenchError
 from benchlib.daemon import MODEL, model_file
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.asker import Asker
-from evallib.document import Document, Row
+from evallib.document import Row
 from evallib.hosting import Host, Own, address_of
-from evallib.markdown import figure, percent, text
 from evallib.options import FILE
 from evallib.session import running, tell
-from evallib.structured.answers import Tally, Way, ask, rows, suits
+from evallib.structured.answers import Tally, Way, ask, ask_peer, rows, suits
 from evallib.structured.maskbench import Case, Verdict, cases, judge, row
 from evallib.structured.rejection import peaked, real
+from evallib.structured.report import COLUMNS, report
+from evallib.structured.rival import Rival
 from rich.console import Console
 
 from edge_rt.backends.llama.backend import LlamaBackend
@@ -34,37 +35,6 @@ _WAYS = (Way("greedy", 0.0), Way("sampled", 1.0))
 _CONTEXT = 2048  # tokens
 _QUICK_CASES, _QUICK_SCHEMAS = 150, 8
 _PREDICATES, _QUICK_PREDICATES = 12, 2  # schemas
-_COLUMNS = (
-    ("what", text("name")),
-    ("schemas", text("schemas")),
-    ("compiled, %", percent("compiled")),
-    ("named when refused, %", percent("named")),
-    ("tests", text("tests")),
-    ("mask_wrong", text("mask_wrong")),
-    ("asked", text("asked")),
-    ("failed", text("failed")),
-    ("finished", text("finished")),
-    ("valid, %", percent("valid")),
-    ("tokens/s", figure("tokens_per_s")),
-    ("constrained_speed", figure("constrained_speed")),
-    ("mask, ms a token", figure("mask_ms_per_token")),
-    ("forced, %", percent("forced")),
-    ("calls a token", figure("calls_per_token")),
-    ("awrs_calls_ratio", figure("awrs_calls_ratio")),
-    ("mean weight", figure("weight", digits=4)),
-    ("mean mass", figure("mass", digits=4)),
-)
-_NOTES = (
-    "MaskBench: schemas that were compiled, and tests of these that were judged wrongly. A schema "
-    "that is not compiled is refused with the keyword and its place.",
-    "Answers: valid, of those that ended before max_tokens, by the schema. constrained_speed: "
-    "tokens a second with the schema over those without it, in turn, each a harmonic mean. Forced: "
-    "tokens that were taken without a pass of their own.",
-    "Predicates: adaptive weighted rejection sampling with a predicate in place of a mask. The "
-    "ratio is that of the vocabulary to the calls a token. `peaked` is drawn from Zipf's law, "
-    "the others are of the model, held to a schema. The mean weight estimates the mean mass of "
-    "what may come.",
-)
 
 
 @click.command()
@@ -78,7 +48,9 @@ _NOTES = (
 @click.option("--schemas", default=200, show_default=True, type=click.IntRange(0), help="Asked.")
 @click.option("--socket", type=click.Path(path_type=Path), help="Ask the daemon at this socket.")
 @click.option("--url", help="Ask the server at http://HOST:PORT.")
+@click.option("--peer/--no-peer", "with_peer", default=True, help="Ask llama.cpp's server, too.")
 @click.option("--model", default=MODEL, show_default=True, help="It answers, and cuts texts.")
+@click.option("--threads", type=click.IntRange(1), help="Of both; default: their own choices.")
 @click.option("--max-tokens", default=160, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True, help="Of the choice, and of drawing.")
 @click.option("--store", type=click.Path(path_type=Path), help="Where our daemon finds the model.")
@@ -97,7 +69,9 @@ def structured(
     schemas: int,
     socket: Path | None,
     url: str | None,
+    with_peer: bool,
     model: str,
+    threads: int | None,
     max_tokens: int,
     seed: int,
     store: Path | None,
@@ -109,7 +83,7 @@ def structured(
     First MaskBench: each schema is compiled or refused, and must allow its valid tests and no
     others. Then the calls of a predicate are counted that tells what may come in place of a mask.
     Last a model answers by some of these schemas, greedily and sampled, and the same without a
-    schema, for the speed.
+    schema, for the speed; and so it does in llama.cpp's own server, which is fetched on first use.
     """
     if socket is not None and url is not None:
         raise click.UsageError("--socket and --url are two servers: name one.")
@@ -120,12 +94,16 @@ def structured(
         random.Random(seed).shuffle(found)
         file = model_file(model, Path(sys.executable).with_name("edge-rt"), models)
         verdicts = _judged(found[:_QUICK_CASES] if quick else found, file)
-        host = _host(socket, url, models, model)
+        host = _host(socket, url, models, model, threads)
         able = _chosen(found, verdicts)
         calls = _counted(able[: _QUICK_PREDICATES if quick else _PREDICATES], file, seed)
         chosen = able[: min(schemas, _QUICK_SCHEMAS) if quick else schemas]
-        tallies = asyncio.run(_asked(host, model, chosen, seed, max_tokens)) if chosen else []
-        _report(row(verdicts), rows(tallies), calls, model, seed, json_file, md_file)
+        other = Rival.of(file, model, _CONTEXT, threads) if with_peer and chosen else None
+        asked = _asked(host, other, model, chosen, seed, max_tokens)
+        tallies = asyncio.run(asked) if chosen else []
+        about = {"model": model, "seed": seed, "peer": other and other.name}
+        document = report(about, row(verdicts), rows(tallies), calls)
+        tell(document, COLUMNS, json_file, md_file)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
 
@@ -172,6 +150,7 @@ def _chosen(found: Sequence[Case], verdicts: Sequence[Verdict]) -> list[Case]:
 
 async def _asked(
     hosting: AbstractAsyncContextManager[Host],
+    other: Rival | None,
     model: str,
     chosen: Sequence[Case],
     seed: int,
@@ -179,52 +158,22 @@ async def _asked(
 ) -> list[Tally]:
     tallies = [Tally(way) for way in _WAYS]
     with progress(Console(stderr=True)) as show:
-        async with hosting as host:
-            asker = Asker(host.address)
+        async with AsyncExitStack() as stack:
+            asker = Asker((await stack.enter_async_context(hosting)).address)
+            theirs = await other.start(stack) if other is not None else None
             for index, case in enumerate(chosen):
                 show(index / len(chosen), "answers")
                 for tally in tallies:
                     await ask(asker, model, case, tally, seed + index, max_tokens)
+                    if theirs is not None:
+                        await ask_peer(theirs, model, case, tally, seed + index, max_tokens)
     return tallies
 
 
 def _host(
-    socket: Path | None, url: str | None, store: Path, model: str
+    socket: Path | None, url: str | None, store: Path, model: str, threads: int | None
 ) -> AbstractAsyncContextManager[Host]:
     address = address_of(socket, url)
     if address is not None:
         return running(Host(address))
-    return Own(Path(sys.executable), store, [model], _CONTEXT, None).run()
-
-
-def _report(
-    maskbench: Row,
-    answers: Sequence[Row],
-    predicates: Sequence[Row],
-    model: str,
-    seed: int,
-    json_file: Path,
-    md_file: Path | None,
-) -> None:
-    asked = [figures for figures in answers if figures["asked"]]
-    about: dict[str, object] = {
-        "model": model,
-        "seed": seed,
-        "mask_wrong": maskbench["mask_wrong"],
-        "compiled": maskbench["compiled"],
-        "valid": min((f["valid"] for f in asked if f["valid"] is not None), default=None),
-        "constrained_speed": min(
-            (f["constrained_speed"] for f in asked if f["constrained_speed"]), default=None
-        ),
-        "awrs_calls_ratio": min(
-            (f["awrs_calls_ratio"] for f in predicates if f["awrs_calls_ratio"]), default=None
-        ),
-    }
-    tables = {
-        "MaskBench": [maskbench],
-        "answers": list(answers),
-        "predicates": list(predicates),
-    }
-    commit, here = machine.commit(CHECKOUT), machine.describe()
-    document = Document("structured", commit, here, about, tables, _NOTES)
-    tell(document, _COLUMNS, json_file, md_file)
+    return Own(Path(sys.executable), store, [model], _CONTEXT, threads).run()

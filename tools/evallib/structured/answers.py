@@ -27,32 +27,50 @@ class Way:
     edge: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+@dataclass(frozen=True)
+class Pace:
+    """Seconds for each token of two answers, by the schema and without."""
+
+    held_s: float
+    free_s: float
+
+
 @dataclass
 class Tally:
-    """What came of the answers of one way."""
+    """What came of the answers of one way, and how fast they came, by case."""
 
     way: Way
     asked: int = 0  # texts held to a schema; the same is asked without one
     failed: list[str] = field(default_factory=list[str])
     finished: int = 0
     invalid: list[str] = field(default_factory=list[str])
-    token_s: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+    paces: dict[str, Pace] = field(default_factory=dict[str, Pace])
+    peer_paces: dict[str, Pace] = field(default_factory=dict[str, Pace])
+    peer_failed: list[str] = field(default_factory=list[str])
     mask_ms: list[float] = field(default_factory=list[float])
     forced: int = 0
     tokens: int = 0
 
     def row(self) -> Row:
         """The figures."""
-        held, free = (len(times) / sum(times) if times else None for times in self.token_s)
+        both = [case for case in self.paces if case in self.peer_paces]
+        ours = speed([self.paces[case] for case in both])
+        peers = speed([self.peer_paces[case] for case in both])
+        all_paces = list(self.paces.values())
         return {
             "name": self.way.name,
             "asked": self.asked,
             "failed": len(self.failed),
             "finished": self.finished,
             "valid": 1 - len(self.invalid) / self.finished if self.finished else None,
-            "tokens_per_s": held,
-            "free_tokens_per_s": free,
-            "constrained_speed": held / free if held and free else None,
+            "tokens_per_s": _rate([pace.held_s for pace in all_paces]),
+            "free_tokens_per_s": _rate([pace.free_s for pace in all_paces]),
+            "constrained_speed": speed(all_paces),
+            "both": len(both),
+            "peer_constrained_speed": peers,
+            "vs_llama_server": ours / peers if ours and peers else None,
+            "peer_failed": len(self.peer_failed),
+            "peer_failures": self.peer_failed[:10],
             "mask_ms_per_token": sum(self.mask_ms) / self.tokens if self.tokens else None,
             "forced": self.forced / self.tokens if self.tokens else None,
             "invalid": self.invalid,
@@ -60,23 +78,52 @@ class Tally:
         }
 
 
+def speed(paces: Sequence[Pace]) -> float | None:
+    """Tokens a second by schemas over those without; None without any."""
+    held, free = (sum(times) for times in ([p.held_s for p in paces], [p.free_s for p in paces]))
+    return free / held if paces else None
+
+
+def _rate(token_s: Sequence[float]) -> float | None:
+    return len(token_s) / sum(token_s) if token_s else None
+
+
 async def ask(
     asker: Asker, model: str, case: Case, tally: Tally, seed: int, max_tokens: int
 ) -> None:
     """Ask for a document of a case, once by its schema and once without."""
-    body = _body(model, case, tally.way, seed, max_tokens)
-    schema = {"type": "json_schema", "json_schema": {"schema": case.schema, "strict": True}}
     tally.asked += 1
     try:
-        held = await asker.ask(body | {"response_format": schema})
-        free = await asker.ask(body)
+        held, pace = await _asked(asker, _body(model, case, tally.way, seed, max_tokens), case)
     except Unanswered as error:
         tally.failed.append(f"{case.id}: {error}")
         return
-    for times, reply in zip(tally.token_s, (held, free), strict=True):
-        if reply.edge.get("tokens_per_s"):
-            times.append(1 / reply.edge["tokens_per_s"])
+    if pace is not None:
+        tally.paces[case.id] = pace
     _judge(case, held, tally)
+
+
+async def ask_peer(
+    peer: Asker, model: str, case: Case, tally: Tally, seed: int, max_tokens: int
+) -> None:
+    """Ask another server the same, for its speeds."""
+    try:
+        _, pace = await _asked(peer, _body(model, case, tally.way, seed, max_tokens), case)
+    except Unanswered as error:
+        tally.peer_failed.append(f"{case.id}: {error}")
+        return
+    if pace is not None:
+        tally.peer_paces[case.id] = pace
+
+
+async def _asked(asker: Asker, body: dict[str, Any], case: Case) -> tuple[Reply, Pace | None]:
+    """The answer by the schema; raises Unanswered."""
+    schema = {"type": "json_schema", "json_schema": {"schema": case.schema, "strict": True}}
+    held = await asker.ask(body | {"response_format": schema})
+    free = await asker.ask(body)
+    if not (held.tokens_per_s and free.tokens_per_s):  # too short for a speed
+        return held, None
+    return held, Pace(1 / held.tokens_per_s, 1 / free.tokens_per_s)
 
 
 def suits(case: Case) -> bool:
