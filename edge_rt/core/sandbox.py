@@ -14,7 +14,7 @@ import sys
 
 from edge_rt.core.process import end_with_parent, refuse_network
 
-NOT_RUN = 127  # exit code of a command that cannot be run
+NOT_RUN, NO_SANDBOX = 127, 126  # exit codes: it cannot be run, or not without sockets
 _FILES = 64  # that may be open
 _VARIABLES = ("PATH", "LANG")  # variables that it gets
 
@@ -25,11 +25,12 @@ def command(memory_bytes: int, program: tuple[str, ...]) -> list[str]:
 
 
 def main(argv: list[str]) -> None:
-    """Become the program; exits with NOT_RUN where that cannot be."""
+    """Become the program; exits with NOT_RUN or NO_SANDBOX where that cannot be."""
     memory, program = int(argv[1]), argv[2:]
     end_with_parent(sys.stdin.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
-    missing = refuse_network(unix=False)
+    if refuse_network(unix=False) is not None:
+        sys.exit(NO_SANDBOX)
     for what, limit in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_NOFILE, _FILES),
@@ -39,8 +40,6 @@ def main(argv: list[str]) -> None:
         resource.setrlimit(what, (limit, limit))
     kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     try:
-        if missing is not None:
-            sys.exit(NOT_RUN)  # it would not be a sandbox
         os.execvpe(program[0], program, kept)
     except OSError:
         sys.exit(NOT_RUN)

@@ -7,15 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Lock
 
 import msgspec
 
 from edge_rt.core.errors import EngineError
-from edge_rt.core.sandbox import NOT_RUN, command
+from edge_rt.core.sandbox import NO_SANDBOX, NOT_RUN, command
 from edge_rt.decoding.params import CheckerSpec, Verdict
 
 START_S = 10.0  # for a program to start and answer once
+RETRY_S = 10.0  # after which one that did not is started again
 _MOST = 1 << 20  # bytes of an answer
 _DECODER = msgspec.json.Decoder(list[Verdict])
 
@@ -100,6 +100,8 @@ class CheckerProcess:
             return "closed its output"
         if code == NOT_RUN:
             return f"cannot be run: {' '.join(self._spec.command)!r:.200}"
+        if code == NO_SANDBOX:
+            return "is not run: the kernel of this machine cannot refuse it sockets"
         return f"ended with exit code {code}" if code >= 0 else f"ended by signal {-code}"
 
     def _failure(self, what: str) -> EngineError:
@@ -110,22 +112,28 @@ class CheckerProcess:
 class Checkers:
     """The processes that judge for one model, started when they are first asked for."""
 
-    def __init__(self, note: Callable[[], None]) -> None:
-        """See CheckerProcess."""
-        self._note, self._lock = note, Lock()
+    def __init__(
+        self, note: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`note` is as of CheckerProcess, `clock` in seconds."""
+        self._note, self._clock = note, clock
         self._known: dict[CheckerSpec, CheckerProcess | EngineError] = {}
+        self._failed_s: dict[CheckerSpec, float] = {}
         self._closed = False
 
     def start(self, spec: CheckerSpec) -> None:
-        """Have it running; may take a while, for a thread beside the decode loop."""
-        with self._lock:
-            known = self._known.get(spec)
-            if self._closed or (isinstance(known, CheckerProcess) and known.alive):
-                return
-            try:
-                self._known[spec] = CheckerProcess(spec, self._note)
-            except EngineError as error:
-                self._known[spec] = error
+        """Have it running; may take a while, for one thread beside the decode loop."""
+        known = self._known.get(spec)
+        alive = isinstance(known, CheckerProcess) and known.alive
+        if self._closed or alive or self._clock() < self._failed_s.get(spec, -RETRY_S) + RETRY_S:
+            return
+        try:
+            self._known[spec] = process = CheckerProcess(spec, self._note)
+        except EngineError as error:
+            self._known[spec], self._failed_s[spec] = error, self._clock()
+            return
+        if self._closed:  # in the meantime
+            process.close()
 
     def get(self, spec: CheckerSpec) -> CheckerProcess:
         """The process that was started; EngineError where none is."""
@@ -136,8 +144,7 @@ class Checkers:
 
     def close(self) -> None:
         """End them all."""
-        with self._lock:
-            self._closed = True
-            for known in self._known.values():
-                if isinstance(known, CheckerProcess):
-                    known.close()
+        self._closed = True
+        for known in list(self._known.values()):
+            if isinstance(known, CheckerProcess):
+                known.close()

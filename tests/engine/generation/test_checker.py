@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.params import CheckerSpec
-from edge_rt.engine.generation.checker import CheckerProcess, Checkers
+from edge_rt.engine.generation.checker import RETRY_S, CheckerProcess, Checkers
 
 LOOP = """
 import json, os, socket, sys, time
@@ -153,11 +154,29 @@ def test_one_that_has_ended_is_started_again_for_the_next_request(tmp_path: Path
 
 
 def test_one_that_does_not_start_is_told_to_each_who_wants_it(tmp_path: Path) -> None:
-    one, checkers = spec(tmp_path, "raise SystemExit(4)"), Checkers(lambda: None)
+    one, now = spec(tmp_path, "raise SystemExit(4)"), [0.0]
+    checkers = Checkers(lambda: None, lambda: now[0])
     checkers.start(one)
-    for _ in range(2):
+    (tmp_path / "checker.py").write_text(LOOP.replace("DO", "'final'"))
+    for now[0] in (1.0, RETRY_S - 0.1):
+        checkers.start(one)
         with pytest.raises(EngineError, match="exit code 4"):
             checkers.get(one)
+    now[0] = RETRY_S
+    checkers.start(one)
+    assert checkers.get(one).judge("", ["a"], 0.0) == ["final"]
+    checkers.close()
+
+
+def test_one_that_starts_while_its_model_leaves_is_ended(tmp_path: Path) -> None:
+    checkers = Checkers(lambda: None)
+    one = spec(tmp_path, LOOP.replace("for number", "time.sleep(0.2)\nfor number"))
+    starting = threading.Thread(target=checkers.start, args=(one,))
+    starting.start()
+    checkers.close()
+    starting.join()
+    with pytest.raises(EngineError, match="ended"):
+        checkers.get(one).judge("", ["a"], 0.0)
 
 
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
