@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -163,3 +164,30 @@ def test_a_grammar_that_ends_where_the_check_does_not_is_an_error() -> None:
     with pytest.raises(RequestError, match="the constraint ends the answer"):
         sampler.sample(np.zeros(len(PIECES), np.float32))
     grammars.close()
+
+
+def test_the_weights_of_whole_answers_average_to_the_mass_of_all_acceptable_ones() -> None:
+    pieces = [b"", b"", b"", b"a", b"b", b"c"]
+    wanted = ["aab", "abc", "acb", "cba", "bbb"]
+    rows = np.random.default_rng(4).normal(0, 1.5, (3, len(pieces))).astype(np.float32)
+    shares = np.exp(rows.astype(np.float64))
+    shares /= shares.sum(axis=1, keepdims=True)
+    letters = Letters(pieces)
+    mass = {
+        text: float(np.prod([shares[at, pieces.index(c.encode())] for at, c in enumerate(text)]))
+        for text in wanted
+    }
+    weights: dict[str, list[float]] = {text: [] for text in wanted}
+    runs = 3000
+    for seed in range(runs):
+        one = TextCheck(Said(of(*wanted)), letters.piece, letters.ends)
+        sampler, text, log_weight = Sampler(Sampling(), seed=seed, check=one), "", 0.0
+        for row in rows:
+            text += pieces[sampler.sample(row).token].decode()
+            assert one.log_weight is not None
+            log_weight += one.log_weight
+        assert sampler.over
+        weights[text].append(math.exp(log_weight))
+    for text in wanted:  # each answer by itself, and so all together
+        told = np.array(weights[text] + [0.0] * (runs - len(weights[text])))
+        assert abs(told.mean() - mass[text]) < 4 * told.std() / math.sqrt(runs)
