@@ -30,7 +30,8 @@ from edge_rt.decoding.draws import Shortlist, cuts, fork_seed, heat, kept, short
 from edge_rt.decoding.params import Sampling
 
 MOST = 4096  # tokens that are tried
-_REACH = 0.999  # of the probability, held by the tokens that are put in order at first
+_MOST_REACH = 1.0 - 1e-9  # of the probability, held by tokens that are put in order
+_SINGLE = 4  # draws for each of which is looked just as far as it needs
 _BATCHES = (2, 8, 32, 128)  # tokens that are judged together, the last number again and again
 
 Judge = Callable[[Sequence[int]], Sequence[bool]]
@@ -98,40 +99,55 @@ def by_draw(
     stream `seed`; `peak` is the largest of the (vocab,) logits, finite. What top_k, top_p and min_p
     leave out comes last, with the probability that it has without them.
     """
-    short = shortlist(logits, sampling, peak, _REACH)
-    whole = not cuts(sampling, logits.size)
-    count = short.ids.size if whole else kept(short, sampling)
-    ids: Ids = short.ids[:count]
-    weights: NDArray[np.float64] = np.array(short.weights[:count])
-    total = left = short.total if whole else float(short.sums[count - 1])
-    drawn: list[int] = []
-    for index in range(count):
-        sums = np.cumsum(weights)
-        number = uniform(seed if index == 0 else fork_seed(~seed, index), position) * left
-        if whole and number >= sums[-1]:
-            beyond = _behind(logits, sampling, peak, short, number - float(sums[-1]), left)
-            yield from [] if beyond is None else [beyond]
-            drawn += [] if beyond is None else [beyond.token]
-            break
-        pick = int(sums.searchsorted(min(number, np.nextafter(sums[-1], 0.0)), side="right"))
-        weight = float(weights[pick])
-        drawn.append(int(ids[pick]))
-        yield Candidate(drawn[-1], weight / total, left / total)
-        left, weights[pick] = max(left - weight, 0.0), 0.0
-    yield from _rest(logits, sampling, peak, np.array(drawn, np.int64), seed, position)
+    number = uniform(seed, position)
+    head = _Head(logits, sampling, peak, number)
+    while (candidate := head.draw(number)) is not None:
+        yield candidate
+        number = uniform(fork_seed(~seed, len(head.picks)), position)
+    yield from _rest(logits, sampling, peak, head.ids[head.picks], seed, position)
 
 
-def _behind(
-    logits: Logits, sampling: Sampling, peak: float, short: Shortlist, number: float, left: float
-) -> Candidate | None:
-    """The token behind those of `short` at which the summed weights exceed `number`, if any."""
-    ids = ranked(logits, -math.inf)[short.ids.size :]
-    weights = _weights(logits[ids], sampling, peak)
-    sums = np.cumsum(weights)
-    if not sums.size:
-        return None
-    pick = min(int(sums.searchsorted(number, side="right")), sums.size - 1)
-    return Candidate(int(ids[pick]), float(weights[pick]) / short.total, left / short.total)
+class _Head:
+    """The likeliest tokens, in order, as far as draws have looked, and which were drawn."""
+
+    def __init__(self, logits: Logits, sampling: Sampling, peak: float, reach: float) -> None:
+        """Look as far as tokens have the probability `reach` together, or at all that are kept."""
+        self._given, self._whole = (logits, sampling, peak), not cuts(sampling, logits.size)
+        self.picks: list[int] = []  # places of drawn tokens among `ids`
+        short = self._look(reach)
+        self._total = self._left = short.total if self._whole else float(self._sums[-1])
+
+    def draw(self, u: float) -> Candidate | None:
+        """Draw by `u` in [0, 1), without replacement; None: beyond what can be told apart."""
+        number = u * self._left
+        if self._whole and number >= self._sums[-1]:
+            self._look(self._reach(number))
+            if number >= self._sums[-1]:
+                return None
+        if len(self.picks) == self.ids.size:
+            return None
+        below = np.nextafter(self._sums[-1], 0.0)  # rounding may lead beyond the last one
+        pick = int(self._sums.searchsorted(min(number, below), side="right"))
+        weight, left = float(self._weights[pick]), self._left
+        self.picks.append(pick)
+        self._weights[pick], self._left = 0.0, max(left - weight, 0.0)
+        self._sums = np.cumsum(self._weights)
+        return Candidate(int(self.ids[pick]), weight / self._total, left / self._total)
+
+    def _reach(self, number: float) -> float:
+        """The share up to where the sum of what is left exceeds `number`; soon a larger one."""
+        share = (self._total - self._left + number) / self._total
+        return share if len(self.picks) < _SINGLE else 1.0 - (1.0 - share) / 4
+
+    def _look(self, reach: float) -> Shortlist:
+        _, sampling, _ = self._given
+        short = shortlist(*self._given, min(reach, _MOST_REACH))
+        count = short.ids.size if self._whole else kept(short, sampling)
+        self.ids: Ids = short.ids[:count]
+        self._weights: NDArray[np.float64] = np.array(short.weights[:count])
+        self._weights[self.picks] = 0.0
+        self._sums: NDArray[np.float64] = np.cumsum(self._weights)
+        return short
 
 
 def _rest(
