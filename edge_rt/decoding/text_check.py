@@ -52,7 +52,7 @@ class TextCheck:
     @property
     def over(self) -> bool:
         """Whether the text is complete and nothing may follow."""
-        return self._verdict == "final"
+        return self._verdict == "final" and not self._tail
 
     @property
     def cost(self) -> CheckCost:
@@ -65,7 +65,7 @@ class TextCheck:
         self._found = search(candidates, self._accepts, greedy=greedy)
         if self._found is None:
             raise _failure(
-                f"none of the {MOST} likeliest tokens may come next, as the checker "
+                f"of {MOST} tokens that were tried none may come next, as the checker "
                 f"{self._checker.name!r:.80} says of {self._text[-80:]!r}"
             )
         return self._found.token

@@ -110,6 +110,16 @@ def test_who_refuses_characters_of_several_bytes_refuses_their_beginning() -> No
     assert first(one, PIECES.index(b"\xc3"), token("a")) == token("a")
 
 
+def test_an_answer_does_not_end_within_a_character() -> None:
+    one, _ = check(lambda text: "final")
+    assert first(one, PIECES.index(b"\xc3")) == PIECES.index(b"\xc3")
+    one.take(PIECES.index(b"\xc3"))
+    assert not one.over
+    assert first(one, END, PIECES.index(b"\xa9")) == PIECES.index(b"\xa9")
+    one.take(PIECES.index(b"\xa9"))
+    assert one.over
+
+
 def test_a_text_is_asked_about_once() -> None:
     one, said = check(of("abc"))
     first(one, token("x"), token("x"), token("a"))
@@ -120,7 +130,7 @@ def test_a_text_is_asked_about_once() -> None:
 
 def test_where_nothing_may_come_the_request_ends() -> None:
     one, _ = check(of("abc"))
-    with pytest.raises(RequestError, match="none of the 4096 likeliest tokens") as caught:
+    with pytest.raises(RequestError, match="of 4096 tokens that were tried none") as caught:
         first(one, token("x"), END)
     assert (caught.value.param, caught.value.code) == ("edge.check", "constraint_failed")
 
