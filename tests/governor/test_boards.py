@@ -71,8 +71,10 @@ def test_a_cap_is_kept_whatever_is_asked(board: str, work: str) -> None:
     scene = replace(capped_scene(board, 0), work=WORKS[work], seconds=300.0)
     cap_w = 0.7 * full_w(scene)
     trace = simulate(scene, cool(scene, Budget(power_w=cap_w)).step)
-    assert ok_share(scene, trace, cap_w) >= UNDER
-    best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= UNDER)
+    kept = ok_share(scene, trace, cap_w)
+    assert kept >= UNDER
+    # With pauses, a window in 200 makes a tenth of the tokens: the other one must keep as many.
+    best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= kept)
     assert tokens_per_s(scene, trace) >= 0.85 * best.tokens_per_s
 
 
