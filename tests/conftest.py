@@ -26,16 +26,15 @@ settings.load_profile("edge_rt")
 pytest_configure = hermetic.pytest_configure
 
 HERE = Path(__file__).parent
-# Daemons, units, guests and real models use every core; some measure what a busy machine changes.
-ALONE = {HERE / room for room in ("e2e", "systemd", "vm")}
+HEAVY = {HERE / room for room in ("e2e", "systemd", "vm")}
 MODELS = {"smollm2", "smollm2_onnx", "minilm"}
 SLOW = {HERE / room for room in ("e2e", "vm")}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests of whole rooms and those of real models as pyproject.toml describes it."""
-    if ALONE.intersection(item.path.parents) or MODELS.intersection(_fixtures(item)):
-        item.add_marker("alone")
+    if HEAVY.intersection(item.path.parents) or MODELS.intersection(_fixtures(item)):
+        item.add_marker("heavy")
     if SLOW.intersection(item.path.parents):
         item.add_marker("slow")
 

@@ -21,6 +21,9 @@ MODELS = (run.MODEL, "all-minilm-l6-v2")  # those that the tests run on
 # A worker with its engine takes up to 1 GB: no more of them than that, however many cores.
 WORKERS = ["-n", "logical", "--maxprocesses", "4"]
 
+# Daemons, guests and real models use a core or more each; the tests of a file share them.
+PAIR = ["-n", "2", "--dist", "loadfile"]
+
 _USAGE = "tools/test [--all | --vm | PYTEST ARGUMENT ...]"
 _ABOUT = """\
 Set up .venv, then check lint, format, types and import contracts and run the tests, but for those
@@ -95,13 +98,15 @@ def check_and_test(venv: Venv, argv: Sequence[str]) -> int:
 
 
 def pytest_runs(everything: bool) -> list[list[str]]:
-    """The arguments of each run of pytest: several tests at a time, then those that go alone."""
+    """The arguments of each run of pytest: many tests at a time, then two files, then one."""
     kept = "not qwen and not whole" + ("" if everything else " and not slow")
     examples = [] if everything else ["--hypothesis-profile", "short"]
-    return [
-        [*examples, *WORKERS, "-m", f"{kept} and not alone"],
+    runs = [
+        [*examples, *WORKERS, "-m", f"{kept} and not heavy and not alone"],
+        [*examples, *PAIR, "-m", f"{kept} and heavy and not alone"],
         [*examples, "-m", f"{kept} and alone"],
     ]
+    return runs if everything else runs[:-1]  # what measures is slow
 
 
 def _tested(venv: Venv, runs: Sequence[Sequence[str]]) -> int:
