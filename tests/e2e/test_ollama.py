@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +16,7 @@ import httpx
 import jsonschema
 import ollama
 import pytest
-from client_environment import client_environment
+from client_environment import client_environment, node_environment
 from pydantic import BaseModel
 
 from edge_rt.models.catalogue import load_catalogue
@@ -201,49 +203,95 @@ def test_a_model_is_pulled_where_the_network_is_allowed(
         assert len(local.embed(VECTORS, "a cat").embeddings[0]) == 384
 
 
-def test_home_assistant_sets_up_and_talks(url) -> None:
-    """Its reader, replayed: the list, then a stream with all that it sends."""
-    with httpx.Client(base_url=url, timeout=60) as home:
-        assert MODEL in {
-            one["model"].removesuffix(":latest") for one in home.get("/api/tags").json()["models"]
-        }
-        assert all(
-            {"model", "size", "size_vram"} <= set(one)
-            for one in home.get("/api/ps").json()["models"]
-        )
-        body = {
-            "model": MODEL,
-            "messages": [{"role": "system", "content": "You are a voice."}, *USER],
-            "tools": [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": "HassTurnOn",
-                        "description": "Turns on a device.",
-                        "parameters": {
-                            "type": "object",
-                            "properties": {"name": {"type": "string"}},
-                            "required": [],
-                        },
-                    },
-                }
-            ],
-            "stream": True,
-            "keep_alive": -1,
-            "options": {"num_ctx": 8192, "num_predict": 24, "temperature": 0},
-            "think": False,
-        }
-        with home.stream("POST", "/api/chat", json=body) as response:
-            assert response.status_code == 200
-            told = [json.loads(line) for line in response.iter_lines()]
-    assert all(
-        isinstance(call["function"]["arguments"], dict)
-        for one in told
-        for call in one["message"].get("tool_calls", ())
-    )
-    assert [one["done"] for one in told] == [False] * (len(told) - 1) + [True]
-    assert f"room for {CONTEXT}" in " ".join(told[-1]["edge"]["warnings"])
-    assert told[-1]["edge"]["energy_j"] is None or told[-1]["edge"]["energy_j"] > 0
+# --- Home Assistant: its reader, replayed with the client that it uses
+
+
+HOME = {"stream": True, "keep_alive": -1, "think": False}
+HOME_OPTIONS = {"num_ctx": 8192, "temperature": 0, "num_predict": 60}
+TURN_ON = {
+    "type": "function",
+    "function": {
+        "name": "HassTurnOn",
+        "description": "Turns on a device.",
+        "parameters": {
+            "type": "object",
+            "properties": {"name": {"type": "string", "enum": ["lamp", "fan"]}},
+            "required": [],
+        },
+    },
+}
+
+
+async def home_reads(client: ollama.AsyncClient, **fields: Any) -> tuple[dict[str, Any], Any]:
+    """The assistant's message as it puts the stream together, and the last chunk."""
+    message: dict[str, Any] = {"role": "assistant", "content": "", "tool_calls": []}
+    last = None
+    async for last in await client.chat(**HOME, options=HOME_OPTIONS, **fields):
+        told = last.message
+        message["content"] += told.content or ""
+        for call in told.tool_calls or ():
+            made = {"name": call.function.name, "arguments": call.function.arguments}
+            message["tool_calls"].append({"function": made})
+    return message, last
+
+
+def test_home_assistant_controls_a_device(url) -> None:
+    async def run() -> None:
+        client = ollama.AsyncClient(url)
+        listed = await asyncio.wait_for(client.list(), 5)
+        assert CALLER in {one["model"].removesuffix(":latest") for one in listed["models"]}
+        assert all(one["size_vram"] is not None for one in (await client.ps())["models"])
+        messages = [
+            {"role": "system", "content": "You are a voice assistant."},
+            {"role": "user", "content": "Turn on the lamp."},
+        ]
+        said, last = await home_reads(client, model=CALLER, messages=messages, tools=[TURN_ON])
+        assert {one["function"]["name"] for one in said["tool_calls"]} == {"HassTurnOn"}
+        assert last.done
+        # Results carry neither name nor id.
+        results = [{"role": "tool", "content": '{"success": true}'} for _ in said["tool_calls"]]
+        asked = [*messages, said, *results]
+        answer, _ = await home_reads(client, model=CALLER, messages=asked)
+        assert answer["content"]
+        assert not answer["tool_calls"]
+
+    asyncio.run(run())
+
+
+def test_home_assistants_ai_task_gets_its_structure(url) -> None:
+    async def run() -> None:
+        client = ollama.AsyncClient(url)
+        said, last = await home_reads(client, model=MODEL, messages=USER, format=REPORT)
+        jsonschema.validate(json.loads(said["content"]), REPORT)
+        assert last.done_reason == "stop"
+        image = [{**USER[0], "images": ["aGk="]}]
+        with pytest.raises(ollama.ResponseError, match="cannot see images"):
+            await home_reads(client, model=MODEL, messages=image)
+
+    asyncio.run(run())
+
+
+def test_home_assistant_is_told_what_was_not_honoured(url) -> None:
+    body = HOME | {"model": MODEL, "messages": USER, "options": HOME_OPTIONS | {"num_predict": 2}}
+    response = httpx.post(f"{url}/api/chat", json=body, timeout=60)
+    last = json.loads(response.text.splitlines()[-1])
+    told = " ".join(last["edge"]["warnings"])
+    assert f"8192 tokens are wanted, there is room for {CONTEXT}" in told
+    assert "keep_alive" in told
+
+
+def test_home_assistants_key_is_wanted_from_other_machines(own_daemon, store) -> None:
+    key = "a key for a test"
+    hashed = hashlib.sha256(key.encode()).hexdigest()
+    daemon = own_daemon(store, tcp={"listen": "127.0.0.1:0", "api_key_sha256": [hashed]})
+    right = {"Authorization": f"Bearer {key}"}
+    assert ollama.Client(daemon.url(), headers=right).list().models
+    with pytest.raises(ollama.ResponseError) as caught:
+        ollama.Client(daemon.url()).list()
+    assert caught.value.status_code == 401
+
+
+# --- langchain-ollama, llm-ollama and ollama for JavaScript
 
 
 @pytest.fixture(scope="module")
@@ -317,3 +365,23 @@ def test_llm_calls_a_tool(llm) -> None:
     words = ["-m", f"ollama/{CALLER}:latest", "-o", "temperature", "0", "-o", "num_predict", "60"]
     told = llm(*words, "-T", "llm_version", "--td", "Which version of llm is this?")
     assert "Tool call: llm_version({})" in told.stderr
+
+
+def test_javascripts_client(served, url, cache) -> None:
+    node, modules = node_environment(["ollama@0.6.4"], cache)
+    words = [node, PROGRAM.with_name("with_ollama.js"), modules, url, MODEL, CALLER, VECTORS]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert f"{MODEL}:latest" in told["models"]
+    assert told["capabilities"] == ["completion", "tools"]
+    assert told["streamed"]
+    assert told["streamed"] == told["whole"]
+    assert told["edge"]["model"] == MODEL
+    assert [call["function"]["name"] for call in told["calls"]] == ["add"] * len(told["calls"])
+    assert told["calls"]
+    assert told["json"]["city"] in ("Paris", "Oslo")
+    assert told["widths"] == [384, 384]
+    status, message = told["missing"]
+    assert status == 404
+    assert "nothing" in message

@@ -151,7 +151,7 @@ class OllamaDialect(Dialect):
         return [self._document([part], done=False) for part in parts]
 
     def _end(self, usage: Usage, edge: Edge) -> dict[str, Any]:
-        """The fields of the last document; what came before the prompt was read is loading."""
+        """The fields of the last document; all time before the prompt counts as loading."""
         total_s = edge.latency_s or 0.0
         return {
             "done": True,

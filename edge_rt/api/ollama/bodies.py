@@ -11,6 +11,7 @@ from msgspec import Meta
 from edge_rt.api.allowance import Terms
 from edge_rt.api.ollama.messages import OllamaMessage, chat_messages
 from edge_rt.api.ollama.options import KEPT, KeepAlive, Options, check_keep_alive, check_options
+from edge_rt.api.ollama.schema import without_others
 from edge_rt.api.openai.chat import ChatRequest, check
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.constraint import ResponseFormat
@@ -28,7 +29,8 @@ class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool | None = None
     """Whether the answer comes as lines of JSON. Default: true."""
     format: str | dict[str, Any] | None = None
-    """`json`, or a JSON Schema."""
+    """`json`, or a JSON Schema; objects have no properties but those that it names, unless it says
+    otherwise."""
     options: Options | None = None
     """How the answer is sampled."""
     think: bool | Literal["low", "medium", "high"] | None = None
@@ -153,11 +155,12 @@ def _response_format(format: str | dict[str, Any] | None) -> ResponseFormat | No
     if isinstance(format, str) and format != "json":
         message = f'`format`: expected "json" or a JSON Schema, got {format!r:.60}.'
         raise RequestError(message, param="format", code="invalid_value")
-    return ResponseFormat("json_object", schema=format if isinstance(format, dict) else None)
+    schema = without_others(format) if isinstance(format, dict) else None
+    return ResponseFormat("json_object", schema=schema)
 
 
 def _terms(asked: OllamaFields) -> Terms | None:
-    """The field `edge`, with what `think` says where it says nothing of that."""
+    """The field `edge`, with `think` in it, unless it has that itself."""
     if not isinstance(asked.think, bool):
         return asked.edge
     terms = asked.edge or Terms()

@@ -1,4 +1,4 @@
-"""The field `options` of Ollama's requests: what is honoured, what is refused, what is told."""
+"""The field `options` of Ollama's requests: options are honoured, refused, or told of."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class OllamaPullRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool | None = None
     """Whether the progress comes as lines of JSON. Default: true."""
     insecure: bool | None = None
-    """Changes nothing: what is fetched is verified by its sha256."""
+    """Changes nothing: every file is verified by its sha256."""
 
 
 class OllamaPulled(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,7 +119,7 @@ class _Grammar:
         lenient = name not in self._rules.strict
         head = f"tool_{index}: {_quoted(name)} {self._literal(self._calls.between)}"
         if self._calls.style != "tagged":
-            yield f"{head} {_json(_closed(schema), lenient=lenient)}"
+            yield f"{head} {_json(closed(schema), lenient=lenient)}"
             return
         properties = cast("dict[str, Any]", schema.get("properties") or {})
         needed = schema.get("required") or ()
@@ -168,8 +168,8 @@ class _Grammar:
         return self._control is not None and self._control.fullmatch(piece) is not None
 
 
-def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of arguments, without room for others than it names where it needs none."""
+def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object, without room for properties that it does not name or need."""
     told: dict[str, Any] = {"type": "object", **(schema or {"properties": {}})}
     named = {*cast("dict[str, Any]", told.get("properties") or {})}
     needed = cast("list[str]", told.get("required") or [])

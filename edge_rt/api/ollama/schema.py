@@ -1,0 +1,45 @@
+"""The JSON Schema of `format`, as clients of Ollama mean it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from edge_rt.generation.tools.grammar import closed
+
+_NAMED = ("properties", "$defs", "definitions")  # keywords with schemas by their names
+
+
+def without_others(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return `schema` without room for properties that it does not name.
+
+    Ollama's own grammars have none, and small models fill whatever room there is. An object that
+    says something of further properties stays as it is, and so does a schema in which `allOf` puts
+    objects together.
+    """
+    try:
+        return schema if b'"allOf"' in msgspec.json.encode(schema) else _closed(schema)
+    except RecursionError:  # which is told where the constraint is made
+        return schema
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    told = dict(schema)
+    for name in _NAMED:
+        if isinstance(inner := told.get(name), dict):
+            told[name] = {
+                key: _inside(one) for key, one in cast("Mapping[str, Any]", inner).items()
+            }
+    if "items" in told:
+        told["items"] = _inside(told["items"])
+    if "properties" not in told and isinstance(told.get("anyOf"), list):
+        told["anyOf"] = [_inside(one) for one in told["anyOf"]]
+    return closed(told) if "properties" in told and told.get("type") == "object" else told
+
+
+def _inside(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    return _closed(cast("dict[str, Any]", schema))
