@@ -106,7 +106,7 @@ class NamedCalls:
         start = self._arguments_at(rest)
         if start is None:
             too_long = len(rest) > len(self._before) + _LONGEST
-            return END if too_long or final else WAIT
+            return END if too_long else WAIT
         if name is None or name.end() > start:
             return END
         read = self._arguments(rest, start, final)
@@ -127,14 +127,14 @@ class NamedCalls:
         """Where the call ends, and its arguments; None for more text."""
         begin = len(rest) - len(rest[start:].lstrip(SPACE))
         if begin >= len(rest):
-            return (begin, None) if final else None
+            return None
         if rest[begin] != "{":
             return self._empty(rest, begin)
         if self._span is None or self._span[0] != begin:
             self._span = begin, JsonSpan()
         end = self._span[1].end(rest[begin:])
         if end is None:
-            return (len(rest), None) if final else None
+            return None
         closed = self._closed(rest, begin + end, final)
         if closed is None:
             return None
@@ -192,17 +192,17 @@ class TaggedCalls(NamedCalls):
             if rest.startswith(self._after, at):
                 return at + len(self._after), arguments_text(values)
             if not rest.startswith(self._key_begin, at):
-                return self._unfinished(rest, at, final)
+                return self._unfinished(rest, at)
             read = self._pair(rest, at, final)
             if read is None:
-                return (len(rest), None) if final else None
+                return None
             key, text, at = read
             values[key] = argument(text, kinds.get(key))
 
-    def _unfinished(self, rest: str, at: int, final: bool) -> tuple[int, None] | None:
+    def _unfinished(self, rest: str, at: int) -> tuple[int, None] | None:
         tail = rest[at:]
         waits = self._after.startswith(tail) or self._key_begin.startswith(tail)
-        return None if waits and not final else (at, None)
+        return None if waits else (at, None)
 
     def _pair(self, rest: str, at: int, final: bool) -> tuple[str, str, int] | None:
         """A key, its value and where they end; None for more text."""

@@ -141,13 +141,13 @@ class AnswerReader:
         return True
 
     def _end_calls(self, *, unfinished: bool, final: bool) -> None:
-        """No call follows here. What was read for one is content, unless the answer ends right
-        behind the marker, or calls were made before and it ends within another.
+        """No call follows here. What was read for one is content, unless the answer ends within a
+        call whose marker was there, or that followed another.
         """
         self._state = self._answer
         begun = bool(self._marker) and self._marker in self._raw
         bare = bool(self._marker) and (self._raw + self._text).strip(SPACE) == self._marker
-        if (unfinished and self._made) or (final and bare):
+        if (unfinished and (self._made or self._marker)) or (final and bare):
             self._text = ""
         elif begun or not self._made:
             self._tell(self._raw or self._first())

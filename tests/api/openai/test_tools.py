@@ -96,6 +96,7 @@ def test_a_call_that_the_limit_cuts_off_is_no_call(client, service, script):
     (choice,) = client.chat(tools=TOOLS).json()["choices"]
     assert choice["finish_reason"] == "length"
     assert "tool_calls" not in choice["message"]
+    assert not choice["message"]["content"]
 
 
 def test_without_tools_text_stays_text(client, service, script):

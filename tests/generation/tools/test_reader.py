@@ -93,7 +93,9 @@ def test_an_unfinished_call_is_never_told(name: str) -> None:
     format = FORMATS[name]
     whole = written(format, ("get_weather", PARIS))
     cut = whole[: whole.index("Paris") + 2]
-    assert read(format, cut) == [Content(cut)]
+    assert read(format, cut) == ([] if format.calls.marker else [Content(cut)])
+    if format.calls.marker:
+        assert read(format, f"Well.{cut}") == [Content("Well.")]
     if format.calls.separator is not None:
         two = written(format, ("get_time", {}), ("get_weather", PARIS))
         assert calls(read(format, two[: two.index("Paris") + 2])) == [("get_time", {})]
