@@ -16,8 +16,8 @@ below `/v1` speak OpenAI's API, and those below `/api` Ollama's; those below `/e
 edge_rt's own. `/v1` may be left out. `GET /openapi.json` returns the same as this page as an
 OpenAPI 3.1 document.
 
-Every answer has `X-Request-Id`: that of the request, if it has up to 128 letters, digits and
-`. _ : = + / -`, or else a new one.
+Every answer to a request that came whole has `X-Request-Id`: that of the request, if it has up to
+128 letters, digits and `. _ : = + / -`, or else a new one.
 
 Over TCP a key is sent as `Authorization: Bearer KEY`. Endpoints that "administer" are for root, the
 daemon's own user and those whom [`access.administer`](configuration.md#accessadminister) or

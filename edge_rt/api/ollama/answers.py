@@ -162,7 +162,7 @@ class OllamaDialect(Dialect):
             "prompt_eval_duration": in_ns(edge.prefill_s),
             "eval_count": usage.completion_tokens,
             "eval_duration": in_ns(edge.decode_s),
-            "edge": edge,
+            "edge": msgspec.structs.replace(edge, id=self._id),
         }
 
     def _document(self, parts: Sequence[Part], **fields: Any) -> OllamaDocument:

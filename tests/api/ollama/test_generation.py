@@ -56,7 +56,7 @@ def test_a_chat_is_streamed_unless_told_otherwise(client) -> None:
     ]
     assert not any(one["done"] or "edge" in one for one in news)
     assert last == LAST | {"message": {"role": "assistant", "content": ""}}
-    assert last["edge"]["energy_j"] == 1.5
+    assert (last["edge"]["energy_j"], last["edge"]["id"]) == (1.5, "chatcmpl-42")
     assert last["total_duration"] >= 0
 
 
