@@ -172,7 +172,7 @@ def _join(parts: list[Path], target: Path) -> Path:
 
 
 USUAL_ENDPOINT = "https://huggingface.co"  # HF_ENDPOINT names another, as for other hub clients
-_TIMEOUT = httpx.Timeout(30, connect=10)
+TIMEOUT = httpx.Timeout(30, connect=10)
 _TRIES = 3  # each goes on where the last one ended
 
 
@@ -182,9 +182,12 @@ def fetch_hub(
     work: Path,
     *,
     endpoint: str = USUAL_ENDPOINT,
+    token: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Download the file to `work`; the caller checks it. The proxies of the environment count.
+
+    `token` goes to the hub alone, not to where it leads.
 
     Raises Unavailable when it cannot be had now (what has come stays for the next try),
     ModelFileError when it has another size.
@@ -192,23 +195,38 @@ def fetch_hub(
     target = work / "download"
     path = quote(f"{source.repository}/resolve/{source.revision}/{source.file}")
     url = f"{endpoint.rstrip('/')}/{path}"
-    with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client:
+    headers = authorization(token)
+    with httpx.Client(follow_redirects=True, timeout=TIMEOUT, headers=headers) as client:
         for attempt in range(_TRIES):
             try:
                 _download(client, url, target, file.bytes, progress)
                 break
             except httpx.HTTPError as error:
                 if attempt == _TRIES - 1 or isinstance(error, httpx.HTTPStatusError):
-                    raise _unavailable(url, error) from error
+                    raise unavailable(url, error) from error
             except httpx.InvalidURL as error:
-                raise _unavailable(url, error) from error
+                raise unavailable(url, error) from error
     return target
 
 
-def _unavailable(url: str, error: Exception) -> Unavailable:
+def authorization(token: str | None) -> dict[str, str]:
+    """Return the header that tells the hub whose request it is."""
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def unavailable(url: str, error: Exception) -> Unavailable:
+    """Return the failure for a request that had no answer, or none but an error.
+
+    What the hub says of it is in a header, such as that a model's licence is to be accepted.
+    """
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.HTTPStatusError):
-        reason = f"HTTP {error.response.status_code} {error.response.reason_phrase}".strip()
+        response = error.response
+        reason = f"HTTP {response.status_code} {response.reason_phrase}".strip()
+        if said := response.headers.get("x-error-message"):
+            reason = f"{reason}: {said}"
+        if response.status_code in (401, 403):
+            reason = f"{reason} (HF_TOKEN names the token of an account that may read it)"
     return Unavailable(f"{url}: {reason}", retry_after_s=60, code="fetch_failed")
 
 

@@ -40,6 +40,14 @@ _SUFFIXES = {".gguf", ".onnx"}
 _MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
 
 
+_HUB = ("hf:", "hf.co/", "huggingface.co/", "https://hf.co/", "https://huggingface.co/")
+
+
+def is_hub_name(text: str) -> bool:
+    """Whether `text` begins as the name of a model of the hub does; see models/hub.py."""
+    return text.startswith(_HUB)
+
+
 def check_id(id: str) -> str:
     """`id` if it can name a model; raises RequestError."""
     if not re.match(ID_PATTERN, id):

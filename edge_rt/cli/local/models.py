@@ -82,7 +82,11 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
 @click.argument("id", required=False)
 @with_store
 def pull(id: str | None, store: Path | None, config: Path | None) -> None:
-    """Fetch the model ID of the catalogue over the network.
+    """Fetch the model ID of the catalogue over the network, or one of the hub.
+
+    A model of the hub is named hf:OWNER/REPOSITORY or hf.co/OWNER/REPOSITORY; its
+    quantisation or file may follow after a colon. The licence is shown and kept. HF_TOKEN
+    opens models whose licence has to be accepted, and HF_ENDPOINT names another hub.
 
     Without ID, fetch the model to start with: the best one of up to 512 MB that fits this
     machine's memory.

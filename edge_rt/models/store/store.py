@@ -152,14 +152,16 @@ class Store:
         said: Description | None = None,
         source_sha256: str | None = None,
         sums: Mapping[Path, str] | None = None,
+        known: CatalogueEntry | None = None,
         progress: Progress | None = None,
     ) -> ModelRecord:
         """Take the model at `place` in, by copy or by `move`; see `look` for what can be there.
 
         Without `id` the catalogue's is taken for content that it knows, else one is made from the
         name. `source_sha256` is the content of the model that this one was made from, unless its
-        files say it, and `sums` the sha256 that each file must have, if that is known. A failure
-        leaves the store as it was and the files where they are.
+        files say it, and `sums` the sha256 that each file must have, if that is known. `known`
+        tells the licence and the publisher where the files do not. A failure leaves the store as it
+        was and the files where they are.
 
         Raises ModelFileError for what is no model or not the one of that id, RequestError for an
         id or a description that cannot be used, StoreError when the id is taken.
@@ -170,7 +172,7 @@ class Store:
                 _refuse_taken(check_id(id), records)
             with Incoming(self.root, offer, move, progress) as incoming:
                 incoming.require(sums or {})
-                record = self._recorded(incoming, offer, id, source_sha256)
+                record = self._recorded(incoming, offer, id, source_sha256, known)
                 _refuse_taken(record.id, records)
                 incoming.place(record.directory(self.root))
                 self._manifest.write(records | {record.id: record})
@@ -212,18 +214,27 @@ class Store:
             delete(directory)
 
     def _recorded(
-        self, incoming: Incoming, offer: Offer, id: str | None, source_sha256: str | None
+        self,
+        incoming: Incoming,
+        offer: Offer,
+        id: str | None,
+        source_sha256: str | None,
+        known: CatalogueEntry | None,
     ) -> ManifestRecord:
         backend, summary = describe(incoming.paths)
+        if known is not None:
+            licence = summary.licence or known.licence
+            owner = summary.organisation or known.publisher
+            summary = msgspec.structs.replace(summary, licence=licence, organisation=owner)
         if source_sha256 is not None and summary.source_sha256 is None:
             summary = msgspec.structs.replace(summary, source_sha256=source_sha256)
         same = self.catalogue.of_content(incoming.sha256)
         name = id or (same.id if same else derive_id(offer.place, summary.name))
-        known = self.catalogue.find(name)
-        if known and known.sha256 != incoming.sha256:
+        listed = self.catalogue.find(name)
+        if listed and listed.sha256 != incoming.sha256:
             message = f"{offer.place}: its sha256 is {incoming.sha256}, that of {name} is"
             advice = "choose another --id for another model"
-            raise ModelFileError(f"{message} {known.sha256}; {advice}")
+            raise ModelFileError(f"{message} {listed.sha256}; {advice}")
         return ManifestRecord(
             id=name,
             files=incoming.files,

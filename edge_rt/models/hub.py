@@ -1,0 +1,182 @@
+"""Models of the hub by name, as Ollama and llama.cpp take them: OWNER/REPOSITORY:QUANTISATION."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import msgspec
+from msgspec import field
+
+from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, Unavailable
+from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
+from edge_rt.models.fetch import TIMEOUT, authorization, unavailable
+from edge_rt.models.naming import derive_id, stored_name
+
+FORM = "hf:OWNER/REPOSITORY[:QUANTISATION]"
+_NAME = re.compile(
+    r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
+    r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)/?(?::(?P<wanted>[\w.+/-]+))?",
+    re.ASCII,
+)
+_USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
+_PART = re.compile(r"-\d{5}-of-\d{5}\.gguf\Z")
+_NO_MODEL = re.compile(r"(^|[-._/])(mmproj|imatrix)", re.IGNORECASE)
+_LISTED = 12  # files that a message names
+
+
+class HubName(NamedTuple):
+    """A repository and the quantisation or file that is wanted of it; None: a usual one."""
+
+    repository: str
+    wanted: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> HubName:
+        """Return the parts of a name; raise RequestError for one of another form."""
+        match = _NAME.fullmatch(text)
+        if match is None:
+            raise RequestError(f"{text!r:.120} names no model of the hub: use {FORM}", param="id")
+        return cls(match["repository"], match["wanted"])
+
+
+class _Lfs(msgspec.Struct, frozen=True):
+    sha256: str | None = None
+    oid: str | None = None
+
+
+class _Sibling(msgspec.Struct, frozen=True):
+    rfilename: str
+    size: int | None = None
+    lfs: _Lfs | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """The content's hash; None for a small file, which the hub does not hash so."""
+        return None if self.lfs is None else self.lfs.sha256 or self.lfs.oid
+
+
+class _Card(msgspec.Struct, frozen=True):
+    license: str | list[str] | None = None
+    license_name: str | None = None
+
+
+class _Repository(msgspec.Struct, frozen=True):
+    """What the hub's API tells of a repository."""
+
+    sha: str
+    siblings: list[_Sibling]
+    card: _Card | None = field(default=None, name="cardData")
+
+    @property
+    def licence(self) -> str:
+        """The licence that its card names."""
+        card = self.card or _Card()
+        named = card.license if isinstance(card.license, str) else ", ".join(card.license or ())
+        return (card.license_name if named == "other" else named) or "unknown"
+
+
+_DECODER = msgspec.json.Decoder(_Repository)
+
+
+def find_on_hub(
+    text: str, catalogue: Catalogue, *, endpoint: str, token: str | None = None
+) -> CatalogueEntry:
+    """Return the model of that name as an entry whose source is the hub.
+
+    The name, size and sha256 of its file are those that the hub's API tells of the newest
+    revision. A file that `catalogue` knows is its entry. Raise RequestError for a name of another
+    form, ModelNotFound where the hub has no such model, and Unavailable where it cannot be asked.
+    """
+    name = HubName.parse(text)
+    told = _ask(name.repository, endpoint, token)
+    file = _chosen(name, told.siblings)
+    sha256, size = file.sha256, file.size
+    if sha256 is None or not size:
+        raise ModelNotFound(f"the hub tells no sha256 of {file.rfilename} of {name.repository}")
+    known = catalogue.of_content(sha256)
+    if known is not None:
+        return known
+    path = Path(file.rfilename)
+    try:
+        id = derive_id(path, name.repository.partition("/")[2])
+        source = Hub(repository=name.repository, file=file.rfilename, revision=told.sha)
+        entry = CatalogueEntry(
+            id=id,
+            description=f"{path.name} of {name.repository}",
+            publisher=name.repository.partition("/")[0],
+            licence=told.licence,
+            backend="llama.cpp",
+            files=[
+                ModelFile(
+                    name=stored_name(path, f"{id}.gguf"),
+                    bytes=size,
+                    sha256=sha256,
+                    sources=[source],
+                )
+            ],
+        )
+        return msgspec.convert(msgspec.to_builtins(entry), CatalogueEntry)  # which checks it
+    except (msgspec.ValidationError, ModelFileError) as error:
+        raise ModelNotFound(f"{file.rfilename} of {name.repository}: {error}") from error
+
+
+def _ask(repository: str, endpoint: str, token: str | None) -> _Repository:
+    url = f"{endpoint.rstrip('/')}/api/models/{repository}"
+    try:
+        response = httpx.get(
+            url,
+            params={"blobs": "true"},
+            headers=authorization(token),
+            follow_redirects=True,
+            timeout=TIMEOUT,
+        )
+        if response.status_code in (401, 403, 404):
+            raise ModelNotFound(
+                f"the hub has no model {repository}, or it is private: check the name; for a "
+                "private one, set HF_TOKEN to a token of an account that may read it"
+            )
+        response.raise_for_status()
+        return _DECODER.decode(response.content)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise unavailable(url, error) from error
+    except msgspec.DecodeError as error:
+        message = f"{url}: is no answer of a model hub: {error}"
+        raise Unavailable(message, retry_after_s=60, code="fetch_failed") from error
+
+
+def _chosen(name: HubName, siblings: Sequence[_Sibling]) -> _Sibling:
+    models = [one for one in siblings if one.rfilename.lower().endswith(".gguf")]
+    models = [one for one in models if not _NO_MODEL.search(one.rfilename)]
+    whole = [one for one in models if not _PART.search(one.rfilename)]
+    if not whole:
+        why = "its GGUF files are in several parts" if models else "it has no GGUF file"
+        raise ModelNotFound(
+            f"{name.repository}: {why}, and only a whole GGUF file can be pulled; look for a "
+            "repository whose name ends in -GGUF"
+        )
+    if name.wanted is not None:
+        found = [one for one in whole if _fits(one.rfilename, name.wanted)]
+    else:
+        usual = (_named(whole, quantisation) for quantisation in _USUAL)
+        found = next(filter(None, usual), whole)
+    if len(found) == 1:
+        return found[0]
+    names = [one.rfilename for one in found or whole]
+    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    reason = f"has no file {name.wanted!r}" if not found else "has several that fit"
+    raise ModelNotFound(f"{name.repository} {reason}; name a file behind a colon: {listed}")
+
+
+def _named(files: Sequence[_Sibling], wanted: str) -> list[_Sibling]:
+    return [one for one in files if _fits(one.rfilename, wanted)]
+
+
+def _fits(file: str, wanted: str) -> bool:
+    """Whether `wanted` is the file or stands in its name between dots or hyphens."""
+    if wanted.lower().endswith(".gguf"):
+        return file == wanted
+    return wanted.lower() in re.split(r"[-./]", file.lower())
