@@ -20,6 +20,7 @@ from edge_rt.api.openai.embeddings import texts
 from edge_rt.api.openai.fields import Count
 from edge_rt.api.openai.unsupported import ExtraFields
 from edge_rt.api.task import Received, TextEndpoint, vectors
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
 
@@ -98,7 +99,12 @@ class _Embeddings(TextEndpoint):
             if asked.truncate:
                 terms = msgspec.structs.replace(terms or TextAllowance(), truncate=True)
         found = texts([given] if isinstance(given, str) else [*given], name)
-        return await self.embed(request, card, found, terms, dimensions)
+        try:
+            return await self.embed(request, card, found, terms, dimensions)
+        except RequestError as error:  # which names the field of the other API
+            message = str(error).replace("`input", f"`{name}")
+            param = (error.param or name).replace("input", name, 1)
+            raise RequestError(message, param=param, code=error.code) from error
 
 
 class OllamaEmbed(_Embeddings):

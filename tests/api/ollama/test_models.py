@@ -8,7 +8,7 @@ import pytest
 
 from edge_rt.api.middleware.access import Access, People
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
-from edge_rt.core.errors import ModelNotFound, StoreError
+from edge_rt.core.errors import ModelNotFound, RequestError, StoreError
 from edge_rt.core.requests import PullProgress
 
 MAKE = {
@@ -131,6 +131,16 @@ def test_texts_that_cannot_be_embedded(client, path, body, at) -> None:
     response = client.post(f"/api/{path}", {"model": "vec", **body})
     assert response.status == 400
     assert at in response.json()["error"]
+
+
+@pytest.mark.parametrize(("path", "name"), [("embed", "input"), ("embeddings", "prompt")])
+def test_a_text_that_does_not_fit_is_told_by_its_field(client, service, path, name) -> None:
+    service.fault = RequestError("`input`: 900 tokens are too many.", param="input")
+    response = client.post(f"/api/{path}", {"model": "vec", name: "long"})
+    assert (response.status, response.json()) == (
+        400,
+        {"error": f"`{name}`: 900 tokens are too many."},
+    )
 
 
 def test_a_pull_of_a_model_that_is_there_fetches_nothing(client, service) -> None:
