@@ -90,6 +90,15 @@ def in_ns(seconds: float) -> int:
     return max(0, round(seconds * _NS))
 
 
+def loaded(name: str, at: datetime, took_ns: int, *, chat: bool) -> OllamaDocument:
+    """Return the document for a request that asked nothing but to have the model in memory."""
+    done: dict[str, Any] = {"model": name, "created_at": at, "done": True, "done_reason": "load"}
+    done |= {"total_duration": took_ns, "load_duration": took_ns}
+    return (
+        OllamaChatAnswer(message=OllamaReply(), **done) if chat else OllamaText(response="", **done)
+    )
+
+
 class OllamaDialect(Dialect):
     """Answers in the shape of one of the two endpoints; a call comes whole in one document."""
 

@@ -60,11 +60,6 @@ class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the model is to leave memory at once; raises RequestError."""
         return check_keep_alive(self.keep_alive)
 
-    @property
-    def loads(self) -> bool:
-        """Whether nothing is asked: the model is to be loaded."""
-        raise NotImplementedError
-
     def told(self) -> Iterator[str]:
         """Return what of these fields is not honoured."""
         if self.keep_alive is not None:
@@ -79,11 +74,6 @@ class OllamaChatRequest(OllamaFields, frozen=True, kw_only=True):
     tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
     """Functions that the model may call."""
 
-    @property
-    def loads(self) -> bool:
-        """Whether nothing is asked: the model is to be loaded."""
-        return not self.messages
-
 
 class OllamaGenerateRequest(OllamaFields, frozen=True, kw_only=True):
     """A prompt that is to be answered; without one the model is loaded."""
@@ -95,10 +85,10 @@ class OllamaGenerateRequest(OllamaFields, frozen=True, kw_only=True):
     raw: bool | None = None
     """Whether the prompt is read as it is, without the model's template."""
 
-    @property
-    def loads(self) -> bool:
-        """Whether nothing is asked: the model is to be loaded."""
-        return not self.prompt
+
+def asks_nothing(asked: OllamaChatRequest | OllamaGenerateRequest) -> bool:
+    """Whether a body has nothing to answer: the model is to be loaded."""
+    return not (asked.messages if isinstance(asked, OllamaChatRequest) else asked.prompt)
 
 
 def chat_request(asked: OllamaChatRequest | OllamaGenerateRequest) -> ChatRequest:

@@ -12,18 +12,12 @@ from typing_extensions import override
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
 from edge_rt.api.middleware.decode import decode, read_body, unless_gone
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.ollama.answers import (
-    OllamaChatAnswer,
-    OllamaDialect,
-    OllamaReply,
-    OllamaText,
-    in_ns,
-    now,
-)
+from edge_rt.api.ollama.answers import OllamaDialect, in_ns, loaded, now
 from edge_rt.api.ollama.bodies import (
     OllamaChatRequest,
     OllamaFields,
     OllamaGenerateRequest,
+    asks_nothing,
     chat_request,
     raw_request,
 )
@@ -67,7 +61,7 @@ class OllamaGeneration(Generic[BodyT]):
         exchange.warnings += [*self._extra.warnings(body), *asked.told()]
         exchange.warnings += notes(decode(_GIVEN, body).options, self._room(asked.model))
         try:
-            if asked.loads:
+            if asks_nothing(asked):
                 await unless_gone(self._load(asked, unloads, exchange, send), receive)
             else:
                 await self._generate(asked, exchange, receive, send)
@@ -94,21 +88,9 @@ class OllamaGeneration(Generic[BodyT]):
             raise RequestError(message, param="keep_alive", code="unsupported_parameter")
         context = self._context
         await context.service.preload(asked.model)
-        done: dict[str, Any] = {
-            "model": asked.model,
-            "created_at": now(context.clock),
-            "done": True,
-            "done_reason": "load",
-            "load_duration": in_ns(context.monotonic() - exchange.arrived),
-            "total_duration": in_ns(context.monotonic() - exchange.arrived),
-        }
+        took_ns = in_ns(context.monotonic() - exchange.arrived)
         chat = isinstance(asked, OllamaChatRequest)
-        await send_json(
-            send,
-            OllamaChatAnswer(message=OllamaReply(), **done)
-            if chat
-            else OllamaText(response="", **done),
-        )
+        await send_json(send, loaded(asked.model, now(context.clock), took_ns, chat=chat))
 
     def _room(self, model: str) -> int | None:
         """The most tokens of prompt and answer; None where several models may answer."""

@@ -73,6 +73,15 @@ def test_stream_without_usage_carries_edge_on_the_finish_chunk(client):
     assert [chunk.get("edge") for chunk in chunks] == [None] * 3 + [EDGE]
 
 
+def test_what_was_ignored_is_told_in_edge_too(client):
+    response = client.chat(colour="red")
+    [warning] = response.json()["edge"]["warnings"]
+    assert "`colour` is unknown" in warning
+    assert response.headers["x-edge-warning"] == warning
+    *_, last, _ = client.chat(colour="red", stream=True).events()
+    assert last["edge"]["warnings"] == [warning]
+
+
 def test_stream_with_usage_ends_with_a_chunk_without_choices(client):
     response = client.chat(stream=True, stream_options={"include_usage": True})
     *chunks, last, done = response.events()
