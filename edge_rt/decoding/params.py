@@ -9,11 +9,31 @@ import msgspec
 from edge_rt.core.plugins import plugins
 
 
+class Dry(msgspec.Struct, frozen=True, array_like=True):
+    """A penalty on tokens that would lengthen a repetition: llama.cpp's DRY.
+
+    Where the last n tokens, `allowed` or more, stand elsewhere among the `last_n`, too, the logit
+    of what followed there loses multiplier·base^(n - allowed). No repetition reaches over a
+    breaker, and tokens with one in them lose nothing.
+    """
+
+    multiplier: float
+    base: float = 1.75
+    allowed: int = 2
+    last_n: int = -1  # of prompt and answer; -1: everything
+    breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+
+
+Chained = Literal["top_k", "top_p", "min_p", "temperature"]
+"""What changes or cuts the distribution that a token is drawn from."""
+
+
 class Sampling(msgspec.Struct, frozen=True, array_like=True):
     """How the next token is drawn from the logits.
 
     The order is: logit_bias, penalties, then (temperature 0: arg max) temperature, top_k,
-    top_p, min_p, draw. `seed` None draws a fresh seed. `top_logprobs` None reports no
+    top_p, min_p, draw; `order` is another one of these four, without those that it leaves out.
+    `seed` None draws a fresh seed. `top_logprobs` None reports no
     log-probabilities, 0 reports only the chosen token's.
     """
 
@@ -28,6 +48,8 @@ class Sampling(msgspec.Struct, frozen=True, array_like=True):
     logit_bias: dict[int, float] = {}
     seed: int | None = None
     top_logprobs: int | None = None
+    dry: Dry | None = None
+    order: tuple[Chained, ...] = ()
 
 
 ConstraintKind = Literal["json_object", "json_schema", "lark", "gbnf", "regex", "choice"]

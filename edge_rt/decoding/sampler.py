@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_rt.core.errors import EngineBroken, RequestError
@@ -56,10 +56,11 @@ class Sampler:
         prompt: Sequence[int] = (),
         matcher: Matcher | None = None,
         check: TextCheck | None = None,
+        piece: Callable[[int], bytes] = lambda token: b"",
     ) -> None:
         """`sampling.seed` is not looked at; `matcher` is at the beginning of the constraint, and
-        `check` at that of the text, None: there is none. Raises RequestError on values out of
-        range.
+        `check` at that of the text, None: there is none. `piece` gives
+        the bytes of a token. Raises RequestError on values out of range.
         """
         _check(sampling)
         self._sampling = sampling
@@ -67,7 +68,8 @@ class Sampler:
         self._prompt = prompt
         self.matcher = matcher
         self.check = check
-        self._adjuster = Adjuster(sampling, prompt)
+        self._piece = piece
+        self._adjuster = Adjuster(sampling, prompt, piece)
         self._drawn = 0
 
     def fork(self, index: int) -> Sampler:
@@ -77,7 +79,14 @@ class Sampler:
         """
         seed, matcher = fork_seed(self._seed, index), self.matcher and self.matcher.fork()
         check = self.check and self.check.fork()
-        return Sampler(self._sampling, seed=seed, prompt=self._prompt, matcher=matcher, check=check)
+        return Sampler(
+            self._sampling,
+            seed=seed,
+            prompt=self._prompt,
+            matcher=matcher,
+            check=check,
+            piece=self._piece,
+        )
 
     @property
     def reports(self) -> bool:
@@ -221,6 +230,8 @@ def _check(sampling: Sampling) -> None:
     ):
         if not (fits and math.isfinite(value)):
             raise RequestError(f"{param} must be a finite number{range_}, not {value}", param=param)
+    if s.dry is not None and not (math.isfinite(s.dry.multiplier) and math.isfinite(s.dry.base)):
+        raise RequestError("dry_multiplier must be a finite number", param="dry_multiplier")
     for token, bias in s.logit_bias.items():
         if token < 0 or not math.isfinite(bias):
             raise RequestError(

@@ -79,4 +79,4 @@ def test_errors_are_as_described(client, document):
 def test_fields_that_are_refused_are_left_out(document):
     fields = document["components"]["schemas"]["ChatRequest"]["properties"]
     assert {"messages", "tool_choice", "edge", "seed"} <= set(fields)
-    assert not {"mirostat", "samplers"} & set(fields)
+    assert not {"mirostat", "typical_p"} & set(fields)

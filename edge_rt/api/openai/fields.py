@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from edge_rt.api.allowance import Terms
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
+from edge_rt.api.sampling import SamplerName, dry_of, in_order
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Identity
@@ -55,6 +56,7 @@ def _all_of(given: list[Any], kind: type[Any]) -> TypeGuard[list[Any]]:
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Repetition = Annotated[float, Meta(ge=0.01, le=100)]
+Breaker = Annotated[str, Meta(min_length=1, max_length=40)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 StopString = Annotated[str, Meta(min_length=1, max_length=1024)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -112,6 +114,20 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The same under vLLM's name."""
     repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     """How many of the last tokens count for `repeat_penalty`; -1: all."""
+    dry_multiplier: Annotated[float, Meta(ge=0)] | None = None
+    """Penalty for tokens that would lengthen a repetition, once that is `dry_allowed_length` long.
+    Default: none."""
+    dry_base: Annotated[float, Meta(ge=1, le=100)] | None = None
+    """Factor by which that penalty grows for each further token. Default: 1.75."""
+    dry_allowed_length: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    """Tokens of a repetition from which on there is that penalty. Default: 2."""
+    dry_penalty_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    """How many of the last tokens are looked at for repetitions; -1: all. Default: -1."""
+    dry_sequence_breakers: Annotated[list[Breaker], Meta(max_length=64)] | None = None
+    """Texts that end a repetition. Default: newline, colon, double quote and asterisk."""
+    samplers: Annotated[list[SamplerName], Meta(min_length=1)] | None = None
+    """The samplers of llama.cpp that are used, in this order. Default: penalties, dry, temperature,
+    top_k, top_p, min_p."""
     ignore_eos: bool | None = None
     """Whether an answer goes on after the model has ended it."""
 
@@ -163,9 +179,17 @@ def sampling(fields: GenerationFields, base: Sampling, top_logprobs: int | None)
         "penalty_last_n": fields.repeat_last_n,
         "logit_bias": _logit_bias(fields.logit_bias),
         "seed": _seed(fields.seed),
+        "dry": dry_of(
+            fields.dry_multiplier,
+            fields.dry_base,
+            fields.dry_allowed_length,
+            fields.dry_penalty_last_n,
+            fields.dry_sequence_breakers,
+        ),
     }
     said = {name: value for name, value in given.items() if value is not None}
-    return msgspec.structs.replace(base, **said, top_logprobs=top_logprobs)
+    how = msgspec.structs.replace(base, **said, top_logprobs=top_logprobs)
+    return in_order(how, fields.samplers)
 
 
 def _seed(seed: int | None) -> int | None:
@@ -201,7 +225,8 @@ _SPELT_OUT = {  # fields that the key holds with their defaults, or that change 
     *("max_tokens", "max_completion_tokens", "n", "stop", "ignore_eos"),
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "seed"),
     *("top_k", "min_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"),
-    *("logprobs", "top_logprobs"),
+    *("logprobs", "top_logprobs", "samplers", "dry_multiplier", "dry_base", "dry_allowed_length"),
+    *("dry_penalty_last_n", "dry_sequence_breakers"),
 }
 
 

@@ -32,15 +32,17 @@ _OFF: dict[str, tuple[object, ...]] = {
 }
 """Values that ask for nothing, beside null, false, 0 and what is empty."""
 
+_INSTEAD = {
+    "mirostat": "no answer could go on in another engine, for its state is in none of the tokens; "
+    "leave it out, and keep unlikely tokens away by `min_p` or `top_p`",
+}
+"""What to do in place of leaving a refused field out."""
+
 _USUALLY_TRUE = ("add_generation_prompt", "skip_special_tokens", "spaces_between_special_tokens")
 
 HARMLESS = frozenset(
     [
         "cache_prompt",
-        "dry_allowed_length",
-        "dry_base",
-        "dry_penalty_last_n",
-        "dry_sequence_breakers",
         "dynatemp_exponent",
         "guided_decoding_backend",
         "guided_whitespace_pattern",
@@ -71,8 +73,8 @@ HARMLESS = frozenset(
 
 REFUSED = frozenset(
     (
-        *("json_schema", "samplers", "mirostat", "typical_p", "typ_p", "tfs_z"),
-        *("top_n_sigma", "xtc_probability", "dry_multiplier", "dynatemp_range", "n_predict"),
+        *("json_schema", "mirostat", "typical_p", "typ_p", "tfs_z"),
+        *("top_n_sigma", "xtc_probability", "dynatemp_range", "n_predict"),
         *("lora", "reasoning_budget"),  # up to here llama-server's, then vLLM's
         *("add_generation_prompt", "allowed_token_ids", "bad_words", "chat_template"),
         *("continue_final_message", "documents", "include_stop_str_in_output", "length_penalty"),
@@ -118,7 +120,8 @@ class ExtraFields:
         said = self._decoder.decode(body)
         for name, value in said.items():
             if name in self._refused and _asks(name, decode(_VALUES, bytes(value))):
-                raise unsupported(name, f"`{name}` is not supported: leave it out.")
+                instead = _INSTEAD.get(name, "leave it out")
+                raise unsupported(name, f"`{name}` is not supported: {instead}.")
         names = [name for name in said if name not in self._silent]
         told = [self._warning(name) for name in names[:_WARNINGS]]
         if len(names) > _WARNINGS:

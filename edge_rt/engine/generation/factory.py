@@ -184,7 +184,12 @@ def _maker(
     matcher = None if request.constraint is None else home.grammars.matcher(request.constraint)
     check = None if request.check is None else _check(request.check, home, matcher)
     sampler = Sampler(
-        request.sampling, seed=_seed(request), prompt=tokens, matcher=matcher, check=check
+        request.sampling,
+        seed=_seed(request),
+        prompt=tokens,
+        matcher=matcher,
+        check=check,
+        piece=home.backend.piece,
     )
     return lambda index: kind(home, tokens, sampler.fork(index))
 

@@ -1,0 +1,68 @@
+"""Repetitions and the order of samplers, from the fields of llama-server to sampling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge_rt.decoding.params import Dry, Sampling
+
+
+def sampled(client: Any, service: Any, **fields: Any) -> Sampling:
+    for send in (client.chat, client.complete):
+        answered = send(**fields)
+        assert answered.status == 200, answered.text
+        assert "x-edge-warning" not in answered.headers
+    one, other = (call.sampling for call in service.calls[-2:])
+    assert one == other
+    return one
+
+
+def test_repetitions_are_penalised_as_asked(client: Any, service: Any) -> None:
+    assert sampled(client, service, dry_multiplier=0.8).dry == Dry(0.8)
+    assert sampled(client, service, dry_multiplier=0, dry_base=2).dry is None
+    all_said = {
+        "dry_multiplier": 1.5,
+        "dry_base": 2,
+        "dry_allowed_length": 3,
+        "dry_penalty_last_n": 64,
+        "dry_sequence_breakers": ["\n", "</s>"],
+    }
+    expected = Dry(1.5, 2.0, 3, 64, ("\n", "</s>"))
+    assert sampled(client, service, **all_said).dry == expected
+
+
+def test_samplers_are_used_in_the_order_given(client: Any, service: Any) -> None:
+    usual = {"temperature": 0.6, "top_p": 0.9, "min_p": 0.1, "repeat_penalty": 1.1}
+    given = ["penalties", "top_n_sigma", "top_k", "top_p", "temperature"]
+    how = sampled(client, service, samplers=given, dry_multiplier=1, **usual)
+    assert how.order == ("top_k", "top_p", "temperature")
+    assert (how.dry, how.min_p, how.top_p, how.repeat_penalty) == (None, 0.0, 0.9, 1.1)
+    how = sampled(client, service, samplers=["top_k"], **usual)
+    assert (how.order, how.temperature, how.repeat_penalty) == ((), 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"samplers": []}, "samplers"),
+        ({"samplers": ["top_k", "mirostat"]}, "samplers[1]"),
+        ({"samplers": ["top_k", "top_k"]}, "samplers[1]"),
+        ({"samplers": ["top_k", "penalties"]}, "samplers[1]"),
+        ({"samplers": "kp"}, "samplers"),
+        ({"dry_multiplier": -1}, "dry_multiplier"),
+        ({"dry_base": 0.5}, "dry_base"),
+        ({"dry_sequence_breakers": [""]}, "dry_sequence_breakers[0]"),
+    ],
+)
+def test_what_cannot_be_is_named(client: Any, fields: dict[str, Any], param: str) -> None:
+    for send in (client.chat, client.complete):
+        answered = send(**fields)
+        assert (answered.status, answered.json()["error"]["param"]) == (400, param)
+
+
+def test_mirostat_is_refused_with_what_to_do_instead(client: Any) -> None:
+    error = client.chat(mirostat=2).json()["error"]
+    assert error["param"] == "mirostat"
+    assert "`min_p`" in error["message"]

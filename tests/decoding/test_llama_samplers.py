@@ -1,0 +1,120 @@
+"""DRY and the order of samplers do what llama.cpp's own samplers do."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+import pytest
+
+from edge_rt.backends.llama.model import load, tokenize
+from edge_rt.decoding.adjuster import Adjuster
+from edge_rt.decoding.draws import kept, shortlist
+from edge_rt.decoding.params import Dry, Sampling
+
+CONTEXT = 4096
+BREAKERS = Dry(1.0).breakers
+TEXTS = (
+    "the cat sat on the mat, the cat sat on the mat, the cat sat on",
+    "a b a b a b a b a b a b a b a b a b a b",
+    "one: the cat sat on the mat\ntwo: the cat sat on the mat\nthree: the cat",
+    "aaaaaaaaaaaaaaaaaaaa aaaaaaaaaaaaaaa",
+    'He said "no no no" and she said "no no',
+    "nothing here comes twice",
+)
+
+
+@pytest.fixture(scope="module")
+def vocab(smollm2: Path) -> Iterator[Any]:
+    params = lib.llama_model_default_params()
+    params.vocab_only = True
+    model: Any = load(smollm2, params)
+    yield lib.llama_model_get_vocab(model)
+    lib.llama_model_free(model)
+
+
+def after(sampler: Any, logits: np.ndarray) -> dict[int, float]:
+    """The logits of the tokens that a sampler of llama.cpp leaves."""
+    data = (lib.llama_token_data * logits.size)()
+    for token, logit in enumerate(logits.tolist()):
+        data[token] = lib.llama_token_data(token, logit, 0.0)
+    array = lib.llama_token_data_array(data, logits.size, -1, False)
+    lib.llama_sampler_apply(sampler, ctypes.byref(array))
+    return {array.data[i].id: array.data[i].logit for i in range(array.size)}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    ("dry", "breakers"),
+    [
+        (Dry(0.8), BREAKERS),
+        (Dry(0.8, breakers=()), ()),
+        (Dry(2.0, 1.1, 4, 16), BREAKERS),
+        (Dry(1.0, 3.0, 1, 12, ("at, the",)), ("at, the",)),
+        (Dry(1.0, 1.0, 2, 0), BREAKERS),
+    ],
+)
+def test_dry_is_llama_cpps(vocab: Any, text: str, dry: Dry, breakers: tuple[str, ...]) -> None:
+    tokens: list[int] = tokenize(vocab, text, special=False)
+    size = lib.llama_vocab_n_tokens(vocab)
+    spelt = (ctypes.c_char_p * max(1, len(breakers)))(*(one.encode() for one in breakers))
+    how = dry.multiplier, dry.base, dry.allowed, CONTEXT if dry.last_n < 0 else dry.last_n
+    sampler = lib.llama_sampler_init_dry(vocab, *how, spelt, len(breakers))
+    mine = Adjuster(Sampling(dry=dry), tokens[:3], lambda token: _piece(vocab, token))
+    logits = np.zeros(size, np.float32)
+    for token in tokens[:3]:
+        lib.llama_sampler_accept(sampler, token)
+    for token in tokens[3:30]:
+        lib.llama_sampler_accept(sampler, token)
+        mine.record(token)
+        expected = after(sampler, logits)
+        found = {int(i): float(v) for i, v in enumerate(mine.apply(logits)) if v}
+        assert found == pytest.approx({i: v for i, v in expected.items() if v}, rel=1e-5)
+    lib.llama_sampler_free(sampler)
+
+
+def _piece(vocab: Any, token: int) -> bytes:
+    buffer = ctypes.create_string_buffer(64)
+    count = lib.llama_token_to_piece(vocab, token, buffer, 64, 0, False)
+    return buffer.raw[:count]
+
+
+MADE = {
+    "top_k": lambda how: lib.llama_sampler_init_top_k(how.top_k),
+    "top_p": lambda how: lib.llama_sampler_init_top_p(how.top_p, 1),
+    "min_p": lambda how: lib.llama_sampler_init_min_p(how.min_p, 1),
+    "temperature": lambda how: lib.llama_sampler_init_temp(how.temperature),
+}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("top_k", "top_p", "min_p", "temperature"),
+        ("temperature", "min_p", "top_p"),
+        ("min_p", "temperature", "top_k"),
+        ("top_p", "top_k"),
+        ("temperature",),
+    ],
+)
+@pytest.mark.parametrize("heat", [0.3, 1.7])
+def test_the_order_of_samplers_is_llama_cpps(order: tuple[Any, ...], heat: float) -> None:
+    logits = np.random.default_rng(len(order)).normal(0, 3, 400).astype(np.float32)
+    how = Sampling(temperature=heat, top_k=20, top_p=0.8, min_p=0.04, order=order)
+    left = logits
+    expected = dict(enumerate(logits.tolist()))
+    chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+    for name in order:
+        lib.llama_sampler_chain_add(chain, MADE[name](how))
+    expected = after(chain, left)
+    lib.llama_sampler_free(chain)
+    short = shortlist(logits, how, float(logits.max()), 0.5)
+    assert kept(short, how) == short.ids.size == len(expected)
+    top = max(expected.values())
+    weights = {token: np.exp(logit - top) for token, logit in expected.items()}
+    found = dict(zip(short.ids.tolist(), short.weights.tolist(), strict=True))
+    assert found == pytest.approx(weights, rel=1e-4)
