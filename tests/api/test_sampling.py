@@ -62,6 +62,14 @@ def test_what_cannot_be_is_named(client: Any, fields: dict[str, Any], param: str
         assert (answered.status, answered.json()["error"]["param"]) == (400, param)
 
 
+def test_a_pin_reaches_the_call_and_asks_nothing_else(client: Any, service: Any) -> None:
+    for pin in (True, False):
+        assert client.chat(edge={"pin": pin}).status == 200
+    first, second = service.calls
+    assert (first.pin, second.pin) == (True, False)
+    assert first.sampling == second.sampling
+
+
 def test_mirostat_is_refused_with_what_to_do_instead(client: Any) -> None:
     error = client.chat(mirostat=2).json()["error"]
     assert error["param"] == "mirostat"

@@ -49,7 +49,8 @@ def check(request: CompletionsRequest) -> None:
         message = f"`best_of`: only the value of `n` is supported, got {request.best_of}."
         raise unsupported("best_of", message)
     if request.echo and request.logprobs is not None:
-        raise unsupported("echo", "`echo` together with `logprobs` is not supported.")
+        message = "`echo` with `logprobs` is not supported, for a prompt has none: leave one out."
+        raise unsupported("echo", message)
 
 
 def prompts(request: CompletionsRequest) -> list[Prompt]:
@@ -66,7 +67,9 @@ def _check_tokens(request: CompletionsRequest, prompt: list[int], at: str) -> No
         message = f"`{at}`: expected at least one token id, got none."
         raise RequestError(message, param=at, code="invalid_value")
     if request.echo:
-        raise unsupported("echo", "`echo` needs a prompt of text, got token ids.")
+        raise unsupported(
+            "echo", "`echo` needs a prompt of text, got token ids: send text, or leave `echo` out."
+        )
 
 
 _DECODER = msgspec.json.Decoder(CompletionsRequest)

@@ -69,6 +69,9 @@ def _message(message: ChatMessage, at: str) -> dict[str, object]:
     if message.role not in ROLES:
         text = f"`{at}.role`: expected one of {', '.join(ROLES)}, got {describe(message.role)}."
         raise RequestError(text, param=f"{at}.role", code="invalid_value")
+    if message.role == "function" and not message.name:
+        text = f"`{at}.name` is required: it is that of the function."
+        raise RequestError(text, param=f"{at}.name", code="missing_required_parameter")
     role = {"developer": "system", "function": "tool"}.get(message.role, message.role)
     result: dict[str, object] = {"role": role, "content": _content(message, f"{at}.content")}
     if message.name is not None:
@@ -94,16 +97,25 @@ def _made(message: ChatMessage) -> dict[str, object]:
 
 
 def _content(message: ChatMessage, at: str) -> str:
-    if isinstance(message.content, str):
-        return message.content
-    if message.content is not None:
-        return "\n".join(_part(part, f"{at}[{i}]") for i, part in enumerate(message.content))
-    if message.role == "assistant" and (message.tool_calls or message.function_call):
-        return ""  # many templates join it to other text, which null cannot be
-    if message.role == "assistant" and message.refusal is not None:
-        return message.refusal
-    text = f"`{at}` is required; only an assistant's message with tool_calls can do without."
-    raise RequestError(text, param=at, code="missing_required_parameter")
+    """The text of a message; what the assistant refused with follows it in a line of its own."""
+    text = message.content
+    if isinstance(text, list):
+        text = "\n".join(_part(part, f"{at}[{i}]") for i, part in enumerate(text))
+    if message.role == "assistant" and message.refusal:
+        return "\n".join(filter(None, (text, message.refusal)))
+    if text is None and not _may_be_empty(message):
+        words = (
+            f"`{at}` is required; only a function's message, and an assistant's with tool_calls, "
+            "refusal or reasoning_content, can do without."
+        )
+        raise RequestError(words, param=at, code="missing_required_parameter")
+    return text or ""  # many templates join it to other text, which null cannot be
+
+
+def _may_be_empty(message: ChatMessage) -> bool:
+    said = message.tool_calls or message.function_call or message.reasoning_content
+    refused = message.refusal is not None
+    return message.role == "function" or (message.role == "assistant" and (bool(said) or refused))
 
 
 def _part(part: Part, at: str) -> str:

@@ -62,7 +62,10 @@ class Templates:
             return TemplateRefusal(str(error), False, error.param, error.code)
         except ModelFileError as error:
             return TemplateRefusal(str(error), True)
-        except (MemoryError, RecursionError) as error:
+        except RecursionError:
+            message = "the messages, tools or chat_template_kwargs are nested too deeply"
+            return TemplateRefusal(message, False, "messages", "invalid_value")
+        except MemoryError as error:
             message = f"the model's chat template fails on these messages: {type(error).__name__}"
             return TemplateRefusal(message, False, "messages", "template_failure")
 

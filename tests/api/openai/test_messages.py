@@ -42,6 +42,34 @@ def test_a_tool_conversation():
     assert told == {"role": "tool", "content": "2", "name": "add", "tool_call_id": "c1"}
 
 
+def test_a_function_conversation_of_old():
+    call = {"name": "add", "arguments": '{"a": 1}'}
+    asked, told = converted(
+        {"role": "assistant", "content": None, "function_call": call},
+        {"role": "function", "name": "add", "content": "2"},
+    )
+    function = {"name": "add", "arguments": {"a": 1}}
+    assert asked["tool_calls"] == [{"type": "function", "function": function}]
+    assert told == {"role": "tool", "content": "2", "name": "add"}
+    (told,) = converted({"role": "function", "name": "add", "content": None})
+    assert told["content"] == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "content"),
+    [
+        ({"content": None, "refusal": "I cannot."}, "I cannot."),
+        ({"content": "", "refusal": "I cannot."}, "I cannot."),
+        ({"content": "Well.", "refusal": "I cannot."}, "Well.\nI cannot."),
+        ({"content": [{"type": "refusal", "refusal": "I cannot."}]}, "I cannot."),
+        ({"content": "Yes.", "refusal": None}, "Yes."),
+        ({"content": None, "reasoning_content": "Hm"}, ""),
+    ],
+)
+def test_what_the_assistant_refused_with_is_what_it_said(message, content):
+    assert converted({"role": "assistant"} | message)[0]["content"] == content
+
+
 @pytest.mark.parametrize("arguments", ["", "{", "[1]", "null", "[" * 5000])
 def test_arguments_that_are_no_object_stay_as_written(arguments):
     call = {"function": {"name": "add", "arguments": arguments}}
@@ -56,6 +84,7 @@ def test_arguments_that_are_no_object_stay_as_written(arguments):
         ({"role": "user"}, "messages[0].content", "required"),
         ({"role": "user", "content": None}, "messages[0].content", "required"),
         ({"role": "assistant", "content": None}, "messages[0].content", "required"),
+        ({"role": "function", "content": "2"}, "messages[0].name", "required"),
         ({"role": "tool", "tool_call_id": "1"}, "messages[0].content", "required"),
         (
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},
