@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from edge_rt import __version__
+from edge_rt.cli.examples import add_examples
 from edge_rt.cli.exits import HELP, CommandFailure, failure_of
 from edge_rt.cli.interrupt import INTERRUPTED, interruptible
 from edge_rt.core.errors import EdgeError
@@ -57,7 +58,8 @@ class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `--help` imports none of them.
 
     The command `check-config` is the object `check_config` of the module `check_config` in
-    `package`, or of the module that `elsewhere` names. Turns edge_rt's errors, Ctrl-C and output
+    `package`, or of the module that `elsewhere` names. `groups` are the same commands by subject,
+    as `--help` lists them. Turns edge_rt's errors, Ctrl-C and output
     that cannot be written into exit codes, for all commands alike.
     """
 
@@ -67,11 +69,13 @@ class LazyGroup(click.Group):
         package: str,
         lazy: Mapping[str, str],
         elsewhere: Mapping[str, str] | None = None,
+        groups: Mapping[str, Mapping[str, str]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._package, self._elsewhere = package, elsewhere or {}
         self._lazy = lazy
+        self._groups = groups or {"Commands": lazy}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order in which they are told."""
@@ -84,13 +88,16 @@ class LazyGroup(click.Group):
         name = cmd_name.replace("-", "_")
         module = self._elsewhere.get(cmd_name, f"{self._package}.{name}")
         command = getattr(import_module(module), name)
+        add_examples(cmd_name, command)
         ctx.with_resource(interruptible())  # from here on there is something to put right
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._lazy.items()))
+        """Write a table of commands for each group; its columns are those of all."""
+        width = max(map(len, self._lazy))
+        for title, commands in self._groups.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:<{width}}", help) for name, help in commands.items()])
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Read the command line; prints what --help and --version ask for."""
@@ -110,30 +117,43 @@ class LazyGroup(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-COMMANDS = {
-    "serve": "Run the daemon.",
-    "run": "Ask a model one thing.",
-    "chat": "Talk with a model.",
-    "models": "List, fetch, check and remove models.",
-    "status": "Show what the daemon is doing.",
-    "ps": "List the models in memory.",
-    "sensors": "Show rails, temperatures, clocks and flags of the board.",
-    "top": "Watch the board and the daemon.",
-    "ledger": "Show what answers cost.",
-    "cache": "Show or forget answers that are kept.",
-    "router": "Show or forget what was learnt of ways to serve requests.",
-    "plan": "Predict what an answer would take.",
-    "trace": "Say why a request was served as it was.",
-    "calibrate": "Measure the board, so that predictions hold.",
-    "tune": "Choose how two models answer together.",
-    "doubt": "Learn what a model's doubt says of its answers.",
-    "budget": "Show or change what the board may draw, and how it is kept.",
-    "report": "Draw how it was, into a page.",
-    "key": "Make a key for clients over TCP.",
-    "check-config": "Check a configuration file.",
-    "doctor": "Say what this board lacks, and what mends it.",
-    "twin": "Simulate a board around a process.",
+GROUPS = {
+    "Ask": {
+        "run": "Ask a model one thing.",
+        "chat": "Talk with a model.",
+    },
+    "Models": {
+        "models": "List, fetch, check and remove models.",
+        "ps": "List the models in memory.",
+        "tune": "Choose how two models answer together.",
+        "doubt": "Learn what a model's doubt says of its answers.",
+    },
+    "Board": {
+        "sensors": "Show rails, temperatures, clocks and flags of the board.",
+        "calibrate": "Measure the board, so that predictions hold.",
+        "doctor": "Say what this board lacks, and what mends it.",
+        "twin": "Simulate a board around a process.",
+    },
+    "Budget": {
+        "budget": "Show or change what the board may draw, and how it is kept.",
+        "plan": "Predict what an answer would take.",
+    },
+    "Insight": {
+        "status": "Show what the daemon is doing.",
+        "top": "Watch the board and the daemon.",
+        "ledger": "Show what answers cost.",
+        "trace": "Say why a request was served as it was.",
+        "report": "Draw power, temperature and budget over time, into a page.",
+        "cache": "Show or forget answers that are kept.",
+        "router": "Show or forget what the router has learnt.",
+    },
+    "Service": {
+        "serve": "Run the daemon.",
+        "key": "Make a key for clients over TCP.",
+        "check-config": "Check a configuration file.",
+    },
 }
+COMMANDS = {name: help for group in GROUPS.values() for name, help in group.items()}
 ELSEWHERE = {
     "serve": "edge_rt.cli.local.serve",
     "models": "edge_rt.cli.local.models",
@@ -153,6 +173,7 @@ ELSEWHERE = {
     package="edge_rt.cli.commands",
     elsewhere=ELSEWHERE,
     lazy=COMMANDS,
+    groups=GROUPS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=HELP,
 )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 import edge_rt
-from edge_rt.cli.main import COMMANDS, LazyGroup
+from edge_rt.cli.examples import EXAMPLES
+from edge_rt.cli.main import COMMANDS, GROUPS, LazyGroup, main
 from edge_rt.core.errors import (
     ConfigError,
     EdgeError,
@@ -30,6 +35,50 @@ def test_help_lists_every_command_and_the_exit_codes(cli: Cli, flag: str) -> Non
     assert result.exit_code == 0
     for word in (*COMMANDS, "130  interrupted", "3    no daemon"):
         assert word in result.stdout
+
+
+def all_commands(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield " ".join(path), command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        yield from all_commands(below, (*path, name))
+
+
+def test_every_command_has_an_example_that_it_takes(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some files and folders have to be there
+    for name in ("hub-folder", "stick"):
+        Path(name).mkdir()
+    for name in ("switch.json", "answers.jsonl", "my-model.gguf"):
+        Path(name).touch()
+    found = dict(all_commands(main))
+    assert {*EXAMPLES} == {*found}
+    for path, command in found.items():
+        for example in EXAMPLES[path]:
+            assert example in cli(*path.split(), "--help").stdout
+            words = shlex.split(example.rpartition("| ")[2].removeprefix("sudo "))
+            begin = ["edge-rt", *path.split()]
+            assert words[: len(begin)] == begin
+            command.make_context(path, words[len(begin) :]).close()
+
+
+def test_a_shell_can_complete_commands() -> None:
+    words = {"COMP_WORDS": "edge-rt mo", "COMP_CWORD": "1", "_EDGE_RT_COMPLETE": "bash_complete"}
+    command = Path(sys.executable).with_name("edge-rt")
+    done = subprocess.run([command], env=os.environ | words, capture_output=True, text=True)
+    assert done.stdout.split() == ["plain,models"]
+
+
+def test_every_command_is_in_one_group() -> None:
+    grouped = [name for group in GROUPS.values() for name in group]
+    assert sorted(grouped) == sorted({*COMMANDS})
 
 
 def test_help_promises_nothing_that_is_not_there(cli: Cli) -> None:
