@@ -114,7 +114,7 @@ def test_a_cap_is_kept_by_the_model_once_the_power_is_lost() -> None:
     assert known.report.missing[0].startswith("No power can be read")
 
 
-@pytest.mark.parametrize("share", [0.36, 0.6])
+@pytest.mark.parametrize("share", [0.36, pytest.param(0.6, marks=pytest.mark.whole)])
 def test_the_energy_of_an_hour_lasts_until_its_end(share: float) -> None:
     """At rest the board draws 0.34 of what it draws at work."""
     scene = replace(capped_scene(PI, 0, seconds=3600.0), period_s=3600.0)

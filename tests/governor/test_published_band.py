@@ -73,7 +73,7 @@ def outcomes(name: str, seed: int) -> list[tuple[float, float, float]]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.whole)])
 @pytest.mark.parametrize("name", KINDS)
 def test_nine_of_ten_forecasts_hold(name: str, seed: int) -> None:
     found = [one for one in outcomes(name, seed) if one[0] >= 120.0]
