@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -41,6 +42,8 @@ from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
 from edge_rt.api.openai.models import models, one_model
 from edge_rt.api.openapi import OpenApi
+from edge_rt.api.page.events import Events
+from edge_rt.api.page.files import BELOW, NAMES, PageFile, Root
 from edge_rt.api.paths import NamedRoute, PathRouter
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
@@ -66,6 +69,7 @@ def create_app(
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
+    ending: asyncio.Event | None = None,
 ) -> ASGIApp:
     """The app over `service`, for the Unix socket and the TCP listener alike.
 
@@ -77,6 +81,7 @@ def create_app(
     `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
     the programs that `edge.check` may name.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
+    `ending` is set when streams without an end of their own are to end.
     """
     meters = Meters()
     nearby = None if semantic is None else Nearby(semantic, embedding, service, meters)
@@ -106,7 +111,7 @@ def create_app(
         monotonic,
         new_id,
     )
-    router = PathRouter(_routes(context))
+    router = PathRouter(_routes(context, ending or asyncio.Event()))
     guard = Authorizer(api_key_sha256, admin_key_sha256, access, origins)
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
@@ -126,7 +131,7 @@ def _for_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     )
 
 
-def _routes(context: Context) -> list[NamedRoute]:
+def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
     """The routes, busiest first: they are tried in order."""
 
     def route(
@@ -167,7 +172,8 @@ def _routes(context: Context) -> list[NamedRoute]:
             route(method, path, of(ollama.refused(advice)))
             for (method, path), advice in ollama.REFUSED.items()
         ),
-        route("GET", "/", of(ollama.running)),
+        route("GET", "/", Root(of(ollama.running))),
+        *(route("GET", f"{BELOW}{name}", PageFile(name)) for name in NAMES),
         route("GET", "/health", of(state.health)),
         route("GET", "/metrics", of(state.metrics)),
         route("GET", "/openapi.json", OpenApi(context)),
@@ -176,6 +182,7 @@ def _routes(context: Context) -> list[NamedRoute]:
         route("GET", "/edge/v1/ledger", of(state.ledger)),
         route("GET,PUT", "/edge/v1/budget", of(state.budget), "administer"),
         route("GET", "/edge/v1/history", of(state.history)),
+        route("GET", "/edge/v1/events", Events(context, ending)),
         route("POST", "/edge/v1/plan", of(plans.plan), "generate"),
         route("GET", "/edge/v1/cache", of(caches.cache)),
         route("POST", "/edge/v1/cache/purge", of(caches.purge), "administer"),

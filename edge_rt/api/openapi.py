@@ -45,6 +45,8 @@ from edge_rt.api.openai.chat_answers import ChatCompletion
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
 from edge_rt.api.openai.models import Model, ModelList
+from edge_rt.api.page.files import BELOW, NAMES, media_type
+from edge_rt.api.page.snapshot import PageSnapshot
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, PlanReport, Progress
@@ -114,7 +116,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         OllamaPulled,
     ),
     **{route: Operation(f"Refused: {advice}.") for route, advice in REFUSED.items()},
-    ("GET", "/"): Operation("Say that Ollama's API is there.", content="text/plain"),
+    ("GET", "/"): Operation(
+        "Say that Ollama's API is there; browsers get the page for people.", content="text/plain"
+    ),
+    **{
+        ("GET", f"{BELOW}{name}"): Operation("A file of that page.", content=media_type(name))
+        for name in NAMES
+    },
     ("GET", "/v1/models"): Operation("List the models in the store.", reply=ModelList),
     ("GET", "/v1/models/{id}"): Operation("Describe one model.", reply=Model),
     ("POST", "/edge/v1/classify"): Operation(
@@ -147,6 +155,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Show power, heat, limits and requests of the last seconds.",
         reply=Past,
         query={"since": (1, 86_400)},
+    ),
+    ("GET", "/edge/v1/events"): Operation(
+        "Stream what the page shows: `hello` with the client's rights, then a snapshot at once and "
+        "every two seconds.",
+        reply=PageSnapshot,
+        content=EVENTS,
     ),
     ("POST", "/edge/v1/plan"): Operation(
         "Predict seconds, joules and degrees of an answer; with `run`, run each candidate too.",

@@ -31,6 +31,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "ps": ("edge-rt ps",),
     "sensors": ("edge-rt sensors --json",),
     "top": ("edge-rt top",),
+    "open": ("edge-rt open --print",),
     "ledger": ("edge-rt ledger --days 7 --last 5",),
     "cache show": ("edge-rt cache show",),
     "cache purge": ("edge-rt cache purge --older 86400",),

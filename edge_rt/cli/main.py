@@ -141,6 +141,7 @@ GROUPS = {
     "Insight": {
         "status": "Show what the daemon is doing.",
         "top": "Watch the board and the daemon.",
+        "open": "Open the page for people in a browser.",
         "ledger": "Show what answers cost.",
         "trace": "Say why a request was served as it was.",
         "report": "Draw power, temperature and budget over time, into a page.",

@@ -191,6 +191,7 @@ class Daemon:
     ) -> None:
         tcp = self._config.tcp
         api_keys, admin_keys = list(tcp.api_key_sha256), list(tcp.admin_key_sha256)
+        ending = asyncio.Event()
         app = create_app(
             service,
             requests=self._config.requests,
@@ -204,6 +205,7 @@ class Daemon:
             semantic=container.semantic,
             embedding=self._config.cache.semantic.model or "default",
             checkers=_checkers(self._config),
+            ending=ending,
         )
         limiter = self._limiter()
         server = _Server(
@@ -223,7 +225,7 @@ class Daemon:
         status = f"serving on {', '.join(map(_address, sockets))}"
         governor_loop, knobs = container.governor_loop, container.knobs
         reload = Reload(self._config, self._read, governor_loop, knobs, api_keys, admin_keys)
-        _on_signals(server, container, self._notifier, reload)
+        _on_signals(server, container, self._notifier, reload, ending)
         log.info("model store: %s", self._store.root.absolute())
         log.info(status)
         notifier = self._notifier
@@ -266,9 +268,15 @@ async def _announce(server: _Server, container: Container, ready: Callable[[], N
 
 
 def _on_signals(
-    server: uvicorn.Server, container: Container, notifier: Notifier, reload: Reload
+    server: uvicorn.Server,
+    container: Container,
+    notifier: Notifier,
+    reload: Reload,
+    ending: asyncio.Event,
 ) -> None:
     """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end.
+
+    `ending` is set at once.
 
     SIGHUP reloads the configuration, but only under systemd: a terminal that closes sends it, too,
     and is to end the daemon.
@@ -279,6 +287,7 @@ def _on_signals(
     def end(number: int) -> None:
         notifier.stopping()
         server.handle_exit(number, None)
+        ending.set()
         container.governor_loop.admission.close()  # who waits is told, and can go elsewhere
         loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(container.supervisor.stop())))
 

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 ROOT = 0
 HEALTH = "/health"  # needs no key, so that a monitor needs none
+_PAGE, _PAGE_FILES = "/", "/ui/"  # nor do they, so that the page can ask for one
 _KEYLESS = "a client over TCP without a key"
 
 
@@ -124,7 +125,7 @@ class Authorizer:
         _check_framing(scope)
         if not over_tcp(scope):
             return self._local(scope.get("state", {}))
-        if scope["path"] == HEALTH and "authorization" not in Headers(scope=scope):
+        if _open_to_all(scope["path"]) and "authorization" not in Headers(scope=scope):
             return Caller(None, Rights(_KEYLESS))
         if self._hashes:
             given = self._checked_key(Headers(scope=scope).get("authorization", ""))
@@ -147,6 +148,10 @@ class Authorizer:
             message = "A valid API key is required: send it as `Authorization: Bearer KEY`."
             raise HTTPException(401, message, {"www-authenticate": "Bearer"})
         return given
+
+
+def _open_to_all(path: str) -> bool:
+    return path in (HEALTH, _PAGE) or path.startswith(_PAGE_FILES)
 
 
 def _among(given: str, hashes: Sequence[str]) -> bool:

@@ -252,6 +252,10 @@ class EventStream:
         if documents:
             await self._write(b"".join(map(self._event, documents)), more=True)
 
+    async def encoded(self, body: bytes, *, more: bool = True) -> None:
+        """Send events that are encoded already; the last ones of the stream unless `more`."""
+        await self._write(body, more=more)
+
     async def comment(self) -> None:
         """Send what clients ignore, so that proxies see that the answer is still awaited."""
         await self._write(b": waiting\n\n", more=True)

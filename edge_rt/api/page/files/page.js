@@ -1,0 +1,109 @@
+// Keeps the page up to date: reads the daemon's events, and goes on when it restarts.
+
+import { showBoard } from "./board.js";
+import { setUpCaps, showCaps } from "./caps.js";
+import { Chart } from "./chart.js";
+import { offer, setUpChat } from "./chat.js";
+import { askForKey, call, key, stream } from "./net.js";
+
+const PAST_S = 600;
+const SILENT_MS = 10_000; // after which a connection counts as lost
+const FIRST_MS = 1000, LONGEST_MS = 15_000; // between two tries
+const at = (id) => document.getElementById(id);
+
+const charts = [
+  new Chart(at("power-chart"), "Power", "W", PAST_S, {
+    power: "drawn", allowance: "allowed now", cap: "cap",
+  }),
+  new Chart(at("temp-chart"), "Temperature", "°C", PAST_S, {
+    temp: "hottest zone", forecast: "forecast", cap: "cap", trip: "slows down by itself",
+  }),
+];
+let pause_ms = FIRST_MS;
+
+function tell(state, words) {
+  const link = at("link");
+  if (link.textContent === words) return; // else it would be read aloud again
+  link.dataset.state = state;
+  link.textContent = words;
+}
+
+function add(now) {
+  const { budget } = now;
+  charts[0].add(now.time, {
+    power: now.power_w, allowance: now.allowance_w, cap: budget.power_w,
+  });
+  charts[1].add(now.time, { temp: now.temp_c, cap: budget.temp_c, trip: now.trip_c });
+  charts[1].add(now.time + now.horizon_s, { forecast: now.forecast_c });
+}
+
+function take(event) {
+  if (event.type === "hello") {
+    at("version").textContent = `edge_rt ${event.version}`;
+    offer(event);
+    setUpCaps(event.administer);
+    return;
+  }
+  pause_ms = FIRST_MS;
+  tell("live", "live");
+  document.body.dataset.gone = "";
+  at("forget").hidden = !key.get();
+  showBoard(event);
+  showCaps(event.budget);
+  add(event);
+  for (const chart of charts) chart.draw();
+}
+
+async function recall() {
+  const past = await (await call(`/edge/v1/history?since=${PAST_S}`)).json();
+  for (const chart of charts) chart.clear();
+  past.time.forEach((time, i) => {
+    const power = { power: past.power_w[i], allowance: past.allowance_w[i], cap: past.cap_w[i] };
+    charts[0].add(time, power);
+    charts[1].add(time, {
+      temp: past.temp_c[i], forecast: past.forecast_c[i], trip: past.trip_c[i],
+    });
+  });
+}
+
+async function listen() {
+  const giveUp = new AbortController();
+  let timer = setTimeout(() => giveUp.abort(), SILENT_MS);
+  try {
+    await recall();
+    const response = await call("/edge/v1/events", { signal: giveUp.signal });
+    await stream(response, (event) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => giveUp.abort(), SILENT_MS);
+      take(event);
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function run() {
+  for (;;) {
+    let refused = null;
+    try {
+      await listen();
+    } catch (error) {
+      refused = error; // a Refusal, or what ends a stream that breaks off
+    }
+    if (refused?.status === 401) {
+      await askForKey(key.get() ? "That key is not one of this daemon." : "");
+      continue;
+    }
+    document.body.dataset.gone = "yes";
+    tell("gone", refused?.status ? refused.message : "The daemon is gone; trying again");
+    await new Promise((resolve) => setTimeout(resolve, pause_ms));
+    pause_ms = Math.min(2 * pause_ms, LONGEST_MS);
+  }
+}
+
+at("forget").onclick = () => {
+  key.forget();
+  location.reload();
+};
+setUpChat();
+run();
