@@ -73,18 +73,18 @@ export function showBoard(now) {
     (now.simulated ? ", simulated" : ""));
   put("power", figure(now.power_w, "W"));
   put("power-note", [
-    now.power_quality === "modelled" ? "modelled" : null,
     budget.power_w === null ? "no cap" : `of ${budget.power_w} W`,
-    now.idle_w === null ? null : `${now.idle_w.toFixed(1)} W idle`,
-  ].filter(Boolean).join(" · "));
+    now.idle_w === null ? null
+      : `${now.idle_w.toFixed(1)} W idle${now.power_quality === "modelled" ? ", modelled" : ""}`,
+  ].filter(Boolean).join("\n"));
   put("temp", figure(now.temp_c, "°C"));
   put("temp-note", [
+    budget.temp_c === null ? "no cap" : `of ${budget.temp_c} °C`,
     now.forecast_c === null ? null
       : `${now.forecast_c.toFixed(1)} °C in ${now.horizon_s.toFixed(0)} s`,
-    budget.temp_c === null ? "no cap" : `at most ${budget.temp_c} °C`,
-  ].filter(Boolean).join(" · "));
-  put("speed", figure(now.tokens_per_s, "tokens/s"));
-  put("speed-note", now.running === null ? "" : `${now.running} running · ${now.waiting} waiting`);
+  ].filter(Boolean).join("\n"));
+  put("speed", figure(now.tokens_per_s, "tok/s"));
+  put("speed-note", now.running === null ? "" : `${now.running} running\n${now.waiting} waiting`);
   put("energy", joules(now.today_j));
   put("energy-note", budget.energy_j === null ? "no cap"
     : `${joules(now.spent_j)} of ${joules(budget.energy_j)} this ${budget.energy_period}`);

@@ -16,7 +16,7 @@ const charts = [
     power: "drawn", allowance: "allowed now", cap: "cap",
   }),
   new Chart(at("temp-chart"), "Temperature", "°C", PAST_S, {
-    temp: "hottest zone", forecast: "forecast", cap: "cap", trip: "slows down by itself",
+    temp: "hottest zone", forecast: "forecast", cap: "cap", trip: "throttles",
   }),
 ];
 let pause_ms = FIRST_MS;
@@ -54,8 +54,8 @@ function take(event) {
   for (const chart of charts) chart.draw();
 }
 
-async function recall() {
-  const past = await (await call(`/edge/v1/history?since=${PAST_S}`)).json();
+async function recall(signal) {
+  const past = await (await call(`/edge/v1/history?since=${PAST_S}`, { signal })).json();
   for (const chart of charts) chart.clear();
   past.time.forEach((time, i) => {
     const power = { power: past.power_w[i], allowance: past.allowance_w[i], cap: past.cap_w[i] };
@@ -70,7 +70,7 @@ async function listen() {
   const giveUp = new AbortController();
   let timer = setTimeout(() => giveUp.abort(), SILENT_MS);
   try {
-    await recall();
+    await recall(giveUp.signal);
     const response = await call("/edge/v1/events", { signal: giveUp.signal });
     await stream(response, (event) => {
       clearTimeout(timer);
