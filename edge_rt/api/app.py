@@ -45,6 +45,7 @@ from edge_rt.api.openapi import OpenApi
 from edge_rt.api.page.events import Events
 from edge_rt.api.page.files import BELOW, NAMES, PageFile, Root
 from edge_rt.api.paths import NamedRoute, PathRouter
+from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import CheckerSpec
@@ -151,6 +152,7 @@ def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
     return [
         route("POST", "/v1/chat/completions", ChatCompletions(context), "generate"),
         route("POST", "/v1/completions", Completions(context), "generate"),
+        route("POST", "/v1/responses", Responses(context), "generate"),
         route("POST", "/v1/embeddings", Embeddings(context), "generate"),
         route("POST", "/edge/v1/classify", Classify(context), "generate"),
         route("POST", "/edge/v1/infer", Infer(context), "generate"),
@@ -194,4 +196,5 @@ def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
         route("GET", "/edge/v1/calibration", of(plans.calibration)),
         route("GET", "/v1/models", of(models)),
         route("GET", "/v1/models/{id:path}", of(one_model)),
+        route("GET,DELETE", "/v1/responses/{id:path}", of(kept)),
     ]

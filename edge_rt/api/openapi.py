@@ -47,6 +47,8 @@ from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
 from edge_rt.api.openai.models import Model, ModelList
 from edge_rt.api.page.files import BELOW, NAMES, media_type
 from edge_rt.api.page.snapshot import PageSnapshot
+from edge_rt.api.responses.bodies import ResponsesRequest
+from edge_rt.api.responses.documents import ResponsesAnswer
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, PlanReport, Progress
@@ -81,6 +83,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/completions"): Operation(
         "Continue one or several texts.", CompletionsRequest, TextCompletion, streams=True
     ),
+    ("POST", "/v1/responses"): Operation(
+        "Continue a conversation, which is not kept.",
+        ResponsesRequest,
+        ResponsesAnswer,
+        streams=True,
+    ),
+    **{
+        (method, "/v1/responses/{id}"): Operation("Refused: answers are not kept.")
+        for method in ("GET", "DELETE")
+    },
     ("POST", "/v1/embeddings"): Operation(
         "Give each text a vector.", EmbeddingsRequest, EmbeddingList
     ),

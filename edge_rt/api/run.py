@@ -152,10 +152,10 @@ class Run:
         dialect = self._work.dialect
         if isinstance(event, Started):
             choices = (self._choice(call, i) for i in range(self._work.per_call))
-            return [chunk for chunk in map(dialect.opening, choices) if chunk is not None]
+            return [chunk for choice in choices for chunk in dialect.opening(choice)]
         choice = self._choice(call, event.index)
         if isinstance(event, Delta):
-            return dialect.piece(choice, event.text, event.logprobs)
+            return dialect.piece(choice, event)
         return dialect.ending(choice, _reason(event.reason), self._last_edge())
 
     def _summary(self) -> list[msgspec.Struct]:
@@ -182,8 +182,7 @@ class Run:
 
 def _collect(answer: Answer, event: Delta | Finished) -> None:
     if isinstance(event, Delta):
-        answer.texts.append(event.text)
-        answer.logprobs.extend(event.logprobs)
+        answer.deltas.append(event)
     else:
         answer.reason = _reason(event.reason)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -274,6 +274,30 @@ class EventStream:
     async def _write(self, body: bytes, *, more: bool) -> None:
         self.written += 1
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+class NamedEventStream(EventStream):
+    """A response of events with names, their field `type`, as OpenAI's Responses API has them."""
+
+    def __init__(self, send: Send, failed: Callable[[Failure], msgspec.Struct]) -> None:
+        """`failed` makes the event that tells an error."""
+        super().__init__(send)
+        self._failed = failed
+
+    @override
+    async def done(self) -> None:
+        """End the stream; its last event says that it is the last."""
+        await self._write(b"", more=False)
+
+    @override
+    async def fail(self, failure: Failure) -> None:
+        """End the stream with an event that tells the error."""
+        await self._write(self._event(self._failed(failure)), more=False)
+
+    @override
+    def _event(self, document: msgspec.Struct) -> bytes:
+        name: str = getattr(document, "type")  # noqa: B009 - no struct has it by itself
+        return f"event: {name}\n".encode() + super()._event(document)
 
 
 class LineStream(EventStream):

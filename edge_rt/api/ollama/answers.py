@@ -16,6 +16,7 @@ from edge_rt.api.openai.answers import Answer, Dialect
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.api.openai.logprobs import ChatTokenLogprob, chat_logprobs
 from edge_rt.decoding.params import TokenLogprob
+from edge_rt.engine.protocol import Delta
 from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought
 from edge_rt.generation.tools.reader import AnswerReader
 from edge_rt.generation.usage import Edge, Usage
@@ -125,14 +126,13 @@ class OllamaDialect(Dialect):
         self._reason = "stop"
 
     @override
-    def opening(self, choice: int) -> None:
-        return None
+    def opening(self, choice: int) -> Sequence[OllamaDocument]:
+        return ()
 
     @override
-    def piece(
-        self, choice: int, text: str, logprobs: list[TokenLogprob]
-    ) -> Sequence[OllamaDocument]:
-        self._waiting += logprobs if self.wants_logprobs else []
+    def piece(self, choice: int, delta: Delta) -> Sequence[OllamaDocument]:
+        text = delta.text
+        self._waiting += delta.logprobs if self.wants_logprobs else []
         if self._reader is None:
             return self._told([Content(text)] if text else [])
         return self._told(self._reader.push(text))

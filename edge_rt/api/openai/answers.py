@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import EventStream
 from edge_rt.api.openai.logprobs import Offsets, TextLogprobs, text_logprobs
 from edge_rt.decoding.params import TokenLogprob
+from edge_rt.engine.protocol import Delta
 from edge_rt.generation.usage import Edge, Usage
 
 
@@ -22,20 +24,24 @@ from edge_rt.generation.usage import Edge, Usage
 class Answer:
     """One answer while it is being collected."""
 
-    texts: list[str] = field(default_factory=list[str])
-    logprobs: list[TokenLogprob] = field(default_factory=list[TokenLogprob])
+    deltas: list[Delta] = field(default_factory=list[Delta])
     reason: str = ""  # empty until it has ended
 
     @property
     def text(self) -> str:
         """What there is of it."""
-        return "".join(self.texts)
+        return "".join(delta.text for delta in self.deltas)
+
+    @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """Those of its tokens."""
+        return [token for delta in self.deltas for token in delta.logprobs]
 
 
 class Dialect(ABC):
     """Turns one request's events into documents; `choice` counts its answers from 0."""
 
-    stream: type[EventStream] = EventStream  # how its streams are written
+    stream: Callable[[Send], EventStream] = EventStream  # how its streams are written
 
     def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
         """`include_usage` is that of the request's stream_options."""
@@ -44,13 +50,11 @@ class Dialect(ABC):
         self.wants_logprobs = wants_logprobs
 
     @abstractmethod
-    def opening(self, choice: int) -> msgspec.Struct | None:
-        """The chunk that a choice of a stream begins with, if any."""
+    def opening(self, choice: int) -> Sequence[msgspec.Struct]:
+        """The chunks that a choice of a stream begins with."""
 
     @abstractmethod
-    def piece(
-        self, choice: int, text: str, logprobs: list[TokenLogprob]
-    ) -> Sequence[msgspec.Struct]:
+    def piece(self, choice: int, delta: Delta) -> Sequence[msgspec.Struct]:
         """The chunks for new text."""
 
     @abstractmethod
@@ -100,14 +104,13 @@ class TextDialect(Dialect):
         self._offsets = [Offsets() for _ in echoes]
 
     @override
-    def opening(self, choice: int) -> TextCompletion | None:
+    def opening(self, choice: int) -> Sequence[TextCompletion]:
         echo = self._echoes[choice]
-        return self._document([TextChoice(choice, echo)]) if echo else None
+        return [self._document([TextChoice(choice, echo)])] if echo else ()
 
     @override
-    def piece(
-        self, choice: int, text: str, logprobs: list[TokenLogprob]
-    ) -> Sequence[TextCompletion]:
+    def piece(self, choice: int, delta: Delta) -> Sequence[TextCompletion]:
+        text, logprobs = delta.text, delta.logprobs
         if not text and not (self.wants_logprobs and logprobs):
             return ()
         return [self._document([TextChoice(choice, text, self._logprobs(choice, logprobs))])]

@@ -14,6 +14,7 @@ from edge_rt.api.middleware.context import Head
 from edge_rt.api.openai.answers import Answer, Dialect
 from edge_rt.api.openai.logprobs import ChatLogprobs, chat_logprobs
 from edge_rt.decoding.params import TokenLogprob
+from edge_rt.engine.protocol import Delta
 from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought
 from edge_rt.generation.tools.reader import AnswerReader
 from edge_rt.generation.usage import Edge, Usage
@@ -127,12 +128,13 @@ class ChatDialect(Dialect):
         self._waiting: dict[int, list[TokenLogprob]] = {}  # for a chunk to go out with
 
     @override
-    def opening(self, choice: int) -> ChatChunk:
+    def opening(self, choice: int) -> Sequence[ChatChunk]:
         delta = ChatDelta(role="assistant", content="")
-        return self._chunk([ChatChunkChoice(choice, delta)])
+        return [self._chunk([ChatChunkChoice(choice, delta)])]
 
     @override
-    def piece(self, choice: int, text: str, logprobs: list[TokenLogprob]) -> Sequence[ChatChunk]:
+    def piece(self, choice: int, delta: Delta) -> Sequence[ChatChunk]:
+        text, logprobs = delta.text, delta.logprobs
         if self._reader is None:
             parts: list[Part] = (
                 [Content(text)] if text or (self.wants_logprobs and logprobs) else []

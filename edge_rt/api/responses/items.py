@@ -1,0 +1,187 @@
+"""The items of a response's `input`, from their shape to the messages of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from edge_rt.api.middleware.decode import describe
+from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, ToolCall
+from edge_rt.core.errors import RequestError
+
+T = TypeVar("T")
+
+_ROLES = ("user", "assistant", "system", "developer")
+_TEXTS = ("input_text", "output_text", "text", "reasoning_text", "summary_text")
+_MEDIA = {"input_image": "see images", "input_file": "read files", "input_audio": "hear audio"}
+
+
+class InputPart(msgspec.Struct, frozen=True):
+    """One part of an item's content."""
+
+    type: str
+    """`input_text`, `output_text` or `refusal`, and of thoughts `reasoning_text`."""
+    text: str | None = None
+    refusal: str | None = None
+
+
+Content = str | Annotated[list[InputPart], Meta(max_length=MOST)]
+
+
+class InputItem(msgspec.Struct, frozen=True):
+    """One item of a conversation; the type says which of the fields it has."""
+
+    type: str | None = None
+    """`message`, which is the default, `function_call`, `function_call_output` or `reasoning`."""
+    role: str | None = None
+    """Of a message: `user`, `assistant`, `system` or `developer`."""
+    content: Content | None = None
+    """Of a message or of thoughts, the text."""
+    call_id: str | None = None
+    """Of a call and of its output."""
+    name: str | None = None
+    """Of a call, the function."""
+    arguments: str | None = None
+    """Of a call, JSON in a string."""
+    output: Content | None = None
+    """What the function gave back."""
+    summary: Annotated[list[InputPart], Meta(max_length=MOST)] | None = None
+    """Of thoughts without content, their text."""
+    encrypted_content: str | None = None
+    """Of thoughts; not readable here."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether these are thoughts whose text is not there."""
+        return bool(self.encrypted_content) and not self.content and not self.summary
+
+
+@dataclass
+class _Turn:
+    """What the assistant did at one go: templates read it as one message."""
+
+    thoughts: list[str] = field(default_factory=list[str])
+    texts: list[str] = field(default_factory=list[str])
+    calls: list[ToolCall] = field(default_factory=list[ToolCall])
+
+    def message(self) -> ChatMessage:
+        """Return it as the message of a chat."""
+        return ChatMessage(
+            "assistant",
+            "\n".join(self.texts),
+            tool_calls=self.calls or None,
+            reasoning_content="\n".join(self.thoughts) or None,
+        )
+
+
+def item_messages(items: Sequence[InputItem]) -> list[ChatMessage]:
+    """Return the messages that `items` are; raises RequestError naming the one at fault."""
+    reader = _Reader()
+    for place, item in enumerate(items):
+        reader.take(item, f"input[{place}]")
+    return reader.finish()
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._made: list[ChatMessage] = []
+        self._turn: _Turn | None = None
+        self._names: dict[str, str] = {}  # of functions, by the ids of their calls
+
+    def take(self, item: InputItem, at: str) -> None:
+        kind = item.type or "message"
+        if kind == "message":
+            self._message(item, at)
+        elif kind == "function_call":
+            self._call(item, at)
+        elif kind == "function_call_output":
+            self._output(item, at)
+        elif kind == "reasoning":
+            said = item.content if item.content else item.summary
+            texts = _text(said or "", f"{at}.{'content' if item.content else 'summary'}")
+            self._begun(anew=True).thoughts += [texts] if texts else []
+        elif kind == "item_reference":
+            _refuse(f"{at}.type", "answers are not kept here: send the item itself")
+        else:
+            known = "message, function_call, function_call_output or reasoning"
+            _refuse(f"{at}.type", f"expected {known}, got {describe(kind)}")
+
+    def finish(self) -> list[ChatMessage]:
+        self._end()
+        return self._made
+
+    def _begun(self, *, anew: bool) -> _Turn:
+        """The assistant's turn; `anew` ends one that has said something."""
+        if self._turn is not None and anew and (self._turn.texts or self._turn.calls):
+            self._end()
+        self._turn = self._turn or _Turn()
+        return self._turn
+
+    def _end(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None and (turn.thoughts or turn.texts or turn.calls):
+            self._made.append(turn.message())
+
+    def _message(self, item: InputItem, at: str) -> None:
+        if item.role not in _ROLES:
+            _refuse(f"{at}.role", f"expected one of {', '.join(_ROLES)}, got {describe(item.role)}")
+        text = _text(_needed(item.content, f"{at}.content"), f"{at}.content")
+        if item.role == "assistant":
+            self._begun(anew=True).texts.append(text)
+            return
+        self._end()
+        self._made.append(ChatMessage(item.role, text))
+
+    def _call(self, item: InputItem, at: str) -> None:
+        name, id = _needed(item.name, f"{at}.name"), _needed(item.call_id, f"{at}.call_id")
+        function = FunctionCall(name, _needed(item.arguments, f"{at}.arguments") or "{}")
+        self._begun(anew=False).calls.append(ToolCall(function, id))
+        self._names[id] = name
+
+    def _output(self, item: InputItem, at: str) -> None:
+        id = _needed(item.call_id, f"{at}.call_id")
+        text = _text(_needed(item.output, f"{at}.output"), f"{at}.output")
+        if id not in self._names:
+            what = f"no function_call before it has the id {describe(id)}; send that item, too"
+            _refuse(f"{at}.call_id", what)
+        self._end()
+        self._made.append(ChatMessage("tool", text, name=self._names[id], tool_call_id=id))
+
+
+def _text(content: Content, at: str) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(_part(part, f"{at}[{place}]") for place, part in enumerate(content))
+
+
+def _part(part: InputPart, at: str) -> str:
+    if part.type in _MEDIA:
+        message = f"`{at}`: this model cannot {_MEDIA[part.type]}; send text only."
+        raise RequestError(message, param=at, code="unsupported_content")
+    if part.type == "refusal":
+        return _needed(part.refusal, f"{at}.refusal")
+    if part.type not in _TEXTS:
+        _refuse(f"{at}.type", f"expected input_text or output_text, got {describe(part.type)}")
+    return _needed(part.text, f"{at}.text")
+
+
+def unreadable(items: Sequence[InputItem]) -> Iterator[str]:
+    """Return a sentence for thoughts that come without a text that can be read."""
+    found = [f"input[{place}]" for place, item in enumerate(items) if item.unreadable]
+    if found:
+        named = ", ".join(f"{at}.encrypted_content" for at in found[:8])
+        yield f"{named}: not readable here, the model is not told of these thoughts."
+
+
+def _needed(value: T | None, at: str) -> T:
+    if value is None:
+        raise RequestError(f"`{at}` is required.", param=at, code="missing_required_parameter")
+    return value
+
+
+def _refuse(param: str, what: str) -> NoReturn:
+    raise RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
