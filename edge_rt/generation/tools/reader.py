@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.core.chat_format import ChatFormat
+from edge_rt.generation.tools.bare_calls import BareCalls
 from edge_rt.generation.tools.call_readers import CallReader, call_reader
 from edge_rt.generation.tools.parts import SPACE, WAIT, Content, MadeCall, Part, Thought, Tools
 
@@ -29,6 +30,7 @@ class AnswerReader:
         self._raw = ""  # what was read of calls since the last complete one
         self._made = False  # whether calls were made since the last marker in content
         self._reader: CallReader | None = None
+        self._bare: BareCalls | None = None
         self._told: list[Part] = []
         self._said = False  # whether something was told of the present kind
 
@@ -61,10 +63,35 @@ class AnswerReader:
             return True
         if not final and (not rest or (marker and marker.startswith(rest))):
             return False
-        bare = self._tools is not None and not self._marker and rest.startswith("{")
         self._state = self._answer
-        if bare:
-            self._begin_calls()
+        if self._tools is not None and rest.startswith(("{", "`")):
+            if self._marker:
+                self._bare, self._state = BareCalls(self._tools), self._read_bare
+            elif rest.startswith("{"):
+                self._begin_calls()
+        return True
+
+    def _read_bare(self, final: bool) -> bool:
+        """Read calls without markers at the begin of the answer."""
+        assert self._bare is not None
+        rest = self._text.lstrip(SPACE)
+        begins = self._bare.begins(rest) if rest else False if final else None
+        if begins is None and not final:
+            return False
+        if not begins:
+            self._state = self._answer
+            return True
+        read = self._bare.read(rest, final)
+        if read is None:  # cut off where the text ends
+            self._text = "" if final else self._text
+            return False
+        end, call = read
+        if call is None:
+            self._state = self._answer
+            return True
+        self._told.append(call)
+        self.calls += 1
+        self._text, self._space = rest[end:], ""
         return True
 
     def _thought(self, final: bool) -> bool:

@@ -101,6 +101,47 @@ def test_an_unfinished_call_is_never_told(name: str) -> None:
         assert calls(read(format, two[: two.index("Paris") + 2])) == [("get_time", {})]
 
 
+BARE = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+FENCED = """```json
+{
+  "name": "get_weather",
+  "arguments": {"city": "Paris"}
+}
+```"""
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@pytest.mark.parametrize("text", [BARE, FENCED, f" {BARE}\n", f"{FENCED}\n"])
+def test_a_call_without_markers_is_one_at_the_begin_of_an_answer(
+    text: str, cuts: tuple[int, ...]
+) -> None:
+    format = FORMATS["HERMES"]
+    assert calls(read(format, text, *cuts)) == [("get_weather", {"city": "Paris"})]
+    assert content(read(format, text, *cuts)).strip() == ""
+    assert len(calls(read(format, f"{text}\n{text}", *cuts))) == 2
+    assert content(read(format, f"{text}\nDone.", *cuts)).strip() == "Done."
+    assert read(format, text[: text.index("Paris")], *cuts) == []
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@pytest.mark.parametrize(
+    "text",
+    [
+        BARE.replace("get_weather", "other"),
+        '{"name": "get_weather", "city": {"a": 1}}',
+        '{"city": "Paris"}',
+        "```python\nprint(1)\n```",
+        "```json\n[1]\n```",
+        '{"na',
+        "``",
+        FENCED.replace("get_weather", "get_other"),
+        f"So: {BARE}",
+    ],
+)
+def test_other_json_is_content_as_it_is(text: str, cuts: tuple[int, ...]) -> None:
+    assert read(FORMATS["HERMES"], text, *cuts) == [Content(text)]
+
+
 VALUES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8),
     st.sampled_from(["</tool_call>", '{"name": "x"}', "}\n", "<think>", "a]b", '"', "\\"]),

@@ -1,0 +1,74 @@
+"""Calls that a model writes as plain JSON, without the markers of its own chat template."""
+
+from __future__ import annotations
+
+import re
+
+from edge_rt.generation.tools.json_span import JsonSpan
+from edge_rt.generation.tools.parts import SPACE, MadeCall, Tools
+from edge_rt.generation.tools.values import called
+
+_FENCE = "```json"
+_OPENED = re.compile(r"```(?:json)?\s*(?=\{)")
+_CLOSED = re.compile(r"\s*```")
+_NAME = re.compile(r'"([\w./-]{1,128})"')
+_NAME_BEGUN = re.compile(r'"[\w./-]{0,128}')
+_KEYS = "arguments", "parameters"
+
+
+class BareCalls:
+    """Reads calls like `{"name": "f", "arguments": {}}`, with or without a fence around them."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._span = JsonSpan()
+
+    def begins(self, text: str) -> bool | None:
+        """Whether a call of one of the tools begins here; None for more text."""
+        opened = _OPENED.match(text)
+        if opened is not None:
+            return self._head(text[opened.end() :])
+        if text.startswith("`"):
+            begun = text.rstrip(SPACE)
+            return None if _FENCE.startswith(begun) else False
+        return self._head(text)
+
+    def read(self, text: str, final: bool) -> tuple[int, MadeCall | None] | None:
+        """Where the call ends that begins here, and the call; None for more text."""
+        opened = _OPENED.match(text)
+        at = 0 if opened is None else opened.end()
+        end = self._span.end(text[at:])
+        if end is None:
+            return None
+        end += at
+        closed = None if opened is None else _CLOSED.match(text, end)
+        if opened and not closed and not final and "```".startswith(text[end:].lstrip(SPACE)):
+            return None
+        self._span = JsonSpan()
+        found = called(text[at:end], "name", _KEYS)
+        end = end if closed is None else closed.end()
+        return end, None if found is None else MadeCall(*found)
+
+    def _head(self, text: str) -> bool | None:
+        for piece in ("{", '"name"', ":", None, ",", _KEYS, ":", "{"):
+            text = text.lstrip(SPACE)
+            if not text:
+                return None
+            size = self._size(text, piece)
+            if not size:
+                return size if size is None else False
+            text = text[size:]
+        return True
+
+    def _size(self, text: str, piece: str | tuple[str, ...] | None) -> int | None:
+        """How much of the text is that piece, None being a tool's name: 0: it is another one."""
+        if piece is None:
+            name = _NAME.match(text)
+            if name is None:
+                return None if _NAME_BEGUN.fullmatch(text) else 0
+            return name.end() if name[1] in self._tools else 0
+        words = [piece] if isinstance(piece, str) else [f'"{word}"' for word in piece]
+        for word in words:
+            if text.startswith(word):
+                return len(word)
+        return None if any(word.startswith(text) for word in words) else 0
