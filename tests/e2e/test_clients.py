@@ -102,17 +102,21 @@ def test_instructor_sees_an_object_grow(ran):
 
 # --- openai-agents
 
+APIS = ["chat", "responses"]  # by default it speaks the latter
 
+
+@pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("how", ["tools", "tools_streamed"])
-def test_openai_agents_call_a_tool(ran, how):
-    told = ran("openai_agents")[how]
+def test_openai_agents_call_a_tool(ran, how, api):
+    told = ran("openai_agents")[api][how]
     [[name, arguments]] = told["calls"]
     assert name == "get_weather"
     assert told["output"] == "rain in {city} for {days} days".format(**arguments)
 
 
-def test_openai_agents_answer_by_a_schema_after_a_call(ran):
-    jsonschema.validate(ran("openai_agents")["followed"]["output"], REPORT)
+@pytest.mark.parametrize("api", APIS)
+def test_openai_agents_answer_by_a_schema_after_a_call(ran, api):
+    jsonschema.validate(ran("openai_agents")[api]["followed"]["output"], REPORT)
 
 
 @pytest.mark.parametrize("how", ["free", "free_streamed"])

@@ -14,6 +14,7 @@ from agents import (
     Agent,
     ModelSettings,
     OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
     RunConfig,
     Runner,
     function_tool,
@@ -84,15 +85,22 @@ async def followed(model: Any) -> dict[str, Any]:
     return {"output": run.final_output.model_dump(), "calls": calls(first)}
 
 
-async def main(url: str, name: str, caller_name: str) -> None:
-    sdk = AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0)
-    model = OpenAIChatCompletionsModel(model=name, openai_client=sdk)
-    of_calls = OpenAIChatCompletionsModel(model=caller_name, openai_client=sdk)
-    free = agent(of_calls, tools=[get_time])
-    found = {
+async def called(model: Any) -> dict[str, Any]:
+    """What agents do that must call a tool."""
+    return {
         "tools": told(await Runner.run(caller(model), ASK, run_config=QUIET)),
         "tools_streamed": await streamed(caller(model)),
         "followed": await followed(model),
+    }
+
+
+async def main(url: str, name: str, caller_name: str) -> None:
+    sdk = AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0)
+    of_calls = OpenAIChatCompletionsModel(model=caller_name, openai_client=sdk)
+    free = agent(of_calls, tools=[get_time])
+    found = {
+        "chat": await called(OpenAIChatCompletionsModel(model=name, openai_client=sdk)),
+        "responses": await called(OpenAIResponsesModel(model=name, openai_client=sdk)),
         "free": told(await Runner.run(free, ASK, run_config=QUIET)),
         "free_streamed": await streamed(free),
     }
