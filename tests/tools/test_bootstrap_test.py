@@ -50,20 +50,66 @@ def test_every_check_runs_and_the_tests_come_last(bench: Bench) -> None:
 
 
 def test_every_test_but_the_slow_ones_runs_once(bench: Bench) -> None:
-    parallel, alone = bench.run()[1][-2:]
+    light, heavy = bench.run()[1][-2:]
     usual = "not qwen and not whole and not slow"
-    assert parallel.startswith("pytest --hypothesis-profile short -n ")
-    assert parallel.endswith(f" -m {usual} and not alone")
-    assert alone == f"pytest --hypothesis-profile short -m {usual} and alone"
+    assert light.startswith("pytest --hypothesis-profile short -n ")
+    assert light.endswith(f" -m {usual} and not heavy and not alone")
+    assert heavy.startswith("pytest --hypothesis-profile short -n 2 --dist loadfile ")
+    assert heavy.endswith(f" -m {usual} and heavy and not alone")
 
 
 def test_all_runs_the_slow_ones_too(bench: Bench) -> None:
     status, calls = bench.run("--all")
     assert status == 0
-    parallel, alone = calls[-2:]
-    assert parallel.startswith("pytest -n ")
-    assert parallel.endswith(" -m not qwen and not whole and not alone")
+    light, heavy, alone = calls[-3:]
+    assert light.startswith("pytest -n ")
+    assert light.endswith(" -m not qwen and not whole and not heavy and not alone")
+    assert heavy == "pytest -n 2 --dist loadfile -m not qwen and not whole and heavy and not alone"
     assert alone == "pytest -m not qwen and not whole and alone"
+
+
+def test_no_test_that_measures_is_left_out(pytestconfig: pytest.Config) -> None:
+    """Without --all the third run is left out: whatever measures has to be slow, too."""
+    room, needle = Path(__file__).parents[1], ".".join(("pytest", "mark", "alone"))
+    found = [path for path in room.rglob("test_*.py") if needle in path.read_text()]
+    assert found
+    assert {path.parent.name for path in found} <= {"e2e"}, "where all tests are slow"
+
+
+def test_another_python_has_a_venv_of_its_own(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, list[str], str]] = []
+
+    def execve(path: Path, argv: list[str], env: dict[str, str]) -> None:
+        started.append((str(path), argv, env["EDGE_RT_VENV"]))
+        raise KeyboardInterrupt  # what execve does not do is return
+
+    monkeypatch.setattr(os, "execve", execve)
+    python = script(tmp_path / "python3.10", "#!/bin/sh\nexit 0\n")
+    broken = script(tmp_path / "broken" / "python3.10", "#!/bin/sh\nexit 127\n")
+    monkeypatch.setenv("PATH", f"{broken.parent}:{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(KeyboardInterrupt):
+        tools_test.main(["--python", "3.10", "tests/core"])
+    program = str(tools_test.CHECKOUT / "tools/test")
+    assert started == [(str(python), [str(python), program, "tests/core"], ".venv-3.10")]
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.14", "2", "", "latest"])
+def test_a_python_that_is_not_supported_is_refused(
+    version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tools_test.main(["--python", version]) == 2
+    assert "3.10, 3.11, 3.12 or 3.13" in capsys.readouterr().err
+
+
+def test_a_python_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tools_test.main(["--python", "3.12"]) == 1
+    assert "python3.12" in capsys.readouterr().err
 
 
 def test_the_exit_code_is_that_of_the_tests(bench: Bench) -> None:
@@ -110,5 +156,6 @@ def test_the_tests_find_the_cache(bench: Bench, cache: Path) -> None:
 
 
 def test_types_are_checked_for_the_oldest_python_that_numpy_can_be_read_for() -> None:
-    assert tools_test.checks((3, 11))["Types"] == ["pyright"]
-    assert tools_test.checks((3, 13))["Types"] == ["pyright", "--pythonversion", "3.13"]
+    python, types = Path("/venv/bin/python"), ["pyright", "--pythonpath", "/venv/bin/python"]
+    assert tools_test.checks((3, 11), python)["Types"] == types
+    assert tools_test.checks((3, 13), python)["Types"] == [*types, "--pythonversion", "3.13"]

@@ -24,11 +24,13 @@ def ensure(
 ) -> Venv:
     """A `.venv` in `checkout` in which edge_rt and its `extras` are installed.
 
+    EDGE_RT_VENV in `env` is another name for it.
+
     Costs next to nothing when it is there already. Two setups at once take turns. When
     CMAKE_ARGS is not in `env`, the llama.cpp that is installed stays as it was built; an empty
     CMAKE_ARGS asks for the plain build. Raises SetupError.
     """
-    setup = _Setup(Venv(checkout / ".venv"), checkout, tuple(extras), env)
+    setup = _Setup(Venv(checkout / env.get("EDGE_RT_VENV", ".venv")), checkout, tuple(extras), env)
     if not setup.is_done():
         cache = cache_dir(env)
         with turn(cache / "setup.lock"):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vm import run
 
@@ -24,11 +25,14 @@ WORKERS = ["-n", "logical", "--maxprocesses", "4"]
 # Daemons, guests and real models use a core or more each; the tests of a file share them.
 PAIR = ["-n", "2", "--dist", "loadfile"]
 
-_USAGE = "tools/test [--all | --vm | PYTEST ARGUMENT ...]"
+_USAGE = "tools/test [--python VERSION] [--all | --vm | PYTEST ARGUMENT ...]"
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 _ABOUT = """\
 Set up .venv, then check lint, format, types and import contracts and run the tests, but for those
 that need a guest or minutes; --all runs these, too. With other arguments, only pytest runs, and
 they are passed to it: `tools/test tests/engine -k seed`.
+
+--python 3.10 does all of it with that Python, which PATH or pyenv has, in a .venv-3.10.
 
 --vm alone runs none of these. It boots Debian's kernel in QEMU, with this checkout and the
 kernel's own INA3221 driver over a simulated chip, and compares what they read. Then it boots a
@@ -39,15 +43,15 @@ Exit code: pytest's; 1 when a check before it fails, in which case the tests are
 """
 
 
-def checks(python: tuple[int, int]) -> dict[str, list[str]]:
-    """The commands that come before the tests, by title, in an environment for `python`."""
+def checks(version: tuple[int, int], python: Path) -> dict[str, list[str]]:
+    """The commands that come before the tests, by title, for the environment of `python`."""
     tools = (CHECKOUT / "tools").iterdir()
     # Python without the suffix that ruff looks for
     programs = sorted(str(path) for path in tools if path.is_file() and not path.suffix)
     return {
         "Lint": ["ruff", "check", ".", *programs],
         "Format": ["ruff", "format", "--check", ".", *programs],
-        "Types": ["pyright", *_pyright_version(python)],
+        "Types": ["pyright", "--pythonpath", str(python), *_pyright_version(version)],
         "Import contracts": ["lint-imports"],
     }
 
@@ -68,6 +72,8 @@ def main(argv: Sequence[str]) -> int:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_known_args(argv[:1] if argv[:1] in (["-h"], ["--help"]) else [])
+    if argv[:1] == ["--python"]:
+        return _with_python(argv[1] if argv[1:] else "", argv[2:])
     for only in ("--vm", "--all"):
         if only in argv and list(argv) != [only]:
             print(f"{only} takes no other arguments.", file=sys.stderr)
@@ -82,6 +88,25 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _with_python(version: str, argv: Sequence[str]) -> int:
+    """Start this program again with another Python; returns the exit code where it cannot."""
+    if version not in PYTHONS:
+        print(f"--python is one of {', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}.", file=sys.stderr)
+        return 2
+    for folder in [*map(Path, os.get_exec_path()), *_of_pyenv(version)]:
+        python = folder / f"python{version}"
+        # What pyenv puts into PATH starts only the versions that it is told to.
+        if python.exists() and not subprocess.call([python, "-c", ""], stderr=subprocess.DEVNULL):
+            program = [str(python), str(CHECKOUT / "tools/test"), *argv]
+            os.execve(python, program, {**os.environ, "EDGE_RT_VENV": f".venv-{version}"})
+    print(f"There is no python{version} in PATH or pyenv: install it first.", file=sys.stderr)
+    return 1
+
+
+def _of_pyenv(version: str) -> list[Path]:
+    return sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin"))
 
 
 def check_and_test(venv: Venv, argv: Sequence[str]) -> int:
@@ -129,7 +154,9 @@ def _pulled(venv: Venv, model: str, store: str) -> bool:
 
 def _all_pass(venv: Venv) -> bool:
     failed = [
-        title for title, argv in checks(venv.version).items() if not _succeeds(venv, title, argv)
+        title
+        for title, argv in checks(venv.version, venv.python).items()
+        if not _succeeds(venv, title, argv)
     ]
     if failed:
         print(f"Failed: {', '.join(failed)}. The tests were not run.", file=sys.stderr)
