@@ -224,7 +224,7 @@ def events(response: httpx.Response) -> Iterator[Any]:
     """The JSON documents of a stream of server-sent events; it must end as it should."""
     ended = False
     for line in response.iter_lines():
-        if not line:
+        if not line or line.startswith(":"):  # a comment, which keeps a silent stream open
             continue
         assert line.startswith("data: "), line
         assert not ended, "nothing may follow the end"
