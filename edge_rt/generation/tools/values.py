@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 _WORDS = {"True": True, "False": False, "None": None}  # as templates in Python print them
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair that an escape wrote; no UTF-8 has it
 
 
 def argument(text: str, schema: object) -> object:
@@ -46,7 +48,7 @@ def called(text: str, name_key: str, arguments_keys: tuple[str, ...]) -> tuple[s
         return None
     found = [document[key] for key in arguments_keys if key in document]
     arguments = arguments_text(found[0] if found else None)
-    return None if arguments is None else (document[name_key], arguments)
+    return None if arguments is None else (_HALF.sub("\ufffd", document[name_key]), arguments)
 
 
 def arguments_text(found: object) -> str | None:
@@ -57,7 +59,12 @@ def arguments_text(found: object) -> str | None:
         found = dict[str, object]()
     if not isinstance(found, dict):
         return None
-    return json.dumps(cast("Mapping[str, object]", found), ensure_ascii=False)
+    told = cast("Mapping[str, object]", found)
+    try:
+        text = json.dumps(told, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # NaN and Infinity, which Python reads, are no JSON
+        return None
+    return _HALF.sub("\ufffd", text)
 
 
 def _object(text: str) -> dict[str, Any] | None:

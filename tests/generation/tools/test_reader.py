@@ -243,6 +243,24 @@ def test_what_is_no_call_is_content(text: str) -> None:
     assert read(FORMATS["HERMES"], text) == [Content(text)]
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_arguments_that_are_no_json_are_never_told(name: str, number: str) -> None:
+    text = written(FORMATS[name], ("get_weather", {"days": 7654321}))
+    assert "7654321" in text
+    for part in read(FORMATS[name], text.replace("7654321", number)):
+        if isinstance(part, MadeCall):
+            json.loads(part.arguments, parse_constant=pytest.fail)
+
+
+def test_half_a_character_that_an_escape_writes_can_be_sent() -> None:
+    call = '{"name": "get_time", "arguments": {"city": "a\\ud83d\\ud83d\\ude00"}}'
+    parts = read(FORMATS["HERMES"], f"<tool_call>{call}</tool_call>")
+    assert calls(parts) == [("get_time", {"city": "a\ufffd\U0001f600"})]
+    named = read(FORMATS["HERMES"], '<tool_call>{"name": "get\\udc00"}</tool_call>')
+    assert "get\ufffd".encode() in repr(named).encode()
+
+
 @pytest.mark.parametrize("name", ["QWEN3_CODER", "GLM"])
 def test_the_schema_tells_texts_from_other_values(name: str) -> None:
     format = FORMATS[name]
