@@ -87,7 +87,10 @@ def check_options(options: Options) -> None:
 
 
 def notes(given: dict[str, Any] | None, context: int | None) -> Iterator[str]:
-    """Return what of the options is not honoured, for a model with room for `context` tokens."""
+    """Return what of the options is not honoured, for a model with room for `context` tokens.
+
+    Raises RequestError for a `num_ctx` that is no number.
+    """
     said = {name: value for name, value in (given or {}).items() if value is not None}
     loading = [name for name in said if name in _LOADING]
     if loading:
@@ -98,6 +101,9 @@ def notes(given: dict[str, Any] | None, context: int | None) -> Iterator[str]:
     if strange:
         yield f"options.{', options.'.join(strange[:8])}: unknown and ignored."
     wanted = said.get("num_ctx", 0)
+    if not isinstance(wanted, (int, float)):
+        message = f"`options.num_ctx`: expected a number, got {describe(wanted)}."
+        raise RequestError(message, param="options.num_ctx", code="invalid_value")
     if context is not None and wanted > context:
         yield (
             f"options.num_ctx: {wanted} tokens are wanted, there is room for {context} "

@@ -109,6 +109,14 @@ def test_texts_are_embedded(client, service) -> None:
     assert (service.embeds[1].truncate, service.embeds[1].dimensions) == ("end", 1)
 
 
+@pytest.mark.parametrize("room", ["4096", [1], {}])
+def test_a_room_that_is_no_number_is_refused_for_embeddings(client, room) -> None:
+    body = {"model": "vec", "input": "a", "options": {"num_ctx": room}}
+    answer = client.post("/api/embed", body)
+    assert answer.status == 400
+    assert answer.json()["error"].startswith("`options.num_ctx`: expected a number, got ")
+
+
 def test_one_text_is_embedded_in_the_older_form(client) -> None:
     options = {"num_ctx": 99_999, "temperature": None}
     body = {"model": "vec", "prompt": "abcd", "options": options, "keep_alive": -1}
