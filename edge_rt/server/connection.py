@@ -114,7 +114,9 @@ class Connection(H11Protocol):
             return None
         cycle.keep_alive = False
         peer = cast("socket.socket", self.transport.get_extra_info("socket"))
-        if peer.family != socket.AF_UNIX and self.conn.our_state is h11.SEND_RESPONSE:
+        old = cycle.scope["http_version"] == "1.0"  # which has no interim responses
+        unbegun = self.conn.our_state is h11.SEND_RESPONSE and not old
+        if peer.family != socket.AF_UNIX and unbegun:
             # Whoever has closed, and not only sends no more, answers this with a reset.
             interim = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
             self.transport.write(self.conn.send(interim) or b"")

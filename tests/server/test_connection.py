@@ -319,6 +319,20 @@ def test_who_ends_what_it_sends_is_answered_all_the_same(serve, tcp) -> None:
     serve(test, app=Slow(), tcp=tcp)
 
 
+def test_a_client_of_http_1_0_gets_no_interim_response(serve) -> None:
+    async def test(site: Site) -> None:
+        client = await site.connect(b"GET / HTTP/1.0\r\n\r\n")
+        client[1].write_eof()
+        await asyncio.wait_for(site.app.begun.wait(), HANG_S)
+        await asyncio.sleep(2.5 * GONE_S)
+        site.app.go.set()
+        said = await rest(client)
+        assert said.split(b"\r\n")[0] == b"HTTP/1.1 200 OK"
+        assert said.endswith(b"said")
+
+    serve(test, app=Slow(), tcp=True)
+
+
 @pytest.mark.parametrize("tcp", [False, True])
 def test_who_closes_is_not_answered(serve, tcp) -> None:
     async def test(site: Site) -> None:
