@@ -97,7 +97,8 @@ def test_more_rows_than_sequences_may_be_wanted(graph: Path) -> None:
     rows = [model.logits(row).copy() for row in range(40)]
     assert len({row.tobytes() for row in rows}) == 40
     model.rewind(0, 0)
-    assert np.array_equal(feed(model, 0, 0, TOKENS), rows[-1])
+    # Some processors' kernels round another way where they compute another number of rows.
+    assert np.allclose(feed(model, 0, 0, TOKENS), rows[-1], atol=1e-5)
     model.close()
 
 

@@ -29,6 +29,7 @@ def test_a_new_key_each_time() -> None:
 def test_its_hash_opens_tcp() -> None:
     made = lines(CliRunner().invoke(key, []).stdout)
     scope = {
+        "path": "/v1/models",
         "server": ("127.0.0.1", 1),
         "headers": [(b"authorization", f"Bearer {made['key']}".encode())],
     }
