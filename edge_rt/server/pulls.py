@@ -40,8 +40,6 @@ class ModelPulls:
             raise RequestError(message, param="model", code="offline")
         from edge_rt.models.pull import find_model, pull  # bring an HTTP client, which few need
 
-        known = await asyncio.to_thread(find_model, id, self._store.catalogue)
-        yield PullProgress(known.sha256, 0, known.bytes)
         loop, left = asyncio.get_running_loop(), threading.Event()
         queue: asyncio.Queue[PullProgress | Exception | None] = asyncio.Queue()
 
@@ -49,26 +47,33 @@ class ModelPulls:
             if not left.is_set():  # the loop may be closed after that
                 loop.call_soon_threadsafe(queue.put_nowait, item)
 
-        def progress(done: int, total: int) -> None:
-            if left.is_set():
-                raise _Left
-            tell(PullProgress(known.sha256, done, total))
+        def fetch() -> None:
+            known = find_model(id, self._store.catalogue)
+
+            def progress(done: int, total: int) -> None:
+                if left.is_set():
+                    raise _Left
+                tell(PullProgress(known.sha256, done, total))
+
+            progress(0, known.bytes)
+            pull(known, self._store, cache=self._cache, progress=progress)
+            progress(known.bytes, known.bytes)
 
         def work() -> None:
             try:
-                pull(known, self._store, cache=self._cache, progress=progress)
+                fetch()
             except Exception as error:
                 tell(error)
             else:
                 tell(None)
 
-        # The daemon's end does not wait for it: a download goes on where it was interrupted.
+        # The daemon's end waits neither for it nor for a hub that is silent: a download goes on
+        # where it was interrupted.
         threading.Thread(target=work, name="pull", daemon=True).start()
         try:
             while (item := await queue.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
                 yield item
-            yield PullProgress(known.sha256, known.bytes, known.bytes)
         finally:
             left.set()

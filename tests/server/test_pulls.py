@@ -102,3 +102,44 @@ def test_a_download_ends_when_nobody_waits_for_it(
         thread.join()
     assert 0 < told[-1].done_bytes < SIZE
     assert store.entries() == []
+
+
+class Silent(BaseHTTPRequestHandler):
+    """A hub that takes a request and does not answer."""
+
+    def do_GET(self) -> None:
+        asked.set()
+        released.wait(60)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+asked, released = threading.Event(), threading.Event()
+
+
+def test_the_end_does_not_wait_for_a_hub_that_is_silent(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulls = ModelPulls(store, tmp_path / "cache", offline=False)
+
+    async def leave() -> None:
+        async with aclosing(pulls.pull("hf:someone/tiny")) as steps:
+            task = asyncio.ensure_future(anext(steps))
+            while not asked.is_set():
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait((task,))
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Silent) as hub:
+        thread = threading.Thread(target=hub.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
+        asyncio.run(leave())
+        waiting = [one for one in threading.enumerate() if one.name == "pull"]
+        released.set()
+        assert waiting
+        for one in waiting:
+            one.join(60)
+        hub.shutdown()
+        thread.join()
