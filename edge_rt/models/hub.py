@@ -26,6 +26,7 @@ _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where non
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf\Z")
 _NO_MODEL = re.compile(r"(^|[-._/])(mmproj|imatrix)", re.IGNORECASE)
 _LISTED = 12  # files that a message names
+_LARGEST = 16 << 20  # bytes of what the hub tells; thousands of files take two
 
 
 class HubName(NamedTuple):
@@ -127,25 +128,36 @@ def find_on_hub(
 def _ask(repository: str, endpoint: str, token: str | None) -> _Repository:
     url = f"{endpoint.rstrip('/')}/api/models/{repository}"
     try:
-        response = httpx.get(
+        with httpx.stream(
+            "GET",
             url,
             params={"blobs": "true"},
             headers=authorization(token),
             follow_redirects=True,
             timeout=TIMEOUT,
-        )
-        if response.status_code in (401, 403, 404):
-            raise ModelNotFound(
-                f"the hub has no model {repository}, or it is private: check the name; for a "
-                "private one, set HF_TOKEN to a token of an account that may read it"
-            )
-        response.raise_for_status()
-        return _DECODER.decode(response.content)
+        ) as response:
+            if response.status_code in (401, 403, 404):
+                raise ModelNotFound(
+                    f"the hub has no model {repository}, or it is private: check the name; for a "
+                    "private one, set HF_TOKEN to a token of an account that may read it"
+                )
+            response.raise_for_status()
+            return _DECODER.decode(_content(response))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(url, error) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"{url}: is no answer of a model hub: {error}"
         raise Unavailable(message, retry_after_s=60, code="fetch_failed") from error
+
+
+def _content(response: httpx.Response) -> bytes:
+    """The body; raises DecodeError for one that is larger than any model's."""
+    content = bytearray()
+    for piece in response.iter_bytes(65536):  # of what is compressed, a little at a time
+        content += piece
+        if len(content) > _LARGEST:
+            raise msgspec.DecodeError(f"it is larger than {_LARGEST} bytes")
+    return bytes(content)
 
 
 def _chosen(name: HubName, siblings: Sequence[_Sibling]) -> _Sibling:

@@ -43,7 +43,7 @@ class Means:
     def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:
         """This Python's pip, and the hub that HF_ENDPOINT names, else the usual one; HF_TOKEN."""
         endpoint = environ.get("HF_ENDPOINT") or USUAL_ENDPOINT
-        return cls(endpoint=endpoint, token=environ.get("HF_TOKEN") or None)
+        return cls(endpoint=endpoint, token=environ.get("HF_TOKEN", "").strip() or None)
 
 
 def find_model(name: str, catalogue: Catalogue, means: Means | None = None) -> CatalogueEntry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -43,6 +44,7 @@ class PlayedHub(ThreadingHTTPServer):
         self.pause_s = 0.0  # between two pieces of a file
         self.seen: list[tuple[str, str | None]] = []  # paths and who asked
         self.shelf: PlayedHub | None = None
+        self.said: bytes | None = None  # gzip, instead of what there is
 
     @property
     def endpoint(self) -> str:
@@ -61,7 +63,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub, path = self.server, self.path
         hub.seen.append((path, self.headers["authorization"]))
-        if path == "/api/models/someone/Tiny-Chat-GGUF?blobs=true":
+        if path.startswith("/api/") and hub.said is not None:
+            self._say(hub.said)
+        elif path == "/api/models/someone/Tiny-Chat-GGUF?blobs=true":
             siblings = [self._sibling(name) for name in hub.files]
             self._send(json.dumps({"sha": REVISION, "siblings": siblings, "cardData": hub.card}))
         elif path.startswith("/api/"):
@@ -90,6 +94,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(text.encode())
+
+    def _say(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(content)
 
     def _file(self, name: str) -> None:
         content = self.server.files[name]
@@ -227,6 +237,25 @@ def test_a_hub_that_is_none(hub: PlayedHub) -> None:
         find_model("hf:someone/other", Catalogue(), means(hub))
     with pytest.raises(Unavailable):
         find_model(NAME, Catalogue(), Means(endpoint="http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b" " * (17 << 20) + b"{}", "larger than"),
+        (b'{"sha": "\xed\xa0\x80", "siblings": []}', "(?i)utf-8"),
+        (b'{"cardData": {"base": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}", "recursion"),
+    ],
+)
+def test_an_answer_that_is_none_of_a_hub(hub: PlayedHub, said: bytes, reason: str) -> None:
+    hub.said = gzip.compress(said)
+    with pytest.raises(Unavailable, match=f"is no answer of a model hub: .*{reason}"):
+        find_model(NAME, Catalogue(), means(hub))
+
+
+def test_a_token_with_a_line_end_is_one_without() -> None:
+    assert Means.detect({"HF_TOKEN": "secret\n"}).token == "secret"
+    assert Means.detect({"HF_TOKEN": " \n"}).token is None
 
 
 def test_other_content_than_the_hub_tells_is_refused(hub: PlayedHub, tmp_path: Path) -> None:
