@@ -145,7 +145,7 @@ def _ask(repository: str, endpoint: str, token: str | None) -> _Repository:
             return _DECODER.decode(_content(response))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(url, error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         message = f"{url}: is no answer of a model hub: {error}"
         raise Unavailable(message, retry_after_s=60, code="fetch_failed") from error
 
