@@ -69,6 +69,10 @@ def _function(function: dict[str, Any], at: str) -> dict[str, Any]:
         _refuse(f"{at}.name", f"expected letters, digits and _ . / -, got {describe(name)}")
     if parameters is not None and not isinstance(parameters, dict):
         _refuse(f"{at}.parameters", f"expected a JSON Schema, got {describe(parameters)}")
+    for key, kind, wanted in (("properties", dict, "an object"), ("required", list, "an array")):
+        value = cast("dict[str, Any]", parameters or {}).get(key)
+        if value is not None and not isinstance(value, kind):
+            _refuse(f"{at}.parameters.{key}", f"expected {wanted}, got {describe(value)}")
     return function
 
 
@@ -89,18 +93,25 @@ def _choice(choice: object, names: list[str], field: str) -> tuple[bool, list[st
     told = cast("dict[str, Any]", choice)
     if told.get("type") == "allowed_tools":
         return _allowed(told.get("allowed_tools"), names, field)
-    function: object = told.get("function", told)
-    named = cast("dict[str, Any]", function).get("name") if isinstance(function, dict) else None
-    return True, [_known(named, names, field)], False
+    return True, [_known(_named(told), names, field)], False
 
 
 def _allowed(allowed: object, names: list[str], field: str) -> tuple[bool, list[str], bool]:
     if not isinstance(allowed, dict):
         _refuse(f"{field}.allowed_tools", f"expected an object, got {describe(allowed)}")
     told = cast("dict[str, Any]", allowed)
-    listed: list[dict[str, Any]] = told.get("tools") or []
-    chosen = [_known((one.get("function") or one).get("name"), names, field) for one in listed]
+    listed: object = told.get("tools") or []
+    if not isinstance(listed, list):
+        _refuse(field, f"expected an array of tools, got {describe(listed)}")
+    chosen = [_known(_named(one), names, field) for one in cast("list[object]", listed)]
     return told.get("mode") == "required", chosen, True
+
+
+def _named(tool: object) -> object:
+    """The name of the function that a choice tells, in either of its forms."""
+    told = cast("dict[str, Any]", tool) if isinstance(tool, dict) else {}
+    inner: object = told.get("function") or told
+    return cast("dict[str, Any]", inner).get("name") if isinstance(inner, dict) else None
 
 
 def _known(name: object, names: list[str], field: str) -> str:

@@ -171,9 +171,12 @@ class _Grammar:
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of an object, without room for properties that it does not name or need."""
     told: dict[str, Any] = {"type": "object", **(schema or {"properties": {}})}
-    named = {*cast("dict[str, Any]", told.get("properties") or {})}
-    needed = cast("list[str]", told.get("required") or [])
-    if "properties" in told and _PLAIN.issuperset(told) and named.issuperset(needed):
+    named: object = told.get("properties")
+    needed: object = told.get("required") or []
+    if not isinstance(named, dict) or not isinstance(needed, list):
+        return told  # what is wrong with it is told where the constraint is made
+    names = [*cast("dict[str, Any]", named)]
+    if _PLAIN.issuperset(told) and all(one in names for one in cast("list[object]", needed)):
         told["additionalProperties"] = False
     return told
 

@@ -35,7 +35,8 @@ def kinds_of(schema: object) -> set[str] | None:
         return {kind}
     if isinstance(kind, list):
         return {str(one) for one in cast("list[object]", kind)}
-    found = [kinds_of(one) for name in ("anyOf", "oneOf") for one in told.get(name) or ()]
+    choices = [told[name] for name in ("anyOf", "oneOf") if isinstance(told.get(name), list)]
+    found = [kinds_of(one) for listed in choices for one in listed]
     return set[str]().union(*(kinds for kinds in found if kinds)) if found else None
 
 

@@ -49,6 +49,9 @@ def test_objects_are_closed_wherever_they_are() -> None:
         {**POINT, "required": ["x", "y"]},
         {"type": "object", "properties": {}, "anyOf": [POINT]},
         {"allOf": [{"$ref": "#/$defs/A"}, POINT], "$defs": {"A": POINT}},
+        {**POINT, "required": 3},
+        {**POINT, "required": [{}]},
+        {"type": "object", "properties": 1},
         {"properties": {"p": True}, "items": False, "patternProperties": {"a": {}}},
     ],
 )

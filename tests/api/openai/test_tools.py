@@ -146,10 +146,27 @@ def tool(**changes: object) -> list[dict[str, object]]:
         ({"tools": tool(name=3)}, "tools[0].function.name"),
         ({"tools": tool(name="get the weather")}, "tools[0].function.name"),
         ({"tools": tool(parameters=[])}, "tools[0].function.parameters"),
+        ({"tools": tool(parameters={"properties": 1})}, "tools[0].function.parameters.properties"),
+        ({"tools": tool(parameters={"required": 3})}, "tools[0].function.parameters.required"),
         ({"tools": [*TOOLS, *TOOLS]}, "tools"),
         ({"functions": [{"name": ""}]}, "functions[0].name"),
         ({"tools": TOOLS, "tool_choice": "maybe"}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": {"function": {"name": "x"}}}, "tool_choice"),
+        *(
+            (
+                {
+                    "tools": TOOLS,
+                    "tool_choice": {"type": "allowed_tools", "allowed_tools": allowed},
+                },
+                at,
+            )
+            for allowed, at in (
+                (3, "tool_choice.allowed_tools"),
+                ({"tools": [1]}, "tool_choice"),
+                ({"tools": "weather"}, "tool_choice"),
+                ({"tools": [{"function": "weather"}]}, "tool_choice"),
+            )
+        ),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"functions": [WEATHER], "function_call": {"name": "x"}}, "function_call"),
     ],

@@ -354,6 +354,7 @@ def part(kind: str) -> list[dict]:
         ({"truncation": "auto"}, "truncation", "shorten `input`"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", '"web_search" is not supported'),
         ({"tool_choice": {"type": "file_search"}}, "tool_choice.type", "file_search"),
+        ({"tool_choice": {"type": "allowed_tools", "tools": [1]}}, "tool_choice", "no function"),
         ({"tools": [{"type": "function"}]}, "tools[0].name", "`tools[0].name`"),
         ({"text": {"format": {"type": "xml"}}}, "text.format.type", "`text.format.type`"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format", "`text.format`"),

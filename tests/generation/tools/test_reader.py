@@ -269,6 +269,13 @@ def test_the_schema_tells_texts_from_other_values(name: str) -> None:
     assert made[1] == told | {"units": None}
 
 
+def test_a_schema_with_an_odd_choice_tells_nothing() -> None:
+    format = FORMATS["QWEN3_CODER"]
+    tools: dict[str, Any] = {"get_time": {"properties": {"city": {"anyOf": 3}}}}
+    call = ("get_time", {"city": "Paris"})
+    assert calls(read(format, written(format, call), tools=tools)) == [call]
+
+
 def test_values_may_hold_what_looks_like_the_end() -> None:
     format = FORMATS["QWEN3_CODER"]
     for city in ("a\n</parameter>\nb", "x</function>y", "\n  two\n lines\n", "</tool_call>"):
