@@ -169,6 +169,26 @@ def test_the_key_is_kept_in_this_tab_alone(daemon, url, browser, tools):
     assert browser.run("return sessionStorage.length") == 0
 
 
+def test_a_new_conversation_has_nothing_of_one_that_was_broken_off(daemon, url, browser, tools):
+    enter(browser, url, KEYS["user"], tools.eventually)
+    browser.run(
+        "window.asked = []; const real = fetch;"
+        "window.fetch = (path, given) => {"
+        "  if (given?.body) asked.push(JSON.parse(given.body).messages);"
+        "  return real(path, given); };"
+        "document.getElementById('words').value = 'Count to a hundred.';"
+        "document.getElementById('ask').requestSubmit();"
+        "document.getElementById('anew').click();"
+    )
+    ready = "return !document.getElementById('send').hidden"
+    tools.eventually(lambda: browser.run(ready), "the first answer has ended")
+    browser.type("#words", "Say yes.")
+    browser.press("\ue007")  # Enter
+    tools.eventually(lambda: browser.run("return asked.length") == 2, "it is asked")
+    assert browser.run("return asked[1]") == [{"role": "user", "content": "Say yes."}]
+    assert browser.run("return document.querySelectorAll('#log .you').length") == 1
+
+
 def test_keys_of_the_keyboard_reach_everything(daemon, url, browser, tools):
     enter(browser, url, KEYS["admin"], tools.eventually)
     reached: list[str] = []

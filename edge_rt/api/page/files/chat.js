@@ -45,7 +45,7 @@ function note(box, edge) {
 
 async function answer(controller) {
   const { box, words } = say("model", "");
-  const log = at("log");
+  const log = at("log"), conversation = messages; // another one may begin meanwhile
   const body = { model: at("model").value, messages, stream: true, edge: { trace: true } };
   try {
     const response = await call("/v1/chat/completions", {
@@ -62,7 +62,7 @@ async function answer(controller) {
     const text = error.name === "AbortError" ? "Stopped." : error.message;
     box.append(element("small", { className: "bad", textContent: text }));
   }
-  messages.push({ role: "assistant", content: words.textContent });
+  conversation.push({ role: "assistant", content: words.textContent });
 }
 
 async function ask(event) {
