@@ -125,13 +125,16 @@ class Authorizer:
         _check_framing(scope)
         if not over_tcp(scope):
             return self._local(scope.get("state", {}))
-        if _open_to_all(scope["path"]) and "authorization" not in Headers(scope=scope):
+        anyone = _open_to_all(scope["path"]) and "authorization" not in Headers(scope=scope)
+        foreign = _foreign(scope, self._origins)
+        if anyone and (self._hashes or foreign):
             return Caller(None, Rights(_KEYLESS))
         if self._hashes:
             given = self._checked_key(Headers(scope=scope).get("authorization", ""))
             client = f"key:{given[:12]}"
             return Caller(client, Rights("this key", True, _among(given, self._admins)))
-        _check_local(scope, self._origins)
+        if foreign:
+            raise HTTPException(403, foreign)
         return Caller(None, Rights(_KEYLESS, True))
 
     def _local(self, state: dict[str, object]) -> Caller:
@@ -177,17 +180,17 @@ def _check_framing(scope: Scope) -> None:
         raise HTTPException(400, message, {"connection": "close"})
 
 
-def _check_local(scope: Scope, origins: Collection[str]) -> None:
+def _foreign(scope: Scope, origins: Collection[str]) -> str | None:
+    """Why a request without a key may not be one of this machine's own; None: it is."""
     headers = Headers(scope=scope)
     host, origin = headers.get("host", ""), headers.get("origin", "")
     # No browser speaks HTTP/1.0, so no web page asks under a name of its own.
     nameless = "host" not in headers and scope.get("http_version") == "1.0"
     if not nameless and not _is_loopback(f"//{host}"):
-        message = f"Without an API key only loopback is served, but Host is {host or ''!r}."
-        raise HTTPException(403, message)
+        return f"Without an API key only loopback is served, but Host is {host or ''!r}."
     if origin and origin not in origins and not _is_loopback(origin):
-        message = f"Web pages of {origin!r} are not served: tcp.origins does not name them."
-        raise HTTPException(403, message)
+        return f"Web pages of {origin!r} are not served: tcp.origins does not name them."
+    return None
 
 
 def _is_loopback(url: str) -> bool:

@@ -49,6 +49,16 @@ def test_health_needs_no_key_and_tells_nothing_else(make_client, service):
     assert b"secret" not in bare.body
 
 
+def test_health_tells_all_on_the_board_itself_where_there_are_no_keys(client, service):
+    service.proof = {"status": "ok", "answer": "a token"}
+    here = client.get("/health", headers={"host": "localhost:8080"}, server=TCP)
+    assert here.json() == service.proof
+    rebound = client.get("/health", headers={"host": "evil.example"}, server=TCP)
+    assert rebound.json() == {"status": "ok"}
+    foreign = {"host": "localhost:8080", "origin": "https://evil.example"}
+    assert client.get("/health", headers=foreign, server=TCP).json() == {"status": "ok"}
+
+
 def test_http_1_0_without_a_host_is_served_without_a_key(client):
     assert client.get("/health", server=TCP, http_version="1.0").status == 200
     assert client.get("/v1/models", server=TCP, http_version="1.0").status == 200
