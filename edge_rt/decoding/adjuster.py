@@ -101,6 +101,7 @@ class Adjuster:
 
 _LARGEST = 88.72  # e^88.72 is about the most that float32 holds
 _MOST = 1e38
+_SHORT = 8  # tokens of a repetition, up to which most texts have none that is longer
 
 
 class DryPenalty:
@@ -155,11 +156,32 @@ class DryPenalty:
         text = np.array(recent, np.int64)
         most = min(self._since, text.size, self._longest or text.size)
         ends = np.flatnonzero(text[:-1] == text[-1])  # of what stands at the text's end, too
-        for length in range(1, most + 1):
+        for length in range(1, min(most, _SHORT) + 1):
             if length >= dry.allowed:
                 found |= dict.fromkeys(text[ends + 1].tolist(), length)
             ends = ends[ends >= length]
             if not ends.size:
-                break
+                return found
             ends = ends[text[ends - length] == text[-1 - length]]
-        return found
+        return _long_lengths(recent.tolist(), dry.allowed, most) if most > _SHORT else found
+
+
+def _long_lengths(text: list[int], allowed: int, most: int) -> dict[int, int]:
+    """As DryPenalty has them, in a time that grows with the text and not with its square.
+
+    `lengths` are of what is alike at the text's end and so far before it: its Z-array, read
+    backwards.
+    """
+    text.reverse()
+    lengths, found = [0] * len(text), dict[int, int]()
+    begin = end = 0  # of what was found to be alike furthest from the text's end
+    for at in range(1, len(text)):
+        length = min(end - at, lengths[at - begin]) if at < end else 0
+        while at + length < len(text) and text[length] == text[at + length]:
+            length += 1
+        lengths[at] = length
+        if at + length > end:
+            begin, end = at, at + length
+        if min(length, most) >= allowed:
+            found[text[at - 1]] = max(found.get(text[at - 1], 0), min(length, most))
+    return found
