@@ -169,6 +169,15 @@ def test_the_key_is_kept_in_this_tab_alone(daemon, url, browser, tools):
     assert browser.run("return sessionStorage.length") == 0
 
 
+def test_a_key_that_no_header_can_hold_is_a_wrong_one(daemon, url, browser, tools):
+    browser.open(url)
+    asks = "return document.getElementById('key-dialog').open"
+    tools.eventually(lambda: browser.run(asks), "it asks")
+    browser.type("#key", "a key for 5 €")
+    browser.click("#key-form button")
+    tools.eventually(lambda: "not one of" in browser.text("#key-told"), "it is refused")
+
+
 def test_a_new_conversation_has_nothing_of_one_that_was_broken_off(daemon, url, browser, tools):
     enter(browser, url, KEYS["user"], tools.eventually)
     browser.run(
