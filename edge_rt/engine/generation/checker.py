@@ -73,7 +73,13 @@ class CheckerProcess:
         return said
 
     def _answer(self, text: str, following: Sequence[str], left_s: float) -> bytes:
-        """One line; OSError where it has ended, TimeoutError where it is late."""
+        """One line; OSError where it has ended, TimeoutError where it is late.
+
+        Raises EngineError where it has said more than it was asked: an answer could be taken for
+        that to another question.
+        """
+        if self._buffer or self._has_more():
+            raise self._failure("answered a question with more than one line")
         until_s = time.monotonic() + left_s
         question = msgspec.json.encode({"text": text, "next": following}) + b"\n"
         self._wait_until(until_s)
@@ -85,6 +91,13 @@ class CheckerProcess:
             self._buffer += more
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+    def _has_more(self) -> bool:
+        self._socket.settimeout(0.0)
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return False
 
     def _wait_until(self, until_s: float) -> None:
         left_s = until_s - time.monotonic()

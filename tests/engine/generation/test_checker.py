@@ -78,6 +78,14 @@ def test_one_that_fails_is_ended_and_says_how(make: Make, do: str, says: str) ->
         checker.judge("", ["a"], 0.0)
 
 
+def test_one_that_answers_twice_is_ended_before_its_answers_are_mixed_up(make: Make) -> None:
+    checker = make("print('[\"final\"]') or 'dead'")
+    assert checker.judge("", ["a"], 0.0) == ["final"]
+    with pytest.raises(EngineError, match="more than one line"):
+        checker.judge("", ["b"], 0.0)
+    assert not checker.alive
+
+
 @pytest.mark.parametrize("do", ["time.sleep(60)", "[1 for _ in iter(int, 1)]"])
 def test_one_that_hangs_is_ended_when_its_time_is_over(make: Make, do: str) -> None:
     checker = make(do, timeout_s=0.2)
