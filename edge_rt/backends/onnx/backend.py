@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Batch
+from edge_rt.backends.base import Batch, InfillMarks
 from edge_rt.backends.onnx.kv import KvCache, KvShape
 from edge_rt.backends.onnx.passes import Growth, OnnxPass, passes
 from edge_rt.backends.onnx.session import OnnxSession, bind
@@ -62,7 +62,7 @@ class OnnxBackend:
         self.sequences = sequences
         self.outputs = max(outputs, sequences)
         self.longest_piece: int = self._vocabulary.longest_piece
-        self.infill = None  # neither cards nor tokenizers name such tokens
+        self.infill: InfillMarks | None = None  # neither cards nor tokenizers name such tokens
         self.fingerprint: str = self._vocabulary.fingerprint
         self.batch = Batch(batch)
         self._threads = threads

@@ -25,7 +25,7 @@ class AnswerReader:
         self._thinking = format.thinking
         self._marker = format.calls.marker if tools is not None else ""
         self._state = self._thought if opened else self._begin
-        self._text = ""  # that is not told yet
+        self._text: str = ""  # that is not told yet
         self._space = ""  # before it, which goes if a call follows
         self._raw = ""  # what was read of calls since the last complete one
         self._made = False  # whether calls were made since the last marker in content
