@@ -14,12 +14,11 @@ from msgspec import field
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, Unavailable
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
 from edge_rt.models.fetch import TIMEOUT, authorization, unavailable
-from edge_rt.models.naming import derive_id, stored_name
+from edge_rt.models.naming import HUB_PREFIX, derive_id, stored_name
 
 FORM = "hf:OWNER/REPOSITORY[:QUANTISATION]"
 _NAME = re.compile(
-    r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
-    r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)/?(?::(?P<wanted>[\w.+/-]+))?",
+    HUB_PREFIX + r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)/?(?::(?P<wanted>[\w.+/-]+))?",
     re.ASCII,
 )
 _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
@@ -171,7 +170,7 @@ def _chosen(name: HubName, siblings: Sequence[_Sibling]) -> _Sibling:
             "repository whose name ends in -GGUF"
         )
     if name.wanted is not None:
-        found = [one for one in whole if _fits(one.rfilename, name.wanted)]
+        found = _named(whole, name.wanted)
     else:
         usual = (_named(whole, quantisation) for quantisation in _USUAL)
         found = next(filter(None, usual), whole)

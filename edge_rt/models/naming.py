@@ -40,12 +40,12 @@ _SUFFIXES = {".gguf", ".onnx"}
 _MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
 
 
-_HUB = ("hf:", "hf.co/", "huggingface.co/", "https://hf.co/", "https://huggingface.co/")
+HUB_PREFIX = r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
 
 
 def is_hub_name(text: str) -> bool:
     """Whether `text` begins as the name of a model of the hub does; see models/hub.py."""
-    return text.startswith(_HUB)
+    return re.match(HUB_PREFIX, text) is not None
 
 
 def check_id(id: str) -> str:

@@ -187,7 +187,7 @@ def _foreign(scope: Scope, origins: Collection[str]) -> str | None:
     # No browser speaks HTTP/1.0, so no web page asks under a name of its own.
     nameless = "host" not in headers and scope.get("http_version") == "1.0"
     if not nameless and not _is_loopback(f"//{host}"):
-        return f"Without an API key only loopback is served, but Host is {host or ''!r}."
+        return f"Without an API key only loopback is served, but Host is {host!r}."
     if origin and origin not in origins and not _is_loopback(origin):
         return f"Web pages of {origin!r} are not served: tcp.origins does not name them."
     return None
