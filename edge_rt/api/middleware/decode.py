@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -59,6 +59,15 @@ def describe(value: object) -> str:
         return "an object"
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def renamed(error: RequestError, names: Mapping[str, str]) -> RequestError:
+    """Return the error with fields as another API calls them; `names` leads from ours to those."""
+    message = str(error)
+    for ours, theirs in names.items():
+        message = message.replace(f"`{ours}`", f"`{theirs}`")
+    param = None if error.param is None else names.get(error.param, error.param)
+    return RequestError(message, param=param, code=error.code)
 
 
 def _malformed(reason: str) -> RequestError:

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
-from edge_rt.api.middleware.decode import decode, read_body, unless_gone
+from edge_rt.api.middleware.decode import decode, read_body, renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.ollama.answers import OllamaDialect, in_ns, loaded, now
 from edge_rt.api.ollama.bodies import (
@@ -59,7 +59,8 @@ class OllamaGeneration(Generic[BodyT]):
         asked = decode(self._decoder, body)
         unloads = asked.unloads
         exchange.warnings += [*self._extra.warnings(body), *asked.told()]
-        exchange.warnings += notes(decode(_GIVEN, body).options, self._room(asked.model))
+        if asked.options is not None:
+            exchange.warnings += notes(decode(_GIVEN, body).options, self._room(asked.model))
         try:
             if asks_nothing(asked):
                 await unless_gone(self._load(asked, unloads, exchange, send), receive)
@@ -159,8 +160,4 @@ _NAMES = {"response_format": "format", "max_tokens": "options.num_predict"}
 def _renamed(error: RequestError, asked: OllamaFields) -> RequestError:
     """The error with the fields at fault under their names in Ollama's API."""
     names = _NAMES | ({} if isinstance(asked, OllamaChatRequest) else {"messages": "prompt"})
-    message = str(error)
-    for ours, theirs in names.items():
-        message = message.replace(f"`{ours}`", f"`{theirs}`")
-    param = names.get(error.param or "", error.param)
-    return RequestError(message, param=param, code=error.code)
+    return renamed(error, names)

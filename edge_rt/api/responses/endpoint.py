@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Context, Head, exchange_of
-from edge_rt.api.middleware.decode import decode, describe, read_body
+from edge_rt.api.middleware.decode import decode, describe, read_body, renamed
 from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
 from edge_rt.api.openai.fields import Text
 from edge_rt.api.openai.unsupported import ExtraFields
@@ -74,14 +74,15 @@ _NAMES = {
 
 def _renamed(error: RequestError) -> RequestError:
     """The error with the fields at fault under their names in this API."""
-    message, param = str(error), error.param
-    for ours, theirs in _NAMES.items():
-        message = message.replace(f"`{ours}`", f"`{theirs}`")
-        param = theirs if param == ours else param
-    if param is not None and param.startswith(("tools[", "response_format.")):
+    param, names = error.param, _NAMES
+    if (
+        param is not None
+        and param not in names
+        and param.startswith(("tools[", "response_format."))
+    ):
         told = param.replace("].function", "]").replace("response_format.", "text.format.")
-        message, param = message.replace(f"`{param}`", f"`{told}`"), told
-    return RequestError(message, param=param, code=error.code)
+        names = names | {param: told}
+    return renamed(error, names)
 
 
 async def kept(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
