@@ -35,7 +35,7 @@ def dry_of(
     last_n: int | None,
     breakers: Sequence[str] | None,
 ) -> Dry | None:
-    """The penalty on repetitions, None without a multiplier; what is None is as in llama.cpp."""
+    """Return DRY's settings, llama.cpp's own for those that are None; None without a multiplier."""
     if not multiplier:
         return None
     said = {"base": base, "allowed": allowed, "last_n": last_n}

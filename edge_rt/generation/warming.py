@@ -67,8 +67,8 @@ class Prefix:
 class Warming:
     """Has the engine read prefixes while no request of a client is under way.
 
-    It looks whether they are in the engine after a model was loaded and after requests. A request
-    that comes meanwhile goes first: what was read until then stays, and the rest is read later.
+    After a model is loaded, and after requests, it checks whether the engine still has them. A new
+    request goes first: tokens read so far are kept, and the others are read later.
     """
 
     def __init__(

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 
 class Feed:
-    """Has something made again and again, as long as somebody listens.
+    """Makes a snapshot repeatedly while there are listeners.
 
-    Nothing is queued: a listener that is slow misses what was made meanwhile.
+    Nothing is queued: a slow listener misses the snapshots in between.
     """
 
     def __init__(self, make: Callable[[], Awaitable[bytes]], pause: Callable[[], Awaitable[bool]]):

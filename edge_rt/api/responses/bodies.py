@@ -93,7 +93,7 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     truncation: Literal["disabled", "auto"] | None = None
     """`auto` is refused: a prompt that does not fit is an error."""
     store: bool | None = None
-    """Answers are not kept, which a warning tells who sends true."""
+    """Answers are not kept; with true the answer has a warning."""
     max_tool_calls: int | None = None
     """Changes nothing: there are no built-in tools."""
     edge: Terms | None = None

@@ -96,7 +96,7 @@ class IncompleteDetails(msgspec.Struct, frozen=True):
 
 
 class ResponsesAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer as far as it is there, with what was asked for."""
+    """The answer so far, with the fields of the request that it repeats."""
 
     id: str
     object: Literal["response"] = "response"

@@ -57,5 +57,5 @@ class MaskWaits:
         return replace(longer, prefill_s=found.prefill_s, decode_s=decode_s, mask_wait_s=wait_s)
 
     def remember(self) -> None:
-        """Have the memory take what was learnt."""
+        """Store the learnt waits in the memory."""
         self._memory.mask_waits = {model: list(waits) for model, waits in self._waits.items()}

@@ -174,7 +174,7 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     named: object = told.get("properties")
     needed: object = told.get("required") or []
     if not isinstance(named, dict) or not isinstance(needed, list):
-        return told  # what is wrong with it is told where the constraint is made
+        return told  # compiling the constraint reports its faults
     names = [*cast("dict[str, Any]", named)]
     if _PLAIN.issuperset(told) and all(one in names for one in cast("list[object]", needed)):
         told["additionalProperties"] = False
