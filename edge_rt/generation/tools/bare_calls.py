@@ -14,6 +14,7 @@ _CLOSED = re.compile(r"\s*```")
 _NAME = re.compile(r'"([\w./-]{1,128})"')
 _NAME_BEGUN = re.compile(r'"[\w./-]{0,128}')
 _KEYS = "arguments", "parameters"
+_BETWEEN = f"{SPACE},;"  # characters between two calls
 
 
 class BareCalls:
@@ -72,3 +73,36 @@ class BareCalls:
             if text.startswith(word):
                 return len(word)
         return None if any(word.startswith(text) for word in words) else 0
+
+
+class LastCalls:
+    """Looks behind other text for calls without markers that end the answer."""
+
+    def __init__(self, tools: Tools, *, anywhere: bool) -> None:
+        """`anywhere`: they may begin within a line, as in a format that has no markers."""
+        self._calls = BareCalls(tools)
+        self._begin = re.compile(r"[{`]" if anywhere else r"\n\s*[{`]")
+        self._made: list[MadeCall] = []
+        self._at = 0  # the end of the calls that are made
+
+    def find(self, text: str) -> int | None:
+        """Where they may begin."""
+        found = self._begin.search(text)
+        return None if found is None else found.end() - 1
+
+    def read(self, text: str, final: bool) -> list[MadeCall] | int | None:
+        """The calls that `text` consists of, or how much of it is none; None for more text."""
+        while True:
+            rest = text[self._at :].lstrip(_BETWEEN)
+            at = len(text) - len(rest)
+            begins = self._calls.begins(rest) if rest else None
+            if begins is None:
+                return None if not final else self._made or len(text)
+            read = self._calls.read(rest, final) if begins else (0, None)
+            if read is None:
+                return self._made if final else None
+            end, call = read
+            if call is None:
+                return max(at, 1)
+            self._made.append(call)
+            self._at = at + end

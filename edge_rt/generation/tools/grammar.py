@@ -95,9 +95,8 @@ class _Grammar:
         if self._rules.required or only_json:
             other = "" if self._rules.required else "free | "
             yield f"answer: {other}{self._literal(self._opening)} calls"
-        elif not self._calls.marker:  # an answer that begins as a call does is one
-            yield f"answer: OTHER | {self._literal(self._opening)} calls"
-            yield "OTHER: /[^ \\n{](.|\\n)*/"
+        elif not self._calls.marker:
+            yield from self._unmarked()
         else:
             first = self._pieces(self._opening)[0]
             trigger = first if self._is_control(first) else first[: len(self._calls.marker)]
@@ -105,26 +104,44 @@ class _Grammar:
             yield from self._up_to("marked", trigger)
             yield f"before_calls: marked {self._literal(self._opening[len(trigger) :])}"
 
+    def _unmarked(self) -> Iterator[str]:
+        """An answer that begins as a call does is one. Behind text, all that stands before the
+        arguments tells a call, since an object with a name may be anything.
+        """
+        tools = range(len(self._rules.tools))
+        ways = "".join(f" | said_{i} arguments_{i} {self._rest()}" for i in tools)
+        yield f"answer: OTHER | {self._literal(self._opening)} calls{ways}"
+        yield "OTHER: /[^ \\n{](.|\\n)*/"
+        for i, name in enumerate(self._rules.tools):
+            yield f"said_{i}[lazy]: OTHER {_quoted(self._opening + name + self._calls.between)}"
+
     def _sequence(self) -> Iterator[str]:
+        yield f"calls: call {self._rest()}"
+        names = " | ".join(f"tool_{i}" for i in range(len(self._rules.tools)))
+        yield f"call: {names}"
+        if self._calls.style == "tagged":
+            yield from self._up_to("text_value", self._calls.value_end)
+
+    def _rest(self) -> str:
+        """What may follow the arguments of the first call."""
         calls, more = self._calls, ""
         if self._rules.parallel and calls.separator is not None:
             more = f"({self._literal(calls.separator + calls.before)} call)*"
-        yield f"calls: call {more} {self._literal(calls.end)}"
-        names = " | ".join(f"tool_{index}" for index in range(len(self._rules.tools)))
-        yield f"call: ({names}) {self._literal(calls.after)}"
-        if calls.style == "tagged":
-            yield from self._up_to("text_value", calls.value_end)
+        return f"{more} {self._literal(calls.end)}"
 
     def _tool(self, index: int, name: str, schema: Mapping[str, Any]) -> Iterator[str]:
         lenient = name not in self._rules.strict
-        head = f"tool_{index}: {_quoted(name)} {self._literal(self._calls.between)}"
+        head = f"{_quoted(name)} {self._literal(self._calls.between)}"
+        yield f"tool_{index}: {head} arguments_{index}"
+        after = self._literal(self._calls.after)
         if self._calls.style != "tagged":
-            yield f"{head} {_json(closed(schema), lenient=lenient)}"
+            yield f"arguments_{index}: object_{index} {after}"
+            yield f"object_{index}: {_json(closed(schema), lenient=lenient)}"
             return
         properties = cast("dict[str, Any]", schema.get("properties") or {})
         needed = schema.get("required") or ()
         pairs = [f"pair_{index}_{i}{'?' * (key not in needed)}" for i, key in enumerate(properties)]
-        yield f"{head} {' '.join(pairs)}"
+        yield f"arguments_{index}: {' '.join(pairs)} {after}"
         shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
         for i, (key, kind) in enumerate(properties.items()):
             calls = self._calls

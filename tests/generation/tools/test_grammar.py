@@ -101,6 +101,18 @@ def test_text_may_come_before_a_call(name: str) -> None:
     assert fits(format, CallRules(TOOLS), f"Let me look.\n{written(format, PARIS)}")
 
 
+def test_a_call_in_plain_json_keeps_to_its_schema_behind_text() -> None:
+    format, rules = FORMATS["LLAMA_3"], CallRules(TOOLS)
+    for text in ("Let me look:\n", 'Like {"name": "Bob"} or {"name": "get_weather"}: '):
+        assert fits(format, rules, text + written(format, PARIS))
+        assert fits(format, rules, text + written(format, NOW))
+        for arguments in ({}, {"city": 1}, {"city": "Paris", "more": 1}):
+            assert not fits(format, rules, text + written(format, ("get_weather", arguments)))
+        assert not fits(format, rules, f"{text}{written(format, PARIS)} Done.")
+        assert fits(format, rules, text + written(format, ("get_rain", {"more": 1})))
+    assert not fits(format, CallRules(TOOLS, required=True), f"So: {written(format, PARIS)}")
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_one_call_alone_where_several_are_not_wanted(name: str) -> None:
     format = FORMATS[name]

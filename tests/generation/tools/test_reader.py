@@ -93,9 +93,8 @@ def test_an_unfinished_call_is_never_told(name: str) -> None:
     format = FORMATS[name]
     whole = written(format, ("get_weather", PARIS))
     cut = whole[: whole.index("Paris") + 2]
-    assert read(format, cut) == ([] if format.calls.marker else [Content(cut)])
-    if format.calls.marker:
-        assert read(format, f"Well.{cut}") == [Content("Well.")]
+    assert read(format, cut) == []
+    assert read(format, f"Well.{cut}") == [Content("Well.")]
     if format.calls.separator is not None:
         two = written(format, ("get_time", {}), ("get_weather", PARIS))
         assert calls(read(format, two[: two.index("Paris") + 2])) == [("get_time", {})]
@@ -140,6 +139,57 @@ def test_a_call_without_markers_is_one_at_the_begin_of_an_answer(
 )
 def test_other_json_is_content_as_it_is(text: str, cuts: tuple[int, ...]) -> None:
     assert read(FORMATS["HERMES"], text, *cuts) == [Content(text)]
+
+
+PLAIN_CALL = '{"name": "get_weather", "parameters": {"city": "Paris"}}'
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Let me {{look}}.\n{PLAIN_CALL}",
+        f"Let me {{look}}.\n\n```json\n{PLAIN_CALL}\n```",
+        f"Let me {{look}}. {PLAIN_CALL.replace('parameters', 'arguments')}\n",
+    ],
+)
+def test_a_call_in_plain_json_is_one_behind_text(text: str, cuts: tuple[int, ...]) -> None:
+    format = FORMATS["LLAMA_3"]
+    parts = read(format, text, *cuts)
+    assert calls(parts) == [("get_weather", {"city": "Paris"})]
+    assert content(parts) == "Let me {look}."
+    assert len(calls(read(format, f"{text}; {PLAIN_CALL}", *cuts))) == 2
+    cut = read(format, text[: text.index("Paris")], *cuts)
+    assert (calls(cut), content(cut).rstrip()) == ([], "Let me {look}.")
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@pytest.mark.parametrize("call", [BARE, FENCED])
+def test_a_call_without_markers_is_one_at_the_end_of_an_answer(
+    call: str, cuts: tuple[int, ...]
+) -> None:
+    format, paris = FORMATS["HERMES"], ("get_weather", {"city": "Paris"})
+    for text in (f"So {{1}}:\n{call}", f"So {{1}}:\n\n{call}\n"):
+        parts = read(format, text, *cuts)
+        assert (calls(parts), content(parts)) == ([paris], "So {1}:")
+        assert calls(read(format, f"{text}\n{call}", *cuts)) == [paris, paris]
+        assert read(format, f"{text}\nis a call.", *cuts) == [Content(f"{text}\nis a call.")]
+        marked = read(format, f"{text}\n{written(format, ('get_time', {}))}", *cuts)
+        assert (calls(marked), content(marked)) == ([("get_time", {})], text.rstrip())
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"So: {PLAIN_CALL.replace('get_weather', 'other')}",
+        'So: {"name": "get_weather", "description": {}}',
+        "So: `{}` and ```python\n{1: {}}\n``` ``",
+        'So: {"name": "get_weather", "parameters": {"city" "Paris"}} {"name',
+    ],
+)
+def test_other_json_behind_text_is_content_as_it_is(text: str, cuts: tuple[int, ...]) -> None:
+    assert read(FORMATS["LLAMA_3"], text, *cuts) == [Content(text)]
 
 
 VALUES = st.one_of(
