@@ -14,6 +14,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "chat": ("edge-rt chat --model smollm2-135m-instruct",),
     "models list": ("edge-rt models list --json",),
+    "models suggest": (
+        "edge-rt models suggest --task tools",
+        "edge-rt models suggest --board raspberry-pi-5 --memory 8",
+    ),
     "models pull": (
         "edge-rt models pull",
         "edge-rt models pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M",

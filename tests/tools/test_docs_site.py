@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from doc_examples import CHECKOUT, PAGES
+from docslib.boards import board_models
 from docslib.configuration import configuration
 from docslib.fields import fields, structs
 from docslib.formats import formats
@@ -22,11 +25,15 @@ from docslib.pages import MADE
 from edge_rt.api.allowance import Terms
 from edge_rt.api.openapi import OPERATIONS
 from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.main import main
+from edge_rt.cli.text import significant, size
+from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Config
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, Tried
 from edge_rt.generation.usage import Edge
+from edge_rt.models.suggestions import load_suggestions
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -152,3 +159,18 @@ def test_metrics_in_sentences_exist() -> None:
     named = set(re.findall(r"`(edge_rt_[a-z_]+)`", TEXT)) - GONE
     assert named
     assert all(f"| `{name}" in metrics() for name in named)
+
+
+def test_the_table_of_boards_has_what_the_command_suggests() -> None:
+    page = board_models()
+    for model in load_suggestions():
+        assert f"`{model.name}`" in page
+        assert model.licence in page
+    for board in load_boards().values():
+        for fitted in board.memory_sizes_bytes:
+            words = ["models", "suggest", "--board", board.id, "--memory", str(fitted / (1 << 30))]
+            told = json.loads(CliRunner().invoke(main, [*words, "--task", "chat", "--json"]).output)
+            best = next(model for model in told["models"] if model["best"])
+            speed = significant(best["tokens_per_s"], 2)
+            row = f"| {board.name} | {size(fitted)} | {best['title']}: {speed} tok/s"
+            assert row in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from docslib.boards import board_models
 from docslib.cli import cli
 from docslib.configuration import configuration
 from docslib.exits import exit_codes
@@ -22,6 +23,7 @@ MADE: dict[str, Callable[[], str]] = {
     "reference/metrics.md": metrics,
     "reference/exit-codes.md": exit_codes,
     "reference/formats.md": formats,
+    "reference/board-models.md": board_models,
     "reference/programs.md": programs,
 }
 

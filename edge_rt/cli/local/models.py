@@ -21,6 +21,7 @@ from edge_rt.cli.local.model_store import (
 from edge_rt.cli.local.models_chat import chat_format
 from edge_rt.cli.local.models_convert import convert_model
 from edge_rt.cli.local.models_folder import export_models, import_models
+from edge_rt.cli.local.models_suggest import suggest_models
 from edge_rt.cli.local.models_table import (
     catalogue_facts,
     catalogue_table,
@@ -54,6 +55,7 @@ def models() -> None:
 models.add_command(convert_model)
 models.add_command(export_models)
 models.add_command(import_models)
+models.add_command(suggest_models)
 
 
 @models.command("list")

@@ -81,6 +81,7 @@ def decode_work(shape: ModelShape, context: float) -> Workload:
 # What a well-made kernel reaches of the figures on paper. Raspberry Pis read quantised weights at
 # 0.58 to 0.62 of their bus; products of quantised matrices lose more to unpacking.
 _OF_INT8, _OF_FP16, _OF_FP32, _OF_BUS = 0.25, 0.4, 0.6, 0.6
+_DENSE_OF_SPARSE = 0.5
 _FP32_OF_FP64 = 2.0  # vectors of twice as many numbers
 # Where nothing at all is known: a small core's vector unit, and its share of the memory.
 _OP_PER_CYCLE, _CLOCK_HZ = 8.0, 1.5e9
@@ -151,6 +152,7 @@ def _unit_flop_per_s(unit: Unit) -> float | None:
     known: tuple[tuple[Figure | None, float], ...] = (
         (reached.int8, 1.0),
         (peak.int8, _OF_INT8),
+        (peak.fp8_sparse, _OF_INT8 * _DENSE_OF_SPARSE),
         (reached.fp16, 1.0),
         (peak.fp16, _OF_FP16),
         (reached.fp32, 1.0),

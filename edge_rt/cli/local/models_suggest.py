@@ -1,0 +1,201 @@
+"""edge-rt models suggest: models that suit a board, and what their answers would take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import psutil
+
+from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.tables import Column, TextTable, output, put
+from edge_rt.cli.text import joules, note, significant, size
+from edge_rt.cli.where import installation, sensors_root_option
+from edge_rt.config.board import Board
+from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.core.cgroup import Group, memory_bytes
+from edge_rt.energy.calibration.record import load_calibrations
+from edge_rt.energy.prediction.forecaster import FOLDER
+from edge_rt.energy.prediction.suggested import (
+    ANSWER_TOKENS,
+    CONTEXT_TOKENS,
+    PROMPT_TOKENS,
+    READING_TOKENS_PER_S,
+    CostBasis,
+    Suggestion,
+    SuggestionEstimator,
+    choose,
+    suggest,
+)
+from edge_rt.models.suggestions import TASKS, Task, load_suggestions
+
+_COLUMNS = (
+    Column("model", text=True, kept=True),
+    Column("for", text=True),
+    Column("size", kept=True),
+    Column("memory"),
+    Column("tok/s", kept=True),
+    Column("seconds"),
+    Column("adds", kept=True),
+    Column("in all"),
+    Column("licence", text=True),
+)
+BASES: dict[CostBasis, str] = {
+    "calibration": "estimated from this board's calibration",
+    "profile": "estimated from the board's profile, and may be off by half or double",
+    "guess": "rough guesses, for nothing is known of this board's memory",
+}
+_ADVICE = "; edge-rt calibrate --quick measures this board"
+_KERNEL_SHARE = 0.85  # of the memory that is fitted, at least, the kernel has for programs
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Target:
+    """The machine that models have to suit."""
+
+    name: str
+    memory_bytes: int
+    estimator: SuggestionEstimator
+    here: bool = False
+
+    def suggest(self, task: Task | None = None) -> list[Suggestion]:
+        """Return the models that fit, from the weakest to the strongest."""
+        return suggest(load_suggestions(), self.memory_bytes, self.estimator, task)
+
+
+def this_machine(machine: ExaminedMachine) -> Target:
+    """Return the machine itself, with its calibrations where this user may read them."""
+    board, told = machine.board, machine.identity.memory_bytes
+    limited = memory_bytes(Group(), told)
+    calibrations, _ = load_calibrations(machine.paths.state / FOLDER)
+    cores = psutil.cpu_count() or 1
+    estimator = SuggestionEstimator(
+        board, cores, calibrations, gpu=machine.config.engine.offloads[0] > 0
+    )
+    name = board.name if board else "An unknown board"
+    return Target(name, (told or limited) if machine.simulated else limited, estimator, True)
+
+
+def other_board(board: Board, fitted_bytes: int) -> Target:
+    """Return a board that is not at hand, with so much memory fitted."""
+    estimator = SuggestionEstimator(board, 1, gpu=board.gpu is not None)
+    return Target(board.name, round(_KERNEL_SHARE * fitted_bytes), estimator)
+
+
+@click.command("suggest")
+@click.option("--task", type=click.Choice(TASKS), help="Only models for this; any otherwise.")
+@click.option("--board", "board_id", metavar="ID", help="For this board; else for the one at hand.")
+@click.option(
+    "--memory",
+    "memory_gib",
+    type=click.FloatRange(0.25, 4096),
+    metavar="GIB",
+    help="With so many GiB of memory; else as the machine has, or the largest of --board.",
+)
+@sensors_root_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def suggest_models(
+    task: Task | None,
+    board_id: str | None,
+    memory_gib: float | None,
+    sensors_root: Path | None,
+    as_json: bool,
+) -> None:
+    """Show models that fit this board, what an answer would take, and how to pull them.
+
+    Figures are for a prompt of 100 tokens and an answer of 100; "adds" are joules on top of what
+    the board draws anyway, "in all" are all of them meanwhile. "memory" is the file with the keys
+    and values of 4096 tokens. The star marks the strongest model that answers as fast as people
+    read. Uses no network.
+    """
+    target = _target(board_id, memory_gib, sensors_root)
+    found = target.suggest(task)
+    best = choose([one for one in found if (task or "chat") in one.model.tasks])
+    if as_json:
+        click.echo(json.dumps(document(target, found, best)))
+        return
+    if not found:
+        note(f"No model of the list fits {target.name} with {size(target.memory_bytes)}.")
+        return
+    put(output(), _table(found, best))
+    note(f"\n{_origin(target, found[0].cost.basis)}")
+    for one in [best] if best else found:
+        click.echo(one.model.command)
+
+
+def _origin(target: Target, basis: CostBasis) -> str:
+    advice = _ADVICE if target.here and basis != "calibration" else ""
+    return f"{target.name}, {size(target.memory_bytes)} of memory: {BASES[basis]}{advice}."
+
+
+def document(
+    target: Target, found: Sequence[Suggestion], best: Suggestion | None
+) -> dict[str, object]:
+    """Return all of it for JSON."""
+    return {
+        "board": target.name,
+        "memory_bytes": target.memory_bytes,
+        "prompt_tokens": PROMPT_TOKENS,
+        "completion_tokens": ANSWER_TOKENS,
+        "context_tokens": CONTEXT_TOKENS,
+        "reading_tokens_per_s": READING_TOKENS_PER_S,
+        "models": [_facts(one, one is best) for one in found],
+    }
+
+
+def _facts(one: Suggestion, best: bool) -> dict[str, object]:
+    model, cost = one.model, one.cost
+    return {
+        "name": model.name,
+        "title": model.title,
+        "tasks": model.tasks,
+        "size_bytes": model.bytes,
+        "memory_bytes": one.memory_bytes,
+        "licence": model.licence,
+        "seconds": cost.seconds,
+        "tokens_per_s": cost.tokens_per_s,
+        "energy_j": cost.energy_j,
+        "total_j": cost.total_j,
+        "basis": cost.basis,
+        "command": model.command,
+        "best": best,
+    }
+
+
+def _table(found: Sequence[Suggestion], best: Suggestion | None) -> TextTable:
+    return TextTable(_COLUMNS, map(_row, found), [one is best for one in found])
+
+
+def _row(one: Suggestion) -> Iterator[str]:
+    model, cost = one.model, one.cost
+    yield model.name
+    yield ", ".join(model.tasks)
+    yield size(model.bytes)
+    yield size(one.memory_bytes)
+    yield "" if cost.tokens_per_s is None else significant(cost.tokens_per_s, 2)
+    yield significant(cost.seconds, 2)
+    yield joules(cost.energy_j)
+    yield joules(cost.total_j)
+    yield model.licence
+
+
+def _target(board_id: str | None, memory_gib: float | None, root: Path | None) -> Target:
+    paths = installation()
+    fitted = None if memory_gib is None else round(memory_gib * _GIB)
+    if board_id is not None:
+        boards, _ = check_boards(board_dirs(paths))
+        board = boards.get(board_id)
+        if board is None:
+            known = ", ".join(sorted(boards))
+            raise click.BadParameter(f"known are {known}", param_hint="--board")
+        fitted = fitted or max(board.memory_sizes_bytes, default=None)
+        if fitted is None:
+            raise click.UsageError(f"{board_id} comes in any size: name it with --memory.")
+        return other_board(board, fitted)
+    machine = ExaminedMachine(paths, paths.socket, root=root and root.absolute())
+    here = this_machine(machine)
+    return here if fitted is None else Target(here.name, fitted, here.estimator)
