@@ -19,11 +19,12 @@ from edge_rt.decoding.params import Made
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
 from edge_rt.energy.calibration.readiness import Readiness
+from edge_rt.energy.calibration.record import FOLDER
 from edge_rt.energy.calibration.session import Tools
 from edge_rt.energy.calibration.sweep import PROGRAM, Sweeper
 from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
-from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster, WarmthNow
+from edge_rt.energy.prediction.forecaster import Forecaster, WarmthNow
 from edge_rt.energy.prediction.history import OnlineUpdates, fewest
 from edge_rt.energy.prediction.mask_waits import MaskWaits
 from edge_rt.energy.prediction.memory import PredictionStore

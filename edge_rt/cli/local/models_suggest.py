@@ -17,8 +17,7 @@ from edge_rt.cli.where import installation, sensors_root_option
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.core.cgroup import Group, memory_bytes
-from edge_rt.energy.calibration.record import load_calibrations
-from edge_rt.energy.prediction.forecaster import FOLDER
+from edge_rt.energy.calibration.record import FOLDER, load_calibrations
 from edge_rt.energy.prediction.suggested import (
     ANSWER_TOKENS,
     CONTEXT_TOKENS,

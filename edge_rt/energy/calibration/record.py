@@ -17,6 +17,7 @@ from edge_rt.models.naming import Sha256
 from edge_rt.models.store.disk import read_regular
 
 VERSION = 2
+FOLDER = "calibrations"  # in the state directory
 _MOST_BYTES = 1 << 20  # of a file: real ones have a few thousand
 
 Count = Annotated[int, Meta(ge=1)]

@@ -40,8 +40,6 @@ class WarmthNow:
 
 log = logging.getLogger(__name__)
 
-FOLDER = "calibrations"
-
 
 class Forecaster:
     """Predicts for the board that is there now and the models in the store; learns from answers."""

@@ -14,9 +14,8 @@ from edge_rt.config.schema import Config, Engine
 from edge_rt.core.errors import EngineError, ModelFileError, ModelNotFound, Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
 from edge_rt.core.routing import Prediction
-from edge_rt.energy.calibration.record import load_calibrations
+from edge_rt.energy.calibration.record import FOLDER, load_calibrations
 from edge_rt.energy.calibration.timing import FULL, QUICK
-from edge_rt.energy.prediction.forecaster import FOLDER
 from edge_rt.routing.quality.learner import Key
 
 ASK = CalibrateRequest(quick=True)
