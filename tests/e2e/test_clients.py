@@ -17,7 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from client_environment import client_environment
+from client_environment import PACKAGES, client_environment, node_environment
 
 PROGRAMS = Path(__file__).parent / "clients"
 CALLER = "caller"  # a model that calls the first tool
@@ -51,8 +51,13 @@ def ran(daemon: Any, cache: Path) -> Callable[[str, str], Any]:
 
     def run(name: str, extra: str = "clients") -> Any:
         if name not in told:
-            python = client_environment(extra, cache) / "python"
-            words = [python, PROGRAMS / f"with_{name}.py", daemon.url(), daemon.model, CALLER]
+            if extra == "node":
+                node, modules = node_environment(cache)
+                words = [node, PACKAGES / f"with_{name}.js", modules]
+            else:
+                python = client_environment(extra, cache) / "python"
+                words = [python, PROGRAMS / f"with_{name}.py"]
+            words += [daemon.url(), daemon.model, CALLER]
             done = subprocess.run(
                 words, env=os.environ | LOCAL, capture_output=True, text=True, timeout=300
             )
@@ -140,6 +145,39 @@ def test_langchain_calls_a_tool_and_gets_an_answer_to_its_result(ran):
     assert {name for name, _ in told["calls"]} == {"get_weather"}
     assert told["streamed"] == told["calls"]
     assert told["answer"]
+
+
+# --- openai and the AI SDK in Node.js
+
+
+def test_openai_in_node_speaks_the_responses_api(ran):
+    told = ran("openai", "node")
+    text = told["text"]
+    assert text["whole"]
+    assert text["whole"] == text["streamed"]
+    assert text["types"][0] == "response.created"
+    assert text["types"][-1] == f"response.{text['status']}"
+    assert "energy_j" in text["edge"]
+    jsonschema.validate(told["parsed"], REPORT)
+    assert told["refused"] == [400, "previous_response_id"]
+    assert {name for name, _ in told["tools"]["calls"]} == {"get_weather"}
+    assert told["tools"]["answer"]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_the_ai_sdk_gets_text_calls_and_objects(ran, api):
+    told = ran("ai_sdk", "node")[api]
+    text, tools = told["text"], told["tools"]
+    assert text["whole"]
+    assert text["whole"] == text["streamed"]
+    whole, streamed = text["usage"]
+    assert whole["outputTokens"] == streamed["outputTokens"] > 0
+    told_results = [f"rain in {one['city']} for {one['days']} days" for _, one in tools["calls"]]
+    assert tools["results"] == told_results
+    assert tools["results"]
+    assert tools["ended"] == "tool-calls"
+    assert tools["answer"]
+    jsonschema.validate(told["object"], REPORT)
 
 
 # --- llm

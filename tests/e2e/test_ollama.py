@@ -16,7 +16,7 @@ import httpx
 import jsonschema
 import ollama
 import pytest
-from client_environment import client_environment, node_environment
+from client_environment import PACKAGES, client_environment, node_environment
 from pydantic import BaseModel
 
 from edge_rt.models.catalogue import load_catalogue
@@ -368,8 +368,8 @@ def test_llm_calls_a_tool(llm) -> None:
 
 
 def test_javascripts_client(served, url, cache) -> None:
-    node, modules = node_environment(["ollama@0.6.4"], cache)
-    words = [node, PROGRAM.with_name("with_ollama.js"), modules, url, MODEL, CALLER, VECTORS]
+    node, modules = node_environment(cache)
+    words = [node, PACKAGES / "with_ollama.js", modules, url, MODEL, CALLER, VECTORS]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
