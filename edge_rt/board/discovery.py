@@ -21,9 +21,8 @@ from edge_rt.board.readers.base import (
 )
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.clocks import CpuFreq, DevFreq, GpuReader
-from edge_rt.board.readers.cpu import CpuLoad, Pid
+from edge_rt.board.readers.cpu import CpuLoad, MemoryReader, Pid, Pressure
 from edge_rt.board.readers.heat import FanReader, HwmonTemp, ThermalReader, ThermalThrottle
-from edge_rt.board.readers.memory import MemoryReader, Pressure
 from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon, Ina3221Iio
 from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c, RawChip, WordBus, open_bus
 from edge_rt.board.readers.power.jtop import Jtop, JtopClient

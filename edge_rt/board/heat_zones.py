@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from edge_rt.board.readers.base import Reader
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader
 from edge_rt.board.sampler import BoardSampler
-from edge_rt.board.stuck_zones import StuckZones
+from edge_rt.board.track import StuckZones
 
 Sort = Literal["chip", "unknown", "foreign"]
 

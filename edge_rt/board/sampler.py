@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from edge_rt.board.integral import Energy, Meter
 from edge_rt.board.readers.base import Channel, Kind, Reader, Skipped, hung
-from edge_rt.board.readers.gauges import GaugeReader
+from edge_rt.board.readers.clocks import GaugeReader
 from edge_rt.board.track import ChannelReading, Track
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from edge_rt.core.requests import Plan
 from edge_rt.core.routing import DecodingRequest, Objectives, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
-from edge_rt.energy.calibration.readiness import Readiness, Unready
+from edge_rt.energy.calibration.sweep import Readiness, Unready
 from edge_rt.energy.prediction.history import Learn
 from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal

@@ -29,8 +29,7 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.engine.supervisor.hang_detector import HangDetector
-from edge_rt.engine.supervisor.health import EngineHealth
+from edge_rt.engine.supervisor.hang_detector import EngineHealth, HangDetector
 from edge_rt.engine.supervisor.process import CheckpointMemory, ExitReason
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.generation.cache.exact import ExactCache

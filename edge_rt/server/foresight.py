@@ -18,16 +18,14 @@ from edge_rt.core.routing import Prediction, Served
 from edge_rt.decoding.params import Made
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
-from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.energy.calibration.record import FOLDER
 from edge_rt.energy.calibration.session import Tools
-from edge_rt.energy.calibration.sweep import PROGRAM, Sweeper
+from edge_rt.energy.calibration.sweep import PROGRAM, Readiness, Sweeper
 from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import Forecaster, WarmthNow
 from edge_rt.energy.prediction.history import OnlineUpdates, fewest
-from edge_rt.energy.prediction.mask_waits import MaskWaits
-from edge_rt.energy.prediction.memory import PredictionStore
+from edge_rt.energy.prediction.memory import MaskWaits, PredictionStore
 from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor.supervisor import Supervisor

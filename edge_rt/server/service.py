@@ -46,7 +46,7 @@ from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
-from edge_rt.engine.supervisor.health import EngineHealth
+from edge_rt.engine.supervisor.hang_detector import EngineHealth
 from edge_rt.generation.identities import Identities
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.service import GenerationService

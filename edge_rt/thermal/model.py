@@ -19,7 +19,7 @@ from edge_rt.thermal.course import (
     reach,
 )
 from edge_rt.thermal.fit import Fit, ForecastVariance
-from edge_rt.thermal.intake import GAP_S, ReadingFilter, ThermalReading
+from edge_rt.thermal.idle import GAP_S, ReadingFilter, ThermalReading
 from edge_rt.thermal.network import ThermalPrior
 
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast

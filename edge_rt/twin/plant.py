@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_rt.twin.components import FanCurve, GpuModel, GpuState, Ladder, Throttle
-from edge_rt.twin.priors import RailShare
-from edge_rt.twin.shape import REFERENCE_C, Parameters, Shape
+from edge_rt.twin.shape import REFERENCE_C, Parameters, RailShare, Shape
 
 _LONGEST_STEP_S = 0.25  # leakage and the clock follow the temperature at least this often
 _MOST_STEPS = 400  # of one call: after a long sleep steps are longer instead

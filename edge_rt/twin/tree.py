@@ -11,9 +11,8 @@ import psutil
 from edge_rt.twin.clocks import CpuClocks, GpuClocks
 from edge_rt.twin.filesystem import BoardPart, Folders, TextFile
 from edge_rt.twin.load import WatchedUsage
-from edge_rt.twin.pi_firmware import PiFlags, PmicFile
 from edge_rt.twin.plant import PlantState
-from edge_rt.twin.rails import JetsonPower, RaplPower
+from edge_rt.twin.rails import JetsonPower, PiFlags, PmicFile, RaplPower
 from edge_rt.twin.shape import Parameters, Shape
 from edge_rt.twin.zones import Cooling, CoreTemp, FanFiles, Zones
 

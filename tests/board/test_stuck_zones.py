@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.stuck_zones import StuckZones
+from edge_rt.board.track import StuckZones
 
 Value = Callable[[float], float | None]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plants import shape_of
 
-from edge_rt.board.readers.memory import MemoryReader
+from edge_rt.board.readers.cpu import MemoryReader
 from edge_rt.twin.filesystem import Folders
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.tree import HostFiles

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.board.readers.base import Kind, Skipped, nothing, unique
-from edge_rt.board.readers.gauges import (
+from edge_rt.board.readers.clocks import (
     TEMP_HIGH_MC,
     TEMP_LOW_MC,
     GaugeFile,

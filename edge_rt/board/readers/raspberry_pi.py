@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_rt.board.readers.base import BaseReader, Channel, Skipped, nothing, unique
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
-from edge_rt.board.readers.gauges import GaugeFile, GaugeReader, gauge
+from edge_rt.board.readers.clocks import GaugeFile, GaugeReader, gauge
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
     FileIo,

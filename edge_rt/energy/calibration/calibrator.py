@@ -8,9 +8,9 @@ from contextlib import aclosing
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
 from edge_rt.energy.calibration.measurement import ModelHost
-from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
 from edge_rt.energy.calibration.session import Session, Tools
+from edge_rt.energy.calibration.sweep import Unready
 from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
 from edge_rt.generation.state import Alone
 from edge_rt.routing.checks import writer, writers

@@ -15,10 +15,9 @@ from edge_rt.core.errors import StoreError, Unavailable
 from edge_rt.core.reports.planning import Progress
 from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.measurement import Measurement, ModelHost
-from edge_rt.energy.calibration.readiness import LOOK_S, Readiness, Unready
 from edge_rt.energy.calibration.record import ModelCalibration, Sweep, save_calibration
 from edge_rt.energy.calibration.result import calibration
-from edge_rt.energy.calibration.sweep import Sweeper
+from edge_rt.energy.calibration.sweep import LOOK_S, Readiness, Sweeper, Unready
 from edge_rt.energy.calibration.timing import ModelTimer, ProgressEstimate, Thoroughness, shares_s
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import Resident

@@ -1,19 +1,23 @@
-"""What was learnt of predictions and choices, kept over a restart."""
+"""What was learnt of predictions, choices and the waits for masks, kept over a restart."""
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
 from edge_rt.core.files import replace_file
 from edge_rt.core.logs import Trouble
-from edge_rt.core.routing import LoadConfig
+from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
-from edge_rt.energy.prediction.history import LearntFactors
+from edge_rt.energy.prediction.history import KEPT, LearntFactors
 from edge_rt.energy.prediction.teams import LearntTeam
+from edge_rt.energy.prediction.together import scaled
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.history import Notes
 
@@ -139,3 +143,51 @@ class PredictionStore:
 
 def _dates(calibrations: Iterable[ModelCalibration]) -> list[str]:
     return sorted(f"{c.threads} {c.calibrated_at.isoformat()}" for c in calibrations)
+
+
+class MaskWaits:
+    """The median wait for a token, by model, of its latest answers under any constraint.
+
+    Masks are mostly computed beside a pass, so that most of their time costs no waiting.
+    """
+
+    def __init__(self, memory: PredictionStore) -> None:
+        self._memory = memory
+        self._waits: dict[str, deque[float]] = {
+            model: deque(waits, maxlen=KEPT) for model, waits in memory.mask_waits.items()
+        }
+
+    def learn(self, entry: ModelRecord, served: Served) -> Served:
+        """Take what an answer waited, and return what it would have taken without.
+
+        Joules are those of its mean power.
+        """
+        if not served.mask_wait_s or served.completion_tokens < 1:
+            return served
+        waits = self._waits.setdefault(entry.sha256, deque(maxlen=KEPT))
+        waits.append(served.mask_wait_s / served.completion_tokens)
+        decode_s = max(0.0, served.decode_s - served.mask_wait_s)
+        whole_s, energy_j = served.prefill_s + served.decode_s, served.energy_j
+        if energy_j is not None and whole_s > 0.0:
+            energy_j *= (served.prefill_s + decode_s) / whole_s
+        return replace(served, decode_s=decode_s, energy_j=energy_j, mask_wait_s=0.0)
+
+    def on(
+        self, found: Prediction | Unpredicted, entry: ModelRecord, tokens: int
+    ) -> Prediction | Unpredicted:
+        """Return a prediction for `tokens` of a free answer with what they wait under a constraint.
+
+        Nothing is added for a model that has not answered under any yet.
+        """
+        if isinstance(found, Unpredicted):
+            return found
+        wait_s = tokens * median(self._waits.get(entry.sha256, (0.0,)))
+        computing_s = found.prefill_s + found.decode_s
+        more = 1.0 + wait_s / computing_s if computing_s > 0.0 else 1.0
+        longer = scaled(found, more, more)
+        decode_s = found.decode_s + wait_s
+        return replace(longer, prefill_s=found.prefill_s, decode_s=decode_s, mask_wait_s=wait_s)
+
+    def remember(self) -> None:
+        """Store the learnt waits in the memory."""
+        self._memory.mask_waits = {model: list(waits) for model, waits in self._waits.items()}

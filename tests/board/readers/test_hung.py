@@ -13,7 +13,7 @@ from trees import orin_nano
 
 from edge_rt.board.discovery import Discovery, Roots, discover
 from edge_rt.board.readers.base import Channel, Hung, hung, within
-from edge_rt.board.readers.gauges import GaugeReader, temperature
+from edge_rt.board.readers.clocks import GaugeReader, temperature
 from edge_rt.board.readers.sysfs import FileIo, HeldFile, first_line, open_regular
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all

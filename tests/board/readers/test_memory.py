@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faults import figures
 
-from edge_rt.board.readers.memory import MemoryReader
+from edge_rt.board.readers.cpu import MemoryReader
 from edge_rt.testing.board import FakeBoard
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from faults import figures
 
-from edge_rt.board.readers.memory import Pressure
+from edge_rt.board.readers.cpu import Pressure
 from edge_rt.testing.board import FakeBoard, FakeClock
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from edge_rt.core.routing import Prediction, Served, Unpredicted
-from edge_rt.energy.prediction.mask_waits import MaskWaits
-from edge_rt.energy.prediction.memory import PredictionStore
+from edge_rt.energy.prediction.memory import MaskWaits, PredictionStore
 
 FREE = Prediction(4.2, 1.0, 3.0, 8.0, 16.4, 16.4 / 4.2, 0.1, 0.2, "learnt")
 

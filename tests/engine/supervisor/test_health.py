@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import EngineError, Unavailable
-from edge_rt.engine.supervisor.health import FRESH_S
+from edge_rt.engine.supervisor.hang_detector import FRESH_S
 from edge_rt.engine.supervisor.process import ExitReason
 
 
