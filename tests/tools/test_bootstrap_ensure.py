@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from bootstrap import llama_wheel
 from bootstrap.ensure import ensure
 from bootstrap.venv import Stamp
+from bootstrap.wheelhouse import pinned
 
 Script = Callable[[Path, str], Path]
 
@@ -25,7 +27,7 @@ class Checkout:
         (root / ".venv/pyvenv.cfg").write_text("version = 3.11.9\n")
         (root / "pyproject.toml").write_text("[project]\n")
 
-    def ensure(self, *extras: str, **env: str) -> list[str]:
+    def ensure(self, *extras: str, wheels: Path | None = None, **env: str) -> list[str]:
         """What had to be run for it."""
         self._calls.unlink(missing_ok=True)
         here = {"PATH": os.environ["PATH"], "EDGE_RT_CACHE": str(self._cache), **env}
@@ -33,7 +35,7 @@ class Checkout:
             place = self._cache / "wheels" / llama_wheel.recipe(args, here).key
             place.mkdir(parents=True, exist_ok=True)
             (place / "x.whl").touch()
-        self.venv = ensure(extras, here, self.root)
+        self.venv = ensure(extras, here, self.root, wheels)
         return self._calls.read_text().splitlines() if self._calls.exists() else []
 
     @property
@@ -71,6 +73,41 @@ def test_build_arguments_stay_until_others_are_given(checkout: Checkout) -> None
     assert checkout.ensure() == []
     assert checkout.stamp.cmake_args == "-DX=1"
     assert len(checkout.ensure(CMAKE_ARGS="")) == 2
+    assert checkout.stamp.cmake_args == ""
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A folder with a built llama.cpp for this machine."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    name = f"llama_cpp_python-{pinned()}-py3-none-linux_{platform.machine()}.whl"
+    (folder / name).write_text("built")
+    return folder
+
+
+def test_a_built_wheel_is_installed_and_stays(checkout: Checkout, wheels: Path) -> None:
+    checkout.ensure()
+    llama, _ = checkout.ensure(wheels=wheels)
+    assert "llama_cpp_python-" in llama
+    assert checkout.ensure(wheels=wheels) == []
+    assert checkout.ensure() == []
+    (checkout.root / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert len(checkout.ensure()) == 1
+
+
+def test_another_built_wheel_replaces_it(checkout: Checkout, wheels: Path) -> None:
+    checkout.ensure(wheels=wheels)
+    next(wheels.iterdir()).write_text("built anew")
+    assert len(checkout.ensure(wheels=wheels)) == 2
+
+
+def test_whoever_gives_build_arguments_wants_no_built_wheel(
+    checkout: Checkout, wheels: Path
+) -> None:
+    assert "x.whl" in checkout.ensure(wheels=wheels, CMAKE_ARGS="-DX=1")[0]
+    assert checkout.stamp.cmake_args == "-DX=1"
+    checkout.ensure(wheels=wheels)
     assert checkout.stamp.cmake_args == ""
 
 

@@ -43,7 +43,7 @@ MAIN = """
 import sys
 from pathlib import Path
 from bootstrap import run, venv
-run.ensure = lambda: venv.Venv(Path({root!r}))
+run.ensure = lambda wheels: venv.Venv(Path({root!r}))
 sys.exit(run.main(sys.argv[1:]))
 """
 

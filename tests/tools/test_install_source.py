@@ -58,3 +58,14 @@ def test_a_wheel_of_the_same_name_with_other_content_is_something_else(tmp_path:
     assert Wheels(tmp_path).key() == key
     file.write_bytes(b"two")
     assert Wheels(tmp_path).key() != key
+
+
+def test_a_built_llama_cpp_is_taken_instead_of_compiling(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "llama_cpp_python-1-py3-none-linux_x86_64.whl"
+    wheel.write_bytes(b"one")
+    built = Checkout(checkout.cmake_args, checkout.env, llama_built=wheel)
+    [[llama, _]] = built.packages(Path(sys.executable), tmp_path, tmp_path / "log")
+    assert llama == str(wheel)
+    assert built.key() != checkout.key()

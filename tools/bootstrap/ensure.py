@@ -8,10 +8,10 @@ import hashlib
 import os
 import sys
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bootstrap import SetupError, llama_wheel, system
+from bootstrap import SetupError, llama_wheel, system, wheelhouse
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.progress import Progress
 from bootstrap.venv import Stamp, Venv
@@ -21,6 +21,7 @@ def ensure(
     extras: Collection[str] = (),
     env: Mapping[str, str] = os.environ,
     checkout: Path = CHECKOUT,
+    wheels: Path | None = None,
 ) -> Venv:
     """A `.venv` in `checkout` in which edge_rt and its `extras` are installed.
 
@@ -28,9 +29,12 @@ def ensure(
 
     Costs next to nothing when it is there already. Two setups at once take turns. When
     CMAKE_ARGS is not in `env`, the llama.cpp that is installed stays as it was built; an empty
-    CMAKE_ARGS asks for the plain build. Raises SetupError.
+    CMAKE_ARGS asks for the plain build. Without it, a wheel for this machine in the folder `wheels`
+    is installed instead of compiling. Raises SetupError.
     """
-    setup = _Setup(Venv(checkout / env.get("EDGE_RT_VENV", ".venv")), checkout, tuple(extras), env)
+    built = None if wheels is None or "CMAKE_ARGS" in env else wheelhouse.fitting(wheels)
+    venv = Venv(checkout / env.get("EDGE_RT_VENV", ".venv"))
+    setup = _Setup(venv, checkout, tuple(extras), env, built)
     if not setup.is_done():
         cache = cache_dir(env)
         with turn(cache / "setup.lock"):
@@ -55,6 +59,7 @@ class _Setup:
     checkout: Path
     extras: tuple[str, ...]
     env: Mapping[str, str]
+    built: Path | None  # a wheel of llama.cpp that somebody has built
 
     def is_done(self) -> bool:
         stamp = self.venv.stamp()
@@ -65,18 +70,31 @@ class _Setup:
         args = self.env.get("CMAKE_ARGS", old.cmake_args if old else "")
         kept = old.extras if old else ()
         project = hashlib.sha256((self.checkout / "pyproject.toml").read_bytes()).hexdigest()
-        key = llama_wheel.recipe(args, self.env).key
+        if self.built is not None:
+            key, args = wheelhouse.key(self.built), ""
+        elif old is not None and "CMAKE_ARGS" not in self.env and wheelhouse.is_key(old.wheel):
+            key = old.wheel
+        else:
+            key = llama_wheel.recipe(args, self.env).key
         return Stamp(project, key, args, tuple(sorted({*kept, *self.extras})))
+
+    def wheel(self, cache: Path, key: str) -> Path | None:
+        """That of `key`, where it need not be compiled."""
+        if self.built is not None:
+            return wheelhouse.keep(cache, self.built)
+        return llama_wheel.kept(cache, key)
 
     def do(self, cache: Path) -> None:
         log = cache / "logs/setup.log"
         log.unlink(missing_ok=True)
         stamp = self.wanted(self.venv.stamp())
         recipe = llama_wheel.recipe(stamp.cmake_args, self.env)
-        wheel, usable = llama_wheel.find(cache, recipe), self.venv.works()
+        wheel, usable = self.wheel(cache, stamp.wheel), self.venv.works()
+        if wheel is None:  # nor is one kept that somebody has built
+            stamp = replace(stamp, wheel=recipe.key)
         needs = (
             None if usable else system.venv_need(),
-            None if wheel else system.compiler_need(self.env),
+            system.openmp_need() if wheel else system.compiler_need(self.env),
         )
         missing = [need for need in needs if need is not None]
         takes = {  # seconds, about

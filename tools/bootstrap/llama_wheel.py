@@ -28,7 +28,7 @@ from bootstrap.progress import Progress
 REQUIREMENT = CHECKOUT / "tools/llama_cpp_python.txt"
 TRIM = CHECKOUT / "tools/llama_trim.cmake"
 
-_OURS = (
+OURS = (  # options of every build
     "-DLLAVA_BUILD=OFF",
     "-DLLAMA_OPENSSL=OFF",
     "-DLLAMA_BUILD_TOOLS=OFF",
@@ -52,7 +52,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """A name for the wheel's place in the cache; differs when anything else differs."""
-        facts = [_OURS, self.cmake_args, self.toolchain, self.machine, self.sources]
+        facts = [OURS, self.cmake_args, self.toolchain, self.machine, self.sources]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
 
@@ -65,7 +65,12 @@ def recipe(cmake_args: str, env: Mapping[str, str] = os.environ) -> Recipe:
 
 def find(cache: Path, recipe: Recipe) -> Path | None:
     """The wheel built by `recipe`, if it is in the cache."""
-    return next((cache / "wheels" / recipe.key).glob("*.whl"), None)
+    return kept(cache, recipe.key)
+
+
+def kept(cache: Path, key: str) -> Path | None:
+    """The wheel of that key, if it is in the cache."""
+    return next((cache / "wheels" / key).glob("*.whl"), None)
 
 
 def build(
@@ -104,9 +109,9 @@ def environment(
     """The environment of the build: the user's -D options come last, so they win."""
     trim = shlex.quote(f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={TRIM}")
     return {
-        "CMAKE_BUILD_PARALLEL_LEVEL": str(_jobs()),
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs()),
         **env,
-        "CMAKE_ARGS": " ".join((*_OURS, trim, recipe.cmake_args)).strip(),
+        "CMAKE_ARGS": " ".join((*OURS, trim, recipe.cmake_args)).strip(),
         "TMPDIR": str(scratch),
     }
 
@@ -142,7 +147,7 @@ def _pip_version(python: Path) -> tuple[int, ...]:
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def _jobs() -> int:
+def jobs() -> int:
     """As many compilers as there are cores, but no more than fit in memory."""
     meminfo = Path("/proc/meminfo").read_text()
     match = re.search(r"^MemAvailable: +(\d+) kB", meminfo, re.MULTILINE)

@@ -15,7 +15,9 @@ from bootstrap.signals import end_cleanly_on_signals, run_child
 from bootstrap.twin import sensors_options
 from bootstrap.venv import Venv
 
-_USAGE = 'tools/run [--config FILE] [--board ID] "PROMPT" [OPTION of edge-rt run ...]'
+_USAGE = (
+    'tools/run [--config FILE] [--board ID] [--wheels DIR] "PROMPT" [OPTION of edge-rt run ...]'
+)
 _ABOUT = """\
 Answer PROMPT with a small language model on this machine. The first run sets everything up: it
 makes .venv, builds llama.cpp and, where the store has no model yet, fetches one that fits: 491 MB
@@ -29,7 +31,8 @@ follows -- goes there untouched: `tools/run -- --help` lists its options.
 
 Models are kept in the store that `edge-rt models list` shows, builds in $EDGE_RT_CACHE, else in
 ~/.cache/edge-rt. CMAKE_ARGS is passed to the build of llama.cpp, for example
-CMAKE_ARGS=-DGGML_CUDA=on on a Jetson.
+CMAKE_ARGS=-DGGML_CUDA=on on a Jetson. Without it, --wheels takes llama.cpp from a folder of
+tools/wheels, and compiles only where that has none for this machine.
 """
 
 
@@ -39,6 +42,7 @@ class Request:
 
     config: Path | None
     board: str | None  # to simulate
+    wheels: Path | None
     passed: list[str]  # to `edge-rt run`
 
 
@@ -57,11 +61,12 @@ def parse(argv: Sequence[str]) -> Request:
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help="config.yaml for the daemon")
     parser.add_argument("--board", metavar="ID", help="simulate this board, see `edge-rt twin`")
+    parser.add_argument("--wheels", metavar="DIR", type=Path, help="with a built llama.cpp")
     ours, others = parser.parse_known_args(words)
     if not others and not verbatim and sys.stdin.isatty():
         parser.print_help(sys.stderr)
         parser.exit(2)
-    return Request(ours.config, ours.board, [*others, *verbatim])
+    return Request(ours.config, ours.board, ours.wheels, [*others, *verbatim])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     request = parse(argv)
     end_cleanly_on_signals()
     try:
-        return answer(request, ensure())
+        return answer(request, ensure(wheels=request.wheels))
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

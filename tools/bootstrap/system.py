@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shlex
@@ -41,6 +42,15 @@ def compiler_need(env: Mapping[str, str] = os.environ) -> Need | None:
     if _compiles(c, "c", "stdio.h", env) and _compiles(cxx, "c++", "cstdio", env):
         return None
     return Need("a C and C++ compiler, to build llama.cpp once", ("gcc", "g++", "libc6-dev"))
+
+
+def openmp_need() -> Need | None:
+    """None when GCC's OpenMP library is there, without which llama.cpp does not load."""
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        return Need("GCC's OpenMP library, which llama.cpp uses", ("libgomp1",))
+    return None
 
 
 def provide(

@@ -25,7 +25,7 @@ WORKERS = ["-n", "logical", "--maxprocesses", "4"]
 # Daemons, guests and real models use a core or more each; the tests of a file share them.
 PAIR = ["-n", "2", "--dist", "loadfile"]
 
-_USAGE = "tools/test [--python VERSION] [--all | --vm | PYTEST ARGUMENT ...]"
+_USAGE = "tools/test [--python VERSION] [--wheels DIR] [--all | --vm | PYTEST ARGUMENT ...]"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 _ABOUT = """\
 Set up .venv, then check lint, format, types and import contracts and run the tests, but for those
@@ -33,6 +33,8 @@ that need a guest or minutes; --all runs these, too. With other arguments, only 
 they are passed to it: `tools/test tests/engine -k seed`.
 
 --python 3.10 does all of it with that Python, which PATH or pyenv has, in a .venv-3.10.
+
+--wheels DIR takes llama.cpp from a folder of tools/wheels instead of compiling it.
 
 --vm alone runs none of these. It boots Debian's kernel in QEMU, with this checkout and the
 kernel's own INA3221 driver over a simulated chip, and compares what they read. Then it boots a
@@ -74,6 +76,9 @@ def main(argv: Sequence[str]) -> int:
     ).parse_known_args(argv[:1] if argv[:1] in (["-h"], ["--help"]) else [])
     if argv[:1] == ["--python"]:
         return _with_python(argv[1] if argv[1:] else "", argv[2:])
+    wheels = None
+    if argv[:1] == ["--wheels"] and len(argv) > 1:
+        wheels, argv = Path(argv[1]), argv[2:]
     for only in ("--vm", "--all"):
         if only in argv and list(argv) != [only]:
             print(f"{only} takes no other arguments.", file=sys.stderr)
@@ -81,8 +86,8 @@ def main(argv: Sequence[str]) -> int:
     end_cleanly_on_signals()
     try:
         if "--vm" in argv:
-            return run.check(ensure(), cache_dir())
-        return check_and_test(ensure(["dev"]), argv)
+            return run.check(ensure(wheels=wheels), cache_dir())
+        return check_and_test(ensure(["dev"], wheels=wheels), argv)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

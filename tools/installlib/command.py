@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bootstrap import SetupError
+from bootstrap import SetupError, wheelhouse
 from bootstrap.paths import cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 
@@ -29,6 +29,10 @@ that is there stays as it is.
 Without --wheels this checkout is installed: llama.cpp is compiled for this machine, as $CMAKE_ARGS
 says, and other packages are fetched. Logs and builds are kept in $EDGE_RT_CACHE, else in
 ~/.cache/edge-rt.
+
+With --wheels, edge_rt and all it needs come from the wheels in DIR alone. Where edge_rt is not
+among them, as in a folder of tools/wheels, this checkout is installed, and of DIR only llama.cpp:
+the wheel for this machine or, where there is none or $CMAKE_ARGS is set, none.
 """
 
 
@@ -42,9 +46,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     )
     parser.add_argument("--uninstall", action="store_true", help="but for settings and models")
     packages = parser.add_mutually_exclusive_group()
-    packages.add_argument(
-        "--wheels", metavar="DIR", type=Path, help="edge_rt and all it needs, from wheels alone"
-    )
+    packages.add_argument("--wheels", metavar="DIR", type=Path, help="what is built already")
     packages.add_argument(
         "--locked",
         action="store_true",
@@ -97,7 +99,7 @@ def install(
     environment = Environment(layout)
     # llama.cpp stays as it was built, unless `env` says otherwise.
     cmake_args = env.get("CMAKE_ARGS", environment.stamp().get("cmake_args", ""))
-    source: Source = Wheels(wheels) if wheels else Checkout(cmake_args, env, locked)
+    source = _source(wheels, cmake_args, env, locked)
     log = cache_dir(env) / "logs/install.log"
     log.unlink(missing_ok=True)
     said = {"cmake_args": cmake_args}
@@ -107,6 +109,13 @@ def install(
     print(f"{layout.prefix} is {'installed' if new_program or new_units else 'as it should be'}.")
     if layout.destdir is None:
         print("Next: edge-rt models pull; edge-rt doctor")
+
+
+def _source(wheels: Path | None, cmake_args: str, env: Mapping[str, str], locked: bool) -> Source:
+    if wheels is not None and Wheels.are_in(wheels):
+        return Wheels(wheels)
+    built = None if wheels is None or "CMAKE_ARGS" in env else wheelhouse.fitting(wheels)
+    return Checkout(cmake_args, env, locked, built)
 
 
 def uninstall(layout: Layout, system: System) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bootstrap import SetupError, llama_wheel, system
+from bootstrap import llama_wheel, system, wheelhouse
 from bootstrap.ensure import turn
 from bootstrap.paths import CHECKOUT, cache_dir
 
@@ -37,15 +37,14 @@ class Wheels:
 
     folder: Path
 
+    @staticmethod
+    def are_in(folder: Path) -> bool:
+        """Whether edge_rt is among the wheels in `folder`."""
+        return any(folder.glob("edge_rt-*.whl"))
+
     def key(self) -> str:
-        """The hash of all wheels; raises SetupError where edge_rt is not among them."""
-        found = sorted(self.folder.glob("*.whl"))
-        if not any(wheel.name.startswith("edge_rt-") for wheel in found):
-            raise SetupError(
-                f"{self.folder} has no wheel of edge_rt: make one with "
-                f"`pip wheel --wheel-dir {self.folder} {CHECKOUT}`"
-            )
-        return _digest(found)
+        """The hash of all wheels."""
+        return _digest(sorted(self.folder.glob("*.whl")))
 
     def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
         """Arguments of each `pip install` in turn, for `python`."""
@@ -54,7 +53,7 @@ class Wheels:
 
 @dataclass(frozen=True)
 class Checkout:
-    """This checkout, and llama.cpp compiled for this machine.
+    """This checkout, and llama.cpp as the wheel `llama_built` or compiled for this machine.
 
     Other packages are the newest that pyproject.toml allows or, where `locked`, those of
     requirements.lock, each of which has to have one of its hashes.
@@ -63,6 +62,7 @@ class Checkout:
     cmake_args: str
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
     locked: bool = False
+    llama_built: Path | None = None
 
     def key(self) -> str:
         """Differs when anything else would be installed."""
@@ -70,8 +70,9 @@ class Checkout:
         files += [LOCK] if self.locked else []
         found = (path for package in _PACKAGES for path in (CHECKOUT / package).rglob("*"))
         files += [path for path in found if path.suffix != ".pyc"]
-        recipe = llama_wheel.recipe(self.cmake_args, self.env).key
-        return f"{_digest(sorted(path for path in files if path.is_file()))}-{recipe}"
+        built = self.llama_built
+        key = wheelhouse.key(built) if built else llama_wheel.recipe(self.cmake_args, self.env).key
+        return f"{_digest(sorted(path for path in files if path.is_file()))}-{key}"
 
     def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
         """Arguments of each `pip install` in turn, for `python`."""
@@ -84,6 +85,10 @@ class Checkout:
 
     def llama(self, python: Path, log: Path) -> Path:
         """The wheel of llama.cpp, built with the pip of `python` if need be; raises SetupError."""
+        if self.llama_built:
+            need = system.openmp_need()
+            system.provide([need] if need else [], log, root=os.geteuid() == 0, env=self.env)
+            return self.llama_built.absolute()
         cache = cache_dir(self.env)
         recipe = llama_wheel.recipe(self.cmake_args, self.env)
         with turn(cache / "setup.lock"):

@@ -20,6 +20,21 @@ from edge_rt.core.errors import ModelFileError
 _ERROR = 4  # enum ggml_log_level
 
 
+def _load_variants(folder: Path) -> None:
+    """Load the CPU code that suits this processor best, and GPU code, from `folder`.
+
+    Wheels that `tools/wheels` makes have each in a library of its own (GGML_BACKEND_DL); a
+    llama.cpp that was compiled for this machine has them built in.
+    """
+    if any(folder.glob("libggml-cpu-*.so")):
+        # A symbol of libggml, which is looked for in what libllama is linked against, too.
+        native: Any = ctypes.CDLL(str(folder / "libllama.so"))
+        native.ggml_backend_load_all_from_path(os.fsencode(folder))
+
+
+_load_variants(Path(lib.__file__).parent / "lib")
+
+
 class Complaints:
     """The last error lines that llama.cpp wrote."""
 

@@ -1,0 +1,129 @@
+"""`tools/wheels`, without the build itself, which takes long."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bootstrap import SetupError, wheelhouse
+from wheelslib import build, pack
+from wheelslib.build import Target
+from wheelslib.command import parse, tell
+
+needs_compiler = pytest.mark.skipif(
+    shutil.which("x86_64-linux-gnu-g++") is None, reason="needs Debian's compiler for x86-64"
+)
+X86 = Target("x86_64")
+# Each needs a newer glibc than 2.35 where nothing is done about it.
+NEW = """
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+extern "C" double sum(const char *text) {
+    std::random_device device;
+    std::cout << device() << std::strtol(text, nullptr, 10);
+    return std::fmod(std::strtod(text, nullptr), 3.0);
+}
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """What the archive of llama-cpp-python has, in short."""
+    place = tmp_path / "source"
+    (place / "llama_cpp").mkdir(parents=True)
+    (place / "vendor/llama.cpp").mkdir(parents=True)
+    (place / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: 0.1\n")
+    (place / "LICENSE.md").write_text("ours")
+    (place / "vendor/llama.cpp/LICENSE").write_text("theirs")
+    (place / "llama_cpp/__init__.py").write_text("answer = 42\n")
+    (place / "llama_cpp/notes.txt").write_text("not of the package")
+    return place
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A library as the build makes them, of code that calls new functions."""
+    folder = tmp_path / "build"
+    folder.mkdir()
+    (folder / "new.cpp").write_text(NEW)
+    compile_lacking, configure, _ = build.commands(X86, tmp_path, folder)
+    said = dict(word.removeprefix("-D").split("=", 1) for word in configure if "=" in word)
+    subprocess.run(compile_lacking, check=True)
+    made = folder / "libggml-cpu-x64.so"
+    words = [X86.compiler_cxx, *said["CMAKE_CXX_FLAGS"].split(), "-O1", "-shared", "-fPIC"]
+    words += [str(folder / "new.cpp"), *said["CMAKE_SHARED_LINKER_FLAGS"].split(), "-o", str(made)]
+    subprocess.run(words, check=True)
+    return made
+
+
+@needs_compiler
+def test_what_is_built_runs_with_the_glibc_of_ubuntu_22(library: Path) -> None:
+    assert pack.glibc([library]) <= 35
+
+
+@needs_compiler
+def test_a_library_that_needs_the_systems_cxx_library_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "new.cpp").write_text(NEW)
+    made = tmp_path / "libnew.so"
+    words = [X86.compiler_cxx, "-shared", "-fPIC", str(tmp_path / "new.cpp"), "-o", str(made)]
+    subprocess.run(words, check=True)
+    with pytest.raises(SetupError, match=r"system's C\+\+ library"):
+        pack.glibc([made])
+
+
+@needs_compiler
+def test_no_library_names_the_folder_that_it_was_built_in(library: Path, tmp_path: Path) -> None:
+    assert str(tmp_path).encode() not in library.read_bytes()
+
+
+@needs_compiler
+def test_two_wheels_of_the_same_files_are_the_same(
+    source: Path, library: Path, tmp_path: Path
+) -> None:
+    folders = tmp_path / "one", tmp_path / "two"
+    made: list[bytes] = []
+    for folder in folders:
+        folder.mkdir()
+        wheel = pack.pack(source, [library], folder, architecture="x86_64")
+        made.append(wheel.read_bytes())
+        (source / "llama_cpp/__init__.py").touch()  # a new time is no other content
+    assert made[0] == made[1]
+
+
+@needs_compiler
+def test_pip_installs_what_is_packed(source: Path, library: Path, tmp_path: Path) -> None:
+    wheel = pack.pack(source, [library], tmp_path, architecture="x86_64", flavour="cuda")
+    assert wheel.name.startswith("llama_cpp_python-0.1+cuda-py3-none-manylinux_2_")
+    place = tmp_path / "site"
+    words = ["install", "--no-index", "--no-deps", "--target", str(place), str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", "-q", *words], check=True)
+    assert (place / "llama_cpp/__init__.py").read_text() == "answer = 42\n"
+    assert (place / "llama_cpp/lib" / library.name).read_bytes() == library.read_bytes()
+    assert not (place / "llama_cpp/notes.txt").exists()
+
+
+def test_the_manifest_is_one_that_sha256sum_checks(tmp_path: Path) -> None:
+    for name in ("a.whl", "b.whl"):
+        (tmp_path / name).write_text(name)
+    tell(tmp_path)
+    check = ["sha256sum", "--check", "--strict", wheelhouse.SUMS]
+    assert subprocess.run(check, cwd=tmp_path, capture_output=True).returncode == 0
+    (tmp_path / "a.whl").write_text("changed")
+    assert subprocess.run(check, cwd=tmp_path, capture_output=True).returncode == 1
+
+
+def test_gpus_are_options_of_the_same_build(tmp_path: Path) -> None:
+    assert parse(["--cuda", "--vulkan", "x"]).gpus == ["cuda", "vulkan"]
+    configure = build.commands(Target("aarch64", ("cuda", "vulkan")), tmp_path, tmp_path)[1]
+    assert {"-DGGML_CUDA=ON", "-DGGML_VULKAN=ON", "-DGGML_CPU_ALL_VARIANTS=ON"} <= set(configure)
+    assert "-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc" in configure
+
+
+def test_flags_of_the_environment_change_nothing() -> None:
+    env = build.environment({"CFLAGS": "-O0", "CXX": "clang++", "PATH": "/bin"})
+    assert set(env) == {"PATH", "GIT_DIR"}

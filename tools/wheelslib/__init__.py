@@ -1,0 +1,1 @@
+"""`tools/wheels`: llama-cpp-python built once for every processor of an architecture."""

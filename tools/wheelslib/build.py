@@ -1,0 +1,117 @@
+"""Compile llama.cpp with code for every processor of an architecture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap import SetupError, llama_wheel
+from bootstrap.logged import run_logged
+from bootstrap.progress import Progress
+from bootstrap.system import Need
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # and Debian's name
+GPUS = {"cuda": "-DGGML_CUDA=ON", "vulkan": "-DGGML_VULKAN=ON"}
+
+_HERE = Path(__file__).parent
+_EVERY_PROCESSOR = ("-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON")
+# libstdc++ is linked in: a C++ library of a new GCC needs more than that of an old system has.
+_LINKED = (
+    *("-s", "-static-libgcc", "-static-libstdc++"),
+    *("-Wl,--gc-sections", "-Wl,--exclude-libs,ALL"),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a wheel is for; `gpus` are of GPUS."""
+
+    architecture: str
+    gpus: tuple[str, ...] = ()
+
+    @property
+    def compiler(self) -> str:
+        """Debian's GCC for it, which is there by this name on any architecture."""
+        return f"{self.architecture}-linux-gnu-gcc"
+
+    @property
+    def compiler_cxx(self) -> str:
+        """The same for C++."""
+        return f"{self.architecture}-linux-gnu-g++"
+
+
+def needs(target: Target) -> list[Need]:
+    """What is missing here to build for `target`."""
+    debian = target.architecture.replace("_", "-")
+    programs = {
+        "cmake": "cmake",
+        "ninja": "ninja-build",
+        target.compiler: f"gcc-{debian}-linux-gnu",
+        target.compiler_cxx: f"g++-{debian}-linux-gnu",
+    }
+    return [
+        Need(program, (package,))
+        for program, package in programs.items()
+        if shutil.which(program) is None
+    ]
+
+
+def libraries(target: Target, source: Path, build: Path, log: Path) -> list[Path]:
+    """Compile `source` in the new folder `build`; returns what it made. Raises SetupError.
+
+    The paths of both folders are not in what it makes. ccache is used where it is installed.
+    """
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    env = environment()
+    with Progress(f"Building llama.cpp for {target.architecture}") as shown:
+        for argv in commands(target, source, build):
+            run_logged(argv, log, env=env, on_line=lambda line: llama_wheel.report(shown, line))
+    made = sorted(path for path in build.rglob("lib*.so") if path.is_file())
+    if not any(path.name.startswith("libggml-cpu-") for path in made):
+        raise SetupError(f"The build made no library for any processor; see {log}")
+    return made
+
+
+def commands(target: Target, source: Path, build: Path) -> list[list[str]]:
+    """The compiler for what an old glibc lacks, CMake to configure, and CMake to build."""
+    lacking = build / "old_glibc.o"
+    flags = _flags(source, build)
+    linked = " ".join((str(lacking), *_LINKED))
+    compiled = [target.compiler, *flags, "-O2", "-fPIC", "-o", str(lacking)]
+    configure = ["cmake", "-G", "Ninja", "-S", str(source), "-B", str(build)]
+    configure += [
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DCMAKE_SYSTEM_NAME=Linux",
+        f"-DCMAKE_SYSTEM_PROCESSOR={target.architecture}",
+        f"-DCMAKE_C_COMPILER={target.compiler}",
+        f"-DCMAKE_CXX_COMPILER={target.compiler_cxx}",
+        f"-DCMAKE_C_FLAGS={' '.join(flags)}",
+        f"-DCMAKE_CXX_FLAGS={' '.join(flags)}",
+        f"-DCMAKE_SHARED_LINKER_FLAGS={linked}",
+        f"-DCMAKE_MODULE_LINKER_FLAGS={linked}",
+        f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={_HERE / 'portable.cmake'}",
+        "-DSKBUILD_PLATLIB_DIR=/unused",  # where `install` would put things
+    ]
+    configure += [*llama_wheel.OURS, *_EVERY_PROCESSOR, *(GPUS[gpu] for gpu in target.gpus)]
+    return [
+        [*compiled, "-c", str(_HERE / "old_glibc.c")],
+        configure,
+        ["cmake", "--build", str(build), "--parallel", str(llama_wheel.jobs())],
+    ]
+
+
+def environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """That of the build, without what would change the result."""
+    ignored = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CC", "CXX", "CMAKE_GENERATOR")
+    kept = {name: value for name, value in env.items() if name not in ignored}
+    return kept | {"GIT_DIR": os.devnull}  # or it would name the commit of a checkout around it
+
+
+def _flags(source: Path, build: Path) -> list[str]:
+    nameless = [f"-ffile-prefix-map={folder}=." for folder in (source, build, _HERE)]
+    sections = ["-ffunction-sections", "-fdata-sections"]
+    return [*nameless, "-include", str(_HERE / "old_glibc.h"), *sections]
