@@ -49,6 +49,7 @@ from edge_rt.api.page.files import BELOW, NAMES, media_type
 from edge_rt.api.page.snapshot import PageSnapshot
 from edge_rt.api.responses.bodies import ResponsesRequest
 from edge_rt.api.responses.documents import ResponsesAnswer
+from edge_rt.api.texts.rerank import RankedList, RerankRequest
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, PlanReport, Progress
@@ -95,6 +96,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     },
     ("POST", "/v1/embeddings"): Operation(
         "Give each text a vector.", EmbeddingsRequest, EmbeddingList
+    ),
+    ("POST", "/v1/rerank"): Operation(
+        "Order documents by how well they fit a question.", RerankRequest, RankedList
     ),
     ("POST", "/api/chat"): Operation(
         "Continue a conversation, as Ollama does; streams lines of JSON unless `stream` is false.",

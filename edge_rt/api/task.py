@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from edge_rt.api.allowance import TextAllowance, grant
 from edge_rt.api.middleware.context import Context, Exchange, exchange_of
 from edge_rt.api.middleware.decode import read_body, unless_gone, whole_numbers
 from edge_rt.api.openai.fields import Text
+from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Cost, EmbedCall, Kind, ModelCard
 from edge_rt.engine.protocol import Embedded, Timings
 from edge_rt.generation.usage import Edge, Origin, tallied
@@ -69,6 +71,19 @@ def vectors(embedded: Embedded) -> list[tuple[float, ...]]:
     """The vectors as numbers."""
     numbers = struct.Struct(f"<{embedded.width}f")
     return [*numbers.iter_unpack(embedded.vectors)]
+
+
+_INPUT = re.compile(r"input\[(\d+)\]")
+
+
+def placed(error: RequestError, fields: Sequence[str]) -> RequestError:
+    """Return an error about `input[N]`, the text N of all, as one about the field sent for it."""
+    found = _INPUT.fullmatch(error.param or "")
+    if found is None:
+        return error
+    param = fields[int(found[1])]
+    message = str(error).replace(f"`{error.param}`", f"`{param}`")
+    return RequestError(message, param=param, code=error.code)
 
 
 class TextUsage(msgspec.Struct, frozen=True):

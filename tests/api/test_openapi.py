@@ -46,6 +46,7 @@ def test_every_route_is_described(client, document):
         ("POST", "/v1/chat/completions", CHAT),
         ("POST", "/v1/completions", {"prompt": "Hi"}),
         ("POST", "/v1/embeddings", {"input": "Hi", "model": "vec"}),
+        ("POST", "/v1/rerank", {"query": "Hi", "documents": ["a", {"text": "b"}], "model": "vec"}),
         ("GET", "/v1/models", None),
         ("GET", "/edge/v1/board", None),
         ("GET", "/edge/v1/ledger", None),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from operator import mul
@@ -20,7 +19,7 @@ from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import decode, describe
 from edge_rt.api.middleware.respond import edge_headers, send_json
-from edge_rt.api.task import Received, TextEndpoint, TextUsage
+from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
@@ -42,6 +41,11 @@ def similarities(text: Vector, points: Mapping[str, Vector]) -> dict[str, float]
     return {label: sum(map(mul, unit, point)) for label, point in points.items()}
 
 
+def similarity(one: Vector, other: Vector) -> float:
+    """The cosine between two embeddings, -1 to 1; 0 where one is all zeros."""
+    return sum(map(mul, _unit(one), _unit(other)))
+
+
 def scores(similar: Mapping[str, float], scale: float) -> dict[str, float]:
     """The softmax of `scale` times the similarities: 0 to 1, 1 in all."""
     most = max(similar.values())
@@ -56,8 +60,6 @@ def _unit(vector: Vector) -> Vector:
 
 
 MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
-
-_INPUT = re.compile(r"input\[(\d+)\]")
 
 Words = Annotated[str, Meta(min_length=1)]
 Groups = dict[str, tuple[str, ...]]
@@ -107,18 +109,9 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise _fault(f"expected at most {MAX_EXAMPLES} examples in all, got {examples}")
         return groups
 
-    def placed(self, error: RequestError) -> RequestError:
-        """`error` about `input[N]`, the texts and then the examples, with the field sent for it."""
-        found = _INPUT.fullmatch(error.param or "")
-        if found is None:
-            return error
-        param = self._fields[int(found[1])]
-        message = str(error).replace(f"`{error.param}`", f"`{param}`")
-        return RequestError(message, param=param, code=error.code)
-
     @property
-    def _fields(self) -> list[str]:
-        """What was sent for each of the texts and of the examples."""
+    def fields(self) -> list[str]:
+        """Where each text stands: the texts, then the examples."""
         texts = [f"input[{at}]" for at in range(len(self.texts))]
         fields = ["input"] if isinstance(self.input, str) else texts
         if isinstance(self.labels, list):
@@ -179,7 +172,7 @@ class Classify(TextEndpoint):
         try:
             embedded, edge = await self.embed(request, card, [*texts, *examples], asked.edge)
         except RequestError as error:
-            raise asked.placed(error) from None
+            raise placed(error, asked.fields) from None
         # Hundreds of texts and labels take a while, which others must not wait for.
         data, points = await asyncio.to_thread(_data, embedded, asked.scale, groups, points)
         self._keep(key, points)

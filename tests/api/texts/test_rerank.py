@@ -1,0 +1,88 @@
+"""POST /v1/rerank: documents in the order in which they fit a question."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from edge_rt.core.errors import RequestError
+
+PATH = "/v1/rerank"
+DOCUMENTS = ["x" * 40, "bb", {"text": "c" * 5}]
+
+
+def rerank(client, path: str = PATH, **changes: Any):
+    body = {"model": "vec", "query": "a", "documents": DOCUMENTS} | changes
+    return client.post(path, {name: value for name, value in body.items() if value is not None})
+
+
+def cosine(length: int) -> float:
+    """That of the vectors which the scripted service gives "a" and a text of that length."""
+    dot = 1 * length + 0.5 * 0.5
+    return dot / (math.hypot(1, 0.5) * math.hypot(length, 0.5))
+
+
+def test_documents_come_in_the_order_in_which_they_fit(client, service) -> None:
+    body = rerank(client).json()
+    assert [one["index"] for one in body["results"]] == [1, 2, 0]
+    for one, length in zip(body["results"], (2, 5, 40), strict=True):
+        assert one["relevance_score"] == pytest.approx(cosine(length))
+        assert "document" not in one
+    assert service.embeds[0].inputs == ["a", "x" * 40, "bb", "c" * 5]
+    assert body["usage"] == {"prompt_tokens": 48, "total_tokens": 48}
+    assert body["edge"]["scores"] == "cosine"
+    assert body["edge"]["energy_j"] == 1.5
+    assert body["id"].startswith("rerank-")
+
+
+def test_it_is_served_without_v1_too(client) -> None:
+    assert rerank(client, "/rerank").json()["results"] == rerank(client).json()["results"]
+
+
+@pytest.mark.parametrize(("top_n", "count"), [(1, 1), (3, 3), (99, 3)])
+def test_the_answer_has_as_many_as_are_wanted(client, top_n: int, count: int) -> None:
+    results = rerank(client, top_n=top_n).json()["results"]
+    assert [one["index"] for one in results] == [1, 2, 0][:count]
+
+
+def test_documents_come_back_where_they_are_wanted(client) -> None:
+    results = rerank(client, return_documents=True).json()["results"]
+    assert [one["document"] for one in results] == [
+        {"text": "bb"},
+        {"text": "ccccc"},
+        {"text": "x" * 40},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"query": ""}, "query"),
+        ({"query": None}, "query"),
+        ({"documents": None}, "documents"),
+        ({"documents": []}, "documents"),
+        ({"documents": [""]}, "documents[0]"),
+        ({"documents": [1]}, "documents[0]"),
+        ({"documents": ["a"] * 1025}, "documents"),
+        ({"top_n": 0}, "top_n"),
+        ({"model": "smol"}, "model"),
+    ],
+)
+def test_what_cannot_be_ordered_is_an_error_that_names_it(client, changes, param) -> None:
+    answer = rerank(client, **changes)
+    assert answer.status == 400, answer.body
+    assert answer.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize(("at", "param"), [(0, "query"), (2, "documents[1]")])
+def test_a_text_that_is_too_long_is_named_as_it_was_sent(client, service, at, param) -> None:
+    service.fault = RequestError(f"`input[{at}]`: too long.", param=f"input[{at}]")
+    error = rerank(client).json()["error"]
+    assert error["param"] == param
+    assert error["message"].startswith(f"`{param}`")
+
+
+def test_unknown_fields_are_told(client) -> None:
+    assert "max_chunks" in rerank(client, max_chunks=3).headers["x-edge-warning"]
