@@ -42,8 +42,7 @@ from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
 from edge_rt.api.openai.models import models, one_model
 from edge_rt.api.openapi import OpenApi
-from edge_rt.api.page.events import Events
-from edge_rt.api.page.files import BELOW, NAMES, PageFile, Root
+from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root
 from edge_rt.api.paths import NamedRoute, PathRouter
 from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service

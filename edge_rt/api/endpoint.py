@@ -15,7 +15,7 @@ from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of,
 from edge_rt.api.middleware.decode import read_body, unless_gone
 from edge_rt.api.nearby import Topic
 from edge_rt.api.openai.answers import Dialect
-from edge_rt.api.openai.check import checker_of
+from edge_rt.api.openai.constraint import checker_of
 from edge_rt.api.openai.fields import (
     GenerationFields,
     Text,

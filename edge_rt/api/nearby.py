@@ -14,7 +14,7 @@ from edge_rt.core.errors import EdgeError, RequestError
 from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
-from edge_rt.generation.cache.similarity import vector
+from edge_rt.generation.cache.tables import vector
 from edge_rt.generation.usage import tallied
 
 LONGEST_TEXT = 2000  # characters; longer texts are seldom alike, and not looked for

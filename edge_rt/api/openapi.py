@@ -45,7 +45,7 @@ from edge_rt.api.openai.chat_answers import ChatCompletion
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
 from edge_rt.api.openai.models import Model, ModelList
-from edge_rt.api.page.files import BELOW, NAMES, media_type
+from edge_rt.api.page.events import BELOW, NAMES, media_type
 from edge_rt.api.page.snapshot import PageSnapshot
 from edge_rt.api.responses.bodies import ResponsesRequest
 from edge_rt.api.responses.documents import ResponsesAnswer

@@ -12,8 +12,7 @@ from edge_rt.engine.protocol import CUT
 from edge_rt.generation.tools.generic import written_for
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import Template, TemplateTask
-from edge_rt.models.templates.vocabulary import Vocabulary, vocabulary
+from edge_rt.models.templates.task import Template, TemplateTask, Vocabulary, vocabulary
 
 
 class Prompting:

@@ -13,7 +13,7 @@ from typing import Any
 from benchlib.http import Address, fetch
 
 from edge_rt.generation.cache.semantic import LEAST, Verdict, judge
-from edge_rt.generation.cache.similarity import Vector, nearest, vector
+from edge_rt.generation.cache.tables import Vector, nearest, vector
 from edge_rt.generation.cache.wording import wording
 from evallib import EvalError
 from evallib.intervals import Interval

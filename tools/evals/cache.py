@@ -22,7 +22,7 @@ from evallib.pairs import Pair, banking, mrpc
 from evallib.session import running, tell
 
 from edge_rt.generation.cache.semantic import LEAST, LIMIT, Verdict
-from edge_rt.generation.cache.similarity import Vector
+from edge_rt.generation.cache.tables import Vector
 
 MODEL = "all-minilm-l6-v2"
 _ALONE = 0.9  # cosine

@@ -12,9 +12,8 @@ from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import LineStream
-from edge_rt.api.openai.answers import Answer, Dialect
+from edge_rt.api.openai.answers import Answer, ChatTokenLogprob, Dialect, chat_logprobs
 from edge_rt.api.openai.chat_answers import call_id
-from edge_rt.api.openai.logprobs import ChatTokenLogprob, chat_logprobs
 from edge_rt.decoding.params import TokenLogprob
 from edge_rt.engine.protocol import Delta
 from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought

@@ -11,8 +11,7 @@ from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
-from edge_rt.api.openai.answers import Answer, Dialect
-from edge_rt.api.openai.logprobs import ChatLogprobs, chat_logprobs
+from edge_rt.api.openai.answers import Answer, ChatLogprobs, Dialect, chat_logprobs
 from edge_rt.decoding.params import TokenLogprob
 from edge_rt.engine.protocol import Delta
 from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought

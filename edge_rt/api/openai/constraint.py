@@ -1,9 +1,10 @@
-"""The fields of a request that say what the text of its answers must be."""
+"""The fields of a request that say what the text of its answers must be, and what checks it."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -13,7 +14,7 @@ from edge_rt.api.allowance import Terms
 from edge_rt.api.openai.tools import ToolUse
 from edge_rt.core.chat_format import ChatFormat, Reading
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.params import Constraint
+from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.generation.tools.grammar import FreeText, grammar
 
 
@@ -159,3 +160,29 @@ def _hidden(format: ChatFormat) -> bool:
     """Whether a marker of thoughts is a control token, which a text shows only by a grammar."""
     thinking = format.thinking
     return thinking is not None and not {thinking.begin, thinking.end}.isdisjoint(format.control)
+
+
+_MOST = 16  # names that an error tells
+
+
+def checker_of(terms: Terms | None, checkers: Mapping[str, CheckerSpec]) -> CheckerSpec | None:
+    """The configured program that a request names; None: it names none. Raises RequestError."""
+    name = None if terms is None else terms.check
+    if terms is None or name is None:
+        return None
+    if terms.cache not in (None, "off"):
+        message = "`edge.cache` cannot go with `edge.check`: answers under a check are not kept."
+        raise RequestError(message, param="edge.cache", code="invalid_value")
+    if not checkers:
+        raise _unknown(
+            "no checker is configured; `checks: {NAME: {command: [PROGRAM, ARGUMENT]}}` in "
+            "config.yaml configures one."
+        )
+    if name not in checkers:
+        names = ", ".join(sorted(checkers)[:_MOST])
+        raise _unknown(f"there is no checker {name!r:.80}; there are: {names}.")
+    return checkers[name]
+
+
+def _unknown(what: str) -> RequestError:
+    return RequestError(f"`edge.check`: {what}", param="edge.check", code="unknown_check")

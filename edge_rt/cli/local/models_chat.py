@@ -9,8 +9,7 @@ from edge_rt.core.chat_format import GENERIC, ChatFormat
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import Template
-from edge_rt.models.templates.vocabulary import vocabulary
+from edge_rt.models.templates.task import Template, vocabulary
 
 _SOURCES = {
     "template": "by its chat template",

@@ -14,7 +14,7 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.core.logs import Trouble
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.guards import apart
-from edge_rt.generation.cache.similarity import Vector, cosine, doubt, nearest, restored
+from edge_rt.generation.cache.tables import Vector, cosine, doubt, nearest, restored
 from edge_rt.generation.cache.wording import Wording, wording
 
 LEAST = 0.8  # cosine of what is looked at

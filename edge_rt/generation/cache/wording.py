@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from edge_rt.generation.cache import lexicon
-from edge_rt.generation.cache.words import Number, numbers, stem
+from edge_rt.generation.cache.lexicon import Number, numbers, stem
 
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|(?<!\w)'(\S(?:[^'\n]*\S)?)'(?!\w)")

@@ -23,12 +23,12 @@ from edge_rt.models.templates.task import (
     AnalysisTask,
     AnyReply,
     AnyTask,
+    ClientTurns,
     Filled,
     Template,
     TemplateRefusal,
     TemplateTask,
 )
-from edge_rt.models.templates.turns import ClientTurns
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.api.openai.logprobs import Offsets, chat_logprobs, text_logprobs
+from edge_rt.api.openai.answers import Offsets, chat_logprobs, text_logprobs
 from edge_rt.decoding.params import TokenLogprob
 
 pieces = st.lists(st.binary(max_size=5), max_size=8)

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import pytest
 
-from edge_rt.api.page.feed import Feed
+from edge_rt.api.page.events import Feed
 
 PATH = "/edge/v1/events"
 TCP = ("127.0.0.1", 8080)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.generation.cache.guards import apart, parts
-from edge_rt.generation.cache.similarity import doubt
+from edge_rt.generation.cache.tables import doubt
 from edge_rt.generation.cache.wording import wording
 
 APART = [

@@ -16,7 +16,7 @@ from cache_help import NOW, kept, key
 from edge_rt.core.cached import Which
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import LIMIT, Question, SemanticCache, Verdict, judge
-from edge_rt.generation.cache.similarity import vector
+from edge_rt.generation.cache.tables import vector
 from edge_rt.generation.cache.wording import wording
 from edge_rt.testing.board import FakeClock
 

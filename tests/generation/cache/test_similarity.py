@@ -8,7 +8,7 @@ from array import array
 
 import pytest
 
-from edge_rt.generation.cache.similarity import Vector, cosine, nearest, vector
+from edge_rt.generation.cache.tables import Vector, cosine, nearest, vector
 
 WIDTH = 384
 

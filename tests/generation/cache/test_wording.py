@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from edge_rt.generation.cache.lexicon import Number, stem
 from edge_rt.generation.cache.wording import wording
-from edge_rt.generation.cache.words import Number, stem
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.models.templates.analysis.analysis import analyse, read_families
+from edge_rt.models.templates.analysis import analyse, read_families
 from edge_rt.models.templates.chat_template import ChatTemplate
 
 KNOWN = read_families()

@@ -9,14 +9,50 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import takewhile
 from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import CallFormat
-from edge_rt.models.templates.analysis.probe import FIRST, LONG, SECOND, ProbeCall, TemplateProbe
-from edge_rt.models.templates.analysis.texts import common_begin, common_end, inserted
-from edge_rt.models.templates.chat_template import ChatTemplate
+from edge_rt.models.templates.chat_template import (
+    FIRST,
+    LONG,
+    SECOND,
+    ChatTemplate,
+    ProbeCall,
+    TemplateProbe,
+)
+
+_OPEN = re.compile(r"[<\[][^<>\[\]\s]*\Z")  # a marker that is not closed
+_CLOSING = re.compile(r"\A[^<>\[\]\s]*[>\]]")
+
+
+def common_begin(one: str, other: str) -> str:
+    """The longest text that both begin with and that ends in no marker."""
+    return _OPEN.sub("", _shared(one, other))
+
+
+def common_end(one: str, other: str) -> str:
+    """The longest text that both end with and that begins in no marker."""
+    end = _shared(one[::-1], other[::-1])[::-1]
+    if end in (one, other):
+        return end
+    cut = _OPEN.search(one[: len(one) - len(end)])
+    return _CLOSING.sub("", end, count=1) if cut else end
+
+
+def inserted(one: str, other: str) -> str:
+    """The part of `one` between what both begin and end with."""
+    begin = common_begin(one, other)
+    end = common_end(one[len(begin) :], other[len(begin) :])
+    return one[len(begin) : len(one) - len(end)]
+
+
+def _shared(one: str, other: str) -> str:
+    pairs = zip(one, other, strict=False)
+    return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
 
 _ID = r"zqid0000\d"
 _IDS = re.compile(  # a call's id as a key of JSON or behind a marker; models need write none

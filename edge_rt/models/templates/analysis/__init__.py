@@ -1,1 +1,0 @@
-"""What a chat template tells of a model's tool calls and thoughts."""
