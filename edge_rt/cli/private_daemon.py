@@ -19,7 +19,6 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import announce_starter, fetch, find_store, tell_better
 from edge_rt.cli.options import AUTO, DEFAULT
-from edge_rt.cli.standalone import Standalone
 from edge_rt.cli.text import Json, note, size
 from edge_rt.cli.where import accepts
 from edge_rt.models.catalogue import CatalogueEntry
@@ -157,30 +156,35 @@ class Missing:
 
 
 @contextmanager
-def started(how: Standalone, model: str) -> Generator[Path]:
-    """Start a daemon that has `model`, if it may be fetched; yield its socket while it runs."""
-    place = find_store(None, how.config)
+def started(
+    model: str, config: Path | None, sensors_root: Path | None, may: Callable[[str], bool]
+) -> Generator[Path]:
+    """Start a daemon that has `model`, and yield its socket while it runs.
+
+    `may` asks whether a model that is missing may be fetched.
+    """
+    place = find_store(None, config)
     store = place.open()
-    _have(how, store, model, place.config.models.default)
+    _have(may, store, model, place.config.models.default)
     options = [
         *("--store", str(store.root.absolute())),
-        *(("--config", str(how.config)) if how.config else ()),
-        *(("--sensors-root", str(how.sensors_root)) if how.sensors_root else ()),
+        *(("--config", str(config)) if config else ()),
+        *(("--sensors-root", str(sensors_root)) if sensors_root else ()),
     ]
     with private_daemon([*_SERVE, *options]) as socket:
         wait_for_rest(lambda: board(socket))
         yield socket
 
 
-def missing(how: Standalone, model: str, socket: Path) -> Missing | None:
+def missing(config: Path | None, model: str, socket: Path) -> Missing | None:
     """What could be fetched for the daemon at `socket`, which lacks `model`; None: nothing.
 
     Raises Failure if this process has no right to change the daemon's store.
     """
-    return _missing(find_store(None, how.config, socket=socket).open(write=True), _id(model))
+    return _missing(find_store(None, config, socket=socket).open(write=True), _id(model))
 
 
-def _have(how: Standalone, store: Store, model: str, named: str | None) -> None:
+def _have(may: Callable[[str], bool], store: Store, model: str, named: str | None) -> None:
     """Have the model, or one at all where none is named, in the store if it may be fetched."""
     id = _id(model)
     default = store.default(named)
@@ -190,7 +194,7 @@ def _have(how: Standalone, store: Store, model: str, named: str | None) -> None:
             tell_better(store, default.id, "--model")
     elif id is None or store.find(id) is None:
         found = _missing(store, id)
-        if found is not None and how.may(found.question):
+        if found is not None and may(found.question):
             found.fetch()  # else the daemon tells what it lacks
 
 

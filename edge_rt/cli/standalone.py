@@ -42,7 +42,7 @@ class Standalone:
             )
         from edge_rt.cli.private_daemon import started  # not needed to ask a running daemon
 
-        with started(self, model) as own:
+        with started(model, self.config, self.sensors_root, self.may) as own:
             yield own
 
     def fetch(self, model: str, socket: Path, error: NoModel) -> None:
@@ -53,7 +53,7 @@ class Standalone:
         from edge_rt.cli.private_daemon import missing
 
         try:
-            found = missing(self, model, socket)
+            found = missing(self.config, model, socket)
         except CommandFailure as denied:  # the daemon has its store to itself
             why = f"; {denied.message}" if self.yes else ""
             raise NoModel(f"{error.message}{why}") from denied

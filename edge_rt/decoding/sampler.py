@@ -12,7 +12,7 @@ from edge_rt.decoding.distribution import Logits, mass, ranked, top_floor
 from edge_rt.decoding.draws import draw, fork_seed, uniform
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.rejection import by_draw, by_rank
-from edge_rt.decoding.text_check import TextCheck
+from edge_rt.decoding.text import TextCheck
 
 if TYPE_CHECKING:  # it loads a native library, which most answers do without
     from edge_rt.decoding.constraints.matcher import Matcher

@@ -15,8 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 import edge_rt
-from edge_rt.cli.examples import EXAMPLES
-from edge_rt.cli.main import COMMANDS, GROUPS, LazyGroup, main
+from edge_rt.cli.main import COMMANDS, EXAMPLES, GROUPS, LazyGroup, main
 from edge_rt.core.errors import (
     ConfigError,
     EdgeError,

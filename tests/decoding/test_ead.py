@@ -9,7 +9,7 @@ from gate_help import judged, runs, seen, stream, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.entropy_gates import EadGate
+from edge_rt.decoding.make_gate import EadGate
 
 
 def test_the_measure_is_the_mean_of_the_last_tokens_in_bits() -> None:

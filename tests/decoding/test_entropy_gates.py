@@ -9,8 +9,8 @@ from gate_help import SURER, VOCAB, judged, seen, stream, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.entropy_gates import TokenGate
 from edge_rt.decoding.gate import GateVerdict, Writer
+from edge_rt.decoding.make_gate import TokenGate
 
 LIMIT = 0.25  # of ln(VOCAB): 1.04 nats
 

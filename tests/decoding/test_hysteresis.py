@@ -7,7 +7,7 @@ from gate_help import SURER, runs, seen, stream, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.entropy_gates import HysteresisGate
+from edge_rt.decoding.make_gate import HysteresisGate
 
 
 def test_one_hard_token_calls_and_a_calm_window_releases() -> None:

@@ -14,7 +14,7 @@ from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.params import Constraint, Sampling, Verdict
 from edge_rt.decoding.rejection import Candidate
 from edge_rt.decoding.sampler import Sampler
-from edge_rt.decoding.text_check import UNFINISHED, TextCheck
+from edge_rt.decoding.text import UNFINISHED, TextCheck
 
 
 class Said:

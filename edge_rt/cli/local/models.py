@@ -19,8 +19,7 @@ from edge_rt.cli.local.model_store import (
     with_store,
 )
 from edge_rt.cli.local.models_chat import chat_format
-from edge_rt.cli.local.models_convert import convert_model
-from edge_rt.cli.local.models_folder import export_models, import_models
+from edge_rt.cli.local.models_folders import convert_model, export_models, import_models
 from edge_rt.cli.local.models_suggest import suggest_models
 from edge_rt.cli.local.models_table import (
     catalogue_facts,

@@ -11,8 +11,7 @@ from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.decoding.sampler import SampledToken, Sampler
-from edge_rt.decoding.text import StopAutomaton, TextStream
-from edge_rt.decoding.text_check import TextCheck
+from edge_rt.decoding.text import StopAutomaton, TextCheck, TextStream
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.home import Home
