@@ -153,8 +153,10 @@ class Twin:
 
     def step(self) -> PlantState | None:
         """Catch up with the clock; None once the watched process has ended."""
-        now_s = self._clock()
         usage = self._watched.look()
+        # Only then, as a look lists all processes first, which may take a while: what they used
+        # meanwhile would be felt as the use of a shorter time.
+        now_s = self._clock()
         if usage is None:
             return None
         dt_s = 0.0 if self._last_s is None else now_s - self._last_s

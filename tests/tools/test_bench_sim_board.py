@@ -129,8 +129,8 @@ def test_the_core_that_waits_for_a_gpu_stands_for_no_others() -> None:
             return WatchedUsage(1.5, 0, (), 1.0)
 
     past = Past(AtWork(), seconds=60.0, cores=2.0, each=3.0)
-    looks = [(past.clock(), past.look()) for _ in range(3)]
-    used = [(look.busy_s, look.gpu_s) for _, look in looks if look is not None]
+    looks = [(past.look(), past.clock()) for _ in range(3)]
+    used = [(look.busy_s, look.gpu_s) for look, _ in looks if look is not None]
     assert used[1:] == [(360.0, 0.0), (2.5, 1.0)]
 
 

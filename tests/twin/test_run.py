@@ -16,6 +16,7 @@ from plants import BOARDS, FakeLoad
 from readings import Readings
 
 from edge_rt.core.errors import RequestError
+from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Event, Twin, run
 
 # Works while it is told to, so that what is awaited is work that was done and not time.
@@ -128,6 +129,26 @@ def test_late_cpu_time_is_felt_later_and_not_lost(tmp_path: Path) -> None:
         seen.append(state.busy_cores)
         load.cores = 0.0
     assert seen == pytest.approx([4.0, 4.0, 2.0, 0.0, 0.0])
+
+
+def test_a_look_that_takes_long_is_no_burst_of_work(tmp_path: Path) -> None:
+    """The time of the look counts with what was used in it."""
+
+    class Slow(FakeLoad):
+        slow_s = 0.0
+
+        def look(self) -> WatchedUsage | None:
+            self.now_s += self.slow_s  # the processes are listed, then what they used is read
+            return WatchedUsage((self.cores or 0.0) * (self.slow_s + self.step_s), 1 << 20, ())
+
+    load = Slow()
+    twin = Twin(BOARDS["raspberry-pi-5"], tmp_path, load, clock=load.clock)
+    twin.step()
+    load.cores = 1.0
+    for load.slow_s in (0.0, 0.3, 0.0):
+        state = twin.step()
+        assert state is not None
+        assert state.busy_cores == pytest.approx(1.0)
 
 
 def test_a_twin_whose_output_is_read_no_more_ends(tmp_path: Path) -> None:

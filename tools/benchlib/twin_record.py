@@ -53,7 +53,7 @@ class Past:
         if usage is None:
             return None
         waiting_s = usage.gpu_s  # of one core of the board, whatever a core here stands for
-        if self._readings == 2:
+        if self._readings == 1:  # the clock is read after it
             return replace(usage, busy_s=self.each * self._cores * self._seconds, gpu_s=0.0)
         return replace(usage, busy_s=self.each * (usage.busy_s - waiting_s) + waiting_s)
 
