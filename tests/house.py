@@ -310,7 +310,7 @@ class House(EngineScript):
         )
         self.energy_meter, self.pool = self.front.energy_meter, self.front.pool
         self.state, self.health = self.front.state, self.front.health
-        self.foresight, self.service = self.front.foresight, self.front.service
+        self.routing, self.service = self.front.routing, self.front.service
         self.supervisor = cast(FakeSupervisor, self.front.supervisor)
         self.connect = self.supervisor.client
 

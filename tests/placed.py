@@ -46,8 +46,8 @@ def house_of(
         energy_j = costs_j(entry.id, form) if callable(costs_j) else costs_j[entry.id]
         return Prediction(whole_s, *phases_s, energy_j, None, 5.0, 0.05, 0.05, "calibrated")
 
-    house.foresight.forecaster.predict = predict
-    house.foresight.variants._load_s = lambda entry: load_s
+    house.routing.forecaster.predict = predict
+    house.routing.variants._load_s = lambda entry: load_s
     room(house, MOST)
     return house
 
@@ -63,7 +63,7 @@ def graded(house: Any, **figures: float) -> None:
 
 def room(house: Any, usable: int) -> None:
     """Let models have so many bytes in all."""
-    room = house.foresight.placer._room
+    room = house.routing.placer._room
     taken = lambda: sum(r.wanted.need_bytes for r in house.pool.residents())  # noqa: E731
     room._available = lambda: usable - taken() + room._config.models.reserve_bytes
 
@@ -84,7 +84,7 @@ async def ask(house: Any, model: str, times: int = 50, quality: float | None = N
 
 async def look(house: Any) -> str | None:
     """One look of the placer."""
-    return await house.foresight.placer.look(house.service, house.service.preload)
+    return await house.routing.placer.look(house.service, house.service.preload)
 
 
 def loaded(house: Any) -> dict[str, LoadConfig]:

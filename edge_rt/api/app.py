@@ -1,16 +1,20 @@
-"""The whole HTTP side as one ASGI app."""
+"""The whole HTTP side as one ASGI app, and its routes."""
 
 from __future__ import annotations
 
 import asyncio
+import difflib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge import cache as caches
@@ -30,6 +34,7 @@ from edge_rt.api.meters import Meters, Scraped
 from edge_rt.api.middleware.access import Access, Authorizer
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import BodyQuota, Context
+from edge_rt.api.middleware.decode import describe
 from edge_rt.api.middleware.request_middleware import Endpoint, RequestMiddleware
 from edge_rt.api.nearby import Nearby
 from edge_rt.api.ollama import models as ollama
@@ -43,7 +48,6 @@ from edge_rt.api.openai.embeddings import Embeddings
 from edge_rt.api.openai.models import models, one_model
 from edge_rt.api.openapi import OpenApi
 from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root
-from edge_rt.api.paths import NamedRoute, PathRouter
 from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.api.texts.rerank import Rerank
@@ -51,6 +55,65 @@ from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache
+
+_OPENAI = "/v1"
+_NEAR = 0.6  # how much of a path a served one must share to be what was meant
+
+
+class NamedRoute(Route):
+    """A route that says which methods it has."""
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises HTTPException 405 for other methods."""
+        methods = sorted(self.methods or ())
+        if scope["method"] in methods:
+            await self.app(scope, receive, send)
+            return
+        allowed = ", ".join(methods)
+        message = f"{_shown(scope)} is not served: {template_of(self)} takes {allowed}."
+        raise HTTPException(405, message, {"allow": allowed})
+
+
+class PathRouter(Router):
+    """The routes of the app."""
+
+    def __init__(self, routes: Sequence[NamedRoute]) -> None:
+        """`routes` are tried in order."""
+        super().__init__(routes, redirect_slashes=False, default=self._missing)
+        self._templates = [template_of(route) for route in routes]
+        found = (each for each in self._templates if each.startswith(f"{_OPENAI}/"))
+        self._short = {each.removeprefix(_OPENAI).split("/")[1] for each in found}
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path: str = scope.get("path", "")
+        if path.startswith("/") and path.split("/")[1] in self._short:
+            scope["path"] = f"{_OPENAI}{path}"
+        await super().__call__(scope, receive, send)
+
+    async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raise HTTPException 404 with the nearest path, and what is served."""
+        if scope["type"] != "http":
+            await self.not_found(scope, receive, send)
+            return
+        path: str = scope["path"]
+        near = difflib.get_close_matches(path[:128], self._templates, 1, _NEAR)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        group = next((each for each in ("/api/", "/edge/") if path.startswith(each)), "/v1/")
+        served = ", ".join(each for each in self._templates if each.startswith(group))
+        message = f"{_shown(scope)} is not served.{meant} Below {group} there is {served};"
+        raise HTTPException(404, f"{message} GET /openapi.json describes all.")
+
+
+def template_of(route: Route) -> str:
+    """Return the path of a route, with the names of its parameters."""
+    return route.path.replace(":path", "")
+
+
+def _shown(scope: Scope) -> str:
+    return f"{scope['method']} {describe(scope['path'])[1:-1]}"
 
 
 def create_app(

@@ -15,7 +15,7 @@ from edge_rt.engine.supervisor.process import LESS, Attempt, ExitReason, Failure
 
 log = logging.getLogger(__name__)
 
-BUSY_RETRY_S = 5.0  # when other models in use leave no room
+RETRY_S = 5.0  # when other models in use leave no room
 ALONE_RETRY_S = 60.0  # when there is none even without them: other programs must free some
 LOAD_S = 120.0  # that any load may take,
 SLOW_BYTES_S = 1e6  # and a second more for so many bytes: disks may be that slow
@@ -269,7 +269,7 @@ class ModelPool:
             if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
                 raise Unavailable(
                     self._lacking(wanted, short),
-                    retry_after_s=BUSY_RETRY_S if self.residents() else ALONE_RETRY_S,
+                    retry_after_s=RETRY_S if self.residents() else ALONE_RETRY_S,
                     code="out_of_memory",
                 )
             await self._unload(idle[0])

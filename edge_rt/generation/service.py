@@ -32,7 +32,7 @@ from edge_rt.models.store.store import Store
 from edge_rt.routing.decoding_options import DecodingOption
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.model_manager import ModelManager
-from edge_rt.server.foresight import Foresight
+from edge_rt.routing.services import RoutingServices
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +53,15 @@ class GenerationService(ModelManager):
         state: State,
         energy_meter: EnergyMeter,
         governor_loop: GovernorLoop,
-        foresight: Foresight,
+        routing: RoutingServices,
         recovery: Recovery,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
-        super().__init__(config.engine, store, pool, foresight.room)
+        super().__init__(config.engine, store, pool, routing.room)
         self._config, self._state = config, state
         self._energy_meter, self._governor_loop = energy_meter, governor_loop
-        self._foresight, self._recovery, self._clock = foresight, recovery, clock
+        self._routing, self._recovery, self._clock = routing, recovery, clock
 
     async def preload(self, entry: ModelRecord, form: LoadConfig | None = None) -> None:
         """Load a model ahead of the first request; raises as `generate` does.
@@ -79,7 +79,7 @@ class GenerationService(ModelManager):
 
         When the engine is lost the answer goes on in the next one.
         """
-        self._foresight.alone.check()
+        self._routing.alone.check()
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._energy_meter.watchable()
@@ -88,15 +88,15 @@ class GenerationService(ModelManager):
         plan = call.plan
         offered = DecodingOption(plan.mode or Mode(), partner)
         lighter = _lighter(offered, entry)
-        self._foresight.learning.made(call.id, offered.mode.label)
+        self._routing.learning.made(call.id, offered.mode.label)
         if plan.mode is not None:
             usage.mode, usage.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
         with (
             self._state.request(self._config.requests.queue),
             self._energy_meter.leaving(usage),
-            self._foresight.lessons.attend(call.n, plan.threads) as lesson,
-            self._foresight.lengths.follow(entry, call, partner) as heard,
+            self._routing.lessons.attend(call.n, plan.threads) as lesson,
+            self._routing.lengths.follow(entry, call, partner) as heard,
         ):
             while True:
                 try:
@@ -107,10 +107,10 @@ class GenerationService(ModelManager):
                                 continue
                             if isinstance(event, Started) and budget.limited:
                                 tokens = event.prompt_tokens, event.cached_tokens
-                                budget.judge(self._foresight.least(lighter, *tokens, plan.threads))
+                                budget.judge(self._routing.least(lighter, *tokens, plan.threads))
                             usage.take(event)
-                            self._foresight.lengths.hear(heard, event)
-                            self._foresight.lessons.look(lesson)
+                            self._routing.lengths.hear(heard, event)
+                            self._routing.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._energy_meter.settle(usage)
                                 self._learn(lesson, entry, usage, cost, offered, call.id)
@@ -138,9 +138,9 @@ class GenerationService(ModelManager):
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            served = self._foresight.lessons.end(lesson, entry, usage, cost, offered)
+            served = self._routing.lessons.end(lesson, entry, usage, cost, offered)
             if served is not None:
-                self._foresight.learning.took(id, served)
+                self._routing.learning.took(id, served)
         except Exception:
             log.exception("an answer of %s taught nothing", entry.id)
 

@@ -17,7 +17,7 @@ from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.load_request import resident_name
-from edge_rt.server.foresight import Foresight
+from edge_rt.routing.services import RoutingServices
 
 Make = Callable[[int], Embed | RunTensors]
 
@@ -34,13 +34,13 @@ class TaskService:
         answering: GenerationService,
         state: State,
         energy_meter: EnergyMeter,
-        foresight: Foresight,
+        routing: RoutingServices,
         recovery: Recovery,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         self._config, self._answering, self._state = config, answering, state
-        self._energy_meter, self._foresight = energy_meter, foresight
+        self._energy_meter, self._routing = energy_meter, routing
         self._recovery, self._clock = recovery, clock
 
     async def embed(self, entry: ModelRecord, call: EmbedCall) -> tuple[Embedded, Cost]:
@@ -68,7 +68,7 @@ class TaskService:
     async def _perform(
         self, entry: ModelRecord, call: EmbedCall | InferCall, make: Make
     ) -> tuple[Embedded | Inferred, Cost]:
-        self._foresight.alone.check()
+        self._routing.alone.check()
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._energy_meter.watchable()
@@ -77,7 +77,7 @@ class TaskService:
         with (
             self._state.request(self._config.requests.queue),
             self._energy_meter.leaving(usage),
-            self._foresight.lessons.attend(0),  # whose work beside it teaches nothing
+            self._routing.lessons.attend(0),  # whose work beside it teaches nothing
         ):
             while True:
                 try:

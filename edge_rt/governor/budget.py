@@ -1,4 +1,4 @@
-"""What the user allows, and what was spent of it."""
+"""What the user allows, what was spent of it, and the bounds on watts that follow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from edge_rt.core.limits import BoundBy
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import utc_day
+from edge_rt.governor.policy.heat_allowance import TemperatureModel, cools_in_s
 
 Period = Literal["hour", "day"]
 PERIOD_S: dict[Period, float] = {"hour": 3600.0, "day": 86400.0}
@@ -95,3 +97,116 @@ class EnergySpent:
 
 def _number(period: Period, unix_s: float) -> int:
     return math.floor(unix_s / PERIOD_S[period])
+
+
+_HEAD_START = 0.1  # of the energy beyond idling may be spent ahead of time
+_SPREAD_S = 300.0  # over which savings are spent
+
+
+@dataclass(frozen=True)
+class Spend:
+    """`power_w` may be drawn now."""
+
+    power_w: float
+    left_j: float  # of the budget, below 0 where it is overspent
+    period_left_s: float
+
+
+def spend(
+    budget: Budget, supply_j: float | None, period_left_s: float | None, idle_w: float
+) -> Spend | None:
+    """The power that the energy budget allows; None: there is none, or no counter can be read.
+
+    The joules that an idle board leaves are spread evenly over the period, with a head start, so
+    that a busy morning leaves some for the evening: savings so far are spread over some minutes,
+    on top of the even share of the joules that are left.
+    """
+    if budget.energy_j is None or supply_j is None or period_left_s is None:
+        return None
+    period_s = PERIOD_S[budget.energy_period]
+    left_s = min(max(period_left_s, 1.0), period_s)
+    left_j = budget.energy_j - supply_j
+    gone = 1.0 - left_s / period_s
+    spare_j = max(0.0, budget.energy_j - idle_w * period_s)
+    line_j = idle_w * gone * period_s + spare_j * (_HEAD_START + (1.0 - _HEAD_START) * gone)
+    saved_j = min(max(0.0, line_j - supply_j), max(0.0, left_j - idle_w * left_s))
+    power_w = max(0.0, left_j / left_s + saved_j / min(_SPREAD_S, left_s))
+    return Spend(power_w, left_j, left_s)
+
+
+def affords_in_s(known: Spend, idle_w: float, needed_w: float) -> float:
+    """Seconds until an idle board has saved enough to draw `needed_w` until the period ends.
+
+    At the latest the next period pays.
+    """
+    if needed_w <= idle_w:
+        return known.period_left_s
+    short_j = needed_w * known.period_left_s - known.left_j
+    return min(max(0.0, short_j / (needed_w - idle_w)), known.period_left_s)
+
+
+@dataclass(frozen=True)
+class PowerBounds:
+    """What each constraint allows by itself, in watts, and what two of them come from."""
+
+    allowances_w: dict[BoundBy, float]
+    energy: Spend | None
+    limit_c: float | None  # to stay below
+    steady_w: float | None = None  # what the power cap allows an engine that makes no pauses
+    likely_w: float | None = None  # what it allows if the model of the power is right
+
+    @property
+    def by(self) -> BoundBy | None:
+        """The constraint that allows least; None: there is none."""
+        return min(self.allowances_w, key=lambda name: self.allowances_w[name], default=None)
+
+    @property
+    def aim_w(self) -> float | None:
+        """The most that the board may draw now; None: as much as it takes."""
+        return self._aim_w(None)
+
+    @property
+    def whole_w(self) -> float | None:
+        """The most that the board may draw with an engine that makes no pauses."""
+        return self._aim_w(self.steady_w)
+
+    @property
+    def hoped_w(self) -> float | None:
+        """The most that the board may draw once the model of its power has proved right."""
+        return self._aim_w(self.likely_w)
+
+    def _aim_w(self, capped_w: float | None) -> float | None:
+        allowed = {**self.allowances_w}
+        if capped_w is not None:
+            allowed["power_w"] = capped_w
+        return min(allowed.values(), default=None)
+
+
+_UNKNOWN_S = 15.0  # where nobody can tell
+_CAPPED_S = 60.0  # under a cap on power, which only changes if somebody changes it
+_LEAST_S = 1.0
+_COOL_C = 3.0  # below a limit there is room for a request
+
+
+def retry_after_s(
+    bounds: PowerBounds,
+    thermal: TemperatureModel | None,
+    leaves_c: float | None,
+    idle_w: float,
+    needed_w: float,
+) -> float:
+    """An estimate for requests that are turned away, of a board that does nothing until then.
+
+    It has to cool below `leaves_c`, where the guard keeps it from work, or below what bounds it,
+    or to have saved enough to draw `needed_w`.
+    """
+    found: float | None = None
+    if leaves_c is not None:
+        found = cools_in_s(thermal, idle_w, leaves_c)
+    elif bounds.by == "energy_j" and bounds.energy is not None:
+        found = affords_in_s(bounds.energy, idle_w, needed_w)
+    elif bounds.by == "temp_c" and bounds.limit_c is not None:
+        found = cools_in_s(thermal, idle_w, bounds.limit_c - _COOL_C)
+    elif bounds.by == "power_w":
+        found = _CAPPED_S
+    return max(_LEAST_S, _UNKNOWN_S if found is None else found)

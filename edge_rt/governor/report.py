@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_rt.core.limits import BoundBy, Guard, Limits, Observation
-from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.bounds import PowerBounds
+from edge_rt.governor.budget import Budget, PowerBounds
 from edge_rt.governor.policy.guard import GuardState
 from edge_rt.governor.policy.heat_allowance import TemperatureModel
 from edge_rt.governor.speed.usage import UP_AT

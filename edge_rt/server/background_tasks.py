@@ -24,7 +24,7 @@ from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.governor.status import budget_of
 from edge_rt.routing.placer import LOOK_S, Placer
-from edge_rt.server.foresight import Foresight
+from edge_rt.routing.services import RoutingServices
 from edge_rt.server.service import DaemonService
 
 log = logging.getLogger(__name__)
@@ -181,11 +181,11 @@ async def recall(spent: EnergySpent, pause: Pause = asyncio.sleep) -> None:
         await pause(RECALL_S)
 
 
-async def keep(foresight: Foresight, pause: Pause = asyncio.sleep) -> None:
+async def keep(routing: RoutingServices, pause: Pause = asyncio.sleep) -> None:
     """Write learnt figures to the disk regularly, so that they outlive a killed daemon."""
     while True:
         await pause(KEEP_LEARNT_S)
-        await foresight.keep()
+        await routing.keep()
 
 
 async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.sleep) -> None:

@@ -52,8 +52,8 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.status import budget_of, settings_of
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
+from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
-from edge_rt.server.foresight import Foresight
 from edge_rt.server.pulls import ModelPulls
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
@@ -154,7 +154,7 @@ class Container:
             clock=clock,
             clocks=self.knobs.clocks,
         )
-        self.foresight = Foresight(
+        self.routing = RoutingServices(
             config,
             own,
             self._cores,
@@ -171,7 +171,7 @@ class Container:
             program=parts.program,
             wall=parts.wall,
         )
-        self._expecting = Expecting(store, config.engine, self.foresight.least)
+        self._expecting = Expecting(store, config.engine, self.routing.least)
         recovery = Recovery(clock, self.pool.refuse)
         generation = GenerationService(
             config,
@@ -180,7 +180,7 @@ class Container:
             self.state,
             self.energy_meter,
             self.governor_loop,
-            self.foresight,
+            self.routing,
             recovery,
             clock,
         )
@@ -189,7 +189,7 @@ class Container:
             generation,
             self.state,
             self.energy_meter,
-            self.foresight,
+            self.routing,
             recovery,
             clock,
         )
@@ -205,7 +205,7 @@ class Container:
             knobs=self.knobs,
             generation=generation,
             tasks=tasks_service,
-            foresight=self.foresight,
+            routing=self.routing,
             prompting=self._prompting,
             storage=StorageHealth(paths.state, self._troubles()),
             pulls=ModelPulls(store, paths.cache, offline=config.offline),
@@ -231,8 +231,8 @@ class Container:
             await self.knobs.restore()
             await self.supervisor.stop()
             await self._prompting.close()
-            await self.foresight.keep()
-            await self.foresight.learning.close()
+            await self.routing.keep()
+            await self.routing.learning.close()
             await in_thread(self.senses.close)
             self.energy_meter.post()
             await asyncio.to_thread(self.book.close)
@@ -246,8 +246,8 @@ class Container:
             "ledger.db": self.book.trouble,
             "cache.db": None if self.cache is None else self.cache.trouble,
             "semantic.db": None if self.semantic is None else self.semantic.trouble,
-            "router.db": self.foresight.learning.trouble,
-            "learnt.json": self.foresight.memory.trouble,
+            "router.db": self.routing.learning.trouble,
+            "learnt.json": self.routing.memory.trouble,
             "leakage.json": self.heat.leakage.trouble,
         }
 
@@ -260,14 +260,14 @@ class Container:
             feel(self.senses, self._hear),
             write(self.book, self.energy_meter),
             recall(self.spent),
-            keep(self.foresight),
-            self.foresight.learning.run(),
+            keep(self.routing),
+            self.routing.learning.run(),
             self.governor_loop.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),
             self.knobs.govern(),
             preload(self.service, at_start, self.preloaded),
-            place(self.foresight.placer, self.service),
+            place(self.routing.placer, self.service),
         ]
         tasks += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
         if warm:
@@ -282,7 +282,7 @@ class Container:
             self._cores,
             budget_of(config.budget),
             self.heat.model(felt, self._cores),
-            power_prior(felt, () if felt is None else self.foresight.forecaster.of_board()),
+            power_prior(felt, () if felt is None else self.routing.forecaster.of_board()),
             settings_of(config.governor),
         )
 
@@ -320,7 +320,7 @@ class Container:
         self.observer.meter.hear(meter)
 
     def _at_work_for_nobody(self) -> bool:
-        at_work = self.pool.loading or self.health.proving or self.foresight.sweeper.running
+        at_work = self.pool.loading or self.health.proving or self.routing.sweeper.running
         return at_work or self.supervisor.current is None
 
 

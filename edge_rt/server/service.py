@@ -68,7 +68,7 @@ from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.choice.words import unloadable
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.quality import learner
-from edge_rt.server.foresight import Foresight
+from edge_rt.routing.services import RoutingServices
 from edge_rt.server.pulls import ModelPulls
 from edge_rt.server.state_directory import StorageHealth
 
@@ -93,7 +93,7 @@ class DaemonService:
         knobs: BoardKnobs,
         generation: GenerationService,
         tasks: TaskService,
-        foresight: Foresight,
+        routing: RoutingServices,
         prompting: Prompting,
         storage: StorageHealth,
         pulls: ModelPulls,
@@ -110,10 +110,10 @@ class DaemonService:
         self._knobs = knobs
         self.generation = generation
         self._tasks = tasks
-        self._foresight = foresight
+        self._routing = routing
         self._storage = storage
         self._pulls = pulls
-        self._identities = Identities(config, store, foresight.routes)
+        self._identities = Identities(config, store, routing.routes)
         self._prompting = prompting
         self.warm: Callable[[], list[WarmPrefix]] = list  # the prefixes of `warm`, and their states
 
@@ -157,7 +157,7 @@ class DaemonService:
                 found = await self._standing_in(plan, plan.asked, request)
                 if found is not None:
                     return found
-        return await self._foresight.routes.route(request, self)
+        return await self._routing.routes.route(request, self)
 
     async def _standing_in(self, plan: Plan, asked: str, request: RouteRequest) -> Plan | None:
         """`plan` with its cost, None where its model is not good enough to stand in for `asked`.
@@ -167,7 +167,7 @@ class DaemonService:
         took: list[Cost] = []
         entry, other = self.entry(asked), self.entry(plan.model)
         context = request.text, request.objectives, self, took.append
-        short = await self._foresight.routes.floor.shortfall(other, entry, *context)
+        short = await self._routing.routes.floor.shortfall(other, entry, *context)
         if short is None:
             return msgspec.structs.replace(plan, compared=took[0] if took else None)
         limits = self._governor_loop.limits
@@ -189,19 +189,19 @@ class DaemonService:
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
         """Learn that an answer was rated `mark`, 0 to 1, which counts as `weight` ratings."""
-        return self._foresight.learning.mark(id, mark, weight)
+        return self._routing.learning.mark(id, mark, weight)
 
     def router(self) -> RouterReport:
         """Return what the router has learnt."""
-        return self._foresight.learning.report()
+        return self._routing.learning.report()
 
     def reset_router(self, which: learner.ArmFilter) -> int:
         """Forget the selected arms of the router; returns how many."""
-        return self._foresight.learning.reset(which)
+        return self._routing.learning.reset(which)
 
     def trace(self, id: str) -> Trace:
         """Explain why a request went where it did, by its answer's id; raises RequestError."""
-        return self._named(self._foresight.routes.traces.get(id))
+        return self._named(self._routing.routes.traces.get(id))
 
     async def render(
         self,
@@ -306,11 +306,11 @@ class DaemonService:
 
     async def plan(self, ask: PlanAsk) -> PlanReport:
         """Predict the cost of each way to answer; raises as `generate` does."""
-        return self._named(await self._foresight.planner.plan(self._meant(ask), self))
+        return self._named(await self._routing.planner.plan(self._meant(ask), self))
 
     async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
         """Yield the plan, then the measured cost of each candidate that can run."""
-        async with aclosing(self._foresight.planner.tries(self._meant(ask), self)) as told:
+        async with aclosing(self._routing.planner.tries(self._meant(ask), self)) as told:
             async for one in told:
                 yield self._named(one) if isinstance(one, PlanReport) else one
 
@@ -318,13 +318,13 @@ class DaemonService:
         self, ask: CalibrateRequest
     ) -> AsyncGenerator[Progress | Calibrated | Refused]:
         """Calibrate and yield the progress; Calibrated or Refused comes last."""
-        async with aclosing(self._foresight.calibrator.calibrate(ask, self)) as told:
+        async with aclosing(self._routing.calibrator.calibrate(ask, self)) as told:
             async for one in told:
                 yield self._named(one) if isinstance(one, Calibrated) else one
 
     def calibration(self) -> Calibrated:
         """Return the calibration of the board and of the models in the store."""
-        return self._named(self._foresight.calibrator.report(self))
+        return self._named(self._routing.calibrator.report(self))
 
     def entries(self) -> list[ModelRecord]:
         """All models of the store."""
@@ -366,7 +366,7 @@ class DaemonService:
 
     def _turns(self, model: str, request: DecodingRequest) -> bool:
         """Whether a model would write by turns with a smaller one."""
-        return self._foresight.routes.offer(writer(self.entry(model)), request, self).turns
+        return self._routing.routes.offer(writer(self.entry(model)), request, self).turns
 
     def _smaller(self, entry: ModelRecord) -> ModelRecord | None:
         """The model that answers for `entry` as long as the governor asks for smaller ones."""

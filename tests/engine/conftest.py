@@ -30,7 +30,7 @@ from edge_rt.engine.protocol import (
     ModelSpec,
     WorkShare,
 )
-from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
 

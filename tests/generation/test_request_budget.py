@@ -199,7 +199,7 @@ def test_what_cannot_be_met_is_refused_before_anything_is_said(
 ) -> None:
     async def run() -> None:
         house = powered(kit)
-        house.foresight.least = lambda entry, *tokens: least
+        house.routing.least = lambda entry, *tokens: least
         house.scripts = [[kit.started(), kit.delta(1), kit.finished()]] * 2
         limits = {"deadline_s": house.now + limit["latency"]} if "latency" in limit else limit
         with pytest.raises(RequestError, match=param) as caught:
@@ -215,7 +215,7 @@ def test_what_cannot_be_met_is_refused_before_anything_is_said(
 def test_a_prediction_that_may_be_a_little_off_refuses_nobody(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
-        house.foresight.least = lambda *_: foretold(1.05, 1.05)
+        house.routing.least = lambda *_: foretold(1.05, 1.05)
         house.scripts = [[kit.started(), kit.finished()]]
         events = await house.answer(deadline_s=house.now + 1.0, energy_j=1.0)
         assert events[-1] == kit.finished()

@@ -228,7 +228,7 @@ def test_an_answer_beside_them_teaches_nothing(kit: Any) -> None:
         beside = asyncio.ensure_future(embed(house))
         while not house.asked:
             await asyncio.sleep(0)
-        with house.foresight.lessons.attend(1) as lesson:
+        with house.routing.lessons.attend(1) as lesson:
             assert not lesson.pure
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)

@@ -34,7 +34,7 @@ def running(kit: Any, test: Any) -> None:
     async def run() -> None:
         house = kit.house()
         async with house.service.resident(house.get("tiny")):
-            test(house, house.foresight.lengths)
+            test(house, house.routing.lengths)
 
     kit.run(run())
 

@@ -30,8 +30,8 @@ def house(kit: Any) -> Any:
         energy_j = JOULES[entry.id] * threads
         return Prediction(1.0, 0.5, 0.5, energy_j, energy_j, None, 0.05, 0.05, "calibrated")
 
-    house.foresight.forecaster.predict = predict
-    house.foresight.variants._load_s = lambda entry: 0.1
+    house.routing.forecaster.predict = predict
+    house.routing.variants._load_s = lambda entry: 0.1
     return house
 
 

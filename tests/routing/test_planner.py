@@ -47,7 +47,7 @@ def soon(house: Any) -> None:
     async def look(seconds: float) -> None:
         await asyncio.sleep(0)
 
-    house.foresight.planner._measurer._pause = look
+    house.routing.planner._measurer._pause = look
 
 
 def before(first: Callable[[], object], pause: Any) -> Any:
@@ -396,7 +396,7 @@ def test_an_answer_that_comes_to_stand_is_given_up(
         stop = lambda: house.governor_loop.allow(**limits)  # noqa: E731
         engine = Simulated(house)
         if "admission" in limits:  # between two candidates
-            house.foresight.planner._pause = before(stop, house.rest)
+            house.routing.planner._pause = before(stop, house.rest)
         else:  # in the midst of the first
             pop, never = engine.pop, asyncio.Event()
             engine.pop = lambda index=0: [*pop(index)[:4], stop, never]
@@ -423,7 +423,7 @@ def test_an_answer_that_stands_for_a_while_only_is_no_failure(kit: Any, tmp_path
                 on.set()
             await asyncio.sleep(0)
 
-        house.foresight.planner._measurer._pause = look
+        house.routing.planner._measurer._pause = look
         engine = Simulated(house)
         pop = engine.pop
         stop = lambda: house.governor_loop.allow(duty=0.0)  # noqa: E731

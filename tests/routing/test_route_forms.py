@@ -38,11 +38,11 @@ def limit(house: Any, usable: int) -> None:
         residents = [resident.wanted for resident in house.pool.residents()]
         return usable - sum(one.need_bytes - one.mapped_bytes for one in residents)
 
-    house.pool._available = house.foresight.room._available = available
+    house.pool._available = house.routing.room._available = available
 
 
 def loaded(house: Any) -> LoadConfig:
-    return house.foresight.variants.form(house.get("tiny"))
+    return house.routing.variants.form(house.get("tiny"))
 
 
 def kept(house: Any) -> list[str | None]:
@@ -186,7 +186,7 @@ def test_the_governor_hears_of_loading_anew_beside_others(kit: Any) -> None:
 def test_an_answer_is_a_measurement_of_all_that_go_by_its_figures(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, AMPLE, kv_type=["f16", "q4_0"], gpu_layers=[0, 9])
-        variants, ages, entry = house.foresight.variants, house.foresight.ages, house.get("tiny")
+        variants, ages, entry = house.routing.variants, house.routing.ages, house.get("tiny")
         variants.measured(entry, 2, Mode())
         known = {
             form

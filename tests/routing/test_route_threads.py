@@ -138,7 +138,7 @@ def test_who_asks_for_fewer_rests_as_much_as_the_others(running: Any) -> None:
 def test_an_answer_with_fewer_threads_teaches_of_those(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
         learnt: list[int] = []
-        house.foresight.lessons._learn = lambda entry, threads, *_: learnt.append(threads)
+        house.routing.lessons._learn = lambda entry, threads, *_: learnt.append(threads)
         await house.answer(prompt_tokens=40, threads=1)
         await house.answer(prompt_tokens=40)
         await house.answer(prompt_tokens=40, threads=8)
@@ -167,17 +167,17 @@ def test_a_plan_says_what_a_request_would_get(running: Any) -> None:
 
 def test_onnxruntime_would_have_to_begin_anew_for_another_count(kit: Any) -> None:
     async def test() -> None:
-        foresight, entry = house.foresight, house.get("tiny")
+        routing, entry = house.routing, house.get("tiny")
         form = {"gpu_layers": 0, "kv_type": "f16"}
         known = [SimpleNamespace(threads=threads, **form) for threads in (2, 1)]
-        foresight.forecaster.calibrations = lambda entry, form=None: [] if form else known
-        assert foresight.variants.threads(entry) == (1, 2)
+        routing.forecaster.calibrations = lambda entry, form=None: [] if form else known
+        assert routing.variants.threads(entry) == (1, 2)
         other = replace(entry, id="other", backend="onnx")
-        assert foresight.variants.threads(other) == ()
+        assert routing.variants.threads(other) == ()
         for partner, counts in ((entry, (1, 2)), (other, ())):
             helped = DecodingOption(Mode("switch", partner.id, gating=Gating("token")), partner)
             offers = {entry.id: DecodingOptions((helped,))}
-            (variant,) = foresight.variants.of([entry], 2, offers, any_threads=True)
+            (variant,) = routing.variants.of([entry], 2, offers, any_threads=True)
             assert variant.threads == counts
 
     house = kit.house()

@@ -35,7 +35,7 @@ def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, fl
     entries[1] = replace(entries[1], created=7)
     house.entries = lambda: entries
     figures = {id.replace("_", "-"): both for id, both in foretold.items()}
-    forecaster = house.foresight.forecaster
+    forecaster = house.routing.forecaster
 
     def predict(entry: Any, threads: int, *tokens: Any) -> Prediction:
         seconds, energy_j = figures.get(entry.id, (1.0, 2.0))
@@ -44,7 +44,7 @@ def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, fl
 
     house.predicted = []
     forecaster.predict = predict
-    house.foresight.variants._load_s = lambda entry: 0.1
+    house.routing.variants._load_s = lambda entry: 0.1
     return house
 
 
@@ -251,7 +251,7 @@ async def test_a_stand_in_answers_for_all_variants(kit: Any) -> None:
 @running
 async def test_an_answer_is_a_measurement(kit: Any) -> None:
     house = house_of(kit)
-    ages, variants = house.foresight.ages, house.foresight.variants
+    ages, variants = house.routing.ages, house.routing.variants
     setting = variants.setting(house.get("tiny"), 2)
     assert ages.age_s(setting) is None
     house.scripts = [[kit.started(), kit.delta(1), kit.finished()]]
@@ -364,7 +364,7 @@ async def test_the_configuration_says_what_is_good_enough(kit: Any) -> None:
 @running
 async def test_what_comparing_the_prompt_took_goes_with_the_choice(kit: Any) -> None:
     house = house_of(kit)
-    routes, cost = house.foresight.routes, Cost(0.5, "measured", 6.0, None, 0.1)
+    routes, cost = house.routing.routes, Cost(0.5, "measured", 6.0, None, 0.1)
     assess = routes.assess
     assert (await house.service.route(route_request("auto", text="Hello there!"))).compared is None
 

@@ -13,8 +13,8 @@ from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.routing.placer import Placer
+from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, write
-from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
 
 
@@ -114,7 +114,7 @@ def test_what_was_learnt_is_kept_again_and_again() -> None:
             kept.append(board.now)
 
     with pytest.raises(Ended):
-        asyncio.run(keep(cast(Foresight, Learner()), board.pause))
+        asyncio.run(keep(cast(RoutingServices, Learner()), board.pause))
     assert kept == [300.0, 600.0, 900.0]
 
 

@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import read_document
 from edge_rt.api.middleware.respond import send_bytes, send_json
-from edge_rt.api.naming import aliased, capabilities
 from edge_rt.api.ollama.answers import now
+from edge_rt.api.openai.models import aliased, capabilities
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import LATEST, LoadedModel, ModelCard
 

@@ -11,9 +11,30 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.naming import aliased, capabilities
+from edge_rt.api.service import Service
 from edge_rt.core.chat_format import ChatFormat
+from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.requests import Kind, ModelCard
+
+
+def aliased(service: Service) -> dict[str, ModelCard]:
+    """Return the models that aliases stand for; those of no single model are left out."""
+    found: dict[str, ModelCard] = {}
+    for alias in service.aliases():
+        try:
+            found[alias] = service.card(alias)
+        except ModelNotFound:  # as "auto" is
+            continue
+    return found
+
+
+def capabilities(card: ModelCard, format: ChatFormat | None = None) -> list[str]:
+    """Return what the model can do; `thinking` is known by the `format` of its answers alone."""
+    if card.kind != "language":
+        return [card.kind]
+    tools = ["tools"] if card.has_template else []
+    thinking = ["thinking"] if format is not None and format.thinking is not None else []
+    return ["completion", *tools, *thinking]
 
 
 class EdgeModel(msgspec.Struct, frozen=True):

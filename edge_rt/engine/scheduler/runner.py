@@ -22,7 +22,7 @@ from edge_rt.engine.protocol import (
     Started,
     StepOutput,
 )
-from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.passes import PassBudget
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
 

@@ -20,8 +20,7 @@ from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
-from edge_rt.engine.scheduler.inputs import prompt_tokens
-from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.inputs import Outbox, prompt_tokens
 from edge_rt.engine.scheduler.passes import Pass, PrefillBudget
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
 

@@ -11,8 +11,7 @@ from typing import TypeVar
 from edge_rt.backends.base import TensorBackend
 from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.engine.protocol import Embed, Embedded, Inferred, RunTensors, Started, Timings
-from edge_rt.engine.scheduler.inputs import to_array, to_tensor
-from edge_rt.engine.scheduler.outbox import PAUSE_S, Outbox
+from edge_rt.engine.scheduler.inputs import PAUSE_S, Outbox, to_array, to_tensor
 from edge_rt.engine.scheduler.passes import Slice
 from edge_rt.engine.scheduler.runner import BackendT, EngineCounters, Event, Runner
 

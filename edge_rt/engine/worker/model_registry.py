@@ -27,7 +27,7 @@ from edge_rt.engine.protocol import (
     ToFront,
 )
 from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
-from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler, nobody
 from edge_rt.engine.scheduler.tasks import Over, TensorScheduler

@@ -6,8 +6,7 @@ import dataclasses
 from functools import partial
 
 from edge_rt.core.limits import BoundBy, ClockSteps, Limits, Observation
-from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.bounds import PowerBounds, retry_after_s, spend
+from edge_rt.governor.budget import Budget, PowerBounds, retry_after_s, spend
 from edge_rt.governor.policy.cap import Cap
 from edge_rt.governor.policy.guard import (
     WELL,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from edge_rt.governor.policy.bounds import PowerBounds
+from edge_rt.governor.budget import PowerBounds
 from edge_rt.governor.power.model import PowerModel
 from edge_rt.governor.speed.setting import EngineSetting, WorkMix
 

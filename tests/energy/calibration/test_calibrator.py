@@ -67,7 +67,7 @@ def test_what_it_found_is_what_is_predicted_from_then_on(kit: Any, tmp_path: Pat
         engine = Simulated(house)
         await all_of(house)
         again = kit.house(state_folder=tmp_path)  # after a restart
-        for forecaster in (house.foresight.forecaster, again.foresight.forecaster):
+        for forecaster in (house.routing.forecaster, again.routing.forecaster):
             found = forecaster.predict(house.get("tiny"), 2, 300, 0, 40)
             assert isinstance(found, Prediction)
             assert found.basis == "calibrated"
@@ -82,7 +82,7 @@ def test_what_answers_took_beside_the_old_figures_is_forgotten(kit: Any, tmp_pat
     async def run() -> None:
         house = kit.house(state_folder=tmp_path)
         Simulated(house)
-        learning = house.foresight.learning
+        learning = house.routing.learning
         for model in ("tiny", "other"):
             learning._learner.took(Key(model, "single", "maths", "short", "plain"), 2.0, 2.0)
         await all_of(house)
@@ -221,7 +221,7 @@ def test_who_leaves_leaves_nothing_behind(kit: Any, tmp_path: Path) -> None:
         assert (house.open, house.state.active) == (0, 0)
         assert house.governor_loop.limits.threads == 2
         assert house.pool.residents()[0].users == 0
-        assert not house.foresight.sweeper.running
+        assert not house.routing.sweeper.running
         *_, end = await all_of(house)
         assert isinstance(end, Calibrated)
 
@@ -259,7 +259,7 @@ def test_an_engine_that_may_not_go_on_ends_it(kit: Any, tmp_path: Path) -> None:
             await asyncio.sleep(0)
 
         engine.pop = standing
-        house.foresight.planner._measurer._pause = look  # it is the calibrator's too
+        house.routing.planner._measurer._pause = look  # it is the calibrator's too
         *_, refused = await all_of(house, CalibrateRequest())
         assert isinstance(refused, Refused)
         assert "the cap of 2 W binds" in refused.reason
@@ -282,7 +282,7 @@ def test_a_board_that_cools_in_time_goes_on(kit: Any, tmp_path: Path) -> None:
                 house.governor_loop.allow()
             await rest(seconds)
 
-        timing = house.foresight.calibrator._tools.readiness
+        timing = house.routing.calibrator._tools.readiness
         timing._pause = cool
         *_, end = await all_of(house)
         assert isinstance(end, Calibrated)
@@ -330,7 +330,7 @@ def test_a_sweep_that_fails_is_an_error(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         house = kit.house(state_folder=tmp_path)
         Simulated(house)
-        house.foresight.sweeper._program = ("false",)
+        house.routing.sweeper._program = ("false",)
         with pytest.raises(EngineError, match="sweep"):
             await all_of(house)
         assert house.state.active == 0

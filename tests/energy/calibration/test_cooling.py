@@ -25,7 +25,7 @@ class Warm:
         self._rise_c, self._rest = rise_c, self.house.rest
         engine = Simulated(self.house)
         engine.before = self._warm
-        tools = self.house.foresight.calibrator._tools
+        tools = self.house.routing.calibrator._tools
         object.__setattr__(tools, "pause", self._cool)
         self.known_after = float("inf")  # refits
         self.refits = 0

@@ -20,11 +20,11 @@ NOTES = Notes([Noted(RunConfig("tiny", 2, 0, "single", "f16"), 7.0)], 9.0)
 async def learnt(kit: Any, folder: Path) -> tuple[float, float]:
     """Seconds as they are predicted before and after some answers, which are kept."""
     house = kit.house(state_folder=folder)
-    forecaster, entry = house.foresight.forecaster, house.get("tiny")
+    forecaster, entry = house.routing.forecaster, house.get("tiny")
     before = forecaster.predict(entry, 2, 64, 0, 32).seconds
     for _ in range(5):
-        house.foresight.lessons._learn(entry, 2, SLOW)
-    await house.foresight.keep()
+        house.routing.lessons._learn(entry, 2, SLOW)
+    await house.routing.keep()
     return before, forecaster.predict(entry, 2, 64, 0, 32).seconds
 
 
@@ -34,10 +34,10 @@ def test_a_restart_forgets_nothing(kit: Any, tmp_path: Path) -> None:
         assert after > 10 * before
         house = kit.house(state_folder=tmp_path)
         entry = house.get("tiny")
-        again = house.foresight.forecaster.predict(entry, 2, 64, 0, 32)
+        again = house.routing.forecaster.predict(entry, 2, 64, 0, 32)
         assert again.seconds == pytest.approx(after)
-        setting = house.foresight.variants.setting(entry, 2)
-        assert house.foresight.ages.age_s(setting) is not None
+        setting = house.routing.variants.setting(entry, 2)
+        assert house.routing.ages.age_s(setting) is not None
 
     kit.run(run())
 
@@ -47,7 +47,7 @@ def test_of_another_file_nothing_was_learnt(kit: Any, tmp_path: Path) -> None:
         before, _ = await learnt(kit, tmp_path)
         house = kit.house(state_folder=tmp_path)
         other = replace(house.get("tiny"), sha256="9" * 64)
-        found = house.foresight.forecaster.predict(other, 2, 64, 0, 32)
+        found = house.routing.forecaster.predict(other, 2, 64, 0, 32)
         assert found.seconds == pytest.approx(before)
 
     kit.run(run())
@@ -58,10 +58,10 @@ def test_of_another_form_nothing_was_learnt(kit: Any, tmp_path: Path) -> None:
 
     async def run() -> None:
         moved = Config(engine=Engine(gpu_layers=9))
-        usual = kit.house(moved).foresight.forecaster.predict(kit.entry, 2, 64, 0, 32)
+        usual = kit.house(moved).routing.forecaster.predict(kit.entry, 2, 64, 0, 32)
         await learnt(kit, tmp_path)
         house = kit.house(moved, state_folder=tmp_path)
-        found = house.foresight.forecaster.predict(house.get("tiny"), 2, 64, 0, 32)
+        found = house.routing.forecaster.predict(house.get("tiny"), 2, 64, 0, 32)
         assert found.seconds == pytest.approx(usual.seconds)
 
     kit.run(run())
@@ -70,9 +70,9 @@ def test_of_another_form_nothing_was_learnt(kit: Any, tmp_path: Path) -> None:
 def test_what_was_not_learnt_again_is_kept_on(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         _, after = await learnt(kit, tmp_path)
-        await kit.house(state_folder=tmp_path).foresight.keep()
+        await kit.house(state_folder=tmp_path).routing.keep()
         house = kit.house(state_folder=tmp_path)
-        found = house.foresight.forecaster.predict(house.get("tiny"), 2, 64, 0, 32)
+        found = house.routing.forecaster.predict(house.get("tiny"), 2, 64, 0, 32)
         assert found.seconds == pytest.approx(after)
 
     kit.run(run())

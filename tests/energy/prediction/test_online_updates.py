@@ -17,7 +17,7 @@ class Learner:
 
     def __init__(self, house: Any) -> None:
         self.seen: list[tuple[str, int, Served]] = []
-        lessons = house.foresight.lessons
+        lessons = house.routing.lessons
         learn = lessons._learn
 
         def note(entry: Any, threads: int, served: Served, *how: Any) -> None:
@@ -53,7 +53,7 @@ def test_predictions_follow_what_comes(kit: Any) -> None:
         engine = Simulated(house, Formula(token_s=0.01, step_s=0.1))
         for _ in range(3):  # in which the meter shows what the board draws idle
             await house.rest(1.0)
-        entry, forecaster = house.get("tiny"), house.foresight.forecaster
+        entry, forecaster = house.get("tiny"), house.routing.forecaster
         before = forecaster.predict(entry, 2, 100, 0, 20)
         assert isinstance(before, Prediction)
         for length in (80, 120, 90, 200):
@@ -124,7 +124,7 @@ def test_a_lesson_that_fails_costs_no_answer(kit: Any, caplog: pytest.LogCapture
     async def run() -> None:
         house = kit.house()
         Simulated(house)
-        house.foresight.lessons._learn = broken
+        house.routing.lessons._learn = broken
         *_, cost, end = await house.answer(prompt_tokens=40, max_tokens=9)
         assert (cost.__class__.__name__, end.__class__.__name__) == ("Cost", "Finished")
 

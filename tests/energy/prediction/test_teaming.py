@@ -157,7 +157,7 @@ def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
     async def run() -> None:
         house = house_of(kit)
         asked: list[str] = []
-        house.foresight.least = lambda entry, *tokens: asked.append(entry.id)
+        house.routing.least = lambda entry, *tokens: asked.append(entry.id)
         house.scripts = [[kit.started(), kit.delta(1), kit.finished()]]
         await house.answer(BIG, mode=mode, deadline_s=house.now + 9.0)
         assert asked == [judged]
@@ -202,7 +202,7 @@ def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
 def test_nothing_untried_is_chosen_but_to_try_it(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        house.foresight.ages.explored()
+        house.routing.ages.explored()
         for _ in range(3):
             served = await house.service.route(route_request(trace=True))
             assert served.mode is None
@@ -215,14 +215,14 @@ def test_nothing_untried_is_chosen_but_to_try_it(kit: Any) -> None:
 def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        house.foresight.ages.explored()
+        house.routing.ages.explored()
         big, tiny = house.get(BIG), house.get(TINY)
-        single = house.foresight.teaming.predict(big, 2, TOKENS)
+        single = house.routing.teaming.predict(big, 2, TOKENS)
         assert isinstance(single, Prediction)
         fast = Served(*TOKENS, single.prefill_s, single.decode_s / 3.0)
         offered, made = DecodingOption(SPECULATIVE, tiny), Made(large=65, accepted=45, rejected=10)
         for _ in range(3):
-            house.foresight._learn(big, 2, fast, offered, made)
+            house.routing._learn(big, 2, fast, offered, made)
         for entry in (big, tiny):
             await house.service.preload(entry.id)
         served = await house.service.route(
@@ -241,7 +241,7 @@ def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
         house = house_of(kit, SWITCH)
         served = await house.service.route(route_request())
         assert served.mode == Mode("switch", TINY, gating=Gating("token", share=0.4))
-        house.foresight.routes._room._available = lambda: 0
+        house.routing.routes._room._available = lambda: 0
         assert (await house.service.route(route_request())).mode is None
 
     kit.run(run())
@@ -291,7 +291,7 @@ def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: An
 def test_what_either_has_read_counts_for_it_alone(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        lengths, prompt = house.foresight.lengths, "x" * 400
+        lengths, prompt = house.routing.lengths, "x" * 400
         read = lambda id: lengths.of(house.get(id), prompt, 9, 2048).cached  # noqa: E731
         story = [kit.started(), kit.delta(1), kit.finished()]
         house.scripts = [list(story), list(story)]
@@ -318,19 +318,19 @@ def test_answers_teach_how_the_two_share_the_work(kit: Any, tmp_path: Path) -> N
         offered = DecodingOption(SPECULATIVE, tiny)
 
         def foretold(house: Any) -> Prediction:
-            found = house.foresight.teaming.predict(big, 2, TOKENS, offered=offered)
+            found = house.routing.teaming.predict(big, 2, TOKENS, offered=offered)
             assert isinstance(found, Prediction)
             return found
 
-        alone, before = house.foresight.forecaster.predict(big, 2, *TOKENS), foretold(house)
+        alone, before = house.routing.forecaster.predict(big, 2, *TOKENS), foretold(house)
         for _ in range(4):
             await house.answer(BIG, prompt_tokens=64, max_tokens=9, mode=SPECULATIVE)
             await house.rest(1.0)
         after = foretold(house)
         assert (before.basis, after.basis) == ("roofline", "learnt")
         assert after.seconds != before.seconds
-        assert house.foresight.forecaster.predict(big, 2, *TOKENS) == alone
-        await house.foresight.keep()
+        assert house.routing.forecaster.predict(big, 2, *TOKENS) == alone
+        await house.routing.keep()
         again = house_of(kit, state_folder=tmp_path)
         assert foretold(again).seconds == pytest.approx(after.seconds)
 

@@ -18,7 +18,7 @@ from edge_rt.engine.kv import checkpointer
 from edge_rt.engine.kv import checkpoints as spare
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.protocol import Generate, ModelSpec
-from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.worker.model_registry import ORPHANED_S
 
 KEY = b"k" * 32

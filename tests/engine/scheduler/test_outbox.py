@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from edge_rt.decoding.params import Made
 from edge_rt.engine.protocol import Delta, StepOutput
-from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.inputs import Outbox
 
 
 def delta(token: int, id: int = 1, index: int = 0) -> Delta:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
-from edge_rt.engine.scheduler.outbox import WorkLog
+from edge_rt.engine.scheduler.inputs import WorkLog
 
 
 def test_a_pass_is_shared_by_rows_and_phase() -> None:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.bounds import Spend, affords_in_s, spend
+from edge_rt.governor.budget import Budget, Spend, affords_in_s, spend
 
 HOUR = Budget(energy_j=36_000.0, energy_period="hour")  # 10 W all the time
 IDLE_W = 4.0

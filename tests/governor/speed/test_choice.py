@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.governor.policy.bounds import PowerBounds
+from edge_rt.governor.budget import PowerBounds
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
 from edge_rt.governor.speed.choice import (

@@ -1,4 +1,4 @@
-"""Wiring of predictions, plans, routes and calibrations."""
+"""The services that predict, plan and learn, wired together."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from edge_rt.routing.routes import Routes
 from edge_rt.routing.variants import Variants
 
 
-class Foresight:
+class RoutingServices:
     """The services that predict answers, and those that measure and learn for that."""
 
     def __init__(
