@@ -61,8 +61,7 @@ from edge_rt.models.templates.task import (
 )
 from edge_rt.models.templates.worker import Templates
 from edge_rt.testing.board import FakeBoard
-from edge_rt.testing.build import build
-from edge_rt.testing.engine import LOST, EngineScript, FakeEngine, FakeSupervisor
+from edge_rt.testing.engine import LOST, EngineScript, FakeEngine, FakeSupervisor, build
 
 _KERNELS = (("read", 1e9, 4e9), ("copy", 0.0, 8e9), ("some", 4e9, 2e9), ("product", 8e9, 1e8))
 SWEPT = "\n".join(

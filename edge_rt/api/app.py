@@ -33,9 +33,13 @@ from edge_rt.api.families import (
 from edge_rt.api.meters import Meters, Scraped
 from edge_rt.api.middleware.access import Access, Authorizer
 from edge_rt.api.middleware.clients import Clients
-from edge_rt.api.middleware.context import BodyQuota, Context
+from edge_rt.api.middleware.context import (
+    BodyQuota,
+    Context,
+    Endpoint,
+    RequestMiddleware,
+)
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.middleware.request_middleware import Endpoint, RequestMiddleware
 from edge_rt.api.nearby import Nearby
 from edge_rt.api.ollama import models as ollama
 from edge_rt.api.ollama.bodies import OllamaChatRequest, OllamaGenerateRequest

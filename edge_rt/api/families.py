@@ -15,7 +15,7 @@ from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
 from edge_rt.core.reports.board import BoardReport, ChannelState, RailEnergy, Supply
 from edge_rt.core.reports.governor import Admission, GovernorState, Guard
-from edge_rt.core.reports.router import StorageReport
+from edge_rt.core.reports.planning import StorageReport
 
 T = TypeVar("T")
 Series = Iterable[tuple[Sequence[str], float | None]]

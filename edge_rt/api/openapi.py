@@ -52,8 +52,13 @@ from edge_rt.api.responses.documents import ResponsesAnswer
 from edge_rt.api.texts.rerank import RankedList, RerankRequest
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
-from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, PlanReport, Progress
-from edge_rt.core.reports.router import RouterReport
+from edge_rt.core.reports.planning import (
+    Calibrated,
+    CalibrateRequest,
+    PlanReport,
+    Progress,
+    RouterReport,
+)
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.learner import ArmFilter
 

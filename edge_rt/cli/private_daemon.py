@@ -18,9 +18,8 @@ from pathlib import Path
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import announce_starter, fetch, find_store, tell_better
-from edge_rt.cli.options import AUTO, DEFAULT
+from edge_rt.cli.options import AUTO, DEFAULT, accepts
 from edge_rt.cli.text import Json, note, size
-from edge_rt.cli.where import accepts
 from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.store.store import Store
 

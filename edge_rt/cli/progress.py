@@ -1,9 +1,11 @@
-"""Progress of work that takes long, on standard error."""
+"""What is shown while a command works: bars, and an answer as it comes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -20,7 +22,19 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from edge_rt.cli.text import clean, size
+from edge_rt.cli.client import Client
+from edge_rt.cli.text import (
+    Json,
+    clean,
+    duration,
+    fixed,
+    joules,
+    line,
+    making,
+    number,
+    significant,
+    size,
+)
 
 _BAR = 60  # columns that a short bar and its figures take
 _FIGURES = 36  # columns that bytes done, time passed and time left take
@@ -117,3 +131,118 @@ def _lines(console: Console) -> Callable[[float, str], None]:
             console.file.flush()
 
     return show
+
+
+_ALONE = "nothing else was asked for"  # the daemon's word where there was nothing to choose
+
+
+@dataclass
+class ReceivedAnswer:
+    """What has come so far; `usage` and `edge` are the API's objects, empty until the end."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: Json = field(default_factory=dict[str, Any])
+    edge: Json = field(default_factory=dict[str, Any])
+    id: str = ""
+
+    def take(self, document: Json) -> str:
+        """Book a whole answer or one event of a stream; returns the text that it adds."""
+        self.id = document.get("id") or self.id
+        self.usage = document.get("usage") or self.usage
+        self.edge = document.get("edge") or self.edge
+        added = ""
+        for choice in document.get("choices", []):
+            added += _text(choice)
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.text += added
+        return added
+
+    def cost(self, wall_s: float) -> str:
+        """One line: tokens, speed of decoding, seconds in all, energy, model, backend, how two
+        models or drafts made it, and whether that was before.
+
+        Then why another model answered or the answer ended early, where that is so.
+        """
+        tokens, speed = self.usage.get("completion_tokens"), self.edge.get("tokens_per_s")
+        parts = [
+            "" if tokens is None else f"{tokens} token{'' if tokens == 1 else 's'}",
+            "" if speed is None else f"{speed:.1f} tok/s",
+            f"{wall_s:.2f} s",
+            *_energy(self.edge),
+            f"simulated {line(board)}" if (board := self.edge.get("simulated")) else "",
+            self.edge.get("model", ""),
+            self.edge.get("backend", ""),
+            making(self.edge),
+            _again(self.edge),
+            self._end(),
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def identity(self) -> str:
+        """The id in one line, with the command that explains the choice where there was one."""
+        id, routed = line(self.id or None), self.edge.get("route") not in (None, _ALONE)
+        return f"id {id}, why: edge-rt trace {id}" if routed else f"id {id}"
+
+    def _end(self) -> str:
+        why, asked = self.edge.get("why"), self.edge.get("asked")
+        limit = "cut off at the token limit" if self.finish_reason == "length" else ""
+        if why is None:
+            return limit
+        return f"{line(why)}; {limit}" if asked is not None and limit else line(why)
+
+
+def stream(
+    client: Client, path: str, body: Json, answer: ReceivedAnswer
+) -> Generator[str, None, None]:
+    """Ask for `body` as a stream and fill `answer`; gives each piece of text as it comes.
+
+    Closing the iterator early cancels the request.
+    """
+    body = body | {"stream": True, "stream_options": {"include_usage": True}}
+    with closing(client.events(path, body)) as events:
+        for event in events:
+            if added := answer.take(event):
+                yield added
+
+
+def whole(client: Client, path: str, body: Json) -> ReceivedAnswer:
+    """Ask for `body` and wait for all of the answer."""
+    answer = ReceivedAnswer()
+    answer.take(client.post(path, body))
+    return answer
+
+
+def _energy(edge: Json) -> Iterator[str]:
+    """Joules, mean watts and degrees as far as they are known; a daemon may tell none of them."""
+    quality, power_w = edge.get("energy_quality"), number(edge.get("power_w"))
+    if number(edge.get("energy_j")) is not None:
+        yield f"{joules(edge['energy_j'])} ({line(quality)})"
+    elif quality is not None:
+        yield "energy unresolved"
+    if power_w is not None:
+        modelled = edge.get("power_quality") == "modelled"
+        yield f"{significant(power_w)} W{' (modelled)' if modelled else ''}"
+    if number(edge.get("temp_c")) is not None:
+        yield f"{fixed(edge['temp_c'], 0)} °C"
+
+
+def _again(edge: Json) -> str:
+    """The age of a cached answer, the joules that it took when it was made, and its question
+    where that was another one.
+    """
+    if edge.get("cache") is None:
+        return ""
+    age = duration(edge.get("cache_age_s"))
+    took = number(edge.get("cache_energy_j"))
+    other = edge.get("cache_question")
+    return (
+        f"answered {age} ago"
+        + ("" if took is None else f" for {joules(took)}")
+        + ("" if other is None else f' to "{line(other)}"')
+    )
+
+
+def _text(choice: Json) -> str:
+    said: Json = choice.get("delta") or choice.get("message") or {}
+    return said.get("content") or choice.get("text") or ""

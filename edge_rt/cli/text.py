@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 if TYPE_CHECKING:
-    from edge_rt.models.pair import Pair
-    from edge_rt.models.tuning import WaySettings
+    from edge_rt.models.pair import Pair, WaySettings
 
 
 _KEPT = {ord("\n"), ord("\t")}

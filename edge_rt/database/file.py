@@ -1,15 +1,151 @@
-"""One SQLite file within its bounds, and what keeps it there."""
+"""SQLite files, their schemas, and what becomes of damaged ones."""
 
 from __future__ import annotations
 
 import sqlite3
+import struct
 import time
+import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_rt.database.schema import PAGE, Schema, connect
+PAGE = 4096  # bytes
+BUSY_S = 5.0  # how long another process may hold the file
+
+_HEAD = struct.Struct(">18xBB x3B 20x I 8x I 12x 20s 8x")
+"""Of a file's first 100 bytes those that have few values: its versions for writing and reading, the
+shares of a page, the format of the schema, the encoding of texts, and a stretch of zeros; see
+https://sqlite.org/fileformat2.html#the_database_header.
+"""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Of the files of one `name`: by table the statement that makes it, further statements, and the
+    version in `user_version`. Nobody but this user can read them.
+
+    `later` has by version the statements that make it the next one; a version without cannot be
+    used. `elsewhere` says what to do where another program's file is in the way.
+    """
+
+    name: str
+    version: int
+    tables: Mapping[str, str]
+    further: Sequence[str] = ()
+    later: Mapping[int, Sequence[str]] = field(default_factory=dict[int, Sequence[str]])
+    elsewhere: str = "move it away"
+
+    @property
+    def mark(self) -> int:
+        """The `application_id` of such files: they are known by it though all else is damaged."""
+        return zlib.crc32(self.name.encode()) >> 1
+
+
+def connect(path: Path, schema: Schema, checkpoint_pages: int) -> sqlite3.Connection:
+    """Open the file for any thread, one at a time; begin it where there is none.
+
+    Raises sqlite3.DatabaseError itself, and none of its subclasses, where the file is none that
+    this version can use; a subclass or OSError where it cannot be had for now, or is the database
+    of another program.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        _look_at_head(path)
+    else:
+        path.touch(0o600)  # which SQLite gives to the files beside it, too
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        _look(db, schema)
+        _set(db, checkpoint_pages)
+        _check(db, schema)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_unfit(error: BaseException) -> bool:
+    """Whether the file is at fault and will not get better by itself.
+
+    sqlite3 has subclasses for all else: what is busy, full, read-only or out of order.
+    """
+    return type(error) is sqlite3.DatabaseError
+
+
+def _look_at_head(path: Path) -> None:
+    """SQLite takes some damage there for a file that is read-only, or of a later SQLite."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return  # it was just begun, or SQLite sees that it is none
+    write, read, most, least, leaf, form, encoding, zeros = _HEAD.unpack(head)
+    versions = {write, read} <= {1, 2} and form in range(5) and encoding in range(4)
+    if not versions or (most, least, leaf) != (64, 32, 32) or any(zeros):
+        raise sqlite3.DatabaseError("its head is damaged")
+
+
+def _look(db: sqlite3.Connection, schema: Schema) -> None:
+    """Change nothing in a file that was not made for this."""
+    names = _names(db)
+    if names and names.isdisjoint(schema.tables):
+        if db.execute("PRAGMA application_id").fetchone() == (schema.mark,):
+            raise sqlite3.DatabaseError("its tables are damaged")
+        what = f"it is a database of another program: {schema.elsewhere}"
+        raise sqlite3.NotSupportedError(what)
+
+
+def _names(db: sqlite3.Connection) -> set[str]:
+    try:
+        return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    except UnicodeDecodeError as error:  # of SQLite's complaint, which quotes what it has found
+        raise sqlite3.DatabaseError("its schema is damaged") from error
+
+
+def _set(db: sqlite3.Connection, checkpoint_pages: int) -> None:
+    db.execute(f"PRAGMA page_size={PAGE}")  # these two have effect on an empty file only
+    db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("PRAGMA cache_size=-256")  # KiB: the front's memory is small
+    db.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
+    db.execute(f"PRAGMA journal_size_limit={checkpoint_pages * PAGE}")
+
+
+def _check(db: sqlite3.Connection, schema: Schema) -> None:
+    db.execute("BEGIN IMMEDIATE")  # two processes may begin the same file
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    names = _names(db)
+    if version == 0 and not names:
+        _run(db, [*schema.tables.values(), *schema.further])
+    elif version > schema.version:
+        known = f"this program knows {schema.version}"
+        raise sqlite3.DatabaseError(f"its version is {version}, and {known}")
+    elif version < 1 or names.isdisjoint(schema.tables):
+        raise sqlite3.DatabaseError(f"it is a database, but no {schema.name}")
+    elif version < schema.version:
+        _renew(db, schema, version)
+    if not _names(db).issuperset(schema.tables):
+        raise sqlite3.DatabaseError(f"it is no whole {schema.name}")
+    for pragma, value in (("user_version", schema.version), ("application_id", schema.mark)):
+        if db.execute(f"PRAGMA {pragma}").fetchone() != (value,):
+            db.execute(f"PRAGMA {pragma}={value}")
+    db.execute("COMMIT")
+
+
+def _renew(db: sqlite3.Connection, schema: Schema, version: int) -> None:
+    for old in range(version, schema.version):
+        if old not in schema.later:
+            raise sqlite3.DatabaseError(f"its version is {old}, which is no longer read")
+        _run(db, schema.later[old])
+
+
+def _run(db: sqlite3.Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        db.execute(statement)
+
 
 LEAST_BYTES = 1 << 20  # of a file to work with
 

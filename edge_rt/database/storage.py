@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from edge_rt.core.logs import Trouble
-from edge_rt.database.file import File
-from edge_rt.database.schema import Schema, is_unfit
+from edge_rt.database.file import File, Schema, is_unfit
 
 KEPT = 2
 _HEADER = b"SQLite format 3\0"

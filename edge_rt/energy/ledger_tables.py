@@ -7,8 +7,7 @@ from pathlib import Path
 from msgspec.structs import astuple
 
 from edge_rt.core.reports.board import ModelTotal
-from edge_rt.database.file import File
-from edge_rt.database.schema import Schema
+from edge_rt.database.file import File, Schema
 from edge_rt.energy.ledger_records import DAY_S, HOUR_S, Day, Pending, UsageRecord, sum_of
 
 _MADE = (  # columns of `answers` since version 2

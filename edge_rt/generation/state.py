@@ -18,7 +18,7 @@ from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
-from edge_rt.core.reports.router import StorageReport
+from edge_rt.core.reports.planning import StorageReport
 from edge_rt.core.requests import LoadedModel, ModelCard
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost

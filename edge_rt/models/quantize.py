@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.models.formats.tensors import FILE_TYPES
+from edge_rt.models.formats.gguf import FILE_TYPES
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress
 from edge_rt.models.store.disk import clear, locked, require_space, store_errors

@@ -24,9 +24,10 @@ from edge_rt.core.reports.planning import (
     PlanReport,
     Progress,
     Refused,
+    RouterReport,
+    StorageReport,
     Tried,
 )
-from edge_rt.core.reports.router import RouterReport, StorageReport
 from edge_rt.core.requests import (
     LATEST,
     Call,

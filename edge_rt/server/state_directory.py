@@ -17,7 +17,7 @@ from edge_rt.core.clock import Pause
 from edge_rt.core.errors import StateError
 from edge_rt.core.files import take
 from edge_rt.core.logs import Trouble
-from edge_rt.core.reports.router import StorageReport
+from edge_rt.core.reports.planning import StorageReport
 from edge_rt.server.listening import identity
 
 _ASIDE = "*.db.corrupt-*"

@@ -1,16 +1,21 @@
-"""An engine that plays scripts, in the place of a process with models."""
+"""An engine that plays scripts, and the front as the daemon wires it, with such parts in it."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from msgspec.structs import replace
 
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
+from edge_rt.core.cgroup import Available, Group
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
@@ -28,6 +33,9 @@ from edge_rt.engine.protocol import (
     WorkShare,
 )
 from edge_rt.engine.supervisor.process import ExitReason
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
+from edge_rt.server.container import Container, Parts
 
 LOST = "the engine is lost here"
 """In a script: the engine is gone."""
@@ -193,3 +201,28 @@ class FakeSupervisor:
         if self.engine.lost.is_set():
             self.start_with(self._energy_meter)
         return cast(EngineClient, self.engine)
+
+
+def build(
+    config: Config,
+    state: Path,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    store: Store | None = None,
+    script: EngineScript | None = None,
+    **fakes: Any,
+) -> Container:
+    """Wire the front below the directory `state`; nothing is started.
+
+    With a `script`, a FakeEngine plays it, and there is memory for every model. `fakes` are by the
+    names of the fields of Parts.
+    """
+    paths = Paths(run=state, state=state, config_file=state / "config.yaml", cache=state / "cache")
+    if script is not None:
+        plenty = Available(0, Group(state / "no cgroups"), lambda: 1 << 40)
+        fakes = {"supervisor": FakeSupervisor(script), "available": plenty} | fakes
+    store = store or Store(state / "models", load_catalogue())
+    container = Container(config, paths, store, clock, Parts(**fakes))
+    if isinstance(supervisor := cast(object, container.supervisor), FakeSupervisor):
+        supervisor.start_with(container.energy_meter)
+    return container

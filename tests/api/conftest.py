@@ -39,8 +39,14 @@ from edge_rt.core.reports.governor import (
     LimitsState,
     Past,
 )
-from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
-from edge_rt.core.reports.router import Arm, RouterReport, StorageReport, TrialsReport
+from edge_rt.core.reports.planning import (
+    Arm,
+    CalibrateRequest,
+    PlanAsk,
+    RouterReport,
+    StorageReport,
+    TrialsReport,
+)
 from edge_rt.core.requests import (
     Call,
     Cost,

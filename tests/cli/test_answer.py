@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.answer import ReceivedAnswer
+from edge_rt.cli.progress import ReceivedAnswer
 
 KNOWN = {"energy_j": 12.42, "energy_quality": "measured", "power_w": 5.934, "temp_c": 61.2}
 KNOWN |= {"power_quality": "measured"}

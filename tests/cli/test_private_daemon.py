@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.options import accepts
 from edge_rt.cli.private_daemon import private_daemon
-from edge_rt.cli.where import accepts
 
 SERVE = """
 import os, signal, socket, sys

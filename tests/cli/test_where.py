@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.where import daemon_socket
+from edge_rt.cli.options import daemon_socket
 from edge_rt.config.paths import Paths
 
 

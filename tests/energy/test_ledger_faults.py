@@ -234,7 +234,7 @@ print(book.stored)
 def test_a_file_that_is_locked_for_long_is_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_rt.database.schema.BUSY_S", 0.01)
+    monkeypatch.setattr("edge_rt.database.file.BUSY_S", 0.01)
     path = tmp_path / "ledger.db"
     book = new_book(path)
     book.flush()

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.formats.tensors import FILE_TYPES
+from edge_rt.models.formats.gguf import FILE_TYPES
 from edge_rt.models.quantize import FORMATS, quantize
 from edge_rt.models.store.disk import locked
 from edge_rt.models.store.store import Store

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge_rt.core.errors import ConfigError
-from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.catalogue import TASKS, SuggestedModel, load_catalogue, load_suggestions
 from edge_rt.models.hub import HubName
 from edge_rt.models.naming import is_hub_name
-from edge_rt.models.suggestions import TASKS, SuggestedModel, load_suggestions
 
 MODELS = load_suggestions()
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.errors import ConfigError, RequestError
-from edge_rt.models.tuning import Evaluation, choose, read_evaluation
+from edge_rt.models.pair import Evaluation, choose, read_evaluation
 
 Json = dict[str, Any]
 

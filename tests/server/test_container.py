@@ -17,7 +17,7 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import ModelPairs
 from edge_rt.server.container import Container, usable_cores
 from edge_rt.testing.board import FakeBoard
-from edge_rt.testing.build import build
+from edge_rt.testing.engine import build
 
 
 def rooms(directory: Path, **config: Any) -> Container:

@@ -33,7 +33,7 @@ from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, Tried
 from edge_rt.generation.usage import Edge
-from edge_rt.models.suggestions import load_suggestions
+from edge_rt.models.catalogue import load_suggestions
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

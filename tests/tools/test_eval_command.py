@@ -22,7 +22,7 @@ from evallib.hosting import Host, Own
 from evallib.tasks.gsm8k import Gsm8k
 from evals.main import main
 
-from edge_rt.models.tuning import choose, read_evaluation
+from edge_rt.models.pair import choose, read_evaluation
 
 EVAL = CHECKOUT / "tools/eval"
 PATIENCE_S = 60  # only a failing test waits so long

@@ -10,8 +10,8 @@ from edge_rt.cli.text import joules, significant, size
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
 from edge_rt.energy.prediction.suggested import READING_TOKENS_PER_S, Suggestion, choose
+from edge_rt.models.catalogue import SuggestedModel, load_suggestions
 from edge_rt.models.record import MEMORY_SHARE
-from edge_rt.models.suggestions import SuggestedModel, load_suggestions
 
 _ABOUT = f"""\
 `edge-rt models suggest` shows these models for the board at hand, with what their answers would

@@ -26,7 +26,7 @@ from edge_rt.api.families import (
 from edge_rt.api.meters import Meters
 from edge_rt.core.reports.board import BoardReport, ChannelState
 from edge_rt.core.reports.governor import GovernorState
-from edge_rt.core.reports.router import StorageReport
+from edge_rt.core.reports.planning import StorageReport
 
 _ABOUT = """\
 `GET /metrics` returns these in Prometheus' text format. Counters end with `_total`, histograms have

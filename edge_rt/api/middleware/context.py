@@ -1,18 +1,23 @@
-"""What every endpoint shares, and what is known about one exchange while it lasts."""
+"""What surrounds every request: the guard, the error documents, the count, and their context."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from starlette.types import Scope
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
 from edge_rt.api.meters import Meters
-from edge_rt.api.middleware.access import Rights
+from edge_rt.api.middleware.access import Authorizer, Rights
 from edge_rt.api.middleware.clients import Clients
+from edge_rt.api.middleware.respond import drop_tracebacks, explain, send_failure, warning_headers
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.core.errors import Unavailable
@@ -132,3 +137,119 @@ def _fingerprint(version: str, card: ModelCard) -> str:
     """Changes with the program and the model's file."""
     what = f"{version} {card.backend} {card.sha256}"
     return f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"
+
+
+OLLAMA = "/api/"  # what the paths of Ollama's API begin with
+REQUEST_ID = b"x-request-id"
+_SANE = re.compile(rb"[A-Za-z0-9._:=+/-]{1,128}")
+CLIENT_LEFT = 499  # never sent; in the metrics only
+
+
+class RequestMiddleware:
+    """The outermost ASGI app."""
+
+    def __init__(
+        self,
+        inner: ASGIApp,
+        *,
+        guard: Authorizer,
+        intake: BodyQuota,
+        meters: Meters,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._inner = inner
+        self._guard = guard
+        self._intake = intake
+        self._meters = meters
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; only HTTP is guarded and counted, for nothing else is served."""
+        scope["app"] = self  # makes the router raise its 404 and 405 instead of answering them
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        _drop_authority(scope)
+        exchange = open_exchange(scope, self._monotonic(), self._intake)
+        self._meters.in_flight.inc()
+        try:
+            await self._serve(scope, receive, _noting(exchange, _request_id(scope), send))
+        finally:
+            exchange.close()
+            self._meters.in_flight.dec()
+            status = exchange.status or CLIENT_LEFT
+            self._meters.answered(exchange.endpoint, exchange.model, status)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        try:
+            exchange.client, exchange.rights = self._guard.check(scope)
+            await self._inner(scope, receive, send)
+        except ClientDisconnect as error:
+            exchange.status = CLIENT_LEFT
+            drop_tracebacks(error)
+        except Exception as error:
+            if exchange.status:
+                raise
+            if isinstance(error, Unavailable):
+                self._meters.refused(error.code)
+            failure = explain(error)
+            drop_tracebacks(error)
+            await send_failure(send, failure, plain=scope["path"].startswith(OLLAMA))
+
+
+def _request_id(scope: Scope) -> bytes:
+    """Return the id that the client gave the request, if it is a sane one, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    return given if _SANE.fullmatch(given) else secrets.token_hex(16).encode()
+
+
+class Endpoint:
+    """An endpoint with its name in the metrics and the right that a client needs for it.
+
+    "generate" is the right to use models, within the limits of one client; "administer" that to
+    change what counts for all, which reading does not need. None: no right is needed.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        name: str,
+        inner: ASGIApp,
+        right: Literal["generate", "administer"] | None,
+    ) -> None:
+        self._context, self._name = context, name
+        self._inner, self._right = inner, right
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises HTTPException or Unavailable."""
+        exchange = exchange_of(scope)
+        exchange.endpoint = self._name
+        if self._right == "administer" and scope["method"] not in ("GET", "HEAD"):
+            exchange.rights.check_administer()
+        if self._right != "generate":
+            await self._inner(scope, receive, send)
+            return
+        exchange.rights.check_generate()
+        exchange.warnings += self._context.service.budget().warnings  # what makes answers slow
+        with self._context.clients.enter(exchange.client):
+            await self._inner(scope, receive, send)
+
+
+def _drop_authority(scope: Scope) -> None:
+    """Reduce a target in absolute form, as it is sent to proxies, to its path."""
+    if scope["path"].startswith(("http://", "https://")):
+        scope["path"] = f"/{'/'.join(scope['path'].split('/')[3:])}"
+        scope["raw_path"] = b"/" + b"/".join(scope["raw_path"].split(b"/")[3:])
+
+
+def _noting(exchange: Exchange, request_id: bytes, send: Send) -> Send:
+    async def noted(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+            said = warning_headers(exchange.warnings)
+            own = (REQUEST_ID, request_id)
+            message = {**message, "headers": [*message.get("headers", ()), own, *said]}
+        await send(message)
+
+    return noted

@@ -22,8 +22,7 @@ from edge_rt.api.openai.chat import ChatRequest, check
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.constraint import ResponseFormat
 from edge_rt.api.openai.fields import StreamOptions
-from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, ToolCall
-from edge_rt.api.openai.tools import Tool
+from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, Tool, ToolCall
 from edge_rt.core.errors import RequestError
 
 

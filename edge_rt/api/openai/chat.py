@@ -21,8 +21,15 @@ from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.constraint import JSON_KINDS, chat_constraint
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
-from edge_rt.api.openai.messages import MOST, ChatMessage, last_said, template_messages
-from edge_rt.api.openai.tools import Tool, ToolUse, tool_use
+from edge_rt.api.openai.messages import (
+    MOST,
+    ChatMessage,
+    Tool,
+    ToolUse,
+    last_said,
+    template_messages,
+    tool_use,
+)
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.sampling import Effort, limit_of, prompt_of, think_of, variables_of
 from edge_rt.api.work import Work, with_partner, without_partner

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.openai.tools import ToolUse
+from edge_rt.api.openai.messages import ToolUse
 from edge_rt.core.chat_format import ChatFormat, Reading
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.params import CheckerSpec, Constraint

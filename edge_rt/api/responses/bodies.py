@@ -13,8 +13,7 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.chat import ChatRequest, check
 from edge_rt.api.openai.constraint import JsonSchemaFormat, ResponseFormat
 from edge_rt.api.openai.fields import Count, Share, StreamOptions
-from edge_rt.api.openai.messages import MOST, ChatMessage
-from edge_rt.api.openai.tools import Tool
+from edge_rt.api.openai.messages import MOST, ChatMessage, Tool
 from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.api.responses.items import InputItem, item_messages, unreadable
 from edge_rt.api.sampling import Effort

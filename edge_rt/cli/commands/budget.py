@@ -9,11 +9,10 @@ from typing import Any
 import click
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.options import Range
+from edge_rt.cli.options import Range, daemon_socket, socket_option
 from edge_rt.cli.tables import put_document
 from edge_rt.cli.text import Json
 from edge_rt.cli.views.budget import budget_tables
-from edge_rt.cli.where import daemon_socket, socket_option
 
 _PATH = "/edge/v1/budget"
 _NONE = "none"

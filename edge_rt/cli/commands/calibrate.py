@@ -12,10 +12,10 @@ from rich.text import Text
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.progress import progress
 from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
 from edge_rt.cli.text import MISSING, Json, fixed, line, members, number, percent, significant
-from edge_rt.cli.where import daemon_socket, socket_option
 
 _COLUMNS = (
     ("model", "model"),

@@ -13,13 +13,12 @@ from urllib.parse import quote
 
 import click
 
-from edge_rt.cli.answer import ReceivedAnswer
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import show, tell
 from edge_rt.cli.exits import CommandFailure, TooLong
-from edge_rt.cli.options import AUTO, DEFAULT, asking
+from edge_rt.cli.options import AUTO, DEFAULT, asking, daemon_socket, socket_option
+from edge_rt.cli.progress import ReceivedAnswer
 from edge_rt.cli.text import Json, Screen, note
-from edge_rt.cli.where import daemon_socket, socket_option
 
 
 class Conversation:

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (
     MISSING,
@@ -26,7 +27,6 @@ from edge_rt.cli.text import (
     significant,
     whole,
 )
-from edge_rt.cli.where import daemon_socket, socket_option
 
 
 @dataclass

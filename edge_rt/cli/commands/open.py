@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.where import daemon_socket, installation, socket_option
+from edge_rt.cli.options import daemon_socket, installation, socket_option
 from edge_rt.config.checks import Address
 from edge_rt.config.loader import load, present
 

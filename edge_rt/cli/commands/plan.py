@@ -11,6 +11,7 @@ import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import question, read_prompt
+from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.progress import progress
 from edge_rt.cli.tables import Column, TextTable, output, put, put_simulated
 from edge_rt.cli.text import (
@@ -29,7 +30,6 @@ from edge_rt.cli.text import (
     significant,
     whole,
 )
-from edge_rt.cli.where import daemon_socket, socket_option
 
 _ROOFLINE = "roofline"
 _BOTH = (

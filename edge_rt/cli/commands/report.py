@@ -14,6 +14,7 @@ import click
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.ledger import request_cells
 from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.text import (
     Json,
     counted,
@@ -26,7 +27,6 @@ from edge_rt.cli.text import (
 )
 from edge_rt.cli.views.budget import forecast_line, limits_line
 from edge_rt.cli.views.chart import Chart, Curve, draw, legend
-from edge_rt.cli.where import daemon_socket, socket_option
 
 _GUARDS = ("ok", "caution", "hold", "evacuate")
 

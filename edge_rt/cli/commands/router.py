@@ -10,7 +10,7 @@ import click
 from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.options import to_forget
+from edge_rt.cli.options import daemon_socket, socket_option, to_forget
 from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (
     MISSING,
@@ -28,7 +28,6 @@ from edge_rt.cli.text import (
     significant,
     whole,
 )
-from edge_rt.cli.where import daemon_socket, socket_option
 
 _CANDIDATES = (
     Column("model", text=True, kept=True),

@@ -14,12 +14,11 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.answer import ReceivedAnswer, stream, whole
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
-from edge_rt.cli.options import asking
+from edge_rt.cli.options import accepts, asking, daemon_socket, sensors_root_option, socket_option
+from edge_rt.cli.progress import ReceivedAnswer, stream, whole
 from edge_rt.cli.text import Json, Screen, note
-from edge_rt.cli.where import accepts, daemon_socket, sensors_root_option, socket_option
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ from rich.live import Live
 
 from edge_rt.cli.client import Client, obstacle_at
 from edge_rt.cli.exits import NoDaemon
-from edge_rt.cli.options import Range
+from edge_rt.cli.options import Range, daemon_socket, sensors_root_option, socket_option
 from edge_rt.cli.tables import output, put
 from edge_rt.cli.text import Json, note
 from edge_rt.cli.views.sensors import report_tables
-from edge_rt.cli.where import daemon_socket, sensors_root_option, socket_option
 from edge_rt.config.loader import load
 
 Look = Callable[["str | None", Path, float], Iterator[object]]

@@ -9,6 +9,7 @@ import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure, NoDaemon
+from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
 from edge_rt.cli.text import (
     MISSING,
@@ -26,7 +27,6 @@ from edge_rt.cli.text import (
     size,
     whole,
 )
-from edge_rt.cli.where import daemon_socket, socket_option
 
 _MODELS = (
     Column("model", text=True, kept=True),

@@ -21,11 +21,10 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.options import Range
+from edge_rt.cli.options import Range, daemon_socket, socket_option
 from edge_rt.cli.tables import terminal
 from edge_rt.cli.views.looks import DaemonPoller, DaemonSnapshot, Trend, look
 from edge_rt.cli.views.picture import picture
-from edge_rt.cli.where import daemon_socket, socket_option
 
 _TERMINATED = 128 + signal.SIGTERM
 

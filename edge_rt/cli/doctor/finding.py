@@ -9,9 +9,9 @@ from typing import Literal
 import click
 
 from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.options import there
 from edge_rt.cli.tables import wrapped
 from edge_rt.cli.text import clean
-from edge_rt.cli.where import there
 from edge_rt.core.errors import EdgeError
 
 Level = Literal["ok", "note", "problem"]

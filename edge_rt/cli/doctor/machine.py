@@ -23,8 +23,8 @@ from edge_rt.board.supply import SupplyRails, find_supply, known_of
 from edge_rt.cli.doctor.user import User
 from edge_rt.cli.exits import CommandFailure, Silent
 from edge_rt.cli.local.serve import servable
+from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, member
-from edge_rt.cli.where import there
 from edge_rt.config.board import Board, Thermal
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.loader import check, present

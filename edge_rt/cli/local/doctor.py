@@ -36,7 +36,7 @@ from edge_rt.cli.doctor.finding import (
     of_board,
 )
 from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.cli.where import daemon_socket, installation, sensors_root_option, socket_option
+from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("config", check_configuration),

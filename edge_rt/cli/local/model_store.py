@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
+from edge_rt.cli.options import ENVIRONMENT, PINNING, daemon_socket, installation, nearest, there
 from edge_rt.cli.progress import bar
 from edge_rt.cli.text import note, size
-from edge_rt.cli.where import ENVIRONMENT, PINNING, daemon_socket, installation, nearest, there
 from edge_rt.config.loader import load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config

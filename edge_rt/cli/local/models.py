@@ -37,7 +37,7 @@ from edge_rt.cli.progress import bar
 from edge_rt.cli.tables import output, put
 from edge_rt.cli.text import clean, note
 from edge_rt.core.errors import ModelFileError
-from edge_rt.models.formats.description import Description
+from edge_rt.models.formats.card import Description
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 

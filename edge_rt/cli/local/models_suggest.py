@@ -11,9 +11,9 @@ import click
 import psutil
 
 from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.options import installation, sensors_root_option
 from edge_rt.cli.tables import Column, TextTable, output, put
 from edge_rt.cli.text import joules, note, significant, size
-from edge_rt.cli.where import installation, sensors_root_option
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.core.cgroup import Group, memory_bytes
@@ -29,7 +29,7 @@ from edge_rt.energy.prediction.suggested import (
     choose,
     suggest,
 )
-from edge_rt.models.suggestions import TASKS, Task, load_suggestions
+from edge_rt.models.catalogue import TASKS, Task, load_suggestions
 
 _COLUMNS = (
     Column("model", text=True, kept=True),

@@ -14,8 +14,8 @@ import click
 import msgspec
 
 from edge_rt.cli.exits import BadConfig, CommandFailure
+from edge_rt.cli.options import installation, sensors_root_option, socket_option
 from edge_rt.cli.text import clean
-from edge_rt.cli.where import installation, sensors_root_option, socket_option
 from edge_rt.config.boards import board_faults
 from edge_rt.config.checks import access_faults, check_faults, ledger_faults, socket_faults
 from edge_rt.config.loader import check, load, present

@@ -11,7 +11,7 @@ from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import FILE, open_store, with_store
 from edge_rt.cli.text import as_set, clean
 from edge_rt.models.doubt import DoubtCalibration, calibrate, read_seen
-from edge_rt.models.tuning import (
+from edge_rt.models.pair import (
     Evaluation,
     IntervalFigure,
     TuningChoice,

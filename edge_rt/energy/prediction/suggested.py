@@ -11,8 +11,8 @@ from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.basis import Bases, Hardware
 from edge_rt.energy.prediction.equation import board_watts, spend
 from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
+from edge_rt.models.catalogue import SuggestedModel, Task
 from edge_rt.models.record import fits
-from edge_rt.models.suggestions import SuggestedModel, Task
 
 PROMPT_TOKENS, ANSWER_TOKENS = 100, 100
 CONTEXT_TOKENS = 4096  # for which memory is counted

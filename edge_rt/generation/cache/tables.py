@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_rt.core.cached import Group, Kept, Which, pack, unpack
-from edge_rt.database.file import File
-from edge_rt.database.schema import PAGE, Schema
+from edge_rt.database.file import PAGE, File, Schema
 from edge_rt.generation.cache.wording import Wording
 
 

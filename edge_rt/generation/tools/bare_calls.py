@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edge_rt.generation.tools.json_span import JsonSpan
-from edge_rt.generation.tools.parts import SPACE, MadeCall, Tools
-from edge_rt.generation.tools.values import called
+from edge_rt.generation.tools.parts import SPACE, JsonSpan, MadeCall, Tools, called
 
 _FENCE = "```json"
 _OPENED = re.compile(r"```(?:json)?\s*(?=\{)")

@@ -10,9 +10,18 @@ from typing import Any, Protocol, cast
 from typing_extensions import override
 
 from edge_rt.core.chat_format import CallFormat
-from edge_rt.generation.tools.json_span import JsonSpan
-from edge_rt.generation.tools.parts import END, SPACE, WAIT, MadeCall, Step, Tools
-from edge_rt.generation.tools.values import argument, arguments_text, called
+from edge_rt.generation.tools.parts import (
+    END,
+    SPACE,
+    WAIT,
+    JsonSpan,
+    MadeCall,
+    Step,
+    Tools,
+    argument,
+    arguments_text,
+    called,
+)
 
 _NAME = re.compile(r"\s*([\w./-]{1,128})")
 _LONGEST = 512  # characters of a name with what belongs to it

@@ -13,8 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.generation.tools.parts import Tools
-from edge_rt.generation.tools.values import kinds_of
+from edge_rt.generation.tools.parts import Tools, kinds_of
 
 _SPACES = "/[ \\n]{1,4}/"
 _WRITTEN = {  # as templates print JSON, and so as models have learnt it

@@ -12,12 +12,162 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.cursor import Cursor
 from edge_rt.models.formats.metadata import U32, Metadata, Value
-from edge_rt.models.formats.tensors import read_tensors
 from edge_rt.models.store.disk import open_regular
+
+
+class TensorType(NamedTuple):
+    """A number format: blocks of `elements` numbers that take `size` bytes each."""
+
+    name: str
+    elements: int
+    size: int
+
+
+TENSOR_TYPES: dict[int, TensorType] = {
+    0: TensorType("F32", 1, 4),
+    1: TensorType("F16", 1, 2),
+    2: TensorType("Q4_0", 32, 18),
+    3: TensorType("Q4_1", 32, 20),
+    6: TensorType("Q5_0", 32, 22),
+    7: TensorType("Q5_1", 32, 24),
+    8: TensorType("Q8_0", 32, 34),
+    9: TensorType("Q8_1", 32, 36),
+    10: TensorType("Q2_K", 256, 84),
+    11: TensorType("Q3_K", 256, 110),
+    12: TensorType("Q4_K", 256, 144),
+    13: TensorType("Q5_K", 256, 176),
+    14: TensorType("Q6_K", 256, 210),
+    15: TensorType("Q8_K", 256, 292),
+    16: TensorType("IQ2_XXS", 256, 66),
+    17: TensorType("IQ2_XS", 256, 74),
+    18: TensorType("IQ3_XXS", 256, 98),
+    19: TensorType("IQ1_S", 256, 50),
+    20: TensorType("IQ4_NL", 32, 18),
+    21: TensorType("IQ3_S", 256, 110),
+    22: TensorType("IQ2_S", 256, 82),
+    23: TensorType("IQ4_XS", 256, 136),
+    24: TensorType("I8", 1, 1),
+    25: TensorType("I16", 1, 2),
+    26: TensorType("I32", 1, 4),
+    27: TensorType("I64", 1, 8),
+    28: TensorType("F64", 1, 8),
+    29: TensorType("IQ1_M", 256, 56),
+    30: TensorType("BF16", 1, 2),
+    34: TensorType("TQ1_0", 256, 54),
+    35: TensorType("TQ2_0", 256, 66),
+    39: TensorType("MXFP4", 32, 17),
+    40: TensorType("NVFP4", 64, 36),
+    41: TensorType("Q1_0", 128, 18),
+    42: TensorType("Q2_0", 64, 18),
+}
+"""Formats 4, 5, 31 to 33 and 36 to 38 were withdrawn from GGUF."""
+
+FILE_TYPES: dict[int, str] = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4_MOE",
+    39: "NVFP4",
+    40: "Q1_0",
+    41: "Q2_0",
+}
+"""What `general.file_type` says about the mix of formats in a file."""
+
+
+_MAX_NAME = 255  # bytes of a tensor's name
+_MAX_DIMENSIONS = 4
+
+
+def read_tensors(cursor: Cursor, count: int, alignment: int, size: int) -> dict[str, int]:
+    """Check `count` tensors of a file of `size` bytes; returns the numbers stored, by type."""
+    elements: dict[str, int] = {}
+    names: set[str] = set()
+    ends: list[tuple[str, int]] = []  # of the data, counted from their start
+    data = 0
+    for _ in range(count):
+        start, name = cursor.offset, cursor.text(_MAX_NAME)
+        if name in names:
+            raise cursor.fault(f"duplicate tensor {name!r:.80}", start)
+        names.add(name)
+        kind, numbers, length = _read_shape(cursor, name)
+        offset = cursor.u64()
+        if offset != data:
+            raise cursor.fault(f"tensor {name!r:.80} lies at {offset}, expected {data}", start)
+        elements[kind.name] = elements.get(kind.name, 0) + numbers
+        ends.append((name, data + length))
+        data = _padded(data + length, alignment)
+    _check_ends(cursor, _padded(cursor.offset, alignment), ends, size)
+    return elements
+
+
+def _read_shape(cursor: Cursor, name: str) -> tuple[TensorType, int, int]:
+    """A tensor's type, how many numbers it has and how many bytes they take."""
+    dimensions = int(cursor.number(U32))
+    if dimensions > _MAX_DIMENSIONS:
+        raise cursor.fault(f"tensor {name!r:.80} has {dimensions} dimensions, at most 4 make sense")
+    shape = [cursor.u64() for _ in range(dimensions)]
+    number = int(cursor.number(U32))
+    kind = TENSOR_TYPES.get(number)
+    if kind is None:
+        raise cursor.fault(f"tensor {name!r:.80} has the unknown type {number}")
+    if 0 in shape:
+        raise cursor.fault(f"tensor {name!r:.80} holds no numbers")
+    row = shape[0] if shape else 1
+    if row % kind.elements:
+        raise cursor.fault(f"tensor {name!r:.80} has rows of {row}, not whole {kind.name} blocks")
+    numbers = 1
+    for extent in shape:
+        numbers *= extent
+    return kind, numbers, numbers // kind.elements * kind.size
+
+
+def _check_ends(cursor: Cursor, start: int, ends: list[tuple[str, int]], size: int) -> None:
+    if not ends:
+        raise cursor.fault("no tensors: this file has no weights")
+    for name, end in ends:
+        if start + end > size:
+            needed = start + ends[-1][1]
+            what = f"truncated: tensor {name!r:.80} ends at byte {start + end}, the file at {size}"
+            raise cursor.fault(f"{what}; the whole file would have {needed} bytes", size)
+
+
+def _padded(offset: int, alignment: int) -> int:
+    return (offset + alignment - 1) // alignment * alignment
+
 
 MAX_COUNT = 65_536  # metadata entries, and tensors
 

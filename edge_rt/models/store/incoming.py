@@ -14,8 +14,15 @@ import msgspec
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.core.files import sync
-from edge_rt.models.formats.card import CARD, TensorsCard, read_card, summarise_card, write_card
-from edge_rt.models.formats.description import Description, longest_text
+from edge_rt.models.formats.card import (
+    CARD,
+    Description,
+    TensorsCard,
+    longest_text,
+    read_card,
+    summarise_card,
+    write_card,
+)
 from edge_rt.models.formats.gguf import refuse_twins
 from edge_rt.models.formats.onnx_file import read_onnx
 from edge_rt.models.formats.summary import Summary, read_summary

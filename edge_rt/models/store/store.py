@@ -13,7 +13,7 @@ import msgspec
 from edge_rt.core.cgroup import Group, memory_bytes
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
-from edge_rt.models.formats.description import Description
+from edge_rt.models.formats.card import Description
 from edge_rt.models.naming import check_id, derive_id
 from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored

@@ -13,7 +13,7 @@ import msgspec
 
 from edge_rt.core.chat_format import ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.models.formats.description import special_tokens
+from edge_rt.models.formats.card import special_tokens
 from edge_rt.models.formats.gguf import read_tokens
 from edge_rt.models.record import ModelRecord
 

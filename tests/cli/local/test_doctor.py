@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_rt.cli.local.doctor import CHECKS
-from edge_rt.cli.where import installation
+from edge_rt.cli.options import installation
 from edge_rt.config.paths import Paths
 
 Cli = Any

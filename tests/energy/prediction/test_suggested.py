@@ -15,7 +15,7 @@ from edge_rt.energy.prediction.suggested import (
     choose,
     suggest,
 )
-from edge_rt.models.suggestions import load_suggestions
+from edge_rt.models.catalogue import load_suggestions
 
 GIB = 1 << 30
 BOARDS = load_boards()

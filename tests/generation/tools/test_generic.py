@@ -7,7 +7,7 @@ from typing import Any
 from family_templates import FORMATS
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat
-from edge_rt.generation.tools.generic import written_for
+from edge_rt.generation.prompts import written_for
 from edge_rt.generation.tools.parts import MadeCall
 from edge_rt.generation.tools.reader import AnswerReader
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import ModelFileError
-from edge_rt.models.formats.description import special_tokens
+from edge_rt.models.formats.card import special_tokens
 from edge_rt.models.formats.gguf import read_tokens
 
 Write = Callable[..., Path]

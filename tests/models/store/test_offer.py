@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.models.formats.description import Description
+from edge_rt.models.formats.card import Description
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.store.incoming import describe, look
 

@@ -16,7 +16,7 @@ import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.formats.description import Description
+from edge_rt.models.formats.card import Description
 from edge_rt.models.naming import content_sha256
 from edge_rt.models.store.store import Store
 

@@ -14,8 +14,8 @@ from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import word
 from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.exits import CommandFailure, NoDaemon
+from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import Json, line, lines, member, members
-from edge_rt.cli.where import nearest, there
 from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import choose, own_profile, seclusion, sudo_for, word
+from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import line, members
-from edge_rt.cli.where import nearest, there
 from edge_rt.config.loader import present
 from edge_rt.core.errors import ConfigError
 

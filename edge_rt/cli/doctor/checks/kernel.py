@@ -13,7 +13,7 @@ from edge_rt.board.readers.sysfs import first_integer, first_line
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import boot_parameter, let_group_use, seclusion, word, written
-from edge_rt.cli.where import text, there
+from edge_rt.cli.options import text, there
 from edge_rt.governor.knobs import clock_files
 from edge_rt.governor.knobs.knob import GROUP, KnobError
 

@@ -12,9 +12,9 @@ from edge_rt.cli.doctor.checks.power_chips import EXPLAIN, doubtful, rights
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion, word
+from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, joules, line, lines, member, members, number, significant
 from edge_rt.cli.views.budget import caps, knob_name, knob_value
-from edge_rt.cli.where import there
 from edge_rt.config.board import Board
 
 _PERIOD_S = {"hour": 3600.0, "day": 86400.0}

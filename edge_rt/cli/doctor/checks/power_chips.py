@@ -17,7 +17,7 @@ from edge_rt.cli.doctor.finding import CheckFinding, note, problem
 from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
 from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion
 from edge_rt.cli.doctor.user import group_of
-from edge_rt.cli.where import there
+from edge_rt.cli.options import there
 
 GROUP = "edge-rt"
 _ENABLE = ("# see that the device tree has all channels of the chip, enabled and labelled",)
