@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from edge_rt.backends.base import Backend
+from edge_rt.core.errors import Unavailable
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.prefixes import PrefixCache
 from edge_rt.engine.kv.sequences import SequencePool
@@ -53,3 +54,8 @@ class Home(Protocol):
     def awaits(self, sequence: ModelSequence) -> bool:
         """Whether a prompt that is being read will soon spare `sequence` much reading."""
         ...
+
+
+def nobody(model: str) -> Home:
+    """Where there is no model of that name: raises Unavailable."""
+    raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")

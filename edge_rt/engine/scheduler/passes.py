@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from edge_rt.backends.base import Backend
 from edge_rt.engine.generation.generation import Generation
@@ -223,3 +224,27 @@ def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int)
     # In the order of the sequences: llama.cpp joins only neighbours into one pass.
     found.sort(key=lambda part: part[0].at.held.id)
     return found
+
+
+def by_turn(
+    waiting: Sequence[Generation], running: Sequence[Generation], sequences: int
+) -> list[Generation]:
+    """Return those of `waiting` that may start on a model of so many sequences.
+
+    The first is the oldest of the client and the request with the fewest `running`: a client that
+    asks for many answers does not hold up the others. A request with more answers left than there
+    are sequences leaves the last one to others.
+    """
+    clients, groups = Counter(map(_client, running)), Counter(map(_group, running))
+    left = groups + Counter(map(_group, waiting))
+    most = {group: max(1, sequences - (count > sequences)) for group, count in left.items()}
+    able = [answer for answer in waiting if groups[_group(answer)] < most[_group(answer)]]
+    return sorted(able, key=lambda a: (clients[_client(a)], groups[_group(a)], a.arrived))
+
+
+def _group(answer: Generation) -> str:
+    return answer.request.group or str(answer.request.id)
+
+
+def _client(answer: Generation) -> str:
+    return answer.request.client or _group(answer)

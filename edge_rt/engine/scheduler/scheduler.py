@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from edge_rt.backends.base import Backend
-from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
+from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
-from edge_rt.engine.generation.home import Home
+from edge_rt.engine.generation.home import Home, nobody
 from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.checkpoints import Keyed
@@ -21,24 +20,11 @@ from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
 from edge_rt.engine.scheduler.inputs import Outbox, prompt_tokens
-from edge_rt.engine.scheduler.passes import Pass, PrefillBudget
+from edge_rt.engine.scheduler.passes import Pass, PrefillBudget, by_turn
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
 
 if TYPE_CHECKING:
     from edge_rt.decoding.constraints.grammars import Grammars
-
-
-def nobody(model: str) -> Home:
-    """Where there is no model of that name: raises Unavailable."""
-    raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")
-
-
-def _group(answer: Generation) -> str:
-    return answer.request.group or str(answer.request.id)
-
-
-def _client(answer: Generation) -> str:
-    return answer.request.client or _group(answer)
 
 
 class Scheduler(Runner[Backend, Generation]):
@@ -205,7 +191,7 @@ class Scheduler(Runner[Backend, Generation]):
     def _admit(self, now: float) -> None:
         if not self._waiting:
             return
-        left = self._by_turn(self._waiting)
+        left = by_turn(self._waiting, self._running, self._backend.sequences)
         kept = 0  # sequences for those who have to wait for one on another model
         while left and self.pool.free > kept:
             answer = left.pop(0)
@@ -219,21 +205,7 @@ class Scheduler(Runner[Backend, Generation]):
                     continue
                 self._waiting.remove(answer)
                 self._start(answer, now)
-                left = self._by_turn(left)
-
-    def _by_turn(self, waiting: Iterable[Generation]) -> list[Generation]:
-        """Return those that may start, first the oldest of the client and request with the fewest
-        running.
-
-        A client that asks for many answers does not hold up the others. A request with more answers
-        left than there are sequences leaves the last one to others.
-        """
-        clients = Counter(map(_client, self._running))
-        groups = Counter(map(_group, self._running))
-        left, all_ = groups + Counter(map(_group, self._waiting)), self._backend.sequences
-        most = {group: max(1, all_ - (count > all_)) for group, count in left.items()}
-        able = [answer for answer in waiting if groups[_group(answer)] < most[_group(answer)]]
-        return sorted(able, key=lambda a: (clients[_client(a)], groups[_group(a)], a.arrived))
+                left = by_turn(left, self._running, self._backend.sequences)
 
     def _start(self, answer: Generation, now: float) -> None:
         answer.start(now)

@@ -13,7 +13,7 @@ from typing import Any
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.generation.home import Home
+from edge_rt.engine.generation.home import Home, nobody
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
 from edge_rt.engine.kv.prefixes import kept_as, state_key
@@ -29,7 +29,7 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
 from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
-from edge_rt.engine.scheduler.scheduler import Scheduler, nobody
+from edge_rt.engine.scheduler.scheduler import Scheduler
 from edge_rt.engine.scheduler.tasks import Over, TensorScheduler
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")

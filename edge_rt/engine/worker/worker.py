@@ -1,13 +1,4 @@
-"""The engine process: `python -m edge_rt.engine.worker [simulated-gpu] SOCKET BEAT CHECKPOINTS`.
-
-The last three are descriptors. With `simulated-gpu` layers that are to lie on a GPU are computed by
-the CPU, and their time counts as the GPU's: a simulated board has no other.
-
-One thread owns all models and runs the decode loop; between two passes, and in the rests that a
-duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
-their own so that running streams go on. When the front's end of the socket closes, the engine
-exits; the kernel ends one that cannot, where the front has ended.
-"""
+"""The decode loop of the engine process, and the messages that it obeys."""
 
 from __future__ import annotations
 
@@ -15,14 +6,11 @@ import logging
 import math
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable
 
 from edge_rt.core.errors import RequestError
-from edge_rt.core.logs import log_to_stderr
-from edge_rt.core.process import end_with_parent
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
@@ -59,11 +47,7 @@ from edge_rt.engine.worker.loading import (
     Loader,
     LoadOutcome,
     OpenVocabulary,
-    make_backend,
-    make_without_gpu,
     no_vocabulary,
-    open_vocabulary,
-    versions,
 )
 from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry, rss_bytes
 from edge_rt.engine.worker.port import Poll, Port, Watch
@@ -258,37 +242,3 @@ class Worker:
             gpu_s=tally.gpu_s,
             offloads=self._models.offloads,
         )
-
-
-def main(argv: list[str]) -> int:
-    """Run the engine on the socket of the first descriptor; the others are memory, -1: none."""
-    *options, sock, beat, checkpoints = argv[1:]
-    end_with_parent(int(sock))
-    # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log_to_stderr("warning")
-    # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    from edge_rt.backends.llama.model import park_threads
-
-    Heartbeat.trace_crashes(int(beat))
-    Worker(
-        socket.socket(fileno=int(sock)),
-        make_without_gpu if "simulated-gpu" in options else make_backend,
-        backends=versions(),
-        threads=len(os.sched_getaffinity(0)),
-        park=park_threads,
-        open_vocabulary=open_vocabulary,
-        beat=Heartbeat(int(beat)),
-        checkpoints=_checkpoints(int(checkpoints)),
-    ).run()
-    return 0
-
-
-def _checkpoints(fd: int) -> Checkpoints | None:
-    try:
-        return Checkpoints(fd) if fd >= 0 else None
-    except OSError as error:
-        log.warning("what was under way is read again if this engine is killed: %s", error)
-        return None

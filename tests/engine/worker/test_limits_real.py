@@ -28,7 +28,8 @@ from edge_rt.engine.protocol import (
     ToEngine,
     ToFront,
 )
-from edge_rt.engine.worker.worker import Worker, make_backend
+from edge_rt.engine.worker.loading import make_backend
+from edge_rt.engine.worker.worker import Worker
 
 PROMPT = "The quick brown fox jumps over the lazy dog. " * 4 + "Then"
 FREE = SetLimits(1)

@@ -33,7 +33,8 @@ from edge_rt.engine.protocol import (
     Unloaded,
     UnloadModel,
 )
-from edge_rt.engine.worker.worker import Worker, make_backend
+from edge_rt.engine.worker.loading import make_backend
+from edge_rt.engine.worker.worker import Worker
 
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
 ENDLESS = 10**6  # tokens of context

@@ -8,7 +8,7 @@ import sys
 ENGINE = r"""
 import logging, socket
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.engine.worker.worker import main
+from edge_rt.engine.worker.__main__ import main
 
 front, engine = socket.socketpair()
 front.shutdown(socket.SHUT_WR)  # as if it had nothing more to say
