@@ -140,7 +140,7 @@ class FakeSenses:
 
     def __init__(self, house: House) -> None:
         self.supply: Any = None
-        self.felt: Any = None
+        self.snapshot: Any = None
         self.quality: Literal["measured", "modelled"] = "measured"
         self.rails: tuple[str, ...] = ("VDD_IN",)
         self.temp_c: float | None = 51.5

@@ -11,7 +11,7 @@ from msgspec.structs import replace as changed
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RouteRequest
 from edge_rt.models.catalogue import EvaluatedQuality
-from edge_rt.routing.load_request import form_of
+from edge_rt.routing.load_request import load_config_of
 
 NAMES = {"a": "a@" + "a" * 12, "b": "b@" + "b" * 12}
 MOST = 1 << 40
@@ -42,8 +42,8 @@ def house_of(
     def predict(entry: Any, *rest: Any) -> Prediction:
         whole_s = seconds if entry.id == "a" else 1.0
         phases_s = whole_s / 2, whole_s / 2
-        form = rest[5] if len(rest) > 5 else None
-        energy_j = costs_j(entry.id, form) if callable(costs_j) else costs_j[entry.id]
+        load = rest[5] if len(rest) > 5 else None
+        energy_j = costs_j(entry.id, load) if callable(costs_j) else costs_j[entry.id]
         return Prediction(whole_s, *phases_s, energy_j, None, 5.0, 0.05, 0.05, "calibrated")
 
     house.routing.forecaster.predict = predict
@@ -89,4 +89,4 @@ async def look(house: Any) -> str | None:
 
 def loaded(house: Any) -> dict[str, LoadConfig]:
     """How each model is loaded, by the engine's names."""
-    return {r.wanted.model: form_of(r.wanted.spec) for r in house.pool.residents()}
+    return {r.wanted.model: load_config_of(r.wanted.spec) for r in house.pool.residents()}

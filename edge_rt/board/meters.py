@@ -71,25 +71,25 @@ class Temperatures(NamedTuple):
     trip_c: float | None = None
 
 
-def temperatures(felt: BoardSnapshot | None) -> Temperatures:
+def temperatures(snapshot: BoardSnapshot | None) -> Temperatures:
     """The board's temperatures now; if none can be read, only the lowest trip point."""
-    if felt is None:
+    if snapshot is None:
         return Temperatures()
-    zones = felt.heat.now()
+    zones = snapshot.heat.now()
     hot, near = hottest(zones), nearest(zones)
     if hot is None:
-        return Temperatures(trip_c=felt.heat.lowest_trip_c())
+        return Temperatures(trip_c=snapshot.heat.lowest_trip_c())
     if near is None:
         return Temperatures(hot.temp_c)
     return Temperatures(hot.temp_c, near.temp_c, near.trip_c)
 
 
-def fan_drive(felt: BoardSnapshot) -> float | None:
+def fan_drive(snapshot: BoardSnapshot) -> float | None:
     """How hard the fan is driven, 0 to 1; 0 where it stands still all the same."""
     found: dict[Kind, list[float]] = {"fraction": [], "rpm": []}
-    for reader in felt.sampler.readers:
+    for reader in snapshot.sampler.readers:
         for channel in reader.channels if reader.name == "fan" else ():
-            reading = felt.sampler.reading(channel.name, channel.kind)
+            reading = snapshot.sampler.reading(channel.name, channel.kind)
             if reading is not None and reading.value is not None:
                 found[channel.kind].append(reading.value)
     drives, speeds = found["fraction"], found["rpm"]

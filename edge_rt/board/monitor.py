@@ -1,4 +1,4 @@
-"""The board as it is felt: its profile, its readers, and the supply that is paid for."""
+"""The board now: its profile, its readers, and the supply that is paid for."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class BoardMonitor:
         self._processes = {"front": os.getpid, **(processes or {})}
         self._clock = clock
         self._simulated = simulated_board(board, root, self._paths)
-        self._felt: BoardSnapshot | None = None
+        self._snapshot: BoardSnapshot | None = None
         self._thread: SamplerThread | None = None
         self._lock = threading.Lock()  # for whoever starts and stops it
         self._closed = False
@@ -84,16 +84,16 @@ class BoardMonitor:
         self._first: tuple[float, threading.Thread] | None = None  # the first look, and its start
 
     @property
-    def felt(self) -> BoardSnapshot | None:
+    def snapshot(self) -> BoardSnapshot | None:
         """The outcome of the last good look at the board; None before the first."""
-        return self._felt
+        return self._snapshot
 
     @property
     def simulated(self) -> str | None:
         """The id of the simulated board that is read; None: the board is this machine's own."""
         if self._simulated is None:
             return None
-        name = self._felt.chosen.name if self._felt else None
+        name = self._snapshot.chosen.name if self._snapshot else None
         return name.id if name else self._simulated.id
 
     @property
@@ -104,22 +104,22 @@ class BoardMonitor:
     @property
     def supply(self) -> SupplyRails | None:
         """The rails whose sum is the board's power; None where nothing tells it."""
-        return self._felt.supply if self._felt else None
+        return self._snapshot.supply if self._snapshot else None
 
     @property
     def quality(self) -> Literal["measured", "modelled"]:
         """Of the supply's figures; those of a simulated board are modelled."""
-        return self._felt.quality if self._felt else "modelled"
+        return self._snapshot.quality if self._snapshot else "modelled"
 
     @property
     def temp_c(self) -> float | None:
         """The hottest zone."""
-        return hottest_c(self._felt) if self._felt else None
+        return hottest_c(self._snapshot) if self._snapshot else None
 
     @property
     def complete(self) -> bool:
         """Whether there is nothing left to look for."""
-        return self._felt is not None and self._felt.complete(self._clock())
+        return self._snapshot is not None and self._snapshot.complete(self._clock())
 
     def _awaited(self) -> dict[str, str]:
         """What the first look waits for, if that takes long."""
@@ -141,14 +141,14 @@ class BoardMonitor:
 
         Does nothing while a thread still waits for a sensor: a second one would wait as well.
         """
-        before = self._felt
+        before = self._snapshot
         if before is None or self.complete or before.waiting:
             return False
-        felt, now_s = self._look(), self._clock()
-        if felt.worth(now_s) <= before.worth(now_s) and before.answered:
-            felt.sampler.close()
+        snapshot, now_s = self._look(), self._clock()
+        if snapshot.worth(now_s) <= before.worth(now_s) and before.answered:
+            snapshot.sampler.close()
             return False
-        return self._use(felt)
+        return self._use(snapshot)
 
     def close(self) -> None:
         """Stop reading for good, also where a look still goes on."""
@@ -163,11 +163,11 @@ class BoardMonitor:
             thread.hurry(supply.readers, max(self._clock(), self._read_s + BREATH_S))
 
     def report(self, idle_w: float | None = None) -> BoardReport:
-        """What is felt right now; reads nothing. `idle_w` is what the supply draws at rest."""
-        felt = self._felt
-        if felt is None:
+        """Return the board's report, reading nothing; `idle_w` is what the supply draws at rest."""
+        snapshot = self._snapshot
+        if snapshot is None:
             return nothing_yet(self._root, self._awaited())
-        return report(felt, self._clock(), idle_w)
+        return report(snapshot, self._clock(), idle_w)
 
     def _look(self) -> BoardSnapshot:
         chosen = choose(self._named, self._root, self._paths)
@@ -178,19 +178,19 @@ class BoardMonitor:
         supply = find_supply(chosen.board, sampler)
         return BoardSnapshot(self._root, chosen, sampler, found.skipped, supply)
 
-    def _use(self, felt: BoardSnapshot) -> bool:
-        """Read with `felt` from now on; False where it was closed meanwhile."""
+    def _use(self, snapshot: BoardSnapshot) -> bool:
+        """Read with `snapshot` from now on; False where it was closed meanwhile."""
         with self._lock:
             if self._closed:
-                felt.sampler.close()
+                snapshot.sampler.close()
                 return False
             self._stop()
-            self._felt = felt
-            self._tell(self._clock(), felt)
-            felt.sampler.subscribe(self._pass_on)
-            self._thread = SamplerThread(felt.sampler, self._clock)
+            self._snapshot = snapshot
+            self._tell(self._clock(), snapshot)
+            snapshot.sampler.subscribe(self._pass_on)
+            self._thread = SamplerThread(snapshot.sampler, self._clock)
             self._thread.start()
-        log.info("%s", felt)
+        log.info("%s", snapshot)
         return True
 
     def _stop(self) -> None:
@@ -199,15 +199,19 @@ class BoardMonitor:
             thread.stop()
 
     def _pass_on(self, time_s: float, reader: Reader, _: Sequence[float | None]) -> None:
-        felt = self._felt
-        if felt is not None and felt.supply is not None and reader in felt.supply.readers:
-            self._tell(time_s, felt)
+        snapshot = self._snapshot
+        if (
+            snapshot is not None
+            and snapshot.supply is not None
+            and reader in snapshot.supply.readers
+        ):
+            self._tell(time_s, snapshot)
 
-    def _tell(self, time_s: float, felt: BoardSnapshot) -> None:
-        supply = felt.supply
+    def _tell(self, time_s: float, snapshot: BoardSnapshot) -> None:
+        supply = snapshot.supply
         if supply is not None:
             self._read_s = time_s = max(time_s, self._read_s)  # reads that were late end later
-            told = supply.energy(), supply.resolution_s, felt.quality, supply.rails
+            told = supply.energy(), supply.resolution_s, snapshot.quality, supply.rails
             self._hear(Metered(time_s, *told))
 
 

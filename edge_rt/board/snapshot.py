@@ -90,40 +90,42 @@ class BoardSnapshot:
         return " + ".join(self.supply.rails) if self.supply else ""
 
 
-def board_key(felt: BoardSnapshot | None) -> str:
+def board_key(snapshot: BoardSnapshot | None) -> str:
     """Tells boards apart, and a simulated one from the one that it looks like."""
-    name = None if felt is None else felt.chosen.name
-    simulated = felt is not None and felt.simulated
+    name = None if snapshot is None else snapshot.chosen.name
+    simulated = snapshot is not None and snapshot.simulated
     return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
 
 
-def hottest_c(felt: BoardSnapshot) -> float | None:
+def hottest_c(snapshot: BoardSnapshot) -> float | None:
     """The temperature of the hottest zone that counts, None where none can be read."""
-    zone = hottest(felt.heat.now())
+    zone = hottest(snapshot.heat.now())
     return None if zone is None else zone.temp_c
 
 
-def left_out(felt: BoardSnapshot) -> dict[str, str]:
+def left_out(snapshot: BoardSnapshot) -> dict[str, str]:
     """Return the reason why each sensor that is left out is not read, by its name.
 
     "temperature" is among them where zones that count were found and none can be read.
     """
-    silent = [one for one in (*felt.skipped, *felt.sampler.blocked) if one.thread is not None]
+    silent = [
+        one for one in (*snapshot.skipped, *snapshot.sampler.blocked) if one.thread is not None
+    ]
     found = {_text(one.name): _text(one.reason) for one in silent}
-    readings = felt.sampler.readings()
+    readings = snapshot.sampler.readings()
     for one in readings:
         if one.error is not None and one.error.endswith(f"({NOT_REGULAR})"):
             found[_text(one.channel.name)] = _text(f"{one.channel.source} is {NOT_REGULAR}")
-    zones = [readings[zone.place] for zone in felt.heat.counting]
+    zones = [readings[zone.place] for zone in snapshot.heat.counting]
     if zones and not any(one.value is not None or one.error == UNREAD for one in zones):
         found["temperature"] = _text(f"no temperature can be read: {zones[0].error}")
     return found
 
 
-def held_back(felt: BoardSnapshot) -> list[str] | None:
+def held_back(snapshot: BoardSnapshot) -> list[str] | None:
     """What slows the board down now; None where it does not tell."""
     told, active = False, list[str]()
-    for reader, reading in _by_reader(felt.sampler):
+    for reader, reading in _by_reader(snapshot.sampler):
         channel = reading.channel
         flag = channel.kind == "flag" and not channel.name.endswith("_occurred")
         if flag or (reader == "thermal" and channel.kind == "fraction" and _brakes(channel.name)):
@@ -133,25 +135,28 @@ def held_back(felt: BoardSnapshot) -> list[str] | None:
     return active if told else None
 
 
-def report(felt: BoardSnapshot, now_s: float, idle_w: float | None) -> BoardReport:
+def report(snapshot: BoardSnapshot, now_s: float, idle_w: float | None) -> BoardReport:
     """All of it as clients see it, at `now_s` on the sampler's clock."""
-    zones = felt.heat.now()
+    zones = snapshot.heat.now()
     hot = hottest(zones)
     return BoardReport(
-        board=felt.chosen.name,
-        root=_text(felt.root),
-        simulated=felt.simulated,
-        supply=_supply(felt, idle_w),
+        board=snapshot.chosen.name,
+        root=_text(snapshot.root),
+        simulated=snapshot.simulated,
+        supply=_supply(snapshot, idle_w),
         temp_c=None if hot is None else hot.temp_c,
-        throttled=held_back(felt),
-        channels=[_channel(felt, name, r, now_s) for name, r in _by_reader(felt.sampler)],
-        energies=_energies(felt),
-        not_read=[NotRead(_text(s.name), _text(s.reason)) for s in felt.skipped],
-        left_out=left_out(felt),
-        doubts={_text(rail): why for rail, why in doubts(felt.chosen.board, felt.sampler).items()},
+        throttled=held_back(snapshot),
+        channels=[_channel(snapshot, name, r, now_s) for name, r in _by_reader(snapshot.sampler)],
+        energies=_energies(snapshot),
+        not_read=[NotRead(_text(s.name), _text(s.reason)) for s in snapshot.skipped],
+        left_out=left_out(snapshot),
+        doubts={
+            _text(rail): why
+            for rail, why in doubts(snapshot.chosen.board, snapshot.sampler).items()
+        },
         hottest=_heat(hot),
         nearest=_heat(nearest(zones)),
-        not_counted={_text(zone): _text(why) for zone, why in felt.heat.apart.items()},
+        not_counted={_text(zone): _text(why) for zone, why in snapshot.heat.apart.items()},
     )
 
 
@@ -182,15 +187,15 @@ def _heat(zone: ZoneTemp | None) -> HeatState | None:
     return None if zone is None else HeatState(_text(zone.name), zone.temp_c, zone.trip_c)
 
 
-def _supply(felt: BoardSnapshot, idle_w: float | None) -> SupplyState | None:
-    supply = felt.supply
+def _supply(snapshot: BoardSnapshot, idle_w: float | None) -> SupplyState | None:
+    supply = snapshot.supply
     if supply is None:
         return None
     energy = supply.energy()
     return SupplyState(
         rails=[_text(rail) for rail in supply.rails],
         covers=supply.covers,
-        quality=felt.quality,
+        quality=snapshot.quality,
         power_w=supply.power_w(),
         idle_w=idle_w,
         energy_j=energy.energy_j,
@@ -199,22 +204,22 @@ def _supply(felt: BoardSnapshot, idle_w: float | None) -> SupplyState | None:
     )
 
 
-def _energies(felt: BoardSnapshot) -> list[RailEnergy]:
-    modelled = {c.name for c in felt.sampler.channels if c.quality == "modelled"}
+def _energies(snapshot: BoardSnapshot) -> list[RailEnergy]:
+    modelled = {c.name for c in snapshot.sampler.channels if c.quality == "modelled"}
     return [
         RailEnergy(
             _text(name),
-            "modelled" if felt.simulated or name in modelled else "measured",
+            "modelled" if snapshot.simulated or name in modelled else "measured",
             energy.energy_j,
             energy.covered_s,
             energy.missing_s,
         )
-        for name, energy in felt.sampler.energies().items()
+        for name, energy in snapshot.sampler.energies().items()
     ]
 
 
 def _channel(
-    felt: BoardSnapshot, reader: str, reading: ChannelReading, now_s: float
+    snapshot: BoardSnapshot, reader: str, reading: ChannelReading, now_s: float
 ) -> ChannelState:
     channel = reading.channel
     return ChannelState(
@@ -225,7 +230,7 @@ def _channel(
         last=reading.last,
         age_s=None if reading.time_s is None else max(0.0, now_s - reading.time_s),
         error=None if reading.error is None else _text(reading.error),
-        quality="modelled" if felt.simulated else channel.quality,
+        quality="modelled" if snapshot.simulated else channel.quality,
         source=_text(channel.source),
     )
 

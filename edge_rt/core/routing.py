@@ -33,7 +33,7 @@ class RunConfig(msgspec.Struct, frozen=True):
     partner: str | None = None
 
     @property
-    def form(self) -> LoadConfig:
+    def load(self) -> LoadConfig:
         """How the file is loaded."""
         return LoadConfig(self.gpu_layers, self.kv_type)
 

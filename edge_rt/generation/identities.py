@@ -19,7 +19,7 @@ from edge_rt.engine.protocol import BUILDS
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.checks import writer
-from edge_rt.routing.load_request import forms
+from edge_rt.routing.load_request import load_configs
 from edge_rt.routing.routes import Routes
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama/backend.py.
@@ -71,7 +71,7 @@ class Identities:
         return (*files, entry.summary, self._builds[backend], __version__)
 
     def _repeats(self, entry: ModelRecord) -> bool:
-        exact = set(forms(entry, self._engine)) == {_EXACT}
+        exact = set(load_configs(entry, self._engine)) == {_EXACT}
         return exact and entry.summary.quantisation in _ONE_KERNEL
 
 

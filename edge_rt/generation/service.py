@@ -63,13 +63,13 @@ class GenerationService(ModelManager):
         self._energy_meter, self._governor_loop = energy_meter, governor_loop
         self._routing, self._recovery, self._clock = routing, recovery, clock
 
-    async def preload(self, entry: ModelRecord, form: LoadConfig | None = None) -> None:
+    async def preload(self, entry: ModelRecord, load: LoadConfig | None = None) -> None:
         """Load a model ahead of the first request; raises as `generate` does.
 
-        `form` is as for `resident`.
+        `load` is as for `resident`.
         """
-        await self._governor_loop.admit(self.loads(entry, None, form))
-        async with self.resident(entry, None, form):
+        await self._governor_loop.admit(self.loads(entry, None, load))
+        async with self.resident(entry, None, load):
             pass
 
     async def generate(
@@ -86,9 +86,9 @@ class GenerationService(ModelManager):
         progress, budget = Progress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id, call.id or None)
         plan = call.plan
-        offered = DecodingOption(plan.mode or Mode(), partner)
-        lighter = _lighter(offered, entry)
-        self._routing.learning.made(call.id, offered.mode.label)
+        option = DecodingOption(plan.mode or Mode(), partner)
+        lighter = _lighter(option, entry)
+        self._routing.learning.made(call.id, option.mode.label)
         if plan.mode is not None:
             usage.mode, usage.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
@@ -113,7 +113,7 @@ class GenerationService(ModelManager):
                             self._routing.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._energy_meter.settle(usage)
-                                self._learn(lesson, entry, usage, cost, offered, call.id)
+                                self._learn(lesson, entry, usage, cost, option, call.id)
                                 yield cost
                             yield event
                     break
@@ -133,12 +133,12 @@ class GenerationService(ModelManager):
         entry: ModelRecord,
         usage: RequestUsage,
         cost: Cost,
-        offered: DecodingOption,
+        option: DecodingOption,
         id: str,
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            served = self._routing.lessons.end(lesson, entry, usage, cost, offered)
+            served = self._routing.lessons.end(lesson, entry, usage, cost, option)
             if served is not None:
                 self._routing.learning.took(id, served)
         except Exception:
@@ -177,7 +177,7 @@ class GenerationService(ModelManager):
         progress: Progress,
         ask: Ask[AskedT, ToldT],
         partner: ModelRecord | None = None,
-        form: LoadConfig | None = None,
+        load: LoadConfig | None = None,
     ) -> AsyncGenerator[ToldT, None]:
         """What one engine tells of a request, booked on `usage`; raises EngineLost.
 
@@ -185,9 +185,9 @@ class GenerationService(ModelManager):
         held in memory beside `entry`, which is in that form as far as that can be.
         """
         if usage.account is None:  # what an engine has begun goes on in the next one
-            await self._governor_loop.admit(self.loads(entry, partner, form))
+            await self._governor_loop.admit(self.loads(entry, partner, load))
         turn = self._recovery.turn(progress)
-        async with turn, self.resident(entry, partner, form) as resident:
+        async with turn, self.resident(entry, partner, load) as resident:
             client = resident.client
 
             def handed(id: int) -> AskedT:
@@ -217,10 +217,10 @@ class GenerationService(ModelManager):
         await self._recovery.lost(entry, call, id, progress, lost)
 
 
-def _lighter(offered: DecodingOption, entry: ModelRecord) -> ModelRecord:
+def _lighter(option: DecodingOption, entry: ModelRecord) -> ModelRecord:
     """The model that may do all of the work: where two write by turns, perhaps the partner."""
-    by_turns = offered.mode.name == SWITCH
-    return offered.partner if by_turns and offered.partner is not None else entry
+    by_turns = option.mode.name == SWITCH
+    return option.partner if by_turns and option.partner is not None else entry
 
 
 def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRecord | None) -> Make:

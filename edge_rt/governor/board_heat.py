@@ -21,12 +21,12 @@ from edge_rt.thermal.model import ThermalModel, ThermalState
 from edge_rt.thermal.network import ThermalPrior
 
 
-def power_prior(felt: BoardSnapshot | None, found: Iterable[ModelCalibration] = ()) -> Priors:
+def power_prior(snapshot: BoardSnapshot | None, found: Iterable[ModelCalibration] = ()) -> Priors:
     """Watts at rest and by threads; of no board in particular where none is recognised.
 
     `found` are the board's calibrations, of whatever models: what they measured goes first.
     """
-    board = _board(felt)
+    board = _board(snapshot)
     priors = Priors() if board is None else priors_of(board)
     known = [(c, c.draws) for c in found if c.draws is not None and _sound(c.draws)]
     if not known:
@@ -55,11 +55,11 @@ def _sound(draws: PhasePowers) -> bool:
     return draws.quality == "measured" and min(draws.watts.prefill_w, draws.watts.decode_w) > 0.0
 
 
-def heat_prior(felt: BoardSnapshot | None, cores: int) -> ThermalPrior:
+def heat_prior(snapshot: BoardSnapshot | None, cores: int) -> ThermalPrior:
     """Return the prior of the heat path from the chip to the air, with so many usable cores."""
-    power, board = power_prior(felt), _board(felt)
+    power, board = power_prior(snapshot), _board(snapshot)
     full = None if board is None else board.draw.loaded_w
-    fan = felt is not None and any(reader.name == "fan" for reader in felt.sampler.readers)
+    fan = snapshot is not None and any(reader.name == "fan" for reader in snapshot.sampler.readers)
     constants = None if board is None else board.thermal.constants
     return ThermalPrior.generic(
         power.idle_w + cores * power.core_w if full is None else full.value,
@@ -70,15 +70,15 @@ def heat_prior(felt: BoardSnapshot | None, cores: int) -> ThermalPrior:
     )
 
 
-def leakage_prior(felt: BoardSnapshot | None) -> LeakagePrior:
+def leakage_prior(snapshot: BoardSnapshot | None) -> LeakagePrior:
     """Return the prior of the chip's leakage."""
-    board = _board(felt)
+    board = _board(snapshot)
     known = None if board is None else board.thermal.leakage_w
-    return LeakagePrior(power_prior(felt).idle_w, known and known.value)
+    return LeakagePrior(power_prior(snapshot).idle_w, known and known.value)
 
 
-def _board(felt: BoardSnapshot | None) -> Board | None:
-    return None if felt is None else felt.chosen.board
+def _board(snapshot: BoardSnapshot | None) -> Board | None:
+    return None if snapshot is None else snapshot.chosen.board
 
 
 HOTTEST_C = 300.0  # a chip ends long before
@@ -88,20 +88,20 @@ class Heat:
     """The thermal model of the present board, and its chip's leakage."""
 
     def __init__(
-        self, leakage: LeakageWatch, felt: Callable[[], BoardSnapshot | None] | None = None
+        self, leakage: LeakageWatch, snapshot: Callable[[], BoardSnapshot | None] | None = None
     ) -> None:
-        """`felt` gives the last look at the board; None: the one that a model was made for."""
-        self.leakage, self._felt = leakage, felt
+        """`snapshot` gives the last look at the board; None: the one that a model was made for."""
+        self.leakage, self._snapshot = leakage, snapshot
         self._model: ThermalModel | None = None
 
-    def model(self, felt: BoardSnapshot | None, cores: int) -> ThermalModel:
+    def model(self, snapshot: BoardSnapshot | None, cores: int) -> ThermalModel:
         """Make a model for a board, without its past; `cores` is the most threads to use.
 
         Its leakage is that of a chip at work, whose voltage is higher than at rest.
         """
-        key = None if felt is None else board_key(felt)
-        self.leakage.begin(key, leakage_prior(felt), self._felt or (lambda: felt))
-        self._model = ThermalModel(heat_prior(felt, cores), self.leakage.power_w)
+        key = None if snapshot is None else board_key(snapshot)
+        self.leakage.begin(key, leakage_prior(snapshot), self._snapshot or (lambda: snapshot))
+        self._model = ThermalModel(heat_prior(snapshot, cores), self.leakage.power_w)
         return self._model
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:

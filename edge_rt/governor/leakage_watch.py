@@ -28,9 +28,9 @@ class CoreVoltage:
     Idle cores are taken to be at their lowest clock.
     """
 
-    def __init__(self, felt: Callable[[], BoardSnapshot | None]) -> None:
-        """`felt` gives the last look at the board, which tells the clocks."""
-        self._felt = felt
+    def __init__(self, snapshot: Callable[[], BoardSnapshot | None]) -> None:
+        """`snapshot` gives the last look at the board, which tells the clocks."""
+        self._snapshot = snapshot
         self._known: tuple[float, float] | None = None  # lowest clock as a share, top clock
 
     def ratio(self, cpu_hz: float | None = None) -> float:
@@ -47,12 +47,12 @@ class CoreVoltage:
         return voltage(clock) / voltage(low)
 
     def _read(self) -> tuple[float, float] | None:
-        if (felt := self._felt()) is None:
+        if (snapshot := self._snapshot()) is None:
             return None
         # The hardware's top clock: the highest one allowed now may be a limit of the governor's.
-        readers = [reader for reader in felt.sampler.readers if isinstance(reader, CpuFreq)]
+        readers = [reader for reader in snapshot.sampler.readers if isinstance(reader, CpuFreq)]
         tops = {p.name: p.hardware_max_hz for reader in readers for p in reader.policies}
-        lows = {name: felt.sampler.reading(f"{name} min", "clock_hz") for name in tops}
+        lows = {name: snapshot.sampler.reading(f"{name} min", "clock_hz") for name in tops}
         ends = [
             (low.value, top_hz)
             for name, top_hz in tops.items()
@@ -92,8 +92,8 @@ class LeakageWatch:
         self._state, self._date = state, date
         self.trouble = Trouble(log, "the leakage of the chip cannot be written down")
         self._board: str | None = None
-        self._felt: Callable[[], BoardSnapshot | None] = lambda: None
-        self._prior, self._core = UNKNOWN, CoreVoltage(self._felt)
+        self._snapshot: Callable[[], BoardSnapshot | None] = lambda: None
+        self._prior, self._core = UNKNOWN, CoreVoltage(self._snapshot)
         self._log, self.fit = IdleLog(), fit_leakage((), self._prior, 0.0)
         self.voltage = 1.0  # of cores at work over that of idle ones, at the last look
         self._saved, self._saved_at = list[Stretch](), 0.0
@@ -133,13 +133,13 @@ class LeakageWatch:
         self,
         board: str | None,
         prior: LeakagePrior = UNKNOWN,
-        felt: Callable[[], BoardSnapshot | None] = lambda: None,
+        snapshot: Callable[[], BoardSnapshot | None] = lambda: None,
     ) -> None:
         """Watch a board, with the leakage learnt of it before, or at an earlier start.
 
-        `felt` gives the last look at it.
+        `snapshot` gives the last look at it.
         """
-        self._felt, self._core = felt, CoreVoltage(felt)
+        self._snapshot, self._core = snapshot, CoreVoltage(snapshot)
         self.voltage = self._core.ratio()
         if board == self._board:
             return
@@ -196,8 +196,10 @@ class LeakageWatch:
     @property
     def _measures(self) -> bool:
         """Whether the board's power is measured, and not modelled."""
-        felt = self._felt()
-        return felt is None or (felt.supply is not None and felt.supply.quality == "measured")
+        snapshot = self._snapshot()
+        return snapshot is None or (
+            snapshot.supply is not None and snapshot.supply.quality == "measured"
+        )
 
     @property
     def _path(self) -> Path | None:

@@ -61,7 +61,7 @@ class GovernorLoop:
         """
         self._pause, self._clocks = pause, clocks
         self._make, self.governor = make, make(None)
-        self._felt: BoardSnapshot | None = None  # that the governor was made for
+        self._snapshot: BoardSnapshot | None = None  # that the governor was made for
         self._anew = False  # another governor is needed
         self._observer, self._supervisor, self.heat = observer, supervisor, heat
         self.history, self._clock = history, clock
@@ -163,10 +163,12 @@ class GovernorLoop:
 
     async def look(self) -> None:
         """Observe once, and decide."""
-        felt = self._observer.felt
-        found = felt is not None and (self._felt is None or felt.chosen != self._felt.chosen)
+        snapshot = self._observer.snapshot
+        found = snapshot is not None and (
+            self._snapshot is None or snapshot.chosen != self._snapshot.chosen
+        )
         if found or self._anew:
-            self._renew(felt)
+            self._renew(snapshot)
         governor = self.governor
         governor.smaller, governor.clocks = self._smaller(), self._clocks.steps
         threads = (self._told or self.limits).threads
@@ -222,12 +224,12 @@ class GovernorLoop:
         seen = self.seen
         return self._busy() or (seen is not None and bool(seen.running or seen.waiting))
 
-    def _renew(self, felt: BoardSnapshot | None) -> None:
+    def _renew(self, snapshot: BoardSnapshot | None) -> None:
         """Take another governor; what the one before allowed holds until it has decided."""
-        before, governor = self.governor, self._make(felt)
+        before, governor = self.governor, self._make(snapshot)
         governor.budget, governor.limits = before.budget, before.limits
         governor.fixed = before.fixed
-        self.governor, self._felt, self._anew = governor, felt, False
+        self.governor, self._snapshot, self._anew = governor, snapshot, False
 
     def _tell(self) -> None:
         client = self._supervisor.current

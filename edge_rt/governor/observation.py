@@ -144,9 +144,9 @@ class Observer:
         self._booked_j = 0.0
 
     @property
-    def felt(self) -> BoardSnapshot | None:
+    def snapshot(self) -> BoardSnapshot | None:
         """The board, once it was looked at."""
-        return self._senses.felt
+        return self._senses.snapshot
 
     @property
     def reading_s(self) -> float | None:
@@ -165,8 +165,8 @@ class Observer:
         dt_s, self._last_s = now_s - self._last_s, now_s
         cpu = self._cpu.look(self._supervisor.pid)
         self._book()
-        felt = self.felt
-        heat = temperatures(felt)
+        snapshot = self.snapshot
+        heat = temperatures(snapshot)
         return Observation(
             time_s=now_s,
             dt_s=dt_s,
@@ -174,7 +174,7 @@ class Observer:
             temp_c=heat.hottest_c,
             near_c=heat.nearest_c,
             trip_c=heat.trip_c,
-            fan=None if felt is None else fan_drive(felt),
+            fan=None if snapshot is None else fan_drive(snapshot),
             threads=threads,
             busy_s=done.busy_s,
             tokens=done.tokens,
@@ -189,7 +189,7 @@ class Observer:
             spare_s=done.spare_s,
             asked=None if client is None else client.asked,
             gpu_s=done.gpu_s,
-            gpu_load=None if felt is None else gpu_load(felt),
+            gpu_load=None if snapshot is None else gpu_load(snapshot),
         )
 
     def again(self, seen: Observation, period: Period) -> Observation:
@@ -216,11 +216,11 @@ class Observer:
         self._booked_j = self.meter.total_j
 
 
-def gpu_load(felt: BoardSnapshot) -> float | None:
+def gpu_load(snapshot: BoardSnapshot) -> float | None:
     """The share of the time that the busiest GPU was busy; None where no driver tells it."""
     loads = (
-        felt.sampler.reading(channel.name, channel.kind)
-        for reader in felt.sampler.readers
+        snapshot.sampler.reading(channel.name, channel.kind)
+        for reader in snapshot.sampler.readers
         for channel in (reader.channels if reader.name in _GPU else ())
         if channel.kind == "fraction"
     )

@@ -80,7 +80,7 @@ class Candidates:
         threads: int,
         tokens: tuple[int, int, int],
         limits: Limits,
-        offered: DecodingOption = ALONE,
+        option: DecodingOption = ALONE,
         *,
         constrained: bool = False,
     ) -> PlanCandidate:
@@ -89,17 +89,17 @@ class Candidates:
         It is what they take once the governor has all work done with so many threads, and with
         `entry` as it is loaded, or usually is.
         """
-        form = self._variants.form(entry)
-        duty = self._duty(entry, threads, tokens, limits, offered, form)
-        found = self._teaming.predict(entry, threads, tokens, duty, offered, form=form)
+        load = self._variants.load_config(entry)
+        duty = self._duty(entry, threads, tokens, limits, option, load)
+        found = self._teaming.predict(entry, threads, tokens, duty, option, load=load)
         if constrained:
             found = self._mask_waits.on(found, entry, tokens[2])
         if isinstance(found, Unpredicted):
-            return nothing(entry, threads, tokens, found.reason, offered)
+            return nothing(entry, threads, tokens, found.reason, option)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
         errors = (found.error_ratio, found.energy_error_ratio or 0.0)
         return msgspec.structs.replace(
-            nothing(entry, threads, tokens, "", offered),
+            nothing(entry, threads, tokens, "", option),
             seconds=found.seconds,
             prefill_s=found.prefill_s,
             decode_s=found.decode_s,
@@ -119,21 +119,21 @@ class Candidates:
         threads: int,
         tokens: tuple[int, int, int],
         limits: Limits,
-        offered: DecodingOption = ALONE,
+        option: DecodingOption = ALONE,
         its: tuple[int, int, int] | None = None,
-        form: LoadConfig | None = None,
+        load: LoadConfig | None = None,
         *,
         constrained: bool = False,
     ) -> Prediction | Unpredicted:
         """Return what an answer takes at the present limits; `its` are the partner's tokens.
 
-        `form` is how `entry` is loaded, None: as usual. The duty is the one in force, also for
+        `load` is how `entry` is loaded, None: as usual. The duty is the one in force, also for
         fewer threads.
         """
         duty = limits.duty
         if duty < LEAST_DUTY:
-            duty = self._duty(entry, threads, tokens, limits, offered, form)
-        found = self._teaming.predict(entry, threads, tokens, duty, offered, its, form)
+            duty = self._duty(entry, threads, tokens, limits, option, load)
+        found = self._teaming.predict(entry, threads, tokens, duty, option, its, load)
         return self._mask_waits.on(found, entry, tokens[2]) if constrained else found
 
     def _duty(
@@ -142,8 +142,8 @@ class Candidates:
         threads: int,
         tokens: tuple[int, int, int],
         limits: Limits,
-        offered: DecodingOption,
-        form: LoadConfig | None,
+        option: DecodingOption,
+        load: LoadConfig | None,
     ) -> float:
         """Return the share of time that the allowed watts permit.
 
@@ -151,7 +151,7 @@ class Candidates:
         """
         if threads == limits.threads and limits.duty >= LEAST_DUTY:
             return limits.duty
-        full = self._teaming.predict(entry, threads, tokens, offered=offered, form=form)
+        full = self._teaming.predict(entry, threads, tokens, option=option, load=load)
         allowed_w = limits.allowance_w
         if allowed_w is None or isinstance(full, Unpredicted) or full.power_w is None:
             return 1.0
@@ -167,7 +167,7 @@ def nothing(
     threads: int,
     tokens: tuple[int | None, int, int],
     reason: str,
-    offered: DecodingOption = ALONE,
+    option: DecodingOption = ALONE,
 ) -> PlanCandidate:
     """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
     return PlanCandidate(
@@ -188,8 +188,8 @@ def nothing(
         basis=None,
         chosen=False,
         reason=reason,
-        mode=offered.mode.label,
-        partner=offered.mode.partner,
+        mode=option.mode.label,
+        partner=option.mode.partner,
     )
 
 

@@ -48,9 +48,9 @@ class DecodingOption(NamedTuple):
 ALONE = DecodingOption()
 
 
-def made_of(entry: ModelRecord, offered: DecodingOption) -> str:
+def made_of(entry: ModelRecord, option: DecodingOption) -> str:
     """Return the name of the files behind answers of `entry` in that mode, as in Key."""
-    partner = offered.partner
+    partner = option.partner
     return file_of(entry.short_sha256, "" if partner is None else partner.short_sha256)
 
 
@@ -64,11 +64,11 @@ class DecodingOptions:
     @property
     def turns(self) -> bool:
         """Whether two models write by turns."""
-        return any(offered.mode.name == SWITCH for offered in self.modes)
+        return any(option.mode.name == SWITCH for option in self.modes)
 
     def of(self, label: str) -> DecodingOption:
         """The one of that label."""
-        return next(offered for offered in self.modes if offered.mode.label == label)
+        return next(option for option in self.modes if option.mode.label == label)
 
 
 def partners(offers: Mapping[str, DecodingOptions]) -> list[ModelRecord]:

@@ -18,7 +18,7 @@ _BLOCK = 32  # numbers of a head, of which those types take whole blocks
 _IN_BLOCKS = {"q4_0": "kv", "q8_0": "kv", "q8_0/f16": "k"}  # what of keys and values is in blocks
 
 
-def forms(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
+def load_configs(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
     """All as configured that `entry` can have, the usual one first; onnxruntime knows just one."""
     if entry.backend == "onnx":
         return [LoadConfig(0, "f32")]
@@ -29,16 +29,16 @@ def forms(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
     return [LoadConfig(layers, kind) for kind in types for layers in engine.offloads]
 
 
-def form_of(spec: ModelSpec) -> LoadConfig:
+def load_config_of(spec: ModelSpec) -> LoadConfig:
     """That of a model as it was loaded."""
     return LoadConfig(spec.gpu_layers, spec.kv_type)
 
 
-def kv_bytes(entry: ModelRecord, engine: Engine, form: LoadConfig) -> int:
+def kv_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
     """What keys and values of all sequences take."""
     summary = entry.summary
     cells = min(engine.context, summary.context_train) * engine.sequences
-    return int(cells * summary.kv_per_token * KV_NUMBER_BYTES[form.kv_type])
+    return int(cells * summary.kv_per_token * KV_NUMBER_BYTES[load.kv_type])
 
 
 def _usual(engine: Engine) -> tuple[str, ...]:
@@ -64,12 +64,12 @@ def resident_name(entry: ModelRecord) -> str:
 
 
 def wanted(
-    entry: ModelRecord, path: Path, engine: Engine, form: LoadConfig | None = None
+    entry: ModelRecord, path: Path, engine: Engine, load: LoadConfig | None = None
 ) -> LoadRequest:
     """Return `entry` as configured, in that form, None: the usual one, with an upper bound of its
     memory.
     """
-    form = form or forms(entry, engine)[0]
+    load = load or load_configs(entry, engine)[0]
     context = min(engine.context, entry.summary.context_train)
     spec = ModelSpec(
         backend=entry.backend,
@@ -78,7 +78,7 @@ def wanted(
         sequences=engine.sequences,
         batch=engine.batch,
         prefill_chunk=engine.prefill_chunk,
-        gpu_layers=form.gpu_layers,
+        gpu_layers=load.gpu_layers,
         flash_attention=engine.flash_attention,
         kind=entry.kind,
         pooling=entry.summary.pooling or "mean",
@@ -86,12 +86,12 @@ def wanted(
         providers=entry.providers,
         outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
         origin=ModelOrigin(entry.id, entry.sha256),
-        kv_type=form.kv_type,
-        gpu_share=_gpu_share(entry, form),
+        kv_type=load.kv_type,
+        gpu_share=_gpu_share(entry, load),
     )
-    need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)
+    need = _weight_bytes(entry) + kv_bytes(entry, engine, load) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
-    return LoadRequest(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, form))
+    return LoadRequest(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, load))
 
 
 def _weight_bytes(entry: ModelRecord) -> int:
@@ -99,21 +99,21 @@ def _weight_bytes(entry: ModelRecord) -> int:
     return entry.size * (UNPACKED if unpacked else 1)
 
 
-def _gpu_share(entry: ModelRecord, form: LoadConfig) -> float:
+def _gpu_share(entry: ModelRecord, load: LoadConfig) -> float:
     """Of its layers, those on a GPU; with a provider of onnxruntime that computes there, all."""
     if any(provider.lower().startswith(_ON_GPU) for provider in entry.providers):
         return 1.0
-    return min(1.0, form.gpu_layers / max(1, entry.summary.layers))
+    return min(1.0, load.gpu_layers / max(1, entry.summary.layers))
 
 
-def _gpu_bytes(entry: ModelRecord, engine: Engine, form: LoadConfig) -> int:
+def _gpu_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
     """Return what its layers on a GPU take there with their KV, as if all layers were alike.
 
     They count as if in the board's memory, too: where there is but one, they are.
     """
     layers = max(1, entry.summary.layers)
-    there = min(form.gpu_layers, layers)
-    return (_weight_bytes(entry) + kv_bytes(entry, engine, form)) * there // layers
+    there = min(load.gpu_layers, layers)
+    return (_weight_bytes(entry) + kv_bytes(entry, engine, load)) * there // layers
 
 
 def _working_bytes(entry: ModelRecord, spec: ModelSpec) -> int:

@@ -13,7 +13,7 @@ from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.load_request import form_of, forms, resident_name, wanted
+from edge_rt.routing.load_request import load_config_of, load_configs, resident_name, wanted
 from edge_rt.routing.placement import cpq, feasible
 
 
@@ -42,36 +42,41 @@ class Room:
         if self._pool.get(resident_name(entry)) is not None:
             return None
         usable = self._usable_bytes(beside)
-        needs = [self._wanted(entry, form).need_bytes for form in forms(entry, self._config.engine)]
+        needs = [
+            self._wanted(entry, load).need_bytes
+            for load in load_configs(entry, self._config.engine)
+        ]
         if any(_fits(need, usable) for need in needs):
             return None
         return f"needs {in_mb(min(needs))} of memory, and {in_mb(max(0, usable))} can be had"
 
-    def form(
+    def load_config(
         self, entry: ModelRecord, beside: ModelRecord | None = None, best: LoadConfig | None = None
     ) -> LoadConfig:
         """Return how to load `entry` now: in the first form that fits, else in the smallest.
 
         The `best` comes first, and forms that failed recently come last.
         """
-        found = forms(entry, self._config.engine)
-        found.sort(key=lambda form: form != best)
+        found = load_configs(entry, self._config.engine)
+        found.sort(key=lambda load: load != best)
         usable, gpu = self._usable_bytes(beside), self._gpu_bytes(beside)
-        ways = {form: self._wanted(entry, form) for form in found}
-        found.sort(key=lambda form: self._pool.avoids(ways[form]))
-        fitting = (form for form in found if _fits_both(ways[form], usable, gpu))
-        return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
+        ways = {load: self._wanted(entry, load) for load in found}
+        found.sort(key=lambda load: self._pool.avoids(ways[load]))
+        fitting = (load for load in found if _fits_both(ways[load], usable, gpu))
+        return next(fitting, min(found, key=lambda load: ways[load].need_bytes))
 
     def ways(self, entry: ModelRecord) -> dict[LoadConfig, LoadRequest]:
         """Return how `entry` may be loaded, by form.
 
         Forms that do not fit even alone, or failed recently, are left out if any others remain.
         """
-        found = {form: self._wanted(entry, form) for form in forms(entry, self._config.engine)}
+        found = {
+            load: self._wanted(entry, load) for load in load_configs(entry, self._config.engine)
+        }
         usable, gpu = self.usable_bytes, self.gpu_bytes
-        able = {form: way for form, way in found.items() if _fits_both(way, usable, gpu)}
+        able = {load: way for load, way in found.items() if _fits_both(way, usable, gpu)}
         able = able or found
-        return {form: way for form, way in able.items() if not self._pool.avoids(way)} or able
+        return {load: way for load, way in able.items() if not self._pool.avoids(way)} or able
 
     def _usable_bytes(self, beside: ModelRecord | None) -> int:
         """What is left for one more model."""
@@ -88,8 +93,8 @@ class Room:
             staying[resident_name(beside)] = held.wanted if held else self._wanted(beside)
         return staying.values()
 
-    def _wanted(self, entry: ModelRecord, form: LoadConfig | None = None) -> LoadRequest:
-        return wanted(entry, entry.path, self._config.engine, form)
+    def _wanted(self, entry: ModelRecord, load: LoadConfig | None = None) -> LoadRequest:
+        return wanted(entry, entry.path, self._config.engine, load)
 
 
 def _fits_both(way: LoadRequest, usable: float, gpu: float) -> bool:
@@ -119,48 +124,48 @@ class ModelManager:
         return {resident.wanted.model for resident in self.residents}
 
     def loads(
-        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
+        self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
     ) -> bool:
         """Whether a model would have to be loaded beside others for `entry` and its partner.
 
         The only one does not count: a board that stays warm by itself would never serve.
         """
         loaded = self.loaded
-        if self._changes(entry, partner, form):
+        if self._changes(entry, partner, load):
             loaded.discard(resident_name(entry))
         wanted = [entry] if partner is None else [entry, partner]
         return bool(loaded) and any(resident_name(one) not in loaded for one in wanted)
 
     @asynccontextmanager
     async def resident(
-        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
+        self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
     ) -> AsyncGenerator[Resident]:
         """Have `entry` and its partner in the engine's memory while the block runs.
 
-        A model that is loaded in another form than `form` is loaded again, unless it is at work or
+        A model that is loaded in another form than `load` is loaded again, unless it is at work or
         that form does not fit; None: any form will do.
         """
-        if self._changes(entry, partner, form):
+        if self._changes(entry, partner, load):
             await self._pool.unload(resident_name(entry))
-        wanted = {resident_name(entry): partial(self._wanted, entry, partner, form)}
+        wanted = {resident_name(entry): partial(self._wanted, entry, partner, load)}
         if partner is not None:
             wanted[resident_name(partner)] = partial(self._wanted, partner, entry, None)
         async with self._pool.use_all(wanted) as residents:
             yield residents[resident_name(entry)]
 
     def _changes(
-        self, entry: ModelRecord, beside: ModelRecord | None, form: LoadConfig | None
+        self, entry: ModelRecord, beside: ModelRecord | None, load: LoadConfig | None
     ) -> bool:
         """Whether `entry` is loaded in another form, not at work, and can have that one."""
         resident = self._pool.get(resident_name(entry))
-        if form is None or resident is None or resident.users:
+        if load is None or resident is None or resident.users:
             return False
-        if form_of(resident.wanted.spec) == form:
+        if load_config_of(resident.wanted.spec) == load:
             return False
-        return self._room.form(entry, beside, form) == form
+        return self._room.load_config(entry, beside, load) == load
 
     async def _wanted(
-        self, entry: ModelRecord, beside: ModelRecord | None, form: LoadConfig | None
+        self, entry: ModelRecord, beside: ModelRecord | None, load: LoadConfig | None
     ) -> LoadRequest:
         path = await asyncio.to_thread(self._store.check, entry.id)
-        return wanted(entry, path, self._engine, self._room.form(entry, beside, form))
+        return wanted(entry, path, self._engine, self._room.load_config(entry, beside, load))

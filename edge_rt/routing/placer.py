@@ -19,7 +19,7 @@ from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.checks import writers
 from edge_rt.routing.choice.ask import Variant
 from edge_rt.routing.choice.history import Bucket
-from edge_rt.routing.load_request import form_of, resident_name
+from edge_rt.routing.load_request import load_config_of, resident_name
 from edge_rt.routing.model_manager import Room
 from edge_rt.routing.placement import (
     NEVER,
@@ -54,7 +54,7 @@ class _Placement:
 
     problem: PlacementProblem
     entries: Sequence[ModelRecord]
-    forms: Sequence[Sequence[LoadConfig]]
+    load_configs: Sequence[Sequence[LoadConfig]]
     before: State
     prefer: Prefer
 
@@ -110,10 +110,10 @@ class Placer:
             for entry, old, new in zip(planned.entries, planned.before, after, strict=True):
                 if old and new != old:
                     await self._pool.unload(resident_name(entry))
-            rows = zip(planned.entries, planned.forms, planned.before, after, strict=True)
-            for entry, forms, old, new in rows:
+            rows = zip(planned.entries, planned.load_configs, planned.before, after, strict=True)
+            for entry, load_configs, old, new in rows:
                 if new and new != old:
-                    await preload(entry.id, forms[new - 1])
+                    await preload(entry.id, load_configs[new - 1])
         except EdgeError as error:  # the next request loads what it needs
             log.warning("models could not be placed as is best: %s", error)
 
@@ -124,7 +124,7 @@ class Placer:
         temp_c = None if seen is None else seen.temp_c
         # That of the board while it answers, since the yield of one at rest says nothing.
         entry = planned.entries[0]
-        usual = self._predicted(entry, self._variants.form(entry), _USUAL)
+        usual = self._predicted(entry, self._variants.load_config(entry), _USUAL)
         return Circumstances(
             phi=self._governor_loop.heat.leakage.phi(usual and usual.power_w, temp_c),
             guard=self._governor_loop.limits.guard,
@@ -140,7 +140,7 @@ class Placer:
         shares = self._routes.mix.shares()
         asked = {id for bucket in shares for id in bucket.able(self._governor_loop.limits)}
         known = [entry for entry in entries if entry.id in asked]
-        sizes = {entry.id: self._forms(entry) for entry in known}
+        sizes = {entry.id: self._loads(entry) for entry in known}
         free = self._movable(known, sizes, shares)
         if sum(map(len, sizes.values())) < 2 or not free:
             return None
@@ -159,22 +159,22 @@ class Placer:
             [
                 ModelPlace(
                     _DEVICE,
-                    gpu_layers=form.gpu_layers,
+                    gpu_layers=load.gpu_layers,
                     bytes=size,
-                    costs=tuple(costs[e.id, form][bucket] for bucket in able),
+                    costs=tuple(costs[e.id, load][bucket] for bucket in able),
                     load=loads[e.id],
                 )
-                for form, size in sizes[e.id].items()
+                for load, size in sizes[e.id].items()
             ]
             for e in free
         ]
         mix = [RequestKind(shares[bucket], demand[bucket]) for bucket in able]
         before = tuple(int(self._pool.get(resident_name(e)) is not None) for e in free)
-        problem, forms = (
+        problem, load_configs = (
             PlacementProblem(places, self._usable(free), mix),
             [[*sizes[e.id]] for e in free],
         )
-        return _Placement(problem, free, forms, before, "energy" if joules else "latency")
+        return _Placement(problem, free, load_configs, before, "energy" if joules else "latency")
 
     def _movable(
         self,
@@ -200,7 +200,7 @@ class Placer:
         whole = self._room.usable_bytes, self._room.gpu_bytes
         return [max(0.0, all - sum(taken)) for all, *taken in zip(whole, *others, strict=True)]
 
-    def _forms(self, entry: ModelRecord) -> dict[LoadConfig, tuple[float, float]]:
+    def _loads(self, entry: ModelRecord) -> dict[LoadConfig, tuple[float, float]]:
         """Return the memory of each form to choose from, the present one first.
 
         A model that stays has the present form alone, others no form that failed lately.
@@ -209,7 +209,7 @@ class Placer:
         ways = [*self._room.ways(entry).values()]
         if resident is not None:
             ways.insert(0, resident.wanted)
-        found = {form_of(way.spec): _sizes(way) for way in ways}
+        found = {load_config_of(way.spec): _sizes(way) for way in ways}
         if entry.id not in self._fixed:
             return found
         first = next(iter(found))
@@ -222,21 +222,21 @@ class Placer:
         return PlacementCost(variant.load_j if joules else variant.load_s, variant.load_s)
 
     def _takes(
-        self, entry: ModelRecord, form: LoadConfig, buckets: Iterable[Bucket]
+        self, entry: ModelRecord, load: LoadConfig, buckets: Iterable[Bucket]
     ) -> dict[Bucket, Prediction | None]:
         """What a request of each kind takes; None where it cannot be had, or nobody knows."""
         return {
-            bucket: self._predicted(entry, form, _tokens(bucket))
+            bucket: self._predicted(entry, load, _tokens(bucket))
             if entry.id in bucket.able(self._governor_loop.limits)
             else None
             for bucket in buckets
         }
 
     def _predicted(
-        self, entry: ModelRecord, form: LoadConfig, tokens: tuple[int, int, int]
+        self, entry: ModelRecord, load: LoadConfig, tokens: tuple[int, int, int]
     ) -> Prediction | None:
         limits = self._governor_loop.limits
-        found = self._candidates.predict(entry, limits.threads, tokens, limits, form=form)
+        found = self._candidates.predict(entry, limits.threads, tokens, limits, load=load)
         return found if isinstance(found, Prediction) else None
 
 

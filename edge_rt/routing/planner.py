@@ -37,12 +37,12 @@ REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
 
 
-class _Option(NamedTuple):
+class _Planned(NamedTuple):
     """A candidate, its prompt, None where it cannot be run, and its mode."""
 
     candidate: PlanCandidate
     asked: ReadPrompt | None
-    offered: DecodingOption
+    option: DecodingOption
 
 
 class Planner:
@@ -74,7 +74,7 @@ class Planner:
 
     async def plan(self, ask: PlanAsk, host: ModelHost) -> PlanReport:
         """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
-        return PlanReport([option.candidate for option in await self._options(ask, host)])
+        return PlanReport([planned.candidate for planned in await self._options(ask, host)])
 
     async def tries(self, ask: PlanAsk, host: ModelHost) -> AsyncGenerator[PlanReport | Tried]:
         """Yield the plan, and then what came of each candidate that can be run.
@@ -88,21 +88,21 @@ class Planner:
             raise refusal(limits)
         ask = msgspec.structs.replace(ask, fresh=True)
         options = await self._options(ask, host)
-        yield PlanReport([option.candidate for option in options])
+        yield PlanReport([planned.candidate for planned in options])
         able = [(o.asked, o) for o in options if o.asked and o.candidate.seconds is not None]
-        seconds = sum((option.candidate.seconds or GUESS_S) + REST_S for _, option in able)
+        seconds = sum((planned.candidate.seconds or GUESS_S) + REST_S for _, planned in able)
         with self._alone.hold("a comparison of plans", seconds):
             hindrance: str | None = None
-            for asked, option in able:
+            for asked, planned in able:
                 hindrance = hindrance or await self._hindrance()
                 if hindrance is None:
-                    yield await self._try(ask, host, asked, option)
+                    yield await self._try(ask, host, asked, planned)
                 else:
-                    yield failed(option.candidate, hindrance)
+                    yield failed(planned.candidate, hindrance)
 
     # --- before
 
-    async def _options(self, ask: PlanAsk, host: ModelHost) -> list[_Option]:
+    async def _options(self, ask: PlanAsk, host: ModelHost) -> list[_Planned]:
         """Each candidate with its prompt."""
         named = [self._routes.named(model, host) for model in ask.models]
         entries = [entry for some in named for entry in some] or writers(host.entries())
@@ -120,24 +120,24 @@ class Planner:
             if lack is None:
                 prompts[entry.id] = asked
             offers[entry.id] = every(entry, host, limits)
-            for offered in offers[entry.id].modes:
-                without = lack or self._lack(entry, offered)
-                found += [self._candidate(ask, asked, t, without, offered) for t in counts]
+            for option in offers[entry.id].modes:
+                without = lack or self._lack(entry, option)
+                found += [self._candidate(ask, asked, t, without, option) for t in counts]
         assessed = await self._routes.assess(_text(ask), entries, host)
         name = named[0][0].id if named else "default"
         usual = await self._usual(name, _text(ask), host)
         wanted, why, mode = self._choice(ask, host, named, usual, prompts, assessed)
         ranked = judged(found, wanted, why, mode)
         return [
-            _Option(c, prompts.get(c.model), offers.get(c.model, DecodingOptions()).of(c.mode))
+            _Planned(c, prompts.get(c.model), offers.get(c.model, DecodingOptions()).of(c.mode))
             for c in ranked
         ]
 
-    def _lack(self, entry: ModelRecord, offered: DecodingOption) -> str | None:
+    def _lack(self, entry: ModelRecord, option: DecodingOption) -> str | None:
         """Why the partner cannot be had in memory beside `entry`."""
-        partner = offered.partner
+        partner = option.partner
         lack = None if partner is None else self._room.lack(partner, entry)
-        return lack and f"{offered.mode.partner} {lack}"
+        return lack and f"{option.mode.partner} {lack}"
 
     async def _usual(self, name: str, text: str, host: ModelHost) -> Plan:
         """Return the plan for `name` now; a stand-in that is not good enough is left out."""
@@ -201,15 +201,15 @@ class Planner:
         asked: ReadPrompt,
         threads: int,
         lack: str | None,
-        offered: DecodingOption,
+        option: DecodingOption,
     ) -> PlanCandidate:
         known = self._tokens(ask, asked)
         tokens = known.prompt, known.cached, known.completion
         if lack is not None:
-            return nothing(asked.entry, threads, tokens, lack, offered)
+            return nothing(asked.entry, threads, tokens, lack, option)
         limits = self._governor_loop.limits
         return self._candidates.make(
-            asked.entry, threads, tokens, limits, offered, constrained=ask.constrained
+            asked.entry, threads, tokens, limits, option, constrained=ask.constrained
         )
 
     # --- after
@@ -223,9 +223,9 @@ class Planner:
         return None
 
     async def _try(
-        self, ask: PlanAsk, host: ModelHost, asked: ReadPrompt, option: _Option
+        self, ask: PlanAsk, host: ModelHost, asked: ReadPrompt, planned: _Planned
     ) -> Tried:
-        entry, before, offered = asked.entry, option.candidate, option.offered
+        entry, before, option = asked.entry, planned.candidate, planned.option
         job = MeasurementJob(
             entry,
             asked.text,
@@ -233,33 +233,33 @@ class Planner:
             _sampling(entry, ask),
             special=ask.prompt is None,
             ignore_eos=ask.ignore_eos,
-            partner=offered.partner,
+            partner=option.partner,
         )
         try:
-            job = replace(job, mode=await _mode(ask, host, asked, offered))
+            job = replace(job, mode=await _mode(ask, host, asked, option))
             with self._governor_loop.fixed(before.threads):
-                async with host.resident(entry, offered.partner) as resident:
+                async with host.resident(entry, option.partner) as resident:
                     await self._pause(REST_S)
-                    before = self._predicted(asked, option)
+                    before = self._predicted(asked, planned)
                     came = await self._measurer.measure(job, resident, entry.id)
         except EdgeError as error:
             return failed(before, str(error))
-        self._learn(entry, before.threads, came.served, offered, came.made)
+        self._learn(entry, before.threads, came.served, option, came.made)
         if came.served.completion_tokens == before.completion_tokens:
-            predicted = told(option.candidate, before)
+            predicted = told(planned.candidate, before)
         else:
-            part = self._predicted(asked, option, came.served.completion_tokens)
-            predicted = part_of(option.candidate, part, self._predicted(asked, option))
+            part = self._predicted(asked, planned, came.served.completion_tokens)
+            predicted = part_of(planned.candidate, part, self._predicted(asked, planned))
         return tried(came, predicted)
 
     def _predicted(
-        self, asked: ReadPrompt, option: _Option, completion: int | None = None
+        self, asked: ReadPrompt, planned: _Planned, completion: int | None = None
     ) -> PlanCandidate:
         """What is predicted now for an answer of so many tokens; None: of those planned."""
-        candidate = option.candidate
+        candidate = planned.candidate
         tokens = asked.prompt_tokens, 0, completion or candidate.completion_tokens
         return self._candidates.make(
-            asked.entry, candidate.threads, tokens, self._governor_loop.limits, option.offered
+            asked.entry, candidate.threads, tokens, self._governor_loop.limits, planned.option
         )
 
 
@@ -301,19 +301,19 @@ def _too_long(asked: ReadPrompt) -> str | None:
 
 
 async def _mode(
-    ask: PlanAsk, host: ModelHost, asked: ReadPrompt, offered: DecodingOption
+    ask: PlanAsk, host: ModelHost, asked: ReadPrompt, option: DecodingOption
 ) -> Mode | None:
     """As the engine takes it, with what the partner reads; None: by itself."""
-    if offered.mode.name == SINGLE:
+    if option.mode.name == SINGLE:
         return None
-    partner = offered.partner
+    partner = option.partner
     if partner is None:
-        return offered.mode
+        return option.mode
     text = ask.prompt
     if text is None:
         text = await host.render(partner.id, ask.messages)
     its = None if text == asked.text else text
-    return msgspec.structs.replace(offered.mode, partner=resident_name(partner), prompt=its)
+    return msgspec.structs.replace(option.mode, partner=resident_name(partner), prompt=its)
 
 
 def _sampling(entry: ModelRecord, ask: PlanAsk) -> Sampling:

@@ -140,10 +140,10 @@ class Routes:
 
     def _fixed(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> Plan:
         """The one way to answer that there is."""
-        [offered], context = offer.modes, self._context(request.text)
-        label, files = offered.mode.label, made_of(entry, offered)
+        [option], context = offer.modes, self._context(request.text)
+        label, files = option.mode.label, made_of(entry, option)
         self._learning.named(request.id, entry.id, label, context, files)
-        return _plan(entry, offer, offered, ONLY)
+        return _plan(entry, offer, option, ONLY)
 
     def _chosen(
         self,
@@ -162,7 +162,7 @@ class Routes:
         found = _plan(entry, offer, offer.of(setting.mode), trace.why)
         fewer = setting.threads if setting.threads < limits.threads else None
         less = found.less or gave_way(trace, request.objectives.quality, self.floor.usual, limits)
-        return msgspec.structs.replace(found, threads=fewer, load=setting.form, less=less)
+        return msgspec.structs.replace(found, threads=fewer, load=setting.load, less=less)
 
     def threads_open(self, entry: ModelRecord, model: str, objectives: Objectives) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than allowed."""
@@ -225,13 +225,13 @@ class Routes:
                 (asked.prompt, asked.cached, asked.completion),
                 self._governor_loop.limits,
             )
-            offered = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
+            option = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
             its = tokens.get(setting.partner or "")
             read = (
                 (its.prompt, its.cached, its.completion) if isinstance(its, TokenCounts) else None
             )
             entry = known[setting.variant]
-            how = limits, offered, read, setting.form
+            how = limits, option, read, setting.load
             return self._candidates.predict(
                 entry, setting.threads, sizes, *how, constrained=constrained
             )
@@ -272,7 +272,7 @@ class Routes:
             limits=limits,
             threads=(limits.threads,),
             usable_bytes=self._room.usable_bytes,
-            loaded={ids[m].id: self._variants.form(ids[m]) for m in residents if m in ids},
+            loaded={ids[m].id: self._variants.load_config(ids[m]) for m in residents if m in ids},
             in_use={ids[m].id if m in ids else m: size for m, size in busy.items()},
         )
 
@@ -298,7 +298,7 @@ class Routes:
             self.mix.note(Bucket((*able,), (*smaller,), *sizes))
 
 
-def _plan(entry: ModelRecord, offer: DecodingOptions, offered: DecodingOption, why: str) -> Plan:
-    """Return the plan for `entry` in the mode `offered`, one of those of `offer`."""
-    mode = None if offered.mode.name == SINGLE else offered.mode
+def _plan(entry: ModelRecord, offer: DecodingOptions, option: DecodingOption, why: str) -> Plan:
+    """Return the plan for `entry` in the mode `option`, one of those of `offer`."""
+    mode = None if option.mode.name == SINGLE else option.mode
     return Plan(entry.id, mode=mode, why=why, less=offer.why)

@@ -80,7 +80,7 @@ class RoutingServices:
             folder,
             config.engine,
             cores,
-            lambda: monitor.felt,
+            lambda: monitor.snapshot,
             lambda: energy_meter.idle_w,
             self.memory,
             WarmthNow(lambda: governor_loop.seen, governor_loop.heat.leakage),
@@ -155,9 +155,9 @@ class RoutingServices:
         self, entry: ModelRecord, prompt_tokens: int, cached_tokens: int, threads: int | None = None
     ) -> Prediction | None:
         """What a prompt and one token take at the limits of now, with so many threads at most."""
-        limits, form = self._governor_loop.limits, self.variants.form(entry)
+        limits, load = self._governor_loop.limits, self.variants.load_config(entry)
         tokens, threads = (prompt_tokens, cached_tokens, 1), fewest(threads, limits.threads)
-        found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, form)
+        found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, load)
         return found if isinstance(found, Prediction) else None
 
     async def keep(self) -> None:
@@ -173,17 +173,17 @@ class RoutingServices:
         entry: ModelRecord,
         threads: int,
         served: Served,
-        offered: DecodingOption = ALONE,
+        option: DecodingOption = ALONE,
         made: Made | None = None,
     ) -> None:
-        form, served = self.variants.form(entry), self._mask_waits.learn(entry, served)
-        if offered.mode.name == SINGLE:
-            self.forecaster.learn(entry, threads, served, form)
+        load, served = self.variants.load_config(entry), self._mask_waits.learn(entry, served)
+        if option.mode.name == SINGLE:
+            self.forecaster.learn(entry, threads, served, load)
         elif made is None:
             return
         else:
-            self.teaming.learn(entry, threads, served, offered, made, form)
-        self.variants.measured(entry, threads, offered.mode)
+            self.teaming.learn(entry, threads, served, option, made, load)
+        self.variants.measured(entry, threads, option.mode)
 
     def _meter(self) -> Energy | None:
         supply = self._monitor.supply

@@ -16,7 +16,13 @@ from edge_rt.routing.checks import writer, writers
 from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
-from edge_rt.routing.load_request import form_of, forms, kv_bytes, resident_name, wanted
+from edge_rt.routing.load_request import (
+    kv_bytes,
+    load_config_of,
+    load_configs,
+    resident_name,
+    wanted,
+)
 from edge_rt.routing.quality.finder import Assessment
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
@@ -36,25 +42,25 @@ class Variants:
         entry: ModelRecord,
         threads: int,
         mode: Mode | None = None,
-        form: LoadConfig | None = None,
+        load: LoadConfig | None = None,
     ) -> RunConfig:
-        """How `entry` is run with so many threads in that mode; `form` None: the usual one."""
-        how, form = mode or Mode(), form or forms(entry, self._engine)[0]
-        layers, kv_type = form
+        """How `entry` is run with so many threads in that mode; `load` None: the usual one."""
+        how, load = mode or Mode(), load or load_configs(entry, self._engine)[0]
+        layers, kv_type = load
         return RunConfig(entry.id, threads, layers, how.label, kv_type, how.partner)
 
-    def form(self, entry: ModelRecord) -> LoadConfig:
+    def load_config(self, entry: ModelRecord) -> LoadConfig:
         """How it is loaded, or is usually."""
         resident = self._pool.get(resident_name(entry))
         if resident is None:
-            return forms(entry, self._engine)[0]
-        return form_of(resident.wanted.spec)
+            return load_configs(entry, self._engine)[0]
+        return load_config_of(resident.wanted.spec)
 
     def offloads(self, entry: ModelRecord) -> list[LoadConfig]:
         """The first form with each number of layers on a GPU: others go by the same figures."""
         found: dict[int, LoadConfig] = {}
-        for form in forms(entry, self._engine):
-            found.setdefault(form.gpu_layers, form)
+        for load in load_configs(entry, self._engine):
+            found.setdefault(load.gpu_layers, load)
         return list(found.values())
 
     def measured(self, entry: ModelRecord, threads: int, mode: Mode) -> None:
@@ -62,10 +68,10 @@ class Variants:
 
         It counts for every form that goes by the same figures.
         """
-        now, now_s = self._forecaster.figures(entry, self.form(entry)), self._ages.now_s
-        for form in forms(entry, self._engine):
-            if self._forecaster.figures(entry, form) == now:
-                self._ages.note(self.setting(entry, threads, mode, form), now_s)
+        now, now_s = self._forecaster.figures(entry, self.load_config(entry)), self._ages.now_s
+        for load in load_configs(entry, self._engine):
+            if self._forecaster.figures(entry, load) == now:
+                self._ages.note(self.setting(entry, threads, mode, load), now_s)
 
     def threads(
         self,
@@ -102,16 +108,16 @@ class Variants:
         """
         entries = list(entries)
         origins, chances = families(entries), assessed or Assessment()
-        offered = {entry.id: (offers or {}).get(entry.id, DecodingOptions()) for entry in entries}
+        option = {entry.id: (offers or {}).get(entry.id, DecodingOptions()) for entry in entries}
         found = [
-            self._variant(entry, threads, origin, chances.p(entry.id), offered[entry.id].modes)
+            self._variant(entry, threads, origin, chances.p(entry.id), option[entry.id].modes)
             for entry, origin in zip(entries, origins, strict=True)
         ]
         if not any_threads:
             return found
         both = zip(found, entries, strict=True)
         return [
-            replace(variant, threads=self.threads(entry, offered[entry.id]))
+            replace(variant, threads=self.threads(entry, option[entry.id]))
             for variant, entry in both
         ]
 
@@ -125,8 +131,8 @@ class Variants:
     ) -> Variant:
         self._note(entry)
         engine, summary = self._engine, entry.summary
-        need, found = wanted(entry, entry.path, engine), forms(entry, engine)
-        kept = {form.kv_type: kv_bytes(entry, engine, form) for form in found}
+        need, found = wanted(entry, entry.path, engine), load_configs(entry, engine)
+        kept = {load.kv_type: kv_bytes(entry, engine, load) for load in found}
         load_s = self._load_s(entry)
         return Variant(
             id=entry.id,
@@ -138,7 +144,7 @@ class Variants:
             kv_bytes=kept,
             work_bytes=need.need_bytes - entry.size - kept[found[0].kv_type],
             quality=quality,
-            gpu_layers=tuple(dict.fromkeys(form.gpu_layers for form in found)),
+            gpu_layers=tuple(dict.fromkeys(load.gpu_layers for load in found)),
             load_s=load_s,
             load_j=load_s * self._busy_w(entry, threads),
             modes=tuple(one.mode.label for one in modes),
@@ -146,14 +152,14 @@ class Variants:
             file=entry.short_sha256,
         )
 
-    def _way(self, entry: ModelRecord, offered: DecodingOption, threads: int) -> DecodingWay:
-        partner = offered.partner
+    def _way(self, entry: ModelRecord, option: DecodingOption, threads: int) -> DecodingWay:
+        partner = option.partner
         if partner is None:
-            return DecodingWay(kept=offered.kept)
+            return DecodingWay(kept=option.kept)
         need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
         load_j = load_s * self._busy_w(partner, threads)
-        file = made_of(entry, offered)
-        return DecodingWay(partner.id, need.need_bytes, load_s, load_j, offered.kept, file)
+        file = made_of(entry, option)
+        return DecodingWay(partner.id, need.need_bytes, load_s, load_j, option.kept, file)
 
     def _load_s(self, entry: ModelRecord) -> float:
         known = self._pool.load_s.get(resident_name(entry))
@@ -175,9 +181,9 @@ class Variants:
         if before is not None and before[0] != entry.sha256:
             self._ages.forget(entry.id)
         self._noted[entry.id] = now
-        for form in forms(entry, self._engine):
-            for known in self._forecaster.calibrations(entry, form):
-                setting = self.setting(entry, known.threads, form=form)
+        for load in load_configs(entry, self._engine):
+            for known in self._forecaster.calibrations(entry, load):
+                setting = self.setting(entry, known.threads, load=load)
                 self._ages.note(setting, known.calibrated_at.timestamp())
 
 

@@ -142,7 +142,7 @@ class Container:
             clock,
             give_way=config.engine.threads is None,
         )
-        self.heat = Heat(LeakageWatch(own), lambda: self.senses.felt)
+        self.heat = Heat(LeakageWatch(own), lambda: self.senses.snapshot)
         self.governor_loop = parts.governor_loop or GovernorLoop(
             self._governor,
             self.observer,
@@ -276,13 +276,13 @@ class Container:
             tasks.append(sweep(self.pool, models.idle_unload_s))
         return tasks
 
-    def _governor(self, felt: BoardSnapshot | None) -> Governor:
+    def _governor(self, snapshot: BoardSnapshot | None) -> Governor:
         config = self._config
         return Governor(
             self._cores,
             budget_of(config.budget),
-            self.heat.model(felt, self._cores),
-            power_prior(felt, () if felt is None else self.routing.forecaster.of_board()),
+            self.heat.model(snapshot, self._cores),
+            power_prior(snapshot, () if snapshot is None else self.routing.forecaster.of_board()),
             settings_of(config.governor),
         )
 

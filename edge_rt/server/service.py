@@ -340,14 +340,14 @@ class DaemonService:
         return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))
 
     def resident(
-        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
+        self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
         """`entry` and its partner in the engine's memory while the block runs; see ModelManager."""
-        return self.generation.resident(entry, partner, form)
+        return self.generation.resident(entry, partner, load)
 
-    async def preload(self, model: str, form: LoadConfig | None = None) -> None:
+    async def preload(self, model: str, load: LoadConfig | None = None) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
-        await self.generation.preload(self.entry(self._resolved(model)), form)
+        await self.generation.preload(self.entry(self._resolved(model)), load)
 
     def pull(self, model: str) -> AsyncGenerator[PullProgress]:
         """Fetch a model of the catalogue into the store; raises as ModelPulls.pull."""

@@ -235,7 +235,7 @@ class FakeService:
     proof: dict | Exception = field(default_factory=lambda: {"status": "ok"})
     render_error: Exception | None = None
     prompt: str = "<rendered>"  # of all messages
-    felt: BoardReport | Exception = field(default_factory=board_report)
+    snapshot: BoardReport | Exception = field(default_factory=board_report)
     twin: str | None = None  # a simulated board
     booked: LedgerReport = field(default_factory=ledger_report)
     asked: list[tuple[int, int]] = field(default_factory=list)  # days and last of the ledger
@@ -441,9 +441,9 @@ class FakeService:
         return self.twin
 
     def board(self) -> BoardReport:
-        if isinstance(self.felt, Exception):
-            raise self.felt
-        return self.felt
+        if isinstance(self.snapshot, Exception):
+            raise self.snapshot
+        return self.snapshot
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
         self.asked.append((days, last))

@@ -49,9 +49,9 @@ def named(client, name: str) -> dict[tuple, float]:
     ],
 )
 def test_each_kind_has_a_name_of_its_own(client, service, script, kind, name, labels):
-    service.felt = script.report(channels=[script.channel("a name", kind, 0.5)])
+    service.snapshot = script.report(channels=[script.channel("a name", kind, 0.5)])
     assert named(client, name) == {labels: 0.5}
-    service.felt = script.report(channels=[script.channel("a name", kind, None, last=0.5)])
+    service.snapshot = script.report(channels=[script.channel("a name", kind, None, last=0.5)])
     assert named(client, name) == {}
 
 
@@ -60,13 +60,13 @@ def test_every_kind_of_the_sensors_is_known():
 
 
 def test_an_unknown_kind_is_left_out(client, service, script):
-    service.felt = script.report(channels=[script.channel("x", "smell", 1.0)])
+    service.snapshot = script.report(channels=[script.channel("x", "smell", 1.0)])
     assert named(client, "sensor_missing") == {("smell", "x", "a reader"): 0}
 
 
 def test_what_is_modelled_says_so(client, service, script):
     model = script.channel("board", "power_w", 3.0, quality="modelled")
-    service.felt = script.report(channels=[model])
+    service.snapshot = script.report(channels=[model])
     assert named(client, "rail_power_watts") == {("modelled", "board"): 3.0}
 
 
@@ -76,10 +76,10 @@ def test_supply(client, service, script):
     assert named(client, "supply_energy_joules_total") == {at: 650.0}
     assert named(client, "supply_missing_seconds_total") == {at: 2.5}
     blind = Supply(["VDD_IN"], "module", "measured", None, 3.5, 650.0, 100.0, 2.5)
-    service.felt = script.report(supply=blind)
+    service.snapshot = script.report(supply=blind)
     assert named(client, "supply_power_watts") == {}
     assert named(client, "supply_energy_joules_total") == {at: 650.0}
-    service.felt = script.report(supply=None)
+    service.snapshot = script.report(supply=None)
     assert not [name for name, *_ in series(client) if name.startswith("supply")]
 
 
@@ -90,14 +90,14 @@ def test_energies(client):
 
 @pytest.mark.parametrize("simulated", [False, True])
 def test_the_board_is_named_and_a_simulated_one_told(client, service, script, simulated):
-    service.felt = script.report(simulated=simulated)
+    service.snapshot = script.report(simulated=simulated)
     at = ("jetson-orin-nano", "exact", str(simulated).lower())
     assert named(client, "board_info") == {at: 1}
 
 
 def test_missing_channels_are_told(client, service, script):
     gone = script.channel("gpu", "temp_c", None, last=50.0)
-    service.felt = script.report(channels=[script.channel("cpu", "temp_c", 51.5), gone])
+    service.snapshot = script.report(channels=[script.channel("cpu", "temp_c", 51.5), gone])
     assert named(client, "sensor_missing") == {
         ("temp_c", "cpu", "a reader"): 0,
         ("temp_c", "gpu", "a reader"): 1,
@@ -113,10 +113,10 @@ def test_of_two_readers_with_the_same_channel_the_first_is_meant(client, service
         RailEnergy("VDD_IN", "measured", 1.0, 1.0, 0.0),
         RailEnergy("VDD_IN", "measured", 2.0, 1.0, 0.0),
     ]
-    service.felt = script.report(channels=twice(51.5), energies=twins)
+    service.snapshot = script.report(channels=twice(51.5), energies=twins)
     assert named(client, "zone_temperature_celsius") == {("cpu",): 51.5}
     assert named(client, "rail_energy_joules_total") == {("measured", "VDD_IN"): 1.0}
-    service.felt = script.report(channels=twice(None))
+    service.snapshot = script.report(channels=twice(None))
     assert named(client, "zone_temperature_celsius") == {}
 
 
@@ -125,7 +125,7 @@ ODD = ['a "quoted" one', "two\nlines", "back\\slash", 'end\\"', "", "{}=,", "°C
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_names_come_through(client, service, script, name):
-    service.felt = script.report(
+    service.snapshot = script.report(
         channels=[script.channel(name, "temp_c", 50.0, reader=name)],
         energies=[RailEnergy(name, "measured", 1.0, 1.0, 0.0)],
         supply=Supply([name], name, "measured", 1.0, None, 1.0, 1.0, 0.0),
@@ -152,21 +152,21 @@ def test_odd_names_come_through(client, service, script, name):
 )
 def test_no_channels_make_a_page_that_cannot_be_read(client, service, script, found):
     channels = [script.channel(n, kind, value, reader=r) for n, kind, value, r in found]
-    service.felt = script.report(channels=channels)
+    service.snapshot = script.report(channels=channels)
     expected = {(n, kind) for n, kind, _, _ in found}
     assert len(named(client, "sensor_missing")) == len(expected)
 
 
 def test_a_report_that_fails_leaves_the_other_metrics(client, service, script, caplog):
     client.chat()
-    service.felt = ZeroDivisionError("no report")
+    service.snapshot = ZeroDivisionError("no report")
     for _ in range(3):
         names = {name for name, *_ in series(client)}
         assert "requests_total" in names
         assert "sensor_missing" not in names
     assert len(caplog.records) == 1  # not at each scrape
-    service.felt = script.report()
+    service.snapshot = script.report()
     assert named(client, "sensor_missing")
-    service.felt = ZeroDivisionError("again")
+    service.snapshot = ZeroDivisionError("again")
     series(client)
     assert len(caplog.records) == 2

@@ -281,11 +281,11 @@ class Interrupted(BoardMonitor):
     at_look = 1
 
     def _look(self) -> BoardSnapshot:
-        felt = super()._look()
+        snapshot = super()._look()
         self.at_look -= 1
         if self.at_look == 0:
             self.close()
-        return felt
+        return snapshot
 
 
 @pytest.mark.parametrize("at_look", [1, 2])

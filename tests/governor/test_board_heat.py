@@ -32,7 +32,7 @@ FIT = LeakageFit(
 )
 
 
-def felt(id: str, root: Path = Path("/"), *readers: Reader) -> BoardSnapshot:
+def snapshot(id: str, root: Path = Path("/"), *readers: Reader) -> BoardSnapshot:
     board = load_boards()[id]
     chosen = BoardChoice(board, BoardName(id, board.name, "the test", "configured"))
     return BoardSnapshot(root, chosen, BoardSampler(readers, lambda: 0.0), (), None)
@@ -65,7 +65,7 @@ def test_before_anything_is_seen_nothing_is_told() -> None:
 
 def test_what_the_model_and_the_leakage_say_is_told() -> None:
     heat = Heat(LeakageWatch(None))
-    model = heat.model(felt("raspberry-pi-5"), 4)
+    model = heat.model(snapshot("raspberry-pi-5"), 4)
     heat.leakage.fit = FIT
     for second in range(120):
         look = seen(second)
@@ -86,21 +86,21 @@ def test_what_the_model_and_the_leakage_say_is_told() -> None:
 
 def test_a_board_that_is_recognised_later_is_learnt_anew() -> None:
     heat = Heat(LeakageWatch(None))
-    heat.model(felt("raspberry-pi-5"), 4)
+    heat.model(snapshot("raspberry-pi-5"), 4)
     heat.leakage.fit = FIT
-    heat.model(felt("raspberry-pi-5"), 4)
+    heat.model(snapshot("raspberry-pi-5"), 4)
     assert heat.state(None).doubling_k == 18.0
-    heat.model(felt("jetson-orin-nano-8gb"), 4)
+    heat.model(snapshot("jetson-orin-nano-8gb"), 4)
     state = heat.state(None)
     assert (state.doubling_k, state.leakage_source) == (20.0, "assumed")
 
 
 def test_a_simulated_board_teaches_nothing_of_the_real_one(tmp_path: Path) -> None:
     heat = Heat(LeakageWatch(None))
-    heat.model(felt("raspberry-pi-5", tmp_path), 4)
+    heat.model(snapshot("raspberry-pi-5", tmp_path), 4)
     heat.leakage.fit = FIT
     assert heat.state(None).doubling_k == 18.0
-    heat.model(felt("raspberry-pi-5"), 4)
+    heat.model(snapshot("raspberry-pi-5"), 4)
     assert heat.state(None).doubling_k == 20.0
 
 
@@ -116,7 +116,7 @@ def clocks(folder: Path, low_khz: int, top_khz: int) -> CpuFreq:
 
 def test_leakage_counts_at_the_voltage_that_a_chip_has_at_work(tmp_path: Path) -> None:
     """On a Jetson that is idle at a tenth of its clock the runaway lies 13 K lower for it."""
-    board = felt("jetson-orin-nano-8gb", Path("/"), clocks(tmp_path, 115_200, 1_497_600))
+    board = snapshot("jetson-orin-nano-8gb", Path("/"), clocks(tmp_path, 115_200, 1_497_600))
     board.sampler.step(0.0)
     heat = Heat(LeakageWatch(None))
     model = heat.model(board, 6)
@@ -138,7 +138,7 @@ def test_a_course_adds_what_leakage_grows_by_at_work(tmp_path: Path) -> None:
     ends = list[float]()
     for low_khz in (1_497_600, 115_200):
         reader = clocks(tmp_path / str(low_khz), low_khz, 1_497_600)
-        board = felt("jetson-orin-nano-8gb", Path("/"), reader)
+        board = snapshot("jetson-orin-nano-8gb", Path("/"), reader)
         board.sampler.step(0.0)
         heat = Heat(LeakageWatch(None))
         model = heat.model(board, 6)

@@ -19,7 +19,7 @@ from edge_rt.energy.calibration.record import PhasePowers
 from edge_rt.governor.board_heat import heat_prior, power_prior
 
 
-def felt(board: str | None, *readers: Reader) -> BoardSnapshot:
+def snapshot(board: str | None, *readers: Reader) -> BoardSnapshot:
     profile = None if board is None else load_boards()[board]
     return BoardSnapshot(
         Path("/"), BoardChoice(profile), BoardSampler(readers, lambda: 0.0), (), None
@@ -27,9 +27,9 @@ def felt(board: str | None, *readers: Reader) -> BoardSnapshot:
 
 
 def test_the_profile_is_believed() -> None:
-    power = power_prior(felt("raspberry-pi-5"))
+    power = power_prior(snapshot("raspberry-pi-5"))
     assert (power.idle_w, power.core_w) == (3.25, pytest.approx((11.0 - 3.25) / 4))
-    heat = heat_prior(felt("raspberry-pi-5"), 4)
+    heat = heat_prior(snapshot("raspberry-pi-5"), 4)
     assert 30.0 < 11.0 * sum(heat.resistances_c_per_w) < 100.0
     assert 0.0 < heat.outer_w < 3.25
 
@@ -41,7 +41,7 @@ def calibrated(threads: int, decode_w: float, gpu_layers: int = 0, prefill_w: fl
 
 def test_what_calibrations_measured_goes_before_the_profile() -> None:
     found = [calibrated(2, 5.0), calibrated(4, 7.5), calibrated(4, 12.5, gpu_layers=99)]
-    power = power_prior(felt("raspberry-pi-5"), found)
+    power = power_prior(snapshot("raspberry-pi-5"), found)
     assert power.idle_w == 2.5
     assert power.draws_w == {2: 2.5, 4: 5.0}
     assert power.prompts == pytest.approx((6.5 / 2.5 + 6.5 / 5.0) / 2)
@@ -54,12 +54,12 @@ def test_calibrations_that_could_not_tell_watts_change_nothing() -> None:
     modelled = calibrated(4, 5.0)
     modelled.draws = msgspec.structs.replace(modelled.draws, quality="modelled")
     nothing = SimpleNamespace(threads=4, gpu_layers=0, draws=None)
-    known = felt("raspberry-pi-5")
+    known = snapshot("raspberry-pi-5")
     assert power_prior(known, [useless, modelled, nothing]) == power_prior(known)
 
 
 def test_an_unknown_board_gets_something_of_its_size() -> None:
-    for unknown in (None, felt(None)):
+    for unknown in (None, snapshot(None)):
         small, large = heat_prior(unknown, 2), heat_prior(unknown, 16)
         assert sum(small.resistances_c_per_w) > sum(large.resistances_c_per_w)
         assert power_prior(unknown).idle_w > 0
@@ -67,5 +67,5 @@ def test_an_unknown_board_gets_something_of_its_size() -> None:
 
 def test_a_fan_that_is_read_counts(tree: Any) -> None:
     tree.hwmon("pwmfan", {"pwm1": 90, "pwm1_enable": 2})
-    assert heat_prior(felt(None, FanReader(tree.sysfs)), 4).fan_gain > 0
-    assert heat_prior(felt(None), 4).fan_gain == 0
+    assert heat_prior(snapshot(None, FanReader(tree.sysfs)), 4).fan_gain > 0
+    assert heat_prior(snapshot(None), 4).fan_gain == 0

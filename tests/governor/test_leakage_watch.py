@@ -79,7 +79,7 @@ def test_modelled_power_teaches_nothing(tmp_path: Path) -> None:
     watch = LeakageWatch(None)
     board = clocked(tmp_path, clocks(1.0, 1.0))
     board.supply = SimpleNamespace(quality="modelled")
-    watch.begin("pi", felt=lambda: board)
+    watch.begin("pi", snapshot=lambda: board)
     for second in range(1800):
         watch.take(idle(second))
     asyncio.run(watch.refit())
@@ -89,7 +89,7 @@ def test_modelled_power_teaches_nothing(tmp_path: Path) -> None:
 def test_leakage_at_work_has_the_voltage_of_the_clocks_allowed(tmp_path: Path) -> None:
     board = clocked(tmp_path, clocks(0.1, 1.0))
     watch = LeakageWatch(None)
-    watch.begin("orin", felt=lambda: board)
+    watch.begin("orin", snapshot=lambda: board)
     idle_w = watch.fit.leakage.power_w(60.0)
     assert watch.power_w(60.0) == pytest.approx(idle_w / 0.64)
     watch.take(dataclasses.replace(IDLE, cpu_hz=5e8))

@@ -105,7 +105,7 @@ class Stage:
         self.says: Limits | Exception = Limits(2)
         self.seen = seen
         self.asked: list[tuple[int, str, bool, int]] = []  # of the observer
-        self.felt: Any = None
+        self.snapshot: Any = None
         self.reading_s: float | None = None
         self.still = False  # whether a doze lasts for ever
         self.dozing = False
@@ -131,8 +131,8 @@ class Stage:
     def governor(self) -> FakeGovernor:
         return self.governors[-1]
 
-    def _make(self, felt: Any) -> Governor:
-        self.made_for.append(felt)
+    def _make(self, snapshot: Any) -> Governor:
+        self.made_for.append(snapshot)
         self.governors.append(FakeGovernor(self))
         return cast(Governor, self.governor)
 
@@ -334,9 +334,9 @@ def test_the_board_that_is_found_gets_a_governor_of_its_own_with_the_same_budget
         stage = Stage()
         await stage.governor_loop.look()
         stage.governor_loop.change(BudgetChange(power_w=4.0))
-        stage.felt = SimpleNamespace(chosen="a board")
+        stage.snapshot = SimpleNamespace(chosen="a board")
         await stage.governor_loop.look()
-        stage.felt = SimpleNamespace(chosen="a board")  # looked at again
+        stage.snapshot = SimpleNamespace(chosen="a board")  # looked at again
         await stage.governor_loop.look()
         assert stage.made_for == [None, SimpleNamespace(chosen="a board")]
         assert stage.governor.budget.power_w == 4.0
@@ -404,12 +404,12 @@ def test_a_governor_that_cannot_be_made_is_made_later() -> None:
     stage = Stage()
     made, make = 0, stage.governor_loop._make
 
-    def fragile(felt: Any) -> Governor:
+    def fragile(snapshot: Any) -> Governor:
         nonlocal made
         made += 1
         if made < 3:
             raise OSError("not now")
-        return make(felt)
+        return make(snapshot)
 
     stage.governor_loop._make = fragile
     stage.says = ZeroDivisionError("a mistake")
@@ -445,7 +445,7 @@ def test_fixed_threads_are_in_force_until_they_are_given_back(kit: Any) -> None:
             await stage.governor_loop.admit(loads=False)
             assert stage.governor_loop.limits == Limits(1, 0.5)
             await stage.look_with(Limits(2, 0.4))  # all else is governed
-            stage.felt = SimpleNamespace(chosen="another board")
+            stage.snapshot = SimpleNamespace(chosen="another board")
             await stage.look_with(Limits(2, 0.4))  # by another governor
         assert [governor.fixed for governor in stage.governors] == [1, None]
         assert stage.engine.told == [

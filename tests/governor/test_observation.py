@@ -39,7 +39,9 @@ class Board:
         readers = [ThermalReader(tree.sysfs), GpuReader(tree.sysfs)]
         sampler = BoardSampler(readers, lambda: self.now)
         sampler.step(self.now)
-        self.felt: BoardSnapshot | None = BoardSnapshot(Path("/"), BoardChoice(), sampler, (), None)
+        self.snapshot: BoardSnapshot | None = BoardSnapshot(
+            Path("/"), BoardChoice(), sampler, (), None
+        )
         self.supervisor = SimpleNamespace(current=self, pid=42)
         self.observer = Observer(
             cast(BoardMonitor, self),
@@ -151,7 +153,7 @@ def test_an_idle_engine_is_not_disturbed(kit: Any, warm: Any) -> None:
 def test_nothing_is_made_up_where_nothing_is_read(kit: Any, warm: Any) -> None:
     async def run() -> None:
         board = Board(warm)
-        board.felt = board.supply = board.supervisor.current = board.supervisor.pid = None
+        board.snapshot = board.supply = board.supervisor.current = board.supervisor.pid = None
         seen = await board.look()
         unknown = (seen.power_w, seen.temp_c, seen.trip_c, seen.fan, seen.others, seen.cpu_s)
         assert set(unknown) == {None}

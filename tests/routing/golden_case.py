@@ -150,10 +150,10 @@ class Case(_Strict, kw_only=True):
 
     def _now(self, pool: list[Variant]) -> Now:
         board = self.board
-        forms = {v.id: LoadConfig(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in pool}
+        load_configs = {v.id: LoadConfig(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in pool}
         if board.loaded is not None:
-            split = {id: form.split("/") for id, form in board.loaded.items()}
-            forms = {
+            split = {id: load.split("/") for id, load in board.loaded.items()}
+            load_configs = {
                 id: LoadConfig(int(layers), kv_type) for id, (layers, kv_type) in split.items()
             }
         limits = Limits(
@@ -166,7 +166,7 @@ class Case(_Strict, kw_only=True):
             why=board.why,
         )
         in_use = {id: size * _MB for id, size in board.in_use_mb.items()}
-        return Now(limits, board.threads, board.usable_mb * _MB, forms, in_use)
+        return Now(limits, board.threads, board.usable_mb * _MB, load_configs, in_use)
 
     def _told(self, setting: RunConfig) -> Foretold | None:
         return self.foretold.get(full_name(setting)) or self.foretold.get(short_name(setting))

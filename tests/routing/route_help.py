@@ -70,8 +70,8 @@ def ask(**fields: object) -> Ask:
 
 def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now:
     """A board with room for all, where these are loaded."""
-    forms = {v.id: LoadConfig(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in loaded}
-    board = Now(limits or Limits(2), (1, 2), 8 * GB, forms)
+    load_configs = {v.id: LoadConfig(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in loaded}
+    board = Now(limits or Limits(2), (1, 2), 8 * GB, load_configs)
     return replace(board, **fields)  # pyright: ignore[reportArgumentType]
 
 

@@ -50,7 +50,7 @@ class Models:
         return offer(self.entry("big"), request, self, limits, lambda *_: fits)
 
     def modes(self, *args: Any, **fields: Any) -> list[Mode]:
-        return [offered.mode for offered in self.offer(*args, **fields).modes]
+        return [option.mode for option in self.offer(*args, **fields).modes]
 
 
 def test_without_a_pair_a_model_answers_by_itself_and_may_look_up(kit: Any) -> None:
@@ -159,7 +159,7 @@ def test_the_governor_asks_for_less_of_the_large_model(kit: Any) -> None:
 
 def test_a_plan_shows_all(kit: Any) -> None:
     models = Models(kit, TUNED)
-    offered = every(models.entry("big"), models, CALM)
+    option = every(models.entry("big"), models, CALM)
     labels = ["single", "lookup", "speculative", "switch:step"]
-    assert [one.mode.label for one in offered.modes] == labels
+    assert [one.mode.label for one in option.modes] == labels
     assert [one.mode.label for one in every(models.entry("tiny"), models, CALM).modes] == ["single"]

@@ -11,7 +11,7 @@ from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig
-from edge_rt.routing.load_request import form_of, forms, kv_bytes, wanted
+from edge_rt.routing.load_request import kv_bytes, load_config_of, load_configs, wanted
 
 PATH = Path("/models/tiny.gguf")
 
@@ -48,32 +48,32 @@ def wide(kit: Any) -> Any:
 def test_all_that_are_configured_the_usual_one_first(
     wide: Any, engine: Engine, expected: list[LoadConfig]
 ) -> None:
-    assert forms(wide, engine) == expected
-    for form in expected:
-        spec = wanted(wide, PATH, engine, form).spec
-        assert spec.gpu_layers == form.gpu_layers
-        assert form_of(spec) == form
+    assert load_configs(wide, engine) == expected
+    for load in expected:
+        spec = wanted(wide, PATH, engine, load).spec
+        assert spec.gpu_layers == load.gpu_layers
+        assert load_config_of(spec) == load
     assert wanted(wide, PATH, engine) == wanted(wide, PATH, engine, expected[0])
 
 
 def test_types_that_a_model_cannot_have_are_left_out(kit: Any, wide: Any) -> None:
     engine = Engine(kv_type=["q4_0", "q8_0/f16", "f16"])
     narrow = replace(wide, summary=changed(wide.summary, head_dim_k=64, head_dim_v=80))
-    assert [form.kv_type for form in forms(narrow, engine)] == ["q8_0/f16", "f16"]
-    assert forms(kit.entry, Engine(kv_type="q8_0")) == [LoadConfig(0, "f16")]
+    assert [load.kv_type for load in load_configs(narrow, engine)] == ["q8_0/f16", "f16"]
+    assert load_configs(kit.entry, Engine(kv_type="q8_0")) == [LoadConfig(0, "f16")]
 
 
 def test_onnxruntime_has_one_way(wide: Any) -> None:
     onnx = replace(wide, backend="onnx")
     engine = Engine(kv_type=["f16", "q4_0"], gpu_layers=[0, 9])
-    assert forms(onnx, engine) == [LoadConfig(0, "f32")]
+    assert load_configs(onnx, engine) == [LoadConfig(0, "f32")]
     assert wanted(onnx, PATH, engine).spec.kv_type == "f32"
     assert kv_bytes(onnx, engine, LoadConfig(0, "f32")) == 2048 * 4 * 512 * 4
 
 
 def test_models_that_keep_nothing_have_no_types_to_choose_from(wide: Any) -> None:
     vectors = replace(wide, summary=changed(wide.summary, kind="embedding"))
-    assert forms(vectors, Engine(kv_type=["q8_0", "q4_0"])) == [LoadConfig(0, "f16")]
+    assert load_configs(vectors, Engine(kv_type=["q8_0", "q4_0"])) == [LoadConfig(0, "f16")]
 
 
 @pytest.mark.parametrize(("head", "kv_type"), [(128, "q8_0/f16"), (80, "f16")])
@@ -88,7 +88,7 @@ def test_the_backend_is_told_what_goes_by_the_size_of_heads_alone(
 
 def test_smaller_types_take_less_memory(wide: Any) -> None:
     engine = Engine(context=1024, sequences=2, kv_type=["f16", "q8_0/f16", "q8_0", "q4_0"])
-    needs = [wanted(wide, PATH, engine, form).need_bytes for form in forms(wide, engine)]
+    needs = [wanted(wide, PATH, engine, load).need_bytes for load in load_configs(wide, engine)]
     numbers = 1024 * 2 * 512
     assert [need - needs[0] for need in needs] == [
         -numbers * (2.0 - each) for each in (2.0, 1.53125, 1.0625, 0.5625)

@@ -21,15 +21,15 @@ def board_with_gpu(gpu_bytes: float) -> Engine:
     return Engine(gpu_layers=[*BY_LAYERS], kv_type="f16", gpu_bytes=round(gpu_bytes))
 
 
-def by_layers(id: str, form: LoadConfig | None) -> float:
-    return BY_LAYERS[LAYERS if form is None else form.gpu_layers]
+def by_layers(id: str, load: LoadConfig | None) -> float:
+    return BY_LAYERS[LAYERS if load is None else load.gpu_layers]
 
 
 def by_kv(f16_j: float, q4_j: float, a_j: float = 0.0) -> Takes:
     """What either model takes; "a" so much more."""
 
-    def takes(id: str, form: LoadConfig | None) -> float:
-        return (q4_j if form == Q4 else f16_j) + a_j * (id == "a")
+    def takes(id: str, load: LoadConfig | None) -> float:
+        return (q4_j if load == Q4 else f16_j) + a_j * (id == "a")
 
     return takes
 
@@ -57,7 +57,7 @@ def test_layers_are_on_the_gpu_as_far_as_there_is_memory_for_both(
         await house.said("a")
         await ask_for_both(house)
         assert await look(house) is not None
-        assert loaded(house) == {NAMES[id]: form for id, form in expected.items()}
+        assert loaded(house) == {NAMES[id]: load for id, load in expected.items()}
         assert await look(house) is None
 
     kit.run(run())

@@ -42,7 +42,7 @@ def limit(house: Any, usable: int) -> None:
 
 
 def loaded(house: Any) -> LoadConfig:
-    return house.routing.variants.form(house.get("tiny"))
+    return house.routing.variants.load_config(house.get("tiny"))
 
 
 def kept(house: Any) -> list[str | None]:
@@ -107,8 +107,8 @@ def test_the_router_takes_what_fits_and_says_why(kit: Any) -> None:
 def test_a_model_is_loaded_anew_for_another_form_and_stays_for_none(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, AMPLE, **BOTH)
-        for form, expected, loads in ((None, F16, 1), (Q4, Q4, 2), (None, Q4, 2), (Q4, Q4, 2)):
-            await house.said(load=form)
+        for load, expected, loads in ((None, F16, 1), (Q4, Q4, 2), (None, Q4, 2), (Q4, Q4, 2)):
+            await house.said(load=load)
             assert (loaded(house), len(house.loads)) == (expected, loads)
         assert house.governor_loop.admitted == [False] * 4  # it is the only one
 
@@ -134,16 +134,16 @@ def test_what_was_chosen_gives_way_where_memory_shrank_since(kit: Any) -> None:
 def test_what_fails_to_load_gives_way_to_what_else_there_is(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, AMPLE, gpu_layers=[9, 0])
-        load = house.engine.load
+        real = house.engine.load
 
         async def on_the_cpu(model: str, spec: Any) -> Any:
             if spec.gpu_layers:
                 raise ModelFileError("the GPU is full")
-            return await load(model, spec)
+            return await real(model, spec)
 
         house.engine.load = on_the_cpu
-        for form in (None, LoadConfig(9, "f16"), LoadConfig(9, "f16")):
-            await house.said(load=form)
+        for load in (None, LoadConfig(9, "f16"), LoadConfig(9, "f16")):
+            await house.said(load=load)
             assert (loaded(house), len(house.loads)) == (F16, 1)
 
     kit.run(run())
@@ -189,13 +189,13 @@ def test_an_answer_is_a_measurement_of_all_that_go_by_its_figures(kit: Any) -> N
         variants, ages, entry = house.routing.variants, house.routing.ages, house.get("tiny")
         variants.measured(entry, 2, Mode())
         known = {
-            form
-            for form in (F16, Q4, LoadConfig(9, "f16"), LoadConfig(9, "q4_0"))
-            if ages.age_s(variants.setting(entry, 2, form=form)) is not None
+            load
+            for load in (F16, Q4, LoadConfig(9, "f16"), LoadConfig(9, "q4_0"))
+            if ages.age_s(variants.setting(entry, 2, load=load)) is not None
         }
         assert known == {F16, Q4}
         now_s = ages.now_s
-        assert len({ages.age_s(variants.setting(entry, 2, form=f), now_s) for f in known}) == 1
+        assert len({ages.age_s(variants.setting(entry, 2, load=f), now_s) for f in known}) == 1
         assert variants.offloads(entry) == [F16, LoadConfig(9, "f16")]
 
     kit.run(run())

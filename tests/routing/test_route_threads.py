@@ -168,9 +168,9 @@ def test_a_plan_says_what_a_request_would_get(running: Any) -> None:
 def test_onnxruntime_would_have_to_begin_anew_for_another_count(kit: Any) -> None:
     async def test() -> None:
         routing, entry = house.routing, house.get("tiny")
-        form = {"gpu_layers": 0, "kv_type": "f16"}
-        known = [SimpleNamespace(threads=threads, **form) for threads in (2, 1)]
-        routing.forecaster.calibrations = lambda entry, form=None: [] if form else known
+        load = {"gpu_layers": 0, "kv_type": "f16"}
+        known = [SimpleNamespace(threads=threads, **load) for threads in (2, 1)]
+        routing.forecaster.calibrations = lambda entry, load=None: [] if load else known
         assert routing.variants.threads(entry) == (1, 2)
         other = replace(entry, id="other", backend="onnx")
         assert routing.variants.threads(other) == ()

@@ -51,8 +51,8 @@ class FixedContainer(Container):
 
     file: Path
 
-    def _governor(self, felt: BoardSnapshot | None) -> Governor:
-        return cast("Governor", Fixed(self.file, super()._governor(felt)))
+    def _governor(self, snapshot: BoardSnapshot | None) -> Governor:
+        return cast("Governor", Fixed(self.file, super()._governor(snapshot)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from edge_rt.models.quantize import quantize
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import Variant
-from edge_rt.routing.load_request import forms
+from edge_rt.routing.load_request import load_configs
 
 CONTEXT = 2048  # tokens
 GGUF, ONNX = "gguf", "onnx"  # ids of the two
@@ -99,7 +99,7 @@ def load(entry: ModelRecord, threads: int) -> Side:
         sequences=1,
         batch=engine.batch,
         flash_attention=engine.flash_attention,
-        kv_type=forms(entry, engine)[0].kv_type,
+        kv_type=load_configs(entry, engine)[0].kv_type,
     )
     backend = make_backend(spec, threads)
     return Side(entry, backend, park_threads)  # pyright: ignore[reportArgumentType]

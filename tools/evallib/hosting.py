@@ -16,7 +16,7 @@ from benchlib.http import Address
 from benchlib.server import Settings
 from benchlib.sim_board import Recorded, SimBoard, recorded
 
-from edge_rt.cli.private_daemon import board as felt
+from edge_rt.cli.private_daemon import board as snapshot
 from edge_rt.cli.private_daemon import wait_for_rest
 from edge_rt.config.boards import load_boards
 from edge_rt.models.store.manifest import Manifest
@@ -119,7 +119,7 @@ class Own:
                 record = Record(world.record)
             side = Ours(self.python, store, directory, extra=extra)
             running = await stack.enter_async_context(side.run(settings))
-            wait_for_rest(lambda: felt(directory / "s"), _REST_S)
+            wait_for_rest(lambda: snapshot(directory / "s"), _REST_S)
             yield Host(running.address, MachineMeter(running.child, record))
 
     @asynccontextmanager

@@ -68,7 +68,7 @@ class ModelHost(Protocol):
         ...
 
     def resident(
-        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
+        self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
         """`entry` and its partner in the engine's memory while the block runs; see ModelManager."""
         ...

@@ -95,8 +95,8 @@ class ModelCalibration(_Saved, frozen=True, kw_only=True):
     def file_name(self) -> str:
         """Return a file name that is unique to this model, board, load and thread count."""
         board, backend = plain_name(self.board), plain_name(self.backend)
-        form = f"{self.gpu_layers}-{plain_name(self.kv_type)}"
-        return f"{board}-{self.sha256}-{backend}-{form}-{self.threads}.json"
+        load = f"{self.gpu_layers}-{plain_name(self.kv_type)}"
+        return f"{board}-{self.sha256}-{backend}-{load}-{self.threads}.json"
 
     def unfit_for(self, board: str, sha256: str, backend: str) -> str | None:
         """Return why the calibration does not hold for the present model; None: it does."""

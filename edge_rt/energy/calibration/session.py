@@ -78,7 +78,7 @@ class Session:
         self._tools, self._how, self._host = tools, how, host
         self._counts = counts
         quick = how.total_s is not None
-        self._ways = [(e, form) for e in entries for form in self._forms(e, quick)]
+        self._ways = [(e, load) for e in entries for load in self._loads(e, quick)]
         self._swept = counts[:1] if quick else counts
         self._sweeps: dict[int, Sweep] = {}
         self._cold_c: float | None = None  # before anything was begun
@@ -87,7 +87,7 @@ class Session:
         self._course = ProgressEstimate(tools.clock, self._expected(), how.total_s)
         self.expected_s = self._course.expected_s
 
-    def _forms(self, entry: ModelRecord, quick: bool) -> Sequence[LoadConfig | None]:
+    def _loads(self, entry: ModelRecord, quick: bool) -> Sequence[LoadConfig | None]:
         """Those to time, one for each offload; None: as it is loaded, or can be."""
         found = self._tools.variants.offloads(entry)
         return found if len(found) > 1 and not quick else [None]
@@ -106,8 +106,8 @@ class Session:
         yield self._rest(force)
         for threads in self._swept:
             yield self._sweep(threads)
-        for entry, form in self._ways:
-            yield self._way(entry, form)
+        for entry, load in self._ways:
+            yield self._way(entry, load)
         if self._how.cools:
             yield self._cool()
 
@@ -131,16 +131,16 @@ class Session:
                     else:
                         yield self._course.at(f"ceilings: {line}, {thread_count(threads)}")
 
-    async def _way(self, entry: ModelRecord, form: LoadConfig | None) -> AsyncGenerator[Progress]:
+    async def _way(self, entry: ModelRecord, load: LoadConfig | None) -> AsyncGenerator[Progress]:
         """All thread counts of one model, loaded in one way; saved once they are complete."""
-        self._course.begun(_called(entry, form))
-        yield self._course.at(f"loading {_called(entry, form)}", LOAD_S)
+        self._course.begun(_called(entry, load))
+        yield self._course.at(f"loading {_called(entry, load)}", LOAD_S)
         found: list[ModelCalibration] = []
         try:
-            async with self._host.resident(entry, form=form) as resident:
-                self._check(entry, form)
+            async with self._host.resident(entry, load=load) as resident:
+                self._check(entry, load)
                 for number in range(len(self._counts)):
-                    async with aclosing(self._count(entry, form, resident, number)) as said:
+                    async with aclosing(self._count(entry, load, resident, number)) as said:
                         async for word in said:
                             if isinstance(word, ModelCalibration):
                                 found.append(word)
@@ -149,22 +149,22 @@ class Session:
         except Unavailable as error:
             if len(self._ways) == 1:
                 raise
-            log.warning("%s is not calibrated: %s", _called(entry, form), error)
+            log.warning("%s is not calibrated: %s", _called(entry, load), error)
         await self._save(found)
 
-    def _check(self, entry: ModelRecord, form: LoadConfig | None) -> None:
+    def _check(self, entry: ModelRecord, load: LoadConfig | None) -> None:
         """Raise Unavailable if the model was loaded in another form."""
-        loaded = self._tools.variants.form(entry)
-        if form is not None and loaded != form:
+        loaded = self._tools.variants.load_config(entry)
+        if load is not None and loaded != load:
             layers, kv_type = loaded
             why = f"it could only be had with {layers} layers on the GPU and its KV in {kv_type}"
             raise Unavailable(why, retry_after_s=LOAD_S)
 
     async def _count(
-        self, entry: ModelRecord, form: LoadConfig | None, resident: Resident, number: int
+        self, entry: ModelRecord, load: LoadConfig | None, resident: Resident, number: int
     ) -> AsyncGenerator[Progress | ModelCalibration]:
         threads, seconds = self._counts[number], self._seconds(number)
-        name = _called(entry, form)
+        name = _called(entry, load)
         self._course.begun(_timed(name, threads))
         if seconds < SHORTEST_S:
             return
@@ -184,7 +184,7 @@ class Session:
             expected_s = min(self._how.model_s, work_s / other)
             self._course.expect(_timed(name, other), expected_s)
         board, sweep = self._tools.forecaster.board, self._sweeps.get(threads)
-        loaded = self._tools.variants.form(entry)
+        loaded = self._tools.variants.load_config(entry)
         try:
             yield calibration(board, entry, loaded, threads, came, sweep, self._tools.wall())
         except ValueError as error:  # too slow for the time that there is
@@ -237,7 +237,7 @@ class Session:
         """Return the expected seconds of each step."""
         how = self._how
         sweeps = {_swept(t): KERNELS * WARM * how.sweep_s for t in self._swept}
-        names = [_called(entry, form) for entry, form in self._ways]
+        names = [_called(entry, load) for entry, load in self._ways]
         loads = dict.fromkeys(names, LOAD_S)
         timed = {_timed(name, t): how.model_s for name in names for t in self._counts}
         cool = {_COOL: COOL_S / 3} if how.cools else {}
@@ -252,8 +252,8 @@ def _timed(name: str, threads: int) -> str:
     return f"{name} {threads}"
 
 
-def _called(entry: ModelRecord, form: LoadConfig | None) -> str:
-    return entry.id if form is None else f"{entry.id}, {form.gpu_layers} layers on the GPU"
+def _called(entry: ModelRecord, load: LoadConfig | None) -> str:
+    return entry.id if load is None else f"{entry.id}, {load.gpu_layers} layers on the GPU"
 
 
 def _too_cool(cold_c: float | None, begin_c: float | None) -> str | None:

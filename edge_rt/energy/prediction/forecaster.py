@@ -19,7 +19,7 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.load_request import KV_NUMBER_BYTES, forms
+from edge_rt.routing.load_request import KV_NUMBER_BYTES, load_configs
 
 
 class WarmthNow:
@@ -49,7 +49,7 @@ class Forecaster:
         folder: Path,
         engine: Engine,
         cores: int,
-        felt: Callable[[], BoardSnapshot | None],
+        snapshot: Callable[[], BoardSnapshot | None],
         idle_w: Callable[[], float | None],
         memory: PredictionStore,
         warmth: Callable[[], Warmth | None] = lambda: None,
@@ -59,7 +59,7 @@ class Forecaster:
         """
         self._memory, self._warmth = memory, warmth
         self._engine, self._cores = engine, cores
-        self._felt, self._idle_w = felt, idle_w
+        self._snapshot, self._idle_w = snapshot, idle_w
         self._calibrations, unusable = load_calibrations(folder)
         for bad in unusable:
             log.warning("%s %s", bad.path, bad.reason)
@@ -71,36 +71,36 @@ class Forecaster:
     @property
     def board(self) -> str:
         """The id of the board's profile, by which calibrations know it."""
-        return board_key(self._felt())
+        return board_key(self._snapshot())
 
     def of_board(self) -> list[ModelCalibration]:
         """All calibrations of the board that is there now, of whatever models."""
         return [c for c in self._calibrations if c.board == self.board]
 
     def calibrations(
-        self, entry: ModelRecord, form: LoadConfig | None = None
+        self, entry: ModelRecord, load: LoadConfig | None = None
     ) -> list[ModelCalibration]:
         """Those that hold for the file, the backend and the board that are there now.
 
-        With a `form` those made with as many layers on a GPU, and of these, where there are any,
+        With a `load` those made with as many layers on a GPU, and of these, where there are any,
         those with its KV type.
         """
         board = self.board
         found = [
             c for c in self._calibrations if c.unfit_for(board, entry.sha256, entry.backend) is None
         ]
-        if form is None:
+        if load is None:
             return found
-        alike = [c for c in found if c.gpu_layers == form.gpu_layers]
-        return [c for c in alike if c.kv_type == form.kv_type] or alike
+        alike = [c for c in found if c.gpu_layers == load.gpu_layers]
+        return [c for c in alike if c.kv_type == load.kv_type] or alike
 
-    def figures(self, entry: ModelRecord, form: LoadConfig) -> LoadConfig:
+    def figures(self, entry: ModelRecord, load: LoadConfig) -> LoadConfig:
         """The form by whose figures that one goes: its own where it was calibrated, else those of
         the first with as many layers on a GPU.
         """
         known = {(c.gpu_layers, c.kv_type) for c in self.calibrations(entry)}
-        alike = (f for f in forms(entry, self._engine) if f.gpu_layers == form.gpu_layers)
-        return form if form in known else next(alike, form)
+        alike = (f for f in load_configs(entry, self._engine) if f.gpu_layers == load.gpu_layers)
+        return load if load in known else next(alike, load)
 
     def take(self, calibrations: Sequence[ModelCalibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
@@ -119,81 +119,81 @@ class Forecaster:
         cached_tokens: int,
         completion_tokens: int,
         duty: float = 1.0,
-        form: LoadConfig | None = None,
+        load: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
-        """Return what an answer takes; `form` None: the usual one, and of others only calibrated
+        """Return what an answer takes; `load` None: the usual one, and of others only calibrated
         ones.
         """
-        usual = forms(entry, self._engine)[0]
-        form = usual if form is None else form
-        if form.gpu_layers != usual.gpu_layers and not self.calibrations(entry, form):
+        usual = load_configs(entry, self._engine)[0]
+        load = usual if load is None else load
+        if load.gpu_layers != usual.gpu_layers and not self.calibrations(entry, load):
             return Unpredicted(
-                f"it was never measured with {form.gpu_layers} layers on the GPU: edge-rt calibrate"
+                f"it was never measured with {load.gpu_layers} layers on the GPU: edge-rt calibrate"
             )
-        known = self._named(entry, form)
-        return self._knowing(known, form).predict(
+        known = self._named(entry, load)
+        return self._knowing(known, load).predict(
             known.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
         )
 
     def learn(
-        self, entry: ModelRecord, threads: int, served: Served, form: LoadConfig | None = None
+        self, entry: ModelRecord, threads: int, served: Served, load: LoadConfig | None = None
     ) -> None:
         """Take what an answer took that had the engine to itself."""
-        form = form or forms(entry, self._engine)[0]
-        known = self._named(entry, form)
-        self._knowing(known, form).learn(known.id, threads, served)
+        load = load or load_configs(entry, self._engine)[0]
+        known = self._named(entry, load)
+        self._knowing(known, load).learn(known.id, threads, served)
 
     def remember(self) -> None:
         """Have the memory take all that was learnt on the present board."""
         if self._board != self.board:
             return
-        for known, form in self._known.values():
-            learnt = self._predictor(known, form).learnt(known.id)
-            found = self.calibrations(known, form)
-            self._memory.take(known, form, self._board, found, learnt)
+        for known, load in self._known.values():
+            learnt = self._predictor(known, load).learnt(known.id)
+            found = self.calibrations(known, load)
+            self._memory.take(known, load, self._board, found, learnt)
 
-    def _named(self, entry: ModelRecord, form: LoadConfig) -> ModelRecord:
+    def _named(self, entry: ModelRecord, load: LoadConfig) -> ModelRecord:
         """`entry` under the name by which the figures of that form are known."""
-        usual, form = forms(entry, self._engine)[0], self.figures(entry, form)
-        return entry if form == usual else replace(entry, id=f"{entry.id} {form}")
+        usual, load = load_configs(entry, self._engine)[0], self.figures(entry, load)
+        return entry if load == usual else replace(entry, id=f"{entry.id} {load}")
 
-    def _knowing(self, known: ModelRecord, form: LoadConfig) -> Predictor:
+    def _knowing(self, known: ModelRecord, load: LoadConfig) -> Predictor:
         board = self.board
         if board != self._board:
             self._board = board
             self._predictors.clear()
             self._known.clear()
-        predictor, before = self._predictor(known, form), self._known.get(known.id)
+        predictor, before = self._predictor(known, load), self._known.get(known.id)
         if before is None or before[0].sha256 != known.sha256:
-            form = self.figures(known, form)
-            self._known[known.id] = known, form
-            shape = shape_of(known, self._engine, form)
-            calibrations = self.calibrations(known, form)
-            learnt = self._memory.recall(known, form, board, calibrations)
+            load = self.figures(known, load)
+            self._known[known.id] = known, load
+            shape = shape_of(known, self._engine, load)
+            calibrations = self.calibrations(known, load)
+            learnt = self._memory.recall(known, load, board, calibrations)
             predictor.know(known.id, shape, calibrations, learnt)
         predictor.idle_w, predictor.warmth = self._idle_w(), self._warmth()
         return predictor
 
-    def _predictor(self, entry: ModelRecord, form: LoadConfig) -> Predictor:
+    def _predictor(self, entry: ModelRecord, load: LoadConfig) -> Predictor:
         """One for all that is loaded as usual, and one for each other offload."""
-        usual = forms(entry, self._engine)[0].gpu_layers == form.gpu_layers
-        layers = self._engine.offloads[0] if usual else form.gpu_layers
+        usual = load_configs(entry, self._engine)[0].gpu_layers == load.gpu_layers
+        layers = self._engine.offloads[0] if usual else load.gpu_layers
         if layers not in self._predictors:
             self._predictors[layers] = Predictor(self._hardware(layers))
         return self._predictors[layers]
 
     def _hardware(self, layers: int) -> Hardware:
-        felt = self._felt()
-        board = None if felt is None else felt.chosen.board
+        snapshot = self._snapshot()
+        board = None if snapshot is None else snapshot.chosen.board
         there = 0 if board is None else sum(c.cores for c in board.clusters.values())
         cores, gpu = max(there, self._cores), layers > 0
         ceilings = board_ceilings(board, cores, gpu=gpu)
         return Hardware(1 if gpu else cores, ceilings, board_watts(board))
 
 
-def shape_of(entry: ModelRecord, engine: Engine, form: LoadConfig | None = None) -> ModelShape:
-    """The sizes that the file's header states; `form` None: the usual one."""
-    form = form or forms(entry, engine)[0]
+def shape_of(entry: ModelRecord, engine: Engine, load: LoadConfig | None = None) -> ModelShape:
+    """The sizes that the file's header states; `load` None: the usual one."""
+    load = load or load_configs(entry, engine)[0]
     summary = entry.summary
     return ModelShape(
         layers=summary.layers,
@@ -204,5 +204,5 @@ def shape_of(entry: ModelRecord, engine: Engine, form: LoadConfig | None = None)
         parameters=summary.parameters,
         file_bytes=summary.file_bytes,
         vocab=summary.vocab,
-        kv_bytes_per_number=KV_NUMBER_BYTES[form.kv_type],
+        kv_bytes_per_number=KV_NUMBER_BYTES[load.kv_type],
     )

@@ -74,7 +74,7 @@ class OnlineUpdates:
         entry: ModelRecord,
         usage: RequestUsage,
         cost: Cost,
-        offered: DecodingOption = ALONE,
+        option: DecodingOption = ALONE,
     ) -> Served | None:
         """Learn from a request that has ended, and return its figures; None: nothing was learnt."""
         self.look(update)
@@ -94,7 +94,7 @@ class OnlineUpdates:
             cost.energy_j if measured else None,
             0.0 if usage.constraint is None else usage.constraint.wait_s,
         )
-        self._learn(entry, update.threads, served, offered, usage.made)
+        self._learn(entry, update.threads, served, option, usage.made)
         return served
 
 

@@ -33,7 +33,7 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     model: str
     sha256: str
-    form: LoadConfig
+    load: LoadConfig = msgspec.field(name="form")
     board: str
     calibrated: list[str]
     learnt: list[LearntFactors]
@@ -41,13 +41,13 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def fits(
         self,
         entry: ModelRecord,
-        form: LoadConfig,
+        load: LoadConfig,
         board: str,
         calibrations: Iterable[ModelCalibration],
     ) -> bool:
         """Whether the factors rest on just these."""
-        now = entry.id, entry.sha256, form, board, _dates(calibrations)
-        return now == (self.model, self.sha256, self.form, self.board, self.calibrated)
+        now = entry.id, entry.sha256, load, board, _dates(calibrations)
+        return now == (self.model, self.sha256, self.load, self.board, self.calibrated)
 
 
 class OfTeams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,27 +83,27 @@ class PredictionStore:
     def recall(
         self,
         entry: ModelRecord,
-        form: LoadConfig,
+        load: LoadConfig,
         board: str,
         calibrations: Sequence[ModelCalibration],
     ) -> list[LearntFactors]:
         """Return the factors from before the restart, if they still apply."""
         of = self._models.get(entry.id)
-        return of.learnt if of is not None and of.fits(entry, form, board, calibrations) else []
+        return of.learnt if of is not None and of.fits(entry, load, board, calibrations) else []
 
     def take(
         self,
         entry: ModelRecord,
-        form: LoadConfig,
+        load: LoadConfig,
         board: str,
         calibrations: Iterable[ModelCalibration],
         learnt: list[LearntFactors],
     ) -> None:
-        """Keep the factors of a model that is loaded in `form`."""
+        """Keep the factors of a model that is loaded in `load`."""
         if learnt:
             self._models.pop(entry.id, None)
             dates = _dates(calibrations)
-            self._models[entry.id] = Of(entry.id, entry.sha256, form, board, dates, learnt)
+            self._models[entry.id] = Of(entry.id, entry.sha256, load, board, dates, learnt)
 
     def recall_teams(self, board: str) -> list[LearntTeam]:
         """Return the factors of models that answer together, from before the restart."""

@@ -27,18 +27,18 @@ class TeamPredictor:
         threads: int,
         tokens: tuple[int, int, int],
         duty: float = 1.0,
-        offered: DecodingOption | None = None,
+        option: DecodingOption | None = None,
         its: tuple[int, int, int] | None = None,
-        form: LoadConfig | None = None,
+        load: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
-        those of the answer, and `its` the partner's; None: the same. `form` is that of `entry`,
+        those of the answer, and `its` the partner's; None: the same. `load` is that of `entry`,
         None: the usual one.
         """
-        if offered is None or offered.mode.name == SINGLE:
-            return self._forecaster.predict(entry, threads, *tokens, duty, form)
-        large, small = self._alone(entry, offered, threads, duty, form)
-        team, sizes = _team(entry, offered), Sizes(*tokens)
+        if option is None or option.mode.name == SINGLE:
+            return self._forecaster.predict(entry, threads, *tokens, duty, load)
+        large, small = self._alone(entry, option, threads, duty, load)
+        team, sizes = _team(entry, option), Sizes(*tokens)
         return self._known().predict(team, sizes, large, small, its and Sizes(*its))
 
     def learn(
@@ -46,15 +46,15 @@ class TeamPredictor:
         entry: ModelRecord,
         threads: int,
         served: Served,
-        offered: DecodingOption,
+        option: DecodingOption,
         made: Made,
-        form: LoadConfig | None = None,
+        load: LoadConfig | None = None,
     ) -> None:
-        """Learn from one answer and its cost; `form` as in `predict`."""
+        """Learn from one answer and its cost; `load` as in `predict`."""
         tokens = made.small + made.large
         if tokens < 1:
             return
-        gating = offered.mode.gating
+        gating = option.mode.gating
         work = Teamwork(
             made.large / tokens,
             made.switches / tokens,
@@ -63,8 +63,8 @@ class TeamPredictor:
             made.rejected / tokens,
             made.small / tokens if gating is not None and gating.name == EARLY else 0.0,
         )
-        large, small = self._alone(entry, offered, threads, 1.0, form)
-        self._known().learn(_team(entry, offered), work, served, large, small)
+        large, small = self._alone(entry, option, threads, 1.0, load)
+        self._known().learn(_team(entry, option), work, served, large, small)
 
     def remember(self) -> None:
         """Have the memory take all that was learnt on the present board."""
@@ -74,21 +74,21 @@ class TeamPredictor:
     def _alone(
         self,
         entry: ModelRecord,
-        offered: DecodingOption,
+        option: DecodingOption,
         threads: int,
         duty: float,
-        form: LoadConfig | None = None,
+        load: LoadConfig | None = None,
     ) -> tuple[PredictAlone, PredictAlone | None]:
-        partner = offered.partner
-        large = self._predicting(entry, threads, duty, form)
+        partner = option.partner
+        large = self._predicting(entry, threads, duty, load)
         return large, None if partner is None else self._predicting(partner, threads, duty)
 
     def _predicting(
-        self, entry: ModelRecord, threads: int, duty: float, form: LoadConfig | None = None
+        self, entry: ModelRecord, threads: int, duty: float, load: LoadConfig | None = None
     ) -> PredictAlone:
         def predict(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
             tokens = prompt, cached, completion
-            return self._forecaster.predict(entry, threads, *tokens, duty, form)
+            return self._forecaster.predict(entry, threads, *tokens, duty, load)
 
         return predict
 
@@ -99,9 +99,9 @@ class TeamPredictor:
         return self._teams
 
 
-def _team(entry: ModelRecord, offered: DecodingOption) -> Team:
+def _team(entry: ModelRecord, option: DecodingOption) -> Team:
     """By names that change with the files."""
-    mode, partner, gating = offered.mode, offered.partner, offered.mode.gating
+    mode, partner, gating = option.mode, option.partner, option.mode.gating
     small = None if partner is None else resident_name(partner)
     team = Team(resident_name(entry), small, mode.label)
     if gating is None:

@@ -165,7 +165,7 @@ def _pressure(variant: Variant, kv_type: str, way: DecodingWay, now: Now) -> flo
 
 
 def _is_loaded(variant: Variant, setting: RunConfig, now: Now) -> bool:
-    return now.loaded.get(variant.id) == setting.form
+    return now.loaded.get(variant.id) == setting.load
 
 
 def _asked(
@@ -178,7 +178,7 @@ def _asked(
 
 
 def _against_change(variant: Variant, setting: RunConfig, now: Now) -> Dropped | None:
-    form = now.loaded.get(variant.id)
-    if form is None or form == setting.form or variant.id not in now.in_use:
+    load = now.loaded.get(variant.id)
+    if load is None or load == setting.load or variant.id not in now.in_use:
         return None
-    return against_reloading(form)
+    return against_reloading(load)

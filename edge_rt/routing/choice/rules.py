@@ -170,9 +170,9 @@ def against_others(cpq: float) -> Dropped:
     return Dropped("in_use", f"beside what is at work it would fill {cpq:.0%} {memory}")
 
 
-def against_reloading(form: LoadConfig) -> Dropped:
+def against_reloading(load: LoadConfig) -> Dropped:
     """Why what is at work, loaded like that, cannot be loaded in another way."""
-    reason = f"it is at work with {form.gpu_layers} layers on the GPU and its KV in {form.kv_type}"
+    reason = f"it is at work with {load.gpu_layers} layers on the GPU and its KV in {load.kv_type}"
     return Dropped("in_use", reason)
 
 

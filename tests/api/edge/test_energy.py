@@ -12,13 +12,13 @@ def test_board(client, service):
     response = client.get("/edge/v1/board")
     assert response.status == 200
     assert response.headers["content-type"] == "application/json"
-    assert msgspec.json.decode(response.body, type=BoardReport) == service.felt
+    assert msgspec.json.decode(response.body, type=BoardReport) == service.snapshot
     assert response.json()["channels"][0]["error"] is None
 
 
 def test_a_board_that_feels_nothing(client, service, script):
     nothing = {"board": None, "supply": None, "temp_c": None, "throttled": None}
-    service.felt = script.report(**nothing, channels=[], energies=[])
+    service.snapshot = script.report(**nothing, channels=[], energies=[])
     document = client.get("/edge/v1/board").json()
     assert [document[name] for name in nothing] == [None] * 4
 

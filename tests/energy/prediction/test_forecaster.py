@@ -45,7 +45,7 @@ class Place:
         board: str | None = "raspberry-pi-5",
         engine: Engine = Engine(),  # noqa: B008 - it is frozen
     ) -> None:
-        self.felt: BoardSnapshot | None = felt_of(board)
+        self.snapshot: BoardSnapshot | None = felt_of(board)
         self.idle_w: float | None = None
         self.memory = PredictionStore(folder / "state")
         self.engine, self.folder = engine, folder
@@ -54,12 +54,12 @@ class Place:
     def another(self) -> Forecaster:
         """One that begins with what the memory holds."""
         idle_w = lambda: self.idle_w  # noqa: E731
-        return Forecaster(self.folder, self.engine, 4, lambda: self.felt, idle_w, self.memory)
+        return Forecaster(self.folder, self.engine, 4, lambda: self.snapshot, idle_w, self.memory)
 
     def predict(
-        self, entry: ModelRecord, threads: int = 1, prompt: int = 64, form: LoadConfig | None = None
+        self, entry: ModelRecord, threads: int = 1, prompt: int = 64, load: LoadConfig | None = None
     ) -> Prediction:
-        found = self.forecaster.predict(entry, threads, prompt, 0, 32, 1.0, form)
+        found = self.forecaster.predict(entry, threads, prompt, 0, 32, 1.0, load)
         assert isinstance(found, Prediction)
         return found
 
@@ -95,9 +95,9 @@ def test_a_simulated_board_is_another_board(tmp_path: Path, entry: ModelRecord) 
     saved(tmp_path)
     place = Place(tmp_path)
     assert place.predict(entry).basis == "calibrated"
-    place.felt = felt_of("raspberry-pi-5", simulated=True)
+    place.snapshot = felt_of("raspberry-pi-5", simulated=True)
     assert place.predict(entry).basis == "roofline"
-    keys = [board_key(felt_of(None)), board_key(None), board_key(place.felt)]
+    keys = [board_key(felt_of(None)), board_key(None), board_key(place.snapshot)]
     assert keys == ["unknown", "unknown", "raspberry-pi-5 (simulated)"]
 
 
@@ -189,41 +189,41 @@ def test_another_kv_type_goes_by_the_figures_of_the_calibrated_one(
 ) -> None:
     saved(tmp_path, kv_type="q8_0/f16")  # which is not among them any more
     place = fourfold(tmp_path)
-    found = [place.predict(wide, form=form) for form in (None, F16, Q4)]
+    found = [place.predict(wide, load=load) for load in (None, F16, Q4)]
     assert found[0] == found[1] == found[2]
     assert found[0].basis == "calibrated"
     place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
-    assert place.predict(wide) == place.predict(wide, form=Q4) != found[0]
+    assert place.predict(wide) == place.predict(wide, load=Q4) != found[0]
 
 
 def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: ModelRecord) -> None:
     one = saved(tmp_path, kv_type="f16")
     saved(tmp_path, kv_type="q4_0", promise=replace(one.promise, step_s=3 * one.promise.step_s))
     place = fourfold(tmp_path)
-    usual, small = place.predict(wide), place.predict(wide, form=Q4)
+    usual, small = place.predict(wide), place.predict(wide, load=Q4)
     assert small.decode_s > 2 * usual.decode_s
     for _ in range(5):
         place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
-    learnt = place.predict(wide, form=Q4)
+    learnt = place.predict(wide, load=Q4)
     assert place.predict(wide) == usual
     assert learnt.decode_s > 2 * small.decode_s
     place.forecaster.remember()
     place.forecaster = place.another()
     assert place.predict(wide) == usual
-    assert place.predict(wide, form=Q4) == learnt
+    assert place.predict(wide, load=Q4) == learnt
 
 
 def test_another_offload_is_not_predicted_before_it_is_calibrated(
     tmp_path: Path, wide: ModelRecord
 ) -> None:
     place = fourfold(tmp_path)
-    assert place.predict(wide).basis == place.predict(wide, form=Q4).basis == "roofline"
-    for form in (GPU, GPU_Q4):
-        found = place.forecaster.predict(wide, 1, 64, 0, 32, 1.0, form)
+    assert place.predict(wide).basis == place.predict(wide, load=Q4).basis == "roofline"
+    for load in (GPU, GPU_Q4):
+        found = place.forecaster.predict(wide, 1, 64, 0, 32, 1.0, load)
         assert isinstance(found, Unpredicted)
         assert "9 layers on the GPU" in found.reason
     one = saved(tmp_path, gpu_layers=9, kv_type="q4_0")
     place.forecaster.take([one])
-    for form in (GPU, GPU_Q4):
-        assert place.predict(wide, form=form).basis == "calibrated"
+    for load in (GPU, GPU_Q4):
+        assert place.predict(wide, load=load).basis == "calibrated"
     assert place.predict(wide).basis == "roofline"

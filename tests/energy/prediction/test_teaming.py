@@ -220,9 +220,9 @@ def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
         single = house.routing.teaming.predict(big, 2, TOKENS)
         assert isinstance(single, Prediction)
         fast = Served(*TOKENS, single.prefill_s, single.decode_s / 3.0)
-        offered, made = DecodingOption(SPECULATIVE, tiny), Made(large=65, accepted=45, rejected=10)
+        option, made = DecodingOption(SPECULATIVE, tiny), Made(large=65, accepted=45, rejected=10)
         for _ in range(3):
-            house.routing._learn(big, 2, fast, offered, made)
+            house.routing._learn(big, 2, fast, option, made)
         for entry in (big, tiny):
             await house.service.preload(entry.id)
         served = await house.service.route(
@@ -315,10 +315,10 @@ def test_answers_teach_how_the_two_share_the_work(kit: Any, tmp_path: Path) -> N
         house = house_of(kit, state_folder=tmp_path)
         Pairing(house)
         big, tiny = house.get(BIG), house.get(TINY)
-        offered = DecodingOption(SPECULATIVE, tiny)
+        option = DecodingOption(SPECULATIVE, tiny)
 
         def foretold(house: Any) -> Prediction:
-            found = house.routing.teaming.predict(big, 2, TOKENS, offered=offered)
+            found = house.routing.teaming.predict(big, 2, TOKENS, option=option)
             assert isinstance(found, Prediction)
             return found
 

@@ -70,7 +70,7 @@ class Bench:
         busy_w = fmean(state.total_w for state in work)
         return Run(idle_w, busy_w - idle_w, rest[-1].chip_c, work[-1].chip_c)
 
-    def felt(self, sysfs: Path) -> Any:
+    def snapshot(self, sysfs: Path) -> Any:
         """What is felt of it: the limits of its clocks."""
         return clocked(sysfs, clocks(self.shape.steps_hz[-1] / 1e9, self.shape.top_hz / 1e9))
 
@@ -108,8 +108,8 @@ def test_joules_hold_cold_and_thirty_kelvin_hotter(tmp_path: Path, name: str) ->
     cold_off, hot_off, fixed_off = list[float](), list[float](), list[float]()
     for seed in SEEDS:
         bench, leakage = Bench(name, seed), LeakageWatch(None)
-        felt = bench.felt(tmp_path)
-        leakage.begin(name, felt=lambda felt=felt: felt)
+        snapshot = bench.snapshot(tmp_path)
+        leakage.begin(name, snapshot=lambda snapshot=snapshot: snapshot)
         leakage.fit = bench.leakage()
         cold, hot = bench.run(COLD_C), bench.run(COLD_C + HOTTER_K)
         seen: Any = SimpleNamespace(temp_c=cold.rest_c)

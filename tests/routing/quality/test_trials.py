@@ -17,10 +17,10 @@ def ways(joules: list[float], known: list[float]) -> list[TrialArm]:
     return [TrialArm(place, arm, j, k) for place, (arm, j, k) in enumerate(both)]
 
 
-def ask(trials: ArmTrials, offered: list[TrialArm]) -> tuple[TrialArm, TrialArm]:
+def ask(trials: ArmTrials, option: list[TrialArm]) -> tuple[TrialArm, TrialArm]:
     """One request; the best, and what was taken."""
-    best = min(offered, key=lambda way: way.energy_j)
-    taken = trials.choose(offered, best)
+    best = min(option, key=lambda way: way.energy_j)
+    taken = trials.choose(option, best)
     tried = taken.energy_j - best.energy_j if taken is not best else None
     trials.took(best.energy_j, tried)
     return best, taken
@@ -38,8 +38,8 @@ def test_what_they_cost_is_bounded_at_any_time(steps: list[tuple]) -> None:
 
 
 def test_the_least_known_is_tried_once_that_is_earned() -> None:
-    trials, offered = ArmTrials(), ways([10.0, 11.0, 12.0], [9.0, 3.0, 5.0])
-    taken = [ask(trials, offered)[1].place for _ in range(100)]
+    trials, option = ArmTrials(), ways([10.0, 11.0, 12.0], [9.0, 3.0, 5.0])
+    taken = [ask(trials, option)[1].place for _ in range(100)]
     assert set(taken) == {0, 1}
     assert taken.count(1) == REQUESTS * 100
     assert taken[: round(1 / REQUESTS) - 1] == [0] * (round(1 / REQUESTS) - 1)
@@ -47,10 +47,10 @@ def test_the_least_known_is_tried_once_that_is_earned() -> None:
 
 def test_what_is_known_well_enough_is_not_tried() -> None:
     trials = ArmTrials()
-    offered = ways([10.0, 10.1, 10.2], [30.0, ENOUGH, ENOUGH])
-    assert {ask(trials, offered)[1].place for _ in range(100)} == {0}
+    option = ways([10.0, 10.1, 10.2], [30.0, ENOUGH, ENOUGH])
+    assert {ask(trials, option)[1].place for _ in range(100)} == {0}
 
 
 def test_nobody_is_tried_who_is_known_better_than_the_best() -> None:
-    trials, offered = ArmTrials(), ways([10.0, 10.1, 10.2], [0.0, 1.0, 2.0])
-    assert {ask(trials, offered)[1].place for _ in range(100)} == {0}
+    trials, option = ArmTrials(), ways([10.0, 10.1, 10.2], [0.0, 1.0, 2.0])
+    assert {ask(trials, option)[1].place for _ in range(100)} == {0}
