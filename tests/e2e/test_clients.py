@@ -210,9 +210,9 @@ def llm(daemon: Any, cache: Path, tmp_path: Path) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("stream", [(), ("--no-stream",)])
 def test_llm_gets_json_by_a_schema(llm, daemon, stream):
-    schema = json.dumps(REPORT)
-    told = llm(daemon.model, *stream, "--schema", schema, "The weather of Oslo for 3 days").stdout
-    jsonschema.validate(json.loads(told), REPORT)
+    schema = {key: value for key, value in REPORT.items() if key != "additionalProperties"}
+    words = ["--schema", json.dumps(schema), "The weather of Oslo for 3 days"]
+    jsonschema.validate(json.loads(llm(daemon.model, *stream, *words).stdout), REPORT)
 
 
 @pytest.mark.parametrize("stream", [(), ("--no-stream",)])

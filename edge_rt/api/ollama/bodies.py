@@ -10,14 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.ollama.options import (
-    KEPT,
-    KeepAlive,
-    Options,
-    check_keep_alive,
-    check_options,
-    without_others,
-)
+from edge_rt.api.ollama.options import KEPT, KeepAlive, Options, check_keep_alive, check_options
 from edge_rt.api.openai.chat import ChatRequest, check
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.constraint import ResponseFormat
@@ -230,8 +223,7 @@ def _response_format(format: str | dict[str, Any] | None) -> ResponseFormat | No
     if isinstance(format, str) and format != "json":
         message = f'`format`: expected "json" or a JSON Schema, got {format!r:.60}.'
         raise RequestError(message, param="format", code="invalid_value")
-    schema = without_others(format) if isinstance(format, dict) else None
-    return ResponseFormat("json_object", schema=schema)
+    return ResponseFormat("json_object", schema=format if isinstance(format, dict) else None)
 
 
 def _terms(asked: OllamaFields) -> Terms | None:

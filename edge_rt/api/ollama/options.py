@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, cast
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -13,7 +13,6 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.fields import Penalty, Repetition, Share, StopString
 from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.core.errors import RequestError
-from edge_rt.generation.tools.grammar import closed
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,39 +131,3 @@ def check_keep_alive(keep_alive: KeepAlive | None) -> bool:
 
 
 KEPT = "keep_alive: not honoured, models.idle_unload_s says how long a model stays in memory."
-
-
-_NAMED = ("properties", "$defs", "definitions")  # keywords with schemas by their names
-
-
-def without_others(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return `schema` without room for properties that it does not name.
-
-    Ollama's own grammars have none, and small models fill whatever room there is. An object that
-    says something of further properties stays as it is, and so does a schema in which `allOf` puts
-    objects together.
-    """
-    try:
-        return schema if b'"allOf"' in msgspec.json.encode(schema) else _closed(schema)
-    except RecursionError:  # which is told where the constraint is made
-        return schema
-
-
-def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    told = dict(schema)
-    for name in _NAMED:
-        if isinstance(inner := told.get(name), dict):
-            told[name] = {
-                key: _inside(one) for key, one in cast("Mapping[str, Any]", inner).items()
-            }
-    if "items" in told:
-        told["items"] = _inside(told["items"])
-    if "properties" not in told and isinstance(told.get("anyOf"), list):
-        told["anyOf"] = [_inside(one) for one in told["anyOf"]]
-    return closed(told) if "properties" in told and told.get("type") == "object" else told
-
-
-def _inside(schema: Any) -> Any:
-    if not isinstance(schema, dict):
-        return schema
-    return _closed(cast("dict[str, Any]", schema))

@@ -16,6 +16,7 @@ from edge_rt.core.chat_format import ChatFormat, Reading
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.generation.tools.grammar import FreeText, grammar
+from edge_rt.generation.tools.schemas import without_others
 
 
 class JsonSchemaFormat(msgspec.Struct, frozen=True):
@@ -28,7 +29,8 @@ class JsonSchemaFormat(msgspec.Struct, frozen=True):
     schema: dict[str, Any] | bool | None = None
     """JSON Schema, draft 2020-12. Answers have its properties in the order given here."""
     strict: bool | None = None
-    """Whether a keyword that cannot be enforced is an error; else it is ignored. Default:
+    """Whether a keyword that cannot be enforced is an error; else it is ignored, and objects have
+    no properties but those that are named, unless `additionalProperties` says so. Default:
     false."""
 
 
@@ -81,20 +83,25 @@ def _of_format(wanted: ResponseFormat | None) -> Constraint | None:
         return None
     if wanted.type == "json_object" and wanted.schema is None:
         return Constraint("json_object")
-    if wanted.type == "json_object":
-        return _of_schema(wanted.schema, strict=True)
-    if wanted.type != "json_schema":
+    if wanted.type not in ("json_object", "json_schema"):
         raise _invalid(
             "response_format.type",
             f"expected text, json_object or json_schema, got {wanted.type!r:.80}",
         )
-    given = wanted.json_schema or JsonSchemaFormat(schema=wanted.schema, strict=True)
-    if given.schema is None:
+    given = wanted.json_schema
+    if wanted.schema is not None and (given is None or wanted.type == "json_object"):
+        return _of_schema(wanted.schema, strict=True, to_the_letter=False)
+    if given is None or given.schema is None:
         raise _invalid("response_format.json_schema", "expected an object with a `schema`")
-    return _of_schema(given.schema, strict=bool(given.strict))
+    strict = bool(given.strict)
+    return _of_schema(given.schema, strict=strict, to_the_letter=strict)
 
 
-def _of_schema(schema: object, *, strict: bool) -> Constraint:
+def _of_schema(
+    schema: dict[str, Any] | bool | None, *, strict: bool, to_the_letter: bool
+) -> Constraint:
+    if isinstance(schema, dict) and not to_the_letter:
+        schema = without_others(schema)
     try:
         return Constraint("json_schema", json.dumps(schema), strict)
     except RecursionError:

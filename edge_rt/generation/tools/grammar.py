@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.generation.tools.parts import Tools, kinds_of
+from edge_rt.generation.tools.schemas import closed
 
 _SPACES = "/[ \\n]{1,4}/"
 _WRITTEN = {  # as templates print JSON, and so as models have learnt it
@@ -21,12 +22,6 @@ _WRITTEN = {  # as templates print JSON, and so as models have learnt it
     "item_separator": ", ",
     "key_separator": ": ",
 }
-_PLAIN = frozenset(  # keywords beside which no other argument can be needed
-    (
-        *("type", "properties", "required", "title", "description", "$schema", "$id"),
-        *("$defs", "definitions", "default", "examples"),
-    )
-)
 
 
 class CallRules(NamedTuple):
@@ -182,19 +177,6 @@ class _Grammar:
 
     def _is_control(self, piece: str) -> bool:
         return self._control is not None and self._control.fullmatch(piece) is not None
-
-
-def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an object, without room for properties that it does not name or need."""
-    told: dict[str, Any] = {"type": "object", **(schema or {"properties": {}})}
-    named: object = told.get("properties")
-    needed: object = told.get("required") or []
-    if not isinstance(named, dict) or not isinstance(needed, list):
-        return told  # compiling the constraint reports its faults
-    names = [*cast("dict[str, Any]", named)]
-    if _PLAIN.issuperset(told) and all(one in names for one in cast("list[object]", needed)):
-        told["additionalProperties"] = False
-    return told
 
 
 def _json(schema: Mapping[str, Any], *, lenient: bool) -> str:

@@ -10,6 +10,8 @@ import pytest
 from edge_rt.decoding.params import Constraint
 
 SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"const": 1.0}}}
+CLOSED = json.dumps({**SCHEMA, "additionalProperties": False})
+OPEN = {**SCHEMA, "additionalProperties": True}
 
 
 def of_format(**fields: Any) -> dict[str, Any]:
@@ -24,7 +26,11 @@ def of_format(**fields: Any) -> dict[str, Any]:
         (of_format(type="json_object"), Constraint("json_object")),
         (
             of_format(type="json_schema", json_schema={"name": "x", "schema": SCHEMA}),
-            Constraint("json_schema", json.dumps(SCHEMA), strict=False),
+            Constraint("json_schema", CLOSED, strict=False),
+        ),
+        (
+            of_format(type="json_schema", json_schema={"schema": OPEN}),
+            Constraint("json_schema", json.dumps(OPEN), strict=False),
         ),
         (
             of_format(type="json_schema", json_schema={"schema": SCHEMA, "strict": True}),
@@ -36,7 +42,11 @@ def of_format(**fields: Any) -> dict[str, Any]:
         ),
         (
             of_format(type="json_object", schema=SCHEMA),  # as llama-server takes it
-            Constraint("json_schema", json.dumps(SCHEMA)),
+            Constraint("json_schema", CLOSED),
+        ),
+        (
+            of_format(type="json_schema", schema=SCHEMA),
+            Constraint("json_schema", CLOSED),
         ),
         ({"grammar": ""}, None),
         (
