@@ -15,12 +15,31 @@ from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.core.errors import RequestError
 
 
+_Last = (
+    Annotated[int, Meta(ge=-1, le=2**31 - 1)]
+    | Annotated[float, Meta(ge=-1, le=2**31 - 1, multiple_of=1)]
+)
+_Seed = (
+    Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[float, Meta(ge=-(2**53), le=2**53, multiple_of=1)]
+)
+_Most = (
+    Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+    | Annotated[float, Meta(ge=-(2**31), le=2**31 - 1, multiple_of=1)]
+)
+_Room = (
+    Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    | Annotated[float, Meta(ge=0, le=2**31 - 1, multiple_of=1)]
+)
+# Whole numbers, which some clients, such as Home Assistant, write as 8192.0.
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How an answer is sampled, and the options that clients send although a daemon decides."""
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     """0: always the likeliest token. Default: the model's own."""
-    top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    top_k: _Last | None = None
     """Choose among so many of the likeliest tokens; -1 and 0: among all."""
     top_p: Share | None = None
     """Choose among the likeliest tokens with this probability together."""
@@ -28,19 +47,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Choose among tokens with at least this share of the likeliest one's probability."""
     repeat_penalty: Repetition | None = None
     """Factor that makes repeated tokens less likely."""
-    repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    repeat_last_n: _Last | None = None
     """How many of the last tokens count for `repeat_penalty`; -1: all."""
     presence_penalty: Penalty | None = None
     """Penalty for tokens that the answer has already."""
     frequency_penalty: Penalty | None = None
     """The same for each time that it has them."""
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    seed: _Seed | None = None
     """The same seed gives the same answer, for weights that allow it; -1: a new seed each time."""
     stop: StopString | Annotated[list[StopString], Meta(max_length=16)] | None = None
     """Texts at which an answer ends."""
-    num_predict: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
+    num_predict: _Most | None = None
     """Most tokens of an answer; below 1: as many as come."""
-    num_ctx: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    num_ctx: _Room | None = None
     """Tokens of prompt and answer for which there must be room; a warning tells where there is
     less."""
 
@@ -52,18 +71,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def most_tokens(self) -> int | None:
         """The most tokens of an answer; None: as many as come."""
-        return self.num_predict if self.num_predict and self.num_predict > 0 else None
+        return int(self.num_predict) if self.num_predict and self.num_predict > 0 else None
 
     @property
     def sampling(self) -> dict[str, Any]:
         """Fields of a request for generation, which have the same names."""
-        return {name: getattr(self, name) for name in _SAMPLED}
+        given = {name: getattr(self, name) for name in _SAMPLED}
+        whole = {name: int(given[name]) for name in _WHOLE if given[name] is not None}
+        return given | whole
 
 
 _SAMPLED = (
     *("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n"),
     *("presence_penalty", "frequency_penalty", "seed", "stop"),
 )
+_WHOLE = "top_k", "repeat_last_n", "seed"
 _OFF: dict[str, float] = {"mirostat": 0, "tfs_z": 1, "typical_p": 1}
 _LOADING = frozenset(
     (
@@ -106,7 +128,7 @@ def notes(given: dict[str, Any] | None, context: int | None) -> Iterator[str]:
         raise RequestError(message, param="options.num_ctx", code="invalid_value")
     if context is not None and wanted > context:
         yield (
-            f"options.num_ctx: {wanted} tokens are wanted, there is room for {context} "
+            f"options.num_ctx: {int(wanted)} tokens are wanted, there is room for {context} "
             "(engine.context); a prompt that does not fit is an error."
         )
 

@@ -165,6 +165,21 @@ def test_options_become_the_sampling(client, service) -> None:
     assert "warnings" not in last["edge"]
 
 
+def test_whole_numbers_may_be_written_as_floats(client, service) -> None:
+    """As Home Assistant writes those of its dialogues."""
+    given = {"top_k": 5, "repeat_last_n": 32, "seed": 7, "num_predict": 9, "num_ctx": 8192}
+    last = lines(chat(client, options={name: float(value) for name, value in given.items()}))[-1]
+    [call] = service.calls
+    how = call.sampling
+    told = [how.top_k, how.penalty_last_n, how.seed, call.max_tokens]
+    assert [(type(one), one) for one in told] == [(int, one) for one in (5, 32, 7, 9)]
+    assert "options.num_ctx: 8192 tokens are wanted" in last["edge"]["warnings"][0]
+    for name in given:
+        answer = chat(client, options={name: 7.5})
+        assert answer.status == 400
+        assert f"`options.{name}`: expected" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("most", [-1, -2, 0])
 def test_no_limit_of_tokens(client, service, most) -> None:
     lines(chat(client, options={"num_predict": most}))
