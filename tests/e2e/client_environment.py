@@ -6,6 +6,7 @@ import ast
 import hashlib
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,22 +17,33 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 PACKAGES = Path(__file__).parent / "clients" / "node"  # of npm
 
 
-def client_environment(extra: str, cache: Path) -> Path:
+def client_environment(extra: str, cache: Path, python: str = sys.executable) -> Path:
     """The folder of the programs of an environment with that extra of pyproject.toml alone.
 
-    It is made once and kept below `cache` until the extra is another.
+    It is made once and kept below `cache` until the extra is another. `python` is its Python.
     """
-    wanted, python = requirements(extra), "{}.{}".format(*sys.version_info)
-    digest = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:16]
+    wanted, version = requirements(extra), "{}.{}".format(*sys.version_info)
+    made_of = version if python == sys.executable else python
+    digest = hashlib.sha256("\n".join([made_of, *wanted]).encode()).hexdigest()[:16]
     home = cache / "clients" / extra / digest
     done = home / "done"
     if not done.exists():
         shutil.rmtree(home.parent, ignore_errors=True)
         log = cache / f"logs/{extra}.log"
-        run_logged([sys.executable, "-m", "venv", str(home)], log)
+        run_logged([python, "-m", "venv", str(home)], log)
         run_logged([str(home / "bin/python"), "-m", "pip", "install", *wanted], log)
         done.touch()
     return home / "bin"
+
+
+def other_python(version: str) -> str | None:
+    """The Python of that version, such as "3.13", that PATH or this one's pyenv has."""
+    beside = Path(sys.base_prefix).parent.glob(f"{version}.*/bin/python{version}")
+    for found in (shutil.which(f"python{version}"), *map(str, sorted(beside))):
+        # What pyenv puts into PATH starts only the versions that it is told to.
+        if found and not subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL):
+            return found
+    return None
 
 
 def node_environment(cache: Path) -> tuple[Path, Path]:

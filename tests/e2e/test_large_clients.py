@@ -1,0 +1,89 @@
+"""Clients of other projects whose installation takes minutes, as they are, over TCP."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from client_environment import client_environment, other_python
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
+
+pytestmark = pytest.mark.whole
+
+PROGRAMS = Path(__file__).parent / "clients"
+MODEL = "smollm2-135m-instruct"
+CALLER = "caller"  # a model that calls the first tool
+HOME = "home"  # one that turns on the lamp
+REPORT = {
+    "type": "object",
+    "properties": {
+        "city": {"enum": ["Paris", "Oslo"]},
+        "sky": {"enum": ["rain", "sun"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["city", "sky", "days"],
+    "additionalProperties": False,
+}
+# What is fetched from elsewhere than the daemon fails.
+LOCAL = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Any, caller_store: Path, tmp_path_factory: Any) -> Iterator[Any]:
+    root, store = tmp_path_factory.mktemp("large"), Store(caller_store, load_catalogue())
+    file = root / f"{HOME}.gguf"
+    program = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata"]
+    template = ["--chat-template-file", PROGRAMS / "home.jinja"]
+    subprocess.run([*program, *template, store.check(MODEL), file], check=True, capture_output=True)
+    (root / "models").mkdir()
+    subprocess.run(["cp", "-rl", f"{caller_store}/.", root / "models"], check=True)
+    Store(root / "models", load_catalogue()).add(file, HOME, move=True)
+    engine = {"threads": 1, "context": 2048, "sequences": 2, "batch": 128}
+    made = make_daemon(root / "models", tcp={"listen": "127.0.0.1:0"}, engine=engine)
+    yield made
+    made.close()
+
+
+def told(python: Path, name: str, *words: str) -> Any:
+    """What the program prints, as JSON."""
+    done = subprocess.run(
+        [python, PROGRAMS / f"with_{name}.py", *words],
+        env=os.environ | LOCAL,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_litellm_gets_text_calls_and_json_by_both_apis(daemon: Any, cache: Path) -> None:
+    python = client_environment("clients-litellm", cache) / "python"
+    for one in told(python, "litellm", daemon.url(), MODEL, CALLER).values():
+        assert one["text"]
+        assert one["text"] == one["streamed"]
+        jsonschema.validate(one["report"], REPORT)
+        assert {name for name, _ in one["calls"]} == {"get_weather"}
+        assert one["calls"] == one["calls_streamed"]
+        assert one["answer"]
+
+
+def test_home_assistant_switches_a_lamp(daemon: Any, cache: Path) -> None:
+    python = other_python("3.13")
+    if python is None:
+        pytest.skip("Home Assistant needs Python 3.13")
+    programs = client_environment("clients-home-assistant", cache, python)
+    found = told(programs / "python", "home_assistant", daemon.url(), MODEL, HOME)
+    assert {f"{MODEL}:latest", f"{HOME}:latest"} <= set(found["listed"])
+    assert found["state"] == "loaded"
+    assert set(found["services"]) & {"turn_on", "turn_off", "toggle"}
+    assert found["answer"]
