@@ -62,9 +62,9 @@ def test_what_a_model_calls_is_told_right(daemon: Any, model: str, passed: set[s
             assert one.status == "pass", one
 
 
-# It calls one tool where two are asked for, calls again where it has the result, and writes a call
-# behind its thoughts as a text.
-BEYOND_QWEN = {"parallel-calls", "tool-result-followup", "reasoning-then-call"}
+# It makes one call where two are asked for, and calls again where it has the result; so it writes
+# without a server, too, greedily and by its own template.
+BEYOND_QWEN = {"parallel-calls", "tool-result-followup"}
 
 
 @pytest.mark.qwen
