@@ -1,4 +1,4 @@
-"""The fields `options` and `format` of requests of Ollama: honoured, refused, or told of."""
+"""The field `options` of requests of Ollama: options are honoured, refused, or told of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.fields import Penalty, Repetition, Share, StopString
 from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.core.errors import RequestError
-
 
 _Last = (
     Annotated[int, Meta(ge=-1, le=2**31 - 1)]

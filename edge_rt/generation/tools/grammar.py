@@ -16,6 +16,7 @@ from edge_rt.core.chat_format import ChatFormat
 from edge_rt.generation.tools.parts import Tools, kinds_of
 from edge_rt.generation.tools.schemas import closed
 
+_BLANKS = r"[ \t\r\n]"
 _SPACES = "/[ \\n]{1,4}/"
 _WRITTEN = {  # as templates print JSON, and so as models have learnt it
     "whitespace_flexible": False,
@@ -94,9 +95,27 @@ class _Grammar:
         else:
             first = self._pieces(self._opening)[0]
             trigger = first if self._is_control(first) else first[: len(self._calls.marker)]
-            yield "answer: free | before_calls calls"
+            bare = " | bare" if self._calls.style == "json" else ""
+            yield f"answer: free | before_calls calls{bare}"
+            if bare:
+                yield from self._bare()
             yield from self._up_to("marked", trigger)
             yield f"before_calls: marked {self._literal(self._opening[len(trigger) :])}"
+
+    def _bare(self) -> Iterator[str]:
+        """Calls in plain JSON at the begin of the answer, which some models write against their
+        template; see bare_calls.py. Behind text they are free: to look for them there would cost
+        time for each token.
+        """
+        ways = " | ".join(f"head_{i} BLANK? wide_{i}" for i in range(len(self._rules.tools)))
+        yield f"bare: ({ways}) CLOSE {'answer' if self._rules.parallel else 'LAST?'}"
+        yield f"BLANK: /{_BLANKS}{{1,32}}/"
+        yield f"CLOSE: /{_BLANKS}{{0,32}}\\}}/"
+        yield "LAST: /[ \\t\\r\\n`]{1,32}/"
+        for i, (name, schema) in enumerate(self._rules.tools.items()):
+            lenient = name not in self._rules.strict
+            yield f"head_{i}[lazy]: /{_bare_head(name)}/"
+            yield f"wide_{i}: {_json(closed(schema), lenient=lenient, wide=True)}"
 
     def _unmarked(self) -> Iterator[str]:
         """An answer that begins as a call does is one. Behind text, all that stands before the
@@ -179,8 +198,19 @@ class _Grammar:
         return self._control is not None and self._control.fullmatch(piece) is not None
 
 
-def _json(schema: Mapping[str, Any], *, lenient: bool) -> str:
-    options = {**_WRITTEN, "lenient": lenient}
+def _bare_head(name: str) -> str:
+    """An expression for what stands before the arguments of a call in plain JSON, with what may
+    close the fence of another one.
+    """
+    pieces = r"\{", '"name"', ":", f'"{re.escape(name)}"', ",", '"(arguments|parameters)"', ":"
+    head = f"{_BLANKS}*".join(piece.replace("/", r"\/") for piece in pieces)
+    return f"{_BLANKS}*(```{_BLANKS}*)?(```(json)?{_BLANKS}*)?{head}"
+
+
+def _json(schema: Mapping[str, Any], *, lenient: bool, wide: bool = False) -> str:
+    """`wide`: with any space between its parts."""
+    written = {"whitespace_pattern": f"{_BLANKS}{{1,32}}"} if wide else _WRITTEN
+    options = {**written, "lenient": lenient}
     return f"%json {json.dumps({**schema, 'x-guidance': options}, ensure_ascii=False)}"
 
 

@@ -113,6 +113,33 @@ def test_a_call_in_plain_json_keeps_to_its_schema_behind_text() -> None:
     assert not fits(format, CallRules(TOOLS, required=True), f"So: {written(format, PARIS)}")
 
 
+FENCED = """```json
+{
+  "name": "get_weather",
+  "arguments": {
+    "city": "Paris",
+    "days": 2
+  }
+}
+```"""
+BARE = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+CITY = '"city": "Paris"'
+
+
+@pytest.mark.parametrize("call", [FENCED, BARE])
+def test_a_call_without_markers_keeps_to_its_schema_at_the_begin(call: str) -> None:
+    format, rules = FORMATS["HERMES"], CallRules(TOOLS)
+    single, worse = CallRules(TOOLS, parallel=False), call.replace(CITY, '"city": 1')
+    for more in ("", "\n", f"\n{call}", "\nDone.", f"\n{written(format, NOW)}"):
+        assert fits(format, rules, call + more)
+        assert fits(format, single, call + more) == (more in ("", "\n"))
+        assert not fits(format, rules, worse + more)
+    assert not fits(format, rules, call.replace(CITY, f'{CITY}, "more": 1'))
+    assert not fits(format, rules, f"{call}\n{worse}")
+    assert fits(format, rules, f"So: {worse}")
+    assert fits(format, rules, worse.replace("get_weather", "get_rain"))
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_one_call_alone_where_several_are_not_wanted(name: str) -> None:
     format = FORMATS[name]
