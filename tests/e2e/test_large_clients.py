@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,30 @@ def test_litellm_gets_text_calls_and_json_by_both_apis(daemon: Any, cache: Path)
         assert {name for name, _ in one["calls"]} == {"get_weather"}
         assert one["calls"] == one["calls_streamed"]
         assert one["answer"]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="aider needs an older Python")
+def test_aider_chats(daemon: Any, cache: Path, tmp_path: Path) -> None:
+    name = f"openai/{MODEL}"
+    how = {"name": name, "edit_format": "ask", "extra_params": {"max_tokens": 24}}
+    (tmp_path / "settings.yml").write_text(json.dumps([how]))
+    words = ["--model", name, "--openai-api-base", f"{daemon.url()}/v1", "--openai-api-key", "none"]
+    words += ["--model-settings-file", "settings.yml", "--map-tokens", "0", "--message", "A colour"]
+    quiet = ["git", "pretty", "check-update", "show-model-warnings", "show-release-notes"]
+    words += [f"--no-{one}" for one in quiet] + ["--analytics-disable", "--yes-always"]
+    done = subprocess.run(
+        [client_environment("clients-aider", cache) / "aider", *words],
+        cwd=tmp_path,
+        env=os.environ | LOCAL | {"HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    told = re.search(r"\S\s+Tokens: [\d.k]+ sent, (\d+) received", done.stdout)
+    assert told is not None, done.stdout
+    assert 0 < int(told[1]) <= 24
 
 
 def test_home_assistant_switches_a_lamp(daemon: Any, cache: Path) -> None:
