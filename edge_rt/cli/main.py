@@ -64,6 +64,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "report": ("edge-rt report --since 6h --out report.html",),
     "key": ("edge-rt key",),
     "check-config": ("edge-rt check-config /etc/edge-rt/config.yaml",),
+    "setup": ("edge-rt setup --dry-run", "sudo edge-rt setup --yes", "sudo edge-rt setup --undo"),
     "doctor": ("edge-rt doctor", "edge-rt doctor --bundle bundle.tar.gz"),
     "twin": ("edge-rt twin --board raspberry-pi-5 --watch 1 --dir ./twin",),
 }
@@ -191,6 +192,7 @@ GROUPS = {
     },
     "Board": {
         "sensors": "Show rails, temperatures, clocks and flags of the board.",
+        "setup": "Set this board up, or take that back.",
         "calibrate": "Measure the board, so that predictions hold.",
         "doctor": "Say what this board lacks, and what mends it.",
         "twin": "Simulate a board around a process.",
@@ -226,6 +228,7 @@ ELSEWHERE = {
     "key": "edge_rt.cli.local.serve",
     "check-config": "edge_rt.cli.local.serve",
     "doctor": "edge_rt.cli.local.doctor",
+    "setup": "edge_rt.cli.local.setup",
     "twin": "edge_rt.cli.local.twin",
 }
 

@@ -66,11 +66,19 @@ class Target:
         return suggest(load_suggestions(), self.memory_bytes, self.estimator, task)
 
 
+def calibration_folder(machine: ExaminedMachine) -> Path:
+    """Return where a daemon keeps what it has measured of this board."""
+    state, board = machine.paths.state, machine.board
+    if machine.simulated:
+        state = state / "simulated" / (board.id if board else "unknown")
+    return state / FOLDER
+
+
 def this_machine(machine: ExaminedMachine) -> Target:
     """Return the machine itself, with its calibrations where this user may read them."""
     board, told = machine.board, machine.identity.memory_bytes
     limited = memory_bytes(Group(), told)
-    calibrations, _ = load_calibrations(machine.paths.state / FOLDER)
+    calibrations, _ = load_calibrations(calibration_folder(machine))
     cores = psutil.cpu_count() or 1
     estimator = SuggestionEstimator(
         board, cores, calibrations, gpu=machine.config.engine.offloads[0] > 0

@@ -92,7 +92,7 @@ def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:
 
     served = _served(machine)
     models = machine.config.models
-    root = _store(machine)
+    root = store_of(machine)
     closed = not machine.access(nearest(root), os.R_OK | os.X_OK)
     if served == []:
         what = f"the daemon has no model: its store {root} is empty"
@@ -106,7 +106,7 @@ def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:
         yield ok("models", f"the daemon has {', '.join(served)}")
 
 
-def _store(machine: ExaminedMachine) -> Path:
+def store_of(machine: ExaminedMachine) -> Path:
     """The daemon's store, as it names it itself; while none answers, the configured one."""
     told = (
         (machine.ask("/edge/v1/status") or {}).get("store")

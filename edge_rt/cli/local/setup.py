@@ -1,0 +1,170 @@
+"""edge-rt setup: find out what the board needs, say what is changed, and take it back."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from edge_rt.cli.doctor.checks.daemon import check_daemon
+from edge_rt.cli.doctor.checks.heat import check_temperatures, check_throttling
+from edge_rt.cli.doctor.checks.installation import check_board
+from edge_rt.cli.doctor.checks.power import check_power
+from edge_rt.cli.doctor.finding import CheckFinding, examine, lines, of_board
+from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.exits import BadConfig
+from edge_rt.cli.local.model_store import fetch
+from edge_rt.cli.setup.changes import Change, Fetch, Measurement
+from edge_rt.cli.setup.host import Host
+from edge_rt.cli.setup.journal import NAME, Journal
+from edge_rt.cli.setup.perform import Performer
+from edge_rt.cli.setup.plan import Planner, Wishes, document
+from edge_rt.cli.text import clean, note
+from edge_rt.cli.where import daemon_socket, installation, sensors_root_option, socket_option
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
+
+CHECKS = (
+    ("board", check_board),
+    ("power", of_board(check_power)),
+    ("temperature", of_board(check_temperatures)),
+    ("throttling", of_board(check_throttling)),
+    ("daemon", check_daemon),
+)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be changed, and change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before something is changed.")
+@click.option("--undo", is_flag=True, help="Take back what earlier set-ups changed.")
+@click.option("--model", metavar="NAME|none", help="Pull this model, or none.")
+@click.option("--no-calibrate", is_flag=True, help="Do not measure the board.")
+@socket_option
+@sensors_root_option
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print one JSON object.")
+@click.pass_context
+def setup(
+    ctx: click.Context,
+    *,
+    dry_run: bool,
+    yes: bool,
+    undo: bool,
+    model: str | None,
+    no_calibrate: bool,
+    socket: Path | None,
+    sensors_root: Path | None,
+    as_json: bool,
+) -> None:
+    """Set this board up: rights to its sensors, a power cap, a model and a calibration.
+
+    Finds out board, memory, sensors, groups and supply, says what it would change, and asks once.
+    What is configured or installed already stays. Works with a running daemon and without one;
+    where rights are missing it says which. Ends with exit code 1 when something is left to do.
+
+    What was changed is recorded in the state directory, so that --undo takes back all of it, also
+    of a set-up that was interrupted. What you have changed since stays.
+    """
+    if as_json and not dry_run:
+        raise click.UsageError("--json needs --dry-run.")
+    if undo and (dry_run or model is not None or no_calibrate):
+        raise click.UsageError("--undo takes all back: leave the other options out.")
+    place = daemon_socket(socket)
+    root = None if sensors_root is None else sensors_root.absolute()
+    machine = ExaminedMachine(installation(place), place, root=root)
+    wishes = Wishes(model, not no_calibrate)
+    login = os.environ.get("SUDO_USER")
+    ctx.exit(
+        run(machine, Host(), wishes, login, dry_run=dry_run, yes=yes, undo=undo, as_json=as_json)
+    )
+
+
+def run(
+    machine: ExaminedMachine,
+    host: Host,
+    wishes: Wishes,
+    login: str | None = None,
+    *,
+    dry_run: bool = False,
+    yes: bool = False,
+    undo: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Set `machine` up, or take that back; returns the exit code."""
+    performer = Performer(Journal(machine.paths.state / NAME), host, _opener(machine), _fetch)
+    if undo:
+        return _take_back(performer)
+    faults = machine.configuration[1]
+    if faults:
+        raise BadConfig(f"{faults[0]}; nothing was changed")
+    planner = Planner(machine, host, login or machine.user.name, wishes, performer.store)
+    changes = planner.changes()
+    if as_json:
+        click.echo(json.dumps(document(changes, planner.notes)))
+        return 0
+    _tell(examine(machine, CHECKS), planner, changes)
+    if dry_run or not changes:
+        return 0
+    able = [change for change in changes if planner.lacks(change) is None]
+    if able and not _may(yes):
+        note("Nothing was changed.")
+        return 1
+    return _make(performer, able, len(able) < len(changes))
+
+
+def _tell(findings: Iterable[CheckFinding], planner: Planner, changes: list[Change]) -> None:
+    shown = [replace(finding, remedy=()) for finding in findings]
+    for text in [*lines(shown)[:-2], *_notes(planner)]:
+        click.echo(text)
+    click.echo("\nWill change:" if changes else "\nNothing to change.")
+    for change in changes:
+        lack = planner.lacks(change)
+        click.echo(clean(f"  {change.what}" + ("" if lack is None else f" - NOT NOW: {lack}")))
+
+
+def _notes(planner: Planner) -> list[str]:
+    return [clean(f"note  {text}") for text in planner.notes]
+
+
+def _may(yes: bool) -> bool:
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("There is no terminal to ask at: use --yes or --dry-run.")
+    return click.confirm("Change this?", default=True, err=True)
+
+
+def _make(performer: Performer, changes: list[Change], left: bool) -> int:
+    for change, failure in performer.make(changes):
+        if failure is None:
+            click.echo(clean(f"done: {change.what}"))
+            continue
+        left = True
+        again = change.command if isinstance(change, Fetch) else None
+        again = "edge-rt calibrate --quick" if isinstance(change, Measurement) else again
+        note(f"NOT done: {change.what}: {failure}" + (f"\nLater: {again}" if again else ""))
+    if left:
+        note("Some of it is left to do: run this again as root, or do as said above.")
+    note("edge-rt setup --undo takes it back.")
+    return 1 if left else 0
+
+
+def _take_back(performer: Performer) -> int:
+    if not performer.journal.read():
+        note("There is nothing to take back.")
+    for change, told in performer.undo():
+        click.echo(clean(f"taken back: {change.what}" if told is None else f"left: {told}"))
+    return 1 if performer.journal.read() else 0
+
+
+def _opener(machine: ExaminedMachine) -> Callable[[Path], Store]:
+    catalogues = [Path(path) for path in machine.config.models.catalogue]
+    return lambda root: Store(root, load_catalogue(catalogues))
+
+
+def _fetch(store: Store, name: str) -> str:
+    return fetch(store, name).id

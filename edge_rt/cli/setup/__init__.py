@@ -1,0 +1,1 @@
+"""What `edge-rt setup` finds out, changes and takes back."""

@@ -1,0 +1,173 @@
+"""Makes changes, each recorded before it is made, and takes them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.cli.client import Client
+from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.progress import progress
+from edge_rt.cli.setup.changes import (
+    Change,
+    Fetch,
+    FileChange,
+    Measurement,
+    Membership,
+    NewGroup,
+)
+from edge_rt.cli.setup.host import Host
+from edge_rt.cli.setup.journal import Journal
+from edge_rt.cli.text import Json, line, member, number
+from edge_rt.cli.where import there
+from edge_rt.core.errors import EdgeError, ModelNotFound
+from edge_rt.core.files import READABLE, replace_file
+from edge_rt.models.store.store import Store
+
+_BUDGET = "/edge/v1/budget"
+_FAILURES = (EdgeError, CommandFailure, OSError)
+
+
+@dataclass(frozen=True)
+class Performer:
+    """Makes changes on `host`; `fetch` has a model in a store and returns its id there."""
+
+    journal: Journal
+    host: Host
+    store: Callable[[Path], Store]
+    fetch: Callable[[Store, str], str]
+
+    def make(self, changes: Sequence[Change]) -> Iterator[tuple[Change, str | None]]:
+        """Make each change; yield it with the reason where it could not be made."""
+        for change in changes:
+            self._record(change)
+            try:
+                done = self._do(change)
+            except _FAILURES as error:
+                with suppress(*_FAILURES):
+                    self._undo(change)
+                self.journal.drop(change)
+                yield change, _words(error)
+            else:
+                if done != change:
+                    self.journal.replace(change, done)
+                yield change, None
+
+    def undo(self) -> Iterator[tuple[Change, str | None]]:
+        """Take all back, the latest first; yield each with the reason where it stays."""
+        for change in reversed(self.journal.read()):
+            try:
+                told = self._undo(change)
+            except _FAILURES as error:
+                yield change, _words(error)
+            else:
+                self.journal.drop(change)
+                yield change, told
+
+    def _record(self, change: Change) -> None:
+        try:
+            self.journal.add(change)
+        except OSError as error:
+            why = f"cannot write {self.journal.path}: {error.strerror or error}"
+            raise CommandFailure(f"{why}; run it as root: sudo edge-rt setup") from error
+
+    def _do(self, change: Change) -> Change:
+        """Make a change; return it with what is known only afterwards."""
+        if isinstance(change, FileChange):
+            replace_file(Path(change.path), change.after.encode(), READABLE)
+            self._run(change.then)
+        elif isinstance(change, NewGroup):
+            self.host.run(["groupadd", "--system", change.group])
+        elif isinstance(change, Membership):
+            self.host.run(["usermod", "-aG", change.group, change.user])
+        elif isinstance(change, Fetch):
+            id = self.fetch(self.store(Path(change.store)), change.name)
+            return msgspec.structs.replace(change, id=id)
+        elif isinstance(change, Measurement):
+            return _measure(change)
+        else:
+            _put(Path(change.socket), change.power_w)
+        return change
+
+    def _undo(self, change: Change) -> str | None:
+        """Take a change back, if it was made; return what stays as it is, with the reason."""
+        if isinstance(change, FileChange):
+            return self._restore(change)
+        if isinstance(change, NewGroup):
+            if self.host.has_group(change.group):
+                self.host.run(["groupdel", change.group])
+        elif isinstance(change, Membership):
+            if self.host.is_member(change.user, change.group):
+                self.host.run(["gpasswd", "-d", change.user, change.group])
+        elif isinstance(change, Fetch):
+            if change.id is not None:
+                with suppress(ModelNotFound):
+                    self.store(Path(change.store)).remove(change.id)
+        elif isinstance(change, Measurement):
+            for name in change.made:
+                (Path(change.folder) / name).unlink(missing_ok=True)
+        else:
+            _lift(Path(change.socket), change.power_w)
+        return None
+
+    def _restore(self, change: FileChange) -> str | None:
+        path = Path(change.path)
+        now = path.read_bytes().decode(errors="replace") if there(path) else None
+        if now == change.after:
+            if change.before is None:
+                path.unlink()
+            else:
+                replace_file(path, change.before.encode(), READABLE)
+            self._run(change.then)
+        elif now != change.before:
+            return f"{path} was changed since and stays as it is; set-up had written {change.why}"
+        return None
+
+    def _run(self, commands: Sequence[Sequence[str]]) -> None:
+        for argv in commands:
+            self.host.run(argv)
+
+
+def _measure(change: Measurement) -> Measurement:
+    before = _names(change.folder)
+    with (
+        Client(Path(change.socket)) as client,
+        progress() as tell,
+        closing(client.events("/edge/v1/calibrate", {"quick": True})) as events,
+    ):
+        for event in events:
+            if event.get("type") == "progress":
+                tell(number(event.get("done")) or 0.0, line(event.get("doing")))
+            elif event.get("type") == "refused":
+                raise CommandFailure(line(event.get("reason")))
+    return msgspec.structs.replace(change, made=tuple(sorted(_names(change.folder) - before)))
+
+
+def _names(folder: str) -> set[str]:
+    with suppress(OSError):
+        return {path.name for path in Path(folder).iterdir()}
+    return set()
+
+
+def _put(socket: Path, power_w: float | None) -> None:
+    with Client(socket) as client:
+        client.put(_BUDGET, {"power_w": power_w})
+
+
+def _lift(socket: Path, power_w: float) -> None:
+    """Take the cap away, if a daemon runs that has just this one."""
+    if not there(socket):
+        return
+    state: Json = {}
+    with suppress(CommandFailure), Client(socket) as client:
+        state = client.get(_BUDGET)
+    if number(member(state, "budget").get("power_w")) == power_w:
+        _put(socket, None)
+
+
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, CommandFailure) else str(error)

@@ -1,0 +1,212 @@
+"""What there is to change on a machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_rt.board.readers.power import ina3221, rapl
+from edge_rt.board.readers.sysfs import numbered
+from edge_rt.cli.doctor.checks.installation import store_of
+from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.doctor.remedies import RULES, rules_installed
+from edge_rt.cli.doctor.user import group_of
+from edge_rt.cli.local.models_suggest import calibration_folder, this_machine
+from edge_rt.cli.setup.changes import (
+    Change,
+    Fetch,
+    FileChange,
+    LiveBudget,
+    Measurement,
+    Membership,
+    NewGroup,
+    facts,
+)
+from edge_rt.cli.setup.host import Host
+from edge_rt.cli.setup.supply import PowerCap, power_cap
+from edge_rt.cli.text import joules, member, members, number, significant, size
+from edge_rt.cli.where import nearest, there
+from edge_rt.config.loader import check_text, present
+from edge_rt.energy.prediction.suggested import Suggestion, choose
+from edge_rt.models.store.store import Store
+
+GROUP = "edge-rt"
+NO_MODEL = "none"
+_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
+_HEAD = "# Written by `edge-rt setup`, which takes it back with --undo:"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for; `model` None: one that fits, "none": no model."""
+
+    model: str | None = None
+    calibrate: bool = True
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Finds the changes of a machine, which `login` is to use, and notes of what stays."""
+
+    machine: ExaminedMachine
+    host: Host
+    login: str
+    wishes: Wishes
+    store: Callable[[Path], Store]
+    notes: list[str] = field(default_factory=list[str])
+
+    def changes(self) -> list[Change]:
+        """Return them in the order in which they are to be made."""
+        cap = self._cap()
+        files = [*self._rules(), *self._configuration(cap)]
+        return [*files, *self._groups(), *self._model(), *self._daemon(cap)]
+
+    def lacks(self, change: Change) -> str | None:
+        """Return the right that this process lacks for a change; None: it may make it."""
+        machine = self.machine
+        if isinstance(change, NewGroup | Membership):
+            return None if machine.user.uid == 0 else "only root may change groups"
+        if isinstance(change, FileChange | Fetch):
+            place = nearest(Path(change.path if isinstance(change, FileChange) else change.store))
+            return None if machine.access(place, os.W_OK) else f"no right to write to {place}"
+        if isinstance(change, Measurement):
+            place = nearest(Path(change.folder))
+            told = f"no right to look after the calibration in {place}"
+            return None if machine.access(place, os.W_OK) else told
+        return None if machine.access(machine.socket, os.W_OK) else "no right to use the daemon"
+
+    def _rules(self) -> Iterator[Change]:
+        """Udev rules for counters that only root may read, and the group that gets them."""
+        machine = self.machine
+        if machine.simulated or rules_installed(machine):
+            return
+        sysfs = machine.roots.sysfs
+        counters = numbered(sysfs / "class" / "powercap", "intel-rapl*:*/energy_uj")
+        rails = numbered(sysfs / "bus/i2c/drivers/ina3221x", "*-*/iio:device*/in_power*_input")
+        closed = [
+            (rule(GROUP), subsystem)
+            for files, rule, subsystem in (
+                (counters, rapl.udev_rule, "powercap"),
+                (rails, ina3221.udev_rule, "iio"),
+            )
+            if files and not _group_reads(files[0])
+        ]
+        if not closed:
+            return
+        if not self.host.has_group(GROUP):
+            yield NewGroup(group=GROUP)
+        trigger = (("udevadm", "trigger", f"--subsystem-match={name}") for _, name in closed)
+        yield FileChange(
+            path=str(machine.file(f"/etc/udev/rules.d/{RULES}")),
+            before=None,
+            after="".join(f"{rule}\n" for rule, _ in closed),
+            why=f"the group {GROUP} may read the board's power",
+            then=(("udevadm", "control", "--reload"), *trigger),
+        )
+
+    def _cap(self) -> PowerCap:
+        if self.machine.config.budget.power_w is not None:
+            watts = significant(self.machine.config.budget.power_w)
+            return PowerCap(None, f"the configuration has a cap of {watts} W already")
+        return power_cap(self.machine)
+
+    def _configuration(self, cap: PowerCap) -> Iterator[Change]:
+        machine, file = self.machine, self.machine.config_file
+        before = file.read_text() if present(file) else None
+        lines: list[str] = []
+        if machine.board is None and machine.config.board is None and not machine.simulated:
+            generic = _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
+            lines.append(f"board: {generic}  # nothing more is known of this machine")
+        if cap.power_w is None:
+            self.notes.append(f"no power cap is set: {cap.why}")
+        elif machine.config.budget != type(machine.config.budget)():
+            self.notes.append("the configuration has a budget already, which stays as it is")
+        else:
+            lines.append(f"budget: {{power_w: {cap.power_w:g}}}  # {cap.why}")
+        if lines:
+            yield from self._appended(file, before, lines)
+
+    def _appended(self, file: Path, before: str | None, lines: list[str]) -> Iterator[Change]:
+        start = "" if not before or before.endswith("\n") else "\n"
+        after = (before or "") + start + "\n".join([_HEAD, *lines]) + "\n"
+        if check_text(after.encode(), str(file))[1]:
+            self.notes.append(f"{file} is written such that nothing can be added: add {lines}")
+            return
+        yield FileChange(path=str(file), before=before, after=after, why="; ".join(lines))
+
+    def _groups(self) -> Iterator[Change]:
+        """Who sets up may use the service, or read the sensors where there is no service."""
+        machine, host = self.machine, self.host
+        if machine.simulated or self.login == "root":
+            return
+        if any(there(machine.file(place) / "edge-rt.service") for place in _UNITS):
+            if host.has_group(GROUP) and not host.is_member(self.login, GROUP):
+                yield Membership(user=self.login, group=GROUP, why="who may use the daemon")
+            return
+        mailbox = machine.roots.dev / "vcio"
+        if there(mailbox) and (group := group_of(mailbox)) != "root":
+            if machine.access(mailbox, os.R_OK) and machine.user.uid != 0:
+                return
+            if not host.is_member(self.login, group):
+                yield Membership(user=self.login, group=group, why="who may read the PMIC")
+
+    def _model(self) -> Iterator[Change]:
+        machine, wished = self.machine, self.wishes.model
+        if wished == NO_MODEL:
+            return
+        root = store_of(machine)
+        if not machine.access(nearest(root), os.R_OK | os.X_OK):
+            self.notes.append(f"no right to look into the model store {root}: use sudo")
+            return
+        entries = self.store(root).entries()
+        there_are = [entry.id for entry in entries if entry.kind == "language"]
+        if wished is None and there_are:
+            self.notes.append(f"there is a model: {', '.join(there_are)}")
+        elif wished is not None:
+            if wished not in there_are:
+                yield Fetch(name=wished, store=str(root), why="as you asked for")
+        elif (best := self._suggested(root)) is not None:
+            yield Fetch(name=best.model.name, store=str(root), why=_about(best))
+        else:
+            self.notes.append("no model of the list fits the memory and the disk of this machine")
+
+    def _suggested(self, store: Path) -> Suggestion | None:
+        free = shutil.disk_usage(nearest(store.absolute())).free
+        found = this_machine(self.machine).suggest("chat")
+        return choose([one for one in found if 1.1 * one.model.bytes < free])
+
+    def _daemon(self, cap: PowerCap) -> Iterator[Change]:
+        """Calibration first, for it wants the board's full speed."""
+        machine = self.machine
+        calibration = machine.ask("/edge/v1/calibration")
+        if calibration is None:
+            told = "start the daemon, then: edge-rt calibrate --quick"
+            self.notes.append(f"no daemon answers at {machine.socket}: {told}")
+            return
+        socket = str(machine.socket)
+        if self.wishes.calibrate and not members(calibration, "models"):
+            yield Measurement(socket=socket, folder=str(calibration_folder(machine)))
+        budget = member(machine.ask("/edge/v1/budget") or {}, "budget")
+        if cap.power_w is not None and number(budget.get("power_w")) is None:
+            yield LiveBudget(socket=socket, power_w=cap.power_w)
+
+
+def document(changes: list[Change], notes: list[str]) -> dict[str, object]:
+    """Return a plan for JSON."""
+    return {"changes": [facts(change) for change in changes], "notes": notes}
+
+
+def _about(best: Suggestion) -> str:
+    model, cost = best.model, best.cost
+    energy = "" if cost.energy_j is None else f", about {joules(cost.energy_j)} an answer"
+    return f"{size(model.bytes)}, licence {model.licence}{energy}"
+
+
+def _group_reads(file: Path) -> bool:
+    info = file.stat()
+    return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))
