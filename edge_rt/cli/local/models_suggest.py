@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 import psutil
 
+from edge_rt.board.profile import UNKNOWN
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import installation, sensors_root_option
 from edge_rt.cli.tables import Column, TextTable, output, put
 from edge_rt.cli.text import joules, note, significant, size
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.config.paths import of_board
 from edge_rt.core.cgroup import Group, memory_bytes
 from edge_rt.energy.calibration.record import FOLDER, load_calibrations
 from edge_rt.energy.prediction.suggested import (
@@ -68,10 +70,8 @@ class Target:
 
 def calibration_folder(machine: ExaminedMachine) -> Path:
     """Return where a daemon keeps what it has measured of this board."""
-    state, board = machine.paths.state, machine.board
-    if machine.simulated:
-        state = state / "simulated" / (board.id if board else "unknown")
-    return state / FOLDER
+    id = machine.board.id if machine.board else UNKNOWN
+    return of_board(machine.paths.state, id if machine.simulated else None) / FOLDER
 
 
 def this_machine(machine: ExaminedMachine) -> Target:
