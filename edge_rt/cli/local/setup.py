@@ -19,13 +19,13 @@ from edge_rt.cli.doctor.finding import CheckFinding, examine, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
 from edge_rt.cli.local.model_store import fetch
+from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
 from edge_rt.cli.setup.changes import Change, Fetch, Measurement
 from edge_rt.cli.setup.host import Host
 from edge_rt.cli.setup.journal import NAME, Journal
 from edge_rt.cli.setup.perform import Performer
 from edge_rt.cli.setup.plan import Planner, Wishes, document
 from edge_rt.cli.text import clean, note
-from edge_rt.cli.where import daemon_socket, installation, sensors_root_option, socket_option
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 

@@ -11,6 +11,7 @@ import msgspec
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.options import there
 from edge_rt.cli.progress import progress
 from edge_rt.cli.setup.changes import (
     Change,
@@ -23,7 +24,6 @@ from edge_rt.cli.setup.changes import (
 from edge_rt.cli.setup.host import Host
 from edge_rt.cli.setup.journal import Journal
 from edge_rt.cli.text import Json, line, member, number
-from edge_rt.cli.where import there
 from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.store.store import Store

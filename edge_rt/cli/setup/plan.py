@@ -16,6 +16,7 @@ from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import RULES, rules_installed
 from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.local.models_suggest import calibration_folder, this_machine
+from edge_rt.cli.options import nearest, there
 from edge_rt.cli.setup.changes import (
     Change,
     Fetch,
@@ -29,7 +30,6 @@ from edge_rt.cli.setup.changes import (
 from edge_rt.cli.setup.host import Host
 from edge_rt.cli.setup.supply import PowerCap, power_cap
 from edge_rt.cli.text import joules, member, members, number, significant, size
-from edge_rt.cli.where import nearest, there
 from edge_rt.config.loader import check_text, present
 from edge_rt.energy.prediction.suggested import Suggestion, choose
 from edge_rt.models.store.store import Store

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.options import text
 from edge_rt.cli.text import significant
-from edge_rt.cli.where import text
 
 SHARE = 0.75
 """Of a supply's watts; the rest is for what no sensor of the board sees. An Orin NX that drew 29 W
