@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.models.templates.worker import Disarmed
+from edge_rt.models.templates.task import Disarmed
 
 MARK = "\ufdd0"
 TOKENS = ["<|im_end|>", "[INST]", "<<x>>", "<x", "aab", "ab"]
