@@ -12,7 +12,7 @@ from bootstrap import SetupError, wheelhouse
 from bootstrap.paths import cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 
-from installlib import files
+from installlib import files, pages
 from installlib.environment import Environment
 from installlib.layout import Layout
 from installlib.source import Checkout, Source, Wheels
@@ -20,8 +20,9 @@ from installlib.system import System
 
 _ABOUT = """\
 Install edge_rt as a service of systemd: a virtual environment in /opt/edge-rt, edge-rt.socket and
-edge-rt.service, the user edge-rt, udev rules, /etc/edge-rt/config.yaml and the command
-/usr/local/bin/edge-rt. Then it starts, and does so at each boot.
+edge-rt.service, the user edge-rt, udev rules, /etc/edge-rt/config.yaml, the command
+/usr/local/bin/edge-rt, its man pages and its completion in bash, zsh and fish. Then it starts, and
+does so at each boot.
 
 Run again, it installs what has changed and restarts the daemon where that matters. A configuration
 that is there stays as it is.
@@ -105,6 +106,8 @@ def install(
     said = {"cmake_args": cmake_args}
     new_program = environment.renew(source, said, log, root=os.geteuid() == 0)
     new_units = files.put(layout)
+    if new_program and not pages.put(layout):
+        print("Man pages and completion of the shell could not be written.")
     system.installed(new_units=new_units, new_program=new_program)
     print(f"{layout.prefix} is {'installed' if new_program or new_units else 'as it should be'}.")
     if layout.destdir is None:
@@ -123,6 +126,7 @@ def uninstall(layout: Layout, system: System) -> None:
     if any(layout.at(files.PLACES[unit]).exists() for unit in (files.SERVICE, files.SOCKET)):
         system.leave()
     files.remove(layout)
+    pages.remove(layout)
     Environment(layout).remove()
     system.left()
     kept = " ".join(str(layout.at(path)) for path in ("/etc/edge-rt", "/var/lib/edge-rt"))

@@ -103,14 +103,15 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
 @models.command("default")
 @click.argument("id", required=False)
 @with_store
-def default_model(id: str | None, store: Path | None, config: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def default_model(id: str | None, store: Path | None, config: Path | None, as_json: bool) -> None:
     """Make the model ID the one that answers when a request names none.
 
     Without ID, print the default model, and why it is that one.
     """
     found = find_store(store, config)
     if id is None and found.served_by is not None:
-        click.echo(served_model(found.served_by, "default")["id"])
+        _show_default(served_model(found.served_by, "default")["id"], None, as_json)
         note(str(found))
         return
     place, named = found.open(write=id is not None), found.config.models.default
@@ -122,8 +123,14 @@ def default_model(id: str | None, store: Path | None, config: Path | None) -> No
     default = place.explain_default(named)
     if default.entry is None:
         raise NoModel(f"{place.root} has no default model: {_no_default(named)}")
-    click.echo(default.entry.id)
-    note(default.why)
+    _show_default(default.entry.id, default.why, as_json)
+
+
+def _show_default(id: str, why: str | None, as_json: bool) -> None:
+    """Print the default model; the daemon does not tell why it is that one."""
+    click.echo(json.dumps({"id": id, "why": why}) if as_json else id)
+    if why is not None and not as_json:
+        note(why)
 
 
 def _no_default(named: str | None) -> str:
@@ -222,23 +229,34 @@ def quantize(
 @models.command()
 @click.argument("id", required=False)
 @with_store
-def verify(id: str | None, store: Path | None, config: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(id: str | None, store: Path | None, config: Path | None, as_json: bool) -> None:
     """Read the model ID, or every model, and compare its sha256.
 
     Ends with exit code 1 when the content of a model has changed.
     """
     place = open_store(store, config)
-    bad = 0
+    faults: dict[str, str | None] = {}
     for entry in [place.get(id)] if id else place.entries():
-        try:
-            with bar(f"Checking {entry.id}") as progress:
-                place.verify(entry.id, progress)
-            click.echo(f"{entry.id}: ok")
-        except ModelFileError as error:
-            bad += 1
-            click.echo(clean(f"{entry.id}: {error}"))
+        faults[entry.id] = _fault(place, entry.id)
+        if not as_json:
+            click.echo(clean(f"{entry.id}: {faults[entry.id] or 'ok'}"))
+    if as_json:
+        told = [{"id": each, "ok": why is None, "why": why} for each, why in faults.items()]
+        click.echo(json.dumps({"models": told}))
+    bad = sum(why is not None for why in faults.values())
     if bad:
         raise CommandFailure(f"{bad} of the models cannot be used")
+
+
+def _fault(store: Store, id: str) -> str | None:
+    """Read a model; return what is wrong with it, None: nothing."""
+    try:
+        with bar(f"Checking {id}") as progress:
+            store.verify(id, progress)
+    except ModelFileError as error:
+        return str(error)
+    return None
 
 
 @models.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,8 +93,9 @@ def _rules(config: Config) -> Iterator[tuple[Key, str]]:
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def check_config(ctx: click.Context, file: Path | None) -> None:
+def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     """Check FILE, or without it the configuration that the daemon would use.
 
     Prints one line for each fault: file, line, key, the expected type and the value found. The
@@ -102,16 +104,26 @@ def check_config(ctx: click.Context, file: Path | None) -> None:
     """
     paths = installation()
     target = file or paths.config_file
-    if file is None and not present(target):
-        click.echo(f"{target}: not there, so the defaults apply: ok")
-        return
     known = partial(servable, paths=None if file else paths)
-    _, faults = check(target, known, lambda config: _lacking(config, target))
-    for fault in faults:
-        click.echo(clean(str(fault)))
+    absent = file is None and not present(target)
+    faults = [] if absent else check(target, known, lambda config: _lacking(config, target))[1]
+    if as_json:
+        click.echo(json.dumps({"file": str(target), "there": not absent} | _faults(faults)))
+    else:
+        for fault in faults:
+            click.echo(clean(str(fault)))
+        if not faults:
+            click.echo(f"{target}: {'not there, so the defaults apply: ' if absent else ''}ok")
     if faults:
         ctx.exit(BadConfig.exit_code)
-    click.echo(f"{target}: ok")
+
+
+def _faults(faults: Sequence[ConfigError]) -> dict[str, object]:
+    told = [
+        {"file": each.file, "line": each.line, "key": each.key, "reason": str(each)}
+        for each in faults
+    ]
+    return {"ok": not faults, "faults": told}
 
 
 def _lacking(config: Config, file: Path) -> Iterator[tuple[Key, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,18 @@ def test_every_fault_is_one_line_and_the_exit_code_is_6(cli: Cli, tmp_path: Path
         f'{file}:2: engine.threads: expected an integer, got "many"',
         f"{file}:3: logs: unknown key; did you mean log?",
     ]
+
+
+def test_json_tells_each_fault_with_its_place(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("engine:\n  threads: many\n")
+    result = cli("check-config", str(path), "--json")
+    told = json.loads(result.stdout)
+    [fault] = told["faults"]
+    assert (result.exit_code, told["ok"], told["there"]) == (6, False, True)
+    assert (fault["file"], fault["line"], fault["key"]) == (str(path), 2, "engine.threads")
+    assert fault["reason"].startswith(str(path))
+    assert json.loads(cli("check-config", "--json").stdout)["ok"]
 
 
 def test_a_missing_file_is_a_fault(cli: Cli, tmp_path: Path) -> None:

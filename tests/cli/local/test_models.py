@@ -116,6 +116,8 @@ def test_the_default_is_set_and_shown_with_its_reason(
     assert (result.stdout, result.exit_code) == ("one\n", 0)
     assert "fit this machine's memory" in result.stderr
     assert cli("models", "default", "two").stdout == "two\n"
+    told = json.loads(cli("models", "default", "--json").stdout)
+    assert told == {"id": "two", "why": "`edge-rt models default` has set it"}
     assert "has set it" in cli("models", "default").stderr
     models = json.loads(cli("models", "list", "--json").stdout)["models"]
     assert [model["id"] for model in models if model["default"]] == ["two"]
@@ -243,6 +245,9 @@ def test_verify_tells_the_good_from_the_bad(cli: Cli, file: Path, state: Path) -
     assert good == "good: ok"
     assert bad.startswith("bad: ")
     assert "damaged or changed" in bad
+    told = json.loads(cli("models", "verify", "--json").stdout)["models"]
+    assert [(one["id"], one["ok"]) for one in told] == [("bad", False), ("good", True)]
+    assert "damaged or changed" in told[0]["why"]
     assert cli("models", "verify", "good").exit_code == 0
     assert cli("models", "verify", "none").exit_code == 4
 
