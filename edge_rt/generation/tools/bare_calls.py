@@ -79,7 +79,7 @@ class LastCalls:
     def __init__(self, tools: Tools, *, anywhere: bool) -> None:
         """`anywhere`: they may begin within a line, as in a format that has no markers."""
         self._calls = BareCalls(tools)
-        self._begin = re.compile(r"[{`]" if anywhere else r"\n\s*[{`]")
+        self._begin = re.compile(r"[{`]" if anywhere else r"\n[ \t]*[{`]")
         self._made: list[MadeCall] = []
         self._at = 0  # the end of the calls that are made
 
