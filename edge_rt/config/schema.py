@@ -107,7 +107,8 @@ class Engine(Section, frozen=True):
     """How models are run."""
 
     threads: Annotated[int, Meta(ge=1, le=512)] | None = None
-    """Threads of the engine. Default: as many as the board has free."""
+    """Threads of the engine. Default: as many as there are cores that it may use, without slow ones
+    that the others would wait for."""
     context: Annotated[int, Meta(ge=64, le=1 << 20)] = 4096
     """Most tokens of one conversation, answer included; a model that was trained for fewer gets
     fewer."""

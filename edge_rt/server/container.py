@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
@@ -54,6 +51,7 @@ from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
+from edge_rt.server.cores import usable_cores
 from edge_rt.server.pulls import ModelPulls
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
@@ -377,9 +375,3 @@ def _cores(config: Config) -> int:
     cores = config.engine.threads or usable_cores()
     affinity = config.knobs.affinity
     return cores if affinity is None else min(cores, len(set(affinity)))
-
-
-def usable_cores() -> int:
-    """Physical cores that this process may run on; ggml gains nothing from their second threads."""
-    allowed = len(os.sched_getaffinity(0))
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))

@@ -15,7 +15,8 @@ from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import ModelPairs
-from edge_rt.server.container import Container, usable_cores
+from edge_rt.server.container import Container
+from edge_rt.server.cores import usable_cores
 from edge_rt.testing.board import FakeBoard
 from edge_rt.testing.engine import build
 
