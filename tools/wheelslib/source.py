@@ -33,8 +33,8 @@ def _archive(cache: Path, log: Path) -> Path:
         ):
             venv = Venv(Path(scratch, "venv"))  # for its pip, which Debian's Python lacks
             venv.create(log)
-            words = ["--no-deps", "--no-binary=:all:", "--no-cache-dir", "--require-hashes"]
-            words += ["-r", str(REQUIREMENT), "--dest", scratch]
+            words = ["--no-deps", "--no-binary=llama-cpp-python", "--no-cache-dir"]
+            words += ["--require-hashes", "-r", str(REQUIREMENT), "--dest", scratch]
             run_logged([str(venv.python), "-m", "pip", "download", *words], log)
             for fetched in Path(scratch).glob(pattern):
                 fetched.rename(cache / fetched.name)
