@@ -111,7 +111,7 @@ def install(
     system.installed(new_units=new_units, new_program=new_program)
     print(f"{layout.prefix} is {'installed' if new_program or new_units else 'as it should be'}.")
     if layout.destdir is None:
-        print("Next: edge-rt models pull; edge-rt doctor")
+        print("Next: edge-rt setup; edge-rt doctor")
 
 
 def _source(wheels: Path | None, cmake_args: str, env: Mapping[str, str], locked: bool) -> Source:
