@@ -15,6 +15,7 @@ import yaml
 from bootstrap import run as run_program
 from doc_examples import CHECKOUT, Example, blocks, command_lines, mentions
 from installlib.command import parse as parse_install
+from packagelib.options import parse as parse_package
 from wheelslib.command import parse as parse_wheels
 
 from edge_rt.cli.main import main
@@ -95,6 +96,8 @@ def test_a_line_of_a_block_is_one_that_the_program_takes(example: Example) -> No
         parse_install(words[1:], {})
     elif words[0] == "tools/wheels":
         parse_wheels(words[1:])
+    elif words[0] == "tools/package":
+        parse_package(words[1:])
     else:
         check_line(words)
 
@@ -104,7 +107,7 @@ def test_a_command_in_a_sentence_exists_with_its_options(example: Example) -> No
     words = example.words
     assert words[0] == "edge-rt" or os.access(CHECKOUT / words[0], os.X_OK)
     named = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}
-    if words[0] in ("tools/test", "tools/run", "tools/install", "tools/wheels"):
+    if words[0] in ("tools/test", "tools/run", "tools/install", "tools/wheels", "tools/package"):
         known = {word.strip(",[]") for word in help_of(words[0]).split()} | {"-k", "-m"}  # pytest's
     elif len(words) == 1:
         return

@@ -1,0 +1,99 @@
+"""A package of Debian: files where a distribution has them, and an environment in /opt."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from bootstrap.logged import run_logged
+from bootstrap.paths import CHECKOUT
+from bootstrap.progress import Progress
+
+from packagelib import bom, control, elf, pages, tree
+from packagelib.target import Target
+
+_UNITS = CHECKOUT / "systemd"
+_FILES = {
+    "edge-rt.service": "usr/lib/systemd/system/edge-rt.service",
+    "edge-rt.socket": "usr/lib/systemd/system/edge-rt.socket",
+    "edge-rt.sysusers": "usr/lib/sysusers.d/edge-rt.conf",
+    "edge-rt.tmpfiles": "usr/lib/tmpfiles.d/edge-rt.conf",
+    "60-edge-rt.rules": "usr/lib/udev/rules.d/60-edge-rt.rules",
+    "config.yaml": "etc/edge-rt/config.yaml",
+}
+_DOC = "usr/share/doc/edge-rt"
+
+
+def build(
+    scratch: Path, wheels: Path, out: Path, target: Target, log: Path, env: Mapping[str, str]
+) -> Path:
+    """Make the package of what is in `wheels`, in the folder `out`; returns its file.
+
+    The same sources, wheels and $SOURCE_DATE_EPOCH make the same file. Raises SetupError.
+    """
+    root, when, who = scratch / "root", _when(env), control.maintainer(env)
+    with Progress(f"Putting the package for {target.arch} together"):
+        site = tree.make(root / str(tree.PREFIX).lstrip("/"), wheels, target, log)
+        packages = tree.installed(site)
+        ours = next(each for each in packages if tree.name_of(each) == bom.OURS)
+        version = control.debian_version(ours.version, target)
+        _put_files(root)
+        pages.put_pages(root)
+        pages.put_completions(root)
+        _put_documents(root, control.changelog(version, who, when))
+        documents = root / _DOC
+        (documents / "copyright").write_text(bom.copyright_file(packages))
+        said = json.dumps(bom.sbom(packages, target, when), indent=1)
+        (documents / "sbom.cdx.json").write_text(said + "\n")
+        _plain_modes(root)
+        control.write(root, target, version, elf.needs(site), who)
+    out.mkdir(parents=True, exist_ok=True)
+    made = out / f"edge-rt_{version}_{target.arch}.deb"
+    with Progress("Compressing it"):
+        words = ["dpkg-deb", "--root-owner-group", "--build", str(root), str(made)]
+        run_logged(words, log, env={**os.environ, **env, "SOURCE_DATE_EPOCH": str(when)})
+    shutil.copyfile(documents / "sbom.cdx.json", made.with_suffix(".cdx.json"))
+    return made
+
+
+def _put_files(root: Path) -> None:
+    for name, place in _FILES.items():
+        path = root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_UNITS / name, path)
+    command = root / "usr/bin/edge-rt"
+    command.parent.mkdir()
+    command.symlink_to(tree.PREFIX / "bin/edge-rt")
+
+
+def _put_documents(root: Path, changelog: str) -> None:
+    documents = root / _DOC
+    documents.mkdir(parents=True)
+    shutil.copyfile(CHECKOUT / "CHANGELOG.md", documents / "changelog")
+    (documents / "changelog.Debian").write_text(changelog)
+    for name in ("changelog", "changelog.Debian"):
+        pages.compress(documents / name)
+    overrides = root / "usr/share/lintian/overrides/edge-rt"
+    overrides.parent.mkdir(parents=True)
+    shutil.copyfile(Path(__file__).with_name("lintian-overrides"), overrides)
+
+
+def _plain_modes(root: Path) -> None:
+    """The rights that files have in packages, whatever umask and wheels say."""
+    for path in root.rglob("*"):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.parent.name == "bin"
+            path.chmod(0o755 if runs else 0o644)
+
+
+def _when(env: Mapping[str, str]) -> int:
+    """$SOURCE_DATE_EPOCH, else when the checkout was last committed to."""
+    if named := env.get("SOURCE_DATE_EPOCH"):
+        return int(named)
+    words = ["git", "-C", str(CHECKOUT), "log", "-1", "--format=%ct"]
+    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    return int(said) if said else int((CHECKOUT / "CHANGELOG.md").stat().st_mtime)
