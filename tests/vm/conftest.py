@@ -9,7 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import vm_deb
 import vm_guests as guests
+from packagelib import deb
+from packagelib.target import Target, this_arch
+from vm import debian
 
 NEXT = "99.0.0"  # the version of the second wheel
 
@@ -59,6 +63,22 @@ def box(make_box: Callable[[], guests.Box]) -> Iterator[guests.Box]:
     box.install("--wheels", "/wheels/one")
     yield box
     box.close()
+
+
+@pytest.fixture(scope="session")
+def packages(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two packages, as the guest sees them: of this checkout, and the same of a later version."""
+    place = tmp_path_factory.mktemp("packages")
+    log, root = place / "log", vm_deb.root(cache, place / "log")
+    wheels = guests.wheels(cache, root, place, NEXT)
+    target = Target(this_arch(), debian.python_of(root))
+    made: list[str] = []
+    for name in ("one", "two"):
+        scratch = place / name
+        scratch.mkdir()
+        env = os.environ | {"DPKG_DEB_COMPRESSOR_TYPE": "none"}
+        made.append(str(deb.build(scratch, wheels / name, place, target, log, env)))
+    return made
 
 
 @pytest.fixture(scope="session")

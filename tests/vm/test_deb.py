@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,31 +11,12 @@ from pathlib import Path
 import pytest
 import vm_deb
 import vm_guests as guests
-from packagelib import deb
-from packagelib.target import Target, this_arch
 from test_lifecycle import Asker, there, version
-from vm import debian
 from vm.nspawn import Container
 
 pytestmark = pytest.mark.whole
 
 UNITS = ("edge-rt.socket", "edge-rt.service")
-
-
-@pytest.fixture(scope="module")
-def packages(cache: Path, tmp_path_factory: pytest.TempPathFactory, next_version: str) -> list[str]:
-    """Two packages, as the guest sees them: of this checkout, and the same of a later version."""
-    place = tmp_path_factory.mktemp("packages")
-    log, root = place / "log", vm_deb.root(cache, place / "log")
-    wheels = guests.wheels(cache, root, place, next_version)
-    target = Target(this_arch(), debian.python_of(root))
-    made: list[str] = []
-    for name in ("one", "two"):
-        scratch = place / name
-        scratch.mkdir()
-        env = os.environ | {"DPKG_DEB_COMPRESSOR_TYPE": "none"}
-        made.append(str(deb.build(scratch, wheels / name, place, target, log, env)))
-    return made
 
 
 @pytest.fixture

@@ -1,0 +1,8 @@
+#!/bin/bash -e
+# Needs edge_rt's package for arm64 in files/. pi-gen has entered this folder.
+
+install -m 644 files/edge-rt_*.deb "${ROOTFS_DIR}/tmp/edge-rt.deb"
+on_chroot <<EOF
+DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends /tmp/edge-rt.deb
+EOF
+rm "${ROOTFS_DIR}/tmp/edge-rt.deb"
