@@ -37,10 +37,12 @@ class Patience:
 
     head_s: float = 10.0  # for all of a request's head
     body_s: float = 10.0  # for each BODY_STEP bytes of a body, or its end
+    whole_s: float = 120.0  # for all of a body, and a second more for each BODY_RATE bytes of it
     read_s: float = 30.0  # for it to read an answer on, once so much is unread that we hold some
 
 
 BODY_STEP = 32 * 1024
+BODY_RATE = 256 * 1024
 UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request was answered
 LINGER = 64 * 1024 * 1024  # bytes of it that are thrown away after those
 KEEP_ALIVE_S = 75  # for the next request; proxies and SDKs close after 60 or less, and never race
@@ -73,6 +75,8 @@ class Connection(H11Protocol):
         self._most = 0  # of them, once a request was answered before all of its body came
         self._awaited: Literal["head", "body"] | None = None
         self._late: asyncio.TimerHandle | None = None
+        self._due_s = 0.0  # by the loop's clock, when the body that is awaited must have come
+        self._ended = False  # whether the client sends no more
         self._unread: asyncio.TimerHandle | None = None
         self._lingers = False
         self._presence: asyncio.TimerHandle | None = None
@@ -112,7 +116,8 @@ class Connection(H11Protocol):
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is None or cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
             return None
-        cycle.keep_alive = False
+        self._ended = True
+        cycle.keep_alive = self._has_more
         peer = cast("socket.socket", self.transport.get_extra_info("socket"))
         old = cycle.scope["http_version"] == "1.0"  # which has no interim responses
         unbegun = self.conn.our_state is h11.SEND_RESPONSE and not old
@@ -140,9 +145,24 @@ class Connection(H11Protocol):
     @override
     def on_response_complete(self) -> None:
         self._most = self._came + UNREAD
-        super().on_response_complete()
+        super().on_response_complete()  # which begins the next request, if that came already
+        if self._ended:
+            self._end_with_the_last()
         if self.transport.is_closing():
             self._expect_reading()
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether something came behind the request that is being answered."""
+        return bool(self.conn.trailing_data[0])
+
+    def _end_with_the_last(self) -> None:
+        """Close after the last whole request of a client that sends no more."""
+        cycle = cast("RequestResponseCycle", self.cycle)
+        if cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
+        else:
+            cycle.keep_alive = self._has_more
 
     @override
     def timeout_keep_alive_handler(self) -> None:
@@ -189,6 +209,7 @@ class Connection(H11Protocol):
         if self._late is not None:
             self._late.cancel()
         self._awaited = awaited
+        self._due_s = self.loop.time() + self._patience.whole_s
         self._late = None if awaited is None else self._wait(awaited)
 
     def _wait(self, awaited: Literal["head", "body"]) -> asyncio.TimerHandle:
@@ -196,8 +217,15 @@ class Connection(H11Protocol):
         return self.loop.call_later(patience_s, self._look, awaited, self._came)
 
     def _look(self, awaited: Literal["head", "body"], came: int) -> None:
-        """The time is up; a body may take as much again while enough of it comes."""
-        goes_on = self.flow.read_paused or self._came - came >= BODY_STEP
+        """The time is up; a body may take as much again while enough of it comes.
+
+        What is sent just fast enough for that would hold its place for most of an hour, so that all
+        of a body has a time, too. The time in which we do not read does not count.
+        """
+        more = self._came - came
+        self._due_s += self._patience.body_s if self.flow.read_paused else more / BODY_RATE
+        in_time = more >= BODY_STEP and self.loop.time() < self._due_s
+        goes_on = self.flow.read_paused or in_time
         if awaited == "body" and goes_on:
             self._late = self._wait(awaited)
         elif not self.transport.is_closing():

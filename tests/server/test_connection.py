@@ -186,6 +186,18 @@ def test_a_body_that_comes_on_is_waited_for(serve) -> None:
     serve(test, patience)
 
 
+def test_a_body_that_comes_just_fast_enough_is_not_waited_for_without_end(serve) -> None:
+    async def test(site: Site) -> None:
+        client = await site.connect(POST % (1 << 30))
+        said = asyncio.create_task(rest(client))
+        while not said.done():
+            client[1].write(b"x" * BODY_STEP)
+            await asyncio.sleep(0.2)
+        assert document(said.result())[0] == 408
+
+    serve(test, replace(LONG, body_s=1.0, whole_s=0.5))
+
+
 def test_the_next_request_has_its_own_time(serve) -> None:
     async def test(site: Site) -> None:
         reader, writer = await site.connect()
@@ -315,6 +327,19 @@ def test_who_ends_what_it_sends_is_answered_all_the_same(serve, tcp) -> None:
         assert b" 200 " in said
         assert b"said" in said
         assert not app.gone.is_set()
+
+    serve(test, app=Slow(), tcp=tcp)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("rest_of", [b"", POST % 9 + b"half", b"GET / HT"])
+def test_each_whole_request_is_answered_before_the_end_of_what_is_sent(serve, tcp, rest_of) -> None:
+    async def test(site: Site) -> None:
+        client = await site.connect(GET + POST % 2 + b"{}" + GET + rest_of)
+        client[1].write_eof()
+        await asyncio.wait_for(site.app.begun.wait(), HANG_S)
+        site.app.go.set()
+        assert (await rest(client)).count(b"said") == 3
 
     serve(test, app=Slow(), tcp=tcp)
 

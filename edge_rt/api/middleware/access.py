@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
@@ -58,6 +58,10 @@ class Access:
         return Rights(user, generate=self.generate is None or self.generate.has(peer))
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Rights:
     """What one client may do; `who` is how messages name it."""
@@ -65,6 +69,8 @@ class Rights:
     who: str = "this client"
     generate: bool = False
     administer: bool = False
+    holds: Callable[[], bool] = _always
+    """Whether they still hold: a key may be removed while what it opened goes on."""
 
     def check_generate(self) -> None:
         """Raise HTTPException 403 unless it may use models."""
@@ -132,7 +138,12 @@ class Authorizer:
         if self._hashes:
             given = self._checked_key(Headers(scope=scope).get("authorization", ""))
             client = f"key:{given[:12]}"
-            return Caller(client, Rights("this key", True, _among(given, self._admins)))
+            administers = _among(given, self._admins)
+
+            def holds() -> bool:
+                return _among(given, self._hashes) and _among(given, self._admins) is administers
+
+            return Caller(client, Rights("this key", True, administers, holds))
         if foreign:
             raise HTTPException(403, foreign)
         return Caller(None, Rights(_KEYLESS, True))

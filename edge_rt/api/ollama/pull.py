@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -41,6 +42,9 @@ class OllamaPulled(msgspec.Struct, frozen=True, kw_only=True):
 
 _DECODER = msgspec.json.Decoder(OllamaPullRequest)
 _SUCCESS = OllamaPulled(status="success")
+
+
+PERIOD_S = 0.25  # between two lines of the stream at least: a file comes in thousands of pieces
 
 
 class OllamaPull:
@@ -85,14 +89,17 @@ class OllamaPull:
     async def _stream(
         self, steps: AsyncGenerator[PullProgress], exchange: Exchange, send: Send
     ) -> None:
-        out = LineStream(send)
+        out, due_s = LineStream(send), -math.inf
         try:
             async with aclosing(steps):
                 async for step in steps:
                     if not out.started:
                         await out.start()
                         await out.events([OllamaPulled(status="pulling manifest")])
-                    await out.events([_told(step)])
+                    now_s = self._context.monotonic()
+                    if now_s >= due_s or step.done_bytes == step.total_bytes:
+                        due_s = now_s + PERIOD_S
+                        await out.events([_told(step)])
             await out.events([OllamaPulled(status="verifying sha256 digest"), _SUCCESS])
         except Exception as error:
             if not out.started:

@@ -87,7 +87,10 @@ PERIOD_S = 2.0
 
 
 class Events:
-    """Tells every listener the same snapshots until the daemon is about to end."""
+    """Tells every listener the same snapshots until the daemon is about to end.
+
+    A listener whose key is removed, or may do something else now, hears nothing more.
+    """
 
     def __init__(self, context: Context, ending: asyncio.Event) -> None:
         """`ending` is set when open streams are to end."""
@@ -104,6 +107,8 @@ class Events:
         await out.events([self._hello(rights)])
         async with aclosing(self._feed.listen()) as snapshots:
             async for one in snapshots:
+                if not rights.holds():
+                    break
                 await out.encoded(one)
         await out.encoded(b"", more=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -171,6 +172,17 @@ def test_the_progress_of_a_pull_is_told(client, service) -> None:
         "completed": 0,
     }
     assert told[-1] == {"status": "success"}
+
+
+def test_the_progress_of_a_pull_is_told_a_few_times_a_second(make_client, service) -> None:
+    hundredths = itertools.count()
+    client = make_client(monotonic=lambda: next(hundredths) / 100)
+    service.steps = [PullProgress("ab" * 32, done, 1000) for done in range(1001)]
+    told = [one.get("completed") for one in lines(client.post("/api/pull", {"model": "new"}))]
+    done = [count for count in told if count is not None]
+    assert len(done) <= 1001 / 25 + 2, "that many quarters of a second, the first and the last"
+    assert (done[0], done[-1]) == (0, 1000)
+    assert done == sorted(done)
 
 
 def test_a_pull_that_fails(client, service) -> None:

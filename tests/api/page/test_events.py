@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
+from edge_rt.api.page import events
 from edge_rt.api.page.events import Feed
 
 PATH = "/edge/v1/events"
@@ -50,6 +51,25 @@ def test_each_listener_gets_the_latest_at_once_and_all_the_same():
             maker.turn()
             assert [await anext(first), await anext(second)] == [b"2", b"2"]
         assert maker.made == 2
+
+    asyncio.run(run())
+
+
+def test_another_listener_costs_one_frame_a_snapshot_and_no_task():
+    async def run() -> None:
+        maker = Maker()
+        feed = Feed(maker.make, maker.pause)
+        heard: list[list[bytes]] = [[] for _ in range(5)]
+        async with AsyncExitStack() as stack:
+            listeners = [await stack.enter_async_context(aclosing(feed.listen())) for _ in heard]
+            for _ in range(4):
+                for listener, frames in zip(listeners, heard, strict=True):
+                    frames.append(await anext(listener))
+                maker.turn()
+            assert len(asyncio.all_tasks()) == 2, "this one, and the one that makes them"
+        assert maker.made == 4
+        for frames in heard:
+            assert [*map(id, frames)] == [*map(id, heard[0])], "nothing is encoded again"
 
     asyncio.run(run())
 
@@ -184,3 +204,27 @@ def test_over_tcp_it_needs_a_key_and_tells_what_the_key_may(make_client):
     refused = client.put("/edge/v1/budget", {"power_w": 5}, **change)
     assert refused.status == 403
     assert "administrate" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("taken", ["key", "right"])
+def test_a_stream_ends_when_its_key_may_not_have_it_any_more(make_client, monkeypatch, taken):
+    monkeypatch.setattr(events, "PERIOD_S", 0.01)
+    kept, gone = (hashlib.sha256(name).hexdigest() for name in (b"kept", b"gone"))
+    keys, admins = [kept, gone], [gone]
+    client = make_client(api_key_sha256=keys, admin_key_sha256=admins)
+
+    async def run() -> None:
+        streams = {
+            name: client.open("GET", PATH, headers={"authorization": f"Bearer {name}"}, server=TCP)
+            for name in ("kept", "gone")
+        }
+        for stream in streams.values():
+            await told(stream, 3)
+        (keys if taken == "key" else admins).remove(gone)  # as a reload of the configuration does
+        ended = await streams["gone"].end()
+        assert ended.messages[-1].get("more_body") is False
+        await told(streams["kept"], streams["kept"].response.body.count(b"\n\n") + 2)
+        streams["kept"].leave()
+        await streams["kept"].end()
+
+    asyncio.run(run())
