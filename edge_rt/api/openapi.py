@@ -50,6 +50,12 @@ from edge_rt.api.page.snapshot import PageSnapshot
 from edge_rt.api.responses.bodies import ResponsesRequest
 from edge_rt.api.responses.documents import ResponsesAnswer
 from edge_rt.api.texts.rerank import RankedList, RerankRequest
+from edge_rt.api.texts.tokens import (
+    DetokenizedText,
+    DetokenizeRequest,
+    TokenizedText,
+    TokenizeRequest,
+)
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -104,6 +110,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("POST", "/v1/rerank"): Operation(
         "Order documents by how well they fit a question.", RerankRequest, RankedList
+    ),
+    ("POST", "/tokenize"): Operation(
+        "Cut a text into tokens, as llama.cpp's server and vLLM do.", TokenizeRequest, TokenizedText
+    ),
+    ("POST", "/detokenize"): Operation(
+        "Write tokens out as text.", DetokenizeRequest, DetokenizedText
     ),
     ("POST", "/api/chat"): Operation(
         "Continue a conversation, as Ollama does; streams lines of JSON unless `stream` is false.",

@@ -38,7 +38,7 @@ from edge_rt.core.requests import (
     Repeat,
 )
 from edge_rt.core.routing import RouteRequest
-from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
+from edge_rt.engine.protocol import Embedded, Inferred, Prefixes, Tokenized
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality import learner
 
@@ -123,6 +123,23 @@ class Service(Protocol):
         Clients take turns where several wait.
 
         Raises ModelNotFound, or RequestError with a `param` when the template refuses.
+        """
+        ...
+
+    async def tokenize(
+        self,
+        model: str,
+        text: str | list[int],
+        *,
+        special: bool = True,
+        begins: bool = False,
+        pieces: bool = False,
+    ) -> Tokenized:
+        """The tokens of a text for a language model, or what tokens stand for.
+
+        `special`: control tokens that are written out in the text become those tokens; `begins`:
+        the model's first token comes first; `pieces`: the bytes of each token are told. Raises
+        ModelNotFound, RequestError or Unavailable.
         """
         ...
 

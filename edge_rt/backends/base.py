@@ -87,11 +87,21 @@ class TextVocabulary(Protocol):
 class PromptVocabulary(TextVocabulary, Protocol):
     """The vocabulary of a model that writes."""
 
+    vocab: int  # size of the vocabulary
+
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
         """Token ids as of TextVocabulary; with `begins` False, of a text that goes on from another.
 
         Nothing is put before such a text, neither a token nor the space of some vocabularies.
         """
+        ...
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of `token`; empty for control tokens."""
+        ...
+
+    def mark(self, token: int) -> bytes:
+        """How a control token is written in prompts; empty where it cannot be."""
         ...
 
 
@@ -115,7 +125,6 @@ class Backend(PromptVocabulary, Protocol):
     native library become EngineError.
     """
 
-    vocab: int  # size of the vocabulary
     context: int  # most tokens in one sequence
     sequences: int
     outputs: int  # most rows of a pass whose logits may be wanted, at least one a sequence
@@ -123,14 +132,6 @@ class Backend(PromptVocabulary, Protocol):
     longest_piece: int  # most bytes that one token can stand for
     infill: InfillMarks | None  # None: the model was not made to fill gaps in a text
     batch: Batch  # the one batch that `forward` runs
-
-    def piece(self, token: int) -> bytes:
-        """The bytes of `token`; empty for control tokens."""
-        ...
-
-    def mark(self, token: int) -> bytes:
-        """How a control token is written in prompts; empty where it cannot be."""
-        ...
 
     def ends(self, token: int) -> bool:
         """Whether `token` ends an answer."""

@@ -50,6 +50,8 @@ from edge_rt.engine.protocol import (
     StepOutput,
     ToEngine,
     ToFront,
+    Tokenize,
+    Tokenized,
     TokensCounted,
     Unloaded,
     UnloadModel,
@@ -248,6 +250,26 @@ class EngineClient(asyncio.Protocol):
             raise RequestError(reply.message, param="prompt")
         return reply
 
+    async def tokenize(
+        self,
+        backend: str,
+        path: str,
+        text: str | list[int],
+        *,
+        special: bool,
+        begins: bool,
+        pieces: bool,
+    ) -> Tokenized:
+        """Return the tokens of a text, or what tokens stand for; RequestError if unknown."""
+        nonce = next(self._ids)
+        message = Tokenize(nonce, backend, path, text, special, begins, pieces)
+        reply = await self._ask(message, ("tokenize", nonce))
+        assert isinstance(reply, Tokenized)
+        if reply.tokens is None:
+            param = "content" if isinstance(text, str) else "tokens"
+            raise RequestError(reply.message, param=param, code="invalid_value")
+        return reply
+
     def set_limits(
         self,
         threads: int,
@@ -339,6 +361,8 @@ class EngineClient(asyncio.Protocol):
                 self._reply(("unload", message.model), message)
             case TokensCounted():
                 self._reply(("count", message.nonce), message)
+            case Tokenized():
+                self._reply(("tokenize", message.nonce), message)
             case Prefixes():
                 self._reply(("prefixes", message.nonce), message)
             case Pong():

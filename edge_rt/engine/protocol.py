@@ -24,7 +24,7 @@ from edge_rt.decoding.params import (
     TokenLogprob,
 )
 
-VERSION = 6
+VERSION = 7
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
 
 
@@ -243,6 +243,23 @@ class CountTokens(Message, frozen=True):
     special: bool
 
 
+class Tokenize(Message, frozen=True):
+    """Ask for the tokens of `text`, or what token ids stand for; answered by Tokenized.
+
+    The vocabulary of the file at `path` is asked, which takes little time and memory. `special` as
+    in Generate. With `begins` the beginning-of-sequence token is put in front as there, and with
+    `pieces` the answer says what each token stands for.
+    """
+
+    nonce: int
+    backend: str
+    path: str
+    text: str | list[int]
+    special: bool
+    begins: bool
+    pieces: bool
+
+
 class KeepPrefixes(Message, frozen=True):
     """Keep beginnings of prompts in `folder`, in `max_bytes`, and write `hourly_bytes` an hour.
 
@@ -437,6 +454,18 @@ class TokensCounted(Message, frozen=True):
     message: str = ""
 
 
+class Tokenized(Message, frozen=True):
+    """The tokens of a text, and the bytes of each: control tokens as prompts have them.
+
+    None where they cannot be told; `message` says why.
+    """
+
+    nonce: int
+    tokens: list[int] | None
+    pieces: list[bytes] = []
+    message: str = ""
+
+
 class Prefixes(Message, frozen=True):
     """What is kept of prompts by model and client, how many beginnings were forgotten, and how many
     are `left` that should have been: the disk does not let them be deleted.
@@ -487,6 +516,7 @@ ToEngine = (
     | Cancel
     | SetLimits
     | CountTokens
+    | Tokenize
     | KeepPrefixes
     | AskPrefixes
     | Ping
@@ -504,6 +534,7 @@ ToFront = (
     | Inferred
     | Failed
     | TokensCounted
+    | Tokenized
     | Prefixes
     | Pong
 )

@@ -23,9 +23,10 @@ from edge_rt.core.requests import LoadedModel, ModelCard
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
-from edge_rt.engine.protocol import Prefixes
+from edge_rt.engine.protocol import Prefixes, Tokenized
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.models.configured import missing_models
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 
@@ -69,6 +70,7 @@ def other_problems(
 
 
 QUEUE_RETRY_S = 2.0  # when the queue is full
+VOCABULARY_S = 60.0  # for what a vocabulary tells, which waits for models that are being loaded
 PATIENCE_S = 5.0  # for the decode loop's own figures
 _TOLD = ("rss_bytes", "threads", "running", "waiting", "steps", "step_s", "native_s", "spare_s")
 
@@ -172,6 +174,31 @@ class State:
             return await asyncio.wait_for(client.prefixes(forget), PATIENCE_S)
         except (asyncio.TimeoutError, EngineLost):
             why = "the engine does not tell what it keeps of prompts"
+            raise Unavailable(why, retry_after_s=QUEUE_RETRY_S) from None
+
+    async def tokenize(
+        self,
+        entry: ModelRecord,
+        text: str | list[int],
+        *,
+        special: bool,
+        begins: bool,
+        pieces: bool,
+    ) -> Tokenized:
+        """The tokens of a text, or what tokens stand for; raises RequestError or Unavailable."""
+        client = await self._supervisor.client()
+        asking = client.tokenize(
+            entry.backend,
+            str(entry.path),
+            text,
+            special=special,
+            begins=begins,
+            pieces=pieces,
+        )
+        try:
+            return await asyncio.wait_for(asking, VOCABULARY_S)
+        except (asyncio.TimeoutError, EngineLost):
+            why = "the engine does not tell tokens now"
             raise Unavailable(why, retry_after_s=QUEUE_RETRY_S) from None
 
     async def _engine(self) -> dict[str, object]:

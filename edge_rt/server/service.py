@@ -46,7 +46,7 @@ from edge_rt.core.routing import DecodingRequest, LoadConfig, RouteRequest
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.model_pool import Resident
-from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
+from edge_rt.engine.protocol import Embedded, Inferred, Prefixes, Tokenized
 from edge_rt.engine.supervisor.hang_detector import EngineHealth
 from edge_rt.generation.identities import Identities
 from edge_rt.generation.prompts import Prompting
@@ -223,6 +223,20 @@ class DaemonService:
     async def chat_format(self, model: str) -> ChatFormat:
         """Return how a model writes tool calls and thoughts; raises Unavailable."""
         return await self._prompting.format(writer(self.entry(model)))
+
+    async def tokenize(
+        self,
+        model: str,
+        text: str | list[int],
+        *,
+        special: bool = True,
+        begins: bool = False,
+        pieces: bool = False,
+    ) -> Tokenized:
+        """Return the tokens of a text, or what tokens stand for."""
+        entry = writer(self.entry(self._resolved(model)))
+        ask = self._state.tokenize
+        return await ask(entry, text, special=special, begins=begins, pieces=pieces)
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """Run `call`, loading its model when needed."""

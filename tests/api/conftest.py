@@ -72,6 +72,7 @@ from edge_rt.engine.protocol import (
     Started,
     Tensor,
     Timings,
+    Tokenized,
 )
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.trace import Trace, Traces
@@ -258,6 +259,7 @@ class FakeService:
     forgotten: list = field(default_factory=list)  # of prompts
     tasks: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
     embeds: list[EmbedCall] = field(default_factory=list)
+    cut: list[tuple] = field(default_factory=list)  # what was to become tokens
     infers: list[InferCall] = field(default_factory=list)
     outputs: dict[str, Tensor] = field(default_factory=dict)  # of every run of tensors
     fault: Exception | None = None  # of every task
@@ -404,6 +406,12 @@ class FakeService:
             }
         )
         return self.prompt
+
+    async def tokenize(self, model, text, *, special=True, begins=False, pieces=False) -> Tokenized:
+        """One token for each byte, behind token 1 where the text begins."""
+        self.cut.append((model, text, special, begins))
+        tokens = [1] * begins + [*(text.encode() if isinstance(text, str) else text)]
+        return Tokenized(1, tokens, [bytes([token]) for token in tokens] if pieces else [])
 
     async def chat_format(self, model: str) -> ChatFormat:
         return self.format

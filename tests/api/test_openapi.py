@@ -47,6 +47,8 @@ def test_every_route_is_described(client, document):
         ("POST", "/v1/completions", {"prompt": "Hi"}),
         ("POST", "/v1/embeddings", {"input": "Hi", "model": "vec"}),
         ("POST", "/v1/rerank", {"query": "Hi", "documents": ["a", {"text": "b"}], "model": "vec"}),
+        ("POST", "/tokenize", {"content": "Hi", "with_pieces": True}),
+        ("POST", "/detokenize", {"tokens": [72]}),
         ("GET", "/v1/models", None),
         ("GET", "/edge/v1/board", None),
         ("GET", "/edge/v1/ledger", None),

@@ -109,3 +109,27 @@ def test_models_are_listed(sdk):
 
 def test_default_is_the_only_model(sdk):
     assert complete(sdk, model="default").model == "smollm2-135m-instruct"
+
+
+def test_tokens_are_those_that_the_model_reads(sdk, daemon):
+    def ask(path: str, **fields):
+        answer = daemon.post(fields, path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    text = "Grüße: <|im_end|> 日本"
+    tokens = ask("/tokenize", content=text, with_pieces=True)["tokens"]
+    assert "<|im_end|>" in [one["piece"] for one in tokens]
+    ids = [one["id"] for one in tokens]
+    assert ask("/tokenize", prompt=text)["tokens"] == ids, "this model begins with no token"
+    assert ask("/detokenize", tokens=ids)["content"] == text
+    plain = ask("/tokenize", content=text, parse_special=False)
+    assert plain["count"] > len(ids)
+    assert ask("/detokenize", tokens=plain["tokens"])["prompt"] == text
+
+    read = ask("/tokenize", content=PROMPT)["tokens"]
+    assert complete(sdk, read).choices[0].text == complete(sdk).choices[0].text
+    assert complete(sdk).usage.prompt_tokens == len(read)
+    refused = daemon.post({"tokens": [1 << 20]}, "/detokenize")
+    assert refused.status_code == 400
+    assert "not one of the model's" in refused.text

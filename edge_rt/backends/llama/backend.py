@@ -31,6 +31,7 @@ from edge_rt.backends.llama.model import (
     load_weights,
     make_context,
     tokenize,
+    written,
 )
 from edge_rt.core.errors import EngineError
 
@@ -101,21 +102,11 @@ class LlamaBackend:
     def piece(self, token: int) -> bytes:
         known = self._pieces.get(token)
         if known is None:
-            known = self._pieces[token] = self._written(token, control=False)
+            known = self._pieces[token] = written(self._vocab, token, control=False)
         return known
 
     def mark(self, token: int) -> bytes:
-        return self._written(token, control=True)
-
-    def _written(self, token: int, *, control: bool) -> bytes:
-        """The bytes of a token; without `control` those of control tokens are none."""
-        room = 64
-        while True:
-            buffer = ctypes.create_string_buffer(room)
-            count = lib.llama_token_to_piece(self._vocab, token, buffer, room, 0, control)
-            if count >= 0:
-                return buffer.raw[:count]
-            room = -count
+        return written(self._vocab, token, control=True)
 
     def ends(self, token: int) -> bool:
         known = self._ends.get(token)

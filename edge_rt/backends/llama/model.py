@@ -167,9 +167,16 @@ class LlamaVocabulary:
         params.vocab_only = True
         self._model: Any = load(path, params)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
+        self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
         return tokenize(self._vocab, text, special=special, begins=begins)
+
+    def piece(self, token: int) -> bytes:
+        return written(self._vocab, token, control=False)
+
+    def mark(self, token: int) -> bytes:
+        return written(self._vocab, token, control=True)
 
     def close(self) -> None:
         """Free all its memory; may be called again."""
@@ -189,6 +196,17 @@ def tokenize(vocab: Any, text: str, *, special: bool, begins: bool = True) -> li
     if wants_bos and tokens[:2] == [bos, bos]:
         return tokens[1:]  # the template had written it out already
     return tokens
+
+
+def written(vocab: Any, token: int, *, control: bool) -> bytes:
+    """The bytes of a token; without `control` those of control tokens are none."""
+    room = 64
+    while True:
+        buffer = ctypes.create_string_buffer(room)
+        count = lib.llama_token_to_piece(vocab, token, buffer, room, 0, control)
+        if count >= 0:
+            return buffer.raw[:count]
+        room = -count
 
 
 def infill_marks(vocab: Any) -> InfillMarks | None:

@@ -58,6 +58,7 @@ class OnnxVocabulary:
         Raises ModelFileError, with the library's own words, when it cannot be loaded.
         """
         card = card or read_card(graph)
+        self.vocab = card.vocab
         self._tokenizer = load_tokenizer(graph)
         self._bos = card.bos_id if card.add_bos else None
         self._ends = frozenset(card.end_ids)

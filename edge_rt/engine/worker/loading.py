@@ -14,9 +14,16 @@ from typing import TypedDict
 import msgspec
 
 from edge_rt.backends.base import PromptVocabulary
-from edge_rt.core.errors import EdgeError, ModelFileError
+from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.plugins import plugins
-from edge_rt.engine.protocol import BUILDS, CountTokens, ModelSpec, TokensCounted
+from edge_rt.engine.protocol import (
+    BUILDS,
+    CountTokens,
+    ModelSpec,
+    Tokenize,
+    Tokenized,
+    TokensCounted,
+)
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.backend_package import backend_package, versions_of_packages
 from edge_rt.engine.worker.model_registry import AnyBackend, own_bytes
@@ -51,6 +58,18 @@ class Vocabularies:
             return TokensCounted(asked.nonce, None, message=f"{type(error).__name__}: {error}")
         return TokensCounted(asked.nonce, len(tokens))
 
+    def tokenize(self, asked: Tokenize) -> Tokenized:
+        """The answer to `asked`; never raises."""
+        try:
+            vocabulary = self._vocabulary(asked.backend, asked.path)
+            tokens = _tokens(asked, vocabulary)
+            pieces = [written(vocabulary, token) for token in tokens] if asked.pieces else []
+        except EdgeError as error:
+            return Tokenized(asked.nonce, None, message=str(error))
+        except Exception as error:  # a bug or a broken install: the front must hear of it too
+            return Tokenized(asked.nonce, None, message=f"{type(error).__name__}: {error}")
+        return Tokenized(asked.nonce, tokens, pieces)
+
     def _vocabulary(self, backend: str, path: str) -> PromptVocabulary:
         key = backend, path
         found = self._kept.pop(key, None) or self._open(backend, path)
@@ -58,6 +77,27 @@ class Vocabularies:
         if len(self._kept) > KEPT:
             self._kept.pop(next(iter(self._kept))).close()
         return found
+
+
+def _tokens(asked: Tokenize, vocabulary: PromptVocabulary) -> list[int]:
+    """Those of a text, or those that were given; RequestError for one that there is not."""
+    if not isinstance(asked.text, str):
+        for token in asked.text:
+            if token >= vocabulary.vocab:
+                message = f"token {token} is not one of the model's {vocabulary.vocab}"
+                raise RequestError(message, param="tokens")
+        return asked.text
+    tokens = vocabulary.tokenize(asked.text, special=asked.special)
+    first = vocabulary.tokenize("", special=False)
+    text = b"".join(written(vocabulary, token) for token in first)
+    spelt = asked.special and asked.text.encode().startswith(text)
+    unwanted = not asked.begins and not spelt and tokens[: len(first)] == first
+    return tokens[len(first) :] if unwanted else tokens
+
+
+def written(vocabulary: PromptVocabulary, token: int) -> bytes:
+    """The bytes of a token, a control token's as prompts have it."""
+    return vocabulary.piece(token) or vocabulary.mark(token)
 
 
 log = logging.getLogger(__name__)
@@ -216,8 +256,8 @@ class LoadOutcome:
     load_s: float
 
 
-Done = tuple[str, LoadOutcome] | TokensCounted
-"""A model and what became of its load, or the answer to a count."""
+Done = tuple[str, LoadOutcome] | TokensCounted | Tokenized
+"""A model and what became of its load, or the answer of a vocabulary."""
 
 
 class Loader:
@@ -242,6 +282,10 @@ class Loader:
     def count(self, asked: CountTokens) -> None:
         """Count for a model that is not loaded once earlier loads and counts are done."""
         self._aside.do(lambda: self._vocabularies.count(asked))
+
+    def tokenize(self, asked: Tokenize) -> None:
+        """Tell of tokens once earlier loads and counts are done."""
+        self._aside.do(lambda: self._vocabularies.tokenize(asked))
 
     def finished(self) -> Iterator[Done]:
         """What finished since the last call."""

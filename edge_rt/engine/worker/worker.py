@@ -35,6 +35,8 @@ from edge_rt.engine.protocol import (
     Shutdown,
     StepOutput,
     ToEngine,
+    Tokenize,
+    Tokenized,
     TokensCounted,
     Unloaded,
     UnloadModel,
@@ -118,7 +120,7 @@ class Worker:
             self._handle(message)
         self._models.settle()
         for done in self._loader.finished():
-            if isinstance(done, TokensCounted):
+            if isinstance(done, TokensCounted | Tokenized):
                 self._port.send(done)
             else:
                 self._loaded(*done)
@@ -178,6 +180,8 @@ class Worker:
                 self._duty_cycle.pace(message.duty, message.prompt_duty)
             case CountTokens():
                 self._count(message)
+            case Tokenize():
+                self._loader.tokenize(message)
             case KeepPrefixes():
                 for fd in self._models.keep(message):
                     self._port.wake_on(fd)

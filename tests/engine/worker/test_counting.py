@@ -12,7 +12,15 @@ import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import CountTokens, Finished, Loaded, ModelSpec, TokensCounted
+from edge_rt.engine.protocol import (
+    CountTokens,
+    Finished,
+    Loaded,
+    ModelSpec,
+    Tokenize,
+    Tokenized,
+    TokensCounted,
+)
 from edge_rt.engine.worker.loading import KEPT, Vocabularies
 from edge_rt.engine.worker.worker import Worker
 
@@ -51,6 +59,57 @@ def test_a_vocabulary_is_opened_once_and_few_are_kept(toy: Any) -> None:
         vocabularies.count(count(path=path))
     assert len(opened.open) == KEPT
     assert "a" not in opened.open
+
+
+class Bytes:
+    """A vocabulary with a token for each byte, one that begins texts, and <eos>."""
+
+    vocab = 258
+
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        parts = text.split("<eos>") if special else [text]
+        tokens = [token for part in parts for token in (257, *part.encode())][1:]
+        return [256, *tokens] if begins and tokens[:1] != [256] else tokens
+
+    def piece(self, token: int) -> bytes:
+        return bytes([token]) if token < 256 else b""
+
+    def mark(self, token: int) -> bytes:
+        return {256: b"<bos>", 257: b"<eos>"}.get(token, b"")
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def tokenize(text: str | list[int], *, begins: bool = False, special: bool = True) -> Tokenized:
+    opened = Vocabularies(lambda backend, path: Bytes())
+    return opened.tokenize(Tokenize(7, "toy", "toy.gguf", text, special, begins, True))
+
+
+def test_a_text_becomes_tokens_and_tokens_become_text() -> None:
+    pieces = [b"a", b"b", b"c"]
+    assert tokenize("abc") == Tokenized(7, [97, 98, 99], pieces)
+    assert tokenize("abc", begins=True) == Tokenized(7, [256, 97, 98, 99], [b"<bos>", *pieces])
+    assert tokenize([97, 257]) == Tokenized(7, [97, 257], [b"a", b"<eos>"])
+    assert tokenize("") == Tokenized(7, [])
+
+
+def test_control_tokens_are_tokens_unless_they_are_to_be_text() -> None:
+    assert tokenize("<eos>") == Tokenized(7, [257], [b"<eos>"])
+    text = tokenize("<eos>", special=False)
+    assert text.tokens == [*b"<eos>"]
+
+
+def test_tokens_that_cannot_be_told_are_refused() -> None:
+    told = tokenize([0, 258])
+    assert told.tokens is None
+    assert "token 258 is not one of the model's 258" in told.message
+
+    def broken(backend: str, path: str) -> Any:
+        raise ModelFileError("it is no model")
+
+    asked = Tokenize(7, "toy", "bad", "abc", True, True, True)
+    assert Vocabularies(broken).tokenize(asked) == Tokenized(7, None, message="it is no model")
 
 
 def test_what_cannot_be_opened_is_told_and_tried_again(toy: Any) -> None:
