@@ -280,6 +280,7 @@ class House(EngineScript):
         self.checks: list[str] = []
         self.known_pairs: list[Pair] = []
         self.changes = 0  # of the store
+        self.fetched: dict[str, str] = {}  # names of the hub, and the models that they mean
         self.now = 100.0
         self.idle_w = 3.0
         self.bad: Exception | None = None
@@ -336,6 +337,9 @@ class House(EngineScript):
             if entry.id == id:
                 return entry
         raise ModelNotFound(f"no model {id}")
+
+    def fetched_as(self, name: str) -> str | None:
+        return self.fetched.get(name)
 
     def stamp(self) -> object:
         return self.changes

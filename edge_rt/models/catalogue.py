@@ -118,6 +118,12 @@ class CatalogueEntry(_Item, frozen=True):
         return content_sha256(pairs)
 
     @property
+    def hub(self) -> str:
+        """Where its first file lies on the hub, as OWNER/REPOSITORY/FILE; "" where it does not."""
+        places = (one for one in self.files[0].sources if isinstance(one, Hub))
+        return next((f"{one.repository}/{one.file}" for one in places), "")
+
+    @property
     def bytes(self) -> int:
         """Of all files."""
         return sum(file.bytes for file in self.files)

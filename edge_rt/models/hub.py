@@ -5,42 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import msgspec
 from msgspec import field
 
-from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, Unavailable
+from edge_rt.core.errors import ModelFileError, ModelNotFound, Unavailable
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
 from edge_rt.models.fetch import TIMEOUT, authorization, unavailable
-from edge_rt.models.naming import HUB_PREFIX, derive_id, stored_name
+from edge_rt.models.naming import HubName, derive_id, fits, stored_name
 
-FORM = "hf:OWNER/REPOSITORY[:QUANTISATION]"
-_NAME = re.compile(
-    HUB_PREFIX + r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)/?(?::(?P<wanted>[\w.+/-]+))?",
-    re.ASCII,
-)
 _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf\Z")
 _NO_MODEL = re.compile(r"(^|[-._/])(mmproj|imatrix)", re.IGNORECASE)
 _LISTED = 12  # files that a message names
 _LARGEST = 16 << 20  # bytes of what the hub tells; thousands of files take two
-
-
-class HubName(NamedTuple):
-    """A repository and the quantisation or file that is wanted of it; None: a usual one."""
-
-    repository: str
-    wanted: str | None
-
-    @classmethod
-    def parse(cls, text: str) -> HubName:
-        """Return the parts of a name; raise RequestError for one of another form."""
-        match = _NAME.fullmatch(text)
-        if match is None:
-            raise RequestError(f"{text!r:.120} names no model of the hub: use {FORM}", param="id")
-        return cls(match["repository"], match["wanted"])
 
 
 class _Lfs(msgspec.Struct, frozen=True):
@@ -183,11 +162,4 @@ def _chosen(name: HubName, siblings: Sequence[_Sibling]) -> _Sibling:
 
 
 def _named(files: Sequence[_Sibling], wanted: str) -> list[_Sibling]:
-    return [one for one in files if _fits(one.rfilename, wanted)]
-
-
-def _fits(file: str, wanted: str) -> bool:
-    """Whether `wanted` is the file or stands in its name between dots or hyphens."""
-    if wanted.lower().endswith(".gguf"):
-        return file == wanted
-    return wanted.lower() in re.split(r"[-./]", file.lower())
+    return [one for one in files if fits(one.rfilename, wanted)]

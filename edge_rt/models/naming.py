@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
@@ -40,12 +40,47 @@ _SUFFIXES = {".gguf", ".onnx"}
 _MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
 
 
-HUB_PREFIX = r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
+_HUB_PREFIX = r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
+HUB_FORM = "hf:OWNER/REPOSITORY[:QUANTISATION]"
+_HUB_NAME = re.compile(
+    _HUB_PREFIX + r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)/?(?::(?P<wanted>[\w.+/-]+))?",
+    re.ASCII,
+)
 
 
 def is_hub_name(text: str) -> bool:
     """Whether `text` begins as the name of a model of the hub does; see models/hub.py."""
-    return re.match(HUB_PREFIX, text) is not None
+    return re.match(_HUB_PREFIX, text) is not None
+
+
+class HubName(NamedTuple):
+    """A repository and the quantisation or file that is wanted of it; None: a usual one."""
+
+    repository: str
+    wanted: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> HubName:
+        """Return the parts of a name; raise RequestError for one of another form."""
+        match = _HUB_NAME.fullmatch(text)
+        if match is None:
+            message = f"{text!r:.120} names no model of the hub: use {HUB_FORM}"
+            raise RequestError(message, param="id")
+        return cls(match["repository"], match["wanted"])
+
+    def means(self, place: str) -> bool:
+        """Whether the file at `place`, OWNER/REPOSITORY/FILE, is one of those that are meant."""
+        owner, _, rest = place.partition("/")
+        repository, _, file = rest.partition("/")
+        same = f"{owner}/{repository}".lower() == self.repository.lower()
+        return same and (self.wanted is None or fits(file, self.wanted))
+
+
+def fits(file: str, wanted: str) -> bool:
+    """Whether `wanted` is the file or stands in its name between dots or hyphens."""
+    if wanted.lower().endswith(".gguf"):
+        return file == wanted
+    return wanted.lower() in re.split(r"[-./]", file.lower())
 
 
 def check_id(id: str) -> str:

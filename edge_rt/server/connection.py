@@ -158,7 +158,7 @@ class Connection(H11Protocol):
 
     def _end_with_the_last(self) -> None:
         """Close after the last whole request of a client that sends no more."""
-        cycle = cast("RequestResponseCycle", self.cycle)
+        cycle = self.cycle
         if cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
             self.transport.close()
         else:

@@ -59,6 +59,7 @@ from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.formats.summary import Kind
+from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import KnownPairs, Legible
 from edge_rt.models.record import ModelRecord
@@ -368,9 +369,13 @@ class DaemonService:
         return self._pulls.pull(self._resolved(model))
 
     def _resolved(self, model: str) -> str:
-        """The name without Ollama's usual tag, or what an alias of the configuration stands for."""
+        """The name without Ollama's usual tag, or what an alias of the configuration stands for.
+
+        What was fetched by a name of the hub has an id of its own.
+        """
         aliases, name = self._config.models.aliases, model.removesuffix(LATEST)
-        return aliases.get(model) or aliases.get(name, name)
+        name = aliases.get(model) or aliases.get(name, name)
+        return (is_hub_name(name) and self._store.fetched_as(name)) or name
 
     def _meant(self, ask: PlanAsk) -> PlanAsk:
         return msgspec.structs.replace(ask, models=[*map(self._resolved, ask.models)])

@@ -22,7 +22,7 @@ import pytest
 
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.models.catalogue import Catalogue, load_catalogue
-from edge_rt.models.hub import HubName
+from edge_rt.models.naming import HubName
 from edge_rt.models.pull import Means, find_model, pull
 from edge_rt.models.store.store import Store
 
@@ -184,6 +184,10 @@ def test_a_model_is_pulled_with_its_licence(
     assert record.sha256 == hashlib.sha256(hub.files[file]).hexdigest()
     assert record.licence == "apache-2.0"
     assert record.owner == "someone"
+    for name in (NAME, NAME + behind, f"hf.co/Someone/tiny-chat-gguf{behind}"):
+        assert store.fetched_as(name) == record.id
+    for name in (NAME + ":Q5_0", "hf:someone/other", "hf:no-name", record.id):
+        assert store.fetched_as(name) is None
     before = len(hub.seen)
     assert pull(found, store, means=means(hub)).id == record.id, "it is there"
     assert len(hub.seen) == before

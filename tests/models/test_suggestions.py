@@ -8,8 +8,7 @@ import pytest
 
 from edge_rt.core.errors import ConfigError
 from edge_rt.models.catalogue import TASKS, SuggestedModel, load_catalogue, load_suggestions
-from edge_rt.models.hub import HubName
-from edge_rt.models.naming import is_hub_name
+from edge_rt.models.naming import HubName, is_hub_name
 
 MODELS = load_suggestions()
 

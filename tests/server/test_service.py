@@ -463,6 +463,11 @@ def test_aliases_and_ollamas_tag_are_names_of_models(kit: Any) -> None:
             assert service.card(name).id == "tiny"
             assert [one.card.id for one in service.identities(name, None)] == ["tiny"]
             assert service.able(name, "language").id == "tiny"
+        house.fetched["hf.co/someone/Tiny-GGUF:Q4_0"] = "tiny"
+        for name in ("hf.co/someone/Tiny-GGUF:Q4_0", "hf.co/someone/Tiny-GGUF:Q4_0:latest"):
+            assert service.card(name).id == "tiny"
+        with pytest.raises(ModelNotFound, match="someone"):
+            service.card("hf.co/someone/Other-GGUF")
         for name in ("any", "gpt"):
             assert (await service.route(route_request_for(name))).model == "tiny"
         with pytest.raises(ModelNotFound, match="nosuch"):

@@ -60,6 +60,7 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
     created: int  # Unix seconds
     backend: BackendName
     summary: Summary
+    hub: str = ""  # where it was fetched from, as OWNER/REPOSITORY/FILE; "": elsewhere
 
     @property
     def sha256(self) -> str:

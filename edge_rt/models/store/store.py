@@ -14,7 +14,7 @@ from edge_rt.core.cgroup import Group, memory_bytes
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.formats.card import Description
-from edge_rt.models.naming import check_id, derive_id
+from edge_rt.models.naming import HubName, check_id, derive_id
 from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored
 from edge_rt.models.store.digest import Progress, Proof
@@ -74,6 +74,15 @@ class Store:
     def get(self, id: str) -> ModelRecord:
         """The model of that id; raises ModelNotFound, which says what there is."""
         return self._entry(self._record(id, self._manifest.read()))
+
+    def fetched_as(self, name: str) -> str | None:
+        """The id of the newest model that this name of the hub means; None where there is none."""
+        try:
+            wanted = HubName.parse(name)
+        except RequestError:
+            return None
+        found = [one for one in self._manifest.read().values() if wanted.means(one.hub)]
+        return max(found, key=lambda one: one.created).id if found else None
 
     def default(self, named: str | None) -> ModelRecord | None:
         """The model that "default" means, if there is one; see `explain_default`."""
@@ -241,6 +250,7 @@ class Store:
             created=int(self._clock()),
             backend=backend,
             summary=summary,
+            hub="" if known is None else known.hub,
         )
 
     def _record(
