@@ -66,7 +66,9 @@ _NEAR = 0.6  # how much of a path a served one must share to be what was meant
 
 
 class NamedRoute(Route):
-    """A route that says which methods it has."""
+    """A route that says which methods it has, and whether it is open to who has no key."""
+
+    open = False
 
     @override
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,8 +182,10 @@ def create_app(
         monotonic,
         new_id,
     )
-    router = PathRouter(_routes(context, ending or asyncio.Event()))
-    guard = Authorizer(api_key_sha256, admin_key_sha256, access, origins)
+    routes = _routes(context, ending or asyncio.Event())
+    router = PathRouter(routes)
+    open = frozenset(route.path for route in routes if route.open)
+    guard = Authorizer(api_key_sha256, admin_key_sha256, access, origins, open)
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
     intake = BodyQuota(held)
@@ -208,11 +212,14 @@ def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
         path: str,
         endpoint: ASGIApp,
         right: Literal["generate", "administer"] | None = None,
+        *,
+        open: bool = False,
     ) -> NamedRoute:
         name = path.replace(":path", "")
-        return NamedRoute(
-            path, Endpoint(context, name, endpoint, right), methods=methods.split(",")
-        )
+        served = Endpoint(context, name, endpoint, right)
+        made = NamedRoute(path, served, methods=methods.split(","))
+        made.open = open
+        return made
 
     def of(serve: Callable[[Context, Scope, Receive, Send], Awaitable[None]]) -> ASGIApp:
         return partial(serve, context)
@@ -245,9 +252,10 @@ def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
             route(method, path, of(ollama.refused(advice)))
             for (method, path), advice in ollama.REFUSED.items()
         ),
-        route("GET", "/", Root(of(ollama.running))),
-        *(route("GET", f"{BELOW}{name}", PageFile(name)) for name in NAMES),
-        route("GET", "/health", of(state.health)),
+        # The page needs no key so that it can ask for one, nor does a monitor.
+        route("GET", "/", Root(of(ollama.running)), open=True),
+        *(route("GET", f"{BELOW}{name}", PageFile(name), open=True) for name in NAMES),
+        route("GET", "/health", of(state.health), open=True),
         route("GET", "/metrics", of(state.metrics)),
         route("GET", "/openapi.json", OpenApi(context)),
         route("GET", "/edge/v1/status", of(state.status)),

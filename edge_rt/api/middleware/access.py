@@ -15,8 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 ROOT = 0
-HEALTH = "/health"  # needs no key, so that a monitor needs none
-_PAGE, _PAGE_FILES = "/", "/ui/"  # nor do they, so that the page can ask for one
 _KEYLESS = "a client over TCP without a key"
 
 
@@ -115,13 +113,15 @@ class Authorizer:
         admin_key_sha256: Sequence[str] = (),
         access: Access | None = None,
         origins: Collection[str] = (),
+        open: Collection[str] = (),
     ) -> None:
         """Each request is held against the present hashes; those of `admin_key_sha256` are among
         the others. `access` is that of the Unix socket; None: all users may do everything.
-        Web pages of `origins` are served without a key as those of this machine are.
+        Web pages of `origins` are served without a key as those of this machine are. The paths
+        `open` need no key.
         """
         self._hashes, self._admins, self._access = api_key_sha256, admin_key_sha256, access
-        self._origins = origins
+        self._origins, self._open = origins, open
 
     def check(self, scope: Scope) -> Caller:
         """Return the client of a request, and its rights.
@@ -131,7 +131,7 @@ class Authorizer:
         _check_framing(scope)
         if not over_tcp(scope):
             return self._local(scope.get("state", {}))
-        anyone = _open_to_all(scope["path"]) and "authorization" not in Headers(scope=scope)
+        anyone = scope["path"] in self._open and "authorization" not in Headers(scope=scope)
         foreign = _foreign(scope, self._origins)
         if anyone and (self._hashes or foreign):
             return Caller(None, Rights(_KEYLESS))
@@ -162,10 +162,6 @@ class Authorizer:
             message = "A valid API key is required: send it as `Authorization: Bearer KEY`."
             raise HTTPException(401, message, {"www-authenticate": "Bearer"})
         return given
-
-
-def _open_to_all(path: str) -> bool:
-    return path in (HEALTH, _PAGE) or path.startswith(_PAGE_FILES)
 
 
 def _among(given: str, hashes: Sequence[str]) -> bool:
