@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta
@@ -26,7 +26,7 @@ Text = str | list[int]
 
 
 def separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
-    """The texts of the field `name`; RequestError when there are too many or kinds are mixed."""
+    """The texts of the field `name`; RequestError for too many, or ids beside texts."""
     found = _separate(given, name)
     if len(found) > MAX_TEXTS:
         message = f"`{name}`: expected at most {MAX_TEXTS} {name}s, got {len(found)}."
@@ -37,20 +37,16 @@ def separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
 def _separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
     if isinstance(given, str):
         return [given]
-    if _all_of(given, int):
-        return [given]
-    if _all_of(given, str):
-        return list(given)
-    if _all_of(given, list):
-        return list(given)
+    if all(isinstance(item, int) for item in given):
+        return [cast("list[int]", given)]
+    texts = [item for item in given if not isinstance(item, int)]
+    if len(texts) == len(given):
+        return [*texts]
     message = (
-        f"`{name}`: expected all strings, all token ids or all arrays of token ids, got a mix."
+        f"`{name}`: expected token ids, or texts of which each is a string or an array of token "
+        "ids, got a mix."
     )
     raise RequestError(message, param=name, code="invalid_value")
-
-
-def _all_of(given: list[Any], kind: type[Any]) -> TypeGuard[list[Any]]:
-    return all(isinstance(item, kind) for item in given)
 
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
