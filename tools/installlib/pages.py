@@ -41,21 +41,22 @@ def write(layout: Layout) -> None:
 
     remove(layout)
     write_manual(layout.at(MANUAL))
-    for place, text in _completions():
-        path = layout.at(place)
+    for shell, text in completions():
+        path = layout.at(COMPLETIONS[shell])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
 
-def _completions() -> Iterator[tuple[str, str]]:
+def completions() -> Iterator[tuple[str, str]]:
+    """Yield the name of each shell, and what completes commands in it."""
     from click.shell_completion import get_completion_class
 
     from edge_rt.cli.main import main
 
-    for shell, place in COMPLETIONS.items():
+    for shell in COMPLETIONS:
         kind = get_completion_class(shell)
         assert kind is not None
-        yield place, kind(main, {}, "edge-rt", "_EDGE_RT_COMPLETE").source()
+        yield shell, kind(main, {}, "edge-rt", "_EDGE_RT_COMPLETE").source()
 
 
 if __name__ == "__main__":

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from click.shell_completion import get_completion_class
 from docslib.manual import write_manual
-
-from edge_rt.cli.main import main
+from installlib.pages import completions
 
 _COMPLETIONS = {
     "bash": "usr/share/bash-completion/completions/edge-rt",
@@ -25,12 +23,10 @@ def put_pages(root: Path) -> None:
 
 def put_completions(root: Path) -> None:
     """Write what completes commands in bash, zsh and fish below `root`."""
-    for shell, place in _COMPLETIONS.items():
-        kind = get_completion_class(shell)
-        assert kind is not None
-        path = root / place
+    for shell, text in completions():
+        path = root / _COMPLETIONS[shell]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(kind(main, {}, "edge-rt", "_EDGE_RT_COMPLETE").source())
+        path.write_text(text)
 
 
 def compress(path: Path) -> None:
