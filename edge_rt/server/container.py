@@ -31,9 +31,9 @@ from edge_rt.engine.supervisor.process import CheckpointMemory, ExitReason
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache
-from edge_rt.generation.expected_time import Expecting
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.recovery import Recovery
+from edge_rt.generation.request_budget import ExpectedTimes
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
@@ -107,7 +107,7 @@ class Container:
             _engine(config, self.senses.gpu_simulated),
             self._greet,
             hang_detector=HangDetector(
-                lambda client, doing: self._expecting.seconds(client, doing)
+                lambda client, doing: self._expected_times.seconds(client, doing)
             ),
             on_exit=self._on_exit,
             checkpoints=checkpoints,
@@ -169,7 +169,7 @@ class Container:
             program=parts.program,
             wall=parts.wall,
         )
-        self._expecting = Expecting(store, config.engine, self.routing.least)
+        self._expected_times = ExpectedTimes(store, config.engine, self.routing.least)
         recovery = Recovery(clock, self.pool.refuse)
         generation = GenerationService(
             config,

@@ -16,7 +16,7 @@ from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Embed, Generate, RunTensors
 from edge_rt.engine.supervisor.heartbeat import Doing
-from edge_rt.generation.expected_time import UNKNOWN_S, Expecting
+from edge_rt.generation.request_budget import UNKNOWN_S, ExpectedTimes
 from edge_rt.routing.load_request import resident_name
 
 
@@ -34,7 +34,7 @@ def expected_s(
     client = SimpleNamespace(request={3: request}.get, loading=False)
     entry = replace(kit.entry, backend=backend)
     store = cast(Any, SimpleNamespace(entries=lambda: [entry]))
-    expecting = Expecting(store, Engine(context=1024), least)
+    expecting = ExpectedTimes(store, Engine(context=1024), least)
     return expecting.seconds(cast(EngineClient, client), Doing(1, tokens, frozenset({3})))
 
 
@@ -58,13 +58,13 @@ def test_an_engine_at_work_for_nobody_is_expected_to_be_quick(kit: Any) -> None:
         raise StoreError("gone")
 
     store = cast(Any, SimpleNamespace(entries=unreadable))
-    expecting = Expecting(store, Engine(), lambda *_: None)
+    expecting = ExpectedTimes(store, Engine(), lambda *_: None)
     client = cast(EngineClient, SimpleNamespace(request=lambda id: None, loading=False))
     assert expecting.seconds(client, Doing(1, 0, frozenset())) == 0.0
     assert expecting.seconds(client, Doing(1, 0, frozenset({1}))) == UNKNOWN_S
 
 
 def test_a_load_may_take_what_residency_lets_it_take() -> None:
-    expecting = Expecting(cast(Any, None), Engine(), lambda *_: None)
+    expecting = ExpectedTimes(cast(Any, None), Engine(), lambda *_: None)
     client = cast(EngineClient, SimpleNamespace(loading=True))
     assert expecting.seconds(client, Doing(1, 0, frozenset())) == math.inf

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.allowance import Think
+from edge_rt.api.allowance import Effort, Think, limit_of, prompt_of, think_of, variables_of
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
@@ -31,7 +31,6 @@ from edge_rt.api.openai.messages import (
     tool_use,
 )
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
-from edge_rt.api.sampling import Effort, limit_of, prompt_of, think_of, variables_of
 from edge_rt.api.work import Work, with_partner, without_partner
 from edge_rt.core.chat_format import PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError

@@ -10,10 +10,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edge_rt.api.allowance import Terms
+from edge_rt.api.allowance import SamplerName, Terms, dry_of, in_order
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
-from edge_rt.api.sampling import SamplerName, dry_of, in_order
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Identity

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from edge_rt.api.allowance import Terms
+from edge_rt.api.allowance import Effort, Terms
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.chat import ChatRequest, check
 from edge_rt.api.openai.constraint import JsonSchemaFormat, ResponseFormat
@@ -16,7 +16,6 @@ from edge_rt.api.openai.fields import Count, Share, StreamOptions
 from edge_rt.api.openai.messages import MOST, ChatMessage, Tool
 from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.api.responses.items import InputItem, item_messages, unreadable
-from edge_rt.api.sampling import Effort
 from edge_rt.core.errors import RequestError
 
 LOGPROBS = "message.output_text.logprobs"

@@ -1,9 +1,10 @@
-"""The model store that a command works on, and fetching a model into it."""
+"""The store that commands work on, and how its models write calls and thoughts."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,14 @@ from edge_rt.cli.text import note, size
 from edge_rt.config.loader import load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
+from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
+from edge_rt.models.templates.process import Templating
+from edge_rt.models.templates.task import Template, vocabulary
 
 
 def fetch(store: Store, id: str) -> ModelRecord:
@@ -169,3 +174,39 @@ def _told(socket: Path) -> Path | None:
     with Client(socket) as client:
         store = client.store()
     return None if store is None else Path(store)
+
+
+_SOURCES = {
+    "template": "by its chat template",
+    "family": "as is known of its family",
+    "generic": "as a system message explains",
+}
+
+
+def chat_rows(chat: ChatFormat | None) -> Iterator[tuple[str, str]]:
+    """How the model writes calls, where that is known from, and the markers of its thoughts."""
+    if chat is None:
+        return
+    yield "tool calls", f"{chat.calls}, {_SOURCES[chat.calls.source]}"
+    if chat.thinking is not None:
+        yield "thoughts", f"{chat.thinking.begin}…{chat.thinking.end}"
+
+
+def chat_format(entry: ModelRecord) -> ChatFormat | None:
+    """Read the format off a model's chat template; None for a model without one."""
+    if entry.summary.chat_template is None:
+        return None
+    return asyncio.run(_found(entry))
+
+
+async def _found(entry: ModelRecord) -> ChatFormat:
+    told = entry.summary
+    control = tuple(vocabulary(entry).control)
+    template = Template(told.chat_template, told.bos_token, told.eos_token, control, "")
+    templating = Templating()
+    try:
+        return await templating.analyse(template)
+    except (RequestError, ModelFileError):
+        return ChatFormat(GENERIC)
+    finally:
+        await templating.close()

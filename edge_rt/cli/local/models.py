@@ -13,12 +13,12 @@ from edge_rt.cli.exits import CommandFailure, NoModel
 from edge_rt.cli.local.model_store import (
     FILE,
     announce_starter,
+    chat_format,
     fetch,
     find_store,
     open_store,
     with_store,
 )
-from edge_rt.cli.local.models_chat import chat_format
 from edge_rt.cli.local.models_folders import convert_model, export_models, import_models
 from edge_rt.cli.local.models_suggest import suggest_models
 from edge_rt.cli.local.models_table import (

@@ -9,8 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from edge_rt.cli.exits import NoModel
-from edge_rt.cli.local.model_store import StorePlace
-from edge_rt.cli.local.models_chat import chat_rows
+from edge_rt.cli.local.model_store import StorePlace, chat_rows
 from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
 from edge_rt.core.chat_format import ChatFormat

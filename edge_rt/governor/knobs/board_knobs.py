@@ -11,7 +11,6 @@ from pathlib import Path, PurePath
 
 from edge_rt.config.schema import Knobs
 from edge_rt.core.clock import Pause, in_thread
-from edge_rt.governor.knobs.affinity import affinity_knob, affinity_target
 from edge_rt.governor.knobs.capped_clock import CappedClock
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.clock_files import (
@@ -40,7 +39,7 @@ from edge_rt.governor.knobs.knob import (
     rapl_knob,
     rapl_targets,
 )
-from edge_rt.governor.knobs.programs import NvpMode, Programs
+from edge_rt.governor.knobs.programs import NvpMode, Programs, affinity_knob, affinity_target
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
 

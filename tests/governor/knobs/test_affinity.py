@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from knob_help import BOOT, at_once
 
-from edge_rt.governor.knobs.affinity import Affinity, affinity_knob, affinity_target, begun_at
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError, KnobGone
+from edge_rt.governor.knobs.programs import Affinity, affinity_knob, affinity_target, begun_at
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.testing.board import FakeBoard
 

@@ -15,10 +15,9 @@ import pytest
 
 from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
-from edge_rt.governor.knobs.affinity import affinity_knob, affinity_target
 from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
-from edge_rt.governor.knobs.programs import ProgramResult, Programs
+from edge_rt.governor.knobs.programs import ProgramResult, Programs, affinity_knob, affinity_target
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.governor.knobs.affinity import Affinity
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import MaxClock, MaxGpuClock
 from edge_rt.governor.knobs.fan import FanProfile, PwmFan
 from edge_rt.governor.knobs.knob import FileKnob
-from edge_rt.governor.knobs.programs import NvpMode, ProgramResult, Programs
+from edge_rt.governor.knobs.programs import Affinity, NvpMode, ProgramResult, Programs
 
 ALL = Programs(*[lambda arguments, said: ProgramResult(0, "")] * 3)
 
