@@ -36,7 +36,7 @@ from edge_rt.engine.protocol import (
     Timings,
     WorkShare,
 )
-from edge_rt.generation.prompts import Prompting, Vocabulary
+from edge_rt.generation.prompts import Prompting, TemplateVocabulary
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
@@ -301,7 +301,9 @@ class House(EngineScript):
             governor_loop=self.governor_loop,
             knobs=SimpleNamespace(report=lambda: self.knobs),
             book=self.book,
-            prompting=Prompting(cast(Templating, FakeTemplating()), lambda _: Vocabulary([], 16)),
+            prompting=Prompting(
+                cast(Templating, FakeTemplating()), lambda _: TemplateVocabulary([], 16)
+            ),
             reader=self.cpu,
             cores=2,
             pause=self.rest,

@@ -31,7 +31,7 @@ from edge_rt.api.families import (
     storage_families,
 )
 from edge_rt.api.meters import Meters, Scraped
-from edge_rt.api.middleware.access import Access, Authorizer
+from edge_rt.api.middleware.access import AccessRules, Authorizer
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import (
     BodyQuota,
@@ -131,7 +131,7 @@ def create_app(
     api_key_sha256: Sequence[str] = (),
     admin_key_sha256: Sequence[str] = (),
     origins: Sequence[str] = (),
-    access: Access | None = None,
+    access: AccessRules | None = None,
     cache: ExactCache | None = None,
     per_client: bool = False,
     semantic: SemanticCache | None = None,

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge_rt.api.allowance import Cached, Terms
-from edge_rt.api.nearby import Asked, Near, Nearby, Topic
+from edge_rt.api.nearby import AskedQuestion, Near, Nearby, Topic
 from edge_rt.core.cached import Kept
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import NotCached
@@ -19,7 +19,7 @@ from edge_rt.core.requests import Cost, ModelCard, Plan
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import Neighbour
-from edge_rt.generation.kept import Content, Flights, Line, from_bytes, line, to_bytes
+from edge_rt.generation.kept import Flights, KeptContent, Line, from_bytes, line, to_bytes
 from edge_rt.generation.usage import Tally
 
 NOBODY = "unknown"  # in place of a client that the connection does not tell
@@ -64,7 +64,7 @@ class Found:
 
     card: ModelCard
     age_s: float
-    content: Content
+    content: KeptContent
     near: Near | None = None
 
     @property
@@ -141,7 +141,7 @@ class Caching:
             return None
         return await self._find(place.key, place)
 
-    async def read(self, place: Place, arrived_s: float) -> Asked | None:
+    async def read(self, place: Place, arrived_s: float) -> AskedQuestion | None:
         """The question of a request that came at `arrived_s`, to look for others that mean the
         same; None where none is looked for.
         """
@@ -149,7 +149,7 @@ class Caching:
             return None
         return await self.nearby.read(place.topic, place.terms, arrived_s)
 
-    async def find_near(self, place: Place, asked: Asked) -> Found | None:
+    async def find_near(self, place: Place, asked: AskedQuestion) -> Found | None:
         """What was answered before to a question that means the same, if anything was."""
         if self.nearby is None or place.wanted == "refresh":
             return None
@@ -170,7 +170,7 @@ class Caching:
         if self.cache is not None:
             await self.cache.forget(key)
 
-    def record(self, place: Place, asked: Asked | None = None) -> Record | None:
+    def record(self, place: Place, asked: AskedQuestion | None = None) -> Record | None:
         """What notes the answer of a request; None where that is not to be kept."""
         if self.cache is None or place.wanted == "only":
             return None
@@ -199,7 +199,7 @@ class Record:
         place: Place,
         clock: Callable[[], float],
         nearby: Nearby | None,
-        asked: Asked | None,
+        asked: AskedQuestion | None,
     ) -> None:
         """`asked` is the question, where it is to be remembered by what it means."""
         self._cache, self._place, self._clock = cache, place, clock
@@ -218,7 +218,7 @@ class Record:
         costs = tally.costs
         if plan.asked is not None or plan.less is not None or costs.why is not None:
             return
-        content = Content(
+        content = KeptContent(
             route=plan.why,
             mode=None if plan.mode is None else replace(plan.mode, prompt=None),
             energy_j=costs.energy_j,

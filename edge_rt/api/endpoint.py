@@ -25,7 +25,7 @@ from edge_rt.api.openai.fields import (
     sampling,
 )
 from edge_rt.api.openai.unsupported import ExtraFields
-from edge_rt.api.run import Replay, Run
+from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.requests import Call, Identity, Plan
@@ -225,7 +225,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         self, request: RequestT, found: Found, exchange: Exchange, send: Send
     ) -> None:
         exchange.model = found.card.id
-        replay = Replay(self.context, self._again(request, found), exchange, found)
+        replay = CachedReplay(self.context, self._again(request, found), exchange, found)
         await (replay.stream(send) if request.stream else replay.plain(send))
 
     async def _place(self, request: RequestT, client: str | None) -> Place | None:

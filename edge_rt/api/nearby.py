@@ -31,7 +31,7 @@ class Topic(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedQuestion:
     """A question as it is looked for, and what its embedding took."""
 
     question: Question
@@ -57,7 +57,7 @@ class Nearby:
 
     async def read(
         self, topic: Topic, allowance: Allowance | None, arrived_s: float
-    ) -> Asked | None:
+    ) -> AskedQuestion | None:
         """The question of a request that came at `arrived_s` with that allowance.
 
         None where there is no embedding now: the request goes on without, for it can be answered.
@@ -73,4 +73,4 @@ class Nearby:
         self._trouble.over()
         self._meters.generated(card.id, tallied(embedded.timings, cost))
         scope = digest(topic.scope, card.id, card.sha256)  # vectors of two models tell nothing
-        return Asked(Question(scope, topic.text, vector(embedded.vectors)), cost)
+        return AskedQuestion(Question(scope, topic.text, vector(embedded.vectors)), cost)

@@ -193,7 +193,7 @@ def _reason(reason: str) -> str:
     return reason
 
 
-class Replay(Run):
+class CachedReplay(Run):
     """A Run of a kept answer: the documents are those of the first time, chunk by chunk.
 
     No engine worked for it, so it took no joules but those of finding it.

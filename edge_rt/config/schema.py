@@ -179,7 +179,7 @@ class Sensors(Section, frozen=True):
     """Directory below which `sys`, `proc` and `dev` are read; a simulated board has its own."""
 
 
-class Budget(Section, frozen=True):
+class BudgetConfig(Section, frozen=True):
     """What the board may spend; a cap that is left out does not exist."""
 
     power_w: Amount | None = None
@@ -209,7 +209,7 @@ class Guard(Section, frozen=True):
     """How far below its beginning a state is left, in kelvins."""
 
 
-class Governor(Section, frozen=True):
+class GovernorConfig(Section, frozen=True):
     """How the budget is kept."""
 
     guard: Guard = Guard()
@@ -324,7 +324,7 @@ class Warm(Section, frozen=True):
     """Variables for the chat template, as in a request."""
 
 
-class Checker(Section, frozen=True):
+class CheckerConfig(Section, frozen=True):
     """A program that tells which texts may be answers; see the guide to checks."""
 
     command: Annotated[list[Text], Meta(min_length=1)]
@@ -356,8 +356,8 @@ class Config(Section, frozen=True):
     engine: Engine = Engine()
     requests: Requests = Requests()
     sensors: Sensors = Sensors()
-    budget: Budget = Budget()
-    governor: Governor = Governor()
+    budget: BudgetConfig = BudgetConfig()
+    governor: GovernorConfig = GovernorConfig()
     knobs: Knobs = Knobs()
     router: Router = Router()
     ledger: Ledger = Ledger()
@@ -365,6 +365,6 @@ class Config(Section, frozen=True):
     warm: list[Warm] = []
     """Prefixes that are read at start and whenever the model is loaded, one after the other while
     no request is under way. They are pinned in the engine's memory; see `edge.pin` of a request."""
-    checks: dict[CheckName, Checker] = {}
+    checks: dict[CheckName, CheckerConfig] = {}
     """Programs that `edge.check` of a request may name, by these names."""
     log: Log = Log()

@@ -40,7 +40,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
         return len(self.content) + _OVERHEAD
 
 
-class Made(Protocol):
+class Dated(Protocol):
     """What was made for a client, with a model, at `made` in Unix seconds."""
 
     @property
@@ -63,7 +63,7 @@ class Which(NamedTuple):
     client: str | None = None
     older_s: float | None = None
 
-    def fits(self, kept: Made, now: float) -> bool:
+    def fits(self, kept: Dated, now: float) -> bool:
         """Whether `kept` is among them, at `now` in Unix seconds."""
         return (
             self.model in (None, kept.model)

@@ -36,7 +36,7 @@ _UNLIMITED = 1 << 60  # bytes: version 1 has a number for none
 _SHARE, _MOST_SHARE = 64, 256 << 20  # one part in so many, and at most so many bytes
 
 
-class Group:
+class ControlGroup:
     """In the hierarchy that has memory, which older systems have in one of version 1."""
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -90,7 +90,7 @@ class Available:
     def __init__(
         self,
         reserve_bytes: int,
-        group: Group,
+        group: ControlGroup,
         board: Callable[[], int] = lambda: psutil.virtual_memory().available,
         *,
         own_bytes: Callable[[], int] = lambda: 0,
@@ -117,7 +117,7 @@ class Available:
         return _UNLIMITED if free is None else free + self._reserve
 
 
-def memory_bytes(group: Group, board: int | None = None) -> int:
+def memory_bytes(group: ControlGroup, board: int | None = None) -> int:
     """Bytes of memory that programs in `group` may have in all.
 
     `board` are those of the board, None: as the kernel tells.
@@ -126,7 +126,7 @@ def memory_bytes(group: Group, board: int | None = None) -> int:
     return min(memory, group.limit_bytes() or memory)
 
 
-def memory_share(wished: int | None, group: Group, board: int | None = None) -> int:
+def memory_share(wished: int | None, group: ControlGroup, board: int | None = None) -> int:
     """Bytes of memory that are `wished`, or else a small share of what there is in all."""
     if wished is not None:
         return wished

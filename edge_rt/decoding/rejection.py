@@ -38,7 +38,7 @@ Judge = Callable[[Sequence[int]], Sequence[bool]]
 """Tells of each of some tokens whether it may come next."""
 
 
-class Candidate(NamedTuple):
+class DrawnCandidate(NamedTuple):
     """A drawn token, its probability, and that of all tokens that had not been drawn before it."""
 
     token: int
@@ -46,53 +46,55 @@ class Candidate(NamedTuple):
     left: float
 
 
-class Found(NamedTuple):
+class AcceptedToken(NamedTuple):
     """The accepted token, and the natural logarithm of its weight; None: of a greedy draw."""
 
     token: int
     log_weight: float | None
 
 
-def search(candidates: Iterator[Candidate], judge: Judge, *, greedy: bool) -> Found | None:
+def search(
+    candidates: Iterator[DrawnCandidate], judge: Judge, *, greedy: bool
+) -> AcceptedToken | None:
     """Return the first of `candidates` that `judge` accepts; None where it refuses MOST of them.
 
     `candidates` are in the order of their draws. Several are judged at once, some in vain.
     """
-    found: Candidate | None = None
+    found: DrawnCandidate | None = None
     for candidate, accepted in _judged(islice(candidates, MOST), judge, greedy=greedy):
         if found is not None:
             return _weighted(found, found.left if accepted else found.probability)
         if accepted and greedy:
-            return Found(candidate.token, None)
+            return AcceptedToken(candidate.token, None)
         found = candidate if accepted else None
     return None if found is None else _weighted(found, found.probability)
 
 
-def _weighted(found: Candidate, weight: float) -> Found:
-    return Found(found.token, math.log(max(weight, found.probability)))
+def _weighted(found: DrawnCandidate, weight: float) -> AcceptedToken:
+    return AcceptedToken(found.token, math.log(max(weight, found.probability)))
 
 
 def _judged(
-    candidates: Iterator[Candidate], judge: Judge, *, greedy: bool
-) -> Iterator[tuple[Candidate, bool]]:
+    candidates: Iterator[DrawnCandidate], judge: Judge, *, greedy: bool
+) -> Iterator[tuple[DrawnCandidate, bool]]:
     sizes = iter((1, *_BATCHES[1:]) if greedy else _BATCHES)
     while some := list(islice(candidates, next(sizes, _BATCHES[-1]))):
         yield from zip(some, judge([one.token for one in some]), strict=True)
 
 
-def by_rank(logits: Logits) -> Iterator[Candidate]:
+def by_rank(logits: Logits) -> Iterator[DrawnCandidate]:
     """The tokens by falling logit, of equal ones the lowest id first, without probabilities."""
     told = 0
     for count in (8, 128, logits.size):
         ids = ranked(logits, top_floor(logits, count))
         for token in ids[told:]:
-            yield Candidate(int(token), 0.0, 0.0)
+            yield DrawnCandidate(int(token), 0.0, 0.0)
         told = max(told, ids.size)
 
 
 def by_draw(
     logits: Logits, sampling: Sampling, peak: float, seed: int, position: int
-) -> Iterator[Candidate]:
+) -> Iterator[DrawnCandidate]:
     """The tokens in an order of draws without replacement, in the end all that are not -inf.
 
     The first is the one that would be drawn without a predicate, by the number at `position` of the
@@ -117,7 +119,7 @@ class _Head:
         short = self._look(reach)
         self._total = self._left = short.total if self._whole else float(self._sums[-1])
 
-    def draw(self, u: float) -> Candidate | None:
+    def draw(self, u: float) -> DrawnCandidate | None:
         """Draw by `u` in [0, 1), without replacement; None: beyond what can be told apart."""
         number = u * self._left
         if self._whole and number >= self._sums[-1]:
@@ -132,7 +134,7 @@ class _Head:
         self.picks.append(pick)
         self._weights[pick], self._left = 0.0, max(left - weight, 0.0)
         self._sums = np.cumsum(self._weights)
-        return Candidate(int(self.ids[pick]), weight / self._total, left / self._total)
+        return DrawnCandidate(int(self.ids[pick]), weight / self._total, left / self._total)
 
     def _reach(self, number: float) -> float:
         """The share up to where the sum of what is left exceeds `number`; soon a larger one."""
@@ -152,7 +154,7 @@ class _Head:
 
 def _rest(
     logits: Logits, sampling: Sampling, peak: float, drawn: Ids, seed: int, position: int
-) -> Iterator[Candidate]:
+) -> Iterator[DrawnCandidate]:
     """All tokens but those `drawn`, by when exponential clocks of these rates ring."""
     weights = _weights(logits, sampling, peak)
     total = float(weights.sum())
@@ -164,7 +166,7 @@ def _rest(
     order = np.argsort(times, kind="stable")
     for token in order[: np.count_nonzero(times < np.inf)]:
         weight = float(weights[token])
-        yield Candidate(int(token), weight / total, max(left, weight) / total)
+        yield DrawnCandidate(int(token), weight / total, max(left, weight) / total)
         left -= weight
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.params import CheckCost, Verdict
-from edge_rt.decoding.rejection import MOST, Candidate, Found, search
+from edge_rt.decoding.rejection import MOST, AcceptedToken, DrawnCandidate, search
 
 ROOT = 0
 
@@ -167,7 +167,7 @@ class TextCheck:
         self._text, self._tail = "", b""  # whole characters, and the beginning of the next one
         self._verdict: Verdict | None = None  # on the text; None: not known yet
         self._known: dict[int, Verdict] = {}  # on the text with that token behind it
-        self._found: Found | None = None
+        self._found: AcceptedToken | None = None
         self._calls, self._trips, self._seconds = 0, 0, 0.0
         self._sought_s = 0.0  # since the search for the next token began
         self.log_weight: float | None = None  # of the last token, where it was drawn here
@@ -186,7 +186,7 @@ class TextCheck:
         """What it took."""
         return CheckCost(self._calls, self._trips, self._seconds)
 
-    def find(self, candidates: Iterator[Candidate], *, greedy: bool) -> int:
+    def find(self, candidates: Iterator[DrawnCandidate], *, greedy: bool) -> int:
         """Return the first of `candidates` that may come next; RequestError where none may."""
         self._sought_s = 0.0
         self._found = search(candidates, self._accepts, greedy=greedy)

@@ -93,7 +93,7 @@ class End(_Line, frozen=True, tag=2):
 Line = Begin | Piece | End
 
 
-class Content(msgspec.Struct, frozen=True, array_like=True):
+class KeptContent(msgspec.Struct, frozen=True, array_like=True):
     """All answers to one request, why their model was chosen, and their cost.
 
     `energy_j` and `seconds` are those of the request when it was made; `simulated` is the simulated
@@ -109,7 +109,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     simulated: str | None = None
     reading: Reading | None = None  # None: all of the text is content
 
-    def on(self, simulated: str | None) -> Content:
+    def on(self, simulated: str | None) -> KeptContent:
         """This, as a board tells it: the joules of another board are left out."""
         if self.simulated == simulated:
             return self
@@ -128,14 +128,14 @@ def line(call: int, event: Started | Delta | Finished) -> Line:
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Content)
+_DECODER = msgspec.msgpack.Decoder(KeptContent)
 
 
-def to_bytes(content: Content) -> bytes:
+def to_bytes(content: KeptContent) -> bytes:
     """As the cache keeps it."""
     return _ENCODER.encode(content)
 
 
-def from_bytes(kept: bytes) -> Content:
+def from_bytes(kept: bytes) -> KeptContent:
     """What `to_bytes` made bytes of."""
     return _DECODER.decode(kept)

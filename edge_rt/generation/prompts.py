@@ -12,7 +12,7 @@ from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.protocol import CUT
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import Template, TemplateTask, Vocabulary, vocabulary
+from edge_rt.models.templates.task import Template, TemplateTask, TemplateVocabulary, vocabulary
 
 _TOLD = """\
 You may call functions to help with the user's request. Their signatures:
@@ -89,7 +89,7 @@ class Prompting:
     """Writes conversations as models read them, in which only templates have control tokens."""
 
     def __init__(
-        self, templating: Templating, read: Callable[[ModelRecord], Vocabulary] = vocabulary
+        self, templating: Templating, read: Callable[[ModelRecord], TemplateVocabulary] = vocabulary
     ) -> None:
         """`read` gives a model's vocabulary, and may take a while."""
         self._templating, self._read = templating, read

@@ -28,7 +28,7 @@ LOSSES = 10  # engines that it may lose in a row without coming any further,
 STUCK_S = 120.0  # and any number of them within so long
 
 
-class Progress:
+class AnswerProgress:
     """Tokens received with their provenance and the gate's judgements, text withheld, and answers
     finished, by answer index.
 
@@ -148,7 +148,7 @@ class Recovery:
         self._ended.pop(model, None)
 
     @asynccontextmanager
-    async def turn(self, progress: Progress) -> AsyncGenerator[None]:
+    async def turn(self, progress: AnswerProgress) -> AsyncGenerator[None]:
         """Wait until a request may go on, which is at once where nothing is held against it."""
         if not progress.suspected:
             yield
@@ -167,7 +167,7 @@ class Recovery:
         entry: ModelRecord,
         call: AnyCall,
         id: int | None,
-        progress: Progress,
+        progress: AnswerProgress,
         lost: EngineLost,
     ) -> None:
         """An engine was lost that had the request under `id`; raises where that is to be its end.

@@ -14,7 +14,7 @@ from edge_rt.energy.account import Account
 from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Delta, Finished, Generate, RunTensors, Started, Timings
 from edge_rt.engine.supervisor.heartbeat import Doing
-from edge_rt.generation.recovery import AnyCall, Progress
+from edge_rt.generation.recovery import AnswerProgress, AnyCall
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.load_request import resident_name
@@ -86,7 +86,7 @@ class RequestBudget:
                 needed, had = f"{least.energy_j:.2g} J", f"{energy_j:.2g} J are allowed"
                 raise _too_little("energy_j", needed, had)
 
-    def endings(self, progress: Progress, n: int) -> list[Finished]:
+    def endings(self, progress: AnswerProgress, n: int) -> list[Finished]:
         """The ends of those of `n` answers that are not done, with times as seen from here."""
         begin_s, now_s = self._begin_s, self._clock()
         start_s, started = self._start or (now_s, Started(0, 0, 0))

@@ -22,7 +22,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import Generate, Started
-from edge_rt.generation.recovery import AnyCall, Progress, Recovery
+from edge_rt.generation.recovery import AnswerProgress, AnyCall, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop
@@ -83,7 +83,7 @@ class GenerationService(ModelManager):
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._energy_meter.watchable()
-        progress, budget = Progress(self._clock), RequestBudget(call, self._clock)
+        progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id, call.id or None)
         plan = call.plan
         option = DecodingOption(plan.mode or Mode(), partner)
@@ -149,7 +149,7 @@ class GenerationService(ModelManager):
         entry: ModelRecord,
         make: Make,
         usage: RequestUsage,
-        progress: Progress,
+        progress: AnswerProgress,
         budget: RequestBudget,
         partner: ModelRecord | None,
         call: Call,
@@ -174,7 +174,7 @@ class GenerationService(ModelManager):
         entry: ModelRecord,
         make: Callable[[int], AskedT],
         usage: RequestUsage,
-        progress: Progress,
+        progress: AnswerProgress,
         ask: Ask[AskedT, ToldT],
         partner: ModelRecord | None = None,
         load: LoadConfig | None = None,
@@ -208,7 +208,7 @@ class GenerationService(ModelManager):
         entry: ModelRecord,
         call: AnyCall,
         usage: RequestUsage,
-        progress: Progress,
+        progress: AnswerProgress,
         lost: EngineLost,
     ) -> None:
         """An engine was lost with a request; raises when no other one may have it."""
@@ -223,7 +223,9 @@ def _lighter(option: DecodingOption, entry: ModelRecord) -> ModelRecord:
     return option.partner if by_turns and option.partner is not None else entry
 
 
-def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRecord | None) -> Make:
+def _maker(
+    entry: ModelRecord, call: Call, progress: AnswerProgress, partner: ModelRecord | None
+) -> Make:
     """What makes the engine's request, each time from where it has come to."""
     mode = call.plan.mode
     if mode is not None and partner is not None:

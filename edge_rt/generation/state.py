@@ -17,7 +17,7 @@ from edge_rt.config.tree import dotted
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.board import BoardReport
-from edge_rt.core.reports.governor import GovernorState, HeatState
+from edge_rt.core.reports.governor import GovernorState, HeatModelState
 from edge_rt.core.reports.planning import StorageReport
 from edge_rt.core.requests import LoadedModel, ModelCard
 from edge_rt.energy.usage import TokenCounts
@@ -117,7 +117,7 @@ class State:
         cards: list[ModelCard],
         board: BoardReport,
         governor: GovernorState,
-        heat: HeatState,
+        heat: HeatModelState,
         queued: int,
         storage: StorageReport,
         problems: list[Problem],

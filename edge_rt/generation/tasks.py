@@ -11,7 +11,7 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Inferred, RunTensors, Started
-from edge_rt.generation.recovery import Progress, Recovery
+from edge_rt.generation.recovery import AnswerProgress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
@@ -72,7 +72,7 @@ class TaskService:
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._energy_meter.watchable()
-        progress, budget = Progress(self._clock), RequestBudget(call, self._clock)
+        progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id)
         with (
             self._state.request(self._config.requests.queue),
@@ -92,7 +92,7 @@ class TaskService:
         make: Make,
         usage: RequestUsage,
         budget: RequestBudget,
-        progress: Progress,
+        progress: AnswerProgress,
     ) -> Embedded | Inferred:
         """What one engine answers; raises what the budget says when it is empty before."""
         run = self._answering.run(

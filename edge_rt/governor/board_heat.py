@@ -9,7 +9,7 @@ from statistics import median
 from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Observation
-from edge_rt.core.reports.governor import HeatState
+from edge_rt.core.reports.governor import HeatModelState
 from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers
 from edge_rt.energy.prediction.equation import Watts
 from edge_rt.governor.leakage_watch import LeakageWatch
@@ -110,12 +110,12 @@ class Heat:
         believed = model is not None and model.believed
         return model.forecast(power_w, horizon_s) if model is not None and believed else None
 
-    def state(self, seen: Observation | None) -> HeatState:
+    def state(self, seen: Observation | None) -> HeatModelState:
         """Return the state for clients; `seen` is the governor's last look."""
         state = None if self._model is None else self._model.state
         watch, fit = self.leakage, self.leakage.fit
         temp_c = None if seen is None else seen.temp_c
-        return HeatState(
+        return HeatModelState(
             ambient_c=state and state.ambient_c,
             resistance_c_per_w=state and state.resistance_c_per_w,
             time_constants_s=list(state.time_constants_s) if state else [],

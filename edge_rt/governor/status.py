@@ -24,12 +24,12 @@ from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.report import GovernorReport
 
 
-def budget_of(configured: schema.Budget) -> Budget:
+def budget_of(configured: schema.BudgetConfig) -> Budget:
     """Return the budget of the configuration."""
     return Budget(**msgspec.structs.asdict(configured))
 
 
-def settings_of(configured: schema.Governor) -> Settings:
+def settings_of(configured: schema.GovernorConfig) -> Settings:
     """Return the governor's settings of the configuration."""
     return Settings(
         **msgspec.structs.asdict(configured.guard),

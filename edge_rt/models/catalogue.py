@@ -204,7 +204,7 @@ _Count = Annotated[int, Meta(gt=0)]
 _Text = Annotated[str, Meta(min_length=1)]
 
 
-class Sizes(_Item, frozen=True):
+class ModelSizes(_Item, frozen=True):
     """What the header of the model's file states."""
 
     layers: _Count
@@ -225,7 +225,7 @@ class SuggestedModel(_Item, frozen=True):
     licence: _Text
     tasks: Annotated[tuple[Task, ...], Meta(min_length=1)]
     card: Annotated[str, Meta(pattern=r"^[\w.-]+/[\w.-]+\Z")]  # repository of the model hub
-    shape: Sizes
+    shape: ModelSizes
 
     @property
     def command(self) -> str:

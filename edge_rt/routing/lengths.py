@@ -20,7 +20,7 @@ from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.protocol import Delta, Started
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ask import TokenCounts
+from edge_rt.routing.choice.ask import RequestTokens
 from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.variants import families, weights
 
@@ -64,7 +64,7 @@ class Lengths:
 
     def of(
         self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
-    ) -> TokenCounts:
+    ) -> RequestTokens:
         """What to expect of `prompt`; `completion` tokens are as many as would be made."""
         if isinstance(prompt, str):
             size = _bytes(prompt)
@@ -72,7 +72,7 @@ class Lengths:
             cached = round(tokens * self._known(entry, prompt) / max(1, len(prompt)))
         else:
             tokens, cached = len(prompt), 0
-        return TokenCounts(
+        return RequestTokens(
             tokens, min(cached, tokens - 1), max(1, min(completion, context - tokens))
         )
 
@@ -152,10 +152,10 @@ class Sizing:
         completion: int,
         host: ModelHost,
         partners: Sequence[ModelRecord] = (),
-    ) -> dict[str, TokenCounts | Unpredicted]:
+    ) -> dict[str, RequestTokens | Unpredicted]:
         """What the prompt is for each, and for `partners`; raises what all say against it."""
         prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
-        found: dict[str, TokenCounts | Unpredicted] = {}
+        found: dict[str, RequestTokens | Unpredicted] = {}
         for entry in able:
             template = entry.summary.chat_template
             if template not in prompts:  # those with the same one read the same
@@ -186,7 +186,7 @@ class Sizing:
 
     async def _sized(
         self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
-    ) -> TokenCounts | Unpredicted:
+    ) -> RequestTokens | Unpredicted:
         """By an estimate, unless that may decide on whether there is room for the prompt."""
         estimate = self._lengths.of(entry, prompt, completion, context)
         if isinstance(prompt, list) or estimate.prompt < LONG * context:
@@ -197,7 +197,7 @@ class Sizing:
             return Unpredicted(str(error))
         except EngineError:  # it is lost, and the estimate as good as any
             return estimate
-        return TokenCounts(tokens, cached, min(completion, max(1, context - tokens)))
+        return RequestTokens(tokens, cached, min(completion, max(1, context - tokens)))
 
 
 async def _written(writing: Awaitable[T]) -> T | RequestError | ModelFileError:

@@ -25,7 +25,7 @@ from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
 from edge_rt.routing.checks import writers
-from edge_rt.routing.choice.ask import TokenCounts
+from edge_rt.routing.choice.ask import RequestTokens
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
 from edge_rt.routing.load_request import resident_name
@@ -183,9 +183,9 @@ class Planner:
         setting = chosen.setting
         return (setting.variant, setting.threads), trace.why, setting.mode
 
-    def _tokens(self, ask: PlanAsk, asked: ReadPrompt) -> TokenCounts:
+    def _tokens(self, ask: PlanAsk, asked: ReadPrompt) -> RequestTokens:
         completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))
-        return TokenCounts(asked.prompt_tokens, asked.cached_tokens, completion)
+        return RequestTokens(asked.prompt_tokens, asked.cached_tokens, completion)
 
     def _threads(self, ask: PlanAsk) -> list[int]:
         beyond = [t for t in ask.threads if not 1 <= t <= self._cores]

@@ -24,7 +24,7 @@ from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
-from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, select
+from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, select
 from edge_rt.routing.choice.history import Ages, Bucket, RequestMix
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.rules import Level, may_answer
@@ -106,7 +106,7 @@ class Routes:
             offers, known, request, likely, self.floor.now(request.objectives), host
         )
         tokens = await self._sizing.tokens(able, request, completion, host, partners(offers))
-        counted = [known for known in tokens.values() if isinstance(known, TokenCounts)]
+        counted = [known for known in tokens.values() if isinstance(known, RequestTokens)]
         prompt = max((known.prompt for known in counted), default=USUAL)
         trace = self.judge(
             request.model,
@@ -205,7 +205,7 @@ class Routes:
         self,
         model: str,
         entries: Sequence[ModelRecord],
-        tokens: Mapping[str, TokenCounts | Unpredicted],
+        tokens: Mapping[str, RequestTokens | Unpredicted],
         objectives: Objectives,
         offers: Mapping[str, DecodingOptions],
         assessed: Assessment,
@@ -220,7 +220,7 @@ class Routes:
         """
         known = {entry.id: entry for entry in entries}
 
-        def predict(setting: RunConfig, asked: TokenCounts) -> Prediction | Unpredicted:
+        def predict(setting: RunConfig, asked: RequestTokens) -> Prediction | Unpredicted:
             sizes, limits = (
                 (asked.prompt, asked.cached, asked.completion),
                 self._governor_loop.limits,
@@ -228,7 +228,7 @@ class Routes:
             option = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
             its = tokens.get(setting.partner or "")
             read = (
-                (its.prompt, its.cached, its.completion) if isinstance(its, TokenCounts) else None
+                (its.prompt, its.cached, its.completion) if isinstance(its, RequestTokens) else None
             )
             entry = known[setting.variant]
             how = limits, option, read, setting.load

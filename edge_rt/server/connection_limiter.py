@@ -14,8 +14,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, NamedTuple
 
-from edge_rt.api.middleware.access import ROOT, Access, Peer, People
-from edge_rt.api.middleware.clients import Rates
+from edge_rt.api.middleware.access import ROOT, AccessRules, Peer, UserIds
+from edge_rt.api.middleware.clients import ClientRates
 from edge_rt.config import schema
 from edge_rt.config.checks import group_id, user_id
 
@@ -60,16 +60,16 @@ def _credentials(connection: socket.SocketType) -> tuple[int, int, int]:
     return _CREDENTIALS.unpack(told)
 
 
-def access_of(config: schema.Access) -> Access:
+def access_of(config: schema.Access) -> AccessRules:
     """Return the rights of users; raises ValueError for an unknown user or group."""
     administer = _people(config.administer)
-    administer = People(administer.users | {ROOT, os.getuid()}, administer.groups)
+    administer = UserIds(administer.users | {ROOT, os.getuid()}, administer.groups)
     everybody = config.generate == schema.People()
-    return Access(None if everybody else _people(config.generate), administer)
+    return AccessRules(None if everybody else _people(config.generate), administer)
 
 
-def _people(named: schema.People) -> People:
-    return People(frozenset(map(user_id, named.users)), frozenset(map(group_id, named.groups)))
+def _people(named: schema.People) -> UserIds:
+    return UserIds(frozenset(map(user_id, named.users)), frozenset(map(group_id, named.groups)))
 
 
 MOST_FILES = 4096  # open at once; more than the connections, models and sensors of any board
@@ -135,8 +135,8 @@ class ConnectionLimiter:
         self._more = min(MORE, spare // 4)
         self.most = max(2, min(most, spare - self._more))
         self._inside: Counter[object] = Counter()
-        self._programs = Rates(2 * per_program_s, per_program_s, clock, _PROGRAMS)
-        self._clients = Rates(2 * per_client_s, per_client_s, clock, _CLIENTS)
+        self._programs = ClientRates(2 * per_program_s, per_program_s, clock, _PROGRAMS)
+        self._clients = ClientRates(2 * per_client_s, per_client_s, clock, _CLIENTS)
 
     @property
     def inside(self) -> int:

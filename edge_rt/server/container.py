@@ -15,7 +15,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
-from edge_rt.core.cgroup import Available, Group, memory_share
+from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.logs import Trouble
@@ -99,7 +99,7 @@ class Container:
         self._cores = parts.cores or _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
-        group = Group()
+        group = ControlGroup()
         checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
         processes = {"engine": lambda: self.supervisor.pid}
         self.senses = parts.senses or BoardMonitor(root, config.board, paths, processes, clock)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
-from edge_rt.core.cgroup import Available, Group
+from edge_rt.core.cgroup import Available, ControlGroup
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
@@ -219,7 +219,7 @@ def build(
     """
     paths = Paths(run=state, state=state, config_file=state / "config.yaml", cache=state / "cache")
     if script is not None:
-        plenty = Available(0, Group(state / "no cgroups"), lambda: 1 << 40)
+        plenty = Available(0, ControlGroup(state / "no cgroups"), lambda: 1 << 40)
         fakes = {"supervisor": FakeSupervisor(script), "available": plenty} | fakes
     store = store or Store(state / "models", load_catalogue())
     container = Container(config, paths, store, clock, Parts(**fakes))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.config.loader import check, check_text, load
-from edge_rt.config.schema import Budget, Config, Governor, Guard, Knobs
+from edge_rt.config.schema import BudgetConfig, Config, GovernorConfig, Guard, Knobs
 from edge_rt.core.errors import ConfigError
 
 
@@ -64,8 +64,10 @@ def test_a_budget_and_how_it_is_kept() -> None:
     )
     config, found = check_text(text.encode(), "f")
     assert found == []
-    assert config.budget == Budget(power_w=6.5, temp_c=70.0, energy_j=40e3, energy_period="hour")
-    assert config.governor == Governor(
+    assert config.budget == BudgetConfig(
+        power_w=6.5, temp_c=70.0, energy_j=40e3, energy_period="hour"
+    )
+    assert config.governor == GovernorConfig(
         sacrifice=("model", "pace"), floor_duty=0.5, guard=Guard(caution=0.7)
     )
     assert config.models.smaller == {"large": "small"}

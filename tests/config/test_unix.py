@@ -16,7 +16,7 @@ from edge_rt.config.checks import (
     socket_faults,
     user_id,
 )
-from edge_rt.config.schema import Access, Checker, Config, People, Socket
+from edge_rt.config.schema import Access, CheckerConfig, Config, People, Socket
 
 LONGEST = "/" + "x" * (LONGEST_PATH - 1)
 
@@ -93,7 +93,7 @@ def test_programs_that_are_not_there_are_named(tmp_path: Path) -> None:
     plain.write_text("")
 
     def key(command: list[str]) -> list[tuple[object, ...]]:
-        checkers = {"x": Checker(command=command)}
+        checkers = {"x": CheckerConfig(command=command)}
         return [key for key, _ in check_faults(Config(checks=checkers))]
 
     assert key(["sh", "-c", "true"]) == key(["/bin/sh"]) == []

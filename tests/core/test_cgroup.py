@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.core.cgroup import Available, Group, memory_share
+from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 
 MB = 1 << 20
 SERVICE = "system.slice/edge-rt.service"
@@ -52,14 +52,14 @@ def version1(tmp_path: Path) -> Path:
 
 
 def test_without_a_limit_it_has_what_the_board_has(version2: Path) -> None:
-    assert Group(version2).free_bytes() is None
+    assert ControlGroup(version2).free_bytes() is None
 
 
 @pytest.mark.parametrize("file", ["memory__max", "memory__high"])
 @pytest.mark.parametrize("place", ["system.slice", SERVICE])
 def test_the_limit_of_any_group_around_it_holds(version2: Path, place: str, file: str) -> None:
     """Pages of files are no more taken than they are on the board as a whole."""
-    group = Group(version2)
+    group = ControlGroup(version2)
     put(version2, place, **{file: 512 * MB})  # set while the daemon runs
     assert group.free_bytes() == (512 - 300 + 25) * MB
     put(version2, SERVICE, memory__max=400 * MB)
@@ -71,43 +71,43 @@ def test_the_limit_of_any_group_around_it_holds(version2: Path, place: str, file
 
 def test_it_may_have_more_than_its_limit(version2: Path) -> None:
     put(version2, SERVICE, memory__max=100 * MB)
-    assert Group(version2).free_bytes() == (100 - 300 + 25) * MB
+    assert ControlGroup(version2).free_bytes() == (100 - 300 + 25) * MB
 
 
 def test_version_1_has_other_files(version1: Path) -> None:
-    assert Group(version1).free_bytes() == (512 - 300 + 25) * MB
-    assert Group(version1).kills() == 2
+    assert ControlGroup(version1).free_bytes() == (512 - 300 + 25) * MB
+    assert ControlGroup(version1).kills() == 2
 
 
 def test_whom_the_kernel_killed_in_it_is_counted(version2: Path) -> None:
-    assert Group(version2).kills() == 3
+    assert ControlGroup(version2).kills() == 3
 
 
 def test_a_container_may_see_no_more_than_its_own_group(version1: Path) -> None:
     belong(version1, "4:memory:/docker/abc\n0::/\n")
     put(version1, "memory", memory__limit_in_bytes=64 * MB)
-    assert Group(version1).free_bytes() == 63 * MB
-    assert Group(version1).kills() is None
+    assert ControlGroup(version1).free_bytes() == 63 * MB
+    assert ControlGroup(version1).kills() is None
 
 
 @pytest.mark.parametrize("lines", [None, "", "0::/\n", f"0::/{SERVICE}\n", "nonsense"])
 def test_where_nothing_is_told_nothing_is_known(tmp_path: Path, lines: str | None) -> None:
     if lines is not None:
         belong(tmp_path, lines)
-    assert Group(tmp_path).free_bytes() is None
-    assert Group(tmp_path).kills() is None
+    assert ControlGroup(tmp_path).free_bytes() is None
+    assert ControlGroup(tmp_path).kills() is None
 
 
 def test_files_that_cannot_be_read_limit_nothing(version2: Path) -> None:
     put(version2, SERVICE, memory__max=100 * MB, memory__current="nonsense", memory__events="")
-    assert Group(version2).free_bytes() is None
-    assert Group(version2).kills() is None
+    assert ControlGroup(version2).free_bytes() is None
+    assert ControlGroup(version2).kills() is None
 
 
 def test_models_have_what_both_board_and_group_leave(version2: Path) -> None:
     """What is kept for others is kept of the board's memory: no others are in the group."""
     board = 1000 * MB
-    available = Available(256 * MB, Group(version2), lambda: board)
+    available = Available(256 * MB, ControlGroup(version2), lambda: board)
     assert (available(), available.limit) == (1000 * MB, "")
     put(version2, SERVICE, memory__max=512 * MB)
     assert available() == (512 - 300 + 25 + 256) * MB
@@ -118,14 +118,16 @@ def test_models_have_what_both_board_and_group_leave(version2: Path) -> None:
 
 def test_some_of_it_is_for_the_engine_itself(version2: Path) -> None:
     board = 1000 * MB
-    available = Available(256 * MB, Group(version2), lambda: board, own_bytes=lambda: 64 * MB)
+    available = Available(
+        256 * MB, ControlGroup(version2), lambda: board, own_bytes=lambda: 64 * MB
+    )
     assert available() == 936 * MB
     put(version2, SERVICE, memory__max=512 * MB)
     assert available() == (512 - 300 + 25 + 256 - 64) * MB
 
 
 def test_a_small_share_is_of_what_limits_most(version2: Path) -> None:
-    group = Group(version2)
+    group = ControlGroup(version2)
     assert memory_share(None, group, board=640 * MB) == 10 * MB
     assert memory_share(None, group, board=1 << 40) == 256 << 20
     assert memory_share(0, group) == 0

@@ -19,7 +19,7 @@ from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.draws import draw, uniform
 from edge_rt.decoding.params import Constraint, Sampling
-from edge_rt.decoding.rejection import MOST, Candidate, by_draw, by_rank, search
+from edge_rt.decoding.rejection import MOST, DrawnCandidate, by_draw, by_rank, search
 
 PLAIN = Sampling()
 HOT = Sampling(temperature=1.7)
@@ -42,16 +42,18 @@ def judge(accepted: NDArray[np.bool_]) -> Callable[[Sequence[int]], list[bool]]:
     return lambda tokens: [bool(accepted[token]) for token in tokens]
 
 
-def drawn(logits: Logits, sampling: Sampling, seed: int, position: int = 0) -> Iterator[Candidate]:
+def drawn(
+    logits: Logits, sampling: Sampling, seed: int, position: int = 0
+) -> Iterator[DrawnCandidate]:
     return by_draw(logits, sampling, float(logits.max()), seed, position)
 
 
-def orders(p: Sequence[float]) -> Iterator[tuple[float, list[Candidate]]]:
+def orders(p: Sequence[float]) -> Iterator[tuple[float, list[DrawnCandidate]]]:
     """Every order of draws without replacement, and its probability."""
     for order in permutations(range(len(p))):
-        chance, left, candidates = 1.0, 1.0, list[Candidate]()
+        chance, left, candidates = 1.0, 1.0, list[DrawnCandidate]()
         for token in order:
-            candidates.append(Candidate(token, p[token], left))
+            candidates.append(DrawnCandidate(token, p[token], left))
             chance *= p[token] / left
             left = sum(p[other] for other in order[len(candidates) :])
         yield chance, candidates

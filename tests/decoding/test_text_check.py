@@ -12,7 +12,7 @@ from letters import CALL, END, OTHER_END, PIECES, Letters
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.params import Constraint, Sampling, Verdict
-from edge_rt.decoding.rejection import Candidate
+from edge_rt.decoding.rejection import DrawnCandidate
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.text import UNFINISHED, TextCheck
 
@@ -56,7 +56,7 @@ def token(text: str) -> int:
 
 
 def first(check: TextCheck, *tokens: int) -> int:
-    return check.find(iter([Candidate(one, 0.1, 0.5) for one in tokens]), greedy=True)
+    return check.find(iter([DrawnCandidate(one, 0.1, 0.5) for one in tokens]), greedy=True)
 
 
 def test_what_leads_nowhere_is_refused() -> None:

@@ -26,7 +26,7 @@ from edge_rt.energy.usage import Loss, RequestUsage
 from edge_rt.engine import client, protocol
 from edge_rt.engine.model_pool import LoadRequest, Resident
 from edge_rt.engine.supervisor.heartbeat import Doing
-from edge_rt.generation.recovery import Progress
+from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.generation.request_budget import RequestBudget
 
 STORY = "Once upon a time there was a fox who"
@@ -55,7 +55,7 @@ PASSING = (
         f"{kind.__module__}.{kind.__qualname__}"
         for kind in (
             *(Doing, LoadRequest, Loss, OnlineUpdate),
-            *(Progress, RequestBudget, RequestUsage, Resident),
+            *(AnswerProgress, RequestBudget, RequestUsage, Resident),
         )
     ),
 )

@@ -8,11 +8,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from edge_rt.decoding.params import Made
-from edge_rt.generation.recovery import CLEARED, LOSSES, STUCK_S, Progress
+from edge_rt.generation.recovery import CLEARED, LOSSES, STUCK_S, AnswerProgress
 
 
 def test_tokens_and_ends_are_kept_by_answer(kit: Any) -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     events = [kit.delta(1, 2), kit.delta(9, index=1), kit.finished(1), kit.delta(3)]
     assert all(progress.news(event) for event in events)
     assert progress.tokens == {0: [1, 2, 3], 1: [9]}
@@ -20,7 +20,7 @@ def test_tokens_and_ends_are_kept_by_answer(kit: Any) -> None:
 
 
 def test_how_an_answer_was_made_is_what_was_told_last(kit: Any) -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     events = [kit.started(), kit.delta(1), kit.delta(2), kit.delta(3, index=1), kit.finished(1)]
     for large, event in enumerate(events):
         made = {} if large in (0, 4) else {"made": Made(large=large)}
@@ -29,7 +29,7 @@ def test_how_an_answer_was_made_is_what_was_told_last(kit: Any) -> None:
 
 
 def test_what_was_judged_by_is_kept_to_the_last_bit(kit: Any) -> None:
-    progress, seen = Progress(), [0.1, 1 / 3, math.inf, 5e-324, -0.0]
+    progress, seen = AnswerProgress(), [0.1, 1 / 3, math.inf, 5e-324, -0.0]
     progress.news(kit.delta(1))
     for at in range(len(seen)):
         progress.news(replace(kit.delta(at, index=1), seen=seen[at : at + 1]))
@@ -39,13 +39,13 @@ def test_what_was_judged_by_is_kept_to_the_last_bit(kit: Any) -> None:
 
 
 def test_who_is_not_to_blame_is_never_guilty() -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     assert not any(progress.lost(blamed=False, alone=False) for _ in range(3 * LOSSES))
     assert not progress.suspected
 
 
 def test_who_loses_another_engine_at_the_same_place_is_guilty(kit: Any) -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     assert not progress.lost(blamed=True, alone=False)
     assert progress.suspected
     assert not progress.lost(blamed=False, alone=False)  # that one was somebody else
@@ -54,7 +54,7 @@ def test_who_loses_another_engine_at_the_same_place_is_guilty(kit: Any) -> None:
 
 
 def test_who_comes_past_the_place_is_cleared(kit: Any) -> None:
-    progress, cleared = Progress(), []
+    progress, cleared = AnswerProgress(), []
     progress.lost(blamed=True, alone=False)
     progress.cleared = lambda: cleared.append(1)
     progress.news(kit.delta(*range(CLEARED)))
@@ -64,7 +64,7 @@ def test_who_comes_past_the_place_is_cleared(kit: Any) -> None:
 
 
 def test_who_was_alone_both_times_is_guilty_wherever_that_was(kit: Any) -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     assert not progress.lost(blamed=True, alone=True)
     progress.news(kit.delta(*range(CLEARED)))
     assert progress.lost(blamed=True, alone=True)
@@ -72,7 +72,7 @@ def test_who_was_alone_both_times_is_guilty_wherever_that_was(kit: Any) -> None:
 
 def test_who_comes_no_further_is_hopeless_after_many_losses(kit: Any) -> None:
     now = 50.0
-    progress = Progress(lambda: now)
+    progress = AnswerProgress(lambda: now)
     for _ in range(LOSSES - 1):
         progress.lost(blamed=False, alone=False)
     now += STUCK_S
@@ -87,7 +87,7 @@ def test_who_comes_no_further_is_hopeless_after_many_losses(kit: Any) -> None:
 
 def test_many_losses_in_little_time_may_be_a_bad_moment() -> None:
     now = 50.0
-    progress = Progress(lambda: now)
+    progress = AnswerProgress(lambda: now)
     for _ in range(3 * LOSSES):
         progress.lost(blamed=False, alone=False)
     now += STUCK_S - 1.0
@@ -97,7 +97,7 @@ def test_many_losses_in_little_time_may_be_a_bad_moment() -> None:
 
 
 def test_a_request_starts_once(kit: Any) -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     assert progress.news(kit.started())
     progress.lost(blamed=False, alone=False)
     assert not progress.news(kit.started())
@@ -105,7 +105,7 @@ def test_a_request_starts_once(kit: Any) -> None:
 
 def test_who_waited_while_others_were_served_is_not_hopeless(kit: Any) -> None:
     now = 50.0
-    progress = Progress(lambda: now)
+    progress = AnswerProgress(lambda: now)
     for _ in range(3 * LOSSES):
         progress.lost(blamed=False, alone=False, waited=True)
     now += STUCK_S

@@ -12,7 +12,7 @@ from house import ENTRY
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat
 from edge_rt.core.errors import RequestError
-from edge_rt.generation.prompts import Prompting, Vocabulary
+from edge_rt.generation.prompts import Prompting, TemplateVocabulary
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
 
@@ -26,7 +26,7 @@ def entry(template: str | None, sha256: str = "1" * 64) -> ModelRecord:
 
 
 def prompting(templating: Any = None) -> Prompting:
-    vocabulary = Vocabulary(["<|im_end|>"], 16)
+    vocabulary = TemplateVocabulary(["<|im_end|>"], 16)
     return Prompting(cast(Templating, templating or Templating()), lambda _: vocabulary)
 
 

@@ -55,12 +55,12 @@ def state(**changes: Any) -> GovernorState:
 
 
 def test_the_configurations_defaults_are_the_governors() -> None:
-    assert budget_of(schema.Budget()) == Budget()
-    assert settings_of(schema.Governor()) == Settings()
+    assert budget_of(schema.BudgetConfig()) == Budget()
+    assert settings_of(schema.GovernorConfig()) == Settings()
 
 
 def test_every_setting_of_the_configuration_arrives() -> None:
-    configured = schema.Governor(
+    configured = schema.GovernorConfig(
         guard=schema.Guard(caution=0.7, hold=0.75, evacuate=0.9, hysteresis_c=3.0),
         sacrifice=("model", "refuse"),
         floor_duty=0.1,
@@ -68,7 +68,7 @@ def test_every_setting_of_the_configuration_arrives() -> None:
     )
     settings = Settings(0.7, 0.75, 0.9, 3.0, ("model", "refuse"), 0.1, 60.0)
     assert settings_of(configured) == settings
-    caps = schema.Budget(**dataclasses.asdict(BUDGET))
+    caps = schema.BudgetConfig(**dataclasses.asdict(BUDGET))
     assert budget_of(caps) == BUDGET
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from edge_rt.core.limits import Admission, Guard, Limits
 from edge_rt.core.routing import LoadConfig, Prediction, Prefer, RunConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, Variant
+from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace
@@ -135,7 +135,7 @@ class Case(_Strict, kw_only=True):
 
     def _ask(self) -> Ask:
         request = self.request
-        counted = {id: TokenCounts(request.prompt, 0, request.completion) for id in self.models}
+        counted = {id: RequestTokens(request.prompt, 0, request.completion) for id in self.models}
         uncounted = {id: Unpredicted(why) for id, why in request.uncounted.items()}
         return Ask(
             tokens={**counted, **uncounted},
@@ -171,7 +171,7 @@ class Case(_Strict, kw_only=True):
     def _told(self, setting: RunConfig) -> Foretold | None:
         return self.foretold.get(full_name(setting)) or self.foretold.get(short_name(setting))
 
-    def _predict(self, setting: RunConfig, tokens: TokenCounts) -> Prediction | Unpredicted:
+    def _predict(self, setting: RunConfig, tokens: RequestTokens) -> Prediction | Unpredicted:
         told = self._told(setting)
         if told is None:
             return Unpredicted("it was never measured")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Prediction, RunConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, Variant
+from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace
@@ -15,7 +15,7 @@ from edge_rt.routing.quality.judge import Judge
 from edge_rt.testing.board import FakeClock
 
 GB = 1e9
-TOKENS = TokenCounts(100, 0, 50)
+TOKENS = RequestTokens(100, 0, 50)
 SMOL = Variant(
     id="smol",
     source="smol",
@@ -85,6 +85,6 @@ class ToldRouter(RequestRouter):
     def choose(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
         return self.route(ask, pool, now, self._predict)
 
-    def _predict(self, setting: RunConfig, tokens: TokenCounts) -> Prediction | Unpredicted:
+    def _predict(self, setting: RunConfig, tokens: RequestTokens) -> Prediction | Unpredicted:
         found = self._told.get((setting.variant, setting.threads))
         return found or Unpredicted("nothing is known of it")

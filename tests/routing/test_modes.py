@@ -8,7 +8,7 @@ import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
 from edge_rt.core.routing import Prediction, RunConfig
-from edge_rt.routing.choice.ask import DecodingWay, TokenCounts, Variant
+from edge_rt.routing.choice.ask import DecodingWay, RequestTokens, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Considered, Trace
@@ -25,7 +25,7 @@ PAIR = replace(
 TAKES = {"single": (10.0, 50.0), "speculative": (7.0, 40.0), "switch:token": (5.0, 30.0)}
 
 
-def predict(setting: RunConfig, tokens: TokenCounts) -> Prediction:
+def predict(setting: RunConfig, tokens: RequestTokens) -> Prediction:
     assert tokens == TOKENS
     return prediction(*TAKES[setting.mode])
 

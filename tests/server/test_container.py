@@ -9,7 +9,16 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.config.paths import of_board
-from edge_rt.config.schema import Budget, Cache, Config, Engine, Governor, Knobs, Models, Sensors
+from edge_rt.config.schema import (
+    BudgetConfig,
+    Cache,
+    Config,
+    Engine,
+    GovernorConfig,
+    Knobs,
+    Models,
+    Sensors,
+)
 from edge_rt.core.limits import ClockSteps
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
@@ -123,8 +132,8 @@ def test_budget_and_manners_come_to_the_governor(kit: Any, tmp_path: Path) -> No
     async def run() -> None:
         made = rooms(
             tmp_path,
-            budget=Budget(power_w=6.0, energy_j=500.0, energy_period="hour"),
-            governor=Governor(horizon_s=45.0),
+            budget=BudgetConfig(power_w=6.0, energy_j=500.0, energy_period="hour"),
+            governor=GovernorConfig(horizon_s=45.0),
         )
         told = made.service.budget().budget
         assert (told.power_w, told.energy_j, told.energy_period) == (6.0, 500.0, "hour")
@@ -171,7 +180,7 @@ def test_the_governor_may_choose_among_the_clocks_of_a_governed_board(
 
 def test_what_is_opened_is_closed(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
-        made = rooms(tmp_path, budget=Budget(energy_j=500.0, energy_period="hour"))
+        made = rooms(tmp_path, budget=BudgetConfig(energy_j=500.0, energy_period="hour"))
         async with made.open() as service:
             await made.supervisor.client()
             engine = made.supervisor.pid

@@ -64,7 +64,7 @@ def test_differences_are_keys_of_the_file() -> None:
 
 def test_a_new_budget_holds_at_once(told: pytest.LogCaptureFixture) -> None:
     stage = Stage(Config())
-    stage.look(Config(budget=schema.Budget(power_w=5.0)))
+    stage.look(Config(budget=schema.BudgetConfig(power_w=5.0)))
     assert stage.budgets == [Budget(power_w=5.0)]
     assert "in force now: budget.power_w" in told.text
     assert "restart" not in told.text
@@ -86,9 +86,9 @@ def test_clocks_are_governed_or_not_at_once_and_other_knobs_take_a_restart(
 
 
 def test_a_budget_that_clients_have_set_lasts_while_the_files_is_the_same() -> None:
-    config = Config(budget=schema.Budget(power_w=5.0))
+    config = Config(budget=schema.BudgetConfig(power_w=5.0))
     stage = Stage(config)
-    stage.look(Config(budget=schema.Budget(power_w=5.0), log=Log(level="debug")))
+    stage.look(Config(budget=schema.BudgetConfig(power_w=5.0), log=Log(level="debug")))
     assert stage.budgets == []
 
 
@@ -132,7 +132,7 @@ def test_to_need_a_key_takes_a_restart(told: pytest.LogCaptureFixture) -> None:
 
 def test_what_takes_a_restart_is_told_until_it_comes(told: pytest.LogCaptureFixture) -> None:
     stage = Stage(Config())
-    wanted = Config(engine=Engine(threads=2), budget=schema.Budget(temp_c=70.0))
+    wanted = Config(engine=Engine(threads=2), budget=schema.BudgetConfig(temp_c=70.0))
     for again in (False, True):
         told.clear()
         stage.look(wanted)

@@ -32,7 +32,7 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ask import Ask, Now, TokenCounts, Variant
+from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 
@@ -204,7 +204,7 @@ class Picker:
             for calibrated in self._calibrations[one.id.partition("-")[0]]:
                 self._ages.note(_setting(one.id, calibrated.threads))
 
-    def _predict(self, setting: RunConfig, tokens: TokenCounts) -> Prediction | Unpredicted:
+    def _predict(self, setting: RunConfig, tokens: RequestTokens) -> Prediction | Unpredicted:
         counts = tokens.prompt, tokens.cached, tokens.completion
         return self._predictor.predict(setting.variant, setting.threads, *counts)
 
@@ -217,8 +217,8 @@ class Picker:
         return ask, variants, now
 
 
-def _tokens(point: Point) -> TokenCounts:
-    return TokenCounts(point.prompt_tokens, 0, point.completion_tokens)
+def _tokens(point: Point) -> RequestTokens:
+    return RequestTokens(point.prompt_tokens, 0, point.completion_tokens)
 
 
 def _setting(name: str, threads: int) -> RunConfig:

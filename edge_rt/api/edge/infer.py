@@ -57,7 +57,7 @@ class InferQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Asked:
+class InferQuestion:
     """A request, whatever it came in."""
 
     model: str
@@ -83,7 +83,7 @@ def binary(kind: str) -> bool:
     return kind == NPY or kind in NPZ
 
 
-def read_request(kind: str, query: InferQuery, body: bytes, limit: int) -> Asked:
+def read_request(kind: str, query: InferQuery, body: bytes, limit: int) -> InferQuestion:
     """The request in a body of that content type, unpacked to at most `limit` bytes."""
     if not binary(kind):
         if query != InferQuery():
@@ -94,11 +94,11 @@ def read_request(kind: str, query: InferQuery, body: bytes, limit: int) -> Asked
             raise RequestError(message, code="unknown_parameter")
         asked = decode(_DECODER, body)
         tensors = {name: read_tensor(given, name) for name, given in asked.inputs.items()}
-        return Asked(asked.model or "default", tensors, asked.edge)
+        return InferQuestion(asked.model or "default", tensors, asked.edge)
     allowance = Allowance(query.energy_j, query.latency_s)
     name = query.input
     tensors = {name: read_npy(body, name)} if kind == NPY else read_npz(body, limit)
-    return Asked(query.model or "default", tensors, allowance)
+    return InferQuestion(query.model or "default", tensors, allowance)
 
 
 class InferAnswer(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from edge_rt.api.middleware.clients import Rates
+from edge_rt.api.middleware.clients import ClientRates
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import RequestError
 
@@ -77,7 +77,7 @@ class Marking:
         self._salt = secrets.token_bytes(16)  # so that no hash can be looked up
         self._answers: OrderedDict[str, Asked] = OrderedDict()
         self._latest: dict[tuple[str | None, bytes], str] = {}
-        self._rates = Rates(BURST, PER_HOUR / 3600.0, monotonic, _CLIENTS)
+        self._rates = ClientRates(BURST, PER_HOUR / 3600.0, monotonic, _CLIENTS)
         self.counts: Counter[Counted] = Counter()
 
     def begin(self, client: str | None, fixed: object, *said: object) -> Asked:

@@ -27,7 +27,7 @@ class Peer:
 
 
 @dataclass(frozen=True)
-class People:
+class UserIds:
     """Users and groups by number."""
 
     users: frozenset[int] = frozenset()
@@ -39,14 +39,14 @@ class People:
 
 
 @dataclass(frozen=True)
-class Access:
+class AccessRules:
     """Users of the Unix socket that may use models, and those that may administrate.
 
     Administrators may also use models. `generate` None: all users may.
     """
 
-    generate: People | None
-    administer: People
+    generate: UserIds | None
+    administer: UserIds
 
     def rights(self, peer: Peer) -> Rights:
         """What `peer` may do."""
@@ -111,7 +111,7 @@ class Authorizer:
         self,
         api_key_sha256: Sequence[str],
         admin_key_sha256: Sequence[str] = (),
-        access: Access | None = None,
+        access: AccessRules | None = None,
         origins: Collection[str] = (),
         open: Collection[str] = (),
     ) -> None:

@@ -32,7 +32,7 @@ class Rate:
         return max(0.0, weight - self._left) / self._per_s
 
 
-class Rates:
+class ClientRates:
     """A Rate of each of those that were looked up last; the rates of others begin again."""
 
     def __init__(self, most: float, per_s: float, now: Callable[[], float], kept: int) -> None:
@@ -68,7 +68,7 @@ class Clients:
         self._running: Counter[str | None] = Counter()
         a_minute = per_minute or 0
         at_once = max(1.0, a_minute * AT_ONCE_S / 60.0)
-        self._rates = Rates(at_once, a_minute / 60.0, monotonic, _CLIENTS)
+        self._rates = ClientRates(at_once, a_minute / 60.0, monotonic, _CLIENTS)
 
     @contextmanager
     def enter(self, client: str | None) -> Generator[None]:

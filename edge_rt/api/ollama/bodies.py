@@ -10,7 +10,13 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.ollama.options import KEPT, KeepAlive, Options, check_keep_alive, check_options
+from edge_rt.api.ollama.options import (
+    KEPT,
+    KeepAlive,
+    OllamaOptions,
+    check_keep_alive,
+    check_options,
+)
 from edge_rt.api.openai.chat import ChatRequest, check
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.constraint import ResponseFormat
@@ -109,7 +115,7 @@ class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
     format: str | dict[str, Any] | None = None
     """`json`, or a JSON Schema; objects have no properties but those that it names, unless it says
     otherwise."""
-    options: Options | None = None
+    options: OllamaOptions | None = None
     """How the answer is sampled."""
     think: bool | Literal["low", "medium", "high"] | None = None
     """Whether the model is to think, or how much. Default: as it usually does."""
@@ -127,9 +133,9 @@ class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
     """What the answer may take and how it is made."""
 
     @property
-    def sampled(self) -> Options:
+    def sampled(self) -> OllamaOptions:
         """The options, checked; raises RequestError."""
-        options = self.options or Options()
+        options = self.options or OllamaOptions()
         check_options(options)
         return options
 

@@ -33,7 +33,7 @@ _Room = (
 # Whole numbers, which some clients, such as Home Assistant, write as 8192.0.
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class OllamaOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How an answer is sampled, and the options that clients send although a daemon decides."""
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
@@ -98,7 +98,7 @@ _VOID = frozenset(("num_keep", "mirostat_eta", "mirostat_tau"))
 """Change nothing here: a prompt is never cut, and mirostat is refused."""
 
 
-def check_options(options: Options) -> None:
+def check_options(options: OllamaOptions) -> None:
     """Raise RequestError for an option that would change the answer and cannot be honoured."""
     for name, off in _OFF.items():
         value = getattr(options, name)
@@ -117,7 +117,7 @@ def notes(given: dict[str, Any] | None, context: int | None) -> Iterator[str]:
     if loading:
         named = ", ".join(f"options.{name}" for name in loading)
         yield f"{named}: not honoured, the daemon decides how models are loaded."
-    known = _LOADING.union(_VOID, Options.__struct_fields__)
+    known = _LOADING.union(_VOID, OllamaOptions.__struct_fields__)
     strange = [describe(name)[1:-1] for name in said if name not in known]
     if strange:
         yield f"options.{', options.'.join(strange[:8])}: unknown and ignored."

@@ -36,7 +36,7 @@ SETTLE_S = 0.2  # what is measured over a window needs two reads
 
 
 @dataclass(frozen=True)
-class ChannelReading:
+class MachineReading:
     """One channel's value, or why there is none."""
 
     reader: str
@@ -69,11 +69,11 @@ def several(rails: Sequence[str]) -> str:
     return ", ".join(rails) if len(rails) < 4 else f"{len(rails)} rails"
 
 
-def rows(sampler: BoardSampler) -> list[ChannelReading]:
+def rows(sampler: BoardSampler) -> list[MachineReading]:
     """Every channel as it stands."""
     names = [reader.name for reader in sampler.readers for _ in reader.channels]
     pairs = zip(names, sampler.readings(), strict=True)
-    return [ChannelReading(name, r.channel, r.value, r.error) for name, r in pairs]
+    return [MachineReading(name, r.channel, r.value, r.error) for name, r in pairs]
 
 
 Access = Callable[[Path, int], bool]
@@ -184,7 +184,7 @@ class ExaminedMachine:
         return sampler
 
     @cached_property
-    def readings(self) -> list[ChannelReading]:
+    def readings(self) -> list[MachineReading]:
         """Every channel as it was then."""
         return rows(self.sampler)
 

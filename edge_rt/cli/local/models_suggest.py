@@ -18,7 +18,7 @@ from edge_rt.cli.text import joules, note, significant, size
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import of_board
-from edge_rt.core.cgroup import Group, memory_bytes
+from edge_rt.core.cgroup import ControlGroup, memory_bytes
 from edge_rt.energy.calibration.record import FOLDER, load_calibrations
 from edge_rt.energy.prediction.suggested import (
     ANSWER_TOKENS,
@@ -77,7 +77,7 @@ def calibration_folder(machine: ExaminedMachine) -> Path:
 def this_machine(machine: ExaminedMachine) -> Target:
     """Return the machine itself, with its calibrations where this user may read them."""
     board, told = machine.board, machine.identity.memory_bytes
-    limited = memory_bytes(Group(), told)
+    limited = memory_bytes(ControlGroup(), told)
     calibrations, _ = load_calibrations(calibration_folder(machine))
     cores = psutil.cpu_count() or 1
     estimator = SuggestionEstimator(

@@ -139,7 +139,7 @@ class GovernorState(msgspec.Struct, frozen=True):
     """The simulated board whose figures these are."""
 
 
-class HeatState(msgspec.Struct, frozen=True):
+class HeatModelState(msgspec.Struct, frozen=True):
     """The thermal model of the board, as far as it was learnt; null where it is not known."""
 
     ambient_c: float | None

@@ -72,7 +72,7 @@ class LookupSource:
         self._length.verified(self._sure[:drafted], accepted)
 
 
-class ModelSource:
+class DraftModel:
     """What a smaller model would write, with the random numbers of those places."""
 
     def __init__(

@@ -16,7 +16,7 @@ from edge_rt.decoding.drafts import Exact
 from edge_rt.decoding.experience import Experience, PassTimes
 from edge_rt.decoding.make_gate import early_at, make_gate, make_rule
 from edge_rt.decoding.params import EARLY, Gating, Mode
-from edge_rt.engine.generation.drafting import Always, Drafting, LookupSource, ModelSource, Source
+from edge_rt.engine.generation.drafting import Always, Drafting, DraftModel, LookupSource, Source
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.home import Home
 from edge_rt.engine.generation.switching import handing_over, single, switching
@@ -150,7 +150,7 @@ class Modes:
         first, *others = answer.sequences
         looked = LookupSource(first, DraftLength(most, times, learnt.looked))
         guessed = [
-            ModelSource(sequence, DraftLength(most, times, learnt.guessed), times)
+            DraftModel(sequence, DraftLength(most, times, learnt.guessed), times)
             for sequence in others
         ]
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
@@ -172,7 +172,7 @@ class Modes:
             rule.keeps(gap)
         return Drafting(
             answer,
-            [ModelSource(small, Always(), times)],
+            [DraftModel(small, Always(), times)],
             rule,
             times,
             most=mode.drafts,

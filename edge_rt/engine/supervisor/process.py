@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.core.cgroup import Group
+from edge_rt.core.cgroup import ControlGroup
 from edge_rt.core.errors import DamagedFile, Unavailable
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
@@ -102,7 +102,7 @@ class CrashDiagnosis:
 
     def __init__(self, root: Path = Path("/")) -> None:
         """`root` is where `proc` and `sys` lie."""
-        self._group, self._vmstat = Group(root), root / "proc" / "vmstat"
+        self._group, self._vmstat = ControlGroup(root), root / "proc" / "vmstat"
         self._before = self._out_of_memory()
 
     def exit_reason(self, code: int, doing: Doing) -> ExitReason:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.core.cgroup import Group, memory_bytes
+from edge_rt.core.cgroup import ControlGroup, memory_bytes
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.formats.card import Description
@@ -45,7 +45,7 @@ class Store:
         catalogue: Catalogue,
         *,
         clock: Callable[[], float] = time.time,
-        memory: Callable[[], int] = lambda: memory_bytes(Group()),
+        memory: Callable[[], int] = lambda: memory_bytes(ControlGroup()),
     ) -> None:
         """`memory` gives the bytes of memory that this machine has in all."""
         self.root = root

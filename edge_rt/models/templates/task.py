@@ -115,18 +115,18 @@ class ClientTurns:
                 turn.set_result(None)
 
 
-class Vocabulary(NamedTuple):
+class TemplateVocabulary(NamedTuple):
     """The tokens of a model, as far as writing a prompt depends on them."""
 
     control: Sequence[str]  # the texts of its control tokens
     longest: int | None  # most bytes of a token; None: not known
 
 
-def vocabulary(entry: ModelRecord) -> Vocabulary:
+def vocabulary(entry: ModelRecord) -> TemplateVocabulary:
     """That of a model; takes a while. Raises ModelFileError."""
     if entry.backend == "llama.cpp":
-        return Vocabulary(*read_tokens(entry.path))
-    return Vocabulary(special_tokens(entry.path.with_name("tokenizer.json")), None)
+        return TemplateVocabulary(*read_tokens(entry.path))
+    return TemplateVocabulary(special_tokens(entry.path.with_name("tokenizer.json")), None)
 
 
 # What marks turns in common templates, should a vocabulary not call it a control token.

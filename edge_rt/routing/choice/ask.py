@@ -122,7 +122,7 @@ def _variants(model: str, pool: Sequence[Variant]) -> tuple[Variant, ...]:
 
 
 @dataclass(frozen=True)
-class TokenCounts:
+class RequestTokens:
     """Tokens of a prompt, of these the ones in the KV already, and tokens to expect as answer."""
 
     prompt: int
@@ -140,7 +140,7 @@ class Ask:
     good enough, as long as any variant has it. `context` is the class of the prompt, None: unknown.
     """
 
-    tokens: Mapping[str, TokenCounts | Unpredicted]
+    tokens: Mapping[str, RequestTokens | Unpredicted]
     model: str = AUTO
     prefer: Prefer = "energy"
     latency_s: float | None = None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edge_rt.core.routing import Prediction, RunConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, Selection, TokenCounts, Variant
+from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, RequestTokens, Selection, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.rules import (
     Dropped,
@@ -23,7 +23,7 @@ from edge_rt.routing.choice.rules import (
 from edge_rt.routing.choice.trace import Candidate
 from edge_rt.routing.placement import cpq, feasible, penalty
 
-Predict = Callable[[RunConfig, TokenCounts], Prediction | Unpredicted]
+Predict = Callable[[RunConfig, RequestTokens], Prediction | Unpredicted]
 """What an answer takes with a model that is loaded, at the limits and the temperature of now."""
 
 
@@ -47,7 +47,7 @@ class Options:
         for variant in selection.variants:
             dropped = against_variant(variant, ask, selection, now.limits)
             tokens = ask.tokens.get(variant.id)
-            counted = tokens if isinstance(tokens, TokenCounts) else None
+            counted = tokens if isinstance(tokens, RequestTokens) else None
             for setting, pressure, loaded in _settings(variant, now):
                 asked = _asked(counted, variant, setting, now)
                 age_s = self._ages.age_s(setting, now_s)
@@ -67,7 +67,7 @@ class Options:
 def _blank(
     variant: Variant,
     setting: RunConfig,
-    tokens: TokenCounts | None,
+    tokens: RequestTokens | None,
     pressure: float,
     loaded: bool,
     age_s: float | None,
@@ -169,12 +169,12 @@ def _is_loaded(variant: Variant, setting: RunConfig, now: Now) -> bool:
 
 
 def _asked(
-    counted: TokenCounts | None, variant: Variant, setting: RunConfig, now: Now
-) -> TokenCounts | None:
+    counted: RequestTokens | None, variant: Variant, setting: RunConfig, now: Now
+) -> RequestTokens | None:
     """Return the counts without cached tokens where the model has to be loaded again."""
     if counted is None or not counted.cached or _is_loaded(variant, setting, now):
         return counted
-    return TokenCounts(counted.prompt, 0, counted.completion)
+    return RequestTokens(counted.prompt, 0, counted.completion)
 
 
 def _against_change(variant: Variant, setting: RunConfig, now: Now) -> Dropped | None:

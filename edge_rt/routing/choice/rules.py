@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Selection, TokenCounts, Variant
+from edge_rt.routing.choice.ask import Ask, RequestTokens, Selection, Variant
 from edge_rt.routing.choice.pareto import TIE
 from edge_rt.routing.choice.trace import Candidate, Considered, Rule, Trace
 from edge_rt.routing.placement import feasible
@@ -136,7 +136,7 @@ def against_variant(
     return _too_long(variant, ask.tokens.get(variant.id))
 
 
-def _too_long(variant: Variant, tokens: TokenCounts | Unpredicted | None) -> Dropped | None:
+def _too_long(variant: Variant, tokens: RequestTokens | Unpredicted | None) -> Dropped | None:
     if tokens is None:
         return Dropped("tokens", "nobody has counted the prompt's tokens for it")
     if isinstance(tokens, Unpredicted):

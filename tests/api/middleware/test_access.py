@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from edge_rt.api.middleware.access import Access, People
+from edge_rt.api.middleware.access import AccessRules, UserIds
 
 KEY, ADMIN = "sk-edge-1", "sk-edge-2"
 HASHES = [hashlib.sha256(key.encode()).hexdigest() for key in (KEY, ADMIN)]
@@ -39,8 +39,8 @@ def make(make_client):
     """A client of an app that lets those users generate (None: all), and root administrate."""
 
     def made(users: set[int] | None = None, **options):
-        generate = None if users is None else People(frozenset(users))
-        access = Access(generate, People(frozenset({0})))
+        generate = None if users is None else UserIds(frozenset(users))
+        access = AccessRules(generate, UserIds(frozenset({0})))
         return make_client(access=access, **options)
 
     return made

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_rt.api.ollama.bodies import OllamaChatRequest, OllamaGenerateRequest
-from edge_rt.api.ollama.options import Options
+from edge_rt.api.ollama.options import OllamaOptions
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.completions import CompletionsRequest
 
@@ -77,7 +77,9 @@ def test_any_fields_beside_a_prompt(client, body, prompt):
 
 
 OLLAMA = sorted({*OllamaChatRequest.__struct_fields__, *OllamaGenerateRequest.__struct_fields__})
-options = st.dictionaries(st.sampled_from([*Options.__struct_fields__, "num_gpu"]), json_values)
+options = st.dictionaries(
+    st.sampled_from([*OllamaOptions.__struct_fields__, "num_gpu"]), json_values
+)
 ollama_fields = st.dictionaries(st.sampled_from(OLLAMA), json_values, max_size=4)
 
 

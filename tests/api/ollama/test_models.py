@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from edge_rt.api.middleware.access import Access, People
+from edge_rt.api.middleware.access import AccessRules, UserIds
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
 from edge_rt.core.errors import ModelNotFound, RequestError, StoreError
 from edge_rt.core.requests import PullProgress
@@ -198,7 +198,7 @@ def test_a_pull_that_fails(client, service) -> None:
 
 
 def test_only_administrators_have_models_fetched(make_client, service) -> None:
-    client = make_client(access=Access(None, People(frozenset({1}))))
+    client = make_client(access=AccessRules(None, UserIds(frozenset({1}))))
     service.steps = [PullProgress("ab" * 32, 0, 10)]
     for uid, status in ((1, 200), (2, 403)):
         response = client.post("/api/pull", {"model": "new"}, state={"peer_uid": uid})

@@ -19,7 +19,7 @@ from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Matcher
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.params import Constraint, Sampling
-from edge_rt.decoding.rejection import Candidate, by_draw, by_rank, search
+from edge_rt.decoding.rejection import DrawnCandidate, by_draw, by_rank, search
 from evallib.document import Row
 from evallib.structured.maskbench import Case
 
@@ -90,7 +90,7 @@ class Calls:
             else None,
         }
 
-    def _candidates(self, logits: Logits, seed: int) -> Iterator[Candidate]:
+    def _candidates(self, logits: Logits, seed: int) -> Iterator[DrawnCandidate]:
         if self.sampling.temperature == 0.0:
             return by_rank(logits)
         return by_draw(logits, self.sampling, float(logits.max()), seed, self.tokens)

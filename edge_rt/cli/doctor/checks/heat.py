@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edge_rt.board.heat_zones import AMD_C, hottest
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
-from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
+from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading
 from edge_rt.cli.doctor.remedies import load_module, seclusion
 
 _WEAK = {"under_voltage", "under_voltage_alarm"}
@@ -66,7 +66,7 @@ def _counted(machine: ExaminedMachine) -> list[str]:
     return [f"{r.channel.name} {r.value:g} times" for r in packages]
 
 
-def _free(machine: ExaminedMachine, flags: list[ChannelReading]) -> CheckFinding:
+def _free(machine: ExaminedMachine, flags: list[MachineReading]) -> CheckFinding:
     if flags or any("throttle" in r.channel.name for r in machine.readings):
         return ok("throttling", "nothing holds the board back")
     return note("throttling", "the board publishes no throttle flags")
@@ -135,7 +135,7 @@ def _apart(machine: ExaminedMachine) -> str:
     return f"; not counted: {', '.join(told[:_TOLD])}{more}" if told else ""
 
 
-def _read(machine: ExaminedMachine) -> list[ChannelReading]:
+def _read(machine: ExaminedMachine) -> list[MachineReading]:
     """The zones that count."""
     return [machine.readings[zone.place] for zone in machine.heat.counting]
 

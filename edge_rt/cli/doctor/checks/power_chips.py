@@ -14,7 +14,7 @@ from edge_rt.board.readers.power.ina3221_i2c import place_of
 from edge_rt.board.readers.sysfs import first_line, numbered
 from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.finding import CheckFinding, note, problem
-from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
+from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading
 from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion
 from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.options import there
@@ -149,7 +149,7 @@ def _group_reads(file: Path) -> bool:
     return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))
 
 
-def _failed(machine: ExaminedMachine, reader: str) -> list[ChannelReading]:
+def _failed(machine: ExaminedMachine, reader: str) -> list[MachineReading]:
     powers = [r for r in machine.readings if r.reader == reader and r.channel.kind == "power_w"]
     return [reading for reading in powers if reading.value is None]
 
