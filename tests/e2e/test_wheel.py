@@ -40,7 +40,8 @@ def test_a_fresh_environment_answers(tmp_path: Path, store: Path) -> None:
     assert str(programs.parent) in where.stdout
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps({"models": {"store": str(store)}, "engine": {"threads": 1}}))
-    words = ["run", "--standalone", "--config", str(config), "What is the capital of France?"]
+    words = ["run", "--standalone", "--config", str(config), "--temperature", "0"]
+    words += ["--max-tokens", "16", "What is the capital of France?"]
     done = subprocess.run(
         [programs / "edge-rt", *words],
         cwd=tmp_path,
@@ -51,5 +52,5 @@ def test_a_fresh_environment_answers(tmp_path: Path, store: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) > 3
+    assert "France" in done.stdout
     assert "smollm2-135m-instruct" in done.stderr
