@@ -367,7 +367,7 @@ class House(EngineScript):
     ) -> AsyncGenerator[Any, None]:
         fields: dict = {"sampling": Sampling(), "max_tokens": 9}
         prompt = [5, 6] if prompt_tokens is None else [5] * prompt_tokens
-        how = {name: changes.pop(name) for name in ("mode", "threads", "load") if name in changes}
+        how = {name: changes.pop(name) for name in Plan.__struct_fields__ if name in changes}
         return self.service.generate(
             Call(Plan(model, **how), prompt, False, **{**fields, **changes})
         )

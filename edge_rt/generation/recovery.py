@@ -104,7 +104,7 @@ REMEMBERED = 256  # such requests
 RENEWED_S = 600.0  # for which no engine is ended again because of the same model's output
 
 AnyCall = Call | EmbedCall | InferCall
-_CHANGING = ("client", "id", "energy_j", "deadline_s", "threads", "form")  # what ends no engine
+_CHANGING = ("client", "id", "energy_j", "deadline_s", "plan")  # what ends no engine
 
 
 class Recovery:
@@ -225,7 +225,8 @@ class Recovery:
 
 def _key(entry: ModelRecord, call: AnyCall) -> bytes:
     fields = msgspec.structs.asdict(call)
-    return digest(entry.sha256, {k: v for k, v in fields.items() if k not in _CHANGING})
+    mode = call.plan.mode if isinstance(call, Call) else None  # the rest of a plan may differ
+    return digest(entry.sha256, mode, {k: v for k, v in fields.items() if k not in _CHANGING})
 
 
 def _refused_s(exit_reason: ExitReason) -> float:

@@ -71,9 +71,9 @@ def test_who_ended_two_engines_is_remembered_for_a_while(kit: Any) -> None:
         assert await house.said(max_tokens=9) == [kit.finished()]  # the model is a good one
         house.asked.clear()
         house.scripts = [[kit.started(), kit.lost], [kit.lost]]
-        for _ in range(3):
+        for how in ({}, {"threads": 1}, {"why": "by another route", "asked": "auto"}):
             with pytest.raises(RequestError, match="signal SIGSEGV") as caught:
-                await house.answer(client="uid:1", id="any")
+                await house.answer(client="uid:1", id="any", **how)
             assert caught.value.code == "engine_killed"
         assert len(house.asked) == 2
         assert await house.said(max_tokens=8) == [kit.finished()]  # another request
