@@ -193,7 +193,9 @@ def test_a_body_that_comes_just_fast_enough_is_not_waited_for_without_end(serve)
         while not said.done():
             client[1].write(b"x" * BODY_STEP)
             await asyncio.sleep(0.2)
-        assert document(said.result())[0] == 408
+        with suppress(ConnectionError):  # what is still on its way may cost the answer
+            assert document(said.result())[0] == 408
+        await asyncio.wait_for(site.app.gone.wait(), HANG_S)
 
     serve(test, replace(LONG, body_s=1.0, whole_s=0.5))
 
