@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
 from installlib.source import copy_tree
 
 
@@ -31,6 +32,7 @@ def fresh(place: Path) -> Path:
     return python.parent
 
 
+@pytest.mark.whole
 def test_a_fresh_environment_answers(tmp_path: Path, store: Path) -> None:
     programs = fresh(tmp_path)
     code = "import edge_rt; print(edge_rt.__file__)"
