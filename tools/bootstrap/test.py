@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from arm64lib import check as arm64
 from vm import run
 
 from bootstrap import SetupError
@@ -25,7 +26,9 @@ WORKERS = ["-n", "logical", "--maxprocesses", "4"]
 # Daemons, guests and real models use a core or more each; the tests of a file share them.
 PAIR = ["-n", "2", "--dist", "loadfile"]
 
-_USAGE = "tools/test [--python VERSION] [--wheels DIR] [--all | --vm | PYTEST ARGUMENT ...]"
+_USAGE = (
+    "tools/test [--python VERSION] [--wheels DIR] [--all | --vm | --arm64 | PYTEST ARGUMENT ...]"
+)
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 _ABOUT = """\
 Set up .venv, then check lint, format, types and import contracts and run the tests, but for those
@@ -40,6 +43,12 @@ they are passed to it: `tools/test tests/engine -k seed`.
 kernel's own INA3221 driver over a simulated chip, and compares what they read. Then it boots a
 Debian with edge_rt installed, cuts its power ten times under load, and looks what is left. It
 needs x86-64 Debian and root; the first run fetches 500 MB.
+
+--wheels DIR --arm64 runs none of these, either. It makes a Debian for aarch64 without a compiler,
+installs edge_rt there with the wheel in DIR, compares an answer with this machine's, and runs the
+tests of what a processor may change. QEMU emulates the processor, 10 to 30 times slower than this
+one: that takes an hour, is done by hand, not in CI, and tells nothing of speed. It needs Debian and
+root; the first run fetches 600 MB.
 
 Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run.
 """
@@ -79,14 +88,19 @@ def main(argv: Sequence[str]) -> int:
     wheels = None
     if argv[:1] == ["--wheels"] and len(argv) > 1:
         wheels, argv = Path(argv[1]), argv[2:]
-    for only in ("--vm", "--all"):
+    for only in ("--vm", "--all", "--arm64"):
         if only in argv and list(argv) != [only]:
             print(f"{only} takes no other arguments.", file=sys.stderr)
             return 2
+    if "--arm64" in argv and wheels is None:
+        print("--arm64 comes after --wheels DIR: nothing is compiled there.", file=sys.stderr)
+        return 2
     end_cleanly_on_signals()
     try:
         if "--vm" in argv:
             return run.check(ensure(wheels=wheels), cache_dir())
+        if wheels is not None and "--arm64" in argv:
+            return arm64.check(wheels, cache_dir())
         return check_and_test(ensure(["dev"], wheels=wheels), argv)
     except SetupError as error:
         print(error, file=sys.stderr)

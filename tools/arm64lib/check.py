@@ -1,0 +1,114 @@
+"""`tools/test --arm64`, from an empty cache to the verdict."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap import SetupError, wheelhouse
+from bootstrap.paths import CHECKOUT
+from bootstrap.signals import run_child
+
+from arm64lib import emulation, root
+
+# Greedy, so that the text must be the same.
+ANSWER = (
+    *("tools/run", "--model", "smollm2-135m-instruct", "--max-tokens", "24"),
+    *("--temperature", "0", "What is the capital of France?"),
+)
+# What an architecture may change, and no more: emulation is slow.
+TESTS = (
+    *("tests/core", "tests/config", "tests/decoding", "tests/board"),
+    *("tests/backends/test_conformance.py", "tests/backends/test_conformance_pair.py"),
+)
+COMPILERS = ("cc", "c++", "gcc", "g++", "clang")
+
+_HOME = "/srv/edge_rt"  # of the checkout in the root
+_GLIBC = 35  # the oldest that edge_rt knows of: JetPack 6's
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The root, with what lies in it between runs, and the folder of wheels."""
+
+    root: Path
+    wheels: Path
+
+    def command(self, words: Sequence[str], env: dict[str, str]) -> list[str]:
+        """The command that runs `words` in the checkout there."""
+        places = {"EDGE_RT_VENV": "/srv/venv", "EDGE_RT_CACHE": "/srv/cache"}
+        shell = ["sh", "-c", f'cd {_HOME} && exec "$@"', "sh", *words]
+        return root.command(self.root, shell, {"/srv/wheels": self.wheels}, places | env)
+
+    def run(self, words: Sequence[str]) -> int:
+        """Run `words` there on this terminal; returns the exit code."""
+        return run_child(self.command(words, {}))
+
+    def answers(self, processor: str = emulation.PROCESSOR) -> str:
+        """The answer of `tools/run` there on a `processor` that QEMU knows; raises SetupError."""
+        words = ["python3", ANSWER[0], "--wheels", "/srv/wheels", *ANSWER[1:]]
+        return _output(self.command(words, {"QEMU_CPU": processor}))
+
+    def compilers(self) -> list[str]:
+        """The compilers that are there, of which there should be none."""
+        return [name for name in COMPILERS if os.path.lexists(self.root / "usr/bin" / name)]
+
+
+def check(wheels: Path, cache: Path, tests: Sequence[str] = TESTS) -> int:
+    """Prepare, answer, test; 0 when all of it is well. Raises SetupError."""
+    if os.geteuid() != 0:
+        raise SetupError("A Debian root is made by root: sudo tools/test --wheels DIR --arm64")
+    if wheelhouse.fitting(wheels, "aarch64", _GLIBC) is None:
+        raise SetupError(f"{wheels} needs one: tools/wheels --arch aarch64 {wheels}")
+    log = cache / "logs/arm64.log"
+    log.unlink(missing_ok=True)
+    emulation.prepare(log)
+    arm = Arm(root.find_or_make(cache, log), wheels.absolute())
+    copy_checkout(arm.root / _HOME.lstrip("/"))
+    problems = _answers(arm)
+    print("== Tests on aarch64", flush=True)
+    if arm.run(["python3", "tools/test", "--wheels", "/srv/wheels", *tests]) != 0:
+        problems.append("Tests failed on aarch64.")
+    if found := arm.compilers():
+        problems.append(f"The root was to have no compiler, and has {', '.join(found)}.")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _answers(arm: Arm) -> list[str]:
+    """What is wrong with the answer there, beside the one here."""
+    here = platform.machine()
+    print(f"== The answer on {here}", flush=True)
+    ours = _output([sys.executable, str(CHECKOUT / ANSWER[0]), *ANSWER[1:]])
+    print(f"{ours}\n== The answer on aarch64", flush=True)
+    theirs = arm.answers()
+    print(theirs, flush=True)
+    return [] if theirs == ours else [f"The greedy answers of {here} and of aarch64 differ."]
+
+
+def copy_checkout(place: Path, checkout: Path = CHECKOUT) -> None:
+    """Copy what git has of `checkout`, or would take, to `place`, which is new then."""
+    words = ["git", "-C", str(checkout), "ls-files", "-z", "-co", "--exclude-standard"]
+    shutil.rmtree(place, ignore_errors=True)
+    for name in sorted(filter(None, _output(words).split("\0"))):
+        source, copy = checkout / name, place / name
+        if source.is_file():  # not one that git still has and this machine has not
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy, follow_symlinks=False)
+
+
+def _output(argv: Sequence[str]) -> str:
+    """What `argv` writes, without the space around it; raises SetupError where it fails."""
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SetupError(f"`{argv[0]} … {argv[-1]}` failed with exit code {done.returncode}.")
+    return done.stdout.strip()
