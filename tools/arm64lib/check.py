@@ -24,6 +24,7 @@ ANSWER = (
 )
 # What an architecture may change, and no more: emulation is slow.
 TESTS = (
+    *("--hypothesis-profile", "short"),
     *("tests/core", "tests/config", "tests/decoding", "tests/board"),
     *("tests/backends/test_conformance.py", "tests/backends/test_conformance_pair.py"),
 )

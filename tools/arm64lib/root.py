@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shlex
 import shutil
 import tempfile
@@ -16,11 +15,20 @@ from vm.debian import suite
 
 from arm64lib.emulation import PROCESSOR
 
-# libgomp1 is what llama.cpp is linked against, git is for the tests of this checkout.
-PACKAGES = ("ca-certificates", "git", "libgomp1", "python3", "python3-venv")
+# libgomp1 is what llama.cpp is linked against, libstdc++6 what onnxruntime is; git is for the tests
+# of this checkout.
+PACKAGES = (
+    *("base-files", "base-passwd", "bash", "coreutils", "dash", "diffutils", "findutils", "grep"),
+    *("hostname", "libc-bin", "procps", "sed", "util-linux", "python3", "python3-venv"),
+    *("libgomp1", "libstdc++6", "git"),
+)
 
 # How this machine reaches a network: a root has none of its own.
-_FROM_HERE = ("/etc/resolv.conf", "/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
+_FROM_HERE = (
+    *(Path("/etc/resolv.conf"), Path("/etc/pip.conf")),
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+)
+_KERNELS = ("/proc", "/dev", "/sys")
 # What it mounts must not outlive it where this machine sees it: removing a root would follow.
 _PRIVATE = ("unshare", "--mount", "--propagation=private")
 
@@ -39,8 +47,12 @@ def find_or_make(cache: Path, log: Path) -> Path:
         tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch,
     ):
         made = Path(scratch, "root")
-        words = ["--architectures=arm64", "--variant=apt", f"--include={','.join(PACKAGES)}"]
-        run_logged([*_PRIVATE, "mmdebstrap", "--quiet", *words, suite(), str(made)], log)
+        # Unpacked by this machine: their scripts would take QEMU ten minutes.
+        words = ["--architectures=arm64", "--variant=extract", "--format=directory"]
+        words += [f"--include={','.join(PACKAGES)}", suite(), str(made)]
+        run_logged([*_PRIVATE, "mmdebstrap", "--quiet", *words], log)
+        for name in ("passwd", "group"):
+            shutil.copyfile(made / f"usr/share/base-passwd/{name}.master", made / "etc" / name)
         made.rename(root)
     return root
 
@@ -53,16 +65,13 @@ def command(
     `bound` has places in the root and the folders of this machine that are seen there. The
     environment is `env` and little else. The mounts are seen by nobody else and end with it.
     """
-    mounts = [
-        f"mount --rbind {place} {shlex.quote(f'{root}{place}')}"
-        for place in ("/proc", "/dev", "/sys")
-    ]
-    for there, here in bound.items():
-        target = shlex.quote(f"{root}{there}")
-        mounts += [f"mkdir -p {target}", f"mount --bind {shlex.quote(str(here))} {target}"]
-    for file in filter(os.path.exists, _FROM_HERE):
-        target = shlex.quote(f"{root}{file}")
-        mounts += [f"touch {target}", f"mount --bind {file} {target}"]
+    mounts = [shlex.join(["mount", "--rbind", place, f"{root}{place}"]) for place in _KERNELS]
+    here_too = {str(file): file for file in _FROM_HERE if file.exists()}
+    for there, here in {**bound, **here_too}.items():
+        target = root / there.lstrip("/")
+        made = [f"mkdir -p {shlex.quote(str(target if here.is_dir() else target.parent))}"]
+        made += [] if here.is_dir() else [f"touch {shlex.quote(str(target))}"]
+        mounts += [*made, shlex.join(["mount", "--bind", str(here), str(target)])]
     settings = {
         "HOME": "/root",
         "LANG": "C.UTF-8",
