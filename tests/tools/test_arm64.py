@@ -57,6 +57,7 @@ def test_the_copy_has_what_git_has_or_would_take(tmp_path: Path) -> None:
     for name in ("a/program", "ignored", "gone"):
         (checkout / name).write_text(name)
     (checkout / "a/program").chmod(0o755)
+    (checkout / "link").symlink_to("a")  # as edge_rt/boards is one to a folder
     git = ["git", "-C", str(checkout)]
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "add", "gone"], check=True)
@@ -67,6 +68,7 @@ def test_the_copy_has_what_git_has_or_would_take(tmp_path: Path) -> None:
     found = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()}
     assert found == {".gitignore", "a/program"}
     assert os.access(place / "a/program", os.X_OK)
+    assert (place / "link").readlink() == Path("a")
 
 
 def test_a_compiler_in_the_root_is_found(tmp_path: Path) -> None:

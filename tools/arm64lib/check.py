@@ -100,7 +100,7 @@ def copy_checkout(place: Path, checkout: Path = CHECKOUT) -> None:
     shutil.rmtree(place, ignore_errors=True)
     for name in sorted(filter(None, _output(words).split("\0"))):
         source, copy = checkout / name, place / name
-        if source.is_file():  # not one that git still has and this machine has not
+        if source.is_file() or source.is_symlink():  # git may still have what is deleted
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, copy, follow_symlinks=False)
 
