@@ -25,6 +25,7 @@ ANSWER = (
 # What an architecture may change, and no more: emulation is slow.
 TESTS = (
     *("--hypothesis-profile", "short"),
+    "--ignore=tests/core/test_offline.py",  # QEMU's user mode has no seccomp
     *("tests/core", "tests/config", "tests/decoding", "tests/board"),
     *("tests/backends/test_conformance.py", "tests/backends/test_conformance_pair.py"),
 )
