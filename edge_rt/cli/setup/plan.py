@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_rt.board.readers.power import ina3221, rapl
-from edge_rt.board.readers.sysfs import numbered
-from edge_rt.cli.doctor.checks.installation import store_of
+from edge_rt.cli.doctor.checks.daemon import is_service
+from edge_rt.cli.doctor.checks.installation import generic_profile, store_of
+from edge_rt.cli.doctor.checks.power_chips import GROUP, counter_files, group_reads, iio_files
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import RULES, rules_installed
 from edge_rt.cli.doctor.user import group_of
@@ -34,10 +34,7 @@ from edge_rt.config.loader import check_text, present
 from edge_rt.energy.prediction.suggested import Suggestion, choose
 from edge_rt.models.store.store import Store
 
-GROUP = "edge-rt"
 NO_MODEL = "none"
-_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
-_GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
 _HEAD = "# Written by `edge-rt setup`, which takes it back with --undo:"
 
 
@@ -61,7 +58,7 @@ class Planner:
     notes: list[str] = field(default_factory=list[str])
 
     def changes(self) -> list[Change]:
-        """Return them in the order in which they are to be made."""
+        """Return the changes in the order to make them in."""
         cap = self._cap()
         files = [*self._rules(), *self._configuration(cap)]
         return [*files, *self._groups(), *self._model(), *self._daemon(cap)]
@@ -85,16 +82,13 @@ class Planner:
         machine = self.machine
         if machine.simulated or rules_installed(machine):
             return
-        sysfs = machine.roots.sysfs
-        counters = numbered(sysfs / "class" / "powercap", "intel-rapl*:*/energy_uj")
-        rails = numbered(sysfs / "bus/i2c/drivers/ina3221x", "*-*/iio:device*/in_power*_input")
         closed = [
             (rule(GROUP), subsystem)
             for files, rule, subsystem in (
-                (counters, rapl.udev_rule, "powercap"),
-                (rails, ina3221.udev_rule, "iio"),
+                (counter_files(machine), rapl.udev_rule, "powercap"),
+                (iio_files(machine), ina3221.udev_rule, "iio"),
             )
-            if files and not _group_reads(files[0])
+            if files and not group_reads(files[0])
         ]
         if not closed:
             return
@@ -120,7 +114,7 @@ class Planner:
         before = file.read_text() if present(file) else None
         lines: list[str] = []
         if machine.board is None and machine.config.board is None and not machine.simulated:
-            generic = _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
+            generic = generic_profile(machine)
             lines.append(f"board: {generic}  # nothing more is known of this machine")
         if cap.power_w is None:
             self.notes.append(f"no power cap is set: {cap.why}")
@@ -144,7 +138,7 @@ class Planner:
         machine, host = self.machine, self.host
         if machine.simulated or self.login == "root":
             return
-        if any(there(machine.file(place) / "edge-rt.service") for place in _UNITS):
+        if is_service(machine):
             if host.has_group(GROUP) and not host.is_member(self.login, GROUP):
                 yield Membership(user=self.login, group=GROUP, why="who may use the daemon")
             return
@@ -205,8 +199,3 @@ def _about(best: Suggestion) -> str:
     model, cost = best.model, best.cost
     energy = "" if cost.energy_j is None else f", about {joules(cost.energy_j)} an answer"
     return f"{size(model.bytes)}, licence {model.licence}{energy}"
-
-
-def _group_reads(file: Path) -> bool:
-    info = file.stat()
-    return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))

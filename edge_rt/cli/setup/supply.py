@@ -6,8 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from edge_rt.cli.doctor.checks.kernel import power_mode, power_modes
 from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.cli.options import text
 from edge_rt.cli.text import significant
 
 SHARE = 0.75
@@ -17,8 +17,6 @@ took 37 W from its supply."""
 _ROOM = 1.5  # times the idle power that a cap should at least be
 _USB_V = 5.0
 _MODE = re.compile(r"(?:MODE_)?(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about what it draws
-_NUMBERS = re.compile(r"pmode:(\d+)")
-_NAMES = re.compile(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)")
 
 
 @dataclass(frozen=True)
@@ -73,10 +71,8 @@ def _stated(machine: ExaminedMachine) -> list[tuple[float, str]]:
 
 def _mode(machine: ExaminedMachine) -> tuple[float, str] | None:
     """The watts in the name of the NVIDIA power mode that is on."""
-    table = _NAMES.findall(text(machine.file("etc/nvpmodel.conf")))
-    names = {int(number): name for number, name in table}
-    number = _NUMBERS.search(text(machine.file("var/lib/nvpmodel/status")))
-    name = names.get(int(number[1])) if number else None
+    number = power_mode(machine)
+    name = None if number is None else power_modes(machine).get(number)
     watts = _MODE.fullmatch(name) if name else None
     return (float(watts[1]), f"as the power mode {name} says") if watts else None
 

@@ -69,15 +69,16 @@ def check_daemon(machine: ExaminedMachine) -> Iterator[CheckFinding]:
 
 def log_of(machine: ExaminedMachine) -> str:
     """How to read what the daemon says of itself."""
-    return "journalctl -u edge-rt -n 50" if _is_service(machine) else "# look at the daemon's log"
+    return "journalctl -u edge-rt -n 50" if is_service(machine) else "# look at the daemon's log"
 
 
-def _is_service(machine: ExaminedMachine) -> bool:
+def is_service(machine: ExaminedMachine) -> bool:
+    """Whether edge_rt is installed as a service."""
     return any(there(machine.file(place) / "edge-rt.service") for place in _UNITS)
 
 
 def _start(machine: ExaminedMachine) -> str:
-    if _is_service(machine):
+    if is_service(machine):
         return f"{machine.user.sudo}systemctl start edge-rt"
     usual = Path(machine.config.socket.path or machine.paths.socket)
     named = "" if machine.socket == usual else f" --socket {word(machine.socket)}"
@@ -85,7 +86,7 @@ def _start(machine: ExaminedMachine) -> str:
 
 
 def _restart(machine: ExaminedMachine) -> str:
-    if _is_service(machine):
+    if is_service(machine):
         return f"{machine.user.sudo}systemctl restart edge-rt"
     return "# then end the daemon and start it again"
 

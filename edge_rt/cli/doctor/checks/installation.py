@@ -80,9 +80,13 @@ def _unknown(machine: ExaminedMachine) -> CheckFinding:
         what = f"nothing of a board lies below {machine.root}"
         twin = f"# a simulated board begins with: edge-rt twin --dir {word(machine.root)} …"
         return problem("board", what, twin, "edge-rt doctor --sensors-root /")
-    generic = _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
     what = "no profile fits this machine, so nothing is known of its rails and limits"
-    return problem("board", what, *choose(machine, generic))
+    return problem("board", what, *choose(machine, generic_profile(machine)))
+
+
+def generic_profile(machine: ExaminedMachine) -> str:
+    """Return the profile of which all machines of this architecture can be."""
+    return _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
 
 
 def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:

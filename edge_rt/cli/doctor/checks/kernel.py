@@ -66,20 +66,29 @@ def _cap_hz(policy: Policy) -> float | None:
     return khz * 1e3 if khz * 1e3 < policy.hardware_max_hz else None
 
 
+def power_modes(machine: ExaminedMachine) -> dict[int, str]:
+    """Return the names of NVIDIA's power modes by their numbers."""
+    table = text(machine.file("etc/nvpmodel.conf"))
+    return {int(number): name for number, name in _NAMES.findall(table)}
+
+
+def power_mode(machine: ExaminedMachine) -> int | None:
+    """Return the number of the power mode that is on; None: no file tells."""
+    match = _MODE.search(text(machine.file("var/lib/nvpmodel/status")))
+    return int(match[1]) if match else None
+
+
 def check_power_mode(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Which of NVIDIA's power modes is on; nothing on other boards."""
-    table = text(machine.file("etc/nvpmodel.conf"))
-    if not table:
+    if not text(machine.file("etc/nvpmodel.conf")):
         return
-    names = {int(number): name for number, name in _NAMES.findall(table)}
-    match = _MODE.search(text(machine.file("var/lib/nvpmodel/status")))
-    if match is None:
+    names, number = power_modes(machine), power_mode(machine)
+    if number is None:
         ask = f"{machine.user.sudo}nvpmodel -q"
         yield note(
             "power mode", f"not told by any file; there are {', '.join(names.values())}", ask
         )
         return
-    number = int(match[1])
     yield ok("power mode", f"{names.get(number, 'unknown')} (nvpmodel's number {number})")
 
 

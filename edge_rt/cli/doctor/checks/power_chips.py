@@ -127,24 +127,27 @@ def _set_shunt(machine: ExaminedMachine, rail: str, file: Path | None) -> tuple[
 def rights(machine: ExaminedMachine, supply: SupplyRails) -> Iterator[CheckFinding]:
     """Check that a daemon that is not root could measure what this user can."""
     readers = {reader.name for reader in supply.readers}
-    known = (("rapl", _rapl_files, counters), ("ina3221x", _iio_files, iio_rule))
+    known = (("rapl", counter_files, counters), ("ina3221x", iio_files, iio_rule))
     for reader, find, remedy in known:
         files = find(machine) if reader in readers else []
-        if files and not _group_reads(files[0]) and not machine.daemon_measures:
+        if files and not group_reads(files[0]) and not machine.daemon_measures:
             what = f"only root may read {files[0]}: a daemon with a user of its own cannot"
             yield note("power", what, *remedy(machine))
 
 
-def _rapl_files(machine: ExaminedMachine) -> list[Path]:
+def counter_files(machine: ExaminedMachine) -> list[Path]:
+    """The energy counters of x86 packages."""
     return numbered(machine.roots.sysfs / "class" / "powercap", "intel-rapl*:*/energy_uj")
 
 
-def _iio_files(machine: ExaminedMachine) -> list[Path]:
+def iio_files(machine: ExaminedMachine) -> list[Path]:
+    """The powers that JetPack 4's driver shows."""
     drivers = machine.roots.sysfs / "bus" / "i2c" / "drivers"
     return numbered(drivers / "ina3221x", "*-*/iio:device*/in_power*_input")
 
 
-def _group_reads(file: Path) -> bool:
+def group_reads(file: Path) -> bool:
+    """Whether others than root may read the file, by its group or all."""
     info = file.stat()
     return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))
 
