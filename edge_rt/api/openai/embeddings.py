@@ -13,11 +13,9 @@ from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
-from edge_rt.api.openai.unsupported import ExtraFields
-from edge_rt.api.task import Received, TextEndpoint, TextUsage, vectors
+from edge_rt.api.task import BodyReader, Received, TextEndpoint, TextUsage, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
@@ -49,9 +47,6 @@ def texts(given: str | list[str | int | list[int]], name: str = "input") -> list
     return found
 
 
-_DECODER = msgspec.json.Decoder(EmbeddingsRequest)
-
-
 class Embedding(msgspec.Struct, frozen=True, kw_only=True):
     """One vector: numbers, or its float32 in base64, little-endian."""
 
@@ -75,12 +70,11 @@ class Embeddings(TextEndpoint):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._unknown = ExtraFields(EmbeddingsRequest)
+        self._body = BodyReader(EmbeddingsRequest)
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = decode(_DECODER, request.body)
-        request.exchange.warnings += self._unknown.warnings(request.body)
+        asked = self._body.read(request)
         found = texts(asked.input)
         card = self.card(request, asked.model, "embedding")
         embedded, edge = await self.embed(request, card, found, asked.edge, asked.dimensions)

@@ -13,11 +13,9 @@ from typing_extensions import override
 from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.edge.classify import similarity
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count
-from edge_rt.api.openai.unsupported import ExtraFields
-from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
+from edge_rt.api.task import BodyReader, Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
@@ -88,13 +86,11 @@ class Rerank(TextEndpoint):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._decoder = msgspec.json.Decoder(RerankRequest)
-        self._unknown = ExtraFields(RerankRequest)
+        self._body = BodyReader(RerankRequest)
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = decode(self._decoder, request.body)
-        request.exchange.warnings += self._unknown.warnings(request.body)
+        asked = self._body.read(request)
         card = self.card(request, asked.model, "embedding")
         texts = asked.texts
         try:

@@ -11,11 +11,9 @@ from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.openai.fields import TokenId
-from edge_rt.api.openai.unsupported import ExtraFields
-from edge_rt.api.task import Received, TaskEndpoint
+from edge_rt.api.task import BodyReader, Received, TaskEndpoint
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import ModelCard
 from edge_rt.engine.protocol import Tokenized
@@ -104,13 +102,11 @@ class Tokenize(TaskEndpoint):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._decoder = msgspec.json.Decoder(TokenizeRequest)
-        self._unknown = ExtraFields(TokenizeRequest)
+        self._body = BodyReader(TokenizeRequest)
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = decode(self._decoder, request.body)
-        request.exchange.warnings += self._unknown.warnings(request.body)
+        asked = self._body.read(request)
         text, begins, special = asked.text, asked.begins, asked.parse_special is not False
         card = _writer(self, request, asked.model)
         told = await self.context.service.tokenize(
@@ -128,13 +124,11 @@ class Detokenize(TaskEndpoint):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._decoder = msgspec.json.Decoder(DetokenizeRequest)
-        self._unknown = ExtraFields(DetokenizeRequest)
+        self._body = BodyReader(DetokenizeRequest)
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = decode(self._decoder, request.body)
-        request.exchange.warnings += self._unknown.warnings(request.body)
+        asked = self._body.read(request)
         card = _writer(self, request, asked.model)
         told = await self.context.service.tokenize(card.id, asked.tokens, pieces=True)
         text = b"".join(told.pieces).decode(errors="replace")
