@@ -89,7 +89,8 @@ def test_a_line_of_a_block_is_one_that_the_program_takes(example: Example) -> No
     words = example.words
     if words[0] == "tools/test":
         known = [word for word in words[1:] if not (CHECKOUT / word).exists()]
-        assert known in ([], ["--all"], ["--vm"], ["-k", "seed"])
+        arm64 = ["--wheels", "wheels", "--arm64"]
+        assert known in ([], ["--all"], ["--vm"], ["-k", "seed"], arm64)
     elif words[0] == "tools/run":
         check_line(("edge-rt", "run", *run_program.parse(words[1:]).passed))
     elif words[0] == "tools/install":
