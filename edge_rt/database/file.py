@@ -100,7 +100,7 @@ def _look(db: sqlite3.Connection, schema: Schema) -> None:
 def _names(db: sqlite3.Connection) -> set[str]:
     try:
         return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-    except UnicodeDecodeError as error:  # of SQLite's complaint, which quotes what it has found
+    except UnicodeDecodeError as error:  # SQLite's message quotes the damaged bytes
         raise sqlite3.DatabaseError("its schema is damaged") from error
 
 

@@ -31,7 +31,8 @@ def test_a_jetson_s_gpu_is_compared_with_a_governed_clock_where_that_can_be_set(
     put(tmp_path, "dev/nvhost-gpu", "usr/local/cuda/bin/nvcc")
     found = gpu.find(tmp_path, which=lambda _: None)
     assert list(gpu.ways(found)) == ["cpu", "gpu"]
-    put(tmp_path, "sys/class/devfreq/17000000.gpu/max_freq", "sys/class/devfreq/emc/max_freq")
+    devices = [f"sys/class/devfreq/{name}" for name in ("17000000.gpu", "emc")]
+    put(tmp_path, *(f"{device}/{file}" for device in devices for file in ("cur_freq", "max_freq")))
     found = gpu.find(tmp_path, which=lambda _: None)
     assert found.clock == tmp_path / "sys/class/devfreq/17000000.gpu/max_freq"
     assert gpu.ways(found)["governed"]["knobs"] == {"gpufreq": "governed"}

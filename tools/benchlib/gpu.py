@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchlib import BenchError
+from edge_rt.board.readers.clocks import gpu_devices
 
 _JETSON = ("dev/nvhost-gpu", "dev/nvgpu", "dev/nvhost-ctrl-gpu")
 _CARD = "dev/nvidia0"
@@ -81,10 +82,8 @@ def _memory() -> int | None:
 
 
 def _clock(root: Path) -> Path | None:
-    found = sorted((root / "sys/class/devfreq").glob("*/max_freq"))
-    names = ("gpu", "ga10b", "gv11b", "gp10b", "gm20b")
-    ours = [path for path in found if any(name in path.parent.name for name in names)]
-    for path in ours:
+    for device in gpu_devices(root / "sys"):
+        path = device / "max_freq"
         with suppress(OSError), path.open("r+"):
             return path
     return None

@@ -46,7 +46,7 @@ def command(model: str, tokens: int, rounds: int, json_file: Path | None, wait: 
     """Measure what the GPU gains in speed and joules.
 
     llama.cpp is built for CUDA in an environment of its own, .venv-cuda, the first time. Without a
-    GPU it is said what is missing, and the exit code is 3.
+    GPU it names the missing part and exits with code 3.
     """
     try:
         found = gpu.find()

@@ -12,6 +12,7 @@ from pathlib import Path
 from bootstrap import SetupError
 from bootstrap.llama_wheel import REQUIREMENT
 
+_LATEST_GLIBC = 41  # 2.41 is Debian 13's; wheels name the oldest that they run on
 SUMS = "SHA256SUMS"  # of the wheels beside it, as sha256sum writes them
 _KEY = "built-elsewhere"
 _NAME = re.compile(
@@ -24,6 +25,16 @@ def pinned() -> str:
     found = re.search(r"^llama-cpp-python==(\S+)", REQUIREMENT.read_text(), re.MULTILINE)
     assert found is not None
     return found[1]
+
+
+def platforms(machine: str) -> list[str]:
+    """Options with which pip takes wheels for `machine`, whatever they call it.
+
+    pip asks a Python that need not be there.
+    """
+    names = ["linux", "manylinux1", "manylinux2010", "manylinux2014"]
+    names += [f"manylinux_2_{minor}" for minor in range(5, _LATEST_GLIBC + 1)]
+    return [f"--platform={name}_{machine}" for name in names]
 
 
 def fitting(folder: Path, machine: str | None = None, glibc: int | None = None) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from bootstrap.paths import CHECKOUT
@@ -41,22 +41,20 @@ def write(layout: Layout) -> None:
 
     remove(layout)
     write_manual(layout.at(MANUAL))
-    for shell, text in completions():
-        path = layout.at(COMPLETIONS[shell])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    put_completions({shell: layout.at(place) for shell, place in COMPLETIONS.items()})
 
 
-def completions() -> Iterator[tuple[str, str]]:
-    """Yield the name of each shell, and what completes commands in it."""
+def put_completions(places: Mapping[str, Path]) -> None:
+    """Write what completes commands, in the place for each shell."""
     from click.shell_completion import get_completion_class
 
     from edge_rt.cli.main import main
 
-    for shell in COMPLETIONS:
+    for shell, path in places.items():
         kind = get_completion_class(shell)
         assert kind is not None
-        yield shell, kind(main, {}, "edge-rt", "_EDGE_RT_COMPLETE").source()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(kind(main, {}, "edge-rt", "_EDGE_RT_COMPLETE").source())
 
 
 if __name__ == "__main__":

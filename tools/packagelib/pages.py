@@ -6,7 +6,7 @@ import gzip
 from pathlib import Path
 
 from docslib.manual import write_manual
-from installlib.pages import completions
+from installlib import pages
 
 _COMPLETIONS = {
     "bash": "usr/share/bash-completion/completions/edge-rt",
@@ -23,10 +23,7 @@ def put_pages(root: Path) -> None:
 
 def put_completions(root: Path) -> None:
     """Write what completes commands in bash, zsh and fish below `root`."""
-    for shell, text in completions():
-        path = root / _COMPLETIONS[shell]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    pages.put_completions({shell: root / place for shell, place in _COMPLETIONS.items()})
 
 
 def compress(path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
-_LATEST_GLIBC = 41  # 2.41 is Debian 13's; wheels name the oldest that they run on
+from bootstrap.wheelhouse import platforms
+
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # as Debian and as Python call them
 
 
@@ -23,8 +24,8 @@ class Target:
 
     def pip_options(self) -> list[str]:
         """Options with which pip takes wheels for this target alone."""
-        named = [f"--platform={name}_{self.machine}" for name in _platforms()]
-        return ["--only-binary=:all:", f"--python-version={self.python}", *named]
+        python = f"--python-version={self.python}"
+        return ["--only-binary=:all:", python, *platforms(self.machine)]
 
     def markers(self) -> dict[str, str]:
         """The environment in which the conditions of requirements are judged."""
@@ -39,9 +40,3 @@ class Target:
 def this_arch() -> str:
     """The architecture of this machine, or of most boards where no package is for it."""
     return {machine: arch for arch, machine in MACHINES.items()}.get(platform.machine(), "arm64")
-
-
-def _platforms() -> list[str]:
-    """What wheels for a glibc may be called. pip cannot ask a Python that is not here."""
-    names = ["linux", "manylinux1", "manylinux2010", "manylinux2014"]
-    return [*names, *(f"manylinux_2_{minor}" for minor in range(5, _LATEST_GLIBC + 1))]

@@ -11,6 +11,7 @@ from pathlib import Path
 from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from packagelib.target import Target
 
@@ -55,14 +56,14 @@ def installed(site: Path) -> list[Distribution]:
 
 def name_of(package: Distribution) -> str:
     """The name of a package as the index writes it, such as "llama-cpp-python"."""
-    return package.metadata["Name"].lower().replace("_", "-").replace(".", "-")
+    return canonicalize_name(package.metadata["Name"])
 
 
 def needed(package: Distribution, target: Target) -> list[str]:
     """The names of those packages that `package` needs on `target`, without its extras."""
     found = [Requirement(line) for line in package.requires or ()]
     wanted = [each for each in found if not each.marker or each.marker.evaluate(target.markers())]
-    return sorted({each.name.lower().replace("_", "-").replace(".", "-") for each in wanted})
+    return sorted({canonicalize_name(each.name) for each in wanted})
 
 
 def missing(site: Path, target: Target) -> list[str]:

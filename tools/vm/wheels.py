@@ -11,9 +11,8 @@ from pathlib import Path
 from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
+from bootstrap.wheelhouse import platforms
 from installlib.source import copy_tree
-
-_LATEST_GLIBC = 41  # 2.41 is Debian 13's; wheels name the oldest that they run on
 
 
 def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> Path:
@@ -32,7 +31,8 @@ def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> 
         ):
             ours = edge_rt(python, Path(scratch), log)
             fetched = Path(scratch, "fetched")
-            words = ["--only-binary=:all:", f"--python-version={version}", *_platforms()]
+            here = platforms(platform.machine())
+            words = ["--only-binary=:all:", f"--python-version={version}", *here]
             words += [f"--find-links={llama.parent}", f"--dest={fetched}", str(ours)]
             run_logged([str(python), "-m", "pip", "download", *words], log)
             (fetched / ours.name).unlink()
@@ -49,10 +49,3 @@ def edge_rt(python: Path, place: Path, log: Path) -> Path:
         run_logged([str(python), "-m", "pip", *words], log)
     (wheel,) = place.glob("edge_rt-*.whl")
     return wheel
-
-
-def _platforms() -> list[str]:
-    """Wheels for this machine, whatever they call it. pip asks a Python that is not there."""
-    names = ["linux", "manylinux1", "manylinux2010", "manylinux2014"]
-    names += [f"manylinux_2_{minor}" for minor in range(5, _LATEST_GLIBC + 1)]
-    return [f"--platform={name}_{platform.machine()}" for name in names]

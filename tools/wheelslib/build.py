@@ -60,9 +60,9 @@ def needs(target: Target) -> list[Need]:
 
 
 def libraries(target: Target, source: Path, build: Path, log: Path) -> list[Path]:
-    """Compile `source` in the new folder `build`; returns what it made. Raises SetupError.
+    """Compile `source` in the new folder `build`; return the libraries. Raises SetupError.
 
-    The paths of both folders are not in what it makes. ccache is used where it is installed.
+    They do not contain the paths of these folders. ccache is used where it is installed.
     """
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)

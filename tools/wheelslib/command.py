@@ -26,7 +26,7 @@ tools/run, tools/install and tools/test take such a folder as --wheels DIR, and 
 --find-links DIR.
 
 Without --arch it builds for x86-64 and for aarch64, with Debian's compilers. They run with glibc
-2.35 and later and need libgomp. The same compiler makes the same bytes again; SOURCE_DATE_EPOCH
+2.35 and later and need libgomp. They are built to come out the same again; SOURCE_DATE_EPOCH
 dates what they hold. This takes 10 to 30 minutes an architecture, or one with ccache.
 
 --cuda and --vulkan add code for GPUs, which is used where a driver is found. They need the CUDA
