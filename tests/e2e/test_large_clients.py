@@ -13,29 +13,22 @@ from typing import Any
 
 import jsonschema
 import pytest
-from client_environment import client_environment, other_python
+from client_environment import (
+    CALLER,
+    LOCAL,
+    PROGRAMS,
+    REPORT,
+    client_environment,
+    other_python,
+)
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
 pytestmark = pytest.mark.whole
 
-PROGRAMS = Path(__file__).parent / "clients"
 MODEL = "smollm2-135m-instruct"
-CALLER = "caller"  # a model that calls the first tool
 HOME = "home"  # one that turns on the lamp
-REPORT = {
-    "type": "object",
-    "properties": {
-        "city": {"enum": ["Paris", "Oslo"]},
-        "sky": {"enum": ["rain", "sun"]},
-        "days": {"type": "integer", "minimum": 1, "maximum": 9},
-    },
-    "required": ["city", "sky", "days"],
-    "additionalProperties": False,
-}
-# What is fetched from elsewhere than the daemon fails.
-LOCAL = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONWARNINGS": "ignore"}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -12,29 +11,13 @@ from typing import Any
 import pytest
 from click.testing import Result
 from onnx import TensorProto, helper
-from tiny_file import tiny_model
+from tiny_file import tiny_catalogue, tiny_model
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import KeptAccuracy, Pair
 from edge_rt.models.pairs import ModelPairs
 
 Cli = Callable[..., Result]
-
-
-CATALOGUE = """
-models:
-  - id: tiny
-    description: "[bold]A test"
-    publisher: Someone
-    licence: MIT
-    backend: llama.cpp
-    files:
-      - name: tiny.gguf
-        bytes: {size}
-        sha256: {sha256}
-        sources:
-          - {{kind: hub, repository: someone/tiny, file: tiny.gguf}}
-"""
 
 
 @pytest.fixture
@@ -56,10 +39,8 @@ def state(tmp_path: Path, environ: dict[str, str]) -> Path:
 @pytest.fixture
 def catalogue(tmp_path: Path, environ: dict[str, str], file: Path) -> Path:
     """A catalogue of the user that knows `file`."""
-    content = file.read_bytes()
     path = tmp_path / "catalogue.yaml"
-    sha256 = hashlib.sha256(content).hexdigest()
-    path.write_text(CATALOGUE.format(size=len(content), sha256=sha256))
+    path.write_text(tiny_catalogue(file.read_bytes(), "[bold]A test"))
     config = Path(environ["CONFIGURATION_DIRECTORY"]) / "config.yaml"
     config.write_text(f"models: {{catalogue: [{path}]}}\n")
     return path

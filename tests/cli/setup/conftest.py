@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,7 @@ from typing import Any
 import pytest
 from patients import ROOT, Patient
 from sites import Site
-from tiny_file import tiny_model
-
-CATALOGUE = """
-models:
-  - id: tiny
-    description: A test
-    publisher: Someone
-    licence: MIT
-    backend: llama.cpp
-    files:
-      - name: tiny.gguf
-        bytes: {size}
-        sha256: {sha256}
-        sources:
-          - {{kind: hub, repository: someone/tiny, file: tiny.gguf}}
-"""
+from tiny_file import tiny_catalogue, tiny_model
 
 
 @pytest.fixture
@@ -47,6 +31,5 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EDGE_RT_CACHE", str(cache))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
     path = tmp_path / "catalogue.yaml"
-    sha256 = hashlib.sha256(content).hexdigest()
-    path.write_text(CATALOGUE.format(size=len(content), sha256=sha256))
+    path.write_text(tiny_catalogue(content))
     return path
