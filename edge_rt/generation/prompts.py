@@ -11,8 +11,8 @@ from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.protocol import CUT
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import Template, TemplateTask, TemplateVocabulary, vocabulary
+from edge_rt.models.templates.process import TemplateVocabulary, Templating, vocabulary
+from edge_rt.models.templates.task import Template, TemplateTask
 
 _TOLD = """\
 You may call functions to help with the user's request. Their signatures:

@@ -25,8 +25,8 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.models.templates.process import Templating
-from edge_rt.models.templates.task import Template, vocabulary
+from edge_rt.models.templates.process import Templating, vocabulary
+from edge_rt.models.templates.task import Template
 
 
 def fetch(store: Store, id: str) -> ModelRecord:

@@ -1,22 +1,15 @@
-"""What the process that fills in chat templates is asked and answers, and whose turn it is."""
+"""What the process that fills in chat templates is asked and answers."""
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-import itertools
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import msgspec
 
 from edge_rt.core.chat_format import ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.models.formats.card import special_tokens
-from edge_rt.models.formats.gguf import read_tokens
-from edge_rt.models.record import ModelRecord
 
 LENGTH = 4  # bytes, big-endian, before each document of JSON
 
@@ -76,57 +69,6 @@ class TemplateRefusal(msgspec.Struct, frozen=True, tag=True):
 
 AnyTask = TemplateTask | AnalysisTask
 AnyReply = Filled | Analysed | TemplateRefusal
-
-
-class ClientTurns:
-    """Whose turn it is: clients one after the other, and of each the smallest task first."""
-
-    def __init__(self) -> None:
-        self._taken = False
-        self._numbers = itertools.count()
-        self._waiting: OrderedDict[str | None, list[tuple[int, int, asyncio.Future[None]]]]
-        self._waiting = OrderedDict()
-
-    async def enter(self, client: str | None, size: int) -> None:
-        """Wait for a turn; the caller must leave it."""
-        if not self._taken:
-            self._taken = True
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(client, [])
-        heapq.heappush(waiting, (size, next(self._numbers), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        """Give the turn to the next who still waits."""
-        self._taken = False
-        while self._waiting and not self._taken:
-            client, waiting = self._waiting.popitem(last=False)
-            *_, turn = heapq.heappop(waiting)
-            if waiting:
-                self._waiting[client] = waiting  # behind all others
-            if not turn.done():
-                self._taken = True
-                turn.set_result(None)
-
-
-class TemplateVocabulary(NamedTuple):
-    """The tokens of a model, as far as writing a prompt depends on them."""
-
-    control: Sequence[str]  # the texts of its control tokens
-    longest: int | None  # most bytes of a token; None: not known
-
-
-def vocabulary(entry: ModelRecord) -> TemplateVocabulary:
-    """That of a model; takes a while. Raises ModelFileError."""
-    if entry.backend == "llama.cpp":
-        return TemplateVocabulary(*read_tokens(entry.path))
-    return TemplateVocabulary(special_tokens(entry.path.with_name("tokenizer.json")), None)
 
 
 # What marks turns in common templates, should a vocabulary not call it a control token.

@@ -138,3 +138,8 @@ def test_a_template_that_leaves_the_last_message_out_is_named() -> None:
     told = Templates().fill(task("{{ messages[0].role }}", end="inside"))
     assert isinstance(told, TemplateRefusal)
     assert told.param == "continue_final_message"
+
+
+def test_its_process_loads_nothing_of_the_daemons() -> None:
+    code = "import sys, edge_rt.models.templates.worker; sys.exit('asyncio' in sys.modules)"
+    assert subprocess.call([sys.executable, "-c", code]) == 0
