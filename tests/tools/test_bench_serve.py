@@ -15,12 +15,22 @@ from benchlib.chat import Reply
 from benchlib.http import Address
 from benchlib.process import Child
 from benchlib.prompts import Prompts
-from benchlib.rounds import Entrant, Rounds, hogged_entrants
+from benchlib.rounds import Entrant, Lap, Rounds, hogged_entrants
 from benchlib.server import Loop, Running, Settings
 from benchlib.workload import Amounts
 from benchmarks.serve import Bench, notes, values
 
 SETTINGS = Settings(Path("m.gguf"), "m", 1024, 8, threads=2)
+
+
+class FakeChild(Child):
+    """Uses a second of the CPU whenever it is looked at."""
+
+    looks = 0
+
+    def cpu_s(self) -> float:
+        self.looks += 1
+        return float(self.looks)
 
 
 @dataclass
@@ -44,7 +54,8 @@ class FakeSide:
     async def run(self, settings: Settings) -> AsyncGenerator[Running]:
         self.log.append(f"start {self.name} {settings.threads}")
         pause = "import signal; signal.pause()"
-        with Child([sys.executable, "-c", pause], self.directory / f"{self.name}.log") as child:
+        log = self.directory / f"{self.name}.log"
+        with FakeChild([sys.executable, "-c", pause], log) as child:
             yield Running(child, Address(path=self.name), ready_s=0.5)
         self.log.append(f"stop {self.name}")
 
@@ -103,7 +114,15 @@ def test_every_measure_is_kept_for_every_round(rounds: Rounds, tmp_path: Path) -
     assert rounds.of("ours", "decode_8") == pytest.approx([80.0, 80.0])
     assert rounds.of("ours", "prefill") == [20.0, 20.0]
     assert rounds.of("ours", "loop_overhead") == pytest.approx([0.1, 0.1])
+    made = {1: 4 * 128, 4: 3 * 4 * 96, 8: 3 * 8 * 96}
+    for streams, tokens in made.items():
+        assert rounds.of("ours", f"cpu_s_{streams}") == pytest.approx([1000 / tokens] * 2)
     assert rounds.of("peer", "decode_1") == []
+
+
+def test_cpu_time_is_that_of_a_thousand_tokens_between_two_moments() -> None:
+    before, after = Lap(None, cpu_s=1.0, made=100), Lap(None, cpu_s=3.0, made=600)
+    assert after.since(before, 4) == {"cpu_s_4": pytest.approx(4.0)}
 
 
 def test_beside_a_hog_our_own_choice_runs_against_fixed_ones(
@@ -150,6 +169,9 @@ def test_the_report_has_the_agreed_names(rounds: Rounds, tmp_path: Path) -> None
     assert names <= set(report.ratios)
     assert report.ratios["decode_1"] == 1.0
     assert report.ratios["decode_1_hogged"] is None
+    for streams in (1, 4, 8):
+        assert report.ratios[f"cpu_s_{streams}"] == 1.0
+        assert report.values[f"cpu_s_{streams}_ours"] == report.values[f"cpu_s_{streams}_peer"]
     assert report.values["front_rss_mb"] == 40.0
     assert {"engine_rss_mb", "ready_s", "loop_overhead"} <= set(report.values)
     assert Entrant("ours", bench.sides[0], 2).side.name == "ours"

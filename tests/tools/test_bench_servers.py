@@ -120,6 +120,27 @@ def test_a_child_and_its_own_children_are_gone_afterwards(tmp_path: Path) -> Non
     assert child.tree() == [] or not child.process.is_running()
 
 
+def test_cpu_time_counts_children_that_ended(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "child = os.fork()\n"
+        "while not child and os.times().user < 0.2: pass\n"
+        "if not child: os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+        "print('ended', flush=True)\n"
+        "signal.pause()\n"
+    )
+
+    async def ended() -> bool:
+        return "ended" in child.log.read_text()
+
+    with Child([sys.executable, "-c", code], tmp_path / "log", grace_s=0.1) as child:
+        asyncio.run(until(ended, child))
+        assert len(child.tree()) == 1
+        assert child.cpu_s() >= 0.2
+        assert child.children_cpu_s() == 0.0
+
+
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), BenchError("broke off")])
 def test_a_child_that_ends_early_is_an_error_with_its_log(error: Exception, tmp_path: Path) -> None:
     async def never() -> bool:

@@ -110,21 +110,43 @@ class Rounds:
 
 async def _workloads(side: Side, running: Running, asker: Asker, amounts: Amounts) -> Measures:
     found = {"ready_s": running.ready_s, "ttft_1": await workload.ttft_s(asker, amounts)}
-    loop = await side.loop(running)
+    lap = await Lap.begin(side, running, asker)
     found["decode_1"] = await workload.decode_alone(asker, amounts)
-    before, loop = loop, await side.loop(running)
-    found |= _overhead("loop_overhead", before, loop)
+    before, lap = lap, await Lap.begin(side, running, asker)
+    found |= lap.since(before, 1)
     for streams in amounts.streams:
         speeds = await workload.together(asker, streams, amounts)
         found |= {f"decode_{streams}": speeds.decode, f"throughput_{streams}": speeds.throughput}
-        before, loop = loop, await side.loop(running)
-        found |= _overhead(f"loop_overhead_{streams}", before, loop)
+        before, lap = lap, await Lap.begin(side, running, asker)
+        found |= lap.since(before, streams)
     found["prefill"] = await workload.prefill(asker, amounts)
     return {**found, **side.memory_mb(running), **_tokens(asker)}
 
 
-def _overhead(key: str, before: Loop | None, after: Loop | None) -> Measures:
-    return {key: after.overhead_since(before)} if before and after else {}
+@dataclass(frozen=True)
+class Lap:
+    """What a server had done when a workload began: its loop, its CPU seconds, its tokens."""
+
+    loop: Loop | None
+    cpu_s: float  # of all its processes
+    made: int
+
+    @staticmethod
+    async def begin(side: Side, running: Running, asker: Asker) -> Lap:
+        """As it is now."""
+        made = sum(reply.completion_tokens for reply in asker.replies)
+        return Lap(await side.loop(running), running.child.cpu_s(), made)
+
+    def since(self, before: Lap, streams: int) -> Measures:
+        """Of the workload between both, of so many streams: the CPU seconds that a thousand tokens
+        of answers took, their prompts included, and the share of the loop that was not native.
+        """
+        cpu_s = 1000 * (self.cpu_s - before.cpu_s) / (self.made - before.made)
+        found = {f"cpu_s_{streams}": cpu_s}
+        if before.loop and self.loop:
+            key = "loop_overhead" if streams == 1 else f"loop_overhead_{streams}"
+            found[key] = self.loop.overhead_since(before.loop)
+        return found
 
 
 def _tokens(asker: Asker) -> Measures:

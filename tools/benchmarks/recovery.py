@@ -216,6 +216,4 @@ class Bench:
 def _cpu_s(running: Running) -> float:
     """Of the daemon and its engines, those that are gone among them, and of this program."""
     own = psutil.Process().cpu_times()
-    front = running.child.process.cpu_times()
-    gone = front.children_user + front.children_system
-    return running.child.cpu_s() + gone + own.user + own.system
+    return running.child.cpu_s() + own.user + own.system

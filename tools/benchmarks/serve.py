@@ -29,6 +29,9 @@ _ROWS = (
     ("throughput_8", "the same with prompts and ends", "tok/s", False),
     ("ttft_1", "time to first token", "s", True),
     ("prefill", "prefill, long prompt", "tok/s", False),
+    ("cpu_s_1", "CPU time, 1 stream", "s/1000 tok", True),
+    ("cpu_s_4", "CPU time, 4 streams at once", "s/1000 tok", True),
+    ("cpu_s_8", "CPU time, 8 streams at once", "s/1000 tok", True),
 )
 _OURS = (
     "front_rss_mb",
@@ -153,7 +156,9 @@ def notes(rounds: Rounds) -> list[str]:
     """What a reader must know to judge the comparison."""
     lines = [
         "The peer has its own defaults otherwise, and is ready when its model is loaded; "
-        "we load at the first request."
+        "we load at the first request.",
+        "CPU time is that of all processes of a server, per thousand tokens of the same answers "
+        "whose decoding is timed, with the reading of their prompts.",
     ]
     for who in ("ours", "peer"):
         counts = [rounds.median(who, f"tokens_{what}") for what in ("read", "cached", "made")]
