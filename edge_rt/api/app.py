@@ -55,7 +55,7 @@ from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root
 from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.api.texts.rerank import Rerank
-from edge_rt.api.texts.tokens import Detokenize, Tokenize
+from edge_rt.api.texts.tokens import DetokenizeEndpoint, TokenizeEndpoint
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
@@ -230,8 +230,8 @@ def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
         route("POST", "/v1/responses", Responses(context), "generate"),
         route("POST", "/v1/embeddings", Embeddings(context), "generate"),
         route("POST", "/v1/rerank", Rerank(context), "generate"),
-        route("POST", "/tokenize", Tokenize(context), "generate"),
-        route("POST", "/detokenize", Detokenize(context), "generate"),
+        route("POST", "/tokenize", TokenizeEndpoint(context), "generate"),
+        route("POST", "/detokenize", DetokenizeEndpoint(context), "generate"),
         route("POST", "/edge/v1/classify", Classify(context), "generate"),
         route("POST", "/edge/v1/infer", Infer(context), "generate"),
         route("POST", "/api/chat", OllamaGeneration(context, OllamaChatRequest), "generate"),

@@ -23,12 +23,12 @@ from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.clocks import CpuFreq, DevFreq, GpuReader
 from edge_rt.board.readers.cpu import CpuLoad, MemoryReader, Pid, Pressure
 from edge_rt.board.readers.heat import FanReader, HwmonTemp, ThermalReader, ThermalThrottle
-from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon, Ina3221Iio
-from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c, RawChip, WordBus, open_bus
-from edge_rt.board.readers.power.jtop import Jtop, JtopClient
-from edge_rt.board.readers.power.modelled import Coefficients, ModelledPower
-from edge_rt.board.readers.power.rails import Ina238
-from edge_rt.board.readers.power.rapl import Rapl
+from edge_rt.board.readers.ina3221 import Ina3221Hwmon, Ina3221Iio
+from edge_rt.board.readers.ina3221_i2c import Ina3221I2c, RawChip, WordBus, open_bus
+from edge_rt.board.readers.jtop import Jtop, JtopClient
+from edge_rt.board.readers.modelled import Coefficients, ModelledPower
+from edge_rt.board.readers.rails import Ina238
+from edge_rt.board.readers.rapl import Rapl
 from edge_rt.board.readers.raspberry_pi import PiPmicReader, PiThrottled, PiVolt
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.readers.videocore import Firmware, FirmwareFiles, Mailbox, Vcgencmd

@@ -12,9 +12,9 @@ from edge_rt.board.detection import detect
 from edge_rt.board.discovery import MakeReader, Roots, WantedReaders
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.cpu import Pid
-from edge_rt.board.readers.power.ina3221_i2c import raw_chips
-from edge_rt.board.readers.power.jtop import connect
-from edge_rt.board.readers.power.modelled import Coefficients
+from edge_rt.board.readers.ina3221_i2c import raw_chips
+from edge_rt.board.readers.jtop import connect
+from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.supply import known_of, measured
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards

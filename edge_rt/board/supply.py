@@ -10,7 +10,7 @@ from typing import Literal
 from edge_rt.board.integral import Energy, RailSum
 from edge_rt.board.readers.base import PENDING, Quality, Reader
 from edge_rt.board.readers.bounds import RailFacts
-from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
+from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.track import ChannelReading
 from edge_rt.config.board import Board

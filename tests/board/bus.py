@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from edge_rt.board.readers.power import ina3221 as chip
+from edge_rt.board.readers import ina3221 as chip
 
 ALL_ON = 0x7127
 

@@ -11,7 +11,7 @@ from faults import Faults
 from trees import BOARDS
 
 from edge_rt.board.discovery import Roots, WantedReaders, discover
-from edge_rt.board.readers.power.modelled import Coefficients
+from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.testing.board import FakeBoard, FakeClock
 

@@ -24,7 +24,7 @@ from edge_rt.board.discovery import (
     find_firmware,
 )
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Reader
-from edge_rt.board.readers.power.modelled import Coefficients
+from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox
 from edge_rt.testing.board import FakeBoard, FakeClock

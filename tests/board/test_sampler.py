@@ -16,8 +16,8 @@ from trees import orin_nano, x86
 from edge_rt.board.discovery import Roots, discover
 from edge_rt.board.integral import Energy
 from edge_rt.board.readers.base import BaseReader, Channel, Kind, Reader
-from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
-from edge_rt.board.readers.power.rapl import Rapl
+from edge_rt.board.readers.ina3221 import Ina3221Hwmon
+from edge_rt.board.readers.rapl import Rapl
 from edge_rt.board.readers.sysfs import FILE_IO
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.testing.board import FakeBoard, FakeClock

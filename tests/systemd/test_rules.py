@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.board.readers.power import ina3221 as ina3221_iio
-from edge_rt.board.readers.power import rapl
+from edge_rt.board.readers import ina3221 as ina3221_iio
+from edge_rt.board.readers import rapl
 from edge_rt.governor.knobs import clock_files
 from edge_rt.governor.knobs.knob import GROUP
 

@@ -74,7 +74,7 @@ def test_the_guest_gets_python_our_readers_and_the_modules(tmp_path: Path) -> No
     assert [n for n in files if n.startswith(str(library))] == [f"{library}/json/__init__.py"]
     assert files[str(python.program)] == python.program
     assert any("/ld-linux" in name for name in files)
-    reader = "edge_rt/board/readers/power/ina3221_i2c.py"
+    reader = "edge_rt/board/readers/ina3221_i2c.py"
     assert files[f"/{reader}"] == CHECKOUT / reader
     assert {"/smbus2/__init__.py", "/vm/plan.py", "/vm/guest/__main__.py"} <= set(files)
     assert files["/modules/ina3221.ko"] == tmp_path / "ina3221.ko"

@@ -8,8 +8,8 @@ from vm.guest.check import CHECKS
 from vm.guest.stub import ALL_ON, Figures
 from vm.plan import PLAN
 
+from edge_rt.board.readers import ina3221 as registers
 from edge_rt.board.readers.base import BaseReader, Channel
-from edge_rt.board.readers.power import ina3221 as registers
 
 
 class Told(BaseReader):

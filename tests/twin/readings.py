@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_rt.board.discovery import Roots, WantedReaders, discover
 from edge_rt.board.readers.base import PENDING, Reader
-from edge_rt.board.readers.power.modelled import Coefficients
+from edge_rt.board.readers.modelled import Coefficients
 
 Key = tuple[str, str]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from edge_rt.board.readers.power.modelled import power_scale
+from edge_rt.board.readers.modelled import power_scale
 from edge_rt.config.board import Rail
 from edge_rt.config.boards import load_boards
 from edge_rt.governor.power.draws import priors_of

@@ -14,7 +14,7 @@ from benchlib.plant_figures import Figures
 from benchlib.plant_load import QUIET, Others, Program
 from benchlib.plant_sensors import SupplySensor, Thermometer
 from benchlib.trace import STEP_S, Trace, steps
-from edge_rt.board.readers.power.modelled import power_scale
+from edge_rt.board.readers.modelled import power_scale
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Limits, Observation
 

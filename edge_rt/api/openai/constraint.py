@@ -16,7 +16,7 @@ from edge_rt.core.chat_format import ChatFormat, Reading
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.generation.tools.grammar import FreeText, grammar
-from edge_rt.generation.tools.schemas import without_others
+from edge_rt.generation.tools.parts import without_others
 
 
 class JsonSchemaFormat(msgspec.Struct, frozen=True):

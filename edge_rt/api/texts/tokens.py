@@ -97,7 +97,7 @@ class DetokenizedText(msgspec.Struct, frozen=True, kw_only=True):
     """The same, as vLLM calls it."""
 
 
-class Tokenize(TaskEndpoint):
+class TokenizeEndpoint(TaskEndpoint):
     """Cuts a text into tokens, whether the model is in memory or not."""
 
     def __init__(self, context: Context) -> None:
@@ -119,7 +119,7 @@ class Tokenize(TaskEndpoint):
         await send_json(send, _document(asked, told, card.context))
 
 
-class Detokenize(TaskEndpoint):
+class DetokenizeEndpoint(TaskEndpoint):
     """Writes tokens out as text, whether the model is in memory or not."""
 
     def __init__(self, context: Context) -> None:

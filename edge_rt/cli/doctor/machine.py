@@ -15,7 +15,7 @@ from edge_rt.board.heat_zones import HeatZones
 from edge_rt.board.profile import installed_readers
 from edge_rt.board.readers.base import Channel, within
 from edge_rt.board.readers.bounds import IMPOSSIBLE
-from edge_rt.board.readers.power.ina3221_i2c import raw_chips
+from edge_rt.board.readers.ina3221_i2c import raw_chips
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import step_all

@@ -20,11 +20,9 @@ from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
 from edge_rt.cli.local.model_store import fetch
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
-from edge_rt.cli.setup.changes import Change, Fetch, Measurement
-from edge_rt.cli.setup.host import Host
-from edge_rt.cli.setup.journal import NAME, Journal
-from edge_rt.cli.setup.perform import Performer
-from edge_rt.cli.setup.plan import Planner, Wishes, document
+from edge_rt.cli.setup.changes import NAME, Change, ChangeJournal, ModelPull, QuickCalibration
+from edge_rt.cli.setup.perform import Host, Performer
+from edge_rt.cli.setup.plan import SetupPlanner, Wishes, document
 from edge_rt.cli.text import clean, note
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
@@ -95,13 +93,13 @@ def run(
     as_json: bool = False,
 ) -> int:
     """Set `machine` up, or take that back; returns the exit code."""
-    performer = Performer(Journal(machine.paths.state / NAME), host, _opener(machine), _fetch)
+    performer = Performer(ChangeJournal(machine.paths.state / NAME), host, _opener(machine), _fetch)
     if undo:
         return _take_back(performer)
     faults = machine.configuration[1]
     if faults:
         raise BadConfig(f"{faults[0]}; nothing was changed")
-    planner = Planner(machine, host, login or machine.user.name, wishes, performer.store)
+    planner = SetupPlanner(machine, host, login or machine.user.name, wishes, performer.store)
     changes = planner.changes()
     if as_json:
         click.echo(json.dumps(document(changes, planner.notes)))
@@ -116,7 +114,7 @@ def run(
     return _make(performer, able, len(able) < len(changes))
 
 
-def _tell(findings: Iterable[CheckFinding], planner: Planner, changes: list[Change]) -> None:
+def _tell(findings: Iterable[CheckFinding], planner: SetupPlanner, changes: list[Change]) -> None:
     shown = [replace(finding, remedy=()) for finding in findings]
     for text in [*lines(shown)[:-2], *_notes(planner)]:
         click.echo(text)
@@ -126,7 +124,7 @@ def _tell(findings: Iterable[CheckFinding], planner: Planner, changes: list[Chan
         click.echo(clean(f"  {change.what}" + ("" if lack is None else f" - NOT NOW: {lack}")))
 
 
-def _notes(planner: Planner) -> list[str]:
+def _notes(planner: SetupPlanner) -> list[str]:
     return [clean(f"note  {text}") for text in planner.notes]
 
 
@@ -144,8 +142,8 @@ def _make(performer: Performer, changes: list[Change], left: bool) -> int:
             click.echo(clean(f"done: {change.what}"))
             continue
         left = True
-        again = change.command if isinstance(change, Fetch) else None
-        again = "edge-rt calibrate --quick" if isinstance(change, Measurement) else again
+        again = change.command if isinstance(change, ModelPull) else None
+        again = "edge-rt calibrate --quick" if isinstance(change, QuickCalibration) else again
         note(f"NOT done: {change.what}: {failure}" + (f"\nLater: {again}" if again else ""))
     if left:
         note("Some of it is left to do: run this again as root, or do as said above.")

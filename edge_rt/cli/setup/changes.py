@@ -1,12 +1,16 @@
-"""The changes that a set-up makes, each with what is needed to take it back."""
+"""The changes that a set-up makes, and the file that records them before they are made."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import significant
+from edge_rt.core.files import replace_file
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +62,7 @@ class Membership(_Change, frozen=True, tag_field="kind", tag="membership"):
         return f"make {self.user} a member of {self.group}, {self.why}; from the next login on"
 
 
-class Fetch(_Change, frozen=True, tag_field="kind", tag="model"):
+class ModelPull(_Change, frozen=True, tag_field="kind", tag="model"):
     """A model is pulled; `id` is the one that it has in the store afterwards."""
 
     name: str
@@ -77,7 +81,7 @@ class Fetch(_Change, frozen=True, tag_field="kind", tag="model"):
         return f"pull {self.name} into {self.store}: {self.why}"
 
 
-class Measurement(_Change, frozen=True, tag_field="kind", tag="calibration"):
+class QuickCalibration(_Change, frozen=True, tag_field="kind", tag="calibration"):
     """The daemon measures the board; `made` are the files that came of it."""
 
     socket: str
@@ -102,9 +106,61 @@ class LiveBudget(_Change, frozen=True, tag_field="kind", tag="budget"):
         return f"tell the daemon of the power cap of {significant(self.power_w)} W"
 
 
-Change = FileChange | NewGroup | Membership | Fetch | Measurement | LiveBudget
+Change = FileChange | NewGroup | Membership | ModelPull | QuickCalibration | LiveBudget
 
 
 def facts(change: Change) -> dict[str, Any]:
     """Return a change for JSON."""
     return msgspec.to_builtins(change) | {"what": change.what}
+
+
+NAME = "setup.json"  # in the state directory
+_MOST_BYTES = 1 << 20
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    changes: list[Change] = []
+
+
+class ChangeJournal:
+    """The changes that can be taken back, the oldest first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[Change]:
+        """Return all of them; raises CommandFailure where the file cannot be understood."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise CommandFailure(f"{self.path} cannot be read: {error.strerror}") from error
+        try:
+            return msgspec.json.decode(content[:_MOST_BYTES], type=_Kept).changes
+        except msgspec.DecodeError as error:
+            why = f"{self.path} is no record of a set-up ({error}): move it away"
+            raise CommandFailure(why) from error
+
+    def add(self, change: Change) -> None:
+        """Take a change that is about to be made."""
+        self._write([*self.read(), change])
+
+    def replace(self, old: Change, new: Change) -> None:
+        """Have the last `old` be `new`, which tells more."""
+        changes = self.read()
+        place = len(changes) - 1 - changes[::-1].index(old)
+        self._write([*changes[:place], new, *changes[place + 1 :]])
+
+    def drop(self, change: Change) -> None:
+        """Forget the last such change, which was taken back."""
+        changes = self.read()
+        del changes[len(changes) - 1 - changes[::-1].index(change)]
+        self._write(changes)
+
+    def _write(self, changes: Sequence[Change]) -> None:
+        if changes:
+            content = msgspec.json.encode(_Kept(list(changes)))
+            replace_file(self.path, msgspec.json.format(content, indent=1))
+        else:
+            self.path.unlink(missing_ok=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -15,18 +18,49 @@ from edge_rt.cli.options import there
 from edge_rt.cli.progress import progress
 from edge_rt.cli.setup.changes import (
     Change,
-    Fetch,
+    ChangeJournal,
     FileChange,
-    Measurement,
     Membership,
+    ModelPull,
     NewGroup,
+    QuickCalibration,
 )
-from edge_rt.cli.setup.host import Host
-from edge_rt.cli.setup.journal import Journal
 from edge_rt.cli.text import Json, line, member, number
 from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.store.store import Store
+
+
+class Host:
+    """The machine that is set up."""
+
+    def run(self, argv: Sequence[str]) -> None:
+        """Run a command of the system; raises CommandFailure with its words."""
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        except FileNotFoundError:
+            raise CommandFailure(f"{argv[0]} is missing") from None
+        except subprocess.TimeoutExpired:
+            raise CommandFailure(f"{' '.join(argv)} did not end within a minute") from None
+        if done.returncode != 0:
+            raise CommandFailure(f"{' '.join(argv)} failed: {done.stderr.strip()}")
+
+    def has_group(self, group: str) -> bool:
+        """Whether there is a group of that name."""
+        try:
+            grp.getgrnam(group)
+        except KeyError:
+            return False
+        return True
+
+    def is_member(self, user: str, group: str) -> bool:
+        """Whether the user is in the group, or will be from the next login on."""
+        try:
+            entry = grp.getgrnam(group)
+            return user in entry.gr_mem or pwd.getpwnam(user).pw_gid == entry.gr_gid
+        except KeyError:
+            return False
+
 
 _BUDGET = "/edge/v1/budget"
 _FAILURES = (EdgeError, CommandFailure, OSError)
@@ -36,7 +70,7 @@ _FAILURES = (EdgeError, CommandFailure, OSError)
 class Performer:
     """Makes changes on `host`; `fetch` has a model in a store and returns its id there."""
 
-    journal: Journal
+    journal: ChangeJournal
     host: Host
     store: Callable[[Path], Store]
     fetch: Callable[[Store, str], str]
@@ -84,10 +118,10 @@ class Performer:
             self.host.run(["groupadd", "--system", change.group])
         elif isinstance(change, Membership):
             self.host.run(["usermod", "-aG", change.group, change.user])
-        elif isinstance(change, Fetch):
+        elif isinstance(change, ModelPull):
             id = self.fetch(self.store(Path(change.store)), change.name)
             return msgspec.structs.replace(change, id=id)
-        elif isinstance(change, Measurement):
+        elif isinstance(change, QuickCalibration):
             return _measure(change)
         else:
             _put(Path(change.socket), change.power_w)
@@ -103,11 +137,11 @@ class Performer:
         elif isinstance(change, Membership):
             if self.host.is_member(change.user, change.group):
                 self.host.run(["gpasswd", "-d", change.user, change.group])
-        elif isinstance(change, Fetch):
+        elif isinstance(change, ModelPull):
             if change.id is not None:
                 with suppress(ModelNotFound):
                     self.store(Path(change.store)).remove(change.id)
-        elif isinstance(change, Measurement):
+        elif isinstance(change, QuickCalibration):
             for name in change.made:
                 (Path(change.folder) / name).unlink(missing_ok=True)
         else:
@@ -132,7 +166,7 @@ class Performer:
             self.host.run(argv)
 
 
-def _measure(change: Measurement) -> Measurement:
+def _measure(change: QuickCalibration) -> QuickCalibration:
     before = _names(change.folder)
     with (
         Client(Path(change.socket)) as client,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_rt.board.readers.power import ina3221, rapl
+from edge_rt.board.readers import ina3221, rapl
 from edge_rt.cli.doctor.checks.daemon import is_service
 from edge_rt.cli.doctor.checks.installation import generic_profile, store_of
 from edge_rt.cli.doctor.checks.power_chips import GROUP, counter_files, group_reads, iio_files
@@ -19,15 +19,15 @@ from edge_rt.cli.local.models_suggest import calibration_folder, this_machine
 from edge_rt.cli.options import nearest, there
 from edge_rt.cli.setup.changes import (
     Change,
-    Fetch,
     FileChange,
     LiveBudget,
-    Measurement,
     Membership,
+    ModelPull,
     NewGroup,
+    QuickCalibration,
     facts,
 )
-from edge_rt.cli.setup.host import Host
+from edge_rt.cli.setup.perform import Host
 from edge_rt.cli.setup.supply import PowerCap, power_cap
 from edge_rt.cli.text import joules, member, members, number, significant, size
 from edge_rt.config.loader import check_text, present
@@ -47,7 +47,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Planner:
+class SetupPlanner:
     """Finds the changes of a machine, which `login` is to use, and notes of what stays."""
 
     machine: ExaminedMachine
@@ -68,10 +68,10 @@ class Planner:
         machine = self.machine
         if isinstance(change, NewGroup | Membership):
             return None if machine.user.uid == 0 else "only root may change groups"
-        if isinstance(change, FileChange | Fetch):
+        if isinstance(change, FileChange | ModelPull):
             place = nearest(Path(change.path if isinstance(change, FileChange) else change.store))
             return None if machine.access(place, os.W_OK) else f"no right to write to {place}"
-        if isinstance(change, Measurement):
+        if isinstance(change, QuickCalibration):
             place = nearest(Path(change.folder))
             told = f"no right to look after the calibration in {place}"
             return None if machine.access(place, os.W_OK) else told
@@ -163,9 +163,9 @@ class Planner:
             self.notes.append(f"there is a model: {', '.join(there_are)}")
         elif wished is not None:
             if wished not in there_are:
-                yield Fetch(name=wished, store=str(root), why="as you asked for")
+                yield ModelPull(name=wished, store=str(root), why="as you asked for")
         elif (best := self._suggested(root)) is not None:
-            yield Fetch(name=best.model.name, store=str(root), why=_about(best))
+            yield ModelPull(name=best.model.name, store=str(root), why=_about(best))
         else:
             self.notes.append("no model of the list fits the memory and the disk of this machine")
 
@@ -184,7 +184,7 @@ class Planner:
             return
         socket = str(machine.socket)
         if self.wishes.calibrate and not members(calibration, "models"):
-            yield Measurement(socket=socket, folder=str(calibration_folder(machine)))
+            yield QuickCalibration(socket=socket, folder=str(calibration_folder(machine)))
         budget = member(machine.ask("/edge/v1/budget") or {}, "budget")
         if cap.power_w is not None and number(budget.get("power_w")) is None:
             yield LiveBudget(socket=socket, power_w=cap.power_w)

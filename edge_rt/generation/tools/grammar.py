@@ -13,8 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.generation.tools.parts import Tools, kinds_of
-from edge_rt.generation.tools.schemas import closed
+from edge_rt.generation.tools.parts import Tools, closed, kinds_of
 
 _BLANKS = r"[ \t\r\n]"
 _SPACES = "/[ \\n]{1,4}/"

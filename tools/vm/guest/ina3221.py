@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
+from edge_rt.board.readers import ina3221 as registers
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.readers.power import ina3221 as registers
-from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
-from edge_rt.board.readers.power.ina3221_i2c import RawChip
+from edge_rt.board.readers.ina3221 import Ina3221Hwmon
+from edge_rt.board.readers.ina3221_i2c import RawChip
 from vm.guest.check import check
 from vm.guest.expect import expect, expect_same, expect_silence, values_of
 from vm.guest.stub import ALL_ON, LABELS, OHMS, SHUNTS_UOHM, SYSFS, Chip, Figures

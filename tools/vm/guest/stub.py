@@ -9,8 +9,8 @@ from pathlib import Path
 
 from smbus2 import SMBus
 
-from edge_rt.board.readers.power import ina3221 as registers
-from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c
+from edge_rt.board.readers import ina3221 as registers
+from edge_rt.board.readers.ina3221_i2c import Ina3221I2c
 
 SYSFS = Path("/sys")
 ALL_ON = 0x7127  # what the chip and the driver start with

@@ -7,10 +7,10 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_rt.board.readers.power import ina3221 as ina3221_iio
-from edge_rt.board.readers.power import rapl
-from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
-from edge_rt.board.readers.power.ina3221_i2c import place_of
+from edge_rt.board.readers import ina3221 as ina3221_iio
+from edge_rt.board.readers import rapl
+from edge_rt.board.readers.ina3221 import Ina3221Hwmon
+from edge_rt.board.readers.ina3221_i2c import place_of
 from edge_rt.board.readers.sysfs import first_line, numbered
 from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.finding import CheckFinding, note, problem

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.readers.power.rapl import POWER_HIGH_W, EnergyCounter
+from edge_rt.board.readers.rapl import POWER_HIGH_W, EnergyCounter
 
 RANGE_UJ = 65_532_610_987
 

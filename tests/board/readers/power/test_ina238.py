@@ -8,7 +8,7 @@ import pytest
 from faults import figures
 from trees import thor
 
-from edge_rt.board.readers.power.rails import Ina238
+from edge_rt.board.readers.rails import Ina238
 from edge_rt.testing.board import FakeBoard
 
 

@@ -9,7 +9,7 @@ import pytest
 from faults import Faults, figures
 from trees import agx_orin, orin_nano
 
-from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
+from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.testing.board import FakeBoard
 
 

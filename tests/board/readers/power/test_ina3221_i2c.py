@@ -10,9 +10,9 @@ from faults import Faults, figures
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.readers.power import ina3221 as chip
-from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
-from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c
+from edge_rt.board.readers import ina3221 as chip
+from edge_rt.board.readers.ina3221 import Ina3221Hwmon
+from edge_rt.board.readers.ina3221_i2c import Ina3221I2c
 from edge_rt.testing.board import FakeBoard
 
 LABELS = {1: "VDD_IN", 2: "VDD_CPU_GPU_CV", 3: "VDD_SOC"}

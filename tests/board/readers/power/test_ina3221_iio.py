@@ -8,7 +8,7 @@ import pytest
 from faults import Faults, figures
 from trees import nano
 
-from edge_rt.board.readers.power.ina3221 import Ina3221Iio
+from edge_rt.board.readers.ina3221 import Ina3221Iio
 from edge_rt.testing.board import FakeBoard
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from faults import figures
 
-from edge_rt.board.readers.power.jtop import Jtop
+from edge_rt.board.readers.jtop import Jtop
 
 
 def rail(volt: int, curr: int, **more: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.readers.power.modelled import Coefficients, ModelledPower, power_scale
+from edge_rt.board.readers.modelled import Coefficients, ModelledPower, power_scale
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.testing.board import FakeBoard, FakeClock
 

@@ -8,7 +8,7 @@ import pytest
 from faults import Faults, figures
 from trees import x86
 
-from edge_rt.board.readers.power.rapl import Rapl, udev_rule
+from edge_rt.board.readers.rapl import Rapl, udev_rule
 from edge_rt.testing.board import FakeBoard, FakeClock
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.board.readers.power.ina3221_i2c import place_of, raw_chips
+from edge_rt.board.readers.ina3221_i2c import place_of, raw_chips
 from edge_rt.config.boards import load_boards
 from edge_rt.testing.board import FakeBoard
 

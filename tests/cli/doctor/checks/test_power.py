@@ -14,10 +14,10 @@ from patients import PI, ROOT, Patient, commands, denied
 
 from edge_rt.board.discovery import Roots
 from edge_rt.board.profile import wanted
+from edge_rt.board.readers import ina3221 as ina3221_iio
 from edge_rt.board.readers.base import BaseReader, Channel
-from edge_rt.board.readers.power import ina3221 as ina3221_iio
-from edge_rt.board.readers.power.modelled import Coefficients
-from edge_rt.board.readers.power.rapl import udev_rule
+from edge_rt.board.readers.modelled import Coefficients
+from edge_rt.board.readers.rapl import udev_rule
 from edge_rt.cli.doctor.checks.power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.doctor.remedies import broken, written

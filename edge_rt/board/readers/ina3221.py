@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_rt.board.readers.base import Skipped
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
-from edge_rt.board.readers.power.rails import ChipReader, RailFiles
+from edge_rt.board.readers.rails import ChipReader, RailFiles
 from edge_rt.board.readers.sysfs import (
     HeldFile,
     bus_address,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from edge_rt.board.readers import ina3221 as chip
 from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.bounds import RailFacts
-from edge_rt.board.readers.power import ina3221 as chip
 from edge_rt.board.readers.sysfs import numbered
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from edge_rt.board.readers.base import BaseReader, Channel, nothing
 from edge_rt.board.readers.bounds import RailFacts
-from edge_rt.board.readers.power.ina3221 import bounds
+from edge_rt.board.readers.ina3221 import bounds
 
 OFFLINE_C = -256.0
 _WATCHED = ("power_w", "voltage_v", "current_a")
