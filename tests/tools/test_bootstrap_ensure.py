@@ -27,7 +27,9 @@ class Checkout:
         (root / ".venv/pyvenv.cfg").write_text("version = 3.11.9\n")
         (root / "pyproject.toml").write_text("[project]\n")
 
-    def ensure(self, *extras: str, wheels: Path | None = None, **env: str) -> list[str]:
+    def ensure(
+        self, *extras: str, wheels: Path | None = None, pins: tuple[str, ...] = (), **env: str
+    ) -> list[str]:
         """What had to be run for it."""
         self._calls.unlink(missing_ok=True)
         here = {"PATH": os.environ["PATH"], "EDGE_RT_CACHE": str(self._cache), **env}
@@ -35,7 +37,7 @@ class Checkout:
             place = self._cache / "wheels" / llama_wheel.recipe(args, here).key
             place.mkdir(parents=True, exist_ok=True)
             (place / "x.whl").touch()
-        self.venv = ensure(extras, here, self.root, wheels)
+        self.venv = ensure(extras, here, self.root, wheels, pins)
         return self._calls.read_text().splitlines() if self._calls.exists() else []
 
     @property
@@ -66,6 +68,11 @@ def test_extras_add_up(checkout: Checkout) -> None:
     assert checkout.ensure() == []
     checkout.ensure("onnx")
     assert checkout.stamp.extras == ("dev", "onnx")
+
+
+def test_pins_are_installed_with_the_package(checkout: Checkout) -> None:
+    assert checkout.ensure(pins=("click==8.2",))[-1].endswith(f" {checkout.root} click==8.2")
+    assert checkout.ensure(pins=("click==8.2",)) == []
 
 
 def test_build_arguments_stay_until_others_are_given(checkout: Checkout) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,11 +27,11 @@ class Bench:
         text = f'#!/bin/sh\necho "{name} $*" >> {self._calls}\nexit {status}\n'
         self._script(self._root / "bin" / name, text)
 
-    def run(self, *argv: str) -> tuple[int, list[str]]:
+    def run(self, *argv: str, checked: bool = True) -> tuple[int, list[str]]:
         """The exit code and the programs that ran, in order."""
         here = Path.cwd()
         try:
-            status = tools_test.check_and_test(Venv(self._root), argv)
+            status = tools_test.check_and_test(Venv(self._root), argv, checked)
         finally:
             os.chdir(here)
         return status, self._calls.read_text().splitlines()
@@ -76,9 +77,21 @@ def test_no_test_that_measures_is_left_out(pytestconfig: pytest.Config) -> None:
     assert {path.parent.name for path in found} <= {"e2e"}, "where all tests are slow"
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["--python", "3.10", "tests/core"], ["tests/core"]),
+        (["--oldest", "tests/core"], ["--oldest", "tests/core"]),
+    ],
+)
 def test_another_python_has_a_venv_of_its_own(
-    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+    given: list[str],
+    kept: list[str],
+    tmp_path: Path,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys, "version", "3.11.2 (main)")
     started: list[tuple[str, list[str], str]] = []
 
     def execve(path: Path, argv: list[str], env: dict[str, str]) -> None:
@@ -90,9 +103,15 @@ def test_another_python_has_a_venv_of_its_own(
     broken = script(tmp_path / "broken" / "python3.10", "#!/bin/sh\nexit 127\n")
     monkeypatch.setenv("PATH", f"{broken.parent}:{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(KeyboardInterrupt):
-        tools_test.main(["--python", "3.10", "tests/core"])
+        tools_test.main(given)
     program = str(tools_test.CHECKOUT / "tools/test")
-    assert started == [(str(python), [str(python), program, "tests/core"], ".venv-3.10")]
+    assert started == [(str(python), [str(python), program, *kept], ".venv-3.10")]
+
+
+def test_nothing_but_the_tests_runs_where_nothing_is_to_be_checked(bench: Bench) -> None:
+    status, calls = bench.run(checked=False)
+    assert status == 0
+    assert [call.split()[0] for call in calls] == ["edge-rt", "edge-rt", "pytest", "pytest"]
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.14", "2", "", "latest"])

@@ -22,6 +22,7 @@ def ensure(
     env: Mapping[str, str] = os.environ,
     checkout: Path = CHECKOUT,
     wheels: Path | None = None,
+    pins: Sequence[str] = (),
 ) -> Venv:
     """A `.venv` in `checkout` in which edge_rt and its `extras` are installed.
 
@@ -30,11 +31,12 @@ def ensure(
     Costs next to nothing when it is there already. Two setups at once take turns. When
     CMAKE_ARGS is not in `env`, the llama.cpp that is installed stays as it was built; an empty
     CMAKE_ARGS asks for the plain build. Without it, a wheel for this machine in the folder `wheels`
-    is installed instead of compiling. Raises SetupError.
+    is installed instead of compiling. What has to be installed has the versions of `pins`, such as
+    "click==8.2". Raises SetupError.
     """
     built = None if wheels is None or "CMAKE_ARGS" in env else wheelhouse.fitting(wheels)
     venv = Venv(checkout / env.get("EDGE_RT_VENV", ".venv"))
-    setup = _Setup(venv, checkout, tuple(extras), env, built)
+    setup = _Setup(venv, checkout, tuple(extras), env, built, tuple(pins))
     if not setup.is_done():
         cache = cache_dir(env)
         with turn(cache / "setup.lock"):
@@ -60,6 +62,7 @@ class _Setup:
     extras: tuple[str, ...]
     env: Mapping[str, str]
     built: Path | None  # a wheel of llama.cpp that somebody has built
+    pins: tuple[str, ...]
 
     def is_done(self) -> bool:
         stamp = self.venv.stamp()
@@ -111,7 +114,7 @@ class _Setup:
             if not usable:
                 self.venv.create(log, venv)
             wheel = wheel or llama_wheel.build(self.venv.python, cache, recipe, self.env, llama)
-            self.venv.install(self.checkout, wheel, stamp, log, pip)
+            self.venv.install(self.checkout, wheel, stamp, log, pip, self.pins)
 
 
 @contextlib.contextmanager

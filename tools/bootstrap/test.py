@@ -14,6 +14,7 @@ from vm import run
 
 from bootstrap import SetupError
 from bootstrap.ensure import ensure
+from bootstrap.oldest import oldest
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals, run_child
 from bootstrap.venv import Venv
@@ -26,9 +27,9 @@ WORKERS = ["-n", "logical", "--maxprocesses", "4"]
 # Daemons, guests and real models use a core or more each; the tests of a file share them.
 PAIR = ["-n", "2", "--dist", "loadfile"]
 
-_USAGE = (
-    "tools/test [--python VERSION] [--wheels DIR] [--all | --vm | --arm64 | PYTEST ARGUMENT ...]"
-)
+_USAGE = """\
+tools/test [--python VERSION | --oldest] [--wheels DIR]
+                  [--all | --vm | --arm64 | PYTEST ARGUMENT ...]"""
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 _ABOUT = """\
 Set up .venv, then check lint, format, types and import contracts and run the tests, but for those
@@ -36,6 +37,9 @@ that need a guest or minutes; --all runs these, too. With other arguments, only 
 they are passed to it: `tools/test tests/engine -k seed`.
 
 --python 3.10 does all of it with that Python, which PATH or pyenv has, in a .venv-3.10.
+
+--oldest runs the tests, without the checks before them, with Python 3.10 and the oldest versions of
+edge_rt's dependencies that pyproject.toml allows, in .venv-oldest.
 
 --wheels DIR takes llama.cpp from a folder of tools/wheels instead of compiling it.
 
@@ -85,7 +89,12 @@ def main(argv: Sequence[str]) -> int:
     ).parse_known_args(argv[:1] if argv[:1] in (["-h"], ["--help"]) else [])
     if argv[:1] == ["--python"]:
         return _with_python(argv[1] if argv[1:] else "", argv[2:])
-    wheels = None
+    pins, wheels = (), None
+    if argv[:1] == ["--oldest"]:
+        if not sys.version.startswith(f"{PYTHONS[0]}."):
+            return _with_python(PYTHONS[0], argv)
+        pins, argv = oldest((CHECKOUT / "pyproject.toml").read_text()), argv[1:]
+        os.environ["EDGE_RT_VENV"] = ".venv-oldest"
     if argv[:1] == ["--wheels"] and len(argv) > 1:
         wheels, argv = Path(argv[1]), argv[2:]
     for only in ("--vm", "--all", "--arm64"):
@@ -101,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
             return run.check(ensure(wheels=wheels), cache_dir())
         if wheels is not None and "--arm64" in argv:
             return arm64.check(wheels, cache_dir())
-        return check_and_test(ensure(["dev"], wheels=wheels), argv)
+        return check_and_test(ensure(["dev"], wheels=wheels, pins=pins), argv, checked=not pins)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -128,15 +137,18 @@ def _of_pyenv(version: str) -> list[Path]:
     return sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin"))
 
 
-def check_and_test(venv: Venv, argv: Sequence[str]) -> int:
-    """Check, then run the tests, with --all every one; given other arguments, only pytest."""
+def check_and_test(venv: Venv, argv: Sequence[str], checked: bool = True) -> int:
+    """Check, then run the tests, with --all every one; given other arguments, only pytest.
+
+    Nothing is checked where `checked` is false.
+    """
     cache = cache_dir()
     os.environ["EDGE_RT_CACHE"] = str(cache)  # the tests find the model where we put it
     os.chdir(CHECKOUT)
     if not all(_pulled(venv, model, str(cache / "store")) for model in MODELS):
         return 1
     given = [word for word in argv if word != "--all"]
-    if not (given or _all_pass(venv)):
+    if checked and not given and not _all_pass(venv):
         return 1
     return _tested(venv, [given] if given else pytest_runs("--all" in argv))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,8 +69,12 @@ class Venv:
         stamp: Stamp,
         log: Path,
         progress: Progress | None = None,
+        pins: Sequence[str] = (),
     ) -> None:
-        """Install `wheel` and the package with `stamp.extras`, editable; then set the stamp."""
+        """Install `wheel` and the package with `stamp.extras`, editable; then set the stamp.
+
+        `pins` are requirements such as "click==8.2".
+        """
         old = self.stamp()
         self._stamp.unlink(missing_ok=True)
         pip = [str(self.python), "-m", "pip", "install"]
@@ -80,7 +85,7 @@ class Venv:
                 forced = ["--force-reinstall", "--no-deps", str(wheel)]
                 run_logged([*pip, *forced], log)
             run_logged(
-                [*pip, "--editable", f"{checkout}{extras}"],
+                [*pip, "--editable", f"{checkout}{extras}", *pins],
                 log,
                 on_line=lambda line: _report(shown, line),
             )
