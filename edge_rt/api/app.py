@@ -56,10 +56,12 @@ from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.api.texts.rerank import Rerank
 from edge_rt.api.texts.tokens import DetokenizeEndpoint, TokenizeEndpoint
+from edge_rt.api.tracing import Tracing
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache
+from edge_rt.telemetry.spans import RequestSpan
 
 _OPENAI = "/v1"
 _NEAR = 0.6  # how much of a path a served one must share to be what was meant
@@ -141,6 +143,7 @@ def create_app(
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
     ending: asyncio.Event | None = None,
+    trace: Callable[[RequestSpan], object] | None = None,
 ) -> ASGIApp:
     """The app over `service`, for the Unix socket and the TCP listener alike.
 
@@ -152,7 +155,8 @@ def create_app(
     `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
     the programs that `edge.check` may name.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
-    `ending` is set when streams without an end of their own are to end.
+    `ending` is set when streams without an end of their own are to end. `trace` takes each request
+    that models worked for, once it has ended.
     """
     meters = Meters()
     nearby = None if semantic is None else Nearby(semantic, embedding, service, meters)
@@ -189,7 +193,14 @@ def create_app(
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
     intake = BodyQuota(held)
-    app = RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
+    app = RequestMiddleware(
+        router,
+        guard=guard,
+        intake=intake,
+        meters=meters,
+        monotonic=monotonic,
+        ended=None if trace is None else Tracing(trace, clock, monotonic).ended,
+    )
     return _for_browsers(app, origins) if origins else app
 
 

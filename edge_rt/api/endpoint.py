@@ -59,6 +59,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         self, request: RequestT, exchange: Exchange, receive: Receive, send: Send
     ) -> None:
         """Answer a checked request; errors before the response are raised."""
+        exchange.asked = request.model or "default"
         checker_of(request.edge, self.context.checkers)  # raises RequestError
         caching = self.context.caching
         place = await self._place(request, exchange.client)

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from starlette.types import Send
 
 from edge_rt.api.caching import Found, Record
-from edge_rt.api.middleware.context import Context, Exchange
+from edge_rt.api.middleware.context import Context, Exchange, Generated
 from edge_rt.api.middleware.respond import (
     EventStream,
     drop_tracebacks,
@@ -46,7 +46,7 @@ class Run:
         self._exchange = exchange
         self._tally = Tally(len(work.calls))
         self._record = record
-        self._seen_token = False
+        self._generated = exchange.generated = Generated(work.id, self._tally, self._edge)
 
     async def plain(self, send: Send) -> None:
         """Answer with one document."""
@@ -143,10 +143,12 @@ class Run:
         self._tally.take(event, call)
         if isinstance(event, Started):
             self._context.caching.restored(event)
-        if not self._seen_token and isinstance(event, Delta):
-            self._seen_token = True
-            waited = self._context.monotonic() - self._exchange.arrived
-            self._context.meters.first_token(self._work.card.id, waited)
+        if isinstance(event, Finished):
+            self._generated.ended = self._context.monotonic()
+            self._generated.reasons.append(event.reason)
+        if self._generated.first_token is None and isinstance(event, Delta):
+            self._generated.first_token = now = self._context.monotonic()
+            self._context.meters.first_token(self._work.card.id, now - self._exchange.arrived)
 
     def _chunks(self, call: int, event: Shown) -> Sequence[msgspec.Struct]:
         dialect = self._work.dialect

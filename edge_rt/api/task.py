@@ -13,7 +13,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import TextAllowance, grant
-from edge_rt.api.middleware.context import Context, Exchange, exchange_of
+from edge_rt.api.middleware.context import Context, Exchange, Generated, exchange_of
 from edge_rt.api.middleware.decode import decode, read_body, unless_gone, whole_numbers
 from edge_rt.api.openai.fields import Text
 from edge_rt.api.openai.unsupported import ExtraFields
@@ -74,15 +74,19 @@ class TaskEndpoint(ABC):
 
     def card(self, request: Received, model: str | None, kind: Kind) -> ModelCard:
         """The model that the request is for; raises RequestError or ModelNotFound."""
-        card = self.context.service.able(model or "default", kind)
+        request.exchange.asked = model or "default"
+        card = self.context.service.able(request.exchange.asked, kind)
         request.exchange.model = card.id
         return card
 
-    def booked(self, card: ModelCard, timings: Timings, cost: Cost) -> Edge:
+    def booked(self, request: Received, card: ModelCard, timings: Timings, cost: Cost) -> Edge:
         """Count what was done for a request, and tell it."""
         tally = tallied(timings, cost)
         self.context.meters.generated(card.id, tally)
-        return tally.edge(Origin(card.id, card.backend, None, None, None))
+        edge = tally.edge(Origin(card.id, card.backend, None, None, None))
+        ended = self.context.monotonic()
+        request.exchange.generated = Generated(None, tally, lambda: edge, ended=ended)
+        return edge
 
 
 def vectors(embedded: Embedded) -> list[tuple[float, ...]]:
@@ -133,4 +137,4 @@ class TextEndpoint(TaskEndpoint):
         call = EmbedCall(card.id, list(texts), side, dimensions)
         [call] = grant([call], allowance, request.exchange.arrived)
         embedded, cost = await self.context.service.embed(call)
-        return embedded, self.booked(card, embedded.timings, cost)
+        return embedded, self.booked(request, card, embedded.timings, cost)

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import pwd
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,6 +48,28 @@ def check_faults(config: Config) -> Iterator[tuple[Key, str]]:
         elif shutil.which(program) is None:
             why = f"there is no program {program!r} that can be run: give its path"
             yield ("checks", name, "command", 0), why
+
+
+_OTLP = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
+
+
+def telemetry_faults(config: Config) -> Iterator[tuple[Key, str]]:
+    """The address of the collector, if what sends traces is not installed."""
+    missing = config.telemetry.otlp is not None and [*filter(_lacks, _OTLP)]
+    if missing:
+        told = " and ".join(missing)
+        python = f"{sys.executable} -m pip install {' '.join(missing)}"
+        yield ("telemetry", "otlp"), f"traces need {told}, the extra `otel` of edge_rt: {python}"
+
+
+def _lacks(distribution: str) -> bool:
+    import importlib.metadata  # takes time to import
+
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return True
+    return False
 
 
 def _judged(key: Key, value: str, judge: Callable[[str], object]) -> Iterator[tuple[Key, str]]:

@@ -31,6 +31,7 @@ _SHAPES: dict[Key, str] = {  # what the patterns and choices of the schema mean
     ("socket", "mode"): 'an octal mode such as "0660"',
     ("tcp", "api_key_sha256"): _KEY_HASH,
     ("tcp", "admin_key_sha256"): _KEY_HASH,
+    ("telemetry", "otlp"): 'an address without query or user, such as "http://192.168.1.20:4318"',
     ("log", "level"): "one of debug, info, warning, error",
     ("budget", "energy_period"): "hour or day",
     ("engine", "kv_type"): "one of q8_0/f16, f16, q8_0, q4_0, or a list of them",

@@ -41,6 +41,7 @@ from edge_rt.server.listening import check_reach, tcp_socket, unix_socket
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StateDirectory, sole_state_directory
 from edge_rt.server.systemd import Notifier, handed_over
+from edge_rt.telemetry.spans import RequestSpan
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,10 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
         directory = stack.enter_context(sole_state_directory(paths.state))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
+        trace = _tracing(config, stack)  # before the network is given up, which it needs
         if config.offline:  # from here on: the host of tcp.listen may be a name
             _go_offline(sockets)
-        daemon = Daemon(config, paths, notifier=notifier, read=read)
+        daemon = Daemon(config, paths, notifier=notifier, read=read, trace=trace)
         asyncio.run(_held(directory, daemon.run(sockets)))
 
 
@@ -83,6 +85,15 @@ async def _held(directory: StateDirectory, running: Coroutine[Any, Any, None]) -
         (lost,) = await asyncio.gather(watch, return_exceptions=True)
     if isinstance(lost, Exception):
         raise lost
+
+
+def _tracing(config: Config, stack: contextlib.ExitStack) -> Callable[[RequestSpan], object] | None:
+    """What takes traces, until `stack` is closed; None where nobody wants them."""
+    if config.telemetry.otlp is None:
+        return None
+    from edge_rt.telemetry.link import SpanLink
+
+    return stack.enter_context(contextlib.closing(SpanLink(config.telemetry.otlp))).send
 
 
 def _go_offline(sockets: Sequence[socket.socket]) -> None:
@@ -167,17 +178,19 @@ class Daemon:
         *,
         notifier: Notifier,
         read: Callable[[], Config],
+        trace: Callable[[RequestSpan], object] | None = None,
     ) -> None:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too.
 
-        `notifier` is told the daemon's state; `read` returns the present configuration.
+        `notifier` is told the daemon's state; `read` returns the present configuration; `trace`
+        takes what requests took.
         """
         self._config = config
         self._paths = paths
         root = Path(config.models.store) if config.models.store else paths.state / "models"
         self._store = Store(root, load_catalogue([Path(p) for p in config.models.catalogue]))
         self._clock = clock
-        self._notifier, self._read = notifier, read
+        self._notifier, self._read, self._trace = notifier, read, trace
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets` until told to stop."""
@@ -206,6 +219,7 @@ class Daemon:
             embedding=self._config.cache.semantic.model or "default",
             checkers=_checkers(self._config),
             ending=ending,
+            trace=self._trace,
         )
         limiter = self._limiter()
         server = _Server(

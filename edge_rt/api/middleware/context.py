@@ -23,6 +23,7 @@ from edge_rt.config.schema import Requests
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
 from edge_rt.decoding.params import CheckerSpec
+from edge_rt.generation.usage import Edge, Tally
 
 RETRY_S = 2.0
 
@@ -83,13 +84,27 @@ class Head:
 
 
 @dataclass
+class Generated:
+    """What models did for a request; moments are monotonic seconds."""
+
+    id: str | None  # of the answer
+    tally: Tally
+    edge: Callable[[], Edge]
+    first_token: float | None = None
+    ended: float | None = None  # the last answer
+    reasons: list[str] = field(default_factory=list[str])  # why each answer ended
+
+
+@dataclass
 class Exchange:
-    """One request and its response, for the metrics, the cache and the limits."""
+    """One request and its response, for the metrics, the cache, the limits and traces."""
 
     arrived: float  # monotonic seconds
     intake: BodyQuota
     endpoint: str = "other"
     model: str = ""
+    asked: str = ""  # the model, in the request's words
+    generated: Generated | None = None
     client: str | None = None  # who asks, where the connection tells
     rights: Rights = Rights()  # noqa: RUF009 - frozen
     status: int = 0  # 0: nothing sent yet
@@ -156,8 +171,11 @@ class RequestMiddleware:
         intake: BodyQuota,
         meters: Meters,
         monotonic: Callable[[], float],
+        ended: Callable[[Scope, Exchange, int], None] | None = None,
     ) -> None:
+        """`ended` is told each request with its status, once that is counted."""
         self._inner = inner
+        self._ended = ended
         self._guard = guard
         self._intake = intake
         self._meters = meters
@@ -179,6 +197,9 @@ class RequestMiddleware:
             self._meters.in_flight.dec()
             status = exchange.status or CLIENT_LEFT
             self._meters.answered(exchange.endpoint, exchange.model, status)
+            if self._ended is not None:
+                self._ended(scope, exchange, status)
+            exchange.generated = None  # holds the run, which holds the exchange
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)

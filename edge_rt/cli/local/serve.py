@@ -18,7 +18,13 @@ from edge_rt.cli.exits import BadConfig, CommandFailure
 from edge_rt.cli.options import installation, sensors_root_option, socket_option
 from edge_rt.cli.text import clean
 from edge_rt.config.boards import board_faults
-from edge_rt.config.checks import access_faults, check_faults, ledger_faults, socket_faults
+from edge_rt.config.checks import (
+    access_faults,
+    check_faults,
+    ledger_faults,
+    socket_faults,
+    telemetry_faults,
+)
 from edge_rt.config.loader import check, load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
@@ -73,6 +79,7 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
     yield from socket_faults(config)
     yield from access_faults(config)
     yield from check_faults(config)
+    yield from telemetry_faults(config)
     yield from ledger_faults(config)
     yield from model_faults(config)
     yield from _rules(config)

@@ -1,0 +1,1 @@
+"""Traces of requests for OpenTelemetry, sent by a process of their own."""
