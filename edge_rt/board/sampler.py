@@ -41,8 +41,8 @@ class BoardSampler:
         """`clock` is in seconds.
 
         A reader that was not read for `gap_periods` of its periods is overdue: its values are
-        stale, and its energy over that time is missing. Where reads take longer than the period,
-        that counts in its place; see Track.pace_s.
+        stale. Where reads take longer than the period, that counts in its place; see Track.pace_s.
+        Its energy over that time is missing, but for up to GAP_LOW_S.
         """
         self._tracks = [Track(reader, history_s, gap_periods) for reader in readers]
         self._clock = clock

@@ -47,6 +47,9 @@ class ReadingHistory:
 
 UNREAD = "not read yet"
 PACE_HIGH_S = 1.0  # a slower reader leaves gaps: what lies between its reads would be guessed
+# Readings of power so far apart are integrated, however fast the reader: as good as a sensor that
+# is read once a second, and a busy machine often reads late by tenths of a second.
+GAP_LOW_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Track:
 
     @property
     def gap_s(self) -> float:
-        """Seconds after which the reader is overdue, and its energy over that time missing."""
+        """Seconds after which the reader is overdue; its energy is missing from GAP_LOW_S on."""
         return self._gap_periods * self.pace_s
 
     def record(
@@ -128,7 +131,7 @@ class Track:
             if value is not None:
                 last[index] = value
                 last_s[index] = time_s
-        gap_s = self.gap_s
+        gap_s = max(GAP_LOW_S, self.gap_s)
         for _, source, meter in self.meters:
             if isinstance(meter, Integral):
                 meter.gap_s = gap_s
@@ -165,7 +168,7 @@ def _meters(channels: Sequence[Channel], gap_s: float) -> list[tuple[str, int, M
     for index, channel in enumerate(channels):
         if channel.kind == "power_w":
             counter = counters.get(channel.name)
-            meter = Integral(gap_s) if counter is None else CounterMeter()
+            meter = Integral(max(GAP_LOW_S, gap_s)) if counter is None else CounterMeter()
             meters.append((channel.name, index if counter is None else counter, meter))
     return meters
 
