@@ -233,20 +233,43 @@ class FadingMean:
 _ENOUGH_S = 0.05  # of idle time beat any figure from elsewhere
 
 
+_LOWEST_S = 600.0  # time constant, in idle seconds, with which the lowest idle draw is forgotten
+_WORKING_S = 1.0  # of work, over which the draw is averaged
+
+
 class Baseline:
-    """A mean over idle time in which older time fades, so that it follows other programs' draw."""
+    """A mean over idle time in which older time fades, so that it follows other programs' draw.
+
+    Where the board draws less at work than that mean, other programs have stopped since: then the
+    lowest mean of the past minutes counts.
+    """
 
     def __init__(self, initial_w: float | None = None, memory_s: float = 3.0) -> None:
         """`initial_w` stands until there was some idle time; None: unknown until then."""
         self._initial_w = initial_w
         self._mean = FadingMean(memory_s, _ENOUGH_S)
+        self._working = FadingMean(_WORKING_S, _WORKING_S)
+        self._lowest_w: float | None = None
 
     @property
     def idle_w(self) -> float | None:
         """Watts, never below 0; None while unknown."""
-        power_w = self._mean.power_w
-        return self._initial_w if power_w is None else max(0.0, power_w)
+        power_w, working_w = self._mean.power_w, self._working.power_w
+        if power_w is None:
+            return self._initial_w
+        if working_w is not None and working_w < power_w and self._lowest_w is not None:
+            power_w = self._lowest_w
+        return max(0.0, power_w)
 
     def learn(self, energy_j: float, covered_s: float) -> None:
         """Take what an idle window drew; one of no covered time teaches nothing."""
         self._mean.learn(energy_j, covered_s)
+        self._working = FadingMean(_WORKING_S, _WORKING_S)
+        if (power_w := self._mean.power_w) is not None:
+            before_w = power_w if self._lowest_w is None else self._lowest_w
+            risen_w = before_w - math.expm1(-covered_s / _LOWEST_S) * (power_w - before_w)
+            self._lowest_w = min(power_w, risen_w)
+
+    def work(self, energy_j: float, covered_s: float) -> None:
+        """Take what a window drew in which the engine was at work."""
+        self._working.learn(energy_j, covered_s)

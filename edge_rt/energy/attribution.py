@@ -220,6 +220,7 @@ class Attribution:
         while self._pending and self._pending[0].end_s <= max(certain_s, oldest_s):
             window = self._pending.popleft()
             if window.told_s > 0:
+                self._baseline.work(window.energy_j, window.covered_s)
                 if not any(account.idle for account in window.accounts):
                     self._learn(window, certain_s)
                 self._charge(window, window.accounts)

@@ -55,6 +55,20 @@ def test_a_request_alone_pays_for_what_it_added() -> None:
     assert totals.unattributed_j == pytest.approx(IDLE_W * totals.covered_s, abs=2 * EDGE_J)
 
 
+def test_another_program_that_ends_as_a_request_begins_leaves_its_joules_known() -> None:
+    """The board draws less at work than at rest before, so the last idle time is no measure."""
+    attribution = Attribution(Baseline())
+    now_s = steady(attribution, 5.0, IDLE_W)
+    now_s = steady(attribution, 10.0, IDLE_W + 6.0, now_s)
+    account, begin_s = attribution.open(now_s), now_s
+    for _ in range(50):
+        now_s = steady(attribution, PERIOD_S, ACTIVE_W, now_s)
+        attribution.told(now_s - PERIOD_S, now_s, [(account, 0.0, PERIOD_S)])
+    bill = attribution.close(account, now_s)
+    assert 0.5 < energy_j(bill) / (ADDED_W * (now_s - begin_s)) <= 1.001
+    assert told(attribution) == pytest.approx(IDLE_W, rel=0.05)
+
+
 @pytest.mark.parametrize("count", [2, 4, 32])
 def test_equal_requests_pay_equally_for_all_that_was_added(count: int) -> None:
     plant, attribution = Plant([(2.0, 6.0)]), Attribution(Baseline(), resolution_s=0.5)
