@@ -46,16 +46,22 @@ _BYTES = 32
 
 @click.command()
 @click.option("--hash", "given", is_flag=True, help="Hash a key from standard input instead.")
-def key(given: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def key(given: bool, as_json: bool) -> None:
     """Make a key for clients over TCP, and tell the hash of it.
 
     The hash goes to tcp.api_key_sha256 of the configuration, and to tcp.admin_key_sha256 as well
     for a key that may administrate. The key goes to the client; the daemon never has it.
     """
     value = _given() if given else f"er-{secrets.token_urlsafe(_BYTES)}"
-    if not given:
-        click.echo(f"key     {value}")
-    click.echo(f"sha256  {hashlib.sha256(value.encode()).hexdigest()}")
+    told = {"key": value, "sha256": hashlib.sha256(value.encode()).hexdigest()}
+    if given:
+        del told["key"]
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    for name, each in told.items():
+        click.echo(f"{name:<8}{each}")
 
 
 def _given() -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import click
+import msgspec
 
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import FILE, open_store, with_store
@@ -28,7 +29,10 @@ from edge_rt.models.pair import (
     "--from", "source", required=True, type=FILE, help="Answers of `tools/eval run`, the .jsonl."
 )
 @click.option("--dry-run", is_flag=True, help="Only say what was found.")
-def doubt(model: str, store: Path | None, config: Path | None, source: Path, dry_run: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doubt(
+    model: str, store: Path | None, config: Path | None, source: Path, dry_run: bool, as_json: bool
+) -> None:
     """Find out how often MODEL is wrong by how unsure it is of the first tokens of an answer.
 
     By its answers to test questions, of which each test's right and wrong ones weigh alike. From
@@ -45,11 +49,11 @@ def doubt(model: str, store: Path | None, config: Path | None, source: Path, dry
         steps=calibrate(seen),
         source=f"tools/eval run, answers: {asked}",
     )
-    click.echo(clean(f"{entry.id}, answers: {asked}"))
-    for step in found.steps:
-        click.echo(f"doubt from {step.score:.3f} on: {100 * step.wrong:.0f} % wrong")
-    if not dry_run:
-        click.echo(f"written to {place.doubts.write(found)}")
+    lines = [f"{entry.id}, answers: {asked}"]
+    lines += [
+        f"doubt from {step.score:.3f} on: {100 * step.wrong:.0f} % wrong" for step in found.steps
+    ]
+    _tell(lines, found, None if dry_run else place.doubts.write(found), as_json)
 
 
 @click.command()
@@ -65,6 +69,7 @@ def doubt(model: str, store: Path | None, config: Path | None, source: Path, dry
 )
 @click.option("--task", "tasks", multiple=True, help="Must it be kept in; default: in all tasks.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be chosen.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def tune(
     pair: str,
     store: Path | None,
@@ -73,6 +78,7 @@ def tune(
     floor: float,
     tasks: tuple[str, ...],
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Choose how the model PAIR and its smaller partner answer: the fewest joules for a quality.
 
@@ -84,10 +90,21 @@ def tune(
     if found.about.pair.large != pair:
         raise CommandFailure(f"{source} is about {found.about.pair.large} and not about {pair}")
     choice = choose(found, floor, tasks)
-    click.echo(clean("\n".join(_words(choice, found))))
-    if not dry_run:
-        made = tuned(choice, found.about.pair, _origin(found, choice))
-        click.echo(f"written to {open_store(store, config, write=True).pairs.write(made)}")
+    made = tuned(choice, found.about.pair, _origin(found, choice))
+    file = None if dry_run else open_store(store, config, write=True).pairs.write(made)
+    _tell(_words(choice, found), made, file, as_json)
+
+
+def _tell(lines: list[str], found: msgspec.Struct, file: Path | None, as_json: bool) -> None:
+    """Print what was found, and where it was written; None: nowhere."""
+    if as_json:
+        written = None if file is None else str(file)
+        told = {**msgspec.to_builtins(found), "written": written}
+        click.echo(msgspec.json.encode(told).decode())
+        return
+    click.echo(clean("\n".join(lines)))
+    if file is not None:
+        click.echo(f"written to {file}")
 
 
 def _origin(found: Evaluation, choice: TuningChoice) -> str:

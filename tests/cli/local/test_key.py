@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
 from click.testing import CliRunner
@@ -24,6 +25,13 @@ def test_a_new_key_each_time() -> None:
     for one in made:
         assert one["sha256"] == hashlib.sha256(one["key"].encode()).hexdigest()
         assert len(one["key"]) > 40
+
+
+def test_it_can_be_read_by_programs() -> None:
+    made = json.loads(CliRunner().invoke(key, ["--json"]).stdout)
+    assert made == {"key": made["key"], "sha256": hashlib.sha256(made["key"].encode()).hexdigest()}
+    of_ones_own = CliRunner().invoke(key, ["--hash", "--json"], input=CHOSEN).stdout
+    assert json.loads(of_ones_own) == {"sha256": hashlib.sha256(CHOSEN.encode()).hexdigest()}
 
 
 def test_its_hash_opens_tcp() -> None:

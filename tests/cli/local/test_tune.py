@@ -92,6 +92,20 @@ def test_a_dry_run_writes_nothing(cli: Cli, evaluation: Path, tmp_path: Path) ->
     assert not store.exists()
 
 
+def test_programs_read_the_choice(cli: Cli, evaluation: Path, tmp_path: Path) -> None:
+    words = ["tune", "big", "--from", str(evaluation), "--store", str(tmp_path / "store"), "--json"]
+    told = json.loads(cli(*words, "--dry-run").stdout)
+    assert (told["large"], told["mode"], told["kept"]["figures"]) == (
+        "big",
+        "switch:token",
+        {"humaneval": 0.98},
+    )
+    assert told["written"] is None
+    written = json.loads(cli(*words).stdout)["written"]
+    assert written == str(tmp_path / "store/pairs.yaml")
+    assert Path(written).exists()
+
+
 def test_what_cannot_be_chosen_is_told(cli: Cli, evaluation: Path, tmp_path: Path) -> None:
     done = cli("tune", "other", "--from", str(evaluation))
     assert done.exit_code == 1
