@@ -64,7 +64,7 @@ from edge_rt.generation.cache.semantic import SemanticCache
 from edge_rt.telemetry.spans import RequestSpan
 
 _OPENAI = "/v1"
-_NEAR = 0.6  # how much of a path a served one must share to be what was meant
+_NEAR = 0.75  # how much of a path a served one must share to be what was meant
 
 
 class NamedRoute(Route):
@@ -108,12 +108,20 @@ class PathRouter(Router):
             await self.not_found(scope, receive, send)
             return
         path: str = scope["path"]
-        near = difflib.get_close_matches(path[:128], self._templates, 1, _NEAR)
-        meant = f" Did you mean {near[0]}?" if near else ""
+        near = self._nearest(path[:128])
+        meant = "" if near is None else f" Did you mean {near}?"
         group = next((each for each in ("/api/", "/edge/") if path.startswith(each)), "/v1/")
         served = ", ".join(each for each in self._templates if each.startswith(group))
         message = f"{_shown(scope)} is not served.{meant} Below {group} there is {served};"
         raise HTTPException(404, f"{message} GET /openapi.json describes all.")
+
+    def _nearest(self, path: str) -> str | None:
+        """Return the served path that was meant, by its beginning, its end or its letters."""
+        longer = [each for each in self._templates if each.startswith(f"{path.rstrip('/')}/")]
+        ends = [each for each in self._templates if path.endswith(each.removeprefix(_OPENAI))]
+        close = difflib.get_close_matches(path, self._templates, 1, _NEAR)
+        meant = [*(longer if path.count("/") > 1 else ()), *ends, *close]
+        return next((each for each in meant if each != "/"), None)
 
 
 def template_of(route: Route) -> str:

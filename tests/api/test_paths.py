@@ -30,6 +30,8 @@ def test_no_path_is_too_strange(client, path) -> None:
         ("/edge/v1/bugdet", "/edge/v1/budget", "/edge/v1/ledger"),
         ("/helth", "/health", "/v1/models"),
         ("/api/tag", "/api/tags", "/api/chat"),
+        ("/v1/chat", "/v1/chat/completions", "/v1/models"),
+        ("/openai/deployments/x/chat/completions", "/v1/chat/completions", "/v1/models"),
     ],
 )
 def test_an_unknown_path_is_told_with_the_nearest_and_what_there_is(
@@ -42,6 +44,11 @@ def test_an_unknown_path_is_told_with_the_nearest_and_what_there_is(
     assert f"POST {path} is not served." in message
     assert f"Did you mean {near}?" in message
     assert there in message
+
+
+@pytest.mark.parametrize("path", ["files", "assistants", "messages", "batches", "moderations"])
+def test_what_is_something_else_is_not_taken_for_a_misspelt_path(client, path) -> None:
+    assert "Did you mean" not in client.get(f"/v1/{path}").json()["error"]["message"]
 
 
 def test_a_path_like_no_other_has_no_nearest(client) -> None:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from edge_rt.api.middleware.choices import choices
 from edge_rt.api.middleware.context import Context, exchange_of
 from edge_rt.core.errors import RequestError
 
@@ -28,11 +29,7 @@ _JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "bo
 _TYPES = re.compile(r'(?<!")\b(str|int|float|bool)\b(?!")')  # quoted, such a word is a value
 _SHOWN = 40  # characters of an offending value that a message repeats
 _UNKNOWN = object()
-_CHOICES = {  # what fits, which msgspec does not tell
-    "energy_period": 'Expected "hour" or "day"',
-    "encoding_format": 'Expected "float" or "base64"',
-    "edge.cache": 'Expected "use", "refresh", "off" or "only"',
-    "edge.prefer": 'Expected "energy", "latency" or "quality"',
+_CHOICES = {  # what fits besides the values of a list
     "edge.quality": 'Expected "low", "normal", "high" or a number from 0 to 1',
     "edge.truncate": 'Expected true, false, "end" or "start"',
     "mark": 'Expected "good", "bad" or a number from 0 to 1',
@@ -44,7 +41,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error), body) from None
+        raise _invalid(str(error), body, decoder.type) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(str(error)) from None
     except RecursionError:
@@ -75,7 +72,7 @@ def _malformed(reason: str) -> RequestError:
     return RequestError(message, code="invalid_json")
 
 
-def _invalid(message: str, body: bytes) -> RequestError:
+def _invalid(message: str, body: bytes, kind: object) -> RequestError:
     place = _PLACE.search(message)
     path = place["path"] if place else ""
     what = message[: place.start()] if place else message
@@ -85,13 +82,18 @@ def _invalid(message: str, body: bytes) -> RequestError:
         return _strange(path, strange["name"])
     param = path.replace("[...]", "")
     expected, _, got = what.partition(", got ")
-    expected = _CHOICES.get(param, expected)
+    expected = _CHOICES.get(param) or _choice(kind, path) or expected
     value = _UNKNOWN if "[...]" in path else _value_at(path, body)
     shown = _json_words(got) if value is _UNKNOWN else describe(value)
     text = _json_words(expected).replace("Expected", "expected", 1)
     text = f"{text}, got {shown}" if shown else text
     subject = f"`{param}`" if param else "The request body"
     return RequestError(f"{subject}: {text}.", param=param or None, code="invalid_value")
+
+
+def _choice(kind: object, path: str) -> str | None:
+    told = choices(kind, tuple(_STEP.findall(path)))
+    return None if told is None else f"Expected {told}"
 
 
 def _missing(path: str, name: str) -> RequestError:

@@ -74,10 +74,14 @@ class OllamaEmbedding(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
+_CUT = '`edge.truncate`: "end" or "start"'  # in an error of the engine
+
+
 class _Embeddings(TextEndpoint):
     """What both endpoints do alike."""
 
     body: type[OllamaEmbedFields]
+    cut: str  # how a text that is too long may be cut
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -102,7 +106,7 @@ class _Embeddings(TextEndpoint):
         try:
             return await self.embed(request, card, found, terms, dimensions)
         except RequestError as error:  # which names the field of the other API
-            message = str(error).replace("`input", f"`{name}")
+            message = str(error).replace("`input", f"`{name}").replace(_CUT, self.cut)
             param = (error.param or name).replace("input", name, 1)
             raise RequestError(message, param=param, code=error.code) from error
 
@@ -111,6 +115,7 @@ class OllamaEmbed(_Embeddings):
     """Gives each text a vector."""
 
     body = OllamaEmbedRequest
+    cut = "`truncate`: true"
     _decoder = msgspec.json.Decoder(OllamaEmbedRequest)
 
     @override
@@ -134,6 +139,7 @@ class OllamaEmbeddings(_Embeddings):
     """Gives one text a vector, in the older form."""
 
     body = OllamaEmbeddingsRequest
+    cut = _CUT
     _decoder = msgspec.json.Decoder(OllamaEmbeddingsRequest)
 
     @override

@@ -212,6 +212,10 @@ def tool_use(
 
 def _function(function: dict[str, Any], at: str) -> dict[str, Any]:
     name, parameters = function.get("name"), function.get("parameters")
+    if name is None:
+        raise RequestError(
+            f"`{at}.name` is required.", param=f"{at}.name", code="missing_required_parameter"
+        )
     if not isinstance(name, str):
         _refuse(f"{at}.name", f"expected string, got {describe(name)}")
     if not _NAME.fullmatch(name):

@@ -127,14 +127,15 @@ class _Reader:
             self._made.append(turn.message())
 
     def _message(self, item: InputItem, at: str) -> None:
-        if item.role not in _ROLES:
-            _refuse(f"{at}.role", f"expected one of {', '.join(_ROLES)}, got {describe(item.role)}")
+        role = _needed(item.role, f"{at}.role")
+        if role not in _ROLES:
+            _refuse(f"{at}.role", f"expected one of {', '.join(_ROLES)}, got {describe(role)}")
         text = _text(_needed(item.content, f"{at}.content"), f"{at}.content")
-        if item.role == "assistant":
+        if role == "assistant":
             self._begun(anew=True).texts.append(text)
             return
         self._end()
-        self._made.append(ChatMessage(item.role, text))
+        self._made.append(ChatMessage(role, text))
 
     def _call(self, item: InputItem, at: str) -> None:
         name, id = _needed(item.name, f"{at}.name"), _needed(item.call_id, f"{at}.call_id")

@@ -90,3 +90,39 @@ def test_long_values_are_cut():
 def test_bytes_are_decoded_or_refused(body):
     with contextlib.suppress(RequestError):
         decode(DECODER, body)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "told"),
+    [
+        (
+            "/v1/chat/completions",
+            {"reasoning_effort": "much"},
+            '`reasoning_effort`: expected "none", "minimal", "low", "medium", "high" or "xhigh", '
+            'got "much".',
+        ),
+        (
+            "/v1/chat/completions",
+            {"edge": {"think": "much"}},
+            '`edge.think`: expected "off", "on" or an object, got "much".',
+        ),
+        (
+            "/v1/chat/completions",
+            {"tools": [{"type": "web", "function": {"name": "a"}}]},
+            '`tools[0].type`: expected "function", got "web".',
+        ),
+        (
+            "/v1/chat/completions",
+            {"samplers": ["top_p", "best"]},
+            '`samplers[1]`: expected "penalties", "dry",',
+        ),
+        ("/api/chat", {"think": "much"}, "`think`: expected true, false,"),
+        ("/api/chat", {"think": 3}, "`think`: expected true, false,"),
+    ],
+)
+def test_a_value_that_is_none_of_a_few_is_told_with_those(client, path, fields, told) -> None:
+    body = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}], **fields}
+    response = client.post(path, body)
+    assert response.status == 400
+    error = response.json()["error"]
+    assert (error if path == "/api/chat" else error["message"]).startswith(told)

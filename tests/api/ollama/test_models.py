@@ -11,6 +11,7 @@ from edge_rt.api.middleware.access import AccessRules, UserIds
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
 from edge_rt.core.errors import ModelNotFound, RequestError, StoreError
 from edge_rt.core.requests import PullProgress
+from edge_rt.engine.scheduler.inputs import _too_long
 
 MAKE = {
     "architecture": "llama",
@@ -150,6 +151,12 @@ def test_a_text_that_does_not_fit_is_told_by_its_field(client, service, path, na
         400,
         {"error": f"`{name}`: 900 tokens are too many."},
     )
+
+
+def test_a_text_that_does_not_fit_may_be_cut_by_the_field_of_this_api(client, service) -> None:
+    service.fault = _too_long("input", "900 tokens", "256")
+    told = client.post("/api/embed", {"model": "vec", "input": "long"}).json()["error"]
+    assert told.endswith("shorten it, or have it cut with `truncate`: true")
 
 
 def test_a_pull_of_a_model_that_is_there_fetches_nothing(client, service) -> None:
