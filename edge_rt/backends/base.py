@@ -52,6 +52,11 @@ class Batch:
         The logits of the last `want` of them are wanted.
         """
         begin, end = self.size, self.size + len(tokens)
+        if len(tokens) == 1:  # as nearly always; slices take several times as long
+            self.token[begin], self.pos[begin] = tokens[0], start
+            self.seq[begin], self.want[begin] = seq, min(want, 1)
+            self.size = end
+            return begin
         self.token[begin:end] = tokens
         self.pos[begin:end] = range(start, start + len(tokens))
         self.seq[begin:end] = seq

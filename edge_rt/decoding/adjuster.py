@@ -38,6 +38,8 @@ class Adjuster:
         self._bias = np.array(list(sampling.logit_bias.values()), np.float32)
         self._scratch: Logits | None = None
         self._dry = None if sampling.dry is None else DryPenalty(sampling.dry, prompt, piece)
+        counts = self._presence or self._frequency
+        self._changes = bool(self._window or counts or sampling.dry or self._bias_ids.size)
 
     def record(self, token: int) -> None:
         """`token` is now part of the answer."""
@@ -53,6 +55,8 @@ class Adjuster:
 
         Raises RequestError when the bias names a token that the vocabulary does not have.
         """
+        if not self._changes:
+            return logits
         window, counted = self._repeated(), bool(self._counts)
         repeated = {} if self._dry is None else self._dry.penalties()
         if not (self._bias_ids.size or window.size or counted or repeated):

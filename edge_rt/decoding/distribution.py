@@ -120,8 +120,13 @@ class LogitsView:
     @cached_property
     def margin(self) -> float:
         """How much more probable the likeliest token is than the next one, 0 to 1."""
-        top = self._top(2)
-        return self.confidence * (1.0 - math.exp(float(top[1]))) if top.size > 1 else 1.0
+        logits = self._logits
+        best = int(logits.argmax())
+        peak, others = float(logits[best]), (logits[:best], logits[best + 1 :])
+        second = max((float(some.max()) for some in others if some.size), default=-math.inf)
+        if not math.isfinite(peak):
+            return 1.0
+        return self.confidence * (1.0 - math.exp(second - peak))
 
     def top_entropy(self, count: int) -> float:
         """The entropy of the `count` likeliest tokens among themselves, in nats."""

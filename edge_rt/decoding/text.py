@@ -36,6 +36,7 @@ class StopAutomaton:
         for stop in _reachable(stops):
             self._add(stop)
         self._link()
+        self.empty = not stops  # whether nothing is ever hit or held back
 
     def step(self, state: int, char: str) -> int:
         """The state after `char`; amortised constant time over a text."""
@@ -126,6 +127,8 @@ class TextStream:
     def _advance(self, new: str) -> str:
         if self.stopped is not None:
             return ""
+        if self._stops.empty:
+            return new
         text = self._held + new
         for end, char in enumerate(new, len(self._held) + 1):
             self._state = self._stops.step(self._state, char)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import llama_cpp
 import llama_cpp.llama_cpp as lib  # the typed functions; the package itself shadows some names
@@ -86,6 +86,7 @@ class LlamaBackend:
         self._native = NativeBatch(self.batch)
         self._copied = False  # since the last pass: llama.cpp puts copies off until the next one
         self._row = ctypes.c_float * self.vocab
+        self._rows: dict[int, NDArray[np.float32]] = {}  # by where llama.cpp keeps their logits
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         # As the vocabulary writes them: never shorter than the bytes that they stand for.
@@ -122,9 +123,12 @@ class LlamaBackend:
         lib.llama_synchronize(self._context)  # a GPU is still at work when llama_decode returns
 
     def logits(self, row: int) -> NDArray[np.float32]:
-        pointer = cast(Any, lib.llama_get_logits_ith(self._context, row))
-        values: Any = self._row.from_address(ctypes.addressof(pointer.contents))
-        return np.frombuffer(values, np.float32)
+        place: int = _logits_ith(self._context, row)
+        known = self._rows.get(place)
+        if known is None:
+            values: Any = self._row.from_address(place)
+            known = self._rows[place] = np.frombuffer(values, np.float32)
+        return known
 
     def rewind(self, seq: int, length: int) -> bool:
         if lib.llama_memory_seq_rm(self._memory, seq, length, -1):
@@ -187,6 +191,13 @@ class LlamaBackend:
             lib.llama_free(self._context)
             lib.llama_model_free(self._model)
             self._context = None
+
+
+# As a plain address, for which no pointer object has to be made at every token.
+_untyped: Any = ctypes  # its stubs cannot say what these make
+_logits_ith = _untyped.CFUNCTYPE(_untyped.c_void_p, _untyped.c_void_p, _untyped.c_int32)(
+    _untyped.cast(lib.llama_get_logits_ith, _untyped.c_void_p).value
+)
 
 
 def _bytes_of(data: bytearray) -> Any:

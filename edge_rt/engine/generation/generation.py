@@ -48,6 +48,7 @@ class Generation:
         self.first = False  # whether the last delta was the first of all
         self._text = text
         self._withheld = StopHoldback()
+        self._reports = request.sampling.top_logprobs is not None  # log-probabilities, held back
         self.arrived = self._started = now  # readings of the clock
         self._first: float | None = None  # when this engine drew its first token
         self._strategy: DecodingStrategy = iter(())
@@ -111,8 +112,9 @@ class Generation:
         if not self.take(sequence, SampledToken(token, None, [])):
             self.replay.tokens.clear()
         if self.replay.over:
-            self._withheld.sent(self._new)
-            self._withheld.recall(self.request.withheld.get(self.index, ()))
+            if self._reports:
+                self._withheld.sent(self._new)
+                self._withheld.recall(self.request.withheld.get(self.index, ()))
             self._new = ""
             self._resumed = self._told = len(self.provenance.tokens)
 
@@ -175,7 +177,8 @@ class Generation:
         if sequence.backend.ends(choice.token) and self._ends:
             self._end("stop")
             return False
-        self._withheld.add(piece, _logprob(sequence.backend, choice))
+        if self._reports:
+            self._withheld.add(piece, _logprob(sequence.backend, choice))
         self._new += self._text.push(piece)
         if self._text.stopped is not None or sequence.sampler.over:
             self._end("stop")
@@ -263,8 +266,8 @@ class Generation:
         self._told += len(tokens)
         text, self._new = self._new, ""
         seen, self._seen = self._seen, []
-        logprobs = self._withheld.sent(text)
-        withheld = self._withheld.waiting if self.open else []
+        logprobs = self._withheld.sent(text) if self._reports else []
+        withheld = self._withheld.waiting if self._reports and self.open else []
         id, made = self.request.id, self._made
         return Delta(id, self.index, text, tokens, logprobs, made, withheld, seen)
 

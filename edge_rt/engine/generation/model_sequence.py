@@ -132,9 +132,10 @@ class ModelSequence:
             room = min(room, self._shared - len(self.held.tokens))
         if self._want > outputs:
             self._cut(self._want - outputs)
-        if self.unread <= room:
-            return self.unread
-        plain = self.unread - self._want
+        unread = self.unread
+        if unread <= room:
+            return unread
+        plain = unread - self._want
         if plain == 0:
             self._cut(self.unread - room)
         return min(plain, room) or room
@@ -207,7 +208,7 @@ class ModelSequence:
 
     def _go_on(self, token: int) -> bool:
         """Append `token`; return whether it was the first of the draft."""
-        guessed = self.draft[:1] == [token]
+        guessed = bool(self.draft) and self.draft[0] == token
         if guessed:
             del self.draft[0]
         else:
@@ -221,5 +222,7 @@ class ModelSequence:
 
     def _from(self, anchor: int, count: int) -> list[int]:
         tokens = self.text[anchor : anchor + count]
-        begin = max(0, anchor - len(self.text))
-        return tokens + self.draft[begin : begin + count - len(tokens)]
+        if len(tokens) < count:
+            begin = max(0, anchor - len(self.text))
+            tokens += self.draft[begin : begin + count - len(tokens)]
+        return tokens

@@ -110,7 +110,8 @@ def single(answer: Generation) -> DecodingStrategy:
         logits = sequence.logits()
         answer.look(logits)
         answer.take(sequence, sequence.sampler.sample(logits))
-        yield from forced(answer, sequence)
+        if sequence.sampler.matcher is not None:
+            yield from forced(answer, sequence)
 
 
 def switching(answer: Generation, gate: Gate) -> DecodingStrategy:

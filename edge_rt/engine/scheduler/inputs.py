@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,15 +191,16 @@ class WorkLog:
     def __bool__(self) -> bool:
         return self._begin_s is not None
 
-    def add(self, begin_s: float, end_s: float, rows: Iterable[tuple[int, int, bool]]) -> None:
+    def add(self, begin_s: float, end_s: float, rows: Sequence[tuple[int, int, bool]]) -> None:
         """Book one pass; a row is a request, its number of tokens, and whether it is decoding."""
-        rows = list(rows)
-        size = sum(count for _, count, _ in rows)
+        size = sum([count for _, count, _ in rows])
         if self._begin_s is None:
             self._begin_s = begin_s
         self._end_s = end_s
         for request, count, decoding in rows:
-            spent = self._spent.setdefault(request, [0.0, 0.0])
+            spent = self._spent.get(request)
+            if spent is None:
+                spent = self._spent[request] = [0.0, 0.0]
             spent[decoding] += (end_s - begin_s) * count / size
 
     def take(self, now_s: float) -> EngineWork:

@@ -52,13 +52,19 @@ class DutyCycle:
         """Seconds to rest before the next pass: 0, or at least REST_S; inf at duty 0."""
         if self.duty == 0.0:
             return math.inf
+        if self._due_s == 0.0:
+            return 0.0
         left_s = self._left_s()
         return left_s if left_s >= REST_S else 0.0
 
     def computed(self, seconds: float, *, prompts: bool = False) -> None:
         """The engine computed for `seconds`, in a pass that read prompts or in one that did not."""
+        factor = self._factor(prompts)
+        if factor == 0.0 == self._due_s:  # as always without a limit, which is asked in every pass
+            self._rested_s = min(self._rested_s, CREDIT_S)
+            return
         self._spent_s[prompts] += seconds
-        self._due_s += seconds * self._factor(prompts)
+        self._due_s += seconds * factor
         self._settle()
 
     def rested(self, seconds: float) -> None:
@@ -160,7 +166,7 @@ class Pass:
         answers = list(apart(answers))
         self._parts = parts(answers, backend.batch.capacity, backend.outputs, more)
         self.rows = [(a.request.id, count, a.at.decoding) for a, count in self._parts]
-        self.threads = _most(answer.request.threads for answer, _ in self._parts)
+        self.threads = _most([answer.request.threads for answer, _ in self._parts])
         backend.batch.clear()
         self.ready = [answer for answer, count in self._parts if answer.at.feed(count)]
 
@@ -208,8 +214,10 @@ def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int)
     They go to other unread tokens of such answers, and half of them to prompts, the oldest first. A
     pass has `capacity` rows and keeps the logits of `outputs`, of one a sequence at least.
     """
-    answers = sorted(answers, key=lambda answer: not answer.at.decoding)
-    streams = sum(answer.at.decoding for answer in answers)
+    answers = list(answers)
+    streams = sum([answer.at.decoding for answer in answers])
+    if streams < len(answers):
+        answers.sort(key=lambda answer: not answer.at.decoding)
     more, spare = min(capacity - streams, more), outputs - len(answers)
     kept = 0 if streams == len(answers) else (more + 1) // 2
     found: list[Part] = []
@@ -221,8 +229,8 @@ def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int)
             more -= count - own
             spare -= sequence.drafted
             found.append((answer, count))
-    # In the order of the sequences: llama.cpp joins only neighbours into one pass.
-    found.sort(key=lambda part: part[0].at.held.id)
+    if len(found) > 1:  # in the order of the sequences: llama.cpp joins only neighbours
+        found.sort(key=lambda part: part[0].at.held.id)
     return found
 
 

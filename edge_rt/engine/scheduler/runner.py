@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -46,7 +46,7 @@ class EngineCounters:
     def passed(
         self,
         seconds: float,
-        rows: Iterable[tuple[int, int, bool]],
+        rows: Sequence[tuple[int, int, bool]],
         spare: int = 0,
         gpu_share: float = 0.0,
     ) -> None:
@@ -54,12 +54,12 @@ class EngineCounters:
 
         It used `spare` threads fewer than allowed, and a GPU for `gpu_share` of the layers.
         """
-        rows = list(rows)
-        read = sum(count for _, count, decoding in rows if not decoding)
         self.took(seconds, gpu_share)
         self.spare_s += seconds * spare
-        self.read_s += seconds * read / sum(count for _, count, _ in rows)
-        self.read += read
+        read = sum([count for _, count, decoding in rows if not decoding])
+        if read:
+            self.read_s += seconds * read / sum([count for _, count, _ in rows])
+            self.read += read
 
     def took(self, seconds: float, gpu_share: float = 0.0) -> None:
         """Count the seconds of one pass, with so much of the model's layers on a GPU."""
@@ -138,6 +138,11 @@ class Runner(ABC, Generic[BackendT, ItemT]):
     def waits_since(self) -> float:
         """When the first in the queue came, as the clock reads; inf when nobody waits."""
         return self._waiting[0].arrived if self._waiting else math.inf
+
+    @property
+    def able(self) -> bool:
+        """Whether a pass would do something."""
+        return bool(self.running or self.startable)
 
     @property
     @abstractmethod

@@ -82,6 +82,10 @@ class Scheduler(Runner[Backend, Generation]):
         return sum(answer.home is self and not answer.pending for answer in self._waiting)
 
     @property
+    def able(self) -> bool:
+        return any(answer.at.home is self for answer in self._running) or self.startable > 0
+
+    @property
     def streaming(self) -> bool:
         """Whether some answer is past its prompt."""
         return any(answer.at.decoding for answer in self._at_turn())
@@ -133,12 +137,14 @@ class Scheduler(Runner[Backend, Generation]):
             self.checkpointer.read(spent)
         self._tally.passed(spent, one.rows, spare, self.gpu_share)
         told, faults = self._draw(one.ready)
-        self._tally.drawn += sum(len(delta.tokens) for _, delta in told)
+        self._tally.drawn += sum([len(delta.tokens) for _, delta in told])
         now = self._clock()
         self._outbox.work.add(begin, now, one.rows)
         for request_id, error in faults.items():
             self._fail(request_id, error)
-        self._tell([(a, d) for a, d in told if a.request.id not in faults], now)
+        if faults:
+            told = [(a, d) for a, d in told if a.request.id not in faults]
+        self._tell(told, now)
         for answer in answers:
             answer.at.keep()
         held = (a.at.held for a in self._at_turn() if not a.request.fresh)

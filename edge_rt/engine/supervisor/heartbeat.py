@@ -5,7 +5,7 @@ from __future__ import annotations
 import faulthandler
 import mmap
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
 _WORDS = mmap.PAGESIZE // 8
@@ -61,14 +61,23 @@ class Heartbeat:
 
     def pass_begins(self, begin_s: float, gpu_share: float) -> None:
         """A pass of a model began at `begin_s`; `gpu_share` of its layers, 0 to 1, lie on a GPU."""
-        self._tell_pass({_BEGIN: 1e6 * begin_s, _SHARE: 1e6 * gpu_share})
+        words = self._words
+        words[_CHANGES] += 1
+        words[_BEGIN] = int(1e6 * begin_s)
+        words[_SHARE] = int(1e6 * gpu_share)
+        words[_CHANGES] += 1
 
     def pass_is_over(self, all_s: float, gpu_s: float, offloaded_s: float = 0.0) -> None:
         """End the pass. The totals since the start: seconds of passes, the GPU's part, and those
         with a GPU.
         """
-        spent = {_ALL: 1e6 * all_s, _GPU: 1e6 * gpu_s, _OFFLOADED: 1e6 * offloaded_s}
-        self._tell_pass(spent | {_BEGIN: 0.0})
+        words = self._words
+        words[_CHANGES] += 1
+        words[_ALL] = int(1e6 * all_s)
+        words[_GPU] = int(1e6 * gpu_s)
+        words[_OFFLOADED] = int(1e6 * offloaded_s)
+        words[_BEGIN] = 0
+        words[_CHANGES] += 1
 
     def offloaded_s(self, now_s: float) -> float | None:
         """Seconds in passes of models with layers on a GPU, one under way included; None while they
@@ -80,13 +89,6 @@ class Heartbeat:
         if begin_us and words[_SHARE]:
             spent_us += max(0.0, 1e6 * now_s - begin_us)
         return None if changes % 2 or words[_CHANGES] != changes else 1e-6 * spent_us
-
-    def _tell_pass(self, figures: Mapping[int, float]) -> None:
-        words = self._words
-        words[_CHANGES] += 1
-        for place, figure in figures.items():
-            words[place] = int(figure)
-        words[_CHANGES] += 1
 
     def note(self, requests: Collection[int] = (), tokens: int = 0) -> None:
         """Say what begins; without requests, no pass is under way any more."""

@@ -111,9 +111,8 @@ class ModelRegistry:
 
     def able(self) -> list[AnyRunner]:
         """Those of which a pass would do something; whose queue is older may start one first."""
-        models = self._models.values()
-        able = [s for s in models if s.running or s.startable]
-        return sorted(able, key=lambda s: s.waits_since)
+        able = [s for s in self._models.values() if s.able]
+        return sorted(able, key=lambda s: s.waits_since) if len(able) > 1 else able
 
     def get(self, model: str) -> AnyRunner | None:
         """The scheduler of `model`; None when it is not loaded."""

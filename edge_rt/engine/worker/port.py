@@ -91,6 +91,10 @@ class Port:
         """Wait until there is something to do, `seconds` at most; False when there is not."""
         return bool(self._poll.poll(None if seconds == math.inf else seconds * 1000))
 
+    def ready(self) -> bool:
+        """Whether something has arrived, or one of the other descriptors is readable."""
+        return bool(self._heard or self._poll.poll(0))
+
     def received(self) -> Iterator[ToEngine]:
         """What has arrived; never waits."""
         while self._heard:

@@ -116,6 +116,11 @@ class Worker:
         """Begin an iteration: handle messages and finished jobs; return False to stop."""
         self._begin_s = self._clock()
         self._tally.beat.note()
+        if self._port.ready() or self._models.settles_s == 0.0:
+            self._take_in()
+        return self._open and self._port.open
+
+    def _take_in(self) -> None:
         for message in self._port.received():
             self._handle(message)
         self._models.settle()
@@ -126,7 +131,6 @@ class Worker:
                 self._loaded(*done)
         for request in self._compiler.finished():
             self._submit(request)
-        return self._open and self._port.open
 
     def _pass(self, able: list[AnyRunner]) -> None:
         streaming = any(s.streaming for s in able)
