@@ -160,7 +160,10 @@ class Catalogue:
         entry = self.find(id)
         if entry is None:
             known = ", ".join(sorted(self._entries)) or "nothing"
-            advice = "bring a model of your own in with 'edge-rt models add FILE'"
+            advice = (
+                "name one of the hub as hf:OWNER/REPOSITORY, or bring a model of your own in with "
+                "'edge-rt models add FILE'"
+            )
             raise ModelNotFound(f"no model {id!r} in the catalogue, which has {known}; {advice}")
         return entry
 

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from rich.text import Text
 
-from edge_rt.cli.exits import CommandFailure, NoModel
+from edge_rt.cli.exits import BadOption, CommandFailure, NoModel
+from edge_rt.cli.groups import SuggestingGroup
 from edge_rt.cli.local.model_store import (
     FILE,
     announce_starter,
@@ -42,7 +43,7 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def models() -> None:
     """List, fetch, check and remove models.
 
@@ -95,6 +96,8 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
     A file in the cache that has the right content is used instead. If EDGE_RT_CACHE names a
     cache, fetched files are left there too.
     """
+    if id == "":  # of a variable that is not set, perhaps: nobody asked for what that would fetch
+        raise BadOption("ID is empty: name a model, or leave ID out for the one to start with")
     place = open_store(store, config, write=True)
     entry = fetch(place, id or announce_starter(place))
     note(f"{entry.id} is in the store: {entry.path}")

@@ -213,6 +213,14 @@ def test_pull_says_why_not(cli: Cli, catalogue: Path) -> None:
     result = cli("models", "pull", "unknown")
     assert result.exit_code == 4
     assert "smollm2-135m-instruct" in result.stderr
+    assert "name one of the hub as hf:OWNER/REPOSITORY" in result.stderr
+
+
+def test_an_empty_name_pulls_nothing(cli: Cli, state: Path) -> None:
+    result = cli("models", "pull", "")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "ID is empty" in result.stderr
+    assert not (state / "models").exists()
 
 
 def test_verify_tells_the_good_from_the_bad(cli: Cli, file: Path, state: Path) -> None:
