@@ -14,6 +14,7 @@ import click
 
 from edge_rt import __version__
 from edge_rt.cli.exits import HELP, CommandFailure, failure_of
+from edge_rt.cli.groups import SuggestingGroup
 from edge_rt.cli.interrupt import INTERRUPTED, interruptible
 from edge_rt.core.errors import EdgeError
 
@@ -116,7 +117,7 @@ def _give_up() -> None:
                 os.close(nowhere)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """Knows its commands by name and one line of help; `--help` imports none of them.
 
     The command `check-config` is the object `check_config` of the module `check_config` in
@@ -138,6 +139,7 @@ class LazyGroup(click.Group):
         self._package, self._elsewhere = package, elsewhere or {}
         self._lazy = lazy
         self._groups = groups or {"Commands": lazy}
+        self.inner = [name for name in EXAMPLES if " " in name]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order in which they are told."""

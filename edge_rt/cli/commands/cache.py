@@ -9,6 +9,7 @@ import click
 from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.groups import SuggestingGroup
 from edge_rt.cli.options import Range, daemon_socket, socket_option, to_forget
 from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (
@@ -103,7 +104,7 @@ def _like(near: Json) -> str:
     return f"{hits} of them by another question that means the same; {known} known"
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def cache() -> None:
     """Show or forget what is kept: answers, to be given again to the very same question, and
     beginnings of prompts, which need not be read again.

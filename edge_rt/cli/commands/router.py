@@ -10,6 +10,7 @@ import click
 from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.groups import SuggestingGroup
 from edge_rt.cli.options import daemon_socket, socket_option, to_forget
 from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (
@@ -183,7 +184,7 @@ def _tried(trials: Json) -> str:
     )
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def router() -> None:
     """Show or reset what the router has learnt about models and modes."""
 
