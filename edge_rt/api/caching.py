@@ -69,7 +69,7 @@ class Found:
 
     @property
     def cost(self) -> Cost:
-        """Of finding it."""
+        """What finding it took."""
         return _NOTHING if self.near is None else self.near.cost
 
     def told(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Caching:
         return self.cache is not None and not (self.per_client and client is None)
 
     def keeper(self, client: str | None, wanted: Cached | None) -> str | None:
-        """For whom beginnings of a client's prompt are kept on the disk; None: for nobody."""
+        """The client for which beginnings of its prompts are kept on disk; None: nobody."""
         return (client or NOBODY) if self.serves(client) and wanted != "off" else None
 
     def restored(self, started: Started) -> None:

@@ -116,7 +116,7 @@ class TextUsage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, embedded: Embedded) -> TextUsage:
-        """Those of all texts."""
+        """Return the tokens of all texts together."""
         tokens = embedded.timings.prompt_tokens
         return cls(tokens, tokens)
 

@@ -101,7 +101,7 @@ class Work:
         return unasked(self.plan.mode, self.wanted)
 
     def alone(self, fault: EdgeError) -> Work:
-        """This, without the partner, who cannot help because of `fault`."""
+        """Return the work without the partner, which `fault` keeps from helping."""
         why = f"{self.card.id} answers by itself: {fault}"
         plan = msgspec.structs.replace(self.plan, mode=None, less=why)
         calls = [msgspec.structs.replace(call, plan=plan) for call in self.calls]
@@ -125,12 +125,12 @@ class Work:
         return replace(self, calls=calls)
 
     def kept_for(self, client: str | None) -> Work:
-        """This, with beginnings of its prompts kept for `client`; None: for nobody."""
+        """Return the work with beginnings of its prompts kept for `client`; None: nobody."""
         calls = [msgspec.structs.replace(call, client=client) for call in self.calls]
         return replace(self, calls=calls)
 
     def of(self, found: Found) -> Work:
-        """This, as it was answered before."""
+        """Return the work with the kept answer that was found for it."""
         return replace(self, found=found)
 
     @property
@@ -140,7 +140,7 @@ class Work:
 
     @property
     def id(self) -> str:
-        """That of its answer."""
+        """The id of its answer."""
         return self.calls[0].id
 
     @property
@@ -162,7 +162,7 @@ class Work:
         )
 
     def granted(self, arrived_s: float, before: Sequence[Cost]) -> Work:
-        """This, for a request that came at `arrived_s`, with what it may take after `before`."""
+        """Return the work with limits: what the request may still take after `before`."""
         spent_j = sum(cost.energy_j or 0.0 for cost in before)
         calls = grant(self.calls, self.allowance, arrived_s, spent_j)
         return replace(self, calls=calls, before=before)
@@ -193,16 +193,16 @@ def unasked(mode: Mode | None, request: DecodingRequest) -> bool:
 
 
 def without_partner(plan: Plan, request: RouteRequest, *, tokens: bool) -> Plan:
-    """Without a partner that nobody asked for, where the request is about `tokens` of its model.
+    """Return the plan without a partner that was not asked for, if `tokens` are the model's own.
 
-    Those of the partner may be others, which the engine would refuse.
+    The partner's tokens may have other ids, and the engine would refuse them.
     """
     left_out = tokens and unasked(plan.mode, request.mode)
     return msgspec.structs.replace(plan, mode=None) if left_out else plan
 
 
 async def with_partner(plan: Plan, request: RouteRequest, prompt: str) -> Plan:
-    """With the prompt as the partner reads it, where `prompt` is not just that.
+    """Return the plan with the prompt by the partner's own template, where it differs.
 
     A partner that nobody asked for, and whose template refuses, is left out. Raises what
     `request.write` does where the request asks for one.

@@ -53,7 +53,7 @@ class Swept:
 
 
 def kernels(threads: int, stream: int = _STREAM) -> Iterator[RooflineKernel]:
-    """From streams that compute little to a product that moves little, each made when its turn is.
+    """Yield kernels from copies, which compute little, to a matrix product, which moves little.
 
     Products read their matrices once and write one; a copy's bytes are those read and written.
     """

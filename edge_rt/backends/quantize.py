@@ -51,7 +51,7 @@ class Quantizer:
 
     @property
     def size(self) -> int:
-        """Of the file that will be, in bytes, after a dry run."""
+        """The bytes of the file to be written, known after a dry run."""
         sizes = self._sizes
         if sizes.keys() != {"model", "quant"}:
             return self._header

@@ -144,7 +144,7 @@ class _Trials:
 
 
 def _useful(tried: list[Reader]) -> tuple[Reader, ...]:
-    """Those that have channels; the others are closed, for nobody else will."""
+    """Return the readers that have channels, and close the others."""
     for reader in tried:
         if not reader.channels:
             reader.close()

@@ -50,7 +50,7 @@ Hear = Callable[[Metered], object]
 
 
 def _unheard(meter: Metered) -> None:
-    """Nobody listens."""
+    """The listener until there is one: does nothing."""
 
 
 class BoardMonitor:
@@ -108,7 +108,7 @@ class BoardMonitor:
 
     @property
     def quality(self) -> Literal["measured", "modelled"]:
-        """Of the supply's figures; those of a simulated board are modelled."""
+        """The quality of the supply's figures; a simulated board's are modelled."""
         return self._snapshot.quality if self._snapshot else "modelled"
 
     @property
@@ -157,7 +157,7 @@ class BoardMonitor:
             self._stop()
 
     def hurry(self) -> None:
-        """Have the supply read as soon as may be: an answer has ended."""
+        """Read the supply as soon as possible, since an answer has ended."""
         supply, thread = self.supply, self._thread
         if thread is not None and supply is not None:
             thread.hurry(supply.readers, max(self._clock(), self._read_s + BREATH_S))

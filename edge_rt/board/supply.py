@@ -135,7 +135,7 @@ class SupplyRails:
         return total
 
     def silent_s(self, now_s: float) -> float:
-        """For how long it could not be read; 0 while it can, infinite where it never could."""
+        """Return for how long the supply could not be read; infinite if it never could."""
         return max(_silent_s(self._sampler.reading(rail, "power_w"), now_s) for rail in self.rails)
 
     def _add(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:

@@ -44,13 +44,13 @@ def number(value: object) -> float | None:
 
 
 def fixed(value: object, decimals: int) -> str:
-    """With so many decimals, for figures one below the other."""
+    """Return a figure with `decimals` decimals, for columns of figures."""
     figure = number(value)
     return MISSING if figure is None else f"{figure:.{decimals}f}"
 
 
 def significant(value: object, digits: int = 3) -> str:
-    """With so many significant digits, and all those before the point."""
+    """Return a figure with `digits` significant digits, and all before the point."""
     figure = number(value)
     if figure is None:
         return MISSING
@@ -167,7 +167,7 @@ def in_mode(model: object, mode: object, partner: object) -> str:
 
 
 def making(told: Json) -> str:
-    """Who wrote an answer, or how much of its drafts was kept; nothing of a model by itself."""
+    """Say which model wrote an answer, or how many drafted tokens were kept; "" for one alone."""
     mode, kept, lost = told.get("mode"), told.get("accepted_tokens"), told.get("rejected_tokens")
     small, large = number(told.get("small_tokens")), number(told.get("large_tokens"))
     if mode in (None, SINGLE):

@@ -36,7 +36,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def size(self) -> int:
-        """About the bytes that it takes."""
+        """The bytes that it takes, approximately."""
         return len(self.content) + _OVERHEAD
 
 
@@ -84,7 +84,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 def pack(kept: Kept) -> tuple[bytes, bytes]:
-    """As bytes, and what they are checked by."""
+    """Return an answer as bytes, and their checksum."""
     packed = msgspec.msgpack.encode(kept)
     return packed, _check(packed)
 

@@ -68,7 +68,7 @@ class StoreError(EdgeError, OSError):
 
 
 class Unavailable(EdgeError, RuntimeError):
-    """Not now, but perhaps later: the queue is full, a load failed, the engine is restarting.
+    """It may work later: the queue is full, a load failed, or the engine is restarting.
 
     `retry_after_s` is the number of seconds after which trying again makes sense; None where
     somebody has to mend something first.

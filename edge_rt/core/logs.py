@@ -9,26 +9,26 @@ from types import TracebackType
 
 
 class Trouble:
-    """One thing that may not work, none at first. The log has it once, until the reason changes."""
+    """A fault of one part, such as a file. It is logged once, until its reason changes."""
 
     def __init__(self, log: logging.Logger, what: str) -> None:
-        """`what` is so for as long as it lasts."""
+        """`what` says in words what does not work while there is a fault."""
         self._log, self._what = log, what
         self._why: object = None
 
     @property
     def told(self) -> str | None:
-        """What is so, and why; None: it works."""
+        """The fault in words, with its reason; None: it works."""
         return None if self._why is None else f"{self._what}: {self._why}"
 
     def met(self, why: object, unforeseen: Exception | None = None) -> None:
-        """It does not work, for that reason; of what is `unforeseen` the log has the trace."""
+        """Note that it fails because of `why`; the trace of `unforeseen` is logged."""
         if why != self._why:
             self._log.warning("%s: %s", self._what, why, exc_info=unforeseen)
         self._why = why
 
     def over(self) -> None:
-        """It works."""
+        """Note that it works again."""
         if self._why is not None:
             self._log.info("no longer so: %s", self._what)
         self._why = None

@@ -38,7 +38,7 @@ class RunConfig(msgspec.Struct, frozen=True):
         return LoadConfig(self.gpu_layers, self.kv_type)
 
     def __str__(self) -> str:
-        """Its words for people; what is as usual goes without saying."""
+        """Return it in words for people, without what is as usual."""
         words = f"{self.variant} with {self.threads} thread{'s' * (self.threads != 1)}"
         if self.gpu_layers:
             words += f", {self.gpu_layers} layers on the GPU"
@@ -74,7 +74,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unpredicted:
-    """That there is no prediction, and why."""
+    """The reason why there is no prediction."""
 
     reason: str
 

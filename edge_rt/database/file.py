@@ -183,7 +183,7 @@ class File(ABC):
 
     @property
     def used_bytes(self) -> int:
-        """Of the file, without what is free in it."""
+        """The bytes of the file that are in use."""
         return self._used() * PAGE
 
     def in_place(self) -> bool:

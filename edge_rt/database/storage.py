@@ -47,7 +47,7 @@ def move_aside(path: Path, unix_s: float) -> Path:
 
 
 def _aside(path: Path, but: Path) -> list[Path]:
-    """Those moved aside before, newest first by the clock of their day."""
+    """Return the files that were moved aside before, the newest first by their names."""
     start = f"{path.name}.corrupt-"
     found = [
         (int(other.name[len(start) :]), other)
@@ -68,7 +68,7 @@ T = TypeVar("T")
 
 
 class Storage(Generic[FileT]):
-    """Has something done on the open file; for any threads, one after the other."""
+    """Opens a file when it is needed and works on it, for one thread at a time."""
 
     def __init__(
         self,

@@ -132,7 +132,7 @@ class DryPenalty:
         self._tail = (self._tail + piece)[-self._reach :] if self._reach else b""
 
     def penalties(self) -> dict[int, float]:
-        """By token, what its logit loses."""
+        """Return what each token's logit loses, by token."""
         if self._known is None:
             dry = self._dry
             self._known = {
@@ -151,7 +151,7 @@ class DryPenalty:
         )
 
     def _lengths(self) -> dict[int, int]:
-        """By token, of how many tokens the repetition is that it would lengthen."""
+        """Return the length in tokens of the repetition that each token would lengthen."""
         dry, found = self._dry, dict[int, int]()
         first = 0 if dry.last_n < 0 else max(0, len(self._tokens) - dry.last_n)
         recent = self._tokens[first:]

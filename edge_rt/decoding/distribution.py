@@ -173,11 +173,11 @@ class DoubtMeter:
 
     @property
     def doubt(self) -> Doubt | None:
-        """Of the tokens so far; None: there was none."""
+        """The doubt about the tokens so far; None before the first."""
         return Doubt(self._tokens, self._entropy, self._margin) if self._tokens else None
 
     def look(self, view: LogitsView) -> None:
-        """Of the next token the model makes `view`; those behind the first ones do not count."""
+        """Take the logits of the next token; only the first tokens of an answer count."""
         if self.complete:
             return
         self._tokens += 1

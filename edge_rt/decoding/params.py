@@ -215,7 +215,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     rejected: int = 0
 
     def named(self) -> dict[str, int]:
-        """By the names under which clients and the ledger know them."""
+        """Return the counts by the names that clients and the ledger use."""
         return {
             "small_tokens": self.small,
             "large_tokens": self.large,

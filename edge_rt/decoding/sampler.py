@@ -116,7 +116,7 @@ class Sampler:
             self.matcher.prepare(draft)
 
     def possible(self, draft: list[int]) -> list[int]:
-        """As much of `draft` as the constraint lets the answer go on by."""
+        """Return the beginning of `draft` that the constraint allows."""
         return draft if self.matcher is None else draft[: self.matcher.valid(draft)]
 
     def feed(self, tokens: Iterable[int]) -> None:

@@ -230,7 +230,7 @@ class TextCheck:
         return whole + UNFINISHED if tail else whole
 
     def _judge(self, texts: dict[int, str]) -> None:
-        """Have the checker judge what is not known of the tokens, and of the text itself."""
+        """Ask the checker for verdicts that are not known yet, the text's own included."""
         new = {token: text for token, text in texts.items() if token not in self._known}
         following = list(dict.fromkeys(new.values()))
         if self._verdict is None:
@@ -249,7 +249,7 @@ class TextCheck:
 
 
 def _decoded(content: bytes) -> tuple[str, bytes] | None:
-    """Its characters, and the beginning of a last one; None where no text has these bytes."""
+    """Return the characters and the bytes of an incomplete last one; None: not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         text = decoder.decode(content)

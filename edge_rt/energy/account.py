@@ -64,7 +64,7 @@ class Account:
 
     @property
     def served_s(self) -> float:
-        """From the first to the last work for it, others' turns included."""
+        """Seconds from the first to the last work for it, other requests' turns included."""
         return 0.0 if self._first_s is None else self._last_s - self._first_s
 
     @property
@@ -149,7 +149,7 @@ class Window:
 
     @property
     def accounts(self) -> list[Account]:
-        """Who was told to have worked in it and has not taken its part yet."""
+        """The accounts that worked in this window and were not charged yet."""
         return [account for account in self._parts if account is not None]
 
     def add(self, account: Account | None, prefill_s: float, decode_s: float) -> None:
@@ -169,7 +169,7 @@ class Window:
         return left_j / busy_s if left_j > 0 and busy_s > _NOTHING_S else 0.0
 
     def take(self, account: Account, price_w: float) -> float:
-        """Let `account` have its part, once; gives the joules."""
+        """Charge `account` its part at `price_w`, once; return the joules."""
         prefill_s, decode_s = self._parts.pop(account, (0.0, 0.0))
         busy_s = prefill_s + decode_s
         seen = self.covered_s / (self.end_s - self.begin_s)
@@ -179,7 +179,7 @@ class Window:
         return price_w * busy_s
 
     def feel(self, account: Account) -> None:
-        """Let `account` have the board's energy over the part of its life that lies in here."""
+        """Add the board's energy over the part of the account's life within this window."""
         part = (self.end_s - max(self.begin_s, account.begin_s)) / (self.end_s - self.begin_s)
         if part > 0:
             account.feel(part * self.energy_j, part * self.covered_s)

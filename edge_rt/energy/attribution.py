@@ -178,7 +178,7 @@ class Attribution:
 
     @property
     def _certain_s(self) -> float:
-        """Up to when the engine has told all that it ever will."""
+        """The time up to which nothing more will be reported by the engine."""
         if not self._open:
             return math.inf
         return max(self._told_s, min(account.begin_s for account in self._open))

@@ -203,7 +203,7 @@ class EnergyMeter:
 
     @property
     def _quality(self) -> Literal["measured", "modelled"]:
-        """Of the joules up to now; the board may have another supply already."""
+        """The quality of the joules so far, whatever supply the board has now."""
         return self._meter.quality if self._meter else "modelled"
 
     def _renew(self, time_s: float) -> None:

@@ -43,7 +43,7 @@ class RequestUsage:
 
     @property
     def made(self) -> Made | None:
-        """Of all its answers together."""
+        """How its answers were made, summed up."""
         return reduce(Made.plus, self.made_by.values()) if self.made_by else None
 
     def take(self, event: Event) -> None:
@@ -78,14 +78,14 @@ class Loss:
 
 
 class Milestone:
-    """How far word of something has come, in seconds of the monotonic clock."""
+    """A time that advances, and tasks that wait until it has come to theirs."""
 
     def __init__(self) -> None:
         self.at_s = float("-inf")
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []
 
     def advance(self, to_s: float) -> None:
-        """It has come to `to_s`; going back changes nothing."""
+        """Advance to `to_s` in seconds; an earlier time changes nothing."""
         self.at_s = max(self.at_s, to_s)
         due = [future for at_s, future in self._waiting if at_s <= self.at_s]
         self._waiting = [item for item in self._waiting if item[0] > self.at_s]
@@ -109,7 +109,7 @@ class Milestone:
 
 
 def booking(repeat: Repeat, ended: float, temp_c: float | None) -> UsageRecord:
-    """Its line, at `ended` in Unix seconds: the engine did nothing, so it took no joules."""
+    """Return the ledger's record of a repeated answer, which took the engine no joules."""
     return UsageRecord(
         ended=ended,
         model=repeat.model,

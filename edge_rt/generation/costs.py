@@ -23,7 +23,7 @@ class Costs:
         self.taken.append(cost)
 
     def after(self, before: Sequence[Cost]) -> Costs:
-        """These, and what was taken before the calls."""
+        """Return these costs with those of `before`, which came before the calls."""
         both = Costs(self._calls + len(before))
         both.taken = [*before, *self.taken]
         return both
@@ -57,7 +57,7 @@ class Costs:
 
     @property
     def power_quality(self) -> PowerQuality | None:
-        """Of the mean power, "modelled" where any part of it is; None where none is known."""
+        """The mean power's quality: "modelled" if any part is; None where none is known."""
         known = {cost.power_quality for cost in self.taken if cost.power_w is not None}
         if not known:
             return None

@@ -110,7 +110,7 @@ class KeptContent(msgspec.Struct, frozen=True, array_like=True):
     reading: Reading | None = None  # None: all of the text is content
 
     def on(self, simulated: str | None) -> KeptContent:
-        """This, as a board tells it: the joules of another board are left out."""
+        """Return the content for a board, without the joules if another board took them."""
         if self.simulated == simulated:
             return self
         return msgspec.structs.replace(
@@ -132,7 +132,7 @@ _DECODER = msgspec.msgpack.Decoder(KeptContent)
 
 
 def to_bytes(content: KeptContent) -> bytes:
-    """As the cache keeps it."""
+    """Return the content as the cache keeps it."""
     return _ENCODER.encode(content)
 
 

@@ -281,7 +281,7 @@ class Alone:
         return None
 
     def check(self) -> None:
-        """Let a request pass; raises Unavailable while the board is lent."""
+        """Raise Unavailable while something has the board for itself."""
         if self._what is not None:
             left_s = max(RETRY_S, self._until_s - self._clock())
             raise Unavailable(
@@ -292,7 +292,7 @@ class Alone:
 
     @contextmanager
     def hold(self, what: str, seconds: float) -> Generator[None]:
-        """Have the board for `what`, about `seconds` long; raises Unavailable with the reason."""
+        """Reserve the board for `what`, about `seconds` long; raises Unavailable."""
         refusal = self.refusal()
         if refusal is not None:
             raise Unavailable(refusal, retry_after_s=RETRY_S, code="busy")

@@ -23,9 +23,9 @@ Make = Callable[[int], Embed | RunTensors]
 
 
 class TaskService:
-    """Has them done as far as governor, memory and the calls themselves allow, and books them.
+    """Runs embeddings and tensor models within the limits of board and call, and books the costs.
 
-    An engine that is lost has done nothing of lasting effect: the next one gets them again.
+    When an engine is lost, the next one gets the call again.
     """
 
     def __init__(

@@ -119,13 +119,13 @@ class CatalogueEntry(_Item, frozen=True):
 
     @property
     def hub(self) -> str:
-        """Where its first file lies on the hub, as OWNER/REPOSITORY/FILE; "" where it does not."""
+        """The place of its first file on the hub, OWNER/REPOSITORY/FILE; "" if it has none."""
         places = (one for one in self.files[0].sources if isinstance(one, Hub))
         return next((f"{one.repository}/{one.file}" for one in places), "")
 
     @property
     def bytes(self) -> int:
-        """Of all files."""
+        """The bytes of all files."""
         return sum(file.bytes for file in self.files)
 
     @property

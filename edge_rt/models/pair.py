@@ -38,7 +38,7 @@ class KeptAccuracy(_Item, frozen=True):
 
     @property
     def least(self) -> float:
-        """In the test where that is least."""
+        """The figure of the test in which it is lowest."""
         return min(self.figures.values())
 
 
@@ -173,7 +173,7 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Ratios:
-    """Of one way over the large model alone, in one task, on `n` questions."""
+    """One way of answering relative to the large model alone, in one task, on `n` questions."""
 
     n: int
     accuracy: IntervalFigure

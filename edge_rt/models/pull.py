@@ -41,7 +41,7 @@ class Means:
 
     @classmethod
     def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:
-        """This Python's pip, and the hub that HF_ENDPOINT names, else the usual one; HF_TOKEN."""
+        """Return the hub of HF_ENDPOINT, or the usual one, with the token of HF_TOKEN."""
         endpoint = environ.get("HF_ENDPOINT") or USUAL_ENDPOINT
         return cls(endpoint=endpoint, token=environ.get("HF_TOKEN", "").strip() or None)
 

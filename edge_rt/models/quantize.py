@@ -118,7 +118,7 @@ def _run(command: list[str], work: Path, source: ModelRecord, progress: Progress
 def _follow(
     commands: IO[str], said: IO[str], work: Path, source: ModelRecord, progress: Progress | None
 ) -> None:
-    """Let it begin where there is room, and pass on how far it has come."""
+    """Let the program begin if the disk has room, and report its progress."""
     for line in said:
         match line.split():
             case ["size", size]:

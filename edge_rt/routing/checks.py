@@ -36,7 +36,7 @@ def check_settings(mode: str, request: DecodingRequest) -> None:
 
 
 def refused(field: str, reason: str) -> RequestError:
-    """That a field of `edge` cannot be as it is."""
+    """Return the error that a field of `edge` has a wrong value."""
     return RequestError(f"`edge.{field}`: {reason}", param=f"edge.{field}", code="invalid_value")
 
 
@@ -87,5 +87,5 @@ def only(entries: Iterable[ModelRecord], kind: Kind) -> ModelRecord:
 
 
 def writers(entries: Iterable[ModelRecord]) -> list[ModelRecord]:
-    """Those that can write text."""
+    """Return the models that can write text."""
     return [entry for entry in entries if entry.kind == "language"]

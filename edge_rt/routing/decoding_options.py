@@ -26,7 +26,7 @@ Fits = Callable[[ModelRecord, ModelRecord], bool]
 
 
 class ModelSource(Protocol):
-    """Has models, and knows pairs of them."""
+    """What finds models and their pairs."""
 
     def entry(self, model: str) -> ModelRecord:
         """One model; raises ModelNotFound."""
@@ -178,7 +178,7 @@ def _gating(name: str, request: DecodingRequest, usual: Pair | None) -> Gating:
 
 
 def _less(gating: Gating, limits: Limits) -> Gating:
-    """With less for the large model, where the governor asks for that and the gate can be moved."""
+    """Return the gate with a lower share for the large model, if the governor wants that."""
     enough = gating.share is not None and gating.share <= LESS_SHARE
     if not limits.smaller or not has_threshold(gating.name) or enough:
         return gating

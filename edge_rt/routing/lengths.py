@@ -108,7 +108,7 @@ class Lengths:
     def _keep(
         self, entry: ModelRecord | None, heard: Heard, prompt: str | list[int] | None = None
     ) -> None:
-        """That a model has read a request, and its answer; `prompt` None: as it was heard."""
+        """Note that a model read a prompt and its answer; `prompt` None: the prompt as heard."""
         resident = None if entry is None else self._pool.get(resident_name(entry))
         if resident is None or isinstance(prompt, list):
             return
@@ -187,7 +187,7 @@ class Sizing:
     async def _sized(
         self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
     ) -> RequestTokens | Unpredicted:
-        """By an estimate, unless that may decide on whether there is room for the prompt."""
+        """Estimate the tokens; count them if the prompt may not fit into the context."""
         estimate = self._lengths.of(entry, prompt, completion, context)
         if isinstance(prompt, list) or estimate.prompt < LONG * context:
             return estimate

@@ -30,7 +30,7 @@ def load_configs(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
 
 
 def load_config_of(spec: ModelSpec) -> LoadConfig:
-    """That of a model as it was loaded."""
+    """Return how a model was loaded."""
     return LoadConfig(spec.gpu_layers, spec.kv_type)
 
 

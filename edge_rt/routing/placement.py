@@ -122,11 +122,11 @@ class PlacementProblem:
 
     @property
     def states(self) -> int:
-        """How many there are, whether they fit or not."""
+        """The number of placements, whether they fit or not."""
         return math.prod(len(places) + 1 for places in self.variants)
 
     def costs(self, variant: int, place: int) -> tuple[PlacementCost, ...]:
-        """Of each kind at a place, from 1 on, times the kind's share."""
+        """Return the cost of each kind at a place, counted from 1, times the kind's share."""
         return self._costs[variant][place - 1]
 
     def taken(self, state: State) -> list[float]:
@@ -178,7 +178,7 @@ class PlacementProblem:
 def better(
     one: tuple[PlacementCost, ...], two: tuple[PlacementCost, ...]
 ) -> tuple[PlacementCost, ...]:
-    """For each kind the cost with fewer joules."""
+    """Return the cost with fewer joules for each kind of request."""
     return tuple(map(min, one, two))
 
 

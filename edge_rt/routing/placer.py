@@ -241,7 +241,7 @@ class Placer:
 
 
 def _ids(names: Collection[str], host: ModelHost) -> Iterator[str]:
-    """Of those that there are: "default" is the name of a model as well."""
+    """Yield the ids of the models that exist; "default" names one, too."""
     for name in names:
         with suppress(ModelNotFound):
             yield host.entry(name).id
@@ -258,7 +258,7 @@ def _tokens(bucket: Bucket) -> tuple[int, int, int]:
 
 
 def _cost(found: Prediction | None, joules: bool) -> PlacementCost:
-    """Without `joules` a watt is as good as another."""
+    """Return the cost of a prediction; without `joules` its seconds count."""
     if found is None:
         return NEVER
     known_j = found.energy_j if joules else None

@@ -100,7 +100,7 @@ class Circumstances:
 
 
 class Occasion:
-    """Tells when what the last placement rests on holds no longer."""
+    """Tells when the circumstances of the last placement have changed."""
 
     def __init__(self) -> None:
         self._planned: Circumstances | None = None

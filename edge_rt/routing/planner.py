@@ -303,7 +303,7 @@ def _too_long(asked: ReadPrompt) -> str | None:
 async def _mode(
     ask: PlanAsk, host: ModelHost, asked: ReadPrompt, option: DecodingOption
 ) -> Mode | None:
-    """As the engine takes it, with what the partner reads; None: by itself."""
+    """Return the mode for the engine, with the partner's prompt; None: the model alone."""
     if option.mode.name == SINGLE:
         return None
     partner = option.partner

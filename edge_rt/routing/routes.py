@@ -189,7 +189,10 @@ class Routes:
     def _offers(
         self, able: Sequence[ModelRecord], request: DecodingRequest, host: ModelHost
     ) -> tuple[dict[str, DecodingOptions], dict[str, str]]:
-        """By id the modes of each, and why others cannot as asked; raises where none can."""
+        """Return the modes of each model by its id, and the reasons of those that have none.
+
+        Raises RequestError where no model has any.
+        """
         offers: dict[str, DecodingOptions] = {}
         faults: dict[str, RequestError] = {}
         for entry in able:
@@ -281,7 +284,7 @@ class Routes:
         return self._admitted(model, named(model, host))
 
     def _admitted(self, model: str, entries: list[ModelRecord]) -> list[ModelRecord]:
-        """Those of `entries` that its pin is for; raises RequestError where there is none."""
+        """Return the entries that a pin in `model` admits; raises RequestError for none."""
         if "@" not in model:
             return entries
         pool = self._variants.of(entries, self._governor_loop.limits.threads)

@@ -173,7 +173,7 @@ class Variants:
         return found.energy_j / found.seconds
 
     def _note(self, entry: ModelRecord) -> None:
-        """Have the ages know of its calibrations, once."""
+        """Note the ages of a model's calibrations, once for each edition."""
         now = entry.sha256, self._forecaster.edition
         before = self._noted.get(entry.id)
         if before == now:

@@ -135,7 +135,7 @@ class Acceptor:
         task.add_done_callback(self._opening.discard)
 
     def _pause(self, error: OSError) -> None:
-        """Those who connect wait in the backlog; to be woken for each would keep us busy."""
+        """Stop accepting for a while; clients wait in the backlog of the socket meanwhile."""
         self._loop.remove_reader(self._sock)
         self._paused = self._loop.call_later(PAUSE_S, self._resume)
         now_s = self._clock()

@@ -127,7 +127,7 @@ class ConnectionLimiter:
         per_program_s: float = 250.0,
         per_client_s: float = 500.0,
     ) -> None:
-        """So many connections at once, or fewer where so many files may be open.
+        """Allow `most` connections at once, or fewer where only `files` may be open.
 
         Twice as many as may be opened in a second may be opened at once. `clock` is in seconds.
         """

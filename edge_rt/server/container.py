@@ -239,7 +239,7 @@ class Container:
                     await cache.close()
 
     def _troubles(self) -> dict[str, Trouble | None]:
-        """Of the files that the front keeps, by their names."""
+        """Return the faults of the files that the front keeps, by the files' names."""
         return {
             "ledger.db": self.book.trouble,
             "cache.db": None if self.cache is None else self.cache.trouble,
@@ -308,7 +308,7 @@ class Container:
             self.pool.forget_lost()
 
     def _follow(self, task: Coroutine[Any, Any, None]) -> None:
-        """Have it done beside everything else."""
+        """Run a coroutine as a task that is kept until its end."""
         follow = asyncio.create_task(told(task))
         self._follows.add(follow)
         follow.add_done_callback(self._follows.discard)
@@ -348,7 +348,7 @@ def _cache(config: Config, paths: Paths) -> ExactCache | None:
 
 
 def _semantic(config: Config, paths: Paths) -> SemanticCache | None:
-    """None where nobody compares questions."""
+    """Return the cache by meaning; None where the configuration has none."""
     cache, semantic = config.cache, config.cache.semantic
     if not cache.enabled or semantic.model is None:
         return None

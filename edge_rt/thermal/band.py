@@ -127,7 +127,7 @@ class Band:
         return len(self._errors[index].errors_k)
 
     def widths_k(self, count: int, grain_c: float, stale_s: float, wary: bool) -> list[float]:
-        """At the first `count` times of a course.
+        """Return half widths at the first `count` times of a course.
 
         `grain_c` is the sensor's step, and `stale_s` the age of its last word. `wary`: the last
         few errors may come again in full.
@@ -148,7 +148,7 @@ class Band:
 
 
 def _on(knots: list[tuple[float, float]], time_s: float) -> float:
-    """On straight lines between the knots, flat behind them."""
+    """Interpolate linearly between the knots; the last one holds behind them."""
     for (start_s, start_k), (end_s, end_k) in pairwise(knots):
         if time_s <= end_s:
             return start_k + (end_k - start_k) * (time_s - start_s) / (end_s - start_s)

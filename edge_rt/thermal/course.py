@@ -74,7 +74,7 @@ def reach(time_s: float) -> int:
 
 
 def between(values: Sequence[float], time_s: float) -> float:
-    """On straight lines between `values` at TIMES_S; the last one behind them."""
+    """Interpolate linearly between `values` at TIMES_S; the last one holds behind them."""
     index = bisect_left(TIMES_S, time_s)
     if index == 0 or index >= len(values):
         return values[min(index, len(values) - 1)]
@@ -137,7 +137,7 @@ class Outlook:
         return high_w if high_k < 0.0 else _root(over_k, high_w, still_k, high_k)
 
     def seconds_to(self, limit_c: float, power_w: float) -> float | None:
-        """Until the forecast, without its band, reaches `limit_c`; None: not within the hour."""
+        """Seconds until the forecast, without its band, reaches `limit_c`; None: not in an hour."""
         temps = self._course.walk(power_w, len(TIMES_S))
         for index, temp_c in enumerate(temps):
             if temp_c >= limit_c:
@@ -191,7 +191,7 @@ class Trial:
         bands_k: Sequence[float],
         told_k: Sequence[float],
     ) -> None:
-        """For each of HORIZONS_S `bands_k` is the half width by recent errors, `told_k` as told."""
+        """Half widths for each of HORIZONS_S: `bands_k` by recent errors, `told_k` as published."""
         self._network, self._fan = network, fan
         self.bands_k, self.told_k = bands_k, told_k
         self.temps_c: Sequence[float] = temps_c

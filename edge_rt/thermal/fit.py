@@ -203,7 +203,7 @@ class ForecastVariance:
     """
 
     def __init__(self, fit: Fit, fan: float) -> None:
-        """As of now; the fan stays as it is."""
+        """Take the present state of `fit`; the fan stays as it is."""
         network, sigma, n = fit.network, fit.covariance, len(fit.temps_c)
         still = _slopes(network, fit.temps_c, 0.0, fan, len(sigma), 1.0)
         bare = replace(network, ambient_c=0.0, outer_w=0.0)
@@ -214,7 +214,7 @@ class ForecastVariance:
         ]
 
     def deviations_k(self, power_w: float, count: int) -> Vector:
-        """At the first `count` times of a course."""
+        """Return standard deviations at the first `count` times of a course."""
         return [
             math.sqrt(max(0.0, a + power_w * (b + power_w * c)))
             for a, b, c in self._squares[:count]

@@ -105,7 +105,7 @@ class ThermalModel:
         return None if outlook is None else outlook.most_power_w(limit_c, horizon_s)
 
     def seconds_to(self, limit_c: float, power_w: float) -> float | None:
-        """Until the forecast reaches `limit_c`; None: not within an hour, or nothing is known."""
+        """Seconds until the forecast reaches `limit_c`; None: not in an hour, or not known."""
         outlook = self._look()
         return None if outlook is None else outlook.seconds_to(limit_c, power_w)
 

@@ -120,7 +120,7 @@ _MOST_OWED_S = 2.0  # seconds that were used within one step and are felt in the
 
 
 class Watched(Protocol):
-    """Whose CPU time, and GPU's time, heats the board."""
+    """The process whose CPU and GPU time heats the board."""
 
     def look(self) -> WatchedUsage | None:
         """What was used since the last look; None once there is nobody to watch."""

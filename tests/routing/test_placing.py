@@ -6,10 +6,8 @@ from itertools import product
 from random import Random
 
 import pytest
-from benchlib.annealing import anneal
-from benchlib.archive import Archive
-from benchlib.hypervolume import hypervolume, worst
-from benchlib.momentum import Momentum
+from benchlib.annealing import Archive, Momentum, anneal
+from benchlib.placement import hypervolume, worst
 from benchlib.placements import STATES, random_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from installlib import files
-from installlib.layout import Layout
+from installlib.files import Layout
 
 from edge_rt.config.loader import load
 from edge_rt.config.paths import Paths

@@ -7,8 +7,7 @@ from statistics import fmean
 
 import pytest
 from benchlib.heat_board import parameters_of, prior_of
-from benchlib.heat_forecasts import judge, score
-from benchlib.heat_looks import Look, looks
+from benchlib.heat_forecasts import Look, judge, looks, score
 from watch import Watch
 
 from edge_rt.thermal.model import ThermalModel

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from benchlib.heat_forecasts import score
-from benchlib.heat_looks import Look
+from benchlib.heat_forecasts import Look, score
 from watch import Watch
 
 from edge_rt.twin.plant import Conditions

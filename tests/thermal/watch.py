@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
 from benchlib.heat_board import prior_of
-from benchlib.heat_forecasts import Outcome, judge
-from benchlib.heat_looks import Look, Weather, calm, looks
+from benchlib.heat_forecasts import Look, Outcome, Weather, calm, judge, looks
 
 from edge_rt.thermal.model import ThermalModel
 

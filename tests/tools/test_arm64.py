@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from arm64lib import check, emulation
+from arm64lib import check
 from arm64lib import root as arm64_root
 from bootstrap import SetupError
 from bootstrap import test as tools_test
@@ -27,7 +27,7 @@ def matches(line: str, start: bytes) -> bool:
 
 
 def test_qemu_gets_programs_of_aarch64_and_no_others() -> None:
-    line = emulation.registration("qemu-aarch64", Path("/usr/bin/qemu"))
+    line = arm64_root.registration("qemu-aarch64", Path("/usr/bin/qemu"))
     assert line.startswith(":qemu-aarch64:M::")
     assert line.endswith(":/usr/bin/qemu:OCF")
     executable, shared, core = 2, 3, 4
@@ -47,7 +47,7 @@ def test_a_command_mounts_where_nobody_else_sees_it(tmp_path: Path) -> None:
     script = words[-1]
     assert f"mount --bind '{tmp_path}/a b' {tmp_path}/srv/wheels" in script
     assert script.endswith(" A=1 'x y'")
-    assert f"QEMU_CPU={emulation.PROCESSOR}" in script
+    assert f"QEMU_CPU={arm64_root.PROCESSOR}" in script
 
 
 def test_the_copy_has_what_git_has_or_would_take(tmp_path: Path) -> None:

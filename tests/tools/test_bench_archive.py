@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchlib.archive import Archive
+from benchlib.annealing import Archive
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from benchlib import pair
-from benchlib.calm import Calm
 from benchlib.noise import CpuTimes, Sample
 from benchlib.pair import GGUF, ONNX, Side
 from benchlib.pair_answers import Answer, Spent, answer
-from benchlib.pair_rounds import Found, Rounds
+from benchlib.pair_rounds import Calm, Found, Rounds
 from benchlib.pair_speeds import ratios, speeds, table
 from benchlib.picks import Case, Picker, Point, Took, best, calibrate, case, judge
 from benchlib.warm_board import WarmBoard

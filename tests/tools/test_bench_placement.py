@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 from benchlib import placement
-from benchlib.hypervolume import hypervolume, worst
+from benchlib.placement import hypervolume, worst
 from hypothesis import given
 from hypothesis import strategies as st
 

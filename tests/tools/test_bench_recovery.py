@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from benchlib import BenchError
-from benchlib.chaos import Chaos, Stream
+from benchlib.chaos import ON_ITS_WAY_S, Chaos, Pause, Stream, longest_s, pause_s, pauses
 from benchlib.chat import Reply
 from benchlib.http import Address
-from benchlib.pauses import ON_ITS_WAY_S, Pause, longest_s, pause_s, pauses
 
 
 def test_a_pause_ends_with_what_was_made_after_it() -> None:

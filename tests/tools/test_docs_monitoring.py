@@ -11,8 +11,7 @@ import jinja2
 import msgspec
 import pytest
 import yaml
-from docslib.metrics import metrics
-from docslib.sample import sample
+from docslib.metrics import metrics, sample
 
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState

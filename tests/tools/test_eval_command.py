@@ -19,7 +19,7 @@ from bootstrap.paths import CHECKOUT
 from click.testing import CliRunner, Result
 from eval_server import serving
 from evallib.hosting import Host, Own
-from evallib.tasks.gsm8k import Gsm8k
+from evallib.tasks import Gsm8k
 from evals.main import main
 
 from edge_rt.models.pair import choose, read_evaluation

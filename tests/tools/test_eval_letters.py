@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from evallib.letter import letter_of, put
+from evallib.result import letter_of, put
 
 CHOICES = ("the sun", "a comet", "the moon", "a small star")
 

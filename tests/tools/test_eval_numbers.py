@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from evallib.boxed import last_boxed
-from evallib.number import last_number, same_number
+from evallib.result import last_boxed, last_number, same_number
 from hypothesis import given
 from hypothesis import strategies as st
 

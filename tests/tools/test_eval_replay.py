@@ -13,12 +13,12 @@ from benchlib.http import Address
 from eval_server import Server, serving
 from evallib import EvalError
 from evallib.asker import Asker
-from evallib.item import Item
 from evallib.meter import NoMeter, Spent
+from evallib.record import Course
 from evallib.replay import Outcome, Replay
 from evallib.rounds import Sampling
-from evallib.served import Course
-from evallib.tasks.gsm8k import Gsm8k
+from evallib.task import Item
+from evallib.tasks import Gsm8k
 from evallib.way import Way
 from evallib.workload import AS_IT_IS, Request
 

@@ -11,11 +11,10 @@ from benchlib.http import Address
 from eval_server import Server, serving
 from evallib import EvalError
 from evallib.asker import Asker
-from evallib.item import Item, Row
 from evallib.journal import Journal
 from evallib.meter import NoMeter, Spent
 from evallib.rounds import Rounds, Sampling, Work
-from evallib.task import Judged, Task
+from evallib.task import Item, Judged, Row, Task
 from evallib.way import Way, chosen, ways
 
 from edge_rt.models.pair import Pair

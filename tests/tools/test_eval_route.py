@@ -18,14 +18,13 @@ from evallib import EvalError
 from evallib.contest import Contest, Terms
 from evallib.hosting import Host, Own, linked
 from evallib.intervals import Bootstrap
-from evallib.item import Item
 from evallib.journal import Journal
 from evallib.policy import NAMES, OURS, RULES, Policies, Policy
-from evallib.record import Key
+from evallib.record import Course, Key, Served
 from evallib.rounds import Sampling
 from evallib.routed import Routed
-from evallib.served import Course, Served
-from evallib.tasks.gsm8k import Gsm8k
+from evallib.task import Item
+from evallib.tasks import Gsm8k
 from evallib.way import CONTROL, LARGE, SMALL
 from evallib.workload import ALTERED, AS_IT_IS, Request
 from evals.main import main

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from evallib import EvalError
-from evallib.item import Item, sample
 from evallib.sandbox.run import Outcome
-from evallib.tasks.humaneval import HumanEval
-from evallib.tasks.table import NAMES, task_of
+from evallib.task import Item, sample
+from evallib.tasks import NAMES, HumanEval, task_of
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 from evallib import EvalError
-from evallib.arrivals import TRACE, arrivals
-from evallib.item import sample
 from evallib.rewording import reworded
-from evallib.tasks.gsm8k import Gsm8k
-from evallib.tasks.mtbench import MtBench
-from evallib.workload import ALTERED, AS_IT_IS, REWORDED, Recipe, workload, works
+from evallib.task import sample
+from evallib.tasks import Gsm8k, MtBench
+from evallib.workload import ALTERED, AS_IT_IS, REWORDED, TRACE, Recipe, arrivals, workload, works
 from hypothesis import given
 from hypothesis import strategies as st
 

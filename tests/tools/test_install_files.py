@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from bootstrap import SetupError
 from installlib import files
-from installlib.layout import Layout
+from installlib.files import Layout
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from installlib import pages
-from installlib.layout import Layout
+from installlib.files import Layout
 
 
 @pytest.fixture

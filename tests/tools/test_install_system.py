@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bootstrap import SetupError
-from installlib.layout import Layout
+from installlib.files import Layout
 from installlib.system import System, run
 
 TRIGGER = "udevadm trigger" + "".join(

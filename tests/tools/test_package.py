@@ -14,8 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 from bootstrap import SetupError
-from packagelib import bom, control, deb, elf, tree
-from packagelib.gather import gather
+from packagelib import bom, control, deb, tree
+from packagelib.command import gather
 from packagelib.target import Target
 
 BOARD = Target("arm64", "3.13")
@@ -111,7 +111,7 @@ def test_versions_sort_as_releases_do() -> None:
 
 def test_libraries_without_requirements_need_none(tmp_path: Path) -> None:
     (tmp_path / "plain.so").write_bytes(b"nothing")
-    assert elf.needs(tmp_path) == ["libgomp1"]
+    assert deb.native_needs(tmp_path) == ["libgomp1"]
 
 
 def test_the_list_of_parts_is_valid_cyclonedx_and_names_all_licences() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from vm.guest import expect, ina3221, others
+from vm.guest import check, ina3221, others
 from vm.guest.check import CHECKS
 from vm.guest.stub import ALL_ON, Figures
 from vm.plan import PLAN
@@ -48,26 +48,26 @@ def test_silence_is_all_channels_for_the_given_reason(
     values: list[float | None], reason: str
 ) -> None:
     with pytest.raises(AssertionError):
-        expect.expect_silence(Told(values, reason), range(9), "because")
+        check.expect_silence(Told(values, reason), range(9), "because")
 
 
 def test_silence_is_recognised() -> None:
-    expect.expect_silence(Told([None] * 9), range(9), "because")
-    expect.expect_silence(Told([1.0, None] + [1.0] * 7), (1,), "because")
+    check.expect_silence(Told([None] * 9), range(9), "because")
+    check.expect_silence(Told([1.0, None] + [1.0] * 7), (1,), "because")
 
 
 @pytest.mark.parametrize("values", [[], [1.0] * 8, [1.0] * 8 + [None]])
 def test_figures_are_all_channels(values: list[float | None]) -> None:
     with pytest.raises(AssertionError):
-        expect.values_of(Told(values))
+        check.values_of(Told(values))
 
 
 def test_figures_apart_are_told() -> None:
-    expect.expect_same("x", [1.0, 2.0], [1.0, 2.01], 0.02)
+    check.expect_same("x", [1.0, 2.0], [1.0, 2.01], 0.02)
     with pytest.raises(AssertionError, match="x"):
-        expect.expect_same("x", [1.0, 2.0], [1.0, 2.01], 0.005)
+        check.expect_same("x", [1.0, 2.0], [1.0, 2.01], 0.005)
     with pytest.raises(ValueError, match="zip"):
-        expect.expect_same("x", [1.0], [1.0, 2.0], 0.1)
+        check.expect_same("x", [1.0], [1.0, 2.0], 0.1)
 
 
 @pytest.mark.parametrize("figures", [*ina3221.SETS, ina3221.REVERSE])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bootstrap import SetupError
 from bootstrap import test as tools_test
-from vm import run, system
+from vm import machine, run
 from vm.verdict import Verdict
 
 Script = Callable[[Path, str], Path]
@@ -21,7 +21,7 @@ def calls(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> Pa
     script(folder / "apt-get", f'#!/bin/sh\necho "$*" >> {calls}\n')
     script(folder / "apt-cache", "#!/bin/sh\n")
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    monkeypatch.setattr(system, "check_machine", lambda: None)
+    monkeypatch.setattr(machine, "check_machine", lambda: None)
     return calls
 
 

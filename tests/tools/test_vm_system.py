@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from bootstrap import SetupError
-from vm import system
+from vm.machine import check_machine, needs
 
 
 def only(*names: str) -> Callable[[str], str | None]:
@@ -12,15 +12,15 @@ def only(*names: str) -> Callable[[str], str | None]:
 
 
 def test_what_is_missing_is_told_as_packages() -> None:
-    needs = system.needs("gcc-14", only("make"))
-    packages = {name for need in needs for name in need.packages}
+    found = needs("gcc-14", only("make"))
+    packages = {name for need in found for name in need.packages}
     assert {"qemu-system-x86", "gcc-14", "xz-utils"} <= packages
     assert "make" not in packages
 
 
 def test_nothing_missing_is_no_need() -> None:
-    needs = system.needs("gcc-14", lambda name: name)
-    assert {need.packages for need in needs} <= {("libelf1",)}
+    found = needs("gcc-14", lambda name: name)
+    assert {need.packages for need in found} <= {("libelf1",)}
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_nothing_missing_is_no_need() -> None:
 )
 def test_where_it_cannot_work_it_is_not_tried(machine: str, programs: tuple[str, ...]) -> None:
     with pytest.raises(SetupError, match="--vm needs"):
-        system.check_machine(machine, only(*programs))
+        check_machine(machine, only(*programs))
 
 
 def test_debian_on_x86_will_do() -> None:
-    system.check_machine("x86_64", only("apt-get", "dpkg-deb"))
+    check_machine("x86_64", only("apt-get", "dpkg-deb"))

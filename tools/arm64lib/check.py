@@ -15,7 +15,8 @@ from bootstrap import SetupError, wheelhouse
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import run_child
 
-from arm64lib import emulation, root
+from arm64lib import root
+from arm64lib.root import PROCESSOR
 
 # Greedy, so that the text must be the same.
 ANSWER = (
@@ -54,7 +55,7 @@ class Arm:
         """Run `words` there on this terminal; returns the exit code."""
         return run_child(self.command(words, {}))
 
-    def answers(self, processor: str = emulation.PROCESSOR) -> str:
+    def answers(self, processor: str = PROCESSOR) -> str:
         """The answer of `tools/run` there on a `processor` that QEMU knows; raises SetupError."""
         words = ["python3", ANSWER[0], "--wheels", "/srv/wheels", *ANSWER[1:]]
         return _output(self.command(words, {"QEMU_CPU": processor}))
@@ -72,7 +73,7 @@ def check(wheels: Path, cache: Path, tests: Sequence[str] = TESTS) -> int:
         raise SetupError(f"{wheels} needs one: tools/wheels --arch aarch64 {wheels}")
     log = cache / "logs/arm64.log"
     log.unlink(missing_ok=True)
-    emulation.prepare(log)
+    root.prepare(log)
     arm = Arm(root.find_or_make(cache, log), wheels.absolute())
     copy_checkout(arm.root / _HOME.lstrip("/"))
     problems = _answers(arm)

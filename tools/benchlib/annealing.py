@@ -3,11 +3,82 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from random import Random
 
-from benchlib.archive import Archive
-from benchlib.momentum import Momentum
 from edge_rt.routing.placement import Placement, PlacementProblem, State
+from edge_rt.routing.placing import Front
+
+BETA = 0.8
+_SHARP = 2.0  # how much likelier a move is that always went well, as a power of e
+
+
+class Momentum:
+    """Draws moves with probabilities that follow their recent gains.
+
+    After PGSAM of QEIL v2, our formula: each (variant, place) has v = β·v + (1 - β)·outcome, with
+    1 for a move that found something undominated and 0 for one that did not.
+    """
+
+    def __init__(self, beta: float = BETA) -> None:
+        self._beta = beta
+        self._values: dict[tuple[int, int], float] = {}
+
+    def learn(self, move: tuple[int, int], *, good: bool) -> None:
+        """A move went well or not."""
+        value = self._values.get(move, 0.0)
+        self._values[move] = self._beta * value + (1.0 - self._beta) * good
+
+    def draw(self, problem: PlacementProblem, state: State, random: Random) -> tuple[int, int]:
+        """A variant, and another place for it than it has."""
+        moves = [
+            (variant, place)
+            for variant, places in enumerate(problem.variants)
+            for place in range(len(places) + 1)
+            if place != state[variant]
+        ]
+        weights = [math.exp(_SHARP * self._values.get(move, 0.0)) for move in moves]
+        return random.choices(moves, weights)[0]
+
+
+class Archive(Front):
+    """A bounded front.
+
+    Where it overflows, the placement goes without which the front loses least: the one that spans
+    the smallest rectangle with its neighbours. The ends stay.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most` is 2 or more."""
+        super().__init__()
+        self._most = most
+
+    def add(self, placement: Placement) -> bool:
+        """Take one, and drop what it dominates; False where it is not better than all."""
+        added = super().add(placement)
+        if len(self.front) > self._most:
+            self._prune()
+        return added
+
+    def dominating(self, placement: Placement) -> list[Placement]:
+        """Those of the front that dominate `placement`."""
+        front, cost = self.front, placement.cost
+        end = bisect_left(front, cost, key=lambda other: other.cost)
+        found: list[Placement] = []
+        while end and front[end - 1].cost.seconds <= cost.seconds:
+            end -= 1
+            found.append(front[end])
+        return found
+
+    def _prune(self) -> None:
+        front = self.front
+        least = min(range(1, len(front) - 1), key=self._rectangle)
+        del front[least]
+
+    def _rectangle(self, place: int) -> float:
+        before, one, after = (placement.cost for placement in self.front[place - 1 : place + 2])
+        return (after.energy_j - one.energy_j) * (before.seconds - one.seconds)
+
 
 STEPS = 6000
 ARCHIVE = 64

@@ -7,17 +7,17 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from bisect import bisect_right
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
 from benchlib import BenchError
 from benchlib.chat import Reply, parse
 from benchlib.http import Address, fetch
-from benchlib.pauses import ON_ITS_WAY_S, Pause, pauses
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 
 _LOOK_S = 0.01
@@ -125,3 +125,41 @@ def _is_engine(process: psutil.Process) -> bool:
 def _parting(text: str, reference: str) -> str:
     same = common_prefix(text, reference)
     return f"other text from character {same} of {len(reference)}"
+
+
+ON_ITS_WAY_S = 0.05  # what came within was made before
+
+
+class Pause(NamedTuple):
+    """How long all streams together stood still, and each of `streams`; None: for ever. Perhaps
+    they were hit `again`.
+    """
+
+    seconds: float | None
+    again: bool = False
+    streams: tuple[float | None, ...] = ()
+
+
+def pauses(streams: Sequence[Sequence[float]], struck_s: Sequence[float]) -> list[Pause]:
+    """Of each time that the engine was ended, which rise."""
+    found: list[Pause] = []
+    for at_s, next_s in zip(struck_s, [*struck_s[1:], float("inf")], strict=True):
+        each = tuple(pause_s(texts_s, at_s) for texts_s in streams)
+        seconds = longest_s(each)
+        found.append(Pause(seconds, seconds is not None and at_s + seconds > next_s, each))
+    return found
+
+
+def pause_s(texts_s: Sequence[float], at_s: float) -> float | None:
+    """From the engine's end until a stream goes on; None where nothing came any more.
+
+    `texts_s` are the times of its pieces of text, rising.
+    """
+    place = bisect_right(texts_s, at_s + ON_ITS_WAY_S)
+    return texts_s[place] - at_s if place < len(texts_s) else None
+
+
+def longest_s(found: Sequence[float | None]) -> float | None:
+    """Until all of them go on; None where one does not."""
+    known = [pause for pause in found if pause is not None]
+    return max(known) if known and len(known) == len(found) else None

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
 from benchlib.heat_board import prior_of
-from benchlib.heat_forecasts import Outcome, judge, score
+from benchlib.heat_forecasts import Outcome, judge, looks, score
 from benchlib.heat_lab import Calibrated, calibrate_board
-from benchlib.heat_looks import looks
 from edge_rt.thermal.model import ThermalModel
 
 BOARDS = {"pi5": "raspberry-pi-5", "orin": "jetson-orin-nano-8gb"}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import mean
 
-from benchlib.annealing import STEPS, anneal
-from benchlib.hypervolume import Point, hypervolume, worst
-from benchlib.momentum import Momentum
+from benchlib.annealing import STEPS, Momentum, anneal
 from benchlib.placements import random_problem
 from edge_rt.routing.placement import PlacementCost, PlacementProblem
 from edge_rt.routing.placing import enumerate_all
@@ -108,3 +106,27 @@ def _both(instances: Sequence[Instance], steps: int) -> tuple[list[Search], list
 
 def _short(instances: Sequence[Instance], steps: int, momentum: bool) -> list[Search]:
     return [search(one, steps, momentum, r) for r in range(_REPEATS) for one in instances]
+
+
+Point = tuple[float, float]
+
+
+def hypervolume(points: Iterable[Point], reference: Point) -> float:
+    """The area that points dominate up to `reference`, less being better in both."""
+    area, floor = 0.0, reference[1]
+    for x, y in sorted(points):
+        if x < reference[0] and y < floor:
+            area += (reference[0] - x) * (floor - y)
+            floor = y
+    return area
+
+
+def worst(points: Iterable[Point], beyond: float = 0.1) -> Point:
+    """A reference for a true front: its worst values and a tenth of its span beyond them.
+
+    A front of one point is taken to span its own values.
+    """
+    columns = [*zip(*points, strict=True)]
+    spans = [(max(column) - min(column)) or abs(max(column)) for column in columns]
+    ends = [max(column) + beyond * span for column, span in zip(columns, spans, strict=True)]
+    return ends[0], ends[1]

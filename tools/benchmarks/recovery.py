@@ -15,10 +15,9 @@ from typing import Any
 import click
 import psutil
 from benchlib import BenchError, chat, machine, prompts
-from benchlib.chaos import Chaos, Stream
+from benchlib.chaos import Chaos, Pause, Stream
 from benchlib.daemon import MODEL, Ours, model_file
 from benchlib.noise import Sample, Watch
-from benchlib.pauses import Pause
 from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Running, Settings

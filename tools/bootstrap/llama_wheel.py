@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap import SetupError, cpu
+from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
@@ -156,7 +156,7 @@ def jobs() -> int:
 
 
 def _machine() -> tuple[str, ...]:
-    return (platform.machine(), *_os_release(), *cpu.identity())
+    return (platform.machine(), *_os_release(), *processor())
 
 
 def _os_release() -> Iterator[str]:
@@ -164,3 +164,28 @@ def _os_release() -> Iterator[str]:
         for line in Path("/etc/os-release").read_text(errors="replace").splitlines():
             if line.startswith(("ID=", "VERSION_ID=")):
                 yield line
+
+
+# Kernel updates add and drop x86 flags that no compiler knows; only these change the code.
+_X86_CODE = ("sse", "ssse", "avx", "fma", "f16c", "bmi", "amx", "abm", "popcnt", "gfni", "vaes")
+_KEYS = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part", "CPU variant")
+
+
+def processor(root: Path = Path("/")) -> list[str]:
+    """The kinds of core in proc/cpuinfo under `root`, sorted, one string a fact."""
+    try:
+        lines = (root / "proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    return sorted({fact for line in lines if (fact := _fact(line))})
+
+
+def _fact(line: str) -> str | None:
+    key, _, value = (part.strip() for part in line.partition(":"))
+    if key in _KEYS:
+        return f"{key}={value}"
+    if key == "Features":
+        return f"flags={value}"
+    if key == "flags":
+        return "flags=" + " ".join(flag for flag in value.split() if flag.startswith(_X86_CODE))
+    return None

@@ -1,4 +1,4 @@
-"""The fields of a msgspec struct in words: type, default, and the text below each in the source."""
+"""The fields of a msgspec struct in words, and chapters with tables of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as types
+
+from docslib.markdown import code, table
 
 
 @dataclass(frozen=True)
@@ -151,3 +153,34 @@ def _texts_of(struct: type) -> dict[str, str]:
             case _:
                 pass
     return found
+
+
+_HEAD = ("Field", "Value", "Default", "Meaning")
+
+
+def documents(found: Iterable[type[msgspec.Struct]]) -> Iterator[str]:
+    """Yield a heading, the docstring and the fields of each struct."""
+    for struct in found:
+        yield f"### {struct.__name__.lstrip('_')}"
+        yield inspect.cleandoc(struct.__doc__ or "")
+        yield _table(fields(struct))
+
+
+def _table(found: list[Field]) -> str:
+    """The fields, but for those of any type without a text: they are known to be refused.
+
+    Columns in which nothing stands are left out.
+    """
+    rows = [
+        (code(field.name), _value(field), field.default, field.text)
+        for field in found
+        if field.kind != "any value" or field.default == "required" or field.text
+    ]
+    used = [at for at in range(len(_HEAD)) if any(row[at] for row in rows)]
+    cells = [[row[at] for at in used] for row in rows]
+    return table([_HEAD[at] for at in used], cells) if rows else ""
+
+
+def _value(field: Field) -> str:
+    nullable = isinstance(field.type, types.UnionType) and field.type.includes_none
+    return field.kind + (" or `null`" if nullable and field.default == "required" else "")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from docslib.documents import documents
-from docslib.fields import structs
+from docslib.fields import documents, structs
 from docslib.markdown import page
 from edge_rt.config.board import TABLES, Board
 from edge_rt.models.catalogue import CatalogueEntry

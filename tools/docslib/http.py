@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from docslib.documents import documents
-from docslib.fields import structs
+from docslib.fields import documents, structs
 from docslib.markdown import code, page, table
 from edge_rt.api.middleware.respond import ErrorBody, PlainError
 from edge_rt.api.openapi import OPERATIONS, Operation

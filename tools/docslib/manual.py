@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from docslib.cli import paragraphs
-from docslib.commands import Command, commands
+from docslib.cli import Command, commands, paragraphs
 from edge_rt import __version__
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
+from msgspec import inspect as types
 from msgspec.structs import replace
 from prometheus_client import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
 from docslib.markdown import code, page, table
-from docslib.sample import sample
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Counted, Marking
 from edge_rt.api.families import (
@@ -27,6 +27,34 @@ from edge_rt.api.meters import Meters
 from edge_rt.core.reports.board import BoardReport, ChannelState
 from edge_rt.core.reports.governor import GovernorState
 from edge_rt.core.reports.planning import StorageReport
+
+
+def sample(kind: Any) -> Any:
+    """Return a value of type `kind`: every optional field is there and no list is empty."""
+    return _of(types.type_info(kind))
+
+
+def _of(kind: types.Type) -> Any:
+    match kind:
+        case types.Metadata():
+            return _of(kind.type)
+        case types.StructType():
+            return kind.cls(**{field.name: _of(field.type) for field in kind.fields})
+        case types.UnionType():
+            return _of(next(each for each in kind.types if not isinstance(each, types.NoneType)))
+        case types.LiteralType():
+            return kind.values[0]
+        case types.ListType() | types.VarTupleType():
+            return [_of(kind.item_type)]
+        case types.DictType():
+            return {_of(kind.key_type): _of(kind.value_type)}
+        case types.BoolType():
+            return True
+        case types.IntType() | types.FloatType():
+            return 1
+        case _:
+            return "…"
+
 
 _ABOUT = """\
 `GET /metrics` returns these in Prometheus' text format. Counters end with `_total`, histograms have

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docslib.boards import board_models
-from docslib.cli import cli
+from docslib.cli import cli, exit_codes
 from docslib.configuration import configuration
-from docslib.exits import exit_codes
 from docslib.formats import formats
 from docslib.http import http
 from docslib.metrics import metrics

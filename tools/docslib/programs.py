@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 from evals.main import main as evaluation
 
-from docslib.cli import chapter
-from docslib.commands import commands
+from docslib.cli import chapter, commands
 from docslib.markdown import page
 
 _ABOUT = """\

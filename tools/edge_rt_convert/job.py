@@ -16,12 +16,10 @@ from edge_rt.config.paths import Paths
 from edge_rt.models.formats.card import CARD, read_card
 from edge_rt_convert import ConvertError
 from edge_rt_convert.builder import Builder
-from edge_rt_convert.check import Check, check_model
-from edge_rt_convert.entry import entry_yaml, hashes
+from edge_rt_convert.check import Check, check_model, table
 from edge_rt_convert.folder import convert_folder
 from edge_rt_convert.folder_check import check_folder
-from edge_rt_convert.model import GRAPH, TOKENIZER, convert_gguf
-from edge_rt_convert.report import table
+from edge_rt_convert.model import GRAPH, TOKENIZER, convert_gguf, entry_yaml, hashes
 from edge_rt_convert.text import drawn, tokens_of, windows
 
 

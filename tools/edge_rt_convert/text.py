@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 
 from edge_rt.backends.llama.model import LlamaVocabulary
 from edge_rt_convert import ConvertError
+from edge_rt_convert.card import special_tokens
 from edge_rt_convert.runs import LlamaRun
-from edge_rt_convert.special import special_tokens
 
 WINDOW = 256  # tokens that are run at once
 

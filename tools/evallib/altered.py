@@ -10,8 +10,8 @@ from typing import Any
 
 from edge_rt.generation.cache.lexicon import FUNCTION
 from evallib import EvalError
-from evallib.item import read_rows
 from evallib.pairs import Pair
+from evallib.task import read_rows
 
 KINDS = ("number", "name", "negation")
 LONGEST = 800  # characters: what an embedding model reads whole

@@ -16,11 +16,10 @@ from evallib.hosting import Host
 from evallib.journal import Journal
 from evallib.meter import Spent
 from evallib.policy import OURS, Policies, Policy
-from evallib.record import Key, canonical, word
+from evallib.record import Course, Key, Served, canonical, word
 from evallib.replay import Outcome, Replay, body
 from evallib.rounds import Sampling, record_of
 from evallib.routed import Answers
-from evallib.served import Course, Served
 from evallib.task import Judged
 from evallib.way import CONTROL
 from evallib.workload import Request

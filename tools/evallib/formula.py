@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from evallib.boxed import closing
+from evallib.result import closing
 
 _SPACES = re.compile(r"\\[!,;: ]|\\q?quad\b|~|\s+")
 _WORDS = re.compile(r"\\(?:text|mbox|mathrm|textbf|mathbf|textit|operatorname)\s*\{([^{}]*)\}")

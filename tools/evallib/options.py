@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import click
 from bootstrap.paths import cache_dir
 
-from evallib.item import sample
 from evallib.rounds import Sampling, Work
-from evallib.tasks.table import NAMES, task_of
+from evallib.task import sample
+from evallib.tasks import NAMES, task_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path, dir_okay=False)

@@ -13,8 +13,8 @@ from benchlib.http import fetch
 from evallib import EvalError
 from evallib.asker import Asker, Reply, Unanswered, question
 from evallib.meter import Meter
+from evallib.record import Course
 from evallib.rounds import FAILURES, Sampling
-from evallib.served import Course
 from evallib.way import Way
 from evallib.workload import Request
 

@@ -9,11 +9,10 @@ from itertools import zip_longest
 from edge_rt.decoding.params import Made
 from evallib import EvalError
 from evallib.asker import Asker, Reply, Unanswered, question
-from evallib.item import Item
 from evallib.journal import Journal
 from evallib.meter import Meter, Spent
 from evallib.record import Key, Record, canonical, word
-from evallib.task import Judged, Task
+from evallib.task import Item, Judged, Task
 from evallib.way import Way
 
 FAILURES = 5  # in a row end it all

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from evallib.intervals import Bootstrap, Interval
-from evallib.served import Course, Served
+from evallib.record import Course, Served
 from evallib.way import LARGE, SMALL
 from evallib.workload import Request
 

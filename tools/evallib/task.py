@@ -2,13 +2,62 @@
 
 from __future__ import annotations
 
+import json
+import random
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from evallib import EvalError
-from evallib.item import Item, Row, read_rows
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question: `id` within its task, what the model reads, and what the answer is held against.
+
+    `reference` is what the task's `judge` understands: a number, a letter, a program's tests.
+    """
+
+    id: str
+    prompt: str
+    reference: Any
+
+
+def read_rows(data: Path, name: str) -> list[Row]:
+    """The objects in the JSON lines of the file `name` below `data`; raises EvalError."""
+    if not data.is_dir():
+        raise EvalError(f"{data} is no folder: name the one that holds {name} with --data")
+    path = data / name
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        why = error.strerror or error
+        raise EvalError(f"{path}: {why}; --data names the folder that holds {name}") from error
+    return [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
+    """The first `limit` of all `items` in an order that only `seed` and their ids decide.
+
+    So a longer sample begins with every shorter one. None: all.
+    """
+    chosen = sorted(items, key=lambda item: item.id)
+    random.Random(seed).shuffle(chosen)
+    return chosen[:limit]
+
+
+def _row(path: Path, number: int, line: str) -> Row:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise EvalError(f"{path}:{number}: no JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise EvalError(f"{path}:{number}: expected an object, got {line[:60]!r}")
+    return row
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,11 @@ from evallib.intervals import Bootstrap
 from evallib.journal import Journal
 from evallib.options import FILE, Options, shared
 from evallib.policy import NAMES, OURS, Policies, Policy
+from evallib.record import Served
 from evallib.routed import Routed
-from evallib.served import Served
 from evallib.session import tell
 from evallib.standings import COLUMNS, NOTES
-from evallib.tasks.mtbench import MtBench
-from evallib.tasks.table import task_of
+from evallib.tasks import MtBench, task_of
 from evallib.way import pair_of
 from evallib.workload import Recipe, Request, workload, works
 from rich.console import Console

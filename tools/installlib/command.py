@@ -14,7 +14,7 @@ from bootstrap.signals import end_cleanly_on_signals
 
 from installlib import files, pages
 from installlib.environment import Environment
-from installlib.layout import Layout
+from installlib.files import Layout
 from installlib.source import Checkout, Source, Wheels
 from installlib.system import System
 

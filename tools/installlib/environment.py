@@ -12,7 +12,7 @@ from bootstrap import SetupError, system
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 
-from installlib.layout import Layout
+from installlib.files import Layout
 from installlib.source import Source
 
 HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))  # from the service, by ProtectHome=yes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bootstrap.paths import CHECKOUT
 
-from installlib.layout import Layout
+from installlib.files import Layout
 
 SHARE = "/usr/local/share"
 MANUAL = f"{SHARE}/man/man1"

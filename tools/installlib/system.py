@@ -9,8 +9,7 @@ from pathlib import Path
 
 from bootstrap import SetupError
 
-from installlib.files import PLACES, SERVICE, SOCKET
-from installlib.layout import Layout
+from installlib.files import PLACES, SERVICE, SOCKET, Layout
 
 _RUNS = Path("/run/systemd/system")  # while systemd does
 _UDEV = Path("/run/udev/control")

@@ -14,7 +14,7 @@ from bootstrap.progress import Progress
 from bootstrap.system import provide
 from bootstrap.venv import Venv
 
-from vm import appliance, initramfs, kernel, machine, system
+from vm import appliance, initramfs, kernel, machine
 from vm.kernel import Kernel
 from vm.machine import Guest
 from vm.plan import PLAN
@@ -57,7 +57,7 @@ def prepare(cache: Path, log: Path, *, root: bool) -> Kernel:
 
     Raises SetupError where something is missing or a step fails.
     """
-    system.check_machine()
+    machine.check_machine()
     log.unlink(missing_ok=True)
     try:
         return _newest(cache, log, root)
@@ -70,7 +70,7 @@ def prepare(cache: Path, log: Path, *, root: bool) -> Kernel:
 
 def _newest(cache: Path, log: Path, root: bool) -> Kernel:
     release = kernel.newest()
-    provide(system.needs(release.compiler), log, root=root)
+    provide(machine.needs(release.compiler), log, root=root)
     return kernel.find(cache, release) or kernel.make(cache, release, log)
 
 

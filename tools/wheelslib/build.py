@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap import SetupError, llama_wheel
+from bootstrap.llama_wheel import REQUIREMENT
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 from bootstrap.system import Need
+from bootstrap.venv import Venv
+from bootstrap.wheelhouse import pinned
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # and Debian's name
 GPUS = {"cuda": "-DGGML_CUDA=ON", "vulkan": "-DGGML_VULKAN=ON"}
@@ -115,3 +120,31 @@ def _flags(source: Path, build: Path) -> list[str]:
     nameless = [f"-ffile-prefix-map={folder}=." for folder in (source, build, _HERE)]
     sections = ["-ffunction-sections", "-fdata-sections"]
     return [*nameless, "-include", str(_HERE / "old_glibc.h"), *sections]
+
+
+def unpacked(cache: Path, log: Path) -> Path:
+    """Return the new folder of the source; its archive is fetched once. Raises SetupError."""
+    archive = _archive(cache, log)
+    place = cache / archive.name.removesuffix(".tar.gz")
+    shutil.rmtree(place, ignore_errors=True)
+    with tarfile.open(archive) as packed:
+        packed.extractall(cache)  # pip has compared it with its hash
+    return place
+
+
+def _archive(cache: Path, log: Path) -> Path:
+    pattern = f"llama_cpp_python-{pinned()}.tar.gz"
+    if not any(cache.glob(pattern)):
+        with (
+            Progress("Fetching the source of llama.cpp"),
+            tempfile.TemporaryDirectory(dir=cache) as scratch,
+        ):
+            venv = Venv(Path(scratch, "venv"))  # for its pip, which Debian's Python lacks
+            venv.create(log)
+            words = ["--no-deps", "--no-binary=llama-cpp-python", "--no-cache-dir"]
+            words += ["--require-hashes", "-r", str(REQUIREMENT), "--dest", scratch]
+            run_logged([str(venv.python), "-m", "pip", "download", *words], log)
+            for fetched in Path(scratch).glob(pattern):
+                fetched.rename(cache / fetched.name)
+    (archive,) = cache.glob(pattern)
+    return archive

@@ -15,8 +15,7 @@ from bootstrap.paths import cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 
 from wheelslib import build, pack
-from wheelslib.build import ARCHITECTURES, GPUS, Target
-from wheelslib.source import unpacked
+from wheelslib.build import ARCHITECTURES, GPUS, Target, unpacked
 
 _ABOUT = """\
 Build the llama-cpp-python that edge_rt needs and put it into DIR, with the hashes of all wheels

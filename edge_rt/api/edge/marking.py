@@ -92,7 +92,7 @@ class Marking:
         return asked
 
     def keep(self, id: str, asked: Asked) -> None:
-        """That answer has this id."""
+        """Remember an answer by its id; the oldest of more than KEPT are dropped."""
         self._answers[id] = asked
         self._latest[asked.client, asked.prompt] = id
         while len(self._answers) > KEPT:

@@ -98,7 +98,7 @@ async def router(context: Context, scope: Scope, receive: Receive, send: Send) -
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Of how many arms in a context something was forgotten."""
+    """The number of arms, each in one context, of which something was forgotten."""
 
     arms: int
 

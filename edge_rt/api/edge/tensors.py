@@ -110,7 +110,7 @@ def write_npz(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def _member(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:
-    """Its bytes: never more than its size, even where that is a lie."""
+    """Return the bytes of a member, at most as many as the archive states."""
     if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         what = "is packed in a way that numpy does not use: save it with numpy.savez_compressed"
         raise _fault("inputs", f"{file.filename!r:.80} {what}")

@@ -165,7 +165,7 @@ class Authorizer:
 
 
 def _among(given: str, hashes: Sequence[str]) -> bool:
-    """Without an early exit: the time taken must not tell which of the keys came close."""
+    """Compare with all hashes: a search that stops early would tell which key came close."""
     found = [hmac.compare_digest(given, expected) for expected in hashes]
     return any(found)
 

@@ -28,7 +28,7 @@ class Rate:
         return True
 
     def wait_s(self, weight: float = 1.0) -> float:
-        """In how many seconds so much may be done, counted from the last question."""
+        """Return the seconds until `weight` may be spent, counted from the last call."""
         return max(0.0, weight - self._left) / self._per_s
 
 
@@ -60,7 +60,7 @@ class Clients:
     """Counts the requests of each client; who cannot be told from others is one client."""
 
     def __init__(self, most: int, per_minute: int | None, monotonic: Callable[[], float]) -> None:
-        """So many requests of one client at once, and in a minute; None: as many as it likes.
+        """Allow `most` requests of a client at once and `per_minute`; None: any number a minute.
 
         `monotonic` gives seconds.
         """

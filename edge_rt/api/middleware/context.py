@@ -32,7 +32,7 @@ class BodyQuota:
     """Counts the bytes of the bodies that requests have sent and are not done with."""
 
     def __init__(self, most: int) -> None:
-        """So many bytes of all requests at once."""
+        """`most` bytes of bodies may be held, those of all requests together."""
         self.held = 0
         self._most = most
 

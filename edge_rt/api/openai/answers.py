@@ -120,7 +120,7 @@ class Answer:
 
     @property
     def logprobs(self) -> list[TokenLogprob]:
-        """Those of its tokens."""
+        """The log-probabilities of its tokens."""
         return [token for delta in self.deltas for token in delta.logprobs]
 
 

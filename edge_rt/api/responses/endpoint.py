@@ -170,7 +170,7 @@ def begun(head: Head, asked: ResponsesRequest) -> ResponsesAnswer:
 
 
 def _said(struct: msgspec.Struct) -> dict[str, Any]:
-    """Its fields that are not null."""
+    """Return the fields that are not null."""
     fields = msgspec.structs.asdict(struct)
     return {name: value for name, value in fields.items() if value is not None}
 

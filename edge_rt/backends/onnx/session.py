@@ -90,7 +90,7 @@ class OnnxSession:
         return [_node(value) for value in self._session.get_outputs()]
 
     def use(self, threads: int) -> None:
-        """Have `threads` threads; see `renew`."""
+        """Compute with `threads` threads from now on; see `renew`."""
         if not self.open or threads != self.threads:
             self.renew(threads)
 
@@ -196,7 +196,7 @@ def first_line(error: Exception) -> str:
 
 
 def _give_back() -> None:
-    """Have the C library return to the system what is free, where it can (glibc)."""
+    """Return memory that the C library holds free to the system, where it can (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

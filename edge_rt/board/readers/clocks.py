@@ -121,7 +121,7 @@ def devices(sysfs: Path) -> list[Path]:
 
 
 def gpu_devices(sysfs: Path) -> list[Path]:
-    """Those whose clock is that of a Jetson's GPU, not that of its video decoders."""
+    """Return the devices whose clock is a Jetson GPU's, not a video decoder's."""
     return [device for device in devices(sysfs) if _is_gpu(device.name)]
 
 

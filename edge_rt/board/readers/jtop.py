@@ -126,7 +126,7 @@ class Jtop(BaseReader):
 
 
 def _gpus(client: JtopClient) -> Mapping[str, Any]:
-    """By name; older versions of jetson-stats have no such thing."""
+    """Return the GPUs by name; none in older versions of jetson-stats."""
     found: object = getattr(client, "gpu", None)
     return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
 

@@ -99,7 +99,7 @@ def _brought(report: Json) -> str:
 
 
 def _like(near: Json) -> str:
-    """Of answers to questions that mean the same."""
+    """Say how many answers came from questions that mean the same."""
     hits, known = counted(near.get("hits"), "request"), counted(near.get("questions"), "question")
     return f"{hits} of them by another question that means the same; {known} known"
 

@@ -32,7 +32,7 @@ _GUARDS = ("ok", "caution", "hold", "evacuate")
 
 
 def charts(past: Json) -> list[Chart]:
-    """From /edge/v1/history."""
+    """Return the charts of a document of /edge/v1/history."""
 
     def of(name: str) -> list[float | None]:
         return [number(value) for value in cast("list[object]", past.get(name) or [])]

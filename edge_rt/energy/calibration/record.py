@@ -68,7 +68,7 @@ class PhasePowers(_Saved, frozen=True):
 
     @property
     def watts(self) -> Watts:
-        """As additions to idle."""
+        """The power of each phase as an addition to idle."""
         return Watts.of_totals(self.idle_w, self.prefill_w, self.decode_w)
 
 

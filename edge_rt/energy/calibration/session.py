@@ -88,7 +88,7 @@ class Session:
         self.expected_s = self._course.expected_s
 
     def _loads(self, entry: ModelRecord, quick: bool) -> Sequence[LoadConfig | None]:
-        """Those to time, one for each offload; None: as it is loaded, or can be."""
+        """Return the load configurations to time, one for each offload; None: the present one."""
         found = self._tools.variants.offloads(entry)
         return found if len(found) > 1 and not quick else [None]
 
@@ -226,7 +226,7 @@ class Session:
     # --- time
 
     def _seconds(self, number: int) -> float:
-        """For the thread count of that number."""
+        """Return the seconds for the thread count at index `number`."""
         total_s = self._how.total_s
         if total_s is None:
             return self._how.model_s

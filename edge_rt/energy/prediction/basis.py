@@ -148,7 +148,7 @@ class Bases:
 
 
 def _nearest(known: Iterable[ModelCalibration], threads: int) -> ModelCalibration:
-    """By threads, and of several the newest."""
+    """Return the calibration with the nearest number of threads, the newest of several."""
     return min(known, key=lambda c: (abs(c.threads - threads), -c.calibrated_at.timestamp()))
 
 

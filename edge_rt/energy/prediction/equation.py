@@ -95,15 +95,15 @@ class Watts:
 
     @classmethod
     def of_totals(cls, idle_w: float, prefill_w: float, decode_w: float) -> Watts:
-        """From the whole board's power in each state; no phase adds less than 0."""
+        """Make it from the whole board's power in each state; no phase adds less than 0."""
         return cls(idle_w, max(0.0, prefill_w - idle_w), max(0.0, decode_w - idle_w))
 
     def times(self, factor: float) -> Watts:
-        """With the additions scaled, idle as it is."""
+        """Return it with the additions scaled by `factor`, and idle unchanged."""
         return Watts(self.idle_w, factor * self.prefill_w, factor * self.decode_w)
 
     def plus(self, added_w: float) -> Watts:
-        """With so much more, or less, while anything is computed; no phase adds less than 0."""
+        """Return it with `added_w` more in both phases; no phase adds less than 0."""
         prefill_w, decode_w = self.prefill_w + added_w, self.decode_w + added_w
         return Watts(self.idle_w, max(0.0, prefill_w), max(0.0, decode_w))
 

@@ -30,7 +30,7 @@ class WarmthNow:
         self._seen, self._leakage = seen, leakage
 
     def __call__(self) -> Warmth | None:
-        """None while the temperature is not known."""
+        """Return the present temperature and leakage; None while the former is not known."""
         seen = self._seen()
         if seen is None or seen.temp_c is None:
             return None
@@ -80,7 +80,7 @@ class Forecaster:
     def calibrations(
         self, entry: ModelRecord, load: LoadConfig | None = None
     ) -> list[ModelCalibration]:
-        """Those that hold for the file, the backend and the board that are there now.
+        """Return the calibrations that hold for the present file, backend and board.
 
         With a `load` those made with as many layers on a GPU, and of these, where there are any,
         those with its KV type.

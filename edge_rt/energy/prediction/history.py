@@ -172,7 +172,7 @@ class Misses:
 
 @dataclass
 class PredictionHistory:
-    """Of one model with one number of threads: factors against its base, misses of the whole."""
+    """What answers taught of a model at one thread count: factors and errors of predictions."""
 
     prefill: Factors = field(default_factory=Factors)
     decode: Factors = field(default_factory=Factors)

@@ -76,7 +76,7 @@ class Estimates:
         self._histories[learnt.model, learnt.threads] = PredictionHistory.recalled(learnt)
 
     def of(self, model: str, threads: int) -> Estimate | None:
-        """None for a model that is not known."""
+        """Return the estimate for a model; None for one that is not known."""
         key = model, threads
         if key not in self._found:
             self._found[key] = self._worked_out(model, threads)
@@ -121,7 +121,7 @@ class Estimates:
         )
 
     def _factors(self, model: str, threads: int, base: Base) -> list[float | None]:
-        """Of prefill, decode and watts."""
+        """Return the factors of prefill, decode and watts."""
         sure = (base.firm, base.firm, base.firm and base.watts is not None)
         return [
             self._factor(model, threads, pick, _FIRM if certain else ())

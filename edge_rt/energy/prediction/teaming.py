@@ -100,7 +100,7 @@ class TeamPredictor:
 
 
 def _team(entry: ModelRecord, option: DecodingOption) -> Team:
-    """By names that change with the files."""
+    """Return the team, by names that change with the models' files."""
     mode, partner, gating = option.mode, option.partner, option.mode.gating
     small = None if partner is None else resident_name(partner)
     team = Team(resident_name(entry), small, mode.label)

@@ -30,7 +30,7 @@ class Teamwork(msgspec.Struct, frozen=True):
 
     @classmethod
     def mean(cls, many: Iterable[Teamwork]) -> Teamwork:
-        """In the mean of several answers, of one at least."""
+        """Return the mean over one answer or more."""
         rows = [msgspec.structs.astuple(one) for one in many]
         return cls(*(fmean(column) for column in zip(*rows, strict=True)))
 

@@ -106,7 +106,7 @@ class CheckerProcess:
         self._socket.settimeout(left_s)
 
     def _end(self) -> str:
-        """How it has ended, which it is given a moment for."""
+        """Say how the program ended; waits a second for its end."""
         try:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
@@ -135,7 +135,7 @@ class Checkers:
         self._closed = False
 
     def start(self, spec: CheckerSpec) -> None:
-        """Have it running; may take a while, for one thread beside the decode loop."""
+        """Start the program unless it runs; slow, so called by a thread beside the decode loop."""
         known = self._known.get(spec)
         alive = isinstance(known, CheckerProcess) and known.alive
         if self._closed or alive or self._clock() < self._failed_s.get(spec, -RETRY_S) + RETRY_S:

@@ -57,5 +57,5 @@ class Home(Protocol):
 
 
 def nobody(model: str) -> Home:
-    """Where there is no model of that name: raises Unavailable."""
+    """Raise Unavailable, since no model of that name is loaded."""
     raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")

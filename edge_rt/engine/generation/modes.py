@@ -44,7 +44,7 @@ class Exactness:
 
     @property
     def rows(self) -> int:
-        """So many tokens; 1 as long as no sequence is free to try it with."""
+        """The tokens that a pass may read; 1 until a sequence was free to try it with."""
         pool = self._home.pool
         if self._rows is None and pool.free:
             sequence = pool.take([], fresh=True)
@@ -60,7 +60,7 @@ class Exactness:
 
 
 def exact_rows(backend: Backend, seq: int) -> int:
-    """How many tokens of an empty sequence, which is empty again afterwards."""
+    """Return how many tokens a pass reads exactly, tried in the empty sequence `seq`."""
     most = min(_MOST, backend.outputs, backend.batch.capacity, backend.context)
     tokens = (backend.tokenize(_TEXT, special=False) * _MOST)[:most]
     most = len(tokens)

@@ -40,7 +40,7 @@ class Spare:
         self._left_s = min(BURST_S, self._left_s + more_s)
 
     def spend(self, seconds: float) -> None:
-        """So much went into it."""
+        """Count seconds that were spent."""
         self._left_s -= seconds
 
 
@@ -117,7 +117,7 @@ class Checkpoints:
         return any(one.orphan for one in self._held.values())
 
     def orphans(self, key: bytes) -> Iterator[Checkpoint]:
-        """Those that earlier engines left under that key."""
+        """Return the checkpoints that earlier engines left under `key`."""
         return (one for one in self._held.values() if one.orphan and one.key == key)
 
     def fits(self, old: Checkpoint | None, tokens: int, state_bytes: int) -> bool:
@@ -200,7 +200,7 @@ class Checkpoints:
             at += size
 
     def _written(self, begin: int) -> int:
-        """Where there is memory from there on, in whole pages; the end of all: nowhere."""
+        """Return the first place from `begin` on that has memory; the end where none has."""
         try:
             return os.lseek(self._fd, begin, os.SEEK_DATA)
         except OSError as error:

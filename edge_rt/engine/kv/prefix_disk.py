@@ -94,7 +94,7 @@ class PrefixDisk:
     def save(
         self, head: PrefixHeader, state: bytes | bytearray, instead: Sequence[str] = ()
     ) -> None:
-        """Have it written in place of those names, unless that is too much."""
+        """Write a prefix in place of those in `instead`, unless that exceeds the limits."""
         size = size_of(head, state)
         if not self.may_save(size) or head.name in (one.name for one in self._writing):
             return
@@ -130,7 +130,7 @@ class PrefixDisk:
         self._trouble.met(str(error))
 
     def _over(self, head: PrefixHeader, size: int) -> bool:
-        """It is written, or cannot be; whether it was forgotten meanwhile."""
+        """Note the end of a write; return whether the prefix was forgotten meanwhile."""
         self._writing.remove(head)
         self._waiting_bytes -= size
         forgotten = head in self._forgotten

@@ -17,9 +17,9 @@ _HOUR_S = 3600.0
 
 
 class PrefixShelf:
-    """At most `max_bytes`, the least recently used go first, and `hourly_bytes` written an hour.
+    """What is on disk, at most `max_bytes`; at most `hourly_bytes` are written in an hour.
 
-    It says what is to be deleted and deletes nothing.
+    The least recently used goes first. It says what is to be deleted and deletes nothing.
     """
 
     def __init__(self, max_bytes: int, hourly_bytes: int, clock: Callable[[], float]) -> None:
@@ -38,7 +38,7 @@ class PrefixShelf:
         return list(self._stored.values())
 
     def of(self, key: bytes, client: str | None) -> list[Stored]:
-        """Those of that key, None: whoever they were made for."""
+        """Return what is kept under `key` for `client`; None: for any client."""
         found = (s for s in self._stored.values() if s.head.key == key)
         return [s for s in found if client in (None, s.head.client)]
 
@@ -61,7 +61,7 @@ class PrefixShelf:
         return size <= self.max_bytes // SHARE and spent + waiting + size <= self._hourly_bytes
 
     def wrote(self, size: int) -> None:
-        """So many bytes are written now."""
+        """Count `size` bytes that are written now."""
         self._written.append((self._clock(), size))
 
     def too_much(self, more: int = 0) -> list[str]:

@@ -113,7 +113,7 @@ class PrefixCache:
         return sequence, restored
 
     def leave(self, fetch: Fetch) -> None:
-        """Nobody waits for it here any more."""
+        """Stop waiting for a prefix from the disk."""
         if self._kept is not None:
             self._kept.disk.fetcher.leave(fetch)
 

@@ -81,7 +81,7 @@ class SequencePool:
         return target
 
     def idle(self) -> list[KvSequence]:
-        """Those that can be taken."""
+        """The sequences that can be taken."""
         return [s for s in self._all if not s.busy]
 
     def hold(self, sequence: KvSequence, tokens: Tokens[int], length: int) -> None:
@@ -92,7 +92,7 @@ class SequencePool:
         sequence.reused = len(sequence.tokens)
 
     def disown(self, whose: Callable[[KvSequence], bool]) -> None:
-        """Have what those hold of which `whose` is true be kept for nobody."""
+        """Let the content of all sequences that `whose` selects be nobody's."""
         for sequence in self._all:
             if whose(sequence):
                 sequence.client = None
@@ -116,7 +116,7 @@ class SequencePool:
             other.pinned = 0
 
     def refill(self, sequence: KvSequence, prompt: Tokens[int]) -> None:
-        """Have a sequence that was lent hold what of `prompt` is known elsewhere by now."""
+        """Copy into a taken sequence what others hold of `prompt` by now."""
         donor, length = self._donor(prompt)
         gained = length - len(sequence.tokens)
         if donor is not None and gained >= WORTH_COPYING and self.cuts:

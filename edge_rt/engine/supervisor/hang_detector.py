@@ -45,7 +45,7 @@ class Life(NamedTuple):
 
 
 def life(pid: int) -> Life | None:
-    """Of a process; None where it is gone."""
+    """Return what a process does; None where it is gone."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -133,7 +133,7 @@ class _Quiet:
         self._cpu_s: float | None = None
 
     def look(self, seen: Life) -> None:
-        """Another look."""
+        """Take one look, LOOK_S after the last one."""
         works = seen.at_disk or self._cpu_s is None or seen.cpu_s > self._cpu_s
         self._cpu_s = seen.cpu_s
         self.busy_s += LOOK_S

@@ -47,7 +47,7 @@ class Failures:
             self._waits[attempt] = min(2.0 * self._waits.get(attempt, FAILED_S), WORST_S)
 
     def forget(self, attempt: Attempt) -> None:
-        """It went well."""
+        """Forget the failures of an attempt that has worked."""
         self._known.pop(attempt, None)
         self._waits.pop(attempt, None)
 
@@ -98,7 +98,7 @@ _OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal
 
 
 class CrashDiagnosis:
-    """On one engine; begin it when that one is started."""
+    """Finds out why an engine ended; made when that engine is started."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         """`root` is where `proc` and `sys` lie."""
@@ -142,7 +142,7 @@ log = logging.getLogger(__name__)
 
 
 class CheckpointMemory:
-    """At most so many bytes; without any where that is 0 or cannot be."""
+    """Memory of the front's that holds checkpoints, at most `most_bytes`; 0: none."""
 
     def __init__(self, most_bytes: int = 0) -> None:
         self._most = most_bytes
@@ -150,14 +150,14 @@ class CheckpointMemory:
 
     @property
     def fd(self) -> int:
-        """Its descriptor, for engines; -1: there is none."""
+        """The descriptor that engines get; -1: there is no such memory."""
         if self._fd is None:
             self._fd = self._opened()
         return self._fd
 
     @property
     def left_bytes(self) -> int:
-        """How many more than now they may come to be, with a copy of all that is on its way."""
+        """The bytes by which it may still grow, with a copy of all content under way."""
         if self._fd is None:
             return 2 * self._most
         return 0 if self._fd < 0 else max(0, 2 * self._most - os.fstat(self._fd).st_blocks * 512)
@@ -216,13 +216,13 @@ async def end(process: Process, grace_s: float) -> int:
 
 
 def kill(process: Process) -> None:
-    """Have it gone at once."""
+    """Kill a process, unless it is gone."""
     with contextlib.suppress(ProcessLookupError):  # it went just now
         process.kill()
 
 
 def _goes_first(pid: int) -> None:
-    """Where memory is short, the kernel is to kill that process before this one."""
+    """Have the kernel kill process `pid` before this one where memory is short."""
     with contextlib.suppress(OSError, ValueError):
         own = int(Path("/proc/self/oom_score_adj").read_text())
         score = min(max(0, own) + SOONER, SOONEST)

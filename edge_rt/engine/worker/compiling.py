@@ -50,7 +50,7 @@ class Compiler:
 
 
 def _compile(request: Generate, homes: list[Home]) -> Generate:
-    """Have it done; who is to answer the request finds what came of it, or the error, kept."""
+    """Compile and start; the result or the error is kept for the scheduler of the request."""
     try:
         for home in homes:
             if request.constraint is not None:

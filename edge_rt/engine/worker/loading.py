@@ -36,7 +36,7 @@ OpenVocabulary = Callable[[str, str], PromptVocabulary]
 
 
 def no_vocabulary(backend: str, path: str) -> PromptVocabulary:
-    """That of an engine that can count for loaded models only."""
+    """Raise ModelFileError: this engine counts tokens for loaded models only."""
     raise ModelFileError(f"this engine has no vocabulary for {backend!r}")
 
 
@@ -80,7 +80,7 @@ class Vocabularies:
 
 
 def _tokens(asked: Tokenize, vocabulary: PromptVocabulary) -> list[int]:
-    """Those of a text, or those that were given; RequestError for one that there is not."""
+    """Return a text's tokens, or those given; raise RequestError for an unknown token."""
     if not isinstance(asked.text, str):
         for token in asked.text:
             if token >= vocabulary.vocab:

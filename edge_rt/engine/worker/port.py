@@ -23,7 +23,7 @@ DoneT = TypeVar("DoneT")
 
 
 class Aside(Generic[DoneT]):
-    """Does one thing after the other in a thread; readable (select) when one has finished."""
+    """Does jobs one after the other in a thread; readable (select) when one has finished."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -37,7 +37,7 @@ class Aside(Generic[DoneT]):
         return self._wake
 
     def do(self, job: Callable[[], DoneT]) -> None:
-        """Have it done once all before it is; it must not raise."""
+        """Do a job after all those before it; it must not raise."""
         self._asked.put(job)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)

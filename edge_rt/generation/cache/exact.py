@@ -56,7 +56,7 @@ class ExactCache:
 
     @property
     def trouble(self) -> Trouble:
-        """That the file cannot be used."""
+        """The fault of the file, if it cannot be used."""
         return self._storage.trouble
 
     async def find(self, key: bytes) -> Kept | None:
@@ -160,7 +160,7 @@ class ExactCache:
         return True
 
     async def _do(self, work: Callable[[Tables], T], *, proves: bool = False) -> T | None:
-        """Have it done with the file; None where that cannot be used now. See Storage."""
+        """Do `work` on the file; return None where that cannot be used now. See Storage."""
         done = await asyncio.to_thread(self._done, work, proves)
         if self.trouble.told:
             self._news.set()  # so that it is tried again

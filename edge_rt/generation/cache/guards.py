@@ -53,7 +53,7 @@ def _initials(one: Wording) -> Iterator[str]:
 
 
 def _names(one: Wording, other: Wording) -> bool:
-    """Nobody is named in another's place, and those who are in both come in the same order."""
+    """Whether no name stands in another's place, and names of both come in the same order."""
     openers = [_openers(a, b) for a, b in _ways(one, other)]
     news = [
         [*unknown_names(a, b), *(word for word in begun if word not in b.words)]
@@ -137,7 +137,7 @@ def _negations(one: Wording, other: Wording) -> bool:
 
 
 def _negated(one: Wording) -> int:
-    """How often; "No. 2" is a number."""
+    """Return the number of negations; "No. 2" is a number."""
     numbered = sum(a == "no" and b.isdigit() for a, b in pairwise(one.words))
     return sum(map(negates, one.words)) - numbered
 
@@ -185,7 +185,7 @@ def _lengths(one: Wording, other: Wording) -> bool:
 
 
 def _english(one: Wording, other: Wording) -> bool:
-    """Both seem to be English, of which alone the guards know how it denies and asks."""
+    """Whether both seem to be English, the only language that the guards know."""
     return all(
         sum(word in lexicon.FOREIGN for word in words)
         <= sum(word in lexicon.FUNCTION for word in words)

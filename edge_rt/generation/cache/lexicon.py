@@ -102,7 +102,7 @@ def _without(word: str, endings: Iterable[tuple[str, str]]) -> str:
 
 
 def _even(word: str) -> str:
-    """Without a last letter that endings double or drop."""
+    """Return a word without a last letter that endings double or drop."""
     if len(word) > _LEAST and word[-1] == word[-2] and word[-1] not in "aeiou":
         word = word[:-1]
     return word[:-1] if len(word) > _LEAST and word[-1] == "e" else word
@@ -159,7 +159,7 @@ def _digits(word: str) -> str:
 
 
 def _scaled(value: str, words: Sequence[str], end: int) -> tuple[str, int]:
-    """With the "million" behind it, if there is one."""
+    """Return the value times the "million" that follows it, if there is one."""
     scale = SCALES.get(words[end]) if end < len(words) else None
     whole, _, part = value.partition(".")
     if scale is None or not whole.isdecimal() or len(part) > len(str(scale)) - 1:
@@ -169,7 +169,7 @@ def _scaled(value: str, words: Sequence[str], end: int) -> tuple[str, int]:
 
 
 def _spelt(words: Sequence[str], at: int) -> tuple[str | None, int]:
-    """Such as "twenty five", or "two hundred and five"."""
+    """Return a number in words, such as "two hundred and five", and where it ends."""
     total = part = 0
     end, before = at, "and"
     while end < len(words):

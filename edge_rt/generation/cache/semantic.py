@@ -98,7 +98,7 @@ class SemanticCache:
         return len(self._scope_of)
 
     async def find(self, asked: Question) -> Neighbour | None:
-        """Of the nearest questions whose answers do for this one, that with the least doubt."""
+        """Return the near question with the least doubt whose answer serves this one, if any."""
         here = self._scopes.get(asked.scope, {})
         among = list(here), list(here.values())  # which change while another thread compares
         if len(here) > _MANY:
@@ -134,7 +134,7 @@ class SemanticCache:
 
     @property
     def trouble(self) -> Trouble:
-        """That the file cannot be used."""
+        """The fault of the file, if it cannot be used."""
         return self._store.trouble
 
     async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:

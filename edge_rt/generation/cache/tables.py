@@ -19,7 +19,7 @@ from edge_rt.generation.cache.wording import Wording
 
 
 class Recent:
-    """At most `max_bytes` of answers; whichever was not used for longest goes first."""
+    """Holds at most `max_bytes` of answers; the least recently used goes first."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -156,7 +156,7 @@ _BIAS = -4.61
 
 
 def doubt(cosine: float, one: Wording, other: Wording) -> float:
-    """From 0 to 1; `cosine` is that of the texts' embeddings."""
+    """Return the chance, 0 to 1, that two texts differ; `cosine` is their embeddings'."""
     figures = _figures(cosine, one, other)
     told = _BIAS + sum(w * f for w, f in zip(_WEIGHTS, figures, strict=True))
     return 1 / (1 + math.exp(-told))
@@ -199,7 +199,7 @@ class Vector(NamedTuple):
 
 
 def vector(floats: bytes) -> Vector:
-    """Of numbers in float32, little-endian, whatever their length as a vector."""
+    """Return the vector of float32 numbers, little-endian; its length does not matter."""
     values = array("f", floats)
     scale = _PEAK / (max(map(abs, values)) or 1.0)
     return restored(array("b", [round(scale * value) for value in values]).tobytes())
@@ -211,7 +211,7 @@ def restored(numbers: bytes) -> Vector:
 
 
 def cosine(one: Vector, other: Vector) -> float:
-    """Of the angle between two; 0 where one is of another width."""
+    """Return the cosine of the angle between two vectors; 0 where their widths differ."""
     if len(one.numbers) != len(other.numbers):
         return 0.0
     a, b = memoryview(one.numbers).cast("b"), memoryview(other.numbers).cast("b")

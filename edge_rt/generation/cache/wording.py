@@ -90,7 +90,7 @@ def wording(text: str) -> Wording:
 
 
 def _meant(text: str) -> str:
-    """Without greetings before and thanks behind; as it is where it says nothing else."""
+    """Return a text without greetings and thanks around it, unless it is nothing else."""
     parts = list(_SENTENCE.finditer(text))
     while parts and _polite(parts[0][0], lexicon.GREETING):
         del parts[0]
@@ -115,7 +115,7 @@ _WORD = re.compile(r"\w[\w']*")
 
 
 def _bare(token: str) -> str:
-    """In small letters, without the ending of possession and the dots of what is abbreviated."""
+    """Return a word in small letters, without 's and the dots of an abbreviation."""
     word = token.casefold().removesuffix("'s")
     return word.replace(".", "") if _DOTTED.fullmatch(word) else word
 
@@ -175,7 +175,7 @@ def _roles(told: Sequence[tuple[int, str]], owners: Set[int]) -> Iterator[str]:
 
 
 def _times(tokens: Sequence[str], words: Sequence[str]) -> Iterator[str]:
-    """Those of the lexicon, and "May" where no sentence begins with it."""
+    """Yield words for times, "May" among them unless it begins a sentence."""
     yield from (lexicon.TIMES[word] for word in words if word in lexicon.TIMES)
     if any(token == "May" and before not in _ENDS for before, token in pairwise(tokens)):
         yield "may"

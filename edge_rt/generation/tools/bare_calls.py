@@ -33,7 +33,7 @@ class BareCalls:
         return self._head(text)
 
     def read(self, text: str, final: bool) -> tuple[int, MadeCall | None] | None:
-        """Where the call ends that begins here, and the call; None for more text."""
+        """Return where the call at the start of `text` ends, and the call; None: read on."""
         opened = _OPENED.match(text)
         at = 0 if opened is None else opened.end()
         end = self._span.end(text[at:])
@@ -60,7 +60,10 @@ class BareCalls:
         return True
 
     def _size(self, text: str, piece: str | tuple[str, ...] | None) -> int | None:
-        """How much of the text is that piece, None being a tool's name: 0: it is another one."""
+        """Return the length of `piece` at the start of `text`, 0 for another one; None: read on.
+
+        The piece None is a tool's name.
+        """
         if piece is None:
             name = _NAME.match(text)
             if name is None:
@@ -84,12 +87,12 @@ class LastCalls:
         self._at = 0  # the end of the calls that are made
 
     def find(self, text: str) -> int | None:
-        """Where they may begin."""
+        """Return where calls may begin, if anywhere."""
         found = self._begin.search(text)
         return None if found is None else found.end() - 1
 
     def read(self, text: str, final: bool) -> list[MadeCall] | int | None:
-        """The calls that `text` consists of, or how much of it is none; None for more text."""
+        """Return the calls in `text`, or the length of what is none; None: read on."""
         while True:
             rest = text[self._at :].lstrip(_BETWEEN)
             at = len(text) - len(rest)

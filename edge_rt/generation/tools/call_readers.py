@@ -127,13 +127,13 @@ class NamedCalls:
         return Step(at + end, MadeCall(name[1], arguments))
 
     def _arguments_at(self, rest: str) -> int | None:
-        """Where the arguments begin; None while that is not to be told."""
+        """Return where the arguments begin; None while that is not known."""
         mark = self._between or "{"
         found = rest.find(mark, len(self._before))
         return None if found < 0 else found + len(self._between)
 
     def _arguments(self, rest: str, start: int, final: bool) -> tuple[int, str | None] | None:
-        """Where the call ends, and its arguments; None for more text."""
+        """Return where the call ends, and its arguments; None: read on."""
         begin = len(rest) - len(rest[start:].lstrip(SPACE))
         if begin >= len(rest):
             return None
@@ -155,13 +155,13 @@ class NamedCalls:
         return closed, arguments_text(found)
 
     def _empty(self, rest: str, begin: int) -> tuple[int, str | None] | None:
-        """As `_arguments` where no object begins: a call may have no arguments at all."""
+        """Return what `_arguments` does for a call without arguments."""
         if self._after and rest.startswith(self._after, begin):
             return begin + len(self._after), "{}"
         return begin, None
 
     def _closed(self, rest: str, end: int, final: bool) -> int | None:
-        """Where what follows the arguments ends; None for more text."""
+        """Return where the text after the arguments ends; None: read on."""
         tail = rest[end:].lstrip(SPACE)
         if not self._after:
             return end

@@ -214,14 +214,14 @@ class AnswerReader:
 
 
 def _safe(text: str, marker: str) -> int:
-    """How much of `text` is no begin of `marker`, nor space before one."""
+    """Return the length of `text` before a beginning of `marker` and space before that."""
     size = min(len(marker) - 1, len(text))
     held = next((n for n in range(size, 0, -1) if marker.startswith(text[-n:])), 0)
     return len(text[: len(text) - held].rstrip(SPACE))
 
 
 def _joined(parts: list[Part]) -> list[Part]:
-    """Without divisions between parts of the same kind."""
+    """Join neighbouring parts of the same kind."""
     told: list[Part] = []
     for part in parts:
         if told and not isinstance(part, MadeCall) and type(told[-1]) is type(part):

@@ -136,7 +136,7 @@ class BoardKnobs:
         await self.clocks.run()
 
     def change(self, wanted: Knobs) -> None:
-        """Have the clocks governed that `wanted` names, from now on; all else stays."""
+        """Govern the clocks that `wanted` names from now on, and no others."""
         self.clocks.govern(wanted.cpufreq is not None, wanted.gpufreq is not None)
 
     async def follow(self, pid: int) -> None:
@@ -231,7 +231,7 @@ class BoardKnobs:
         await in_thread(lambda: self._guarded(done, work))
 
     def _guarded(self, done: str, work: Callable[[], None]) -> None:
-        """Have one thread at a time do it; the daemon goes on without knobs where it fails."""
+        """Do `work`, one thread at a time; the daemon goes on without knobs if it fails."""
         with self._lock:
             try:
                 self._journal.hold()

@@ -122,7 +122,7 @@ class CappedClock:
         return self._written if hidden is not None else _number(value)
 
     def _without_effect(self, now: int) -> bool:
-        """Where the kernel keeps the clock below what was written, it may do so again."""
+        """Whether the kernel may have kept the clock below what was written, as before."""
         return now != self._written and now == self._came == self._before
 
     def _remember(self) -> None:

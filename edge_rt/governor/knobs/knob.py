@@ -91,7 +91,7 @@ def steady(knob: Knob, pause: Pause) -> tuple[Value, str | None]:
 
 
 def settled(knob: Knob, wanted: Value, pause: Pause) -> tuple[Value, str | None]:
-    """As `steady`, once it says `wanted` or has had the time to."""
+    """Return what `steady` does, once the knob says `wanted` or has had time to."""
     for _ in range(_READS):
         value, hidden = _look(knob)
         if value == wanted:
@@ -101,7 +101,7 @@ def settled(knob: Knob, wanted: Value, pause: Pause) -> tuple[Value, str | None]
 
 
 def stood(knob: Knob, wanted: Value, pause: Pause) -> tuple[Value, str | None]:
-    """As `settled`, where `wanted` may be out of the knob's reach and be taken back."""
+    """Return what `settled` does, for a value that the board may take back."""
     value, hidden = settled(knob, wanted, pause)
     if value != wanted:
         return value, hidden

@@ -53,7 +53,7 @@ def clean(seen: Observation, cores: int) -> Observation:
 
 
 def _within(value: float | None, low: float, high: float) -> float | None:
-    """None outside and for what is no number."""
+    """Return `value` if it is a number from `low` to `high`, else None."""
     return value if value is not None and low <= value <= high else None
 
 

@@ -193,7 +193,7 @@ _UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
 
 @dataclass(frozen=True)
 class Description:
-    """None is what nobody said."""
+    """What the user says of a model; None: nothing was said of it."""
 
     kind: Literal["embedding", "tensors"] | None = None
     pooling: Pooling | None = None

@@ -160,7 +160,7 @@ class _Facts:
             raise self.fault(f"has no vocabulary; {architecture!r:.80} weights alone cannot be run")
 
     def require_experts(self, architecture: str, layers: int) -> None:
-        """Their numbers go together as llama.cpp wants them, which ends its process otherwise."""
+        """Check the numbers of experts, with which llama.cpp would otherwise end its process."""
         there = self.integer(f"{architecture}.expert_count", 0, MAX_EXPERTS, 0)
         key = f"{architecture}.expert_used_count"
         used = max(self.by_layer(key, layers, [0] * layers))
@@ -184,7 +184,7 @@ class _Facts:
                 raise self.fault(f"{key!r:.80} is {value!r:.80}, expected a number from 0 on")
 
     def require_shared_heads(self, architecture: str, heads: list[int], kv: list[int]) -> None:
-        """As many heads of queries belong to each one of keys, in every layer that has any."""
+        """Check that in each layer every head of keys has the same number of heads of queries."""
         for own, shared in zip(heads, kv, strict=True):
             if shared and own % shared:
                 key = f"{architecture}.attention.head_count"

@@ -151,7 +151,7 @@ class Manifest:
             return self._seen[1]
 
     def stamp(self) -> Stamp | None:
-        """Of the file, or else of its copy, as it is now; None when there is neither.
+        """Return the present stamp of the file, or else of its copy; None when there is neither.
 
         Raises OSError.
         """

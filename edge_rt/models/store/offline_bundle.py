@@ -30,7 +30,7 @@ def packed(folder: Path) -> dict[str, str]:
 
 
 def missing(entries: Sequence[ModelRecord], folder: Path) -> list[ModelRecord]:
-    """Those of `entries` that `folder` has not; StoreError where it lacks room for them."""
+    """Return the entries that `folder` lacks; raise StoreError where it has no room."""
     sums = packed(folder)
     lacking = [entry for entry in entries if not _is_in(entry, folder, sums)]
     with store_errors(f"cannot export to {folder}"):
@@ -177,7 +177,7 @@ def _pieces(folder: Path, sums: Sums) -> Iterable[BundlePiece]:
 
 
 def _examined(piece: BundlePiece, store: Store) -> BundlePiece:
-    """With its size and what the store has of it, or with why it cannot be taken in."""
+    """Return a piece with its size and what the store has of it, or with the refusal."""
     try:
         with store_errors(f"cannot read {piece.place}"):
             return _measured(piece, store)

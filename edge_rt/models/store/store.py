@@ -62,7 +62,7 @@ class Store:
         return [self._entry(record) for _, record in sorted(self._manifest.read().items())]
 
     def stamp(self) -> object:
-        """Another one as soon as there are other models or pairs; costs two stats."""
+        """A value that changes when models or pairs change; takes two calls of stat."""
         with store_errors("cannot read the model store"):
             return self._manifest.stamp(), self.pairs.stamp()
 

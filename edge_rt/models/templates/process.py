@@ -183,7 +183,7 @@ class Templating:
         self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._leave)
 
     def _leave(self) -> None:
-        """Nothing was to be done for long."""
+        """End the process, which had nothing to do for long."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             process.stdin.close()  # at whose end it ends
@@ -240,7 +240,7 @@ class TemplateVocabulary(NamedTuple):
 
 
 def vocabulary(entry: ModelRecord) -> TemplateVocabulary:
-    """That of a model; takes a while. Raises ModelFileError."""
+    """Read the vocabulary of a model, which takes a while; raises ModelFileError."""
     if entry.backend == "llama.cpp":
         return TemplateVocabulary(*read_tokens(entry.path))
     return TemplateVocabulary(special_tokens(entry.path.with_name("tokenizer.json")), None)

@@ -34,7 +34,7 @@ class RequestMix(Generic[KindT]):
             del self._weights[min(self._weights, key=lambda known: self._weights[known])]
 
     def shares(self) -> dict[KindT, float]:
-        """Of each kind; 1 in all, or nothing where nothing came."""
+        """Return the share of each kind, 1 in all; empty before the first request."""
         total = sum(self._weights.values())
         return {k: weight / total for k, weight in self._weights.items()} if total > 0.0 else {}
 
@@ -87,7 +87,7 @@ class Ages:
         return self._clock()
 
     def note(self, setting: RunConfig, at_s: float | None = None) -> None:
-        """It was measured just now, or at `at_s`, if that is later than any time before."""
+        """Note that a setting was measured now, or at `at_s`; the latest time counts."""
         at_s = self._clock() if at_s is None else at_s
         before = self._at_s.pop(setting, at_s)
         self._at_s[setting] = max(before, at_s)
@@ -101,7 +101,7 @@ class Ages:
         return None if at_s is None else max(0.0, now_s - at_s)
 
     def forget(self, variant: str) -> None:
-        """Its file is another one now."""
+        """Forget a variant whose file has changed."""
         self._at_s = {s: at_s for s, at_s in self._at_s.items() if s.variant != variant}
 
     @property

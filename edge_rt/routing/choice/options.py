@@ -158,7 +158,7 @@ def _against_loading(
 
 
 def _pressure(variant: Variant, kv_type: str, way: DecodingWay, now: Now) -> float:
-    """With the variant and its partner beside what is in use."""
+    """Return the pressure on memory with the variant and its partner beside what is in use."""
     own = (variant.id, way.partner)
     others = sum(size for name, size in now.in_use.items() if name not in own)
     return cpq(variant.needed_bytes(kv_type) + others + way.bytes, now.usable_bytes)

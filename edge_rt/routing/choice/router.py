@@ -29,7 +29,7 @@ from edge_rt.routing.quality.judge import Judge
 
 
 class _Judged(NamedTuple):
-    """Those that can serve and keep all limits, who dominates whom, and the choice among them."""
+    """The candidates that keep all limits, which one dominates each, and the choice."""
 
     able: list[Candidate]
     by: list[int | None]
@@ -60,7 +60,7 @@ class _Pick(NamedTuple):
 
 
 class RequestRouter:
-    """Of all candidates that can be, takes the one with the fewest joules, or as asked for."""
+    """Chooses the candidate with the fewest joules, or by what the request prefers."""
 
     def __init__(self, ages: Ages, learnt: Judge | None = None) -> None:
         """`learnt` corrects predictions; None: they stay as they are."""

@@ -25,7 +25,7 @@ _SOFT: frozenset[Rule] = frozenset(("latency_s", "energy_j"))
 
 
 class Sufficing(NamedTuple):
-    """Those to choose from, what became of the others, and in words what of the floor is kept."""
+    """Candidates to choose from, those left out, and why the floor is not kept, if so."""
 
     good: list[Candidate]
     poor: list[Considered]
@@ -83,7 +83,7 @@ def below(quality: float | None, least: float) -> str:
 
 
 def sufficing(able: Sequence[Candidate], floor: float | None) -> Sufficing:
-    """Of `able`, those whose quality reaches the floor; where none does, the best."""
+    """Return the candidates whose quality reaches the floor; where none does, the best."""
     if floor is None:
         return Sufficing(list(able), [], None)
     best = max(candidate.quality or 0.0 for candidate in able)

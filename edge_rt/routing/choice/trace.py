@@ -106,7 +106,7 @@ class Trace(msgspec.Struct, frozen=True):
 
     @property
     def chosen(self) -> Candidate | None:
-        """None where nothing can serve the request."""
+        """The candidate that was chosen; None where nothing can serve the request."""
         first = self.considered[0] if self.considered else None
         return first.candidate if first is not None and first.state == "chosen" else None
 

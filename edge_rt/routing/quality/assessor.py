@@ -56,7 +56,7 @@ class Prototypes:
         self._easy, self._hard = [_unit(v) for v in easy], [_unit(v) for v in hard]
 
     def near(self, vector: Vector) -> Nearness:
-        """How alike a prompt of that vector is to the nearest of both."""
+        """Return how near a vector is to the nearest easy and the nearest hard example."""
         one = _unit(vector)
         return Nearness(_nearest(one, self._easy), _nearest(one, self._hard))
 

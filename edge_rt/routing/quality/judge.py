@@ -74,7 +74,7 @@ class Judge:
         self._learner, self._trials = learner, trials
 
     def corrected(self, candidate: Candidate, context: Context | None) -> Candidate:
-        """With the figures that marks and answers of such prompts make likely."""
+        """Return the candidate with figures corrected by marks and answers of such prompts."""
         if context is None:
             return candidate
         setting, seconds = candidate.setting, candidate.seconds

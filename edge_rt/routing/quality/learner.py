@@ -31,7 +31,7 @@ class Key(NamedTuple):
     file: str = ""
 
     def by_itself(self, mode: str) -> Key:
-        """That of the model without help, in this mode."""
+        """Return the key of the model without help, in this mode."""
         return self._replace(mode=mode, file=self.file.partition(_HELPED_BY)[0])
 
 
@@ -56,7 +56,7 @@ class ArmCell(msgspec.Struct, frozen=True):
 
     @property
     def marks(self) -> float:
-        """How many there are."""
+        """The number of marks, weighted."""
         return self.good + self.bad
 
     @property
@@ -172,7 +172,7 @@ class ArmFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Learner:
-    """Knows a bounded number of cells; `changed` are those that were not kept since."""
+    """Holds a bounded number of cells; `changed` are those not written to the file yet."""
 
     def __init__(self, clock: Callable[[], float], alike: Sequence[str] = ()) -> None:
         """`clock` gives Unix seconds. In modes that are `alike` answers are the same, with the
@@ -243,7 +243,7 @@ class Learner:
         return len(gone)
 
     def _marked(self, key: Key) -> Key:
-        """Where its marks are."""
+        """Return the key under which the marks of `key` are kept."""
         return key.by_itself(self._alike[0]) if key.mode in self._alike else key
 
     def _now(self, key: Key) -> ArmCell:

@@ -88,7 +88,7 @@ class _Given(NamedTuple):
 
 
 class Learning:
-    """Hears of choices, and of what came of them, by the ids of their answers."""
+    """Learns from choices and their results, by the ids of the answers."""
 
     def __init__(
         self, path: Path, clock: Callable[[], float], pause: Pause = asyncio.sleep
@@ -104,7 +104,7 @@ class Learning:
 
     @property
     def trouble(self) -> Trouble:
-        """That the file cannot be used."""
+        """The fault of the file, if it cannot be used."""
         return self._storage.trouble
 
     def chosen(self, id: str, trace: Trace) -> None:
@@ -125,13 +125,13 @@ class Learning:
         self._keep(id, _Given(Key(model, mode, *context, file), None, None))
 
     def made(self, id: str, mode: str) -> None:
-        """That answer is being made in this mode, which need not be the one that was chosen."""
+        """Note the mode of an answer under way, which may differ from the one chosen."""
         given = self._given.get(id)
         if given is not None and given.key.mode != mode:
             self._given[id] = _Given(given.key.by_itself(mode), None, None)
 
     def took(self, id: str, served: Served) -> None:
-        """That answer has come to its end, measured, and with nothing else beside it."""
+        """Learn from an answer that was measured and had the engine for itself."""
         given = self._given.get(id)
         if given is None or not given.seconds or not given.energy_j or not served.energy_j:
             return
@@ -140,7 +140,7 @@ class Learning:
         self._news.set()
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
-        """That answer was found so good, 0 to 1; False where it is not known how it was made."""
+        """Learn a mark from 0 to 1 of an answer; False where that answer is not known."""
         given = self._given.get(id)
         if given is None:
             return False
@@ -202,7 +202,7 @@ class Learning:
         await asyncio.to_thread(self._storage.close)
 
     async def _do(self, work: Callable[[LearningTables], T]) -> T | None:
-        """None where the file cannot be used now."""
+        """Do `work` on the file; return None where that cannot be used now."""
         return await asyncio.to_thread(self._storage.attempt, work, proves=True)
 
 

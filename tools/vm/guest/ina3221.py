@@ -10,8 +10,7 @@ from edge_rt.board.readers import ina3221 as registers
 from edge_rt.board.readers.base import Reader
 from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.ina3221_i2c import RawChip
-from vm.guest.check import check
-from vm.guest.expect import expect, expect_same, expect_silence, values_of
+from vm.guest.check import check, expect, expect_same, expect_silence, values_of
 from vm.guest.stub import ALL_ON, LABELS, OHMS, SHUNTS_UOHM, SYSFS, Chip, Figures
 
 LOAD = Figures("load", (5016, 1048, 904), (6200, 7600, 8240), noise=0b101)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
 from edge_rt.board.readers.rails import Ina238
-from vm.guest.check import check
-from vm.guest.expect import expect, expect_same
+from vm.guest.check import check, expect, expect_same
 from vm.guest.stub import SYSFS, Chip, bound
 
 

@@ -185,7 +185,7 @@ _LEAST_BYTES = 1 << 20  # with less the disk counts as full
 
 
 def check_ledger(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """Nothing where no daemon tells."""
+    """Check that the daemon writes its ledger; yields nothing without a daemon."""
     stored = (machine.ask("/edge/v1/ledger?days=1&last=0") or {}).get("stored")
     if stored is True:
         yield ok("ledger", "the daemon writes down what answers cost")
@@ -212,7 +212,7 @@ _LEDGER = "ledger.db"  # ledger.py tells of that
 
 
 def check_storage(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """By the daemon's word; nothing where all is well."""
+    """Report the files that the daemon says it cannot use; yields nothing if there are none."""
     report = member(machine.ask("/edge/v1/status") or {}, "storage")
     for name, fault in member(report, "failing").items():
         if name != _LEDGER:

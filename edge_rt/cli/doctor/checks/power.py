@@ -22,7 +22,7 @@ _ROOM = 1.5  # times the idle power that a budget should at least be
 
 
 def check_budget(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """From the daemon's state; without a daemon from the configuration and the profile."""
+    """Check the budget, by the daemon's state or, without a daemon, the configuration."""
     status = machine.ask("/edge/v1/status") or {}
     state = member(status, "governor")
     if status and not state:
@@ -119,7 +119,7 @@ _UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.servic
 
 
 def check_jtop(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """Nothing where it is not installed."""
+    """Check jetson-stats; yields nothing where it is not installed."""
     runs = there(machine.file(_SOCKET))
     if not runs and not any(there(machine.file(unit)) for unit in _UNITS):
         return

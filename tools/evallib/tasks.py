@@ -1,0 +1,166 @@
+"""The data sets: questions, how they are put, and how answers are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from typing_extensions import override
+
+from evallib.formula import same_formula
+from evallib.program import Problem, function_of, program_of
+from evallib.result import last_boxed, last_number, letter_of, letters, put, same_number
+from evallib.sandbox.run import Outcome, run
+from evallib.task import Item, Judged, Row, Task
+
+
+class Arc(Task):
+    """ARC-Challenge: questions of natural science with choices. The letter that is named counts."""
+
+    name = "arc"
+    file = "arc/arc_challenge_test.jsonl"
+    max_tokens = 256  # some models think it over, however they are asked
+
+    @override
+    def item(self, number: int, row: Row) -> Item:
+        question = row["query"].removeprefix("Question:")
+        return choice_item(f"{number:04}", question, row["choices"], row["gold"])
+
+    @override
+    def judge(self, item: Item, text: str) -> Judged:
+        choices, right = item.reference
+        answer = letter_of(text, choices)
+        return Judged(answer == right, answer)
+
+
+def choice_item(id: str, question: str, choices: Sequence[str], right: int) -> Item:
+    """A question with choices, of which number `right` is; raises IndexError."""
+    return Item(id, put(question, choices), (tuple(choices), letters(choices)[right]))
+
+
+class Mmlu(Arc):
+    """MMLU: questions of 57 subjects with four choices. Judged as ARC is."""
+
+    name = "mmlu"
+    file = "mmlu/mmlu_test_20_per_subject.jsonl"
+
+    @override
+    def item(self, number: int, row: Row) -> Item:
+        id = f"{number:04}-{row['subject']}"
+        return choice_item(id, row["question"], row["choices"], row["answer"])
+
+
+_NUMBER = "Reason step by step. End with the result as a plain number, after ####."
+
+
+class Gsm8k(Task):
+    """GSM8K: school mathematics in words. The last number of the answer counts."""
+
+    name = "gsm8k"
+    file = "gsm8k/test.jsonl"
+    max_tokens = 400
+
+    @override
+    def item(self, number: int, row: Row) -> Item:
+        result = row["answer"].rpartition("####")[2].strip().replace(",", "")
+        return Item(f"{number:04}", f"{row['question'].strip()}\n\n{_NUMBER}", result)
+
+    @override
+    def judge(self, item: Item, text: str) -> Judged:
+        answer = last_number(text)
+        return Judged(same_number(answer, item.reference), answer)
+
+
+class Svamp(Gsm8k):
+    """SVAMP: small sums in words, asked in ways that mislead. Judged as GSM8K is."""
+
+    name = "svamp"
+    file = "math/svamp.jsonl"
+    max_tokens = 256
+
+    @override
+    def item(self, number: int, row: Row) -> Item:
+        return Item(f"{number:04}", f"{row['context'].strip()}\n\n{_NUMBER}", row["answer"].strip())
+
+
+_BOXED = r"Reason step by step, and put the final answer within \boxed{}."
+
+
+class Math500(Task):
+    """MATH-500: problems of competitions, whose results are formulas.
+
+    What is in the last box counts.
+    """
+
+    name = "math500"
+    file = "math/math500.jsonl"
+    max_tokens = 800
+
+    @override
+    def item(self, number: int, row: Row) -> Item:
+        return Item(row["unique_id"], f"{row['problem'].strip()}\n\n{_BOXED}", row["answer"])
+
+    @override
+    def judge(self, item: Item, text: str) -> Judged:
+        answer = last_boxed(text)
+        return Judged(answer is not None and same_formula(answer, item.reference), answer)
+
+
+_COMPLETE = (
+    "Complete this function. Answer with all of it in one block of Python, without examples."
+)
+
+
+class HumanEval(Task):
+    """HumanEval: functions to be written, which must pass their tests.
+
+    The function is run with the tests; it must end without an error.
+    """
+
+    name = "humaneval"
+    file = "code/HumanEval.jsonl"
+    max_tokens = 512
+
+    def __init__(self, run: Callable[[str], Outcome] = run) -> None:
+        self._run = run
+
+    @override
+    def item(self, number: int, row: Row) -> Item:
+        problem = Problem(row["prompt"], row["entry_point"], row["test"])
+        fenced = f"```python\n{problem.prompt.strip()}\n```"
+        return Item(row["task_id"], f"{_COMPLETE}\n\n{fenced}", problem)
+
+    @override
+    def judge(self, item: Item, text: str) -> Judged:
+        code = function_of(text, item.reference)
+        if code is None:
+            return Judged(False, None, "no code")
+        outcome = self._run(program_of(code, item.reference))
+        return Judged(outcome.passed, code, outcome.why)
+
+
+class MtBench(Task):
+    """MT-bench: requests as people put them, without a reference to hold answers against.
+
+    The first turns; nobody says whether an answer is right.
+    """
+
+    name = "mtbench"
+    file = "prompts/mt_bench_question.jsonl"
+    max_tokens = 128
+
+    @override
+    def item(self, number: int, row: Row) -> Item:
+        return Item(f"{row['question_id']:03}", row["turns"][0].strip(), None)
+
+    @override
+    def judge(self, item: Item, text: str) -> Judged:
+        return Judged(False, None, "there is no reference")
+
+
+_ALL = (Gsm8k, HumanEval, Arc, Mmlu, Svamp, Math500)
+NAMES = tuple(kind.name for kind in _ALL)
+
+
+def task_of(name: str) -> Task:
+    """The task of that name; raises KeyError."""
+    return {kind.name: kind for kind in _ALL}[name]()
