@@ -94,6 +94,16 @@ def test_the_configuration_is_one_that_the_daemon_takes(tmp_path: Path) -> None:
     assert load(file).engine.threads == 2
 
 
+def test_bytecode_is_written_whatever_python_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part/one.py").write_text("x = 1\n")
+    daemon.compile_bytecode(tmp_path)
+    assert list(tmp_path.glob("part/__pycache__/one.*.pyc"))
+
+
 def test_loop_overhead_is_the_share_that_was_not_native() -> None:
     before, after = Loop(10, 5.0, 4.0), Loop(20, 15.0, 13.5)
     assert after.overhead_since(before) == pytest.approx(0.05)
