@@ -212,7 +212,7 @@ class WorkLog:
         return EngineWork(begin_s, end_s, shares)
 
 
-PAUSE_S = 0.02  # between two messages: 50 a second look as smooth as any number
+PAUSE_S = 1 / 30  # between two messages: 30 a second look as smooth as any number
 
 
 class Outbox:
