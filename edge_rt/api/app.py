@@ -50,12 +50,12 @@ from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
 from edge_rt.api.openai.models import models, one_model
+from edge_rt.api.openai.rerank import Rerank
+from edge_rt.api.openai.tokens import DetokenizeEndpoint, TokenizeEndpoint
 from edge_rt.api.openapi import OpenApi
 from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root
 from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
-from edge_rt.api.texts.rerank import Rerank
-from edge_rt.api.texts.tokens import DetokenizeEndpoint, TokenizeEndpoint
 from edge_rt.api.tracing import Tracing
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import CheckerSpec

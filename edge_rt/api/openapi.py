@@ -45,17 +45,17 @@ from edge_rt.api.openai.chat_answers import ChatCompletion
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
 from edge_rt.api.openai.models import Model, ModelList
-from edge_rt.api.page.events import BELOW, NAMES, media_type
-from edge_rt.api.page.snapshot import PageSnapshot
-from edge_rt.api.responses.bodies import ResponsesRequest
-from edge_rt.api.responses.documents import ResponsesAnswer
-from edge_rt.api.texts.rerank import RankedList, RerankRequest
-from edge_rt.api.texts.tokens import (
+from edge_rt.api.openai.rerank import RankedList, RerankRequest
+from edge_rt.api.openai.tokens import (
     DetokenizedText,
     DetokenizeRequest,
     TokenizedText,
     TokenizeRequest,
 )
+from edge_rt.api.page.events import BELOW, NAMES, media_type
+from edge_rt.api.page.snapshot import PageSnapshot
+from edge_rt.api.responses.bodies import ResponsesRequest
+from edge_rt.api.responses.documents import ResponsesAnswer
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (

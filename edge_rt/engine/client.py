@@ -20,6 +20,8 @@ from edge_rt.core.errors import (
     Unavailable,
 )
 from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import (
     BROKEN,
     VERSION,
@@ -56,8 +58,6 @@ from edge_rt.engine.protocol import (
     Unloaded,
     UnloadModel,
 )
-from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.engine.supervisor.process import ExitReason
 
 Event = Started | Delta | Finished
 TaskEvent = Started | Embedded | Inferred

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from edge_rt.core.errors import EdgeError, ModelFileError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.process import LESS, Attempt, ExitReason, Failures
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.engine.supervisor.process import LESS, Attempt, ExitReason, Failures
 
 log = logging.getLogger(__name__)
 

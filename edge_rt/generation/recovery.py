@@ -18,8 +18,8 @@ from edge_rt.core.errors import EngineBroken, EngineError, RequestError, Unavail
 from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.decoding.params import Made, TokenLogprob
 from edge_rt.engine.client import EngineClient, EngineLost, Event
+from edge_rt.engine.process import LESS, ExitReason
 from edge_rt.engine.protocol import Delta, Started
-from edge_rt.engine.supervisor.process import LESS, ExitReason
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.load_request import resident_name
 

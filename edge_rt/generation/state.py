@@ -24,7 +24,7 @@ from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Prefixes, Tokenized
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.models.configured import missing_models
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store

@@ -14,7 +14,7 @@ from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget

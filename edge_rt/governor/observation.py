@@ -14,7 +14,7 @@ from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Observation
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.budget import EnergySpent, Period
 
 PATIENCE_S = 0.1  # for a pass that is under way

@@ -28,7 +28,7 @@ from edge_rt.energy.prediction.history import OnlineUpdates, fewest
 from edge_rt.energy.prediction.memory import MaskWaits, PredictionStore
 from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.generation.state import Alone, State
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE

@@ -24,11 +24,11 @@ from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient
+from edge_rt.engine.hang_detector import EngineHealth, HangDetector
 from edge_rt.engine.model_pool import ModelPool
+from edge_rt.engine.process import CheckpointMemory, ExitReason
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.engine.supervisor.hang_detector import EngineHealth, HangDetector
-from edge_rt.engine.supervisor.process import CheckpointMemory, ExitReason
-from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
+from edge_rt.engine.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache
 from edge_rt.generation.prompts import Prompting

@@ -24,7 +24,7 @@ from edge_rt.config.schema import Config, Socket
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.process import stay_offline
 from edge_rt.decoding.params import CheckerSpec
-from edge_rt.engine.supervisor.supervisor import GRACE_S
+from edge_rt.engine.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.acceptor import Acceptor

@@ -45,9 +45,9 @@ from edge_rt.core.requests import (
 from edge_rt.core.routing import DecodingRequest, LoadConfig, RouteRequest
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import EnergyMeter
+from edge_rt.engine.hang_detector import EngineHealth
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes, Tokenized
-from edge_rt.engine.supervisor.hang_detector import EngineHealth
 from edge_rt.generation.identities import Identities
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.service import GenerationService

@@ -19,6 +19,7 @@ from edge_rt.core.cgroup import Available, ControlGroup
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
+from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import (
     Embedded,
     EngineWork,
@@ -32,7 +33,6 @@ from edge_rt.engine.protocol import (
     TokensCounted,
     WorkShare,
 )
-from edge_rt.engine.supervisor.process import ExitReason
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container, Parts

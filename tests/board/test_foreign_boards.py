@@ -19,7 +19,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.paths import Paths
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.board import BoardReport
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.budget import Budget, EnergySpent
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor

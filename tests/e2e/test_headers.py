@@ -21,7 +21,7 @@ from tiny_gguf import Tiny, byte_level, sentence_piece, write_tiny
 from edge_rt.core.errors import ModelFileError
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.store.incoming import describe
 

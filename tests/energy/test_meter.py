@@ -11,8 +11,8 @@ import pytest
 
 from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.core.requests import Cost
+from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import EngineWork, Finished, WorkShare
-from edge_rt.engine.supervisor.process import ExitReason
 
 IDLE_W, BUSY_W = 3.0, 8.0
 

@@ -11,8 +11,8 @@ import pytest
 from edge_rt.core.errors import DamagedFile, ModelFileError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
+from edge_rt.engine.process import AVOIDED_S, FAILED_S, ExitReason
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.engine.supervisor.process import AVOIDED_S, FAILED_S, ExitReason
 
 GB = 1_000_000_000
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge_rt.core.errors import Unavailable
 from edge_rt.energy.usage import TokenCounts
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.generation.state import RETRY_S, Alone, State
 from edge_rt.testing.board import FakeClock
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import EngineBroken, EngineError, RequestError, Unavailable
-from edge_rt.engine.supervisor.process import ExitReason
+from edge_rt.engine.process import ExitReason
 from edge_rt.generation.recovery import (
     CLEARED,
     LOSSES,

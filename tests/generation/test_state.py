@@ -13,7 +13,7 @@ from edge_rt.config.schema import Cache, Config, Models, Semantic
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.engine.client import EngineLost
-from edge_rt.engine.supervisor.process import ExitReason
+from edge_rt.engine.process import ExitReason
 from edge_rt.governor.knobs.journal import KnobOutcome
 
 

@@ -13,7 +13,7 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.core.limits import ClockSteps, Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.history import BoardHistory

@@ -18,7 +18,7 @@ from edge_rt.board.readers.heat import ThermalReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.engine.protocol import Pong
-from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.observation import Observer
 

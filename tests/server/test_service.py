@@ -21,7 +21,7 @@ from edge_rt.core.errors import (
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Constraint, Sampling, TokenLogprob
-from edge_rt.engine.supervisor.process import ExitReason
+from edge_rt.engine.process import ExitReason
 from edge_rt.governor.knobs.journal import KnobOutcome
 
 TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model

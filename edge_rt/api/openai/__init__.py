@@ -1,1 +1,1 @@
-"""The routes of OpenAI's API."""
+"""The routes of OpenAI's API, and those that other servers have beside them: rerank and tokens."""

@@ -16,7 +16,7 @@ from edge_rt.core.errors import EngineError
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.energy.prediction.equation import LEAST, Sample, fit_equation
 from edge_rt.energy.prediction.roofline import Workload
-from edge_rt.engine.supervisor.process import end
+from edge_rt.engine.process import end
 from edge_rt.governor.loop import GovernorLoop
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from edge_rt.core.errors import EdgeError, EngineBroken, RequestError, Unavailable
+from edge_rt.engine.heartbeat import Heartbeat
 from edge_rt.engine.protocol import (
     BROKEN,
     Embed,
@@ -24,7 +25,6 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.passes import PassBudget
-from edge_rt.engine.supervisor.heartbeat import Heartbeat
 
 
 @dataclass

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.params import CheckerSpec, Constraint
+from edge_rt.engine.heartbeat import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     VERSION,
@@ -43,7 +44,6 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler.passes import DutyCycle
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
-from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.worker.compiling import Compiler
 from edge_rt.engine.worker.loading import (
     Loader,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.engine.kv.checkpoints import Checkpoints
-from edge_rt.engine.supervisor.process import CheckpointMemory
+from edge_rt.engine.process import CheckpointMemory
 
 MB = 1 << 20
 

@@ -14,7 +14,7 @@ import pytest
 
 from edge_rt.core.errors import EngineError
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.supervisor.hang_detector import (
+from edge_rt.engine.hang_detector import (
     BUSY_S,
     LOOK_S,
     MOST_S,
@@ -24,8 +24,8 @@ from edge_rt.engine.supervisor.hang_detector import (
     Life,
     life,
 )
-from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.engine.supervisor.process import ExitReason
+from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.process import ExitReason
 
 
 class Engine:

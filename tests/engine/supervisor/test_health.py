@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import EngineError, Unavailable
-from edge_rt.engine.supervisor.hang_detector import FRESH_S
-from edge_rt.engine.supervisor.process import ExitReason
+from edge_rt.engine.hang_detector import FRESH_S
+from edge_rt.engine.process import ExitReason
 
 
 def test_without_a_model_the_decode_loop_is_heard_and_nothing_loaded(kit: Any) -> None:

@@ -18,12 +18,12 @@ import pytest
 
 from edge_rt.core.errors import EngineStopped, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.hang_detector import HangDetector, Life, life
+from edge_rt.engine.heartbeat import Doing, Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
+from edge_rt.engine.process import CheckpointMemory, CrashDiagnosis, ExitReason
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.supervisor.hang_detector import HangDetector, Life, life
-from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
-from edge_rt.engine.supervisor.process import CheckpointMemory, CrashDiagnosis, ExitReason
-from edge_rt.engine.supervisor.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
+from edge_rt.engine.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 
 CHILD = """
 import os, signal, socket, sys
@@ -44,7 +44,7 @@ while data := sock.recv(1 << 16):
 """
 CRASHING = """
 import os, socket, sys, time
-from edge_rt.engine.supervisor.heartbeat import Heartbeat
+from edge_rt.engine.heartbeat import Heartbeat
 from edge_rt.engine.framing import encode
 from edge_rt.engine.worker.loading import Loader
 from edge_rt.engine.protocol import Hello, ModelSpec, VERSION
@@ -112,7 +112,7 @@ def listening() -> Generator[list[logging.LogRecord]]:
     said: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = said.append
-    logger = logging.getLogger("edge_rt.engine.supervisor.supervisor")
+    logger = logging.getLogger("edge_rt.engine.supervisor")
     logger.addHandler(handler)
     try:
         yield said

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from edge_rt.core.cgroup import ControlGroup
 from edge_rt.core.errors import DamagedFile, Unavailable
+from edge_rt.engine.heartbeat import Doing
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.supervisor.heartbeat import Doing
 
 FAILED_S = 10.0  # for which a failed load is not tried again
 WORST_S = 600.0  # for which one is not that has ended engines, after twice as long each time

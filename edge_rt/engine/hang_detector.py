@@ -13,10 +13,10 @@ from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.heartbeat import Doing, Heartbeat
 from edge_rt.engine.model_pool import ModelPool, Resident
+from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import Embed, Generate
-from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
-from edge_rt.engine.supervisor.process import ExitReason
 
 LOOK_S = 0.5
 STILL_S = 3.0  # of doing nothing at all, besides what is expected, are no hang yet

@@ -1,1 +1,0 @@
-"""Work on texts beside answers: their order by a question, and their tokens."""

@@ -1,1 +1,0 @@
-"""The engine's process as the front keeps it: its start, its health and its end."""
