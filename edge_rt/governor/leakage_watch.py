@@ -94,11 +94,23 @@ class LeakageWatch:
         self._board: str | None = None
         self._snapshot: Callable[[], BoardSnapshot | None] = lambda: None
         self._prior, self._core = UNKNOWN, CoreVoltage(self._snapshot)
-        self._log, self.fit = IdleLog(), fit_leakage((), self._prior, 0.0)
+        self._log = IdleLog()
+        self._fit: LeakageFit | None = None
         self.voltage = 1.0  # of cores at work over that of idle ones, at the last look
         self._saved, self._saved_at = list[Stretch](), 0.0
         self._quiet_s = self._mean_s = 0.0
         self._temp_sum = self._energy_j = 0.0
+
+    @property
+    def fit(self) -> LeakageFit:
+        """The leakage, as far as it is known; an assumption is worked out when first asked for."""
+        if self._fit is None:
+            self._fit = fit_leakage((), self._prior, 0.0)
+        return self._fit
+
+    @fit.setter
+    def fit(self, found: LeakageFit) -> None:
+        self._fit = found
 
     @property
     def note(self) -> str:
@@ -148,7 +160,7 @@ class LeakageWatch:
         kept = self._load()
         self._saved, self._saved_at = kept.stretches if kept else [], self._date()
         self._log = IdleLog(self._saved)
-        self.fit = kept.fit if kept else fit_leakage((), prior, 0.0)
+        self._fit = kept.fit if kept else None
         self._rest()
 
     def end(self) -> None:

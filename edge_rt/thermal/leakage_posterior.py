@@ -7,7 +7,8 @@ it and over the stretches' floors are exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -72,17 +73,23 @@ class _Node(NamedTuple):
 
 def posterior(table: IdleTable, beliefs: Beliefs) -> LeakagePosterior:
     """Return the posterior; `table` may be empty."""
-    nodes = list(_nodes(table, beliefs))
-    most = max(node.log_chance for node in nodes)
-    chances = [math.exp(node.log_chance - most) for node in nodes]
-    growths = [node.reference_w * _grown(node.doubling_c) for node in nodes]
-    drift = _mean((node.drift for node in nodes), chances)
+    # Plain numbers: as objects 13,000 nodes take megabytes, which the process then keeps.
+    log_chances, references, doublings, drifts = (array("d") for _ in range(4))
+    for node in _nodes(table, beliefs):
+        log_chances.append(node.log_chance)
+        references.append(node.reference_w)
+        doublings.append(node.doubling_c)
+        drifts.append(node.drift)
+    most = max(log_chances)
+    chances = array("d", (math.exp(each - most) for each in log_chances))
+    grown = (w * _grown(each) for w, each in zip(references, doublings, strict=True))
+    drift = _mean(drifts, chances)
     return LeakagePosterior(
-        _widened(_interval(growths, chances)),
-        _interval([node.doubling_c for node in nodes], chances),
+        _widened(_interval(array("d", grown), chances)),
+        _interval(doublings, chances),
         beliefs.drift_w_per_c + drift * beliefs.drift_spread,
         abs(drift),
-        _at_edge([node.reference_w for node in nodes], chances),
+        _at_edge(references, chances),
     )
 
 
@@ -117,24 +124,21 @@ def _grown(doubling_c: float) -> float:
     return 2.0 ** ((WARM_C - REFERENCE_C) / doubling_c) - 1.0
 
 
-def _mean(values: Iterable[float], chances: Sequence[float]) -> float:
+def _mean(values: Sequence[float], chances: Sequence[float]) -> float:
     return math.fsum(v * c for v, c in zip(values, chances, strict=True)) / math.fsum(chances)
 
 
 def _interval(values: Sequence[float], chances: Sequence[float]) -> Interval:
-    ordered = sorted(zip(values, chances, strict=True))
-    total = math.fsum(chances)
-    low, middle, high = (_quantile(ordered, q * total) for q in (_TAIL, 0.5, 1.0 - _TAIL))
-    return Interval(low, middle, high)
-
-
-def _quantile(ordered: Sequence[tuple[float, float]], chance: float) -> float:
-    passed = 0.0
-    for value, own in ordered:
-        passed += own
-        if passed >= chance:
-            return value
-    return ordered[-1][0]
+    order = array("i", sorted(range(len(values)), key=values.__getitem__))
+    total, passed = math.fsum(chances), 0.0
+    left, found = [1.0 - _TAIL, 0.5, _TAIL], list[float]()
+    for place in order:
+        passed += chances[place]
+        while left and passed >= left[-1] * total:
+            left.pop()
+            found.append(values[place])
+    found += [values[order[-1]]] * len(left)  # by rounding, at the end
+    return Interval(*found)
 
 
 def _widened(found: Interval) -> Interval:
