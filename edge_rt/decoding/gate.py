@@ -155,7 +155,7 @@ class Aim:
         beyond = self._surplus - min(max(self._surplus, -band), band)
         aimed = self._share - beyond / (_HORIZON * coarseness)
         self.threshold = self._quantile(1.0 - min(max(aimed, 0.0), 1.0))
-        # A surplus that all that was seen cannot make up for asks for what was not seen yet.
+        # No score seen so far makes up for a larger surplus: the threshold goes beyond them.
         self.threshold *= max(1.0, 1.0 - aimed) / max(1.0, aimed)
 
     def _quantile(self, level: float) -> float:

@@ -136,7 +136,9 @@ class RequestBudget:
         if energy_j is None or account is None:
             return None
         if account.torn:
-            return "the answer ends early: what it took of its `edge.energy_j` was lost to sight"
+            return (
+                "the answer ends early: the joules that it took of its `edge.energy_j` are unknown"
+            )
         if spent_j(account) < energy_j:
             return None
         return "the answer ends early: its `edge.energy_j` is spent"

@@ -181,7 +181,7 @@ def test_joules_that_are_lost_to_sight_are_not_promised_any_more(kit: Any) -> No
             [kit.started(), kit.delta(1), kit.passing(house, 0.5), other, kit.delta(2), LASTS()],
         ]
         events = await house.answer(energy_j=100.0)
-        assert "lost to sight" in cost_of(events).why
+        assert "are unknown" in cost_of(events).why
         assert events[-1].reason == "length"
 
     kit.run(run())

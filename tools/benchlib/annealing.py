@@ -61,7 +61,7 @@ class Archive(Front):
         return added
 
     def dominating(self, placement: Placement) -> list[Placement]:
-        """Those of the front that dominate `placement`."""
+        """Return the placements of the front that dominate `placement`."""
         front, cost = self.front, placement.cost
         end = bisect_left(front, cost, key=lambda other: other.cost)
         found: list[Placement] = []

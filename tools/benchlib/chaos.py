@@ -141,7 +141,7 @@ class Pause(NamedTuple):
 
 
 def pauses(streams: Sequence[Sequence[float]], struck_s: Sequence[float]) -> list[Pause]:
-    """Of each time that the engine was ended, which rise."""
+    """Return the pauses of the streams after each end of the engine, at rising times."""
     found: list[Pause] = []
     for at_s, next_s in zip(struck_s, [*struck_s[1:], float("inf")], strict=True):
         each = tuple(pause_s(texts_s, at_s) for texts_s in streams)

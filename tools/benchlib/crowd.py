@@ -51,7 +51,7 @@ class Crowd:
         ]
 
     async def run(self, seconds: float) -> None:
-        """All of them for so long; who asks something then still gets the answer."""
+        """Run all clients for `seconds`; requests under way at the end are still answered."""
         until = asyncio.get_running_loop().time() + seconds
         polite = [self._again(self._ask, until, 3.0) for _ in range(self._polite)]
         rude = [self._again(self._misbehave, until, 1.0) for _ in range(self._rude)]

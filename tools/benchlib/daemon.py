@@ -49,7 +49,7 @@ def config(settings: Settings, ledger: Path, extra: Mapping[str, object] | None 
 
 
 def options(config_file: Path, socket: Path, store: Path) -> list[str]:
-    """Of the daemon."""
+    """Return the options of the daemon."""
     named = {"config": config_file, "socket": socket, "store": store, "log-level": "warning"}
     return [word for key, value in named.items() for word in (f"--{key}", str(value))]
 
@@ -94,7 +94,7 @@ class Ours:
         return said(self.python, code)
 
     def memory_mb(self, running: Running) -> dict[str, float]:
-        """Of the front and of its child, the engine; what is private to each, and mapped files."""
+        """Return the memory of the front and of the engine, private and mapped, in MB."""
         front = running.child.process
         engine = max(front.children(), key=lambda child: child.memory_info().rss)
         parts = {"front": rss_mb(front.pid), "engine": rss_mb(engine.pid)}

@@ -32,7 +32,7 @@ def read_limits(file: Path) -> Limits:
 
 
 class Fixed:
-    """In a governor's place: allows what the file says, whatever is seen."""
+    """Stands in for a governor: allows what a file says, whatever is observed."""
 
     def __init__(self, file: Path, governor: Governor) -> None:
         self.budget, self.report = governor.budget, governor.report

@@ -74,13 +74,13 @@ class Outcome:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Of the governor's turns."""
+        """The mean speed of the governor's turns."""
         speeds = [span.tokens_per_s for span in self.spans]
         return statistics.mean(speeds) if speeds else None
 
     @property
     def best_tokens_per_s(self) -> float | None:
-        """Of the best constant setting, as served around the governor's turns."""
+        """The mean speed of the best constant setting, served around the governor's turns."""
         speeds = [one.tokens_per_s for one in self.served]
         return statistics.mean(speeds) if speeds else None
 

@@ -44,7 +44,7 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Best:
-    """The constant setting with most tokens a second among those that keep what is to be kept."""
+    """Return the fastest constant setting among those that keep the limits."""
 
     tokens_per_s: float
     threads: int
@@ -55,7 +55,7 @@ class Best:
 
 
 def speed_of(board: str, slower: float = 1.0) -> Speed:
-    """Of the model engine on `board`."""
+    """Return the speed of the model engine on `board`."""
     known = _FAST[board]
     return replace(
         known,
@@ -98,7 +98,7 @@ def at_full(scene: Scene) -> Trace:
 
 
 def best_constant(scene: Scene, keeps: Callable[[Trace], bool]) -> Best:
-    """All thread counts, each with the highest duty of the grid that keeps what is to be kept.
+    """Yield each thread count with the highest duty of the grid that keeps the limits.
 
     More duty is more tokens, more power and more heat, so lower ones need not be tried. Raises
     ValueError where none does.
@@ -119,7 +119,7 @@ def best_constant(scene: Scene, keeps: Callable[[Trace], bool]) -> Best:
 
 
 def tokens_per_s(scene: Scene, trace: Trace) -> float:
-    """Of answers, once settled."""
+    """Return the speed of answers once the run has settled."""
     return trace.tokens_per_s(scene.idle_s + SETTLED_S)
 
 

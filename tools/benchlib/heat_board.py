@@ -26,7 +26,7 @@ def shape_of(name: str) -> Shape:
 
 
 def parameters_of(name: str, seed: int) -> Parameters:
-    """What is hidden from whoever reads board number `seed`."""
+    """The true properties of board number `seed`, which its readers do not show."""
     return draw(shape_of(name), seed)
 
 
@@ -83,7 +83,7 @@ class SensedBoard:
 
 
 def _shown_w(rail: Rail, power_w: float, voltage_v: float) -> float:
-    """In the steps of an INA3221; other chips tell milliwatts and finer."""
+    """Return a rail's power as its chip shows it: an INA3221 has coarse steps."""
     if rail.chip != "ina3221" or rail.shunt_ohm is None:
         return power_w
     volts = round(voltage_v / _BUS_STEP_V) * _BUS_STEP_V

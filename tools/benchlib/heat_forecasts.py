@@ -139,7 +139,7 @@ def score(
     since_s: float = 0.0,
     until_s: float = float("inf"),
 ) -> Score:
-    """Of the forecasts for `horizon_s` that were made in the time between."""
+    """Return the score of forecasts for `horizon_s` made from `since_s` to `until_s`."""
     chosen = [o for o in outcomes if o.horizon_s == horizon_s and since_s <= o.made_s < until_s]
     return Score(
         fmean(abs(o.error_k) for o in chosen),

@@ -39,7 +39,7 @@ class Asker:
         self.socket.sendall(request)
 
     def take(self) -> bytes | None:
-        """All of the answer with its head, None while it is not complete; raises BenchError."""
+        """Return the whole answer with its head, None while incomplete; raises BenchError."""
         piece = self.socket.recv(1 << 18)
         if not piece:
             raise BenchError("the daemon closed the connection")
@@ -51,7 +51,7 @@ class Asker:
         return bytes(self._got)
 
     def ask(self, request: bytes) -> bytes:
-        """All of the answer with its head."""
+        """Return the whole answer with its head."""
         self.send(request)
         while (answer := self.take()) is None:
             pass
@@ -94,7 +94,7 @@ def latencies_ms(
     count: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """Of `count` questions, one after the other, the milliseconds until the answer was there."""
+    """Ask `count` questions in turn; return the milliseconds until each answer was complete."""
     found: list[float] = []
     with Asker(path) as asker:
         for one in _again(requests, count):

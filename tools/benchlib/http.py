@@ -40,7 +40,7 @@ class Response:
 
     @property
     def body(self) -> bytes:
-        """All of the body."""
+        """The whole body."""
         return b"".join(piece for _, piece in self.pieces)
 
 

@@ -43,7 +43,7 @@ def read_from(record: Path, offset: int) -> tuple[list[Look], int]:
 
 
 def between(looks: Sequence[Look], begin_s: float, end_s: float) -> list[Look]:
-    """Those that lie within the time."""
+    """Return the looks that lie within the time."""
     return [k for k in looks if begin_s <= k.time_s - k.dt_s and k.time_s <= end_s]
 
 

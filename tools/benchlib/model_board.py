@@ -129,7 +129,7 @@ class _Run:
         self._engine.clock = self._limit_hz / self._shape.top_hz
 
     def _cpu_s(self) -> float:
-        """In ticks of the kernel's clock, since the last look."""
+        """Return the CPU seconds since the last look, in ticks of the kernel's clock."""
         before, self._cpu_told = self._cpu_told, math.floor(self._cpu / TICK_S) * TICK_S
         return self._cpu_told - before
 

@@ -74,7 +74,7 @@ def entries(
 ) -> tuple[ModelRecord, ModelRecord]:
     """Both as a new store at `root` knows them; converted below `cache`.
 
-    With `form` the GGUF is first quantised anew, to that format. Raises BenchError.
+    With `form` the GGUF is first quantised to that format. Raises BenchError.
     """
     store = Store(root, load_catalogue())
     try:
@@ -106,7 +106,7 @@ def load(entry: ModelRecord, threads: int) -> Side:
 
 
 def variant(entry: ModelRecord) -> Variant:
-    """As the router knows one; the weights of both are the same."""
+    """Return the variant as the router knows it; the weights of both are the same."""
     summary = entry.summary
     return Variant(
         id=entry.id,
@@ -120,7 +120,7 @@ def variant(entry: ModelRecord) -> Variant:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """In a process of its own, which takes the memory with it that it needed."""
+    """Convert in a process of its own, so that its memory is free afterwards."""
     folder.mkdir()
     argv = [sys.executable, "-c", _PROGRAM, str(gguf), str(folder)]
     done = subprocess.run(argv, cwd=_CONVERTER.parent, capture_output=True, text=True)

@@ -44,7 +44,7 @@ class Answer:
         return Spent(*(b - a for a, b in zip(self.until[0], end, strict=True)))
 
     def seconds(self, completion_tokens: int) -> float:
-        """All of it, had it ended after so many tokens."""
+        """Return the seconds of the answer up to that many tokens."""
         return self.until[completion_tokens - 1].seconds
 
 

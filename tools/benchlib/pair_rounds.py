@@ -61,7 +61,7 @@ class Calm:
 
 
 Found = dict[tuple[str, int, int], list[Answer]]
-"""By the side's name, its threads and the tokens of the prompt: the answers, round by round."""
+"""The answers, round by round, by the side's name, its threads and the prompt's tokens."""
 
 
 @dataclass

@@ -21,12 +21,12 @@ class Rate:
 
     @property
     def best(self) -> float:
-        """Of the least disturbed round."""
+        """The rate of the least disturbed round."""
         return max(self.rounds)
 
     @property
     def median(self) -> float:
-        """Of the one in the middle."""
+        """The median over the rounds."""
         return median(self.rounds)
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class Speed:
 
 
 def speeds(found: Found, lengths: Sequence[int], counts: Sequence[int]) -> list[Speed]:
-    """Of all prompts of these lengths, with each number of threads, first all of prefill."""
+    """Return the speeds at each length and number of threads, those of prefill first."""
 
     def rates(phase: str, threads: int, length: int) -> tuple[Rate, Rate]:
         gguf, onnx = (found[name, threads, length] for name in (GGUF, ONNX))

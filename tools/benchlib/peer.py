@@ -66,7 +66,7 @@ class Peer:
         return said(self.python, code)
 
     def memory_mb(self, running: Running) -> dict[str, float]:
-        """Of its one process."""
+        """Return the memory of its one process in MB."""
         return {"peer_rss_mb": rss_mb(running.child.process.pid)["rss"]}
 
     async def loop(self, running: Running) -> Loop | None:

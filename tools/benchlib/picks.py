@@ -1,4 +1,4 @@
-"""What the router picks of two variants, foretold by calibrations, against what was measured."""
+"""What the router picks of two variants by calibrations, against what was measured."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Took:
 
 @dataclass(frozen=True)
 class Case:
-    """One point: what each variant took and was foretold to take, and which was picked."""
+    """One point: what each variant took and was predicted to take, and which was picked."""
 
     point: Point
     took: Mapping[str, Took]
@@ -104,7 +104,7 @@ def _near(values: Sequence[float], picked: float) -> bool:
 def calibrate(
     entry: ModelRecord, threads: int, found: Found, board: WarmBoard, temp_c: float = CALIBRATED_C
 ) -> ModelCalibration:
-    """As `edge-rt calibrate` would, of the answers that one side made with so many threads."""
+    """Return the calibration that `edge-rt calibrate` would make of one side's answers."""
     made = [
         _measured(one, board, temp_c)
         for (name, count, _), answers in found.items()

@@ -32,7 +32,7 @@ class Instance:
     enumeration_s: float
 
     def share(self, found: Sequence[PlacementCost]) -> float:
-        """Of the true hypervolume."""
+        """Return the share of the true hypervolume that `found` has."""
         return hypervolume(found, self.reference) / self.true
 
 
@@ -94,7 +94,7 @@ def values(instances: Sequence[Instance], say: Say) -> dict[str, float]:
 
 
 def _both(instances: Sequence[Instance], steps: int) -> tuple[list[Search], list[Search]]:
-    """Without and with momentum, in turns."""
+    """Search without and with momentum, in turns."""
     plain: list[Search] = []
     moved: list[Search] = []
     for repeat in range(_REPEATS):

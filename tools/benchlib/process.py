@@ -132,7 +132,7 @@ def said(python: Path, code: str) -> str:
 
 
 def _left(processes: Sequence[psutil.Process], patience_s: float) -> list[psutil.Process]:
-    """Those that still run after at most `patience_s`; what only waits to be reaped does not."""
+    """Return the processes that still run after `patience_s`; zombies do not count."""
     end = time.monotonic() + patience_s
     while (alive := [p for p in processes if _runs(p)]) and time.monotonic() < end:
         time.sleep(0.01)

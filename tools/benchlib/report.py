@@ -92,7 +92,7 @@ def row_ratios(rows: Sequence[Row]) -> dict[str, float | None]:
 
 
 def verdict(samples: Sequence[noise.Sample]) -> list[str]:
-    """In words, whether the machine was quiet; nothing where it was not watched."""
+    """Say whether the machine was quiet; return no lines where it was not watched."""
     if not samples:
         return []
     found = noise.judge(samples)

@@ -15,7 +15,7 @@ from edge_rt.board.sampler_thread import SamplerThread
 
 
 def sampler(root: Path, period_s: float | None) -> BoardSampler:
-    """Of the board below `root`; every reader at `period_s`, None leaves each its own."""
+    """Return a sampler of the board below `root`; `period_s` None: each reader's own."""
     readers = discover(roots(root)).readers
     for reader in readers:
         if period_s is not None:

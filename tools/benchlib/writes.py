@@ -47,7 +47,7 @@ def own_disk(directory: Path) -> Generator[Path | None]:
 
 
 def written(pids: Iterable[int], place: Path | None, proc: Path = Path("/proc")) -> Written:
-    """Of these processes, and of the disk at `place` where it has one to itself.
+    """Return the bytes that processes wrote, and the disk at `place` if it is one of its own.
 
     What the kernel has still in memory is brought to the disk first.
     """

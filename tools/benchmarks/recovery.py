@@ -213,6 +213,6 @@ class Bench:
 
 
 def _cpu_s(running: Running) -> float:
-    """Of the daemon and its engines, those that are gone among them, and of this program."""
+    """Return the CPU seconds of the daemon, all its engines and this program."""
     own = psutil.Process().cpu_times()
     return running.child.cpu_s() + own.user + own.system

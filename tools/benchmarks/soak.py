@@ -83,7 +83,7 @@ class Soak:
     log: str = ""
 
     async def run(self, seconds: float) -> None:
-        """All of it on one daemon that has answered before."""
+        """Run the benchmark on one daemon that has answered before."""
         settings = Settings(self.side.store, MODEL, 2048, 4, None)
         async with self.side.run(settings) as running:
             await Crowd(str(running.address.path), 4, 0.0).run(5.0)
@@ -172,7 +172,7 @@ class Soak:
 
 
 def growth(numbers: Sequence[float]) -> float:
-    """By what share the last fifth is above the second, by their medians; 0.0 of too few."""
+    """Return the growth from the second fifth to the last, by their medians; 0.0 of too few."""
     fifth = len(numbers) // 5
     if not fifth:
         return 0.0

@@ -82,7 +82,7 @@ class _Setup:
         return Stamp(project, key, args, tuple(sorted({*kept, *self.extras})))
 
     def wheel(self, cache: Path, key: str) -> Path | None:
-        """That of `key`, where it need not be compiled."""
+        """Return the wheel of `key`; None: it must be compiled."""
         if self.built is not None:
             return wheelhouse.keep(cache, self.built)
         return llama_wheel.kept(cache, key)

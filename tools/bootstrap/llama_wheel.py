@@ -148,7 +148,7 @@ def _pip_version(python: Path) -> tuple[int, ...]:
 
 
 def jobs() -> int:
-    """As many compilers as there are cores, but no more than fit in memory."""
+    """Return the number of compilers: that of the cores, but no more than fit in memory."""
     meminfo = Path("/proc/meminfo").read_text()
     match = re.search(r"^MemAvailable: +(\d+) kB", meminfo, re.MULTILINE)
     fitting = int(match[1]) * 1024 // _JOB_BYTES if match else 1

@@ -59,7 +59,7 @@ class Tally:
             self._margin = max(self._margin, float(first - second))
 
     def result(self) -> Agreement:
-        """Of all that was added, which must be two tokens at least."""
+        """Return the agreement over all tokens that were added, two at least."""
         drifts = np.array(self._drifts)
         return Agreement(
             positions=self._positions,

@@ -26,7 +26,7 @@ class SpecialTokens:
 
 
 def special_tokens(path: Path) -> SpecialTokens:
-    """Those of the GGUF at `path`; raises ConvertError when llama.cpp cannot load it."""
+    """Return the special tokens of a GGUF; raise ConvertError when llama.cpp cannot load it."""
     params = lib.llama_model_default_params()
     params.vocab_only = True
     try:

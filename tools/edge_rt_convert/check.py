@@ -102,7 +102,7 @@ def _bounds(rows: dict[str, Agreement], quantised: bool) -> Bounds:
 
 
 def faults_of(rows: dict[str, Agreement], bounds: Bounds) -> list[str]:
-    """In which of our rows which figure is out of bounds."""
+    """Return which figures of our rows are out of bounds, in words."""
     faults: list[str] = []
     for name in OURS:
         row = rows[name]

@@ -95,5 +95,5 @@ class Source:
         return sum(count for _, count in self.elements())
 
     def sha256(self) -> str:
-        """Of the whole file."""
+        """Return the hash of the whole file."""
         return digest(self.path)

@@ -37,7 +37,7 @@ class Reply:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Of the answer, without its prompt, by the server's clock."""
+        """The speed of the answer without its prompt, by the server's clock."""
         return self.edge.get("tokens_per_s") or self.timings.get("predicted_per_second")
 
     @property

@@ -113,7 +113,7 @@ class Contest:
             return await replay.run(self.requests, policy.ways)
 
     def _keep(self, policy: Policy, outcomes: Sequence[Outcome], course: Course) -> None:
-        """Judge what was answered, now that nothing is measured any more, and write it down."""
+        """Judge the answers after the measurements, and write the verdicts down."""
         for key, outcome in zip(self._keys(policy), outcomes, strict=True):
             self.journal.add(_served(key, policy.name, outcome, course))
 

@@ -14,7 +14,7 @@ _COUNTS = ("tokens", "switches", "catch_up_tokens", "accepted_tokens", "rejected
 
 
 def figures(found: Found, boot: Bootstrap) -> dict[str, Any]:
-    """Of one way by itself: means over its answers, with intervals; None where not known.
+    """Return one way's means over its answers, with intervals; None where not known.
 
     Answers that failed are counted as `failed`, and nowhere else.
     """
@@ -62,7 +62,7 @@ def gap_recovered(found: Found, small: Found, large: Found, boot: Bootstrap) -> 
 
 
 def answered(found: Found) -> dict[str, Record]:
-    """Those that did not fail."""
+    """Return the answers that did not fail."""
     return {item: record for item, record in found.items() if record.failed is None}
 
 
@@ -95,7 +95,7 @@ def _j_per_correct(records: Sequence[Record], boot: Bootstrap) -> Interval | Non
 
 
 def _large_share(records: Sequence[Record]) -> float | None:
-    """Of the tokens of all answers that tell who wrote them, the large model's."""
+    """Return the large model's share of the tokens whose author is known."""
     large, small = (sum(_known(records, name)) for name in ("large_tokens", "small_tokens"))
     return large / (large + small) if large + small else None
 

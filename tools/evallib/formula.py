@@ -78,7 +78,7 @@ def normal(text: str) -> str:
 
 
 def _outer(text: str) -> str:
-    """Without a command around all of it that only changes the type."""
+    """Return a formula without a command around it that only changes the type."""
     while found := re.match(r"\\(?:text|mbox|mathrm|textbf|mathbf|boxed)\s*\{", text):
         if closing(text, found.end() - 1) != len(text) - 1:
             return text
@@ -92,7 +92,7 @@ def _whole_fraction(found: re.Match[str]) -> str:
 
 
 def _unnamed(text: str) -> str:
-    """Without "x =" or "x \\in" in front of a result."""
+    """Return a result without "x =" or "x \\in" in front of it."""
     found = _NAMED.match(text)
     return text[found.end() :] if found else text
 

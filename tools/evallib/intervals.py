@@ -32,7 +32,7 @@ class Interval:
     n: int
 
     def as_json(self) -> dict[str, float | None]:
-        """As plain values."""
+        """Return it as plain values."""
         return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
 
 
@@ -44,15 +44,15 @@ class Bootstrap:
         self._counts: dict[int, NDArray[np.uint16]] = {}
 
     def mean(self, column: Sequence[float]) -> Interval | None:
-        """Of one column; None where it is empty."""
+        """Return the interval of a column's mean; None where it is empty."""
         return self.interval(lambda m: m[..., 0], column)
 
     def difference(self, a: Sequence[float], b: Sequence[float]) -> Interval | None:
-        """Of the means, `a` less `b`."""
+        """Return the interval of the difference of the means, `a` less `b`."""
         return self.interval(lambda m: m[..., 0] - m[..., 1], a, b)
 
     def ratio(self, a: Sequence[float], b: Sequence[float]) -> Interval | None:
-        """Of the means, `a` over `b`; None where that has no value."""
+        """Return the interval of the ratio of the means, `a` over `b`; None without a value."""
         return self.interval(lambda m: m[..., 0] / m[..., 1], a, b)
 
     def recovered(

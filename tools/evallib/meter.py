@@ -37,7 +37,7 @@ class Meter(Protocol):
 
 
 class NoMeter:
-    """Of a server that is somebody else's."""
+    """Measures nothing, for a server that is not ours."""
 
     def begin(self) -> None:
         """Note the first moment."""
@@ -71,7 +71,7 @@ class Record:
 
 
 class MachineMeter:
-    """Of a daemon that is this process's child, and of the record of a board, if there is any."""
+    """Measures a daemon that is our child, and a board's record if there is one."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from evallib.way import CONTROL, LARGE, SMALL, Way
 
 RULES, OURS = "rules", "ours"
 NAMES = (LARGE, SMALL, RULES, OURS, CONTROL)
-"""In the order in which they go: chance has the share of ours."""
+"""The policies in the order in which they run: chance has the share of ours."""
 
 _ALONE = {"mode": SINGLE}
 
@@ -33,7 +33,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Policies:
-    """All of them for a workload of so many `requests`.
+    """All policies, for a workload of so many `requests`.
 
     `quality` is the floor that the router is asked for, None: the usual one; `embedding` the model
     that compares questions for the semantic cache; `seed` that of chance.
@@ -46,7 +46,7 @@ class Policies:
     seed: int
 
     def policy(self, name: str, share: float = 0.0) -> Policy:
-        """That of a name; `share` of the requests go to the large model by chance."""
+        """Return the policy of a name; `share` of requests go to the large model by chance."""
         both = self.pair.large, self.pair.small
         if name in (LARGE, SMALL):
             model = both[name == SMALL]

@@ -109,7 +109,7 @@ def put(question: str, choices: Sequence[str]) -> str:
 
 
 def letters(choices: Sequence[str]) -> str:
-    """Those of so many choices."""
+    """Return a letter for each choice."""
     return string.ascii_uppercase[: len(choices)]
 
 

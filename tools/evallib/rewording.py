@@ -1,4 +1,4 @@
-"""The same question in other words, made by rule: what is asked stays word for word."""
+"""The same question in other words, made by rule: its core stays word for word."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Way:
 
     @property
     def gate(self) -> str | None:
-        """Of a switch."""
+        """The gate of a switch."""
         return gate_of(str(self.edge.get("mode", "")))
 
     @property
@@ -71,7 +71,7 @@ def ways(pair: Pair, gates: Iterable[str], shares: Iterable[float], first: int) 
 
 
 def chosen(found: Sequence[Way], names: Sequence[str]) -> list[Way]:
-    """Those of the names; a gate's name stands for it at every share. All where none is given.
+    """Return the ways of these names, all for none; a gate's name stands for every share.
 
     Raises KeyError for a name that none has.
     """

@@ -49,7 +49,7 @@ _PREFIX = str(Layout().prefix)
 
 
 def put(layout: Layout) -> bool:
-    """Write what is missing or another; whether there was any. A configuration stays as it is.
+    """Write files that are missing or differ; return whether any did. A configuration is kept.
 
     Raises SetupError where something else has the command's place.
     """

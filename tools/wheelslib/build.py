@@ -110,7 +110,7 @@ def commands(target: Target, source: Path, build: Path) -> list[list[str]]:
 
 
 def environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """That of the build, without what would change the result."""
+    """Return the build's environment, without variables that would change the result."""
     ignored = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CC", "CXX", "CMAKE_GENERATOR")
     kept = {name: value for name, value in env.items() if name not in ignored}
     return kept | {"GIT_DIR": os.devnull}  # or it would name the commit of a checkout around it

@@ -56,7 +56,7 @@ def expect_silence(reader: Reader, missing: Sequence[int], reason: str) -> list[
 
 
 def expect_same(what: str, got: Sequence[float], wanted: Sequence[float], within: float) -> None:
-    """As many figures as wanted, and none further off than `within`."""
+    """Check that there are as many figures as wanted, none further off than `within`."""
     pairs = list(zip(got, wanted, strict=True))
     expect(all(abs(a - b) <= within for a, b in pairs), f"{what}: {got}, wanted {wanted}")
 
