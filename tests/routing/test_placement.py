@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from benchlib.placements import random_problem
+from benchlib.placement import random_problem
 from hypothesis import given
 from hypothesis import strategies as st
 

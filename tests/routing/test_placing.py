@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 from benchlib.annealing import Archive, Momentum, anneal
-from benchlib.placement import hypervolume, worst
-from benchlib.placements import STATES, random_problem
+from benchlib.placement import STATES, hypervolume, random_problem, worst
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

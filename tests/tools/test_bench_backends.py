@@ -14,11 +14,10 @@ import pytest
 from benchlib import pair
 from benchlib.noise import CpuTimes, Sample
 from benchlib.pair import GGUF, ONNX, Side
-from benchlib.pair_answers import Answer, Spent, answer
+from benchlib.pair_answers import Answer, Spent, WarmBoard, answer
 from benchlib.pair_rounds import Calm, Found, Rounds
 from benchlib.pair_speeds import ratios, speeds, table
 from benchlib.picks import Case, Picker, Point, Took, best, calibrate, case, judge
-from benchlib.warm_board import WarmBoard
 from benchmarks.backends import COUNTS, TOLD, amounts
 from rich.console import Console
 

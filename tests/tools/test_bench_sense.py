@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from benchlib import BenchError, environment, sense
-from benchlib.sense import Probe, Turns
+from benchlib.sense import Probe, Turns, board_tree
 from benchlib.sense_ours import sweeps
 from benchlib.sense_probe import ALL, GROUPS, cpu_s
 from benchlib.sense_share import core_share, sampler
-from benchlib.sense_tree import board_tree
 from benchmarks.sense import REQUIREMENTS, Bench
 from bootstrap.paths import CHECKOUT
 from rich.console import Console

@@ -10,7 +10,7 @@ from edge_rt_convert import ConvertError
 from edge_rt_convert.agreement import Tally
 from edge_rt_convert.check import BATCHED, OURS, REFERENCE, Check, check_model
 from edge_rt_convert.model import GRAPH, WEIGHTS, convert_gguf
-from edge_rt_convert.text import drawn, windows
+from edge_rt_convert.runs import drawn, windows
 from tiny_gguf import Tiny, byte_level, write_tiny
 
 SIZES = Tiny(layers=1, embedding=64, heads=1, kv_heads=1, feed_forward=64)

@@ -16,8 +16,7 @@ from doc_examples import CHECKOUT, PAGES
 from docslib.boards import board_models
 from docslib.configuration import configuration
 from docslib.fields import fields, structs
-from docslib.formats import formats
-from docslib.http import http
+from docslib.http import formats, http
 from docslib.manual import write_manual
 from docslib.metrics import metrics
 from docslib.pages import MADE

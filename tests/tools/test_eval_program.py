@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from evallib.program import Problem, function_of, program_of
+from evallib.tasks import Problem, function_of, program_of
 
 PROBLEM = Problem(
     prompt=(

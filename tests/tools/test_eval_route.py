@@ -15,11 +15,10 @@ from benchlib.http import Address
 from click.testing import CliRunner, Result
 from eval_server import Server, serving
 from evallib import EvalError
-from evallib.contest import Contest, Terms
+from evallib.contest import NAMES, OURS, RULES, Contest, Policies, Policy, Terms
 from evallib.hosting import Host, Own, linked
 from evallib.intervals import Bootstrap
 from evallib.journal import Journal
-from evallib.policy import NAMES, OURS, RULES, Policies, Policy
 from evallib.record import Course, Key, Served
 from evallib.rounds import Sampling
 from evallib.routed import Routed

@@ -10,10 +10,19 @@ from pathlib import Path
 
 import pytest
 from evallib import EvalError
-from evallib.rewording import reworded
 from evallib.task import sample
 from evallib.tasks import Gsm8k, MtBench
-from evallib.workload import ALTERED, AS_IT_IS, REWORDED, TRACE, Recipe, arrivals, workload, works
+from evallib.workload import (
+    ALTERED,
+    AS_IT_IS,
+    REWORDED,
+    TRACE,
+    Recipe,
+    arrivals,
+    reworded,
+    workload,
+    works,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

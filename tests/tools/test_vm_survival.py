@@ -10,8 +10,7 @@ import pytest
 from vm.guest.deed import CONTAINER, KERNEL
 from vm.guest.deeds import DEEDS, faults
 from vm.survival import RAILS, SETTLED_S, Kept, judge
-from vm.told import Told
-from vm.verdict import Verdict
+from vm.verdict import Told, Verdict
 
 SENSORS = {"read": [1.0] * RAILS, "wanted": [1.0] * RAILS}
 INSIDE = {name: min(deed.ends) for name, deed in DEEDS.items()}

@@ -9,9 +9,8 @@ from datetime import datetime, timezone
 from statistics import fmean, median
 
 from benchlib.pair import KV_TYPE, variant
-from benchlib.pair_answers import Answer, Clock
+from benchlib.pair_answers import Answer, Clock, WarmBoard
 from benchlib.pair_rounds import Found
-from benchlib.warm_board import WarmBoard
 from edge_rt.config.schema import Engine
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import (

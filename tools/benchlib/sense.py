@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from bootstrap.paths import CHECKOUT
 from benchlib import BenchError
 from benchlib.noise import Sample, Watch
 from benchlib.sense_probe import ALL
+from edge_rt.config.boards import load_boards
+from edge_rt.twin.load import WatchedUsage
+from edge_rt.twin.run import Twin
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,54 @@ def used_s() -> float:
     """CPU seconds of this process and of its children that have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
+
+
+BOARD = "jetson-agx-orin-64gb"
+
+_AWAKE_MC = "25000\n"
+
+
+class _Idle:
+    """Watches nobody."""
+
+    def look(self) -> WatchedUsage:
+        """No CPU time and no memory."""
+        return WatchedUsage(0.0, 0, ())
+
+
+@contextlib.contextmanager
+def board_tree(root: Path) -> Generator[None]:
+    """Make the tree in `root`; it does not change, and is taken away at the end."""
+    twin = Twin(load_boards()[BOARD], root, _Idle())
+    try:
+        twin.step()
+        complete(root / "sys")
+        yield
+    finally:
+        twin.close()
+
+
+def complete(sysfs: Path) -> None:
+    """Add what a kernel shows twice or names elsewhere, and wake the zones that sleep.
+
+    A sleeping zone fails at every read, which costs one side far more than the other.
+    """
+    _link(sysfs / "devices/virtual/thermal", "../../class/thermal")
+    cpus = sysfs / "devices/system/cpu"
+    for policy in cpus.glob("cpufreq/policy*"):
+        for core in (policy / "related_cpus").read_text().split():
+            _link(cpus / f"cpu{core}/cpufreq", f"../cpufreq/{policy.name}")
+    for device in (sysfs / "class/devfreq").iterdir():
+        node = device / "device/of_node"
+        node.mkdir(parents=True, exist_ok=True)
+        (node / "name").write_text("gpu\n")
+    for temp in sysfs.glob("class/thermal/thermal_zone*/temp"):
+        if temp.is_socket():
+            temp.unlink()
+            temp.write_text(_AWAKE_MC)
+
+
+def _link(place: Path, target: str) -> None:
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)

@@ -14,12 +14,12 @@ import click
 from benchlib import BenchError, machine, pair_speeds
 from benchlib.daemon import weights
 from benchlib.pair import CONTEXT, GGUF, ONNX, entries, load
+from benchlib.pair_answers import WarmBoard
 from benchlib.pair_rounds import Found, Rounds
 from benchlib.pair_speeds import Speed, speeds
 from benchlib.picks import CALIBRATED_C, Case, Picker, Point, best, calibrate, case, judge
 from benchlib.publish import console, show
 from benchlib.report import Report
-from benchlib.warm_board import WarmBoard
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 

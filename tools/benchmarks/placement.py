@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 from benchlib import machine, noise
-from benchlib.placement import INSTANCES, instance, values
-from benchlib.placements import STATES
+from benchlib.placement import INSTANCES, STATES, instance, values
 from benchlib.publish import show
 from benchlib.report import Report
 from bootstrap.paths import CHECKOUT

@@ -13,9 +13,8 @@ from benchlib import machine
 from benchlib.environment import environment
 from benchlib.publish import publish
 from benchlib.report import Report, Row, row_ratios, row_values
-from benchlib.sense import Probe, Turns
+from benchlib.sense import BOARD, Probe, Turns, board_tree
 from benchlib.sense_probe import ALL, GROUPS
-from benchlib.sense_tree import BOARD, board_tree
 from bootstrap.paths import CHECKOUT, cache_dir
 
 REQUIREMENTS = CHECKOUT / "tools/benchlib/jtop_requirements.txt"

@@ -8,8 +8,7 @@ from pathlib import Path
 from docslib.boards import board_models
 from docslib.cli import cli, exit_codes
 from docslib.configuration import configuration
-from docslib.formats import formats
-from docslib.http import http
+from docslib.http import formats, http
 from docslib.metrics import metrics
 from docslib.programs import programs
 

@@ -17,10 +17,9 @@ from edge_rt.models.formats.card import CARD, read_card
 from edge_rt_convert import ConvertError
 from edge_rt_convert.builder import Builder
 from edge_rt_convert.check import Check, check_model, table
-from edge_rt_convert.folder import convert_folder
-from edge_rt_convert.folder_check import check_folder
+from edge_rt_convert.folder import check_folder, convert_folder
 from edge_rt_convert.model import GRAPH, TOKENIZER, convert_gguf, entry_yaml, hashes
-from edge_rt_convert.text import drawn, tokens_of, windows
+from edge_rt_convert.runs import drawn, tokens_of, windows
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,12 @@ from benchlib import BenchError, machine
 from benchlib.daemon import model_file
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
-from evallib.contest import Contest, Terms
+from evallib.contest import NAMES, OURS, Contest, Policies, Policy, Terms
 from evallib.document import Document
 from evallib.hosting import Host, Own, simulated
 from evallib.intervals import Bootstrap
 from evallib.journal import Journal
 from evallib.options import FILE, Options, shared
-from evallib.policy import NAMES, OURS, Policies, Policy
 from evallib.record import Served
 from evallib.routed import Routed
 from evallib.session import tell

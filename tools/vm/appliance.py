@@ -18,8 +18,7 @@ from vm import debian, image, machine, wheels
 from vm.kernel import Kernel
 from vm.machine import Guest
 from vm.survival import Kept, judge
-from vm.told import Told
-from vm.verdict import Verdict, console_end
+from vm.verdict import Told, Verdict, console_end
 
 CUTS = 10
 LIMIT_S = 900.0  # of one boot; a loaded machine emulates many times slower than an idle one

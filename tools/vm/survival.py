@@ -7,8 +7,7 @@ from typing import Any
 
 from vm.guest import deeds, shortage
 from vm.guest.deed import KERNEL
-from vm.told import Told
-from vm.verdict import Verdict
+from vm.verdict import Told, Verdict
 
 SETTLED_S = 40.0  # after which what was committed is on the disk, by `edge_rt.energy.ledger`
 RAILS = 9  # power, voltage and current of three channels

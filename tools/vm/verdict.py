@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 from vm.machine import Outcome
 
@@ -90,3 +92,39 @@ def console_end(text: str) -> str:
     """The end of a console, to be shown."""
     tail = "\n".join(f"  {line}" for line in text.splitlines()[-_SHOWN:])
     return f"The end of its console:\n{tail}"
+
+
+WHOLE = frozenset(("left", "answer", "again", "sensors"))
+
+
+class Told:
+    """Reads the file that a guest's serial port goes to, as far as it is written."""
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.said: dict[str, Any] = {}
+        self.failed: list[str] = []
+        self.rows: dict[str, dict[str, float]] = {}  # committed, by database: when that was read
+        self._file, self._clock = file, clock
+        self._read = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was told that every guest tells, and a row of the ledger."""
+        return self.said.keys() >= WHOLE and "ledger.db" in self.rows
+
+    def read(self) -> Told:
+        """Take what is new; of the last line only a whole one."""
+        if self._file.exists():
+            whole, end, _ = self._file.read_bytes()[self._read :].rpartition(b"\n")
+            self._read += len(whole) + len(end)
+            for line in whole.splitlines():
+                self._take(json.loads(line))
+        return self
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "failed" in message:
+            self.failed.append(message.pop("failed"))
+        now = self._clock()
+        for name, rows in message.pop("rows", {}).items():
+            self.rows.setdefault(name, {}).update((repr(row), now) for row in rows)
+        self.said |= message
