@@ -13,7 +13,7 @@ from benchlib.http import Address
 from eval_server import Body, completion, serving
 from evallib import EvalError
 from evallib.asker import Asker
-from evallib.structured.answers import Tally, Way, ask, ask_peer
+from evallib.structured.answers import Tally, Way, ask, ask_peer, request
 from evallib.structured.maskbench import FILE, Case, cases, judge, row
 from letters import END, Letters
 
@@ -80,8 +80,10 @@ def test_answers_are_held_against_the_schema_and_speeds_against_those_without(
     tally = Tally(Way("greedy", 0.0))
     with serving(tmp_path / "s", speak, edge):
         asker = Asker(Address(path=str(tmp_path / "s")))
-        for _ in range(2):
-            asyncio.run(ask(asker, "m", Case("x", NUMBER, ()), tally, 1, 20))
+        case = Case("x", NUMBER, ())
+        for compare in (True, False):
+            body = request("m", case, tally.way, 1, 20)
+            asyncio.run(ask(asker, case, tally, body, compare=compare))
     found = tally.row()
     assert found["vs_llama_server"] is None
     assert (found["asked"], found["finished"], found["valid"]) == (2, 2, 0.5)
@@ -107,9 +109,9 @@ def test_both_servers_are_compared_by_what_both_answered(tmp_path: Path) -> None
         serving(tmp_path / "p", peers) as peer,
     ):
         for case in cases:
-            how = (case, tally, 1, 20)
-            asyncio.run(ask(Asker(Address(path=str(tmp_path / "s"))), "m", *how))
-            asyncio.run(ask_peer(Asker(Address(path=str(tmp_path / "p"))), "m", *how))
+            how = (case, tally, request("m", case, tally.way, 1, 20))
+            asyncio.run(ask(Asker(Address(path=str(tmp_path / "s"))), *how, compare=True))
+            asyncio.run(ask_peer(Asker(Address(path=str(tmp_path / "p"))), *how))
     found = tally.row()
     assert (found["both"], found["peer_failed"]) == (1, 1)
     assert found["peer_constrained_speed"] == pytest.approx(0.5)
@@ -121,6 +123,8 @@ def test_a_request_that_fails_is_told_and_counts_as_no_answer(tmp_path: Path) ->
     tally = Tally(Way("greedy", 0.0))
     with serving(tmp_path / "s", lambda _: (400, "no schema")):
         asker = Asker(Address(path=str(tmp_path / "s")))
-        asyncio.run(ask(asker, "m", Case("x", NUMBER, ()), tally, 1, 20))
+        case = Case("x", NUMBER, ())
+        body = request("m", case, tally.way, 1, 20)
+        asyncio.run(ask(asker, case, tally, body, compare=True))
     assert (tally.row()["failed"], tally.row()["valid"]) == (1, None)
     assert "no schema" in tally.failed[0]

@@ -20,7 +20,7 @@ from evallib.document import Row
 from evallib.hosting import Host, Own, address_of
 from evallib.options import FILE
 from evallib.session import running, tell
-from evallib.structured.answers import Tally, Way, ask, ask_peer, rows, suits
+from evallib.structured.answers import Tally, Way, ask, ask_peer, request, rows, suits
 from evallib.structured.maskbench import Case, Verdict, cases, judge, row
 from evallib.structured.rejection import peaked, real
 from evallib.structured.report import COLUMNS, report
@@ -46,6 +46,13 @@ _PREDICATES, _QUICK_PREDICATES = 12, 2  # schemas
 )
 @click.option("--quick", is_flag=True, help="Fewer cases and schemas.")
 @click.option("--schemas", default=200, show_default=True, type=click.IntRange(0), help="Asked.")
+@click.option(
+    "--compared",
+    default=50,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of these, asked without a schema, too, and of the peer, for the speeds.",
+)
 @click.option("--socket", type=click.Path(path_type=Path), help="Ask the daemon at this socket.")
 @click.option("--url", help="Ask the server at http://HOST:PORT.")
 @click.option("--peer/--no-peer", "with_peer", default=True, help="Ask llama.cpp's server, too.")
@@ -67,6 +74,7 @@ def structured(
     data: Path,
     quick: bool,
     schemas: int,
+    compared: int,
     socket: Path | None,
     url: str | None,
     with_peer: bool,
@@ -82,8 +90,9 @@ def structured(
 
     First MaskBench: each schema is compiled or refused, and must allow its valid tests and no
     others. Then the calls of a predicate are counted that tells what may come in place of a mask.
-    Last a model answers by some of these schemas, greedily and sampled, and the same without a
-    schema, for the speed; and so it does in llama.cpp's own server, which is fetched on first use.
+    Last a model answers by some of these schemas, greedily and sampled, and by a part of them
+    without a schema, too, for the speed; and so it does in llama.cpp's own server, which is fetched
+    on first use.
     """
     if socket is not None and url is not None:
         raise click.UsageError("--socket and --url are two servers: name one.")
@@ -98,8 +107,10 @@ def structured(
         able = _chosen(found, verdicts)
         calls = _counted(able[: _QUICK_PREDICATES if quick else _PREDICATES], file, seed)
         chosen = able[: min(schemas, _QUICK_SCHEMAS) if quick else schemas]
-        other = Rival.of(file, model, _CONTEXT, threads) if with_peer and chosen else None
-        asked = _asked(host, other, model, chosen, seed, max_tokens)
+        other = (
+            Rival.of(file, model, _CONTEXT, threads) if with_peer and chosen[:compared] else None
+        )
+        asked = _asked(host, other, model, chosen, compared, seed, max_tokens)
         tallies = asyncio.run(asked) if chosen else []
         about = {"model": model, "seed": seed, "peer": other and other.name}
         document = report(about, row(verdicts), rows(tallies), calls)
@@ -153,6 +164,7 @@ async def _asked(
     other: Rival | None,
     model: str,
     chosen: Sequence[Case],
+    compared: int,
     seed: int,
     max_tokens: int,
 ) -> list[Tally]:
@@ -164,9 +176,10 @@ async def _asked(
             for index, case in enumerate(chosen):
                 show(index / len(chosen), "answers")
                 for tally in tallies:
-                    await ask(asker, model, case, tally, seed + index, max_tokens)
-                    if theirs is not None:
-                        await ask_peer(theirs, model, case, tally, seed + index, max_tokens)
+                    body = request(model, case, tally.way, seed + index, max_tokens)
+                    await ask(asker, case, tally, body, compare=index < compared)
+                    if theirs is not None and index < compared:
+                        await ask_peer(theirs, case, tally, body)
     return tallies
 
 

@@ -40,7 +40,7 @@ class Tally:
     """What came of the answers of one way, and how fast they came, by case."""
 
     way: Way
-    asked: int = 0  # texts held to a schema; the same is asked without one
+    asked: int = 0  # texts held to a schema
     failed: list[str] = field(default_factory=list[str])
     finished: int = 0
     invalid: list[str] = field(default_factory=list[str])
@@ -89,12 +89,13 @@ def _rate(token_s: Sequence[float]) -> float | None:
 
 
 async def ask(
-    asker: Asker, model: str, case: Case, tally: Tally, seed: int, max_tokens: int
+    asker: Asker, case: Case, tally: Tally, body: dict[str, Any], *, compare: bool
 ) -> None:
-    """Ask for a document of a case, once by its schema and once without."""
+    """Ask for a document of a case by its schema and, to `compare`, for the same without one."""
     tally.asked += 1
     try:
-        held, pace = await _asked(asker, _body(model, case, tally.way, seed, max_tokens), case)
+        held = await asker.ask(body | _format(case))
+        pace = await _pace(asker, body, held) if compare else None
     except Unanswered as error:
         tally.failed.append(f"{case.id}: {error}")
         return
@@ -103,12 +104,10 @@ async def ask(
     _judge(case, held, tally)
 
 
-async def ask_peer(
-    peer: Asker, model: str, case: Case, tally: Tally, seed: int, max_tokens: int
-) -> None:
+async def ask_peer(peer: Asker, case: Case, tally: Tally, body: dict[str, Any]) -> None:
     """Ask another server the same, for its speeds."""
     try:
-        _, pace = await _asked(peer, _body(model, case, tally.way, seed, max_tokens), case)
+        pace = await _pace(peer, body, await peer.ask(body | _format(case)))
     except Unanswered as error:
         tally.peer_failed.append(f"{case.id}: {error}")
         return
@@ -116,14 +115,17 @@ async def ask_peer(
         tally.peer_paces[case.id] = pace
 
 
-async def _asked(asker: Asker, body: dict[str, Any], case: Case) -> tuple[Reply, Pace | None]:
-    """The answer by the schema; raises Unanswered."""
+def _format(case: Case) -> dict[str, Any]:
     schema = {"type": "json_schema", "json_schema": {"schema": case.schema, "strict": True}}
-    held = await asker.ask(body | {"response_format": schema})
+    return {"response_format": schema}
+
+
+async def _pace(asker: Asker, body: dict[str, Any], held: Reply) -> Pace | None:
+    """The speed of `held`, and of the same without a schema; None where one is too short."""
     free = await asker.ask(body)
-    if not (held.tokens_per_s and free.tokens_per_s):  # too short for a speed
-        return held, None
-    return held, Pace(1 / held.tokens_per_s, 1 / free.tokens_per_s)
+    if not (held.tokens_per_s and free.tokens_per_s):
+        return None
+    return Pace(1 / held.tokens_per_s, 1 / free.tokens_per_s)
 
 
 def suits(case: Case) -> bool:
@@ -131,7 +133,8 @@ def suits(case: Case) -> bool:
     return len(json.dumps(case.schema)) <= _LONGEST
 
 
-def _body(model: str, case: Case, way: Way, seed: int, max_tokens: int) -> dict[str, Any]:
+def request(model: str, case: Case, way: Way, seed: int, max_tokens: int) -> dict[str, Any]:
+    """The body of a request for a document of a case, without its schema as a format."""
     return {
         "model": model,
         "messages": [{"role": "user", "content": _PROMPT.format(json.dumps(case.schema))}],
