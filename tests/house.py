@@ -245,6 +245,7 @@ def wall() -> float:
 
 
 BUSY_W = 8.0  # the board's draw while the engine works
+HUNG_S = 120.0  # after which a test counts as hung; others may have the cores for long
 
 
 class FakeTemplating:
@@ -417,7 +418,7 @@ class Kit:
         """Run `test` to its end, which must come."""
 
         async def bounded() -> Any:
-            return await asyncio.wait_for(test, 20)
+            return await asyncio.wait_for(test, HUNG_S)
 
         return asyncio.run(bounded())
 

@@ -65,7 +65,7 @@ def test_what_is_new_is_written_beside_the_requests(make: Make) -> None:
         writing.cancel()
         await cache.close()
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def test_a_new_answer_takes_the_place_of_the_old(make: Make) -> None:

@@ -216,7 +216,7 @@ def test_what_cannot_be_read_at_first_is_read_later(path: Path) -> None:
         assert tries == [REST_S] * 2
         return learning
 
-    learning = asyncio.run(asyncio.wait_for(run(), 30.0))
+    learning = asyncio.run(asyncio.wait_for(run(), 120.0))
     assert [arm.good for arm in learning.report().arms] == [1.0]
     assert learning.report().stored
 
