@@ -50,7 +50,10 @@ class _Telling(SpanExporter):
 
     @override
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = self._sender.export(spans)
+        try:
+            result = self._sender.export(spans)
+        except OSError:  # of requests, which not every version of the library catches
+            result = SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
             self._trouble.over()
         else:

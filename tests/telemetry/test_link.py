@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -88,11 +89,11 @@ def test_a_collector_that_says_nothing_costs_no_memory(link, collector):
         """The memory once so many more were sent, as fast as they are taken."""
         for _ in range(count):
             while not link.send(span()):
-                os.sched_yield()
+                time.sleep(0.01)
         return process.memory_info().rss
 
-    full = after(1000)
-    assert after(3000) - full < 3_000_000, "what waits is limited; without, it is 15 MB"
+    full = after(500)
+    assert after(1000) - full < 2_500_000, "what waits is limited; without, it is 5 MB"
 
 
 def test_a_collector_that_returns_gets_what_comes_then(link, collector):
