@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -60,8 +59,10 @@ from edge_rt.api.tracing import Tracing
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.cache.semantic import SemanticCache
 from edge_rt.telemetry.spans import RequestSpan
+
+if TYPE_CHECKING:
+    from edge_rt.generation.cache.semantic import SemanticCache
 
 _OPENAI = "/v1"
 _NEAR = 0.75  # how much of a path a served one must share to be what was meant
@@ -117,6 +118,8 @@ class PathRouter(Router):
 
     def _nearest(self, path: str) -> str | None:
         """Return the served path that was meant, by its beginning, its end or its letters."""
+        import difflib  # by far most requests are served
+
         longer = [each for each in self._templates if each.startswith(f"{path.rstrip('/')}/")]
         ends = [each for each in self._templates if path.endswith(each.removeprefix(_OPENAI))]
         close = difflib.get_close_matches(path, self._templates, 1, _NEAR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -18,9 +18,11 @@ from edge_rt.core.errors import NotCached
 from edge_rt.core.requests import Cost, ModelCard, Plan
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.cache.semantic import Neighbour
 from edge_rt.generation.kept import Flights, KeptContent, Line, from_bytes, line, to_bytes
 from edge_rt.generation.usage import Tally
+
+if TYPE_CHECKING:
+    from edge_rt.generation.cache.semantic import Neighbour
 
 NOBODY = "unknown"  # in place of a client that the connection does not tell
 _SHOWN = 120  # characters of a question

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.meters import Meters
@@ -13,9 +13,11 @@ from edge_rt.core.cached import digest
 from edge_rt.core.errors import EdgeError, RequestError
 from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
-from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
 from edge_rt.generation.cache.tables import vector
 from edge_rt.generation.usage import tallied
+
+if TYPE_CHECKING:
+    from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
 
 LONGEST_TEXT = 2000  # characters; longer texts are seldom alike, and not looked for
 _TOO_LONG = "context_length_exceeded"
@@ -73,4 +75,6 @@ class Nearby:
         self._trouble.over()
         self._meters.generated(card.id, tallied(embedded.timings, cost))
         scope = digest(topic.scope, card.id, card.sha256)  # vectors of two models tell nothing
+        from edge_rt.generation.cache.semantic import Question
+
         return AskedQuestion(Question(scope, topic.text, vector(embedded.vectors)), cost)

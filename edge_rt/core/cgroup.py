@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 
 @dataclass(frozen=True)
 class _Files:
@@ -84,6 +82,16 @@ class ControlGroup:
         return None if limit >= _UNLIMITED else limit
 
 
+def board_memory(name: str, root: Path = Path("/")) -> int:
+    """Return the bytes that /proc/meminfo gives under `name`; `root` is where `proc` lies."""
+    with (root / "proc" / "meminfo").open() as file:
+        for line in file:
+            key, _, rest = line.partition(":")
+            if key == name:
+                return int(rest.split()[0]) * 1024
+    raise LookupError(f"/proc/meminfo has no {name}")
+
+
 class Available:
     """Bytes of memory that models may still have, with what is kept for others."""
 
@@ -91,7 +99,7 @@ class Available:
         self,
         reserve_bytes: int,
         group: ControlGroup,
-        board: Callable[[], int] = lambda: psutil.virtual_memory().available,
+        board: Callable[[], int] = lambda: board_memory("MemAvailable"),
         *,
         own_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -122,7 +130,7 @@ def memory_bytes(group: ControlGroup, board: int | None = None) -> int:
 
     `board` are those of the board, None: as the kernel tells.
     """
-    memory = psutil.virtual_memory().total if board is None else board
+    memory = board_memory("MemTotal") if board is None else board
     return min(memory, group.limit_bytes() or memory)
 
 

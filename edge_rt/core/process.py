@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
@@ -50,6 +51,21 @@ class _Program(ctypes.Structure):
     """struct sock_fprog."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_STATM = Path("/proc/self/statm")
+
+
+def rss_bytes(statm: Path = _STATM) -> int:
+    """Return the size of the resident set of this process, in bytes."""
+    return int(statm.read_text().split()[1]) * _PAGE
+
+
+def own_bytes(statm: Path = _STATM) -> int:
+    """Return what of it is no file's, in bytes: it cannot be dropped and read again."""
+    _, resident, shared, *_ = statm.read_text().split()
+    return (int(resident) - int(shared)) * _PAGE
 
 
 def end_with_parent(link: int) -> None:

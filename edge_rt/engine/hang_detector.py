@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-
-import psutil
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
@@ -36,6 +36,10 @@ class EngineStuck(EngineError):
         self.stopped = stopped
 
 
+_USER = 10  # where the user time of proc_pid_stat(5) lies behind the status, in ticks
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second
+
+
 class Life(NamedTuple):
     """The processor's seconds that a process has had, and what keeps it from having more."""
 
@@ -47,13 +51,12 @@ class Life(NamedTuple):
 def life(pid: int) -> Life | None:
     """Return what a process does; None where it is gone."""
     try:
-        process = psutil.Process(pid)
-        with process.oneshot():
-            times, status = process.cpu_times(), process.status()
-    except psutil.NoSuchProcess:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    stopped = status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-    return Life(times.user + times.system, status == psutil.STATUS_DISK_SLEEP, stopped)
+    status, *words = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    ticks = int(words[_USER]) + int(words[_USER + 1])
+    return Life(ticks / _TICKS, status == "D", status in "Tt")
 
 
 Expected = Callable[[EngineClient, Doing], float]

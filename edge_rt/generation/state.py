@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 import msgspec
-import psutil
 
 from edge_rt import __version__
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import dotted
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
+from edge_rt.core.process import rss_bytes
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatModelState
 from edge_rt.core.reports.planning import StorageReport
@@ -131,7 +131,7 @@ class State:
             "version": __version__,
             "pid": os.getpid(),
             "uptime_s": round(self._clock() - self._born, 1),
-            "rss_bytes": psutil.Process().memory_info().rss,
+            "rss_bytes": rss_bytes(),
             "requests": self.active,
             "queued": queued,
             "tokens": asdict(self._tokens),

@@ -74,7 +74,7 @@ def _people(named: schema.People) -> UserIds:
 
 MOST_FILES = 4096  # open at once; more than the connections, models and sensors of any board
 _LARGE = 128 * 1024  # bytes
-_M_MMAP_THRESHOLD = -3  # of malloc.h
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
 
 
 def raise_file_limit(most: int = MOST_FILES) -> int:
@@ -90,10 +90,13 @@ def return_large_blocks(from_bytes: int = _LARGE) -> None:
     """Have malloc map large blocks one by one, so that the kernel has each back when it is freed.
 
     Otherwise glibc takes larger and larger blocks from its heap after the first such block was
-    freed, and request bodies of megabytes leave a fragmented heap that never shrinks.
+    freed, and request bodies of megabytes leave a fragmented heap that never shrinks. Threads share
+    one heap, as few of them compute at once.
     """
     with suppress(AttributeError):  # a C library without mallopt, such as musl, needs none
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, from_bytes)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, from_bytes)
+        mallopt(_M_ARENA_MAX, 1)
 
 
 MORE = 64  # connections that are told that there are too many, beyond those that are served

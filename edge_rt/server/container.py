@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
@@ -30,7 +30,6 @@ from edge_rt.engine.process import CheckpointMemory, ExitReason
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.cache.semantic import SemanticCache
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.request_budget import ExpectedTimes
@@ -56,6 +55,9 @@ from edge_rt.server.pulls import ModelPulls
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
 from edge_rt.server.warm_prefixes import prefixes
+
+if TYPE_CHECKING:
+    from edge_rt.generation.cache.semantic import SemanticCache
 
 _LATEST_BYTES = 256 * 1024  # of questions that were compared last, in memory
 
@@ -352,6 +354,8 @@ def _semantic(config: Config, paths: Paths) -> SemanticCache | None:
     cache, semantic = config.cache, config.cache.semantic
     if not cache.enabled or semantic.model is None:
         return None
+    from edge_rt.generation.cache.semantic import SemanticCache  # its words take memory
+
     store = ExactCache(
         paths.state / "semantic.db",
         ttl_s=cache.ttl_s,

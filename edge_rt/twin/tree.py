@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import psutil
-
 from edge_rt.twin.clocks import CpuClocks, GpuClocks
 from edge_rt.twin.filesystem import BoardPart, Folders, TextFile
 from edge_rt.twin.load import WatchedUsage
@@ -52,6 +50,8 @@ _MEMORY_S = 1.0
 
 
 def _free_bytes() -> int:
+    import psutil  # which a daemon with a board of its own does without
+
     return psutil.virtual_memory().available
 
 

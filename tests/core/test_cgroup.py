@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.core.cgroup import Available, ControlGroup, memory_share
+from edge_rt.core.cgroup import Available, ControlGroup, board_memory, memory_share
 
 MB = 1 << 20
 SERVICE = "system.slice/edge-rt.service"
@@ -137,3 +137,11 @@ def test_a_small_share_is_of_what_limits_most(version2: Path) -> None:
     assert memory_share(None, group, board=640 * MB) == 8 * MB
     assert group.limit_bytes() == 512 * MB
     assert memory_share(None, group, board=64 * MB) == MB
+
+
+def test_the_boards_memory_is_what_the_kernel_tells(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal:  2048 kB\nMemAvailable:   512 kB\n")
+    assert board_memory("MemTotal", tmp_path) == 2 * MB
+    assert board_memory("MemAvailable", tmp_path) == MB // 2
+    assert 0 < board_memory("MemAvailable") < board_memory("MemTotal")

@@ -6,7 +6,6 @@ on purpose, but with a warning: a name may be misspelt.
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Collection, Iterable
 
@@ -137,6 +136,8 @@ class ExtraFields:
 
 
 def _unknown(name: str, usable: Iterable[str]) -> str:
+    import difflib  # few requests need it
+
     near = difflib.get_close_matches(name[:64], usable, 1)
     meant = f" Did you mean `{near[0]}`?" if near else ""
     return f"The field `{describe(name)[1:-1]}` is unknown and was ignored.{meant}"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -31,23 +29,6 @@ from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
 from edge_rt.engine.scheduler.tasks import Over, TensorScheduler
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-_STATM = Path("/proc/self/statm")
-
-
-def rss_bytes(statm: Path = _STATM) -> int:
-    """Resident set size in bytes."""
-    return int(statm.read_text().split()[1]) * _PAGE
-
-
-def own_bytes(statm: Path = _STATM) -> int:
-    """What of the resident set is no file's, in bytes: it cannot be dropped and read again."""
-    _, resident, shared, *_ = statm.read_text().split()
-    return (int(resident) - int(shared)) * _PAGE
-
 
 ORPHANED_S = 60.0  # after a model is loaded, nobody comes for what an earlier engine left
 WRITTEN_S = 3.0  # at the engine's end, for what is being written on the disk

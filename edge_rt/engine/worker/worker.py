@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from edge_rt.core.errors import RequestError
+from edge_rt.core.process import rss_bytes
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.heartbeat import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
@@ -51,7 +52,7 @@ from edge_rt.engine.worker.loading import (
     OpenVocabulary,
     no_vocabulary,
 )
-from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry, rss_bytes
+from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry
 from edge_rt.engine.worker.port import Poll, Port, Watch
 
 log = logging.getLogger(__name__)

@@ -7,15 +7,16 @@ import sqlite3
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from difflib import SequenceMatcher
 from itertools import groupby
 from operator import mul
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_rt.core.cached import Group, Kept, Which, pack, unpack
 from edge_rt.database.file import PAGE, File, Schema
-from edge_rt.generation.cache.wording import Wording
+
+if TYPE_CHECKING:
+    from edge_rt.generation.cache.wording import Wording
 
 
 class Recent:
@@ -181,6 +182,8 @@ def _added(one: Sequence[str], other: Set[str]) -> int:
 
 def _disorder(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     first, second = sorted((one, other))  # for the matcher minds which comes first
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(None, first, second, autojunk=False)
     return 1 - matcher.ratio() if one or other else 0.0
 

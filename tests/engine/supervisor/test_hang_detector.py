@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -187,3 +189,30 @@ def test_the_life_of_a_process() -> None:
     assert own.cpu_s > 0.0
     assert not own.stopped
     assert life(1 << 30) is None
+
+
+def test_a_process_that_was_stopped_is_seen_to_be_and_one_that_is_gone_is_not_there() -> None:
+    begun, began = os.pipe()
+    child = os.fork()
+    if not child:
+        Path("/proc/self/comm").write_text("a) T 1 (b")  # a name may look like anything
+        while os.times().user < 0.1:
+            pass
+        os.write(began, b".")
+        signal.pause()
+    try:
+        os.read(begun, 1)
+        running = life(child)
+        assert running is not None
+        assert (running.stopped, running.cpu_s >= 0.1) == (False, True)
+        os.kill(child, signal.SIGSTOP)
+        os.waitpid(child, os.WUNTRACED)
+        stopped = life(child)
+        assert stopped is not None
+        assert stopped.stopped
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(begun)
+        os.close(began)
+    assert life(child) is None
