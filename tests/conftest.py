@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hermetic
 import pytest
@@ -17,6 +18,11 @@ from hypothesis import settings
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
+
+if TYPE_CHECKING:
+    from house import Kit
+
+    from edge_rt.testing.board import FakeBoard
 
 # A shared machine is no stopwatch, and a gate that was open for a change stays open for it.
 settings.register_profile("edge_rt", deadline=None, derandomize="CI" in os.environ)
@@ -48,6 +54,22 @@ MINILM = "all-minilm-l6-v2"
 
 
 CONVERTER = Path(__file__).parents[1] / "tools" / "edge_rt_convert"
+
+
+@pytest.fixture
+def kit() -> Kit:
+    """What tests build scripts from."""
+    from house import Kit  # brings the daemon's front, which tests of tools do not need
+
+    return Kit()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> FakeBoard:
+    """An empty board."""
+    from edge_rt.testing.board import FakeBoard
+
+    return FakeBoard(tmp_path / "board")
 
 
 @pytest.fixture(scope="session")

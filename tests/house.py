@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import msgspec
-import pytest
 
 from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import Metered
@@ -60,7 +59,6 @@ from edge_rt.models.templates.task import (
     TemplateTask,
 )
 from edge_rt.models.templates.worker import Templates
-from edge_rt.testing.board import FakeBoard
 from edge_rt.testing.engine import LOST, EngineScript, FakeEngine, FakeSupervisor, build
 
 _KERNELS = (("read", 1e9, 4e9), ("copy", 0.0, 8e9), ("some", 4e9, 2e9), ("product", 8e9, 1e8))
@@ -421,15 +419,3 @@ class Kit:
             return await asyncio.wait_for(test, HUNG_S)
 
         return asyncio.run(bounded())
-
-
-@pytest.fixture
-def kit() -> Kit:
-    """What tests build scripts from."""
-    return Kit()
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> FakeBoard:
-    """An empty board."""
-    return FakeBoard(tmp_path / "board")

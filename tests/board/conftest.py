@@ -1,19 +1,11 @@
-"""Trees of boards, and the clock of the sampler."""
+"""Files that fail, and the clock of the sampler."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from faults import Faults
 
-from edge_rt.testing.board import FakeBoard, FakeClock
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> FakeBoard:
-    """An empty tree."""
-    return FakeBoard(tmp_path / "board")
+from edge_rt.testing.board import FakeClock
 
 
 @pytest.fixture
