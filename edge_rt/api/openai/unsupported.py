@@ -31,7 +31,15 @@ _OFF: dict[str, tuple[object, ...]] = {
 }
 """Values that ask for nothing, beside null, false, 0 and what is empty."""
 
+_SCHEMA = "send the schema as `response_format` of the type json_schema"
 _INSTEAD = {
+    "guided_choice": "send the choices as `edge.choice`",
+    "guided_grammar": "send the grammar as `grammar`",
+    "guided_json": _SCHEMA,
+    "guided_regex": "send the expression as `edge.regex`",
+    "json_schema": _SCHEMA,
+    "n_predict": "send the number as `max_tokens`",
+    "structured_outputs": "send it as `response_format`, `grammar`, `edge.regex` or `edge.choice`",
     "mirostat": "no answer could go on in another engine, for its state is in none of the tokens; "
     "leave it out, and keep unlikely tokens away by `min_p` or `top_p`",
 }

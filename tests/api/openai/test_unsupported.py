@@ -42,6 +42,25 @@ def test_a_field_that_would_change_the_answer_is_refused_by_name(client, name, a
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("guided_json", {"type": "object"}, "response_format"),
+        ("json_schema", {"type": "object"}, "response_format"),
+        ("guided_regex", "a+", "edge.regex"),
+        ("guided_choice", ["a"], "edge.choice"),
+        ("guided_grammar", "root ::= 'a'", "grammar"),
+        ("structured_outputs", {"regex": "a"}, "edge.regex"),
+        ("n_predict", 3, "max_tokens"),
+        ("bad_words", ["a"], None),
+    ],
+)
+def test_a_refused_field_is_told_with_what_does_the_same_here(client, name, value, told):
+    message = client.chat(**{name: value}).json()["error"]["message"]
+    assert message.startswith(f"`{name}` is not supported: ")
+    assert ("leave it out" if told is None else f"`{told}`") in message.partition(":")[2]
+
+
+@pytest.mark.parametrize(
     ("name", "near"),
     [
         ("temprature", "temperature"),
