@@ -10,6 +10,7 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from itertools import product
 from typing import NamedTuple
 
@@ -84,9 +85,10 @@ def posterior(table: IdleTable, beliefs: Beliefs) -> LeakagePosterior:
     chances = array("d", (math.exp(each - most) for each in log_chances))
     grown = (w * _grown(each) for w, each in zip(references, doublings, strict=True))
     drift = _mean(drifts, chances)
+    row = len(_grid(beliefs.reference_w, beliefs.reference_spread, _REFERENCES))
     return LeakagePosterior(
-        _widened(_interval(array("d", grown), chances)),
-        _interval(doublings, chances),
+        _widened(_interval(array("d", grown), chances, row)),
+        _interval(doublings, chances, row),
         beliefs.drift_w_per_c + drift * beliefs.drift_spread,
         abs(drift),
         _at_edge(references, chances),
@@ -101,7 +103,8 @@ def _nodes(table: IdleTable, beliefs: Beliefs) -> Iterator[_Node]:
     variance = table.variance
     tt, ty, yy = table.dot(temps, temps), table.dot(temps, powers), table.dot(powers, powers)
     doublings = _grid(beliefs.doubling_c, beliefs.doubling_spread, _DOUBLINGS)
-    for (far, doubling_c), bent in product(doublings, (False, True)):
+    bends = (False, True) if table.points else (False,)  # of no points both are alike
+    for (far, doubling_c), bent in product(doublings, bends):
         shape = table.shape(doubling_c, bent)
         xx, xt, xy = table.dot(shape, shape), table.dot(shape, temps), table.dot(shape, powers)
         for away, watts in _grid(beliefs.reference_w, beliefs.reference_spread, _REFERENCES):
@@ -128,16 +131,18 @@ def _mean(values: Sequence[float], chances: Sequence[float]) -> float:
     return math.fsum(v * c for v, c in zip(values, chances, strict=True)) / math.fsum(chances)
 
 
-def _interval(values: Sequence[float], chances: Sequence[float]) -> Interval:
-    order = array("i", sorted(range(len(values)), key=values.__getitem__))
+def _interval(values: Sequence[float], chances: Sequence[float], row: int) -> Interval:
+    """The interval of `values`, which never fall within a row of so many of them."""
+    rows = (slice(begin, begin + row) for begin in range(0, len(values), row))
+    ordered = merge(*(zip(values[part], chances[part], strict=True) for part in rows))
     total, passed = math.fsum(chances), 0.0
     left, found = [1.0 - _TAIL, 0.5, _TAIL], list[float]()
-    for place in order:
-        passed += chances[place]
+    for value, chance in ordered:
+        passed += chance
         while left and passed >= left[-1] * total:
             left.pop()
-            found.append(values[place])
-    found += [values[order[-1]]] * len(left)  # by rounding, at the end
+            found.append(value)
+    found += [max(values)] * len(left)  # by rounding, at the end
     return Interval(*found)
 
 
