@@ -129,7 +129,7 @@ def discover(
 
 @dataclass(frozen=True)
 class _Trials:
-    """Does what may never end, and adds what does not end in `patience_s` to `skipped`."""
+    """Runs work that may never end; what takes more than `patience_s` goes to `skipped`."""
 
     skipped: list[Skipped]
     patience_s: float

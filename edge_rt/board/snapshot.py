@@ -48,7 +48,7 @@ class BoardSnapshot:
 
     @property
     def quality(self) -> Literal["measured", "modelled"]:
-        """Of the supply's figures."""
+        """The quality of the supply's figures."""
         modelled = self.supply is None or self.supply.quality == "modelled"
         return "modelled" if modelled or self.simulated else "measured"
 

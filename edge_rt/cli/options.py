@@ -50,7 +50,7 @@ class QualityRange(Range):
 
 
 def to_forget(said: Json, *, everything: bool) -> Json:
-    """Those of the options `said` that were given, none for `everything`; raises UsageError."""
+    """Return the options of `said` that were given, none for `everything`; raises UsageError."""
     which = {name: value for name, value in said.items() if value is not None}
     if which and everything:
         raise click.UsageError(

@@ -65,7 +65,7 @@ def bar(
 
 
 def _columns(room: int) -> Iterator[ProgressColumn]:
-    """As many figures as `room` columns beside the words hold; at least share and time."""
+    """Return as many figures as fit into `room` columns; share and time at least."""
     if room < _FIGURES:
         yield TaskProgressColumn()
         yield TimeElapsedColumn()

@@ -153,7 +153,7 @@ def check(path: Path, *further: Check) -> tuple[Config, list[ConfigError]]:
 
 
 def check_text(content: bytes, file: str, *further: Check) -> tuple[Config, list[ConfigError]]:
-    """As `check`, for the content of a file; `file` is how messages name it."""
+    """Check the content of a file, as `check` does; `file` is its name in messages."""
     try:
         tree = yaml_tree.parse(content, file)
     except ConfigError as fault:

@@ -35,7 +35,7 @@ _SHARE, _MOST_SHARE = 64, 256 << 20  # one part in so many, and at most so many 
 
 
 class ControlGroup:
-    """In the hierarchy that has memory, which older systems have in one of version 1."""
+    """This process's group in the hierarchy for memory, of version 2 or, on older systems, 1."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         """`root` is where `proc` and `sys` lie."""

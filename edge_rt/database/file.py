@@ -24,8 +24,9 @@ https://sqlite.org/fileformat2.html#the_database_header.
 
 @dataclass(frozen=True)
 class Schema:
-    """Of the files of one `name`: by table the statement that makes it, further statements, and the
-    version in `user_version`. Nobody but this user can read them.
+    """Files of one `name`: the statements that make their tables, further ones, and their version.
+
+    The version is in `user_version`. Only this user can read the files.
 
     `later` has by version the statements that make it the next one; a version without cannot be
     used. `elsewhere` says what to do where another program's file is in the way.

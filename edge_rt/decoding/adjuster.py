@@ -171,7 +171,7 @@ class DryPenalty:
 
 
 def _long_lengths(text: list[int], allowed: int, most: int) -> dict[int, int]:
-    """As DryPenalty has them, in a time that grows with the text and not with its square.
+    """Return the lengths of repetitions, in a time that grows linearly with the text.
 
     `lengths` are of what is alike at the text's end and so far before it: its Z-array, read
     backwards.

@@ -45,12 +45,12 @@ class Prospects:
             self._values[drafted] = np.maximum(gains @ shares - costs.guess, 0.0)
 
     def value(self, drafted: int, chance: float) -> float:
-        """Of going on after `drafted` tokens that are all accepted with `chance`; 0: stop."""
+        """Return the value of going on after `drafted` tokens, accepted with `chance`; 0: stop."""
         return float(_between(self._values[drafted], np.array([chance]))[0])
 
 
 def _between(values: Bins, chances: Bins) -> Bins:
-    """Of `values` at equal steps from chance 0 to 1, those at `chances`, of any shape."""
+    """Interpolate `values`, at equal steps from chance 0 to 1, at `chances` of any shape."""
     below = np.minimum((chances * _STEPS).astype(np.int64), _STEPS - 1)
     return values[below] + (values[below + 1] - values[below]) * (chances * _STEPS - below)
 

@@ -44,7 +44,7 @@ class AcceptanceCalibration:
         return self._made / self._made.sum()
 
     def guessed(self, confidence: float) -> None:
-        """There was a guess of `confidence`, whether or not it is ever verified."""
+        """Count a guess of `confidence`, whether or not it is ever verified."""
         self._made *= _FORGET
         self._made[_bin(confidence)] += 1.0
 

@@ -93,7 +93,7 @@ class ConstraintCost(msgspec.Struct, frozen=True, array_like=True):
     wait_s: float = 0.0
 
     def plus(self, more: ConstraintCost) -> ConstraintCost:
-        """Of two answers together."""
+        """Return the sum over two answers."""
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(more), strict=True)
         return ConstraintCost(*(one + two for one, two in pairs))
 
@@ -226,7 +226,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
         }
 
     def plus(self, more: Made) -> Made:
-        """Of two answers together."""
+        """Return the sum over two answers."""
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(more), strict=True)
         return Made(*(one + two for one, two in pairs))
 

@@ -45,7 +45,7 @@ Values = NDArray[np.float64]
 
 
 class _Components(NamedTuple):
-    """Of two Gaussians, the lower one first: (2,) each."""
+    """The parameters of two Gaussians, the lower one first, of shape (2,) each."""
 
     weight: Values
     mean: Values

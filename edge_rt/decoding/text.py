@@ -82,9 +82,9 @@ class StopAutomaton:
 
 
 def _reachable(stops: Sequence[str]) -> list[str]:
-    """Without the stops that cannot be hit because another is complete before their end.
+    """Return the stop strings but for those that hold another one before their end.
 
-    They would only hold text back that is safe to send.
+    Those others are never reached, and would only hold back text that is safe to send.
     """
     return [stop for stop in stops if not any(other in stop[:-1] for other in stops)]
 

@@ -97,7 +97,7 @@ class Day(msgspec.Struct, frozen=True):
         return self.energy_j - self.attributed_j
 
     def plus(self, more: Day) -> Day:
-        """This and more of the same day."""
+        """Return the sum of these and more figures of the same day."""
         quality: Quality = max(self.quality, more.quality, key=_RANK.__getitem__)
         figures = zip(astuple(self)[2:], astuple(more)[2:], strict=True)
         return Day(self.day, quality, *(one + other for one, other in figures))

@@ -62,7 +62,7 @@ class RequestUsage:
 
 @dataclass
 class Loss:
-    """From the last word of a lost engine until another is at work; told up to `since_s`."""
+    """A request between a lost engine, last heard of at `since_s`, and the next engine."""
 
     usage: RequestUsage
     account: Account

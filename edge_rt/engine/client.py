@@ -177,7 +177,7 @@ class EngineClient(asyncio.Protocol):
         return self._requests.get(id)
 
     def nudge(self) -> None:
-        """Have the decode loop take notice, if it can; until it has, it owes that."""
+        """Send a ping to the decode loop, which owes an answer until it sends one."""
         if not self.lost.is_set():
             self._nudges.add(nonce := next(self._ids))
             self._send(Ping(nonce))

@@ -93,7 +93,7 @@ def _packages(backend: str) -> tuple[str, ...]:
 
 
 def _build(names: Iterable[str]) -> str:
-    """Tells one build of an installed library from another: by the list of its files' hashes."""
+    """Return what identifies a build of an installed library: the hash of its files' hashes."""
     found = hashlib.sha256()
     for package in names:
         with suppress(PackageNotFoundError):

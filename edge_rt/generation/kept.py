@@ -15,7 +15,7 @@ from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 
 
 class Flights:
-    """Knows by the keys of the cache what is being answered, and tells when that has ended.
+    """Tracks questions under way, by keys of the cache, and tells when each has ended.
 
     Nobody waits for ever: a client that does not read its answer is cut off.
     """
@@ -59,7 +59,7 @@ class Begin(_Line, frozen=True, tag=0):
     cached_tokens: int
 
     def event(self) -> Started:
-        """As it came."""
+        """Return the event that it was made of."""
         return Started(0, self.prompt_tokens, self.cached_tokens)
 
 
@@ -72,7 +72,7 @@ class Piece(_Line, frozen=True, tag=1):
     logprobs: list[TokenLogprob]
 
     def event(self) -> Delta:
-        """As it came, but for the tokens' ids."""
+        """Return the event that it was made of, without the tokens' ids."""
         return Delta(0, self.index, self.text, [0] * self.tokens, self.logprobs)
 
 
@@ -85,7 +85,7 @@ class End(_Line, frozen=True, tag=2):
     made: Made | None
 
     def event(self) -> Finished:
-        """As it came, in no time."""
+        """Return the event that it was made of, with no time taken."""
         timings = Timings(0.0, 0.0, 0.0, 0, 0, self.tokens)
         return Finished(0, self.index, self.reason, timings, made=self.made)
 

@@ -143,7 +143,7 @@ class Catalogue:
     """Entries by id; of two with the same id the later one wins."""
 
     def __init__(self, entries: Iterable[CatalogueEntry] = (), pairs: Iterable[Pair] = ()) -> None:
-        """Of the `pairs` of one large model the first is the one to take."""
+        """The first of several `pairs` of one large model is the one to take."""
         self.pairs = tuple(pairs)
         self._entries = {entry.id: entry for entry in entries}
         self._by_content = {entry.sha256: entry for entry in self}

@@ -189,12 +189,12 @@ class TuningChoice:
 
     @property
     def energy(self) -> float:
-        """Its joules over the large model's: the geometric mean over the tasks."""
+        """The ratio of its joules to the large model's: the geometric mean over the tasks."""
         return geometric_mean(ratios.energy.value for ratios in self.found.values())
 
     @property
     def accuracy(self) -> float:
-        """Its accuracy over the large model's, in the task where that is least."""
+        """The ratio of its accuracy to the large model's, in the task where it is lowest."""
         return min(ratios.accuracy.value for ratios in self.found.values())
 
 

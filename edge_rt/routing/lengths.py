@@ -132,7 +132,7 @@ class Lengths:
 
 
 def _bytes(text: str) -> int:
-    """In UTF-8; lone surrogates, which JSON may hold, count as what stands in for them."""
+    """Return the bytes in UTF-8; lone surrogates, which JSON may hold, count as replaced."""
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 

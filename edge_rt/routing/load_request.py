@@ -100,7 +100,7 @@ def _weight_bytes(entry: ModelRecord) -> int:
 
 
 def _gpu_share(entry: ModelRecord, load: LoadConfig) -> float:
-    """Of its layers, those on a GPU; with a provider of onnxruntime that computes there, all."""
+    """Return the share of layers on a GPU; 1 if a provider of onnxruntime computes there."""
     if any(provider.lower().startswith(_ON_GPU) for provider in entry.providers):
         return 1.0
     return min(1.0, load.gpu_layers / max(1, entry.summary.layers))

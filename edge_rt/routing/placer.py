@@ -136,7 +136,7 @@ class Placer:
         )
 
     def _placement(self, entries: Sequence[ModelRecord]) -> _Placement | None:
-        """None where there is nothing to choose: one variant is asked for, and has one form."""
+        """Return what to place; None where only one variant in one form is asked for."""
         shares = self._routes.mix.shares()
         asked = {id for bucket in shares for id in bucket.able(self._governor_loop.limits)}
         known = [entry for entry in entries if entry.id in asked]
@@ -253,7 +253,7 @@ def _sizes(wanted: LoadRequest) -> tuple[float, float]:
 
 
 def _tokens(bucket: Bucket) -> tuple[int, int, int]:
-    """Those of its prompt, none of them cached, and of its answer, in the mean."""
+    """Return the mean tokens of a bucket: of prompts, cached ones (0), and of answers."""
     return round(_MIDDLE * bucket.prompt), 0, round(_MIDDLE * bucket.completion)
 
 

@@ -33,7 +33,7 @@ _AWAITED: dict[Any, Literal["head", "body"]] = {h11.IDLE: "head", h11.SEND_BODY:
 
 @dataclass(frozen=True)
 class Patience:
-    """For how many seconds a client is waited for."""
+    """The seconds that a client may take for each part of a request."""
 
     head_s: float = 10.0  # for all of a request's head
     body_s: float = 10.0  # for each BODY_STEP bytes of a body, or its end

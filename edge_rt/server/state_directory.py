@@ -24,7 +24,7 @@ _ASIDE = "*.db.corrupt-*"
 
 
 class StorageHealth:
-    """Knows the troubles of all files of the state directory."""
+    """Collects the faults of all files of the state directory."""
 
     def __init__(self, folder: Path, troubles: Mapping[str, Trouble | None]) -> None:
         """`troubles` are by the file's name, None: there is none to write."""
@@ -154,7 +154,7 @@ def check_state_directory(state: Path, uid: int | None = None) -> None:
 
 
 def _close_to_others(state: Path) -> None:
-    """Of the directory and the files right in it: older versions left them open to readers."""
+    """Take other users' rights to the directory and its files, which older versions left."""
     paths = [state]
     with contextlib.suppress(OSError):  # the directory is gone again, which the next look finds
         paths += state.iterdir()

@@ -119,7 +119,7 @@ class Network:
         return (1.0 + self.fan_gain * fan) / self.resistances_c_per_w[-1]
 
     def resistance_c_per_w(self, fan: float) -> float:
-        """From the chip to the air."""
+        """Return the thermal resistance from the chip to the air."""
         return sum(self.resistances_c_per_w[:-1]) + 1.0 / self.to_air_w_per_c(fan)
 
     def time_constants_s(self, fan: float) -> tuple[float, ...]:

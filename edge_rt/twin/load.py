@@ -26,7 +26,7 @@ class Family:
         self._known: set[int] = {os.getpid()}
 
     def pids(self) -> tuple[int, ...]:
-        """Those that there are now, in order; one that changed its parent stays a member."""
+        """Return the present process ids in order; one that changed its parent stays a member."""
         present = {int(path.name) for path in self._proc.iterdir() if path.name.isdigit()}
         parents = {pid: self._parent(pid) for pid in present - self._known}
         self._members &= present
@@ -37,7 +37,7 @@ class Family:
         return tuple(sorted(self._members))
 
     def _parent(self, pid: int) -> int | None:
-        """None where the process is gone already."""
+        """Return the parent of a process; None where it is gone already."""
         try:
             data = (self._proc / str(pid) / "stat").read_bytes()
         except OSError:

@@ -187,7 +187,7 @@ class Plant:
         return self._gpu.step(dt_s, busy, self._heat.temps_c[0], allowed, use.gpu_limit_hz)
 
     def _core_voltage(self, clock_hz: float) -> float:
-        """As a fraction of that at the top clock."""
+        """Return the core voltage as a fraction of that at the top clock."""
         floor = self._known.voltage_floor
         return floor + (1.0 - floor) * clock_hz / self._shape.top_hz
 

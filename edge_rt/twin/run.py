@@ -51,7 +51,7 @@ class Event:
 
     @classmethod
     def parse(cls, text: str) -> Event:
-        """From its short form, such as "ambient@60=40"; ValueError says what is wrong."""
+        """Return it from its short form, such as "ambient@60=40"; raises ValueError."""
         match = _FORM.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is no event: expected {FORM}, such as ambient@60=40")

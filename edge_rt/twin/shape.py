@@ -201,7 +201,7 @@ class Parameters:
     gpu_voltage_floor: float
 
     def json(self) -> str:
-        """For the evaluation of what a controller believed."""
+        """Return it for JSON, for the evaluation of a controller's beliefs."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
 

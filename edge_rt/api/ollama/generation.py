@@ -123,7 +123,7 @@ class _Chat(ChatCompletions):
 
     @override
     async def reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
-        """As of a chat completion; raises RequestError where the model cannot think as asked."""
+        """Return it as a chat completion does; raises RequestError if the model cannot think so."""
         found = await super().reading(request, model, prompt)
         if self._asked.think and (found is None or found.format.thinking is None):
             message = f'"{self._asked.model}" does not support thinking: leave `think` out.'

@@ -210,7 +210,7 @@ def written(vocab: Any, token: int, *, control: bool) -> bytes:
 
 
 def infill_marks(vocab: Any) -> InfillMarks | None:
-    """Those that the file's metadata name, or that llama.cpp knows by their texts; None: none."""
+    """Return the infill tokens of the metadata, or those llama.cpp knows; None: none."""
     known = lib.llama_vocab_fim_pre, lib.llama_vocab_fim_suf, lib.llama_vocab_fim_mid
     tokens: list[Any] = [find(vocab) for find in known]
     return InfillMarks(*tokens) if min(tokens) >= 0 else None

@@ -190,7 +190,7 @@ T = TypeVar("T")
 
 
 class Hung(Exception):
-    """Some work does not end; its thread is left to wait."""
+    """Raised where work does not end; its thread is left to wait."""
 
     def __init__(self, skipped: Skipped) -> None:
         super().__init__(skipped.reason)

@@ -109,7 +109,7 @@ def _warm(prefixes: list[Json]) -> str:
 
 
 def _requests(state: Json) -> Iterator[str]:
-    """Those under way, and the tokens of all since the start."""
+    """Return the requests under way, and the tokens of all since the start, in words."""
     engine, requests = member(state, "engine"), number(state.get("requests"))
     if engine.get("state") not in (None, "running"):
         yield f"the engine is {line(engine['state'])}"

@@ -30,7 +30,7 @@ from edge_rt.models.templates.task import Template
 
 
 def fetch(store: Store, id: str) -> ModelRecord:
-    """Have the model `id` of the catalogue or the hub in `store`; shows how far it is."""
+    """Fetch the model `id` of the catalogue or the hub into `store`; shows the progress."""
     from edge_rt.models.pull import find_model, pull  # brings an HTTP client
 
     known = find_model(id, store.catalogue)

@@ -99,7 +99,7 @@ _STYLES = {"caution": "yellow", "hold": "bold yellow", "evacuate": "bold red"}
 
 
 def governed(status: Json, width: int) -> Iterator[ViewBlock]:
-    """From the daemon's state; nothing where it tells of no governor.
+    """Return what the governor does; nothing where the daemon's state has no governor.
 
     Limits and the reason only while something holds back.
     """

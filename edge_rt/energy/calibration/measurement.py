@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class ModelHost(Protocol):
-    """Has models, and the engine hold them."""
+    """What finds models and has the engine load them."""
 
     def entry(self, model: str) -> ModelRecord:
         """One model; raises ModelNotFound. Resolves "default"."""

@@ -18,7 +18,7 @@ Guesses = Generator[ModelSequence, None, list[int]]
 
 
 class Always:
-    """In place of DraftLength: drafts are as long as they may be."""
+    """Stands in for DraftLength: drafts are as long as they may be."""
 
     def begins(self, behind: int, left: float) -> bool:
         return True

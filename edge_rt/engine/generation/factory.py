@@ -137,7 +137,7 @@ class GenerationFactory:
             self._grammars.close()
 
     def answers(self, request: Generate, now: float) -> list[Generation]:
-        """Those that are not done; EdgeError where they cannot be made."""
+        """Return the answers that are not done; raises EdgeError where they cannot be made."""
         makers = self._sequences(request)
         stops = StopAutomaton(request.stop)
         answers: list[Generation] = []
@@ -206,7 +206,7 @@ def _check(spec: CheckerSpec, home: Home, matcher: Matcher | None) -> TextCheck:
 def _partners_maker(
     request: Generate, name: str, home: Home, kind: type[ModelSequence]
 ) -> MakeSequence:
-    """As `_maker`, with errors that name the partner: the model itself may do well."""
+    """Return what `_maker` does, with errors that name the partner."""
     try:
         return _maker(request, _partners_prompt(request), home, kind)
     except RequestError as error:

@@ -42,11 +42,11 @@ class StopHoldback:
 
     @property
     def waiting(self) -> list[TokenLogprob]:
-        """Those of the last tokens, which go out with text that is still to come."""
+        """The log-probabilities of the last tokens, which go out with text still to come."""
         return [logprob for _, logprob in self._waiting if logprob is not None]
 
     def recall(self, waiting: Sequence[TokenLogprob]) -> None:
-        """Those of the last tokens, which were added without, are these."""
+        """Set the log-probabilities of the last tokens, which were added without."""
         ends = [end for end, _ in reversed(self._waiting)]
         self._waiting = deque(reversed([*zip(ends, reversed(waiting), strict=False)]))
 
@@ -107,7 +107,7 @@ class TokenProvenance:
         self._last = sequence
 
     def author(self, told: int) -> tuple[ModelSequence, int]:
-        """Whose token that is, and which of its model's."""
+        """Return the sequence that the token is of, and its id in that model."""
         place = min(told // self._mark, len(self._sequences) - 1)  # its vocabulary may be larger
         return self._sequences[place], told - place * self._mark
 
@@ -124,6 +124,6 @@ class TokenProvenance:
         self._switches += 1
 
     def verified(self, accepted: int, rejected: int) -> None:
-        """So much of a draft was kept and let go."""
+        """Count the tokens of a draft that were accepted and rejected."""
         self._accepted += accepted
         self._rejected += rejected

@@ -196,7 +196,7 @@ def _most(asked: Iterable[int | None]) -> int | None:
 
 
 def apart(answers: Iterable[Generation]) -> Iterator[Generation]:
-    """Without those who can take over what an older one is reading, when it has been read."""
+    """Yield the answers but for those that will copy what an older one is reading."""
     readers: list[ModelSequence] = []
     for answer in answers:
         sequence = answer.at

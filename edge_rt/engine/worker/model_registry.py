@@ -91,7 +91,7 @@ class ModelRegistry:
         return any(s.gpu_share > 0.0 for s in self._models.values())
 
     def able(self) -> list[AnyRunner]:
-        """Those of which a pass would do something; whose queue is older may start one first."""
+        """Return the models that have work, the one that has waited longest first."""
         able = [s for s in self._models.values() if s.able]
         return sorted(able, key=lambda s: s.waits_since) if len(able) > 1 else able
 
@@ -205,7 +205,7 @@ class ModelRegistry:
         if scheduler is None:
             return nobody(model)
         if not isinstance(scheduler, Scheduler):
-            raise RequestError(f"{model} does other things than that", param="edge.mode")
+            raise RequestError(f"{model} is a model for other tasks", param="edge.mode")
         return scheduler
 
     def _limit(self, scheduler: AnyRunner) -> None:

@@ -204,7 +204,7 @@ class Worker:
             why = f"the engine has not loaded {request.model}"
             self._port.send(Failed(request.id, why, code="not_loaded", retry_after_s=1.0))
         elif not isinstance(request, scheduler.serves):
-            why = f"{request.model} does other things than that"
+            why = f"{request.model} is a model for other tasks"
             self._port.send(Failed(request.id, why, param="model", code="wrong_kind"))
         else:
             scheduler.submit(request)

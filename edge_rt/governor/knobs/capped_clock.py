@@ -21,7 +21,7 @@ class CappedClock:
     def __init__(
         self, file: ClockFile, journal: Journal, boot_id: str | None, pause: Pause
     ) -> None:
-        """Nothing is read yet; `find` comes first."""
+        """Read nothing yet; `find` comes first."""
         self.file, self.name = file, file.knob.name
         self._knob, self._journal = file.knob, journal
         self._boot_id, self._pause = boot_id, pause

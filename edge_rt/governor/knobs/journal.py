@@ -48,7 +48,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        """Nothing is made yet."""
+        """Create no file yet."""
         self.path = path
         self._lock = -1
 

@@ -97,7 +97,7 @@ class _Load(NamedTuple):
 
 
 def _load(variant: Variant, setting: RunConfig, now: Now) -> _Load:
-    """Of the variant and its partner, what is not there."""
+    """Return what it takes to load the variant and its partner, if they are not loaded."""
     seconds = energy_j = 0.0
     if not _is_loaded(variant, setting, now):
         seconds, energy_j = variant.load_s, variant.load_j

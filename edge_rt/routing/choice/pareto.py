@@ -120,7 +120,7 @@ def choose(front: Sequence[Finalist], prefer: Prefer) -> FrontChoice:
 
 
 def _best(rest: Sequence[Finalist], axis: Axis) -> list[Finalist]:
-    """Those that are as good as the best, or may be."""
+    """Return the candidates that are, or may be, as good as the best."""
     if axis == "quality":
         most = max(finalist.figures.quality for finalist in rest)
         return [finalist for finalist in rest if finalist.figures.quality >= most * (1.0 - TIE)]

@@ -144,7 +144,7 @@ log = logging.getLogger(__name__)
 
 
 class Embedder(Protocol):
-    """Has texts turned into vectors."""
+    """What turns texts into vectors."""
 
     def entry(self, model: str) -> ModelRecord:
         """One model; raises ModelNotFound."""

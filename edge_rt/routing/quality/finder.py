@@ -144,7 +144,7 @@ class Finder:
 
 
 def excerpt(text: str) -> str:
-    """As much of a prompt as is looked at."""
+    """Return the part of a prompt that is looked at."""
     if len(text) <= LOOKED_AT:
         return text
     return f"{text[: LOOKED_AT // 2]}\n{text[-LOOKED_AT // 2 :]}"

@@ -35,7 +35,7 @@ _ANY = 100.0  # a doubt beyond all there are
 
 
 class Knowing(ModelSource, Protocol):
-    """Has models, and knows what their doubt says."""
+    """What finds models, and what is known of their doubt."""
 
     def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
         """What is known of the doubt of a model."""
