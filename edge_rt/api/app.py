@@ -36,6 +36,7 @@ from edge_rt.api.middleware.context import (
     BodyQuota,
     Context,
     Endpoint,
+    Exchange,
     RequestMiddleware,
 )
 from edge_rt.api.middleware.decode import describe
@@ -55,14 +56,13 @@ from edge_rt.api.openapi import OpenApi
 from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root
 from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
-from edge_rt.api.tracing import Tracing
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.telemetry.spans import RequestSpan
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
+    from edge_rt.telemetry.spans import RequestSpan
 
 _OPENAI = "/v1"
 _NEAR = 0.75  # how much of a path a served one must share to be what was meant
@@ -210,9 +210,20 @@ def create_app(
         intake=intake,
         meters=meters,
         monotonic=monotonic,
-        ended=None if trace is None else Tracing(trace, clock, monotonic).ended,
+        ended=None if trace is None else _ended(trace, clock, monotonic),
     )
     return _for_browsers(app, origins) if origins else app
+
+
+def _ended(
+    trace: Callable[[RequestSpan], object],
+    clock: Callable[[], float],
+    monotonic: Callable[[], float],
+) -> Callable[[Scope, Exchange, int], None]:
+    """What is told each request that has ended, for `trace` to take."""
+    from edge_rt.api.tracing import Tracing  # few daemons send traces
+
+    return Tracing(trace, clock, monotonic).ended
 
 
 def _for_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

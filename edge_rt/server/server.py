@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequ
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
@@ -41,7 +41,9 @@ from edge_rt.server.listening import check_reach, tcp_socket, unix_socket
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StateDirectory, sole_state_directory
 from edge_rt.server.systemd import Notifier, handed_over
-from edge_rt.telemetry.spans import RequestSpan
+
+if TYPE_CHECKING:
+    from edge_rt.telemetry.spans import RequestSpan
 
 log = logging.getLogger(__name__)
 
