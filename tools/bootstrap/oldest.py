@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-_LISTS = ("dependencies", "convert")  # what a board runs, and what makes its models
+_LISTS = ("dependencies", "convert", "otel")  # what a board runs, and what makes its models
 
 
 def oldest(project: str) -> tuple[str, ...]:
