@@ -117,6 +117,7 @@ def test_wherever_the_engine_is_lost_the_answer_and_its_weight_are_the_same(
     expected, lost, told = heard_of(engine(), request), engine(), -1
     lost.submit(request)
     while lost.busy:
+        lost.now += 1.0  # so that each step's tokens are sent at once
         lost.step()
         if len(lost.heard[1].tokens[0]) > told and not lost.heard[1].finished:
             told = len(lost.heard[1].tokens[0])

@@ -176,6 +176,7 @@ def check_losses(engine: Callable[[], Duo], request: Generate) -> None:
     expected, lost, told = heard_of(engine(), request), engine(), -1
     lost.submit(request)
     while lost.busy:
+        lost.now += 1.0  # so that each step's tokens are sent at once
         lost.step()
         if len(lost.heard[1].tokens[0]) > told and not lost.heard[1].finished:
             told = len(lost.heard[1].tokens[0])
