@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_rt.core.errors import RequestError
@@ -74,12 +76,15 @@ def swallowed(stops: list[str], decoded: bytes, ending: str) -> bool:
 
 
 @given(pieces())
+@example([b"\xed\xa0"])
 def test_without_stops_only_an_unfinished_character_waits(given_pieces: list[bytes]) -> None:
     stream, seen, sent = TextStream(()), b"", ""
     for piece in given_pieces:
         seen, sent = seen + piece, sent + stream.push(piece)
-        missing = len(seen.decode(errors="replace")) - len(sent)
-        assert missing in (0, 1)
+        # Of the first bytes of a surrogate, which no text has, Python too waits for the third.
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        assert sent == decoder.decode(seen)
+        assert len(decoder.getstate()[0]) <= 3
 
 
 @pytest.mark.parametrize(
