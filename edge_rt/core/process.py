@@ -57,6 +57,14 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STATM = Path("/proc/self/statm")
 
 
+def stat_fields(content: bytes) -> list[bytes]:
+    """Return the fields of a /proc/PID/stat, see proc_pid_stat(5), from the state on.
+
+    The program's name before them may hold anything, brackets among it.
+    """
+    return content.rpartition(b")")[2].split()
+
+
 def rss_bytes(statm: Path = _STATM) -> int:
     """Return the size of the resident set of this process, in bytes."""
     return int(statm.read_text().split()[1]) * _PAGE

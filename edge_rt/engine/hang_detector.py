@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
+from edge_rt.core.process import stat_fields
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.heartbeat import Doing, Heartbeat
@@ -51,12 +52,12 @@ class Life(NamedTuple):
 def life(pid: int) -> Life | None:
     """Return what a process does; None where it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        content = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    status, *words = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    status, *words = stat_fields(content)
     ticks = int(words[_USER]) + int(words[_USER + 1])
-    return Life(ticks / _TICKS, status == "D", status in "Tt")
+    return Life(ticks / _TICKS, status == b"D", status in b"Tt")
 
 
 Expected = Callable[[EngineClient, Doing], float]

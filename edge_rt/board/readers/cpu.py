@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, nothing
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
+from edge_rt.core.process import stat_fields
 
 _IDLE = slice(3, 5)  # idle and iowait, of the columns behind the word "cpu"
 _GUEST = 9  # from here on time is counted in the user columns already
@@ -56,7 +57,7 @@ class ProcessTime:
             self.error = f"process {self.pid}: {self.file.error}"
             return None
         try:
-            user, system = data.rpartition(b")")[2].split()[11:13]
+            user, system = stat_fields(data)[11:13]
             return (int(user) + int(system)) * _TICK_S
         except ValueError:
             self.error = f"process {self.pid}: stat holds no CPU times"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_rt.core.process import stat_fields
 from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget, ProcessEnded, Value, failure
 
 _LONGEST_S = 30.0
@@ -211,7 +212,7 @@ class Affinity(Knob):
 def begun_at(pid: int, proc: Path = _PROC) -> int | None:
     """When the process began, in ticks since boot; None where there is none."""
     try:
-        words = (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        words = stat_fields((proc / str(pid) / "stat").read_bytes())
         return None if words[0] in (b"Z", b"X") else int(words[19])
     except (OSError, IndexError, ValueError):
         return None
