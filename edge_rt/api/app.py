@@ -57,6 +57,7 @@ from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root
 from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
+from edge_rt.core.errors import closest
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
 
@@ -118,12 +119,10 @@ class PathRouter(Router):
 
     def _nearest(self, path: str) -> str | None:
         """Return the served path that was meant, by its beginning, its end or its letters."""
-        import difflib  # by far most requests are served
-
         longer = [each for each in self._templates if each.startswith(f"{path.rstrip('/')}/")]
         ends = [each for each in self._templates if path.endswith(each.removeprefix(_OPENAI))]
-        close = difflib.get_close_matches(path, self._templates, 1, _NEAR)
-        meant = [*(longer if path.count("/") > 1 else ()), *ends, *close]
+        close = closest(path, self._templates, _NEAR)
+        meant = [*(longer if path.count("/") > 1 else ()), *ends, close or "/"]
         return next((each for each in meant if each != "/"), None)
 
 

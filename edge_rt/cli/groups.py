@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from edge_rt.core.errors import closest
+
 
 class SuggestingGroup(click.Group):
     """Names the nearest of its commands, and those of the groups in it that have the name."""
@@ -26,8 +28,5 @@ class SuggestingGroup(click.Group):
             raise click.UsageError(f"{error.message} {hint}", ctx) from None
 
     def _meant(self, ctx: click.Context, name: str) -> str | None:
-        import difflib  # only a wrong name needs it
-
-        of_groups = [each for each in self.inner if each.split()[-1] == name]
-        near = difflib.get_close_matches(name, self.list_commands(ctx), 1)
-        return next(iter([*of_groups, *near]), None)
+        of_groups = (each for each in self.inner if each.split()[-1] == name)
+        return next(of_groups, None) or closest(name, self.list_commands(ctx))

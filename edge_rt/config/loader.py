@@ -15,7 +15,7 @@ from edge_rt.config.checks import contradictions
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key, Tree, dotted
-from edge_rt.core.errors import ConfigError
+from edge_rt.core.errors import ConfigError, closest
 
 _WORDS = {
     "int": "an integer",
@@ -71,17 +71,16 @@ def _shown(key: Key, value: object) -> str:
 
 def suggestion(key: Key) -> str:
     """A hint at the key that was meant, here or in another section."""
-    import difflib  # only a faulty file needs it
-
     known = {dotted(place): place for place in _keys(Config)}
     siblings = [str(place[-1]) for place in known.values() if place[:-1] == key[:-1]]
     name = str(key[-1])
-    close = difflib.get_close_matches(name, siblings, n=1)
+    close = closest(name, siblings)
     above = [key[:length] for length in range(1, len(key))]
-    close = close or [f for f, place in known.items() if place[-1] == name and place not in above]
+    moved = (f for f, place in known.items() if place[-1] == name and place not in above)
+    close = close or next(moved, None)
     if len(key) == 1:  # it may have lost its section
-        close = close or difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+        close = close or closest(name, known)
+    return f"; did you mean {close}?" if close else ""
 
 
 def unknown(

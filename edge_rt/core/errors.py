@@ -6,6 +6,8 @@ it. A message says what was wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class EdgeError(Exception):
     """Base of every edge_rt error."""
@@ -96,3 +98,13 @@ class EngineStopped(EngineError):
 
 class ProtocolError(EdgeError, ValueError):
     """A frame between front and engine is malformed or of another protocol version."""
+
+
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the one of `known` that is most like `name`, for a message; None: none is.
+
+    They must share `cutoff` of their letters, 0 to 1.
+    """
+    import difflib  # only a wrong name needs it
+
+    return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff)), None)

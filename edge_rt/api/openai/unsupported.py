@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from edge_rt.api.middleware.decode import decode, describe
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, closest
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +144,6 @@ class ExtraFields:
 
 
 def _unknown(name: str, usable: Iterable[str]) -> str:
-    import difflib  # few requests need it
-
-    near = difflib.get_close_matches(name[:64], usable, 1)
-    meant = f" Did you mean `{near[0]}`?" if near else ""
+    near = closest(name[:64], usable)
+    meant = f" Did you mean `{near}`?" if near else ""
     return f"The field `{describe(name)[1:-1]}` is unknown and was ignored.{meant}"
