@@ -83,7 +83,7 @@ class Track:
         self._durations = deque[float](maxlen=2)  # of the last reads
         self._intervals = deque[float](maxlen=5)  # between them
         self.ring = ReadingHistory(size, max(2, math.ceil(history_s / reader.period_s)))
-        self.meters = _meters(reader.channels, self.gap_s)
+        self.meters = _meters(reader.channels, self.energy_gap_s)
         self.thread: threading.Thread | None = None  # that reads it now
         self.looks = 0  # that have found this read
         self.blocked: Skipped | None = None  # where its read does not return
@@ -112,8 +112,13 @@ class Track:
 
     @property
     def gap_s(self) -> float:
-        """Seconds after which the reader is overdue; its energy is missing from GAP_LOW_S on."""
+        """Seconds after which the reader is overdue."""
         return self._gap_periods * self.pace_s
+
+    @property
+    def energy_gap_s(self) -> float:
+        """Seconds between two readings after which the energy between them is missing."""
+        return max(GAP_LOW_S, self.gap_s)
 
     def record(
         self, time_s: float, values: Sequence[float | None], duration_s: float = 0.0
@@ -131,7 +136,7 @@ class Track:
             if value is not None:
                 last[index] = value
                 last_s[index] = time_s
-        gap_s = max(GAP_LOW_S, self.gap_s)
+        gap_s = self.energy_gap_s
         for _, source, meter in self.meters:
             if isinstance(meter, Integral):
                 meter.gap_s = gap_s
@@ -168,7 +173,7 @@ def _meters(channels: Sequence[Channel], gap_s: float) -> list[tuple[str, int, M
     for index, channel in enumerate(channels):
         if channel.kind == "power_w":
             counter = counters.get(channel.name)
-            meter = Integral(max(GAP_LOW_S, gap_s)) if counter is None else CounterMeter()
+            meter = Integral(gap_s) if counter is None else CounterMeter()
             meters.append((channel.name, index if counter is None else counter, meter))
     return meters
 

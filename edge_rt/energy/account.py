@@ -267,8 +267,8 @@ class Baseline:
         self._working = FadingMean(_WORKING_S, _WORKING_S)
         if (power_w := self._mean.power_w) is not None:
             before_w = power_w if self._lowest_w is None else self._lowest_w
-            risen_w = before_w - math.expm1(-covered_s / _LOWEST_S) * (power_w - before_w)
-            self._lowest_w = min(power_w, risen_w)
+            kept = math.exp(-covered_s / _LOWEST_S)
+            self._lowest_w = min(power_w, kept * before_w + (1.0 - kept) * power_w)
 
     def work(self, energy_j: float, covered_s: float) -> None:
         """Take what a window drew in which the engine was at work."""
