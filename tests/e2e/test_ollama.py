@@ -16,7 +16,8 @@ import httpx
 import jsonschema
 import ollama
 import pytest
-from client_environment import PACKAGES, client_environment, node_environment
+from client_environment import CALLER, PACKAGES, client_environment, node_environment
+from client_environment import REPORT as CLOSED_REPORT
 from pydantic import BaseModel
 
 from edge_rt.models.catalogue import load_catalogue
@@ -25,18 +26,10 @@ from edge_rt.models.store.store import Store
 
 MODEL = "smollm2-135m-instruct"
 VECTORS = "all-minilm-l6-v2"
-CALLER = "caller"  # a model that calls the first tool
 CONTEXT = 2048
 PROGRAM = Path(__file__).parent / "clients" / "with_langchain_ollama.py"
-REPORT = {
-    "type": "object",
-    "properties": {
-        "city": {"enum": ["Paris", "Oslo"]},
-        "sky": {"enum": ["rain", "sun"]},
-        "days": {"type": "integer", "minimum": 1, "maximum": 9},
-    },
-    "required": ["city", "sky", "days"],
-}
+# The same schema, but without a word on further properties.
+REPORT = {name: value for name, value in CLOSED_REPORT.items() if name != "additionalProperties"}
 GREEDY = {"temperature": 0, "num_predict": 12}
 USER = [{"role": "user", "content": "Name a colour."}]
 
