@@ -54,7 +54,7 @@ class Archive(Front):
         self._most = most
 
     def add(self, placement: Placement) -> bool:
-        """Take one, and drop what it dominates; False where it is not better than all."""
+        """Add a placement and drop those that it dominates; False: another is as good or better."""
         added = super().add(placement)
         if len(self.front) > self._most:
             self._prune()

@@ -98,8 +98,8 @@ class Course(msgspec.Struct, frozen=True):
 class Served(Record, frozen=True, kw_only=True):
     """An answer, the `model` that gave it, and how its `course` went as a whole.
 
-    `cache` is which one it came from, if any, and `question` that of which it was the answer, where
-    that was another one. Seconds count from when the request was to come.
+    `cache` names the cache that it came from, if any. `question` is the question for which it was
+    made, if that is another one. Seconds count from when the request was to come.
     """
 
     model: str | None = None

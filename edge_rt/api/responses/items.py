@@ -115,7 +115,7 @@ class _Reader:
         return self._made
 
     def _begun(self, *, anew: bool) -> _Turn:
-        """Return the assistant's turn; with `anew`, begin a new turn after text or calls."""
+        """Return the assistant's turn; with `anew`, a new one if it has text or calls already."""
         if self._turn is not None and anew and (self._turn.texts or self._turn.calls):
             self._end()
         self._turn = self._turn or _Turn()

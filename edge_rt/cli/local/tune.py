@@ -96,7 +96,7 @@ def tune(
 
 
 def _tell(lines: list[str], found: msgspec.Struct, file: Path | None, as_json: bool) -> None:
-    """Print what was found, and where it was written; None: nowhere."""
+    """Print the result `found`, and the `file` to which it was written, if any."""
     if as_json:
         written = None if file is None else str(file)
         told = {**msgspec.to_builtins(found), "written": written}

@@ -55,7 +55,7 @@ class SpeedModel:
                 self._belief.keep_within(place, 0.0, 2.0)
 
     def fade(self, dt_s: float) -> None:
-        """Let what was learnt lose certainty over `dt_s` seconds."""
+        """Make the learnt speeds less certain, as `dt_s` seconds have passed."""
         self._belief.fade(dt_s / _FORGET_S)
 
     def _weights(self, setting: EngineSetting) -> dict[int, float]:
