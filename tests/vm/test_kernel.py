@@ -17,6 +17,6 @@ def test_what_is_read_is_what_the_kernel_s_drivers_read(cache: Path, tmp_path: P
     built = run.prepare(cache, log, root=True)
     guest = run.make_guest(built, Path(sys.executable), tmp_path, log)
     verdict = run.read_chips(guest, tmp_path)
-    assert not verdict.problems, "\n".join(verdict.lines)
+    assert not verdict.problems, "\n".join([*verdict.lines, *verdict.problems])
     passed = [line.partition("  ")[2].strip() for line in verdict.lines if line.startswith("ok ")]
     assert passed == list(PLAN)

@@ -49,13 +49,12 @@ def files(python: Python, checkout: Path, modules: Iterable[Path]) -> dict[str, 
     found |= {f"/modules/{path.name}": path for path in modules}
     for source, place in (
         (checkout / "edge_rt/board", "/edge_rt/board"),
+        (checkout / "edge_rt/core", "/edge_rt/core"),
         (checkout / "tools/vm", "/vm"),
         (python.smbus2, "/smbus2"),
     ):
         found |= {f"{place}/{p.relative_to(source)}": p for p in source.rglob("*.py")}
-    return found | {
-        f"/edge_rt/{n}": checkout / "edge_rt" / n for n in ("__init__.py", "core/errors.py")
-    }
+    return found | {"/edge_rt/__init__.py": checkout / "edge_rt/__init__.py"}
 
 
 def _library(folder: Path) -> Iterator[Path]:
