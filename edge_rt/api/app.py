@@ -63,7 +63,7 @@ from edge_rt.generation.cache.exact import ExactCache
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
-    from edge_rt.telemetry.spans import RequestSpan
+    from edge_rt.telemetry.link import RequestSpan
 
 _OPENAI = "/v1"
 _NEAR = 0.75  # how much of a path a served one must share to be what was meant

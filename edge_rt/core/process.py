@@ -1,7 +1,9 @@
 """What a process of ours gives up: outliving its parent, and the network.
 
 See prctl(2), seccomp(2) and bpf(2). `python -m edge_rt.core.process MODULE ARGUMENT...` runs a
-module in a process that opens no connection, whatever a library in it tries.
+module in a process that opens no connection, whatever a library in it tries, and
+`python -m edge_rt.core.process --sandbox MEMORY COMMAND...` a program that may compute and answer,
+and little else.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import ctypes
 import errno
 import os
 import platform
+import resource
 import runpy
 import select
 import signal
@@ -20,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _SET_MODE_FILTER, _TSYNC, _SPEC_ALLOW = 1, 1, 4  # of seccomp(2)
@@ -176,7 +179,44 @@ def _leads_out(sock: socket.socket, address: object) -> bool:
     return address is not None and sock.family != socket.AF_UNIX
 
 
+NOT_RUN, NO_SANDBOX = 127, 126  # exit codes: it cannot be run, or not without sockets
+_SANDBOX = "--sandbox"
+_FILES = 64  # that may be open
+_VARIABLES = ("PATH", "LANG")  # variables that it gets
+
+
+def sandboxed(memory_bytes: int, program: Sequence[str]) -> list[str]:
+    """The command that runs `program` in the sandbox.
+
+    It has no socket but the one on its standard input, `memory_bytes` of address space, and limits
+    on what it writes and opens. It ends with the process that started it.
+    """
+    return [sys.executable, "-m", "edge_rt.core.process", _SANDBOX, str(memory_bytes), *program]
+
+
+def _become(memory: int, program: Sequence[str]) -> NoReturn:
+    """Become the program; exits with NOT_RUN or NO_SANDBOX where that cannot be."""
+    end_with_parent(sys.stdin.fileno())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
+    if refuse_network(unix=False) is not None:
+        sys.exit(NO_SANDBOX)
+    for what, limit in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_NOFILE, _FILES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (limit, limit))
+    kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    try:
+        os.execvpe(program[0], [*program], kept)
+    except OSError:
+        sys.exit(NOT_RUN)
+
+
 if __name__ == "__main__":
-    stay_offline()
     del sys.argv[0]
+    if sys.argv[0] == _SANDBOX:
+        _become(int(sys.argv[1]), sys.argv[2:])
+    stay_offline()
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

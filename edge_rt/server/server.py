@@ -43,7 +43,7 @@ from edge_rt.server.state_directory import StateDirectory, sole_state_directory
 from edge_rt.server.systemd import Notifier, handed_over
 
 if TYPE_CHECKING:
-    from edge_rt.telemetry.spans import RequestSpan
+    from edge_rt.telemetry.link import RequestSpan
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,6 @@
-"""The daemon's end of the exporter: spans are handed over, or dropped where nobody takes them."""
+"""Spans of requests, and the daemon's end of the exporter: handed over, or dropped where nobody
+takes them. No span has any text of prompt or answer.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,34 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Union
 
 import msgspec
 
 from edge_rt.core.logs import Trouble
-from edge_rt.telemetry.spans import RequestSpan
+
+Value = Union[str, bool, int, float, list[str]]  # noqa: UP007 - msgspec evaluates it at run time
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """A part of a request's time; `start_ns` and `end_ns` are Unix nanoseconds."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+
+
+class RequestSpan(msgspec.Struct, frozen=True):
+    """One request; times as of `Phase`."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    attributes: dict[str, Value]
+    phases: list[Phase]
+    parent: dict[str, str]  # the headers traceparent and tracestate, as far as they came
+    failed: bool = False
+
 
 LAST_S = 3.0  # for the exporter to send what it has when the daemon ends
 EXPORTER = (sys.executable, "-m", "edge_rt.telemetry.exporter")

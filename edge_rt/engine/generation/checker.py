@@ -11,7 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from edge_rt.core.errors import EngineError
-from edge_rt.core.sandbox import NO_SANDBOX, NOT_RUN, command
+from edge_rt.core.process import NO_SANDBOX, NOT_RUN, sandboxed
 from edge_rt.decoding.params import CheckerSpec, Verdict
 
 START_S = 10.0  # for a program to start and answer once
@@ -33,7 +33,7 @@ class CheckerProcess:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                command(spec.memory_bytes, spec.command),
+                sandboxed(spec.memory_bytes, spec.command),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,

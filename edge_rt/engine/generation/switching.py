@@ -7,8 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from edge_rt.decoding.distribution import DoubtMeter, LogitsView
 from edge_rt.decoding.gate import Gate, GateVerdict, Writer
 from edge_rt.decoding.sampler import SampledToken
-from edge_rt.engine.generation.drafting import Guesses, Source
-from edge_rt.engine.generation.forcing import forced
+from edge_rt.engine.generation.drafting import Guesses, Source, forced
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
 

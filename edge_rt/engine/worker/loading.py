@@ -26,8 +26,7 @@ from edge_rt.engine.protocol import (
     TokensCounted,
 )
 from edge_rt.engine.scheduler.inputs import text_tokens
-from edge_rt.engine.worker.backend_package import backend_package, versions_of_packages
-from edge_rt.engine.worker.model_registry import AnyBackend
+from edge_rt.engine.worker.model_registry import AnyBackend, backend_package, versions_of_packages
 from edge_rt.engine.worker.port import Aside
 
 KEPT = 3  # vocabularies, some ten megabytes each

@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 
 from edge_rt.config.schema import Knobs
 from edge_rt.core.clock import Pause, in_thread
-from edge_rt.governor.knobs.capped_clock import CappedClock
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.clock_files import (
+    CappedClock,
     ClockFile,
     clock_knob,
     clock_targets,

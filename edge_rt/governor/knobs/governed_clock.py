@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from edge_rt.governor.knobs.capped_clock import CappedClock
-from edge_rt.governor.knobs.clock_files import ClockFile
+from edge_rt.governor.knobs.clock_files import CappedClock, ClockFile
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome, State
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone
 from edge_rt.governor.knobs.turner import Turner

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge_rt.core.limits import Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.power.belief import KalmanFilter
+from edge_rt.governor.power.draws import KalmanFilter
 from edge_rt.governor.speed.choice import OperatingPoint, best_pass_s
 from edge_rt.governor.speed.setting import LOW_CLOCK, EngineSetting
 

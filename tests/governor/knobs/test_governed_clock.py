@@ -15,8 +15,7 @@ from plants import BOARDS, FakeLoad
 
 from edge_rt.board.readers.sysfs import open_regular
 from edge_rt.governor.knobs.board_knobs import by_name
-from edge_rt.governor.knobs.capped_clock import CappedClock
-from edge_rt.governor.knobs.clock_files import cpu_files, gpu_files
+from edge_rt.governor.knobs.clock_files import CappedClock, cpu_files, gpu_files
 from edge_rt.governor.knobs.governed_clock import REST_LOOKS, GovernedClock
 from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import KnobError, KnobTarget

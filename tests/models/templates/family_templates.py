@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.models.templates.analysis import analyse, read_families
 from edge_rt.models.templates.chat_template import ChatTemplate
+from edge_rt.models.templates.worker import analyse, read_families
 
 KNOWN = read_families()
 
