@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import select
 import socket
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ RETRY_S = 2.0  # after which there may be a place for one more connection
 
 _PHRASES = {400: b"Bad Request", 408: b"Request Timeout"}
 _CLOSE = (b"connection", b"close")
+_SHORT = re.compile(r"received (\d+) bytes, expected (\d+)")  # in h11's error
 _AWAITED: dict[Any, Literal["head", "body"]] = {h11.IDLE: "head", h11.SEND_BODY: "body"}
 
 
@@ -114,7 +116,10 @@ class Connection(H11Protocol):
     def eof_received(self) -> bool | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Answer a client that sends no more but may still read; asyncio closes on None."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is None or cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
+        if cycle is None or cycle.response_complete:
+            return None
+        if self.conn.their_state is h11.SEND_BODY:
+            self._refuse_short_body()
             return None
         self._ended = True
         cycle.keep_alive = self._has_more
@@ -159,10 +164,22 @@ class Connection(H11Protocol):
     def _end_with_the_last(self) -> None:
         """Close after the last whole request of a client that sends no more."""
         cycle = self.cycle
-        if cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
+        if cycle.response_complete:
             self.transport.close()
+        elif self.conn.their_state is h11.SEND_BODY:
+            self._refuse_short_body()
         else:
             cycle.keep_alive = self._has_more
+
+    def _refuse_short_body(self) -> None:
+        """Refuse a request whose client sends no more before its body is whole."""
+        try:
+            self.conn.receive_data(b"")  # the end, to h11
+            self.conn.next_event()
+        except h11.RemoteProtocolError as error:
+            found = _SHORT.search(str(error))
+            came = f"{found[1]} of {found[2]} bytes came" if found else "its last chunk is missing"
+            self._refuse(400, "incomplete_body", f"The request's body is incomplete: {came}.")
 
     @override
     def timeout_keep_alive_handler(self) -> None:

@@ -341,9 +341,52 @@ def test_each_whole_request_is_answered_before_the_end_of_what_is_sent(serve, tc
         client[1].write_eof()
         await asyncio.wait_for(site.app.begun.wait(), HANG_S)
         site.app.go.set()
-        assert (await rest(client)).count(b"said") == 3
+        said = await rest(client)
+        assert said.count(b"said") == 3
+        assert (b"incomplete: 4 of 9 bytes" in said) is rest_of.endswith(b"half")
 
     serve(test, app=Slow(), tcp=tcp)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize(
+    ("sent", "came"),
+    [
+        (POST % 100 + b"x" * 50, "50 of 100 bytes came"),
+        (POST % 100, "0 of 100 bytes came"),
+        (CHUNKED + b"4\r\nhalf\r\n", "its last chunk is missing"),
+        (CHUNKED + b"9\r\nhalf", "its last chunk is missing"),
+    ],
+)
+def test_a_body_that_is_cut_short_is_refused(serve, tcp, sent, came) -> None:
+    async def test(site: Site) -> None:
+        client = await site.connect(sent)
+        client[1].write_eof()
+        status, headers, said = document(await rest(client))
+        assert (status, said["error"]["code"]) == (400, "incomplete_body")
+        assert said["error"]["message"] == f"The request's body is incomplete: {came}."
+        assert headers["connection"] == "close"
+        await asyncio.wait_for(site.app.gone.wait(), HANG_S)
+
+    serve(test, tcp=tcp)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_what_was_answered_before_its_body_ended_is_not_answered_again(serve, tcp) -> None:
+    async def early(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def test(site: Site) -> None:
+        reader, writer = await site.connect(POST % 100 + b"half")
+        assert b" 413 " in await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), HANG_S)
+        writer.write_eof()
+        assert await rest((reader, writer)) == b""
+
+    serve(test, app=early, tcp=tcp)
 
 
 def test_a_client_of_http_1_0_gets_no_interim_response(serve) -> None:
