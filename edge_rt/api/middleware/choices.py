@@ -1,4 +1,7 @@
-"""What a field takes that takes one of a few values, which msgspec's errors do not tell."""
+"""What a field takes that takes one of a few values, and the names of an object's fields.
+
+msgspec's errors tell neither.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,26 @@ def choices(kind: object, path: tuple[str, ...]) -> str | None:
     words = list(dict.fromkeys(word for one in found for word in _words(one)))
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last
+
+
+@lru_cache(maxsize=64)
+def names(kind: object, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the fields of the objects that may stand at `path` of a `kind`."""
+    return tuple(
+        name
+        for one in _at(kind, path)
+        if isinstance(one, type) and issubclass(one, msgspec.Struct)
+        for name in one.__struct_encode_fields__
+    )
+
+
+def objects(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """The types of the objects that a `kind` is or that are its items."""
+    if typing.get_origin(kind) in (Union, types.UnionType, list):
+        for one in typing.get_args(kind):
+            yield from objects(one)
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
 
 
 def _at(kind: Any, path: Sequence[str]) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from edge_rt.api.middleware.choices import choices
+from edge_rt.api.middleware.choices import choices, names
 from edge_rt.api.middleware.context import Context, exchange_of
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, closest
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def _invalid(message: str, body: bytes, kind: object) -> RequestError:
     if missing := _MISSING.match(what):
         return _missing(path, missing["name"])
     if strange := _STRANGE.match(what):
-        return _strange(path, strange["name"])
+        return unknown_field(path, strange["name"], names(kind, tuple(_STEP.findall(path))))
     param = path.replace("[...]", "")
     expected, _, got = what.partition(", got ")
     expected = _CHOICES.get(param) or _choice(kind, path) or expected
@@ -102,11 +102,23 @@ def _missing(path: str, name: str) -> RequestError:
     return RequestError(message, param=param, code="missing_required_parameter")
 
 
-def _strange(path: str, name: str) -> RequestError:
-    shown = describe(name)[1:-1]
-    param = f"{path}.{shown}" if path else shown
-    message = f"`{param}` is not known here."
+def unknown_field(path: str, name: str, known: Iterable[str]) -> RequestError:
+    """The error for a field of the object at `path` that is none of those `known`."""
+    param = told_path(path, name)
+    message = f"`{param}` is not known here.{did_you_mean(path, name, known)}"
     return RequestError(message, param=param, code="unknown_parameter")
+
+
+def told_path(path: str, name: str) -> str:
+    """Where a field stands that a client named, its name cut if it is long."""
+    shown = describe(name)[1:-1]
+    return f"{path}.{shown}" if path else shown
+
+
+def did_you_mean(path: str, name: str, known: Iterable[str]) -> str:
+    """A sentence with the one of the `known` fields at `path` that `name` is most like, or ""."""
+    near = closest(name[:64], known)
+    return f" Did you mean `{told_path(path, near)}`?" if near else ""
 
 
 def _json_words(text: str) -> str:

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.fields import Penalty, Repetition, Share, StopString
-from edge_rt.api.openai.unsupported import unsupported
+from edge_rt.api.openai.unsupported import unknown_and_ignored, unsupported
 from edge_rt.core.errors import RequestError
 
 _Last = (
@@ -118,9 +118,8 @@ def notes(given: dict[str, Any] | None, context: int | None) -> Iterator[str]:
         named = ", ".join(f"options.{name}" for name in loading)
         yield f"{named}: not honoured, the daemon decides how models are loaded."
     known = _LOADING.union(_VOID, OllamaOptions.__struct_fields__)
-    strange = [describe(name)[1:-1] for name in said if name not in known]
-    if strange:
-        yield f"options.{', options.'.join(strange[:8])}: unknown and ignored."
+    for name in [name for name in said if name not in known][:8]:
+        yield unknown_and_ignored("options", name, OllamaOptions.__struct_fields__)
     wanted = said.get("num_ctx", 0)
     if not isinstance(wanted, (int, float)):
         message = f"`options.num_ctx`: expected a number, got {describe(wanted)}."

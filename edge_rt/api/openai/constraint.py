@@ -19,7 +19,7 @@ from edge_rt.generation.tools.grammar import FreeText, grammar
 from edge_rt.generation.tools.parts import without_others
 
 
-class JsonSchemaFormat(msgspec.Struct, frozen=True):
+class JsonSchemaFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A JSON Schema, and how strictly answers keep to it."""
 
     name: str | None = None
@@ -34,7 +34,7 @@ class JsonSchemaFormat(msgspec.Struct, frozen=True):
     false."""
 
 
-class ResponseFormat(msgspec.Struct, frozen=True):
+class ResponseFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The kind of answer wanted."""
 
     type: str

@@ -57,11 +57,15 @@ StopString = Annotated[str, Meta(min_length=1, max_length=1024)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
-class StreamOptions(msgspec.Struct, frozen=True):
+class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a stream, whether its last chunk tells the usage."""
 
     include_usage: bool | None = None
     """Whether the last event has the usage."""
+    include_obfuscation: bool | None = None
+    """Changes nothing: no event is padded."""
+    continuous_usage_stats: bool | None = None
+    """Changes nothing: only the last event has the usage."""
 
 
 class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NoReturn, cast
 import msgspec
 from msgspec import Meta
 
-from edge_rt.api.middleware.decode import describe
+from edge_rt.api.middleware.decode import describe, unknown_field
 from edge_rt.core.errors import RequestError
 from edge_rt.generation.tools.grammar import CallRules
 
@@ -246,6 +246,9 @@ def _choice(choice: object, names: list[str], field: str) -> tuple[bool, list[st
     told = cast("dict[str, Any]", choice)
     if told.get("type") == "allowed_tools":
         return _allowed(told.get("allowed_tools"), names, field)
+    _only(told, ("type", "function", "name"), field)
+    if isinstance(inner := told.get("function"), dict):
+        _only(cast("dict[str, Any]", inner), ("name",), f"{field}.function")
     return True, [_known(_named(told), names, field)], False
 
 
@@ -253,9 +256,14 @@ def _allowed(allowed: object, names: list[str], field: str) -> tuple[bool, list[
     if not isinstance(allowed, dict):
         _refuse(f"{field}.allowed_tools", f"expected an object, got {describe(allowed)}")
     told = cast("dict[str, Any]", allowed)
+    _only(told, ("type", "mode", "tools"), f"{field}.allowed_tools")
+    if told.get("mode") not in (None, "auto", "required"):
+        what = f'expected "auto" or "required", got {describe(told["mode"])}'
+        _refuse(f"{field}.allowed_tools.mode", what)
     listed: object = told.get("tools") or []
     if not isinstance(listed, list):
         _refuse(field, f"expected an array of tools, got {describe(listed)}")
+    # Some clients send each tool's whole definition again, so that its other fields may be here.
     chosen = [_known(_named(one), names, field) for one in cast("list[object]", listed)]
     return told.get("mode") == "required", chosen, True
 
@@ -265,6 +273,12 @@ def _named(tool: object) -> object:
     told = cast("dict[str, Any]", tool) if isinstance(tool, dict) else {}
     inner: object = told.get("function") or told
     return cast("dict[str, Any]", inner).get("name") if isinstance(inner, dict) else None
+
+
+def _only(told: dict[str, Any], known: tuple[str, ...], at: str) -> None:
+    for name in told:
+        if name not in known:
+            raise unknown_field(at, name, known)
 
 
 def _known(name: object, names: list[str], field: str) -> str:

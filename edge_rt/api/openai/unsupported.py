@@ -1,22 +1,27 @@
 """Fields that change what a right answer is and cannot be honoured yet, and unknown fields.
 
 The former are refused by name. The latter are ignored, since clients send fields of other servers
-on purpose, but with a warning: a name may be misspelt.
+on purpose, but with a warning: a name may be misspelt. The same holds for the objects of a
+conversation, into which clients copy what servers answered. Objects that hold settings refuse
+unknown fields (`forbid_unknown_fields` of their types).
 """
 
 from __future__ import annotations
 
 import logging
+import typing
 from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from edge_rt.api.middleware.decode import decode, describe
-from edge_rt.core.errors import RequestError, closest
+from edge_rt.api.middleware.choices import objects
+from edge_rt.api.middleware.decode import decode, did_you_mean, told_path
+from edge_rt.core.errors import RequestError
 
 log = logging.getLogger(__name__)
 
-_VALUES = msgspec.json.Decoder()
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _WARNINGS = 8  # of one request
 _LOGGED = 100  # names that the log warns of, each once
 
@@ -73,9 +78,19 @@ HARMLESS = frozenset(
         "timings_per_token",
         "user",
         "xtc_threshold",
+        # of objects: what clients copy from earlier answers, and hints for caches of other servers
+        *("messages.annotations", "messages.audio", "messages.cache_control", "messages.id"),
+        *("messages.content.cache_control", "messages.content.prompt_cache_breakpoint"),
+        *("messages.tool_calls.index", "messages.tool_calls.function.index"),
+        *("messages.tool_calls.type", "tools.cache_control"),
+        *("input.id", "input.status", "input.phase", "input.caller"),
+        *("input.content.annotations", "input.content.logprobs"),
+        *("input.content.prompt_cache_breakpoint", "input.output.prompt_cache_breakpoint"),
     ]
 )
-"""Fields of OpenAI, llama-server and vLLM that change no answer by themselves."""
+"""Fields of OpenAI, llama-server, vLLM and Ollama that change no answer by themselves."""
+
+_TOLD_ELSEWHERE = frozenset(["options"])  # with those of Ollama's that are not honoured
 
 
 REFUSED = frozenset(
@@ -109,41 +124,83 @@ def unsupported(param: str, message: str) -> RequestError:
     return RequestError(message, param=param, code="unsupported_parameter")
 
 
+class _Strange(NamedTuple):
+    """An unknown field `name` of the object at `at`, which has the fields `known`."""
+
+    at: str
+    name: str
+    known: tuple[str, ...]
+
+
+class _Shape:
+    """The names of an object's fields, and the shapes of the objects in them."""
+
+    def __init__(self, kind: type[msgspec.Struct], path: str = "") -> None:
+        """`path` is where such objects stand, without places in arrays, and with a dot behind."""
+        self._known, self._path = kind.__struct_encode_fields__, path
+        self._names = frozenset(self._known)
+        self._inner = {
+            name: _Shape(one, f"{path}{name}.")
+            for name, hint in typing.get_type_hints(kind).items()
+            if path + name not in _TOLD_ELSEWHERE
+            for one in objects(hint)
+            if not one.__struct_config__.forbid_unknown_fields
+        }
+
+    def look(self, value: dict[str, Any], at: str, found: dict[str, _Strange]) -> None:
+        """Add the unknown fields of an object that are not null to `found`, by their paths."""
+        if not value.keys() <= self._names:
+            for name in value:
+                if name not in self._names and value[name] is not None:
+                    found.setdefault(self._path + name, _Strange(at[1:], name, self._known))
+        for name, shape in self._inner.items():
+            held = value.get(name)
+            if isinstance(held, dict):
+                shape.look(cast("dict[str, Any]", held), f"{at}.{name}", found)
+            elif isinstance(held, list):
+                for place, one in enumerate(cast("list[object]", held)):
+                    if isinstance(one, dict):
+                        where = f"{at}.{name}[{place}]"
+                        shape.look(cast("dict[str, Any]", one), where, found)
+
+
 class ExtraFields:
     """Refuses fields of one endpoint's requests, and warns of those that are ignored."""
 
     def __init__(self, request: type[msgspec.Struct], refused: Collection[str] = ()) -> None:
         """`request` is the type to which bodies are decoded, without the fields `refused`."""
-        self._usable, self._refused = request.__struct_fields__, refused
-        self._silent = HARMLESS.union(self._usable, refused)
+        self._shape, self._refused = _Shape(request), refused
+        self._silent = HARMLESS.union(refused)
         self._logged: set[str] = set()
-        self._decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
     def warnings(self, body: bytes) -> list[str]:
         """Return sentences about the unknown fields of a body that could be decoded, up to a few.
 
-        Raises RequestError for a refused field that asks for something.
+        One that several objects of an array have is told once. Raises RequestError for a refused
+        field that asks for something.
         """
-        said = self._decoder.decode(body)
+        said = decode(_OBJECT, body)  # fields that are not read may be nested too deeply
         for name, value in said.items():
-            if name in self._refused and _asks(name, decode(_VALUES, bytes(value))):
+            if name in self._refused and _asks(name, value):
                 instead = _INSTEAD.get(name, "leave it out")
                 raise unsupported(name, f"`{name}` is not supported: {instead}.")
-        names = [name for name in said if name not in self._silent]
-        told = [self._warning(name) for name in names[:_WARNINGS]]
-        if len(names) > _WARNINGS:
-            told.append(f"{len(names) - _WARNINGS} more unknown fields were ignored.")
+        found: dict[str, _Strange] = {}
+        self._shape.look(said, "", found)
+        paths = [path for path in found if path not in self._silent]
+        told = [self._warning(path, found[path]) for path in paths[:_WARNINGS]]
+        if len(paths) > _WARNINGS:
+            told.append(f"{len(paths) - _WARNINGS} more unknown fields were ignored.")
         return told
 
-    def _warning(self, name: str) -> str:
-        warning = _unknown(name, self._usable)
-        if warning not in self._logged and len(self._logged) < _LOGGED:
-            self._logged.add(warning)  # and not the name, which may be long
-            log.warning("a request has a field that is ignored: %s", warning)
-        return warning
+    def _warning(self, path: str, one: _Strange) -> str:
+        logged = unknown_and_ignored(path.rpartition(".")[0], one.name, one.known)
+        if logged not in self._logged and len(self._logged) < _LOGGED:
+            self._logged.add(logged)  # and not the name, which may be long
+            log.warning("a request has a field that is ignored: %s", logged)
+        return unknown_and_ignored(*one)
 
 
-def _unknown(name: str, usable: Iterable[str]) -> str:
-    near = closest(name[:64], usable)
-    meant = f" Did you mean `{near}`?" if near else ""
-    return f"The field `{describe(name)[1:-1]}` is unknown and was ignored.{meant}"
+def unknown_and_ignored(at: str, name: str, known: Iterable[str]) -> str:
+    """The warning of an unknown field of the object at `at`, which has the fields `known`."""
+    meant = did_you_mean(at, name, known)
+    return f"The field `{told_path(at, name)}` is unknown and was ignored.{meant}"

@@ -35,7 +35,7 @@ class TextFormat(JsonSchemaFormat, frozen=True, kw_only=True):
     """`text`, `json_object` or `json_schema`."""
 
 
-class TextConfig(msgspec.Struct, frozen=True):
+class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the text of an answer is to be."""
 
     format: TextFormat | None = None
@@ -44,13 +44,19 @@ class TextConfig(msgspec.Struct, frozen=True):
     """Not honoured, which a warning tells."""
 
 
-class Reasoning(msgspec.Struct, frozen=True):
+class Reasoning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a model thinks."""
 
     effort: Effort | None = None
     """How much: `none` is not at all, `high` without a limit."""
     summary: str | None = None
     """Not honoured, which a warning tells: thoughts come as they are."""
+    generate_summary: str | None = None
+    """The older name of `summary`."""
+    context: str | None = None
+    """Not honoured, which a warning tells: the thoughts in `input` are all read."""
+    mode: str | None = None
+    """Not honoured, which a warning tells."""
 
 
 class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +88,8 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     """How many alternatives come with each token."""
     stream: bool | None = None
     """Whether the answer comes as events."""
-    stream_options: dict[str, Any] | None = None
-    """Changes nothing: no event is padded."""
+    stream_options: StreamOptions | None = None
+    """Changes nothing: no event is padded, and the last one has the usage."""
     metadata: Metadata | None = None
     """Comes back with the answer."""
     include: list[str] | None = None
@@ -121,8 +127,9 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
             yield "store: answers are not kept, send the whole conversation as `input` next time."
         if self.text is not None and self.text.verbosity is not None:
             yield "text.verbosity: not honoured, say in `instructions` how long an answer is to be."
-        if self.reasoning is not None and self.reasoning.summary is not None:
-            yield "reasoning.summary: not honoured, thoughts come as `content` of a reasoning item."
+        for name, instead in _INSTEAD.items():
+            if self.reasoning is not None and getattr(self.reasoning, name) is not None:
+                yield f"reasoning.{name}: not honoured, {instead}."
         others = [describe(name)[1:-1] for name in self.include or () if name != LOGPROBS]
         if others:
             yield f"include: there is no {', '.join(others[:8])} here."
@@ -130,6 +137,13 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
             yield from unreadable(self.input)
 
 
+_THOUGHTS = "thoughts come as `content` of a reasoning item"
+_INSTEAD = {
+    "summary": _THOUGHTS,
+    "generate_summary": _THOUGHTS,
+    "context": "the thoughts in `input` are all read",
+    "mode": "`reasoning.effort` says how much is thought",
+}
 _ADVICE = {
     "previous_response_id": "answers are not kept, send the whole conversation as `input`",
     "conversation": "conversations are not kept, send the whole one as `input`",

@@ -225,6 +225,8 @@ _NAMES = {
     "reasoning_effort": "reasoning.effort",
     "messages": "input",
     "prompt": "input",
+    "tool_choice.allowed_tools.mode": "tool_choice.mode",
+    "tool_choice.allowed_tools.tools": "tool_choice.tools",
 }
 
 
@@ -234,9 +236,10 @@ def _renamed(error: RequestError) -> RequestError:
     if (
         param is not None
         and param not in names
-        and param.startswith(("tools[", "response_format."))
+        and param.startswith(("tools[", "response_format.", "tool_choice.allowed_tools"))
     ):
         told = param.replace("].function", "]").replace("response_format.", "text.format.")
+        told = told.replace("tool_choice.allowed_tools", "tool_choice")
         names = names | {param: told}
     return renamed(error, names)
 

@@ -53,7 +53,12 @@ DECODER = msgspec.json.Decoder(Outer)
         ),
         ('{"items": [], "text": {}}', "text", "`text`: expected string | array, got an object."),
         ('{"items": [], "bias": {"1": "x"}}', "bias", "`bias`: expected number, got string."),
-        ('{"items": [], "strict": {"dpth": 1}}', "strict.dpth", "`strict.dpth` is not known here."),
+        (
+            '{"items": [], "strict": {"dpth": 1}}',
+            "strict.dpth",
+            "`strict.dpth` is not known here. Did you mean `strict.depth`?",
+        ),
+        ('{"items": [], "strict": {"x": 1}}', "strict.x", "`strict.x` is not known here."),
         ("[1]", None, "The request body: expected object, got an array of length 1."),
     ],
 )

@@ -187,14 +187,14 @@ def test_no_limit_of_tokens(client, service, most) -> None:
 
 
 def test_what_is_not_honoured_is_told(client) -> None:
-    options = {"num_ctx": 8192, "num_gpu": 1, "num_thread": 4, "num_keep": 5, "colour": 1}
+    options = {"num_ctx": 8192, "num_gpu": 1, "num_thread": 4, "num_keep": 5, "temprature": 1}
     response = chat(client, options=options, keep_alive="5m", verbose=True)
     warnings = lines(response)[-1]["edge"]["warnings"]
     told = " ".join(warnings)
     for words in (
         "options.num_ctx: 8192 tokens are wanted, there is room for 4096",
         "options.num_gpu, options.num_thread: not honoured",
-        "options.colour: unknown",
+        "`options.temprature` is unknown and was ignored. Did you mean `options.temperature`?",
         "keep_alive: not honoured",
         "`verbose` is unknown",
     ):

@@ -142,3 +142,94 @@ def test_an_unknown_field_of_edge_is_refused(client):
     answered = client.chat(edge={"energy": 1})
     error = answered.json()["error"]
     assert (answered.status, error["param"]) == (400, "edge.energy")
+
+
+FORMAT = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+TOOLS = [{"type": "function", "function": {"name": "weather"}}]
+
+
+def allowed(**fields) -> dict:
+    return {"type": "allowed_tools", "allowed_tools": {"tools": TOOLS, **fields}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "near"),
+    [
+        ({"stream_options": {"include_usge": True}}, "stream_options.include_usge", "usage"),
+        ({"response_format": {**FORMAT, "strict": True}}, "response_format.strict", None),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"shema": {}}}},
+            "response_format.json_schema.shema",
+            "schema",
+        ),
+        ({"edge": {"energi_j": 1}}, "edge.energi_j", "energy_j"),
+        ({"edge": {"think": {"token": 1}}}, "edge.think.token", "tokens"),
+        (
+            {"tools": TOOLS, "tool_choice": {"function": {"name": "weather"}, "modes": 1}},
+            "tool_choice.modes",
+            None,
+        ),
+        (
+            {"tools": TOOLS, "tool_choice": {"function": {"name": "weather", "strict": True}}},
+            "tool_choice.function.strict",
+            None,
+        ),
+        (
+            {"tools": TOOLS, "tool_choice": allowed(mod="required")},
+            "tool_choice.allowed_tools.mod",
+            "mode",
+        ),
+    ],
+)
+def test_settings_refuse_an_unknown_field_by_its_path(client, fields, param, near):
+    refused = client.chat(**fields)
+    error = refused.json()["error"]
+    assert (refused.status, error["param"], error["code"]) == (400, param, "unknown_parameter")
+    assert error["message"].startswith(f"`{param}` is not known here.")
+    meant = error["message"].rpartition("Did you mean `")[2] if near else ""
+    assert meant.endswith(f"{near}`?" if near else "")
+    assert ("Did you mean" in error["message"]) is bool(near)
+
+
+def test_a_mode_of_the_allowed_tools_is_checked(client):
+    error = client.chat(tools=TOOLS, tool_choice=allowed(mode="reqired")).json()["error"]
+    assert error["param"] == "tool_choice.allowed_tools.mode"
+    assert client.chat(tools=TOOLS, tool_choice=allowed(mode="auto")).status == 200
+
+
+def test_unknown_fields_of_a_conversation_are_told_once_each_with_the_first_place(client):
+    said = {"role": "assistant", "content": [{"type": "text", "text": "Hi", "txt": 1}]}
+    messages = [
+        {"role": "user", "content": "Hi"},
+        said | {"reasoning": "Hm", "tool_cals": None},
+        said | {"reasoning": "Hm"},
+        {"role": "user", "content": "Go on", "prefix": True},
+    ]
+    tools = [*TOOLS, {"type": "function", "function": {"name": "time"}, "strict": True}]
+    answered = client.chat(messages=messages, tools=tools)
+    told = [one.partition(" is unknown")[0] for one in answered.json()["edge"]["warnings"]]
+    assert sorted(told) == [
+        "The field `messages[1].content[0].txt`",
+        "The field `messages[1].reasoning`",
+        "The field `messages[3].prefix`",
+        "The field `tools[1].strict`",
+    ]
+    assert any(
+        one.endswith("Did you mean `messages[1].reasoning_content`?")
+        for one in answered.json()["edge"]["warnings"]
+    )
+
+
+def test_what_clients_copy_from_answers_is_not_told(client):
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    said = {"role": "assistant", "content": "Hi", "refusal": None, "annotations": [], "audio": None}
+    said |= {"function_call": None, "tool_calls": [call | {"index": 0}]}
+    part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+    messages = [
+        {"role": "user", "content": [part]},
+        said,
+        {"role": "tool", "tool_call_id": "c", "content": "rain"},
+    ]
+    answered = client.chat(messages=messages, tools=TOOLS)
+    assert answered.status == 200
+    assert "warnings" not in answered.json()["edge"]

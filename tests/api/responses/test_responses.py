@@ -319,6 +319,7 @@ def test_log_probabilities(client, service, script) -> None:
         ({"store": True}, "store: answers are not kept"),
         ({"text": {"verbosity": "low"}}, "text.verbosity: not honoured"),
         ({"reasoning": {"summary": "auto"}}, "reasoning.summary: not honoured"),
+        ({"reasoning": {"context": "all_turns"}}, "reasoning.context: not honoured"),
         ({"include": ["reasoning.encrypted_content"]}, "there is no reasoning.encrypted_content"),
         ({"seed": 7}, "`seed` is unknown"),
         (
@@ -334,8 +335,37 @@ def test_what_is_not_honoured_is_told(client, fields, words) -> None:
     assert answer["store"] is False
 
 
+@pytest.mark.parametrize(
+    ("fields", "param", "near"),
+    [
+        ({"text": {"verbositee": "low"}}, "text.verbositee", "text.verbosity"),
+        ({"text": {"format": {"type": "text", "nme": 1}}}, "text.format.nme", "text.format.name"),
+        ({"reasoning": {"efort": "low"}}, "reasoning.efort", "reasoning.effort"),
+        ({"stream_options": {"foo": True}}, "stream_options.foo", None),
+        (
+            {"tools": [WEATHER], "tool_choice": {"type": "allowed_tools", "tols": []}},
+            "tool_choice.tols",
+            "tool_choice.tools",
+        ),
+    ],
+)
+def test_settings_refuse_an_unknown_field_by_its_path(client, fields, param, near) -> None:
+    error = fault(ask(client, **fields))
+    assert (error["param"], error["code"]) == (param, "unknown_parameter")
+    meant = f" Did you mean `{near}`?" if near else ""
+    assert error["message"] == f"`{param}` is not known here.{meant}"
+
+
+def test_what_an_answer_said_may_come_back_and_unknown_fields_of_items_are_told(client) -> None:
+    items = [USER, MESSAGE | {"phase": "final_answer"}, USER | {"contents": "x"}]
+    [warning] = whole(ask(client, items))["edge"]["warnings"]
+    assert warning.startswith("The field `input[2].contents` is unknown and was ignored.")
+    assert warning.endswith("Did you mean `input[2].content`?")
+
+
 def test_what_is_harmless_is_not_told(client) -> None:
     fields = {"store": False, "truncation": "disabled", "background": False, "include": []}
+    fields |= {"stream_options": {"include_obfuscation": False}}
     fields |= {"prompt": None, "service_tier": "auto", "user": "u", "prompt_cache_key": "k"}
     assert "warnings" not in whole(ask(client, **fields))["edge"]
 
