@@ -38,12 +38,11 @@ from edge_rt.engine.protocol import (
 from edge_rt.generation.prompts import Prompting, TemplateVocabulary
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.budget import Budget
+from edge_rt.governor.budget import Budget, changed
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.governor.report import GovernorReport
-from edge_rt.governor.status import changed, governor_state
+from edge_rt.governor.report import GovernorReport, governor_state
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.pair import Pair

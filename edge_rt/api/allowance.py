@@ -16,8 +16,8 @@ from edge_rt.core.requests import Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
 from edge_rt.decoding.params import Dry, Sampling
 from edge_rt.generation.tools.grammar import token_name
-from edge_rt.routing.checks import check_mode
 from edge_rt.routing.choice.rules import Level, floor_of
+from edge_rt.routing.decoding_options import check_mode
 
 Choice = Annotated[str, Meta(min_length=1, max_length=4096)]
 C = TypeVar("C", Call, EmbedCall, InferCall)

@@ -17,7 +17,6 @@ from typing_extensions import override
 
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge import cache as caches
-from edge_rt.api.edge import plan as plans
 from edge_rt.api.edge import state
 from edge_rt.api.edge.classify import Classify
 from edge_rt.api.edge.infer import Infer
@@ -296,15 +295,15 @@ def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
         route("GET,PUT", "/edge/v1/budget", of(state.budget), "administer"),
         route("GET", "/edge/v1/history", of(state.history)),
         route("GET", "/edge/v1/events", Events(context, ending)),
-        route("POST", "/edge/v1/plan", of(plans.plan), "generate"),
+        route("POST", "/edge/v1/plan", of(state.plan), "generate"),
         route("GET", "/edge/v1/cache", of(caches.cache)),
         route("POST", "/edge/v1/cache/purge", of(caches.purge), "administer"),
         route("POST", "/edge/v1/feedback", of(state.feedback), "generate"),
         route("GET", "/edge/v1/router", of(state.router)),
         route("POST", "/edge/v1/router/reset", of(state.router_reset), "administer"),
         route("GET", "/edge/v1/trace/{id}", of(state.trace)),
-        route("POST", "/edge/v1/calibrate", of(plans.calibrate), "administer"),
-        route("GET", "/edge/v1/calibration", of(plans.calibration)),
+        route("POST", "/edge/v1/calibrate", of(state.calibrate), "administer"),
+        route("GET", "/edge/v1/calibration", of(state.calibration)),
         route("GET", "/v1/models", of(models)),
         route("GET", "/v1/models/{id:path}", of(one_model)),
         route("GET,DELETE", "/v1/responses/{id:path}", of(kept)),

@@ -19,9 +19,9 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from edge_rt.core.requests import Costs
 from edge_rt.core.routing import SINGLE
 from edge_rt.decoding.params import Made
-from edge_rt.generation.costs import Costs
 from edge_rt.generation.usage import Tally
 
 _log = logging.getLogger("edge_rt.api")

@@ -18,8 +18,7 @@ from edge_rt.api.edge.cache import CacheReport, Purge, Purged
 from edge_rt.api.edge.classify import ClassificationList, ClassifyRequest
 from edge_rt.api.edge.infer import InferAnswer, InferRequest
 from edge_rt.api.edge.marking import Marked
-from edge_rt.api.edge.plan import PlanRequest
-from edge_rt.api.edge.state import Feedback, Reset
+from edge_rt.api.edge.state import Feedback, PlanRequest, Reset
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import ErrorBody, send_bytes
 from edge_rt.api.ollama.answers import OllamaChatAnswer, OllamaText

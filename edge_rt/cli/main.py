@@ -224,6 +224,7 @@ ELSEWHERE = {
     "serve": "edge_rt.cli.local.serve",
     "models": "edge_rt.cli.local.models",
     "ps": "edge_rt.cli.commands.status",
+    "open": "edge_rt.cli.commands.top",
     "trace": "edge_rt.cli.commands.router",
     "tune": "edge_rt.cli.local.tune",
     "doubt": "edge_rt.cli.local.tune",

@@ -19,8 +19,7 @@ from edge_rt.core.errors import (
     RequestError,
     Unavailable,
 )
-from edge_rt.engine.framing import Frames, encode, front_decoder
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Frames, Heartbeat, encode, front_decoder
 from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import (
     BROKEN,

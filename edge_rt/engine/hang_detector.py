@@ -13,8 +13,8 @@ from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
 from edge_rt.core.process import stat_fields
 from edge_rt.decoding.params import Sampling
+from edge_rt.engine.channel import Doing, Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.heartbeat import Doing, Heartbeat
 from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import Embed, Generate

@@ -13,9 +13,9 @@ from functools import partial
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, EngineStopped, ProtocolError, Unavailable
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.hang_detector import EngineStuck, HangDetector
-from edge_rt.engine.heartbeat import Heartbeat
 from edge_rt.engine.process import (
     CheckpointMemory,
     CrashDiagnosis,

@@ -16,9 +16,8 @@ from edge_rt.core.requests import Identity
 from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.protocol import BUILDS
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.record import ModelRecord, writer
 from edge_rt.models.store.store import Store
-from edge_rt.routing.checks import writer
 from edge_rt.routing.load_request import load_configs
 from edge_rt.routing.routes import Routes
 

@@ -11,8 +11,8 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
+from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
-from edge_rt.engine.heartbeat import Doing
 from edge_rt.engine.protocol import Delta, Finished, Generate, RunTensors, Started, Timings
 from edge_rt.generation.recovery import AnswerProgress, AnyCall
 from edge_rt.models.record import ModelRecord

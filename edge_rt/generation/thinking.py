@@ -7,10 +7,9 @@ from contextlib import aclosing
 
 from msgspec.structs import replace
 
-from edge_rt.core.requests import Call, Cost, Event, ThinkLimit
+from edge_rt.core.requests import Call, Cost, Costs, Event, ThinkLimit
 from edge_rt.decoding.params import Constraint
 from edge_rt.engine.protocol import CUT, Delta, Finished, Started, Timings
-from edge_rt.generation.costs import Costs
 from edge_rt.models.templates.task import Disarmed
 
 Generate = Callable[[Call], AsyncGenerator[Event, None]]

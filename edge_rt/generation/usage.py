@@ -10,11 +10,10 @@ from msgspec import UNSET, UnsetType
 
 from edge_rt.core.chat_format import FormatSource
 from edge_rt.core.reports.board import Quality
-from edge_rt.core.requests import Cost, Event, PowerQuality
+from edge_rt.core.requests import Cost, Costs, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
 from edge_rt.decoding.params import CheckCost, ConstraintCost, Doubt, Made
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
-from edge_rt.generation.costs import Costs
 from edge_rt.routing.choice.trace import Trace
 
 

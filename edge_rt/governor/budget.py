@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+from msgspec import UNSET
+
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import BoundBy
+from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import utc_day
 from edge_rt.governor.policy.heat_allowance import TemperatureModel, cools_in_s
@@ -210,3 +216,45 @@ def retry_after_s(
     elif bounds.by == "power_w":
         found = _CAPPED_S
     return max(_LEAST_S, _UNKNOWN_S if found is None else found)
+
+
+def budget_of(configured: BudgetConfig) -> Budget:
+    """Return the budget of the configuration."""
+    return Budget(**msgspec.structs.asdict(configured))
+
+
+def changed(budget: Budget, change: BudgetChange) -> Budget:
+    """Return `budget` with the fields that `change` sets."""
+    fields = msgspec.structs.asdict(change)
+    said = {name: value for name, value in fields.items() if value is not UNSET}
+    return dataclasses.replace(budget, **said)
+
+
+_FAST_S = 0.5  # between two readings, with which windows of a second can be kept
+
+
+_READINGS = 5  # of a slower sensor that a window must hold
+
+
+def warnings(budget: Budget, idle_w: float | None, reading_s: float | None = None) -> Iterator[str]:
+    """A sentence for each cap that cannot be kept, or leaves nothing above what idling draws.
+
+    `reading_s` are the seconds between two readings of the supply.
+    """
+    slow = "answers take very long or are refused. Raise it with: edge-rt budget"
+    power_w, energy_j = budget.power_w, budget.energy_j
+    if power_w is not None and reading_s is not None and reading_s > _FAST_S:
+        window_s, least_s = budget.power_window_s, _READINGS * reading_s
+        if window_s < least_s:
+            cap = f"The power budget holds for windows of {window_s:.3g} s, and the board's power"
+            remedy = f"lengthen them with: edge-rt budget --window {least_s:.3g}"
+            yield f"{cap} is read every {reading_s:.3g} s: {remedy}"
+    if idle_w is None:
+        return
+    if power_w is not None and power_w <= idle_w:
+        cap = f"The power budget of {power_w:.3g} W is not above the {idle_w:.3g} W"
+        yield f"{cap} that the board draws idle: {slow} --power WATTS"
+    period_j = idle_w * PERIOD_S[budget.energy_period]
+    if energy_j is not None and energy_j <= period_j:
+        cap = f"The energy budget of {energy_j:.0f} J each {budget.energy_period} is not above"
+        yield f"{cap} the {period_j:.0f} J that the board draws idle: {slow} --energy"

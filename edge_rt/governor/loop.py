@@ -17,13 +17,13 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.budget import Budget
+from edge_rt.governor.budget import Budget, changed, warnings
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.status import changed, governor_state, warnings
+from edge_rt.governor.report import governor_state
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,22 @@
-"""The governor's view and its reasons, for people."""
+"""The governor's view and its reasons, for people, and its state for clients."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from edge_rt.core.limits import BoundBy, Guard, Limits, Observation
-from edge_rt.governor.budget import Budget, PowerBounds
+from edge_rt.core.reports.governor import (
+    BudgetState,
+    GovernorState,
+    KnobState,
+    LimitsState,
+)
+from edge_rt.governor.budget import Budget, PowerBounds, warnings
+from edge_rt.governor.knobs.journal import KnobOutcome
+from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.policy.guard import GuardState
 from edge_rt.governor.policy.heat_allowance import TemperatureModel
 from edge_rt.governor.speed.usage import UP_AT
@@ -205,3 +215,61 @@ def ahead(
         guard_in_s=None if evacuate_c is None else thermal.seconds_to(evacuate_c, power_w),
         trusted=thermal.believed,
     )
+
+
+def governor_state(
+    budget: Budget,
+    limits: Limits,
+    report: GovernorReport,
+    spent_j: float | None,
+    period_left_s: float | None,
+    knobs: Iterable[KnobOutcome],
+    held_back_s: Mapping[str, float],
+    reading_s: float | None = None,
+) -> GovernorState:
+    """Return the state for clients: fields of the same name have the same meaning.
+
+    `reading_s` is as in `warnings`.
+    """
+    return GovernorState(
+        budget=msgspec.convert(budget, BudgetState, from_attributes=True),
+        limits=msgspec.convert(limits, LimitsState, from_attributes=True),
+        guard=limits.guard,
+        allowance_w=report.allowance_w,
+        allowances_w={str(name): watts for name, watts in (report.allowances_w or {}).items()},
+        bound_by=report.bound_by,
+        margin_w=report.margin_w,
+        predicted_w=report.predicted_w,
+        idle_w=report.idle_w,
+        horizon_s=report.horizon_s,
+        forecast_c=report.forecast_c,
+        band_c=report.band_c,
+        guard_in_s=report.guard_in_s,
+        trusted=report.trusted,
+        why=report.why,
+        missing=list(report.missing),
+        spent_j=spent_j if budget.energy_j is not None else None,
+        period_left_s=period_left_s if budget.energy_j is not None else None,
+        knobs=[_knob(outcome) for outcome in knobs],
+        held_back_s=dict(held_back_s),
+        warnings=list(warnings(budget, report.idle_w, reading_s)),
+    )
+
+
+def _knob(outcome: KnobOutcome) -> KnobState:
+    fine = outcome.state in ("turned", "restored")
+    return KnobState(
+        name=_text(outcome.knob) or "",
+        wanted=_text(outcome.wanted) or "",
+        value=_text(outcome.value),
+        before=_text(outcome.original),
+        error=None if fine else _text(outcome.said or outcome.state),
+    )
+
+
+def _text(value: Value | None) -> str | None:
+    """Return the value as text: names of files may hold bytes that are no text."""
+    if value is None:
+        return None
+    words = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return words.encode("utf-8", "backslashreplace").decode()

@@ -11,7 +11,7 @@ from edge_rt.core.reports.planning import PlanCandidate, Tried
 from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.prediction.memory import MaskWaits
-from edge_rt.energy.prediction.teaming import TeamPredictor
+from edge_rt.energy.prediction.teams import TeamPredictor
 from edge_rt.governor.board_heat import Heat
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.decoding_options import ALONE, DecodingOption

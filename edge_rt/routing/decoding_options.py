@@ -1,4 +1,4 @@
-"""The decoding modes that a model can use for a request."""
+"""The decoding modes that a model can use, and checks of what a request asks of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ from msgspec.structs import replace
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import Gating, Mode, has_threshold
-from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
-from edge_rt.models.record import ModelRecord
-from edge_rt.routing.checks import check_settings, refused, writer
+from edge_rt.decoding.params import GATES, Gating, Mode, gates, has_threshold
+from edge_rt.models.pair import (
+    LOOKUP,
+    LOSSLESS,
+    SINGLE,
+    SPECULATIVE,
+    SWITCH,
+    Pair,
+    gate_of,
+    is_mode,
+    misfit,
+)
+from edge_rt.models.record import ModelRecord, writer
 from edge_rt.routing.quality.learner import file_of
 
 USUAL_GATE = "token"
@@ -222,3 +231,39 @@ def _alone(entry: ModelRecord, mode: str, models: ModelSource) -> RequestError:
     return refused(
         "mode", f"{mode} takes a smaller model, and {entry.id} has none here: {'; '.join(ways)}"
     )
+
+
+def check_mode(request: DecodingRequest) -> None:
+    """Raise RequestError for a mode that there is not, or with what does not go with it."""
+    name = request.name
+    if name is None:
+        return
+    if name == SWITCH:
+        check_settings(f"{SWITCH}:{GATES[0]}", request)
+        return
+    if not is_mode(name):
+        raise refused("mode", _unknown(name))
+    if name in (SINGLE, LOOKUP) and request.partner is not None:
+        raise refused("partner", f"the mode {name} takes none: leave it out, or choose another")
+    check_settings(name, request)
+
+
+def check_settings(mode: str, request: DecodingRequest) -> None:
+    """Raise RequestError where what is set besides does not go with `mode`."""
+    first = 0 if request.first is None else request.first
+    wrong = misfit(mode, request.large_share, request.threshold, first)
+    if wrong is not None:
+        raise refused(*wrong)
+
+
+def refused(field: str, reason: str) -> RequestError:
+    """Return the error that a field of `edge` has a wrong value."""
+    return RequestError(f"`edge.{field}`: {reason}", param=f"edge.{field}", code="invalid_value")
+
+
+def _unknown(name: str) -> str:
+    kind, colon, gate = name.partition(":")
+    if kind == SWITCH and colon:
+        return f"there is no gate {gate!r:.80}; there are {', '.join(gates())}"
+    known = ", ".join((*LOSSLESS, SWITCH, f"{SWITCH}:GATE"))
+    return f"there is no mode {name!r:.80}; there are {known}"

@@ -14,9 +14,8 @@ from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool
 from edge_rt.generation.state import Alone
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.record import ModelRecord, writers
 from edge_rt.routing.candidates import Candidates
-from edge_rt.routing.checks import writers
 from edge_rt.routing.choice.ask import Variant
 from edge_rt.routing.choice.history import Bucket
 from edge_rt.routing.load_request import load_config_of, resident_name

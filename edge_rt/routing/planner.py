@@ -22,9 +22,8 @@ from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.record import ModelRecord, writers
 from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
-from edge_rt.routing.checks import writers
 from edge_rt.routing.choice.ask import RequestTokens
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts

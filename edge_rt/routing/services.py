@@ -26,7 +26,7 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import Forecaster, WarmthNow
 from edge_rt.energy.prediction.history import OnlineUpdates, fewest
 from edge_rt.energy.prediction.memory import MaskWaits, PredictionStore
-from edge_rt.energy.prediction.teaming import TeamPredictor
+from edge_rt.energy.prediction.teams import TeamPredictor
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.generation.state import Alone, State

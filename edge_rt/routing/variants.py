@@ -11,8 +11,7 @@ from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.models.record import ModelRecord
-from edge_rt.routing.checks import writer, writers
+from edge_rt.models.record import ModelRecord, writer, writers
 from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of

@@ -19,10 +19,9 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.governor.budget import EnergySpent
+from edge_rt.governor.budget import EnergySpent, budget_of
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.governor.status import budget_of
 from edge_rt.routing.placer import LOOK_S, Placer
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.service import DaemonService

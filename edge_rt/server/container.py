@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.readers.sysfs import usable_cores
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
@@ -38,19 +39,18 @@ from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.generation.warming import Warming
 from edge_rt.governor.board_heat import Heat, power_prior
-from edge_rt.governor.budget import EnergySpent
+from edge_rt.governor.budget import EnergySpent, budget_of
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.status import budget_of, settings_of
+from edge_rt.governor.policy.guard import settings_of
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
-from edge_rt.server.cores import usable_cores
 from edge_rt.server.pulls import ModelPulls
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept

@@ -62,9 +62,8 @@ from edge_rt.models.formats.summary import Kind
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import KnownPairs, Legible
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.record import ModelRecord, of_kind, only, writer
 from edge_rt.models.store.store import Store
-from edge_rt.routing.checks import of_kind, only, writer
 from edge_rt.routing.choice.ask import AUTO
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.choice.words import unloadable

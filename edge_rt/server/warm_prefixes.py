@@ -15,7 +15,7 @@ from edge_rt.config.tree import Key
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.generation.warming import Prefix
-from edge_rt.routing.checks import writer
+from edge_rt.models.record import writer
 from edge_rt.server.service import DaemonService
 
 _PLACE = re.compile(r"\w+")

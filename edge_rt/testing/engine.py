@@ -17,8 +17,8 @@ from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
 from edge_rt.core.cgroup import Available, ControlGroup
 from edge_rt.energy.meter import EnergyMeter
+from edge_rt.engine.channel import encode, engine_decoder
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import (
     Embedded,

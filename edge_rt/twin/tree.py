@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from edge_rt.twin.clocks import CpuClocks, GpuClocks
+from edge_rt.twin.chip import Cooling, CoreTemp, CpuClocks, FanFiles, GpuClocks, Zones
 from edge_rt.twin.filesystem import BoardPart, Folders, TextFile
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.plant import PlantState
 from edge_rt.twin.rails import JetsonPower, PiFlags, PmicFile, RaplPower
 from edge_rt.twin.shape import Parameters, Shape
-from edge_rt.twin.zones import Cooling, CoreTemp, FanFiles, Zones
 
 _ARM = "processor\t: {}\nBogoMIPS\t: 38.40\nCPU architecture: 8\n\n"
 _X86 = (

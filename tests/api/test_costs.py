@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.requests import Cost
-from edge_rt.generation.costs import Costs
+from edge_rt.core.requests import Cost, Costs
 from edge_rt.generation.usage import Origin, Tally
 
 

@@ -86,7 +86,7 @@ from edge_rt.decoding.make_gate import make_gate
 from edge_rt.decoding.params import Gating, gates
 from edge_rt.core.errors import RequestError
 from edge_rt.models.pair import Pair
-from edge_rt.routing.checks import check_mode
+from edge_rt.routing.decoding_options import check_mode
 
 print(*gates()[-3:])
 gate = make_gate(Gating("vowels", threshold=2.5), 7)

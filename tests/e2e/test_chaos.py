@@ -24,7 +24,7 @@ from edge_rt.energy import account
 from edge_rt.energy.prediction.history import OnlineUpdate
 from edge_rt.energy.usage import Loss, RequestUsage
 from edge_rt.engine import client, protocol
-from edge_rt.engine.heartbeat import Doing
+from edge_rt.engine.channel import Doing
 from edge_rt.engine.model_pool import LoadRequest, Resident
 from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.generation.request_budget import RequestBudget

@@ -21,8 +21,8 @@ from edge_rt.core.errors import (
     Unavailable,
 )
 from edge_rt.decoding.params import Sampling
+from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.framing import Frames, encode, engine_decoder
 from edge_rt.engine.protocol import (
     VERSION,
     AskPrefixes,

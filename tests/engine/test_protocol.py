@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.framing import encode, engine_decoder, front_decoder
+from edge_rt.engine.channel import encode, engine_decoder, front_decoder
 from edge_rt.engine.protocol import Generate, Message, Pong, SetLimits, ToEngine, ToFront
 
 Strategies = Callable[[Any], st.SearchStrategy[Any]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import EngineWork, ModelSpec, Shutdown, StepOutput, ToEngine
 from edge_rt.engine.worker.worker import Worker

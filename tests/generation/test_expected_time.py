@@ -13,8 +13,8 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.errors import StoreError
 from edge_rt.core.routing import Prediction
 from edge_rt.decoding.params import Sampling
+from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.heartbeat import Doing
 from edge_rt.engine.protocol import Embed, Generate, RunTensors
 from edge_rt.generation.request_budget import UNKNOWN_S, ExpectedTimes
 from edge_rt.routing.load_request import resident_name

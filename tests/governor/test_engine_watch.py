@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.heartbeat import Heartbeat
 from edge_rt.engine.protocol import Pong
 from edge_rt.governor.observation import Done, EngineWatch
 

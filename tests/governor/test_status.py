@@ -12,11 +12,10 @@ import pytest
 from edge_rt.config import schema
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.governor import BudgetChange, BudgetState, GovernorState, LimitsState
-from edge_rt.governor.budget import Budget
+from edge_rt.governor.budget import Budget, budget_of, changed, warnings
 from edge_rt.governor.knobs.journal import KnobOutcome
-from edge_rt.governor.policy.guard import Settings
-from edge_rt.governor.report import GovernorReport
-from edge_rt.governor.status import budget_of, changed, governor_state, settings_of, warnings
+from edge_rt.governor.policy.guard import Settings, settings_of
+from edge_rt.governor.report import GovernorReport, governor_state
 
 BUDGET = Budget(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour")
 LIMITS = Limits(2, 0.6, 24, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from edge_rt.board.readers.sysfs import usable_cores
 from edge_rt.config.paths import of_board
 from edge_rt.config.schema import (
     BudgetConfig,
@@ -25,7 +26,6 @@ from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import ModelPairs
 from edge_rt.server.container import Container
-from edge_rt.server.cores import usable_cores
 from edge_rt.testing.board import FakeBoard
 from edge_rt.testing.engine import build
 

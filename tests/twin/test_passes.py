@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.twin.load import GpuTime, Passes, WatchedLoad, WatchedUsage
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -183,7 +183,7 @@ def test_ticks_that_come_late_are_those_of_the_last_passes(tmp_path: Path) -> No
 
 CHILD = """
 import sys
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Heartbeat
 beat = Heartbeat(int(sys.argv[-2]))
 print("there", flush=True)
 sys.stdin.readline()

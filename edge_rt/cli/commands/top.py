@@ -1,4 +1,4 @@
-"""edge-rt top: the board and the daemon, live."""
+"""edge-rt top and edge-rt open: the board and the daemon, live, in the terminal or in a browser."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from pathlib import Path
 from queue import Empty
 from socket import socketpair
 from types import FrameType
+from typing import Any
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.options import Range, daemon_socket, socket_option
+from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.options import Range, daemon_socket, installation, socket_option
 from edge_rt.cli.tables import terminal
 from edge_rt.cli.views.looks import DaemonPoller, DaemonSnapshot, Trend, look
 from edge_rt.cli.views.picture import picture
+from edge_rt.config.checks import Address
+from edge_rt.config.loader import load, present
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -181,3 +185,49 @@ class TopView:
             self._trend.gone()
         else:
             self._trend.add(one.time_s, one.status, one.board)
+
+
+_ANY = ("0.0.0.0", "::", "")  # every address of this machine
+_NO_TCP = (
+    "the page needs TCP, and the daemon listens on its Unix socket alone: set `listen: "
+    '"127.0.0.1:8080"` under `tcp:` in {file} and restart the daemon. A page for other machines '
+    "needs a key as well: edge-rt key makes one"
+)
+
+
+def page_url(listen: str) -> str:
+    """Return the URL of the page at an address of `tcp.listen`."""
+    address = Address.parse(listen)
+    host = "localhost" if address.host in _ANY else address.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{address.port}/"
+
+
+@click.command()
+@socket_option
+@click.option("--config", type=click.Path(path_type=Path), help="The daemon's configuration.")
+@click.option("--print", "only_print", is_flag=True, help="Start no browser.")
+def open(socket: Path | None, config: Path | None, only_print: bool) -> None:
+    """Open the page for people in a browser, and print its URL.
+
+    The page shows what the board draws, how warm it is, the models in memory and the latest
+    requests; it has a place to ask, and the caps of the budget. The daemon serves it over TCP, at
+    tcp.listen of its configuration.
+    """
+    file = config or installation(daemon_socket(socket)).config_file
+    addresses = load(file).tcp.addresses if present(file) else []
+    if not addresses:
+        raise CommandFailure(_NO_TCP.format(file=file))
+    url = page_url(addresses[0])
+    click.echo(url)
+    if not only_print:
+        _launch(url)
+
+
+def _launch(url: str) -> None:
+    """Start the browser of a desktop; a board without one has the URL."""
+    import os
+    import webbrowser
+
+    desktop: Any = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if desktop:
+        webbrowser.open(url)

@@ -13,7 +13,7 @@ from edge_rt.energy.calibration.session import Session, Tools
 from edge_rt.energy.calibration.sweep import Unready
 from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
 from edge_rt.generation.state import Alone
-from edge_rt.routing.checks import writer, writers
+from edge_rt.models.record import writer, writers
 
 Said = Progress | Calibrated | Refused
 

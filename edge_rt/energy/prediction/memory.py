@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,8 +17,7 @@ from edge_rt.core.logs import Trouble
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.history import KEPT, LearntFactors
-from edge_rt.energy.prediction.teams import LearntTeam
-from edge_rt.energy.prediction.together import scaled
+from edge_rt.energy.prediction.together import Teamwork, scaled
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.history import Notes
 
@@ -26,6 +26,32 @@ log = logging.getLogger(__name__)
 FILE = "learnt.json"
 KEEP_S = 300.0  # between two times that it is written
 _MOST_MODELS = 64  # those learnt of last stay
+
+
+class Team(NamedTuple):
+    """Models by their names, and how they answer.
+
+    Turns are taken as is set: by the `share` asked of the large one or by a `threshold`, after the
+    `first` tokens.
+    """
+
+    large: str
+    small: str | None
+    mode: str
+    share: float | None = None
+    threshold: float | None = None
+    first: int = 0
+
+
+class LearntTeam(msgspec.Struct, frozen=True, kw_only=True):
+    """What was learnt of one team, as it is kept over a restart."""
+
+    team: Team
+    work: list[Teamwork] = []
+    seconds: list[float] = []
+    energy: list[float] = []
+    missed_s: list[float] = []
+    missed_j: list[float] = []
 
 
 class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

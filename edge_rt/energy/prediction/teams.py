@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-import msgspec
-
-from edge_rt.core.routing import Prediction, Served, Unpredicted
+from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
+from edge_rt.decoding.params import EARLY, Made
+from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.energy.prediction.history import KEPT, Factors, Misses
+from edge_rt.energy.prediction.memory import LearntTeam, PredictionStore, Team
 from edge_rt.energy.prediction.together import (
     PredictAlone,
     Sizes,
@@ -19,35 +19,13 @@ from edge_rt.energy.prediction.together import (
     together,
     untried,
 )
+from edge_rt.models.pair import SINGLE
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.decoding_options import DecodingOption
+from edge_rt.routing.load_request import resident_name
 
 UNTRIED_RATIO = 0.5  # error to expect of a mode that was not tried yet
 MOST = 64  # teams, those that learnt last: requests may set them in any number of ways
-
-
-class Team(NamedTuple):
-    """Models by their names, and how they answer.
-
-    Turns are taken as is set: by the `share` asked of the large one or by a `threshold`, after the
-    `first` tokens.
-    """
-
-    large: str
-    small: str | None
-    mode: str
-    share: float | None = None
-    threshold: float | None = None
-    first: int = 0
-
-
-class LearntTeam(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learnt of one team, as it is kept over a restart."""
-
-    team: Team
-    work: list[Teamwork] = []
-    seconds: list[float] = []
-    energy: list[float] = []
-    missed_s: list[float] = []
-    missed_j: list[float] = []
 
 
 @dataclass
@@ -143,3 +121,98 @@ def _kept(team: Team, history: _History) -> LearntTeam:
         missed_s=history.missed_s.ratios,
         missed_j=history.missed_j.ratios,
     )
+
+
+class TeamPredictor:
+    """Predicts for models in any mode; learns from answers how they share the work."""
+
+    def __init__(self, forecaster: Forecaster, memory: PredictionStore) -> None:
+        self._forecaster, self._memory = forecaster, memory
+        self._board, self._teams = "", Teams()
+
+    def predict(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        tokens: tuple[int, int, int],
+        duty: float = 1.0,
+        option: DecodingOption | None = None,
+        its: tuple[int, int, int] | None = None,
+        load: LoadConfig | None = None,
+    ) -> Prediction | Unpredicted:
+        """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
+        those of the answer, and `its` the partner's; None: the same. `load` is that of `entry`,
+        None: the usual one.
+        """
+        if option is None or option.mode.name == SINGLE:
+            return self._forecaster.predict(entry, threads, *tokens, duty, load)
+        large, small = self._alone(entry, option, threads, duty, load)
+        team, sizes = _team(entry, option), Sizes(*tokens)
+        return self._known().predict(team, sizes, large, small, its and Sizes(*its))
+
+    def learn(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        served: Served,
+        option: DecodingOption,
+        made: Made,
+        load: LoadConfig | None = None,
+    ) -> None:
+        """Learn from one answer and its cost; `load` as in `predict`."""
+        tokens = made.small + made.large
+        if tokens < 1:
+            return
+        gating = option.mode.gating
+        work = Teamwork(
+            made.large / tokens,
+            made.switches / tokens,
+            made.catch_up / tokens,
+            made.accepted / tokens,
+            made.rejected / tokens,
+            made.small / tokens if gating is not None and gating.name == EARLY else 0.0,
+        )
+        large, small = self._alone(entry, option, threads, 1.0, load)
+        self._known().learn(_team(entry, option), work, served, large, small)
+
+    def remember(self) -> None:
+        """Have the memory take all that was learnt on the present board."""
+        if self._board and self._board == self._forecaster.board:
+            self._memory.take_teams(self._board, self._teams.learnt())
+
+    def _alone(
+        self,
+        entry: ModelRecord,
+        option: DecodingOption,
+        threads: int,
+        duty: float,
+        load: LoadConfig | None = None,
+    ) -> tuple[PredictAlone, PredictAlone | None]:
+        partner = option.partner
+        large = self._predicting(entry, threads, duty, load)
+        return large, None if partner is None else self._predicting(partner, threads, duty)
+
+    def _predicting(
+        self, entry: ModelRecord, threads: int, duty: float, load: LoadConfig | None = None
+    ) -> PredictAlone:
+        def predict(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
+            tokens = prompt, cached, completion
+            return self._forecaster.predict(entry, threads, *tokens, duty, load)
+
+        return predict
+
+    def _known(self) -> Teams:
+        board = self._forecaster.board
+        if board != self._board:
+            self._board, self._teams = board, Teams(self._memory.recall_teams(board))
+        return self._teams
+
+
+def _team(entry: ModelRecord, option: DecodingOption) -> Team:
+    """Return the team, by names that change with the models' files."""
+    mode, partner, gating = option.mode, option.partner, option.mode.gating
+    small = None if partner is None else resident_name(partner)
+    team = Team(resident_name(entry), small, mode.label)
+    if gating is None:
+        return team
+    return team._replace(share=gating.share, threshold=gating.threshold, first=gating.first)

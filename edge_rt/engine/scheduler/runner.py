@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from edge_rt.core.errors import EdgeError, EngineBroken, RequestError, Unavailable
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.protocol import (
     BROKEN,
     Embed,

@@ -19,7 +19,7 @@ import sys
 
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.process import end_with_parent
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.worker.loading import (
     make_backend,

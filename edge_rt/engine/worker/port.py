@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 from edge_rt.core.errors import EdgeError, EngineError, RequestError
-from edge_rt.engine.framing import Frames, encode, engine_decoder
+from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.protocol import Cancel, RunTensors, Shutdown, ToEngine, ToFront, UnloadModel
 
 DoneT = TypeVar("DoneT")

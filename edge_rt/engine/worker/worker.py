@@ -13,7 +13,7 @@ from collections.abc import Callable
 from edge_rt.core.errors import RequestError
 from edge_rt.core.process import rss_bytes
 from edge_rt.decoding.params import CheckerSpec, Constraint
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     VERSION,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from edge_rt.config.schema import GovernorConfig
 from edge_rt.core.limits import Admission, Guard, Observation, Sacrifice
 
 
@@ -189,3 +192,13 @@ class GuardState:
         if not level:
             return trip_c
         return self.thresholds_c(trip_c)[level - 1] - self._settings.hysteresis_c
+
+
+def settings_of(configured: GovernorConfig) -> Settings:
+    """Return the governor's settings of the configuration."""
+    return Settings(
+        **msgspec.structs.asdict(configured.guard),
+        order=tuple(configured.sacrifice),
+        floor_duty=configured.floor_duty,
+        horizon_s=configured.horizon_s,
+    )

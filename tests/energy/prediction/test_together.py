@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.routing import Prediction, Served, Unpredicted
+from edge_rt.energy.prediction.memory import LearntTeam, Team
 from edge_rt.energy.prediction.predictor import Predictor
-from edge_rt.energy.prediction.teams import MOST, LearntTeam, Team, Teams
+from edge_rt.energy.prediction.teams import MOST, Teams
 from edge_rt.energy.prediction.together import PredictAlone, Sizes, Teamwork, together, untried
 
 SLOWER = 4.0  # is the large model, in everything

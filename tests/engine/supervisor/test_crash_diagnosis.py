@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.engine.heartbeat import Doing
+from edge_rt.engine.channel import Doing
 from edge_rt.engine.process import CrashDiagnosis
 
 DOING = Doing(5, 1, frozenset({3, 4}))

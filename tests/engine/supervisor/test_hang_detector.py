@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.core.errors import EngineError
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.hang_detector import (
     BUSY_S,
@@ -26,7 +27,6 @@ from edge_rt.engine.hang_detector import (
     Life,
     life,
 )
-from edge_rt.engine.heartbeat import Heartbeat
 from edge_rt.engine.process import ExitReason
 
 

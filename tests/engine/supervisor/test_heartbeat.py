@@ -9,11 +9,11 @@ import struct
 import subprocess
 import sys
 
-from edge_rt.engine.heartbeat import Doing, Heartbeat
+from edge_rt.engine.channel import Doing, Heartbeat
 
 CHILD = """
 import os, signal, sys
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Heartbeat
 beat = Heartbeat(int(sys.argv[1]))
 beat.note()
 beat.note((7, 9), 40)

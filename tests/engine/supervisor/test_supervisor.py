@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from edge_rt.core.errors import EngineStopped, Unavailable
+from edge_rt.engine.channel import Doing, Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.hang_detector import HangDetector, Life, life
-from edge_rt.engine.heartbeat import Doing, Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.process import CheckpointMemory, CrashDiagnosis, ExitReason
 from edge_rt.engine.protocol import ModelSpec
@@ -27,7 +27,7 @@ from edge_rt.engine.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 
 CHILD = """
 import os, signal, socket, sys
-from edge_rt.engine.framing import Frames, encode, engine_decoder
+from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.protocol import Hello, Ping, Pong, Shutdown, VERSION
 sock = socket.socket(fileno=int(sys.argv[2]))
 sock.sendall(encode(Hello(VERSION, os.getpid(), {})))
@@ -44,8 +44,8 @@ while data := sock.recv(1 << 16):
 """
 CRASHING = """
 import os, socket, sys, time
-from edge_rt.engine.heartbeat import Heartbeat
-from edge_rt.engine.framing import encode
+from edge_rt.engine.channel import Heartbeat
+from edge_rt.engine.channel import encode
 from edge_rt.engine.worker.loading import Loader
 from edge_rt.engine.protocol import Hello, ModelSpec, VERSION
 Heartbeat.trace_crashes(int(sys.argv[3]))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.backends.llama.model import park_threads
-from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     Cancel,
     Failed,

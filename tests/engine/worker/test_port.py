@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from edge_rt.engine.framing import encode, front_decoder
+from edge_rt.engine.channel import encode, front_decoder
 from edge_rt.engine.protocol import Cancel, Ping, Unloaded
 from edge_rt.engine.worker.port import Port
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.engine.framing import encode
+from edge_rt.engine.channel import encode
 from edge_rt.engine.protocol import (
     Cancel,
     Ping,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import EngineError, ModelFileError
-from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     VERSION,
     Cancel,

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.params import Constraint
-from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     Cancel,
     Failed,

@@ -7,7 +7,7 @@ import sys
 
 ENGINE = r"""
 import logging, socket
-from edge_rt.engine.heartbeat import Heartbeat
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.worker.__main__ import main
 
 front, engine = socket.socketpair()

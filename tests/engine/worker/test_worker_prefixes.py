@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     AskPrefixes,
     Finished,

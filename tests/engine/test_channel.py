@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.errors import ProtocolError
-from edge_rt.engine import framing
-from edge_rt.engine.framing import MAX_FRAME, Frames, encode, engine_decoder, front_decoder
+from edge_rt.engine import channel
+from edge_rt.engine.channel import MAX_FRAME, Frames, encode, engine_decoder, front_decoder
 from edge_rt.engine.protocol import Ping, ToEngine, ToFront
 
 
@@ -62,7 +62,7 @@ def test_text_in_place_of_frames_is_refused() -> None:
 
 
 def test_a_message_over_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "MAX_FRAME", 2)
+    monkeypatch.setattr(channel, "MAX_FRAME", 2)
     with pytest.raises(ProtocolError, match="over the limit of 2"):
         encode(Ping(1))
 

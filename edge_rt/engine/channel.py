@@ -1,12 +1,75 @@
-"""What the engine does at the moment, in memory that the front sees even once it is gone."""
+"""What the front and the engine tell each other by: frames on a socket, and shared memory.
+
+A frame has 4 bytes, big-endian, and so many of msgpack. The memory tells what the engine does now,
+which the front sees even once the engine is gone.
+"""
 
 from __future__ import annotations
 
 import faulthandler
 import mmap
 import os
-from collections.abc import Collection
+import struct
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
+
+import msgspec
+
+from edge_rt.core.errors import ProtocolError
+from edge_rt.engine.protocol import ToEngine, ToFront
+
+MAX_FRAME = 64 * 1024 * 1024  # bytes; a prompt of a million tokens is a tenth of it
+_LENGTH = struct.Struct(">I")
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: ToEngine | ToFront) -> bytes:
+    """`message` as one frame. Raises ProtocolError when it is larger than MAX_FRAME."""
+    body = _encoder.encode(message)
+    if len(body) > MAX_FRAME:
+        raise ProtocolError(f"frame of {len(body)} bytes is over the limit of {MAX_FRAME}")
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames:
+    """Cuts a byte stream, fed in any pieces, into the bodies of its frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Add `data` and yield every body that is now complete.
+
+        Raises ProtocolError on a length over MAX_FRAME, after which the stream is of no use.
+        """
+        self._buffer += data
+        start = 0
+        while (body := self._body(start)) is not None:
+            start += _LENGTH.size + len(body)
+            yield body
+        del self._buffer[:start]
+
+    def _body(self, start: int) -> bytes | None:
+        begin = start + _LENGTH.size
+        if len(self._buffer) < begin:
+            return None
+        (length,) = _LENGTH.unpack_from(self._buffer, start)
+        if length > MAX_FRAME:
+            raise ProtocolError(f"frame of {length} bytes is over the limit of {MAX_FRAME}")
+        if len(self._buffer) < begin + length:
+            return None
+        return bytes(self._buffer[begin : begin + length])
+
+
+def engine_decoder() -> msgspec.msgpack.Decoder[ToEngine]:
+    """Decoder of what the engine receives."""
+    return msgspec.msgpack.Decoder(ToEngine)
+
+
+def front_decoder() -> msgspec.msgpack.Decoder[ToFront]:
+    """Decoder of what the front receives."""
+    return msgspec.msgpack.Decoder(ToFront)
+
 
 _WORDS = mmap.PAGESIZE // 8
 _CHANGES, _ALL, _GPU, _BEGIN, _SHARE = range(3, 8)  # behind turn, tokens and request count
