@@ -49,8 +49,9 @@ def own_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     }
     places = {"HOME": "home", "XDG_RUNTIME_DIR": "run", ROOT: "root"}
     places |= {f"XDG_{kind}_HOME": kind.lower() for kind in ("CONFIG", "CACHE", "STATE", "DATA")}
+    folder.mkdir()
     for place in ("home", "run"):  # of the others nobody expects that they are there
-        (folder / place).mkdir(mode=0o700, parents=True)
+        (folder / place).mkdir(mode=0o700)
     pip = Path(environ.get("HOME", "/"), ".config/pip/pip.conf")  # names this machine's index
     index = {PIP: str(pip)} if PIP not in environ and pip.is_file() else {}
     return kept | index | {name: str(folder / place) for name, place in places.items()}
@@ -74,10 +75,10 @@ class Hermetic:
         self._user = os.geteuid()
         self._before: set[tuple[str, int]] = set()
         self._touched: list[str] = []
-        self._watched = {self.cache / "store"}
+        self._watched = {str(self.cache / "store")}
         self._private = (f"{self.cache / 'store'}/",)
         for paths in (Paths.system(environ), machine):
-            self._watched |= {paths.config_file.parent, paths.state / "models"}
+            self._watched |= {str(paths.config_file.parent), str(paths.state / "models")}
             folders = (paths.run, paths.state, paths.config_file.parent)
             self._private += tuple(f"{folder}/" for folder in folders)
         scratch = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
@@ -196,17 +197,24 @@ class Hermetic:
         raise PermissionError(errno.EACCES, f"refused by {__name__}", what)
 
 
-def _all(folders: set[Path]) -> Iterator[tuple[str, int]]:
-    for folder in folders:
-        for place, below, files in os.walk(folder):
-            for path in (Path(place, name) for name in (*below, *files)):
-                with suppress(OSError):  # it is gone by now
-                    yield str(path), path.lstat().st_mtime_ns
+def _all(folders: set[str]) -> Iterator[tuple[str, int]]:
+    """Four times a test: with os.scandir, which costs a third of os.walk and Path."""
+    left = list(folders)
+    while left:
+        with suppress(OSError), os.scandir(left.pop()) as entries:  # it is gone by now
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(entry.path)
+                with suppress(OSError):
+                    yield entry.path, entry.stat(follow_symlinks=False).st_mtime_ns
 
 
 def _replace(environ: Mapping[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(environ)
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    for name, value in environ.items():
+        if os.environ.get(name) != value:  # few differ, and each costs a call of the system
+            os.environ[name] = value
 
 
 CHECKS: dict[str, Callable[..., None]] = {
