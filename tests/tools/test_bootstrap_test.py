@@ -23,7 +23,7 @@ class Bench:
         for name in COMMANDS:
             self.set(name, 0)
 
-    def set(self, name: str, status: int) -> None:
+    def set(self, name: str, status: int | str) -> None:
         text = f'#!/bin/sh\necho "{name} $*" >> {self._calls}\nexit {status}\n'
         self._script(self._root / "bin" / name, text)
 
@@ -66,15 +66,24 @@ def test_all_runs_the_slow_ones_too(bench: Bench) -> None:
     assert light.startswith("pytest -n ")
     assert light.endswith(" -m not qwen and not whole and not heavy and not alone")
     assert heavy == "pytest -n 2 --dist loadfile -m not qwen and not whole and heavy and not alone"
-    assert alone == "pytest -m not qwen and not whole and alone"
+    assert alone == "pytest -m not qwen and not whole and alone tests/e2e"
+
+
+def test_what_python_compiles_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    bench.set("pytest", "${PYTHONDONTWRITEBYTECODE-0}")
+    assert bench.run()[0] == 0
 
 
 def test_no_test_that_measures_is_left_out(pytestconfig: pytest.Config) -> None:
-    """Without --all the third run is left out: whatever measures has to be slow, too."""
+    """Without --all the third run is left out: whatever measures has to be slow, too.
+
+    And that run reads one folder only.
+    """
     room, needle = Path(__file__).parents[1], ".".join(("pytest", "mark", "alone"))
     found = [path for path in room.rglob("test_*.py") if needle in path.read_text()]
     assert found
-    assert {path.parent.name for path in found} <= {"e2e"}, "where all tests are slow"
+    assert {path.parent for path in found} == {tools_test.CHECKOUT / tools_test.ALONE}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ WORKERS = ["-n", "logical", "--maxprocesses", "4"]
 # Daemons, guests and real models use a core or more each; the tests of a file share them.
 PAIR = ["-n", "2", "--dist", "loadfile"]
 
+ALONE = "tests/e2e"  # where all tests are that run alone; the others are not even read then
+
 _USAGE = """\
 tools/test [--python VERSION | --oldest] [--wheels DIR]
                   [--all | --vm | --arm64 | PYTEST ARGUMENT ...]"""
@@ -144,6 +146,8 @@ def check_and_test(venv: Venv, argv: Sequence[str], checked: bool = True) -> int
     """
     cache = cache_dir()
     os.environ["EDGE_RT_CACHE"] = str(cache)  # the tests find the model where we put it
+    # Else each of the hundreds of processes that tests start compiles all modules again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.chdir(CHECKOUT)
     if not all(_pulled(venv, model, str(cache / "store")) for model in MODELS):
         return 1
@@ -160,7 +164,7 @@ def pytest_runs(everything: bool) -> list[list[str]]:
     runs = [
         [*examples, *WORKERS, "-m", f"{kept} and not heavy and not alone"],
         [*examples, *PAIR, "-m", f"{kept} and heavy and not alone"],
-        [*examples, "-m", f"{kept} and alone"],
+        [*examples, "-m", f"{kept} and alone", ALONE],
     ]
     return runs if everything else runs[:-1]  # what measures is slow
 
