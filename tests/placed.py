@@ -11,7 +11,7 @@ from msgspec.structs import replace as changed
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RouteRequest
 from edge_rt.models.catalogue import EvaluatedQuality
-from edge_rt.routing.load_request import load_config_of
+from edge_rt.routing.loading import load_config_of
 
 NAMES = {"a": "a@" + "a" * 12, "b": "b@" + "b" * 12}
 MOST = 1 << 40

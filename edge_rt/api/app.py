@@ -15,7 +15,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.caching import Caching
+from edge_rt.api.caching import Caching, Nearby
 from edge_rt.api.edge import cache as caches
 from edge_rt.api.edge import state
 from edge_rt.api.edge.classify import Classify
@@ -39,7 +39,6 @@ from edge_rt.api.middleware.context import (
     RequestMiddleware,
 )
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.nearby import Nearby
 from edge_rt.api.ollama import models as ollama
 from edge_rt.api.ollama.bodies import OllamaChatRequest, OllamaGenerateRequest
 from edge_rt.api.ollama.embeddings import OllamaEmbed, OllamaEmbeddings
@@ -47,9 +46,8 @@ from edge_rt.api.ollama.generation import NEVER, OllamaGeneration
 from edge_rt.api.ollama.pull import OllamaPull
 from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions
-from edge_rt.api.openai.embeddings import Embeddings
+from edge_rt.api.openai.embeddings import Embeddings, Rerank
 from edge_rt.api.openai.models import models, one_model
-from edge_rt.api.openai.rerank import Rerank
 from edge_rt.api.openai.tokens import DetokenizeEndpoint, TokenizeEndpoint
 from edge_rt.api.openapi import OpenApi
 from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root

@@ -1,91 +1,29 @@
-"""The cache as requests meet it."""
+"""The cache as requests meet it: answers to the same question, and to one with the same meaning."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from msgspec import UNSET
-from msgspec.structs import replace
-
-from edge_rt.api.allowance import Cached, Terms
-from edge_rt.api.nearby import AskedQuestion, Near, Nearby, Topic
-from edge_rt.core.cached import Kept
-from edge_rt.core.chat_format import Reading
-from edge_rt.core.errors import NotCached
-from edge_rt.core.requests import Cost, ModelCard, Plan
-from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.api.allowance import Allowance, Cached, grant
+from edge_rt.api.kept import NOBODY, AskedQuestion, Found, Near, Place, Record, Topic, from_bytes
+from edge_rt.api.meters import Meters
+from edge_rt.api.service import Service
+from edge_rt.core.cached import digest
+from edge_rt.core.errors import EdgeError, NotCached, RequestError
+from edge_rt.core.logs import Trouble
+from edge_rt.core.requests import EmbedCall, ModelCard
+from edge_rt.engine.protocol import Started
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.kept import Flights, KeptContent, Line, from_bytes, line, to_bytes
-from edge_rt.generation.usage import Tally
+from edge_rt.generation.cache.tables import vector
+from edge_rt.generation.usage import tallied
 
 if TYPE_CHECKING:
-    from edge_rt.generation.cache.semantic import Neighbour
-
-NOBODY = "unknown"  # in place of a client that the connection does not tell
-_SHOWN = 120  # characters of a question
-
-_NOTHING = Cost(energy_j=0.0, quality="modelled", power_w=None, temp_c=None, seconds=0.0)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the answer to a request is kept, or is to be, and by which models it may be.
-
-    `client` is None where it is not known. `terms` are those of the request. `topic` is its
-    question, None: only an answer to the very same question will do.
-    """
-
-    key: bytes
-    client: str | None
-    terms: Terms
-    cards: Sequence[ModelCard]
-    topic: Topic | None = None
-
-    @property
-    def wanted(self) -> Cached | None:
-        """What the request wants of the cache."""
-        return self.terms.cache
-
-    @property
-    def shared(self) -> bool:
-        """Whether the answer that is being made to another request will do as well.
-
-        Who has no time to lose does not wait for it.
-        """
-        return self.wanted not in ("refresh", "only") and self.terms.latency_s is None
-
-
-@dataclass(frozen=True)
-class Found:
-    """An answer that a model gave `age_s` seconds ago; `near` has the question where that was
-    another one.
-    """
-
-    card: ModelCard
-    age_s: float
-    content: KeptContent
-    near: Near | None = None
-
-    @property
-    def cost(self) -> Cost:
-        """What finding it took."""
-        return _NOTHING if self.near is None else self.near.cost
-
-    def told(self) -> dict[str, Any]:
-        """What clients are told of it; see Origin."""
-        content = self.content
-        return {
-            "cache": "exact" if self.near is None else "semantic",
-            "cache_age_s": round(self.age_s, 3),
-            "cache_energy_j": content.energy_j and round(content.energy_j, 4),
-            "cache_energy_quality": content.quality,
-            "cache_seconds": round(content.seconds, 3),
-            "simulated": content.simulated or UNSET,
-            **({} if self.near is None else _told(self.near.neighbour)),
-        }
+    from edge_rt.generation.cache.semantic import SemanticCache
 
 
 def not_cached(place: Place | None) -> NotCached:
@@ -176,7 +114,8 @@ class Caching:
         """What notes the answer of a request; None where that is not to be kept."""
         if self.cache is None or place.wanted == "only":
             return None
-        return Record(self.cache, place, self._clock, self.nearby, asked)
+        nearby = None if self.nearby is None else self.nearby.cache
+        return Record(self.cache, place, self._clock, nearby, asked)
 
     async def _find(self, key: bytes, place: Place, near: Near | None = None) -> Found | None:
         kept = None if self.cache is None else await self.cache.find(key)
@@ -192,64 +131,78 @@ class Caching:
         return found
 
 
-class Record:
-    """Notes the events of one request, and has its answer kept."""
-
-    def __init__(
-        self,
-        cache: ExactCache,
-        place: Place,
-        clock: Callable[[], float],
-        nearby: Nearby | None,
-        asked: AskedQuestion | None,
-    ) -> None:
-        """`asked` is the question, where it is to be remembered by what it means."""
-        self._cache, self._place, self._clock = cache, place, clock
-        self._nearby, self._asked = nearby, asked
-        self._lines: list[Line] = []
-
-    def take(self, call: int, event: Started | Delta | Finished) -> None:
-        """Note one event."""
-        self._lines.append(line(call, event))
-
-    def close(self, plan: Plan, tally: Tally, reading: Reading | None = None) -> None:
-        """Keep the complete answer and how it is read, unless it is less than was asked for.
-
-        That is so where another model stood in, or the request's allowance ended it.
-        """
-        costs = tally.costs
-        if plan.asked is not None or plan.less is not None or costs.why is not None:
-            return
-        content = KeptContent(
-            route=plan.why,
-            mode=None if plan.mode is None else replace(plan.mode, prompt=None),
-            energy_j=costs.energy_j,
-            quality=costs.quality,
-            seconds=max((cost.seconds for cost in costs.taken), default=0.0),
-            lines=self._lines,
-            simulated=costs.simulated,
-            reading=reading,
-        )
-        kept = Kept(
-            key=self._place.key,
-            model=plan.model,
-            client=self._place.client or NOBODY,
-            made=self._clock(),
-            content=to_bytes(content),
-        )
-        self._cache.keep(kept)
-        if self._nearby is not None and self._asked is not None:
-            self._nearby.cache.keep(kept, self._asked.question)
-
-
-def _told(neighbour: Neighbour) -> dict[str, Any]:
-    text = neighbour.text
-    return {
-        "cache_question": text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…",
-        "cache_cosine": round(neighbour.cosine, 4),
-        "cache_doubt": round(neighbour.doubt, 4),
-    }
-
-
 def _of(id: str, cards: Sequence[ModelCard]) -> ModelCard | None:
     return next((card for card in cards if card.id == id), None)
+
+
+LONGEST_TEXT = 2000  # characters; longer texts are seldom alike, and not looked for
+_TOO_LONG = "context_length_exceeded"
+
+log = logging.getLogger(__name__)
+
+
+class Nearby:
+    """Questions as vectors, which an embedding model makes, and the cache that holds them."""
+
+    def __init__(self, cache: SemanticCache, model: str, service: Service, meters: Meters) -> None:
+        """`model` is the id of the embedding model, which need not be there yet."""
+        self.cache, self.model = cache, model
+        self.hits = 0  # since the start
+        self._service, self._meters = service, meters
+        self._trouble = Trouble(log, "answers to similar questions are not looked for")
+
+    async def read(
+        self, topic: Topic, allowance: Allowance | None, arrived_s: float
+    ) -> AskedQuestion | None:
+        """The question of a request that came at `arrived_s` with that allowance.
+
+        None where there is no embedding now: the request goes on without, for it can be answered.
+        """
+        try:
+            card = self._service.able(self.model, "embedding")
+            [call] = grant([EmbedCall(card.id, [topic.text])], allowance, arrived_s)
+            embedded, cost = await self._service.embed(call)
+        except EdgeError as error:
+            if not (isinstance(error, RequestError) and error.code == _TOO_LONG):
+                self._trouble.met(str(error))
+            return None
+        self._trouble.over()
+        self._meters.generated(card.id, tallied(embedded.timings, cost))
+        scope = digest(topic.scope, card.id, card.sha256)  # vectors of two models tell nothing
+        from edge_rt.generation.cache.semantic import Question
+
+        return AskedQuestion(Question(scope, topic.text, vector(embedded.vectors)), cost)
+
+
+class Flights:
+    """Tracks questions under way, by keys of the cache, and tells when each has ended.
+
+    Nobody waits for ever: a client that does not read its answer is cut off.
+    """
+
+    def __init__(self) -> None:
+        self._flying: dict[bytes, asyncio.Future[bool]] = {}  # whether it ended well
+
+    @contextmanager
+    def made(self, key: bytes) -> Generator[None, None, None]:
+        """While the answer of that key is being made; the first who makes it counts."""
+        ended = asyncio.get_running_loop().create_future()
+        first = self._flying.setdefault(key, ended) is ended
+        well = False
+        try:
+            yield
+            well = True
+        finally:
+            if first:
+                del self._flying[key]
+                ended.set_result(well)
+
+    async def landed(self, key: bytes) -> bool:
+        """Wait for the answer of that key; False where nobody makes it.
+
+        Where it failed or its client left, one of the waiting requests is told so, to make it.
+        """
+        while (ended := self._flying.get(key)) is not None:
+            if await asyncio.shield(ended):
+                return True
+        return False

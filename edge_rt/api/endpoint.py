@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.caching import Found, Place, not_cached
+from edge_rt.api.caching import not_cached
+from edge_rt.api.kept import Found, Place, Topic
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of, new_head
 from edge_rt.api.middleware.decode import read_body, unless_gone
-from edge_rt.api.nearby import Topic
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.constraint import checker_of
 from edge_rt.api.openai.fields import (

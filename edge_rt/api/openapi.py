@@ -42,9 +42,13 @@ from edge_rt.api.openai.answers import TextCompletion
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.chat_answers import ChatCompletion
 from edge_rt.api.openai.completions import CompletionsRequest
-from edge_rt.api.openai.embeddings import EmbeddingList, EmbeddingsRequest
+from edge_rt.api.openai.embeddings import (
+    EmbeddingList,
+    EmbeddingsRequest,
+    RankedList,
+    RerankRequest,
+)
 from edge_rt.api.openai.models import Model, ModelList
-from edge_rt.api.openai.rerank import RankedList, RerankRequest
 from edge_rt.api.openai.tokens import (
     DetokenizedText,
     DetokenizeRequest,

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 from starlette.types import Send
 
-from edge_rt.api.caching import Found, Record
+from edge_rt.api.kept import Found, Record
 from edge_rt.api.middleware.context import Context, Exchange, Generated
 from edge_rt.api.middleware.respond import (
     EventStream,

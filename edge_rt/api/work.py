@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from edge_rt.api.allowance import Allowance, grant
-from edge_rt.api.caching import Found
+from edge_rt.api.kept import Found
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.service import Service
 from edge_rt.core.chat_format import Reading

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from edge_rt.cli.interrupt import leave_on_interrupt
+import os
+import signal
+
+
+def leave(*_: object) -> None:
+    """End the process at once: nothing has been begun that would have to be put right."""
+    os._exit(128 + signal.SIGINT)
+
+
+def leave_on_interrupt() -> None:
+    """From now on Ctrl-C ends the process without a word; unless the shell has it ignored.
+
+    A KeyboardInterrupt would not do: in the midst of an import Python may print and forget it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
 
 
 def main() -> None:

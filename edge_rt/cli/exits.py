@@ -1,13 +1,16 @@
-"""Exit codes, and the failures that end a command with them."""
+"""Exit codes, the failures that end a command with them, and what Ctrl-C and unknown names do."""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import click
 
 from edge_rt.cli.text import Json, clean
-from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
+from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable, closest
 
 HELP = """\b
 Exit codes:
@@ -21,6 +24,9 @@ Exit codes:
   130  interrupted
   141  the reader of the output has ended, as `head` does
 """
+
+
+INTERRUPTED = 128 + signal.SIGINT
 
 
 class CommandFailure(click.ClickException):
@@ -130,3 +136,40 @@ def message_in(body: Json, otherwise: str) -> str:
 def _detail(body: Json) -> Json:
     detail = body.get("error")
     return cast(Json, detail) if isinstance(detail, dict) else {}
+
+
+class SuggestingGroup(click.Group):
+    """Names the nearest of its commands, and those of the groups in it that have the name."""
+
+    inner: Sequence[str] = ()  # commands of groups in it, such as "models pull"
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; raises UsageError where there is none of that name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            meant = self._meant(ctx, args[0])
+            if meant is None or "Did you mean" in error.message:
+                raise
+            hint = f"Did you mean `{ctx.command_path} {meant}`?"
+            raise click.UsageError(f"{error.message} {hint}", ctx) from None
+
+    def _meant(self, ctx: click.Context, name: str) -> str | None:
+        of_groups = (each for each in self.inner if each.split()[-1] == name)
+        return next(of_groups, None) or closest(name, self.list_commands(ctx))
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt within, where it would end the process."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # it is ignored
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

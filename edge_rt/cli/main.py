@@ -13,9 +13,14 @@ from typing import Any
 import click
 
 from edge_rt import __version__
-from edge_rt.cli.exits import HELP, CommandFailure, failure_of
-from edge_rt.cli.groups import SuggestingGroup
-from edge_rt.cli.interrupt import INTERRUPTED, interruptible
+from edge_rt.cli.exits import (
+    HELP,
+    INTERRUPTED,
+    CommandFailure,
+    SuggestingGroup,
+    failure_of,
+    interruptible,
+)
 from edge_rt.core.errors import EdgeError
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {

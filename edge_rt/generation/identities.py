@@ -18,7 +18,7 @@ from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.protocol import BUILDS
 from edge_rt.models.record import ModelRecord, writer
 from edge_rt.models.store.store import Store
-from edge_rt.routing.load_request import load_configs
+from edge_rt.routing.loading import load_configs
 from edge_rt.routing.routes import Routes
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama/backend.py.

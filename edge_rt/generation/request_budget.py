@@ -17,7 +17,7 @@ from edge_rt.engine.protocol import Delta, Finished, Generate, RunTensors, Start
 from edge_rt.generation.recovery import AnswerProgress, AnyCall
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.loading import resident_name
 
 TICK_S = 0.05  # between two looks at what is left
 STEADY_S = 0.2  # of readings before their joules make a rate

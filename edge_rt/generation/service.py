@@ -30,8 +30,7 @@ from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.decoding_options import DecodingOption
-from edge_rt.routing.load_request import resident_name
-from edge_rt.routing.model_manager import ModelManager
+from edge_rt.routing.loading import ModelManager, resident_name
 from edge_rt.routing.services import RoutingServices
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.loading import resident_name
 from edge_rt.routing.services import RoutingServices
 
 Make = Callable[[int], Embed | RunTensors]

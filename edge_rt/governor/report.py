@@ -19,7 +19,7 @@ from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.policy.guard import GuardState
 from edge_rt.governor.policy.heat_allowance import TemperatureModel
-from edge_rt.governor.speed.usage import UP_AT
+from edge_rt.governor.policy.usage import UP_AT
 
 NOTHING = "nothing holds back"
 

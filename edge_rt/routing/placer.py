@@ -18,8 +18,7 @@ from edge_rt.models.record import ModelRecord, writers
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Variant
 from edge_rt.routing.choice.history import Bucket
-from edge_rt.routing.load_request import load_config_of, resident_name
-from edge_rt.routing.model_manager import Room
+from edge_rt.routing.loading import Room, load_config_of, resident_name
 from edge_rt.routing.placement import (
     NEVER,
     ModelPlace,

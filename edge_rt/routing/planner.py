@@ -27,8 +27,7 @@ from edge_rt.routing.candidates import Candidates, failed, judged, nothing, trie
 from edge_rt.routing.choice.ask import RequestTokens
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
-from edge_rt.routing.load_request import resident_name
-from edge_rt.routing.model_manager import Room
+from edge_rt.routing.loading import Room, resident_name
 from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.routes import Routes
 

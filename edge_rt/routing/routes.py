@@ -38,8 +38,7 @@ from edge_rt.routing.decoding_options import (
     partners,
 )
 from edge_rt.routing.lengths import Lengths, Sizing
-from edge_rt.routing.load_request import resident_name
-from edge_rt.routing.model_manager import Room
+from edge_rt.routing.loading import Room, resident_name
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.floor import Floor, left_open, with_early

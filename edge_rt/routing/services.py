@@ -37,7 +37,7 @@ from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.lengths import Lengths
-from edge_rt.routing.model_manager import Room
+from edge_rt.routing.loading import Room
 from edge_rt.routing.placer import Placer
 from edge_rt.routing.planner import Planner
 from edge_rt.routing.quality.assessor import Assessor

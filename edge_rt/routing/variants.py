@@ -15,7 +15,7 @@ from edge_rt.models.record import ModelRecord, writer, writers
 from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
-from edge_rt.routing.load_request import (
+from edge_rt.routing.loading import (
     kv_bytes,
     load_config_of,
     load_configs,

@@ -67,7 +67,7 @@ from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import AUTO
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.choice.words import unloadable
-from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.loading import resident_name
 from edge_rt.routing.quality import learner
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.pulls import ModelPulls

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from edge_rt.api.caching import Flights
 from edge_rt.core.errors import EngineError
-from edge_rt.generation.kept import Flights
 
 PATH = "/v1/chat/completions"
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.api.nearby import LONGEST_TEXT
+from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache

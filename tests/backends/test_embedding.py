@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from edge_rt.backends.llama.embedding import LlamaEmbedding
-from edge_rt.backends.onnx.embedding import OnnxEmbedding
+from edge_rt.backends.onnx.tasks import OnnxEmbedding
 from edge_rt.core.errors import ModelFileError
 
 pytestmark = pytest.mark.slow  # two real models

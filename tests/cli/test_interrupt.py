@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.cli.interrupt import interruptible, leave, leave_on_interrupt
+from edge_rt.cli.entry import leave, leave_on_interrupt
+from edge_rt.cli.exits import interruptible
 
 PROGRAM = """
 import os, signal, sys

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from look_help import QUIET
 
-from edge_rt.governor.speed.usage import ThreadUsage
+from edge_rt.governor.policy.usage import ThreadUsage
 
 ON_GPU = replace(QUIET, running=1, busy_s=0.2, gpu_s=0.2, cpu_s=0.03)
 

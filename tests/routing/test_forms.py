@@ -11,7 +11,7 @@ from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig
-from edge_rt.routing.load_request import kv_bytes, load_config_of, load_configs, wanted
+from edge_rt.routing.loading import kv_bytes, load_config_of, load_configs, wanted
 
 PATH = Path("/models/tiny.gguf")
 

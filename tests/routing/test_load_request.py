@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edge_rt.config.schema import Engine
-from edge_rt.routing.load_request import DRAFT_ROWS, wanted
+from edge_rt.routing.loading import DRAFT_ROWS, wanted
 
 PATH = Path("/models/tiny.gguf")
 

@@ -26,7 +26,7 @@ from edge_rt.core.reports.planning import (
 )
 from edge_rt.energy.calibration.measurement import PATIENCE_S
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.routing.model_manager import Room
+from edge_rt.routing.loading import Room
 from edge_rt.thermal.course import Forecast
 
 ASK = PlanAsk(prompt="x" * 30, max_tokens=20)

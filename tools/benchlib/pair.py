@@ -25,7 +25,7 @@ from edge_rt.models.quantize import quantize
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import Variant
-from edge_rt.routing.load_request import load_configs
+from edge_rt.routing.loading import load_configs
 
 CONTEXT = 2048  # tokens
 GGUF, ONNX = "gguf", "onnx"  # ids of the two

@@ -13,10 +13,10 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.allowance import Effort, Think, limit_of, prompt_of, think_of, variables_of
+from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import decode
-from edge_rt.api.nearby import LONGEST_TEXT
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.constraint import JSON_KINDS, chat_constraint

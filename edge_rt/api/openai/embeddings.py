@@ -1,4 +1,4 @@
-"""POST /v1/embeddings."""
+"""POST /v1/embeddings, and POST /v1/rerank, which orders documents by a question."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import base64
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
+from edge_rt.api.edge.classify import similarity
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
-from edge_rt.api.task import BodyReader, Received, TextEndpoint, TextUsage, vectors
+from edge_rt.api.task import BodyReader, Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
@@ -94,3 +95,106 @@ def _items(embedded: Embedded, in_base64: bool) -> list[Embedding]:
     return [
         Embedding(index=i, embedding=base64.b64encode(row).decode()) for i, row in enumerate(rows)
     ]
+
+
+MOST = 1024  # documents of one request
+Words = Annotated[str, Meta(min_length=1)]
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A document with its text as a field."""
+
+    text: Words
+    """The text."""
+
+
+class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A question and documents; a field that is null is a field left out."""
+
+    query: Words
+    """The question."""
+    documents: Annotated[list[Words | Document], Meta(min_length=1, max_length=MOST)]
+    """Texts, or objects with a `text`."""
+    model: str | None = None
+    """Id of an embedding model."""
+    top_n: Count | None = None
+    """How many documents the answer has at most. Default: all."""
+    return_documents: bool | None = None
+    """Whether the answer repeats the documents. Default: false."""
+    edge: TextAllowance | None = None
+    """What the request may take."""
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the documents."""
+        return [one if isinstance(one, str) else one.text for one in self.documents]
+
+    @property
+    def fields(self) -> list[str]:
+        """Where each text stands: the question, then the documents."""
+        return ["query", *(f"documents[{at}]" for at in range(len(self.documents)))]
+
+
+class Ranked(msgspec.Struct, frozen=True, kw_only=True):
+    """One document."""
+
+    index: int
+    """Its place in the request."""
+    relevance_score: float
+    """The cosine between the vectors of question and document, from -1 to 1."""
+    document: Document | UnsetType = UNSET
+    """The document, with `return_documents`."""
+
+
+class RankedList(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer."""
+
+    id: str
+    object: Literal["list"] = "list"
+    model: str
+    results: list[Ranked]
+    """The documents, those that fit best first."""
+    usage: TextUsage
+    edge: Edge
+
+
+class Rerank(TextEndpoint):
+    """Embeds question and documents in one go, and orders the documents by their cosines."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._body = BodyReader(RerankRequest)
+
+    @override
+    async def answer(self, request: Received, send: Send) -> None:
+        asked = self._body.read(request)
+        card = self.card(request, asked.model, "embedding")
+        texts = asked.texts
+        try:
+            embedded, edge = await self.embed(request, card, [asked.query, *texts], asked.edge)
+        except RequestError as error:
+            raise placed(error, asked.fields) from None
+        # A thousand cosines take a while, which others must not wait for.
+        results = await asyncio.to_thread(_ranked, embedded, asked, texts)
+        document = RankedList(
+            id=f"rerank-{self.context.new_id()}",
+            model=card.id,
+            results=results,
+            usage=TextUsage.of(embedded),
+            edge=msgspec.structs.replace(edge, scores="cosine"),
+        )
+        await send_json(send, document, headers=edge_headers(document.edge))
+
+
+def _ranked(embedded: Embedded, asked: RerankRequest, texts: list[str]) -> list[Ranked]:
+    query, *others = vectors(embedded)
+    ranked = [
+        Ranked(
+            index=index,
+            relevance_score=similarity(query, other),
+            document=Document(texts[index]) if asked.return_documents else UNSET,
+        )
+        for index, other in enumerate(others)
+    ]
+    ranked.sort(key=lambda one: -one.relevance_score)
+    return ranked[: asked.top_n]

@@ -9,7 +9,9 @@ and for many; the same passes give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,7 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, InfillMarks
 from edge_rt.backends.onnx.kv import KvCache, KvShape
-from edge_rt.backends.onnx.passes import Growth, OnnxPass, passes
-from edge_rt.backends.onnx.session import OnnxSession, bind
+from edge_rt.backends.onnx.session import Growth, OnnxSession, bind
 from edge_rt.backends.onnx.vocabulary import OnnxCard, OnnxVocabulary, read_card
 from edge_rt.core.errors import EngineError, ModelFileError
 
@@ -211,3 +212,51 @@ def _check(session: OnnxSession, card: OnnxCard, path: Path) -> None:
         )
     if nodes["logits"].dims[1:] != (card.vocab,):
         raise ModelFileError(f"{path} is not what its card says: vocab differs")
+
+
+Ints = NDArray[np.signedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class OnnxPass:
+    """`length` new tokens each for the `count` sequences from `first` on.
+
+    `rows` are those of the batch, all of one sequence before those of the next. Attention takes
+    more than one new token behind a past from one sequence only, so one of the two is 1.
+    """
+
+    first: int
+    count: int
+    length: int
+    rows: Ints
+
+
+def passes(batch: Batch) -> Iterator[OnnxPass]:
+    """Pieces of prompts one by one, then single tokens, those of neighbours together."""
+    alone: list[tuple[int, int]] = []  # sequence and row
+    for begin, end in _runs(batch.seq[: batch.size]):
+        seq = int(batch.seq[begin])
+        if end - begin == 1:
+            alone.append((seq, begin))
+        else:
+            yield OnnxPass(seq, 1, end - begin, np.arange(begin, end))
+    alone.sort()
+    for group in _neighbours(alone):
+        yield OnnxPass(group[0][0], len(group), 1, np.array([row for _, row in group]))
+
+
+def _runs(seq: NDArray[np.int32]) -> Iterator[tuple[int, int]]:
+    """Begin and end of each stretch of rows of one sequence."""
+    changes = (np.flatnonzero(np.diff(seq)) + 1).tolist()
+    return pairwise([0, *changes, len(seq)] if len(seq) else [])
+
+
+def _neighbours(alone: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    group: list[tuple[int, int]] = []
+    for seq, row in alone:
+        if group and seq != group[-1][0] + 1:
+            yield group
+            group = []
+        group.append((seq, row))
+    if group:
+        yield group

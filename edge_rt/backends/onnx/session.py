@@ -8,7 +8,8 @@ once would hold the packed weights twice.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,31 @@ def _give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+class Growth:
+    """Adds up by how much the process grew during passes, beyond what it had to.
+
+    The engine is one process of several models: what it holds in all says little of this one.
+    While another model is being loaded beside a pass, its memory counts here; at worst a session is
+    made again for nothing.
+    """
+
+    def __init__(self, held: Callable[[], int], due: Callable[[], int]) -> None:
+        """`held` tells the bytes of the process, `due` those that passes have to take."""
+        self._held = held
+        self._due = due
+        self.bytes = 0
+
+    @contextmanager
+    def measured(self) -> Generator[None]:
+        """A pass runs within the block."""
+        before = self._held() - self._due()
+        try:
+            yield
+        finally:
+            self.bytes += self._held() - self._due() - before
+
+    def forget(self) -> None:
+        """Begin at nothing."""
+        self.bytes = 0

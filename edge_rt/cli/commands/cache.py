@@ -9,7 +9,7 @@ import click
 from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.groups import SuggestingGroup
+from edge_rt.cli.exits import SuggestingGroup
 from edge_rt.cli.options import Range, daemon_socket, socket_option, to_forget
 from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.doctor.checks.daemon import (
+from edge_rt.cli.doctor.check_daemon import (
     check_daemon,
     check_daemons_board,
     check_ledger,
     check_storage,
     check_user,
 )
-from edge_rt.cli.doctor.checks.heat import check_answers, check_temperatures, check_throttling
-from edge_rt.cli.doctor.checks.installation import check_board, check_configuration, check_models
-from edge_rt.cli.doctor.checks.kernel import (
+from edge_rt.cli.doctor.check_heat import check_answers, check_temperatures, check_throttling
+from edge_rt.cli.doctor.check_installation import check_board, check_configuration, check_models
+from edge_rt.cli.doctor.check_kernel import (
     check_clocks,
     check_governed_clocks,
     check_memory_cgroup,
     check_power_mode,
     check_pressure,
 )
-from edge_rt.cli.doctor.checks.power import check_budget, check_jtop, check_power
+from edge_rt.cli.doctor.check_power import check_budget, check_jtop, check_power
 from edge_rt.cli.doctor.finding import (
     Check,
     CheckFinding,

@@ -9,8 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from edge_rt.cli.exits import BadOption, CommandFailure, NoModel
-from edge_rt.cli.groups import SuggestingGroup
+from edge_rt.cli.exits import BadOption, CommandFailure, NoModel, SuggestingGroup
 from edge_rt.cli.local.model_store import (
     FILE,
     announce_starter,

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.doctor.checks.daemon import check_daemon
-from edge_rt.cli.doctor.checks.heat import check_temperatures, check_throttling
-from edge_rt.cli.doctor.checks.installation import check_board
-from edge_rt.cli.doctor.checks.power import check_power
+from edge_rt.cli.doctor.check_daemon import check_daemon
+from edge_rt.cli.doctor.check_heat import check_temperatures, check_throttling
+from edge_rt.cli.doctor.check_installation import check_board
+from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding, examine, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
 from edge_rt.cli.local.model_store import fetch
+from edge_rt.cli.local.setup_changes import NAME, Change, ChangeJournal, ModelPull, QuickCalibration
+from edge_rt.cli.local.setup_perform import Host, Performer
+from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes, document
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
-from edge_rt.cli.setup.changes import NAME, Change, ChangeJournal, ModelPull, QuickCalibration
-from edge_rt.cli.setup.perform import Host, Performer
-from edge_rt.cli.setup.plan import SetupPlanner, Wishes, document
 from edge_rt.cli.text import clean, note
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.tables import Column, PairTable, TextTable
+from edge_rt.cli.tables import Column, PairTable, TextTable, wrapped
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -23,6 +24,7 @@ from edge_rt.cli.text import (
     number,
     significant,
 )
+from edge_rt.cli.views.blocks import LABEL, ViewBlock, ViewCell
 
 _BEGUN = re.compile(r" begun at tick \d+$")
 _PARTS = 3  # of a file's path, which tell it apart from the board's other knobs
@@ -178,3 +180,48 @@ def _knobs(knobs: list[Json]) -> TextTable:
         values = (knob_value(name, line(knob.get(key))) for key in ("wanted", "value", "before"))
         rows.append((short_name(name), *values, line(knob.get("error") or "")))
     return TextTable([Column(name, text=True, kept=name in _KNOBS[:3]) for name in _KNOBS], rows)
+
+
+_NO_BUDGET = ", no budget"
+
+
+_STYLES = {"caution": "yellow", "hold": "bold yellow", "evacuate": "bold red"}
+
+
+def governed(status: Json, width: int) -> Iterator[ViewBlock]:
+    """Return what the governor does; nothing where the daemon's state has no governor.
+
+    Limits and the reason only while something holds back.
+    """
+    state = member(status, "governor")
+    if not state:
+        return
+    budget = caps(state)
+    if budget:
+        yield ViewBlock("budget", [ViewCell(", ".join(budget))], rows=True)
+    guard = line(state.get("guard"))
+    words = ", ".join([guard, *_forecast(state)])
+    if not budget and LABEL + cell_len(words + _NO_BUDGET) <= width:
+        words += _NO_BUDGET
+    yield ViewBlock("guard", [ViewCell(words, style=_STYLES.get(guard, ""))], rows=True)
+    if holds_back(state):
+        yield _text("limits", limits_line(state), width)
+        yield _text("why", line(state.get("why")), width)
+    yield _text("missing", " ".join(lines(state, "missing") or []), width)
+
+
+def _forecast(state: Json) -> Iterator[str]:
+    forecast, band = number(state.get("forecast_c")), number(state.get("band_c"))
+    if forecast is None:
+        return
+    text = f"{forecast:.1f}" + ("" if band is None else f" ± {band:.1f}")
+    doubt = "" if state.get("trusted") else " (not believed)"
+    yield f"{text} °C in {duration(number(state.get('horizon_s')) or 0.0)}{doubt}"
+    if (ahead := number(state.get("guard_in_s"))) is not None:
+        yield f"too hot in {duration(ahead)}"
+
+
+def _text(label: str, text: str, width: int) -> ViewBlock:
+    """As many lines as it takes, as long as others have more than they need."""
+    cells = [ViewCell(part) for part in wrapped(text, width - LABEL)] if text else []
+    return ViewBlock(label, cells, least=max(1, len(cells)), rows=True)

@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import tzinfo
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from edge_rt.cli.text import MISSING, Json, fixed, line, lines, member, significant, whole
-from edge_rt.cli.views.blocks import LABEL, ViewBlock, ViewCell, arrange, fit, sparkline
+from edge_rt.cli.commands.ledger import ModelSum, clock_time, model_sums, remarks
+from edge_rt.cli.text import (
+    MISSING,
+    Json,
+    counted,
+    duration,
+    fixed,
+    joules,
+    line,
+    lines,
+    member,
+    members,
+    number,
+    significant,
+    whole,
+)
+from edge_rt.cli.views.blocks import LABEL, ViewBlock, ViewCell, arrange, clipped, fit, sparkline
+from edge_rt.cli.views.budget import governed
 from edge_rt.cli.views.gauges import Row, groups
 from edge_rt.cli.views.looks import DaemonSnapshot, Trend
-from edge_rt.cli.views.panels import booked, governed, title
 from edge_rt.cli.views.sensors import hottest
 
 _SPARKS = 24  # most columns of the sparkline
@@ -161,3 +177,68 @@ def _memory(found: dict[str, list[Row]]) -> list[ViewCell]:
         if row.name == "memory some":
             parts.append(f"{_percent(row.value('fraction'))} % of the time stalled")
     return [ViewCell(", ".join(parts))] if parts else []
+
+
+def booked(ledger: Json, zone: tzinfo | None) -> Iterator[ViewBlock]:
+    """Today's sums and the newest requests; times in `zone`."""
+    today = [_day(day) for day in members(ledger, "days")[:1]]
+    today += [_model(one) for one in model_sums(ledger)]
+    yield ViewBlock("today", today, least=2, rows=True, apart=True)
+    requests = [_request(booking, zone) for booking in members(ledger, "last")]
+    yield ViewBlock("last", requests, least=2, rows=True)
+
+
+def _day(day: Json) -> ViewCell:
+    if not number(day.get("covered_s")):
+        return ViewCell(f"{MISSING} J in all")
+    energy, answers = joules(day.get("energy_j")), joules(day.get("attributed_j"))
+    return ViewCell(f"{energy} in all, {answers} of it for answers, {line(day.get('quality'))}")
+
+
+def _model(one: ModelSum) -> ViewCell:
+    requests = counted(one.requests, "request")
+    if one.quality == "unresolved":
+        return ViewCell(f"{one.model}: energy unresolved, {requests}")
+    modelled = " modelled" if one.quality == "modelled" else ""
+    energy = f"{joules(one.energy_j)}{modelled}, {one.per_token} J/token"
+    return ViewCell(f"{one.model}: {energy}, {requests}")
+
+
+def _request(booking: Json, zone: tzinfo | None) -> ViewCell:
+    seconds, energy = fixed(booking.get("seconds"), 2), joules(booking.get("energy_j"))
+    parts = [
+        f"{clock_time(booking, zone, '%H:%M:%S')} {line(booking.get('model'))}",
+        f"{whole(booking.get('completion_tokens'))} tokens",
+        f"{seconds} s",
+        MISSING + " J" if energy == MISSING else energy,
+        remarks(booking),
+    ]
+    return ViewCell(", ".join(part for part in parts if part))
+
+
+_GAP = "  "
+_LEAST = 12  # columns of the board's name
+
+
+def title(look: DaemonSnapshot, width: int, hint: str = "") -> Text:
+    """Board, version, time since the start, and `hint`; the board's name is cut first."""
+    version, uptime = look.status.get("version"), number(look.status.get("uptime_s"))
+    parts = ["edge-rt" if version is None else f"edge-rt {line(version)}"]
+    parts += [] if uptime is None else [f"up {duration(uptime)}"]
+    parts += [hint] if hint else []
+    if look.board:
+        room = width - sum(len(_GAP) + cell_len(part) for part in parts)
+        parts.insert(0, _board(look.board, room))
+    return fit(Text(_GAP.join(parts), "bold"), width)
+
+
+def _board(report: Json, room: int) -> str:
+    board = member(report, "board")
+    unknown = "looking at the board" if report.get("looking") else "board not recognised"
+    name = line(board.get("name")) if board else unknown
+    simulated = ""
+    if report.get("simulated"):
+        marks = (" (simulated: all is modelled)", " (simulated)")
+        simulated = next((m for m in marks if cell_len(name + m) <= room), marks[-1])
+    most = max(_LEAST, room - len(simulated))
+    return clipped(name, most) + simulated

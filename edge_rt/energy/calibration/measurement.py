@@ -24,7 +24,7 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.loading import resident_name
 
 PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
 LOOK_S = 1.0

@@ -19,7 +19,7 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.load_request import KV_NUMBER_BYTES, load_configs
+from edge_rt.routing.loading import KV_NUMBER_BYTES, load_configs
 
 
 class WarmthNow:

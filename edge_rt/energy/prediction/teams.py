@@ -22,7 +22,7 @@ from edge_rt.energy.prediction.together import (
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.decoding_options import DecodingOption
-from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.loading import resident_name
 
 UNTRIED_RATIO = 0.5  # error to expect of a mode that was not tried yet
 MOST = 64  # teams, those that learnt last: requests may set them in any number of ways

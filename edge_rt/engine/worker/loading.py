@@ -203,7 +203,7 @@ def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
 
 
 def _onnx_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
-    from edge_rt.backends.onnx.embedding import OnnxEmbedding
+    from edge_rt.backends.onnx.tasks import OnnxEmbedding
 
     return OnnxEmbedding(
         Path(spec.path),
@@ -214,7 +214,7 @@ def _onnx_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
 
 
 def _onnx_tensors(spec: ModelSpec, threads: int) -> AnyBackend:
-    from edge_rt.backends.onnx.tensors import OnnxTensors
+    from edge_rt.backends.onnx.tasks import OnnxTensors
 
     return OnnxTensors(Path(spec.path), threads=threads, providers=spec.providers)
 

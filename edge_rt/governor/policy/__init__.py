@@ -1,1 +1,1 @@
-"""How the governor decides: from observations to limits."""
+"""How the governor decides: from observations, and how fast each setting is, to limits."""

@@ -8,6 +8,7 @@ from functools import partial
 from edge_rt.core.limits import BoundBy, ClockSteps, Limits, Observation
 from edge_rt.governor.budget import Budget, PowerBounds, retry_after_s, spend
 from edge_rt.governor.policy.cap import Cap
+from edge_rt.governor.policy.choice import OperatingPoint, OperatingPoints, choose, stopped
 from edge_rt.governor.policy.guard import (
     WELL,
     AdmissionTerms,
@@ -18,13 +19,12 @@ from edge_rt.governor.policy.guard import (
     terms,
 )
 from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely, TemperatureModel
+from edge_rt.governor.policy.pace import Pace
+from edge_rt.governor.policy.setting import BoardLoad, ClockRange, EngineSetting, WorkMix
+from edge_rt.governor.policy.usage import Contention, ThreadUsage, clean
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
 from edge_rt.governor.report import Ahead, GovernorReport, ahead, missing, subject, why
-from edge_rt.governor.speed.choice import OperatingPoint, OperatingPoints, choose, stopped
-from edge_rt.governor.speed.pace import Pace
-from edge_rt.governor.speed.setting import BoardLoad, ClockRange, EngineSetting, WorkMix
-from edge_rt.governor.speed.usage import Contention, ThreadUsage, clean
 from edge_rt.thermal.band import Hindsight
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_rt.config.board import Board
-from edge_rt.governor.speed.setting import LOW_CLOCK, BoardLoad, EngineSetting
+from edge_rt.governor.policy.setting import LOW_CLOCK, BoardLoad, EngineSetting
 
 Weights = Mapping[int, float]  # by the figure's place; those that are not named count 0
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from edge_rt.governor.policy.setting import BoardLoad
 from edge_rt.governor.power.disturbance import Disturbance, Lag, News
-from edge_rt.governor.speed.setting import BoardLoad
 
 _MOST = 60  # looks that are kept
 _TINY_S = 1e-6

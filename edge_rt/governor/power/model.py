@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from edge_rt.governor.policy.setting import BoardLoad, EngineSetting
 from edge_rt.governor.power.draws import BASE, HIDDEN, OWN, PowerTerms, Priors, mean
 from edge_rt.governor.power.measured import PowerObserver
-from edge_rt.governor.speed.setting import BoardLoad, EngineSetting
 
 _LEARNT_S = 1.0  # age from which on a look is learnt from: its passes have ended by then
 _NOISE, _NOISE_W = 0.004, 0.01  # added to a reading's deviation: share of the power, and watts

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from graphs import write_lookup, write_sum
 
-from edge_rt.backends.onnx.embedding import OnnxEmbedding
+from edge_rt.backends.onnx.tasks import OnnxEmbedding
 from edge_rt.core.errors import ModelFileError
 
 SIZES = {"context": 16, "batch": 32, "threads": 1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.backends.onnx.passes import Growth
+from edge_rt.backends.onnx.session import Growth
 from edge_rt.core.errors import EngineError
 
 

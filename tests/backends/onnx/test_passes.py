@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.backends.base import Batch
-from edge_rt.backends.onnx.passes import OnnxPass, passes
+from edge_rt.backends.onnx.backend import OnnxPass, passes
 
 
 def batch_of(*pieces: tuple[int, int]) -> Batch:

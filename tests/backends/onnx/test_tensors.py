@@ -13,7 +13,7 @@ import pytest
 from graphs import write_constant, write_loop, write_reshape, write_sum, write_words
 
 from edge_rt.backends.base import LooseArray
-from edge_rt.backends.onnx.tensors import OnnxTensors
+from edge_rt.backends.onnx.tasks import OnnxTensors
 from edge_rt.core.errors import EngineError, ModelFileError, RequestError
 
 

@@ -10,8 +10,8 @@ from patients import Patient
 
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.setup import run
-from edge_rt.cli.setup.perform import Host
-from edge_rt.cli.setup.plan import Wishes
+from edge_rt.cli.local.setup_perform import Host
+from edge_rt.cli.local.setup_plan import Wishes
 
 NOTHING = Wishes(model="none", calibrate=False)
 

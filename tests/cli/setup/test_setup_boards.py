@@ -11,7 +11,7 @@ from patients import IDS, PI, denied
 from sites import Site
 
 from edge_rt.cli.exits import BadConfig, CommandFailure
-from edge_rt.cli.setup.plan import Wishes
+from edge_rt.cli.local.setup_plan import Wishes
 
 Make = Callable[..., Site]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sites import Site
 
-from edge_rt.cli.setup.plan import Wishes
+from edge_rt.cli.local.setup_plan import Wishes
 from edge_rt.energy.calibration.record import FOLDER
 
 Make = Callable[..., Site]

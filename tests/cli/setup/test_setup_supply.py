@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sites import Site
 
-from edge_rt.cli.setup.plan import PowerCap, power_cap
+from edge_rt.cli.local.setup_plan import PowerCap, power_cap
 
 Make = Callable[..., Site]
 MODES = "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=1 NAME=MODE_30W >\n"

@@ -21,7 +21,7 @@ from edge_rt.core.routing import DecodingRequest, Prediction, RouteRequest, Serv
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOption
-from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.loading import resident_name
 from edge_rt.routing.routes import ONLY
 
 BIG, TINY = "big", "tiny"

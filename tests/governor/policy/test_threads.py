@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.governor.speed.usage import DOWN_AFTER, UP_AFTER, ThreadChooser
+from edge_rt.governor.policy.usage import DOWN_AFTER, UP_AFTER, ThreadChooser
 
 cores = st.integers(1, 16)
 readings = st.floats(0, 40)

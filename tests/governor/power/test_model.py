@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from edge_rt.governor.policy.setting import BoardLoad, EngineSetting
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.speed.setting import BoardLoad, EngineSetting
 
 IDLE_W, CORE_W = 2.3, 1.3
 GUESS = Priors(3.25, 1.94)  # half as much again as is true

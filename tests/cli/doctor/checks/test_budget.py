@@ -10,7 +10,7 @@ import pytest
 from governed import governor
 from patients import Patient, commands
 
-from edge_rt.cli.doctor.checks.power import check_budget
+from edge_rt.cli.doctor.check_power import check_budget
 from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.text import Json
 

@@ -11,8 +11,8 @@ import pytest
 from patients import PI, Patient, commands
 from tiny_file import tiny_model
 
-from edge_rt.cli.doctor.checks.daemon import check_daemon, check_daemons_board
-from edge_rt.cli.doctor.checks.installation import check_models
+from edge_rt.cli.doctor.check_daemon import check_daemon, check_daemons_board
+from edge_rt.cli.doctor.check_installation import check_models
 from edge_rt.cli.doctor.finding import examine
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.local.doctor import CHECKS
@@ -123,7 +123,7 @@ def test_a_daemon_without_the_right_to_the_mailbox(patient: Make, daemon: Daemon
 def test_what_may_not_be_read_here_is_no_problem_while_the_daemon_reads_it(
     patient: Make, daemon: Daemon
 ) -> None:
-    from edge_rt.cli.doctor.checks.power import check_power
+    from edge_rt.cli.doctor.check_power import check_power
 
     board = patient("pi5", user=PI)
     for file in (board.tree.dev / "vcio").iterdir():

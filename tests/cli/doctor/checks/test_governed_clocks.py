@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from patients import PI, Patient, commands, denied
 
-from edge_rt.cli.doctor.checks.kernel import check_clocks, check_governed_clocks
+from edge_rt.cli.doctor.check_kernel import check_clocks, check_governed_clocks
 
 Make = Callable[..., Patient]
 BOTH = "knobs: {cpufreq: governed, gpufreq: governed}\n"

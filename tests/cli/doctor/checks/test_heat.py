@@ -14,7 +14,7 @@ from foreign import FOREIGN, Expected
 from patients import PI, Patient, commands
 
 from edge_rt.board.readers.sysfs import FileIo
-from edge_rt.cli.doctor.checks.heat import check_answers, check_temperatures, check_throttling
+from edge_rt.cli.doctor.check_heat import check_answers, check_temperatures, check_throttling
 
 Make = Callable[..., Patient]
 

@@ -11,9 +11,9 @@ import pytest
 from patients import PI, Patient, commands, denied, levels
 from tiny_file import tiny_model
 
-from edge_rt.cli.doctor.checks.daemon import check_user
-from edge_rt.cli.doctor.checks.installation import check_board, check_configuration, check_models
-from edge_rt.cli.doctor.checks.power import check_jtop
+from edge_rt.cli.doctor.check_daemon import check_user
+from edge_rt.cli.doctor.check_installation import check_board, check_configuration, check_models
+from edge_rt.cli.doctor.check_power import check_jtop
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 

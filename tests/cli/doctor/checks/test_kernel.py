@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from patients import PI, Patient, commands
 
-from edge_rt.cli.doctor.checks.kernel import (
+from edge_rt.cli.doctor.check_kernel import (
     check_clocks,
     check_memory_cgroup,
     check_power_mode,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from patients import PI, Patient, commands
 
-from edge_rt.cli.doctor.checks.daemon import check_ledger
+from edge_rt.cli.doctor.check_daemon import check_ledger
 from edge_rt.cli.doctor.finding import CheckFinding
 
 Make = Callable[..., Patient]

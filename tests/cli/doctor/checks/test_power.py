@@ -18,7 +18,7 @@ from edge_rt.board.readers import ina3221 as ina3221_iio
 from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.readers.rapl import udev_rule
-from edge_rt.cli.doctor.checks.power import check_power
+from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.doctor.remedies import broken, written
 from edge_rt.cli.doctor.user import User

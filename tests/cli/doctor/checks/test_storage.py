@@ -9,7 +9,7 @@ import board_reports as boards
 import pytest
 from patients import PI, Patient, commands
 
-from edge_rt.cli.doctor.checks.daemon import check_storage
+from edge_rt.cli.doctor.check_daemon import check_storage
 from edge_rt.cli.doctor.finding import CheckFinding
 
 Make = Callable[..., Patient]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from edge_rt.core.limits import Observation
 from edge_rt.governor.budget import Budget
+from edge_rt.governor.policy.choice import OperatingPoint, best_pass_s
+from edge_rt.governor.policy.setting import LOW_CLOCK, EngineSetting
 from edge_rt.governor.power.draws import KalmanFilter
-from edge_rt.governor.speed.choice import OperatingPoint, best_pass_s
-from edge_rt.governor.speed.setting import LOW_CLOCK, EngineSetting
 
 # Deviations: of the priors, and of a comparison between two settings.
 _SHARED = 0.3  # of the share of memory in a pass, common to all thread counts

@@ -8,7 +8,7 @@ import pytest
 from look_help import QUIET
 
 from edge_rt.core.limits import ClockSteps
-from edge_rt.governor.speed.setting import ClockRange, EngineSetting
+from edge_rt.governor.policy.setting import ClockRange, EngineSetting
 
 STEPS = ClockSteps(cpu_hz=tuple(1e8 * n for n in range(2, 25)), gpu_hz=(3e8, 4e8, 5e8, 6e8))
 

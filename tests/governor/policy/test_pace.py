@@ -8,9 +8,9 @@ import pytest
 from look_help import DT_S, QUIET
 
 from edge_rt.core.limits import Observation
-from edge_rt.governor.speed.choice import OperatingPoint
-from edge_rt.governor.speed.pace import Pace
-from edge_rt.governor.speed.setting import EngineSetting
+from edge_rt.governor.policy.choice import OperatingPoint
+from edge_rt.governor.policy.pace import Pace
+from edge_rt.governor.policy.setting import EngineSetting
 
 
 class Slow:

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.governor.budget import PowerBounds
-from edge_rt.governor.power.draws import Priors
-from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.speed.choice import (
+from edge_rt.governor.policy.choice import (
     OperatingPoint,
     OperatingPoints,
     best_pass_s,
     choose,
     evened,
 )
-from edge_rt.governor.speed.setting import EngineSetting, WorkMix
+from edge_rt.governor.policy.setting import EngineSetting, WorkMix
+from edge_rt.governor.power.draws import Priors
+from edge_rt.governor.power.model import PowerModel
 
 FOUR = EngineSetting(4)
 

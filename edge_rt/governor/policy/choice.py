@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from edge_rt.governor.budget import PowerBounds
+from edge_rt.governor.policy.setting import EngineSetting, WorkMix
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.speed.setting import EngineSetting, WorkMix
 
 _BETTER = 1.03  # least ratio of speeds for a change of threads
 _CLOCK_BETTER = 1.01  # the same for a change of clocks, which costs nothing

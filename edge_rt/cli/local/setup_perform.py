@@ -14,9 +14,7 @@ import msgspec
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.options import there
-from edge_rt.cli.progress import progress
-from edge_rt.cli.setup.changes import (
+from edge_rt.cli.local.setup_changes import (
     Change,
     ChangeJournal,
     FileChange,
@@ -25,6 +23,8 @@ from edge_rt.cli.setup.changes import (
     NewGroup,
     QuickCalibration,
 )
+from edge_rt.cli.options import there
+from edge_rt.cli.progress import progress
 from edge_rt.cli.text import Json, line, member, number
 from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.files import READABLE, replace_file

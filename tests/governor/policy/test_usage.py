@@ -8,7 +8,7 @@ import pytest
 from look_help import QUIET
 
 from edge_rt.core.limits import Observation
-from edge_rt.governor.speed.usage import ThreadUsage, Used
+from edge_rt.governor.policy.usage import ThreadUsage, Used
 
 WORK = replace(QUIET, threads=4, running=1, busy_s=0.1)
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from edge_rt.cli.doctor.checks.daemon import log_of
-from edge_rt.cli.doctor.checks.kernel import right_to
-from edge_rt.cli.doctor.checks.power_chips import EXPLAIN, doubtful, rights
+from edge_rt.cli.doctor.check_daemon import log_of
+from edge_rt.cli.doctor.check_kernel import right_to
+from edge_rt.cli.doctor.check_power_chips import EXPLAIN, doubtful, rights
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion, word

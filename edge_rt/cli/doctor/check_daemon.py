@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_rt.board.supply import SupplyRails
-from edge_rt.cli.doctor.checks.power_chips import counters, iio_rule
+from edge_rt.cli.doctor.check_power_chips import counters, iio_rule
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import word

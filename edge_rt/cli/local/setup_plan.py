@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_rt.board.readers import ina3221, rapl
-from edge_rt.cli.doctor.checks.daemon import is_service
-from edge_rt.cli.doctor.checks.installation import generic_profile, store_of
-from edge_rt.cli.doctor.checks.kernel import power_mode, power_modes
-from edge_rt.cli.doctor.checks.power_chips import GROUP, counter_files, group_reads, iio_files
+from edge_rt.cli.doctor.check_daemon import is_service
+from edge_rt.cli.doctor.check_installation import generic_profile, store_of
+from edge_rt.cli.doctor.check_kernel import power_mode, power_modes
+from edge_rt.cli.doctor.check_power_chips import GROUP, counter_files, group_reads, iio_files
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import RULES, rules_installed
 from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.local.models_suggest import calibration_folder, this_machine
-from edge_rt.cli.options import nearest, there
-from edge_rt.cli.setup.changes import (
+from edge_rt.cli.local.setup_changes import (
     Change,
     FileChange,
     LiveBudget,
@@ -30,7 +29,8 @@ from edge_rt.cli.setup.changes import (
     QuickCalibration,
     facts,
 )
-from edge_rt.cli.setup.perform import Host
+from edge_rt.cli.local.setup_perform import Host
+from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import joules, member, members, number, significant, size
 from edge_rt.config.loader import check_text, present
 from edge_rt.energy.prediction.suggested import Suggestion, choose

@@ -1,0 +1,265 @@
+"""Answers as the cache keeps them: where, of which events, and as they are found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from edge_rt.api.allowance import Cached, Terms
+from edge_rt.core.cached import Kept
+from edge_rt.core.chat_format import Reading
+from edge_rt.core.reports.board import Quality
+from edge_rt.core.requests import Cost, ModelCard, Plan
+from edge_rt.decoding.params import Made, Mode, TokenLogprob
+from edge_rt.engine.protocol import Delta, Finished, Started, Timings
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.usage import Tally
+
+if TYPE_CHECKING:
+    from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
+
+
+class _Line(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    call: int
+
+
+class Begin(_Line, frozen=True, tag=0):
+    """What Started told."""
+
+    prompt_tokens: int
+    cached_tokens: int
+
+    def event(self) -> Started:
+        """Return the event that it was made of."""
+        return Started(0, self.prompt_tokens, self.cached_tokens)
+
+
+class Piece(_Line, frozen=True, tag=1):
+    """What a Delta told; of its tokens, how many."""
+
+    index: int
+    text: str
+    tokens: int
+    logprobs: list[TokenLogprob]
+
+    def event(self) -> Delta:
+        """Return the event that it was made of, without the tokens' ids."""
+        return Delta(0, self.index, self.text, [0] * self.tokens, self.logprobs)
+
+
+class End(_Line, frozen=True, tag=2):
+    """What Finished told, but for its times."""
+
+    index: int
+    reason: str
+    tokens: int
+    made: Made | None
+
+    def event(self) -> Finished:
+        """Return the event that it was made of, with no time taken."""
+        timings = Timings(0.0, 0.0, 0.0, 0, 0, self.tokens)
+        return Finished(0, self.index, self.reason, timings, made=self.made)
+
+
+Line = Begin | Piece | End
+
+
+class KeptContent(msgspec.Struct, frozen=True, array_like=True):
+    """All answers to one request, why their model was chosen, and their cost.
+
+    `energy_j` and `seconds` are those of the request when it was made; `simulated` is the simulated
+    board whose joules they are, None: a real one's.
+    """
+
+    route: str | None
+    mode: Mode | None
+    energy_j: float | None
+    quality: Quality
+    seconds: float
+    lines: list[Line]
+    simulated: str | None = None
+    reading: Reading | None = None  # None: all of the text is content
+
+    def on(self, simulated: str | None) -> KeptContent:
+        """Return the content for a board, without the joules if another board took them."""
+        if self.simulated == simulated:
+            return self
+        return msgspec.structs.replace(
+            self, energy_j=None, quality="unresolved", simulated=simulated
+        )
+
+
+def line(call: int, event: Started | Delta | Finished) -> Line:
+    """What to keep of an event of a call."""
+    if isinstance(event, Started):
+        return Begin(call, event.prompt_tokens, event.cached_tokens)
+    if isinstance(event, Delta):
+        return Piece(call, event.index, event.text, len(event.tokens), event.logprobs)
+    return End(call, event.index, event.reason, event.timings.completion_tokens, event.made)
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(KeptContent)
+
+
+def to_bytes(content: KeptContent) -> bytes:
+    """Return the content as the cache keeps it."""
+    return _ENCODER.encode(content)
+
+
+def from_bytes(kept: bytes) -> KeptContent:
+    """What `to_bytes` made bytes of."""
+    return _DECODER.decode(kept)
+
+
+class Topic(NamedTuple):
+    """What a request asks, and the digest of all else that it says."""
+
+    scope: bytes
+    text: str
+
+
+@dataclass(frozen=True)
+class AskedQuestion:
+    """A question as it is looked for, and what its embedding took."""
+
+    question: Question
+    cost: Cost
+
+
+class Near(NamedTuple):
+    """The question that was answered in place of the one asked, and what the look took."""
+
+    neighbour: Neighbour
+    cost: Cost
+
+
+NOBODY = "unknown"  # in place of a client that the connection does not tell
+
+
+_SHOWN = 120  # characters of a question
+
+
+_NOTHING = Cost(energy_j=0.0, quality="modelled", power_w=None, temp_c=None, seconds=0.0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the answer to a request is kept, or is to be, and by which models it may be.
+
+    `client` is None where it is not known. `terms` are those of the request. `topic` is its
+    question, None: only an answer to the very same question will do.
+    """
+
+    key: bytes
+    client: str | None
+    terms: Terms
+    cards: Sequence[ModelCard]
+    topic: Topic | None = None
+
+    @property
+    def wanted(self) -> Cached | None:
+        """What the request wants of the cache."""
+        return self.terms.cache
+
+    @property
+    def shared(self) -> bool:
+        """Whether the answer that is being made to another request will do as well.
+
+        Who has no time to lose does not wait for it.
+        """
+        return self.wanted not in ("refresh", "only") and self.terms.latency_s is None
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer that a model gave `age_s` seconds ago; `near` has the question where that was
+    another one.
+    """
+
+    card: ModelCard
+    age_s: float
+    content: KeptContent
+    near: Near | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """What finding it took."""
+        return _NOTHING if self.near is None else self.near.cost
+
+    def told(self) -> dict[str, Any]:
+        """What clients are told of it; see Origin."""
+        content = self.content
+        return {
+            "cache": "exact" if self.near is None else "semantic",
+            "cache_age_s": round(self.age_s, 3),
+            "cache_energy_j": content.energy_j and round(content.energy_j, 4),
+            "cache_energy_quality": content.quality,
+            "cache_seconds": round(content.seconds, 3),
+            "simulated": content.simulated or UNSET,
+            **({} if self.near is None else _told(self.near.neighbour)),
+        }
+
+
+class Record:
+    """Notes the events of one request, and has its answer kept."""
+
+    def __init__(
+        self,
+        cache: ExactCache,
+        place: Place,
+        clock: Callable[[], float],
+        nearby: SemanticCache | None,
+        asked: AskedQuestion | None,
+    ) -> None:
+        """`asked` is the question, where it is to be remembered by what it means."""
+        self._cache, self._place, self._clock = cache, place, clock
+        self._nearby, self._asked = nearby, asked
+        self._lines: list[Line] = []
+
+    def take(self, call: int, event: Started | Delta | Finished) -> None:
+        """Note one event."""
+        self._lines.append(line(call, event))
+
+    def close(self, plan: Plan, tally: Tally, reading: Reading | None = None) -> None:
+        """Keep the complete answer and how it is read, unless it is less than was asked for.
+
+        That is so where another model stood in, or the request's allowance ended it.
+        """
+        costs = tally.costs
+        if plan.asked is not None or plan.less is not None or costs.why is not None:
+            return
+        content = KeptContent(
+            route=plan.why,
+            mode=None if plan.mode is None else replace(plan.mode, prompt=None),
+            energy_j=costs.energy_j,
+            quality=costs.quality,
+            seconds=max((cost.seconds for cost in costs.taken), default=0.0),
+            lines=self._lines,
+            simulated=costs.simulated,
+            reading=reading,
+        )
+        kept = Kept(
+            key=self._place.key,
+            model=plan.model,
+            client=self._place.client or NOBODY,
+            made=self._clock(),
+            content=to_bytes(content),
+        )
+        self._cache.keep(kept)
+        if self._nearby is not None and self._asked is not None:
+            self._nearby.keep(kept, self._asked.question)
+
+
+def _told(neighbour: Neighbour) -> dict[str, Any]:
+    text = neighbour.text
+    return {
+        "cache_question": text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…",
+        "cache_cosine": round(neighbour.cosine, 4),
+        "cache_doubt": round(neighbour.doubt, 4),
+    }

@@ -1,1 +1,0 @@
-"""The checks; each is a function of the machine that yields findings."""

@@ -1,1 +1,0 @@
-"""What `edge-rt setup` finds out, changes and takes back."""

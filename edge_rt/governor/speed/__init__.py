@@ -1,1 +1,0 @@
-"""How fast the engine is at each setting, and which setting to take."""
