@@ -50,7 +50,7 @@ from edge_rt.api.openai.embeddings import Embeddings, Rerank
 from edge_rt.api.openai.models import models, one_model
 from edge_rt.api.openai.tokens import DetokenizeEndpoint, TokenizeEndpoint
 from edge_rt.api.openapi import OpenApi
-from edge_rt.api.page.events import BELOW, NAMES, Events, PageFile, Root
+from edge_rt.api.page import BELOW, NAMES, Events, PageFile, Root
 from edge_rt.api.responses.endpoint import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
@@ -60,7 +60,7 @@ from edge_rt.generation.cache.exact import ExactCache
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
-    from edge_rt.telemetry.link import RequestSpan
+    from edge_rt.telemetry import RequestSpan
 
 _OPENAI = "/v1"
 _NEAR = 0.75  # how much of a path a served one must share to be what was meant

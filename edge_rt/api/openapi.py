@@ -55,7 +55,7 @@ from edge_rt.api.openai.tokens import (
     TokenizedText,
     TokenizeRequest,
 )
-from edge_rt.api.page.events import BELOW, NAMES, media_type
+from edge_rt.api.page import BELOW, NAMES, media_type
 from edge_rt.api.page.snapshot import PageSnapshot
 from edge_rt.api.responses.bodies import ResponsesRequest
 from edge_rt.api.responses.documents import ResponsesAnswer

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from edge_rt.api.middleware.context import Exchange, Generated
 from edge_rt.generation.usage import Edge
-from edge_rt.telemetry.link import Phase, RequestSpan, Value
+from edge_rt.telemetry import Phase, RequestSpan, Value
 
 OPERATIONS = {
     "/v1/chat/completions": "chat",

@@ -51,10 +51,9 @@ from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
-from edge_rt.server.pulls import ModelPulls
+from edge_rt.server.models import ModelPulls, prefixes
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
-from edge_rt.server.warm_prefixes import prefixes
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
@@ -210,7 +209,7 @@ class Container:
             storage=StorageHealth(paths.state, self._troubles()),
             pulls=ModelPulls(store, paths.cache, offline=config.offline),
         )
-        read = prefixes(config, self.service)
+        read = prefixes(config, self.service.entry, self.service)
         self.warming = Warming(read, self.state, self.pool, self.service.generate, parts.pause)
         self.service.warm = self.warming.report
 

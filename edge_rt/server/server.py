@@ -43,7 +43,7 @@ from edge_rt.server.state_directory import StateDirectory, sole_state_directory
 from edge_rt.server.systemd import Notifier, handed_over
 
 if TYPE_CHECKING:
-    from edge_rt.telemetry.link import RequestSpan
+    from edge_rt.telemetry import RequestSpan
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _tracing(config: Config, stack: contextlib.ExitStack) -> Callable[[RequestSp
     """What takes traces, until `stack` is closed; None where nobody wants them."""
     if config.telemetry.otlp is None:
         return None
-    from edge_rt.telemetry.link import SpanLink
+    from edge_rt.telemetry import SpanLink
 
     return stack.enter_context(contextlib.closing(SpanLink(config.telemetry.otlp))).send
 

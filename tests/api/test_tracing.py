@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from edge_rt.core.errors import EngineError, Unavailable
-from edge_rt.telemetry.link import RequestSpan
+from edge_rt.telemetry import RequestSpan
 
 NOW_S = 1_800_000_000.5  # of the client's clock
 SECRET = "xyzzy"  # stands in every text of a request and its answer

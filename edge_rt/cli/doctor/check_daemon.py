@@ -10,9 +10,8 @@ from pathlib import Path
 from edge_rt.board.supply import SupplyRails
 from edge_rt.cli.doctor.check_power_chips import counters, iio_rule
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
-from edge_rt.cli.doctor.machine import ExaminedMachine, several
+from edge_rt.cli.doctor.machine import ExaminedMachine, group_of, several
 from edge_rt.cli.doctor.remedies import word
-from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.exits import CommandFailure, NoDaemon
 from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import Json, line, lines, member, members

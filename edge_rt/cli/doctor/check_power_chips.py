@@ -14,9 +14,8 @@ from edge_rt.board.readers.ina3221_i2c import place_of
 from edge_rt.board.readers.sysfs import first_line, numbered
 from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.finding import CheckFinding, note, problem
-from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading
+from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading, group_of
 from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion
-from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.options import there
 
 GROUP = "edge-rt"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,6 @@ from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import step_all
 from edge_rt.board.supply import SupplyRails, find_supply, known_of
-from edge_rt.cli.doctor.user import User
 from edge_rt.cli.exits import CommandFailure, Silent
 from edge_rt.cli.local.serve import servable
 from edge_rt.cli.options import there
@@ -31,6 +32,57 @@ from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class User:
+    """A user; `groups` count for this process, `listed` from the next login on."""
+
+    uid: int
+    name: str
+    groups: frozenset[str]
+    listed: frozenset[str]
+
+    @classmethod
+    def current(cls) -> User:
+        """Return the user of this process."""
+        uid = os.geteuid()
+        name = _name(lambda: pwd.getpwuid(uid).pw_name, uid)
+        groups = frozenset(group_name(gid) for gid in {os.getegid(), *os.getgroups()})
+        listed = frozenset(entry.gr_name for entry in grp.getgrall() if name in entry.gr_mem)
+        return cls(uid, name, groups, groups | listed)
+
+    @property
+    def sudo(self) -> str:
+        """What goes before a command that only root may run."""
+        return "" if self.uid == 0 else "sudo "
+
+    def join(self, group: str) -> tuple[str, ...]:
+        """How to become a member of `group`."""
+        if group in self.listed and group not in self.groups:
+            return ("# you are a member from your next login on: log out and in again",)
+        return (
+            f"{self.sudo}usermod -aG {group} {self.name}",
+            "# then log out and in again",
+        )
+
+
+def group_name(gid: int) -> str:
+    """The name of a group, or its number."""
+    return _name(lambda: grp.getgrgid(gid).gr_name, gid)
+
+
+def group_of(path: Path) -> str:
+    """The name of the group that `path` belongs to."""
+    return group_name(path.stat().st_gid)
+
+
+def _name(look: Callable[[], str], number: int) -> str:
+    try:
+        return look()
+    except KeyError:
+        return str(number)
+
 
 SETTLE_S = 0.2  # what is measured over a window needs two reads
 

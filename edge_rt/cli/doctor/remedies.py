@@ -9,8 +9,7 @@ from pathlib import Path
 
 from edge_rt.board.readers.cpu import core_count
 from edge_rt.board.readers.sysfs import first_line
-from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.cli.doctor.user import group_of
+from edge_rt.cli.doctor.machine import ExaminedMachine, group_of
 from edge_rt.cli.options import nearest, text, there
 
 RULES = "60-edge-rt.rules"

@@ -15,9 +15,8 @@ from edge_rt.cli.doctor.check_daemon import is_service
 from edge_rt.cli.doctor.check_installation import generic_profile, store_of
 from edge_rt.cli.doctor.check_kernel import power_mode, power_modes
 from edge_rt.cli.doctor.check_power_chips import GROUP, counter_files, group_reads, iio_files
-from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.doctor.machine import ExaminedMachine, group_of
 from edge_rt.cli.doctor.remedies import RULES, rules_installed
-from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.local.models_suggest import calibration_folder, this_machine
 from edge_rt.cli.local.setup_changes import (
     Change,

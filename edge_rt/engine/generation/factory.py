@@ -14,8 +14,7 @@ from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.decoding.text import StopAutomaton, TextCheck, TextStream
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.generation import Generation
-from edge_rt.engine.generation.home import Home
-from edge_rt.engine.generation.model_sequence import ModelSequence
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 from edge_rt.engine.generation.modes import (
     Exactness,
     Modes,

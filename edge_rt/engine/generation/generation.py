@@ -13,8 +13,7 @@ from edge_rt.decoding.gate import Look
 from edge_rt.decoding.params import CheckCost, ConstraintCost, Made, TokenLogprob
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.decoding.text import TextStream
-from edge_rt.engine.generation.home import Home
-from edge_rt.engine.generation.model_sequence import ModelSequence
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 from edge_rt.engine.generation.tokens import Replay, StopHoldback, TokenProvenance
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
 

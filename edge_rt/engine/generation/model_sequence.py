@@ -1,14 +1,22 @@
-"""An answer on one model: its tokens and its KV sequence."""
+"""An answer on one model: its tokens and its KV sequence; and the scheduler as such answers see it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Protocol
+
 from edge_rt.backends.base import Backend
+from edge_rt.core.errors import Unavailable
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.sampler import SampledToken, Sampler
-from edge_rt.engine.generation.home import Home
+from edge_rt.engine.generation.checker import Compiles
+from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
-from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence
+from edge_rt.engine.kv.prefixes import PrefixCache
+from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate
+
+if TYPE_CHECKING:
+    from edge_rt.engine.generation.generation import Generation
 
 
 class ModelSequence:
@@ -226,3 +234,37 @@ class ModelSequence:
             begin = max(0, anchor - len(self.text))
             tokens += self.draft[begin : begin + count - len(tokens)]
         return tokens
+
+
+class Home(Compiles, Protocol):
+    """The scheduler of a model, as its sequences and other models' schedulers see it."""
+
+    pool: SequencePool
+    prefixes: PrefixCache
+    checkpointer: Checkpointer
+
+    @property
+    def backend(self) -> Backend:
+        """The model."""
+        ...
+
+    def queue(self, answer: Generation) -> None:
+        """`answer` waits for a sequence."""
+        ...
+
+    def admitted(self, answer: Generation) -> None:
+        """`answer` has taken its sequences."""
+        ...
+
+    def left(self, answer: Generation) -> None:
+        """`answer` waits or runs no more."""
+        ...
+
+    def awaits(self, sequence: ModelSequence) -> bool:
+        """Whether a prompt that is being read will soon spare `sequence` much reading."""
+        ...
+
+
+def nobody(model: str) -> Home:
+    """Raise Unavailable, since no model of that name is loaded."""
+    raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")

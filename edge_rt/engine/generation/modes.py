@@ -18,7 +18,7 @@ from edge_rt.decoding.make_gate import early_at, make_gate, make_rule
 from edge_rt.decoding.params import EARLY, Gating, Mode
 from edge_rt.engine.generation.drafting import Always, Drafting, DraftModel, LookupSource, Source
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
-from edge_rt.engine.generation.home import Home
+from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.generation.switching import handing_over, single, switching
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,7 @@ from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestErr
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
-from edge_rt.engine.generation.home import Home, nobody
-from edge_rt.engine.generation.model_sequence import ModelSequence
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence, nobody
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefix_shelf import common_prefix

@@ -13,7 +13,7 @@ from edge_rt.backends.base import Backend, EmbeddingBackend, PromptVocabulary, T
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.plugins import plugins
-from edge_rt.engine.generation.home import Home, nobody
+from edge_rt.engine.generation.model_sequence import Home, nobody
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
 from edge_rt.engine.kv.prefixes import kept_as, state_key

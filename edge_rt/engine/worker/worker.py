@@ -14,6 +14,7 @@ from edge_rt.core.errors import RequestError
 from edge_rt.core.process import rss_bytes
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.channel import Heartbeat
+from edge_rt.engine.generation.checker import Compiler
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     VERSION,
@@ -45,7 +46,6 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler.passes import DutyCycle
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
-from edge_rt.engine.worker.compiling import Compiler
 from edge_rt.engine.worker.loading import (
     Loader,
     LoadOutcome,

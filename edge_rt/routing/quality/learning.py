@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from edge_rt.core.clock import Pause
+from edge_rt.core.database import File, Schema
 from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.planning import Arm, RouterReport, TrialsReport
 from edge_rt.core.routing import Served
-from edge_rt.database.file import File, Schema
-from edge_rt.database.storage import Storage
+from edge_rt.core.storage import Storage
 from edge_rt.models.pair import LOSSLESS
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.judge import ArmTrials, Judge

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
-from edge_rt.api.page import events
-from edge_rt.api.page.events import Feed
+from edge_rt.api import page
+from edge_rt.api.page import Feed
 
 PATH = "/edge/v1/events"
 TCP = ("127.0.0.1", 8080)
@@ -208,7 +208,7 @@ def test_over_tcp_it_needs_a_key_and_tells_what_the_key_may(make_client):
 
 @pytest.mark.parametrize("taken", ["key", "right"])
 def test_a_stream_ends_when_its_key_may_not_have_it_any_more(make_client, monkeypatch, taken):
-    monkeypatch.setattr(events, "PERIOD_S", 0.01)
+    monkeypatch.setattr(page, "PERIOD_S", 0.01)
     kept, gone = (hashlib.sha256(name).hexdigest() for name in (b"kept", b"gone"))
     keys, admins = [kept, gone], [gone]
     client = make_client(api_key_sha256=keys, admin_key_sha256=admins)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from edge_rt.api.page.events import BELOW, FOLDER, NAMES
+from edge_rt.api.page import BELOW, FOLDER, NAMES
 
 TCP = ("127.0.0.1", 8080)
 HASH = hashlib.sha256(b"sk-edge-1").hexdigest()

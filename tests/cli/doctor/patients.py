@@ -9,8 +9,7 @@ from typing import Any
 from trees import BOARDS
 
 from edge_rt.cli.doctor.finding import Check, CheckFinding, examine
-from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.cli.doctor.user import User
+from edge_rt.cli.doctor.machine import ExaminedMachine, User
 from edge_rt.cli.local.doctor import CHECKS
 from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths

@@ -20,8 +20,8 @@ from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.readers.rapl import udev_rule
 from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding
+from edge_rt.cli.doctor.machine import User
 from edge_rt.cli.doctor.remedies import broken, written
-from edge_rt.cli.doctor.user import User
 from edge_rt.config.boards import SHIPPED, check_boards
 
 Make = Callable[..., Patient]

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from collector import PATIENCE_S, Collector
 
-from edge_rt.telemetry.link import Phase, RequestSpan, SpanLink
+from edge_rt.telemetry import Phase, RequestSpan, SpanLink
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 S = 1_000_000_000
