@@ -1,4 +1,4 @@
-"""An answer on one model: its tokens and its KV sequence; and the scheduler as such answers see it."""
+"""An answer on one model: its tokens and its KV sequence; and the scheduler as answers see it."""
 
 from __future__ import annotations
 
