@@ -52,20 +52,15 @@ class Trajectory:
         """The chip's temperature at the first `count` of TIMES_S."""
         for span_s in SPANS_S[len(self._chains) : count - 1]:
             self._chains.append(self._network.chain(span_s / _PARTS, self._fan))
-        temps = self._temps_c
+        temps, leakage, advance = self._temps_c, self._leakage, self._network.advance
         found = [temps[0]]
+        leaks_w = leakage(min(temps[0], _HOTTEST_C)) if leakage else 0.0
         for chain in self._chains[: count - 1]:
             for _ in range(_PARTS):
-                total_w = max(0.0, power_w + self._growth_w(temps[0]))
-                temps = self._network.advance(chain, temps, total_w)
+                grown_w = leakage(min(temps[0], _HOTTEST_C)) - leaks_w if leakage else 0.0
+                temps = advance(chain, temps, max(0.0, power_w + grown_w))
             found.append(temps[0])
         return found
-
-    def _growth_w(self, chip_c: float) -> float:
-        if self._leakage is None:
-            return 0.0
-        now_c = self._temps_c[0]
-        return self._leakage(min(chip_c, _HOTTEST_C)) - self._leakage(min(now_c, _HOTTEST_C))
 
 
 def reach(time_s: float) -> int:

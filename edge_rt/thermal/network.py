@@ -33,6 +33,10 @@ class LadderSolver:
 
     def solve(self, right: Sequence[float]) -> list[float]:
         """x for the right side b."""
+        if len(right) == 2:  # the usual ladder, without the loops
+            (_, share), (first, last) = self._shares[0], self._inverses
+            outer = (right[1] + share * right[0]) * last
+            return [right[0] * first + share * outer, outer]
         found = list(right)
         for node, share in self._shares:
             found[node + 1] += share * found[node]
@@ -136,9 +140,9 @@ class Network:
     def advance(self, chain: LadderSolver, temps_c: Sequence[float], power_w: float) -> list[float]:
         """Temperatures one step of `chain` later, `power_w` all the while."""
         right = list(map(mul, chain.rates, temps_c))
-        outer_w = min(self.outer_w, power_w)
+        outer_w = self.outer_w if self.outer_w < power_w else power_w
         right[0] += power_w - outer_w
-        right[min(1, len(right) - 1)] += outer_w
+        right[1 if len(right) > 1 else 0] += outer_w
         right[-1] += chain.to_air * self.ambient_c
         return chain.solve(right)
 

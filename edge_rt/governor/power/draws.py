@@ -35,8 +35,7 @@ class KalmanFilter:
         """Bring the covariance back to the prior's by a share; the means stay."""
         share = min(1.0, max(0.0, share))
         for row, prior in zip(self._covariance, self._prior, strict=True):
-            for k, variance in enumerate(prior):
-                row[k] += share * (variance - row[k])
+            row[:] = [now + share * (then - now) for now, then in zip(row, prior, strict=True)]
 
     def drift(self, place: int, variance: float) -> None:
         """Add to the variance of one figure, which may have moved."""

@@ -53,7 +53,8 @@ class Timeline:
         """
         found: list[tuple[float, PowerSample]] = []
         left_s, skip_s = self.looks[index].span_s, lag_s
-        for look in reversed(self.looks[: index + 1]):
+        for place in range(index, -1, -1):
+            look = self.looks[place]
             part_s = min(look.dt_s - skip_s, left_s)
             skip_s = max(0.0, skip_s - look.dt_s)
             if part_s > _TINY_S:
