@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import typing
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -140,7 +141,7 @@ class _Shape:
         self._known, self._path = kind.__struct_encode_fields__, path
         self._names = frozenset(self._known)
         self._inner = {
-            name: _Shape(one, f"{path}{name}.")
+            name: _shape(one, f"{path}{name}.")
             for name, hint in typing.get_type_hints(kind).items()
             if path + name not in _TOLD_ELSEWHERE
             for one in objects(hint)
@@ -164,12 +165,15 @@ class _Shape:
                         shape.look(cast("dict[str, Any]", one), where, found)
 
 
+_shape = cache(_Shape)  # type hints are slow to read, and the endpoints share types
+
+
 class ExtraFields:
     """Refuses fields of one endpoint's requests, and warns of those that are ignored."""
 
     def __init__(self, request: type[msgspec.Struct], refused: Collection[str] = ()) -> None:
         """`request` is the type to which bodies are decoded, without the fields `refused`."""
-        self._shape, self._refused = _Shape(request), refused
+        self._shape, self._refused = _shape(request), refused
         self._silent = HARMLESS.union(refused)
         self._logged: set[str] = set()
 
