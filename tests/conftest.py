@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import hermetic
 import pytest
+import sharing
 from hypothesis import settings
 
 from edge_rt.models.catalogue import load_catalogue
@@ -30,6 +31,7 @@ settings.register_profile("short", settings.get_profile("edge_rt"), max_examples
 settings.load_profile("edge_rt")
 
 pytest_configure = hermetic.pytest_configure
+pytest_xdist_make_scheduler = sharing.pytest_xdist_make_scheduler
 
 HERE = Path(__file__).parent
 HEAVY = {HERE / room for room in ("e2e", "systemd", "vm")}
