@@ -42,6 +42,14 @@ def test_the_front_process_loads_no_native_library() -> None:
     assert not loaded & NATIVE
 
 
+def test_what_few_requests_need_is_loaded_when_they_come() -> None:
+    modules = "edge_rt.api.app", "edge_rt.server.container", "edge_rt.server.server"
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *modules], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert not set(done.stdout.split()) & {"httpx", "prometheus_client", "rich", "smbus2"}
+
+
 def test_every_room_is_the_subject_of_a_contract() -> None:
     text = (PACKAGE.parent / "pyproject.toml").read_text()
     sources = "".join(re.findall(r"source_modules = \[(.*?)\]", text, re.DOTALL))

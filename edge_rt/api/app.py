@@ -28,7 +28,7 @@ from edge_rt.api.families import (
     marking_families,
     storage_families,
 )
-from edge_rt.api.meters import Meters, Scraped
+from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import AccessRules, Authorizer
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import (
@@ -179,7 +179,7 @@ def create_app(
         ("the marks", lambda: marking_families(marking)),
         ("the disk", lambda: storage_families(service.storage())),
     ):
-        meters.registry.register(Scraped(what, families))
+        meters.show(what, families)
     context = Context(
         service,
         requests,

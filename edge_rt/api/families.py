@@ -6,16 +6,17 @@ What is missing has no series, for a 0 would be believed.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeVar, get_args
-
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
 from edge_rt.core.reports.board import BoardReport, ChannelState, RailEnergy, Supply
 from edge_rt.core.reports.governor import Admission, GovernorState, Guard
 from edge_rt.core.reports.planning import StorageReport
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 T = TypeVar("T")
 Series = Iterable[tuple[Sequence[str], float | None]]
@@ -175,10 +176,14 @@ def _supply(supply: Supply) -> Iterable[Metric]:
 
 
 def _gauge(name: str, text: str, series: Series, *labels: str) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily  # 2 MB that few boards need
+
     return _filled(GaugeMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
 
 
 def _counter(name: str, text: str, series: Series, *labels: str) -> Metric:
+    from prometheus_client.core import CounterMetricFamily
+
     return _filled(CounterMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
 
 

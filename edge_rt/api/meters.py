@@ -6,28 +6,24 @@ Models appear as labels only under the id of a card, so clients cannot create se
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Metric,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.registry import Collector
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, cast
 
 from edge_rt.core.requests import Costs
 from edge_rt.core.routing import SINGLE
 from edge_rt.decoding.params import Made
 from edge_rt.generation.usage import Tally
 
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
 _log = logging.getLogger("edge_rt.api")
 
 
-class Scraped(Collector):
+class Scraped:
     """Families that are made from a state at each scrape."""
 
     def __init__(self, what: str, families: Callable[[], Sequence[Metric]]) -> None:
@@ -35,7 +31,7 @@ class Scraped(Collector):
         self._what, self._families = what, families
         self._failing = False
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Sequence[Metric]:
         """All families; none when they cannot be made, so that the other metrics still come."""
         try:
             families = self._families()
@@ -52,116 +48,175 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 _TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
 
 
+class Counts:
+    """A counter of requests by labels."""
+
+    def __init__(self, name: str, text: str, *labels: str) -> None:
+        self.labels = labels
+        self._name, self._text = name, text
+        self._counted: defaultdict[tuple[str, ...], float] = defaultdict(float)
+
+    def add(self, *labels: str, amount: float = 1.0) -> None:
+        """Count `amount` for these values of the labels."""
+        self._counted[labels] += amount
+
+    def family(self) -> Metric:
+        """Return the counts as they stand."""
+        from prometheus_client.core import CounterMetricFamily
+
+        family = CounterMetricFamily(f"edge_rt_{self._name}", self._text, labels=self.labels)
+        for labels, amount in self._counted.items():
+            family.add_metric(labels, amount)
+        return family
+
+
+class Spread:
+    """A histogram by model, with these upper bounds."""
+
+    def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
+        self._name, self._text, self._bounds = name, text, bounds
+        self._seen: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(bounds) + 1))
+        self._sums: defaultdict[str, float] = defaultdict(float)
+
+    def observe(self, model: str, value: float) -> None:
+        """Book one value."""
+        self._seen[model][bisect_left(self._bounds, value)] += 1
+        self._sums[model] += value
+
+    def family(self) -> Metric:
+        """Return the histograms as they stand."""
+        from prometheus_client.core import HistogramMetricFamily
+
+        family = HistogramMetricFamily(f"edge_rt_{self._name}", self._text, labels=("model",))
+        names = [*map(str, self._bounds), "+Inf"]
+        for model, seen in self._seen.items():
+            buckets = list(zip(names, map(float, accumulate(seen)), strict=True))
+            family.add_metric([model], buckets, self._sums[model])
+        return family
+
+
 class Meters:
-    """The API's counters and histograms, in a registry of their own."""
+    """The API's counters and histograms.
+
+    They count by themselves: the client library of Prometheus takes 2 MB of memory, and is loaded
+    at the first scrape.
+    """
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series for each; the library has one switch for all
-        self.registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "edge_rt_requests",
+        self._scraped: list[Scraped] = []
+        self._requests = Counts(
+            "requests",
             "Requests by outcome; 499: the client left, a broken stream counts as its error.",
-            ("endpoint", "model", "status"),
-            registry=registry,
+            "endpoint",
+            "model",
+            "status",
         )
-        self._tokens = Counter(
-            "edge_rt_tokens",
+        self._tokens = Counts(
+            "tokens",
             "Tokens; kind cached is the part of kind prompt that was not computed again, and kind "
             "restored the part of that which came from the disk.",
-            ("model", "kind"),
-            registry=registry,
+            "model",
+            "kind",
         )
-        self.in_flight = Gauge(
-            "edge_rt_requests_in_flight", "Requests being served.", registry=registry
-        )
-        self._queue = _histogram("queue_seconds", "Waiting for the engine.", _SECONDS, registry)
-        self._first = _histogram(
+        self.in_flight = 0  # requests that are being served
+        self._queue = Spread("queue_seconds", "Waiting for the engine.", _SECONDS)
+        self._first = Spread(
             "first_token_seconds",
             "From a request's arrival to its first token.",
             _SECONDS,
-            registry,
         )
-        self._per_token = _histogram(
-            "decode_seconds_per_token", "Decoding, per token.", _TOKEN_SECONDS, registry
-        )
-        self._refused = Counter(
-            "edge_rt_refused_requests",
+        self._per_token = Spread("decode_seconds_per_token", "Decoding, per token.", _TOKEN_SECONDS)
+        self._refused = Counts(
+            "refused_requests",
             "Requests that were told to come back later, by why.",
-            ("reason",),
-            registry=registry,
+            "reason",
         )
-        self._joules = Counter(
-            "edge_rt_energy_joules",
+        self._joules = Counts(
+            "energy_joules",
             "Joules that answered requests added to what the board draws anyway, where known.",
-            ("model", "quality"),
-            registry=registry,
+            "model",
+            "quality",
         )
-        self._mode_tokens = Counter(
-            "edge_rt_mode_tokens",
+        self._mode_tokens = Counts(
+            "mode_tokens",
             "Tokens of answers in other modes than single, by who wrote or drafted them; kind "
             "catch_up was written by one model and read by the other.",
-            ("model", "mode", "kind"),
-            registry=registry,
+            "model",
+            "mode",
+            "kind",
         )
-        self._switches = Counter(
-            "edge_rt_mode_switches",
+        self._switches = Counts(
+            "mode_switches",
             "Changes from one model to the other within answers.",
-            ("model", "mode"),
-            registry=registry,
+            "model",
+            "mode",
         )
-        self._unresolved = Counter(
-            "edge_rt_energy_unresolved_requests",
+        self._unresolved = Counts(
+            "energy_unresolved_requests",
             "Requests that were answered and whose joules are not all known.",
-            ("model",),
-            registry=registry,
+            "model",
         )
+
+    def show(self, what: str, families: Callable[[], Sequence[Metric]]) -> None:
+        """Show families of another state, of `what`, too."""
+        self._scraped.append(Scraped(what, families))
 
     def answered(self, endpoint: str, model: str, status: int) -> None:
         """Count one request; `model` is "" when it never came to one."""
-        self._requests.labels(endpoint, model, str(status)).inc()
+        self._requests.add(endpoint, model, str(status))
 
     def refused(self, reason: str) -> None:
         """Count one request that is not served now."""
-        self._refused.labels(reason).inc()
+        self._refused.add(reason)
 
     def first_token(self, model: str, seconds: float) -> None:
         """Book the time to one request's first token."""
-        self._first.labels(model).observe(seconds)
+        self._first.observe(model, seconds)
 
     def generated(self, model: str, tally: Tally, mode: str = SINGLE) -> None:
         """Book the tokens, costs and times of one request, finished or not."""
         if tally.made is not None:
             self._made(model, mode, tally.made)
-        self._tokens.labels(model, "prompt").inc(tally.prompt_tokens)
-        self._tokens.labels(model, "cached").inc(tally.cached_tokens)
-        self._tokens.labels(model, "restored").inc(tally.restored_tokens)
-        self._tokens.labels(model, "completion").inc(tally.completion_tokens)
+        self._tokens.add(model, "prompt", amount=tally.prompt_tokens)
+        self._tokens.add(model, "cached", amount=tally.cached_tokens)
+        self._tokens.add(model, "restored", amount=tally.restored_tokens)
+        self._tokens.add(model, "completion", amount=tally.completion_tokens)
         self._cost(model, tally.costs)
         if not tally.finished_answers:
             return
-        self._queue.labels(model).observe(tally.queue_s)
+        self._queue.observe(model, tally.queue_s)
         if (speed := tally.tokens_per_s) is not None:
-            self._per_token.labels(model).observe(1 / speed)
+            self._per_token.observe(model, 1 / speed)
 
     def render(self) -> bytes:
         """All of it in Prometheus' text format."""
-        return generate_latest(self.registry)
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        return generate_latest(cast(CollectorRegistry, self))  # of which it takes `collect`
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all families, those of states last."""
+        from prometheus_client.core import GaugeMetricFamily
+
+        name, text = "edge_rt_requests_in_flight", "Requests being served."
+        yield from (self._requests.family(), self._tokens.family())
+        yield GaugeMetricFamily(name, text, value=self.in_flight)
+        for each in (self._queue, self._first, self._per_token, self._refused, self._joules):
+            yield each.family()
+        for each in (self._mode_tokens, self._switches, self._unresolved):
+            yield each.family()
+        for each in self._scraped:
+            yield from each.collect()
 
     def _made(self, model: str, mode: str, made: Made) -> None:
         for kind in ("small", "large", "catch_up", "accepted", "rejected"):
-            self._mode_tokens.labels(model, mode, kind).inc(getattr(made, kind))
-        self._switches.labels(model, mode).inc(made.switches)
+            self._mode_tokens.add(model, mode, kind, amount=getattr(made, kind))
+        self._switches.add(model, mode, amount=made.switches)
 
     def _cost(self, model: str, costs: Costs) -> None:
         for cost in costs.taken:
             if cost.energy_j is not None:
                 # A counter raises on less than nothing, and an answer must not fail for that.
-                self._joules.labels(model, cost.quality).inc(max(0.0, cost.energy_j))
+                self._joules.add(model, cost.quality, amount=max(0.0, cost.energy_j))
         if any(cost.energy_j is None for cost in costs.taken):
-            self._unresolved.labels(model).inc()
-
-
-def _histogram(
-    name: str, text: str, buckets: tuple[float, ...], registry: CollectorRegistry
-) -> Histogram:
-    return Histogram(f"edge_rt_{name}", text, ("model",), buckets=buckets, registry=registry)
+            self._unresolved.add(model)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
 from msgspec import inspect as types
 from msgspec.structs import replace
 from prometheus_client import Metric
-from prometheus_client.metrics import MetricWrapperBase
 
 from docslib.markdown import code, page, table
 from edge_rt.api.caching import Caching
@@ -23,7 +21,7 @@ from edge_rt.api.families import (
     marking_families,
     storage_families,
 )
-from edge_rt.api.meters import Meters
+from edge_rt.api.meters import Counts, Meters, Spread
 from edge_rt.core.reports.board import BoardReport, ChannelState
 from edge_rt.core.reports.governor import GovernorState
 from edge_rt.core.reports.planning import StorageReport
@@ -60,7 +58,6 @@ _ABOUT = """\
 `GET /metrics` returns these in Prometheus' text format. Counters end with `_total`, histograms have
 the series `_bucket`, `_sum` and `_count`. What is not known has no series: a missing sensor is
 never a 0. The label `model` holds ids of models in the store only."""
-_MOST_LABELS = 6
 
 
 def metrics() -> str:
@@ -92,16 +89,11 @@ def _of_requests() -> Iterator[Metric]:
     """The counters of requests, each with a series so that its labels show."""
     meters = Meters()
     for metric in vars(meters).values():
-        if isinstance(metric, MetricWrapperBase):
-            _begin(metric)
-    yield from meters.registry.collect()
-
-
-def _begin(metric: MetricWrapperBase) -> None:
-    for count in range(1, _MOST_LABELS):
-        with suppress(ValueError):  # not that many labels
-            metric.labels(*["…"] * count)
-            return
+        if isinstance(metric, Counts):
+            metric.add(*("…" for _ in metric.labels))
+        elif isinstance(metric, Spread):
+            metric.observe("…", 1.0)
+    yield from meters.collect()
 
 
 def _caching() -> Caching:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
+from importlib import import_module
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context, exchange_of
@@ -22,6 +23,7 @@ from edge_rt.api.middleware.respond import (
     send_json,
 )
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
+from edge_rt.core.clock import in_thread
 from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
@@ -61,7 +63,10 @@ async def health(context: Context, scope: Scope, receive: Receive, send: Send) -
 
 async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Show the meters to Prometheus."""
-    headers = ((b"content-type", CONTENT_TYPE_LATEST.encode()),)
+    # The first time it is loaded, which takes some 0.1 s that other requests need not wait.
+    library = await in_thread(partial(import_module, "prometheus_client"))
+
+    headers = ((b"content-type", library.CONTENT_TYPE_LATEST.encode()),)
     await send_bytes(send, context.meters.render(), headers=headers)
 
 

@@ -189,12 +189,12 @@ class RequestMiddleware:
             return
         _drop_authority(scope)
         exchange = open_exchange(scope, self._monotonic(), self._intake)
-        self._meters.in_flight.inc()
+        self._meters.in_flight += 1
         try:
             await self._serve(scope, receive, _noting(exchange, _request_id(scope), send))
         finally:
             exchange.close()
-            self._meters.in_flight.dec()
+            self._meters.in_flight -= 1
             status = exchange.status or CLIENT_LEFT
             self._meters.answered(exchange.endpoint, exchange.model, status)
             if self._ended is not None:
