@@ -51,7 +51,7 @@ from edge_rt.api.openai.models import models, one_model
 from edge_rt.api.openai.tokens import DetokenizeEndpoint, TokenizeEndpoint
 from edge_rt.api.openapi import OpenApi
 from edge_rt.api.page import BELOW, NAMES, Events, PageFile, Root
-from edge_rt.api.responses.endpoint import Responses, kept
+from edge_rt.api.responses import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.core.errors import closest

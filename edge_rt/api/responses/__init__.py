@@ -1,1 +1,251 @@
-"""OpenAI's Responses API: its requests become those of chats, and events become its documents."""
+"""OpenAI's Responses API: POST /v1/responses, and the paths of answers that are not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from edge_rt.api.middleware.context import Context, Head, exchange_of
+from edge_rt.api.middleware.decode import decode, describe, read_body, renamed
+from edge_rt.api.middleware.respond import Failure, NamedEventStream
+from edge_rt.api.openai.answers import Answer, Dialect, chat_logprobs
+from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
+from edge_rt.api.openai.fields import Text
+from edge_rt.api.openai.unsupported import ExtraFields
+from edge_rt.api.responses.bodies import ResponsesRequest, chat_request, refuse
+from edge_rt.api.responses.documents import (
+    IncompleteDetails,
+    InputTokensDetails,
+    Output,
+    OutputTokensDetails,
+    ResponseFault,
+    ResponsesAnswer,
+    ResponsesEvent,
+    ResponsesUsage,
+)
+from edge_rt.core.chat_format import Reading
+from edge_rt.core.errors import RequestError
+from edge_rt.decoding.params import TokenLogprob
+from edge_rt.engine.protocol import Delta
+from edge_rt.generation.tools.parts import Content, Part, Thought
+from edge_rt.generation.tools.reader import AnswerReader
+from edge_rt.generation.usage import Edge, Usage
+
+
+class ResponsesDialect(Dialect):
+    """One answer as the Responses API tells it; a call's arguments come whole."""
+
+    def __init__(
+        self,
+        head: Head,
+        asked: ResponsesRequest,
+        clock: Callable[[], float],
+        *,
+        reader: Callable[[], AnswerReader] | None = None,
+    ) -> None:
+        """`clock` gives Unix seconds. `reader` makes what reads the answer; None: all of it is
+        content.
+        """
+        super().__init__(head, include_usage=True, wants_logprobs=asked.wants_logprobs)
+        self.stream = partial(NamedEventStream, failed=self._failed)
+        self._clock = clock
+        self._reader = None if reader is None else reader()
+        self._begun = begun(head, asked)
+        self._output = Output(head.id)
+        self._reason = "stop"
+        self._waiting: list[TokenLogprob] = []  # for content to go out with
+        self._thought, self._pending = 0, 0  # tokens of thoughts, and of what is not told yet
+        self._last: type[Part] | None = None  # what was told last
+
+    @override
+    def opening(self, choice: int) -> Sequence[ResponsesEvent]:
+        named = ("response.created", "response.in_progress")
+        return [self._output.event(name, response=self._begun) for name in named]
+
+    @override
+    def piece(self, choice: int, delta: Delta) -> Sequence[ResponsesEvent]:
+        text = delta.text
+        self._waiting += delta.logprobs if self.wants_logprobs else []
+        parts: list[Part] = [Content(text)] if text else []
+        if self._reader is not None:
+            parts = self._reader.push(text)
+        self._count(parts, len(delta.tokens))
+        return [event for part in parts for event in self._told(part)]
+
+    @override
+    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[ResponsesEvent]:
+        self._reason = reason
+        rest = [] if self._reader is None else self._reader.finish()
+        if self._last is None and not rest:
+            rest = [Content("")]  # clients look for a message
+        self._count(rest, 0)
+        events = [event for part in rest for event in self._told(part)]
+        status = "incomplete" if reason == "length" else "completed"
+        return [*events, *self._output.close(status)]
+
+    @override
+    def summary(self, usage: Usage, edge: Edge) -> ResponsesEvent:
+        answer = self._answer(usage, edge)
+        return self._output.event(f"response.{answer.status}", response=answer)
+
+    @override
+    def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> ResponsesAnswer:
+        [answer] = answers
+        for delta in answer.deltas:
+            self.piece(0, delta)
+        self.ending(0, answer.reason, None)
+        return self._answer(usage, edge)
+
+    def _told(self, part: Part) -> Iterator[ResponsesEvent]:
+        waiting, self._waiting = self._waiting, []
+        content = isinstance(part, Content) and waiting
+        yield from self._output.take(part, chat_logprobs(waiting).content if content else [])
+
+    def _count(self, parts: Sequence[Part], tokens: int) -> None:
+        """Count new tokens; those of a marker are with what comes before it."""
+        if not parts:
+            self._pending += tokens
+            return
+        before, self._last = self._last or type(parts[0]), type(parts[-1])
+        self._thought += self._pending if before is Thought else 0
+        self._thought += tokens if isinstance(parts[0], Thought) else 0
+        self._pending = 0
+
+    def _answer(self, usage: Usage, edge: Edge) -> ResponsesAnswer:
+        short = self._reason == "length"
+        return replace(
+            self._begun,
+            status="incomplete" if short else "completed",
+            completed_at=None if short else int(self._clock()),
+            incomplete_details=IncompleteDetails() if short else None,
+            output=self._output.items,
+            usage=ResponsesUsage(
+                usage.prompt_tokens,
+                InputTokensDetails(cached_tokens=usage.prompt_tokens_details.cached_tokens),
+                usage.completion_tokens,
+                OutputTokensDetails(self._thought),
+                usage.total_tokens,
+            ),
+            edge=edge,
+        )
+
+    def _failed(self, failure: Failure) -> ResponsesEvent:
+        """The event that ends a stream which cannot go on."""
+        error = failure.body.error
+        fault = ResponseFault(error.code or error.type, error.message)
+        output = self._output.items
+        answer = replace(self._begun, status="failed", error=fault, output=output)
+        return self._output.event("response.failed", response=answer)
+
+
+def begun(head: Head, asked: ResponsesRequest) -> ResponsesAnswer:
+    """Return the document of an answer of which nothing is there yet."""
+    reasoning = asked.reasoning
+    unsaid = {"description": None, "parameters": None, "strict": False}
+    return ResponsesAnswer(
+        id=head.id,
+        created_at=head.created,
+        status="in_progress",
+        instructions=asked.instructions,
+        max_output_tokens=asked.max_output_tokens,
+        metadata=asked.metadata or {},
+        model=head.model,
+        output=[],
+        parallel_tool_calls=asked.parallel_tool_calls is not False,
+        reasoning={"effort": reasoning and reasoning.effort, "summary": None},
+        temperature=asked.temperature,
+        text={"format": _said(asked.format)},
+        tool_choice=asked.tool_choice or "auto",
+        tools=[unsaid | tool for tool in asked.tools or ()],
+        top_logprobs=asked.top_logprobs or 0,
+        top_p=asked.top_p,
+    )
+
+
+def _said(struct: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields that are not null."""
+    fields = msgspec.structs.asdict(struct)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+_DECODER = msgspec.json.Decoder(ResponsesRequest)
+
+
+class Responses:
+    """Translates requests, and has them answered as chat completions are."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._extra = ExtraFields(ResponsesRequest)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; errors before the response are raised, in this API's words."""
+        body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
+        exchange = exchange_of(scope)
+        asked = decode(_DECODER, body)
+        refuse(asked)
+        exchange.warnings += [*self._extra.warnings(body), *asked.told()]
+        try:
+            request = chat_request(asked)
+            await _Chat(self._context, asked).serve(request, exchange, receive, send)
+        except RequestError as error:
+            raise _renamed(error) from error
+
+
+class _Chat(ChatCompletions):
+    """Answers one request as a chat completion would, in the shape of a response."""
+
+    def __init__(self, context: Context, asked: ResponsesRequest) -> None:
+        super().__init__(context)
+        self._asked = asked
+
+    @override
+    def dialect(
+        self, request: ChatRequest, head: Head, prompts: Sequence[Text], reading: Reading | None
+    ) -> ResponsesDialect:
+        reader = self.reader(request, reading)
+        return ResponsesDialect(head, self._asked, self.context.clock, reader=reader)
+
+    @override
+    def _new_id(self) -> str:
+        return f"resp_{self.context.new_id()}"
+
+
+_NAMES = {
+    "response_format.json_schema": "text.format",
+    "response_format": "text.format",
+    "max_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning.effort",
+    "messages": "input",
+    "prompt": "input",
+    "tool_choice.allowed_tools.mode": "tool_choice.mode",
+    "tool_choice.allowed_tools.tools": "tool_choice.tools",
+}
+
+
+def _renamed(error: RequestError) -> RequestError:
+    """The error with the fields at fault under their names in this API."""
+    param, names = error.param, _NAMES
+    if (
+        param is not None
+        and param not in names
+        and param.startswith(("tools[", "response_format.", "tool_choice.allowed_tools"))
+    ):
+        told = param.replace("].function", "]").replace("response_format.", "text.format.")
+        told = told.replace("tool_choice.allowed_tools", "tool_choice")
+        names = names | {param: told}
+    return renamed(error, names)
+
+
+async def kept(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Raise HTTPException 404: there are no answers to be had again."""
+    id = describe(scope["path_params"]["id"])
+    advice = "read it where it is made, or send the whole conversation as `input`"
+    raise HTTPException(404, f"The response {id} is not here: answers are not kept; {advice}.")
