@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from arm64lib import check as arm64
 from vm import run
@@ -188,11 +189,20 @@ def _pulled(venv: Venv, model: str, store: str) -> bool:
 
 
 def _all_pass(venv: Venv) -> bool:
-    failed = [
-        title
+    """Run the checks beside each other: that of the types takes longer than all others."""
+    pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    running = {
+        title: subprocess.Popen([venv.command(argv[0]), *argv[1:]], **pipe)
         for title, argv in checks(venv.version, venv.python).items()
-        if not _succeeds(venv, title, argv)
-    ]
+    }
+    try:
+        for title, child in running.items():
+            print(f"== {title}", child.communicate()[0], sep="\n", end="", flush=True)
+    finally:
+        for child in running.values():
+            child.kill()
+            child.wait()
+    failed = [title for title, child in running.items() if child.returncode]
     if failed:
         print(f"Failed: {', '.join(failed)}. The tests were not run.", file=sys.stderr)
     return not failed
