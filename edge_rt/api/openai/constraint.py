@@ -52,6 +52,9 @@ class ConstraintFields(Protocol):
     def response_format(self) -> ResponseFormat | None: ...
 
     @property
+    def json_schema(self) -> dict[str, Any] | None: ...
+
+    @property
     def grammar(self) -> str | None: ...
 
     @property
@@ -66,6 +69,7 @@ def constraint_of(fields: ConstraintFields) -> Constraint | None:
     terms = fields.edge or Terms()
     found = [
         _of_format(fields.response_format),
+        None if fields.json_schema is None else _of_alone(fields.json_schema, "json_schema"),
         None if not fields.grammar else _of_grammar(fields.grammar),
         None if terms.regex is None else Constraint("regex", terms.regex, param="edge.regex"),
         None if terms.choice is None else _of_choice(terms.choice),
@@ -90,22 +94,31 @@ def _of_format(wanted: ResponseFormat | None) -> Constraint | None:
         )
     given = wanted.json_schema
     if wanted.schema is not None and (given is None or wanted.type == "json_object"):
-        return _of_schema(wanted.schema, strict=True, to_the_letter=False)
+        return _of_alone(wanted.schema, "response_format")
     if given is None or given.schema is None:
         raise _invalid("response_format.json_schema", "expected an object with a `schema`")
     strict = bool(given.strict)
     return _of_schema(given.schema, strict=strict, to_the_letter=strict)
 
 
+def _of_alone(schema: dict[str, Any], param: str) -> Constraint:
+    """Return the constraint of a schema as llama-server takes it, without name and strictness."""
+    return _of_schema(schema, strict=True, to_the_letter=False, param=param)
+
+
 def _of_schema(
-    schema: dict[str, Any] | bool | None, *, strict: bool, to_the_letter: bool
+    schema: dict[str, Any] | bool | None,
+    *,
+    strict: bool,
+    to_the_letter: bool,
+    param: str = "response_format",
 ) -> Constraint:
     if isinstance(schema, dict) and not to_the_letter:
         schema = without_others(schema)
     try:
-        return Constraint("json_schema", json.dumps(schema), strict)
+        return Constraint("json_schema", json.dumps(schema), strict, param)
     except RecursionError:
-        raise _invalid("response_format", "the schema is nested too deeply") from None
+        raise _invalid(param, "the schema is nested too deeply") from None
 
 
 _GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta
@@ -101,6 +101,8 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     response_format: ResponseFormat | None = None
     """Kind of the answer: any text, JSON, or JSON by a schema."""
 
+    json_schema: dict[str, Any] | None = None
+    """JSON Schema of the answer, as llama-server takes it; `response_format` can say it, too."""
     grammar: str | None = None
     """Grammar of the answer, in llguidance's dialect of Lark or in llama.cpp's GBNF."""
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None

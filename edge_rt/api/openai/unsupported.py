@@ -43,7 +43,6 @@ _INSTEAD = {
     "guided_grammar": "send the grammar as `grammar`",
     "guided_json": _SCHEMA,
     "guided_regex": "send the expression as `edge.regex`",
-    "json_schema": _SCHEMA,
     "n_predict": "send the number as `max_tokens`",
     "structured_outputs": "send it as `response_format`, `grammar`, `edge.regex` or `edge.choice`",
     "mirostat": "no answer could go on in another engine, for its state is in none of the tokens; "
@@ -96,7 +95,7 @@ _TOLD_ELSEWHERE = frozenset(["options"])  # with those of Ollama's that are not 
 
 REFUSED = frozenset(
     (
-        *("json_schema", "mirostat", "typical_p", "typ_p", "tfs_z"),
+        *("mirostat", "typical_p", "typ_p", "tfs_z"),
         *("top_n_sigma", "xtc_probability", "dynatemp_range", "n_predict"),
         *("lora", "reasoning_budget"),  # up to here llama-server's, then vLLM's
         *("add_generation_prompt", "allowed_token_ids", "bad_words", "chat_template"),

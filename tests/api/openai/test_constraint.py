@@ -48,6 +48,10 @@ def of_format(**fields: Any) -> dict[str, Any]:
             of_format(type="json_schema", schema=SCHEMA),
             Constraint("json_schema", CLOSED),
         ),
+        (
+            {"json_schema": SCHEMA},  # as llama-server takes it, too
+            Constraint("json_schema", CLOSED, param="json_schema"),
+        ),
         ({"grammar": ""}, None),
         (
             {"grammar": 'root ::= "a" | "b"'},

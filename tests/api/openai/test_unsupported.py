@@ -45,7 +45,6 @@ def test_a_field_that_would_change_the_answer_is_refused_by_name(client, name, a
     ("name", "value", "told"),
     [
         ("guided_json", {"type": "object"}, "response_format"),
-        ("json_schema", {"type": "object"}, "response_format"),
         ("guided_regex", "a+", "edge.regex"),
         ("guided_choice", ["a"], "edge.choice"),
         ("guided_grammar", "root ::= 'a'", "grammar"),
