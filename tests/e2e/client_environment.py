@@ -36,9 +36,12 @@ LOCAL = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONWARNINGS": "ignore"}
 def client_environment(extra: str, cache: Path, python: str = sys.executable) -> Path:
     """The folder of the programs of an environment with that extra of pyproject.toml alone.
 
-    It is made once and kept below `cache` until the extra is another. `python` is its Python.
+    In place of the extra there may be a list of all packages in clients/. The environment is made
+    once and kept below `cache` until the extra or list is another. `python` is its Python.
     """
-    wanted, version = requirements(extra), "{}.{}".format(*sys.version_info)
+    closed = PROGRAMS / f"{extra}.txt"
+    wanted = closed.read_text().splitlines() if closed.exists() else requirements(extra)
+    version = "{}.{}".format(*sys.version_info)
     made_of = version if python == sys.executable else python
     digest = hashlib.sha256("\n".join([made_of, *wanted]).encode()).hexdigest()[:16]
     home = cache / "clients" / extra / digest
@@ -50,7 +53,8 @@ def client_environment(extra: str, cache: Path, python: str = sys.executable) ->
             run_logged([python, "-m", "venv", "--without-pip", str(home)], log)
             # Most of its modules are never imported: what is, is compiled then.
             pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python")]
-            run_logged([*pip, "install", "--no-compile", *wanted], log)
+            given = ["--no-deps", "--requirement", str(closed)] if closed.exists() else wanted
+            run_logged([*pip, "install", "--no-compile", *given], log)
             done.touch()
     return home / "bin"
 

@@ -1,4 +1,4 @@
-"""Clients of other projects whose installation takes minutes, as they are, over TCP."""
+"""Clients of other projects that bring many packages, as they are, over TCP."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from client_environment import (
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
-pytestmark = pytest.mark.whole
-
 MODEL = "smollm2-135m-instruct"
 HOME = "home"  # one that turns on the lamp
+AIDER = pytest.mark.skipif(sys.version_info >= (3, 13), reason="aider needs an older Python")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +59,17 @@ def told(python: Path, name: str, *words: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_litellm_gets_text_calls_and_json_by_both_apis(daemon: Any, cache: Path) -> None:
-    python = client_environment("clients-litellm", cache) / "python"
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param("clients-aider", marks=AIDER),  # which brings an older LiteLLM
+        pytest.param("clients-litellm", marks=pytest.mark.whole),
+    ],
+)
+def test_litellm_gets_text_calls_and_json_by_both_apis(
+    daemon: Any, cache: Path, extra: str
+) -> None:
+    python = client_environment(extra, cache) / "python"
     for one in told(python, "litellm", daemon.url(), MODEL, CALLER).values():
         assert one["text"]
         assert one["text"] == one["streamed"]
@@ -71,7 +79,7 @@ def test_litellm_gets_text_calls_and_json_by_both_apis(daemon: Any, cache: Path)
         assert one["answer"]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="aider needs an older Python")
+@AIDER
 def test_aider_chats(daemon: Any, cache: Path, tmp_path: Path) -> None:
     name = f"openai/{MODEL}"
     how = {"name": name, "edit_format": "ask", "extra_params": {"max_tokens": 24}}
