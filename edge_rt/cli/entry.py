@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 
+INTERRUPTED = 128 + signal.SIGINT  # as a shell tells of a command that SIGINT ended
+
 
 def leave(*_: object) -> None:
     """End the process at once: nothing has been begun that would have to be put right."""
-    os._exit(128 + signal.SIGINT)
+    os._exit(INTERRUPTED)
 
 
 def leave_on_interrupt() -> None:
@@ -29,4 +31,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from edge_rt.cli import entry  # whose `leave` the commands know, not that of __main__
+
+    entry.main()

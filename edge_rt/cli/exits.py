@@ -9,6 +9,7 @@ from typing import cast
 
 import click
 
+from edge_rt.cli.entry import leave
 from edge_rt.cli.text import Json, clean
 from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable, closest
 
@@ -24,9 +25,6 @@ Exit codes:
   130  interrupted
   141  the reader of the output has ended, as `head` does
 """
-
-
-INTERRUPTED = 128 + signal.SIGINT
 
 
 class CommandFailure(click.ClickException):
@@ -164,12 +162,11 @@ class SuggestingGroup(click.Group):
 @contextmanager
 def interruptible() -> Generator[None]:
     """Have Ctrl-C raise KeyboardInterrupt within, where it would end the process."""
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before):  # it is ignored
+    if signal.getsignal(signal.SIGINT) is not leave:  # ignored, or for the caller to say
         yield
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, leave)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ sys.meta_path.insert(0, Interrupt())
 sys.argv[0] = "edge-rt"
 from edge_rt.cli.entry import main
 main()
+"""
+
+AS_MODULE = """
+import runpy, signal, sys
+sys.argv = ["edge-rt", "--version"]
+try:
+    runpy.run_module("edge_rt.cli.entry", run_name="__main__")
+except SystemExit:
+    from edge_rt.cli.entry import leave
+    print(signal.getsignal(signal.SIGINT) is leave)
 """
 
 
@@ -81,3 +92,29 @@ def test_who_is_to_ignore_it_goes_on_ignoring_it(handled: None) -> None:
     leave_on_interrupt()
     with interruptible():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_as_a_module_it_sets_the_handler_that_commands_know() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_MODULE], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True"
+
+
+def test_the_handler_of_a_caller_stays(handled: None) -> None:
+    def own(*_: object) -> None:
+        raise AssertionError
+
+    signal.signal(signal.SIGINT, own)
+    with interruptible():
+        assert signal.getsignal(signal.SIGINT) is own
+    assert signal.getsignal(signal.SIGINT) is own
+
+
+def test_a_command_can_be_looked_up_by_a_thread() -> None:
+    def look() -> None:
+        with interruptible():
+            pass
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(look).result()
