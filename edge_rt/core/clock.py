@@ -1,12 +1,13 @@
-"""How an event loop waits: for seconds to pass, and for work that may never end."""
+"""How a loop waits: for seconds to pass, and for work in another thread."""
 
 from __future__ import annotations
 
-import asyncio
+import os
+import queue
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Pause = Callable[[float], Awaitable[object]]
 """`asyncio.sleep`, or a test's clock."""
@@ -20,6 +21,8 @@ async def in_thread(work: Callable[[], T]) -> T:
     For what reads or writes files of the board, which may block for ever: the end of an event
     loop, and of the interpreter, waits for each thread of `asyncio.to_thread`.
     """
+    import asyncio  # not above: the engine has no event loop
+
     future: Future[T] = Future()
     threading.Thread(target=_do, args=(work, future), daemon=True).start()
     return await asyncio.wrap_future(future)
@@ -32,3 +35,36 @@ def _do(work: Callable[[], T], future: Future[T]) -> None:
         future.set_result(work())
     except BaseException as error:  # for the caller
         future.set_exception(error)
+
+
+class Aside(Generic[T]):
+    """Does jobs one after the other in a thread; readable (select) when one has finished."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._asked: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[T] = queue.SimpleQueue()
+        self._wake, self._waker = os.pipe()
+        self._thread: threading.Thread | None = None
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable."""
+        return self._wake
+
+    def do(self, job: Callable[[], T]) -> None:
+        """Do a job after all those before it; it must not raise."""
+        self._asked.put(job)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)
+            self._thread.start()
+
+    def finished(self) -> Iterator[T]:
+        """What came of those that finished since the last call."""
+        while not self._done.empty():
+            os.read(self._wake, 1)
+            yield self._done.get()
+
+    def _work(self) -> None:
+        while True:
+            self._done.put(self._asked.get()())
+            os.write(self._waker, b".")

@@ -1,6 +1,6 @@
 """The messages between front and engine.
 
-Both ends speak msgpack-encoded tagged structs, one a frame (see `framing`). Every struct is
+Both ends speak msgpack-encoded tagged structs, one a frame (see `channel`). Every struct is
 frozen and its fields are positional on the wire (`array_like`), so adding a field at the end with
 a default stays compatible and anything else bumps `VERSION`.
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_rt.core.cached import Which
+from edge_rt.core.clock import Aside
 from edge_rt.core.logs import Trouble
 from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, Stored, size_of
 from edge_rt.engine.kv.prefix_shelf import Fetch, PrefixFetcher, PrefixShelf, Then
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.engine.worker.port import Aside
 
 log = logging.getLogger(__name__)
 

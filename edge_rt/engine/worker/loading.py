@@ -14,6 +14,7 @@ from typing import TypedDict
 import msgspec
 
 from edge_rt.backends.base import PromptVocabulary
+from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.plugins import plugins
 from edge_rt.core.process import own_bytes
@@ -27,7 +28,6 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.model_registry import AnyBackend, backend_package, versions_of_packages
-from edge_rt.engine.worker.port import Aside
 
 KEPT = 3  # vocabularies, some ten megabytes each
 

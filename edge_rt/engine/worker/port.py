@@ -1,58 +1,85 @@
-"""The engine's end of the socket, and the threads that work beside the decode loop."""
+"""The engine's end of the socket, and what is done beside the decode loop: compiling, listening."""
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-import queue
 import select
 import socket
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
+from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, EngineError, RequestError
 from edge_rt.engine.channel import Frames, encode, engine_decoder
-from edge_rt.engine.protocol import Cancel, RunTensors, Shutdown, ToEngine, ToFront, UnloadModel
+from edge_rt.engine.generation.checker import Compiles
+from edge_rt.engine.protocol import (
+    Cancel,
+    Generate,
+    RunTensors,
+    Shutdown,
+    ToEngine,
+    ToFront,
+    UnloadModel,
+)
 
-DoneT = TypeVar("DoneT")
+log = logging.getLogger(__name__)
+
+Homes = Callable[[Generate], Sequence[Compiles]]
+"""The schedulers of all models of a request that are loaded."""
 
 
-class Aside(Generic[DoneT]):
-    """Does jobs one after the other in a thread; readable (select) when one has finished."""
+class Compiler:
+    """Compiles the constraints of requests, one after the other, before they are queued.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._asked: queue.SimpleQueue[Callable[[], DoneT]] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[DoneT] = queue.SimpleQueue()
-        self._wake, self._waker = os.pipe()
-        self._thread: threading.Thread | None = None
+    A grammar that is compiled for the first time takes milliseconds, and a second for a model that
+    had none; a checker starts as fast as its program does. Readable (select) when one is done.
+    """
+
+    def __init__(self, homes: Homes) -> None:
+        self._homes = homes
+        self._aside = Aside[Generate]("grammars")
+        self._asked: set[int] = set()
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable."""
-        return self._wake
+        return self._aside.fileno()
 
-    def do(self, job: Callable[[], DoneT]) -> None:
-        """Do a job after all those before it; it must not raise."""
-        self._asked.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)
-            self._thread.start()
+    def start(self, request: Generate) -> None:
+        """Compile the constraint of a request for all its models, and start its checker."""
+        homes = self._homes(request)
+        self._asked.add(request.id)
+        self._aside.do(lambda: _compile(request, homes))
 
-    def finished(self) -> Iterator[DoneT]:
-        """What came of those that finished since the last call."""
-        while not self._done.empty():
-            os.read(self._wake, 1)
-            yield self._done.get()
+    def cancel(self, request_id: int) -> None:
+        """Drop a request."""
+        self._asked.discard(request_id)
 
-    def _work(self) -> None:
-        while True:
-            self._done.put(self._asked.get()())
-            os.write(self._waker, b".")
+    def finished(self) -> Iterator[Generate]:
+        """The requests that can be queued now, without those that were dropped."""
+        for request in self._aside.finished():
+            if request.id in self._asked:
+                self._asked.remove(request.id)
+                yield request
+
+
+def _compile(request: Generate, homes: Sequence[Compiles]) -> Generate:
+    """Compile and start; the result or the error is kept for the scheduler of the request."""
+    try:
+        for home in homes:
+            if request.constraint is not None:
+                home.grammars.compile(request.constraint)
+            if request.check is not None:
+                home.checkers.start(request.check)
+    except RequestError as error:
+        log.debug("request %d: %s", request.id, error)
+    except Exception:  # of a thread that must go on; the next to compile it fails, too
+        log.exception("a constraint cannot be compiled")
+    return request
 
 
 class Poll(Protocol):

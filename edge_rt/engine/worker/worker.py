@@ -14,7 +14,6 @@ from edge_rt.core.errors import RequestError
 from edge_rt.core.process import rss_bytes
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.channel import Heartbeat
-from edge_rt.engine.generation.checker import Compiler
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     VERSION,
@@ -53,7 +52,7 @@ from edge_rt.engine.worker.loading import (
     no_vocabulary,
 )
 from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry
-from edge_rt.engine.worker.port import Poll, Port, Watch
+from edge_rt.engine.worker.port import Compiler, Poll, Port, Watch
 
 log = logging.getLogger(__name__)
 
