@@ -13,7 +13,14 @@ from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context, exchange_of
-from edge_rt.api.middleware.decode import Whole, describe, read_document, unless_gone, whole_numbers
+from edge_rt.api.middleware.decode import (
+    Whole,
+    describe,
+    read_body,
+    read_document,
+    unless_gone,
+    whole_numbers,
+)
 from edge_rt.api.middleware.respond import (
     EventStream,
     drop_tracebacks,
@@ -23,6 +30,7 @@ from edge_rt.api.middleware.respond import (
     send_json,
 )
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
+from edge_rt.api.task import BodyReader, Received
 from edge_rt.core.clock import in_thread
 from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable
 from edge_rt.core.reports.governor import BudgetChange
@@ -238,7 +246,7 @@ class PlanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore_eos: bool = False
 
 
-_DECODER = msgspec.json.Decoder(PlanRequest)
+_PLAN = BodyReader(PlanRequest)
 
 
 async def plan(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
@@ -246,7 +254,9 @@ async def plan(context: Context, scope: Scope, receive: Receive, send: Send) -> 
 
     Errors before the response are raised.
     """
-    request = await read_document(context, scope, receive, _DECODER)
+    whole_numbers(scope)
+    body = await read_body(scope, receive, limit=context.requests.body_bytes)
+    request = _PLAN.read(Received(scope, body, exchange_of(scope)))
     ask = asked(request)
     if request.run:
         await tell(scope, receive, send, context.service.tries(ask))

@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
@@ -37,8 +37,11 @@ def names(kind: object, path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def objects(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    """The types of the objects that a `kind` is or that are its items."""
-    if typing.get_origin(kind) in (Union, types.UnionType, list):
+    """The types of the objects that a `kind` is or that are its items.
+
+    `Annotated[dict[str, Any], Kind]` counts as a `Kind`: its fields are those, but it stays a dict.
+    """
+    if typing.get_origin(kind) in (Union, types.UnionType, list, Annotated):
         for one in typing.get_args(kind):
             yield from objects(one)
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):

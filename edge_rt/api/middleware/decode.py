@@ -6,7 +6,8 @@ import asyncio
 import re
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -27,8 +28,10 @@ _STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL
 _STEP = re.compile(r"[^.\[\]]+")
 _JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _TYPES = re.compile(r'(?<!")\b(str|int|float|bool)\b(?!")')  # quoted, such a word is a value
+_WITH_NULLS = 8  # objects of a body of which unknown fields that are null are left out
 _SHOWN = 40  # characters of an offending value that a message repeats
 _UNKNOWN = object()
+_nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
 _CHOICES = {  # what fits besides the values of a list
     "edge.quality": 'Expected "low", "normal", "high" or a number from 0 to 1',
     "edge.truncate": 'Expected true, false, "end" or "start"',
@@ -38,14 +41,21 @@ _CHOICES = {  # what fits besides the values of a list
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Decode and validate `body`; raises RequestError whose `param` is the path of the field."""
+    return _decode(decoder, body, _WITH_NULLS)
+
+
+def _decode(decoder: msgspec.json.Decoder[T], body: bytes, tries: int) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error), body, decoder.type) from None
+        less = _without_nulls(str(error), body, decoder.type) if tries else None
+        if less is None:
+            raise _invalid(str(error), body, decoder.type) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(str(error)) from None
     except RecursionError:
         raise _malformed("it is nested too deeply") from None
+    return _decode(decoder, less, tries - 1)
 
 
 def describe(value: object) -> str:
@@ -117,7 +127,7 @@ def told_path(path: str, name: str) -> str:
 
 def did_you_mean(path: str, name: str, known: Iterable[str]) -> str:
     """A sentence with the one of the `known` fields at `path` that `name` is most like, or ""."""
-    near = closest(name[:64], known)
+    near = _nearest(name[:64], tuple(known))
     return f" Did you mean `{told_path(path, near)}`?" if near else ""
 
 
@@ -127,15 +137,39 @@ def _json_words(text: str) -> str:
     return _TYPES.sub(lambda found: _JSON_NAMES[found[0]], names)
 
 
+def _without_nulls(message: str, body: bytes, kind: object) -> bytes | None:
+    """The body without what is null and unknown in the object that the error is of; None: nothing.
+
+    Clients send all fields that they know, also as null, and such a field is a field left out.
+    """
+    place = _PLACE.search(message)
+    path = place["path"] if place else ""
+    if not _STRANGE.match(message) or "[...]" in path:
+        return None
+    known = names(kind, tuple(_STEP.findall(path)))
+    try:
+        root = msgspec.json.decode(body)
+        held = _follow(root, path)
+        nulls = [name for name, value in held.items() if value is None and name not in known]
+        for name in nulls:
+            del held[name]
+        return msgspec.json.encode(root) if nulls else None
+    except (msgspec.MsgspecError, ValueError, LookupError, OverflowError, RecursionError):
+        return None  # of numbers that Python has and JSON's decoder has not, or the other way round
+
+
+def _follow(value: Any, path: str) -> Any:
+    for step in _STEP.findall(path):
+        value = cast("Any", value[int(step)] if isinstance(value, list) else value[step])
+    return value
+
+
 def _value_at(path: str, body: bytes) -> object:
     """The value at a path like `messages[0].content`; _UNKNOWN where it cannot be had."""
     try:
-        value: object = msgspec.json.decode(body)
-        for step in _STEP.findall(path):
-            value = value[int(step)] if isinstance(value, list) else value[step]  # type: ignore[index]
+        return _follow(msgspec.json.decode(body), path)
     except (msgspec.DecodeError, ValueError, LookupError, TypeError, RecursionError):
         return _UNKNOWN
-    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 _DIGITS = re.compile(r"[0-9]{1,9}")

@@ -24,6 +24,7 @@ from edge_rt.api.openai.fields import Count, GenerationFields, Text
 from edge_rt.api.openai.messages import (
     MOST,
     ChatMessage,
+    Function,
     Tool,
     ToolUse,
     last_said,
@@ -55,7 +56,9 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     """`none`, `auto`, `required`, or the tool that is to be called."""
     parallel_tool_calls: bool | None = None
     """Whether an answer may hold several calls. Default: true."""
-    functions: Annotated[list[dict[str, Any]], Meta(max_length=MOST)] | None = None
+    functions: (
+        Annotated[list[Annotated[dict[str, Any], Function]], Meta(max_length=MOST)] | None
+    ) = None
     """The older form of `tools`."""
     function_call: Any = None
     """The older form of `tool_choice`."""

@@ -66,6 +66,10 @@ class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Changes nothing: no event is padded."""
     continuous_usage_stats: bool | None = None
     """Changes nothing: only the last event has the usage."""
+    chunk_include_usage: bool | None = None
+    """Changes nothing: the same under Volcengine's name."""
+    reasoning_summary_delivery: str | None = None
+    """Changes nothing: thoughts come as they are made."""
 
 
 class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -165,10 +165,19 @@ def last_said(messages: list[ChatMessage]) -> str:
 _NAME = re.compile(r"[\w./-]{1,128}")
 
 
+class Function(msgspec.Struct, frozen=True):
+    """The fields of a function that the model may call, which is told to it as a dict."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
 class Tool(msgspec.Struct, frozen=True):
     """One function that the model may call; its description goes to the template as it came."""
 
-    function: dict[str, Any]
+    function: Annotated[dict[str, Any], Function]
     type: Literal["function"] = "function"
 
 
@@ -245,6 +254,7 @@ def _choice(choice: object, names: list[str], field: str) -> tuple[bool, list[st
         _refuse(field, f'expected "none", "auto", "required" or an object, got {describe(choice)}')
     told = cast("dict[str, Any]", choice)
     if told.get("type") == "allowed_tools":
+        _only(told, ("type", "allowed_tools"), field)
         return _allowed(told.get("allowed_tools"), names, field)
     _only(told, ("type", "function", "name"), field)
     if isinstance(inner := told.get("function"), dict):
@@ -277,7 +287,7 @@ def _named(tool: object) -> object:
 
 def _only(told: dict[str, Any], known: tuple[str, ...], at: str) -> None:
     for name in told:
-        if name not in known:
+        if name not in known and told[name] is not None:
             raise unknown_field(at, name, known)
 
 

@@ -22,7 +22,9 @@ from edge_rt.core.errors import RequestError
 
 log = logging.getLogger(__name__)
 
-_OBJECT = msgspec.json.Decoder(dict[str, Any])
+_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANY = msgspec.json.Decoder(Any)
+_NULL = msgspec.Raw(b"null")
 _WARNINGS = 8  # of one request
 _LOGGED = 100  # names that the log warns of, each once
 
@@ -80,17 +82,27 @@ HARMLESS = frozenset(
         "xtc_threshold",
         # of objects: what clients copy from earlier answers, and hints for caches of other servers
         *("messages.annotations", "messages.audio", "messages.cache_control", "messages.id"),
+        *("messages.parsed", "messages.tool_calls.function.parsed_arguments"),
+        "messages.provider_specific_fields",
+        "messages.tool_calls.function.provider_specific_fields",
+        "messages.tool_calls.provider_specific_fields",
         *("messages.content.cache_control", "messages.content.prompt_cache_breakpoint"),
         *("messages.tool_calls.index", "messages.tool_calls.function.index"),
-        *("messages.tool_calls.type", "tools.cache_control"),
-        *("input.id", "input.status", "input.phase", "input.caller"),
+        *("messages.tool_calls.type", "tools.cache_control", "tools.function.cache_control"),
+        *("tools.allowed_callers", "tools.defer_loading", "tools.output_schema"),
+        *("input.id", "input.status", "input.phase", "input.caller", "input.namespace"),
         *("input.content.annotations", "input.content.logprobs"),
         *("input.content.prompt_cache_breakpoint", "input.output.prompt_cache_breakpoint"),
     ]
 )
 """Fields of OpenAI, llama-server, vLLM and Ollama that change no answer by themselves."""
 
-_TOLD_ELSEWHERE = frozenset(["options"])  # with those of Ollama's that are not honoured
+_NOT_LOOKED_INTO = frozenset(
+    [
+        "documents",  # what else a document has is the client's own data
+        "options",  # told with those of Ollama's that are not honoured
+    ]
+)
 
 
 REFUSED = frozenset(
@@ -139,10 +151,10 @@ class _Shape:
         """`path` is where such objects stand, without places in arrays, and with a dot behind."""
         self._known, self._path = kind.__struct_encode_fields__, path
         self._names = frozenset(self._known)
-        self._inner = {
+        self.inner = {
             name: _shape(one, f"{path}{name}.")
-            for name, hint in typing.get_type_hints(kind).items()
-            if path + name not in _TOLD_ELSEWHERE
+            for name, hint in typing.get_type_hints(kind, include_extras=True).items()
+            if path + name not in _NOT_LOOKED_INTO
             for one in objects(hint)
             if not one.__struct_config__.forbid_unknown_fields
         }
@@ -151,9 +163,9 @@ class _Shape:
         """Add the unknown fields of an object that are not null to `found`, by their paths."""
         if not value.keys() <= self._names:
             for name in value:
-                if name not in self._names and value[name] is not None:
+                if name not in self._names and value[name] not in (None, _NULL):
                     found.setdefault(self._path + name, _Strange(at[1:], name, self._known))
-        for name, shape in self._inner.items():
+        for name, shape in self.inner.items():
             held = value.get(name)
             if isinstance(held, dict):
                 shape.look(cast("dict[str, Any]", held), f"{at}.{name}", found)
@@ -182,13 +194,15 @@ class ExtraFields:
         One that several objects of an array have is told once. Raises RequestError for a refused
         field that asks for something.
         """
-        said = decode(_OBJECT, body)  # fields that are not read may be nested too deeply
-        for name, value in said.items():
-            if name in self._refused and _asks(name, value):
+        said = decode(_TOP, body)  # a prompt of many token ids is not decoded again
+        for name in said:
+            if name in self._refused and _asks(name, _value(said[name])):
                 instead = _INSTEAD.get(name, "leave it out")
                 raise unsupported(name, f"`{name}` is not supported: {instead}.")
         found: dict[str, _Strange] = {}
-        self._shape.look(said, "", found)
+        inner = self._shape.inner
+        held = {name: _value(raw) if name in inner else raw for name, raw in said.items()}
+        self._shape.look(held, "", found)
         paths = [path for path in found if path not in self._silent]
         told = [self._warning(path, found[path]) for path in paths[:_WARNINGS]]
         if len(paths) > _WARNINGS:
@@ -201,6 +215,10 @@ class ExtraFields:
             self._logged.add(logged)  # and not the name, which may be long
             log.warning("a request has a field that is ignored: %s", logged)
         return unknown_and_ignored(*one)
+
+
+def _value(raw: msgspec.Raw) -> object:
+    return decode(_ANY, bytes(raw))
 
 
 def unknown_and_ignored(at: str, name: str, known: Iterable[str]) -> str:

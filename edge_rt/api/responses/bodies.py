@@ -13,7 +13,7 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.chat import ChatRequest, check
 from edge_rt.api.openai.constraint import JsonSchemaFormat, ResponseFormat
 from edge_rt.api.openai.fields import Count, Share, StreamOptions
-from edge_rt.api.openai.messages import MOST, ChatMessage, Tool
+from edge_rt.api.openai.messages import MOST, ChatMessage, Function, Tool
 from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.api.responses.items import InputItem, item_messages, unreadable
 from edge_rt.core.errors import RequestError
@@ -59,6 +59,12 @@ class Reasoning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Not honoured, which a warning tells."""
 
 
+class FunctionTool(Function, frozen=True, kw_only=True):
+    """The fields of a tool, which is the function itself."""
+
+    type: str
+
+
 class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation that the assistant is to continue; a field that is null is left out."""
 
@@ -68,7 +74,9 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Id of a model, `default` or `auto`; with `@` a variant of it. Default: `default`."""
     instructions: str | None = None
     """What the system says before."""
-    tools: Annotated[list[dict[str, Any]], Meta(max_length=MOST)] | None = None
+    tools: (
+        Annotated[list[Annotated[dict[str, Any], FunctionTool]], Meta(max_length=MOST)] | None
+    ) = None
     """Functions that the model may call."""
     tool_choice: Annotated[Any, Meta(description="none, auto, required or a tool")] = None
     """`none`, `auto`, `required`, or the tool that is to be called."""

@@ -86,3 +86,9 @@ def test_a_text_that_is_too_long_is_named_as_it_was_sent(client, service, at, pa
 
 def test_unknown_fields_are_told(client) -> None:
     assert "max_chunks" in rerank(client, max_chunks=3).headers["x-edge-warning"]
+
+
+def test_other_fields_of_a_document_are_its_own(client) -> None:
+    answered = rerank(client, documents=[{"text": "a", "id": "7", "title": "A"}], titel=1)
+    assert answered.status == 200
+    assert answered.headers["x-edge-warning"].startswith("The field `titel` is")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 
 import pytest
+
+from edge_rt.core.reports.planning import PlanReport
 
 SHARED = [
     ("mirostat", 2, 0),
@@ -178,6 +181,11 @@ def allowed(**fields) -> dict:
             "tool_choice.allowed_tools.mod",
             "mode",
         ),
+        (
+            {"tools": TOOLS, "tool_choice": allowed() | {"mode": "required"}},
+            "tool_choice.mode",
+            None,
+        ),
     ],
 )
 def test_settings_refuse_an_unknown_field_by_its_path(client, fields, param, near):
@@ -221,7 +229,9 @@ def test_unknown_fields_of_a_conversation_are_told_once_each_with_the_first_plac
 
 def test_what_clients_copy_from_answers_is_not_told(client):
     call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    call["function"] |= {"parsed_arguments": {}, "provider_specific_fields": {"a": 1}}
     said = {"role": "assistant", "content": "Hi", "refusal": None, "annotations": [], "audio": None}
+    said |= {"parsed": {"a": 1}, "provider_specific_fields": {"refusal": None}}
     said |= {"function_call": None, "tool_calls": [call | {"index": 0}]}
     part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
     messages = [
@@ -232,3 +242,56 @@ def test_what_clients_copy_from_answers_is_not_told(client):
     answered = client.chat(messages=messages, tools=TOOLS)
     assert answered.status == 200
     assert "warnings" not in answered.json()["edge"]
+
+
+@pytest.mark.parametrize("field", ["functions", "tools"])
+def test_a_misspelt_field_of_a_function_is_told(client, field):
+    function = {"name": "weather", "paramaters": {"type": "object"}}
+    given = [{"type": "function", "function": function}] if field == "tools" else [function]
+    at = "tools[0].function" if field == "tools" else "functions[0]"
+    (told,) = client.chat(**{field: given}).json()["edge"]["warnings"]
+    assert told.startswith(f"The field `{at}.paramaters` is unknown")
+    assert told.endswith(f"Did you mean `{at}.parameters`?")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stream_options": {"include_usage": True, "include_it": None}, "stream": True},
+        {"edge": {"energi_j": None, "think": {"token": None}}},
+        {"tools": TOOLS, "tool_choice": allowed(mod=None)},
+        {"stream_options": {"chunk_include_usage": True}, "stream": True},
+        {"stream_options": {"reasoning_summary_delivery": "sequential_cutoff"}, "stream": True},
+    ],
+)
+def test_settings_take_what_is_null_or_changes_nothing(client, fields):
+    answered = client.chat(**fields)
+    assert answered.status == 200
+    assert "x-edge-warning" not in answered.headers
+
+
+def test_what_nobody_reads_is_not_decoded(client):
+    body = b'{"prompt": "Rain", "metadata": {"size": 1e999}, "max_tokens": 1}'
+    assert client.post("/v1/completions", body).status == 200
+
+
+def test_what_was_meant_is_looked_up_once(client, monkeypatch):
+    looked = []
+    near = difflib.get_close_matches
+
+    def counted(name, *others):
+        looked.append(name)
+        return near(name, *others)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    for _ in range(3):
+        assert "`top_p`" in client.chat(topp_=1).headers["x-edge-warning"]
+    assert looked == ["topp_"]
+
+
+def test_a_plan_tells_unknown_fields_of_its_messages(client, service):
+    service.plans = [PlanReport([])]
+    body = {"messages": [{"role": "user", "content": "Rain", "contnt": 1}]}
+    answered = client.post("/edge/v1/plan", body)
+    assert answered.status == 200
+    assert "`messages[0].contnt`" in answered.headers["x-edge-warning"]

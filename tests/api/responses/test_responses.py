@@ -439,3 +439,13 @@ def test_an_answer_of_a_chat_completion_is_told_again(make_client, service, make
     assert answer["output"] == [MESSAGE]
     assert len(service.calls) == 1
     assert events(ask(client, temperature=0, stream=True))[-1]["response"]["output"] == [MESSAGE]
+
+
+def test_a_misspelt_field_of_a_tool_is_told(client):
+    tool = {"type": "function", "name": "weather", "paramaters": {}, "defer_loading": False}
+    (told,) = whole(ask(client, tools=[tool]))["edge"]["warnings"]
+    assert told.endswith("Did you mean `tools[0].parameters`?")
+
+
+def test_settings_that_are_null_are_left_out(client):
+    whole(ask(client, reasoning={"effort": None, "max_tokens": None, "exclude": None}))
