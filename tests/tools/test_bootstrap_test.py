@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,15 @@ def test_all_failing_checks_are_named_and_no_test_runs(
     assert status == 1
     assert not any(call.startswith("pytest") for call in calls)
     assert "Failed: Types, Import contracts." in capsys.readouterr().err
+
+
+def test_what_a_check_says_is_shown_before_a_slower_one_ends(bench: Bench, tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+    # For 10 s at most.
+    looks = f"for _ in $(seq 1000); do grep -q Types {shown} && exit 0; sleep 0.01; done; echo 1"
+    bench.set("ruff", f"$({looks})")
+    with shown.open("w") as file, redirect_stdout(file):
+        assert bench.run()[0] == 0
 
 
 def test_arguments_go_to_the_tests_and_leave_out_the_checks(bench: Bench) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import queue
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +198,8 @@ def _all_pass(venv: Venv) -> bool:
         for title, argv in checks(venv.version, venv.python).items()
     }
     try:
-        for title, child in running.items():
-            print(f"== {title}", child.communicate()[0], sep="\n", end="", flush=True)
+        for title, said in _each_as_it_ends(running):
+            print(f"== {title}", said, sep="\n", end="", flush=True)
     finally:
         for child in running.values():
             child.kill()
@@ -206,6 +208,21 @@ def _all_pass(venv: Venv) -> bool:
     if failed:
         print(f"Failed: {', '.join(failed)}. The tests were not run.", file=sys.stderr)
     return not failed
+
+
+def _each_as_it_ends(
+    running: Mapping[str, subprocess.Popen[str]],
+) -> Iterator[tuple[str, str]]:
+    """Titles, with what the check of each said, in the order in which they end."""
+    ended: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+
+    def hear(title: str) -> None:
+        ended.put((title, running[title].communicate()[0]))
+
+    for title in running:
+        threading.Thread(target=hear, args=(title,), daemon=True).start()
+    for _ in running:
+        yield ended.get()
 
 
 def _succeeds(venv: Venv, title: str, argv: list[str]) -> bool:
