@@ -1,14 +1,15 @@
-"""Which board this is: what the machine says of itself, and the profile whose marks it bears."""
+"""What the machine says of itself: which board it is, by the marks of a profile, and its cores."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge_rt.board.readers.sysfs import open_regular
+from edge_rt.board.readers.sysfs import first_integer, first_line, open_regular
 from edge_rt.config.board import Board
 
 _LIMIT = 1 << 20  # bytes; none of these files comes near it
@@ -201,3 +202,28 @@ def _memory_fits(sizes_bytes: Sequence[int], memory_bytes: int | None) -> bool:
     if memory_bytes is None or not sizes_bytes:
         return True
     return any(_LEAST_SHARE * size <= memory_bytes <= size for size in sizes_bytes)
+
+
+CPUS = Path("/sys/devices/system/cpu")
+
+
+def usable_cores(cpus: Path = CPUS, allowed: Collection[int] | None = None) -> int:
+    """Return the most threads that are worth while on the CPUs `allowed`, or this process's own.
+
+    Second threads of a core give ggml nothing. A pass is over when its slowest thread is: on a
+    processor with cores of several kinds the slow ones count only where there are enough of them
+    to make up for what the fast ones then wait.
+    """
+    speeds = sorted(_cores(cpus, os.sched_getaffinity(0) if allowed is None else allowed).values())
+    speeds.reverse()
+    return max(range(1, len(speeds) + 1), key=lambda count: count * speeds[count - 1])
+
+
+def _cores(cpus: Path, allowed: Collection[int]) -> dict[str, int]:
+    """The speed of each core, by the numbers of its CPUs; equal where the kernel tells none."""
+    found: dict[str, int] = {}
+    for number in allowed:
+        cpu = cpus / f"cpu{number}"
+        core = first_line(cpu / "topology" / "thread_siblings_list") or str(number)
+        found[core] = first_integer(cpu / "cpu_capacity") or 1
+    return found

@@ -1,4 +1,6 @@
-"""What a process of ours gives up: outliving its parent, and the network.
+"""A process of ours: its memory, and what it gives up: outliving its parent, and the network.
+
+The kernel refuses the network on each `Machine` whose system calls are known.
 
 See prctl(2), seccomp(2) and bpf(2). `python -m edge_rt.core.process MODULE ARGUMENT...` runs a
 module in a process that opens no connection, whatever a library in it tries, and

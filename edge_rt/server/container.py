@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_rt.board.detection import usable_cores
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
-from edge_rt.board.readers.sysfs import usable_cores
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
@@ -51,7 +51,7 @@ from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
-from edge_rt.server.models import ModelPulls, prefixes
+from edge_rt.server.model_work import ModelPulls, prefixes
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
 

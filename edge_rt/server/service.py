@@ -70,7 +70,7 @@ from edge_rt.routing.choice.words import unloadable
 from edge_rt.routing.loading import resident_name
 from edge_rt.routing.quality import learner
 from edge_rt.routing.services import RoutingServices
-from edge_rt.server.models import ModelPulls
+from edge_rt.server.model_work import ModelPulls
 from edge_rt.server.state_directory import StorageHealth
 
 ReportT = TypeVar("ReportT", LedgerReport, GovernorState, Past, PlanReport, Calibrated, Trace)

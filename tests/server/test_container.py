@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.board.readers.sysfs import usable_cores
+from edge_rt.board.detection import usable_cores
 from edge_rt.config.paths import of_board
 from edge_rt.config.schema import (
     BudgetConfig,

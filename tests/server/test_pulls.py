@@ -14,7 +14,7 @@ from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.requests import PullProgress
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile, load_catalogue
 from edge_rt.models.store.store import Store
-from edge_rt.server.models import ModelPulls
+from edge_rt.server.model_work import ModelPulls
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""GET /health, /metrics and under /edge/v1: state, router, traces, plans and calibrations."""
+"""/health, /metrics, and routes under /edge/v1 that show the daemon's state or change it.
+
+GET: status, board, ledger, budget, history, router, trace and calibration. PUT: budget. POST: plan,
+calibrate, feedback and router/reset.
+"""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
     yield from model_faults(config)
     yield from _rules(config)
     if config.warm:
-        from edge_rt.server.models import warm_faults  # takes time to import
+        from edge_rt.server.model_work import warm_faults  # takes time to import
 
         yield from warm_faults(config)
 

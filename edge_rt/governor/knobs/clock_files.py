@@ -1,5 +1,6 @@
-"""The files that cap the clocks of the CPU and of a Jetson's GPU, the caps to choose from, and caps
-that change several times a second.
+"""The clocks of the CPU and of a Jetson's GPU: the files that cap them, the caps to choose from.
+
+A `CappedClock` may change its cap several times a second.
 """
 
 from __future__ import annotations

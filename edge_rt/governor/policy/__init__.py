@@ -1,1 +1,1 @@
-"""How the governor decides: from observations, and how fast each setting is, to limits."""
+"""How the governor sets limits by what it observes and by how fast each setting is."""

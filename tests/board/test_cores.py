@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.board.readers.sysfs import usable_cores
+from edge_rt.board.detection import usable_cores
 
 # What the kernel tells in cpu_capacity, 1024 for the fastest core of the board at its top clock.
 RK3588 = [414] * 4 + [1024] * 4  # A55 first, then A76
