@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from edge_rt.api.middleware.access import PEER, PEER_GROUPS
+from edge_rt.api.middleware.access import PEER, PEER_GROUPS, REFUSED
 from edge_rt.api.middleware.respond import ErrorBody, ErrorDetail, explain, send_failure
 from edge_rt.core.errors import Unavailable
 from edge_rt.server.connection_limiter import (
@@ -117,6 +117,7 @@ class Connection(H11Protocol):
         """Answer a client that sends no more but may still read; asyncio closes on None."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is None or cycle.response_complete:
+            self._refuse_short_head()
             return None
         if self.conn.their_state is h11.SEND_BODY:
             self._refuse_short_body()
@@ -165,11 +166,17 @@ class Connection(H11Protocol):
         """Close after the last whole request of a client that sends no more."""
         cycle = self.cycle
         if cycle.response_complete:
+            self._refuse_short_head()
             self.transport.close()
         elif self.conn.their_state is h11.SEND_BODY:
             self._refuse_short_body()
         else:
             cycle.keep_alive = self._has_more
+
+    def _refuse_short_head(self) -> None:
+        """Refuse a request whose client sends no more before its head is whole; if one began."""
+        if self.conn.their_state is h11.IDLE and self._has_more:
+            self._refuse(400, "incomplete_head", "The request's head is incomplete.")
 
     def _refuse_short_body(self) -> None:
         """Refuse a request whose client sends no more before its body is whole."""
@@ -254,11 +261,16 @@ class Connection(H11Protocol):
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer for the app, unless that has begun to, and close the connection."""
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        unbegun = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        if unbegun:
             for part in _document(status, code, message):
                 self.transport.write(self.conn.send(part) or b"")
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
+            if unbegun:
+                cycle.scope.setdefault("state", {})[REFUSED] = (
+                    status  # the metrics' and the traces', too
+                )
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.close()

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edge_rt.api.middleware.access import REFUSED
 from edge_rt.core.errors import EngineError, Unavailable
 
 
@@ -106,6 +107,17 @@ def test_a_client_that_left_is_counted_and_no_longer_in_flight(client, service, 
     asyncio.run(run())
     assert requests(client)["/v1/chat/completions", "smol", "499"] == 1
     assert samples(client)[("edge_rt_requests_in_flight",)] == 1  # the one that asks
+
+
+def test_a_body_that_the_server_refused_is_counted_as_that(client):
+    async def run():
+        connection = client.open("POST", "/v1/chat/completions", (), state={REFUSED: 400})
+        connection.leave()
+        await connection.end()
+
+    asyncio.run(run())
+    counted = [key[2] for key in requests(client) if key[0] == "/v1/chat/completions"]
+    assert counted == ["400"]
 
 
 def energy(client) -> dict[str, float]:

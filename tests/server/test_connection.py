@@ -19,6 +19,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from edge_rt.api.middleware.access import REFUSED
 from edge_rt.server.acceptor import PAUSE_S, Acceptor
 from edge_rt.server.connection import BODY_STEP, GONE_S, LINGER, UNREAD, Connection, Patience
 from edge_rt.server.connection_limiter import ConnectionLimiter
@@ -344,6 +345,7 @@ def test_each_whole_request_is_answered_before_the_end_of_what_is_sent(serve, tc
         said = await rest(client)
         assert said.count(b"said") == 3
         assert (b"incomplete: 4 of 9 bytes" in said) is rest_of.endswith(b"half")
+        assert (b"head is incomplete" in said) is rest_of.startswith(b"GET")
 
     serve(test, app=Slow(), tcp=tcp)
 
@@ -370,8 +372,30 @@ def test_a_body_that_is_cut_short_is_refused(serve, tcp, sent, came) -> None:
         assert said["error"]["message"] == f"The request's body is incomplete: {came}."
         assert headers["connection"] == "close"
         await asyncio.wait_for(site.app.gone.wait(), HANG_S)
+        assert site.app.states[0][REFUSED] == 400
 
     serve(test, tcp=tcp)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("sent", [b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+def test_a_head_that_is_cut_short_is_refused(serve, tcp, sent) -> None:
+    async def test(site: Site) -> None:
+        client = await site.connect(sent)
+        client[1].write_eof()
+        status, _, said = document(await rest(client))
+        assert (status, said["error"]["code"]) == (400, "incomplete_head")
+
+    serve(test, tcp=tcp)
+
+
+def test_who_sends_no_request_gets_no_answer(serve) -> None:
+    async def test(site: Site) -> None:
+        client = await site.connect()
+        client[1].write_eof()
+        assert await rest(client) == b""
+
+    serve(test)
 
 
 @pytest.mark.parametrize("tcp", [False, True])

@@ -96,6 +96,9 @@ PEER = "peer_uid"
 PEER_GROUPS = "peer_groups"
 """There as well, the numbers of that user's groups."""
 
+REFUSED = "refused"
+"""There as well, the status with which the server refused a request whose body never was whole."""
+
 
 class Caller(NamedTuple):
     """The client: "uid:1000", "key:" and the begin of a key's hash; None where it is not known."""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
 from edge_rt.api.meters import Meters
-from edge_rt.api.middleware.access import Authorizer, Rights
+from edge_rt.api.middleware.access import REFUSED, Authorizer, Rights
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.respond import drop_tracebacks, explain, send_failure, warning_headers
 from edge_rt.api.service import Service
@@ -207,7 +207,7 @@ class RequestMiddleware:
             exchange.client, exchange.rights = self._guard.check(scope)
             await self._inner(scope, receive, send)
         except ClientDisconnect as error:
-            exchange.status = CLIENT_LEFT
+            exchange.status = scope.get("state", {}).get(REFUSED, CLIENT_LEFT)
             drop_tracebacks(error)
         except Exception as error:
             if exchange.status:
