@@ -27,7 +27,8 @@ from edge_rt.engine.process import (
 
 log = logging.getLogger(__name__)
 
-HELLO_S = 30.0  # for the engine to import its libraries and say hello
+HELLO_S = 30.0  # for the engine to import its libraries and say hello; twice as long each time
+LONGEST_HELLO_S = 240.0
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 OUTSIDE_WAIT_S = 1.0  # the longest where engines are ended from outside as they start
@@ -166,6 +167,8 @@ class Supervisor:
             self._failed_start = exit_reason = await self._end_failed_start(error, diagnosis, beat)
             if exit_reason is not None:
                 self._on_exit(exit_reason)
+            else:  # slow storage or a busy processor; the next one would be as slow
+                self._hello_s = min(2 * self._hello_s, LONGEST_HELLO_S)
             log.error("the engine did not start: %s", exit_reason.why if exit_reason else error)
             return exit_reason
         finally:

@@ -303,6 +303,14 @@ async def test_an_engine_that_never_says_hello_is_replaced(
     assert supervisor.current is None
 
 
+@supervised(POLITE, free=50, hello_s=0.001)
+async def test_an_engine_that_starts_slowly_gets_longer_each_time(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    assert (await supervisor.client(wait_s=120.0)).hello is not None
+    assert supervisor.restarts > 0
+
+
 @supervised(POLITE)
 async def test_stopping_while_the_engine_starts(supervisor: Supervisor, pauses: Pauses) -> None:
     while supervisor._process is None:
