@@ -5,22 +5,20 @@ What is missing has no series, for a 0 would be believed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
+from edge_rt.api.meters import Series, counter, gauge
 from edge_rt.core.reports.board import BoardReport, ChannelState, RailEnergy, Supply
 from edge_rt.core.reports.governor import Admission, GovernorState, Guard
 from edge_rt.core.reports.planning import StorageReport
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 T = TypeVar("T")
-Series = Iterable[tuple[Sequence[str], float | None]]
-"""Values of the labels, and the figure; None: there is no such series."""
 
 
 def governor_families(state: GovernorState) -> list[Metric]:
@@ -31,10 +29,10 @@ def governor_families(state: GovernorState) -> list[Metric]:
     held_back = (([by], seconds) for by, seconds in state.held_back_s.items())
     text = "Seconds in which there was work and a limit held it back."
     return _shown(
-        *(_gauge(name, text, _one(value)) for name, text, value in _figures(state)),
-        _gauge("guard_state", "1 for the state of the guard.", guards, "state"),
-        _gauge("admission_state", "1 for what happens to new requests.", admissions, "state"),
-        _counter("held_back_seconds", text, held_back, "by"),
+        *(gauge(name, text, _one(value)) for name, text, value in _figures(state)),
+        gauge("guard_state", "1 for the state of the guard.", guards, "state"),
+        gauge("admission_state", "1 for what happens to new requests.", admissions, "state"),
+        counter("held_back_seconds", text, held_back, "by"),
     )
 
 
@@ -69,11 +67,11 @@ def cache_families(caching: Caching) -> list[Metric]:
     near_text = "Of the hits, those to questions that mean the same."
     saved_text = "Joules that those answers took when they were made, where known."
     return _shown(
-        _counter("cache_hits", hits_text, hits, "model"),
-        _counter("cache_semantic_hits", near_text, _one(near)),
-        _counter("cache_misses", "Requests that were not answered before.", _one(caching.misses)),
-        _counter("cache_saved_joules", saved_text, saved, "model"),
-        _gauge("cache_bytes", "What is kept of answers on the disk.", _one(size)),
+        counter("cache_hits", hits_text, hits, "model"),
+        counter("cache_semantic_hits", near_text, _one(near)),
+        counter("cache_misses", "Requests that were not answered before.", _one(caching.misses)),
+        counter("cache_saved_joules", saved_text, saved, "model"),
+        gauge("cache_bytes", "What is kept of answers on the disk.", _one(size)),
     )
 
 
@@ -82,9 +80,9 @@ def storage_families(report: StorageReport) -> list[Metric]:
     writable = (([file], float(file not in report.failing)) for file in report.files)
     aside = _one(len(report.aside))
     return _shown(
-        _gauge("storage_writable", "0: what is to be in the file is not.", writable, "file"),
-        _gauge("storage_aside_files", "Damaged files that were put aside.", aside),
-        _gauge("storage_free_bytes", "Of the state directory's disk.", _one(report.free_bytes)),
+        gauge("storage_writable", "0: what is to be in the file is not.", writable, "file"),
+        gauge("storage_aside_files", "Damaged files that were put aside.", aside),
+        gauge("storage_free_bytes", "Of the state directory's disk.", _one(report.free_bytes)),
     )
 
 
@@ -98,7 +96,7 @@ def marking_families(marking: Marking) -> list[Metric]:
         (["good" if told.good else "bad", told.by, str(told.counted).lower()], float(count))
         for told, count in marking.counts.items()
     )
-    return _shown(_counter("marks", text, marks, "mark", "by", "counted"))
+    return _shown(counter("marks", text, marks, "mark", "by", "counted"))
 
 
 # Kind -> name, label for the channel's name, help. `energy_j` is not here: the energies of the
@@ -128,7 +126,7 @@ def board_families(report: BoardReport) -> list[Metric]:
         *_heat(report),
         *_energies(report.energies),
         *(() if report.supply is None else _supply(report.supply)),
-        _gauge("sensor_missing", text, missing, "reader", "name", "kind"),
+        gauge("sensor_missing", text, missing, "reader", "name", "kind"),
     )
 
 
@@ -136,12 +134,12 @@ def _info(report: BoardReport) -> Metric:
     board, simulated = report.board, str(report.simulated).lower()
     known: Series = [] if board is None else [([board.id, board.confidence, simulated], 1.0)]
     text = "The profile in use, and whether the board is real."
-    return _gauge("board_info", text, known, "board", "confidence", "simulated")
+    return gauge("board_info", text, known, "board", "confidence", "simulated")
 
 
 def _channels(kind: str, channels: list[ChannelState]) -> Metric:
     name, label, text = KINDS[kind]
-    make, power = _counter if name.endswith("_total") else _gauge, kind == "power_w"
+    make, power = counter if name.endswith("_total") else gauge, kind == "power_w"
     series = [([c.name, *[c.quality] * power], c.value) for c in channels if c.kind == kind]
     return make(name, text, series, label, *["quality"] * power)
 
@@ -149,49 +147,30 @@ def _channels(kind: str, channels: list[ChannelState]) -> Metric:
 def _heat(report: BoardReport) -> Iterable[Metric]:
     """The hottest zone that counts, and the zone nearest to its own trip point."""
     near, text = report.nearest, "The hottest zone that counts."
-    yield _gauge("board_temperature_celsius", text, _one(report.temp_c))
+    yield gauge("board_temperature_celsius", text, _one(report.temp_c))
     text = "Where the zone nearest to its trip point makes the board slow down."
     trip: Series = [] if near is None else [([near.name], near.trip_c)]
-    yield _gauge("trip_temperature_celsius", text, trip, "zone")
+    yield gauge("trip_temperature_celsius", text, trip, "zone")
 
 
 def _energies(energies: list[RailEnergy]) -> Iterable[Metric]:
     rails = _firsts(energies, lambda energy: energy.name)
     joules = (([rail.name, rail.quality], rail.energy_j) for rail in rails)
     text = "Energy of a rail since it was found."
-    yield _counter("rail_energy_joules_total", text, joules, "rail", "quality")
+    yield counter("rail_energy_joules_total", text, joules, "rail", "quality")
     missing = (([rail.name], rail.missing_s) for rail in rails)
     text = "Seconds of which a rail's energy is not known."
-    yield _counter("rail_missing_seconds_total", text, missing, "rail")
+    yield counter("rail_missing_seconds_total", text, missing, "rail")
 
 
 def _supply(supply: Supply) -> Iterable[Metric]:
     given, labels = [supply.covers, supply.quality], ("covers", "quality")
     text = "Power of the rails that form the total."
-    yield _gauge("supply_power_watts", text, [(given, supply.power_w)], *labels)
+    yield gauge("supply_power_watts", text, [(given, supply.power_w)], *labels)
     text = "Energy of the total since it was found."
-    yield _counter("supply_energy_joules_total", text, [(given, supply.energy_j)], *labels)
+    yield counter("supply_energy_joules_total", text, [(given, supply.energy_j)], *labels)
     text = "Seconds of which the total's energy is not known."
-    yield _counter("supply_missing_seconds_total", text, [(given, supply.missing_s)], *labels)
-
-
-def _gauge(name: str, text: str, series: Series, *labels: str) -> Metric:
-    from prometheus_client.core import GaugeMetricFamily  # 2 MB that few boards need
-
-    return _filled(GaugeMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
-
-
-def _counter(name: str, text: str, series: Series, *labels: str) -> Metric:
-    from prometheus_client.core import CounterMetricFamily
-
-    return _filled(CounterMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
-
-
-def _filled(family: GaugeMetricFamily | CounterMetricFamily, series: Series) -> Metric:
-    for given, value in series:
-        if value is not None:
-            family.add_metric(given, value)
-    return family
+    yield counter("supply_missing_seconds_total", text, [(given, supply.missing_s)], *labels)
 
 
 def _one(value: float | None) -> Series:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +19,10 @@ from edge_rt.generation.usage import Tally
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+Series = Iterable[tuple[Sequence[str], float | None]]
+"""Values of the labels, and the figure; None: there is no such series."""
 
 _log = logging.getLogger("edge_rt.api")
 
@@ -48,6 +52,27 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 _TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
 
 
+def gauge(name: str, text: str, series: Series, *labels: str) -> Metric:
+    """Return a family of figures that rise and fall."""
+    from prometheus_client.core import GaugeMetricFamily  # 2 MB that few boards need
+
+    return _filled(GaugeMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
+
+
+def counter(name: str, text: str, series: Series, *labels: str) -> Metric:
+    """Return a family of figures that only rise."""
+    from prometheus_client.core import CounterMetricFamily
+
+    return _filled(CounterMetricFamily(f"edge_rt_{name}", text, labels=labels), series)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, series: Series) -> Metric:
+    for given, value in series:
+        if value is not None:
+            family.add_metric(given, value)
+    return family
+
+
 class Counts:
     """A counter of requests by labels."""
 
@@ -62,12 +87,7 @@ class Counts:
 
     def family(self) -> Metric:
         """Return the counts as they stand."""
-        from prometheus_client.core import CounterMetricFamily
-
-        family = CounterMetricFamily(f"edge_rt_{self._name}", self._text, labels=self.labels)
-        for labels, amount in self._counted.items():
-            family.add_metric(labels, amount)
-        return family
+        return counter(self._name, self._text, self._counted.items(), *self.labels)
 
 
 class Spread:
@@ -196,11 +216,8 @@ class Meters:
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families, those of states last."""
-        from prometheus_client.core import GaugeMetricFamily
-
-        name, text = "edge_rt_requests_in_flight", "Requests being served."
         yield from (self._requests.family(), self._tokens.family())
-        yield GaugeMetricFamily(name, text, value=self.in_flight)
+        yield gauge("requests_in_flight", "Requests being served.", [((), self.in_flight)])
         for each in (self._queue, self._first, self._per_token, self._refused, self._joules):
             yield each.family()
         for each in (self._mode_tokens, self._switches, self._unresolved):
