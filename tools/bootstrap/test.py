@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import queue
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -197,32 +196,19 @@ def _all_pass(venv: Venv) -> bool:
         title: subprocess.Popen([venv.command(argv[0]), *argv[1:]], **pipe)
         for title, argv in checks(venv.version, venv.python).items()
     }
-    try:
-        for title, said in _each_as_it_ends(running):
-            print(f"== {title}", said, sep="\n", end="", flush=True)
-    finally:
-        for child in running.values():
-            child.kill()
-            child.wait()
+    with ThreadPoolExecutor(len(running)) as pool:
+        heard = {pool.submit(child.communicate): title for title, child in running.items()}
+        try:
+            for ended in as_completed(heard):
+                said, _ = ended.result()
+                print(f"== {heard[ended]}", said, sep="\n", end="", flush=True)
+        finally:
+            for child in running.values():
+                child.kill()  # where this is broken off
     failed = [title for title, child in running.items() if child.returncode]
     if failed:
         print(f"Failed: {', '.join(failed)}. The tests were not run.", file=sys.stderr)
     return not failed
-
-
-def _each_as_it_ends(
-    running: Mapping[str, subprocess.Popen[str]],
-) -> Iterator[tuple[str, str]]:
-    """Titles, with what the check of each said, in the order in which they end."""
-    ended: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-
-    def hear(title: str) -> None:
-        ended.put((title, running[title].communicate()[0]))
-
-    for title in running:
-        threading.Thread(target=hear, args=(title,), daemon=True).start()
-    for _ in running:
-        yield ended.get()
 
 
 def _succeeds(venv: Venv, title: str, argv: list[str]) -> bool:
