@@ -267,10 +267,8 @@ class Connection(H11Protocol):
                 self.transport.write(self.conn.send(part) or b"")
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
-            if unbegun:
-                cycle.scope.setdefault("state", {})[REFUSED] = (
-                    status  # the metrics' and the traces', too
-                )
+            if unbegun:  # the status is for metrics and traces, too
+                cycle.scope.setdefault("state", {})[REFUSED] = status
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.close()

@@ -51,7 +51,7 @@ def client_environment(extra: str, cache: Path, python: str = sys.executable) ->
             shutil.rmtree(home.parent, ignore_errors=True)
             log = cache / f"logs/{extra}.log"
             run_logged([python, "-m", "venv", "--without-pip", str(home)], log)
-            # Most of its modules are never imported: what is, is compiled then.
+            # Most modules are never imported; the others are compiled at their import.
             pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python")]
             given = ["--no-deps", "--requirement", str(closed)] if closed.exists() else wanted
             run_logged([*pip, "install", "--no-compile", *given], log)

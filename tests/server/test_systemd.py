@@ -28,7 +28,7 @@ class Manager:
         self._said = list[str]()
 
     def listen(self) -> None:
-        """Empty the socket, as systemd does all the time: one that is full makes who sends wait."""
+        """Empty the socket, as systemd does all the time: senders wait where it is full."""
         with suppress(BlockingIOError):
             while True:
                 self._said.append(self._sock.recv(4096).decode())

@@ -103,7 +103,7 @@ class _Reader:
         elif kind == "reasoning":
             said = item.content if item.content else item.summary
             texts = _text(said or "", f"{at}.{'content' if item.content else 'summary'}")
-            self._begun(anew=True).thoughts += [texts] if texts else []
+            self._begun(fresh=True).thoughts += [texts] if texts else []
         elif kind == "item_reference":
             _refuse(f"{at}.type", "answers are not kept here: send the item itself")
         else:
@@ -114,9 +114,9 @@ class _Reader:
         self._end()
         return self._made
 
-    def _begun(self, *, anew: bool) -> _Turn:
-        """Return the assistant's turn; with `anew`, a new one if it has text or calls already."""
-        if self._turn is not None and anew and (self._turn.texts or self._turn.calls):
+    def _begun(self, *, fresh: bool) -> _Turn:
+        """Return the assistant's turn; with `fresh`, another one if it has text or calls."""
+        if self._turn is not None and fresh and (self._turn.texts or self._turn.calls):
             self._end()
         self._turn = self._turn or _Turn()
         return self._turn
@@ -132,7 +132,7 @@ class _Reader:
             _refuse(f"{at}.role", f"expected one of {', '.join(_ROLES)}, got {describe(role)}")
         text = _text(_needed(item.content, f"{at}.content"), f"{at}.content")
         if role == "assistant":
-            self._begun(anew=True).texts.append(text)
+            self._begun(fresh=True).texts.append(text)
             return
         self._end()
         self._made.append(ChatMessage(role, text))
@@ -140,7 +140,7 @@ class _Reader:
     def _call(self, item: InputItem, at: str) -> None:
         name, id = _needed(item.name, f"{at}.name"), _needed(item.call_id, f"{at}.call_id")
         function = FunctionCall(name, _needed(item.arguments, f"{at}.arguments") or "{}")
-        self._begun(anew=False).calls.append(ToolCall(function, id))
+        self._begun(fresh=False).calls.append(ToolCall(function, id))
         self._names[id] = name
 
     def _output(self, item: InputItem, at: str) -> None:

@@ -1,1 +1,1 @@
-"""How the governor sets limits by what it observes and by how fast each setting is."""
+"""The governor's decisions: limits, from observations and from the speed of each setting."""
