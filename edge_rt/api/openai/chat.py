@@ -33,7 +33,7 @@ from edge_rt.api.openai.messages import (
 )
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
-from edge_rt.core.chat_format import PromptEnd, Reading
+from edge_rt.core.chat_format import PromptEnd, Reading, instructed
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.requests import Identity
 from edge_rt.generation.tools.reader import AnswerReader
@@ -55,7 +55,7 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     tool_choice: Annotated[Any, Meta(description="none, auto, required or a tool")] = None
     """`none`, `auto`, `required`, or the tool that is to be called."""
     parallel_tool_calls: bool | None = None
-    """Whether an answer may hold several calls. Default: true."""
+    """Whether an answer may hold several calls. Default: true; `true` tells the model so, too."""
     functions: (
         Annotated[list[Annotated[dict[str, Any], Function]], Meta(max_length=MOST)] | None
     ) = None
@@ -124,6 +124,7 @@ def check(request: ChatRequest) -> None:
         raise RequestError(message, param="top_logprobs", code="invalid_value")
 
 
+_SEVERAL = "To call several functions at once, write one call after the other."
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
@@ -261,11 +262,16 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     async def _render(self, request: ChatRequest, model: str, client: str | None) -> str:
         format, think = await self.context.service.chat_format(model), request.think
         given = request.chat_template_kwargs
+        use, several = request.use, format.calls.separator is not None
+        several = several and request.parallel_tool_calls is True
         try:
+            messages = template_messages(request.messages)
+            if use is not None and use.rules.parallel and several:
+                messages = instructed(messages, _SEVERAL)
             prompt = await self.context.service.render(
                 model,
-                template_messages(request.messages),
-                tools=None if request.use is None else request.use.told,
+                messages,
+                tools=None if use is None else use.told,
                 variables=variables_of(think, request.reasoning_effort, format, given),
                 client=client,
                 end=request.end,

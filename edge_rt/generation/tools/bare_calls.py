@@ -19,6 +19,7 @@ class BareCalls:
     """Reads calls like `{"name": "f", "arguments": {}}`, with or without a fence around them."""
 
     def __init__(self, tools: Tools) -> None:
+        self.fenced = False  # whether a fence is open
         self._tools = tools
         self._span = JsonSpan()
 
@@ -40,10 +41,12 @@ class BareCalls:
         if end is None:
             return None
         end += at
-        closed = None if opened is None else _CLOSED.match(text, end)
-        if opened and not closed and not final and "```".startswith(text[end:].lstrip(SPACE)):
+        fenced = opened is not None or self.fenced
+        closed = _CLOSED.match(text, end) if fenced else None
+        if fenced and not closed and not final and "```".startswith(text[end:].lstrip(SPACE)):
             return None
         self._span = JsonSpan()
+        self.fenced = fenced and closed is None
         found = called(text[at:end], "name", _KEYS)
         end = end if closed is None else closed.end()
         return end, None if found is None else MadeCall(*found)
@@ -76,8 +79,10 @@ class BareCalls:
         return None if any(word.startswith(text) for word in words) else 0
 
 
-class LastCalls:
-    """Looks behind other text for calls without markers that end the answer."""
+class CallsBehindText:
+    """Looks behind other text for calls without markers: in a fence of their own, or without one
+    at the end of the answer.
+    """
 
     def __init__(self, tools: Tools, *, anywhere: bool) -> None:
         """`anywhere`: they may begin within a line, as in a format that has no markers."""
@@ -91,19 +96,24 @@ class LastCalls:
         found = self._begin.search(text)
         return None if found is None else found.end() - 1
 
-    def read(self, text: str, final: bool) -> list[MadeCall] | int | None:
-        """Return the calls in `text`, or the length of what is none; None: read on."""
+    def read(self, text: str, final: bool) -> tuple[int, list[MadeCall] | None] | None:
+        """Return how much of `text` is read, and the calls in it, or None where it is content.
+
+        None alone: read on. A call that `final` text cuts off is no content either.
+        """
         while True:
             rest = text[self._at :].lstrip(_BETWEEN)
             at = len(text) - len(rest)
             begins = self._calls.begins(rest) if rest else None
             if begins is None:
-                return None if not final else self._made or len(text)
+                return (len(text), self._made or None) if final else None
             read = self._calls.read(rest, final) if begins else (0, None)
             if read is None:
-                return self._made if final else None
+                return (len(text), self._made) if final else None
             end, call = read
             if call is None:
-                return max(at, 1)
+                return max(at, 1), None
             self._made.append(call)
             self._at = at + end
+            if text[: self._at].endswith("`") and not self._calls.fenced:
+                return self._at, self._made

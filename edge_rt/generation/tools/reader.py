@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.generation.tools.bare_calls import BareCalls, LastCalls
+from edge_rt.generation.tools.bare_calls import BareCalls, CallsBehindText
 from edge_rt.generation.tools.call_readers import CallReader, call_reader
 from edge_rt.generation.tools.parts import SPACE, WAIT, Content, MadeCall, Part, Thought, Tools
 
@@ -31,7 +31,7 @@ class AnswerReader:
         self._made = False  # whether calls were made since the last marker in content
         self._reader: CallReader | None = None
         self._bare: BareCalls | None = None
-        self._last = self._last_calls()
+        self._behind_text = self._calls_behind()
         self._told: list[Part] = []
         self._said = False  # whether something was told of the present kind
 
@@ -128,11 +128,11 @@ class AnswerReader:
         """Tell what is content for sure."""
         at = self._text.find(self._marker) if self._marker else -1
         last = None
-        if self._last is not None:
-            last = self._last.find(self._text if at < 0 else self._text[:at])
+        if self._behind_text is not None:
+            last = self._behind_text.find(self._text if at < 0 else self._text[:at])
         if last is not None:
             self._tell(self._text[:last])
-            self._text, self._state = self._text[last:], self._read_last
+            self._text, self._state = self._text[last:], self._read_behind
             return True
         if at >= 0:
             self._tell(self._text[:at])
@@ -147,24 +147,27 @@ class AnswerReader:
         self._text = self._text[keep:]
         return False
 
-    def _read_last(self, final: bool) -> bool:
+    def _read_behind(self, final: bool) -> bool:
         """Read what may be calls without markers at the end of the answer."""
-        assert self._last is not None
-        found = self._last.read(self._text, final)
+        assert self._behind_text is not None
+        found = self._behind_text.read(self._text, final)
         if found is None:
             return False
-        self._state, self._last = self._answer, self._last_calls()
-        if isinstance(found, int):
-            self._tell(self._text[:found])
-            self._text = self._text[found:]
-            return True
-        self._told += found
-        self.calls += len(found)
-        self._text = ""
-        return False
+        self._state, self._behind_text = self._answer, self._calls_behind()
+        end, calls = found
+        if calls is None:
+            self._tell(self._text[:end])
+        else:
+            self._told += calls
+            self.calls += len(calls)
+            self._space = ""
+        self._text = self._text[end:]
+        return bool(self._text)
 
-    def _last_calls(self) -> LastCalls | None:
-        return None if self._tools is None else LastCalls(self._tools, anywhere=not self._marker)
+    def _calls_behind(self) -> CallsBehindText | None:
+        return (
+            None if self._tools is None else CallsBehindText(self._tools, anywhere=not self._marker)
+        )
 
     def _tell(self, text: str) -> None:
         """Tell content; space at its end waits where a call may follow."""

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
 
@@ -270,3 +271,37 @@ def test_markers_that_are_control_tokens_are_shown_by_a_grammar(client, service)
         GENERIC, ThinkFormat("[THINK]", "[/THINK]"), ("[THINK]", "[/THINK]")
     )
     assert "<[/THINK]>" in constraint(client, service).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"parallel_tool_calls": True}, True),
+        ({}, False),
+        ({"parallel_tool_calls": False}, False),
+        ({"parallel_tool_calls": True, "tool_choice": "none"}, False),
+        (
+            {
+                "parallel_tool_calls": True,
+                "tool_choice": {"type": "function", "function": {"name": TIME["name"]}},
+            },
+            False,
+        ),
+    ],
+)
+def test_who_asks_for_parallel_calls_has_the_model_told_of_them(client, service, fields, told):
+    user = {"role": "user", "content": "Time and weather?"}
+    for said in ([user], [{"role": "system", "content": "Be short."}, user]):
+        assert client.chat(messages=said, tools=TOOLS, **fields).status == 200
+        first, *others = service.rendered[-1]["messages"]
+        words = first["content"] if first["role"] == "system" else ""
+        assert ("call several functions at once" in words) is told
+        assert words.startswith("Be short." if len(said) == 2 else "To call" if told else "")
+        assert (others or [first])[-1] == user
+
+
+def test_a_format_with_one_call_an_answer_is_told_of_no_others(client, service):
+    one = replace(GENERIC, separator=None)
+    service.format = ChatFormat(one)
+    assert client.chat(tools=TOOLS, parallel_tool_calls=True).status == 200
+    assert [m["role"] for m in service.rendered[-1]["messages"]] == ["user"]

@@ -173,9 +173,31 @@ def test_a_call_without_markers_is_one_at_the_end_of_an_answer(
         parts = read(format, text, *cuts)
         assert (calls(parts), content(parts)) == ([paris], "So {1}:")
         assert calls(read(format, f"{text}\n{call}", *cuts)) == [paris, paris]
-        assert read(format, f"{text}\nis a call.", *cuts) == [Content(f"{text}\nis a call.")]
-        marked = read(format, f"{text}\n{written(format, ('get_time', {}))}", *cuts)
-        assert (calls(marked), content(marked)) == ([("get_time", {})], text.rstrip())
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+def test_a_call_without_markers_and_fence_is_none_before_other_text(cuts: tuple[int, ...]) -> None:
+    format, text = FORMATS["HERMES"], f"So {{1}}:\n{BARE}"
+    assert read(format, f"{text}\nis a call.", *cuts) == [Content(f"{text}\nis a call.")]
+    marked = read(format, f"{text}\n{written(format, ('get_time', {}))}", *cuts)
+    assert (calls(marked), content(marked)) == ([("get_time", {})], text)
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@pytest.mark.parametrize("inside", [BARE, f"{BARE}\n\n{BARE}\n"])
+def test_calls_in_a_fence_are_calls_wherever_they_stand(inside: str, cuts: tuple[int, ...]) -> None:
+    format, fence = FORMATS["HERMES"], f"```json\n{inside}\n```"
+    paris = [("get_weather", {"city": "Paris"})] * inside.count("get_weather")
+    for before in ("", "So {1}:\n"):
+        parts = read(format, before + fence, *cuts)
+        assert (calls(parts), content(parts)) == (paris, before.strip())
+        parts = read(format, f"{before}{fence}\n\nThat is it.", *cuts)
+        assert calls(parts) == paris
+        assert [c.text for c in parts if isinstance(c, Content)][-1].strip() == "That is it."
+        parts = read(format, f"{before}{fence}\nOr:\n{fence}\nDone", *cuts)
+        assert (calls(parts), content(parts).split()[-2:]) == (paris + paris, ["Or:", "Done"])
+        marked = read(format, f"{before}{fence}\n{written(format, ('get_time', {}))}", *cuts)
+        assert (calls(marked), content(marked)) == ([*paris, ("get_time", {})], before.strip())
 
 
 @pytest.mark.parametrize("cuts", [(), tuple(range(400))])
