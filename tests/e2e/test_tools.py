@@ -12,6 +12,7 @@ import httpx
 import jsonschema
 import openai
 import pytest
+from canitoolcall.probe import probe
 from pydantic import BaseModel
 from strikes import Answer, Asking, beset
 
@@ -149,3 +150,14 @@ def test_an_engine_that_is_killed_within_a_call_changes_nothing(own_daemon, tool
     beset(tools.together, daemon.process.pid, signs, random.Random(4), streams)
     assert all(stream.answers > 1 for stream in streams)
     assert daemon.status()["engine"]["restarts"] >= kills
+
+
+@pytest.mark.qwen
+def test_a_model_that_knows_tools_passes_canitoolcalls_probe(make_daemon, cache):
+    daemon = make_daemon(cache / "store", tcp={"listen": "127.0.0.1:0"})
+    try:
+        model = "qwen2.5-coder-1.5b-instruct"
+        report = probe(f"{daemon.url()}/v1", model, timeout_s=600, concurrency=1)
+        assert {one.status for one in report.outcomes} == {"pass"}, report.render_text()
+    finally:
+        daemon.close()
