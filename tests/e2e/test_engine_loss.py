@@ -79,16 +79,16 @@ def test_what_was_read_is_kept_over_a_kill_and_given_back(daemon, tools):
     """Of a long prompt, in memory that the daemon holds for its engines."""
     files = Path(f"/proc/{daemon.process.pid}/fd")
     [memory] = [one for one in files.iterdir() if "checkpoints" in one.readlink().name]
-    body = {"prompt": STORY * 30, "max_tokens": 160, "temperature": 0, "ignore_eos": True}
+    body = {"prompt": STORY * 30, "max_tokens": 400, "temperature": 0, "ignore_eos": True}
     whole = daemon.post(body).json()["choices"][0]["text"]
     tools.eventually(lambda: memory.stat().st_blocks == 0, "nothing is kept of it")
     with daemon.stream(**body) as events:
         told = [*islice(events, 12)]
-        before = memory.stat().st_blocks
+        while not memory.stat().st_blocks:  # it waits for its share of a busy machine's time
+            told.append(next(events))
         daemon.kill_engine()
-        after = memory.stat().st_blocks
+        assert memory.stat().st_blocks > 0
         told += events
-    assert min(before, after) > 0
     assert "".join(tools.texts(iter(told))) == whole
     tools.eventually(lambda: memory.stat().st_blocks == 0, "the memory is given back")
 

@@ -20,6 +20,13 @@ from edge_rt.core.errors import ModelFileError
 _ERROR = 4  # enum ggml_log_level
 
 
+def _drop(_level: int, _text: bytes, _user: object) -> None:
+    pass
+
+
+_SILENT = lib.llama_log_callback(_drop)  # must outlive every call that llama.cpp may make
+
+
 def _load_variants(folder: Path) -> None:
     """Load the CPU code that suits this processor best, and GPU code, from `folder`.
 
@@ -32,6 +39,7 @@ def _load_variants(folder: Path) -> None:
         native.ggml_backend_load_all_from_path(os.fsencode(folder))
 
 
+lib.llama_log_set(_SILENT, ctypes.c_void_p())  # else it says on stderr what it loads
 _load_variants(Path(lib.__file__).parent / "lib")
 
 
@@ -62,13 +70,6 @@ def capture() -> Generator[Complaints]:
         yield complaints
     finally:
         lib.llama_log_set(_SILENT, ctypes.c_void_p())
-
-
-def _drop(_level: int, _text: bytes, _user: object) -> None:
-    pass
-
-
-_SILENT = lib.llama_log_callback(_drop)  # must outlive every call that llama.cpp may make
 
 
 _SOFT = 1  # omp_pause_soft: settings stay
