@@ -9,7 +9,7 @@ from typing import cast
 
 import click
 
-from edge_rt.cli.entry import leave
+from edge_rt.cli import leave
 from edge_rt.cli.text import Json, clean
 from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable, closest
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from edge_rt import __version__
-from edge_rt.cli.entry import INTERRUPTED
+from edge_rt.cli import INTERRUPTED
 from edge_rt.cli.exits import (
     HELP,
     CommandFailure,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.cli.entry import leave, leave_on_interrupt
+from edge_rt.cli import leave, leave_on_interrupt
 from edge_rt.cli.exits import interruptible
 
 PROGRAM = """
@@ -35,7 +35,7 @@ sys.argv = ["edge-rt", "--version"]
 try:
     runpy.run_module("edge_rt.cli.entry", run_name="__main__")
 except SystemExit:
-    from edge_rt.cli.entry import leave
+    from edge_rt.cli import leave
     print(signal.getsignal(signal.SIGINT) is leave)
 """
 

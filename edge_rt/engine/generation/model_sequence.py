@@ -1,8 +1,8 @@
-"""An answer on one model: its tokens and its KV sequence; and the scheduler as answers see it."""
+"""One answer on one model: its tokens, its KV sequence, and what it needs of its scheduler."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import Unavailable
@@ -14,9 +14,6 @@ from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache
 from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate
-
-if TYPE_CHECKING:
-    from edge_rt.engine.generation.generation import Generation
 
 
 class ModelSequence:
@@ -237,7 +234,7 @@ class ModelSequence:
 
 
 class Home(Compiles, Protocol):
-    """The scheduler of a model, as its sequences and other models' schedulers see it."""
+    """The scheduler of a model, as its sequences see it."""
 
     pool: SequencePool
     prefixes: PrefixCache
@@ -246,22 +243,6 @@ class Home(Compiles, Protocol):
     @property
     def backend(self) -> Backend:
         """The model."""
-        ...
-
-    def queue(self, answer: Generation) -> None:
-        """`answer` waits for a sequence."""
-        ...
-
-    def admitted(self, answer: Generation) -> None:
-        """`answer` has taken its sequences."""
-        ...
-
-    def left(self, answer: Generation) -> None:
-        """`answer` waits or runs no more."""
-        ...
-
-    def awaits(self, sequence: ModelSequence) -> bool:
-        """Whether a prompt that is being read will soon spare `sequence` much reading."""
         ...
 
 

@@ -98,7 +98,7 @@ class Scheduler(Runner[Backend, Generation]):
         for answer in answers:
             if answer.open:
                 for sequence in answer.sequences:
-                    sequence.home.queue(answer)
+                    _of(sequence).queue(answer)
             else:  # all of it had been sent when the engine was lost
                 self._emit(answer.finished(self._clock()))
 
@@ -168,19 +168,23 @@ class Scheduler(Runner[Backend, Generation]):
         return self._factory.checkers
 
     def queue(self, answer: Generation) -> None:
+        """`answer` waits for a sequence."""
         self._waiting.append(answer)
 
     def admitted(self, answer: Generation) -> None:
+        """`answer` has taken its sequences."""
         if answer.home is not self:
             self._waiting.remove(answer)
         self._running.append(answer)
 
     def left(self, answer: Generation) -> None:
+        """`answer` waits or runs no more."""
         for answers in (self._running, self._waiting):
             if answer in answers:
                 answers.remove(answer)
 
     def awaits(self, sequence: ModelSequence) -> bool:
+        """Whether a prompt that is being read will soon spare `sequence` much reading."""
         if self.checkpointer.has(sequence.text):
             return False
         readers = [a.at for a in self._at_turn() if not a.at.decoding]
@@ -204,7 +208,7 @@ class Scheduler(Runner[Backend, Generation]):
                 kept += answer.home.pool.free > 0  # else it cannot be started soon
             elif not answer.can_start:
                 kept += 1
-            elif answer.request.fresh or not answer.at.home.awaits(answer.at):
+            elif answer.request.fresh or not _of(answer.at).awaits(answer.at):
                 answer.fetch()
                 if answer.pending:
                     continue
@@ -215,7 +219,7 @@ class Scheduler(Runner[Backend, Generation]):
     def _start(self, answer: Generation, now: float) -> None:
         answer.start(now)
         for sequence in answer.sequences:
-            sequence.home.admitted(answer)
+            _of(sequence).admitted(answer)
         if answer.index == 0:
             sequence = answer.sequences[0]
             told = answer.request.id, len(sequence.prompt), sequence.cached, sequence.restored
@@ -257,7 +261,7 @@ class Scheduler(Runner[Backend, Generation]):
         for answer in list(answers):
             for sequence in answer.sequences:
                 sequence.release(keep=keep)
-                sequence.home.left(answer)
+                _of(sequence).left(answer)
 
     def _fail(self, request_id: int, error: EdgeError) -> None:
         self.flush()
@@ -270,3 +274,9 @@ class Scheduler(Runner[Backend, Generation]):
             self._tell_failed(request, error)
         self.pool.drop_all()
         self._drop(self._all())
+
+
+def _of(sequence: ModelSequence) -> Scheduler:
+    """The scheduler of the sequence's model."""
+    assert isinstance(sequence.home, Scheduler), "homes of sequences are schedulers"
+    return sequence.home
