@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -113,11 +113,3 @@ GENERIC = CallFormat(
     source="generic",
 )
 """The format of models whose template knows no tools."""
-
-
-def instructed(messages: list[dict[str, Any]], words: str) -> list[dict[str, Any]]:
-    """`messages` with `words` in their system message, behind what it says."""
-    if messages and messages[0]["role"] == "system":
-        first = {**messages[0], "content": f"{messages[0]['content']}\n\n{words}"}
-        return [first, *messages[1:]]
-    return [{"role": "system", "content": words}, *messages]

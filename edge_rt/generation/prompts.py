@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, PromptEnd, instructed
+from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.protocol import CUT
 from edge_rt.models.record import ModelRecord
@@ -46,7 +46,11 @@ def _in_words(
     if not tools:
         return told
     functions = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
-    return instructed(told, _TOLD.format(tools=functions))
+    words = _TOLD.format(tools=functions)
+    if told and told[0]["role"] == "system":
+        first = {**told[0], "content": f"{told[0]['content']}\n\n{words}"}
+        return [first, *told[1:]]
+    return [{"role": "system", "content": words}, *told]
 
 
 def _plain(format: CallFormat, message: dict[str, Any]) -> dict[str, Any]:

@@ -30,10 +30,11 @@ from edge_rt.api.openai.messages import (
     last_said,
     template_messages,
     tool_use,
+    with_note,
 )
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
-from edge_rt.core.chat_format import PromptEnd, Reading, instructed
+from edge_rt.core.chat_format import PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.requests import Identity
 from edge_rt.generation.tools.reader import AnswerReader
@@ -55,7 +56,7 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     tool_choice: Annotated[Any, Meta(description="none, auto, required or a tool")] = None
     """`none`, `auto`, `required`, or the tool that is to be called."""
     parallel_tool_calls: bool | None = None
-    """Whether an answer may hold several calls. Default: true; `true` tells the model so, too."""
+    """Whether an answer may hold several calls. Default: true. Only `true` tells the model, too."""
     functions: (
         Annotated[list[Annotated[dict[str, Any], Function]], Meta(max_length=MOST)] | None
     ) = None
@@ -124,7 +125,8 @@ def check(request: ChatRequest) -> None:
         raise RequestError(message, param="top_logprobs", code="invalid_value")
 
 
-_SEVERAL = "To call several functions at once, write one call after the other."
+# Behind the user's last message: a system message would replace what some templates say by default.
+_SEVERAL = "To call several functions at once, write all of their calls in one answer."
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
@@ -241,8 +243,17 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         """What makes the reader of one answer; None: all of it is content."""
         if reading is None:
             return None
-        tools = None if request.use is None else request.use.rules.tools
-        return partial(AnswerReader, reading.format, tools, opened=reading.opened)
+        rules = None if request.use is None else request.use.rules
+        # Who answers with the result of a call often repeats it as an example.
+        fences = request.messages[-1].role not in ("tool", "function")
+        return partial(
+            AnswerReader,
+            reading.format,
+            None if rules is None else rules.tools,
+            opened=reading.opened,
+            parallel=rules is None or rules.parallel,
+            fences=fences,
+        )
 
     async def reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
         """How the answers of a model to that prompt are read."""
@@ -262,12 +273,12 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     async def _render(self, request: ChatRequest, model: str, client: str | None) -> str:
         format, think = await self.context.service.chat_format(model), request.think
         given = request.chat_template_kwargs
-        use, several = request.use, format.calls.separator is not None
-        several = several and request.parallel_tool_calls is True
+        use = request.use
+        several = request.parallel_tool_calls and use is not None and use.rules.parallel
         try:
             messages = template_messages(request.messages)
-            if use is not None and use.rules.parallel and several:
-                messages = instructed(messages, _SEVERAL)
+            if several and format.calls.separator is not None:
+                messages = with_note(messages, _SEVERAL)
             prompt = await self.context.service.render(
                 model,
                 messages,

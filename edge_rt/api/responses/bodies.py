@@ -81,7 +81,7 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     tool_choice: Annotated[Any, Meta(description="none, auto, required or a tool")] = None
     """`none`, `auto`, `required`, or the tool that is to be called."""
     parallel_tool_calls: bool | None = None
-    """Whether an answer may hold several calls. Default: true."""
+    """Whether an answer may hold several calls. Default: true. Only `true` tells the model, too."""
     text: TextConfig | None = None
     """What the text of the answer is to be."""
     reasoning: Reasoning | None = None

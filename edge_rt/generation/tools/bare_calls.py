@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from edge_rt.generation.tools.parts import SPACE, JsonSpan, MadeCall, Tools, called
 
-_FENCE = "```json"
-_OPENED = re.compile(r"```(?:json)?\s*(?=\{)")
-_CLOSED = re.compile(r"\s*```")
+FENCE = "```"
+"""What begins and ends a block of code."""
+
+BETWEEN = f"{SPACE},;"
+"""Characters that may stand between two calls."""
+
+_JSON_FENCE = f"{FENCE}json"
+_OPENED = re.compile(rf"{FENCE}(?:json)?[{SPACE}]*(?=\{{)")
 _NAME = re.compile(r'"([\w./-]{1,128})"')
 _NAME_BEGUN = re.compile(r'"[\w./-]{0,128}')
 _KEYS = "arguments", "parameters"
-_BETWEEN = f"{SPACE},;"  # characters between two calls
+
+
+class BareCall(NamedTuple):
+    """An object that ends at `end`; `call` None: it is no call. `closed`: its fence ends there."""
+
+    end: int
+    call: MadeCall | None
+    closed: bool = False
 
 
 class BareCalls:
@@ -30,26 +43,25 @@ class BareCalls:
             return self._head(text[opened.end() :])
         if text.startswith("`"):
             begun = text.rstrip(SPACE)
-            return None if _FENCE.startswith(begun) else False
+            return None if _JSON_FENCE.startswith(begun) else False
         return self._head(text)
 
-    def read(self, text: str, final: bool) -> tuple[int, MadeCall | None] | None:
-        """Return where the call at the start of `text` ends, and the call; None: read on."""
+    def read(self, text: str, final: bool) -> BareCall | None:
+        """Read the object at the start of `text`, of which `begins` is true; None: read on."""
         opened = _OPENED.match(text)
         at = 0 if opened is None else opened.end()
-        end = self._span.end(text[at:])
-        if end is None:
-            return None
-        end += at
-        fenced = opened is not None or self.fenced
-        closed = _CLOSED.match(text, end) if fenced else None
-        if fenced and not closed and not final and "```".startswith(text[end:].lstrip(SPACE)):
+        size = self._span.end(text[at:])
+        if size is None:
+            return BareCall(0, None) if self._span.fence else None
+        end, fenced = at + size, self.fenced or opened is not None
+        closed = _closed(text[end:], final) if fenced else 0
+        if closed is None:
             return None
         self._span = JsonSpan()
-        self.fenced = fenced and closed is None
+        self.fenced = fenced and not closed
         found = called(text[at:end], "name", _KEYS)
-        end = end if closed is None else closed.end()
-        return end, None if found is None else MadeCall(*found)
+        call = None if found is None else MadeCall(*found)
+        return BareCall(end + closed, call, closed > 0)
 
     def _head(self, text: str) -> bool | None:
         for piece in ("{", '"name"', ":", None, ",", _KEYS, ":", "{"):
@@ -79,15 +91,44 @@ class BareCalls:
         return None if any(word.startswith(text) for word in words) else 0
 
 
-class CallsBehindText:
-    """Looks behind other text for calls without markers: in a fence of their own, or without one
-    at the end of the answer.
+def _closed(text: str, final: bool) -> int | None:
+    """Return where the fence ends that `text` closes; 0: nowhere, as it opens one. None: read on.
+
+    A fence that the end of the answer cuts off is closed there.
+    """
+    rest = text.lstrip(SPACE)
+    if not rest.startswith(FENCE):
+        cut = FENCE.startswith(rest)
+        return (len(text) if final else None) if cut else 0
+    behind = rest[len(FENCE) :].lstrip(" \t")
+    if not behind:
+        return len(text) if final else None
+    return len(text) - len(behind) if behind[0] in BETWEEN else 0
+
+
+class Behind(NamedTuple):
+    """What text behind other text begins with: `used` characters of calls.
+
+    `calls` None: they are content. No calls: one that the end of the answer cuts off.
     """
 
-    def __init__(self, tools: Tools, *, anywhere: bool) -> None:
-        """`anywhere`: they may begin within a line, as in a format that has no markers."""
+    used: int
+    calls: list[MadeCall] | None
+
+
+class CallsBehindText:
+    """Looks behind other text for calls without markers: such as end the answer, and such as fill
+    a fence.
+    """
+
+    def __init__(self, tools: Tools, *, anywhere: bool, fences: bool) -> None:
+        """`anywhere`: they may begin within a line, as in a format that has no markers.
+
+        `fences`: those in a fence are calls before other text, too.
+        """
         self._calls = BareCalls(tools)
-        self._begin = re.compile(r"[{`]" if anywhere else r"\n[ \t]*[{`]")
+        self._begin = re.compile(r"\{|\n[ \t]*`" if anywhere else r"\n[ \t]*[{`]")
+        self._fences = fences
         self._made: list[MadeCall] = []
         self._at = 0  # the end of the calls that are made
 
@@ -96,24 +137,23 @@ class CallsBehindText:
         found = self._begin.search(text)
         return None if found is None else found.end() - 1
 
-    def read(self, text: str, final: bool) -> tuple[int, list[MadeCall] | None] | None:
-        """Return how much of `text` is read, and the calls in it, or None where it is content.
-
-        None alone: read on. A call that `final` text cuts off is no content either.
-        """
+    def read(self, text: str, final: bool) -> Behind | None:
+        """Return what `text` begins with; None: read on."""
         while True:
-            rest = text[self._at :].lstrip(_BETWEEN)
-            at = len(text) - len(rest)
+            rest = text[self._at :].lstrip(BETWEEN)
             begins = self._calls.begins(rest) if rest else None
             if begins is None:
-                return (len(text), self._made or None) if final else None
-            read = self._calls.read(rest, final) if begins else (0, None)
+                if not final:
+                    return None
+                return Behind(len(text), self._made) if self._made else Behind(1, None)
+            if not begins:
+                return Behind(1, None)
+            read = self._calls.read(rest, final)
             if read is None:
-                return (len(text), self._made) if final else None
-            end, call = read
-            if call is None:
-                return max(at, 1), None
-            self._made.append(call)
-            self._at = at + end
-            if text[: self._at].endswith("`") and not self._calls.fenced:
-                return self._at, self._made
+                return Behind(len(text), self._made) if final else None
+            if read.call is None:
+                return Behind(1, None)
+            self._made.append(read.call)
+            self._at = len(text) - len(rest) + read.end
+            if read.closed and self._fences and text.startswith(FENCE):
+                return Behind(self._at, self._made)

@@ -57,6 +57,7 @@ class JsonSpan:
     """Follows one object from its "{" on; the text may be malformed, only brackets count."""
 
     def __init__(self) -> None:
+        self.fence = False  # whether it holds a backtick outside of strings, as no JSON does
         self._at = self._depth = 0
         self._end: int | None = None
         self._quoted = self._escaped = False
@@ -85,6 +86,8 @@ class JsonSpan:
             self._depth += 1
         elif char in "}]":
             self._depth -= 1
+        elif char == "`":
+            self.fence = True
 
 
 _WORDS = {"True": True, "False": False, "None": None}  # as templates in Python print them

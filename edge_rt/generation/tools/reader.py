@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.generation.tools.bare_calls import BareCalls, CallsBehindText
+from edge_rt.generation.tools.bare_calls import BETWEEN, FENCE, BareCalls, CallsBehindText
 from edge_rt.generation.tools.call_readers import CallReader, call_reader
 from edge_rt.generation.tools.parts import SPACE, WAIT, Content, MadeCall, Part, Thought, Tools
 
@@ -17,11 +17,22 @@ class AnswerReader:
     """
 
     def __init__(
-        self, format: ChatFormat, tools: Tools | None = None, *, opened: bool = False
+        self,
+        format: ChatFormat,
+        tools: Tools | None = None,
+        *,
+        opened: bool = False,
+        parallel: bool = True,
+        fences: bool = True,
     ) -> None:
-        """`tools` None: calls are text like any other. `opened`: the prompt began the thoughts."""
+        """`tools` None: calls are text like any other. `opened`: the prompt began the thoughts.
+
+        Not `parallel`: calls behind the first one are left out. Not `fences`: a call in plain JSON
+        that text follows is content.
+        """
         self.calls = 0  # that were made
         self._format, self._tools = format, tools
+        self._parallel, self._fences = parallel, fences
         self._thinking = format.thinking
         self._marker = format.calls.marker if tools is not None else ""
         self._state = self._thought if opened else self._begin
@@ -32,6 +43,7 @@ class AnswerReader:
         self._reader: CallReader | None = None
         self._bare: BareCalls | None = None
         self._behind_text = self._calls_behind()
+        self._block = False  # whether a block of code is open in the content
         self._told: list[Part] = []
         self._said = False  # whether something was told of the present kind
 
@@ -66,33 +78,38 @@ class AnswerReader:
             return False
         self._state = self._answer
         if self._tools is not None and rest.startswith(("{", "`")):
-            if self._marker:
+            if self._marker or rest.startswith("`"):
                 self._bare, self._state = BareCalls(self._tools), self._read_bare
-            elif rest.startswith("{"):
+            else:
                 self._begin_calls()
         return True
 
     def _read_bare(self, final: bool) -> bool:
         """Read calls without markers at the begin of the answer."""
         assert self._bare is not None
-        rest = self._text.lstrip(SPACE)
+        rest = self._text.lstrip(BETWEEN if self.calls else SPACE)
         begins = self._bare.begins(rest) if rest else False if final else None
         if begins is None and not final:
             return False
         if not begins:
-            self._state = self._answer
-            return True
+            return self._leave_bare(rest)
         read = self._bare.read(rest, final)
         if read is None:  # cut off where the text ends
             self._text = "" if final else self._text
             return False
-        end, call = read
-        if call is None:
-            self._state = self._answer
-            return True
-        self._told.append(call)
-        self.calls += 1
-        self._text, self._space = rest[end:], ""
+        if read.call is None:
+            return self._leave_bare(rest)
+        self._tell_calls([read.call])
+        self._text = rest[read.end :]
+        return True
+
+    def _leave_bare(self, rest: str) -> bool:
+        """Go on with content, which begins with space and `rest`."""
+        assert self._bare is not None
+        space = self._text[: len(self._text) - len(rest)]
+        # A fence that begins a line is found in the content.
+        self._block = "\n" not in space if rest.startswith(FENCE) else self._bare.fenced
+        self._state = self._answer
         return True
 
     def _thought(self, final: bool) -> bool:
@@ -127,12 +144,10 @@ class AnswerReader:
     def _answer(self, final: bool) -> bool:
         """Tell what is content for sure."""
         at = self._text.find(self._marker) if self._marker else -1
-        last = None
-        if self._behind_text is not None:
-            last = self._behind_text.find(self._text if at < 0 else self._text[:at])
-        if last is not None:
-            self._tell(self._text[:last])
-            self._text, self._state = self._text[last:], self._read_behind
+        bare = self._bare_at(self._text if at < 0 else self._text[:at])
+        if bare is not None:
+            self._tell(self._text[:bare])
+            self._text, self._state = self._text[bare:], self._read_behind
             return True
         if at >= 0:
             self._tell(self._text[:at])
@@ -147,27 +162,50 @@ class AnswerReader:
         self._text = self._text[keep:]
         return False
 
+    def _bare_at(self, text: str) -> int | None:
+        """Return where calls without markers, or blocks of code, may begin or end."""
+        if self._block:
+            found = text.find("\n" + "`")
+            return None if found < 0 else found + 1
+        return None if self._behind_text is None else self._behind_text.find(text)
+
     def _read_behind(self, final: bool) -> bool:
-        """Read what may be calls without markers at the end of the answer."""
+        """Read what may be calls without markers behind other text, or a fence."""
+        if self._block:
+            return self._end_block(final)
         assert self._behind_text is not None
         found = self._behind_text.read(self._text, final)
         if found is None:
             return False
         self._state, self._behind_text = self._answer, self._calls_behind()
-        end, calls = found
-        if calls is None:
-            self._tell(self._text[:end])
+        if found.calls is None:
+            self._block = self._text.startswith(FENCE)
+            self._tell(self._text[: found.used])
         else:
-            self._told += calls
-            self.calls += len(calls)
-            self._space = ""
-        self._text = self._text[end:]
+            self._tell_calls(found.calls)
+        self._text = self._text[found.used :]
+        return bool(self._text)
+
+    def _end_block(self, final: bool) -> bool:
+        if FENCE.startswith(self._text) and self._text != FENCE and not final:
+            return False
+        self._block = not self._text.startswith(FENCE)
+        self._state = self._answer
+        self._tell(self._text[:1])
+        self._text = self._text[1:]
         return bool(self._text)
 
     def _calls_behind(self) -> CallsBehindText | None:
-        return (
-            None if self._tools is None else CallsBehindText(self._tools, anywhere=not self._marker)
-        )
+        if self._tools is None:
+            return None
+        return CallsBehindText(self._tools, anywhere=not self._marker, fences=self._fences)
+
+    def _tell_calls(self, calls: list[MadeCall]) -> None:
+        """Tell calls, or the first one only; space before them goes."""
+        self._space = ""
+        told = calls if self._parallel else calls[: 1 - min(self.calls, 1)]
+        self._told += told
+        self.calls += len(told)
 
     def _tell(self, text: str) -> None:
         """Tell content; space at its end waits where a call may follow."""
@@ -190,9 +228,8 @@ class AnswerReader:
         self._raw += self._text[: step.used]
         self._text = self._text[step.used :]
         if step.call is not None:
-            self._told.append(step.call)
-            self.calls += 1
-            self._raw, self._space, self._made = "", "", True
+            self._tell_calls([step.call])
+            self._raw, self._made = "", True
         elif step == WAIT or not step.more:
             self._end_calls(unfinished=step == WAIT, final=final)
         return True

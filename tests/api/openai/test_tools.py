@@ -290,18 +290,44 @@ def test_markers_that_are_control_tokens_are_shown_by_a_grammar(client, service)
     ],
 )
 def test_who_asks_for_parallel_calls_has_the_model_told_of_them(client, service, fields, told):
+    system = {"role": "system", "content": "Be short."}
     user = {"role": "user", "content": "Time and weather?"}
-    for said in ([user], [{"role": "system", "content": "Be short."}, user]):
+    call = {"type": "function", "function": {"name": "get_time", "arguments": "{}"}}
+    later = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "12:00"}]
+    for said in ([user], [system, user], [user, *later]):
         assert client.chat(messages=said, tools=TOOLS, **fields).status == 200
-        first, *others = service.rendered[-1]["messages"]
-        words = first["content"] if first["role"] == "system" else ""
-        assert ("call several functions at once" in words) is told
-        assert words.startswith("Be short." if len(said) == 2 else "To call" if told else "")
-        assert (others or [first])[-1] == user
+        rendered = service.rendered[-1]["messages"]
+        assert [m["role"] for m in rendered] == [m["role"] for m in said]
+        (asked,) = (m["content"] for m in rendered if m["role"] == "user")
+        words = asked.removeprefix(user["content"])
+        assert words.startswith("\n\nTo call several functions") if told else words == ""
 
 
 def test_a_format_with_one_call_an_answer_is_told_of_no_others(client, service):
-    one = replace(GENERIC, separator=None)
-    service.format = ChatFormat(one)
-    assert client.chat(tools=TOOLS, parallel_tool_calls=True).status == 200
-    assert [m["role"] for m in service.rendered[-1]["messages"]] == ["user"]
+    service.format = ChatFormat(replace(GENERIC, separator=None))
+    messages = [{"role": "user", "content": "Time?"}]
+    assert client.chat(messages=messages, tools=TOOLS, parallel_tool_calls=True).status == 200
+    assert service.rendered[-1]["messages"] == messages
+
+
+FENCED = '```json\n{"name": "get_time", "arguments": {}}\n```'
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_without_parallel_calls_the_first_one_is_the_only_one(client, service, script, parallel):
+    service.script = says(script, f"Both:\n{FENCED}\n{FENCED}")
+    answer = client.chat(tools=TOOLS, parallel_tool_calls=parallel).json()
+    message = answer["choices"][0]["message"]
+    assert len(message["tool_calls"]) == (2 if parallel else 1)
+    assert message["content"] == "Both:"
+
+
+def test_a_call_that_an_answer_to_results_repeats_is_none(client, service, script):
+    service.script = says(script, f"I called:\n{FENCED}\nIt is noon.")
+    user = {"role": "user", "content": "Time?"}
+    result = {"role": "tool", "content": "12:00"}
+    (choice,) = client.chat(messages=[user], tools=TOOLS).json()["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+    (choice,) = client.chat(messages=[user, result], tools=TOOLS).json()["choices"]
+    assert choice["finish_reason"] == "stop"
+    assert choice["message"]["content"] == f"I called:\n{FENCED}\nIt is noon."

@@ -36,10 +36,10 @@ def read(
     text: str,
     *cuts: int,
     tools: dict[str, dict[str, Any]] | None = TOOLS,
-    opened: bool = False,
+    **options: bool,
 ) -> list[Part]:
     """All parts, with what belongs together in one."""
-    reader = AnswerReader(format, tools, opened=opened)
+    reader = AnswerReader(format, tools, **options)
     places = sorted({min(cut, len(text)) for cut in cuts})
     parts: list[Part] = []
     for begin, end in zip([0, *places], [*places, len(text)], strict=True):
@@ -183,21 +183,100 @@ def test_a_call_without_markers_and_fence_is_none_before_other_text(cuts: tuple[
     assert (calls(marked), content(marked)) == ([("get_time", {})], text)
 
 
-@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
-@pytest.mark.parametrize("inside", [BARE, f"{BARE}\n\n{BARE}\n"])
-def test_calls_in_a_fence_are_calls_wherever_they_stand(inside: str, cuts: tuple[int, ...]) -> None:
-    format, fence = FORMATS["HERMES"], f"```json\n{inside}\n```"
-    paris = [("get_weather", {"city": "Paris"})] * inside.count("get_weather")
-    for before in ("", "So {1}:\n"):
-        parts = read(format, before + fence, *cuts)
-        assert (calls(parts), content(parts)) == (paris, before.strip())
-        parts = read(format, f"{before}{fence}\n\nThat is it.", *cuts)
-        assert calls(parts) == paris
-        assert [c.text for c in parts if isinstance(c, Content)][-1].strip() == "That is it."
-        parts = read(format, f"{before}{fence}\nOr:\n{fence}\nDone", *cuts)
-        assert (calls(parts), content(parts).split()[-2:]) == (paris + paris, ["Or:", "Done"])
-        marked = read(format, f"{before}{fence}\n{written(format, ('get_time', {}))}", *cuts)
-        assert (calls(marked), content(marked)) == ([*paris, ("get_time", {})], before.strip())
+TIME = '{"name": "get_time", "arguments": {}}'
+FENCES = {  # what stands in an answer, and what it comes to: calls are named, the rest is content
+    f"```json\n{TIME}\n```\n\nThat is it.": ["get_time", "\n\nThat is it."],
+    f"```\n{TIME}\n\n{BARE}\n\n```\nDone": ["get_time", "get_weather", "\nDone"],
+    f"```json\n{TIME},\n{BARE}\n```": ["get_time", "get_weather"],
+    f"```json\n{TIME}\n```\nOr:\n```json\n{BARE}\n```\nDone": [
+        *("get_time", "\nOr:", "get_weather", "\nDone")
+    ],
+    f"```json\n{TIME}\n\n```json\n{BARE}\n```\nDone": ["get_time", "get_weather", "\nDone"],
+    f"```json\n{TIME}\n``": ["get_time"],
+    f"```python\nx = {{}}\n```\n{TIME}": ["```python\nx = {}\n```", "get_time"],
+    f"```bash\nls\n```\n```json\n{TIME}\n```\nDone": ["```bash\nls\n```", "get_time", "\nDone"],
+}
+NO_CALLS = [
+    f"```python\n{TIME}\n```",
+    f'```json\n{{"k": 1}}\n{TIME}\n```',
+    f"````json\n{TIME}\n````\nDone",
+    f"```\nls\n```\n\n{TIME}\n\n```\nrm x\n```\nDone",
+    '```json\n{"name": "get_time", "arguments": {}\n```\nI am sorry.',
+    f"```json\xa0{TIME}\n```",
+]
+CUTS = pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+
+
+@CUTS
+@pytest.mark.parametrize("before", ["", "So {1}:\n"])
+@pytest.mark.parametrize("name", ["HERMES", "LLAMA_3"])
+@pytest.mark.parametrize("text", FENCES)
+def test_calls_in_a_fence_are_calls_wherever_they_stand(
+    text: str, name: str, before: str, cuts: tuple[int, ...]
+) -> None:
+    parts = read(FORMATS[name], before + text, *cuts)
+    told = [part.name if isinstance(part, MadeCall) else part[0] for part in parts]
+    expected = list(FENCES[text])
+    if before and expected[0].startswith("```"):  # the content goes on
+        expected[0] = before + expected[0]
+    elif before:
+        expected.insert(0, before.rstrip())
+    assert told == expected
+
+
+@CUTS
+@pytest.mark.parametrize("name", ["HERMES", "LLAMA_3"])
+@pytest.mark.parametrize("text", NO_CALLS)
+def test_other_fences_are_content_as_they_are(text: str, name: str, cuts: tuple[int, ...]) -> None:
+    for whole in (f"So:\n{text}", text):
+        assert read(FORMATS[name], whole, *cuts) == [Content(whole)]
+
+
+@CUTS
+def test_one_call_only_where_several_are_not_wanted(cuts: tuple[int, ...]) -> None:
+    text = f"Both:\n```json\n{TIME}\n{BARE}\n```\nAnd\n```json\n{TIME}\n```"
+    parts = read(FORMATS["HERMES"], text, *cuts, parallel=False)
+    assert parts == [Content("Both:"), MadeCall("get_time", "{}"), Content("\nAnd")]
+
+
+@CUTS
+def test_fences_before_other_text_may_be_examples(cuts: tuple[int, ...]) -> None:
+    text = f"I called:\n```json\n{TIME}\n```"
+    for more, calls in (("\nIt is noon.", 0), ("\n", 1)):
+        parts = read(FORMATS["HERMES"], text + more, *cuts, fences=False)
+        assert sum(isinstance(part, MadeCall) for part in parts) == calls
+        assert calls or parts == [Content(text + more)]
+
+
+PIECES = [
+    *("```", "```json", "```python", "`", "\n", "\n\n", " ", ", ", "x", "So:", "{", "}", "\xa0"),
+    *(BARE, TIME, '{"k": 1}', "<tool_call>", f"<tool_call>\n{TIME}\n</tool_call>"),
+]
+
+
+@given(
+    name=st.sampled_from(["HERMES", "LLAMA_3"]),
+    pieces=st.lists(st.sampled_from(PIECES), max_size=9),
+    cuts=st.lists(st.integers(0, 400), max_size=12),
+    parallel=st.booleans(),
+    fences=st.booleans(),
+)
+def test_where_fences_are_cut_changes_nothing(
+    name: str, pieces: list[str], cuts: list[int], parallel: bool, fences: bool
+) -> None:
+    text, options = "".join(pieces), {"parallel": parallel, "fences": fences}
+    assert read(FORMATS[name], text, *cuts, **options) == read(FORMATS[name], text, **options)
+
+
+BLOCKS = ["```python\nx = {}\n```", "```\nls\n```", f"```json\n{TIME}\n```", "So {1}.", TIME]
+
+
+@given(blocks=st.lists(st.sampled_from(BLOCKS), max_size=6))
+def test_blocks_of_code_keep_both_fences(blocks: list[str]) -> None:
+    told = content(read(FORMATS["HERMES"], "\n".join(blocks)))
+    assert told.count("```") % 2 == 0
+    for kept in BLOCKS[:2]:
+        assert told.count(kept) == blocks.count(kept)
 
 
 @pytest.mark.parametrize("cuts", [(), tuple(range(400))])
