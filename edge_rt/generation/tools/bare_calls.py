@@ -14,6 +14,7 @@ BETWEEN = f"{SPACE},;"
 """Characters that may stand between two calls."""
 
 _JSON_FENCE = f"{FENCE}json"
+_FENCE_LINE = re.compile(r"\n[ \t]*`")
 _OPENED = re.compile(rf"{FENCE}(?:json)?[{SPACE}]*(?=\{{)")
 _NAME = re.compile(r'"([\w./-]{1,128})"')
 _NAME_BEGUN = re.compile(r'"[\w./-]{0,128}')
@@ -132,9 +133,9 @@ class CallsBehindText:
         self._made: list[MadeCall] = []
         self._at = 0  # the end of the calls that are made
 
-    def find(self, text: str) -> int | None:
-        """Return where calls may begin, if anywhere."""
-        found = self._begin.search(text)
+    def find(self, text: str, *, block: bool) -> int | None:
+        """Return where calls may begin, if anywhere; in a `block` of code, where it may end."""
+        found = (_FENCE_LINE if block else self._begin).search(text)
         return None if found is None else found.end() - 1
 
     def read(self, text: str, final: bool) -> Behind | None:

@@ -147,7 +147,8 @@ class AnswerReader:
         bare = self._bare_at(self._text if at < 0 else self._text[:at])
         if bare is not None:
             self._tell(self._text[:bare])
-            self._text, self._state = self._text[bare:], self._read_behind
+            self._text = self._text[bare:]
+            self._state = self._end_block if self._block else self._read_behind
             return True
         if at >= 0:
             self._tell(self._text[:at])
@@ -164,15 +165,12 @@ class AnswerReader:
 
     def _bare_at(self, text: str) -> int | None:
         """Return where calls without markers, or blocks of code, may begin or end."""
-        if self._block:
-            found = text.find("\n" + "`")
-            return None if found < 0 else found + 1
-        return None if self._behind_text is None else self._behind_text.find(text)
+        if self._behind_text is None:
+            return None
+        return self._behind_text.find(text, block=self._block)
 
     def _read_behind(self, final: bool) -> bool:
-        """Read what may be calls without markers behind other text, or a fence."""
-        if self._block:
-            return self._end_block(final)
+        """Read what may be calls without markers behind other text."""
         assert self._behind_text is not None
         found = self._behind_text.read(self._text, final)
         if found is None:
@@ -187,6 +185,7 @@ class AnswerReader:
         return bool(self._text)
 
     def _end_block(self, final: bool) -> bool:
+        """Read what may be the fence that ends a block of code."""
         if FENCE.startswith(self._text) and self._text != FENCE and not final:
             return False
         self._block = not self._text.startswith(FENCE)
@@ -203,7 +202,7 @@ class AnswerReader:
     def _tell_calls(self, calls: list[MadeCall]) -> None:
         """Tell calls, or the first one only; space before them goes."""
         self._space = ""
-        told = calls if self._parallel else calls[: 1 - min(self.calls, 1)]
+        told = calls if self._parallel else calls[: 0 if self.calls else 1]
         self._told += told
         self.calls += len(told)
 

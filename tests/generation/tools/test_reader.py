@@ -29,6 +29,7 @@ TOOLS: dict[str, dict[str, Any]] = {
 }
 PARIS = {"city": "Paris", "days": 2}
 THINK = ThinkFormat("<think>", "</think>")
+CUTS = pytest.mark.parametrize("cuts", [(), tuple(range(400))])
 
 
 def read(
@@ -109,7 +110,7 @@ FENCED = """```json
 ```"""
 
 
-@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@CUTS
 @pytest.mark.parametrize("text", [BARE, FENCED, f" {BARE}\n", f"{FENCED}\n"])
 def test_a_call_without_markers_is_one_at_the_begin_of_an_answer(
     text: str, cuts: tuple[int, ...]
@@ -122,7 +123,7 @@ def test_a_call_without_markers_is_one_at_the_begin_of_an_answer(
     assert read(format, text[: text.index("Paris")], *cuts) == []
 
 
-@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@CUTS
 @pytest.mark.parametrize(
     "text",
     [
@@ -144,7 +145,7 @@ def test_other_json_is_content_as_it_is(text: str, cuts: tuple[int, ...]) -> Non
 PLAIN_CALL = '{"name": "get_weather", "parameters": {"city": "Paris"}}'
 
 
-@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@CUTS
 @pytest.mark.parametrize(
     "text",
     [
@@ -163,7 +164,7 @@ def test_a_call_in_plain_json_is_one_behind_text(text: str, cuts: tuple[int, ...
     assert (calls(cut), content(cut).rstrip()) == ([], "Let me {look}.")
 
 
-@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@CUTS
 @pytest.mark.parametrize("call", [BARE, FENCED])
 def test_a_call_without_markers_is_one_at_the_end_of_an_answer(
     call: str, cuts: tuple[int, ...]
@@ -175,12 +176,13 @@ def test_a_call_without_markers_is_one_at_the_end_of_an_answer(
         assert calls(read(format, f"{text}\n{call}", *cuts)) == [paris, paris]
 
 
-@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@CUTS
 def test_a_call_without_markers_and_fence_is_none_before_other_text(cuts: tuple[int, ...]) -> None:
-    format, text = FORMATS["HERMES"], f"So {{1}}:\n{BARE}"
-    assert read(format, f"{text}\nis a call.", *cuts) == [Content(f"{text}\nis a call.")]
-    marked = read(format, f"{text}\n{written(format, ('get_time', {}))}", *cuts)
-    assert (calls(marked), content(marked)) == ([("get_time", {})], text)
+    format = FORMATS["HERMES"]
+    for text in (f"So {{1}}:\n{BARE}", f"So {{1}}:\n\n{BARE}\n"):
+        assert read(format, f"{text}\nis a call.", *cuts) == [Content(f"{text}\nis a call.")]
+        marked = read(format, f"{text}\n{written(format, ('get_time', {}))}", *cuts)
+        assert (calls(marked), content(marked)) == ([("get_time", {})], text.rstrip())
 
 
 TIME = '{"name": "get_time", "arguments": {}}'
@@ -194,6 +196,7 @@ FENCES = {  # what stands in an answer, and what it comes to: calls are named, t
     f"```json\n{TIME}\n\n```json\n{BARE}\n```\nDone": ["get_time", "get_weather", "\nDone"],
     f"```json\n{TIME}\n``": ["get_time"],
     f"```python\nx = {{}}\n```\n{TIME}": ["```python\nx = {}\n```", "get_time"],
+    f"```python\nx = {{}}\n  ```\n{TIME}": ["```python\nx = {}\n  ```", "get_time"],
     f"```bash\nls\n```\n```json\n{TIME}\n```\nDone": ["```bash\nls\n```", "get_time", "\nDone"],
 }
 NO_CALLS = [
@@ -204,7 +207,6 @@ NO_CALLS = [
     '```json\n{"name": "get_time", "arguments": {}\n```\nI am sorry.',
     f"```json\xa0{TIME}\n```",
 ]
-CUTS = pytest.mark.parametrize("cuts", [(), tuple(range(400))])
 
 
 @CUTS
@@ -268,18 +270,25 @@ def test_where_fences_are_cut_changes_nothing(
     assert read(FORMATS[name], text, *cuts, **options) == read(FORMATS[name], text, **options)
 
 
-BLOCKS = ["```python\nx = {}\n```", "```\nls\n```", f"```json\n{TIME}\n```", "So {1}.", TIME]
+BLOCKS = [
+    "```python\nx = {}\n```",
+    "  ```\n  cd\n  ```",
+    "```\nls\n```",
+    f"```json\n{TIME}\n```",
+    "So {1}.",
+    TIME,
+]
 
 
 @given(blocks=st.lists(st.sampled_from(BLOCKS), max_size=6))
 def test_blocks_of_code_keep_both_fences(blocks: list[str]) -> None:
     told = content(read(FORMATS["HERMES"], "\n".join(blocks)))
     assert told.count("```") % 2 == 0
-    for kept in BLOCKS[:2]:
+    for kept in BLOCKS[:3]:
         assert told.count(kept) == blocks.count(kept)
 
 
-@pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+@CUTS
 @pytest.mark.parametrize(
     "text",
     [
