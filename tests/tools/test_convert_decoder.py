@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from edge_rt_convert import ConvertError
 from edge_rt_convert.agreement import Agreement, Tally
@@ -16,6 +15,8 @@ from edge_rt_convert.runs import LlamaRun, OnnxRun
 from packaging.version import Version
 from tiny_gguf import Tiny, Vocabulary, byte_level, dequantised, sentence_piece, write_tiny
 
+from edge_rt.backends.onnx.session import VERSION
+
 F32 = 0  # enum ggml_type
 TYPES = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
 LLAMA, QWEN2 = Tiny(), Tiny("qwen2", rope_base=1e6)
@@ -23,7 +24,7 @@ GEMMA3 = Tiny("gemma3", layers=7, rope_base=1e6, more={"attention.sliding_window
 TOKENS = [int(token) for token in np.random.default_rng(3).integers(0, 250, 48)]
 
 # Before 1.24, and there is no later one for Python 3.10, a sliding window holds a token more.
-MORE = int(Version(onnxruntime.__version__) < Version("1.24"))
+MORE = int(Version(VERSION) < Version("1.24"))
 
 
 def run(tiny: Tiny) -> Tiny:
