@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bootstrap import llama_wheel
+from bootstrap import SetupError, llama_wheel
 from installlib.source import LOCK, Checkout, Wheels
 
 
@@ -58,6 +58,13 @@ def test_a_wheel_of_the_same_name_with_other_content_is_something_else(tmp_path:
     assert Wheels(tmp_path).key() == key
     file.write_bytes(b"two")
     assert Wheels(tmp_path).key() != key
+
+
+def test_wheels_for_another_python_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "numpy-2.0-cp39-cp39-linux_x86_64.whl").touch()
+    (tmp_path / "msgspec-1-cp39-abi3-linux_x86_64.whl").touch()
+    with pytest.raises(SetupError, match=r"wheels of cp39, and this Python is cp3"):
+        Wheels(tmp_path).packages(Path(sys.executable), tmp_path, tmp_path / "log")
 
 
 def test_a_built_llama_cpp_is_taken_instead_of_compiling(

@@ -24,6 +24,7 @@ OTHER = "3.10" if sys.version_info >= (3, 11) else "3.11"  # than runs this, and
 WHEELS = {
     "edge_rt-0.2.0-py3-none-any": ["llama-cpp-python", f'old; python_version == "{OTHER}"'],
     "llama_cpp_python-0.3-py3-none-linux_aarch64": [],
+    "pip-25.0-py3-none-any": [],
 }
 NAMES = ("PATH", "HOME")
 
@@ -82,6 +83,7 @@ def test_a_package_for_another_processor_is_the_same_each_time(build: Build) -> 
     listed = subprocess.run(["dpkg-deb", "-c", first], capture_output=True, text=True, check=True)
     for line in (
         "./opt/edge-rt/bin/python3 -> /usr/bin/python3.13",
+        "./opt/edge-rt/bin/pip",
         "./usr/bin/edge-rt -> /opt/edge-rt/bin/edge-rt",
         "./usr/lib/systemd/system/edge-rt.service",
         "./usr/share/man/man1/edge-rt-run.1.gz",

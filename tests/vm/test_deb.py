@@ -93,3 +93,18 @@ def test_an_installation_by_tools_install_is_not_overwritten(
     assert done.returncode == 1
     assert "tools/install --uninstall" in done.stderr
     assert there(box, "usr/bin/edge-rt", "opt/edge-rt/bin") == set()
+
+
+def test_a_masked_unit_is_upgraded_and_a_purge_spares_what_tools_install_made_since(
+    box: guests.Box, packages: list[str], next_version: str
+) -> None:
+    box.run("dpkg", "--install", packages[0])
+    box.run("/opt/edge-rt/bin/pip", "--version")
+    box.run("systemctl", "mask", "--now", "edge-rt.service")
+    box.run("dpkg", "--install", packages[1])
+    assert version(box) == next_version
+    box.run("dpkg", "--remove", "edge-rt")
+    box.write("opt/edge-rt/edge-rt-install.json", "{}")
+    box.run("dpkg", "--purge", "edge-rt")
+    assert there(box, "opt/edge-rt/edge-rt-install.json", "var/lib/edge-rt") != set()
+    assert "edge-rt:x" in groups(box)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bootstrap import llama_wheel, system, wheelhouse
+from bootstrap import SetupError, llama_wheel, system, wheelhouse
 from bootstrap.ensure import turn
 from bootstrap.paths import CHECKOUT, cache_dir
 
@@ -47,7 +48,16 @@ class Wheels:
         return _digest(sorted(self.folder.glob("*.whl")))
 
     def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
-        """Arguments of each `pip install` in turn, for `python`."""
+        """Arguments of each `pip install` in turn, for `python`; raises SetupError."""
+        here = "cp{}{}".format(*sys.version_info)
+        tags = {wheel.stem.split("-")[-2] for wheel in self.folder.glob("*-cp3*-cp3*-*.whl")}
+        if tags and here not in tags:
+            raise SetupError(
+                f"{self.folder} has wheels of {', '.join(sorted(tags))}, and this Python is "
+                f"{here}: fill the folder with the same version (see docs/how-to/air-gapped.md)"
+            )
+        need = system.openmp_need()
+        system.provide([need] if need else [], log, root=os.geteuid() == 0)
         return [["--no-index", "--find-links", str(self.folder.absolute()), "edge_rt"]]
 
 

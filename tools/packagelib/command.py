@@ -48,7 +48,7 @@ LLAMA = "llama_cpp_python"
 
 
 def gather(place: Path, given: Path, target: Target, log: Path) -> None:
-    """Fill the new folder `place` with wheels of edge_rt and all that it needs on `target`.
+    """Fill the new folder `place` with wheels of edge_rt, all that it needs on `target`, and pip.
 
     Those in the folder `given` are taken first: it must have one of llama.cpp, for which there is
     no other source; without one of edge_rt, this checkout's is made. Others are fetched. Raises
@@ -66,7 +66,7 @@ def gather(place: Path, given: Path, target: Target, log: Path) -> None:
     )
     words = [*target.pip_options(), f"--find-links={given.absolute()}", f"--dest={place}"]
     with Progress(f"Fetching Python packages for {target.machine}"):
-        run_logged([sys.executable, "-m", "pip", "download", *words, str(ours)], log)
+        run_logged([sys.executable, "-m", "pip", "download", *words, str(ours), "pip"], log)
 
 
 def fits(wheel: Path, target: Target) -> bool:

@@ -19,14 +19,16 @@ PREFIX = Path("/opt/edge-rt")
 _PROGRAM = f"""\
 #!{PREFIX}/bin/python3
 import sys
-from edge_rt.cli.entry import main
+from {{}} import main
 sys.exit(main())
 """
+_MAINS = {"edge-rt": "edge_rt.cli.entry", "pip": "pip._internal.cli.main"}
 _PYTHONS = {"python3": "/usr/bin/python{}", "python": "python3", "python{}": "python3"}
 
 
 def make(place: Path, wheels: Path, target: Target, log: Path) -> Path:
-    """Fill the new folder `place` with an environment of edge_rt; returns its site-packages.
+    """Fill the new folder `place` with an environment of edge_rt and pip, for what users add to it;
+    returns its site-packages.
 
     All comes from the folder `wheels`. The environment is for PREFIX and the distribution's Python,
     so it can be made on any machine. Raises SetupError where a wheel is missing.
@@ -34,9 +36,9 @@ def make(place: Path, wheels: Path, target: Target, log: Path) -> Path:
     site = place / f"lib/python{target.python}/site-packages"
     words = ["install", "--isolated", "--no-index", f"--find-links={wheels}", "--no-compile"]
     # pip would ask the Python that runs it, and not the one it installs for.
-    words += ["--ignore-requires-python", *target.pip_options(), f"--target={site}", "edge_rt"]
+    words += ["--ignore-requires-python", *target.pip_options(), f"--target={site}"]
     plain = {**os.environ, "PIP_CONFIG_FILE": os.devnull}  # else wheels of other folders count, too
-    run_logged([sys.executable, "-m", "pip", *words], log, env=plain)
+    run_logged([sys.executable, "-m", "pip", *words, "edge_rt", "pip"], log, env=plain)
     shutil.rmtree(site / "bin", ignore_errors=True)
     if lacking := missing(site, target):
         raise SetupError(
@@ -77,9 +79,10 @@ def _programs(place: Path, target: Target) -> None:
     place.mkdir()
     for name, leads in _PYTHONS.items():
         (place / name.format(target.python)).symlink_to(leads.format(target.python))
-    program = place / "edge-rt"
-    program.write_text(_PROGRAM)
-    program.chmod(0o755)
+    for name, module in _MAINS.items():
+        program = place / name
+        program.write_text(_PROGRAM.format(module))
+        program.chmod(0o755)
 
 
 def _settings(place: Path, target: Target) -> None:
