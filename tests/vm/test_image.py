@@ -110,6 +110,7 @@ def installed(rootfs: Path) -> None:
     assert "\nedge-rt:" in (rootfs / "etc/passwd").read_text()
     assert (rootfs / "opt/edge-rt/bin/edge-rt").is_file()
     assert list((rootfs / "tmp").iterdir()) == []
+    assert not list((rootfs / "var/cache").glob("*.deb"))
 
 
 def test_a_package_comes_into_a_root_that_is_unpacked(rootfs: Path, packages: list[str]) -> None:
@@ -125,9 +126,12 @@ def test_the_stage_of_pi_gen_installs_the_package(
     files = stage / "00-edge-rt/files"
     files.mkdir(exist_ok=True)
     shutil.copy(packages[0], files)
-    # As pi-gen runs it: in its folder, with the function that enters the image's root.
-    enter = 'on_chroot() { mount -t proc p "$ROOTFS_DIR/proc"; chroot "$ROOTFS_DIR" bash -e; '
-    enter += 'rc=$?; umount "$ROOTFS_DIR/proc"; return $rc; }; export -f on_chroot; ./00-run.sh'
+    # As pi-gen runs it: in its folder, with the function that enters the image's root and mounts
+    # a file system of its own on /tmp.
+    enter = 'on_chroot() { mount -t proc p "$ROOTFS_DIR/proc"; mount -t tmpfs t "$ROOTFS_DIR/tmp"; '
+    enter += 'rc=0; chroot "$ROOTFS_DIR" bash -e || rc=$?; '
+    enter += 'umount "$ROOTFS_DIR/proc" "$ROOTFS_DIR/tmp"; return $rc; }; '
+    enter += "export -f on_chroot; ./00-run.sh"
     env = os.environ | {"ROOTFS_DIR": str(rootfs)}
     run("bash", "-e", "-c", enter, cwd=stage / "00-edge-rt", env=env)
     installed(rootfs)
