@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bootstrap import SetupError, system
+from bootstrap.paths import CHECKOUT
 from bootstrap.system import Need
 
 Script = Callable[[Path, str], Path]
@@ -67,3 +71,14 @@ def test_root_installs_and_refreshes_the_lists_when_they_are_old(
     system.provide([NEED], tmp_path / "log", root=True, env={"PATH": str(tmp_path)})
     install = "install --yes --no-install-recommends thing libthing-dev"
     assert calls.read_text().splitlines() == [install, "update", install]
+
+
+@pytest.mark.parametrize("tool", ["run", "test", "install", "wheels", "package"])
+def test_a_32_bit_python_is_refused_at_once(tool: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.maxsize = 2**31 - 1\n")
+    argv = [sys.executable, str(CHECKOUT / "tools" / tool), "--help"]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("edge_rt needs a 64-bit system: this Python is a 32-bit one")

@@ -6,6 +6,14 @@ goes to one cache directory outside the checkout; only `.venv` lies inside.
 
 from __future__ import annotations
 
+import sys
+
+if sys.maxsize < 2**32:  # platform.machine() tells of the kernel, which may well have 64
+    sys.exit(
+        "edge_rt needs a 64-bit system: this Python is a 32-bit one, as in the 32-bit Raspberry Pi "
+        "OS, whatever its kernel is. Install the 64-bit Raspberry Pi OS, or another 64-bit system."
+    )
+
 
 class SetupError(Exception):
     """Setting up failed; the message says what to do about it."""
