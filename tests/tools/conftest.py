@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bootstrap import llama_wheel
 
 Script = Callable[[Path, str], Path]
 
@@ -22,6 +23,14 @@ def script() -> Script:
         return path
 
     return write
+
+
+@pytest.fixture
+def nvcc(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CUDA's compiler, where JetPack has it."""
+    path = script(tmp_path / "cuda/bin/nvcc", "")
+    monkeypatch.setattr(llama_wheel, "NVCC", path)
+    return path
 
 
 @pytest.fixture

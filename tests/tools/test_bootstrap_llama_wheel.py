@@ -61,6 +61,24 @@ def test_the_users_arguments_come_last(tmp_path: Path) -> None:
     assert f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={llama_wheel.TRIM}" in shlex.split(args)
 
 
+@pytest.mark.parametrize("cuda", ["-DGGML_CUDA=on", "-D GGML_CUDA:BOOL=1", "-DX=1 -DGGML_CUDA=ON"])
+def test_the_compiler_of_cuda_is_named_where_cmake_would_not_find_it(
+    cuda: str, nvcc: Path, tmp_path: Path, script: Script
+) -> None:
+    def named(cmake_args: str = cuda, **env: str) -> str | None:
+        recipe = replace(RECIPE, cmake_args=cmake_args)
+        return llama_wheel.environment(recipe, tmp_path, env).get("CUDACXX")
+
+    assert named(PATH="/nowhere") == named() == str(nvcc)
+    assert named("-DGGML_CUDA=off") is None
+    assert named("-DGGML_CUDA_FORCE_MMQ=on") is None
+    assert named(CUDACXX="clang++") == "clang++"
+    assert named(CUDA_PATH="/opt/cuda") is None  # where CMake looks
+    assert named(PATH=str(script(tmp_path / "bin/nvcc", "").parent)) is None
+    nvcc.unlink()
+    assert named() is None
+
+
 def test_the_users_number_of_jobs_wins(tmp_path: Path) -> None:
     name = "CMAKE_BUILD_PARALLEL_LEVEL"
     assert int(llama_wheel.environment(RECIPE, tmp_path, {})[name]) >= 1

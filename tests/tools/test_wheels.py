@@ -125,5 +125,11 @@ def test_gpus_are_options_of_the_same_build(tmp_path: Path) -> None:
 
 
 def test_flags_of_the_environment_change_nothing() -> None:
-    env = build.environment({"CFLAGS": "-O0", "CXX": "clang++", "PATH": "/bin"})
+    env = build.environment(X86, {"CFLAGS": "-O0", "CXX": "clang++", "PATH": "/bin"})
     assert set(env) == {"PATH", "GIT_DIR"}
+
+
+def test_the_compiler_of_cuda_is_named_where_its_code_is_asked_for(nvcc: Path) -> None:
+    cuda = build.environment(Target("aarch64", ("cuda", "vulkan")), {})
+    assert cuda["CUDACXX"] == str(nvcc)
+    assert "CUDACXX" not in build.environment(Target("aarch64", ("vulkan",)), {})

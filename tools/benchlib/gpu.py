@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootstrap.llama_wheel import NVCC
+
 from benchlib import BenchError
 from edge_rt.board.readers.clocks import gpu_devices
 
 _JETSON = ("dev/nvhost-gpu", "dev/nvgpu", "dev/nvhost-ctrl-gpu")
 _CARD = "dev/nvidia0"
-_CUDA = "usr/local/cuda/bin/nvcc"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def find(root: Path = Path("/"), which: Callable[[str], object] = shutil.which) 
     if not jetson and not (root / _CARD).exists():
         looked = ", ".join(f"/{place}" for place in (*_JETSON, _CARD))
         raise BenchError(f"This machine has no GPU with CUDA: there is none of {looked}.")
-    if not which("nvcc") and not (root / _CUDA).exists():
+    if not which("nvcc") and not (root / NVCC.relative_to("/")).exists():
         raise BenchError(
             "nvcc is missing, to build llama.cpp for the GPU: install the CUDA toolkit."
         )

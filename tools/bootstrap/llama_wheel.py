@@ -27,6 +27,7 @@ from bootstrap.progress import Progress
 
 REQUIREMENT = CHECKOUT / "tools/llama_cpp_python.txt"
 TRIM = CHECKOUT / "tools/llama_trim.cmake"
+NVCC = Path("/usr/local/cuda/bin/nvcc")  # JetPack's; sudo's PATH does not lead there
 
 OURS = (  # options of every build
     "-DLLAVA_BUILD=OFF",
@@ -110,10 +111,19 @@ def environment(
     trim = shlex.quote(f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={TRIM}")
     return {
         "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs()),
-        **env,
+        **with_nvcc(env, recipe.cmake_args),
         "CMAKE_ARGS": " ".join((*OURS, trim, recipe.cmake_args)).strip(),
         "TMPDIR": str(scratch),
     }
+
+
+def with_nvcc(env: Mapping[str, str], cmake_args: str) -> dict[str, str]:
+    """Return `env`, with CUDACXX where `cmake_args` ask for CUDA and CMake would not find NVCC."""
+    asked = re.search(r"-D *GGML_CUDA(:BOOL)?=(on|true|yes|y|1)\b", cmake_args, re.IGNORECASE)
+    named = env.get("CUDACXX") or env.get("CUDA_PATH")
+    if not asked or named or shutil.which("nvcc", path=env.get("PATH", "")) or not NVCC.exists():
+        return {**env}
+    return {**env, "CUDACXX": str(NVCC)}
 
 
 def report(progress: Progress, line: str) -> None:

@@ -71,7 +71,7 @@ def libraries(target: Target, source: Path, build: Path, log: Path) -> list[Path
     """
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)
-    env = environment()
+    env = environment(target)
     with Progress(f"Building llama.cpp for {target.architecture}") as shown:
         for argv in commands(target, source, build):
             run_logged(argv, log, env=env, on_line=lambda line: llama_wheel.report(shown, line))
@@ -109,11 +109,12 @@ def commands(target: Target, source: Path, build: Path) -> list[list[str]]:
     ]
 
 
-def environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(target: Target, env: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the build's environment, without variables that would change the result."""
     ignored = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CC", "CXX", "CMAKE_GENERATOR")
     kept = {name: value for name, value in env.items() if name not in ignored}
-    return kept | {"GIT_DIR": os.devnull}  # or it would name the commit of a checkout around it
+    kept["GIT_DIR"] = os.devnull  # or it would name the commit of a checkout around it
+    return llama_wheel.with_nvcc(kept, " ".join(GPUS[gpu] for gpu in target.gpus))
 
 
 def _flags(source: Path, build: Path) -> list[str]:
