@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,10 @@ from wheelslib.command import parse, tell
 needs_compiler = pytest.mark.skipif(
     shutil.which("x86_64-linux-gnu-g++") is None, reason="needs Debian's compiler for x86-64"
 )
+Script = Callable[[Path, str], Path]
+
 X86 = Target("x86_64")
+ARM = Target("aarch64")
 # Each needs a newer glibc than 2.35 where nothing is done about it.
 NEW = """
 #include <cmath>
@@ -133,3 +139,29 @@ def test_the_compiler_of_cuda_is_named_where_its_code_is_asked_for(nvcc: Path) -
     cuda = build.environment(Target("aarch64", ("cuda", "vulkan")), {})
     assert cuda["CUDACXX"] == str(nvcc)
     assert "CUDACXX" not in build.environment(Target("aarch64", ("vulkan",)), {})
+
+
+@pytest.mark.parametrize("old", [ARM.compiler, ARM.compiler_cxx])
+def test_a_compiler_that_is_too_old_is_refused_before_the_build(
+    old: str, tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (ARM.compiler, ARM.compiler_cxx, X86.compiler, X86.compiler_cxx):
+        script(tmp_path / name, "#!/bin/sh\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    build.check(ARM)
+    refusing = '#!/bin/sh\ncase "$*" in *sme*) exit 1; esac\n'
+    for name in (old, X86.compiler, X86.compiler_cxx):
+        script(tmp_path / name, refusing)
+    with pytest.raises(SetupError, match=rf"{re.escape(old)} is older than GCC 14.*Debian 13"):
+        build.check(ARM)
+    build.check(X86)
+
+
+@pytest.mark.skipif(shutil.which(f"{ARM.compiler_cxx}-14") is None, reason="needs GCC 14")
+def test_gcc_14_is_new_enough_by_the_usual_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (ARM.compiler, ARM.compiler_cxx):
+        (tmp_path / name).symlink_to(shutil.which(f"{name}-14") or "")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    build.check(ARM)

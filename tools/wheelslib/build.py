@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ GPUS = {"cuda": "-DGGML_CUDA=ON", "vulkan": "-DGGML_VULKAN=ON"}
 
 _HERE = Path(__file__).parent
 _EVERY_PROCESSOR = ("-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON")
+_NEWEST = {"aarch64": "-march=armv9.2-a+sve2+sme"}  # of these processors; known from GCC 14 on
 # libstdc++ is linked in: a C++ library of a new GCC needs more than that of an old system has.
 _LINKED = (
     *("-s", "-static-libgcc", "-static-libstdc++"),
@@ -62,6 +64,20 @@ def needs(target: Target) -> list[Need]:
         for program, package in programs.items()
         if shutil.which(program) is None
     ]
+
+
+def check(target: Target) -> None:
+    """Raise SetupError where a compiler for `target` is too old for the newest processors."""
+    if (newest := _NEWEST.get(target.architecture)) is None:
+        return
+    for compiler in (target.compiler, target.compiler_cxx):
+        words = [compiler, newest, "-S", "-o", "-", "-x", "c", os.devnull]
+        if subprocess.run(words, capture_output=True, check=False).returncode:
+            raise SetupError(
+                f"{compiler} is older than GCC 14, which llama.cpp's code for the newest "
+                f"{target.architecture} processors needs. Run tools/wheels on Debian 13, or put "
+                f"GCC 14's {target.compiler} and {target.compiler_cxx} first on PATH."
+            )
 
 
 def libraries(target: Target, source: Path, build: Path, log: Path) -> list[Path]:

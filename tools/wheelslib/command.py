@@ -24,9 +24,10 @@ for each generation of them in a library of its own, and the best is chosen when
 tools/run, tools/install and tools/test take such a folder as --wheels DIR, and so does pip as
 --find-links DIR.
 
-Without --arch it builds for x86-64 and for aarch64, with Debian's compilers. They run with glibc
-2.35 and later and need libgomp. They are built to come out the same again; SOURCE_DATE_EPOCH
-dates what they hold. This takes 10 to 30 minutes an architecture, or one with ccache.
+Without --arch it builds for x86-64 and for aarch64, with Debian's compilers; the latter needs GCC
+14, as in Debian 13. They run with glibc 2.35 and later and need libgomp. They are built to come out
+the same again; SOURCE_DATE_EPOCH dates what they hold. This takes 10 to 30 minutes an architecture,
+or one with ccache.
 
 --cuda and --vulkan add code for GPUs, which is used where a driver is found. They need the CUDA
 toolkit, or glslc and Vulkan's headers, for the architecture that is built for.
@@ -77,6 +78,7 @@ def wheel(target: Target, cache: Path, folder: Path) -> Path:
     log = cache / "logs" / f"{target.architecture}.log"
     log.unlink(missing_ok=True)
     system.provide(build.needs(target), log, root=os.geteuid() == 0)
+    build.check(target)
     source, scratch = unpacked(cache, log), cache / f"build-{target.architecture}"
     try:
         return pack.pack(
