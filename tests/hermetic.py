@@ -24,6 +24,7 @@ SERVICE = {"RUNTIME", "STATE", "CACHE", "LOGS", "CONFIGURATION", "CREDENTIALS"}
 FOREIGN = ("EDGE_RT_", "XDG_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
 FOREIGN += ("COLUMNS", "LINES")  # readline sets them for the processes of pytest-xdist
 PIP = "PIP_CONFIG_FILE"
+VENV = "EDGE_RT_VENV"  # where tools/ run; without it those that tests start would make another
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,7 +46,8 @@ def own_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in environ.items()
-        if not name.startswith(FOREIGN) and name.removesuffix("_DIRECTORY") not in SERVICE
+        if name == VENV
+        or (not name.startswith(FOREIGN) and name.removesuffix("_DIRECTORY") not in SERVICE)
     }
     places = {"HOME": "home", "XDG_RUNTIME_DIR": "run", ROOT: "root"}
     places |= {f"XDG_{kind}_HOME": kind.lower() for kind in ("CONFIG", "CACHE", "STATE", "DATA")}

@@ -23,6 +23,7 @@ def test_each_place_is_its_own():
             assert str(place).startswith(os.environ["TMPDIR"] + "/edge-rt-tests-")
             place.mkdir(parents=True, exist_ok=True)
     assert not {"STATE_DIRECTORY", "COLUMNS", "LINES"} & set(os.environ)
+    assert os.environ["EDGE_RT_VENV"] == ".venv-3.13"
 """
 # Each is refused, which the code that does it may take for an ordinary error.
 REFUSED = {
@@ -66,6 +67,7 @@ def told(
     environ = os.environ | {
         "HOME": str(machine / "home"),
         "EDGE_RT_ROOT": str(machine),
+        "EDGE_RT_VENV": ".venv-3.13",
         "STATE_DIRECTORY": str(machine / "var/lib/edge-rt"),
         "TMPDIR": str(tests),
         "COLUMNS": "80",  # which readline may set
