@@ -123,7 +123,7 @@ def _ask(repository: str, endpoint: str, token: str | None) -> _Repository:
             return _DECODER.decode(_content(response))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(url, error) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec before 0.23: UnicodeDecodeError, too
         message = f"{url}: is no answer of a model hub: {error}"
         raise Unavailable(message, retry_after_s=60, code="fetch_failed") from error
 

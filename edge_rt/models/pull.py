@@ -82,6 +82,7 @@ def pull(
     """
     known = store.catalogue.get(model) if isinstance(model, str) else model
     id = known.id
+    work = store.root / _WORK / known.sha256
     present = store.find(id)
     if present is not None and present.sha256 != known.sha256:
         advice = f"remove it first (edge-rt models remove {id})"
@@ -89,6 +90,7 @@ def pull(
     if present is not None:
         harm = store.harm(id)
         if harm is None:
+            _forget(work)
             return present
         tell(f"{harm}; fetching it again")
     take_in = partial(store.add, known=known) if present is None else store.mend
@@ -99,7 +101,6 @@ def pull(
         single = known.files[0].name if known.card is None else None
         if single is not None and shelf is not None and _is(shelf / single, known.files[0]):
             return take_in(shelf / single, id, progress=progress)
-        work = store.root / _WORK / known.sha256
         try:
             with locked(work / "lock", wait=False):
                 try:
@@ -116,6 +117,16 @@ def pull(
             for file in known.files:
                 _keep(entry.path.with_name(file.name), shelf / file.name)
     return entry
+
+
+def _forget(work: Path) -> None:
+    """Delete what a process that was killed left of a download whose model is in the store."""
+    if not work.exists():
+        return
+    with suppress(OSError, StoreError):  # it has not been finished by whoever holds the lock
+        with locked(work / "lock", wait=False):
+            clear(work / "lock")
+        work.parent.rmdir()
 
 
 def _is(path: Path, file: ModelFile) -> bool:

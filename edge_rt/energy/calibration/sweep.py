@@ -136,7 +136,7 @@ def _parsed(line: bytes) -> _Begun | KernelResult:
         if line.startswith(b'{"begin"'):
             return msgspec.json.decode(line, type=_Begun)
         return msgspec.json.decode(line, type=KernelResult)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise EngineError(f"the sweep of the ceilings says {line[:80]!r}: {error}") from None
 
 

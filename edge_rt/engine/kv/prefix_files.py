@@ -135,7 +135,7 @@ def _head(file: BufferedReader) -> tuple[PrefixHeader, int, bytes] | None:
         return None
     try:
         return msgspec.msgpack.decode(packed, type=PrefixHeader), size, check
-    except msgspec.DecodeError:  # of another version
+    except ValueError:  # of another version
         return None
 
 

@@ -193,5 +193,5 @@ def _best(asked: Question, found: Iterable[tuple[bytes, _Entry]], limit: float) 
 def _entry(kept: Kept) -> _Entry | None:
     try:
         return _DECODER.decode(kept.content)
-    except msgspec.DecodeError:  # of another version
+    except ValueError:  # of another version
         return None
