@@ -50,9 +50,14 @@ def client_environment(extra: str, cache: Path, python: str = sys.executable) ->
         if not done.exists():
             shutil.rmtree(home.parent, ignore_errors=True)
             log = cache / f"logs/{extra}.log"
-            run_logged([python, "-m", "venv", "--without-pip", str(home)], log)
+            own = str(home / "bin/python")
+            if python == sys.executable:
+                run_logged([python, "-m", "venv", "--without-pip", str(home)], log)
+                pip = [python, "-m", "pip", "--python", own]
+            else:  # ours may be too old for it
+                run_logged([python, "-m", "venv", str(home)], log)
+                pip = [own, "-m", "pip"]
             # Most modules are never imported; the others are compiled at their import.
-            pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python")]
             given = ["--no-deps", "--requirement", str(closed)] if closed.exists() else wanted
             run_logged([*pip, "install", "--no-compile", *given], log)
             done.touch()
@@ -64,7 +69,9 @@ def other_python(version: str) -> str | None:
     beside = Path(sys.base_prefix).parent.glob(f"{version}.*/bin/python{version}")
     for found in (shutil.which(f"python{version}"), *map(str, sorted(beside))):
         # What pyenv puts into PATH starts only the versions that it is told to.
-        if found and not subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL):
+        if found and not subprocess.call(
+            [found, "-c", "import ensurepip"], stderr=subprocess.DEVNULL
+        ):
             return found
     return None
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +11,8 @@ from bootstrap.paths import CHECKOUT
 BENCH = CHECKOUT / "tools/bench"
 
 
-def run(*argv: str, bench: Path = BENCH) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(bench), *argv], capture_output=True, text=True)
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(BENCH), *argv], capture_output=True, text=True)
 
 
 def test_the_benchmarks_are_listed_on_request() -> None:
@@ -36,26 +35,12 @@ def test_a_benchmark_gets_its_own_options() -> None:
         assert option in done.stdout
 
 
-def test_a_missing_venv_is_named_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "tools/benchmarks").mkdir(parents=True)
-    (tmp_path / "tools/benchmarks/serve.py").touch()
-    shutil.copy(BENCH, tmp_path / "tools/bench")
-    done = run("serve", bench=tmp_path / "tools/bench")
-    assert done.returncode == 2
-    assert "tools/test" in done.stderr
-    assert "tools/run" in done.stderr
-
-
-def test_another_python_hands_over_to_that_of_the_venv(tmp_path: Path) -> None:
-    (tmp_path / "tools/benchmarks").mkdir(parents=True)
-    (tmp_path / "tools/benchmarks/serve.py").touch()
-    shutil.copy(BENCH, tmp_path / "tools/bench")
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "$@"\n')
-    python.chmod(0o755)
-    done = run("serve", "--quick", bench=tmp_path / "tools/bench")
-    assert done.stdout.split() == [str(tmp_path / "tools/bench"), "serve", "--quick"]
+def test_another_python_hands_over_to_that_of_the_venv() -> None:
+    bare = Path(sys.base_prefix, "bin/python3")  # without edge_rt and all that it needs
+    words = [bare, BENCH, "serve", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--quick" in done.stdout
 
 
 def test_it_can_be_run_as_it_is() -> None:
