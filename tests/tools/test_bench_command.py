@@ -36,7 +36,7 @@ def test_a_benchmark_gets_its_own_options() -> None:
 
 
 def test_another_python_hands_over_to_that_of_the_venv() -> None:
-    bare = Path(sys.base_prefix, "bin/python3")  # without edge_rt and all that it needs
+    bare = Path(sys.executable).resolve()  # without edge_rt and all that it needs
     words = [bare, BENCH, "serve", "--help"]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

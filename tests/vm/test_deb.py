@@ -104,7 +104,9 @@ def test_a_masked_unit_is_upgraded_and_a_purge_spares_what_tools_install_made_si
     box.run("dpkg", "--install", packages[1])
     assert version(box) == next_version
     box.run("dpkg", "--remove", "edge-rt")
-    box.write("opt/edge-rt/edge-rt-install.json", "{}")
+    made = {"opt/edge-rt/edge-rt-install.json", "var/lib/edge-rt/kept"}
+    for name in made:
+        box.write(name, "{}")
     box.run("dpkg", "--purge", "edge-rt")
-    assert there(box, "opt/edge-rt/edge-rt-install.json", "var/lib/edge-rt") != set()
+    assert there(box, *made) == made
     assert "edge-rt:x" in groups(box)

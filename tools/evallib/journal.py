@@ -68,7 +68,7 @@ class Journal:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 record = msgspec.json.decode(line, type=self._kind)
-            except msgspec.DecodeError as error:
+            except ValueError as error:
                 advice = "move the file away, or name another report"
                 raise EvalError(f"{self._path}:{number}: no answer: {error}; {advice}") from error
             self._found[record.key] = record

@@ -16,11 +16,12 @@ from installlib.source import copy_tree
 
 
 def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> Path:
-    """All that edge_rt needs, but edge_rt: for Python `version` with the wheel `llama`.
+    """All that edge_rt needs, but edge_rt, and pip: for Python `version` with the wheel `llama`.
 
     `python` has pip. Kept in the cache until pyproject.toml or that wheel is another.
     """
-    said = (CHECKOUT / "pyproject.toml").read_bytes() + llama.read_bytes() + version.encode()
+    said = (CHECKOUT / "pyproject.toml").read_bytes() + llama.read_bytes()
+    said += f"{version} pip".encode()
     place = cache / "vm-wheels" / hashlib.sha256(said).hexdigest()[:20]
     if not place.is_dir():
         shutil.rmtree(place.parent, ignore_errors=True)  # those of old
@@ -33,7 +34,7 @@ def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> 
             fetched = Path(scratch, "fetched")
             here = platforms(platform.machine())
             words = ["--only-binary=:all:", f"--python-version={version}", *here]
-            words += [f"--find-links={llama.parent}", f"--dest={fetched}", str(ours)]
+            words += [f"--find-links={llama.parent}", f"--dest={fetched}", str(ours), "pip"]
             run_logged([str(python), "-m", "pip", "download", *words], log)
             (fetched / ours.name).unlink()
             fetched.rename(place)
