@@ -29,6 +29,7 @@ SETTINGS = "engine: {kv_type: f16}\n"
 # What an architecture may change, and no more: emulation is slow.
 TESTS = (
     *("--hypothesis-profile", "short"),
+    *("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"),
     "--ignore=tests/core/test_offline.py",  # QEMU's user mode has no seccomp
     # Nor does posix_spawn say there that a program is missing.
     "--deselect=tests/board/readers/test_videocore.py::test_the_program_is_run_for_each_command",
