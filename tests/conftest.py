@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # A shared machine is no stopwatch, and a gate that was open for a change stays open for it.
 settings.register_profile("edge_rt", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("short", settings.get_profile("edge_rt"), max_examples=20)
+settings.register_profile("least", settings.get_profile("edge_rt"), max_examples=4)
 settings.load_profile("edge_rt")
 
 pytest_configure = hermetic.pytest_configure

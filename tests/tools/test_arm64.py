@@ -95,6 +95,7 @@ def test_wheels_for_others_are_refused(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_every_room_that_is_tested_is_there() -> None:
-    rooms = [check.CHECKOUT / name for name in check.TESTS if name.startswith("tests/")]
+    words = [*check.TESTS, *check.CONFORMANCE]
+    rooms = [check.CHECKOUT / word for word in words if word.startswith("tests/")]
     assert rooms
     assert all(room.exists() for room in rooms)

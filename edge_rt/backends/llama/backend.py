@@ -6,7 +6,8 @@ another and long idle prefixes are free while others run.
 Reproducibility: with keys in Q8_0 and values in F16, ggml's CPU flash attention takes one code
 path whatever the batch, chunk or thread count, and visits a sequence's cells in the order of
 their positions. With weight types whose matrix product has one kernel for every batch size
-(Q4_1 among them) logits are then equal to the last bit whatever else is in the batch. When both
+(Q4_1 among them) logits are then equal to the last bit whatever else is in the batch; on aarch64
+the last layer is rounded otherwise from four rows on, by some 1e-6 of a logit. When both
 types are F16, it splits long contexts by thread and tiles batches of 64 and more, and sums
 differ in the last bits. GPU kernels promise no such thing, and not every head size fits Q8_0
 blocks: whoever has such a model loaded names other types, with which there is no such promise.
