@@ -49,6 +49,7 @@ UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request
 LINGER = 64 * 1024 * 1024  # bytes of it that are thrown away after those
 KEEP_ALIVE_S = 75  # for the next request; proxies and SDKs close after 60 or less, and never race
 GONE_S = 0.5  # between two looks whether a client that sends no more is gone
+FIRST_S = 0.5  # for the first request of a client that has connected just before the server stops
 
 
 class Connection(H11Protocol):
@@ -82,6 +83,7 @@ class Connection(H11Protocol):
         self._unread: asyncio.TimerHandle | None = None
         self._lingers = False
         self._presence: asyncio.TimerHandle | None = None
+        self._stopped: asyncio.TimerHandle | None = None
 
     @override
     def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn's
@@ -98,7 +100,7 @@ class Connection(H11Protocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._late, self._unread, self._presence):
+        for timer in (self._late, self._unread, self._presence, self._stopped):
             if timer is not None:
                 timer.cancel()
         self._limiter.leave(self._caller.client)
@@ -187,6 +189,15 @@ class Connection(H11Protocol):
             found = _SHORT.search(str(error))
             came = f"{found[1]} of {found[2]} bytes came" if found else "its last chunk is missing"
             self._refuse(400, "incomplete_body", f"The request's body is incomplete: {came}.")
+
+    @override
+    def shutdown(self) -> None:
+        """Close after the answer; without a request yet, FIRST_S later: one may be on its way."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None and self._stopped is None:
+            self._stopped = self.loop.call_later(FIRST_S, super().shutdown)
+        else:
+            super().shutdown()
 
     @override
     def timeout_keep_alive_handler(self) -> None:

@@ -65,6 +65,7 @@ class Site(SimpleNamespace):
     limiter: ConnectionLimiter
     path: str
     port: int | None  # None: it listens on the path
+    connections: set[Any]  # those that are open
     now_s: float  # of the limiter' clock
 
     async def connect(self, sent: bytes = b"") -> Client:
@@ -105,7 +106,9 @@ def serve(tmp_path: Path):
             site = Site(app=app or App(), path=str(tmp_path / "s"), writers=[], now_s=0.0)
             served, limiter = site.app, ConnectionLimiter(places, clock=lambda: site.now_s, **rates)
             config = uvicorn.Config(served, log_config=None, lifespan="off", ws="none")
-            given = {"config": config, "server_state": ServerState(), "app_state": {}}
+            state = ServerState()
+            site.connections = state.connections
+            given = {"config": config, "server_state": state, "app_state": {}}
             make = partial(Connection, limiter, patience, **given)
             sock = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
             sock.bind(("127.0.0.1", 0) if tcp else site.path)
@@ -136,6 +139,21 @@ def test_a_head_that_does_not_come_is_not_waited_for(serve, sent) -> None:
         assert site.app.states == []
 
     serve(test, BRIEF)
+
+
+@pytest.mark.parametrize("sent", [b"", GET])
+def test_who_connects_before_the_server_stops_is_answered(serve, sent: bytes) -> None:
+    async def test(site: Site) -> None:
+        client = await site.connect()
+        while not site.connections:
+            await asyncio.sleep(0.01)
+        for connection in list(site.connections):
+            connection.shutdown()
+        client[1].write(sent)
+        answer = await rest(client)  # the connection is closed in any case
+        assert answer.startswith(b"HTTP/1.1 200 ") if sent else answer == b""
+
+    serve(test)
 
 
 def test_nor_is_one_that_comes_in_drops(serve) -> None:
