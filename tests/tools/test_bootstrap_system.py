@@ -73,12 +73,20 @@ def test_root_installs_and_refreshes_the_lists_when_they_are_old(
     assert calls.read_text().splitlines() == [install, "update", install]
 
 
-@pytest.mark.parametrize("tool", ["run", "test", "install", "wheels", "package"])
-def test_a_32_bit_python_is_refused_at_once(tool: str, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.maxsize = 2**31 - 1\n")
+TOOLS = ["run", "test", "install", "wheels", "package", "eval", "docs"]
+UNFIT = {
+    "sys.version_info = (3, 9, 18)": "edge_rt needs Python 3.10 to 3.13, this is 3.9",
+    "sys.maxsize = 2**31 - 1": "edge_rt needs a 64-bit system: this Python is a 32-bit one",
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("line", UNFIT)
+def test_an_old_or_32_bit_python_is_refused_at_once(line: str, tool: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\n{line}\n")
     argv = [sys.executable, str(CHECKOUT / "tools" / tool), "--help"]
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("edge_rt needs a 64-bit system: this Python is a 32-bit one")
+    assert done.stderr.startswith(UNFIT[line])

@@ -31,7 +31,7 @@ SETTINGS = "engine: {kv_type: f16}\n"
 # What an architecture may change, and no more: emulation is slow.
 TESTS = (
     *("--hypothesis-profile", "short", "-m", "not qwen and not whole and not slow"),
-    *("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"),
+    *("--dist", "loadfile"),
     "--ignore=tests/core/test_offline.py",  # QEMU's user mode has no seccomp
     # Nor does posix_spawn say there that a program is missing.
     "--deselect=tests/board/readers/test_videocore.py::test_the_program_is_run_for_each_command",
@@ -39,9 +39,10 @@ TESTS = (
 )
 # On real models, of which each pass takes seconds.
 CONFORMANCE = (
-    *("-n", "logical", "--maxprocesses", "4", "--hypothesis-profile", "least"),
+    *("--hypothesis-profile", "least"),
     *("tests/backends/test_conformance.py", "tests/backends/test_conformance_pair.py"),
 )
+_WORKERS = ("-n", "logical", "--maxprocesses", "4")  # one takes up to 1.5 GB
 COMPILERS = ("cc", "c++", "gcc", "g++", "clang")
 
 _HOME = "/srv/edge_rt"  # of the checkout in the root
@@ -90,7 +91,7 @@ def check(wheels: Path, cache: Path) -> int:
     problems = _answers(arm)
     print("== Tests on aarch64", flush=True)
     for some in (TESTS, CONFORMANCE):
-        if arm.run(["python3", "tools/test", "--wheels", "/srv/wheels", *some]) != 0:
+        if arm.run(["python3", "tools/test", "--wheels", "/srv/wheels", *_WORKERS, *some]) != 0:
             problems.append(f"Tests failed on aarch64: {' '.join(some)}")
     if found := arm.compilers():
         problems.append(f"The root was to have no compiler, and has {', '.join(found)}.")
