@@ -82,11 +82,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return cells * self.kv_per_token * self.kv_number_bytes
 
 
-def kind_of(architecture: str, pooling: int = 0) -> Kind:
-    """What a GGUF model does, from its architecture and its pooling type, 0 for none."""
-    return "embedding" if architecture in _ENCODERS or pooling > 0 else "language"
-
-
 def read_summary(path: Path) -> Summary:
     """The summary of the GGUF file at `path`; raises ModelFileError if it is no whole model."""
     return summarise(read_header(path))
@@ -112,7 +107,7 @@ def summarise(header: Header) -> Summary:
     value = facts.integer(f"{attention}.value_length", 0, MAX_WIDTH, usual)
     facts.require_rope(architecture, key)
     pooling = facts.integer(f"{architecture}.pooling_type", -1, MAX_POOLING, 0)
-    kind = kind_of(architecture, pooling)
+    kind = "embedding" if architecture in _ENCODERS or pooling > 0 else "language"
     return Summary(
         kind=kind,
         architecture=architecture,

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from edge_rt.core.errors import StoreError
 from edge_rt.core.files import READABLE, replace_file
-from edge_rt.models.formats.summary import Summary, kind_of
+from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
 from edge_rt.models.store.disk import locked, read_regular, store_errors
 
@@ -85,27 +85,6 @@ class _Document(msgspec.Struct, kw_only=True):
     version: int
     models: list[ManifestRecord]
     default: str | None = None
-
-
-class _FirstRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of version 1, when every model was one GGUF file."""
-
-    id: Id
-    file: FileName
-    sha256: Sha256
-    stamp: Stamp
-    created: int
-    summary: Summary
-
-    def record(self) -> ManifestRecord:
-        kind = kind_of(self.summary.architecture)
-        return ManifestRecord(
-            id=self.id,
-            files=(StoredFile(self.file, self.sha256, self.stamp),),
-            created=self.created,
-            backend="llama.cpp",
-            summary=msgspec.structs.replace(self.summary, kind=kind, normalise=kind == "embedding"),
-        )
 
 
 class _AnyDocument(msgspec.Struct, kw_only=True):
@@ -213,7 +192,7 @@ class Manifest:
         advice += f"edge-rt models add {self._root}/ID/FILE --move --id ID"
         try:
             document = msgspec.json.decode(read_regular(path), type=_AnyDocument)
-            if document.version not in (1, VERSION):
+            if document.version != VERSION:
                 raise StoreError(f"{path}: not of version {VERSION}, perhaps a later one's")
             models = msgspec.json.decode(document.models, type=list[msgspec.Raw])
         except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
@@ -221,14 +200,8 @@ class Manifest:
         records, faults = dict[str, ManifestRecord](), list[StoreError | OSError]()
         for number, raw in enumerate(models):
             try:
-                record = _record(raw, first=document.version == 1)
+                record = msgspec.json.decode(raw, type=ManifestRecord)
                 records[record.id] = record
             except (ValueError, RecursionError) as error:
                 faults.append(StoreError(f"{path}: models[{number}]: {error}; {advice}"))
         return _Contents(records, document.default), faults
-
-
-def _record(raw: msgspec.Raw, *, first: bool) -> ManifestRecord:
-    if first:
-        return msgspec.json.decode(raw, type=_FirstRecord).record()
-    return msgspec.json.decode(raw, type=ManifestRecord)

@@ -383,7 +383,7 @@ def test_verify_tells_its_progress(store: Store, file: Path) -> None:
         (b"{}", "not of version 2"),
         (b'{"version": 3, "models": {}}', "later one's"),
         (b'{"version": 2, "models": [{"id": "a", "files": []}]}', "move it away"),
-        (b'{"version": 1, "models": [{"id": "../../etc"}]}', "move it away"),
+        (b'{"version": 1, "models": []}', "not of version 2"),
         (b'{"version": 2, "models": [{"id": "a\xe1"}]}', "move it away"),
         (b'{"version": 2, "models": ' + b"[" * 5000, "move it away"),
     ],

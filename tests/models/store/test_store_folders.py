@@ -247,36 +247,6 @@ def test_a_killed_command_leaves_no_model_and_takes_none(
     assert directories(store) == ["one"]
 
 
-# --- stores of before ------------------------------------------------------------------------
-
-
-def first_version(store: Store) -> None:
-    """Write the manifest as it was when every model was one GGUF file."""
-    path = store.root / "manifest.json"
-    document = json.loads(path.read_bytes())
-    for model in document["models"]:
-        (file,) = model.pop("files")
-        model |= {"file": file["name"], "sha256": file["sha256"], "stamp": file["stamp"]}
-        new = ("kind", "bos_id", "end_ids", "kv_number_bytes", "pooling", "normalise")
-        for key in (*new, "source_sha256"):
-            del model["summary"][key]
-    path.write_text(json.dumps(document | {"version": 1}))
-
-
-def test_a_store_of_the_first_version_goes_on(
-    store: Store, gguf: Any, write: Callable[..., Path], folder: Folder
-) -> None:
-    entry = store.add(write(gguf, "mine.gguf"))
-    first_version(store)
-    again = Store(store.root, store.catalogue, clock=lambda: 99.0)
-    assert again.get("mine") == entry
-    assert again.check("mine") == entry.path
-    again.add(folder())
-    assert json.loads((store.root / "manifest.json").read_bytes())["version"] == 2
-    assert [each.id for each in store.entries()] == ["mine", "tiny-onnx"]
-    assert store.verify("mine") == entry
-
-
 # --- what a model came from, and the default -------------------------------------------------
 
 
