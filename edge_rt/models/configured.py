@@ -27,7 +27,7 @@ def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
     yield from _store(config)
     for index, path in enumerate(config.models.catalogue):
         try:
-            load_catalogue([Path(path)])
+            load_catalogue([path])
         except ConfigError as error:
             yield ("models", "catalogue", index), str(error)
 
@@ -71,27 +71,13 @@ def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
 
 
 def _names(config: Config) -> Iterator[tuple[Key, str]]:
-    named: list[tuple[Key, str | None]] = [(("models", "default"), config.models.default)]
-    named += [(("models", "preload", i), name) for i, name in enumerate(config.models.preload)]
-    named += [
-        (("warm", i, "model"), one.model)
-        for i, one in enumerate(config.warm)
-        if one.model != "default"
-    ]
-    smaller = config.models.smaller
-    named += [(("models", "smaller", name), id) for name in smaller for id in (name, smaller[name])]
-    for alias, target in config.models.aliases.items():
+    for alias in config.models.aliases:
         if alias in RESERVED_NAMES:
-            yield (
-                ("models", "aliases", alias),
-                f"{alias!r} means something by itself: choose another",
-            )
-        if target not in RESERVED_NAMES:
-            named.append((("models", "aliases", alias), target.partition("@")[0]))
-    for key, name in named:
+            key = ("models", "aliases", alias)
+            yield key, f"{alias!r} means something by itself: choose another"
+    for key, name, _ in _uses(config):
         try:
-            if name is not None:
-                check_id(name)
+            check_id(name)
         except RequestError as error:
             yield key, str(error)
 
