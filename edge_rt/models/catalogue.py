@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -18,11 +18,11 @@ from edge_rt.models.pair import Pair
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
-NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Provider = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9]*\Z")]  # "cuda", "XNNPACK"
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 _Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*\Z")]
+_FileT = TypeVar("_FileT")
 
 
 class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,20 +172,15 @@ class Catalogue:
         return self._by_content.get(sha256)
 
 
-def load_catalogue(extra: Sequence[Path] = (), builtin: Path = BUILTIN) -> Catalogue:
+def load_catalogue(extra: Iterable[Path | str] = ()) -> Catalogue:
     """The catalogue that comes with edge_rt and those in `extra`; raises ConfigError."""
-    files = [_read(path) for path in (builtin, *extra)]
+    files = [_read(Path(path)) for path in (BUILTIN, *extra)]
     entries = [entry for file in files for entry in file.models]
     return Catalogue(entries, [pair for file in reversed(files) for pair in file.pairs])
 
 
 def _read(path: Path) -> _CatalogueFile:
-    data = read_yaml(path)
-    try:
-        file = msgspec.convert(data, _CatalogueFile)
-    except msgspec.ValidationError as error:
-        message, _, key = str(error).partition(" - at `$.")
-        raise ConfigError(message, file=str(path), key=key.rstrip("`")) from error
+    file = _typed(path, _CatalogueFile)
     _refuse_twice([entry.id for entry in file.models], path, "models[{}].id")
     two = [f"{pair.large} with {pair.small}" for pair in file.pairs]
     _refuse_twice(two, path, "pairs[{}]")
@@ -242,8 +237,12 @@ class _File(_Item, frozen=True):
 
 def load_suggestions(path: Path = SUGGESTIONS) -> tuple[SuggestedModel, ...]:
     """Return the models, from the weakest to the strongest of a task; raises ConfigError."""
+    return _typed(path, _File).models
+
+
+def _typed(path: Path, kind: type[_FileT]) -> _FileT:
     try:
-        return msgspec.convert(read_yaml(path), _File).models
+        return msgspec.convert(read_yaml(path), kind)
     except msgspec.ValidationError as error:
         message, _, key = str(error).partition(" - at `$.")
         raise ConfigError(message, file=str(path), key=key.rstrip("`")) from error

@@ -19,24 +19,16 @@ from edge_rt.models.naming import Id, Sha256
 
 
 class IsotonicPoint(NamedTuple):
-    """`y` was seen at `x`, and counts as `weight`."""
+    """`y` was seen at `x`, and counts as `weight`; of a fit: it is `y` from `x` to the next one."""
 
     x: float
     y: float
     weight: float = 1.0
 
 
-class IsotonicBlock(NamedTuple):
-    """From `x` on to the next block the fit is `y`, by points that weigh `weight` together."""
-
-    x: float
-    y: float
-    weight: float
-
-
-def isotonic(points: Iterable[IsotonicPoint]) -> list[IsotonicBlock]:
+def isotonic(points: Iterable[IsotonicPoint]) -> list[IsotonicPoint]:
     """The fit with the least weighted squares of all that never fall; pool adjacent violators."""
-    blocks: list[IsotonicBlock] = []
+    blocks: list[IsotonicPoint] = []
     for x, same in groupby(sorted(points), key=lambda point: point.x):
         block = _mean(x, [*same])
         while blocks and blocks[-1].y >= block.y:
@@ -46,9 +38,9 @@ def isotonic(points: Iterable[IsotonicPoint]) -> list[IsotonicBlock]:
     return blocks
 
 
-def _mean(x: float, of: Sequence[IsotonicPoint | IsotonicBlock]) -> IsotonicBlock:
+def _mean(x: float, of: Sequence[IsotonicPoint]) -> IsotonicPoint:
     weight = sum(one.weight for one in of)
-    return IsotonicBlock(x, sum(one.y * one.weight for one in of) / weight, weight)
+    return IsotonicPoint(x, sum(one.y * one.weight for one in of) / weight, weight)
 
 
 FEWEST = 30  # answers that a calibration takes
@@ -156,7 +148,7 @@ def calibrate(seen: Iterable[Seen]) -> list[DoubtStep]:
     ]
 
 
-def _shrunk(block: IsotonicBlock) -> float:
+def _shrunk(block: IsotonicPoint) -> float:
     return (block.y * block.weight + 0.5 * _PRESUMED) / (block.weight + _PRESUMED)
 
 

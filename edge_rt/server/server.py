@@ -190,7 +190,7 @@ class Daemon:
         self._config = config
         self._paths = paths
         root = Path(config.models.store) if config.models.store else paths.state / "models"
-        self._store = Store(root, load_catalogue([Path(p) for p in config.models.catalogue]))
+        self._store = Store(root, load_catalogue(config.models.catalogue))
         self._clock = clock
         self._notifier, self._read, self._trace = notifier, read, trace
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.models.doubt import IsotonicBlock, IsotonicPoint, isotonic
+from edge_rt.models.doubt import IsotonicPoint, isotonic
 
 POINT = st.builds(IsotonicPoint, st.integers(0, 5), st.integers(0, 4), st.integers(1, 3))
 POINTS = st.lists(POINT, min_size=1, max_size=6)
 
 
-def at(blocks: list[IsotonicBlock], x: float) -> float:
+def at(blocks: list[IsotonicPoint], x: float) -> float:
     return [block.y for block in blocks if block.x <= x][-1]
 
 
@@ -20,13 +20,13 @@ def test_violators_are_pooled() -> None:
     assert isotonic(
         [IsotonicPoint(1, 0), IsotonicPoint(2, 1), IsotonicPoint(3, 0), IsotonicPoint(4, 1)]
     ) == [
-        IsotonicBlock(1, 0, 1),
-        IsotonicBlock(2, 0.5, 2),
-        IsotonicBlock(4, 1, 1),
+        IsotonicPoint(1, 0, 1),
+        IsotonicPoint(2, 0.5, 2),
+        IsotonicPoint(4, 1, 1),
     ]
-    assert isotonic([IsotonicPoint(1, 1), IsotonicPoint(2, 0, 3)]) == [IsotonicBlock(1, 0.25, 4)]
+    assert isotonic([IsotonicPoint(1, 1), IsotonicPoint(2, 0, 3)]) == [IsotonicPoint(1, 0.25, 4)]
     assert isotonic([IsotonicPoint(2, 1), IsotonicPoint(1, 1), IsotonicPoint(2, 0)]) == [
-        IsotonicBlock(1, pytest.approx(2 / 3), 3)
+        IsotonicPoint(1, pytest.approx(2 / 3), 3)
     ]
 
 

@@ -95,7 +95,6 @@ def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     from edge_rt.models.store.store import Store
 
     served = _served(machine)
-    models = machine.config.models
     root = store_of(machine)
     closed = not machine.access(nearest(root), os.R_OK | os.X_OK)
     if served == []:
@@ -104,7 +103,7 @@ def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     elif closed and not served:
         yield note("models", f"you may not look into the store {root}")
     elif not closed:
-        store = Store(root, load_catalogue([Path(path) for path in models.catalogue]))
+        store = Store(root, load_catalogue(machine.config.models.catalogue))
         yield from _stored(machine, store, served)
     if served:
         yield ok("models", f"the daemon has {', '.join(served)}")

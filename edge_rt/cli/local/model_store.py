@@ -99,8 +99,7 @@ class StorePlace:
 
     def store(self) -> Store:
         """The store and its catalogue, whether or not it can be read."""
-        catalogues = [Path(path) for path in self.config.models.catalogue]
-        return Store(self.root, load_catalogue(catalogues))
+        return Store(self.root, load_catalogue(self.config.models.catalogue))
 
 
 def find_store(

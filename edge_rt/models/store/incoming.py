@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from edge_rt.models.formats.onnx_file import read_onnx
 from edge_rt.models.formats.summary import Summary, read_summary
 from edge_rt.models.naming import content_sha256, stored_name
 from edge_rt.models.store.digest import Progress, behind, copy, digest
-from edge_rt.models.store.disk import require_space
+from edge_rt.models.store.disk import delete, require_space
 from edge_rt.models.store.manifest import Stamp, StoredFile
 
 GRAPH = "model.onnx"  # the main file of a folder
@@ -178,12 +177,12 @@ class Incoming:
         return content_sha256((file.name, file.sha256) for file in self.files)
 
     def __enter__(self) -> Incoming:
-        _delete(self._drafts)
+        delete(self._drafts)
         self._drafts.mkdir(mode=0o700)
         try:
             self.files = tuple(self._take())
         except BaseException:
-            _delete(self._drafts)
+            delete(self._drafts)
             raise
         return self
 
@@ -202,7 +201,7 @@ class Incoming:
         """Rename the files into `directory`, which is theirs alone and which others may read."""
         home = directory.resolve()
         self._in_place = any(f.parent.resolve() == home for f in self._offer.files.values())
-        _delete(directory)  # half of an earlier attempt, or damaged files
+        delete(directory)  # half of an earlier attempt, or damaged files
         self._placed = directory
         directory.mkdir(mode=0o755)
         directory.chmod(0o755)  # whatever the umask: the daemon may be another user
@@ -222,12 +221,12 @@ class Incoming:
         if self._in_place:
             pass
         elif kind is not None and self._placed is not None:
-            _delete(self._placed)
+            delete(self._placed)
         elif kind is None and self._move:
             for file in self._offer.files.values():
                 with suppress(OSError):  # the model is in; that its source stays is no failure
                     file.unlink()
-        _delete(self._drafts)
+        delete(self._drafts)
 
     def _take(self) -> list[StoredFile]:
         sources = self._offer.files
@@ -267,8 +266,3 @@ def _link(source: Path, target: Path) -> bool:
 def _stored(path: Path, progress: Progress | None = None) -> StoredFile:
     stamp = Stamp.of(path.stat())  # before: later writes must not pass
     return StoredFile(path.name, digest(path, progress), stamp)
-
-
-def _delete(directory: Path) -> None:
-    if directory.exists():
-        shutil.rmtree(directory)
