@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Column
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import (
     Json,
     clean,
@@ -131,6 +132,22 @@ def _lines(console: Console) -> Callable[[float, str], None]:
             console.file.flush()
 
     return show
+
+
+def calibrated(client: Client, body: Json) -> Json:
+    """Have the daemon calibrate as `body` says, show how far it is, and return what it found.
+
+    Raises CommandFailure with the reason where it found nothing.
+    """
+    with progress() as tell, closing(client.events("/edge/v1/calibrate", body)) as events:
+        for event in events:
+            if event.get("type") == "progress":
+                tell(number(event.get("done")) or 0.0, line(event.get("doing")))
+            elif event.get("type") == "refused":
+                raise CommandFailure(f"not calibrated: {line(event.get('reason'))}")
+            else:
+                return event
+    raise CommandFailure("the daemon told nothing of what it found")
 
 
 _ALONE = "nothing else was asked for"  # the daemon's word where there was nothing to choose

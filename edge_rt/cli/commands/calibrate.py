@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -11,9 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.options import daemon_socket, socket_option
-from edge_rt.cli.progress import progress
+from edge_rt.cli.progress import calibrated
 from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
 from edge_rt.cli.text import MISSING, Json, fixed, line, members, number, percent, significant
 
@@ -102,18 +100,5 @@ def calibrate(
             found = client.get("/edge/v1/calibration")
         else:
             body: Json = {"quick": quick, "force": force}
-            found = _measure(client, body if model is None else body | {"model": model})
+            found = calibrated(client, body if model is None else body | {"model": model})
     put_document(found, calibration_tables, as_json=as_json)
-
-
-def _measure(client: Client, body: Json) -> Json:
-    """What was found in the end; Failure with the reason where nothing was."""
-    with progress() as tell, closing(client.events("/edge/v1/calibrate", body)) as events:
-        for event in events:
-            if event.get("type") == "progress":
-                tell(number(event.get("done")) or 0.0, line(event.get("doing")))
-            elif event.get("type") == "refused":
-                raise CommandFailure(f"not calibrated: {line(event.get('reason'))}")
-            else:
-                return event
-    raise CommandFailure("the daemon told nothing of what it found")

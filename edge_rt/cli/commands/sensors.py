@@ -20,28 +20,18 @@ from edge_rt.cli.text import Json, note
 from edge_rt.cli.views.sensors import report_tables
 from edge_rt.config.loader import load
 
-Look = Callable[["str | None", Path, float], Iterator[object]]
-"""Reads a board: its profile's id or None, its root, seconds between two reports."""
 
-
-def board_reports(
-    root: Path | None, period_s: float, look: Look | None = None
-) -> Generator[Json, None, None]:
+def board_reports(root: Path | None, period_s: float) -> Generator[Json, None, None]:
     """Reports of the board below `root`, else of the configured one, every `period_s` seconds.
 
     They are as the daemon tells them. Raises ConfigError where the configuration, which may name
     the board, is faulty.
     """
-    config = load(None)
-    look = look or _board_look()
-    for report in look(config.board, root or Path(config.sensors.root), period_s):
-        yield msgspec.to_builtins(report)
-
-
-def _board_look() -> Look:
     from edge_rt.board.monitor import look  # brings every reader
 
-    return look
+    config = load(None)
+    for report in look(config.board, root or Path(config.sensors.root), period_s):
+        yield msgspec.to_builtins(report)
 
 
 _SETTLE_S = 1.0  # for one reading: long enough for every reader
@@ -94,24 +84,14 @@ def daemon_reports(
         try:
             report = client.get("/edge/v1/board")
         except NoDaemon:
-            note(f"{_absence(socket)}: read directly")
+            note(f"{obstacle_at(socket) or f'no daemon at {socket}'}: read directly")
         else:
-            yield report
-            yield from _asked(client, period_s, sleep)
+            while True:
+                yield report
+                sleep(period_s)
+                report = client.get("/edge/v1/board")
     with closing(board_reports(None, period_s)) as reports:
         yield from reports
-
-
-def _asked(
-    client: Client, period_s: float, sleep: Callable[[float], None]
-) -> Generator[Json, None, None]:
-    while True:
-        sleep(period_s)
-        yield client.get("/edge/v1/board")
-
-
-def _absence(socket: Path) -> str:
-    return obstacle_at(socket) or f"no daemon at {socket}"
 
 
 def show(report: Json, as_json: bool) -> None:

@@ -54,16 +54,12 @@ def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:
     board = member(state, "board")
     simulated = ", simulated" if board.get("simulated") else ""
     yield "board", f"{line(board.get('id') or 'not recognised')}{simulated}"
-    yield "draw", _joined(_draw(board, member(state, "governor")))
-    yield "heat", _joined(_heat(board, member(state, "governor")))
+    yield "draw", ", ".join(_draw(board, member(state, "governor")))
+    yield "heat", ", ".join(_heat(board, member(state, "governor")))
     residents = _models(members(state, "residents"), len(members(state, "models")))
     yield "models", f"{residents}{_warm(members(state, 'warm'))}"
-    yield "requests", _joined(_requests(state))
+    yield "requests", ", ".join(_requests(state))
     yield "problems", _problems(state, health)
-
-
-def _joined(parts: Iterator[str]) -> str:
-    return ", ".join(parts)
 
 
 def _draw(board: Json, governor: Json) -> Iterator[str]:

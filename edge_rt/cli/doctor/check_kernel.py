@@ -119,7 +119,10 @@ def right_to(machine: ExaminedMachine, name: str) -> tuple[str, ...]:
             return ()
     except KnobError:
         return ()
-    remedy = _cpu(machine) if name == "knobs.cpufreq" else _gpu(machine)
+    if name == "knobs.cpufreq":
+        remedy = _cpu(machine)
+    else:
+        remedy = let_group_use(machine, clock_files.udev_rule(GROUP), "devfreq", GROUP)
     return (*remedy, f"# a daemon that is no service needs {GROUP} among its user's groups")
 
 
@@ -155,10 +158,6 @@ def _cpu(machine: ExaminedMachine) -> tuple[str, ...]:
     )
 
 
-def _gpu(machine: ExaminedMachine) -> tuple[str, ...]:
-    return let_group_use(machine, clock_files.udev_rule(GROUP), "devfreq", GROUP)
-
-
 def check_pressure(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether the kernel tells for how long tasks want for memory."""
     known = [r for r in machine.readings if r.reader == "pressure"]
@@ -181,18 +180,10 @@ def check_memory_cgroup(machine: ExaminedMachine) -> Iterator[CheckFinding]:
 
 
 def _memory_cgroup(machine: ExaminedMachine) -> bool | None:
-    controllers = _words(machine.roots.sysfs / "fs" / "cgroup" / "cgroup.controllers")
+    controllers = text(machine.roots.sysfs / "fs" / "cgroup" / "cgroup.controllers").split()
     if "memory" in controllers:
         return True
-    for row in _rows(machine.roots.proc / "cgroups"):
-        if row[0] == "memory":
-            return row[-1] == "1"
+    for line in text(machine.roots.proc / "cgroups").splitlines():
+        if (columns := line.split())[:1] == ["memory"]:
+            return columns[-1] == "1"
     return False if controllers else None
-
-
-def _words(path: Path) -> list[str]:
-    return [word for row in _rows(path) for word in row]
-
-
-def _rows(path: Path) -> list[list[str]]:
-    return [line.split() for line in text(path).splitlines() if line.split()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding, examine, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
-from edge_rt.cli.local.model_store import fetch
 from edge_rt.cli.local.setup_changes import NAME, Change, ChangeJournal, ModelPull, QuickCalibration
 from edge_rt.cli.local.setup_perform import Host, Performer
 from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes, document
@@ -93,7 +92,11 @@ def run(
     as_json: bool = False,
 ) -> int:
     """Set `machine` up, or take that back; returns the exit code."""
-    performer = Performer(ChangeJournal(machine.paths.state / NAME), host, _opener(machine), _fetch)
+
+    def store(root: Path) -> Store:
+        return Store(root, load_catalogue(machine.config.models.catalogue))
+
+    performer = Performer(ChangeJournal(machine.paths.state / NAME), host, store)
     if undo:
         return _take_back(performer)
     faults = machine.configuration[1]
@@ -116,16 +119,12 @@ def run(
 
 def _tell(findings: Iterable[CheckFinding], planner: SetupPlanner, changes: list[Change]) -> None:
     shown = [replace(finding, remedy=()) for finding in findings]
-    for text in [*lines(shown)[:-2], *_notes(planner)]:
+    for text in [*lines(shown)[:-2], *(clean(f"note  {text}") for text in planner.notes)]:
         click.echo(text)
     click.echo("\nWill change:" if changes else "\nNothing to change.")
     for change in changes:
         lack = planner.lacks(change)
         click.echo(clean(f"  {change.what}" + ("" if lack is None else f" - NOT NOW: {lack}")))
-
-
-def _notes(planner: SetupPlanner) -> list[str]:
-    return [clean(f"note  {text}") for text in planner.notes]
 
 
 def _may(yes: bool) -> bool:
@@ -157,12 +156,3 @@ def _take_back(performer: Performer) -> int:
     for change, told in performer.undo():
         click.echo(clean(f"taken back: {change.what}" if told is None else f"left: {told}"))
     return 1 if performer.journal.read() else 0
-
-
-def _opener(machine: ExaminedMachine) -> Callable[[Path], Store]:
-    catalogues = [Path(path) for path in machine.config.models.catalogue]
-    return lambda root: Store(root, load_catalogue(catalogues))
-
-
-def _fetch(store: Store, name: str) -> str:
-    return fetch(store, name).id

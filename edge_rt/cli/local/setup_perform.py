@@ -6,7 +6,7 @@ import grp
 import pwd
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import msgspec
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.local.model_store import fetch
 from edge_rt.cli.local.setup_changes import (
     Change,
     ChangeJournal,
@@ -24,8 +25,8 @@ from edge_rt.cli.local.setup_changes import (
     QuickCalibration,
 )
 from edge_rt.cli.options import there
-from edge_rt.cli.progress import progress
-from edge_rt.cli.text import Json, line, member, number
+from edge_rt.cli.progress import calibrated
+from edge_rt.cli.text import Json, member, number
 from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.store.store import Store
@@ -68,12 +69,11 @@ _FAILURES = (EdgeError, CommandFailure, OSError)
 
 @dataclass(frozen=True)
 class Performer:
-    """Makes changes on `host`; `fetch` has a model in a store and returns its id there."""
+    """Makes changes on `host`, which has models in `store` of a directory."""
 
     journal: ChangeJournal
     host: Host
     store: Callable[[Path], Store]
-    fetch: Callable[[Store, str], str]
 
     def make(self, changes: Sequence[Change]) -> Iterator[tuple[Change, str | None]]:
         """Make each change; yield it with the reason where it could not be made."""
@@ -119,8 +119,8 @@ class Performer:
         elif isinstance(change, Membership):
             self.host.run(["usermod", "-aG", change.group, change.user])
         elif isinstance(change, ModelPull):
-            id = self.fetch(self.store(Path(change.store)), change.name)
-            return msgspec.structs.replace(change, id=id)
+            entry = fetch(self.store(Path(change.store)), change.name)
+            return msgspec.structs.replace(change, id=entry.id)
         elif isinstance(change, QuickCalibration):
             return _measure(change)
         else:
@@ -168,16 +168,8 @@ class Performer:
 
 def _measure(change: QuickCalibration) -> QuickCalibration:
     before = _names(change.folder)
-    with (
-        Client(Path(change.socket)) as client,
-        progress() as tell,
-        closing(client.events("/edge/v1/calibrate", {"quick": True})) as events,
-    ):
-        for event in events:
-            if event.get("type") == "progress":
-                tell(number(event.get("done")) or 0.0, line(event.get("doing")))
-            elif event.get("type") == "refused":
-                raise CommandFailure(line(event.get("reason")))
+    with Client(Path(change.socket)) as client:
+        calibrated(client, {"quick": True})
     return msgspec.structs.replace(change, made=tuple(sorted(_names(change.folder) - before)))
 
 

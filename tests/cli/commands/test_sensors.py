@@ -218,7 +218,7 @@ class Looks:
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     looks = Looks()
-    monkeypatch.setattr("edge_rt.cli.commands.sensors._board_look", lambda: looks)
+    monkeypatch.setattr("edge_rt.board.monitor.look", looks)
     return looks
 
 
