@@ -38,10 +38,12 @@ def write_tiny(
     vocabulary: Vocabulary,
     kind: str = "F32",
     weights: dict[str, np.ndarray] | None = None,
+    table: str | None = None,
 ) -> Path:
     """Write it, with all matrices of type `kind` and always the same weights, or with those given.
 
-    Returns the path.
+    `table` is the type of the embeddings where `kind` is a quant type and theirs another. Returns
+    the path.
     """
     floats = path.with_suffix(".f32.gguf") if kind in FTYPES else path
     writer = gguf.GGUFWriter(floats, tiny.architecture)
@@ -57,7 +59,7 @@ def write_tiny(
     writer.write_tensors_to_file()
     writer.close()
     if kind in FTYPES:
-        _quantise(floats, path, FTYPES[kind])
+        _quantise(floats, path, kind, table or kind)
     return path
 
 
@@ -125,10 +127,11 @@ def _tensors(tiny: Tiny, vocab: int, random: np.random.Generator) -> list[tuple[
     return [*made, *tiny.tensors.items()]
 
 
-def _quantise(source: Path, target: Path, ftype: int) -> None:
-    """Every matrix to the one type, by llama.cpp."""
+def _quantise(source: Path, target: Path, kind: str, table: str) -> None:
+    """Every matrix to the type `kind`, and the embeddings to `table`, by llama.cpp."""
     params = lib.llama_model_quantize_default_params()
-    params.ftype = ftype
+    params.ftype = FTYPES[kind]
+    params.token_embedding_type = gguf.GGMLQuantizationType[table]
     params.nthread = 1
     params.pure = True
     assert lib.llama_model_quantize(str(source).encode(), str(target).encode(), params) == 0
