@@ -15,7 +15,6 @@ from edge_rt.board.readers.base import (
     PENDING,
     BaseReader,
     Hung,
-    Reader,
     Skipped,
     within,
 )
@@ -75,7 +74,7 @@ class WantedReaders:
 class Discovery:
     """Readers that have channels, and everything that was looked for and is not read."""
 
-    readers: tuple[Reader, ...]
+    readers: tuple[BaseReader, ...]
     skipped: tuple[Skipped, ...]
 
 
@@ -96,7 +95,7 @@ def discover(
     known = wanted.known
     firmware = find_firmware(roots.dev)
     pace_s = partial(_pace_s, firmware)
-    makers: dict[str, Callable[[], Reader]] = {
+    makers: dict[str, Callable[[], BaseReader]] = {
         "ina3221": lambda: Ina3221Hwmon(sysfs, io=io, known=known),
         "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
         "ina238": lambda: Ina238(sysfs, io=io, known=known),
@@ -143,7 +142,7 @@ class _Trials:
             return None
 
 
-def _useful(tried: list[Reader]) -> tuple[Reader, ...]:
+def _useful(tried: list[BaseReader]) -> tuple[BaseReader, ...]:
     """Return the readers that have channels, and close the others."""
     for reader in tried:
         if not reader.channels:
@@ -173,8 +172,8 @@ def _raw(
     bus: Callable[[Path], WordBus],
     skipped: list[Skipped],
     trials: _Trials,
-) -> list[Reader]:
-    readers: list[Reader] = []
+) -> list[BaseReader]:
+    readers: list[BaseReader] = []
     for chip in wanted.chips:
         place = f"{chip.bus}-{chip.address:04x}"
         if (roots.sysfs / "bus" / "i2c" / "devices" / place / "driver").exists():
@@ -195,7 +194,7 @@ def _raw(
 
 def _others(
     roots: Roots, wanted: WantedReaders, skipped: list[Skipped], trials: _Trials
-) -> list[Reader]:
+) -> list[BaseReader]:
     """Readers of other packages; whatever one of them raises leaves out that one alone."""
 
     def make(load: Callable[[], MakeReader]) -> BaseReader:
@@ -204,7 +203,7 @@ def _others(
             raise TypeError(f"{type(reader).__name__} is no BaseReader")
         return reader
 
-    readers: list[Reader] = []
+    readers: list[BaseReader] = []
     for name, load in wanted.others.items():
         try:
             reader = trials.do(name, partial(make, load))
@@ -220,15 +219,15 @@ def _others(
 def _with_power(
     roots: Roots,
     wanted: WantedReaders,
-    tried: list[Reader],
+    tried: list[BaseReader],
     io: FileIo,
     clock: Callable[[], float],
     trials: _Trials,
-) -> list[Reader]:
+) -> list[BaseReader]:
     """The readers that answer; jtop where none gives a power, the model where none of the whole."""
-    readers, given = list[Reader](), list[str]()
+    readers, given = list[BaseReader](), list[str]()
 
-    def keep(reader: Reader) -> None:
+    def keep(reader: BaseReader) -> None:
         powers = trials.do(reader.name, partial(_powers, reader))
         if powers is not None:
             readers.append(reader)
@@ -245,7 +244,7 @@ def _with_power(
     return readers
 
 
-def _powers(reader: Reader) -> list[str]:
+def _powers(reader: BaseReader) -> list[str]:
     """The rails of which a read gives the power, or will at the next read."""
     powers = [i for i, channel in enumerate(reader.channels) if channel.kind == "power_w"]
     if powers:

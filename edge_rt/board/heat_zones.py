@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from re import Pattern
 from typing import Literal, NamedTuple
 
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.track import StuckZones
@@ -165,7 +165,7 @@ class HeatZones:
             else_c = AMD_C if told_c is None and zone.name.startswith(_ZEN) else told_c
             yield zone, else_c if zone.own_c is None else zone.own_c
 
-    def _take(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+    def _take(self, time_s: float, reader: BaseReader, values: Sequence[float | None]) -> None:
         """Take the values of one read; called in the reading thread."""
         parts = self._parts.get(id(reader))
         if parts:
@@ -206,7 +206,7 @@ def _zones(sampler: BoardSampler, listed: Mapping[str, bool]) -> Iterator[HeatZo
             yield HeatZone(place, name, sort == "chip", apart, own.get(name))
 
 
-def _own(readers: Iterable[Reader]) -> Iterator[tuple[str, float]]:
+def _own(readers: Iterable[BaseReader]) -> Iterator[tuple[str, float]]:
     """The trip points that zones publish, by the zone's name."""
     least_c, most_c = _LIMITS_C
     for reader in readers:
@@ -215,7 +215,7 @@ def _own(readers: Iterable[Reader]) -> Iterator[tuple[str, float]]:
                 yield name, temp_c
 
 
-def _published(reader: Reader) -> Iterator[tuple[str, float]]:
+def _published(reader: BaseReader) -> Iterator[tuple[str, float]]:
     if isinstance(reader, HwmonTemp):
         yield from reader.limits_c.items()
     elif isinstance(reader, ThermalReader):

@@ -14,7 +14,7 @@ from typing import Literal
 from edge_rt.board.discovery import discover
 from edge_rt.board.integral import Energy
 from edge_rt.board.profile import choose, roots, simulated_board, wanted
-from edge_rt.board.readers.base import PATIENCE_S, Reader, hung
+from edge_rt.board.readers.base import PATIENCE_S, BaseReader, hung
 from edge_rt.board.readers.cpu import Pid
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
@@ -198,7 +198,7 @@ class BoardMonitor:
         if thread is not None:
             thread.stop()
 
-    def _pass_on(self, time_s: float, reader: Reader, _: Sequence[float | None]) -> None:
+    def _pass_on(self, time_s: float, reader: BaseReader, _: Sequence[float | None]) -> None:
         snapshot = self._snapshot
         if (
             snapshot is not None

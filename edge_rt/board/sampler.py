@@ -1,4 +1,4 @@
-"""Reads every reader in its own time, and keeps values, history and energy."""
+"""Reads every reader in its own time, and keeps values and energy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from edge_rt.board.integral import Energy, Meter
-from edge_rt.board.readers.base import Channel, Kind, Reader, Skipped, hung
+from edge_rt.board.readers.base import BaseReader, Channel, Kind, Skipped, hung
 from edge_rt.board.readers.clocks import GaugeReader
 from edge_rt.board.track import ChannelReading, Track
 
@@ -20,7 +20,7 @@ LOOK_S = 0.1  # between two looks at the reads under way
 LATE = 2  # looks that have to find the same read before another thread reads the other readers
 HUNG = 30  # before it is left out
 
-Subscriber = Callable[[float, Reader, Sequence["float | None"]], None]
+Subscriber = Callable[[float, BaseReader, Sequence["float | None"]], None]
 
 
 class BoardSampler:
@@ -33,9 +33,8 @@ class BoardSampler:
 
     def __init__(
         self,
-        readers: Sequence[Reader],
+        readers: Sequence[BaseReader],
         clock: Callable[[], float] = time.monotonic,
-        history_s: float = 60.0,
         gap_periods: float = 3.0,
     ) -> None:
         """`clock` is in seconds.
@@ -44,7 +43,7 @@ class BoardSampler:
         stale. Where reads take longer than the period, that counts in its place; see Track.pace_s.
         Its energy over that time is missing, but for up to GAP_LOW_S.
         """
-        self._tracks = [Track(reader, history_s, gap_periods) for reader in readers]
+        self._tracks = [Track(reader, gap_periods) for reader in readers]
         self._clock = clock
         self._lock = threading.Lock()
         self._telling = threading.Lock()  # subscribers hear of one read at a time
@@ -60,7 +59,7 @@ class BoardSampler:
                 self._meters.setdefault(name, meter)
 
     @property
-    def readers(self) -> tuple[Reader, ...]:
+    def readers(self) -> tuple[BaseReader, ...]:
         """What is read, in the order given."""
         return tuple(track.reader for track in self._tracks)
 
@@ -110,7 +109,7 @@ class BoardSampler:
             log.warning("sensor %s is left out: %s", told.name, told.reason)
         return late
 
-    def hurry(self, readers: Collection[Reader], at_s: float) -> None:
+    def hurry(self, readers: Collection[BaseReader], at_s: float) -> None:
         """Make `readers` due at `at_s` where they are due later; their beat begins again there."""
         with self._lock:
             for track in self._tracks:
@@ -130,7 +129,7 @@ class BoardSampler:
                     break
         return count
 
-    def pace_s(self, reader: Reader) -> float:
+    def pace_s(self, reader: BaseReader) -> float:
         """Seconds between two reads of `reader` as they come; see Track."""
         with self._lock:
             return next(track.pace_s for track in self._tracks if track.reader is reader)
@@ -153,16 +152,6 @@ class BoardSampler:
                 for index in range(len(track.reader.channels))
             ]
 
-    def history(
-        self, name: str, kind: Kind, since_s: float = 0.0
-    ) -> list[tuple[float, float | None]]:
-        """Times and values of a channel, oldest first, as far back as is kept."""
-        place = self._places.get((name, kind))
-        if place is None:
-            return []
-        with self._lock:
-            return place[0].ring.column(place[1], since_s)
-
     def energies(self) -> dict[str, Energy]:
         """The energy of each channel of power since it was first read, by name.
 
@@ -177,14 +166,13 @@ class BoardSampler:
         with self._lock:
             return [meter.total() for meter in meters]
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber(time_s, reader, values)` after each read; gives a way to stop.
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber(time_s, reader, values)` after each read.
 
         The reading thread calls it, one call at a time, and `values` (None where missing) are used
         again by the next read. What it raises is logged, the first time, and stops no sampler.
         """
         self._subscribers.append(subscriber)
-        return lambda: self._unsubscribe(subscriber)
 
     def close(self) -> None:
         """Close the files and buses of every reader that nobody waits for."""
@@ -219,9 +207,9 @@ class BoardSampler:
         self._tell(time_s, track.reader, values)
         return True
 
-    def _tell(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+    def _tell(self, time_s: float, reader: BaseReader, values: Sequence[float | None]) -> None:
         with self._telling:
-            for subscriber in tuple(self._subscribers):
+            for subscriber in self._subscribers:
                 try:
                     subscriber(time_s, reader, values)
                 except Exception:
@@ -231,10 +219,6 @@ class BoardSampler:
         if subscriber not in self._failing:
             self._failing.append(subscriber)
             log.exception("a subscriber to the sensors failed")
-
-    def _unsubscribe(self, subscriber: Subscriber) -> None:
-        if subscriber in self._subscribers:
-            self._subscribers.remove(subscriber)
 
 
 def _leave_out(track: Track) -> Skipped:

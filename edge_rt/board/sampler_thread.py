@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.sampler import HUNG, LOOK_S, BoardSampler
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class SamplerThread:
         self.sampler.close()
         return not self.sampler.blocked
 
-    def hurry(self, readers: Collection[Reader], at_s: float) -> None:
+    def hurry(self, readers: Collection[BaseReader], at_s: float) -> None:
         """Have `readers` read at `at_s`, or as soon after it as can be."""
         self.sampler.hurry(readers, at_s)
         self._wake.set()

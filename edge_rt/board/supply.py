@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from edge_rt.board.integral import Energy, RailSum
-from edge_rt.board.readers.base import PENDING, Quality, Reader
+from edge_rt.board.readers.base import PENDING, BaseReader, Quality
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.board.sampler import BoardSampler
@@ -99,7 +99,7 @@ class SupplyRails:
         self._sampler = sampler
         self.rails = tuple(rails)
         self.covers: Covered = covers
-        self.readers: tuple[Reader, ...] = tuple(
+        self.readers: tuple[BaseReader, ...] = tuple(
             reader for reader in sampler.readers if any(reader is owner for owner, _ in owners)
         )
         modelled = any(quality == "modelled" for _, quality in owners)
@@ -138,7 +138,7 @@ class SupplyRails:
         """Return for how long the supply could not be read; infinite if it never could."""
         return max(_silent_s(self._sampler.reading(rail, "power_w"), now_s) for rail in self.rails)
 
-    def _add(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+    def _add(self, time_s: float, reader: BaseReader, values: Sequence[float | None]) -> None:
         if reader is self._pace:
             self._sum.add(self._sampler.metered(self._metered))
 
@@ -177,7 +177,7 @@ def _readable(sampler: BoardSampler) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _owner(sampler: BoardSampler, rail: str) -> tuple[Reader, Quality]:
+def _owner(sampler: BoardSampler, rail: str) -> tuple[BaseReader, Quality]:
     """The reader that gives the power of `rail`, and the quality of what it gives."""
     for reader in sampler.readers:
         for channel in reader.channels:
@@ -194,7 +194,7 @@ def _silent_s(reading: ChannelReading | None, now_s: float) -> float:
     return math.inf if reading.time_s is None else now_s - reading.time_s
 
 
-def _resolution_s(sampler: BoardSampler, reader: Reader) -> float:
+def _resolution_s(sampler: BoardSampler, reader: BaseReader) -> float:
     # Without a counter, what begins and ends between two readings may leave no trace.
     pace_s, step_s = sampler.pace_s(reader), _COUNTER_STEP_S.get(reader.name)
     if step_s is None:

@@ -4,46 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
 from edge_rt.board.integral import CounterMeter, Integral, Meter
-from edge_rt.board.readers.base import Channel, Reader, Skipped
-
-
-class ReadingHistory:
-    """Rows of a time and some values; the oldest row makes room for the newest."""
-
-    def __init__(self, columns: int, capacity: int) -> None:
-        self._times = array("d", bytes(8 * capacity))
-        self._columns = [array("d", bytes(8 * capacity)) for _ in range(columns)]
-        self._capacity = capacity
-        self._next = 0
-        self._count = 0
-
-    def append(self, time_s: float, values: Sequence[float | None]) -> None:
-        """Keep a row; a missing value is kept as missing."""
-        at = self._next
-        self._times[at] = time_s
-        for column, value in zip(self._columns, values, strict=True):
-            column[at] = math.nan if value is None else value
-        self._next = (at + 1) % self._capacity
-        self._count = min(self._count + 1, self._capacity)
-
-    def column(self, index: int, since_s: float) -> list[tuple[float, float | None]]:
-        """Times and values of one column from `since_s` on, oldest first."""
-        first = self._next - self._count
-        places = [at % self._capacity for at in range(first, self._next)]
-        column = self._columns[index]
-        return [
-            (self._times[at], None if math.isnan(column[at]) else column[at])
-            for at in places
-            if self._times[at] >= since_s
-        ]
-
+from edge_rt.board.readers.base import BaseReader, Channel, Skipped
 
 UNREAD = "not read yet"
 PACE_HIGH_S = 1.0  # a slower reader leaves gaps: what lies between its reads would be guessed
@@ -66,23 +33,17 @@ class ChannelReading:
     time_s: float | None
     error: str | None
 
-    @property
-    def stale(self) -> bool:
-        """Whether there was a value once and is none now."""
-        return self.value is None and self.last is not None
-
 
 class Track:
     """One reader, when it is due, and what came of it."""
 
-    def __init__(self, reader: Reader, history_s: float, gap_periods: float) -> None:
+    def __init__(self, reader: BaseReader, gap_periods: float) -> None:
         size = len(reader.channels)
         self.reader = reader
         self.due_s = -math.inf
         self._gap_periods = gap_periods
         self._durations = deque[float](maxlen=2)  # of the last reads
         self._intervals = deque[float](maxlen=5)  # between them
-        self.ring = ReadingHistory(size, max(2, math.ceil(history_s / reader.period_s)))
         self.meters = _meters(reader.channels, self.energy_gap_s)
         self.thread: threading.Thread | None = None  # that reads it now
         self.looks = 0  # that have found this read
@@ -128,7 +89,6 @@ class Track:
         if self._read_s is not None:
             self._intervals.append(time_s - self._read_s)
         self._read_s = time_s
-        self.ring.append(time_s, values)
         errors = self.reader.errors
         last, last_s, kept = self._last, self._last_s, self._errors
         for index, value in enumerate(values):

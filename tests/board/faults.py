@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.sysfs import FileIo
 
 
@@ -51,7 +51,7 @@ class Faults:
         os.close(fd)
 
 
-def figures(reader: Reader) -> dict[tuple[str, str], float | None]:
+def figures(reader: BaseReader) -> dict[tuple[str, str], float | None]:
     """One read of a reader, by name and kind."""
     values = reader.read()
     return {(c.name, c.kind): v for c, v in zip(reader.channels, values, strict=True)}

@@ -23,7 +23,7 @@ from edge_rt.board.discovery import (
     discover,
     find_firmware,
 )
-from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Reader
+from edge_rt.board.readers.base import PENDING, BaseReader, Channel
 from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox
@@ -222,7 +222,7 @@ def test_no_failing_file_spoils_another_channel(
     assert errors_of(found, clock) == []
 
 
-def failing(reader: Reader) -> list[tuple[Channel, str]]:
+def failing(reader: BaseReader) -> list[tuple[Channel, str]]:
     reader.read()
     pairs = zip(reader.channels, reader.errors, strict=True)
     return [(channel, error) for channel, error in pairs if error not in (None, PENDING)]

@@ -15,7 +15,7 @@ from trees import orin_nano, x86
 
 from edge_rt.board.discovery import Roots, discover
 from edge_rt.board.integral import Energy
-from edge_rt.board.readers.base import BaseReader, Channel, Kind, Reader
+from edge_rt.board.readers.base import BaseReader, Channel, Kind
 from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.rapl import Rapl
 from edge_rt.board.readers.sysfs import FILE_IO
@@ -181,7 +181,7 @@ def test_a_reading_stands_until_it_is_overdue(clock: FakeClock) -> None:
     assert sampler.reading("rail", "temp_c") is None
     before = sampler.reading("rail", "power_w")
     assert before is not None
-    assert (before.value, before.error, before.stale) == (None, "not read yet", False)
+    assert (before.value, before.last, before.error) == (None, None, "not read yet")
     sampler.step(clock.now)
     taken_s, clock.now = clock.now, clock.now + 0.25
     fresh = sampler.reading("rail", "power_w")
@@ -190,7 +190,7 @@ def test_a_reading_stands_until_it_is_overdue(clock: FakeClock) -> None:
     clock.now += 0.25
     old = sampler.reading("rail", "power_w")
     assert old is not None
-    assert (old.value, old.last, old.stale) == (None, 5.0, True)
+    assert (old.value, old.last) == (None, 5.0)
     assert old.error == "not read for 0.5 s"
 
 
@@ -201,7 +201,7 @@ def test_a_failed_reading_is_stale_with_its_reason_and_recovers(clock: FakeClock
     reader.value = None
     run(sampler, clock, 0.1)
     failed = sampler.readings()[0]
-    assert (failed.value, failed.last, failed.stale, failed.error) == (None, 5.0, True, "told to")
+    assert (failed.value, failed.last, failed.error) == (None, 5.0, "told to")
     reader.value = 6.0
     run(sampler, clock, 0.1)
     assert (sampler.readings()[0].value, sampler.readings()[0].error) == (6.0, None)
@@ -257,32 +257,20 @@ def test_a_counter_is_used_as_such(tree: FakeBoard, clock: FakeClock) -> None:
     assert (total.energy_j, total.covered_s, total.missing_s) == (pytest.approx(600.0), 60.0, 0.0)
 
 
-def test_history_is_bounded(clock: FakeClock) -> None:
-    sampler = BoardSampler([Constant("rail", 0.1)], clock, history_s=2.0)
-    run(sampler, clock, 10.0)
-    kept = sampler.history("rail", "power_w")
-    assert len(kept) == 20
-    assert all(value == 5.0 for _, value in kept)
-    assert sampler.history("rail", "power_w", kept[15][0]) == kept[15:]
-    assert sampler.history("none", "power_w") == []
-
-
-def test_subscribers_hear_every_read_until_they_leave(clock: FakeClock) -> None:
+def test_subscribers_hear_every_read(clock: FakeClock) -> None:
     heard: list[tuple[float, str, list[float | None]]] = []
 
-    def hear(time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+    def hear(time_s: float, reader: BaseReader, values: Sequence[float | None]) -> None:
         heard.append((time_s, reader.name, list(values)))
 
     sampler = BoardSampler([Constant("rail", 0.1)], clock)
-    leave = sampler.subscribe(hear)
+    sampler.subscribe(hear)
     begin = clock.now
     sampler.step(clock.now)
     assert heard == [(begin, "rail", [5.0])]
-    leave()
-    leave()
     clock.now += 1.0
     sampler.step(clock.now)
-    assert len(heard) == 1
+    assert len(heard) == 2
 
 
 def test_a_subscriber_that_raises_is_told_of_once(
@@ -329,7 +317,10 @@ def test_a_storm_of_errors_opens_no_more_files_than_it_closes(
     for path in held:
         faults.errors[path] = [error]
     run(sampler, clock, 2.0)
-    assert all(r.stale and errno.errorcode[error] in (r.error or "") for r in sampler.readings())
+    assert all(
+        r.value is None and r.last is not None and errno.errorcode[error] in (r.error or "")
+        for r in sampler.readings()
+    )
     faults.errors.clear()
     run(sampler, clock, 0.3)
     assert [r.error for r in sampler.readings()] == [None] * len(sampler.channels)

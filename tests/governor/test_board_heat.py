@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.board.profile import BoardChoice
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
@@ -32,7 +32,7 @@ FIT = LeakageFit(
 )
 
 
-def snapshot(id: str, root: Path = Path("/"), *readers: Reader) -> BoardSnapshot:
+def snapshot(id: str, root: Path = Path("/"), *readers: BaseReader) -> BoardSnapshot:
     board = load_boards()[id]
     chosen = BoardChoice(board, BoardName(id, board.name, "the test", "configured"))
     return BoardSnapshot(root, chosen, BoardSampler(readers, lambda: 0.0), (), None)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edge_rt.board.profile import BoardChoice
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.heat import FanReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
@@ -19,7 +19,7 @@ from edge_rt.energy.calibration.record import PhasePowers
 from edge_rt.governor.board_heat import heat_prior, power_prior
 
 
-def snapshot(board: str | None, *readers: Reader) -> BoardSnapshot:
+def snapshot(board: str | None, *readers: BaseReader) -> BoardSnapshot:
     profile = None if board is None else load_boards()[board]
     return BoardSnapshot(
         Path("/"), BoardChoice(profile), BoardSampler(readers, lambda: 0.0), (), None

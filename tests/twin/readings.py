@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rt.board.discovery import Roots, WantedReaders, discover
-from edge_rt.board.readers.base import PENDING, Reader
+from edge_rt.board.readers.base import PENDING, BaseReader
 from edge_rt.board.readers.modelled import Coefficients
 
 Key = tuple[str, str]
@@ -21,7 +21,9 @@ class Readings:
 
     def _find(self, root: Path, wanted: WantedReaders) -> None:
         roots = Roots(root / "sys", root / "proc", root / "dev")
-        self.readers: Sequence[Reader] = discover(roots, wanted, clock=lambda: self.now_s).readers
+        self.readers: Sequence[BaseReader] = discover(
+            roots, wanted, clock=lambda: self.now_s
+        ).readers
 
     def read(self, after_s: float = 0.1) -> dict[Key, float]:
         """Every figure by name and kind."""

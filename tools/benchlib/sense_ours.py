@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchlib.sense_probe import ALL, GROUPS, Sweep, run
 from edge_rt.board.discovery import Roots, discover
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.sampler import BoardSampler
 
 _STEP_S = 10.0  # longer than any reader's period, so that each step reads all
@@ -46,7 +46,7 @@ def sweeps(root: Path) -> tuple[dict[str, Sweep], dict[str, int]]:
     clock = Clock()
     readers = discover(roots(root), clock=clock).readers
     grouped = {g: [r for r in readers if _GROUP.get(r.name) == g] for g in GROUPS}
-    chosen: dict[str, Sequence[Reader]] = {ALL: readers, **grouped}
+    chosen: dict[str, Sequence[BaseReader]] = {ALL: readers, **grouped}
     found = {group: _sweep(some, clock) for group, some in chosen.items()}
     for _ in range(2):  # loads need two looks
         found[ALL]()
@@ -56,7 +56,7 @@ def sweeps(root: Path) -> tuple[dict[str, Sweep], dict[str, int]]:
     return found, {group: sum(len(r.channels) for r in some) for group, some in chosen.items()}
 
 
-def _sweep(readers: Sequence[Reader], clock: Clock) -> Sweep:
+def _sweep(readers: Sequence[BaseReader], clock: Clock) -> Sweep:
     sampler = BoardSampler(readers, clock)
 
     def sweep() -> None:

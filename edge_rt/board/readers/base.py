@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from edge_rt.board.readers.bounds import IMPOSSIBLE, USUAL, Kind, ReadingBounds, contradiction
 from edge_rt.board.readers.sysfs import HeldFile
@@ -49,50 +49,11 @@ class Skipped:
         return self.thread is not None and self.thread.is_alive()
 
 
-class Reader(Protocol):
-    """Reads some channels at once."""
-
-    @property
-    def name(self) -> str:
-        """What is read, such as "ina3221"."""
-        ...
-
-    @property
-    def channels(self) -> tuple[Channel, ...]:
-        """The channels, fixed for the life of the reader; empty where nothing was found."""
-        ...
-
-    @property
-    def skipped(self) -> tuple[Skipped, ...]:
-        """What the reader looked for or found and does not read."""
-        ...
-
-    @property
-    def period_s(self) -> float:
-        """Seconds between two reads."""
-        ...
-
-    @property
-    def errors(self) -> Sequence[str | None]:
-        """Why each channel's last reading is missing; None where it is not."""
-        ...
-
-    def read(self) -> Sequence[float | None]:
-        """Values beside `channels`, None where missing; never raises.
-
-        The list is used again by the next read.
-        """
-        ...
-
-    def close(self) -> None:
-        """Let go of files and buses, at the end."""
-        ...
-
-
 class BaseReader(ABC):
-    """Keeps values and errors beside the channels, and any exception inside `read`.
+    """Reads some channels at once, each `period_s` seconds.
 
-    A value outside its channel's bounds is refused: it is missing, and the error tells why.
+    It keeps values and errors beside the channels, and any exception inside `read`. A value outside
+    its channel's bounds is refused: it is missing, and the error tells why.
     """
 
     def __init__(
@@ -103,7 +64,11 @@ class BaseReader(ABC):
         skipped: Sequence[Skipped] = (),
         bounds: Mapping[int, ReadingBounds] | None = None,
     ) -> None:
-        """`bounds` are by the index of a channel; others have those that are usual for a kind."""
+        """`name` is what is read, such as "ina3221"; without `channels` nothing was found.
+
+        `skipped` is what was looked for or found and is not read. `bounds` are by the index of a
+        channel; others have those that are usual for a kind.
+        """
         self.name = name
         self.channels = tuple(channels)
         self.period_s = period_s
@@ -114,7 +79,10 @@ class BaseReader(ABC):
         self._bounds = [known.get(i, USUAL.get(c.kind)) for i, c in enumerate(self.channels)]
 
     def read(self) -> Sequence[float | None]:
-        """Values beside `channels`, None where missing; never raises."""
+        """Values beside `channels`, None where missing; never raises.
+
+        The list is used again by the next read.
+        """
         try:
             self._read()
         except Exception as error:  # whatever a broken sensor does, the others are read on

@@ -108,10 +108,10 @@ class DevFreq(GaugeReader):
     same named "gpu-gpc-0 max": the highest that is allowed.
     """
 
-    def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
+    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         gauges = [g for device in devices(sysfs) for g in _device_gauges(device)]
         reason = f"no device with cur_freq below {sysfs}/class/devfreq"
-        super().__init__("devfreq", gauges, period_s, nothing("devfreq", reason, gauges), io)
+        super().__init__("devfreq", gauges, 0.5, nothing("devfreq", reason, gauges), io)
 
 
 def devices(sysfs: Path) -> list[Path]:
@@ -146,10 +146,10 @@ class GpuReader(GaugeReader):
     AMD's and Intel's GPUs also have `clock_hz`, and as "cardN max" the highest one.
     """
 
-    def __init__(self, sysfs: Path, period_s: float = 0.25, io: FileIo = FILE_IO) -> None:
+    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         gauges = [*_jetson(sysfs), *_cards(sysfs)]
         reason = f"no GPU that tells its load below {sysfs}/class/devfreq or {sysfs}/class/drm"
-        super().__init__("gpu", gauges, period_s, nothing("gpu", reason, gauges), io)
+        super().__init__("gpu", gauges, 0.25, nothing("gpu", reason, gauges), io)
 
 
 def _jetson(sysfs: Path) -> Iterator[GaugeFile]:
@@ -192,11 +192,11 @@ class Policy:
 class CpuFreq(GaugeReader):
     """`clock_hz` of each policy, and the same named "policyN max" and "policyN min"."""
 
-    def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
+    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         self.policies = policies(sysfs)
         gauges = [g for policy in self.policies for g in _gauges(policy)]
         reason = f"no cpufreq policy below {sysfs}/devices/system/cpu/cpufreq"
-        super().__init__("cpufreq", gauges, period_s, nothing("cpufreq", reason, gauges), io)
+        super().__init__("cpufreq", gauges, 0.5, nothing("cpufreq", reason, gauges), io)
 
 
 def policies(sysfs: Path) -> tuple[Policy, ...]:

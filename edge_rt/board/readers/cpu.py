@@ -88,7 +88,6 @@ class CpuLoad(BaseReader):
         self,
         proc: Path,
         processes: Mapping[str, Pid] | None = None,
-        period_s: float = 0.5,
         io: FileIo = FILE_IO,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -98,7 +97,7 @@ class CpuLoad(BaseReader):
         names = ["cpu", *(f"cpu {name}" for name in self._pids)] if cores else []
         channels = [Channel(name, "fraction", str(proc)) for name in names]
         skipped = nothing("cpu-load", f"{proc}/stat lists no cores", channels)
-        super().__init__("cpu-load", channels, period_s, skipped)
+        super().__init__("cpu-load", channels, 0.5, skipped)
         self._cores = cores or 1
         self._board = BoardTime(proc, io)
         self._held: dict[str, ProcessTime] = {}
@@ -175,7 +174,6 @@ class Pressure(BaseReader):
     def __init__(
         self,
         proc: Path,
-        period_s: float = 0.5,
         io: FileIo = FILE_IO,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -191,7 +189,7 @@ class Pressure(BaseReader):
             f"no {folder}: the kernel counts no pressure; psi=1 among its parameters may help",
             channels,
         )
-        super().__init__("pressure", channels, period_s, skipped)
+        super().__init__("pressure", channels, 0.5, skipped)
         self._files = {what: HeldFile(folder / what, io, 256) for what, _ in self._rows}
         self._last: list[tuple[float, int] | None] = [None] * len(channels)
         self._clock = clock
@@ -235,12 +233,12 @@ class MemoryReader(BaseReader):
     Named "memory available" and "memory total".
     """
 
-    def __init__(self, proc: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
+    def __init__(self, proc: Path, io: FileIo = FILE_IO) -> None:
         path = proc / "meminfo"
         names = [name for name, _ in _KEYS] if path.exists() else []
         channels = [Channel(name, "bytes", str(path)) for name in names]
         skipped = nothing("memory", f"no {path}", channels)
-        super().__init__("memory", channels, period_s, skipped)
+        super().__init__("memory", channels, 0.5, skipped)
         self._file = HeldFile(path, io, 256)
 
     def close(self) -> None:

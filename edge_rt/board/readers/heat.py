@@ -33,7 +33,7 @@ class FanReader(GaugeReader):
     Jetsons part the two over devices (`pwmfan`, `pwm_tach`) and name the speed `rpm` on some.
     """
 
-    def __init__(self, sysfs: Path, period_s: float = 1.0, io: FileIo = FILE_IO) -> None:
+    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         found: list[tuple[str, Path]] = []
         for folder in numbered(sysfs / "class" / "hwmon", "hwmon*"):
             found += _files(folder)
@@ -42,7 +42,7 @@ class FanReader(GaugeReader):
         gauges = _gauges(speeds, "rpm", 1.0, _RPM_HIGH)
         gauges += _gauges(drives, "fraction", 1.0 / _PWM_TOP, _PWM_TOP)
         reason = f"no fan*_input, rpm or pwm* among the hwmon devices below {sysfs}"
-        super().__init__("fan", gauges, period_s, nothing("fan", reason, gauges), io)
+        super().__init__("fan", gauges, 1.0, nothing("fan", reason, gauges), io)
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
@@ -77,7 +77,6 @@ class HwmonTemp(GaugeReader):
     def __init__(
         self,
         sysfs: Path,
-        period_s: float = 0.5,
         io: FileIo = FILE_IO,
         drivers: frozenset[str] = DRIVERS,
     ) -> None:
@@ -92,7 +91,7 @@ class HwmonTemp(GaugeReader):
         limits = zip(names, crits, strict=True)
         self.limits_c = {name: crit * 1e-3 for name, crit in limits if crit is not None}
         reason = f"no {' or '.join(sorted(drivers))} among the hwmon devices below {sysfs}"
-        super().__init__("hwmon-temp", gauges, period_s, nothing("hwmon-temp", reason, gauges), io)
+        super().__init__("hwmon-temp", gauges, 0.5, nothing("hwmon-temp", reason, gauges), io)
 
 
 def _temp_label(path: Path) -> str:
@@ -107,7 +106,7 @@ def _file(path: Path, kind: str) -> Path:
 class ThermalThrottle(GaugeReader):
     """A `count` for each package and core since boot, one CPU standing for its siblings."""
 
-    def __init__(self, sysfs: Path, period_s: float = 1.0, io: FileIo = FILE_IO) -> None:
+    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         base = sysfs / "devices" / "system" / "cpu"
         found: dict[str, GaugeFile] = {}
         for cpu in numbered(base, "cpu[0-9]*"):
@@ -116,7 +115,7 @@ class ThermalThrottle(GaugeReader):
                     found.setdefault(name, gauge(name, "count", file, 1.0))
         gauges = list(found.values())
         skipped = nothing("thermal_throttle", f"no thermal_throttle below {base}/cpu*", gauges)
-        super().__init__("thermal_throttle", gauges, period_s, skipped, io)
+        super().__init__("thermal_throttle", gauges, 1.0, skipped, io)
 
 
 def _counts(cpu: Path) -> list[tuple[str, Path]]:
@@ -136,7 +135,6 @@ class TripPoint:
 
     kind: str
     temp_c: float
-    hysteresis_c: float | None = None
 
 
 @dataclass(frozen=True)
@@ -148,31 +146,20 @@ class ThermalZone:
     trips: tuple[TripPoint, ...]
 
 
-@dataclass(frozen=True)
-class CoolingDevice:
-    """Something that the kernel cools with; `max_state` is its strongest step."""
-
-    name: str
-    folder: Path
-    max_state: int
-
-
 class ThermalReader(GaugeReader):
     """`temp_c` of every zone, and how far each cooling device is on as a `fraction`.
 
     Zones of parts that are switched off give EAGAIN or vanish: such a channel fails and comes
-    back. `zones` and `devices` are those that the reader found when it was made.
+    back. `zones` are those that the reader found when it was made.
     """
 
-    def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
+    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         base = sysfs / "class" / "thermal"
         self.zones = _zones(base)
-        self.devices, skipped = _devices(base)
+        cooling, skipped = _cooling(base)
         skipped += nothing("thermal", f"no thermal zone below {base}", self.zones)
         gauges = [temperature(z.name, z.folder / "temp") for z in self.zones]
-        super().__init__(
-            "thermal", gauges + [_cooling(d) for d in self.devices], period_s, skipped, io
-        )
+        super().__init__("thermal", gauges + cooling, 0.5, skipped, io)
 
 
 def _zones(base: Path) -> tuple[ThermalZone, ...]:
@@ -187,21 +174,19 @@ def _trips(folder: Path) -> tuple[TripPoint, ...]:
         stem = path.name.removesuffix("_temp")
         temp, kind = first_integer(path), first_line(folder / f"{stem}_type")
         if kind is not None and temp is not None and TEMP_LOW_MC < temp < TEMP_HIGH_MC:
-            slack = first_integer(folder / f"{stem}_hyst")
-            trips.append(TripPoint(kind, temp * 1e-3, None if slack is None else slack * 1e-3))
+            trips.append(TripPoint(kind, temp * 1e-3))
     return tuple(trips)
 
 
-def _devices(base: Path) -> tuple[tuple[CoolingDevice, ...], tuple[Skipped, ...]]:
+def _cooling(base: Path) -> tuple[list[GaugeFile], list[Skipped]]:
+    """Return the cooling devices, a channel for each, and those that tell no strongest step."""
     folders = numbered(base, "cooling_device*")
     names = unique(first_line(f / "type") or f.name for f in folders)
-    rows = [(n, f, first_integer(f / "max_state")) for n, f in zip(names, folders, strict=True)]
-    usable = tuple(CoolingDevice(n, f, top) for n, f, top in rows if top is not None and top > 0)
-    reason = "max_state is not readable or 0"
-    skipped = tuple(Skipped(n, f"{f}: {reason}") for n, f, top in rows if top is None or top <= 0)
-    return usable, skipped
-
-
-def _cooling(device: CoolingDevice) -> GaugeFile:
-    path, top = device.folder / "cur_state", device.max_state
-    return gauge(device.name, "fraction", path, 1.0 / top, 0, top)
+    gauges, skipped = list[GaugeFile](), list[Skipped]()
+    for name, folder in zip(names, folders, strict=True):
+        top = first_integer(folder / "max_state")
+        if top is not None and top > 0:
+            gauges.append(gauge(name, "fraction", folder / "cur_state", 1.0 / top, 0, top))
+        else:
+            skipped.append(Skipped(name, f"{folder}: max_state is not readable or 0"))
+    return gauges, skipped

@@ -13,23 +13,7 @@ from edge_rt.board.readers import ina3221 as chip
 from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.sysfs import numbered
-
-
-class PlacedRail(Protocol):
-    """What a profile tells of a rail; None where it is not known."""
-
-    @property
-    def chip(self) -> str | None: ...
-    @property
-    def i2c_bus(self) -> int | None: ...
-    @property
-    def i2c_node(self) -> str | None: ...
-    @property
-    def i2c_address(self) -> int | None: ...
-    @property
-    def channel(self) -> int | None: ...
-    @property
-    def shunt_ohm(self) -> float | None: ...
+from edge_rt.config.board import Rail
 
 
 @dataclass(frozen=True)
@@ -42,14 +26,14 @@ class RawChip:
     shunt_ohms: Mapping[int, float]
 
 
-def place_of(rail: PlacedRail, sysfs: Path) -> tuple[int, int] | None:
+def place_of(rail: Rail, sysfs: Path) -> tuple[int, int] | None:
     """Bus and address of the rail's chip, where both are known."""
     return _place(rail, _buses(sysfs))
 
 
-def raw_chips(rails: Mapping[str, PlacedRail], sysfs: Path) -> tuple[RawChip, ...]:
+def raw_chips(rails: Mapping[str, Rail], sysfs: Path) -> tuple[RawChip, ...]:
     """The INA3221 whose place is known, from rails by label."""
-    places: dict[tuple[int, int], dict[str, PlacedRail]] = {}
+    places: dict[tuple[int, int], dict[str, Rail]] = {}
     buses = _buses(sysfs)
     for label, rail in rails.items():
         place = _place(rail, buses)
@@ -58,7 +42,7 @@ def raw_chips(rails: Mapping[str, PlacedRail], sysfs: Path) -> tuple[RawChip, ..
     return tuple(_chip(*place, placed) for place, placed in places.items())
 
 
-def _place(rail: PlacedRail, buses: Mapping[str, int]) -> tuple[int, int] | None:
+def _place(rail: Rail, buses: Mapping[str, int]) -> tuple[int, int] | None:
     """The number in a profile is that of one kernel: it counts only where no bus tells its node."""
     told = bool(buses) and rail.i2c_node is not None
     bus = buses.get(rail.i2c_node or "") if told else rail.i2c_bus
@@ -75,7 +59,7 @@ def _buses(sysfs: Path) -> dict[str, int]:
     }
 
 
-def _chip(bus: int, address: int, rails: Mapping[str, PlacedRail]) -> RawChip:
+def _chip(bus: int, address: int, rails: Mapping[str, Rail]) -> RawChip:
     labels = {r.channel: label for label, r in rails.items() if r.channel is not None}
     ohms = {r.channel: r.shunt_ohm for r in rails.values() if r.channel and r.shunt_ohm}
     return RawChip(bus, address, labels, ohms)
@@ -119,7 +103,6 @@ class Ina3221I2c(BaseReader):
         sysfs: Path = Path("/sys"),
         *,
         force: bool = False,
-        period_s: float = 0.1,
         known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         """`shunt_ohms` and `labels` are by channel 1, 2, 3; a channel without both is not read."""
@@ -128,7 +111,7 @@ class Ina3221I2c(BaseReader):
         named = [(labels[n], f"i2c {self._place} channel {n}") for n in self._numbers]
         limits = [b for n in self._numbers for b in chip.bounds(shunt_ohms[n], known.power)]
         channels = [c for n, s in named for c in _channels(n, s)]
-        super().__init__("ina3221-i2c", channels, period_s, (), dict(enumerate(limits)))
+        super().__init__("ina3221-i2c", channels, 0.1, (), dict(enumerate(limits)))
         self._bus = bus
         self._address = address
         self._ohms = shunt_ohms

@@ -41,16 +41,14 @@ class ModelledPower(BaseReader):
         sysfs: Path,
         proc: Path,
         coefficients: Coefficients,
-        name: str = "board",
-        period_s: float = 0.2,
         io: FileIo = FILE_IO,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`clock` is in seconds."""
         source = f"model of {proc}/stat and cpufreq"
         kinds: tuple[Kind, ...] = ("power_w", "energy_j")
-        channels = [Channel(name, kind, source, "modelled") for kind in kinds]
-        super().__init__("modelled", channels, period_s)
+        channels = [Channel("board", kind, source, "modelled") for kind in kinds]
+        super().__init__("modelled", channels, 0.2)
         self._coefficients = coefficients
         self._time = BoardTime(proc, io)
         self._clock = clock

@@ -100,7 +100,6 @@ class ChipReader(RailReader):
     def __init__(
         self,
         sysfs: Path,
-        period_s: float = 0.1,
         io: FileIo = FILE_IO,
         known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
@@ -110,7 +109,7 @@ class ChipReader(RailReader):
         skipped = [one for one in found if isinstance(one, Skipped)]
         reason = f"no {self.bus} device of that driver below {sysfs}"
         skipped += nothing(self.driver, reason, folders)
-        super().__init__(self.driver, rails, period_s, skipped, io)
+        super().__init__(self.driver, rails, 0.1, skipped, io)
         self.rails = rails
 
     @staticmethod
@@ -155,14 +154,13 @@ class Ina238(RailReader):
     def __init__(
         self,
         sysfs: Path,
-        period_s: float = 0.1,
         io: FileIo = FILE_IO,
         name: str = "VIN",
         known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         rails = [_rail(folder, name, known) for _, folder in hwmon_devices(sysfs, _NAMES)]
         reason = f"no hwmon device of that name below {sysfs}"
-        super().__init__("ina238", rails, period_s, nothing("ina238", reason, rails), io)
+        super().__init__("ina238", rails, 0.1, nothing("ina238", reason, rails), io)
 
 
 def _rail(folder: Path, name: str, known: RailFacts) -> RailFiles:

@@ -90,7 +90,6 @@ class Rapl(BaseReader):
     def __init__(
         self,
         sysfs: Path,
-        period_s: float = 0.1,
         io: FileIo = FILE_IO,
         clock: Callable[[], float] = time.monotonic,
         group: str = "edge-rt",
@@ -102,7 +101,7 @@ class Rapl(BaseReader):
         pairs = list(zip(names, folders, strict=True))
         channels = [c for name, folder in pairs for c in _channels(name, folder)]
         skipped = nothing("rapl", f"no intel-rapl zone below {base}", folders)
-        super().__init__("rapl", channels, period_s, skipped)
+        super().__init__("rapl", channels, 0.1, skipped)
         self._zones = [(HeldFile(f / "energy_uj", io), _counter(f)) for f in folders]
         self._clock = clock
         self._group = group

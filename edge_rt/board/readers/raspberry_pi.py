@@ -99,12 +99,12 @@ ALARM = "under_voltage_alarm"
 class PiVolt(GaugeReader):
     """The hwmon device `rpi_volt`: one flag, true below about 4.63 V, and labelled voltages."""
 
-    def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
+    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         gauges: list[GaugeFile] = []
         for _, folder in hwmon_devices(sysfs, frozenset(("rpi_volt",))):
             gauges += _voltages(folder)
         reason = f"no hwmon device of that name below {sysfs}"
-        super().__init__("rpi_volt", gauges, period_s, nothing("rpi_volt", reason, gauges), io)
+        super().__init__("rpi_volt", gauges, 0.5, nothing("rpi_volt", reason, gauges), io)
 
 
 def _voltages(folder: Path) -> list[GaugeFile]:

@@ -22,10 +22,9 @@ def test_zones_trip_points_and_cooling(tree: FakeBoard) -> None:
     assert got["pwm-fan", "fraction"] == pytest.approx(0.5)
     assert got["cpu-throttle-alert", "fraction"] == 0.0
     assert reader.zones[0].trips == (
-        TripPoint("passive", 99.0, 2.0),
-        TripPoint("critical", 104.5, 2.0),
+        TripPoint("passive", 99.0),
+        TripPoint("critical", 104.5),
     )
-    assert [device.max_state for device in reader.devices] == [1, 4]
 
 
 def test_a_gated_zone_is_missing_and_comes_back(tree: FakeBoard, faults: Faults) -> None:
@@ -68,7 +67,8 @@ def test_devices_of_one_type_have_names_of_their_own(tree: FakeBoard) -> None:
     tree.cooling("Fan", 0, 0)
     reader = ThermalReader(tree.sysfs)
     assert [zone.name for zone in reader.zones] == ["acpitz", "acpitz#2", "acpitz#3"]
-    assert [device.name for device in reader.devices] == ["Processor", "Processor#2", "Processor#3"]
+    devices = [channel.name for channel in reader.channels if channel.kind == "fraction"]
+    assert devices == ["Processor", "Processor#2", "Processor#3"]
     assert [skipped.name for skipped in reader.skipped] == ["Fan"]
 
 
@@ -78,9 +78,8 @@ def test_a_state_beyond_the_greatest_is_missing(tree: FakeBoard) -> None:
 
 
 def test_trip_points_without_a_meaning_are_left_out(tree: FakeBoard) -> None:
-    zone = tree.zone("x86_pkg_temp", 52_000, {"passive": -274_000, "hot": 90_000})
-    (zone / "trip_point_1_hyst").unlink()
-    assert ThermalReader(tree.sysfs).zones[0].trips == (TripPoint("hot", 90.0, None),)
+    tree.zone("x86_pkg_temp", 52_000, {"passive": -274_000, "hot": 90_000})
+    assert ThermalReader(tree.sysfs).zones[0].trips == (TripPoint("hot", 90.0),)
 
 
 def test_x86_zones(tree: FakeBoard) -> None:

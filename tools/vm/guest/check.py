@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from vm.guest.stub import Chip
 
 Check = Callable[[Chip, Chip], str]
@@ -34,14 +34,14 @@ def check(name: str) -> Callable[[Check], Check]:
 _RAILS = 9  # power, voltage and current of three channels
 
 
-def values_of(reader: Reader) -> list[float]:
+def values_of(reader: BaseReader) -> list[float]:
     """The figures of a read, none of which may be missing."""
     values = [value for value in reader.read() if value is not None]
     expect(len(values) == _RAILS, f"{reader.name} misses some: {list(reader.errors)}")
     return values
 
 
-def expect_silence(reader: Reader, missing: Sequence[int], reason: str) -> list[float | None]:
+def expect_silence(reader: BaseReader, missing: Sequence[int], reason: str) -> list[float | None]:
     """The figures of a read, in which exactly the channels at `missing` are None, and all of those
     say `reason`.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
 from edge_rt.board.readers import ina3221 as registers
-from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.ina3221_i2c import RawChip
 from vm.guest.check import check, expect, expect_same, expect_silence, values_of
@@ -207,7 +207,7 @@ def discovery_hwmon(chip: Chip, other: Chip) -> str:
     return f"{', '.join(_names(found))}; raw: {reasons[0]}"
 
 
-def _reverse(reader: Reader) -> list[float]:
+def _reverse(reader: BaseReader) -> list[float]:
     """Volts and amperes where the watts of the first two channels cannot be."""
     return _but_watts(expect_silence(reader, (0, 3), "cannot be"))
 
