@@ -10,7 +10,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import ChatFormat, ThinkFormat
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import invalid
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
@@ -182,17 +182,13 @@ def in_order(how: Sampling, samplers: Sequence[SamplerName] | None) -> Sampling:
     cut = next((i for i, name in enumerate(samplers) if name in _USUAL), len(samplers))
     for i, name in enumerate(samplers):
         if name in samplers[:i]:
-            raise _fault(i, f"{name} is named twice: name each once")
+            raise invalid(f"samplers[{i}]", f"{name} is named twice: name each once")
         if name in ("penalties", "dry") and i > cut:
-            raise _fault(i, f"{name} behind {samplers[cut]} is not supported: put it first")
+            what = f"{name} behind {samplers[cut]} is not supported: put it first"
+            raise invalid(f"samplers[{i}]", what)
     left_out = [field for name in _FIELDS if name not in samplers for field in _FIELDS[name]]
     off = {field: getattr(_OFF, field) for field in left_out}
     return replace(how, **off, order=() if order == chain else order)
-
-
-def _fault(index: int, what: str) -> RequestError:
-    param = f"samplers[{index}]"
-    return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]

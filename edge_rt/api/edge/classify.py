@@ -20,7 +20,7 @@ from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import decode, describe
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, invalid
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
 
@@ -103,10 +103,12 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 for label, texts in given.items()
             }
         if len(groups) != len(given) or not 2 <= len(groups) <= MAX_LABELS:
-            raise _fault(f"expected 2 to {MAX_LABELS} different labels, got {len(groups)}")
+            what = f"expected 2 to {MAX_LABELS} different labels, got {len(groups)}"
+            raise invalid("labels", what)
         examples = sum(map(len, groups.values()))
         if examples > MAX_EXAMPLES:
-            raise _fault(f"expected at most {MAX_EXAMPLES} examples in all, got {examples}")
+            what = f"expected at most {MAX_EXAMPLES} examples in all, got {examples}"
+            raise invalid("labels", what)
         return groups
 
     @property
@@ -121,10 +123,6 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             many = [f"{name}[{at}]" for at in range(len(given))]
             fields += [name] if isinstance(given, str) else many
         return fields
-
-
-def _fault(what: str) -> RequestError:
-    return RequestError(f"`labels`: {what}.", param="labels", code="invalid_value")
 
 
 KEPT = 16  # sets of labels whose points are remembered

@@ -37,7 +37,7 @@ from edge_rt.api.middleware.respond import (
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
 from edge_rt.api.task import BodyReader, Received
 from edge_rt.core.clock import in_thread
-from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable
+from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable, invalid
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 from edge_rt.routing.quality.learner import ArmFilter
@@ -164,8 +164,7 @@ class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         mark = _WORDS.get(self.mark, self.mark) if isinstance(self.mark, str) else self.mark
         if isinstance(mark, str) or not 0.0 <= mark <= 1.0:
             expected = 'expected "good", "bad" or a number from 0 to 1'
-            message = f"`mark`: {expected}, got {describe(mark)}."
-            raise RequestError(message, param="mark", code="invalid_value")
+            raise invalid("mark", f"{expected}, got {describe(mark)}")
         return mark
 
 

@@ -17,7 +17,7 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 
 from edge_rt.api.middleware.decode import describe
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import invalid
 from edge_rt.engine.protocol import Tensor
 
 STRUCT: dict[str, str] = {
@@ -67,9 +67,9 @@ def read_npy(body: bytes, name: str) -> Tensor:
     dtype = _DTYPES.get(code) if isinstance(code, str) else None
     if dtype is None:
         fits = ", ".join(_DTYPES)
-        raise _fault(at, f"arrays of {code!r:.60} are not taken: use one of {fits}")
+        raise invalid(at, f"arrays of {code!r:.60} are not taken: use one of {fits}")
     if header.get("fortran_order") is not False:
-        raise _fault(at, "its order is Fortran's: save numpy.ascontiguousarray(array)")
+        raise invalid(at, "its order is Fortran's: save numpy.ascontiguousarray(array)")
     return _tensor(dtype, _sizes(header.get("shape"), at), body[begin:], at)
 
 
@@ -91,13 +91,13 @@ def read_npz(body: bytes, limit: int) -> dict[str, Tensor]:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             files = archive.infolist()
             if len(files) > _MAX_FILES:
-                raise _fault("inputs", f"the archive has more than {_MAX_FILES} files")
+                raise invalid("inputs", f"the archive has more than {_MAX_FILES} files")
             if sum(file.file_size for file in files) > limit:
                 raise HTTPException(413, f"The arrays are larger than the {limit} bytes allowed.")
             names = {file.filename.removesuffix(".npy"): file for file in files}
             return {name: read_npy(_member(archive, file), name) for name, file in names.items()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        raise _fault("inputs", f"the body is no .npz file: {error}") from None
+        raise invalid("inputs", f"the body is no .npz file: {error}") from None
 
 
 def write_npz(tensors: Mapping[str, Tensor]) -> bytes:
@@ -113,7 +113,7 @@ def _member(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:
     """Return the bytes of a member, at most as many as the archive states."""
     if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         what = "is packed in a way that numpy does not use: save it with numpy.savez_compressed"
-        raise _fault("inputs", f"{file.filename!r:.80} {what}")
+        raise invalid("inputs", f"{file.filename!r:.80} {what}")
     with archive.open(file) as member:
         return member.read(file.file_size)
 
@@ -122,32 +122,32 @@ def _header(body: bytes, at: str) -> tuple[dict[str, Any], int]:
     """The header, and where the numbers begin."""
     version = body[len(MAGIC)] if len(body) > len(MAGIC) else 0
     if not body.startswith(MAGIC) or version not in _LENGTH_BYTES:
-        raise _fault(at, "it is no .npy file of version 1, 2 or 3")
+        raise invalid(at, "it is no .npy file of version 1, 2 or 3")
     begin = len(MAGIC) + 2
     middle = begin + _LENGTH_BYTES[version]
     end = middle + int.from_bytes(body[begin:middle], "little")
     if end - middle > _MAX_HEADER or end > len(body):
-        raise _fault(at, "the header of the .npy file is cut off or far too long")
+        raise invalid(at, "the header of the .npy file is cut off or far too long")
     try:
         header: Any = ast.literal_eval(body[middle:end].decode().strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         header = None
     if not isinstance(header, dict):
-        raise _fault(at, "the header of the .npy file is no dictionary")
+        raise invalid(at, "the header of the .npy file is no dictionary")
     return header, end  # pyright: ignore[reportUnknownVariableType]
 
 
 def _sizes(shape: Any, at: str) -> list[int]:
     sizes: list[Any] = list(shape) if isinstance(shape, tuple) else [None]  # pyright: ignore[reportUnknownArgumentType]
     if len(sizes) > _MOST_AXES or not all(type(n) is int and 0 <= n < 2**63 for n in sizes):
-        raise _fault(at, f"{shape!r:.60} is no shape")
+        raise invalid(at, f"{shape!r:.60} is no shape")
     return sizes
 
 
 def _tensor(dtype: str, shape: list[int], data: bytes, at: str) -> Tensor:
     size = int(NPY[dtype][2:]) * math.prod(shape)
     if len(data) != size:
-        raise _fault(at, f"its shape takes {size} bytes, and the .npy file has {len(data)}")
+        raise invalid(at, f"its shape takes {size} bytes, and the .npy file has {len(data)}")
     return Tensor(dtype, shape, data)
 
 
@@ -183,15 +183,15 @@ def read_tensor(given: object, name: str) -> Tensor:
     dtype: object = given.get("dtype")  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
     if isinstance(dtype, str) and dtype not in STRUCT:
         what = f"expected one of {', '.join(STRUCT)}, got {describe(dtype)}"
-        raise _fault(f"{at}.dtype", what)
+        raise invalid(f"{at}.dtype", what)
     try:
         numbers = msgspec.convert(given, Numbers)
     except msgspec.ValidationError as error:
-        raise _fault(at, str(error).replace("Object", "it").replace("$", at)) from None
+        raise invalid(at, str(error).replace("Object", "it").replace("$", at)) from None
     shape, flat = _shape(numbers.data, f"{at}.data")
     if numbers.shape is not None:
         if min(numbers.shape, default=0) < 0 or math.prod(numbers.shape) != len(flat):
-            raise _fault(f"{at}.shape", f"{numbers.shape} does not hold {len(flat)} numbers")
+            raise invalid(f"{at}.shape", f"{numbers.shape} does not hold {len(flat)} numbers")
         shape = numbers.shape
     return Tensor(numbers.dtype, shape, _packed(flat, numbers.dtype, at))
 
@@ -210,10 +210,10 @@ def _shape(value: object, at: str) -> tuple[list[int], list[Any]]:
     while flat and isinstance(flat[0], list):
         size = len(flat[0])  # pyright: ignore[reportUnknownArgumentType]
         if any(not isinstance(row, list) or len(row) != size for row in flat):  # pyright: ignore[reportUnknownArgumentType]
-            raise _fault(at, f"its lists of rank {len(shape) + 1} differ in length")
+            raise invalid(at, f"its lists of rank {len(shape) + 1} differ in length")
         shape.append(size)
         if len(shape) > MAX_RANK:
-            raise _fault(at, f"its lists are nested more than {MAX_RANK} deep")
+            raise invalid(at, f"its lists are nested more than {MAX_RANK} deep")
         flat = list(chain.from_iterable(flat))
     return shape, flat
 
@@ -227,18 +227,14 @@ def _dtype(flat: list[Any], at: str) -> str:
     if kinds <= {int, float}:
         return "float64"
     strange = next(value for value in flat if type(value) not in (int, float))
-    raise _fault(at, f"expected numbers, got {describe(strange)}")
+    raise invalid(at, f"expected numbers, got {describe(strange)}")
 
 
 def _packed(flat: list[Any], dtype: str, at: str) -> bytes:
     strange = next((v for v in flat if not isinstance(v, (bool, int, float))), None)
     if strange is not None or None in flat:
-        raise _fault(at, f"expected numbers, got {describe(strange)}")
+        raise invalid(at, f"expected numbers, got {describe(strange)}")
     try:
         return struct.pack(f"<{len(flat)}{STRUCT[dtype]}", *flat)
     except (struct.error, OverflowError) as error:
-        raise _fault(at, f"a number is no {dtype} ({error})") from None
-
-
-def _fault(at: str, what: str) -> RequestError:
-    return RequestError(f"`{at}`: {what}.", param=at, code="invalid_value")
+        raise invalid(at, f"a number is no {dtype} ({error})") from None

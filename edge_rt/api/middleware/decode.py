@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope
 
 from edge_rt.api.middleware.choices import choices, names
 from edge_rt.api.middleware.context import Context, exchange_of
-from edge_rt.core.errors import RequestError, closest
+from edge_rt.core.errors import RequestError, closest, invalid, missing
 
 T = TypeVar("T")
 
@@ -86,8 +86,8 @@ def _invalid(message: str, body: bytes, kind: object) -> RequestError:
     place = _PLACE.search(message)
     path = place["path"] if place else ""
     what = message[: place.start()] if place else message
-    if missing := _MISSING.match(what):
-        return _missing(path, missing["name"])
+    if lacking := _MISSING.match(what):
+        return missing(f"{path}.{lacking['name']}" if path else lacking["name"])
     if strange := _STRANGE.match(what):
         return unknown_field(path, strange["name"], names(kind, tuple(_STEP.findall(path))))
     param = path.replace("[...]", "")
@@ -104,12 +104,6 @@ def _invalid(message: str, body: bytes, kind: object) -> RequestError:
 def _choice(kind: object, path: str) -> str | None:
     told = choices(kind, tuple(_STEP.findall(path)))
     return None if told is None else f"Expected {told}"
-
-
-def _missing(path: str, name: str) -> RequestError:
-    param = f"{path}.{name}" if path else name
-    message = f"`{param}` is required."
-    return RequestError(message, param=param, code="missing_required_parameter")
 
 
 def unknown_field(path: str, name: str, known: Iterable[str]) -> RequestError:
@@ -210,8 +204,7 @@ def _number(name: str, text: str, whole: Whole) -> int:
     if _DIGITS.fullmatch(text) and whole.low <= int(text) <= whole.high:
         return int(text)
     expected = f"expected a whole number from {whole.low} to {whole.high}"
-    message = f"`{name}`: {expected}, got {describe(text)}."
-    raise RequestError(message, param=name, code="invalid_value")
+    raise invalid(name, f"{expected}, got {describe(text)}")
 
 
 _VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more

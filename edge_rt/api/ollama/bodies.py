@@ -22,7 +22,7 @@ from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.constraint import ResponseFormat
 from edge_rt.api.openai.fields import StreamOptions
 from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, Tool, ToolCall
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, invalid
 
 
 class OllamaCall(msgspec.Struct, frozen=True):
@@ -227,8 +227,7 @@ def _response_format(format: str | dict[str, Any] | None) -> ResponseFormat | No
     if format is None or format == "":
         return None
     if isinstance(format, str) and format != "json":
-        message = f'`format`: expected "json" or a JSON Schema, got {format!r:.60}.'
-        raise RequestError(message, param="format", code="invalid_value")
+        raise invalid("format", f'expected "json" or a JSON Schema, got {format!r:.60}')
     return ResponseFormat("json_object", schema=format if isinstance(format, dict) else None)
 
 

@@ -15,7 +15,7 @@ from edge_rt.api.middleware.decode import read_document
 from edge_rt.api.middleware.respond import send_bytes, send_json
 from edge_rt.api.ollama.answers import now
 from edge_rt.api.openai.models import aliased, capabilities
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import missing
 from edge_rt.core.requests import LATEST, LoadedModel, ModelCard
 
 SPOKEN = "0.13.0"
@@ -114,8 +114,7 @@ def required_name(model: str | None, name: str | None) -> str:
     """Return the model that a body names in either way; raises RequestError."""
     given = model or name
     if not given:
-        message = "`model` is required."
-        raise RequestError(message, param="model", code="missing_required_parameter")
+        raise missing("model")
     return given
 
 

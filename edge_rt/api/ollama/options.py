@@ -12,7 +12,7 @@ from msgspec import Meta
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.fields import Penalty, Repetition, Share, StopString
 from edge_rt.api.openai.unsupported import unknown_and_ignored, unsupported
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import invalid
 
 _Last = (
     Annotated[int, Meta(ge=-1, le=2**31 - 1)]
@@ -122,8 +122,7 @@ def notes(given: dict[str, Any] | None, context: int | None) -> Iterator[str]:
         yield unknown_and_ignored("options", name, OllamaOptions.__struct_fields__)
     wanted = said.get("num_ctx", 0)
     if not isinstance(wanted, (int, float)):
-        message = f"`options.num_ctx`: expected a number, got {describe(wanted)}."
-        raise RequestError(message, param="options.num_ctx", code="invalid_value")
+        raise invalid("options.num_ctx", f"expected a number, got {describe(wanted)}")
     if context is not None and wanted > context:
         yield (
             f"options.num_ctx: {int(wanted)} tokens are wanted, there is room for {context} "
@@ -142,10 +141,8 @@ def check_keep_alive(keep_alive: KeepAlive | None) -> bool:
     if isinstance(keep_alive, str) and keep_alive:
         number = re.fullmatch(r"-?\d+(\.\d*)?", keep_alive)
         if number is None and not _DURATION.fullmatch(keep_alive):
-            message = (
-                f'`keep_alive`: expected seconds or a duration as "5m", got {keep_alive!r:.60}.'
-            )
-            raise RequestError(message, param="keep_alive", code="invalid_value")
+            what = f'expected seconds or a duration as "5m", got {keep_alive!r:.60}'
+            raise invalid("keep_alive", what)
         return not re.search("[1-9]", keep_alive)
     return keep_alive == 0
 

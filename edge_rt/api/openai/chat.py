@@ -35,7 +35,7 @@ from edge_rt.api.openai.messages import (
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, with_partner, without_partner
 from edge_rt.core.chat_format import PromptEnd, Reading
-from edge_rt.core.errors import ModelFileError, RequestError
+from edge_rt.core.errors import ModelFileError, RequestError, invalid
 from edge_rt.core.requests import Identity
 from edge_rt.generation.tools.reader import AnswerReader
 
@@ -111,8 +111,7 @@ def check(request: ChatRequest) -> None:
         message = "`edge.check` cannot go with `tools`: leave out one of them."
         raise RequestError(message, param="edge.check", code="invalid_value")
     if request.continue_final_message and request.messages[-1].role != "assistant":
-        message = "`continue_final_message`: the last message is not the assistant's."
-        raise RequestError(message, param="continue_final_message", code="invalid_value")
+        raise invalid("continue_final_message", "the last message is not the assistant's")
     if request.continue_final_message and request.add_generation_prompt:
         message = "`add_generation_prompt` cannot go with `continue_final_message`."
         raise RequestError(message, param="add_generation_prompt", code="invalid_value")

@@ -17,7 +17,7 @@ from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work, without_partner
 from edge_rt.core.chat_format import Reading
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import invalid
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
@@ -64,8 +64,7 @@ def prompts(request: CompletionsRequest) -> list[Prompt]:
 
 def _check_tokens(request: CompletionsRequest, prompt: list[int], at: str) -> None:
     if not prompt:
-        message = f"`{at}`: expected at least one token id, got none."
-        raise RequestError(message, param=at, code="invalid_value")
+        raise invalid(at, "expected at least one token id, got none")
     if request.echo:
         raise unsupported(
             "echo", "`echo` needs a prompt of text, got token ids: send text, or leave `echo` out."

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from edge_rt.api.allowance import Terms
 from edge_rt.api.openai.messages import ToolUse
 from edge_rt.core.chat_format import ChatFormat, Reading
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, invalid
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.generation.tools.grammar import FreeText, grammar
 from edge_rt.generation.tools.parts import without_others
@@ -88,7 +88,7 @@ def _of_format(wanted: ResponseFormat | None) -> Constraint | None:
     if wanted.type == "json_object" and wanted.schema is None:
         return Constraint("json_object")
     if wanted.type not in ("json_object", "json_schema"):
-        raise _invalid(
+        raise invalid(
             "response_format.type",
             f"expected text, json_object or json_schema, got {wanted.type!r:.80}",
         )
@@ -96,7 +96,7 @@ def _of_format(wanted: ResponseFormat | None) -> Constraint | None:
     if wanted.schema is not None and (given is None or wanted.type == "json_object"):
         return _of_alone(wanted.schema, "response_format")
     if given is None or given.schema is None:
-        raise _invalid("response_format.json_schema", "expected an object with a `schema`")
+        raise invalid("response_format.json_schema", "expected an object with a `schema`")
     strict = bool(given.strict)
     return _of_schema(given.schema, strict=strict, to_the_letter=strict)
 
@@ -118,7 +118,7 @@ def _of_schema(
     try:
         return Constraint("json_schema", json.dumps(schema), strict, param)
     except RecursionError:
-        raise _invalid(param, "the schema is nested too deeply") from None
+        raise invalid(param, "the schema is nested too deeply") from None
 
 
 _GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)
@@ -131,10 +131,6 @@ def _of_grammar(text: str) -> Constraint:
 
 def _of_choice(texts: list[str]) -> Constraint:
     return Constraint("choice", json.dumps(texts), param="edge.choice")
-
-
-def _invalid(param: str, what: str) -> RequestError:
-    return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
 
 
 JSON_KINDS = ("json_object", "json_schema")  # of constraints that are a part of a grammar

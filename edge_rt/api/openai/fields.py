@@ -14,7 +14,7 @@ from edge_rt.api.allowance import SamplerName, Terms, dry_of, in_order
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
 from edge_rt.core.cached import digest
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import invalid
 from edge_rt.core.requests import Identity
 from edge_rt.decoding.params import Constraint, Sampling
 
@@ -28,8 +28,7 @@ def separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
     """The texts of the field `name`; RequestError for too many, or ids beside texts."""
     found = _separate(given, name)
     if len(found) > MAX_TEXTS:
-        message = f"`{name}`: expected at most {MAX_TEXTS} {name}s, got {len(found)}."
-        raise RequestError(message, param=name, code="invalid_value")
+        raise invalid(name, f"expected at most {MAX_TEXTS} {name}s, got {len(found)}")
     return found
 
 
@@ -41,11 +40,8 @@ def _separate(given: str | list[str | int | list[int]], name: str) -> list[Text]
     texts = [item for item in given if not isinstance(item, int)]
     if len(texts) == len(given):
         return [*texts]
-    message = (
-        f"`{name}`: expected token ids, or texts of which each is a string or an array of token "
-        "ids, got a mix."
-    )
-    raise RequestError(message, param=name, code="invalid_value")
+    what = "expected token ids, or texts of which each is a string or an array of token ids"
+    raise invalid(name, f"{what}, got a mix")
 
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -166,8 +162,7 @@ def answers(fields: GenerationFields, limit: int) -> int:
     """How many answers are wanted; raises RequestError above `limit`."""
     count = fields.n or 1
     if count > limit:
-        message = f"`n`: expected integer <= {limit}, got {count}."
-        raise RequestError(message, param="n", code="invalid_value")
+        raise invalid("n", f"expected integer <= {limit}, got {count}")
     return count
 
 
@@ -211,15 +206,14 @@ def _logit_bias(bias: dict[str, float] | None) -> dict[int, float] | None:
 
 def _token(key: str) -> int:
     if not (key.isascii() and key.isdigit() and len(key) <= 10):
-        message = f"`logit_bias`: expected token ids as keys, got {describe(key)}."
-        raise RequestError(message, param="logit_bias", code="invalid_value")
+        raise invalid("logit_bias", f"expected token ids as keys, got {describe(key)}")
     return int(key)
 
 
 def _bias(key: str, value: float) -> float:
     if not -100 <= value <= 100:
-        message = f"`logit_bias`: expected numbers from -100 to 100, got {value} for token {key}."
-        raise RequestError(message, param="logit_bias", code="invalid_value")
+        what = f"expected numbers from -100 to 100, got {value} for token {key}"
+        raise invalid("logit_bias", what)
     return value
 
 

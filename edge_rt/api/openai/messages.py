@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NoReturn, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta
 
 from edge_rt.api.middleware.decode import describe, unknown_field
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, invalid, missing
 from edge_rt.generation.tools.grammar import CallRules
 
 MOST = 4096  # messages of a chat, parts of a message, and tools: more than fit into a context
@@ -71,8 +71,8 @@ def template_messages(messages: list[ChatMessage]) -> list[dict[str, object]]:
 
 def _message(message: ChatMessage, at: str) -> dict[str, object]:
     if message.role not in ROLES:
-        text = f"`{at}.role`: expected one of {', '.join(ROLES)}, got {describe(message.role)}."
-        raise RequestError(text, param=f"{at}.role", code="invalid_value")
+        what = f"expected one of {', '.join(ROLES)}, got {describe(message.role)}"
+        raise invalid(f"{at}.role", what)
     if message.role == "function" and not message.name:
         text = f"`{at}.name` is required: it is that of the function."
         raise RequestError(text, param=f"{at}.name", code="missing_required_parameter")
@@ -127,14 +127,10 @@ def _part(part: Part, at: str) -> str:
         text = f"`{at}`: this model cannot {_MEDIA[part.type]}; send text only."
         raise RequestError(text, param=at, code="unsupported_content")
     if part.type not in ("text", "refusal"):
-        text = f'`{at}.type`: expected "text", got {describe(part.type)}.'
-        raise RequestError(text, param=f"{at}.type", code="invalid_value")
+        raise invalid(f"{at}.type", f'expected "text", got {describe(part.type)}')
     content = part.text if part.type == "text" else part.refusal
     if content is None:
-        param = f"{at}.{part.type}"
-        raise RequestError(
-            f"`{param}` is required.", param=param, code="missing_required_parameter"
-        )
+        raise missing(f"{at}.{part.type}")
     return content
 
 
@@ -231,36 +227,35 @@ def tool_use(
 def _function(function: dict[str, Any], at: str) -> dict[str, Any]:
     name, parameters = function.get("name"), function.get("parameters")
     if name is None:
-        raise RequestError(
-            f"`{at}.name` is required.", param=f"{at}.name", code="missing_required_parameter"
-        )
+        raise missing(f"{at}.name")
     if not isinstance(name, str):
-        _refuse(f"{at}.name", f"expected string, got {describe(name)}")
+        raise invalid(f"{at}.name", f"expected string, got {describe(name)}")
     if not _NAME.fullmatch(name):
-        _refuse(f"{at}.name", f"expected letters, digits and _ . / -, got {describe(name)}")
+        raise invalid(f"{at}.name", f"expected letters, digits and _ . / -, got {describe(name)}")
     if parameters is not None and not isinstance(parameters, dict):
-        _refuse(f"{at}.parameters", f"expected a JSON Schema, got {describe(parameters)}")
+        raise invalid(f"{at}.parameters", f"expected a JSON Schema, got {describe(parameters)}")
     for key, kind, wanted in (("properties", dict, "an object"), ("required", list, "an array")):
         value = cast("dict[str, Any]", parameters or {}).get(key)
         if value is not None and not isinstance(value, kind):
-            _refuse(f"{at}.parameters.{key}", f"expected {wanted}, got {describe(value)}")
+            raise invalid(f"{at}.parameters.{key}", f"expected {wanted}, got {describe(value)}")
     return function
 
 
 def _refuse_twins(names: list[str], field: str) -> None:
     twin = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twin is not None:
-        _refuse(field, f"two functions have the name {describe(twin)}")
+        raise invalid(field, f"two functions have the name {describe(twin)}")
 
 
 def _choice(choice: object, names: list[str], field: str) -> tuple[bool, list[str], bool]:
     """Whether a call is required, of which tools, and whether there may be several."""
     if choice is None or choice in ("auto", "none", "required"):
         if choice == "required" and not names:
-            _refuse(field, '"required" needs `tools` to choose from')
+            raise invalid(field, '"required" needs `tools` to choose from')
         return choice == "required", [] if choice == "none" else names, True
     if not isinstance(choice, dict):
-        _refuse(field, f'expected "none", "auto", "required" or an object, got {describe(choice)}')
+        what = f'expected "none", "auto", "required" or an object, got {describe(choice)}'
+        raise invalid(field, what)
     told = cast("dict[str, Any]", choice)
     if told.get("type") == "allowed_tools":
         _only(told, ("type", "allowed_tools"), field)
@@ -273,15 +268,15 @@ def _choice(choice: object, names: list[str], field: str) -> tuple[bool, list[st
 
 def _allowed(allowed: object, names: list[str], field: str) -> tuple[bool, list[str], bool]:
     if not isinstance(allowed, dict):
-        _refuse(f"{field}.allowed_tools", f"expected an object, got {describe(allowed)}")
+        raise invalid(f"{field}.allowed_tools", f"expected an object, got {describe(allowed)}")
     told = cast("dict[str, Any]", allowed)
     _only(told, ("type", "mode", "tools"), f"{field}.allowed_tools")
     if told.get("mode") not in (None, "auto", "required"):
         what = f'expected "auto" or "required", got {describe(told["mode"])}'
-        _refuse(f"{field}.allowed_tools.mode", what)
+        raise invalid(f"{field}.allowed_tools.mode", what)
     listed: object = told.get("tools") or []
     if not isinstance(listed, list):
-        _refuse(field, f"expected an array of tools, got {describe(listed)}")
+        raise invalid(field, f"expected an array of tools, got {describe(listed)}")
     # Some clients send each tool's whole definition again, so that its other fields may be here.
     chosen = [_known(_named(one), names, field) for one in cast("list[object]", listed)]
     return told.get("mode") == "required", chosen, True
@@ -302,9 +297,5 @@ def _only(told: dict[str, Any], known: tuple[str, ...], at: str) -> None:
 
 def _known(name: object, names: list[str], field: str) -> str:
     if not isinstance(name, str) or name not in names:
-        _refuse(field, f"no function of the request has the name {describe(name)}")
+        raise invalid(field, f"no function of the request has the name {describe(name)}")
     return name
-
-
-def _refuse(param: str, what: str) -> NoReturn:
-    raise RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")

@@ -16,7 +16,7 @@ from edge_rt.api.openai.fields import Count, Share, StreamOptions
 from edge_rt.api.openai.messages import MOST, ChatMessage, Function, Tool
 from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.api.responses.items import InputItem, item_messages, unreadable
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, invalid
 
 LOGPROBS = "message.output_text.logprobs"
 Metadata = Annotated[
@@ -198,8 +198,7 @@ def chat_request(asked: ResponsesRequest) -> ChatRequest:
         edge=asked.edge,
     )
     if not said:
-        message = "`input`: there is nothing in it that the model can read."
-        raise RequestError(message, param="input", code="invalid_value")
+        raise invalid("input", "there is nothing in it that the model can read")
     check(request)
     return request
 

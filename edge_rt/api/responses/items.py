@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, ToolCall
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, invalid, missing
 
 T = TypeVar("T")
 
@@ -105,10 +105,10 @@ class _Reader:
             texts = _text(said or "", f"{at}.{'content' if item.content else 'summary'}")
             self._begun(fresh=True).thoughts += [texts] if texts else []
         elif kind == "item_reference":
-            _refuse(f"{at}.type", "answers are not kept here: send the item itself")
+            raise invalid(f"{at}.type", "answers are not kept here: send the item itself")
         else:
             known = "message, function_call, function_call_output or reasoning"
-            _refuse(f"{at}.type", f"expected {known}, got {describe(kind)}")
+            raise invalid(f"{at}.type", f"expected {known}, got {describe(kind)}")
 
     def finish(self) -> list[ChatMessage]:
         self._end()
@@ -129,7 +129,8 @@ class _Reader:
     def _message(self, item: InputItem, at: str) -> None:
         role = _needed(item.role, f"{at}.role")
         if role not in _ROLES:
-            _refuse(f"{at}.role", f"expected one of {', '.join(_ROLES)}, got {describe(role)}")
+            what = f"expected one of {', '.join(_ROLES)}, got {describe(role)}"
+            raise invalid(f"{at}.role", what)
         text = _text(_needed(item.content, f"{at}.content"), f"{at}.content")
         if role == "assistant":
             self._begun(fresh=True).texts.append(text)
@@ -148,7 +149,7 @@ class _Reader:
         text = _text(_needed(item.output, f"{at}.output"), f"{at}.output")
         if id not in self._names:
             what = f"no function_call before it has the id {describe(id)}; send that item, too"
-            _refuse(f"{at}.call_id", what)
+            raise invalid(f"{at}.call_id", what)
         self._end()
         self._made.append(ChatMessage("tool", text, name=self._names[id], tool_call_id=id))
 
@@ -166,7 +167,8 @@ def _part(part: InputPart, at: str) -> str:
     if part.type == "refusal":
         return _needed(part.refusal, f"{at}.refusal")
     if part.type not in _TEXTS:
-        _refuse(f"{at}.type", f"expected input_text or output_text, got {describe(part.type)}")
+        what = f"expected input_text or output_text, got {describe(part.type)}"
+        raise invalid(f"{at}.type", what)
     return _needed(part.text, f"{at}.text")
 
 
@@ -180,9 +182,5 @@ def unreadable(items: Sequence[InputItem]) -> Iterator[str]:
 
 def _needed(value: T | None, at: str) -> T:
     if value is None:
-        raise RequestError(f"`{at}` is required.", param=at, code="missing_required_parameter")
+        raise missing(at)
     return value
-
-
-def _refuse(param: str, what: str) -> NoReturn:
-    raise RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
