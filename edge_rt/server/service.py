@@ -79,7 +79,7 @@ log = logging.getLogger(__name__)
 
 
 class DaemonService:
-    """The API's Service, which states the contract of each method."""
+    """The API's Service and the ModelHost of measurements, which state what each method does."""
 
     def __init__(
         self,
@@ -119,25 +119,20 @@ class DaemonService:
         self.warm: Callable[[], list[WarmPrefix]] = list  # the prefixes of `warm`, and their states
 
     def cards(self) -> list[ModelCard]:
-        """Return every model in the store, sorted by id."""
         loaded = self.generation.loaded
         return [self._card(entry, loaded) for entry in self._store.entries()]
 
     def loaded(self) -> list[LoadedModel]:
-        """Return every model in memory."""
         idle_s = self._config.models.idle_unload_s or None
         return self._state.loaded(self.generation.residents, idle_s)
 
     def card(self, model: str) -> ModelCard:
-        """Return one model; raises ModelNotFound. Resolves "default"."""
         return self._card(self.entry(self._resolved(model)), self.generation.loaded)
 
     def aliases(self) -> dict[str, str]:
-        """Return the names of the configuration that stand for others."""
         return self._config.models.aliases
 
     def plan_for(self, model: str) -> Plan:
-        """Return the plan for `model`, which a stand-in may answer for, and why."""
         asked = writer(self.entry(model))
         other = self._smaller(asked)
         if other is None:
@@ -177,31 +172,24 @@ class DaemonService:
         return None
 
     def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
-        """Return the models that may answer for a name, with `partner` if that is given."""
         return self._identities.of(self._resolved(model), partner, self)
 
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
-        """Return what the engine keeps of prompts, after dropping `forget`; raises Unavailable."""
         return await self._state.prefixes(forget)
 
     def repeated(self, repeat: Repeat) -> None:
-        """Book an answer that came from a cache, without any engine."""
         self._energy_meter.repeated(repeat)
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
-        """Learn that an answer was rated `mark`, 0 to 1, which counts as `weight` ratings."""
         return self._routing.learning.mark(id, mark, weight)
 
     def router(self) -> RouterReport:
-        """Return what the router has learnt."""
         return self._routing.learning.report()
 
     def reset_router(self, which: learner.ArmFilter) -> int:
-        """Forget the selected arms of the router; returns how many."""
         return self._routing.learning.reset(which)
 
     def trace(self, id: str) -> Trace:
-        """Explain why a request went where it did, by its answer's id; raises RequestError."""
         return self._named(self._routing.routes.traces.get(id))
 
     async def render(
@@ -214,14 +202,12 @@ class DaemonService:
         client: str | None = None,
         end: PromptEnd = "assistant",
     ) -> str:
-        """Apply the chat template of a model to `messages`, up to that end."""
         entry = writer(self.entry(model))
         context = self._context(entry)
         write = self._prompting.write
         return await write(entry, context, messages, tools, variables, client, end)
 
     async def chat_format(self, model: str) -> ChatFormat:
-        """Return how a model writes tool calls and thoughts; raises Unavailable."""
         return await self._prompting.format(writer(self.entry(model)))
 
     async def tokenize(
@@ -233,13 +219,11 @@ class DaemonService:
         begins: bool = False,
         pieces: bool = False,
     ) -> Tokenized:
-        """Return the tokens of a text, or what tokens stand for."""
         entry = writer(self.entry(self._resolved(model)))
         ask = self._state.tokenize
         return await ask(entry, text, special=special, begins=begins, pieces=pieces)
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
-        """Run `call`, loading its model when needed."""
         return self._generate(call) if call.thinking is None else think_first(call, self._generate)
 
     def _generate(self, call: Call) -> AsyncGenerator[Event, None]:
@@ -249,19 +233,15 @@ class DaemonService:
         return self.generation.generate(writer(self.entry(plan.model)), call, other)
 
     def able(self, model: str, kind: Kind) -> ModelCard:
-        """Return one model of that kind; raises ModelNotFound or RequestError."""
         return self._card(self._able(self._resolved(model), kind), self.generation.loaded)
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """Return vectors and their cost; loads the model when needed. Raises as `generate` does."""
         return await self._tasks.embed(self._able(call.model, "embedding"), call)
 
     async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
-        """Return outputs and their cost; loads the model when needed. Raises as `generate` does."""
         return await self._tasks.infer(self._able(call.model, "tensors"), call)
 
     async def health(self) -> dict[str, object]:
-        """Prove that an answer can be made; raises Unavailable or EngineError when not."""
         for problem in model_problems(self._config, self._store):
             if problem.fatal:  # somebody has to install a model first
                 raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
@@ -270,7 +250,6 @@ class DaemonService:
         return proof | {name: reasons for name, reasons in failing.items() if reasons}
 
     async def status(self) -> dict[str, object]:
-        """Return the daemon's state for people."""
         governor, queued = self.budget(), self._governor_loop.admission.waiting
         heat = self._governor_loop.heat.state(self._governor_loop.seen)
         storage, board = self._storage.report(), self.board()
@@ -292,39 +271,30 @@ class DaemonService:
         )
 
     def simulated(self) -> str | None:
-        """Return the id of the simulated board; None: the board is this machine's own."""
         return self._monitor.simulated
 
     def board(self) -> BoardReport:
-        """Return the latest readings of the board; reads no sensor."""
         return self._monitor.report(self._energy_meter.idle_w)
 
     def storage(self) -> StorageReport:
-        """Report whether the daemon's files can be written."""
         return self._storage.report()
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
-        """Return totals of the last `days` UTC days and the `last` newest requests."""
         return self._named(await self._energy_meter.ledger(days, last))
 
     def budget(self) -> GovernorState:
-        """Return the budget, the limits that it means now, and why."""
         return self._named(self._governor_loop.state(self._knobs.report()))
 
     def set_budget(self, change: BudgetChange) -> None:
-        """Change the budget until the daemon ends; what is UNSET stays."""
         self._governor_loop.change(change)
 
     def history(self, since_s: float) -> Past:
-        """Return the last `since_s` seconds, as far back as they are kept."""
         return self._named(self._governor_loop.history.past(since_s))
 
     async def plan(self, ask: PlanAsk) -> PlanReport:
-        """Predict the cost of each way to answer; raises as `generate` does."""
         return self._named(await self._routing.planner.plan(self._meant(ask), self))
 
     async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
-        """Yield the plan, then the measured cost of each candidate that can run."""
         async with aclosing(self._routing.planner.tries(self._meant(ask), self)) as told:
             async for one in told:
                 yield self._named(one) if isinstance(one, PlanReport) else one
@@ -332,39 +302,31 @@ class DaemonService:
     async def calibrate(
         self, ask: CalibrateRequest
     ) -> AsyncGenerator[Progress | Calibrated | Refused]:
-        """Calibrate and yield the progress; Calibrated or Refused comes last."""
         async with aclosing(self._routing.calibrator.calibrate(ask, self)) as told:
             async for one in told:
                 yield self._named(one) if isinstance(one, Calibrated) else one
 
     def calibration(self) -> Calibrated:
-        """Return the calibration of the board and of the models in the store."""
         return self._named(self._routing.calibrator.report(self))
 
     def entries(self) -> list[ModelRecord]:
-        """All models of the store."""
         return self._store.entries()
 
     def pairs(self, large: str) -> list[Pair]:
-        """The pairs in which that model is the large one, the one to take first."""
         return self._pairs.of(large)
 
     def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
-        """What the doubt of a model says of its answers; None: that was not found out."""
         return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))
 
     def resident(
         self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
-        """`entry` and its partner in the engine's memory while the block runs; see ModelManager."""
         return self.generation.resident(entry, partner, load)
 
     async def preload(self, model: str, load: LoadConfig | None = None) -> None:
-        """Load `model` ahead of the first request; raises as `generate` does."""
         await self.generation.preload(self.entry(self._resolved(model)), load)
 
     def pull(self, model: str) -> AsyncGenerator[PullProgress]:
-        """Fetch a model of the catalogue into the store; raises as ModelPulls.pull."""
         return self._pulls.pull(self._resolved(model))
 
     def _resolved(self, model: str) -> str:
@@ -401,7 +363,6 @@ class DaemonService:
         return None if blocked and not self.generation.loads(entry) else other
 
     def entry(self, model: str) -> ModelRecord:
-        """One model of the store; raises ModelNotFound. Resolves "default"."""
         if model != "default":
             return self._store.get(model)
         name = self._config.models.default

@@ -6,7 +6,7 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -30,12 +30,6 @@ class Marked(msgspec.Struct, frozen=True):
     mark: float
     counted: bool
     why: str | None = None
-
-
-class Learns(Protocol):
-    """Takes marks: False where it is not known how the answer was made. See Service."""
-
-    def mark(self, id: str, mark: float, weight: float) -> bool: ...
 
 
 class Counted(NamedTuple):
@@ -71,9 +65,11 @@ class Marking:
     time is taken for a program that does so by habit. Of each client so many marks an hour count.
     """
 
-    def __init__(self, service: Learns, monotonic: Callable[[], float]) -> None:
-        """`monotonic` gives seconds."""
-        self._service, self._now = service, monotonic
+    def __init__(
+        self, learn: Callable[[str, float, float], bool], monotonic: Callable[[], float]
+    ) -> None:
+        """`learn` takes marks as Service.mark does; `monotonic` gives seconds."""
+        self._learn, self._now = learn, monotonic
         self._salt = secrets.token_bytes(16)  # so that no hash can be looked up
         self._answers: OrderedDict[str, Asked] = OrderedDict()
         self._latest: dict[tuple[str | None, bytes], str] = {}
@@ -140,7 +136,7 @@ class Marking:
         why = None
         if not self._rates.of(client).allows(weight):
             why = f"{PER_HOUR:.0f} marks an hour of one client count"
-        elif not self._service.mark(id, mark, weight):
+        elif not self._learn(id, mark, weight):
             why = "another model stood in for the one asked for, of which nothing is to be learnt"
         self.counts[Counted(mark >= 0.5, by, why is None)] += 1
         return Marked(id, mark, why is None, why)

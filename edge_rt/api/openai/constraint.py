@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -45,32 +45,20 @@ class ResponseFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the type `json_object`: a JSON Schema, as llama-server takes it."""
 
 
-class ConstraintFields(Protocol):
-    """The part of a request that is read here."""
-
-    @property
-    def response_format(self) -> ResponseFormat | None: ...
-
-    @property
-    def json_schema(self) -> dict[str, Any] | None: ...
-
-    @property
-    def grammar(self) -> str | None: ...
-
-    @property
-    def edge(self) -> Terms | None: ...
-
-
-def constraint_of(fields: ConstraintFields) -> Constraint | None:
+def constraint_of(
+    response_format: ResponseFormat | None,
+    json_schema: dict[str, Any] | None,
+    grammar_text: str | None,
+    terms: Terms,
+) -> Constraint | None:
     """What the text of the answers must be; None: anything.
 
     Raises RequestError where two fields say it, or one says nothing that can be.
     """
-    terms = fields.edge or Terms()
     found = [
-        _of_format(fields.response_format),
-        None if fields.json_schema is None else _of_alone(fields.json_schema, "json_schema"),
-        None if not fields.grammar else _of_grammar(fields.grammar),
+        _of_format(response_format),
+        None if json_schema is None else _of_alone(json_schema, "json_schema"),
+        None if not grammar_text else _of_grammar(grammar_text),
         None if terms.regex is None else Constraint("regex", terms.regex, param="edge.regex"),
         None if terms.choice is None else _of_choice(terms.choice),
     ]

@@ -152,10 +152,15 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Whether a program judges the answers."""
         return self.edge is not None and self.edge.check is not None
 
+    def check(self) -> None:
+        """Raise RequestError for what types cannot tell."""
+        _ = self.constraint
+
     @cached_property
     def constraint(self) -> Constraint | None:
         """What the text of the answers must be; None: anything. Raises RequestError."""
-        return constraint_of(self)
+        terms = self.edge or Terms()
+        return constraint_of(self.response_format, self.json_schema, self.grammar, terms)
 
 
 def answers(fields: GenerationFields, limit: int) -> int:

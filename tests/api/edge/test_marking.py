@@ -15,7 +15,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.now_s, self.heard, self.chosen = 100.0, list[tuple[str, float, float]](), True
-        self.marking = Marking(self, lambda: self.now_s)
+        self.marking = Marking(self.mark, lambda: self.now_s)
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
         self.heard.append((id, mark, weight))
