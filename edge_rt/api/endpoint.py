@@ -24,7 +24,7 @@ from edge_rt.api.openai.fields import (
     same_each_time,
     sampling,
 )
-from edge_rt.api.openai.unsupported import ExtraFields
+from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import Reading
@@ -45,14 +45,14 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     def __init__(self, context: Context, request: type[RequestT], refused: Collection[str]) -> None:
         """`request` is the type to which bodies are decoded, without the fields `refused`."""
         self.context = context
-        self._extra = ExtraFields(request, refused)
+        self._body = BodyReader(request, refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
         exchange = exchange_of(scope)
-        request = self.read(body)
-        exchange.warnings += self._extra.warnings(body)
+        request = self._body.read(body, exchange.warnings)
+        request.check()
         await self.serve(request, exchange, receive, send)
 
     async def serve(
@@ -96,10 +96,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     @abstractmethod
     def prompt(self, request: RequestT) -> object:
         """All that is said in it to the model: who says it again wants another answer."""
-
-    @abstractmethod
-    def read(self, body: bytes) -> RequestT:
-        """Decode and check a request; raises RequestError."""
 
     @abstractmethod
     async def prepare(self, request: RequestT, client: str | None) -> Work:

@@ -7,22 +7,18 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import TextAllowance, grant
 from edge_rt.api.middleware.context import Context, Exchange, Generated, exchange_of
-from edge_rt.api.middleware.decode import decode, read_body, unless_gone, whole_numbers
+from edge_rt.api.middleware.decode import read_body, unless_gone, whole_numbers
 from edge_rt.api.openai.fields import Text
-from edge_rt.api.openai.unsupported import ExtraFields
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Cost, EmbedCall, Kind, ModelCard
 from edge_rt.engine.protocol import Embedded, Timings
 from edge_rt.generation.usage import Edge, Origin, tallied
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True)
@@ -32,20 +28,6 @@ class Received:
     scope: Scope
     body: bytes
     exchange: Exchange
-
-
-class BodyReader(Generic[T]):
-    """Reads the bodies of one endpoint, and warns of fields that it does not know."""
-
-    def __init__(self, body: type[T]) -> None:
-        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(body)
-        self._extra = ExtraFields(body)
-
-    def read(self, request: Received) -> T:
-        """Return the body, and add warnings to the exchange; raises RequestError."""
-        asked = decode(self._decoder, request.body)
-        request.exchange.warnings += self._extra.warnings(request.body)
-        return asked
 
 
 class TaskEndpoint(ABC):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.api.openai.chat import ChatRequest, read_chat
+from edge_rt.api.middleware.decode import decode
+from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.messages import template_messages
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Config, Warm
@@ -24,6 +25,7 @@ from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord, writer
 from edge_rt.models.store.store import Store
 
+_DECODER = msgspec.json.Decoder(ChatRequest)
 _PLACE = re.compile(r"\w+")
 _NEXT = ("0", "1")  # two messages of the user that have nothing in common
 
@@ -75,7 +77,11 @@ def _chats(warm: Warm) -> list[ChatRequest]:
     said = {"tools": warm.tools, "chat_template_kwargs": warm.chat_template_kwargs}
     chats = [[*warm.messages, {"role": "user", "content": text}] for text in _NEXT]
     chats = [warm.messages] if _asks(warm) else chats
-    return [read_chat(msgspec.json.encode(said | {"messages": chat})) for chat in chats]
+    bodies = [msgspec.json.encode(said | {"messages": chat}) for chat in chats]
+    found = [decode(_DECODER, body) for body in bodies]
+    for one in found:
+        one.check()
+    return found
 
 
 def _asks(warm: Warm) -> bool:

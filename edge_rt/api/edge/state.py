@@ -35,7 +35,7 @@ from edge_rt.api.middleware.respond import (
     send_json,
 )
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
-from edge_rt.api.task import BodyReader, Received
+from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.clock import in_thread
 from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable, invalid
 from edge_rt.core.reports.governor import BudgetChange
@@ -261,7 +261,7 @@ async def plan(context: Context, scope: Scope, receive: Receive, send: Send) -> 
     """
     whole_numbers(scope)
     body = await read_body(scope, receive, limit=context.requests.body_bytes)
-    request = _PLAN.read(Received(scope, body, exchange_of(scope)))
+    request = _PLAN.read(body, exchange_of(scope).warnings)
     ask = asked(request)
     if request.run:
         await tell(scope, receive, send, context.service.tries(ask))

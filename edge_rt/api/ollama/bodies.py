@@ -17,7 +17,7 @@ from edge_rt.api.ollama.options import (
     check_keep_alive,
     check_options,
 )
-from edge_rt.api.openai.chat import ChatRequest, check
+from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.constraint import ResponseFormat
 from edge_rt.api.openai.fields import StreamOptions
@@ -192,7 +192,7 @@ def chat_request(asked: OllamaChatRequest | OllamaGenerateRequest) -> ChatReques
         edge=_terms(asked),
         **_fields(asked),
     )
-    check(request)
+    request.check()
     return request
 
 

@@ -12,13 +12,12 @@ from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.ollama.answers import in_ns
 from edge_rt.api.ollama.options import KEPT, KeepAlive, check_keep_alive, notes
 from edge_rt.api.openai.embeddings import texts
 from edge_rt.api.openai.fields import Count
-from edge_rt.api.openai.unsupported import ExtraFields
+from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.task import Received, TextEndpoint, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
@@ -80,12 +79,7 @@ _CUT = '`edge.truncate`: "end" or "start"'  # in an error of the engine
 class _Embeddings(TextEndpoint):
     """What both endpoints do alike."""
 
-    body: type[OllamaEmbedFields]
     cut: str  # how a text that is too long may be cut
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._extra = ExtraFields(self.body)
 
     async def placed(
         self, request: Received, asked: OllamaEmbedFields, given: str | list[str], name: str
@@ -93,7 +87,6 @@ class _Embeddings(TextEndpoint):
         """Return the vectors of the texts in the field `name`, and their cost."""
         check_keep_alive(asked.keep_alive)
         warnings = request.exchange.warnings
-        warnings += self._extra.warnings(request.body)
         warnings += [] if asked.keep_alive is None else [KEPT]
         card = self.card(request, asked.model, "embedding")
         warnings += notes(asked.options, card.context)
@@ -114,13 +107,15 @@ class _Embeddings(TextEndpoint):
 class OllamaEmbed(_Embeddings):
     """Gives each text a vector."""
 
-    body = OllamaEmbedRequest
     cut = "`truncate`: true"
-    _decoder = msgspec.json.Decoder(OllamaEmbedRequest)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._body = BodyReader(OllamaEmbedRequest)
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = decode(self._decoder, request.body)
+        asked = self._body.read(request.body, request.exchange.warnings)
         embedded, edge = await self.placed(request, asked, asked.input, "input")
         rows = await asyncio.to_thread(vectors, embedded)
         total_s = self.context.monotonic() - request.exchange.arrived
@@ -138,13 +133,15 @@ class OllamaEmbed(_Embeddings):
 class OllamaEmbeddings(_Embeddings):
     """Gives one text a vector, in the older form."""
 
-    body = OllamaEmbeddingsRequest
     cut = _CUT
-    _decoder = msgspec.json.Decoder(OllamaEmbeddingsRequest)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._body = BodyReader(OllamaEmbeddingsRequest)
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = decode(self._decoder, request.body)
+        asked = self._body.read(request.body, request.exchange.warnings)
         embedded, edge = await self.placed(request, asked, asked.prompt, "prompt")
         [row] = vectors(embedded)
         await send_json(send, OllamaEmbedding(embedding=row, edge=edge), headers=edge_headers(edge))

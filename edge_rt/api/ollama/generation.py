@@ -25,7 +25,7 @@ from edge_rt.api.ollama.options import notes
 from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
 from edge_rt.api.openai.completions import Completions, CompletionsRequest
 from edge_rt.api.openai.fields import Text
-from edge_rt.api.openai.unsupported import ExtraFields
+from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import ModelNotFound, RequestError
 
@@ -49,16 +49,15 @@ class OllamaGeneration(Generic[BodyT]):
     def __init__(self, context: Context, body: type[BodyT], refused: Collection[str] = ()) -> None:
         """`body` is the type to which bodies are decoded, without the fields `refused`."""
         self._context = context
-        self._decoder: msgspec.json.Decoder[BodyT] = msgspec.json.Decoder(body)
-        self._extra = ExtraFields(body, refused)
+        self._body = BodyReader(body, refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised, in Ollama's words."""
         body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
         exchange = exchange_of(scope)
-        asked = decode(self._decoder, body)
+        asked = self._body.read(body, exchange.warnings)
         unloads = asked.unloads
-        exchange.warnings += [*self._extra.warnings(body), *asked.told()]
+        exchange.warnings += asked.told()
         if asked.options is not None:
             exchange.warnings += notes(decode(_GIVEN, body).options, self._room(asked.model))
         try:

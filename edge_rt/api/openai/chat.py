@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
@@ -16,7 +15,6 @@ from edge_rt.api.allowance import Effort, Think, limit_of, prompt_of, think_of, 
 from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
-from edge_rt.api.middleware.decode import decode
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.constraint import JSON_KINDS, chat_constraint
@@ -103,37 +101,28 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
         parallel = self.parallel_tool_calls is not False
         return tool_use(self.tools, self.functions, choice, parallel=parallel)
 
-
-def check(request: ChatRequest) -> None:
-    """Raise RequestError for what types cannot tell."""
-    _ = request.constraint, request.use  # raise RequestError, too
-    if request.checked and request.use is not None:
-        message = "`edge.check` cannot go with `tools`: leave out one of them."
-        raise RequestError(message, param="edge.check", code="invalid_value")
-    if request.continue_final_message and request.messages[-1].role != "assistant":
-        raise invalid("continue_final_message", "the last message is not the assistant's")
-    if request.continue_final_message and request.add_generation_prompt:
-        message = "`add_generation_prompt` cannot go with `continue_final_message`."
-        raise RequestError(message, param="add_generation_prompt", code="invalid_value")
-    if request.modalities not in (None, [], ["text"]):
-        raise unsupported("modalities", "`modalities`: only text is supported.")
-    if request.web_search_options is not None:
-        raise unsupported("web_search_options", "`web_search_options` is not supported.")
-    if request.top_logprobs and not request.logprobs:
-        message = "`top_logprobs` needs `logprobs` to be true."
-        raise RequestError(message, param="top_logprobs", code="invalid_value")
+    @override
+    def check(self) -> None:
+        super().check()
+        if self.use is not None and self.checked:  # `use` raises RequestError, too
+            message = "`edge.check` cannot go with `tools`: leave out one of them."
+            raise RequestError(message, param="edge.check", code="invalid_value")
+        if self.continue_final_message and self.messages[-1].role != "assistant":
+            raise invalid("continue_final_message", "the last message is not the assistant's")
+        if self.continue_final_message and self.add_generation_prompt:
+            message = "`add_generation_prompt` cannot go with `continue_final_message`."
+            raise RequestError(message, param="add_generation_prompt", code="invalid_value")
+        if self.modalities not in (None, [], ["text"]):
+            raise unsupported("modalities", "`modalities`: only text is supported.")
+        if self.web_search_options is not None:
+            raise unsupported("web_search_options", "`web_search_options` is not supported.")
+        if self.top_logprobs and not self.logprobs:
+            message = "`top_logprobs` needs `logprobs` to be true."
+            raise RequestError(message, param="top_logprobs", code="invalid_value")
 
 
 # Behind the user's last message: a system message would replace what some templates say by default.
 _SEVERAL = "To call several functions at once, write all of their calls in one answer."
-_DECODER = msgspec.json.Decoder(ChatRequest)
-
-
-def read_chat(body: bytes) -> ChatRequest:
-    """Decode and check a request; raises RequestError."""
-    request = decode(_DECODER, body)
-    check(request)
-    return request
 
 
 HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completions refuse
@@ -155,10 +144,6 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             if error.param != "prompt":
                 raise
             raise RequestError(str(error), param="messages", code=error.code) from error
-
-    @override
-    def read(self, body: bytes) -> ChatRequest:
-        return read_chat(body)
 
     @override
     def max_tokens(self, request: ChatRequest) -> int | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 from typing_extensions import override
 
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
-from edge_rt.api.middleware.decode import decode
 from edge_rt.api.openai.answers import Dialect, TextDialect
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
@@ -38,19 +36,18 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     best_of: Annotated[int, Meta(ge=1)] | None = None
     """Only the value of `n` is taken."""
 
-
-def check(request: CompletionsRequest) -> None:
-    """Raise RequestError for what types cannot tell."""
-    _ = request.constraint  # raises RequestError, too
-    if request.edge is not None and request.edge.think is not None:
-        message = "`edge.think` is not supported: a prompt of /v1/completions has no thoughts."
-        raise unsupported("edge.think", message)
-    if request.best_of is not None and request.best_of != (request.n or 1):
-        message = f"`best_of`: only the value of `n` is supported, got {request.best_of}."
-        raise unsupported("best_of", message)
-    if request.echo and request.logprobs is not None:
-        message = "`echo` with `logprobs` is not supported, for a prompt has none: leave one out."
-        raise unsupported("echo", message)
+    @override
+    def check(self) -> None:
+        super().check()
+        if self.edge is not None and self.edge.think is not None:
+            message = "`edge.think` is not supported: a prompt of /v1/completions has no thoughts."
+            raise unsupported("edge.think", message)
+        if self.best_of is not None and self.best_of != (self.n or 1):
+            message = f"`best_of`: only the value of `n` is supported, got {self.best_of}."
+            raise unsupported("best_of", message)
+        if self.echo and self.logprobs is not None:
+            message = "`echo` with `logprobs` is not supported, for a prompt has none"
+            raise unsupported("echo", f"{message}: leave one out.")
 
 
 def prompts(request: CompletionsRequest) -> list[Prompt]:
@@ -71,9 +68,6 @@ def _check_tokens(request: CompletionsRequest, prompt: list[int], at: str) -> No
         )
 
 
-_DECODER = msgspec.json.Decoder(CompletionsRequest)
-
-
 class Completions(GenerationEndpoint[CompletionsRequest]):
     """Continues texts as they are, without a template.
 
@@ -84,12 +78,6 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, CompletionsRequest, REFUSED)
-
-    @override
-    def read(self, body: bytes) -> CompletionsRequest:
-        request = decode(_DECODER, body)
-        check(request)
-        return request
 
     @override
     def max_tokens(self, request: CompletionsRequest) -> int | None:

@@ -16,7 +16,8 @@ from edge_rt.api.edge.classify import similarity
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
-from edge_rt.api.task import BodyReader, Received, TextEndpoint, TextUsage, placed, vectors
+from edge_rt.api.openai.unsupported import BodyReader
+from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
@@ -75,7 +76,7 @@ class Embeddings(TextEndpoint):
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request)
+        asked = self._body.read(request.body, request.exchange.warnings)
         found = texts(asked.input)
         card = self.card(request, asked.model, "embedding")
         embedded, edge = await self.embed(request, card, found, asked.edge, asked.dimensions)
@@ -167,7 +168,7 @@ class Rerank(TextEndpoint):
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request)
+        asked = self._body.read(request.body, request.exchange.warnings)
         card = self.card(request, asked.model, "embedding")
         texts = asked.texts
         try:

@@ -13,7 +13,8 @@ from typing_extensions import override
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.openai.fields import TokenId
-from edge_rt.api.task import BodyReader, Received, TaskEndpoint
+from edge_rt.api.openai.unsupported import BodyReader
+from edge_rt.api.task import Received, TaskEndpoint
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import ModelCard
 from edge_rt.engine.protocol import Tokenized
@@ -106,7 +107,7 @@ class TokenizeEndpoint(TaskEndpoint):
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request)
+        asked = self._body.read(request.body, request.exchange.warnings)
         text, begins, special = asked.text, asked.begins, asked.parse_special is not False
         card = _writer(self, request, asked.model)
         told = await self.context.service.tokenize(
@@ -128,7 +129,7 @@ class DetokenizeEndpoint(TaskEndpoint):
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request)
+        asked = self._body.read(request.body, request.exchange.warnings)
         card = _writer(self, request, asked.model)
         told = await self.context.service.tokenize(card.id, asked.tokens, pieces=True)
         text = b"".join(told.pieces).decode(errors="replace")

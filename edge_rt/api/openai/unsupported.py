@@ -12,7 +12,7 @@ import logging
 import typing
 from collections.abc import Collection, Iterable
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from edge_rt.api.middleware.decode import decode, did_you_mean, told_path
 from edge_rt.core.errors import RequestError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T", bound=msgspec.Struct)
 
 _TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY = msgspec.json.Decoder(Any)
@@ -177,18 +178,26 @@ class _Shape:
 
 
 _shape = cache(_Shape)  # type hints are slow to read, and the endpoints share types
+_decoder = cache(msgspec.json.Decoder)  # likewise
 
 
-class ExtraFields:
-    """Refuses fields of one endpoint's requests, and warns of those that are ignored."""
+class BodyReader(Generic[T]):
+    """Decodes the bodies of one endpoint; refuses some fields, and warns of those it ignores."""
 
-    def __init__(self, request: type[msgspec.Struct], refused: Collection[str] = ()) -> None:
-        """`request` is the type to which bodies are decoded, without the fields `refused`."""
-        self._shape, self._refused = _shape(request), refused
+    def __init__(self, kind: type[T], refused: Collection[str] = ()) -> None:
+        """`kind` is the type to which bodies are decoded, without the fields `refused`."""
+        self._decoder: msgspec.json.Decoder[T] = _decoder(kind)
+        self._shape, self._refused = _shape(kind), refused
         self._silent = HARMLESS.union(refused)
         self._logged: set[str] = set()
 
-    def warnings(self, body: bytes) -> list[str]:
+    def read(self, body: bytes, warnings: list[str]) -> T:
+        """Return a body, and add to `warnings`; raises RequestError."""
+        request = decode(self._decoder, body)
+        warnings += self._warnings(body)
+        return request
+
+    def _warnings(self, body: bytes) -> list[str]:
         """Return sentences about the unknown fields of a body that could be decoded, up to a few.
 
         One that several objects of an array have is told once. Raises RequestError for a refused

@@ -13,12 +13,12 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Context, Head, exchange_of
-from edge_rt.api.middleware.decode import decode, describe, read_body, renamed
+from edge_rt.api.middleware.decode import describe, read_body, renamed
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
 from edge_rt.api.openai.answers import Answer, Dialect, chat_logprobs
 from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
 from edge_rt.api.openai.fields import Text
-from edge_rt.api.openai.unsupported import ExtraFields
+from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.responses.bodies import ResponsesRequest, chat_request, refuse
 from edge_rt.api.responses.documents import (
     IncompleteDetails,
@@ -175,23 +175,20 @@ def _said(struct: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-_DECODER = msgspec.json.Decoder(ResponsesRequest)
-
-
 class Responses:
     """Translates requests, and has them answered as chat completions are."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._extra = ExtraFields(ResponsesRequest)
+        self._body = BodyReader(ResponsesRequest)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised, in this API's words."""
         body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
         exchange = exchange_of(scope)
-        asked = decode(_DECODER, body)
+        asked = self._body.read(body, exchange.warnings)
         refuse(asked)
-        exchange.warnings += [*self._extra.warnings(body), *asked.told()]
+        exchange.warnings += asked.told()
         try:
             request = chat_request(asked)
             await _Chat(self._context, asked).serve(request, exchange, receive, send)

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from edge_rt.api.allowance import Effort, Terms
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.openai.chat import ChatRequest, check
+from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.constraint import JsonSchemaFormat, ResponseFormat
 from edge_rt.api.openai.fields import Count, Share, StreamOptions
 from edge_rt.api.openai.messages import MOST, ChatMessage, Function, Tool
@@ -199,7 +199,7 @@ def chat_request(asked: ResponsesRequest) -> ChatRequest:
     )
     if not said:
         raise invalid("input", "there is nothing in it that the model can read")
-    check(request)
+    request.check()
     return request
 
 
