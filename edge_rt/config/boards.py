@@ -11,7 +11,7 @@ import msgspec
 
 from edge_rt.config.board import TABLES, Board, Chip, Covers, Rail
 from edge_rt.config.board_files import Profile, Shelf, merged, place
-from edge_rt.config.loader import describe, split
+from edge_rt.config.loader import describe, split, value_at
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
@@ -168,7 +168,7 @@ class _Fault(Exception):
 def _typed(data: dict[str, object]) -> Board:
     # Row by row first, since msgspec does not say which row of a table is at fault.
     for table, kind in TABLES.items():
-        rows = _get(data, table)
+        rows = value_at(data, table)
         if isinstance(rows, dict):
             for name, row in cast("dict[str, object]", rows).items():
                 _convert(row, kind, (*table, name))
@@ -180,7 +180,7 @@ def _convert(data: object, kind: type[_Kind], at: Key) -> _Kind:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         key, message = split(str(error))
-        raise _fault((*at, *key), message, _get(data, key)) from None
+        raise _fault((*at, *key), message, value_at(data, key)) from None
 
 
 def _fault(key: Key, message: str, got: object) -> _Fault:
@@ -192,14 +192,3 @@ def _fault(key: Key, message: str, got: object) -> _Fault:
     if message.startswith("Invalid enum value"):
         message = "Expected " + " or ".join(_CHOICES[str(key[-1])])
     return _Fault(key, describe(key, message, got))
-
-
-def _get(data: object, key: Key) -> object:
-    for part in key:
-        if isinstance(data, dict):
-            data = cast("dict[str | int, object]", data).get(part)
-        elif isinstance(data, list) and isinstance(part, int):
-            data = cast("list[object]", data)[part]
-        else:
-            return None
-    return data

@@ -179,7 +179,7 @@ def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
         except msgspec.ValidationError as error:
             key, message = _fault_of(str(error), data)
             if not _amend(data, key, message, tree):
-                faults.append(tree.error(key, describe(key, message, _get(data, key))))
+                faults.append(tree.error(key, describe(key, message, value_at(data, key))))
                 _drop(data, key)
 
 
@@ -194,7 +194,7 @@ def split(message: str) -> tuple[Key, str]:
 def _fault_of(message: str, data: dict[str, object]) -> tuple[Key, str]:
     key, text = split(message)
     if message.endswith("[...]`"):  # some key of the user's own choice, whose value must be text
-        chosen = cast("dict[str, object]", _get(data, key))
+        chosen = cast("dict[str, object]", value_at(data, key))
         key = *key, next(name for name, value in chosen.items() if not isinstance(value, str))
     return key, text
 
@@ -216,15 +216,21 @@ def _amend(data: dict[str, object], key: Key, message: str, tree: Tree) -> bool:
     return False
 
 
-def _get(data: object, key: Key) -> object:
+def value_at(data: object, key: Key) -> object:
+    """Return what `data` has at `key`; None where there is nothing."""
     for part in key:
-        data = cast("dict[str | int, object]", data)[part]  # lists are indexed the same way
+        if isinstance(data, dict):
+            data = cast("dict[str | int, object]", data).get(part)
+        elif isinstance(data, list) and isinstance(part, int):
+            data = cast("list[object]", data)[part]
+        else:
+            return None
     return data
 
 
 def _put(data: dict[str, object], key: Key, value: object) -> None:
-    cast("dict[str | int, object]", _get(data, key[:-1]))[key[-1]] = value
+    cast("dict[str | int, object]", value_at(data, key[:-1]))[key[-1]] = value
 
 
 def _drop(data: dict[str, object], key: Key) -> None:
-    del cast("dict[str | int, object]", _get(data, key[:-1]))[key[-1]]
+    del cast("dict[str | int, object]", value_at(data, key[:-1]))[key[-1]]

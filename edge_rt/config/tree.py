@@ -160,7 +160,8 @@ class _Walker:
         try:
             value = self._construct(node)
         except (ValueError, LookupError, yaml.YAMLError):
-            raise self._tree.error(key, f"cannot be read as {_kind(node)}: {text!r}") from None
+            kind = node.tag.rpartition(":")[2]
+            raise self._tree.error(key, f"cannot be read as {kind}: {text!r}") from None
         if isinstance(value, int) and abs(value) >= 1 << 63:
             raise self._tree.error(key, "expected an integer of at most 64 bits")
         if isinstance(value, float) and not math.isfinite(value):
@@ -168,7 +169,3 @@ class _Walker:
         if not node.style:
             self._tree.written[key] = text
         return value
-
-
-def _kind(node: yaml.Node) -> str:
-    return str(node.tag).rsplit(":", 1)[-1]

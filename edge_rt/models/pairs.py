@@ -39,14 +39,14 @@ class TunedFile(Generic[ItemT]):
         self,
         root: Path,
         name: str,
-        read: Callable[[object], list[ItemT]],
+        form: type[dict[str, list[ItemT]]],
         key: Callable[[ItemT], object],
         head: str,
     ) -> None:
-        """`root` is the store's folder. `read` makes items of a document, or raises
-        ValidationError. They are told apart by `key`; `head` is for people.
+        """`root` is the store's folder. The file has the items below `name`, as `form` says, which
+        are told apart by `key`; `head` is for people.
         """
-        self._root, self._name, self._read, self._key = root, name, read, key
+        self._root, self._name, self._form, self._key = root, name, form, key
         self.path, self._head = root / f"{name}.yaml", f"# {head}\n"
         self._seen: tuple[Stamp, list[ItemT] | ConfigError] | None = None
 
@@ -86,13 +86,14 @@ class TunedFile(Generic[ItemT]):
 
     def _decoded(self) -> list[ItemT] | ConfigError:
         try:
-            return self._read(yaml.safe_load(read_regular(self.path)) or {})
+            document = msgspec.convert(
+                yaml.safe_load(read_regular(self.path)) or {self._name: []}, self._form
+            )
+            if document.keys() != {self._name}:
+                raise ValueError(f"expected `{self._name}` and nothing else")
+            return document[self._name]
         except (msgspec.ValidationError, *NO_YAML) as error:
             return ConfigError(f"{error}; mend it, or move it away", file=str(self.path))
-
-
-class _DoubtsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    doubts: list[DoubtCalibration] = []
 
 
 class Doubts(TunedFile[DoubtCalibration]):
@@ -100,20 +101,13 @@ class Doubts(TunedFile[DoubtCalibration]):
 
     def __init__(self, root: Path) -> None:
         """`root` is the store's folder."""
-
-        def read(document: object) -> list[DoubtCalibration]:
-            return msgspec.convert(document, _DoubtsFile).doubts
-
-        super().__init__(root, "doubts", read, lambda one: one.model, _DOUBTS_HEAD)
+        form = dict[str, list[DoubtCalibration]]
+        super().__init__(root, "doubts", form, lambda one: one.model, _DOUBTS_HEAD)
 
     def of(self, model: str, sha256: str) -> DoubtCalibration | None:
         """Return that of a model with that content; None: there is none."""
         found = (one for one in self.items() if (one.model, one.sha256) == (model, sha256))
         return next(found, None)
-
-
-class _PairsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pairs: list[Pair] = []
 
 
 class ModelPairs(TunedFile[Pair]):
@@ -124,11 +118,7 @@ class ModelPairs(TunedFile[Pair]):
 
     def __init__(self, root: Path, catalogue: Iterable[Pair] = ()) -> None:
         """`root` is the store's folder."""
-
-        def read(document: object) -> list[Pair]:
-            return msgspec.convert(document, _PairsFile).pairs
-
-        super().__init__(root, "pairs", read, _both, _PAIRS_HEAD)
+        super().__init__(root, "pairs", dict[str, list[Pair]], _both, _PAIRS_HEAD)
         self._catalogue = list(catalogue)
 
     def __iter__(self) -> Iterator[Pair]:

@@ -74,7 +74,8 @@ def quantize(
             target = work / f"{name}.gguf"
             for left in work.glob("*.gguf"):
                 left.unlink()
-            words = [str(path), str(target), str(number), str(threads or _cores())]
+            threads = threads or len(os.sched_getaffinity(0))
+            words = [str(path), str(target), str(number), str(threads)]
             _run([*program, *words], work, source, progress)
             origin = source.source_sha256 or source.sha256
             return store.add(target, name, move=True, source_sha256=origin)
@@ -88,10 +89,6 @@ def _number(format: str) -> int:
         known = ", ".join(FORMATS)
         raise RequestError(f"no format {format!r:.40}; there are {known}", param="format")
     return _NUMBERS[format.upper()]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _run(command: list[str], work: Path, source: ModelRecord, progress: Progress | None) -> None:

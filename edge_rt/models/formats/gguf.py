@@ -199,8 +199,7 @@ def read_tokens(path: Path) -> tuple[list[str], int | None]:
     Raises ModelFileError.
     """
     with _opened(path) as (cursor, _):
-        _version(cursor)
-        _, metadata = _entries(cursor)
+        _, _, metadata = _entries(cursor)
         return metadata.control_tokens(cursor), metadata.longest_token(cursor)
 
 
@@ -210,8 +209,7 @@ def refuse_twins(path: Path) -> None:
     Reads the whole vocabulary, which takes some tenths of a second.
     """
     with _opened(path) as (cursor, _):
-        _version(cursor)
-        _, metadata = _entries(cursor)
+        _, _, metadata = _entries(cursor)
         metadata.refuse_twins(cursor)
 
 
@@ -226,18 +224,18 @@ def _opened(path: Path) -> Generator[tuple[Cursor, int]]:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _entries(cursor: Cursor) -> tuple[int, Metadata]:
-    """How many tensors there are, and what the entries say."""
+def _entries(cursor: Cursor) -> tuple[int, int, Metadata]:
+    """The version, how many tensors there are, and what the entries say."""
+    version = _version(cursor)
     tensors, entries = _count(cursor, "tensors"), _count(cursor, "metadata entries")
     metadata = Metadata()
     for _ in range(entries):
         metadata.read(cursor)
-    return tensors, metadata
+    return version, tensors, metadata
 
 
 def _read(cursor: Cursor, path: Path, size: int) -> Header:
-    version = _version(cursor)
-    tensors, metadata = _entries(cursor)
+    version, tensors, metadata = _entries(cursor)
     metadata.check(cursor)
     return Header(
         path=path,

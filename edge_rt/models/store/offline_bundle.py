@@ -52,7 +52,8 @@ def pack(entry: ModelRecord, folder: Path, progress: Progress | None = None) -> 
         draft.mkdir()
         try:
             _copy(entry, draft, progress)
-            kept = {name: s for name, s in packed(folder).items() if not _below(name, entry.id)}
+            below = f"{entry.id}/"
+            kept = {name: s for name, s in packed(folder).items() if not name.startswith(below)}
             write_sums(folder, kept)  # nothing is promised while the files change
             delete(home)
             draft.replace(home)
@@ -92,10 +93,6 @@ def _refuse_others(entry: ModelRecord, home: Path, sums: dict[str, str]) -> None
     others = sorted(n for n in there - own if f"{entry.id}/{n}" not in sums)
     if others:
         raise StoreError(f"{home} has other files, such as {others[0]!r:.120}: export elsewhere")
-
-
-def _below(name: str, id: str) -> bool:
-    return name.startswith(f"{id}/")
 
 
 Sums = Mapping[Path, str]

@@ -133,7 +133,7 @@ class Templating:
         except BaseException:
             await self._end()
             raise
-        self._rest()
+        self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._leave)
         return told
 
     def _failure(self, ended: int | None) -> RequestError | _Stopped:
@@ -180,9 +180,6 @@ class Templating:
                 "does not start; `python -m edge_rt.models.templates.worker` tells why"
             ) from None
         return self._process
-
-    def _rest(self) -> None:
-        self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._leave)
 
     def _leave(self) -> None:
         """End the process, which had nothing to do for long."""
