@@ -28,7 +28,6 @@ class Range(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the number; raises BadParameter for one outside the range."""
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"{value} is not in the range {self.min:g}<=x<={self.max:g}.", param, ctx)
@@ -45,7 +44,6 @@ class QualityRange(Range):
         super().__init__(0, 1)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number; raises BadParameter for one outside the range."""
         return value if value in self.words else super().convert(value, param, ctx)
 
 

@@ -31,7 +31,6 @@ from edge_rt.engine.protocol import (
     Prefixes,
     Timings,
     TokensCounted,
-    WorkShare,
 )
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
@@ -152,7 +151,8 @@ class FakeEngine:
                 await asyncio.sleep(0)
                 self._end(item, request.id)
                 if isinstance(item, EngineWork):
-                    shares = [_of(share, request.id) for share in item.shares]
+                    # A share without a request is of the one that is answered.
+                    shares = [replace(each, id=each.id or request.id) for each in item.shares]
                     self.on_work(EngineWork(item.begin_s, item.end_s, shares))
                 elif isinstance(item, asyncio.Event):
                     await item.wait()
@@ -173,11 +173,6 @@ class FakeEngine:
             raise EngineLost("gone", self.exit_reason, useful=self._script.useful)
         if isinstance(item, Exception):
             raise item
-
-
-def _of(share: WorkShare, request: int) -> WorkShare:
-    """A share without a request is of the one that is answered."""
-    return replace(share, id=share.id or request)
 
 
 class FakeSupervisor:

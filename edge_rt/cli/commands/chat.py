@@ -112,14 +112,13 @@ class Chat:
         screen: Screen,
         interactive: bool,
         tell: Callable[[ReceivedAnswer, float], None],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._body = body
         self._conversation = conversation
         self._screen = screen
         self._interactive = interactive
-        self._tell, self._clock = tell, clock
+        self._tell = tell
 
     def loop(self, read: Callable[[], str]) -> None:
         """Go on until there are no more lines or one of them is /exit."""
@@ -166,7 +165,7 @@ class Chat:
         return name not in _LEAVE
 
     def _ask(self, question: str) -> None:
-        answer, began = ReceivedAnswer(), self._clock()
+        answer, began = ReceivedAnswer(), time.monotonic()
         body = self._body | {"messages": self._conversation.messages(question)}
         ending: CommandFailure | None = None
         stopped = False
@@ -181,7 +180,7 @@ class Chat:
         self._screen.end()
         self._conversation.keep(question, answer.text)
         if ending is None:
-            seconds = self._clock() - began
+            seconds = time.monotonic() - began
             if stopped:
                 note(f"stopped after {seconds:.2f} s")
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -76,9 +76,7 @@ def sensors(
                 follow(reports, as_json)
 
 
-def daemon_reports(
-    socket: Path, period_s: float, sleep: Callable[[float], None] = time.sleep
-) -> Generator[Json, None, None]:
+def daemon_reports(socket: Path, period_s: float) -> Generator[Json, None, None]:
     """What the daemon reports every `period_s` seconds; without a daemon what is read here."""
     with Client(socket) as client:
         try:
@@ -88,7 +86,7 @@ def daemon_reports(
         else:
             while True:
                 yield report
-                sleep(period_s)
+                time.sleep(period_s)
                 report = client.get("/edge/v1/board")
     with closing(board_reports(None, period_s)) as reports:
         yield from reports

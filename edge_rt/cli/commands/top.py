@@ -15,7 +15,6 @@ from pathlib import Path
 from queue import Empty
 from socket import socketpair
 from types import FrameType
-from typing import Any
 
 import click
 from rich.console import Console, Group
@@ -120,10 +119,7 @@ def top(socket: Path | None, period_s: float, once: bool) -> None:
     terminal that can be redrawn, one picture is shown, as with --once.
     """
     place = daemon_socket(socket)
-    with Client(place) as client:
-        first = look(client)
-    if first.gone and first.trouble is not None:
-        raise first.trouble
+    first = _seen(place)
     console = terminal()
     if once or not console.is_interactive:
         _print(first, place, console, period_s)
@@ -132,21 +128,21 @@ def top(socket: Path | None, period_s: float, once: bool) -> None:
             TopView(first, console).run(place, period_s)
 
 
-def _print(
-    first: DaemonSnapshot,
-    socket: Path,
-    console: Console,
-    period_s: float,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
+def _seen(socket: Path) -> DaemonSnapshot:
+    """One look; raises CommandFailure where there is no daemon."""
+    with Client(socket) as client:
+        seen = look(client)
+    if seen.gone and seen.trouble is not None:
+        raise seen.trouble
+    return seen
+
+
+def _print(first: DaemonSnapshot, socket: Path, console: Console, period_s: float) -> None:
     """One picture after a second look, since no speed shows in a single one."""
     trend = Trend()
     trend.add(first.time_s, first.status, first.board)
-    sleep(period_s)
-    with Client(socket) as client:
-        last = look(client)
-    if last.gone and last.trouble is not None:
-        raise last.trouble
+    time.sleep(period_s)
+    last = _seen(socket)
     trend.add(last.time_s, last.status, last.board)
     height = console.height - 1 if console.is_terminal else _LINES
     for text in picture(last, trend, console.width, height):
@@ -225,9 +221,7 @@ def open(socket: Path | None, config: Path | None, only_print: bool) -> None:
 
 def _launch(url: str) -> None:
     """Start the browser of a desktop; a board without one has the URL."""
-    import os
     import webbrowser
 
-    desktop: Any = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if desktop:
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)

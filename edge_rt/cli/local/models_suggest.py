@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -128,7 +128,7 @@ def suggest_models(
     if not found:
         note(f"No model of the list fits {target.name} with {size(target.memory_bytes)}.")
         return
-    put(output(), _table(found, best))
+    put(output(), TextTable(_COLUMNS, map(_row, found), [one is best for one in found]))
     note(f"\n{_origin(target, found[0].cost.basis)}")
     for one in [best] if best else found:
         click.echo(one.model.command)
@@ -155,7 +155,7 @@ def document(
 
 
 def _facts(one: Suggestion, best: bool) -> dict[str, object]:
-    model, cost = one.model, one.cost
+    model = one.model
     return {
         "name": model.name,
         "title": model.title,
@@ -163,18 +163,10 @@ def _facts(one: Suggestion, best: bool) -> dict[str, object]:
         "size_bytes": model.bytes,
         "memory_bytes": one.memory_bytes,
         "licence": model.licence,
-        "seconds": cost.seconds,
-        "tokens_per_s": cost.tokens_per_s,
-        "energy_j": cost.energy_j,
-        "total_j": cost.total_j,
-        "basis": cost.basis,
+        **asdict(one.cost),
         "command": model.command,
         "best": best,
     }
-
-
-def _table(found: Sequence[Suggestion], best: Suggestion | None) -> TextTable:
-    return TextTable(_COLUMNS, map(_row, found), [one is best for one in found])
 
 
 def _row(one: Suggestion) -> Iterator[str]:

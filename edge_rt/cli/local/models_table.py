@@ -78,14 +78,8 @@ def served_facts(model: Json) -> dict[str, object]:
 
 def pair_facts(pair: Pair, there: Collection[str]) -> dict[str, object]:
     """What is known of two models, for JSON; `there` are the ids of all in the store."""
-    return {
-        "large": pair.large,
-        "small": pair.small,
-        "mode": pair.mode,
+    return msgspec.to_builtins(pair) | {
         "gate": pair.gate,
-        "large_share": pair.large_share,
-        "threshold": pair.threshold,
-        "first": pair.first,
         "kept": pair.kept and pair.kept.figures,
         "there": {pair.large, pair.small} <= {*there},
     }

@@ -14,12 +14,10 @@ from edge_rt.core.files import replace_file
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all changes, which are kept as JSON until they are taken back."""
+    """Base of all changes, which are kept as JSON until they are taken back.
 
-    @property
-    def what(self) -> str:
-        """One line that says what is changed."""
-        raise NotImplementedError
+    Each has `what`, one line that says what is changed.
+    """
 
 
 class FileChange(_Change, frozen=True, tag_field="kind", tag="file"):
@@ -34,7 +32,6 @@ class FileChange(_Change, frozen=True, tag_field="kind", tag="file"):
 
     @property
     def what(self) -> str:
-        """Name the file and the reason."""
         return f"{'write' if self.before is None else 'add to'} {self.path}: {self.why}"
 
 
@@ -45,7 +42,6 @@ class NewGroup(_Change, frozen=True, tag_field="kind", tag="group"):
 
     @property
     def what(self) -> str:
-        """Name the group."""
         return f"make the system group {self.group}"
 
 
@@ -58,7 +54,6 @@ class Membership(_Change, frozen=True, tag_field="kind", tag="membership"):
 
     @property
     def what(self) -> str:
-        """Name user, group and reason."""
         return f"make {self.user} a member of {self.group}, {self.why}; from the next login on"
 
 
@@ -77,7 +72,6 @@ class ModelPull(_Change, frozen=True, tag_field="kind", tag="model"):
 
     @property
     def what(self) -> str:
-        """Name the model and what it takes."""
         return f"pull {self.name} into {self.store}: {self.why}"
 
 
@@ -90,7 +84,6 @@ class QuickCalibration(_Change, frozen=True, tag_field="kind", tag="calibration"
 
     @property
     def what(self) -> str:
-        """Say how long it takes."""
         return "calibrate the board, within a minute, if it is cool and has nothing else to do"
 
 
@@ -102,7 +95,6 @@ class LiveBudget(_Change, frozen=True, tag_field="kind", tag="budget"):
 
     @property
     def what(self) -> str:
-        """Name the cap."""
         return f"tell the daemon of the power cap of {significant(self.power_w)} W"
 
 

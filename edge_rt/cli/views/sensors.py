@@ -116,14 +116,10 @@ def _table(group: str, rows: Sequence[Row], width: int, root: str, apart: Json) 
         shown = [MISSING if value is None else column.text(value) for column, value in values]
         source = _below(root, row.source) if width >= _WIDE else row.reader
         why = apart.get(row.name) if group == "zones" else None
-        notes = _noted(source, row) + ("" if why is None else f", not counted: {line(why)}")
-        cells.append([row.name, *shown, notes])
+        notes = (source, row.notes, "" if why is None else f"not counted: {line(why)}")
+        cells.append([row.name, *shown, ", ".join(note for note in notes if note)])
     figures = [Column(column.unit, kept=column is columns[0]) for column in columns]
     return TextTable([Column(group, text=True, kept=True), *figures, Column("", text=True)], cells)
-
-
-def _noted(source: str, row: Row) -> str:
-    return ", ".join(part for part in (source, row.notes) if part)
 
 
 def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
