@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -12,102 +11,28 @@ from edge_rt.core.errors import RequestError
 from edge_rt.decoding.params import CheckCost, Verdict
 from edge_rt.decoding.rejection import MOST, AcceptedToken, DrawnCandidate, search
 
-ROOT = 0
-
-
-class StopAutomaton:
-    """All stop strings of one request; immutable once built, states are small integers.
-
-    One automaton for all of them (Aho and Corasick, "Efficient string matching", CACM 18(6),
-    1975): a state is the longest end of the text so far that begins some stop string.
-
-    Of several stop strings the one that is complete first in the text is hit, and the longest of
-    those that end at the same character. So a hit never depends on text that is yet to come, nor
-    on how the text was cut into pieces. Raises RequestError on an empty stop string.
-    """
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        if any(not stop for stop in stops):
-            raise RequestError("a stop string must not be empty", param="stop")
-        self._next: list[dict[str, int]] = [{}]
-        self._fall: list[int] = [ROOT]
-        self._depth: list[int] = [0]
-        self._hit: list[str | None] = [None]
-        for stop in _reachable(stops):
-            self._add(stop)
-        self._link()
-        self.empty = not stops  # whether nothing is ever hit or held back
-
-    def step(self, state: int, char: str) -> int:
-        """The state after `char`; amortised constant time over a text."""
-        while char not in self._next[state]:
-            if state == ROOT:
-                return ROOT
-            state = self._fall[state]
-        return self._next[state][char]
-
-    def depth(self, state: int) -> int:
-        """How many characters at the end of the text may be the beginning of a stop string."""
-        return self._depth[state]
-
-    def hit(self, state: int) -> str | None:
-        """The longest stop string that the text ends with."""
-        # A stop that ends in a shorter one is itself hit there, and none holds another earlier:
-        # so unlike in the general automaton, shorter states need not be asked.
-        return self._hit[state]
-
-    def _add(self, stop: str) -> None:
-        state = ROOT
-        for char in stop:
-            if char not in self._next[state]:
-                self._next[state][char] = self._grow(state)
-            state = self._next[state][char]
-        self._hit[state] = stop
-
-    def _grow(self, parent: int) -> int:
-        self._next.append({})
-        self._fall.append(ROOT)
-        self._depth.append(self._depth[parent] + 1)
-        self._hit.append(None)
-        return len(self._next) - 1
-
-    def _link(self) -> None:
-        # Breadth first, so that the shorter states a link can point at are linked already.
-        queue = deque(self._next[ROOT].values())
-        while queue:
-            state = queue.popleft()
-            for char, child in self._next[state].items():
-                self._fall[child] = self.step(self._fall[state], char)
-                queue.append(child)
-
-
-def _reachable(stops: Sequence[str]) -> list[str]:
-    """Return the stop strings but for those that hold another one before their end.
-
-    Those others are never reached, and would only hold back text that is safe to send.
-    """
-    return [stop for stop in stops if not any(other in stop[:-1] for other in stops)]
-
 
 class TextStream:
     """Decodes one answer's bytes as they come and ends the text at the first stop string.
 
     Characters are never split: bytes of an unfinished one wait for the next piece, and bytes that
     are no UTF-8 become U+FFFD as in `bytes.decode(errors="replace")`. Text that may turn out to
-    begin a stop string waits too, and no longer than it may; see StopAutomaton for which stop
-    string is hit when several could be. The text of all pushes and of `finish` together does not
-    depend on where the bytes were cut.
+    begin a stop string waits too, and no longer than it may. The text of all pushes and of `finish`
+    together does not depend on where the bytes were cut.
 
-    A push takes time in proportion to its piece and the text held back, which is shorter than the
-    longest stop string. Several streams may share one automaton. Raises RequestError on an empty
-    stop string.
+    Of several stop strings the one that is complete first in the text is hit, and the longest of
+    those that end at the same character. So a hit never depends on text that is yet to come.
     """
 
-    def __init__(self, stops: Sequence[str] | StopAutomaton) -> None:
+    def __init__(self, stops: Sequence[str]) -> None:
+        """Raises RequestError on an empty stop string."""
+        if not all(stops):
+            raise RequestError("a stop string must not be empty", param="stop")
         self.stopped: str | None = None  # the stop string that ended the text
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._stops = stops if isinstance(stops, StopAutomaton) else StopAutomaton(stops)
-        self._state = ROOT
+        # One that holds another before its end is never hit, and would only hold back text.
+        self._stops = [stop for stop in stops if not any(other in stop[:-1] for other in stops)]
+        self._longest = max(map(len, self._stops), default=0)
         self._held = ""
 
     def push(self, piece: bytes) -> str:
@@ -127,18 +52,22 @@ class TextStream:
     def _advance(self, new: str) -> str:
         if self.stopped is not None:
             return ""
-        if self._stops.empty:
-            return new
-        text = self._held + new
-        for end, char in enumerate(new, len(self._held) + 1):
-            self._state = self._stops.step(self._state, char)
-            self.stopped = self._stops.hit(self._state)
-            if self.stopped is not None:
-                self._held = ""
-                return text[: end - len(self.stopped)]
-        safe = len(text) - self._stops.depth(self._state)
+        text, self._held = self._held + new, ""
+        begins = {stop: text.find(stop) for stop in self._stops}
+        hits = [(at + len(stop), at, stop) for stop, at in begins.items() if at >= 0]
+        if hits:
+            _, at, self.stopped = min(hits)
+            return text[:at]
+        safe = len(text) - self._begun(text)
         self._held = text[safe:]
         return text[:safe]
+
+    def _begun(self, text: str) -> int:
+        """How many characters at the end of `text` may be the beginning of a stop string."""
+        for count in range(min(self._longest - 1, len(text)), 0, -1):
+            if any(stop.startswith(text[-count:]) for stop in self._stops):
+                return count
+        return 0
 
 
 UNFINISHED = "\ufffd"

@@ -75,6 +75,26 @@ def swallowed(stops: list[str], decoded: bytes, ending: str) -> bool:
     return stream.stopped is not None and rest == ""
 
 
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=6), min_size=1, max_size=4),
+    st.text("abc", max_size=20),
+)
+def test_what_is_held_back_is_the_longest_end_that_begins_a_stop_string(
+    stops: list[str], text: str
+) -> None:
+    stream, sent = TextStream(stops), 0
+    live = [s for s in stops if not any(other in s[:-1] for other in stops)]
+    for end, char in enumerate(text, 1):
+        sent += len(stream.push(char.encode()))
+        seen = text[:end]
+        hits = (s for s in live if seen.endswith(s))
+        assert stream.stopped == max(hits, key=len, default=None)
+        if stream.stopped is not None:
+            return
+        begun = [n for s in live for n in range(len(s)) if seen.endswith(s[:n])]
+        assert end - sent == max(begun)
+
+
 @given(pieces())
 @example([b"\xed\xa0"])
 def test_without_stops_only_an_unfinished_character_waits(given_pieces: list[bytes]) -> None:

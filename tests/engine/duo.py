@@ -135,11 +135,8 @@ class Script(Gate):
 class TextToy:
     """Mixed into a toy model: cuts text into the longest pieces that there are."""
 
-    spaced = False  # whether it puts a space in front of what it is given
-
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        data = (b" " if self.spaced and text and begins else b"") + text.encode()
-        tokens = [1] if begins else []
+        data, tokens = text.encode(), [1] if begins else []
         while data:
             piece = max((p for p in self.pieces if p and data.startswith(p)), key=len)
             tokens.append(self.pieces.index(piece))

@@ -6,12 +6,11 @@ import codecs
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edge_rt.backends.base import Backend
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.decoding.sampler import SampledToken, Sampler
-from edge_rt.decoding.text import StopAutomaton, TextCheck, TextStream
+from edge_rt.decoding.text import TextCheck, TextStream
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
@@ -58,7 +57,8 @@ class TextSequence(ModelSequence):
         self._note(piece)
 
     def catch_up(self) -> int:
-        tokens = continuation(self._tail.decode(errors="replace"), self.backend)
+        text = self._tail.decode(errors="replace")
+        tokens = self.backend.tokenize(text, special=False, begins=False)
         self._tail.clear()
         for token in tokens:
             self._go_on(token)
@@ -74,28 +74,6 @@ class TextSequence(ModelSequence):
         self._decoder.decode(piece)
         if piece:
             self._line_ended = piece.endswith(b"\n")
-
-
-def continuation(text: str, backend: Backend) -> list[int]:
-    """Token ids of `text` where it goes on from other text: none of them stands for more."""
-    tokens = _bare(text, backend)
-    if not text or _spelt(tokens, backend) == text.encode():
-        return tokens
-    # Some vocabularies put a space in front of what they are given; it then goes with the line.
-    behind_line = _bare("\n" + text, backend)
-    for begin in range(1, len(behind_line)):
-        if _spelt(behind_line[begin:], backend) == text.encode():
-            return behind_line[begin:]
-    return tokens
-
-
-def _bare(text: str, backend: Backend) -> list[int]:
-    """The tokens without the control tokens that are put around a text."""
-    return [t for t in backend.tokenize(text, special=False) if backend.piece(t)]
-
-
-def _spelt(tokens: list[int], backend: Backend) -> bytes:
-    return b"".join(map(backend.piece, tokens))
 
 
 MakeSequence = Callable[[int], ModelSequence]
@@ -138,12 +116,11 @@ class GenerationFactory:
     def answers(self, request: Generate, now: float) -> list[Generation]:
         """Return the answers that are not done; raises EdgeError where they cannot be made."""
         makers = self._sequences(request)
-        stops = StopAutomaton(request.stop)
         answers: list[Generation] = []
         for index in range(request.n):
             if index not in request.done:
                 sequences = [make(index) for make in makers]
-                answer = Generation(request, index, sequences, TextStream(stops), now)
+                answer = Generation(request, index, sequences, TextStream(request.stop), now)
                 if not retells(request.mode):
                     answer.resume()
                 if drafts(request.mode) and index in request.made:

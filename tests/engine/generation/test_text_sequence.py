@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge_rt.decoding.gate import GateVerdict
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.decoding.sampler import SampledToken, Sampler
-from edge_rt.engine.generation.factory import TextSequence, continuation
+from edge_rt.engine.generation.factory import TextSequence
 
 LARGE, SMALL = len(LARGE_PIECES), len(SMALL_PIECES)
 verdicts = st.sampled_from(
@@ -43,23 +43,6 @@ def turns(tokens: list[int]) -> list[tuple[str, bytes]]:
             piece = found.pop()[1] + piece
         found.append((name, piece))
     return found
-
-
-# --- cutting
-
-
-@given(text=texts, spaced=st.booleans())
-def test_a_text_that_goes_on_has_nothing_in_front_of_it(
-    text_toy: Callable, text: str, spaced: bool
-) -> None:
-    backend = text_toy(pieces=SMALL_PIECES)
-    backend.spaced = spaced
-    tokens = continuation(text, backend)
-    assert 1 not in tokens
-    assert b"".join(map(backend.piece, tokens)) == text.encode()
-
-
-# --- turns
 
 
 @settings(max_examples=2 * settings().max_examples)
