@@ -11,7 +11,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 
-from edge_rt.backends.llama.model import load, tokenize
+from edge_rt.backends.llama.model import cut, load_vocabulary
 from edge_rt.decoding.adjuster import Adjuster
 from edge_rt.decoding.draws import kept, shortlist
 from edge_rt.decoding.params import Dry, Sampling
@@ -30,9 +30,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module")
 def vocab(smollm2: Path) -> Iterator[Any]:
-    params = lib.llama_model_default_params()
-    params.vocab_only = True
-    model: Any = load(smollm2, params)
+    model: Any = load_vocabulary(smollm2)
     yield lib.llama_model_get_vocab(model)
     lib.llama_model_free(model)
 
@@ -59,7 +57,7 @@ def after(sampler: Any, logits: np.ndarray) -> dict[int, float]:
     ],
 )
 def test_dry_is_llama_cpps(vocab: Any, text: str, dry: Dry, breakers: tuple[str, ...]) -> None:
-    tokens: list[int] = tokenize(vocab, text, special=False)
+    tokens = cut(vocab, text.encode(), False, True)
     size = lib.llama_vocab_n_tokens(vocab)
     spelt = (ctypes.c_char_p * max(1, len(breakers)))(*(one.encode() for one in breakers))
     how = dry.multiplier, dry.base, dry.allowed, CONTEXT if dry.last_n < 0 else dry.last_n

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
 
-from edge_rt.backends.llama.model import load
+from edge_rt.backends.llama.model import load_vocabulary
 from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.card import LanguageModelCard
 from edge_rt_convert import ConvertError
@@ -27,10 +27,8 @@ class SpecialTokens:
 
 def special_tokens(path: Path) -> SpecialTokens:
     """Return the special tokens of a GGUF; raise ConvertError when llama.cpp cannot load it."""
-    params = lib.llama_model_default_params()
-    params.vocab_only = True
     try:
-        model = load(path, params)
+        model = load_vocabulary(path)
     except ModelFileError as error:
         raise ConvertError(str(error)) from error
     vocab = lib.llama_model_get_vocab(model)

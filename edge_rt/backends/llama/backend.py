@@ -26,13 +26,12 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.backends.llama.model import (
+    LlamaVocabulary,
     NativeBatch,
     capture,
     infill_marks,
     load_weights,
     make_context,
-    tokenize,
-    written,
 )
 from edge_rt.core.errors import EngineError
 
@@ -46,7 +45,7 @@ _KV_TYPES = {  # of keys and of values
 }
 
 
-class LlamaBackend:
+class LlamaBackend(LlamaVocabulary):
     """One GGUF model with its context; see Backend for the methods' contract."""
 
     def __init__(
@@ -66,9 +65,7 @@ class LlamaBackend:
         logits may be wanted, one a sequence at least. `kv_type` is one of _KV_TYPES; see above.
         Raises ModelFileError with llama.cpp's own words when it cannot be loaded.
         """
-        self._model: Any = load_weights(path, gpu_layers)
-        self._vocab: Any = lib.llama_model_get_vocab(self._model)
-        self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
+        super().__init__(path, load_weights(path, gpu_layers))
         self.outputs = max(outputs, sequences)
         self._context: Any = _context(
             self._model,
@@ -88,7 +85,6 @@ class LlamaBackend:
         self._copied = False  # since the last pass: llama.cpp puts copies off until the next one
         self._row = ctypes.c_float * self.vocab
         self._rows: dict[int, NDArray[np.float32]] = {}  # by where llama.cpp keeps their logits
-        self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         # As the vocabulary writes them: never shorter than the bytes that they stand for.
         texts: list[bytes] = [
@@ -97,18 +93,6 @@ class LlamaBackend:
         self.longest_piece: int = max(map(len, texts))
         self.fingerprint = fingerprint(texts)
         self.infill = infill_marks(self._vocab)
-
-    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        return tokenize(self._vocab, text, special=special, begins=begins)
-
-    def piece(self, token: int) -> bytes:
-        known = self._pieces.get(token)
-        if known is None:
-            known = self._pieces[token] = written(self._vocab, token, control=False)
-        return known
-
-    def mark(self, token: int) -> bytes:
-        return written(self._vocab, token, control=True)
 
     def ends(self, token: int) -> bool:
         known = self._ends.get(token)
@@ -190,8 +174,8 @@ class LlamaBackend:
         """Free all its memory; may be called again."""
         if self._context is not None:
             lib.llama_free(self._context)
-            lib.llama_model_free(self._model)
             self._context = None
+        super().close()
 
 
 # As a plain address, for which no pointer object has to be made at every token.

@@ -12,14 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
-from edge_rt.backends.llama.model import NativeBatch, load_weights, make_context, tokenize
+from edge_rt.backends.llama.model import (
+    LlamaVocabulary,
+    NativeBatch,
+    cut,
+    load_weights,
+    make_context,
+)
 from edge_rt.core.errors import EngineError
 
 ROWS = 64  # most inputs of one pass
 _FROM_FILE, _NONE, _MEAN = -1, 0, 1  # enum llama_pooling_type
 
 
-class LlamaEmbedding:
+class LlamaEmbedding(LlamaVocabulary):
     """One GGUF model; see EmbeddingBackend.
 
     It pools as its file says, and where that says nothing, by the mean over all tokens. Nothing
@@ -32,9 +38,7 @@ class LlamaEmbedding:
         """Load `path`; sizes in tokens. ModelFileError, with llama.cpp's own words, when it
         cannot be loaded.
         """
-        self._model: Any = load_weights(path, gpu_layers)
-        self._vocab: Any = lib.llama_model_get_vocab(self._model)
-        self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
+        super().__init__(path, load_weights(path, gpu_layers))
         self.width: int = lib.llama_model_n_embd_out(self._model)
         self.context = min(context, lib.llama_model_n_ctx_train(self._model))
         self.room = max(batch, self.context)
@@ -45,9 +49,6 @@ class LlamaEmbedding:
         self._native = NativeBatch(self._batch)
         self._row = ctypes.c_float * self.width
         self.marks = self._marks()
-
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        return tokenize(self._vocab, text, special=special)
 
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         self._batch.clear()
@@ -67,8 +68,8 @@ class LlamaEmbedding:
         """Free all its memory; may be called again."""
         if self._context is not None:
             lib.llama_free(self._context)
-            lib.llama_model_free(self._model)
             self._context = None
+        super().close()
 
     def _vector(self, seq: int) -> NDArray[np.float32]:
         pointer = cast(Any, lib.llama_get_embeddings_seq(self._context, seq))
@@ -79,17 +80,11 @@ class LlamaEmbedding:
 
     def _marks(self) -> tuple[int, int]:
         """How many control tokens come before and behind a text, seen around a word."""
-        whole, bare = self.tokenize("a", special=False), self._bare("a")
+        whole, bare = self.tokenize("a", special=False), cut(self._vocab, b"a", False, False)
         before = next(
             (at for at in range(len(whole)) if whole[at : at + len(bare)] == bare), len(whole)
         )
         return before, len(whole) - before - len(bare)
-
-    def _bare(self, text: str) -> list[int]:
-        data = text.encode()
-        buffer = (lib.llama_token * (len(data) + 8))()
-        count = lib.llama_tokenize(self._vocab, data, len(data), buffer, len(buffer), False, False)
-        return buffer[:count]
 
 
 def _context(model: Any, room: int, rows: int, threads: int) -> Any:

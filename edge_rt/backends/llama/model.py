@@ -134,6 +134,13 @@ def load(path: Path, params: Any) -> Any:
     return model
 
 
+def load_vocabulary(path: Path) -> Any:
+    """The file without its weights; see `load`."""
+    params = lib.llama_model_default_params()
+    params.vocab_only = True
+    return load(path, params)
+
+
 def load_weights(path: Path, gpu_layers: int) -> Any:
     """The file with its weights, of so many layers on a GPU; see `load`.
 
@@ -161,24 +168,37 @@ def make_context(model: Any, params: Any) -> Any:
 
 
 class LlamaVocabulary:
-    """Loads no weights; see PromptVocabulary for the methods' contract."""
+    """Reads a model's vocabulary; see PromptVocabulary for the methods' contract."""
 
-    def __init__(self, path: Path) -> None:
-        """ModelFileError, with llama.cpp's own words, when it cannot be loaded."""
-        params = lib.llama_model_default_params()
-        params.vocab_only = True
-        self._model: Any = load(path, params)
+    def __init__(self, path: Path, model: Any = None) -> None:
+        """For the file at `path`; `model`, a llama_model, spares loading it again.
+
+        ModelFileError, with llama.cpp's own words, when it cannot be loaded.
+        """
+        self._model: Any = model or load_vocabulary(path)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
+        self._pieces: dict[int, bytes] = {}
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        return tokenize(self._vocab, text, special=special, begins=begins)
+        vocab = self._vocab
+        if not begins:
+            return going_on(lambda part: cut(vocab, part.encode(), special, False), text)
+        wants_bos = bool(lib.llama_vocab_get_add_bos(vocab))
+        tokens = cut(vocab, text.encode(), special, wants_bos)
+        bos = lib.llama_vocab_bos(vocab)
+        if wants_bos and tokens[:2] == [bos, bos]:
+            return tokens[1:]  # the template had written it out already
+        return tokens
 
     def piece(self, token: int) -> bytes:
-        return written(self._vocab, token, control=False)
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = _written(self._vocab, token, control=False)
+        return known
 
     def mark(self, token: int) -> bytes:
-        return written(self._vocab, token, control=True)
+        return _written(self._vocab, token, control=True)
 
     def close(self) -> None:
         """Free all its memory; may be called again."""
@@ -187,20 +207,7 @@ class LlamaVocabulary:
             self._model = None
 
 
-def tokenize(vocab: Any, text: str, *, special: bool, begins: bool = True) -> list[int]:
-    """Token ids by a llama_vocab; see PromptVocabulary."""
-    if not begins:
-        return going_on(lambda part: _tokenize(vocab, part.encode(), special, False), text)
-    data = text.encode()
-    wants_bos = bool(lib.llama_vocab_get_add_bos(vocab))
-    tokens = _tokenize(vocab, data, special, wants_bos)
-    bos = lib.llama_vocab_bos(vocab)
-    if wants_bos and tokens[:2] == [bos, bos]:
-        return tokens[1:]  # the template had written it out already
-    return tokens
-
-
-def written(vocab: Any, token: int, *, control: bool) -> bytes:
+def _written(vocab: Any, token: int, *, control: bool) -> bytes:
     """The bytes of a token; without `control` those of control tokens are none."""
     room = 64
     while True:
@@ -218,7 +225,8 @@ def infill_marks(vocab: Any) -> InfillMarks | None:
     return InfillMarks(*tokens) if min(tokens) >= 0 else None
 
 
-def _tokenize(vocab: Any, data: bytes, special: bool, add_special: bool) -> list[int]:
+def cut(vocab: Any, data: bytes, special: bool, add_special: bool) -> list[int]:
+    """Token ids as llama_tokenize gives them."""
     room = len(data) + 8
     while True:
         buffer = (lib.llama_token * room)()

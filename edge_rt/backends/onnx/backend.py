@@ -30,7 +30,7 @@ _F32 = 4  # bytes
 _INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "rows")
 
 
-class OnnxBackend:
+class OnnxBackend(OnnxVocabulary):
     """One ONNX model and the KV of its sequences; see Backend for the methods' contract."""
 
     def __init__(
@@ -55,16 +55,13 @@ class OnnxBackend:
         count.
         """
         card = read_card(path)
-        self._vocabulary = OnnxVocabulary(path, card)
+        super().__init__(path, card)
         self._session = OnnxSession(path, threads=threads, providers=providers)
         _check(self._session, card, path)
-        self.vocab: int = card.vocab
         self.context: int = min(context, card.context)
         self.sequences = sequences
         self.outputs = max(outputs, sequences)
-        self.longest_piece: int = self._vocabulary.longest_piece
         self.infill: InfillMarks | None = None  # neither cards nor tokenizers name such tokens
-        self.fingerprint: str = self._vocabulary.fingerprint
         self.batch = Batch(batch)
         self._threads = threads
         shape = KvShape(card.layers, sequences, card.kv_heads, self.context, card.head_dim)
@@ -74,20 +71,6 @@ class OnnxBackend:
         self._row_of: dict[int, int] = {}  # row of the batch -> row of the logits
         self._growth = Growth(held, lambda: self._kv.touched_bytes)
         self._bound = growth_bytes + card.heads * batch * self.context * _F32  # attention scores
-
-    # --- text
-
-    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        return self._vocabulary.tokenize(text, special=special, begins=begins)
-
-    def piece(self, token: int) -> bytes:
-        return self._vocabulary.piece(token)
-
-    def mark(self, token: int) -> bytes:
-        return self._vocabulary.mark(token)
-
-    def ends(self, token: int) -> bool:
-        return self._vocabulary.ends(token)
 
     # --- passes
 
