@@ -17,7 +17,7 @@ import msgspec
 from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import Metered
 from edge_rt.board.snapshot import nothing_yet
-from edge_rt.config.schema import Config
+from edge_rt.config.schema import BudgetConfig, Config
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.limits import Limits
@@ -38,7 +38,7 @@ from edge_rt.engine.protocol import (
 from edge_rt.generation.prompts import Prompting, TemplateVocabulary
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.budget import Budget, changed
+from edge_rt.governor.budget import changed
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.leakage_watch import LeakageWatch
@@ -197,7 +197,7 @@ class FakeGoverning:
     def __init__(self) -> None:
         self.limits = Limits(2)
         self.admission = Admission(self.limits)
-        self.budget = Budget()
+        self.budget = BudgetConfig()
         self.history = BoardHistory(30.0, wall)
         self.heat = Heat(LeakageWatch(None))
         self.admitted: list[bool] = []  # whether each loads a model

@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET
 
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import BoundBy
-from edge_rt.core.reports.governor import BudgetChange
+from edge_rt.core.reports.governor import BudgetChange, Period
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import utc_day
 from edge_rt.governor.policy.heat_allowance import TemperatureModel, cools_in_s
 
-Period = Literal["hour", "day"]
 PERIOD_S: dict[Period, float] = {"hour": 3600.0, "day": 86400.0}
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Caps that hold at all times; None: no such cap.
-
-    Power is the supply's mean over any `power_window_s`; within a pass it may be up to `peak_ratio`
-    times the cap, as predicted. Energy is the supply's over each clock hour or UTC day.
-    """
-
-    power_w: float | None = None
-    power_window_s: float = 1.0
-    peak_ratio: float = 1.5
-    temp_c: float | None = None
-    energy_j: float | None = None
-    energy_period: Period = "day"
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is capped; the board's own trip points hold all the same."""
-        return self.power_w is None and self.temp_c is None and self.energy_j is None
 
 
 _DAYS = 40  # of the ledger to look through: a clock that was wrong may have left days to come
@@ -119,7 +95,7 @@ class Spend:
 
 
 def spend(
-    budget: Budget, supply_j: float | None, period_left_s: float | None, idle_w: float
+    budget: BudgetConfig, supply_j: float | None, period_left_s: float | None, idle_w: float
 ) -> Spend | None:
     """The power that the energy budget allows; None: there is none, or no counter can be read.
 
@@ -218,16 +194,11 @@ def retry_after_s(
     return max(_LEAST_S, _UNKNOWN_S if found is None else found)
 
 
-def budget_of(configured: BudgetConfig) -> Budget:
-    """Return the budget of the configuration."""
-    return Budget(**msgspec.structs.asdict(configured))
-
-
-def changed(budget: Budget, change: BudgetChange) -> Budget:
+def changed(budget: BudgetConfig, change: BudgetChange) -> BudgetConfig:
     """Return `budget` with the fields that `change` sets."""
     fields = msgspec.structs.asdict(change)
     said = {name: value for name, value in fields.items() if value is not UNSET}
-    return dataclasses.replace(budget, **said)
+    return msgspec.structs.replace(budget, **said)
 
 
 _FAST_S = 0.5  # between two readings, with which windows of a second can be kept
@@ -236,7 +207,9 @@ _FAST_S = 0.5  # between two readings, with which windows of a second can be kep
 _READINGS = 5  # of a slower sensor that a window must hold
 
 
-def warnings(budget: Budget, idle_w: float | None, reading_s: float | None = None) -> Iterator[str]:
+def warnings(
+    budget: BudgetConfig, idle_w: float | None, reading_s: float | None = None
+) -> Iterator[str]:
     """A sentence for each cap that cannot be kept, or leaves nothing above what idling draws.
 
     `reading_s` are the seconds between two readings of the supply.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Guard, Limits, Observation
 from edge_rt.core.reports.governor import Past
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.guard import STATES
 from edge_rt.governor.report import GovernorReport
 
@@ -132,7 +132,7 @@ class BoardHistory:
         self._predictions = Predictions(horizon_s)
 
     def take(
-        self, seen: Observation, limits: Limits, report: GovernorReport, budget: Budget
+        self, seen: Observation, limits: Limits, report: GovernorReport, budget: BudgetConfig
     ) -> None:
         """Take a look of the governor; those of about a second make a moment."""
         self._second.append(seen)
@@ -167,7 +167,7 @@ def _moment(
     looks: Sequence[Observation],
     limits: Limits,
     report: GovernorReport,
-    budget: Budget,
+    budget: BudgetConfig,
 ) -> Moment:
     known = [(look.dt_s, look.power_w) for look in looks if look.power_w is not None]
     power_s, seconds = sum(dt_s for dt_s, _ in known), sum(look.dt_s for look in looks)

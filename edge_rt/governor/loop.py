@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from edge_rt.board.snapshot import BoardSnapshot
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.budget import Budget, changed, warnings
+from edge_rt.governor.budget import changed, warnings
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.journal import KnobOutcome
@@ -73,7 +74,7 @@ class GovernorLoop:
         # Seconds in which work was held back, by cause.
         self.held_back_s: defaultdict[str, float] = defaultdict(float)
         self.admission = Admission(self.limits)
-        self._warned: Budget | None = None  # the budget that the log warns of
+        self._warned: BudgetConfig | None = None  # the budget that the log warns of
 
     @property
     def limits(self) -> Limits:
@@ -114,7 +115,7 @@ class GovernorLoop:
         """Change the budget from now on."""
         self.allow(changed(self.governor.budget, change))
 
-    def allow(self, budget: Budget) -> None:
+    def allow(self, budget: BudgetConfig) -> None:
         """Put `budget` into force."""
         self.governor.budget = budget
         log.info("the budget is now %s", self.governor.budget)

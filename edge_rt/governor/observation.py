@@ -12,10 +12,11 @@ from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Observation
+from edge_rt.core.reports.governor import Period
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor import Supervisor
-from edge_rt.governor.budget import EnergySpent, Period
+from edge_rt.governor.budget import EnergySpent
 
 PATIENCE_S = 0.1  # for a pass that is under way
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import BoundBy, Guard, Limits, Observation
 from edge_rt.core.reports.governor import (
     BudgetState,
@@ -14,7 +15,7 @@ from edge_rt.core.reports.governor import (
     KnobState,
     LimitsState,
 )
-from edge_rt.governor.budget import Budget, PowerBounds, warnings
+from edge_rt.governor.budget import PowerBounds, warnings
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.policy.guard import GuardState
@@ -56,7 +57,7 @@ def why(
     return "; ".join(parts) or NOTHING
 
 
-def subject(bounds: PowerBounds, budget: Budget) -> str:
+def subject(bounds: PowerBounds, budget: BudgetConfig) -> str:
     """What sets the allowance, as the beginning of a sentence."""
     energy = bounds.energy
     if bounds.by == "power_w" and budget.power_w is not None:
@@ -66,7 +67,7 @@ def subject(bounds: PowerBounds, budget: Budget) -> str:
     return "the board" if bounds.limit_c is None else f"staying below {bounds.limit_c:.0f} °C"
 
 
-def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:
+def missing(budget: BudgetConfig, seen: Observation, heat: bool) -> Iterator[str]:
     """A sentence for each thing that is not seen, and what is done without it.
 
     `heat` tells whether the forecast of the temperature goes on all the same.
@@ -218,7 +219,7 @@ def ahead(
 
 
 def governor_state(
-    budget: Budget,
+    budget: BudgetConfig,
     limits: Limits,
     report: GovernorReport,
     spent_j: float | None,

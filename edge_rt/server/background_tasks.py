@@ -19,7 +19,7 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.governor.budget import EnergySpent, budget_of
+from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.routing.placer import LOOK_S, Placer
@@ -109,7 +109,7 @@ class Reload:
                 log.warning("no key opens TCP any more; to serve it without one: %s", RESTART)
             now = replace(now, tcp=replace(now.tcp, api_key_sha256=api, admin_key_sha256=admin))
         if config.budget != now.budget:
-            self._governor_loop.allow(budget_of(config.budget))
+            self._governor_loop.allow(config.budget)
             now = replace(now, budget=config.budget)
         asked = config.knobs
         knobs = replace(now.knobs, cpufreq=asked.cpufreq, gpufreq=asked.gpufreq)

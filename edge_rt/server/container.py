@@ -39,14 +39,13 @@ from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.generation.warming import Warming
 from edge_rt.governor.board_heat import Heat, power_prior
-from edge_rt.governor.budget import EnergySpent, budget_of
+from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import settings_of
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.routing.services import RoutingServices
@@ -279,10 +278,10 @@ class Container:
         config = self._config
         return Governor(
             self._cores,
-            budget_of(config.budget),
+            config.budget,
             self.heat.model(snapshot, self._cores),
             power_prior(snapshot, () if snapshot is None else self.routing.forecaster.of_board()),
-            settings_of(config.governor),
+            config.governor,
         )
 
     def _may_be_smaller(self) -> bool:

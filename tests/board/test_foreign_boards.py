@@ -17,13 +17,13 @@ from trees import BOARDS
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.paths import Paths
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.engine.supervisor import Supervisor
-from edge_rt.governor.budget import Budget, EnergySpent
+from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 from edge_rt.testing.board import FakeBoard
 
@@ -64,9 +64,9 @@ def seen(senses: BoardMonitor) -> Observation:
     return asyncio.run(observer.look(4, "day", False, 0))
 
 
-def allowed(look: Observation, budget: Budget | None = None) -> Limits:
+def allowed(look: Observation, budget: BudgetConfig | None = None) -> Limits:
     """What a governor allows that saw the same for a minute."""
-    governor = Governor(4, budget or Budget(), None, Priors(), Settings())
+    governor = Governor(4, budget or BudgetConfig(), None, Priors(), GovernorConfig())
     for number in range(300):
         governor.step(replace(look, time_s=0.2 * number, dt_s=0.2))
     return governor.limits
@@ -95,7 +95,7 @@ def test_a_cap_on_temperature_binds_where_the_firmwares_zone_is_cool(
 ) -> None:
     with board(tree, kind) as senses:
         look = seen(senses)
-    capped, free = allowed(look, Budget(temp_c=60.0)), allowed(look)
+    capped, free = allowed(look, BudgetConfig(temp_c=60.0)), allowed(look)
     assert "staying below 60 °C" in capped.why
     assert capped.bound_by == "temp_c"
     assert (capped.allowance_w or 0.0) < (free.allowance_w or 0.0)
@@ -145,4 +145,4 @@ def test_a_temperature_of_which_nobody_knows_a_trip_point_is_still_watched(tree:
     look = seen(senses)
     senses.close()
     assert (look.temp_c, look.near_c, look.trip_c) == (80.0, None, None)
-    assert allowed(look, Budget(temp_c=70.0)).bound_by == "temp_c"
+    assert allowed(look, BudgetConfig(temp_c=70.0)).bound_by == "temp_c"

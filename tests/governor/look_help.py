@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.policy.heat_allowance import TemperatureModel
 from edge_rt.governor.power.draws import Priors
 
 DT_S = 0.2
-FREE, USUAL = Budget(), Settings()
+FREE, USUAL = BudgetConfig(), GovernorConfig()
 QUIET = Observation(
     time_s=0.0,
     dt_s=DT_S,
@@ -33,8 +32,8 @@ QUIET = Observation(
 
 
 def governor(
-    budget: Budget = FREE,
-    settings: Settings = USUAL,
+    budget: BudgetConfig = FREE,
+    settings: GovernorConfig = USUAL,
     cores: int = 4,
     thermal: TemperatureModel | None = None,
 ) -> Governor:

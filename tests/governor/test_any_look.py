@@ -9,10 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import ClockSteps, Observation
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import ThermalPrior
@@ -55,7 +54,7 @@ def looks() -> st.SearchStrategy[Observation]:
 
 
 budgets = st.builds(
-    Budget,
+    BudgetConfig,
     power_w=st.sampled_from([None, 1e-9, 2.0, 8.0, 1e6]),
     power_window_s=st.sampled_from([0.2, 1.0, 60.0]),
     temp_c=st.sampled_from([None, 1.0, 60.0, 150.0]),
@@ -68,9 +67,9 @@ clocks = st.builds(
 )
 
 
-def governor(cores: int, budget: Budget, idle_w: float = 3.0) -> Governor:
+def governor(cores: int, budget: BudgetConfig, idle_w: float = 3.0) -> Governor:
     model = ThermalModel(ThermalPrior.generic(11.0, fan=True))
-    return Governor(cores, budget, model, Priors(idle_w), Settings())
+    return Governor(cores, budget, model, Priors(idle_w), GovernorConfig())
 
 
 def assert_sane(known: Governor, cores: int) -> None:
@@ -93,9 +92,9 @@ def assert_sane(known: Governor, cores: int) -> None:
 @settings(max_examples=3 * settings().max_examples // 2)
 @given(st.integers(1, 6), st.lists(st.tuples(budgets, clocks, looks()), min_size=1, max_size=12))
 def test_nothing_that_is_seen_breaks_it(
-    cores: int, story: Sequence[tuple[Budget, ClockSteps, Observation]]
+    cores: int, story: Sequence[tuple[BudgetConfig, ClockSteps, Observation]]
 ) -> None:
-    known = governor(cores, Budget())
+    known = governor(cores, BudgetConfig())
     for budget, steps, look in story:
         known.budget, known.clocks = budget, steps
         assert known.step(look) is known.limits

@@ -23,10 +23,9 @@ from benchlib.model_board import Scene, constant, simulate
 from benchlib.model_engine import Work
 
 from edge_rt.config.boards import load_boards
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import priors_of
 
 pytestmark = pytest.mark.slow  # hours of simulated time
@@ -34,10 +33,10 @@ pytestmark = pytest.mark.slow  # hours of simulated time
 PI, ORIN = "raspberry-pi-5", "jetson-orin-nano-8gb"
 
 
-def cool(scene: Scene, budget: Budget) -> Governor:
+def cool(scene: Scene, budget: BudgetConfig) -> Governor:
     """Without a thermal model, which takes time."""
     cores = sum(cluster.cores for cluster in scene.board.clusters.values())
-    return Governor(cores, budget, None, priors_of(scene.board), Settings())
+    return Governor(cores, budget, None, priors_of(scene.board), GovernorConfig())
 
 
 def full_w(scene: Scene) -> float:
@@ -50,9 +49,9 @@ def full_w(scene: Scene) -> float:
 def test_a_cap_is_kept_and_costs_little(board: str, share: float, slower: float) -> None:
     scene = capped_scene(board, 1, slower, seconds=120.0)
     cap_w = share * full_w(scene)
-    trace = simulate(scene, governed(scene.board, Budget(power_w=cap_w)).step)
+    trace = simulate(scene, governed(scene.board, BudgetConfig(power_w=cap_w)).step)
     assert ok_share(scene, trace, cap_w) >= UNDER
-    assert max(trace.power_w[70:]) <= Budget().peak_ratio * cap_w
+    assert max(trace.power_w[70:]) <= BudgetConfig().peak_ratio * cap_w
     best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= UNDER)
     # Of so few requests the last, half done, one counts for several percent.
     assert tokens_per_s(scene, trace) >= (0.93 if slower == 1.0 else 0.88) * best.tokens_per_s
@@ -79,7 +78,7 @@ IN_CI = {(PI, "long prompts"), (PI, "short ones"), (ORIN, "four callers")}
 def test_a_cap_is_kept_whatever_is_asked(board: str, work: str) -> None:
     scene = replace(capped_scene(board, 0), work=WORKS[work], seconds=300.0)
     cap_w = 0.7 * full_w(scene)
-    trace = simulate(scene, cool(scene, Budget(power_w=cap_w)).step)
+    trace = simulate(scene, cool(scene, BudgetConfig(power_w=cap_w)).step)
     kept = ok_share(scene, trace, cap_w)
     assert kept >= UNDER
     # With pauses, a window in 200 makes a tenth of the tokens: the other one must keep as many.
@@ -90,7 +89,7 @@ def test_a_cap_is_kept_whatever_is_asked(board: str, work: str) -> None:
 def test_a_cap_over_a_longer_window_is_kept_too() -> None:
     scene = capped_scene(PI, 0, seconds=120.0)
     cap_w = 0.7 * full_w(scene)
-    budget = Budget(power_w=cap_w, power_window_s=10.0)
+    budget = BudgetConfig(power_w=cap_w, power_window_s=10.0)
     trace = simulate(scene, cool(scene, budget).step)
     assert trace.under(cap_w, scene.idle_s + 15.0, 10.0) >= UNDER
 
@@ -98,11 +97,13 @@ def test_a_cap_over_a_longer_window_is_kept_too() -> None:
 def test_a_cap_that_changes_is_kept_from_five_seconds_on() -> None:
     scene = capped_scene(PI, 2, seconds=120.0)
     full = full_w(scene)
-    known = cool(scene, Budget())
+    known = cool(scene, BudgetConfig())
 
     def control(seen: Observation) -> Limits:
         step = int(seen.time_s / 30.0)
-        known.budget = Budget(power_w=(None, 0.75 * full, 0.6 * full, 0.9 * full)[min(step, 3)])
+        known.budget = BudgetConfig(
+            power_w=(None, 0.75 * full, 0.6 * full, 0.9 * full)[min(step, 3)]
+        )
         return known.step(seen)
 
     powers = simulate(scene, control).power_w
@@ -116,7 +117,7 @@ def test_a_cap_that_changes_is_kept_from_five_seconds_on() -> None:
 def test_a_cap_is_kept_by_the_model_once_the_power_is_lost() -> None:
     scene = replace(capped_scene(PI, 1, seconds=120.0), power_sensor=lambda time_s: time_s < 40.0)
     cap_w = 0.75 * full_w(capped_scene(PI, 1))
-    known = cool(scene, Budget(power_w=cap_w))
+    known = cool(scene, BudgetConfig(power_w=cap_w))
     trace = simulate(scene, known.step)
     assert trace.under(cap_w, 45.0) >= UNDER
     assert trace.mean_w(45.0) > 0.85 * cap_w
@@ -127,7 +128,7 @@ def test_a_cap_is_kept_by_the_model_once_the_power_is_lost() -> None:
 def test_the_energy_of_an_hour_lasts_until_its_end(share: float) -> None:
     """At rest the board draws 0.34 of what it draws at work."""
     scene = replace(capped_scene(PI, 0, seconds=3600.0), period_s=3600.0)
-    budget = Budget(energy_j=share * full_w(scene) * 3600.0, energy_period="hour")
+    budget = BudgetConfig(energy_j=share * full_w(scene) * 3600.0, energy_period="hour")
     trace = simulate(scene, cool(scene, budget).step)
     assert budget.energy_j is not None
     assert 0.98 <= sum(trace.power_w) * 0.1 / budget.energy_j <= 1.001
@@ -155,7 +156,7 @@ def two_cores() -> Scene:
 
 def test_threads_follow_a_hog_and_come_back() -> None:
     scene = two_cores()
-    trace = simulate(scene, cool(scene, Budget()).step)
+    trace = simulate(scene, cool(scene, BudgetConfig()).step)
     ended = [(number * 0.2, limits.threads) for number, limits in enumerate(trace.limits, 1)]
     assert {threads for time_s, threads in ended if 32.0 < time_s < 60.0} == {1}
     assert {threads for time_s, threads in ended if 63.0 < time_s < 70.0} == {2}
@@ -168,7 +169,7 @@ def test_threads_follow_a_hog_and_come_back() -> None:
 def test_beside_a_hog_a_cap_is_kept_too() -> None:
     scene = two_cores()
     cap_w = 0.8 * full_w(scene)
-    trace = simulate(scene, cool(scene, Budget(power_w=cap_w)).step)
+    trace = simulate(scene, cool(scene, BudgetConfig(power_w=cap_w)).step)
     for begin_s in (7.0, 35.0, 65.0):
         part = replace(trace, power_w=trace.power_w[: round(10 * begin_s) + 230])
         assert part.under(cap_w, begin_s) >= UNDER

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from look_help import QUIET, governor, settle, work
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits
-from edge_rt.governor.budget import Budget
 
 
 def drawn(limits: Limits) -> float:
@@ -17,7 +17,7 @@ def drawn(limits: Limits) -> float:
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_the_cap_is_kept_from_the_first_look_on(threads: int) -> None:
-    known = governor(Budget(power_w=6.0))
+    known = governor(BudgetConfig(power_w=6.0))
     work(known, 30.0)
     known.fixed = threads
     first = known.step(replace(QUIET, time_s=30.0, dt_s=0.0, running=1))

@@ -9,10 +9,9 @@ import pytest
 from look_help import DT_S, QUIET
 
 from edge_rt.config.boards import load_boards
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import priors_of
 
 REST_W, ORIN = 4.5, "jetson-orin-nano-8gb"
@@ -20,7 +19,7 @@ REST_W, ORIN = 4.5, "jetson-orin-nano-8gb"
 
 def begun() -> Governor:
     """At rest for 20 s; its engine, which has layers on the GPU, has one thread."""
-    known = Governor(1, Budget(), None, priors_of(load_boards()[ORIN]), Settings())
+    known = Governor(1, BudgetConfig(), None, priors_of(load_boards()[ORIN]), GovernorConfig())
     for number in range(100):
         known.step(replace(QUIET, time_s=number * DT_S, power_w=REST_W, threads=1, gpu_s=0.0))
     return known
@@ -41,7 +40,7 @@ def test_it_is_not_taken_for_the_board_s_rest(gpu_w: float) -> None:
     for _ in work(known, gpu_w, 20.0, 60.0):
         idle_w.append(known.report.idle_w or 0.0)
     assert max(idle_w) < 1.3 * REST_W
-    known.budget = Budget(power_w=REST_W + 0.3 * gpu_w)
+    known.budget = BudgetConfig(power_w=REST_W + 0.3 * gpu_w)
     admitted = {limits.admission for limits in work(known, gpu_w, 80.0, 60.0)}
     assert admitted == {"open"}
 

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Guard, Limits, Observation
 from edge_rt.core.reports.governor import Past
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.history import COARSE_ROWS, COARSE_S, FINE_ROWS, BoardHistory, Moment
 from edge_rt.governor.report import GovernorReport
 
@@ -275,7 +275,7 @@ def take(board: Board, seen: Observation, **limits: Any) -> None:
     given: dict[str, Any] = {"duty": 0.5, "guard": "caution", "allowance_w": 7.8}
     told = Limits(2, **{**given, **limits})
     report = GovernorReport(forecast_c=66.0, band_c=1.5)
-    board.history.take(seen, told, report, Budget(power_w=8.0))
+    board.history.take(seen, told, report, BudgetConfig(power_w=8.0))
 
 
 def test_looks_of_a_second_make_a_moment(board: Board) -> None:

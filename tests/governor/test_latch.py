@@ -7,10 +7,9 @@ from itertools import pairwise
 
 from look_help import DT_S, QUIET, governor, work
 
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 
 
@@ -42,7 +41,7 @@ def serve(known: Governor, seconds: float, start_s: float, others: float, core_w
 
 
 def test_a_rest_makes_no_room_smaller() -> None:
-    known = governor(Budget(power_w=4.4))
+    known = governor(BudgetConfig(power_w=4.4))
     before = work(known, 120.0)[-1]
     after = rest(known, 1500, 120.0)
     assert before.admission == "open"
@@ -51,7 +50,7 @@ def test_a_rest_makes_no_room_smaller() -> None:
 
 
 def test_a_burst_of_others_shuts_the_door_for_a_while_only() -> None:
-    known = governor(Budget(power_w=4.3))
+    known = governor(BudgetConfig(power_w=4.3))
     serve(known, 60.0, 0.0, 0.0, 1.0)
     assert known.limits.admission == "open"
     serve(known, 30.0, 60.0, 1.0, 1.0)
@@ -63,7 +62,7 @@ def test_a_burst_of_others_shuts_the_door_for_a_while_only() -> None:
 
 
 def test_a_board_that_is_thought_to_draw_too_much_may_show_that_it_does_not() -> None:
-    known = Governor(4, Budget(power_w=4.3), None, Priors(4.0, 3.0), Settings())
+    known = Governor(4, BudgetConfig(power_w=4.3), None, Priors(4.0, 3.0), GovernorConfig())
     rest(known, 60, 0.0)
     assert known.limits.admission == "refuse"
     after = rest(known, 600, 60.0)
@@ -74,6 +73,6 @@ def test_a_board_that_is_thought_to_draw_too_much_may_show_that_it_does_not() ->
 
 
 def test_a_board_that_draws_too_much_at_rest_opens_no_door() -> None:
-    known = governor(Budget(power_w=3.9))
+    known = governor(BudgetConfig(power_w=3.9))
     rest(known, 60, 0.0)
     assert {limits.admission for limits in rest(known, 2000, 60.0)} == {"refuse"}

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.limits import ClockSteps, Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.leakage_watch import LeakageWatch
@@ -66,11 +66,11 @@ class FakeGovernor:
     """Says what the stage tells it to say, or raises it."""
 
     def __init__(self, stage: Stage) -> None:
-        self.budget, self.limits, self.report = Budget(), Limits(2), GovernorReport()
+        self.budget, self.limits, self.report = BudgetConfig(), Limits(2), GovernorReport()
         self.fixed: int | None = None
         self.clocks = ClockSteps()
         self.smaller = True
-        self.steps: list[tuple[Observation, Budget]] = []
+        self.steps: list[tuple[Observation, BudgetConfig]] = []
         self._stage = stage
 
     def step(self, seen: Observation) -> Limits:

@@ -8,10 +8,9 @@ import pytest
 from look_help import QUIET
 from small_board import Asked, Board, Trace, constant, governed
 
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import ClockSteps, Limits
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 
 PIECE = 32  # tokens of a prompt in a pass, without which few constant settings are even enough
@@ -24,7 +23,9 @@ def full_w(board: Board, asked: Asked) -> float:
 
 def governor(cap_w: float | None, priors: Priors | None = None) -> Governor:
     """One that believes that the board draws 2.7 W at rest and 1.2 W for each core, or so."""
-    return Governor(4, Budget(power_w=cap_w), None, priors or Priors(2.9, 1.4), Settings())
+    return Governor(
+        4, BudgetConfig(power_w=cap_w), None, priors or Priors(2.9, 1.4), GovernorConfig()
+    )
 
 
 def best_work_s(board: Board, asked: Asked, cap_w: float, seconds: float) -> float:
@@ -54,7 +55,7 @@ def test_sustained_work_of_two_phases_does_not_lead_the_model_astray() -> None:
     assert 0.5 * board.rest_w < idle_w < 1.5 * board.rest_w
     predicted_w = sum(trace.predicted_w[-1000:]) / 1000
     assert predicted_w == pytest.approx(trace.mean_w(700.0), rel=0.05)
-    known.budget = Budget(power_w=0.77 * trace.mean_w(700.0))
+    known.budget = BudgetConfig(power_w=0.77 * trace.mean_w(700.0))
     limits = [
         known.step(replace(QUIET, time_s=900.0 + k, dt_s=1.0, power_w=2.7)) for k in range(60)
     ]
@@ -108,7 +109,9 @@ def test_a_model_on_a_gpu_is_governed_by_its_passes(prompts: float) -> None:
 def test_a_lower_clock_gives_more_than_pauses() -> None:
     board, asked = Board(), Asked()
     cap_w = 0.6 * full_w(board, asked)
-    known = Governor(4, Budget(power_w=cap_w), None, Priors(2.9, 1.4), Settings(), STEPS)
+    known = Governor(
+        4, BudgetConfig(power_w=cap_w), None, Priors(2.9, 1.4), GovernorConfig(), STEPS
+    )
     slow = governed(board, asked, known, 120.0)
     paced = governed(board, asked, governor(cap_w), 120.0)
     assert slow.kept(cap_w, 20.0) >= 0.995

@@ -11,9 +11,8 @@ import pytest
 from arrhenius_board import KINDS, ForeignBoard
 from look_help import DT_S, QUIET
 
-from edge_rt.governor.budget import Budget
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import ThermalPrior
@@ -45,7 +44,7 @@ def outcomes(name: str, seed: int) -> list[tuple[float, float, float]]:
     idle_w = kind.rest_w + kind.leak_w
     model = ThermalModel(ThermalPrior.generic(idle_w + kind.work_w, True, idle_w))
     priors = Priors(idle_w, kind.work_w / CORES)
-    governor = Governor(CORES, Budget(), model, priors, Settings(horizon_s=HORIZON_S))
+    governor = Governor(CORES, BudgetConfig(), model, priors, GovernorConfig(horizon_s=HORIZON_S))
     told, found = list[tuple[float, float, float]](), list[tuple[float, float, float]]()
     while board.time_s < SECONDS:
         board.fan_works = not 600.0 <= board.time_s < 900.0

@@ -1,23 +1,28 @@
-"""The governor told to clients, and a budget taken from configuration and clients."""
+"""The governor told to clients, and a budget changed by clients."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
 import msgspec
 import pytest
 
-from edge_rt.config import schema
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.governor import BudgetChange, BudgetState, GovernorState, LimitsState
-from edge_rt.governor.budget import Budget, budget_of, changed, warnings
+from edge_rt.governor.budget import changed, warnings
 from edge_rt.governor.knobs.journal import KnobOutcome
-from edge_rt.governor.policy.guard import Settings, settings_of
 from edge_rt.governor.report import GovernorReport, governor_state
 
-BUDGET = Budget(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour")
+BUDGET = BudgetConfig(
+    power_w=8.0,
+    power_window_s=2.0,
+    peak_ratio=1.25,
+    temp_c=70.0,
+    energy_j=50_000.0,
+    energy_period="hour",
+)
 LIMITS = Limits(2, 0.6, 24, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")
 REPORT = GovernorReport(
     guard="hold",
@@ -50,27 +55,6 @@ def state(**changes: Any) -> GovernorState:
     return governor_state(**{**given, **changes})
 
 
-# --- what is configured
-
-
-def test_the_configurations_defaults_are_the_governors() -> None:
-    assert budget_of(schema.BudgetConfig()) == Budget()
-    assert settings_of(schema.GovernorConfig()) == Settings()
-
-
-def test_every_setting_of_the_configuration_arrives() -> None:
-    configured = schema.GovernorConfig(
-        guard=schema.Guard(caution=0.7, hold=0.75, evacuate=0.9, hysteresis_c=3.0),
-        sacrifice=("model", "refuse"),
-        floor_duty=0.1,
-        horizon_s=60.0,
-    )
-    settings = Settings(0.7, 0.75, 0.9, 3.0, ("model", "refuse"), 0.1, 60.0)
-    assert settings_of(configured) == settings
-    caps = schema.BudgetConfig(**dataclasses.asdict(BUDGET))
-    assert budget_of(caps) == BUDGET
-
-
 # --- what is changed
 
 
@@ -78,24 +62,24 @@ def test_every_setting_of_the_configuration_arrives() -> None:
     ("body", "after"),
     [
         (b"{}", BUDGET),
-        (b'{"power_w": 6}', dataclasses.replace(BUDGET, power_w=6.0)),
-        (b'{"power_w": null}', dataclasses.replace(BUDGET, power_w=None)),
+        (b'{"power_w": 6}', msgspec.structs.replace(BUDGET, power_w=6.0)),
+        (b'{"power_w": null}', msgspec.structs.replace(BUDGET, power_w=None)),
         (
             b'{"temp_c": null, "energy_j": 1e5, "energy_period": "day"}',
-            dataclasses.replace(BUDGET, temp_c=None, energy_j=1e5, energy_period="day"),
+            msgspec.structs.replace(BUDGET, temp_c=None, energy_j=1e5, energy_period="day"),
         ),
         (
             b'{"power_window_s": 5, "peak_ratio": 2}',
-            dataclasses.replace(BUDGET, power_window_s=5.0, peak_ratio=2.0),
+            msgspec.structs.replace(BUDGET, power_window_s=5.0, peak_ratio=2.0),
         ),
     ],
 )
-def test_what_is_said_changes_and_the_rest_stays(body: bytes, after: Budget) -> None:
+def test_what_is_said_changes_and_the_rest_stays(body: bytes, after: BudgetConfig) -> None:
     assert changed(BUDGET, msgspec.json.decode(body, type=BudgetChange)) == after
 
 
 def test_every_cap_can_be_changed() -> None:
-    assert set(BudgetChange.__struct_fields__) == {f.name for f in dataclasses.fields(Budget)}
+    assert set(BudgetChange.__struct_fields__) == set(BudgetConfig.__struct_fields__)
 
 
 # --- what is told
@@ -127,7 +111,7 @@ def test_all_of_it() -> None:
 
 
 def test_before_the_first_step() -> None:
-    told = state(budget=Budget(), limits=Limits(4), report=GovernorReport(), held_back_s={})
+    told = state(budget=BudgetConfig(), limits=Limits(4), report=GovernorReport(), held_back_s={})
     unknown = {"allowance_w", "bound_by", "margin_w", "predicted_w", "idle_w", "forecast_c"}
     document = json.loads(msgspec.json.encode(told))
     assert {document[name] for name in unknown | {"band_c", "guard_in_s"}} == {None}
@@ -136,7 +120,7 @@ def test_before_the_first_step() -> None:
 
 
 def test_what_is_spent_belongs_to_a_cap() -> None:
-    told = state(budget=dataclasses.replace(BUDGET, energy_j=None))
+    told = state(budget=msgspec.structs.replace(BUDGET, energy_j=None))
     assert (told.spent_j, told.period_left_s) == (None, None)
     unknown = state(spent_j=None)
     assert (unknown.spent_j, unknown.period_left_s) == (None, 1800.0)
@@ -145,17 +129,21 @@ def test_what_is_spent_belongs_to_a_cap() -> None:
 @pytest.mark.parametrize(
     ("budget", "idle_w", "figures"),
     [
-        (Budget(power_w=3.0), 3.42, ["3 W", "3.42 W", "edge-rt budget --power WATTS"]),
-        (Budget(power_w=3.42), 3.42, ["3.42 W"]),
-        (Budget(power_w=3.5), 3.42, None),
-        (Budget(power_w=3.0), None, None),
-        (Budget(energy_j=7200.0, energy_period="hour"), 2.5, ["7200 J", "9000 J", "--energy"]),
-        (Budget(energy_j=7200.0, energy_period="hour"), 1.5, None),
-        (Budget(temp_c=20.0), 3.0, None),
+        (BudgetConfig(power_w=3.0), 3.42, ["3 W", "3.42 W", "edge-rt budget --power WATTS"]),
+        (BudgetConfig(power_w=3.42), 3.42, ["3.42 W"]),
+        (BudgetConfig(power_w=3.5), 3.42, None),
+        (BudgetConfig(power_w=3.0), None, None),
+        (
+            BudgetConfig(energy_j=7200.0, energy_period="hour"),
+            2.5,
+            ["7200 J", "9000 J", "--energy"],
+        ),
+        (BudgetConfig(energy_j=7200.0, energy_period="hour"), 1.5, None),
+        (BudgetConfig(temp_c=20.0), 3.0, None),
     ],
 )
 def test_a_cap_that_idle_draw_uses_up_is_warned_of_with_both_figures(
-    budget: Budget, idle_w: float | None, figures: list[str] | None
+    budget: BudgetConfig, idle_w: float | None, figures: list[str] | None
 ) -> None:
     found = state(budget=budget, report=GovernorReport(idle_w=idle_w)).warnings
     assert len(found) == (figures is not None)
@@ -175,11 +163,11 @@ def test_a_cap_that_idle_draw_uses_up_is_warned_of_with_both_figures(
 def test_a_window_that_the_sensor_cannot_show_is_warned_of(
     reading_s: float | None, window_s: float, warned: bool
 ) -> None:
-    budget = Budget(power_w=9.0, power_window_s=window_s)
+    budget = BudgetConfig(power_w=9.0, power_window_s=window_s)
     found = list(warnings(budget, None, reading_s))
     assert len(found) == warned
     assert all("edge-rt budget --window 5" in one for one in found)
-    assert not list(warnings(Budget(power_window_s=window_s), None, reading_s))
+    assert not list(warnings(BudgetConfig(power_window_s=window_s), None, reading_s))
 
 
 def test_what_is_told_does_not_change_afterwards() -> None:

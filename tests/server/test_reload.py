@@ -9,10 +9,8 @@ from typing import cast
 
 import pytest
 
-from edge_rt.config import schema
-from edge_rt.config.schema import Cache, Config, Engine, Knobs, Log, Semantic, Tcp
+from edge_rt.config.schema import BudgetConfig, Cache, Config, Engine, Knobs, Log, Semantic, Tcp
 from edge_rt.core.errors import ConfigError
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.server.background_tasks import NOBODYS, Reload, differences
@@ -25,7 +23,7 @@ class Stage:
 
     def __init__(self, config: Config) -> None:
         self.file: Config | ConfigError = config
-        self.budgets: list[Budget] = []
+        self.budgets: list[BudgetConfig] = []
         self.knobs: list[Knobs] = []
         self.keys = list(config.tcp.api_key_sha256)
         self.admins = list(config.tcp.admin_key_sha256)
@@ -37,7 +35,7 @@ class Stage:
             raise self.file
         return self.file
 
-    def allow(self, budget: Budget) -> None:
+    def allow(self, budget: BudgetConfig) -> None:
         self.budgets.append(budget)
 
     def change(self, wanted: Knobs) -> None:
@@ -64,8 +62,8 @@ def test_differences_are_keys_of_the_file() -> None:
 
 def test_a_new_budget_holds_at_once(told: pytest.LogCaptureFixture) -> None:
     stage = Stage(Config())
-    stage.look(Config(budget=schema.BudgetConfig(power_w=5.0)))
-    assert stage.budgets == [Budget(power_w=5.0)]
+    stage.look(Config(budget=BudgetConfig(power_w=5.0)))
+    assert stage.budgets == [BudgetConfig(power_w=5.0)]
     assert "in force now: budget.power_w" in told.text
     assert "restart" not in told.text
 
@@ -86,9 +84,9 @@ def test_clocks_are_governed_or_not_at_once_and_other_knobs_take_a_restart(
 
 
 def test_a_budget_that_clients_have_set_lasts_while_the_files_is_the_same() -> None:
-    config = Config(budget=schema.BudgetConfig(power_w=5.0))
+    config = Config(budget=BudgetConfig(power_w=5.0))
     stage = Stage(config)
-    stage.look(Config(budget=schema.BudgetConfig(power_w=5.0), log=Log(level="debug")))
+    stage.look(Config(budget=BudgetConfig(power_w=5.0), log=Log(level="debug")))
     assert stage.budgets == []
 
 
@@ -132,7 +130,7 @@ def test_to_need_a_key_takes_a_restart(told: pytest.LogCaptureFixture) -> None:
 
 def test_what_takes_a_restart_is_told_until_it_comes(told: pytest.LogCaptureFixture) -> None:
     stage = Stage(Config())
-    wanted = Config(engine=Engine(threads=2), budget=schema.BudgetConfig(temp_c=70.0))
+    wanted = Config(engine=Engine(threads=2), budget=BudgetConfig(temp_c=70.0))
     for again in (False, True):
         told.clear()
         stage.look(wanted)

@@ -14,10 +14,9 @@ from benchlib.looks import Look, mean_w
 from benchlib.sim_board import SimBoard
 
 from edge_rt.config.boards import load_boards
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 from edge_rt.twin.shape import Shape
 
@@ -133,7 +132,9 @@ def test_fixed_limits_follow_their_file_and_nothing_else(tmp_path: Path) -> None
     file = tmp_path / "limits"
     write_limits(file, 1, 0.5)
     shape = Shape.of(load_boards()[PI.name])
-    fixed = Fixed(file, Governor(shape.cores, Budget(power_w=0.1), None, Priors(), Settings()))
+    fixed = Fixed(
+        file, Governor(shape.cores, BudgetConfig(power_w=0.1), None, Priors(), GovernorConfig())
+    )
     assert fixed.limits == Limits(1, 0.5)
     write_limits(file, 2, 0.75)
     seen = Observation(1.0, 0.2, 9.0, 99.0, 80.0, None, 1, 0.1, 5, 1, 0, None)

@@ -33,8 +33,8 @@ from benchlib.plant_load import NOBODY, WORKS, Others, Program
 from benchlib.plant_run import constant, simulate
 from benchlib.trace import Trace
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits, Observation
-from edge_rt.governor.budget import Budget
 
 CASE = Case("plain", "pi5", "1x100/150", 0, 0.75)
 
@@ -162,7 +162,7 @@ def test_a_compile_beside_governed_clocks_leaves_the_cap_and_the_requests_alone(
     compiler = ((0.0, NOBODY), (20.0, Others(5.4, 0.8)), (80.0, NOBODY))
     scene = constants.scene
     scene = replace(scene, program=replace(scene.program, others=compiler))
-    governor = governor_of(scene, Budget(power_w=cap_w), clock_steps(scene))
+    governor = governor_of(scene, BudgetConfig(power_w=cap_w), clock_steps(scene))
     admissions: list[str] = []
 
     def control(seen: Observation) -> Limits:

@@ -9,10 +9,9 @@ from benchlib.model_board import Scene, Trace, constant, simulate
 from benchlib.model_engine import Speed, Work
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import ClockSteps
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import ThermalPrior
@@ -66,8 +65,8 @@ def speed_of(board: str, slower: float = 1.0) -> Speed:
 
 def governed(
     board: Board,
-    budget: Budget,
-    settings: Settings | None = None,
+    budget: BudgetConfig,
+    settings: GovernorConfig | None = None,
     clocks: ClockSteps = NO_CLOCKS,
 ) -> Governor:
     """A governor that knows of the board what its profile says."""
@@ -75,7 +74,7 @@ def governed(
     known = board.draw.loaded_w
     loaded_w = known.value if known else power.idle_w + shape.cores * power.core_w
     thermal = ThermalModel(ThermalPrior.generic(loaded_w, fan=bool(shape.fan_points)))
-    return Governor(shape.cores, budget, thermal, power, settings or Settings(), clocks)
+    return Governor(shape.cores, budget, thermal, power, settings or GovernorConfig(), clocks)
 
 
 def capped_scene(name: str, seed: int, slower: float = 1.0, seconds: float = _CAP_S) -> Scene:
@@ -158,7 +157,7 @@ def heat(say: Say, seeds: tuple[int, ...] = SEEDS) -> dict[str, float]:
             scene = hot_scene(name, seed)
             best = best_constant(scene, lambda trace: not trace.throttles)
             without.append(at_full(scene).throttles)
-            trace = simulate(scene, governed(scene.board, Budget()).step)
+            trace = simulate(scene, governed(scene.board, BudgetConfig()).step)
             throttles += trace.throttles
             ratios.append(tokens_per_s(scene, trace) / best.tokens_per_s)
             say(
@@ -175,7 +174,7 @@ def heat(say: Say, seeds: tuple[int, ...] = SEEDS) -> dict[str, float]:
 def _under(scene: Scene, cap_w: float) -> tuple[Best, Trace]:
     """The best constant setting under a cap, and what the governor makes of it."""
     best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= UNDER)
-    return best, simulate(scene, governed(scene.board, Budget(power_w=cap_w)).step)
+    return best, simulate(scene, governed(scene.board, BudgetConfig(power_w=cap_w)).step)
 
 
 def _cap_scenes(seeds: tuple[int, ...]) -> Iterator[tuple[Scene, str]]:

@@ -25,10 +25,9 @@ from benchlib.plant_run import Scene, simulate
 from benchlib.trace import STEP_S, Trace, steps, window_means
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import ClockSteps
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import ThermalPrior
@@ -157,13 +156,13 @@ def clock_steps(scene: Scene) -> ClockSteps:
     return ClockSteps(kind.steps_hz, () if kind.gpu is None else kind.gpu.steps_hz)
 
 
-def governor_of(scene: Scene, budget: Budget, clocks: ClockSteps = NO_CLOCKS) -> Governor:
+def governor_of(scene: Scene, budget: BudgetConfig, clocks: ClockSteps = NO_CLOCKS) -> Governor:
     """A governor as the daemon makes it for a board that is new to it."""
     kind, profile = scene.figures.kind, scene.profile
     power, full = priors_of(profile), profile.draw.loaded_w
     loaded_w = power.idle_w + kind.cores * power.core_w if full is None else full.value
     heat = ThermalPrior.generic(loaded_w, fan=bool(kind.fan_points), idle_w=power.idle_w)
-    return Governor(kind.cores, budget, ThermalModel(heat), power, Settings(), clocks)
+    return Governor(kind.cores, budget, ThermalModel(heat), power, GovernorConfig(), clocks)
 
 
 def _outcome(case: Case, constants: Constants) -> Outcome:
@@ -171,7 +170,7 @@ def _outcome(case: Case, constants: Constants) -> Outcome:
     scene = constants.scene
     if case.part == "hidden":
         scene = replace(scene, program=_with_others(scene, constants))
-    budget = Budget(power_w=cap_w, power_window_s=case.window_s)
+    budget = BudgetConfig(power_w=cap_w, power_window_s=case.window_s)
     trace = simulate(scene, governor_of(scene, budget, clock_steps(scene)).step)
     values = kept(trace, cap_w, constants.begin_s, case.window_s)
     if case.part == "hidden":

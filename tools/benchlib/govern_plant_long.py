@@ -12,8 +12,8 @@ from benchlib.plant_best import Constants
 from benchlib.plant_load import Program, Weather
 from benchlib.plant_run import Scene, constant, simulate
 from benchlib.trace import STEP_S, Trace
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits, Observation
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
 
 HOUR_S = 3600.0
@@ -89,10 +89,10 @@ def evaluate_long(case: Case, quick: bool) -> list[Outcome]:
 def _hour(case: Case, seconds: float) -> Outcome:
     """The error of predicted watts at the end, and the largest from the tenth minute on."""
     scene = replace(scene_of(case, seconds), program=Program(), start_c=None)
-    budget = Budget()
+    budget = BudgetConfig()
     if case.cap < 1.0:
         short = Constants(replace(scene, seconds=60.0))
-        budget = Budget(power_w=case.cap * short.full_w, power_window_s=case.window_s)
+        budget = BudgetConfig(power_w=case.cap * short.full_w, power_window_s=case.window_s)
     recorder = Recorder(governor_of(scene, budget, clock_steps(scene)))
     trace = simulate(scene, recorder.step)
     errors = prediction_errors(trace, recorder.predicted_w)
@@ -155,4 +155,4 @@ def _heat(case: Case, heat: Heat, seconds: float) -> Outcome:
 def _both(scene: Scene) -> tuple[Trace, Trace]:
     """The traces without a governor, and with one."""
     free = simulate(scene, constant(scene.figures.kind.cores, 1.0))
-    return free, simulate(scene, governor_of(scene, Budget(), clock_steps(scene)).step)
+    return free, simulate(scene, governor_of(scene, BudgetConfig(), clock_steps(scene)).step)

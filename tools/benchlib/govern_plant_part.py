@@ -31,8 +31,8 @@ from benchlib.model_board import simulate as simulate_twin
 from benchlib.plant_best import Constants
 from benchlib.plant_leak import Learnt, gathered, leak_jobs, learn
 from benchlib.plant_run import simulate
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import ClockSteps
-from edge_rt.governor.budget import Budget
 from edge_rt.twin.shape import Shape
 
 _WORKS = ("1x100/150", "1x600/40")
@@ -62,7 +62,7 @@ def evaluate_clock(case: Case, seconds: float) -> list[Outcome]:
 def _on_plant(case: Case, seconds: float) -> Outcome:
     scene = scene_of(case, seconds)
     constants = Constants(scene)
-    budget = Budget(power_w=case.cap * constants.full_w, power_window_s=case.window_s)
+    budget = BudgetConfig(power_w=case.cap * constants.full_w, power_window_s=case.window_s)
     steps = clock_steps(scene)
     with_clock = simulate(scene, governor_of(scene, budget, steps).step)
     without = simulate(scene, governor_of(scene, budget).step)
@@ -75,7 +75,7 @@ def _on_twin(case: Case, seconds: float) -> Outcome:
     scene = govern_model.capped_scene(_TWINS[case.board], case.seed, seconds=seconds)
     begin_s = scene.idle_s + govern_model.SETTLED_S
     cap_w = case.cap * govern_model.at_full(scene).mean_w(begin_s)
-    budget, steps_hz = Budget(power_w=cap_w), tuple(reversed(Shape.of(scene.board).steps_hz))
+    budget, steps_hz = BudgetConfig(power_w=cap_w), tuple(reversed(Shape.of(scene.board).steps_hz))
     speeds: list[float] = []
     values: dict[str, float] = {}
     for steps in (ClockSteps(steps_hz), ClockSteps()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_rt.governor.budget import Budget
+from edge_rt.config.schema import BudgetConfig
 
 _HALF_S = 40.0  # half-life of an excess
 _NEW, _LEAST_S = 0.5, 1.0  # at first it is this share of the time at work so far, at least a second
@@ -142,7 +142,7 @@ class Cap:
         self._over_w = 0.0
 
     def target_w(
-        self, budget: Budget, deviation_w: float, ripple_w: float = 0.0
+        self, budget: BudgetConfig, deviation_w: float, ripple_w: float = 0.0
     ) -> tuple[float, float] | None:
         """Watts to aim at with rests, and without rests, when power is steadier.
 
@@ -165,12 +165,12 @@ class Cap:
         self.margin_w = self._margin_w(cap_w, self._steady_w)
         return cap_w - self.margin_w, cap_w - self._steady_w
 
-    def likely_w(self, budget: Budget) -> float | None:
+    def likely_w(self, budget: BudgetConfig) -> float | None:
         """The aim if the model of the power were exact; None: there is no cap."""
         cap_w = budget.power_w
         return None if cap_w is None else cap_w - self._margin_w(cap_w, _FLOOR * cap_w)
 
-    def room_w(self, budget: Budget) -> float | None:
+    def room_w(self, budget: BudgetConfig) -> float | None:
         """The most to draw until the next look without the present window exceeding the cap."""
         if budget.power_w is None:
             return None

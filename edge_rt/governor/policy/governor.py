@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import BoundBy, ClockSteps, Limits, Observation
-from edge_rt.governor.budget import Budget, PowerBounds, retry_after_s, spend
+from edge_rt.governor.budget import PowerBounds, retry_after_s, spend
 from edge_rt.governor.policy.cap import Cap
 from edge_rt.governor.policy.choice import OperatingPoint, OperatingPoints, choose, stopped
 from edge_rt.governor.policy.guard import (
@@ -15,13 +16,12 @@ from edge_rt.governor.policy.guard import (
     GuardState,
     Lead,
     Sacrifices,
-    Settings,
     terms,
 )
 from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely, TemperatureModel
 from edge_rt.governor.policy.pace import Pace
 from edge_rt.governor.policy.setting import BoardLoad, ClockRange, EngineSetting, WorkMix
-from edge_rt.governor.policy.usage import Contention, ThreadUsage, clean
+from edge_rt.governor.policy.usage import ThreadChooser, ThreadUsage, clean
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
 from edge_rt.governor.report import Ahead, GovernorReport, ahead, missing, subject, why
@@ -49,25 +49,25 @@ class Governor:
     def __init__(
         self,
         cores: int,
-        budget: Budget,
+        budget: BudgetConfig,
         thermal: TemperatureModel | None,
         priors: Priors,
-        settings: Settings,
+        settings: GovernorConfig,
         clocks: ClockSteps | None = None,
     ) -> None:
         """`cores` is the most threads to use; `clocks` are those to choose from, None: none."""
         self.budget = budget  # may be replaced at any time; holds from the next step on
         self.fixed: int | None = None  # threads, in place of a choice; from the next step on
         self.smaller = True  # whether less of a model may answer; from the next step on
-        self._kept: Budget = budget  # at the last step
+        self._kept: BudgetConfig = budget  # at the last step
         self.limits = Limits(cores)
         self.report = GovernorReport()
         self._cores, self._thermal, self._settings = cores, thermal, settings
         self._power, self._pace = PowerModel(cores, priors), Pace(cores)
-        self._contention, self._usage = Contention(cores), ThreadUsage()
+        self._threads, self._usage = ThreadChooser(cores), ThreadUsage()
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._guard, self._lead = GuardState(settings), Lead()
-        self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
+        self._sacrifices = Sacrifices(settings.sacrifice, settings.floor_duty)
         self._weighed: Rarely[list[OperatingPoint]] = Rarely()  # costly, so computed rarely
         self._retry: Rarely[float] = Rarely()
         self._ahead: Rarely[Ahead] = Rarely()
@@ -99,7 +99,7 @@ class Governor:
         bounds = self._bounds(seen)
         choice = self._choice(seen, bounds)
         least_duty = self._least_duty(seen, bounds)
-        order = self._settings.order
+        order = self._settings.sacrifice
         self._sacrifices.arrange([name for name in order if self.smaller or name != "model"])
         if self.budget != self._kept:
             self._kept = self.budget
@@ -141,8 +141,8 @@ class Governor:
         if self._thermal is not None:
             heats_w = drawn[-1] if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, heats_w, seen.fan)
-        self._contention.look(dt_s, seen.others)
-        self._pace.look(seen, self._clocks.seen(seen, seen.threads), self._contention.threads)
+        self._threads.look(dt_s, seen.others)
+        self._pace.look(seen, self._clocks.seen(seen, seen.threads), self._threads.threads)
 
     def _coarse(self, dt_s: float) -> float:
         """The length of a pass as a share of a look, at most 1."""
@@ -202,7 +202,7 @@ class Governor:
     def _choice(self, seen: Observation, bounds: PowerBounds) -> OperatingPoint:
         budget = self.budget
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
-        least, most = 1, self._contention.threads
+        least, most = 1, self._threads.threads
         if self.fixed is not None:
             least = most = max(1, min(self.fixed, self._cores))
         present = self._chosen

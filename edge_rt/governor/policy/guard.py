@@ -5,27 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from edge_rt.config.schema import GovernorConfig
 from edge_rt.core.limits import Admission, Guard, Observation, Sacrifice
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The governor's settings of the configuration; the defaults suit most boards.
-
-    Guard thresholds are shares of the trip point in degrees Celsius.
-    """
-
-    caution: float = 0.80
-    hold: float = 0.85
-    evacuate: float = 0.975
-    hysteresis_c: float = 5.0
-    order: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
-    floor_duty: float = 0.2  # pacing goes no lower before the next sacrifice is made
-    horizon_s: float = 30.0  # how far ahead heat is looked at
-
 
 _NEXT_S = 5.0  # that a sacrifice is given to help before the next one is made
 _BACK_S = 5.0  # that all must be well before the last one is taken back
@@ -156,8 +137,8 @@ class Lead:
 class GuardState:
     """Climbs at shares of the trip point, and comes down some kelvin below them."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: GovernorConfig) -> None:
+        self._settings = settings.guard
         self.state: Guard = "ok"
         self._blind_s = 0.0
 
@@ -192,13 +173,3 @@ class GuardState:
         if not level:
             return trip_c
         return self.thresholds_c(trip_c)[level - 1] - self._settings.hysteresis_c
-
-
-def settings_of(configured: GovernorConfig) -> Settings:
-    """Return the governor's settings of the configuration."""
-    return Settings(
-        **msgspec.structs.asdict(configured.guard),
-        order=tuple(configured.sacrifice),
-        floor_duty=configured.floor_duty,
-        horizon_s=configured.horizon_s,
-    )

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Observation
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.choice import OperatingPoint, best_pass_s
 from edge_rt.governor.policy.setting import LOW_CLOCK, EngineSetting
 from edge_rt.governor.power.draws import KalmanFilter
@@ -211,7 +211,7 @@ class Pace:
             now.seconds *= 0.5  # older passes fade
             now.tokens *= 0.5
 
-    def chunk(self, choice: OperatingPoint, cap: Budget) -> int | None:
+    def chunk(self, choice: OperatingPoint, cap: BudgetConfig) -> int | None:
         """The most prompt tokens of one pass, so that passes and rests fill windows evenly.
 
         None: any number.
@@ -225,7 +225,7 @@ class Pace:
         self.prompt_pass_s = tokens / rate if rate else pass_s
         return tokens
 
-    def _prompt_pass_s(self, choice: OperatingPoint, cap: Budget) -> float | None:
+    def _prompt_pass_s(self, choice: OperatingPoint, cap: BudgetConfig) -> float | None:
         if choice.duty <= 0.0:
             return None
         duty, window_s = choice.prompt_duty, cap.power_window_s

@@ -79,7 +79,8 @@ class ThreadChooser:
     """Turns readings of the cores that others use into a thread count, with hysteresis.
 
     Two threads that wait for each other at every layer are slower than one when a third process
-    wants one of two cores, so a core that others use is left to them.
+    wants one of two cores, so a core that others use is left to them. It is told often, and reads
+    about twice a second.
     """
 
     def __init__(self, cores: int) -> None:
@@ -88,6 +89,17 @@ class ThreadChooser:
         self._cores = cores
         self._fewer: list[int] = []  # what readings in a row asked for, fewer than there are
         self._more: list[int] = []
+        self._core_s = self._seconds = 0.0  # since the last reading
+
+    def look(self, dt_s: float, others: float | None) -> None:
+        """Others used that many cores in the last `dt_s`; None: nobody knows."""
+        if others is None:
+            return
+        self._core_s += dt_s * others
+        self._seconds += dt_s
+        if self._seconds >= _READING_S:
+            self.update(self._core_s / self._seconds)
+            self._core_s = self._seconds = 0.0
 
     def update(self, others: float) -> int:
         """The threads to use after `others` cores were seen in other hands."""
@@ -104,30 +116,6 @@ class ThreadChooser:
     def _settle(self, threads: int) -> None:
         self.threads = max(1, min(self._cores, threads))
         self._fewer, self._more = [], []
-
-
-class Contention:
-    """A ThreadChooser that is told often, and reads about twice a second."""
-
-    def __init__(self, cores: int) -> None:
-        """`cores` is the most threads that may be used."""
-        self._chooser = ThreadChooser(cores)
-        self._core_s = self._seconds = 0.0
-
-    @property
-    def threads(self) -> int:
-        """The most that others leave room for."""
-        return self._chooser.threads
-
-    def look(self, dt_s: float, others: float | None) -> None:
-        """Others used that many cores in the last `dt_s`; None: nobody knows."""
-        if others is None:
-            return
-        self._core_s += dt_s * others
-        self._seconds += dt_s
-        if self._seconds >= _READING_S:
-            self._chooser.update(self._core_s / self._seconds)
-            self._core_s = self._seconds = 0.0
 
 
 _FADE = 0.98  # of the sums, from look to look

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.governor.budget import Budget
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.governor.policy.cap import Cap, PowerWindow
 
-SIX = Budget(power_w=6.0)
+SIX = BudgetConfig(power_w=6.0)
 
 
 def watched(seconds: float, drawn_w: float, planned_w: float, whole: bool = False) -> Cap:
@@ -22,9 +22,9 @@ def watched(seconds: float, drawn_w: float, planned_w: float, whole: bool = Fals
 
 def test_there_is_nothing_to_keep_without_a_cap() -> None:
     cap = watched(5.0, 7.0, 6.0)
-    assert cap.target_w(Budget(), 0.1) is None
+    assert cap.target_w(BudgetConfig(), 0.1) is None
     assert cap.margin_w is None
-    assert cap.room_w(Budget()) is None
+    assert cap.room_w(BudgetConfig()) is None
 
 
 def test_plans_that_come_true_leave_nearly_all_of_it() -> None:
@@ -94,7 +94,7 @@ def test_what_is_read_late_takes_the_place_of_what_was_thought() -> None:
 
 def test_a_new_cap_begins_without_debts() -> None:
     cap = watched(2.0, 9.0, 9.0)
-    lower = Budget(power_w=5.0)
+    lower = BudgetConfig(power_w=5.0)
     cap.target_w(lower, 0.0)
     assert cap.room_w(lower) == pytest.approx(0.98 * 5.0, abs=0.1)
 
@@ -128,7 +128,7 @@ def test_who_draws_no_more_than_there_is_room_keeps_the_window(
 
 def test_a_look_that_began_before_its_cap_is_no_mishap() -> None:
     cap = watched(60.0, 5.5, 5.5)
-    lower = Budget(power_w=4.0)
+    lower = BudgetConfig(power_w=4.0)
     cap.target_w(lower, 0.0)
     cap.look(1.0, [6.0], 3.5, 1.0)  # what was under way when the cap came
     cap.target_w(lower, 0.0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from look_help import QUIET, governor, looks, settle, work
 from still_heat import StillHeat
 
-from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.guard import Settings
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
 
 AT_WORK = {"running": 1, "busy_s": 0.2, "cpu_s": 0.8, "tokens": 4, "power_w": 8.0}
 
@@ -27,7 +27,7 @@ def test_without_a_budget_everything_goes_at_full_speed() -> None:
 
 
 def test_a_cap_is_kept_before_anything_was_drawn() -> None:
-    limits = settle(governor(Budget(power_w=6.0)), power_w=None)
+    limits = settle(governor(BudgetConfig(power_w=6.0)), power_w=None)
     assert limits.bound_by == "power_w"
     assert limits.allowance_w is not None
     assert limits.allowance_w <= 6.0
@@ -35,14 +35,14 @@ def test_a_cap_is_kept_before_anything_was_drawn() -> None:
 
 
 def test_more_threads_than_a_peak_allows_are_not_used() -> None:
-    tight = governor(Budget(power_w=5.0, peak_ratio=1.25))  # 6.25 W: two threads
+    tight = governor(BudgetConfig(power_w=5.0, peak_ratio=1.25))  # 6.25 W: two threads
     assert settle(tight).threads <= 2
-    wide = governor(Budget(power_w=7.9, peak_ratio=1.5))
+    wide = governor(BudgetConfig(power_w=7.9, peak_ratio=1.5))
     assert settle(wide).threads > 2
 
 
 def test_the_guard_goes_before_everything() -> None:
-    known = governor(Budget(power_w=6.0))
+    known = governor(BudgetConfig(power_w=6.0))
     limits = settle(known, temp_c=79.0)
     assert (limits.guard, limits.admission, limits.duty) == ("evacuate", "refuse", 0.0)
     assert limits.bound_by == "guard"
@@ -109,7 +109,7 @@ def test_a_warm_board_loads_no_model_and_goes_on_with_all_requests(
 
 
 def test_a_cap_below_the_idle_power_ends_in_refusal_with_the_reason() -> None:
-    known = governor(Budget(power_w=2.0))
+    known = governor(BudgetConfig(power_w=2.0))
     first = settle(known, 1.0)
     assert first.duty <= 0.02
     last = settle(known, 30.0)
@@ -122,21 +122,21 @@ def test_a_cap_below_the_idle_power_ends_in_refusal_with_the_reason() -> None:
 
 
 def test_it_recovers_from_refusal_once_the_budget_allows() -> None:
-    known = governor(Budget(power_w=2.0))
+    known = governor(BudgetConfig(power_w=2.0))
     settle(known, 30.0)
-    known.budget = Budget(power_w=7.0)
+    known.budget = BudgetConfig(power_w=7.0)
     limits = settle(known, 30.0)
     assert (limits.admission, limits.smaller, limits.heavy) == ("open", False, True)
 
 
 def test_the_user_may_leave_sacrifices_out() -> None:
-    known = governor(Budget(power_w=2.0), Settings(order=("pace", "queue")))
+    known = governor(BudgetConfig(power_w=2.0), GovernorConfig(sacrifice=("pace", "queue")))
     limits = settle(known, 60.0)
     assert (limits.admission, limits.smaller) == ("queue", False)
 
 
 def test_smaller_models_are_asked_for_once_there_are_any() -> None:
-    known = governor(Budget(power_w=2.0))
+    known = governor(BudgetConfig(power_w=2.0))
     known.smaller = False
     assert not settle(known, 60.0).smaller
     known.smaller = True
@@ -144,7 +144,7 @@ def test_smaller_models_are_asked_for_once_there_are_any() -> None:
 
 
 def test_spent_energy_is_waited_for_until_the_period_ends() -> None:
-    known = governor(Budget(energy_j=1000.0, energy_period="hour"))
+    known = governor(BudgetConfig(energy_j=1000.0, energy_period="hour"))
     limits = settle(known, 30.0, supply_j=1200.0, period_left_s=900.0)
     assert limits.admission == "refuse"
     assert limits.bound_by == "energy_j"
@@ -159,7 +159,7 @@ def test_the_wait_for_a_hot_board_is_how_long_it_cools() -> None:
 
 
 def test_a_ceiling_below_the_trip_point_holds() -> None:
-    known = governor(Budget(temp_c=50.4), thermal=StillHeat(per_w=4.0))
+    known = governor(BudgetConfig(temp_c=50.4), thermal=StillHeat(per_w=4.0))
     limits = settle(known, 60.0)
     assert limits.bound_by == "temp_c"
     assert limits.allowance_w == pytest.approx(6.35, abs=0.05)
@@ -176,9 +176,9 @@ def test_what_others_use_is_left_to_them_and_taken_back_within_three_seconds() -
 
 
 def test_a_change_of_the_cap_makes_no_jump_beyond_it() -> None:
-    known = governor(Budget(power_w=6.5))
+    known = governor(BudgetConfig(power_w=6.5))
     before = work(known, 60.0)[-20:]
-    known.budget = replace(known.budget, power_w=6.0)
+    known.budget = msgspec.structs.replace(known.budget, power_w=6.0)
     after = work(known, 5.0, 60.0)
     drawn = [4.0 + limits.threads * limits.duty for limits in (*before, *after)]
     assert all(5.0 < power_w <= 6.5 for power_w in drawn)
@@ -186,15 +186,15 @@ def test_a_change_of_the_cap_makes_no_jump_beyond_it() -> None:
 
 
 def test_a_cap_that_is_lifted_leaves_nothing_behind() -> None:
-    known = governor(Budget(power_w=5.0))
+    known = governor(BudgetConfig(power_w=5.0))
     work(known, 300.0)
-    known.budget = Budget()
+    known.budget = BudgetConfig()
     limits = known.step(replace(QUIET, time_s=300.0))
     assert (limits.threads, limits.duty, limits.why) == (4, 1.0, "nothing holds back")
 
 
 def test_the_report_tells_what_each_constraint_allows() -> None:
-    budget = Budget(power_w=7.0, temp_c=60.0, energy_j=36_000.0, energy_period="hour")
+    budget = BudgetConfig(power_w=7.0, temp_c=60.0, energy_j=36_000.0, energy_period="hour")
     known = governor(budget, thermal=StillHeat())
     settle(known, 10.0, supply_j=0.0, period_left_s=3600.0, **AT_WORK)
     told = known.report
@@ -229,7 +229,7 @@ def test_the_seconds_to_evacuation_are_told_when_it_is_coming() -> None:
     ],
 )
 def test_what_is_missing_is_said(seen: dict[str, float | None], words: str) -> None:
-    known = governor(Budget(energy_j=1e6, energy_period="day"))
+    known = governor(BudgetConfig(energy_j=1e6, energy_period="day"))
     all_there = {"supply_j": 1.0, "period_left_s": 80_000.0}
     settle(known, 1.0, **all_there)
     assert known.report.missing == ()

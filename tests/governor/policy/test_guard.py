@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from look_help import QUIET
 
-from edge_rt.governor.policy.guard import STATES, GuardState, Lead, Settings, terms
+from edge_rt.config.schema import GovernorConfig
+from edge_rt.governor.policy.guard import STATES, GuardState, Lead, terms
 
 TRIP_C = 80.0
 
@@ -19,7 +20,7 @@ TRIP_C = 80.0
     [(63.9, "ok"), (64.0, "caution"), (68.0, "hold"), (77.9, "hold"), (78.0, "evacuate")],
 )
 def test_it_climbs_at_shares_of_the_trip_point(temp_c: float, state: str) -> None:
-    assert GuardState(Settings()).update(temp_c, TRIP_C) == state
+    assert GuardState(GovernorConfig()).update(temp_c, TRIP_C) == state
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_it_climbs_at_shares_of_the_trip_point(temp_c: float, state: str) -> Non
 def test_it_leaves_a_state_five_kelvin_below(
     hot_c: float, still_c: float, left_c: float, below: str
 ) -> None:
-    guard = GuardState(Settings())
+    guard = GuardState(GovernorConfig())
     state = guard.update(hot_c, TRIP_C)
     assert guard.leaves_c(TRIP_C) == pytest.approx(still_c)
     assert guard.update(still_c, TRIP_C) == state
@@ -37,14 +38,14 @@ def test_it_leaves_a_state_five_kelvin_below(
 
 
 def test_it_comes_down_all_the_way_at_once() -> None:
-    guard = GuardState(Settings())
+    guard = GuardState(GovernorConfig())
     guard.update(79.0, TRIP_C)
     assert guard.update(30.0, TRIP_C) == "ok"
 
 
 @pytest.mark.parametrize("seen", [(None, TRIP_C), (30.0, None), (None, None)])
 def test_it_stays_while_nothing_is_known(seen: tuple[float | None, float | None]) -> None:
-    guard = GuardState(Settings())
+    guard = GuardState(GovernorConfig())
     guard.update(70.0, TRIP_C)
     assert guard.update(*seen) == "hold"
 
@@ -53,7 +54,7 @@ def test_it_stays_while_nothing_is_known(seen: tuple[float | None, float | None]
 def test_a_stop_ends_a_minute_after_the_temperature_was_lost(
     seen: tuple[float | None, float | None],
 ) -> None:
-    guard = GuardState(Settings())
+    guard = GuardState(GovernorConfig())
     guard.update(78.0, TRIP_C)
     assert {guard.update(*seen, dt_s=1.0) for _ in range(59)} == {"evacuate"}
     guard.update(78.0, TRIP_C, dt_s=1.0)  # read once more: the minute begins anew
@@ -64,13 +65,13 @@ def test_a_stop_ends_a_minute_after_the_temperature_was_lost(
 
 @given(st.lists(st.floats(20.0, 100.0), min_size=1), st.floats(40.0, 110.0))
 def test_what_it_is_holds_for_the_last_temperature(temps: list[float], trip_c: float) -> None:
-    settings = Settings()
+    settings = GovernorConfig()
     guard = GuardState(settings)
     for temp_c in temps:
         guard.update(temp_c, trip_c)
     level, limits = STATES.index(guard.state), guard.thresholds_c(trip_c)
     assert level == 3 or temps[-1] < limits[level]
-    assert level == 0 or temps[-1] >= limits[level - 1] - settings.hysteresis_c
+    assert level == 0 or temps[-1] >= limits[level - 1] - settings.guard.hysteresis_c
 
 
 def test_states_ask_for_more_and_more() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from look_help import governor, settle
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Sacrifice
-from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.guard import Sacrifices
 
 USUAL: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
@@ -139,22 +139,22 @@ def test_changes_come_one_at_a_time_and_seconds_apart(
 def test_a_budget_that_can_buy_nothing_shuts_the_door_at_once() -> None:
     known = governor()
     settle(known, 60.0)
-    known.budget = Budget(power_w=3.0)  # less than the board draws at rest
+    known.budget = BudgetConfig(power_w=3.0)  # less than the board draws at rest
     limits = settle(known, DT_S)
     assert limits.admission == "refuse"
     assert limits.retry_after_s == 60.0
 
 
 def test_a_ceiling_that_is_lifted_opens_the_door_at_once() -> None:
-    known = governor(Budget(temp_c=30.0))
+    known = governor(BudgetConfig(temp_c=30.0))
     assert settle(known, 60.0, temp_c=49.0).admission == "refuse"
-    known.budget = Budget()
+    known.budget = BudgetConfig()
     limits = settle(known, DT_S, temp_c=49.0)
     assert (limits.admission, limits.duty, limits.why) == ("open", 1.0, "nothing holds back")
 
 
 def test_a_budget_that_is_lifted_opens_the_door_at_once() -> None:
-    known = governor(Budget(power_w=1.0))
+    known = governor(BudgetConfig(power_w=1.0))
     assert settle(known, 60.0).admission == "refuse"
-    known.budget = Budget()
+    known.budget = BudgetConfig()
     assert settle(known, DT_S).admission == "open"

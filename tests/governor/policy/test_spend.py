@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.governor.budget import Budget, Spend, affords_in_s, spend
+from edge_rt.config.schema import BudgetConfig
+from edge_rt.governor.budget import Spend, affords_in_s, spend
 
-HOUR = Budget(energy_j=36_000.0, energy_period="hour")  # 10 W all the time
+HOUR = BudgetConfig(energy_j=36_000.0, energy_period="hour")  # 10 W all the time
 IDLE_W = 4.0
 
 
@@ -19,7 +20,7 @@ def allowed(supply_j: float, left_s: float, idle_w: float = IDLE_W) -> float:
 
 
 def test_nothing_is_said_without_a_budget_or_a_counter() -> None:
-    assert spend(Budget(power_w=5.0), 1.0, 1.0, IDLE_W) is None
+    assert spend(BudgetConfig(power_w=5.0), 1.0, 1.0, IDLE_W) is None
     assert spend(HOUR, None, 1800.0, IDLE_W) is None
     assert spend(HOUR, 1.0, None, IDLE_W) is None
 

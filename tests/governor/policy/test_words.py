@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from look_help import governor, settle
 
-from edge_rt.governor.budget import Budget
+from edge_rt.config.schema import BudgetConfig
 
 
 @pytest.mark.parametrize(
@@ -16,5 +16,5 @@ from edge_rt.governor.budget import Budget
     ],
 )
 def test_idle_power_of_a_model_is_told_as_such(power_w: float | None, said: str) -> None:
-    limits = settle(governor(Budget(power_w=2.0)), running=1, power_w=power_w)
+    limits = settle(governor(BudgetConfig(power_w=2.0)), running=1, power_w=power_w)
     assert limits.why.startswith(f"the power cap of 2 W {said}")
