@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from statistics import median
 
 import msgspec
@@ -104,10 +102,53 @@ _FARTHEST = 1e6  # a factor beyond it is a broken clock
 _FEW = 4  # tokens, below which what goes on around a pass counts for more than the pass
 
 
-class LearntFactors(msgspec.Struct, frozen=True, kw_only=True):
-    """A history as it is kept over a restart: logarithms of factors, and misses, the latest last.
+def add_factor(logs: list[float], actual: float, expected: float) -> None:
+    """Add the logarithm of actual/expected; what is not above 0 teaches nothing."""
+    if _comparable(actual, expected):
+        logs.append(math.log(actual / expected))
+        del logs[:-KEPT]
 
-    It tells something only beside the base that it was learnt against.
+
+def factor(logs: Sequence[float], doubts: Iterable[float] = ()) -> float | None:
+    """Return the median factor, with `doubts` as more of them; None where there are none at all.
+
+    A median follows a lasting change after half the factors that are kept, and an answer that was
+    held up a hundredfold by other programs does not move it.
+    """
+    known = [*logs, *(math.log(doubt) for doubt in doubts)]
+    return math.exp(median(known)) if known else None
+
+
+def add_miss(ratios: list[float], actual: float, predicted: float) -> None:
+    """Add the error of a prediction as max(actual/predicted, predicted/actual) - 1."""
+    if _comparable(actual, predicted):
+        ratios.append(max(actual / predicted, predicted / actual) - 1.0)
+        del ratios[:-_JUDGED]
+
+
+def miss(ratios: Sequence[float], before: float) -> float:
+    """Return the median error, with `before`, which was expected at first, as one more."""
+    return median([*ratios, before])
+
+
+def tidy(factors: Iterable[list[float]], misses: Iterable[list[float]]) -> None:
+    """Leave out of what a file held what no answer can have taught."""
+    most = math.log(_FARTHEST)
+    for logs in factors:
+        logs[:] = [log for log in logs if abs(log) < most][-KEPT:]
+    for ratios in misses:
+        ratios[:] = [ratio for ratio in ratios if 0.0 <= ratio < _FARTHEST][-_JUDGED:]
+
+
+def _comparable(actual: float, expected: float) -> bool:
+    return actual > 0 and expected > 0 and 1 / _FARTHEST < actual / expected < _FARTHEST
+
+
+class PredictionHistory(msgspec.Struct, kw_only=True):
+    """What answers taught of a model at one thread count, as it is kept over a restart.
+
+    Logarithms of factors on the figures of the base that they were learnt against, and errors of
+    predictions, the latest last.
     """
 
     model: str
@@ -118,103 +159,21 @@ class LearntFactors(msgspec.Struct, frozen=True, kw_only=True):
     seconds: list[float] = []
     energy: list[float] = []
 
-
-class Factors:
-    """Ratios of actual to expected figures; the median of the latest ones counts.
-
-    A median follows a lasting change after half the ratios it keeps, and an answer that was held
-    up a hundredfold by other programs does not move it.
-    """
-
-    def __init__(self, logs: Iterable[float] = ()) -> None:
-        most = math.log(_FARTHEST)
-        self._logs = deque((log for log in logs if abs(log) < most), maxlen=KEPT)
-
-    def __len__(self) -> int:
-        return len(self._logs)
-
-    @property
-    def logs(self) -> list[float]:
-        """The logarithms of the ratios, the latest last."""
-        return list(self._logs)
-
-    def add(self, actual: float, expected: float) -> None:
-        """Take one; what is not above 0 teaches nothing."""
-        if actual > 0 and expected > 0 and 1 / _FARTHEST < actual / expected < _FARTHEST:
-            self._logs.append(math.log(actual / expected))
-
-    def factor(self, doubts: Iterable[float] = ()) -> float | None:
-        """The median ratio, with `doubts` as more of them; None where there are none at all."""
-        logs = [*self._logs, *(math.log(doubt) for doubt in doubts)]
-        return math.exp(median(logs)) if logs else None
-
-
-class Misses:
-    """The errors of predictions that were made in advance."""
-
-    def __init__(self, ratios: Iterable[float] = ()) -> None:
-        self._ratios = deque((r for r in ratios if 0.0 <= r < _FARTHEST), maxlen=_JUDGED)
-
-    @property
-    def ratios(self) -> list[float]:
-        """The errors, the latest last."""
-        return list(self._ratios)
-
-    def add(self, actual: float, predicted: float) -> None:
-        """Take one as max(actual/predicted, predicted/actual) - 1."""
-        if actual > 0 and predicted > 0 and 1 / _FARTHEST < actual / predicted < _FARTHEST:
-            self._ratios.append(max(actual / predicted, predicted / actual) - 1.0)
-
-    def ratio(self, before: float) -> float:
-        """The median, with `before`, which was expected at first, as one more."""
-        return median([*self._ratios, before])
-
-
-@dataclass
-class PredictionHistory:
-    """What answers taught of a model at one thread count: factors and errors of predictions."""
-
-    prefill: Factors = field(default_factory=Factors)
-    decode: Factors = field(default_factory=Factors)
-    watts: Factors = field(default_factory=Factors)
-    seconds: Misses = field(default_factory=Misses)
-    energy: Misses = field(default_factory=Misses)
-
-    @classmethod
-    def recalled(cls, learnt: LearntFactors) -> PredictionHistory:
-        """Return the history that was kept over a restart."""
-        return cls(
-            Factors(learnt.prefill),
-            Factors(learnt.decode),
-            Factors(learnt.watts),
-            Misses(learnt.seconds),
-            Misses(learnt.energy),
-        )
-
-    def learnt(self, model: str, threads: int) -> LearntFactors:
-        """Return the state to save for the next start."""
-        return LearntFactors(
-            model=model,
-            threads=threads,
-            prefill=self.prefill.logs,
-            decode=self.decode.logs,
-            watts=self.watts.logs,
-            seconds=self.seconds.ratios,
-            energy=self.energy.ratios,
-        )
+    def __post_init__(self) -> None:
+        tidy((self.prefill, self.decode, self.watts), (self.seconds, self.energy))
 
     def learn(self, served: Served, prefill_s: float, decode_s: float, watts: Watts) -> None:
         """Take what an answer took, where its base expected these seconds and `watts`."""
         if served.prompt_tokens - served.cached_tokens >= _FEW:
-            self.prefill.add(served.prefill_s, prefill_s)
+            add_factor(self.prefill, served.prefill_s, prefill_s)
         if served.completion_tokens > _FEW:
-            self.decode.add(served.decode_s, decode_s)
+            add_factor(self.decode, served.decode_s, decode_s)
         if served.energy_j is not None:
             expected_j = spend(watts, served.prefill_s, served.decode_s).energy_j
-            self.watts.add(served.energy_j, expected_j)
+            add_factor(self.watts, served.energy_j, expected_j)
 
     def judge(self, served: Served, seconds: float, energy_j: float | None) -> None:
         """Record the error of a prediction of computing time and joules."""
-        self.seconds.add(served.prefill_s + served.decode_s, seconds)
+        add_miss(self.seconds, served.prefill_s + served.decode_s, seconds)
         if served.energy_j is not None and energy_j is not None:
-            self.energy.add(served.energy_j, energy_j)
+            add_miss(self.energy, served.energy_j, energy_j)

@@ -16,7 +16,7 @@ from edge_rt.core.files import replace_file
 from edge_rt.core.logs import Trouble
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
-from edge_rt.energy.prediction.history import KEPT, LearntFactors
+from edge_rt.energy.prediction.history import KEPT, PredictionHistory, tidy
 from edge_rt.energy.prediction.together import Teamwork, scaled
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.history import Notes
@@ -43,8 +43,8 @@ class Team(NamedTuple):
     first: int = 0
 
 
-class LearntTeam(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learnt of one team, as it is kept over a restart."""
+class LearntTeam(msgspec.Struct, kw_only=True):
+    """What was learnt of one team, as it is kept over a restart; see PredictionHistory."""
 
     team: Team
     work: list[Teamwork] = []
@@ -52,6 +52,9 @@ class LearntTeam(msgspec.Struct, frozen=True, kw_only=True):
     energy: list[float] = []
     missed_s: list[float] = []
     missed_j: list[float] = []
+
+    def __post_init__(self) -> None:
+        tidy((self.seconds, self.energy), (self.missed_s, self.missed_j))
 
 
 class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +65,7 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load: LoadConfig = msgspec.field(name="form")
     board: str
     calibrated: list[str]
-    learnt: list[LearntFactors]
+    learnt: list[PredictionHistory]
 
     def fits(
         self,
@@ -112,7 +115,7 @@ class PredictionStore:
         load: LoadConfig,
         board: str,
         calibrations: Sequence[ModelCalibration],
-    ) -> list[LearntFactors]:
+    ) -> list[PredictionHistory]:
         """Return the factors from before the restart, if they still apply."""
         of = self._models.get(entry.id)
         return of.learnt if of is not None and of.fits(entry, load, board, calibrations) else []
@@ -123,7 +126,7 @@ class PredictionStore:
         load: LoadConfig,
         board: str,
         calibrations: Iterable[ModelCalibration],
-        learnt: list[LearntFactors],
+        learnt: list[PredictionHistory],
     ) -> None:
         """Keep the factors of a model that is loaded in `load`."""
         if learnt:

@@ -10,14 +10,14 @@ from edge_rt.core.routing import Basis, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.basis import Base, Bases, Hardware
 from edge_rt.energy.prediction.equation import Warmth, Watts, spend
-from edge_rt.energy.prediction.history import Factors, LearntFactors, PredictionHistory
+from edge_rt.energy.prediction.history import PredictionHistory, factor, miss
 from edge_rt.energy.prediction.roofline import ModelShape
 
 UNIT = Watts(None, 1.0, 1.0)  # stands in where a base knows no watts: factors are watts then
 _FIRM = (1.0, 1.0)  # a calibration counts as two answers that came as it said
 _USUAL = (256, 0, 128)  # prompt, cached and completion tokens by which models are compared
 
-Pick = Callable[[PredictionHistory], Factors]
+Pick = Callable[[PredictionHistory], list[float]]
 _PICKS: tuple[Pick, ...] = (lambda h: h.prefill, lambda h: h.decode, lambda h: h.watts)
 
 
@@ -58,7 +58,7 @@ class Estimates:
     def history(self, model: str, threads: int) -> PredictionHistory:
         """Return the history of a model, to which an answer is about to be added."""
         self._rework(model)
-        return self._histories.setdefault((model, threads), PredictionHistory())
+        return self._histories.setdefault((model, threads), _untaught(model, threads))
 
     def forget(self, model: str) -> None:
         """Drop the factors of a model whose bases have changed."""
@@ -66,14 +66,14 @@ class Estimates:
         self._unlike.clear()
         self._histories = {key: h for key, h in self._histories.items() if key[0] != model}
 
-    def learnt(self, model: str) -> list[LearntFactors]:
+    def learnt(self, model: str) -> list[PredictionHistory]:
         """Return the factors of a model, to be kept over a restart."""
-        return [h.learnt(*key) for key, h in self._histories.items() if key[0] == model]
+        return [history for key, history in self._histories.items() if key[0] == model]
 
-    def recall(self, learnt: LearntFactors) -> None:
+    def recall(self, learnt: PredictionHistory) -> None:
         """Restore factors from before a restart, in place of those learnt since."""
         self._rework(learnt.model)
-        self._histories[learnt.model, learnt.threads] = PredictionHistory.recalled(learnt)
+        self._histories[learnt.model, learnt.threads] = learnt
 
     def of(self, model: str, threads: int) -> Estimate | None:
         """Return the estimate for a model; None for one that is not known."""
@@ -107,7 +107,7 @@ class Estimates:
         self, model: str, threads: int, base: Base, factors: list[float | None]
     ) -> Estimate:
         prefill, decode, watts = factors
-        history = self._histories.get((model, threads), PredictionHistory())
+        history = self._histories.get((model, threads)) or _untaught(model, threads)
         learnt = prefill is not None or decode is not None
         return Estimate(
             base=base,
@@ -116,8 +116,8 @@ class Estimates:
             decode=1.0 if decode is None else decode,
             draw=1.0 if watts is None else watts,
             watts=base.watts if watts is None else (base.watts or UNIT).times(watts),
-            error_ratio=history.seconds.ratio(base.error_ratio),
-            energy_error_ratio=history.energy.ratio(base.energy_error_ratio),
+            error_ratio=miss(history.seconds, base.error_ratio),
+            energy_error_ratio=miss(history.energy, base.energy_error_ratio),
         )
 
     def _factors(self, model: str, threads: int, base: Base) -> list[float | None]:
@@ -132,9 +132,9 @@ class Estimates:
         self, model: str, threads: int, pick: Pick, doubts: tuple[float, ...]
     ) -> float | None:
         found = {t: pick(h) for (name, t), h in self._histories.items() if name == model}
-        own = found.pop(threads, Factors()).factor(doubts)
-        others = [(abs(t - threads), t) for t, factors in found.items() if len(factors)]
-        return found[min(others)[1]].factor() if own is None and others else own
+        own = factor(found.pop(threads, ()), doubts)
+        others = [(abs(t - threads), t) for t, logs in found.items() if logs]
+        return factor(found[min(others)[1]]) if own is None and others else own
 
     def _likened(self, model: str, threads: int) -> list[float | None]:
         """How other models differ from their rooflines, where something is known of them."""
@@ -165,6 +165,10 @@ class Estimates:
         ]
 
 
+def _untaught(model: str, threads: int) -> PredictionHistory:
+    return PredictionHistory(model=model, threads=threads)
+
+
 class Predictor:
     """Calibrations, else rooflines, corrected by the answers that were given since."""
 
@@ -179,7 +183,7 @@ class Predictor:
         model: str,
         shape: ModelShape,
         calibrations: Iterable[ModelCalibration] = (),
-        learnt: Iterable[LearntFactors] = (),
+        learnt: Iterable[PredictionHistory] = (),
     ) -> None:
         """Take a model with its present calibrations; factors against others are dropped.
 
@@ -191,7 +195,7 @@ class Predictor:
             if one.model == model:
                 self._estimates.recall(one)
 
-    def learnt(self, model: str) -> list[LearntFactors]:
+    def learnt(self, model: str) -> list[PredictionHistory]:
         """Return the factors of a model, to be kept over a restart."""
         return self._estimates.learnt(model)
 

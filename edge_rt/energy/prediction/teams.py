@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.decoding.params import EARLY, Made
 from edge_rt.energy.prediction.forecaster import Forecaster
-from edge_rt.energy.prediction.history import KEPT, Factors, Misses
+from edge_rt.energy.prediction.history import KEPT, add_factor, add_miss, factor, miss
 from edge_rt.energy.prediction.memory import LearntTeam, PredictionStore, Team
 from edge_rt.energy.prediction.together import (
     PredictAlone,
@@ -28,15 +27,6 @@ UNTRIED_RATIO = 0.5  # error to expect of a mode that was not tried yet
 MOST = 64  # teams, those that learnt last: requests may set them in any number of ways
 
 
-@dataclass
-class _History:
-    work: deque[Teamwork] = field(default_factory=lambda: deque(maxlen=KEPT))
-    seconds: Factors = field(default_factory=Factors)
-    energy: Factors = field(default_factory=Factors)
-    missed_s: Misses = field(default_factory=Misses)
-    missed_j: Misses = field(default_factory=Misses)
-
-
 class Teams:
     """Predicts what teams take, and learns from what their answers took.
 
@@ -46,7 +36,7 @@ class Teams:
 
     def __init__(self, learnt: Iterable[LearntTeam] = ()) -> None:
         """`learnt` is of an earlier life."""
-        self._known = {one.team: _recalled(one) for one in learnt}
+        self._known = {one.team: one for one in learnt}
 
     def predict(
         self,
@@ -57,17 +47,17 @@ class Teams:
         its: Sizes | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer will take, by what each of the two would take alone; see `together`."""
-        history = self._known.get(team, _History())
+        history = self._known.get(team) or LearntTeam(team=team)
         work = Teamwork.mean(history.work) if history.work else untried(team.mode, team.share)
         found = together(work, sizes, large, small, its)
         if isinstance(found, Unpredicted):
             return found
-        right = scaled(found, history.seconds.factor() or 1.0, history.energy.factor() or 1.0)
+        right = scaled(found, factor(history.seconds) or 1.0, factor(history.energy) or 1.0)
         energy_ratio = max(found.energy_error_ratio or 0.0, UNTRIED_RATIO)
         return replace(
             right,
-            error_ratio=history.missed_s.ratio(max(found.error_ratio, UNTRIED_RATIO)),
-            energy_error_ratio=right.energy_j and history.missed_j.ratio(energy_ratio),
+            error_ratio=miss(history.missed_s, max(found.error_ratio, UNTRIED_RATIO)),
+            energy_error_ratio=right.energy_j and miss(history.missed_j, energy_ratio),
             basis="learnt" if history.work else found.basis,
         )
 
@@ -85,42 +75,21 @@ class Teams:
         plain = together(work, sizes, large, small)
         if isinstance(predicted, Unpredicted) or isinstance(plain, Unpredicted):
             return
-        history = self._known.pop(team, None) or _History()
+        history = self._known.pop(team, None) or LearntTeam(team=team)
         self._known[team] = history  # as the latest
         if len(self._known) > MOST:
             del self._known[next(iter(self._known))]
         took_s = served.prefill_s + served.decode_s
-        history.work.append(work)
-        history.missed_s.add(took_s, predicted.prefill_s + predicted.decode_s)
-        history.seconds.add(took_s, plain.prefill_s + plain.decode_s)
+        history.work = [*history.work, work][-KEPT:]
+        add_miss(history.missed_s, took_s, predicted.prefill_s + predicted.decode_s)
+        add_factor(history.seconds, took_s, plain.prefill_s + plain.decode_s)
         if served.energy_j is not None and plain.energy_j and predicted.energy_j:
-            history.missed_j.add(served.energy_j, predicted.energy_j)
-            history.energy.add(served.energy_j, plain.energy_j)
+            add_miss(history.missed_j, served.energy_j, predicted.energy_j)
+            add_factor(history.energy, served.energy_j, plain.energy_j)
 
     def learnt(self) -> list[LearntTeam]:
         """Return the state to save for the next start, the latest last."""
-        return [_kept(team, history) for team, history in self._known.items()]
-
-
-def _recalled(one: LearntTeam) -> _History:
-    return _History(
-        deque(one.work, maxlen=KEPT),
-        Factors(one.seconds),
-        Factors(one.energy),
-        Misses(one.missed_s),
-        Misses(one.missed_j),
-    )
-
-
-def _kept(team: Team, history: _History) -> LearntTeam:
-    return LearntTeam(
-        team=team,
-        work=list(history.work),
-        seconds=history.seconds.logs,
-        energy=history.energy.logs,
-        missed_s=history.missed_s.ratios,
-        missed_j=history.missed_j.ratios,
-    )
+        return list(self._known.values())
 
 
 class TeamPredictor:
