@@ -46,6 +46,14 @@ class RunConfig(msgspec.Struct, frozen=True):
         return words if self.partner is None else f"{words} with {self.partner}"
 
 
+class RequestTokens(NamedTuple):
+    """Tokens of a prompt, of these the ones in the KV already, and tokens to expect as answer."""
+
+    prompt: int
+    cached: int
+    completion: int
+
+
 Basis = Literal["calibrated", "learnt", "roofline"]
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import PlanCandidate, Tried
-from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
+from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, RequestTokens, Unpredicted
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.prediction.memory import MaskWaits
 from edge_rt.energy.prediction.teams import TeamPredictor
@@ -78,13 +78,13 @@ class Candidates:
         self,
         entry: ModelRecord,
         threads: int,
-        tokens: tuple[int, int, int],
+        tokens: RequestTokens,
         limits: Limits,
         option: DecodingOption = ALONE,
         *,
         constrained: bool = False,
     ) -> PlanCandidate:
-        """Return the candidate of a request; `tokens` are prompt, cached ones of these, and answer.
+        """Return the candidate of a request.
 
         It is what they take once the governor has all work done with so many threads, and with
         `entry` as it is loaded, or usually is.
@@ -93,7 +93,7 @@ class Candidates:
         duty = self._duty(entry, threads, tokens, limits, option, load)
         found = self._teaming.predict(entry, threads, tokens, duty, option, load=load)
         if constrained:
-            found = self._mask_waits.on(found, entry, tokens[2])
+            found = self._mask_waits.on(found, entry, tokens.completion)
         if isinstance(found, Unpredicted):
             return nothing(entry, threads, tokens, found.reason, option)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
@@ -117,10 +117,10 @@ class Candidates:
         self,
         entry: ModelRecord,
         threads: int,
-        tokens: tuple[int, int, int],
+        tokens: RequestTokens,
         limits: Limits,
         option: DecodingOption = ALONE,
-        its: tuple[int, int, int] | None = None,
+        its: RequestTokens | None = None,
         load: LoadConfig | None = None,
         *,
         constrained: bool = False,
@@ -134,13 +134,13 @@ class Candidates:
         if duty < LEAST_DUTY:
             duty = self._duty(entry, threads, tokens, limits, option, load)
         found = self._teaming.predict(entry, threads, tokens, duty, option, its, load)
-        return self._mask_waits.on(found, entry, tokens[2]) if constrained else found
+        return self._mask_waits.on(found, entry, tokens.completion) if constrained else found
 
     def _duty(
         self,
         entry: ModelRecord,
         threads: int,
-        tokens: tuple[int, int, int],
+        tokens: RequestTokens,
         limits: Limits,
         option: DecodingOption,
         load: LoadConfig | None,
@@ -169,7 +169,7 @@ def nothing(
     reason: str,
     option: DecodingOption = ALONE,
 ) -> PlanCandidate:
-    """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
+    """A candidate of which nothing is known, or that cannot be; `tokens` as in RequestTokens."""
     return PlanCandidate(
         model=entry.id,
         backend=entry.backend,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from edge_rt.core.errors import EdgeError, ModelNotFound
-from edge_rt.core.routing import LoadConfig, Prediction, Prefer
+from edge_rt.core.routing import LoadConfig, Prediction, Prefer, RequestTokens
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool
 from edge_rt.generation.state import Alone
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 30.0
 MOST_STATES = 16_384  # that are looked at: up to a second of computing on a small board
 _MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
-_USUAL = (256, 0, 128)  # prompt, cached and completion tokens
+_USUAL = RequestTokens(256, 0, 128)
 _DEVICE = "board"  # CPU and GPU share its memory
 
 Preload = Callable[[str, LoadConfig], Awaitable[object]]
@@ -231,7 +231,7 @@ class Placer:
         }
 
     def _predicted(
-        self, entry: ModelRecord, load: LoadConfig, tokens: tuple[int, int, int]
+        self, entry: ModelRecord, load: LoadConfig, tokens: RequestTokens
     ) -> Prediction | None:
         limits = self._governor_loop.limits
         found = self._candidates.predict(entry, limits.threads, tokens, limits, load=load)
@@ -250,9 +250,9 @@ def _sizes(wanted: LoadRequest) -> tuple[float, float]:
     return float(wanted.need_bytes), float(wanted.gpu_bytes)
 
 
-def _tokens(bucket: Bucket) -> tuple[int, int, int]:
-    """Return the mean tokens of a bucket: of prompts, cached ones (0), and of answers."""
-    return round(_MIDDLE * bucket.prompt), 0, round(_MIDDLE * bucket.completion)
+def _tokens(bucket: Bucket) -> RequestTokens:
+    """Return the mean tokens of a bucket, none of them cached."""
+    return RequestTokens(round(_MIDDLE * bucket.prompt), 0, round(_MIDDLE * bucket.completion))
 
 
 def _cost(found: Prediction | None, joules: bool) -> PlacementCost:

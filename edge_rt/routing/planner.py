@@ -13,7 +13,7 @@ from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EdgeError, RequestError
 from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tried
 from edge_rt.core.requests import Plan
-from edge_rt.core.routing import DecodingRequest, Objectives, Unpredicted
+from edge_rt.core.routing import DecodingRequest, Objectives, RequestTokens, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
 from edge_rt.energy.calibration.sweep import Readiness, Unready
@@ -24,7 +24,6 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord, writers
 from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
-from edge_rt.routing.choice.ask import RequestTokens
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
 from edge_rt.routing.loading import Room, resident_name
@@ -201,8 +200,7 @@ class Planner:
         lack: str | None,
         option: DecodingOption,
     ) -> PlanCandidate:
-        known = self._tokens(ask, asked)
-        tokens = known.prompt, known.cached, known.completion
+        tokens = self._tokens(ask, asked)
         if lack is not None:
             return nothing(asked.entry, threads, tokens, lack, option)
         limits = self._governor_loop.limits
@@ -255,7 +253,8 @@ class Planner:
     ) -> PlanCandidate:
         """What is predicted now for an answer of so many tokens; None: of those planned."""
         candidate = planned.candidate
-        tokens = asked.prompt_tokens, 0, completion or candidate.completion_tokens
+        completion = completion or candidate.completion_tokens
+        tokens = RequestTokens(asked.prompt_tokens, 0, completion)
         return self._candidates.make(
             asked.entry, candidate.threads, tokens, self._governor_loop.limits, planned.option
         )

@@ -14,6 +14,7 @@ from edge_rt.core.routing import (
     DecodingRequest,
     Objectives,
     Prediction,
+    RequestTokens,
     RouteRequest,
     RunConfig,
     Unpredicted,
@@ -24,7 +25,7 @@ from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
-from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, select
+from edge_rt.routing.choice.ask import Ask, Now, select
 from edge_rt.routing.choice.history import Ages, Bucket, RequestMix
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.rules import Level, may_answer
@@ -223,19 +224,13 @@ class Routes:
         known = {entry.id: entry for entry in entries}
 
         def predict(setting: RunConfig, asked: RequestTokens) -> Prediction | Unpredicted:
-            sizes, limits = (
-                (asked.prompt, asked.cached, asked.completion),
-                self._governor_loop.limits,
-            )
+            limits, entry = self._governor_loop.limits, known[setting.variant]
             option = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
-            its = tokens.get(setting.partner or "")
-            read = (
-                (its.prompt, its.cached, its.completion) if isinstance(its, RequestTokens) else None
-            )
-            entry = known[setting.variant]
-            how = limits, option, read, setting.load
+            found = tokens.get(setting.partner or "")
+            its = found if isinstance(found, RequestTokens) else None
+            how = limits, option, its, setting.load
             return self._candidates.predict(
-                entry, setting.threads, sizes, *how, constrained=constrained
+                entry, setting.threads, asked, *how, constrained=constrained
             )
 
         ask = Ask(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RunConfig
+from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RequestTokens, RunConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.energy.prediction.forecaster import Forecaster
@@ -25,7 +25,7 @@ from edge_rt.routing.loading import (
 from edge_rt.routing.quality.finder import Assessment
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
-_USUAL = (256, 0, 128)  # prompt, cached and completion tokens: for the watts of a busy engine
+_USUAL = RequestTokens(256, 0, 128)  # for the watts of a busy engine
 
 
 class Variants:

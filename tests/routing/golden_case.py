@@ -9,8 +9,15 @@ import msgspec
 import yaml
 
 from edge_rt.core.limits import Admission, Guard, Limits
-from edge_rt.core.routing import LoadConfig, Prediction, Prefer, RunConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, Variant
+from edge_rt.core.routing import (
+    LoadConfig,
+    Prediction,
+    Prefer,
+    RequestTokens,
+    RunConfig,
+    Unpredicted,
+)
+from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace
@@ -39,7 +46,6 @@ class Model(_Strict, kw_only=True):
     threads: tuple[int, ...] = ()
     quality: float | None = None  # for any request, or else by `figures`
     figures: dict[str, float] = {}
-    constraints: list[str] = []
     load_s: float = 0.0
     load_j: float = 0.0
 
@@ -69,7 +75,6 @@ class Request(_Strict, kw_only=True):
     energy_j: float | None = None
     quality: float | None = None
     text: str = ""  # which says how likely models with figures are to suffice
-    constraint: str | None = None
 
 
 class Foretold(_Strict, kw_only=True):
@@ -144,7 +149,6 @@ class Case(_Strict, kw_only=True):
             latency_s=request.latency_s,
             energy_j=request.energy_j,
             quality=request.quality,
-            constraint=request.constraint,
             unfit=request.unfit,
         )
 
@@ -220,7 +224,6 @@ def _variant(id: str, model: Model, p: float | None) -> Variant:
         weights_bytes=model.weights_mb * _MB,
         kv_bytes={kv_type: size * _MB for kv_type, size in model.kv_mb.items()},
         quality=model.quality if p is None else p,
-        constraints=frozenset(model.constraints),
         gpu_layers=model.gpu_layers,
         threads=model.threads,
         load_s=model.load_s,

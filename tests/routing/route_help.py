@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.routing import LoadConfig, Prediction, RunConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, Variant
+from edge_rt.core.routing import LoadConfig, Prediction, RequestTokens, RunConfig, Unpredicted
+from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Trace

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
-from edge_rt.core.routing import Prediction, RunConfig
-from edge_rt.routing.choice.ask import DecodingWay, RequestTokens, Variant
+from edge_rt.core.routing import Prediction, RequestTokens, RunConfig
+from edge_rt.routing.choice.ask import DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 from edge_rt.routing.choice.trace import Considered, Trace

@@ -18,6 +18,7 @@ from edge_rt.core.routing import (
     LoadConfig,
     Prediction,
     Prefer,
+    RequestTokens,
     RunConfig,
     Served,
     Unpredicted,
@@ -31,7 +32,7 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ask import Ask, Now, RequestTokens, Variant
+from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
 

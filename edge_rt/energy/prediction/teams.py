@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
+from edge_rt.core.routing import LoadConfig, Prediction, RequestTokens, Served, Unpredicted
 from edge_rt.decoding.params import EARLY, Made
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.energy.prediction.history import KEPT, add_factor, add_miss, factor, miss
 from edge_rt.energy.prediction.memory import LearntTeam, PredictionStore, Team
 from edge_rt.energy.prediction.together import (
     PredictAlone,
-    Sizes,
     Teamwork,
     scaled,
     together,
@@ -41,10 +40,10 @@ class Teams:
     def predict(
         self,
         team: Team,
-        sizes: Sizes,
+        sizes: RequestTokens,
         large: PredictAlone,
         small: PredictAlone | None,
-        its: Sizes | None = None,
+        its: RequestTokens | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer will take, by what each of the two would take alone; see `together`."""
         history = self._known.get(team) or LearntTeam(team=team)
@@ -70,7 +69,7 @@ class Teams:
         small: PredictAlone | None,
     ) -> None:
         """Learn from one answer and its cost; `large` and `small` predict without rests."""
-        sizes = Sizes(served.prompt_tokens, served.cached_tokens, served.completion_tokens)
+        sizes = RequestTokens(served.prompt_tokens, served.cached_tokens, served.completion_tokens)
         predicted = self.predict(team, sizes, large, small)
         plain = together(work, sizes, large, small)
         if isinstance(predicted, Unpredicted) or isinstance(plain, Unpredicted):
@@ -103,21 +102,20 @@ class TeamPredictor:
         self,
         entry: ModelRecord,
         threads: int,
-        tokens: tuple[int, int, int],
+        tokens: RequestTokens,
         duty: float = 1.0,
         option: DecodingOption | None = None,
-        its: tuple[int, int, int] | None = None,
+        its: RequestTokens | None = None,
         load: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
-        """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
-        those of the answer, and `its` the partner's; None: the same. `load` is that of `entry`,
-        None: the usual one.
+        """What an answer takes; `its` are the partner's tokens, None: the same. `load` is that of
+        `entry`, None: the usual one.
         """
         if option is None or option.mode.name == SINGLE:
             return self._forecaster.predict(entry, threads, *tokens, duty, load)
         large, small = self._alone(entry, option, threads, duty, load)
-        team, sizes = _team(entry, option), Sizes(*tokens)
-        return self._known().predict(team, sizes, large, small, its and Sizes(*its))
+        team = _team(entry, option)
+        return self._known().predict(team, tokens, large, small, its)
 
     def learn(
         self,

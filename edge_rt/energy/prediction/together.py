@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.core.routing import Prediction, Unpredicted
+from edge_rt.core.routing import Prediction, RequestTokens, Unpredicted
 
 
 class Teamwork(msgspec.Struct, frozen=True):
@@ -69,20 +68,12 @@ PredictAlone = Callable[[int, int, int], Prediction | Unpredicted]
 """What one model alone takes for a prompt, of it cached tokens, and an answer of so many."""
 
 
-class Sizes(NamedTuple):
-    """Tokens of a prompt, of these the cached ones, and of the answer."""
-
-    prompt: int
-    cached: int
-    completion: int
-
-
 def together(
     work: Teamwork,
-    sizes: Sizes,
+    sizes: RequestTokens,
     large: PredictAlone,
     small: PredictAlone | None,
-    its: Sizes | None = None,
+    its: RequestTokens | None = None,
 ) -> Prediction | Unpredicted:
     """What an answer takes that models make together; `small` None: the large one drafts alone.
 
@@ -161,7 +152,7 @@ class _Unknown(Exception):
 class _Model:
     """One of the models, with a context that is half an answer behind the prompt."""
 
-    def __init__(self, predict: PredictAlone, sizes: Sizes) -> None:
+    def __init__(self, predict: PredictAlone, sizes: RequestTokens) -> None:
         self._predict, self._sizes = predict, sizes
         self._context = sizes.prompt + sizes.completion // 2
 
@@ -208,7 +199,11 @@ class _Model:
 
 
 def _parts(
-    work: Teamwork, sizes: Sizes, large: PredictAlone, small: PredictAlone | None, its: Sizes
+    work: Teamwork,
+    sizes: RequestTokens,
+    large: PredictAlone,
+    small: PredictAlone | None,
+    its: RequestTokens,
 ) -> Iterator[_Part]:
     steps = max(0, sizes.completion - 1)
     own, turns = work.large * steps, work.switches * steps / 2.0

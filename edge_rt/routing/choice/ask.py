@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
-from edge_rt.core.routing import SINGLE, LoadConfig, Prefer, Unpredicted
+from edge_rt.core.routing import SINGLE, LoadConfig, Prefer, RequestTokens, Unpredicted
 from edge_rt.routing.quality.learner import Context
 
 
@@ -34,9 +34,8 @@ class Variant:
     `context` is in tokens. `kv_bytes` gives by KV type what keys and values take, `gpu_layers` the
     possible numbers of layers on a GPU, `modes` the ways to decode, of which `ways` tell the
     additional cost. `threads` are further counts to choose from. `quality` is the probability that
-    an answer is good enough; None: not known. `constraints` are the kinds that its answers can be
-    held to. `load_s` and `load_j` are what loading takes. `file` tells it from others that had its
-    id.
+    an answer is good enough; None: not known. `load_s` and `load_j` are what loading takes. `file`
+    tells it from others that had its id.
     """
 
     id: str
@@ -48,7 +47,6 @@ class Variant:
     kv_bytes: Mapping[str, float]
     work_bytes: float = 0.0
     quality: float | None = None
-    constraints: frozenset[str] = frozenset()
     gpu_layers: tuple[int, ...] = (0,)
     modes: tuple[str, ...] = (SINGLE,)
     load_s: float = 0.0
@@ -122,15 +120,6 @@ def _variants(model: str, pool: Sequence[Variant]) -> tuple[Variant, ...]:
 
 
 @dataclass(frozen=True)
-class RequestTokens:
-    """Tokens of a prompt, of these the ones in the KV already, and tokens to expect as answer."""
-
-    prompt: int
-    cached: int
-    completion: int
-
-
-@dataclass(frozen=True)
 class Ask:
     """One request; fields that are None set no limit.
 
@@ -147,7 +136,6 @@ class Ask:
     energy_j: float | None = None
     quality: float | None = None
     context: Context | None = None
-    constraint: str | None = None
     unfit: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from edge_rt.core.routing import Prediction, RunConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, RequestTokens, Selection, Variant
+from edge_rt.core.routing import Prediction, RequestTokens, RunConfig, Unpredicted
+from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, Selection, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.rules import (
     Dropped,
@@ -174,7 +174,7 @@ def _asked(
     """Return the counts without cached tokens where the model has to be loaded again."""
     if counted is None or not counted.cached or _is_loaded(variant, setting, now):
         return counted
-    return RequestTokens(counted.prompt, 0, counted.completion)
+    return counted._replace(cached=0)
 
 
 def _against_change(variant: Variant, setting: RunConfig, now: Now) -> Dropped | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.routing import LoadConfig, Unpredicted
-from edge_rt.routing.choice.ask import Ask, RequestTokens, Selection, Variant
+from edge_rt.core.routing import LoadConfig, RequestTokens, Unpredicted
+from edge_rt.routing.choice.ask import Ask, Selection, Variant
 from edge_rt.routing.choice.pareto import TIE
 from edge_rt.routing.choice.trace import Candidate, Considered, Rule, Trace
 from edge_rt.routing.placement import feasible
@@ -18,7 +18,7 @@ FLOORS: Mapping[Level, float] = {"low": 0.25, "normal": 0.5, "high": 0.75}
 """What the words for a floor of quality mean, as probabilities that an answer is good enough."""
 
 
-UNFIT: frozenset[Rule] = frozenset(("pin", "constraint", "mode", "tokens", "context", "memory"))
+UNFIT: frozenset[Rule] = frozenset(("pin", "mode", "tokens", "context", "memory"))
 """The rules by which a candidate cannot answer a request on an idle, cool board either."""
 
 _SOFT: frozenset[Rule] = frozenset(("latency_s", "energy_j"))
@@ -128,9 +128,6 @@ def against_variant(
         return Dropped("pin", f"the request names {selection.pin}, and this is {variant.label}")
     if limits.admission == "refuse":
         return Dropped("guard", f"the board takes no requests now: {limits.why}")
-    if ask.constraint is not None and ask.constraint not in variant.constraints:
-        reason = f"{variant.backend} cannot hold it to the constraint {ask.constraint!r:.80} here"
-        return Dropped("constraint", reason)
     if (why := ask.unfit.get(variant.id)) is not None:
         return Dropped("mode", why)
     return _too_long(variant, ask.tokens.get(variant.id))

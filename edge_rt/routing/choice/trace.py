@@ -15,7 +15,6 @@ from edge_rt.routing.quality.learner import ArmEstimate
 Rule = Literal[
     "pin",
     "guard",
-    "constraint",
     "mode",
     "quality",
     "tokens",

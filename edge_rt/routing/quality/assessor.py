@@ -12,13 +12,13 @@ from math import log2
 from operator import mul
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from edge_rt.config.schema import Router
 from edge_rt.core.errors import EdgeError
 from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
-from edge_rt.engine.protocol import Embedded
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.quality.finder import Assessment, Chance, Finder, excerpt, features
 from edge_rt.routing.quality.learner import Context
@@ -143,18 +143,6 @@ class Estimator:
 log = logging.getLogger(__name__)
 
 
-class Embedder(Protocol):
-    """What turns texts into vectors."""
-
-    def entry(self, model: str) -> ModelRecord:
-        """One model; raises ModelNotFound."""
-        ...
-
-    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """Return the vectors of texts, and their cost; raises what the engine raises."""
-        ...
-
-
 class Assessor:
     """Holds rules, and examples where there is a model to compare a prompt with them."""
 
@@ -176,7 +164,7 @@ class Assessor:
         self,
         text: str,
         entries: Sequence[ModelRecord],
-        host: Embedder,
+        host: ModelHost,
         took: Callable[[Cost], None] = lambda _: None,
     ) -> Assessment:
         """Return what is to be expected of each of `entries`, by id; `text` "": of any prompt.
@@ -187,7 +175,7 @@ class Assessor:
         return self._estimator.assess(text, {entry.id: _known(entry) for entry in entries}, near)
 
     async def _near(
-        self, text: str, host: Embedder, took: Callable[[Cost], None]
+        self, text: str, host: ModelHost, took: Callable[[Cost], None]
     ) -> Nearness | None:
         """How alike the prompt is to examples; None, and a word in the log, where that fails."""
         try:
@@ -200,7 +188,7 @@ class Assessor:
         took(cost)
         return prototypes.near(vector)
 
-    async def _compared_with(self, host: Embedder) -> Prototypes:
+    async def _compared_with(self, host: ModelHost) -> Prototypes:
         """Return the vectors of the examples, computed again when the model has another file."""
         assert self._model is not None
         async with self._once:
@@ -213,7 +201,7 @@ class Assessor:
             return self._prototypes[1]
 
     async def _vectors(
-        self, texts: Sequence[str], host: Embedder
+        self, texts: Sequence[str], host: ModelHost
     ) -> tuple[Sequence[Sequence[float]], Cost]:
         assert self._model is not None
         found, cost = await host.embed(EmbedCall(self._model, list(texts), truncate="end"))

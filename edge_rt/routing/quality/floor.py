@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +13,6 @@ from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import EARLY, Gating, Mode
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import AUTO
@@ -22,7 +21,6 @@ from edge_rt.routing.decoding_options import (
     DecodingOption,
     DecodingOptions,
     Fits,
-    ModelSource,
     alike_partner,
     offer,
 )
@@ -32,14 +30,6 @@ from edge_rt.routing.quality.judge import Judge
 
 _NAME = f"{SWITCH}:{EARLY}"
 _ANY = 100.0  # a doubt beyond all there are
-
-
-class Knowing(ModelSource, Protocol):
-    """What finds models, and what is known of their doubt."""
-
-    def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
-        """What is known of the doubt of a model."""
-        ...
 
 
 class _Decision(NamedTuple):
@@ -61,7 +51,7 @@ def with_early(
     request: RouteRequest,
     assessed: Assessment,
     floor: float | None,
-    host: Knowing,
+    host: ModelHost,
 ) -> dict[str, DecodingOptions]:
     """Return `offers`, decided from the doubt on that leaves answers worse than `floor`.
 
@@ -78,7 +68,7 @@ def with_early(
 
 
 def _set(
-    offer: DecodingOptions, entry: ModelRecord, assessed: Assessment, floor: float, host: Knowing
+    offer: DecodingOptions, entry: ModelRecord, assessed: Assessment, floor: float, host: ModelHost
 ) -> DecodingOptions:
     def modes() -> Iterator[DecodingOption]:
         for one in offer.modes:
@@ -95,7 +85,7 @@ def _set(
 
 
 def _more(
-    offer: DecodingOptions, entry: ModelRecord, assessed: Assessment, floor: float, host: Knowing
+    offer: DecodingOptions, entry: ModelRecord, assessed: Assessment, floor: float, host: ModelHost
 ) -> DecodingOptions:
     partner = alike_partner(entry, host)
     if partner is None or (assessed.p(partner.id) or 0.0) >= floor:
@@ -108,7 +98,7 @@ def _more(
 
 
 def _decision(
-    large: ModelRecord, small: ModelRecord, assessed: Assessment, floor: float, host: Knowing
+    large: ModelRecord, small: ModelRecord, assessed: Assessment, floor: float, host: ModelHost
 ) -> _Decision | None:
     """Return what to do for one request; None: too little is known.
 

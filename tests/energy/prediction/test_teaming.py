@@ -17,7 +17,7 @@ from edge_rt.config.schema import Config, Models
 from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call, Cost, Plan
-from edge_rt.core.routing import DecodingRequest, Prediction, RouteRequest, Served
+from edge_rt.core.routing import DecodingRequest, Prediction, RequestTokens, RouteRequest, Served
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOption
@@ -29,7 +29,7 @@ SPECULATIVE = Mode("speculative", TINY)
 SWITCH = Pair(large=BIG, small=TINY, mode="switch:token", large_share=0.4)
 MADE = Made(small=6, large=3, switches=2, catch_up=5, accepted=0, rejected=1)
 HALF = Made(small=1, large=1, switches=1, catch_up=1, accepted=0, rejected=1)
-TOKENS = (64, 0, 65)
+TOKENS = RequestTokens(64, 0, 65)
 USUAL = DecodingRequest()
 
 

@@ -10,14 +10,14 @@ from calibrated import HARDWARE, SMOL, TIMED, calibration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.routing import Prediction, Served, Unpredicted
+from edge_rt.core.routing import Prediction, RequestTokens, Served, Unpredicted
 from edge_rt.energy.prediction.memory import LearntTeam, Team
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.teams import MOST, Teams
-from edge_rt.energy.prediction.together import PredictAlone, Sizes, Teamwork, together, untried
+from edge_rt.energy.prediction.together import PredictAlone, Teamwork, together, untried
 
 SLOWER = 4.0  # is the large model, in everything
-SIZES = Sizes(256, 0, 129)
+SIZES = RequestTokens(256, 0, 129)
 
 
 def _runtime(factor: float) -> object:
@@ -46,13 +46,13 @@ def models() -> tuple[PredictAlone, PredictAlone]:
 LARGE, SMALL = models()
 
 
-def foretold(work: Teamwork, sizes: Sizes = SIZES, *, small: bool = True) -> Prediction:
+def foretold(work: Teamwork, sizes: RequestTokens = SIZES, *, small: bool = True) -> Prediction:
     found = together(work, sizes, LARGE, SMALL if small else None)
     assert isinstance(found, Prediction)
     return found
 
 
-def alone(foretell: PredictAlone, sizes: Sizes = SIZES) -> Prediction:
+def alone(foretell: PredictAlone, sizes: RequestTokens = SIZES) -> Prediction:
     found = foretell(*sizes)
     assert isinstance(found, Prediction)
     return found
@@ -112,7 +112,7 @@ def test_the_small_model_reads_what_is_new_to_it() -> None:
 
 def test_joules_are_known_where_both_know_them() -> None:
     def bare(p: int, cached: int, o: int) -> Prediction:
-        return replace(alone(SMALL, Sizes(p, cached, o)), energy_j=None)
+        return replace(alone(SMALL, RequestTokens(p, cached, o)), energy_j=None)
 
     found = together(Teamwork(0.5), SIZES, LARGE, bare)
     assert isinstance(found, Prediction)

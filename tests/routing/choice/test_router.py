@@ -80,7 +80,6 @@ def stages(draw: st.DrawFn, joules: bool = False) -> Stage:
         latency_s=draw(st.none() | AMOUNTS),
         energy_j=draw(st.none() | AMOUNTS),
         quality=draw(st.none() | st.floats(0, 1)),
-        constraint=draw(st.none() | st.just("json_schema")),
     )
     measured_h = {
         RunConfig(variant.id, threads, 0, "single", "f16"): draw(st.floats(0, 100))
@@ -103,7 +102,6 @@ def variants(draw: st.DrawFn, number: int) -> Variant:
         context=draw(st.sampled_from((100, 4096))),
         weights_bytes=draw(st.floats(0.1, 4.0)) * GB,
         quality=draw(st.none() | st.floats(0, 1)),
-        constraints=frozenset(draw(st.sampled_from(((), ("json_schema",))))),
         load_s=draw(st.floats(0, 5)),
         load_j=draw(st.floats(0, 5)),
     )
@@ -132,7 +130,6 @@ def test_the_chosen_one_is_feasible(stage: Stage, exploring: bool) -> None:
     variant = next(v for v in stage.pool if v.id == chosen.setting.variant)
     assert chosen.setting.threads <= limits.threads
     assert TOKENS.prompt + TOKENS.completion <= variant.context
-    assert stage.ask.constraint is None or stage.ask.constraint in variant.constraints
     if not chosen.loaded:
         assert limits.heavy
         assert chosen.cpq is not None
