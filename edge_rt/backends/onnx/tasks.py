@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from edge_rt.backends.base import LooseArray, Watched, unwatched
 from edge_rt.backends.onnx.session import Node, OnnxSession, first_line
 from edge_rt.backends.onnx.vocabulary import load_tokenizer
-from edge_rt.core.errors import EdgeError, EngineError, ModelFileError, RequestError
+from edge_rt.core.errors import EdgeError, EngineError, ModelFileError, RequestError, invalid
 
 POOLINGS = ("mean", "cls", "last")
 ROWS = 64  # most inputs of one pass
@@ -168,10 +168,10 @@ class OnnxTensors:
             raise RequestError(message, param="input", code="missing_required_parameter")
         for name in tensors:
             if name not in self._inputs:
-                raise _fault(name, f"the model has no such input, {self._known()}")
+                raise invalid(f"inputs.{name}", f"the model has no such input, {self._known()}")
         for name in self._inputs:
             if name not in tensors:
-                raise _fault(name, f"is missing; {self._known()}")
+                raise invalid(f"inputs.{name}", f"is missing; {self._known()}")
         fitted = {name: self._inputs[name].fit(tensors[name]) for name in self._inputs}
         _check_names([(self._inputs[name], array) for name, array in fitted.items()])
         return fitted
@@ -224,7 +224,7 @@ class _Input:
             for dim, size in zip(self.dims, array.shape, strict=False)
         ]
         if len(array.shape) != len(self.dims) or list(array.shape) != known:
-            raise _fault(self.name, f"expected {self}, got the shape {_shape(array)}")
+            raise invalid(f"inputs.{self.name}", f"expected {self}, got the shape {_shape(array)}")
         if array.dtype == self.dtype:
             return array
         if given.loose:
@@ -232,7 +232,7 @@ class _Input:
                 cast = array.astype(self.dtype)
             if self.dtype.kind == "f" or np.array_equal(cast.astype(array.dtype), array):
                 return cast
-        raise _fault(self.name, f"expected {self}, got {_kind(given)}")
+        raise invalid(f"inputs.{self.name}", f"expected {self}, got {_kind(given)}")
 
 
 def _dtype(node: Node, path: Path) -> np.dtype[Any]:
@@ -251,15 +251,10 @@ def _check_names(fitted: Sequence[tuple[_Input, NDArray[Any]]]) -> None:
                 continue
             first, other = sizes.setdefault(dim, (size, wanted.name))
             if size != first:
-                raise _fault(
-                    wanted.name,
+                raise invalid(
+                    f"inputs.{wanted.name}",
                     f"its size of {dim!r} is {size}, that of `inputs.{other}` is {first}",
                 )
-
-
-def _fault(name: str, what: str) -> RequestError:
-    param = f"inputs.{name}"
-    return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
 
 
 def _shape(array: NDArray[Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import EmbeddingBackend
-from edge_rt.core.errors import EngineBroken, EngineError, RequestError
+from edge_rt.core.errors import EngineBroken, EngineError, RequestError, invalid
 from edge_rt.engine.protocol import Embed, Embedded, ModelSpec, Started
 from edge_rt.engine.scheduler.inputs import PAUSE_S, fitting_tokens
 from edge_rt.engine.scheduler.runner import EngineCounters, Event
@@ -70,8 +70,7 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         if 1 <= width <= most:
             self._waiting.append(job)
             return
-        message = f"`dimensions`: expected 1 to {most}, got {width}."
-        self._fail(job, RequestError(message, param="dimensions", code="invalid_value"))
+        self._fail(job, invalid("dimensions", f"expected 1 to {most}, got {width}"))
 
     def step(self, *, brief: bool = False) -> None:
         begin = self._clock()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, LooseArray, PromptVocabulary
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import RequestError, invalid
 from edge_rt.engine.protocol import CUT, Delta, EngineWork, StepOutput, Tensor, WorkShare
 
 
@@ -91,16 +91,15 @@ DTYPES = (
 
 def to_array(tensor: Tensor, name: str) -> LooseArray:
     """The array of input `name`; RequestError where the parts do not fit together."""
+    param = f"inputs.{name}"
     if tensor.dtype not in DTYPES:
-        raise _tensor_fault(
-            name, f"there is no dtype {tensor.dtype!r:.40}: use {', '.join(DTYPES)}"
-        )
+        raise invalid(param, f"there is no dtype {tensor.dtype!r:.40}: use {', '.join(DTYPES)}")
     dtype = _little(tensor.dtype)
     if min(tensor.shape, default=0) < 0:
-        raise _tensor_fault(name, "a size of its shape is negative")
+        raise invalid(param, "a size of its shape is negative")
     want = math.prod(tensor.shape) * int(dtype.itemsize)
     if want != len(tensor.data):
-        raise _tensor_fault(name, f"its shape takes {want} bytes, got {len(tensor.data)}")
+        raise invalid(param, f"its shape takes {want} bytes, got {len(tensor.data)}")
     array: Any = np.frombuffer(tensor.data, dtype)
     array = array.reshape(tensor.shape).astype(tensor.dtype, copy=False)
     return LooseArray(array, tensor.loose)
@@ -118,11 +117,6 @@ def _little(dtype: str) -> Any:
     return native.newbyteorder("<")
 
 
-def _tensor_fault(name: str, what: str) -> RequestError:
-    param = f"inputs.{name}"
-    return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
-
-
 CHARACTERS = 64  # a token, more than any text has: longer ones are cut or refused unread
 
 
@@ -136,10 +130,10 @@ def fitting_tokens(
     """
     tokens = given if isinstance(given, list) else _tokens(given, backend, truncate, param)
     if not tokens:
-        raise _fault(param, "the input is empty: send at least one character")
+        raise invalid(param, "the input is empty: send at least one character")
     for token in tokens:
         if not 0 <= token < backend.vocab:
-            raise _fault(param, f"token {token} is not one of the model's {backend.vocab}")
+            raise invalid(param, f"token {token} is not one of the model's {backend.vocab}")
     if len(tokens) <= backend.context:
         return tokens
     if truncate is None:
@@ -165,10 +159,6 @@ def _cut(tokens: list[int], most: int, truncate: str, before: int, behind: int) 
     middle = tokens[before:end]
     middle = middle[:kept] if truncate == "end" else middle[len(middle) - kept :]
     return [*tokens[:before], *middle, *tokens[end:]][:most]
-
-
-def _fault(param: str, what: str) -> RequestError:
-    return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
 
 
 def _too_long(param: str, what: str, context: str) -> RequestError:
