@@ -7,16 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from edge_rt.core.errors import EngineError
 from edge_rt.core.process import NO_SANDBOX, NOT_RUN, sandboxed
 from edge_rt.decoding.params import CheckerSpec, Verdict
-
-if TYPE_CHECKING:
-    from edge_rt.decoding.constraints.grammars import Grammars
 
 START_S = 10.0  # for a program to start and answer once
 RETRY_S = 10.0  # after which one that did not is started again
@@ -165,17 +161,3 @@ class Checkers:
         for known in list(self._known.values()):
             if isinstance(known, CheckerProcess):
                 known.close()
-
-
-class Compiles(Protocol):
-    """The scheduler of a model, as far as it compiles constraints and has checkers."""
-
-    @property
-    def grammars(self) -> Grammars:
-        """What compiles constraints for the model."""
-        ...
-
-    @property
-    def checkers(self) -> Checkers:
-        """The programs that judge texts for the model."""
-        ...

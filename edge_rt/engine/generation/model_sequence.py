@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import Unavailable
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.sampler import SampledToken, Sampler
-from edge_rt.engine.generation.checker import Compiles
+from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache
 from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate
+
+if TYPE_CHECKING:
+    from edge_rt.decoding.constraints.grammars import Grammars
 
 
 class ModelSequence:
@@ -233,7 +236,7 @@ class ModelSequence:
         return tokens
 
 
-class Home(Compiles, Protocol):
+class Home(Protocol):
     """The scheduler of a model, as its sequences see it."""
 
     pool: SequencePool
@@ -243,6 +246,16 @@ class Home(Compiles, Protocol):
     @property
     def backend(self) -> Backend:
         """The model."""
+        ...
+
+    @property
+    def grammars(self) -> Grammars:
+        """What compiles constraints for the model."""
+        ...
+
+    @property
+    def checkers(self) -> Checkers:
+        """The programs that judge texts for the model."""
         ...
 
 

@@ -17,7 +17,7 @@ from typing import Protocol
 from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, EngineError, RequestError
 from edge_rt.engine.channel import Frames, encode, engine_decoder
-from edge_rt.engine.generation.checker import Compiles
+from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.protocol import (
     Cancel,
     Generate,
@@ -30,9 +30,6 @@ from edge_rt.engine.protocol import (
 
 log = logging.getLogger(__name__)
 
-Homes = Callable[[Generate], Sequence[Compiles]]
-"""The schedulers of all models of a request that are loaded."""
-
 
 class Compiler:
     """Compiles the constraints of requests, one after the other, before they are queued.
@@ -41,7 +38,8 @@ class Compiler:
     had none; a checker starts as fast as its program does. Readable (select) when one is done.
     """
 
-    def __init__(self, homes: Homes) -> None:
+    def __init__(self, homes: Callable[[Generate], Sequence[Home]]) -> None:
+        """`homes` tells the schedulers of a request's models, as far as they are loaded."""
         self._homes = homes
         self._aside = Aside[Generate]("grammars")
         self._asked: set[int] = set()
@@ -67,7 +65,7 @@ class Compiler:
                 yield request
 
 
-def _compile(request: Generate, homes: Sequence[Compiles]) -> Generate:
+def _compile(request: Generate, homes: Sequence[Home]) -> Generate:
     """Compile and start; the result or the error is kept for the scheduler of the request."""
     try:
         for home in homes:
