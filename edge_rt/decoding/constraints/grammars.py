@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import NamedTuple, Protocol
 
-import llguidance
-import msgspec
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.decoding.constraints.compiling import compiled, named_tokens
@@ -34,57 +32,27 @@ class Vocabulary(Protocol):
     def ends(self, token: int) -> bool: ...
 
 
-class TokenTable(msgspec.Struct, frozen=True, array_like=True):
-    """What each token of a vocabulary stands for, by id.
+class _Tokens:
+    """The tokens of a vocabulary by id, as llguidance.TokenizerWrapper takes them.
 
     A special token stands for nothing in a text; it has its name. `ends` are those that end an
     answer, the lowest id first.
     """
 
-    pieces: list[bytes]
-    names: dict[int, bytes]
-    ends: list[int]
+    bos_token_id = None
 
-    @property
-    def end(self) -> int:
-        """The token by which llguidance knows the end of a text; of no end, one that is not."""
-        return self.ends[0] if self.ends else len(self.pieces)
-
-
-def read_table(vocabulary: Vocabulary) -> TokenTable:
-    """Ask a vocabulary for all its tokens."""
-    ids = range(vocabulary.vocab)
-    pieces = [vocabulary.piece(token) for token in ids]
-    names = {token: vocabulary.mark(token) for token in ids if not pieces[token]}
-    return TokenTable(pieces, names, [token for token in ids if vocabulary.ends(token)])
-
-
-class _Wrapped:
-    """What llguidance.TokenizerWrapper takes."""
-
-    def __init__(self, table: TokenTable, cut: Callable[[str], list[int]]) -> None:
-        self.tokens = [_written(table, token) for token in range(len(table.pieces))]
-        self.special_token_ids = list(table.names)
-        self.eos_token_id = table.end
-        self.bos_token_id = None
-        self._cut = cut
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary, ids = vocabulary, range(vocabulary.vocab)
+        pieces = [vocabulary.piece(token) for token in ids]
+        self.names = {token: vocabulary.mark(token) for token in ids if not pieces[token]}
+        self.ends = [token for token in ids if vocabulary.ends(token)]
+        self.tokens = [pieces[token] or _SPECIAL + self.names[token] for token in ids]
+        self.special_token_ids = list(self.names)
+        # By it llguidance knows the end of a text; where none ends one, it is no token.
+        self.eos_token_id = self.ends[0] if self.ends else len(pieces)
 
     def __call__(self, text: str) -> Sequence[int]:
-        return self._cut(text)
-
-
-def _written(table: TokenTable, token: int) -> bytes:
-    name = table.names.get(token)
-    return table.pieces[token] if name is None else _SPECIAL + name
-
-
-def make_tokenizer(table: TokenTable, vocabulary: Vocabulary) -> llguidance.LLTokenizer:
-    """Build the prefix tree of the vocabulary, which takes about a second."""
-
-    def cut(text: str) -> list[int]:
-        return vocabulary.tokenize(text, special=False, begins=False)
-
-    return llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Wrapped(table, cut)))
+        return self._vocabulary.tokenize(text, special=False, begins=False)
 
 
 KEPT = 32  # grammars, up to some megabytes each
@@ -159,9 +127,10 @@ class Grammars:
 
 
 def _tools(vocabulary: Vocabulary) -> _Tools:
-    table = read_table(vocabulary)
-    tokenizer = make_tokenizer(table, vocabulary)
+    """Build the prefix tree of the vocabulary, which takes about a second."""
+    tokens = _Tokens(vocabulary)
+    tokenizer = LLTokenizer(TokenizerWrapper(tokens))
     anything = LLMatcher(tokenizer, LLMatcher.grammar_from_regex("(?s:.*)"), log_level=0)
-    masks = TokenMasks(vocabulary.vocab, table.ends, anything.compute_bitmask())
-    names = {name.decode(errors="replace"): id for id, name in table.names.items() if name}
-    return _Tools(tokenizer, names, table.names, masks)
+    masks = TokenMasks(vocabulary.vocab, tokens.ends, anything.compute_bitmask())
+    names = {name.decode(errors="replace"): id for id, name in tokens.names.items() if name}
+    return _Tools(tokenizer, names, tokens.names, masks)
