@@ -95,7 +95,7 @@ class DraftLength:
         that are still to come.
         """
         self._guesses, self._trying = 0, False
-        begins = self._times.alone is not None and self._known.streak < _ALONE
+        begins = self._times.alone.value is not None and self._known.streak < _ALONE
         if begins and not self._pays(behind, left):
             self._trying = begins = self._may_try(self._trial_s(behind))
         if begins:
@@ -154,7 +154,7 @@ class DraftLength:
             known.calibration.verified(confidence, accepted=True)
         if accepted < len(confidences):
             known.calibration.verified(confidences[accepted], accepted=False)
-        guessing = self._guesses * (self._times.draft or 0.0)
+        guessing = self._guesses * (self._times.draft.value or 0.0)
         known.all.add(accepted + 1, guessing + self._times.verify(len(confidences)))
         known.drafted.add(accepted + 1, guessing + self._times.verify(len(confidences)))
         known.tried += self._trying
@@ -164,7 +164,7 @@ class DraftLength:
 
     @property
     def _alone(self) -> float:
-        return self._times.alone or 0.0
+        return self._times.alone.value or 0.0
 
     @property
     def _token_s(self) -> float:
@@ -173,12 +173,12 @@ class DraftLength:
 
     def _idled(self) -> None:
         self._known.idle += 1
-        if self._times.alone is not None:
-            self._known.all.add(1, self._times.alone)
+        if self._times.alone.value is not None:
+            self._known.all.add(1, self._times.alone.value)
 
     def _pays(self, behind: int, left: float) -> bool:
         """Whether drafting is expected to beat the target alone, catching up included."""
-        if self._times.draft is None or self._known.idle == math.inf:
+        if self._times.draft.value is None or self._known.idle == math.inf:
             return False
         saving = (1.0 - _WORTH) * self._alone - self._known.drafted.token_s(0.0)
         if not self._known.drafted.known:
@@ -189,11 +189,11 @@ class DraftLength:
         return self._known.idle * self._alone * _SPENT >= seconds
 
     def _trial_s(self, behind: int) -> float:
-        guessing = _TRIED * (self._times.draft or 0.0)
+        guessing = _TRIED * (self._times.draft.value or 0.0)
         return _TRIAL * (guessing + self._times.verify(_TRIED)) + self._behind_s(behind)
 
     def _behind_s(self, behind: int) -> float:
-        return behind * self._times.read if behind > CLOSE else 0.0
+        return behind * (self._times.read.value or 0.0) if behind > CLOSE else 0.0
 
     def _best(self, confidences: Sequence[float]) -> int:
         best, value, gained, chance = 0, 0.0, 0.0, 1.0
@@ -212,7 +212,7 @@ class DraftLength:
         return 0.0 if self._prospects is None else self._prospects.value(drafted, chance)
 
     def _foresee(self, token_s: float) -> Prospects:
-        costs = DraftCosts(token_s, self._times.draft or 0.0, self._rows())
+        costs = DraftCosts(token_s, self._times.draft.value or 0.0, self._rows())
         calibration = self._known.calibration
         return Prospects(costs, calibration.shares, calibration.acceptances)
 

@@ -71,7 +71,7 @@ class Average:
     """An average that forgets, and that single outliers do not carry away."""
 
     def __init__(self) -> None:
-        self.value: float | None = None
+        self.value: float | None = None  # None: there was no sample
         self._count = 0
 
     def add(self, sample: float) -> None:
@@ -91,35 +91,10 @@ class PassTimes:
     """
 
     def __init__(self) -> None:
-        self._alone, self._draft, self._read = Average(), Average(), Average()
+        self.alone = Average()  # seconds of a pass of the large model for one token
+        self.draft = Average()  # of one of the draft model for a guess, with CLOSE tokens at most
+        self.read = Average()  # seconds a token of one in which it has more to catch up on
         self._weight = self._rows = self._seconds = self._rows2 = self._cross = 0.0
-
-    @property
-    def alone(self) -> float | None:
-        """Seconds of a pass of the large model for one token; None: never seen."""
-        return self._alone.value
-
-    @property
-    def draft(self) -> float | None:
-        """Seconds of a pass of the draft model for one token; None: never seen."""
-        return self._draft.value
-
-    @property
-    def read(self) -> float:
-        """Seconds for which the draft model reads a token of many; 0: never seen."""
-        return self._read.value or 0.0
-
-    def alone_took(self, seconds: float) -> None:
-        """A pass of the large model for one token."""
-        self._alone.add(seconds)
-
-    def draft_took(self, seconds: float) -> None:
-        """A pass of the draft model that gave a guess, with at most CLOSE tokens to read."""
-        self._draft.add(seconds)
-
-    def read_took(self, tokens: int, seconds: float) -> None:
-        """A pass of the draft model over `tokens` tokens that it had to catch up on."""
-        self._read.add(seconds / max(tokens, 1))
 
     def verify_took(self, rows: int, seconds: float) -> None:
         """A pass of the large model over one token and `rows` - 1 drafted ones."""
@@ -133,7 +108,7 @@ class PassTimes:
 
     def verify(self, drafted: int) -> float:
         """Seconds in which the large model verifies `drafted` tokens; 0 of them: writes one."""
-        one = self._alone.value or 0.0
+        one = self.alone.value or 0.0
         if drafted == 0:
             return one
         if not self._weight:

@@ -95,12 +95,12 @@ class Answering:
     def _draft(self, machine: Machine) -> list[float]:
         if self.behind > 8:
             self._spend(machine.read * self.behind)
-            self.times.read_took(self.behind, machine.read * self.behind)
+            self.times.read.add(machine.read)
         self.behind = 1
         draft: list[float] = []
         for guess in map(float, machine.confidences(self.rng, MOST)):
             self._spend(machine.draft + machine.beside)
-            self.times.draft_took(machine.draft)
+            self.times.draft.add(machine.draft)
             if not self.length.adds(draft, guess):
                 break
             draft.append(guess)
@@ -110,7 +110,7 @@ class Answering:
 
     def _alone(self, machine: Machine) -> None:
         self._spend(machine.alone)
-        self.times.alone_took(machine.alone)
+        self.times.alone.add(machine.alone)
         self.tokens += 1
 
     def _spend(self, seconds: float) -> None:
@@ -211,7 +211,7 @@ def test_better_guesses_make_longer_drafts() -> None:
 def test_a_long_prompt_is_not_read_for_a_few_tokens() -> None:
     answering = Answering()
     answering.run(Machine(agreement=0.9), 500)
-    answering.times.read_took(100, 1.1)
+    answering.times.read.add(0.011)
     assert answering.length.begins(behind=50)
     assert not answering.length.begins(behind=50, left=5)
     assert not answering.length.begins(behind=5000)
@@ -232,7 +232,7 @@ def test_a_free_draft_is_cut_where_its_rows_cost_more() -> None:
             accepted = drafted if hits.all() else int(hits.argmin())
             length.verified([confidence] * drafted, accepted)
         else:
-            times.alone_took(machine.alone)
+            times.alone.add(machine.alone)
     assert np.mean(cuts[0.25][1000:]) < 0.3
     assert np.mean(cuts[0.9][1000:]) > 4
     assert length.cut([]) == 0
@@ -246,7 +246,7 @@ def test_a_target_with_no_time_of_its_own_yet_writes_alone_first() -> None:
 def test_rounds_of_two_answers_go_on_side_by_side_and_both_teach() -> None:
     answering = Answering()
     answering.run(Machine(agreement=0.9), 500)
-    answering.times.read_took(100, 1.1)
+    answering.times.read.add(0.011)
     one, known = answering.length, answering.known
     two = DraftLength(MOST, answering.times, known)
     assert one.begins(behind=1)

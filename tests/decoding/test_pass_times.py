@@ -12,7 +12,7 @@ from edge_rt.decoding.experience import Average, PassTimes
 def fed(alone: float, base: float, row: float) -> PassTimes:
     times = PassTimes()
     for turn in range(60):
-        times.alone_took(alone)
+        times.alone.add(alone)
         rows = 2 + turn % 6
         times.verify_took(rows, base + row * rows)
     return times
@@ -29,15 +29,15 @@ def test_a_line_is_found_beside_the_single_pass(alone: float, more: float, row: 
 
 def test_before_anything_is_known_rows_are_thought_to_cost_a_part_of_a_pass() -> None:
     times = PassTimes()
-    assert (times.alone, times.draft, times.read, times.verify(3)) == (None, None, 0.0, 0.0)
-    times.alone_took(0.1)
+    assert times.verify(3) == 0.0
+    times.alone.add(0.1)
     assert times.verify(1) == pytest.approx(0.13)
 
 
 @given(st.lists(st.tuples(st.integers(2, 13), st.floats(0.001, 1.0)), min_size=1, max_size=80))
 def test_more_rows_never_seem_to_cost_less(passes: list[tuple[int, float]]) -> None:
     times = PassTimes()
-    times.alone_took(0.1)
+    times.alone.add(0.1)
     for rows, seconds in passes:
         times.verify_took(rows, seconds)
     verify = [times.verify(drafted) for drafted in range(13)]
@@ -59,10 +59,3 @@ def test_a_disturbed_verification_does_not_tilt_the_line() -> None:
     times = fed(0.1, 0.1, 0.02)
     times.verify_took(3, 4.0)
     assert times.verify(3) == pytest.approx(0.18, rel=0.1)
-
-
-def test_reading_is_by_the_token() -> None:
-    times = PassTimes()
-    times.read_took(50, 0.5)
-    times.draft_took(0.04)
-    assert (times.read, times.draft) == (pytest.approx(0.01), pytest.approx(0.04))

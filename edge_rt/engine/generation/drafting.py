@@ -162,9 +162,9 @@ class DraftModel:
     def _note_time(self) -> None:
         sequence = self._sequence
         if sequence.read <= CLOSE:
-            self._times.draft_took(sequence.spent_s)
+            self._times.draft.add(sequence.spent_s)
         else:
-            self._times.read_took(sequence.read, sequence.spent_s)
+            self._times.read.add(sequence.spent_s / sequence.read)
 
 
 def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:
@@ -258,4 +258,4 @@ class Drafting:
         if drafted:
             self._times.verify_took(target.read, target.spent_s)
         else:
-            self._times.alone_took(target.spent_s)
+            self._times.alone.add(target.spent_s)
