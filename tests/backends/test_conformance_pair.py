@@ -77,11 +77,17 @@ def own(llama: LlamaBackend, tokens: list[int], reference: Logits) -> Difference
     return found
 
 
+@pytest.fixture(scope="module")
+def theirs(onnx: OnnxBackend, tokens: list[int]) -> dict[int, Logits]:
+    """onnxruntime's logits by the number of tokens that were read in a pass."""
+    return {step: each(onnx, tokens, step) for step in (1, STEP)}
+
+
 @pytest.mark.parametrize("step", [1, STEP])
 def test_a_text_is_expected_alike(
-    onnx: OnnxBackend, tokens: list[int], reference: Logits, own: Difference, step: int
+    tokens: list[int], reference: Logits, own: Difference, theirs: dict[int, Logits], step: int
 ) -> None:
-    found = difference(tokens, reference, each(onnx, tokens, step))
+    found = difference(tokens, reference, theirs[step])
     chance = 1 / math.sqrt(len(tokens))
     assert found.kl_nats <= MOST * own.kl_nats
     parted, own_parted = 1 - found.top1, 1 - own.top1  # both are few tokens, and so by chance
@@ -93,9 +99,9 @@ def test_a_text_is_expected_alike(
 
 
 def test_batches_differ_from_single_tokens_no_more_than_llamas_do(
-    onnx: OnnxBackend, tokens: list[int], own: Difference
+    tokens: list[int], own: Difference, theirs: dict[int, Logits]
 ) -> None:
-    found = difference(tokens, each(onnx, tokens, 1), each(onnx, tokens, STEP))
+    found = difference(tokens, theirs[1], theirs[STEP])
     assert found.kl_nats <= MOST * own.kl_nats
     # onnxruntime 1.23, the last one for Python 3.10, comes to 0.35 here.
     tie = NEAR_TIE if sys.version_info >= (3, 11) else 0.4

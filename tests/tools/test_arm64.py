@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,16 @@ def test_every_room_that_is_tested_is_there() -> None:
     rooms = [check.CHECKOUT / word for word in words if word.startswith("tests/")]
     assert rooms
     assert all(room.exists() for room in rooms)
+
+
+def test_few_tests_of_real_models_are_run_where_each_takes_minutes() -> None:
+    words = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", *check.CONFORMANCE]
+    done = subprocess.run(words, cwd=check.CHECKOUT, capture_output=True, text=True, check=True)
+    suite = [line for line in done.stdout.splitlines() if "test_conformance.py::" in line]
+    rows = "several_rows_of_a_pass_are_as_good_as_passes_of_their_own"
+    assert [line.partition("::test_")[2] for line in suite if "tiny" not in line] == [
+        f"{rows}[llama.cpp]",
+        f"{rows}[onnx]",
+    ]
+    assert sum("[llama.cpp, tiny" in line for line in suite) > 30
+    assert "test_conformance_pair.py::test_a_text_is_expected_alike" in done.stdout
