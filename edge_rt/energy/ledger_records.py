@@ -37,39 +37,16 @@ _FIGURES = [
 _RANK: dict[Quality, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 
 
-class UsageRecord(msgspec.Struct, frozen=True):
+class UsageRecord(Booking, frozen=True):
     """One request and its cost; its day is the UTC day of `ended`.
 
     A figure that is not known is None, and so are figures of other modes of decoding than a model
-    by itself. `saved_j` is what the kept answer of a "cached" request took when it was made.
-    `answer_id` is the id of the answer that the client got; embeddings and tensors have none.
+    by itself. `prefill_j` and `decode_j` are the parts of `energy_j`.
     Raises ValueError where a figure is not finite, for it would spoil every sum.
     """
 
-    ended: float  # Unix seconds
-    model: str
-    status: Status
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    seconds: float
-    busy_s: float
-    energy_j: float | None
-    prefill_j: float | None
-    decode_j: float | None
-    quality: Quality
-    power_w: float | None
-    temp_c: float | None
-    mode: str | None = None  # None: by the model itself
-    partner: str | None = None
-    small_tokens: int | None = None
-    large_tokens: int | None = None
-    switches: int | None = None
-    catch_up_tokens: int | None = None
-    accepted_tokens: int | None = None
-    rejected_tokens: int | None = None
-    saved_j: float | None = None
-    answer_id: str | None = None
+    prefill_j: float | None = None
+    decode_j: float | None = None
 
     def __post_init__(self) -> None:
         for name in _FIGURES:

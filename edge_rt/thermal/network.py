@@ -100,9 +100,6 @@ def _scaled(parts: tuple[float, ...], total: float | None) -> tuple[float, ...]:
     return tuple(part * scale for part in parts)
 
 
-Temps = tuple[float, ...]
-
-
 @dataclass(frozen=True)
 class Network:
     """Known figures of a ladder; SI units, the chip first.
@@ -145,14 +142,3 @@ class Network:
         right[1 if len(right) > 1 else 0] += outer_w
         right[-1] += chain.to_air * self.ambient_c
         return chain.solve(right)
-
-    def steady(self, power_w: float, fan: float) -> Temps:
-        """Temperatures that `power_w` ends at."""
-        outer_w = min(self.outer_w, power_w)
-        temp_c = self.ambient_c + power_w / self.to_air_w_per_c(fan)
-        temps = [temp_c]
-        for node in range(len(self.capacities_j_per_c) - 2, -1, -1):
-            flow_w = power_w if node > 0 else power_w - outer_w
-            temp_c += self.resistances_c_per_w[node] * flow_w
-            temps.append(temp_c)
-        return tuple(reversed(temps))

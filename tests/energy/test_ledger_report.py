@@ -10,10 +10,8 @@ import pytest
 from edge_rt.energy.ledger_records import Day, UsageRecord, ledger_report, of_model
 
 DAY = Day("2027-01-15", "modelled", 5.0, 3.5, 60.0, 1.0)
-DONE = UsageRecord(1.8e9, "m", "done", 9, 4, 7, 2.0, 1.5, 3.5, 1.0, 2.5, "measured", 4.5, 51.0)
-BROKEN = UsageRecord(
-    1.8e9, "m", "failed", 9, 4, 0, 2.0, 1.5, None, None, None, "unresolved", None, None
-)
+DONE = UsageRecord(1.8e9, "m", "done", 9, 4, 7, 2.0, 1.5, 3.5, "measured", 4.5, 51.0)
+BROKEN = UsageRecord(1.8e9, "m", "failed", 9, 4, 0, 2.0, 1.5, None, "unresolved", None, None)
 
 
 @pytest.mark.parametrize("entry", [DONE, BROKEN])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from operator import mul
 
 import pytest
+from toy_board import steady
 
 from edge_rt.thermal.course import SPANS_S, TIMES_S, reach
 from edge_rt.thermal.fit import Fit, ForecastVariance
@@ -21,7 +22,7 @@ ALL = len(TIMES_S)
 
 def watched(seconds: float) -> Fit:
     """After some time at 2 and 7 W in turn."""
-    temps = TRUE.steady(2.0, FAN)
+    temps = steady(TRUE, 2.0, FAN)
     fit, dice = Fit(PRIOR, temps[0], 0.1), random.Random(4)
     for step in range(round(seconds / 0.2)):
         power_w = 7.0 if step // 100 % 2 else 2.0

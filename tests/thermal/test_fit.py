@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_board import steady
 
 from edge_rt.thermal.fit import Fit, heats
 from edge_rt.thermal.network import Network, ThermalPrior
 
 DT_S = 0.2
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
-START_C = TRUE.steady(2.0, 0.0)[0]
+START_C = steady(TRUE, 2.0, 0.0)[0]
 PRIOR = ThermalPrior((1.0, 9.0), (3.0, 40.0), 1.5)
 STILL = ThermalPrior((1.0, 9.0), (3.0, 40.0))
 
@@ -25,7 +26,7 @@ def watch(
     seconds: float,
     network: Network = TRUE,
     learn: bool = True,
-    temps: Sequence[float] = TRUE.steady(2.0, 0.0),
+    temps: Sequence[float] = steady(TRUE, 2.0, 0.0),
 ) -> Sequence[float]:
     """Let `fit` watch a board under a bursty load; the temperatures at the end."""
     for power_w, fan in load(seconds):
@@ -71,7 +72,7 @@ def test_without_power_only_temperatures_follow() -> None:
     before = list(fit.figures)
     watch(fit, 60.0, learn=False)
     assert fit.figures == before
-    assert fit.temps_c[0] == pytest.approx(TRUE.steady(5.0, 0.0)[0], abs=20.0)
+    assert fit.temps_c[0] == pytest.approx(steady(TRUE, 5.0, 0.0)[0], abs=20.0)
 
 
 def test_a_fan_that_fails_is_found_after_the_fit_was_loosened() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from toy_board import steady
 
 from edge_rt.thermal.course import HORIZONS_S, ForecastTrials, Score, Trial
 from edge_rt.thermal.network import Network
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
-STEADY = BOARD.steady(5.0, 0.5)
+STEADY = steady(BOARD, 5.0, 0.5)
 BANDS_K, TOLD_K = (1.0, 2.0, 3.0, 4.0), (2.0, 4.0, 6.0, 8.0)
 
 
@@ -52,7 +53,7 @@ def test_what_comes_of_age_unseen_is_not_scored() -> None:
 def test_a_forecast_follows_the_power_that_really_comes() -> None:
     trials = ForecastTrials()
     trials.start(trial())
-    hot = BOARD.steady(9.0, 0.5)
+    hot = steady(BOARD, 9.0, 0.5)
     found = run(trials, 60.0, power_w=9.0, temp_c=hot[0])
     errors = [score.error_k for score in found]
     assert errors == sorted(errors, reverse=True)  # nearer and nearer to the new steady state

@@ -11,13 +11,25 @@ PRIOR = ThermalPrior((1.0, 9.0), (3.0, 40.0), 1.5)
 DT_S = 0.2
 
 
+def steady(network: Network, power_w: float, fan: float) -> tuple[float, ...]:
+    """Temperatures that `power_w` ends at."""
+    outer_w = min(network.outer_w, power_w)
+    temp_c = network.ambient_c + power_w / network.to_air_w_per_c(fan)
+    temps = [temp_c]
+    for node in range(len(network.capacities_j_per_c) - 2, -1, -1):
+        flow_w = power_w if node > 0 else power_w - outer_w
+        temp_c += network.resistances_c_per_w[node] * flow_w
+        temps.append(temp_c)
+    return tuple(reversed(temps))
+
+
 class Board:
     """A board that a model watches."""
 
     def __init__(self, leakage: Leakage | None = None) -> None:
         self.model = ThermalModel(PRIOR, leakage and leakage.power_w)
         self.time_s = 0.0
-        self.temps = TRUE.steady(2.0, 0.5)
+        self.temps = steady(TRUE, 2.0, 0.5)
 
     def run(
         self,
