@@ -59,27 +59,21 @@ class RequestKind:
 
 @dataclass(frozen=True)
 class ModelPlace:
-    """A way to keep a variant loaded: on `device`, with so many of its layers on a GPU.
+    """A way to keep a variant loaded.
 
     `bytes` are what it takes of each memory, `costs` what a request of each kind takes there, or
     NEVER; loading it takes `load`.
     """
 
-    device: str
-    gpu_layers: int
     bytes: tuple[float, ...]
     costs: tuple[PlacementCost, ...]
     load: PlacementCost
 
 
 class Placement(NamedTuple):
-    """A state, and what a request of the mix takes then in the mean.
-
-    `idle` is the share of devices on which nothing is loaded.
-    """
+    """A state, and what a request of the mix takes then in the mean."""
 
     cost: PlacementCost
-    idle: float
     state: State
 
     def dominates(self, other: Placement) -> bool:
@@ -116,14 +110,8 @@ class PlacementProblem:
         self.usable_bytes = tuple(usable_bytes)
         self.mix = tuple(mix)
         shares = [kind.share for kind in mix]
-        self.devices = sorted({place.device for places in variants for place in places})
         self.unserved = _weighed((kind.on_demand for kind in mix), shares)
         self._costs = [[_weighed(p.costs, shares) for p in places] for places in variants]
-
-    @property
-    def states(self) -> int:
-        """The number of placements, whether they fit or not."""
-        return math.prod(len(places) + 1 for places in self.variants)
 
     def costs(self, variant: int, place: int) -> tuple[PlacementCost, ...]:
         """Return the cost of each kind at a place, counted from 1, times the kind's share."""
@@ -157,7 +145,7 @@ class PlacementProblem:
             energy_j += cost.energy_j
             seconds += cost.seconds
         cost = PlacementCost(energy_j * penalty(pressure), seconds)
-        return Placement(cost, self._idle(state), state)
+        return Placement(cost, state)
 
     def load(self, before: State, after: State) -> PlacementCost:
         """What it takes to come from one state to another; to unload takes nothing."""
@@ -169,10 +157,6 @@ class PlacementProblem:
         return PlacementCost(
             sum(cost.energy_j for cost in loads), sum(cost.seconds for cost in loads)
         )
-
-    def _idle(self, state: State) -> float:
-        used = {self.variants[i][place - 1].device for i, place in enumerate(state) if place}
-        return 1.0 - len(used) / len(self.devices) if self.devices else 0.0
 
 
 def better(

@@ -37,7 +37,6 @@ LOOK_S = 30.0
 MOST_STATES = 16_384  # that are looked at: up to a second of computing on a small board
 _MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
 _USUAL = RequestTokens(256, 0, 128)
-_DEVICE = "board"  # CPU and GPU share its memory
 
 Preload = Callable[[str, LoadConfig], Awaitable[object]]
 """Loads a model by its id, in that form as far as it can be had."""
@@ -156,8 +155,6 @@ class Placer:
         places = [
             [
                 ModelPlace(
-                    _DEVICE,
-                    gpu_layers=load.gpu_layers,
                     bytes=size,
                     costs=tuple(costs[e.id, load][bucket] for bucket in able),
                     load=loads[e.id],

@@ -20,10 +20,7 @@ from edge_rt.routing.placement import (
 
 
 class Front:
-    """The placements that none of those seen so far dominates, by rising joules.
-
-    Of two with equal joules and seconds the one stays that leaves less of the board idle.
-    """
+    """The placements that none of those seen so far dominates, by rising joules."""
 
     def __init__(self) -> None:
         self.front: list[Placement] = []
@@ -215,10 +212,10 @@ def _mix(then: Mapping[Hashable, float], now: Mapping[Hashable, float]) -> str |
 def pick(found: Sequence[Placement], prefer: Prefer) -> Placement:
     """Return the best of a front: the fewest joules, or the fewest seconds if preferred.
 
-    Ties go to the other of the two, and then to what leaves less of the board idle.
+    Ties go to the other of the two, and then to what has anything loaded.
     """
     rest = found
     for axis in (1, 0) if prefer == "latency" else (0, 1):
         least = min(p.cost[axis] for p in rest)
         rest = [p for p in rest if p.cost[axis] <= least * (1.0 + TIE)]
-    return min(rest, key=lambda p: (p.idle, p.cost))
+    return min(rest, key=lambda p: (not any(p.state), p.cost))

@@ -21,9 +21,7 @@ SEEDS = st.integers(0, 10_000)
 
 
 def place(joules: float, seconds: float, size: float, load_j: float = 5.0) -> ModelPlace:
-    return ModelPlace(
-        "cpu", 0, (size,), (PlacementCost(joules, seconds),), PlacementCost(load_j, 1.0)
-    )
+    return ModelPlace((size,), (PlacementCost(joules, seconds),), PlacementCost(load_j, 1.0))
 
 
 SMALL, LARGE = place(10.0, 4.0, 30.0), place(20.0, 2.0, 60.0)
@@ -58,9 +56,7 @@ def test_what_does_not_fit_is_no_placement() -> None:
 
 
 def test_kinds_count_by_their_share() -> None:
-    serves_one = ModelPlace(
-        "cpu", 0, (1.0,), (PlacementCost(10.0, 1.0), NEVER), PlacementCost(0.0, 0.0)
-    )
+    serves_one = ModelPlace((1.0,), (PlacementCost(10.0, 1.0), NEVER), PlacementCost(0.0, 0.0))
     mix = [
         RequestKind(0.25, PlacementCost(50.0, 5.0)),
         RequestKind(0.75, PlacementCost(100.0, 8.0)),
@@ -72,13 +68,6 @@ def test_kinds_count_by_their_share() -> None:
 def test_only_what_was_not_there_has_to_be_loaded() -> None:
     assert PROBLEM.load((1, 0), (1, 1)) == LARGE.load
     assert PROBLEM.load((1, 1), (1, 0)) == (0.0, 0.0)
-
-
-def test_devices_with_nothing_on_them_are_idle() -> None:
-    gpu = ModelPlace("gpu", 28, (1.0,), (PlacementCost(1.0, 1.0),), PlacementCost(0.0, 0.0))
-    problem = PlacementProblem([[SMALL, gpu]], [100.0], PROBLEM.mix)
-    idle = [found.idle for state in ((0,), (1,), (2,)) if (found := problem.placement(state))]
-    assert idle == [1.0, 0.5, 0.5]
 
 
 def test_figures_have_to_be_there_for_each_memory_and_kind() -> None:

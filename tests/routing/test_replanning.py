@@ -91,7 +91,7 @@ def test_what_was_not_done_is_due_once_it_may_be(
 
 def place(joules: float, load_j: float, size: float = 10.0) -> ModelPlace:
     return ModelPlace(
-        "cpu", 0, (size,), (PlacementCost(joules, joules / 5),), PlacementCost(load_j, load_j / 5)
+        (size,), (PlacementCost(joules, joules / 5),), PlacementCost(load_j, load_j / 5)
     )
 
 

@@ -10,10 +10,9 @@ from edge_rt.routing.placement import Placement, PlacementCost
 
 VALUES = st.integers(0, 12).map(float)
 PLACEMENTS = st.builds(
-    lambda joules, seconds, idle, state: Placement(PlacementCost(joules, seconds), idle, (state,)),
+    lambda joules, seconds, state: Placement(PlacementCost(joules, seconds), (state,)),
     VALUES,
     VALUES,
-    st.sampled_from((0.0, 0.5)),
     st.integers(0, 5),
 )
 FOUND = st.lists(PLACEMENTS, max_size=40)
@@ -33,12 +32,6 @@ def test_it_holds_the_front_of_all_it_was_given(found: list[Placement]) -> None:
     assert {p.cost for p in kept} == front
     assert len(kept) == len(front)
     assert kept == sorted(kept)
-
-
-@given(FOUND)
-def test_of_equal_costs_it_keeps_what_leaves_less_idle(found: list[Placement]) -> None:
-    for kept in filled(found).front:
-        assert kept.idle == min(p.idle for p in found if p.cost == kept.cost)
 
 
 @given(FOUND, PLACEMENTS)

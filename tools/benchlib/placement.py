@@ -57,8 +57,7 @@ def _places(
 ) -> list[ModelPlace]:
     found: list[ModelPlace] = []
     speed, watts = random.lognormvariate(0.0, 0.3) / size, random.uniform(3.0, 6.0)
-    for device, layers in (("cpu", 0), ("gpu", 14), ("gpu", 28)):
-        share = layers / 28
+    for share in (0.0, 0.5, 1.0):  # of its layers on the GPU
         fast = speed * (1.0 + share * random.uniform(0.5, 4.0))
         drawn = watts * (1.0 + share * random.uniform(1.0, 8.0))
         costs = [
@@ -68,7 +67,7 @@ def _places(
         parts = (size * (1.0 - share), size * share)
         taken = parts if memories == 2 else (sum(parts),)
         load = PlacementCost(size * random.uniform(2.0, 6.0), size * random.uniform(0.5, 2.0))
-        found.append(ModelPlace(device, layers, taken, tuple(costs), load))
+        found.append(ModelPlace(taken, tuple(costs), load))
     return found
 
 
