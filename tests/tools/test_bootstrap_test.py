@@ -138,7 +138,7 @@ def test_a_python_that_is_not_there_is_named(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert tools_test.main(["--python", "3.12"]) == 1
+    assert tools_test.main(["--python", "3.12"]) == os.EX_UNAVAILABLE
     assert "python3.12" in capsys.readouterr().err
 
 

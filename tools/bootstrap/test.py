@@ -58,7 +58,8 @@ tests of what a processor may change. QEMU emulates the processor, many times sl
 that takes hours rather than minutes, is done by hand, not in CI, and tells nothing of speed. It
 needs Debian and root; the first run fetches 400 MB.
 
-Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run.
+Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run; 69 when
+the Python of --python is not on this machine.
 """
 
 
@@ -134,7 +135,7 @@ def _with_python(version: str, argv: Sequence[str]) -> int:
             program = [str(python), str(CHECKOUT / "tools/test"), *argv]
             os.execve(python, program, {**os.environ, "EDGE_RT_VENV": f".venv-{version}"})
     print(f"There is no python{version} in PATH or pyenv: install it first.", file=sys.stderr)
-    return 1
+    return os.EX_UNAVAILABLE
 
 
 def _of_pyenv(version: str) -> list[Path]:
