@@ -184,7 +184,8 @@ def test_what_is_opened_is_closed(kit: Any, tmp_path: Path) -> None:
         async with made.open() as service:
             await made.supervisor.client()
             engine = made.supervisor.pid
-            assert (await service.status())["governor"] == service.budget()
+            governor = (await service.status())["governor"]
+            assert governor.budget.energy_j == service.budget().budget.energy_j == 500.0
         assert engine is not None
         assert not Path(f"/proc/{engine}").exists()
         assert (of_board(tmp_path, made.senses.simulated) / "ledger.db").exists()
