@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import msgspec
 from msgspec import UNSET
 from starlette.types import Send
 
 from edge_rt.api.kept import Found, Record
-from edge_rt.api.middleware.context import Context, Exchange, Generated
-from edge_rt.api.middleware.respond import (
-    EventStream,
-    drop_tracebacks,
-    edge_headers,
-    explain,
-    send_json,
-)
+from edge_rt.api.middleware.context import Context, Exchange, Generated, ending
+from edge_rt.api.middleware.respond import EventStream, edge_headers, send_json
 from edge_rt.api.openai.answers import Answer
 from edge_rt.api.work import Work, run_calls
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
@@ -65,22 +60,13 @@ class Run:
         Nothing is sent before the first of the service, or before SILENT_S have passed.
         """
         out = self._work.dialect.stream(send)
-        beat = asyncio.create_task(self._keep_open(out))
-        try:
+        async with ending(out, self._exchange):
+            beat = asyncio.create_task(self._keep_open(out))
             try:
                 await self._stream(out)
             finally:
                 beat.cancel()
                 await asyncio.wait([beat])
-        except Exception as error:
-            if not out.started:
-                raise
-            failure = explain(error)
-            drop_tracebacks(error)
-            self._exchange.status = failure.status
-            await out.fail(failure)
-        else:
-            await out.done()
 
     async def _keep_open(self, out: EventStream) -> None:
         """Send a comment after each SILENT_S without an event: proxies close silent streams."""
@@ -148,7 +134,8 @@ class Run:
             self._generated.reasons.append(event.reason)
         if self._generated.first_token is None and isinstance(event, Delta):
             self._generated.first_token = now = self._context.monotonic()
-            self._context.meters.first_token(self._work.card.id, now - self._exchange.arrived)
+            first_token = self._context.meters.first_token
+            first_token.observe(self._work.card.id, now - self._exchange.arrived)
 
     def _chunks(self, call: int, event: Shown) -> Sequence[msgspec.Struct]:
         dialect = self._work.dialect
@@ -202,7 +189,7 @@ class CachedReplay(Run):
     """
 
     def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
-        super().__init__(context, work.of(found), exchange)
+        super().__init__(context, replace(work, found=found), exchange)
         self._found = found
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +18,13 @@ from edge_rt.api.edge.marking import Marking
 from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import REFUSED, Authorizer, Rights
 from edge_rt.api.middleware.clients import Clients
-from edge_rt.api.middleware.respond import drop_tracebacks, explain, send_failure, warning_headers
+from edge_rt.api.middleware.respond import (
+    EventStream,
+    drop_tracebacks,
+    explain,
+    send_failure,
+    warning_headers,
+)
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.core.errors import Unavailable
@@ -49,7 +56,6 @@ class BodyQuota:
         self.held += count
 
     def give_back(self, count: int) -> None:
-        """Hold so many less."""
         self.held -= count
 
 
@@ -121,7 +127,6 @@ class Exchange:
         self._held += count
 
     def close(self) -> None:
-        """The request is done."""
         self.intake.give_back(self._held)
         self._held = 0
 
@@ -138,20 +143,30 @@ def exchange_of(scope: Scope) -> Exchange:
     return exchange
 
 
+@asynccontextmanager
+async def ending(out: EventStream, exchange: Exchange) -> AsyncGenerator[None]:
+    """End a stream after the block, by what the block raises once the stream has begun.
+
+    Before that, it is raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not out.started:
+            raise
+        failure = explain(error)
+        drop_tracebacks(error)
+        exchange.status = failure.status
+        await out.fail(failure)
+    else:
+        await out.done()
+
+
 def new_head(context: Context, card: ModelCard, id: str) -> Head:
-    """The head of a new answer."""
-    return Head(
-        id=id,
-        created=int(context.clock()),
-        model=card.id,
-        system_fingerprint=_fingerprint(context.version, card),
-    )
-
-
-def _fingerprint(version: str, card: ModelCard) -> str:
-    """Changes with the program and the model's file."""
-    what = f"{version} {card.backend} {card.sha256}"
-    return f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"
+    """The head of a new answer; its fingerprint is of the program and the model's file."""
+    what = f"{context.version} {card.backend} {card.sha256}"
+    fingerprint = f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"
+    return Head(id, int(context.clock()), card.id, fingerprint)
 
 
 OLLAMA = "/api/"  # what the paths of Ollama's API begin with
@@ -196,7 +211,7 @@ class RequestMiddleware:
             exchange.close()
             self._meters.in_flight -= 1
             status = exchange.status or CLIENT_LEFT
-            self._meters.answered(exchange.endpoint, exchange.model, status)
+            self._meters.requests.add(exchange.endpoint, exchange.model, str(status))
             if self._ended is not None:
                 self._ended(scope, exchange, status)
             exchange.generated = None  # holds the run, which holds the exchange
@@ -213,7 +228,7 @@ class RequestMiddleware:
             if exchange.status:
                 raise
             if isinstance(error, Unavailable):
-                self._meters.refused(error.code)
+                self._meters.refused.add(error.code)
             failure = explain(error)
             drop_tracebacks(error)
             await send_failure(send, failure, plain=scope["path"].startswith(OLLAMA))

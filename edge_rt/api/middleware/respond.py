@@ -231,6 +231,7 @@ class EventStream:
     """A response of server-sent events, one ASGI message a call."""
 
     headers: Headers = _EVENTS
+    end = b"data: [DONE]\n\n"  # of a stream that did not fail
 
     def __init__(self, send: Send) -> None:
         self.started = False
@@ -261,12 +262,15 @@ class EventStream:
         await self._write(b": waiting\n\n", more=True)
 
     async def done(self) -> None:
-        """End the stream as OpenAI's streams end."""
-        await self._write(b"data: [DONE]\n\n", more=False)
+        """End the stream as those of its API end."""
+        await self._write(self.end, more=False)
 
     async def fail(self, failure: Failure) -> None:
-        """End the stream with an error event and no [DONE]."""
-        await self._write(self._event(failure.body), more=False)
+        """End the stream with an error event."""
+        await self._write(self._event(self._error(failure)), more=False)
+
+    def _error(self, failure: Failure) -> msgspec.Struct:
+        return failure.body
 
     def _event(self, document: msgspec.Struct) -> bytes:
         return b"data: " + self._encoder.encode(document) + b"\n\n"
@@ -279,20 +283,16 @@ class EventStream:
 class NamedEventStream(EventStream):
     """A response of events with names, their field `type`, as OpenAI's Responses API has them."""
 
+    end = b""  # the last event says that it is the last
+
     def __init__(self, send: Send, failed: Callable[[Failure], msgspec.Struct]) -> None:
         """`failed` makes the event that tells an error."""
         super().__init__(send)
         self._failed = failed
 
     @override
-    async def done(self) -> None:
-        """End the stream; its last event says that it is the last."""
-        await self._write(b"", more=False)
-
-    @override
-    async def fail(self, failure: Failure) -> None:
-        """End the stream with an event that tells the error."""
-        await self._write(self._event(self._failed(failure)), more=False)
+    def _error(self, failure: Failure) -> msgspec.Struct:
+        return self._failed(failure)
 
     @override
     def _event(self, document: msgspec.Struct) -> bytes:
@@ -304,20 +304,15 @@ class LineStream(EventStream):
     """A response of JSON documents, each on a line of its own, as Ollama streams them."""
 
     headers = (_LINES, (b"cache-control", b"no-cache"), _UNBUFFERED)
+    end = b""  # the last document says that it is the last
 
     @override
     async def comment(self) -> None:
         """Send nothing: such a stream has no comments."""
 
     @override
-    async def done(self) -> None:
-        """End the stream; its last document says that it is the last."""
-        await self._write(b"", more=False)
-
-    @override
-    async def fail(self, failure: Failure) -> None:
-        """End the stream with a line that tells the error."""
-        await self._write(self._event(PlainError.of(failure)), more=False)
+    def _error(self, failure: Failure) -> msgspec.Struct:
+        return PlainError.of(failure)
 
     @override
     def _event(self, document: msgspec.Struct) -> bytes:

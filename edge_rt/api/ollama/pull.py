@@ -10,9 +10,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.middleware.context import Context, Exchange, exchange_of
+from edge_rt.api.middleware.context import Context, Exchange, ending, exchange_of
 from edge_rt.api.middleware.decode import decode, read_body, unless_gone
-from edge_rt.api.middleware.respond import LineStream, drop_tracebacks, explain, send_json
+from edge_rt.api.middleware.respond import LineStream, send_json
 from edge_rt.api.ollama.models import required_name
 from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.requests import PullProgress
@@ -90,7 +90,7 @@ class OllamaPull:
         self, steps: AsyncGenerator[PullProgress], exchange: Exchange, send: Send
     ) -> None:
         out, due_s = LineStream(send), -math.inf
-        try:
+        async with ending(out, exchange):
             async with aclosing(steps):
                 async for step in steps:
                     if not out.started:
@@ -101,15 +101,6 @@ class OllamaPull:
                         due_s = now_s + PERIOD_S
                         await out.events([_told(step)])
             await out.events([OllamaPulled(status="verifying sha256 digest"), _SUCCESS])
-        except Exception as error:
-            if not out.started:
-                raise
-            failure = explain(error)
-            drop_tracebacks(error)
-            exchange.status = failure.status
-            await out.fail(failure)
-        else:
-            await out.done()
 
 
 def _told(step: PullProgress) -> OllamaPulled:
