@@ -35,7 +35,6 @@ from edge_rt.api.middleware.context import (
     BodyQuota,
     Context,
     Endpoint,
-    Exchange,
     RequestMiddleware,
 )
 from edge_rt.api.middleware.decode import describe
@@ -95,7 +94,6 @@ class PathRouter(Router):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         path: str = scope.get("path", "")
         if path.startswith("/") and path.split("/")[1] in self._short:
             scope["path"] = f"{_OPENAI}{path}"
@@ -200,26 +198,20 @@ def create_app(
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
     intake = BodyQuota(held)
+    ended = None
+    if trace is not None:
+        from edge_rt.api.tracing import Tracing  # few daemons send traces
+
+        ended = Tracing(trace, clock, monotonic).ended
     app = RequestMiddleware(
         router,
         guard=guard,
         intake=intake,
         meters=meters,
         monotonic=monotonic,
-        ended=None if trace is None else _ended(trace, clock, monotonic),
+        ended=ended,
     )
     return _for_browsers(app, origins) if origins else app
-
-
-def _ended(
-    trace: Callable[[RequestSpan], object],
-    clock: Callable[[], float],
-    monotonic: Callable[[], float],
-) -> Callable[[Scope, Exchange, int], None]:
-    """What is told each request that has ended, for `trace` to take."""
-    from edge_rt.api.tracing import Tracing  # few daemons send traces
-
-    return Tracing(trace, clock, monotonic).ended
 
 
 def _for_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edge_rt.api.allowance import Allowance, Cached, grant
-from edge_rt.api.kept import NOBODY, AskedQuestion, Found, Near, Place, Record, Topic, from_bytes
+from edge_rt.api.kept import DECODER, NOBODY, AskedQuestion, Found, Near, Place, Record, Topic
 from edge_rt.api.meters import Meters
 from edge_rt.api.service import Service
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import EdgeError, NotCached, RequestError
 from edge_rt.core.logs import Trouble
-from edge_rt.core.requests import EmbedCall, ModelCard
+from edge_rt.core.requests import EmbedCall
 from edge_rt.engine.protocol import Started
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.tables import vector
@@ -119,20 +119,18 @@ class Caching:
 
     async def _find(self, key: bytes, place: Place, near: Near | None = None) -> Found | None:
         kept = None if self.cache is None else await self.cache.find(key)
-        card = None if kept is None else _of(kept.model, place.cards)
-        if kept is None or card is None:
+        if kept is None:
             return None
-        content = from_bytes(kept.content).on(self._simulated())
+        card = next((one for one in place.cards if one.id == kept.model), None)
+        if card is None:
+            return None
+        content = DECODER.decode(kept.content).on(self._simulated())
         found = Found(card, self._clock() - kept.made, content, near)
         self.hits[card.id] += 1
         if (energy_j := found.content.energy_j) is not None:
             # Beside others that came and went, it may have been made for less than nothing.
             self.saved_j[card.id] += max(0.0, energy_j)
         return found
-
-
-def _of(id: str, cards: Sequence[ModelCard]) -> ModelCard | None:
-    return next((card for card in cards if card.id == id), None)
 
 
 LONGEST_TEXT = 2000  # characters; longer texts are seldom alike, and not looked for

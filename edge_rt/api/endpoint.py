@@ -211,7 +211,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         work = await self.prepare(request, exchange.client)
         embedded = (None if meant is None else meant.cost), work.plan.compared
         before = [cost for cost in embedded if cost is not None]
-        work = work.granted(exchange.arrived, before).kept_for(keeper)
+        work = work.granted(exchange.arrived, before).with_calls(client=keeper)
         exchange.model = work.card.id
         marking.keep(work.id, asked)
         record = None if place is None else caching.record(place, meant)

@@ -22,7 +22,6 @@ T = TypeVar("T")
 
 
 def governor_families(state: GovernorState) -> list[Metric]:
-    """The families of one state."""
     guards = (([each], float(each == state.guard)) for each in get_args(Guard))
     admission = state.limits.admission
     admissions = (([each], float(each == admission)) for each in get_args(Admission))
@@ -58,7 +57,6 @@ def _figures(state: GovernorState) -> Iterable[tuple[str, str, float | None]]:
 
 
 def cache_families(caching: Caching) -> list[Metric]:
-    """The families of the cache as it stands."""
     hits = (([model], float(count)) for model, count in caching.hits.items())
     saved = (([model], joules) for model, joules in caching.saved_j.items())
     near = None if caching.nearby is None else caching.nearby.hits
@@ -76,7 +74,6 @@ def cache_families(caching: Caching) -> list[Metric]:
 
 
 def storage_families(report: StorageReport) -> list[Metric]:
-    """The families of the disk as it stands."""
     writable = (([file], float(file not in report.failing)) for file in report.files)
     aside = _one(len(report.aside))
     return _shown(
@@ -87,7 +84,6 @@ def storage_families(report: StorageReport) -> list[Metric]:
 
 
 def marking_families(marking: Marking) -> list[Metric]:
-    """The family of marks as it stands."""
     text = (
         "Marks of answers: good or bad, given by feedback or told by a regeneration, and whether "
         "the router has learnt from them."

@@ -35,7 +35,6 @@ class Begin(_Line, frozen=True, tag=0):
     cached_tokens: int
 
     def event(self) -> Started:
-        """Return the event that it was made of."""
         return Started(0, self.prompt_tokens, self.cached_tokens)
 
 
@@ -103,18 +102,7 @@ def line(call: int, event: Started | Delta | Finished) -> Line:
     return End(call, event.index, event.reason, event.timings.completion_tokens, event.made)
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(KeptContent)
-
-
-def to_bytes(content: KeptContent) -> bytes:
-    """Return the content as the cache keeps it."""
-    return _ENCODER.encode(content)
-
-
-def from_bytes(kept: bytes) -> KeptContent:
-    """What `to_bytes` made bytes of."""
-    return _DECODER.decode(kept)
+DECODER = msgspec.msgpack.Decoder(KeptContent)
 
 
 class Topic(NamedTuple):
@@ -223,7 +211,6 @@ class Record:
         self._lines: list[Line] = []
 
     def take(self, call: int, event: Started | Delta | Finished) -> None:
-        """Note one event."""
         self._lines.append(line(call, event))
 
     def close(self, plan: Plan, tally: Tally, reading: Reading | None = None) -> None:
@@ -249,7 +236,7 @@ class Record:
             model=plan.model,
             client=self._place.client or NOBODY,
             made=self._clock(),
-            content=to_bytes(content),
+            content=msgspec.msgpack.encode(content),
         )
         self._cache.keep(kept)
         if self._nearby is not None and self._asked is not None:

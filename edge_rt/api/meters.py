@@ -86,7 +86,6 @@ class Counts:
         self._counted[labels] += amount
 
     def family(self) -> Metric:
-        """Return the counts as they stand."""
         return counter(self._name, self._text, self._counted.items(), *self.labels)
 
 
@@ -99,12 +98,10 @@ class Spread:
         self._sums: defaultdict[str, float] = defaultdict(float)
 
     def observe(self, model: str, value: float) -> None:
-        """Book one value."""
         self._seen[model][bisect_left(self._bounds, value)] += 1
         self._sums[model] += value
 
     def family(self) -> Metric:
-        """Return the histograms as they stand."""
         from prometheus_client.core import HistogramMetricFamily
 
         family = HistogramMetricFamily(f"edge_rt_{self._name}", self._text, labels=("model",))
@@ -124,7 +121,7 @@ class Meters:
 
     def __init__(self) -> None:
         self._scraped: list[Scraped] = []
-        self._requests = Counts(
+        self.requests = Counts(  # the model is "" where it never came to one
             "requests",
             "Requests by outcome; 499: the client left, a broken stream counts as its error.",
             "endpoint",
@@ -140,13 +137,13 @@ class Meters:
         )
         self.in_flight = 0  # requests that are being served
         self._queue = Spread("queue_seconds", "Waiting for the engine.", _SECONDS)
-        self._first = Spread(
+        self.first_token = Spread(
             "first_token_seconds",
             "From a request's arrival to its first token.",
             _SECONDS,
         )
         self._per_token = Spread("decode_seconds_per_token", "Decoding, per token.", _TOKEN_SECONDS)
-        self._refused = Counts(
+        self.refused = Counts(
             "refused_requests",
             "Requests that were told to come back later, by why.",
             "reason",
@@ -181,18 +178,6 @@ class Meters:
         """Show families of another state, of `what`, too."""
         self._scraped.append(Scraped(what, families))
 
-    def answered(self, endpoint: str, model: str, status: int) -> None:
-        """Count one request; `model` is "" when it never came to one."""
-        self._requests.add(endpoint, model, str(status))
-
-    def refused(self, reason: str) -> None:
-        """Count one request that is not served now."""
-        self._refused.add(reason)
-
-    def first_token(self, model: str, seconds: float) -> None:
-        """Book the time to one request's first token."""
-        self._first.observe(model, seconds)
-
     def generated(self, model: str, tally: Tally, mode: str = SINGLE) -> None:
         """Book the tokens, costs and times of one request, finished or not."""
         if tally.made is not None:
@@ -216,9 +201,9 @@ class Meters:
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families, those of states last."""
-        yield from (self._requests.family(), self._tokens.family())
+        yield from (self.requests.family(), self._tokens.family())
         yield gauge("requests_in_flight", "Requests being served.", [((), self.in_flight)])
-        for each in (self._queue, self._first, self._per_token, self._refused, self._joules):
+        for each in (self._queue, self.first_token, self._per_token, self.refused, self._joules):
             yield each.family()
         for each in (self._mode_tokens, self._switches, self._unresolved):
             yield each.family()

@@ -235,7 +235,6 @@ class OpenApi:
         self._encoded: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         if self._encoded is None:  # in a thread, since it takes a tenth of a second
             self._encoded = await asyncio.to_thread(_encoded, self._version)
         await send_bytes(send, self._encoded, headers=((b"content-type", JSON.encode()),))

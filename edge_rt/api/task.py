@@ -72,7 +72,6 @@ class TaskEndpoint(ABC):
 
 
 def vectors(embedded: Embedded) -> list[tuple[float, ...]]:
-    """The vectors as numbers."""
     numbers = struct.Struct(f"<{embedded.width}f")
     return [*numbers.iter_unpack(embedded.vectors)]
 
@@ -98,7 +97,6 @@ class TextUsage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, embedded: Embedded) -> TextUsage:
-        """Return the tokens of all texts together."""
         tokens = embedded.timings.prompt_tokens
         return cls(tokens, tokens)
 

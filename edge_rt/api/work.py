@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -18,7 +19,7 @@ from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.requests import Call, Cost, Event, ModelCard, Plan, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, RouteRequest
-from edge_rt.decoding.params import Constraint, Mode
+from edge_rt.decoding.params import Mode
 from edge_rt.generation.usage import Origin
 
 Numbered = tuple[int, Event]
@@ -104,17 +105,11 @@ class Work:
         """Return the work without the partner, which `fault` keeps from helping."""
         why = f"{self.card.id} answers by itself: {fault}"
         plan = msgspec.structs.replace(self.plan, mode=None, less=why)
-        calls = [msgspec.structs.replace(call, plan=plan) for call in self.calls]
-        return replace(self, calls=calls)
+        return self.with_calls(plan=plan)
 
-    def filling(self, suffix: str | None) -> Work:
-        """This work with answers that fill the gap between the prompt and `suffix`; None: none."""
-        calls = [msgspec.structs.replace(call, suffix=suffix) for call in self.calls]
-        return replace(self, calls=calls)
-
-    def constrained(self, constraint: Constraint | None) -> Work:
-        """This work with answers that keep to `constraint`."""
-        calls = [msgspec.structs.replace(call, constraint=constraint) for call in self.calls]
+    def with_calls(self, **fields: Any) -> Work:
+        """Return the work with these fields of each of its calls."""
+        calls = [msgspec.structs.replace(call, **fields) for call in self.calls]
         return replace(self, calls=calls)
 
     def thinking(self, limit: ThinkLimit | None) -> Work:
@@ -123,15 +118,6 @@ class Work:
             return self
         calls = [one for call in self.calls for one in _apart(call, limit)]
         return replace(self, calls=calls)
-
-    def kept_for(self, client: str | None) -> Work:
-        """Return the work with beginnings of its prompts kept for `client`; None: nobody."""
-        calls = [msgspec.structs.replace(call, client=client) for call in self.calls]
-        return replace(self, calls=calls)
-
-    def of(self, found: Found) -> Work:
-        """Return the work with the kept answer that was found for it."""
-        return replace(self, found=found)
 
     @property
     def plan(self) -> Plan:

@@ -136,7 +136,6 @@ class Prompting:
         return found
 
     async def close(self) -> None:
-        """End what is at work for it."""
         await self._templating.close()
 
     async def _vocabulary(self, entry: ModelRecord) -> tuple[Template, int | None]:

@@ -264,28 +264,23 @@ class Alone:
     def __init__(self, state: State, clock: Callable[[], float]) -> None:
         """`clock` is in seconds."""
         self._state, self._clock = state, clock
-        self._what: str | None = None
+        self.lent: str | None = None  # what it is lent to
         self._until_s = 0.0
-
-    @property
-    def lent(self) -> str | None:
-        """What it is lent to; None: to nobody."""
-        return self._what
 
     def refusal(self) -> str | None:
         """Why it cannot be lent now; None: it can."""
-        if self._what is not None:
-            return f"{self._what} is under way"
+        if self.lent is not None:
+            return f"{self.lent} is under way"
         if self._state.sent > 0:
             return f"{self._state.sent} requests are waiting or running"
         return None
 
     def check(self) -> None:
         """Raise Unavailable while something has the board for itself."""
-        if self._what is not None:
+        if self.lent is not None:
             left_s = max(RETRY_S, self._until_s - self._clock())
             raise Unavailable(
-                f"{self._what} is under way, and needs the board for itself",
+                f"{self.lent} is under way, and needs the board for itself",
                 retry_after_s=left_s,
                 code="calibrating",
             )
@@ -296,9 +291,9 @@ class Alone:
         refusal = self.refusal()
         if refusal is not None:
             raise Unavailable(refusal, retry_after_s=RETRY_S, code="busy")
-        self._what, self._until_s = what, self._clock() + seconds
+        self.lent, self._until_s = what, self._clock() + seconds
         try:
             with self._state.request(1):  # the engine is at work, though for no request
                 yield
         finally:
-            self._what = None
+            self.lent = None

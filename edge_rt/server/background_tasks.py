@@ -61,7 +61,6 @@ class Reload:
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """Request a reload."""
         self._asked.set()
 
     async def run(self, before: Callable[[], None], after: Callable[[], None]) -> None:

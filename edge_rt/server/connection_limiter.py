@@ -162,7 +162,6 @@ class ConnectionLimiter:
         return ConnectionVerdict.FULL if beyond >= 0 else ConnectionVerdict.OPEN
 
     def leave(self, who: object) -> None:
-        """A connection of `who` is gone."""
         self._inside[who] -= 1
         if not self._inside[who]:
             del self._inside[who]

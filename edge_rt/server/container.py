@@ -323,7 +323,6 @@ class Container:
 
 
 def _engine(config: Config, gpu_simulated: bool) -> tuple[str, ...]:
-    """The command that starts the engine."""
     command = OFFLINE if config.offline else ENGINE
     return (*command, SIMULATED_GPU) if gpu_simulated else command
 

@@ -39,7 +39,7 @@ from edge_rt.server.connection_limiter import (
 from edge_rt.server.container import Container
 from edge_rt.server.listening import check_reach, tcp_socket, unix_socket
 from edge_rt.server.service import DaemonService
-from edge_rt.server.state_directory import StateDirectory, sole_state_directory
+from edge_rt.server.state_directory import StateDirectory
 from edge_rt.server.systemd import Notifier, handed_over
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     return_large_blocks()
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(sole_state_directory(paths.state))
+        directory = stack.enter_context(contextlib.closing(StateDirectory(paths.state)))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
         trace = _tracing(config, stack)  # before the network is given up, which it needs

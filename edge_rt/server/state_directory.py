@@ -8,8 +8,7 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from edge_rt.config.schema import Cache
@@ -111,16 +110,6 @@ class StateDirectory:
         except OSError:
             return  # it cannot be written, which the files there tell, too
         _close_to_others(self._state)
-
-
-@contextmanager
-def sole_state_directory(state: Path) -> Generator[StateDirectory]:
-    """The state directory while the block runs; raises as StateDirectory does."""
-    directory = StateDirectory(state)
-    try:
-        yield directory
-    finally:
-        directory.close()
 
 
 def check_state_directory(state: Path, uid: int | None = None) -> None:

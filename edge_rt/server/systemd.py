@@ -101,7 +101,6 @@ class Notifier:
         self._say("RELOADING=1", f"MONOTONIC_USEC={self._clock() // 1000}")
 
     def stopping(self) -> None:
-        """Report that the daemon ends."""
         self._say("STOPPING=1")
 
     def _signs(self) -> Iterator[str]:

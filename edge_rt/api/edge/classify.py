@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from operator import mul
 from typing import Annotated, Literal
@@ -19,7 +18,7 @@ from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import decode, describe
 from edge_rt.api.middleware.respond import edge_headers, send_json
-from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed
+from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError, invalid
 from edge_rt.engine.protocol import Embedded
 from edge_rt.generation.usage import Edge
@@ -85,7 +84,6 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def texts(self) -> list[str]:
-        """What is to be classified."""
         return [self.input] if isinstance(self.input, str) else self.input
 
     @property
@@ -194,12 +192,12 @@ def _data(
     embedded: Embedded, scale: float, groups: Groups, points: Points | None
 ) -> tuple[list[Classification], Points]:
     """The answers, and the points of the labels: those given, or else of the last vectors."""
-    vectors: list[Vector] = list(struct.iter_unpack(f"<{embedded.width}f", embedded.vectors))
+    texts = vectors(embedded)
     if points is None:
         examples = sum(map(len, groups.values()))
-        vectors, rest = vectors[:-examples], iter(vectors[-examples:])
+        texts, rest = texts[:-examples], iter(texts[-examples:])
         points = {label: point([next(rest) for _ in group]) for label, group in groups.items()}
-    return [_one(i, text, scale, points) for i, text in enumerate(vectors)], points
+    return [_one(i, text, scale, points) for i, text in enumerate(texts)], points
 
 
 def _one(index: int, text: Vector, scale: float, points: Points) -> Classification:

@@ -97,7 +97,6 @@ class Marking:
                 del self._latest[gone.client, gone.prompt]
 
     def ended(self, id: str) -> None:
-        """The answer is complete."""
         answer = self._answers.get(id)
         if answer is not None:
             answer.ended_s = self._now()

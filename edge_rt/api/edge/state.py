@@ -11,13 +11,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.middleware.context import Context, exchange_of
+from edge_rt.api.middleware.context import Context, ending, exchange_of
 from edge_rt.api.middleware.decode import (
     Whole,
     describe,
@@ -28,7 +28,6 @@ from edge_rt.api.middleware.decode import (
 )
 from edge_rt.api.middleware.respond import (
     EventStream,
-    drop_tracebacks,
     explain,
     send_bytes,
     send_failure,
@@ -75,7 +74,6 @@ async def health(context: Context, scope: Scope, receive: Receive, send: Send) -
 
 
 async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show the meters to Prometheus."""
     if "prometheus_client" not in sys.modules:  # 0.1 s that other requests need not wait
         await in_thread(partial(import_module, "prometheus_client"))
     from prometheus_client import CONTENT_TYPE_LATEST
@@ -85,7 +83,6 @@ async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) 
 
 
 async def status(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show the daemon's state to people."""
     await send_json(send, await context.service.status())
 
 
@@ -182,36 +179,14 @@ async def feedback(context: Context, scope: Scope, receive: Receive, send: Send)
     await send_json(send, marked)
 
 
-async def tell(
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    documents: AsyncGenerator[msgspec.Struct],
-) -> None:
-    """Send each document as it comes; what fails before the first one is raised.
-
-    The generator is closed when the client goes away. Raises ClientDisconnect then.
-    """
-    await unless_gone(_tell(scope, send, documents), receive)
-
-
 async def _tell(scope: Scope, send: Send, documents: AsyncGenerator[msgspec.Struct]) -> None:
+    """Send each document as it comes, then close `documents`; raise what fails before the first."""
     out = EventStream(send)
-    try:
-        async with aclosing(documents) as said:
-            async for document in said:
-                if not out.started:
-                    await out.start()
-                await out.events([document])
-    except Exception as error:
-        if not out.started:
-            raise
-        failure = explain(error)
-        drop_tracebacks(error)
-        exchange_of(scope).status = failure.status
-        await out.fail(failure)
-    else:
-        await out.done()
+    async with ending(out, exchange_of(scope)), aclosing(documents) as said:
+        async for document in said:
+            if not out.started:
+                await out.start()
+            await out.events([document])
 
 
 _CALIBRATIONS = msgspec.json.Decoder(CalibrateRequest)
@@ -223,7 +198,7 @@ async def calibrate(context: Context, scope: Scope, receive: Receive, send: Send
     Errors before the response are raised.
     """
     ask = await read_document(context, scope, receive, _CALIBRATIONS)
-    await tell(scope, receive, send, context.service.calibrate(ask))
+    await unless_gone(_tell(scope, send, context.service.calibrate(ask)), receive)
 
 
 async def calibration(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
@@ -264,9 +239,10 @@ async def plan(context: Context, scope: Scope, receive: Receive, send: Send) -> 
     request = _PLAN.read(body, exchange_of(scope).warnings)
     ask = asked(request)
     if request.run:
-        await tell(scope, receive, send, context.service.tries(ask))
+        work = _tell(scope, send, context.service.tries(ask))
     else:
-        await unless_gone(_plan(context, ask, send), receive)
+        work = _plan(context, ask, send)
+    await unless_gone(work, receive)
 
 
 async def _plan(context: Context, ask: PlanAsk, send: Send) -> None:
@@ -281,15 +257,7 @@ def asked(request: PlanRequest) -> PlanAsk:
     if request.run and request.constrained:
         message = "`constrained` is for a plan alone: a run is of free answers."
         raise RequestError(message, param="constrained", code="invalid_value")
-    return PlanAsk(
-        prompt=request.prompt,
-        messages=template_messages(request.messages or []),
-        models=request.models,
-        threads=list(dict.fromkeys(request.threads)),
-        max_tokens=request.max_tokens,
-        fresh=request.fresh,
-        constrained=request.constrained,
-        temperature=request.temperature,
-        seed=request.seed,
-        ignore_eos=request.ignore_eos,
-    )
+    said: dict[str, Any] = {name: getattr(request, name) for name in PlanAsk.__struct_fields__}
+    said["messages"] = template_messages(request.messages or [])
+    said["threads"] = list(dict.fromkeys(request.threads))
+    return PlanAsk(**said)

@@ -37,15 +37,8 @@ STRUCT: dict[str, str] = {
 """The letter for each in the module struct."""
 
 NPY: dict[str, str] = {
-    "bool": "|b1",
-    "int8": "|i1",
-    "uint8": "|u1",
-    **{f"float{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
-    **{
-        f"{sign}int{bits}": f"<{sign or 'i'}{bits // 8}"
-        for sign in ("", "u")
-        for bits in (16, 32, 64)
-    },
+    dtype: f"{'|' if size == 1 else '<'}{dtype[0]}{size}"
+    for dtype, size in ((dtype, struct.calcsize(f"<{code}")) for dtype, code in STRUCT.items())
 }
 """What .npy files call each, little-endian."""
 

@@ -34,7 +34,6 @@ class UserIds:
     groups: frozenset[int] = frozenset()
 
     def has(self, peer: Peer) -> bool:
-        """Whether `peer` is one of them."""
         return peer.uid in self.users or not self.groups.isdisjoint(peer.groups)
 
 
@@ -49,7 +48,6 @@ class AccessRules:
     administer: UserIds
 
     def rights(self, peer: Peer) -> Rights:
-        """What `peer` may do."""
         user = f"user {peer.uid}"
         if self.administer.has(peer):
             return Rights(user, generate=True, administer=True)

@@ -41,7 +41,6 @@ class ClientRates:
         self._rates: OrderedDict[Hashable, Rate] = OrderedDict()
 
     def of(self, who: Hashable) -> Rate:
-        """The rate of `who`."""
         rate = self._rates.get(who)
         if rate is None:
             rate = self._rates[who] = Rate(self._most, self._per_s, self._now)

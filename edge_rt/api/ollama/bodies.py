@@ -52,17 +52,9 @@ class OllamaMessage(msgspec.Struct, frozen=True):
 
 
 def refuse_images(images: list[Any] | None, at: str) -> None:
-    """Raise RequestError where there are images."""
     if images:
         message = f"`{at}`: this model cannot see images; send text only."
         raise RequestError(message, param=at, code="unsupported_content")
-
-
-class _Open(msgspec.Struct, frozen=True):
-    """A call whose result has not come yet."""
-
-    id: str
-    name: str
 
 
 def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
@@ -70,7 +62,7 @@ def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
 
     Calls get ids, and a result without id and name is that of the first call without one.
     """
-    waiting: deque[_Open] = deque()
+    waiting: deque[ToolCall] = deque()  # calls whose results have not come yet
     made: list[ChatMessage] = []
     for place, message in enumerate(messages):
         refuse_images(message.images, f"messages[{place}].images")
@@ -81,7 +73,7 @@ def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
             ToolCall(call.function, call.id or f"call{place:02d}{index:03d}"[:9])
             for index, call in enumerate(message.tool_calls or ())
         ]
-        waiting.extend(_Open(call.id or "", call.function.name) for call in calls)
+        waiting.extend(calls)
         made.append(
             ChatMessage(
                 message.role,
@@ -93,13 +85,14 @@ def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
     return made
 
 
-def _result(message: OllamaMessage, waiting: deque[_Open]) -> ChatMessage:
+def _result(message: OllamaMessage, waiting: deque[ToolCall]) -> ChatMessage:
     """The result of a tool with the id and name of its call, which then waits no more."""
     for call in waiting:
         by_id = message.tool_call_id in (None, call.id)
-        if by_id and message.tool_name in (None, call.name):
+        name = call.function.name
+        if by_id and message.tool_name in (None, name):
             waiting.remove(call)
-            return ChatMessage("tool", message.content or "", name=call.name, tool_call_id=call.id)
+            return ChatMessage("tool", message.content or "", name=name, tool_call_id=call.id)
     return ChatMessage(
         "tool", message.content or "", name=message.tool_name, tool_call_id=message.tool_call_id
     )

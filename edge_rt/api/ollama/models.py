@@ -88,11 +88,6 @@ class OllamaShowRequest(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool | None = None
     """Changes nothing."""
 
-    @property
-    def named(self) -> str:
-        """The name of the model; raises RequestError without one."""
-        return required_name(self.model, self.name)
-
 
 class OllamaShown(msgspec.Struct, frozen=True, kw_only=True):
     """One model. `template` is in the language of Jinja."""
@@ -125,7 +120,6 @@ async def running(context: Context, scope: Scope, receive: Receive, send: Send) 
 
 
 async def version(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Tell the version of the API."""
     await send_json(send, OllamaVersion(SPOKEN, {"version": context.version}))
 
 
@@ -147,7 +141,7 @@ async def ps(context: Context, scope: Scope, receive: Receive, send: Send) -> No
 async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Describe one model; raises ModelNotFound."""
     asked = await read_document(context, scope, receive, _SHOW)
-    card = context.service.card(asked.named)
+    card = context.service.card(required_name(asked.model, asked.name))
     format = await context.service.chat_format(card.id) if card.has_template else None
     shown = OllamaShown(
         modelfile=f"# edge_rt serves this model as it is.\nFROM {card.id}\n",

@@ -115,12 +115,10 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What there is of it."""
         return "".join(delta.text for delta in self.deltas)
 
     @property
     def logprobs(self) -> list[TokenLogprob]:
-        """The log-probabilities of its tokens."""
         return [token for delta in self.deltas for token in delta.logprobs]
 
 

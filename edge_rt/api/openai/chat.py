@@ -74,11 +74,6 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     web_search_options: Any = None
 
     @property
-    def answer_tokens(self) -> int | None:
-        """The most tokens of an answer."""
-        return self.max_completion_tokens or self.max_tokens
-
-    @property
     def end(self) -> PromptEnd:
         """Where the prompt ends."""
         if self.continue_final_message:
@@ -147,7 +142,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     def max_tokens(self, request: ChatRequest) -> int | None:
-        return request.answer_tokens
+        return request.max_completion_tokens or request.max_tokens
 
     @override
     def top_logprobs(self, request: ChatRequest) -> int | None:
@@ -155,7 +150,6 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     def text(self, request: ChatRequest) -> str:
-        """Return what the user said last."""
         return last_said(request.messages)
 
     @override
@@ -203,7 +197,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         limit = None if reading is None else limit_of(request.think, reading.format)
         wanted = work.calls[0].constraint
         constraint = chat_constraint(wanted, reading, request.use, thought=limit is not None)
-        return work.constrained(constraint).thinking(limit)
+        return work.with_calls(constraint=constraint).thinking(limit)
 
     @override
     def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:

@@ -19,8 +19,6 @@ from edge_rt.core.errors import invalid
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
-Prompt = Text
-
 
 class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     """One or several texts that are to be continued."""
@@ -50,7 +48,7 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
             raise unsupported("echo", f"{message}: leave one out.")
 
 
-def prompts(request: CompletionsRequest) -> list[Prompt]:
+def prompts(request: CompletionsRequest) -> list[Text]:
     """The prompts, each text or token ids; raises RequestError when kinds are mixed."""
     found = separate(request.prompt, "prompt")
     for i, prompt in enumerate(found):
@@ -108,7 +106,7 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
         plan = without_partner(plan, asked, tokens=named or request.checked)
         work = self.work(request, asked.id, plan, found, asked.mode)
-        return work.filling(request.suffix or None)
+        return work.with_calls(suffix=request.suffix or None)
 
     @override
     def replayed_prompts(self, request: CompletionsRequest) -> Sequence[Text]:

@@ -127,7 +127,6 @@ class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def texts(self) -> list[str]:
-        """The texts of the documents."""
         return [one if isinstance(one, str) else one.text for one in self.documents]
 
     @property

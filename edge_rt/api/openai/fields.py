@@ -142,7 +142,6 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """The stop strings."""
         if self.stop is None:
             return ()
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)

@@ -162,7 +162,6 @@ class PageFile:
         self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         kind = (b"content-type", f"{media_type(self._name)}; charset=utf-8".encode())
         body = _content(self._name)
         await send_bytes(send, body, headers=(kind, (b"vary", b"accept"), *_HEADERS))
@@ -175,7 +174,6 @@ class Root:
         self._page, self._other = PageFile("index.html"), other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         browser = "text/html" in Headers(scope=scope).get("accept", "")
         await (self._page if browser else self._other)(scope, receive, send)
 

@@ -69,7 +69,6 @@ class _Turn:
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
 
     def message(self) -> ChatMessage:
-        """Return it as the message of a chat."""
         return ChatMessage(
             "assistant",
             "\n".join(self.texts),

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from edge_rt.core.cached import Group, Kept, Which
 from edge_rt.core.errors import Unavailable
-from edge_rt.core.logs import Trouble
 from edge_rt.core.storage import Storage
 from edge_rt.generation.cache.tables import SCHEMA, SHARE, Recent, Tables
 
@@ -53,14 +52,9 @@ class ExactCache:
         self._writing = asyncio.Lock()  # what is forgotten must not be written after that
         without = "answers are kept in memory alone"
         self._storage = Storage(path, SCHEMA, lambda: Tables(path, max_bytes), clock, without)
-
-    @property
-    def trouble(self) -> Trouble:
-        """The fault of the file, if it cannot be used."""
-        return self._storage.trouble
+        self.trouble = self._storage.trouble  # the fault of the file, if it cannot be used
 
     async def find(self, key: bytes) -> Kept | None:
-        """The answer of that key, if there is one."""
         kept = self._recent.get(key)
         if kept is None:
             purges = self._purges

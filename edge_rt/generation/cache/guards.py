@@ -159,10 +159,9 @@ def _opposites(one: Wording, other: Wording) -> bool:
     """What only one has does not face its opposite in what only the other has."""
     a, b = set(one.words), set(other.words)
     a, b = a - b, b - a
-    return not any((left & a and right & b) or (right & a and left & b) for left, right in _SIDES)
-
-
-_SIDES = lexicon.OPPOSITES
+    return not any(
+        (left & a and right & b) or (right & a and left & b) for left, right in lexicon.OPPOSITES
+    )
 
 
 def _times(one: Wording, other: Wording) -> bool:

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from edge_rt.core.cached import Kept, Which
 from edge_rt.core.errors import Unavailable
-from edge_rt.core.logs import Trouble
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.guards import apart
 from edge_rt.generation.cache.tables import Vector, cosine, doubt, nearest, restored
@@ -89,6 +88,7 @@ class SemanticCache:
     def __init__(self, store: ExactCache, *, most: int, limit: float = LIMIT) -> None:
         """`store` is the file, for nothing else; `limit` is of the doubt."""
         self._store, self._most, self._limit = store, most, limit
+        self.trouble = store.trouble
         self._scopes: dict[bytes, dict[bytes, Vector]] = {}
         self._scope_of: dict[bytes, bytes] = {}  # by key, the newest last
         self._to_read = asyncio.Event()
@@ -118,7 +118,6 @@ class SemanticCache:
         self._put(answer.key, asked.scope, asked.vector)
 
     def forget(self, key: bytes) -> None:
-        """The answer is gone."""
         scope = self._scope_of.pop(key, None)
         if scope is not None:
             here = self._scopes[scope]
@@ -131,11 +130,6 @@ class SemanticCache:
         await self._store.purge(which)
         self._scopes, self._scope_of = {}, {}
         self._to_read.set()
-
-    @property
-    def trouble(self) -> Trouble:
-        """The fault of the file, if it cannot be used."""
-        return self._store.trouble
 
     async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Read the kept questions from the file, then write new ones to it until cancelled."""

@@ -8,7 +8,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import groupby
-from operator import mul
+from operator import itemgetter, mul
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,7 +122,6 @@ class Tables(File):
         return gone
 
     def forget(self, key: bytes) -> None:
-        """Delete the answer of that key, if there is one."""
         with self.transaction():
             self._db.execute("DELETE FROM kept WHERE key = ?", (key,))
 
@@ -236,10 +235,6 @@ def nearest(
         for key, one in zip(keys, vectors, strict=True)
         if (bits := (signs ^ one.signs).bit_count()) <= radius
     ]
-    near.sort(key=_first)
+    near.sort(key=itemgetter(0))
     found = [(cosine(point, one), key) for _, key, one in near[:SHORT]]
     return sorted((pair for pair in found if pair[0] >= least), reverse=True)[:most]
-
-
-def _first(row: tuple[int, bytes, Vector]) -> int:
-    return row[0]
