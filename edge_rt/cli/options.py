@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -162,27 +162,19 @@ def text(path: Path) -> str:
 ENVIRONMENT = "EDGE_RT_SOCKET"
 PINNING = ("STATE_DIRECTORY", "CONFIGURATION_DIRECTORY")  # name an installation by its files
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def socket_option(command: Command) -> Command:
-    """Give `command` the option --socket; its argument `socket` is None when nobody names one."""
-    return click.option(
-        "--socket",
-        type=click.Path(path_type=Path, readable=False),
-        envvar=ENVIRONMENT,
-        show_envvar=True,
-        help="The daemon's Unix socket.",
-    )(command)
-
-
-def sensors_root_option(command: Command) -> Command:
-    """Give `command` the option --sensors-root; its argument is None when nobody names one."""
-    return click.option(
-        "--sensors-root",
-        type=click.Path(path_type=Path, exists=True, file_okay=False),
-        help="Read the board below this directory: that of a simulated one.",
-    )(command)
+# Decorators of commands; the argument of that name is None when nobody names one.
+socket_option = click.option(
+    "--socket",
+    type=click.Path(path_type=Path, readable=False),
+    envvar=ENVIRONMENT,
+    show_envvar=True,
+    help="The daemon's Unix socket.",
+)
+sensors_root_option = click.option(
+    "--sensors-root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Read the board below this directory: that of a simulated one.",
+)
 
 
 def daemon_socket(

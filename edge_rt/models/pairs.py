@@ -132,10 +132,6 @@ class ModelPairs(TunedFile[Pair]):
         """Return those in which that model is the large one, the one to take first."""
         return [pair for pair in self if pair.large == large]
 
-    def find(self, large: str, small: str) -> Pair | None:
-        """Return the pair of the two, if there is any."""
-        return next((pair for pair in self.of(large) if pair.small == small), None)
-
 
 def _both(pair: Pair) -> tuple[str, str]:
     return pair.large, pair.small
@@ -158,15 +154,3 @@ class Legible:
             return None
         self._trouble.over()
         return found
-
-
-class KnownPairs:
-    """The pairs of models in the store, as requests find them: none while they cannot be read."""
-
-    def __init__(self, pairs: Callable[[], ModelPairs]) -> None:
-        """`pairs` returns those of the store as it is now."""
-        self._pairs, self._file = pairs, Legible("no pair of models is known")
-
-    def of(self, large: str) -> list[Pair]:
-        """Return the pairs in which that model is the large one, the one to take first."""
-        return self._file.read(lambda: self._pairs().of(large)) or []

@@ -61,7 +61,7 @@ from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import KnownPairs, Legible
+from edge_rt.models.pairs import Legible
 from edge_rt.models.record import ModelRecord, of_kind, only, writer
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import AUTO
@@ -101,7 +101,7 @@ class DaemonService:
     ) -> None:
         self._config = config
         self._store = store
-        self._pairs = KnownPairs(lambda: store.pairs)
+        self._pairs = Legible("no pair of models is known")
         self._doubts = Legible("no model's doubt is known")
         self._state = state
         self._health = health
@@ -313,7 +313,7 @@ class DaemonService:
         return self._store.entries()
 
     def pairs(self, large: str) -> list[Pair]:
-        return self._pairs.of(large)
+        return self._pairs.read(lambda: self._store.pairs.of(large)) or []
 
     def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
         return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))

@@ -29,8 +29,7 @@ TUNED = Pair(
 def test_the_first_of_the_catalogue_is_taken(tmp_path: Path) -> None:
     pairs = ModelPairs(tmp_path, LISTED)
     assert [pair.small for pair in pairs.of("big")] == ["mid", "tiny"]
-    assert pairs.find("mid", "tiny") == LISTED[2]
-    assert pairs.find("tiny", "mid") is None
+    assert pairs.of("mid") == [LISTED[2]]
     assert not pairs.of("tiny")
 
 
