@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import msgspec
 
 from edge_rt.cli.doctor.check_daemon import check_daemon
 from edge_rt.cli.doctor.check_heat import check_temperatures, check_throttling
@@ -20,7 +21,7 @@ from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
 from edge_rt.cli.local.setup_changes import NAME, Change, ChangeJournal, ModelPull, QuickCalibration
 from edge_rt.cli.local.setup_perform import Host, Performer
-from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes, document
+from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
 from edge_rt.cli.text import clean, note
 from edge_rt.models.catalogue import load_catalogue
@@ -105,7 +106,8 @@ def run(
     planner = SetupPlanner(machine, host, login or machine.user.name, wishes, performer.store)
     changes = planner.changes()
     if as_json:
-        click.echo(json.dumps(document(changes, planner.notes)))
+        told = [msgspec.to_builtins(change) | {"what": change.what} for change in changes]
+        click.echo(json.dumps({"changes": told, "notes": planner.notes}))
         return 0
     _tell(examine(machine, CHECKS), planner, changes)
     if dry_run or not changes:

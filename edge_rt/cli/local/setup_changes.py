@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -99,11 +98,6 @@ class LiveBudget(_Change, frozen=True, tag_field="kind", tag="budget"):
 
 
 Change = FileChange | NewGroup | Membership | ModelPull | QuickCalibration | LiveBudget
-
-
-def facts(change: Change) -> dict[str, Any]:
-    """Return a change for JSON."""
-    return msgspec.to_builtins(change) | {"what": change.what}
 
 
 NAME = "setup.json"  # in the state directory

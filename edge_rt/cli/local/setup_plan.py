@@ -26,7 +26,6 @@ from edge_rt.cli.local.setup_changes import (
     ModelPull,
     NewGroup,
     QuickCalibration,
-    facts,
 )
 from edge_rt.cli.local.setup_perform import Host
 from edge_rt.cli.options import nearest, there
@@ -189,11 +188,6 @@ class SetupPlanner:
         budget = member(machine.ask("/edge/v1/budget") or {}, "budget")
         if cap.power_w is not None and number(budget.get("power_w")) is None:
             yield LiveBudget(socket=socket, power_w=cap.power_w)
-
-
-def document(changes: list[Change], notes: list[str]) -> dict[str, object]:
-    """Return a plan for JSON."""
-    return {"changes": [facts(change) for change in changes], "notes": notes}
 
 
 def _about(best: Suggestion) -> str:
