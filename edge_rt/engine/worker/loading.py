@@ -106,7 +106,14 @@ log = logging.getLogger(__name__)
 def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
     """The backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
     with _installed(spec.backend):
-        return _maker(spec)(spec, threads)
+        if spec.backend == "llama.cpp":
+            return _llama(spec, threads)
+        if spec.backend == "onnx":
+            return _onnx(spec, threads)
+        if spec.backend in plugins("edge_rt.backends"):
+            with backend_package(spec.backend) as package:
+                return package.make_backend(spec, threads)
+    raise _unknown(spec.backend, spec.kind)
 
 
 def make_without_gpu(spec: ModelSpec, threads: int) -> AnyBackend:
@@ -149,32 +156,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _maker(spec: ModelSpec) -> Callable[[ModelSpec, int], AnyBackend]:
-    found = {
-        ("llama.cpp", "language"): _llama,
-        ("llama.cpp", "embedding"): _llama_embedding,
-        ("onnx", "language"): _onnx,
-        ("onnx", "embedding"): _onnx_embedding,
-        ("onnx", "tensors"): _onnx_tensors,
-    }.get((spec.backend, spec.kind))
-    if found is not None:
-        return found
-    if spec.backend in BUILDS or spec.backend not in plugins("edge_rt.backends"):
-        raise _unknown(spec.backend, spec.kind)
-    return _of_package
-
-
-def _of_package(spec: ModelSpec, threads: int) -> AnyBackend:
-    with backend_package(spec.backend) as package:
-        return package.make_backend(spec, threads)
-
-
 def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
+    path, sizes = Path(spec.path), _sizes(spec, threads)
+    if spec.kind == "embedding":
+        from edge_rt.backends.llama.embedding import LlamaEmbedding
+
+        return LlamaEmbedding(path, **sizes, gpu_layers=spec.gpu_layers)
+    if spec.kind != "language":
+        raise _unknown(spec.backend, spec.kind)
     from edge_rt.backends.llama.backend import LlamaBackend
 
     return LlamaBackend(
-        Path(spec.path),
-        **_sizes(spec, threads),
+        path,
+        **sizes,
         sequences=spec.sequences,
         outputs=spec.outputs,
         gpu_layers=spec.gpu_layers,
@@ -183,40 +177,23 @@ def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
     )
 
 
-def _llama_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
-    from edge_rt.backends.llama.embedding import LlamaEmbedding
-
-    return LlamaEmbedding(Path(spec.path), **_sizes(spec, threads), gpu_layers=spec.gpu_layers)
-
-
 def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
     from edge_rt.backends.onnx.backend import OnnxBackend
+    from edge_rt.backends.onnx.tasks import OnnxEmbedding, OnnxTensors
 
+    path, sizes, providers = Path(spec.path), _sizes(spec, threads), spec.providers
+    if spec.kind == "tensors":
+        return OnnxTensors(path, threads=threads, providers=providers)
+    if spec.kind == "embedding":
+        return OnnxEmbedding(path, **sizes, pooling=spec.pooling, providers=providers)
     return OnnxBackend(
-        Path(spec.path),
-        **_sizes(spec, threads),
+        path,
+        **sizes,
         sequences=spec.sequences,
         outputs=spec.outputs,
-        providers=spec.providers,
+        providers=providers,
         held=own_bytes,
     )
-
-
-def _onnx_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
-    from edge_rt.backends.onnx.tasks import OnnxEmbedding
-
-    return OnnxEmbedding(
-        Path(spec.path),
-        **_sizes(spec, threads),
-        pooling=spec.pooling,
-        providers=spec.providers,
-    )
-
-
-def _onnx_tensors(spec: ModelSpec, threads: int) -> AnyBackend:
-    from edge_rt.backends.onnx.tasks import OnnxTensors
-
-    return OnnxTensors(Path(spec.path), threads=threads, providers=spec.providers)
 
 
 class _Sizes(TypedDict):
