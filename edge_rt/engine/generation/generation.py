@@ -246,7 +246,7 @@ class Generation:
 
     def _turn_to(self, sequence: ModelSequence) -> None:
         self.at = sequence
-        self.provenance.caught_up(sequence.catch_up())
+        self.provenance.catch_up += sequence.catch_up()
         if sequence.full:
             self._end("length")
 

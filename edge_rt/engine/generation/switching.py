@@ -31,7 +31,7 @@ def handing_over(
         draft = yield from _draft(answer, meter)
         doubt = meter.doubt
         if doubt is None or doubt.score > threshold:
-            answer.provenance.handed_over()
+            answer.provenance.switches += 1
             yield from drafted(Begun(answer, [choice.token for choice in draft]))
             return
         _keep(answer, draft)

@@ -79,7 +79,8 @@ class TokenProvenance:
         self._mark = sequences[0].backend.vocab
         self._written = [0] * len(sequences)
         self._last: ModelSequence | None = None
-        self._switches = self._catch_up = self._accepted = self._rejected = 0
+        self.catch_up = 0  # tokens that a sequence was to read of what others wrote
+        self.switches = self._accepted = self._rejected = 0
 
     @property
     def made(self) -> Made:
@@ -87,15 +88,15 @@ class TokenProvenance:
         return Made(
             small=sum(self._written[1:]),
             large=self._written[0],
-            switches=self._switches,
-            catch_up=self._catch_up,
+            switches=self.switches,
+            catch_up=self.catch_up,
             accepted=self._accepted,
             rejected=self._rejected,
         )
 
     def count_on(self, made: Made) -> None:
         """Begin where `made` ends with what the tokens do not tell."""
-        self._catch_up, self._switches = made.catch_up, made.switches
+        self.catch_up, self.switches = made.catch_up, made.switches
         self._accepted, self._rejected = made.accepted, made.rejected
 
     def wrote(self, sequence: ModelSequence, token: int) -> None:
@@ -103,7 +104,7 @@ class TokenProvenance:
         place = self._sequences.index(sequence)
         self.tokens.append(token + place * self._mark)
         self._written[place] += 1
-        self._switches += self._last is not None and self._last is not sequence
+        self.switches += self._last is not None and self._last is not sequence
         self._last = sequence
 
     def author(self, told: int) -> tuple[ModelSequence, int]:
@@ -114,14 +115,6 @@ class TokenProvenance:
     def written(self) -> Iterator[tuple[ModelSequence, int]]:
         """Every token and whose it is."""
         return map(self.author, self.tokens)
-
-    def caught_up(self, tokens: int) -> None:
-        """A sequence is to read what others wrote."""
-        self._catch_up += tokens
-
-    def handed_over(self) -> None:
-        """All that was drafted so far went to the first sequence, which writes on."""
-        self._switches += 1
 
     def verified(self, accepted: int, rejected: int) -> None:
         """Count the tokens of a draft that were accepted and rejected."""

@@ -78,9 +78,8 @@ def write(path: Path, head: PrefixHeader, state: bytes | bytearray) -> int:
     front = _FRONT.pack(_MAGIC, len(packed), len(state), _check(state))
     draft = draft_of(path)
     try:
-        with open(draft, "wb", buffering=0, opener=_private) as file:
-            for part in (front, _check(front + packed), packed, state):
-                _put(file.fileno(), part)
+        with open(draft, "wb", opener=_private) as file:
+            file.writelines((front, _check(front + packed), packed, state))
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -145,13 +144,6 @@ def _pack(head: PrefixHeader) -> bytes:
 
 def _check(data: bytes | bytearray) -> bytes:
     return hashlib.blake2b(data, digest_size=_CHECK).digest()
-
-
-def _put(descriptor: int, data: bytes | bytearray) -> None:
-    """A call writes less than all of it where it is much, or the disk is full."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
 
 
 def _private(path: str, flags: int) -> int:

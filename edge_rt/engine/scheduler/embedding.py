@@ -19,12 +19,11 @@ READ_S = 0.02  # of cutting texts into tokens at a stretch
 ALIKE = 0.5  # of the longest input's tokens must others of its pass have: the rest is padding
 
 
-class EmbedJob(PendingTask):
+class EmbedJob(PendingTask[Embed]):
     """One request: `tokens` of the inputs read so far, `left` those without a vector yet."""
 
     def __init__(self, request: Embed, now: float, width: int) -> None:
         super().__init__(request, now)
-        self.request = request
         self.tokens: list[list[int]] = []
         self.left: list[int] = []  # the shortest first
         self.vectors = np.zeros((len(request.inputs), width), np.float32)

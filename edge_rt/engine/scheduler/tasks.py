@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from edge_rt.backends.base import TensorBackend
 from edge_rt.core.errors import EngineError, RequestError
@@ -15,19 +15,23 @@ from edge_rt.engine.scheduler.inputs import PAUSE_S, Outbox, to_array, to_tensor
 from edge_rt.engine.scheduler.passes import Slice
 from edge_rt.engine.scheduler.runner import BackendT, EngineCounters, Event, Runner
 
+TaskT = TypeVar("TaskT", Embed, RunTensors)
 
-class PendingTask:
+
+class PendingTask(Generic[TaskT]):
     """One request on its way; times are readings of the clock."""
 
-    def __init__(self, request: Embed | RunTensors, now: float) -> None:
-        self.id, self.arrived, self.started = request.id, now, now
+    def __init__(self, request: TaskT, now: float) -> None:
+        self.request: TaskT = request
+        self.id: int = request.id
+        self.arrived = self.started = now
 
     def timings(self, now: float, tokens: int) -> Timings:
         """Where its time went, now that it is done."""
         return Timings(self.started - self.arrived, now - self.started, 0.0, tokens, 0, 0)
 
 
-J = TypeVar("J", bound=PendingTask)
+J = TypeVar("J", bound=PendingTask[Any])
 
 
 class Tasks(Runner[BackendT, J]):
@@ -100,12 +104,7 @@ Over = Callable[[RunTensors, Callable[[], None]], AbstractContextManager[None]]
 """Makes what is entered while a request's pass runs, of what stops that; see Watch."""
 
 
-class InferJob(PendingTask):
-    """One request."""
-
-    def __init__(self, request: RunTensors, now: float) -> None:
-        super().__init__(request, now)
-        self.request = request
+InferJob = PendingTask[RunTensors]
 
 
 class TensorScheduler(Tasks[TensorBackend, InferJob]):
