@@ -211,13 +211,10 @@ def _peak(logits: Logits) -> tuple[int, float]:
     best = int(logits.argmax())  # the first of equal ones, or the first NaN
     peak = float(logits[best])
     if not math.isfinite(peak):
-        raise EngineBroken(_unusable(peak))
+        what = "NaN logits" if math.isnan(peak) else f"the largest logit is {peak}"
+        advice = "is its file damaged? edge-rt models verify"
+        raise EngineBroken(f"{what}: its output is no distribution; {advice}")
     return best, peak
-
-
-def _unusable(peak: float) -> str:
-    what = "NaN logits" if math.isnan(peak) else f"the largest logit is {peak}"
-    return f"{what}: its output is no distribution; is its file damaged? edge-rt models verify"
 
 
 def _check(sampling: Sampling) -> None:

@@ -224,7 +224,8 @@ class _Input:
             for dim, size in zip(self.dims, array.shape, strict=False)
         ]
         if len(array.shape) != len(self.dims) or list(array.shape) != known:
-            raise invalid(f"inputs.{self.name}", f"expected {self}, got the shape {_shape(array)}")
+            shape = ", ".join(map(str, array.shape))
+            raise invalid(f"inputs.{self.name}", f"expected {self}, got the shape ({shape})")
         if array.dtype == self.dtype:
             return array
         if given.loose:
@@ -232,7 +233,8 @@ class _Input:
                 cast = array.astype(self.dtype)
             if self.dtype.kind == "f" or np.array_equal(cast.astype(array.dtype), array):
                 return cast
-        raise invalid(f"inputs.{self.name}", f"expected {self}, got {_kind(given)}")
+        kind = "numbers that it cannot hold" if given.loose else array.dtype
+        raise invalid(f"inputs.{self.name}", f"expected {self}, got {kind}")
 
 
 def _dtype(node: Node, path: Path) -> np.dtype[Any]:
@@ -255,13 +257,3 @@ def _check_names(fitted: Sequence[tuple[_Input, NDArray[Any]]]) -> None:
                     f"inputs.{wanted.name}",
                     f"its size of {dim!r} is {size}, that of `inputs.{other}` is {first}",
                 )
-
-
-def _shape(array: NDArray[Any]) -> str:
-    return f"({', '.join(map(str, array.shape))})"
-
-
-def _kind(given: LooseArray) -> str:
-    if not given.loose:
-        return str(given.array.dtype)
-    return "numbers that it cannot hold"

@@ -133,9 +133,7 @@ class ModelRegistry:
     @property
     def settles_s(self) -> float:
         """Seconds until there is something to `settle` of which no descriptor tells."""
-        return (
-            max(0.0, self._orphaned_s - self._clock()) if self._orphaned_s < math.inf else math.inf
-        )
+        return max(0.0, self._orphaned_s - self._clock())
 
     def settle(self) -> None:
         """Take in what came of reading and writing on the disk, and let go of what nobody wants."""
