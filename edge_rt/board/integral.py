@@ -63,7 +63,6 @@ class Integral:
             self._covered_s += elapsed
 
     def total(self) -> Energy:
-        """Everything since the first reading."""
         return Energy(self._energy_j, self._covered_s, self._missing_s)
 
 
@@ -97,7 +96,6 @@ class CounterMeter:
         self._known = (time_s, value)
 
     def total(self) -> Energy:
-        """Everything since the first reading."""
         return Energy(self._energy_j, self._covered_s, self._missing_s + self._open_s)
 
 

@@ -77,7 +77,6 @@ def simulated_board(configured: str | None, root: Path, paths: Paths) -> Simulat
 
 
 def roots(root: Path) -> Roots:
-    """Where the board's files begin."""
     return Roots(root / "sys", root / "proc", root / "dev")
 
 

@@ -65,7 +65,6 @@ class BoardSampler:
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """Every channel of every reader."""
         return tuple(c for track in self._tracks for c in track.reader.channels)
 
     def due(self, now_s: float) -> float:

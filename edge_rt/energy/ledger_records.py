@@ -122,17 +122,14 @@ class Pending:
         self.models: dict[tuple[str, str], ModelTotal] = {}
 
     def book(self, entry: UsageRecord) -> None:
-        """Take a request."""
         self._model(of_model(entry))
         self.entries.append(entry)
 
     def day(self, more: Day) -> None:
-        """Take more of a day."""
         before = self.days.get(more.day)
         self.days[more.day] = more if before is None else before.plus(more)
 
     def hour(self, number: int, energy_j: float) -> None:
-        """Take more of an hour."""
         self.hours[number] = self.hours.get(number, 0.0) + energy_j
 
     def add(self, later: Pending) -> None:

@@ -102,7 +102,6 @@ class EnergyMeter:
     # --- one request
 
     def open(self, model: str, answer_id: str | None = None) -> RequestUsage:
-        """Return the record that notes one request."""
         return RequestUsage(model, self.tokens, answer_id=answer_id)
 
     def handed(self, usage: RequestUsage, client: EngineClient, request: int) -> None:

@@ -34,7 +34,6 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """Requests in the queue."""
         return len(self._queue)
 
     def update(self, limits: Limits) -> None:
@@ -82,7 +81,6 @@ class Admission:
             request.turn.set_exception(_no_load(self._limits))
 
     def _admits(self, loads: bool) -> bool:
-        """Whether a request may go now."""
         return self._limits.admission == "open" and (self._limits.heavy or not loads)
 
 

@@ -71,7 +71,6 @@ def heat_prior(snapshot: BoardSnapshot | None, cores: int) -> ThermalPrior:
 
 
 def leakage_prior(snapshot: BoardSnapshot | None) -> LeakagePrior:
-    """Return the prior of the chip's leakage."""
     board = _board(snapshot)
     known = None if board is None else board.thermal.leakage_w
     return LeakagePrior(power_prior(snapshot).idle_w, known and known.value)

@@ -169,7 +169,6 @@ class LeakageWatch:
             self._write(*news)
 
     def take(self, seen: Observation) -> None:
-        """Take a look of the governor."""
         quiet_s, self.voltage = self._quiet_s, self._core.ratio(seen.cpu_hz)
         self._quiet_s = 0.0 if _at_work(seen) else quiet_s + seen.dt_s
         temp_c, power_w = seen.temp_c, seen.power_w
@@ -196,7 +195,6 @@ class LeakageWatch:
             self.end()
 
     async def refit(self) -> None:
-        """Fit leakage to all stretches."""
         idle, before = self._log, self.fit
         found = await asyncio.to_thread(fit_leakage, idle.stretches(), self._prior, self._date())
         if idle is not self._log:  # another board by now

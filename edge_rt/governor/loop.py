@@ -78,7 +78,6 @@ class GovernorLoop:
 
     @property
     def limits(self) -> Limits:
-        """What is allowed now."""
         return self.governor.limits
 
     @contextlib.contextmanager
@@ -112,18 +111,15 @@ class GovernorLoop:
         await self.admission.enter(loads)
 
     def change(self, change: BudgetChange) -> None:
-        """Change the budget from now on."""
         self.allow(changed(self.governor.budget, change))
 
     def allow(self, budget: BudgetConfig) -> None:
-        """Put `budget` into force."""
         self.governor.budget = budget
         log.info("the budget is now %s", self.governor.budget)
         self._decide()
         self._work.set()
 
     def state(self, knobs: Iterable[KnobOutcome]) -> GovernorState:
-        """Return the state for clients."""
         seen, governor = self.seen, self.governor
         return governor_state(
             governor.budget,
@@ -142,7 +138,6 @@ class GovernorLoop:
         _send(client, self.limits)
 
     async def run(self) -> None:
-        """Govern for ever."""
         failing = False
         due_s = self._clock()
         try:

@@ -84,7 +84,6 @@ class EngineWatch:
         return Done(gpu_s=None if self._before is None else self._gpu_s(self._before, 0.0))
 
     def close(self) -> None:
-        """Wait for no answer any more."""
         if self._asked is not None:
             self._asked.cancel()
         self._asked = None
@@ -203,7 +202,6 @@ class Observer:
         )
 
     def close(self) -> None:
-        """Leave the engine alone."""
         self._engine.close()
 
     def _others(self, cores: float | None) -> float | None:

@@ -76,7 +76,6 @@ class DecodingOptions:
         return any(option.mode.name == SWITCH for option in self.modes)
 
     def of(self, label: str) -> DecodingOption:
-        """The one of that label."""
         return next(option for option in self.modes if option.mode.label == label)
 
 

@@ -90,7 +90,6 @@ class Lengths:
                 self._keep(partner, heard, None if mode is None else mode.prompt)
 
     def hear(self, heard: Heard, event: Event) -> None:
-        """Take an event of a request."""
         if isinstance(event, Started):
             heard.tokens = event.prompt_tokens
         elif isinstance(event, Delta):

@@ -37,7 +37,6 @@ def load_configs(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
 
 
 def load_config_of(spec: ModelSpec) -> LoadConfig:
-    """Return how a model was loaded."""
     return LoadConfig(spec.gpu_layers, spec.kv_type)
 
 
@@ -234,7 +233,6 @@ class ModelManager:
 
     @property
     def residents(self) -> list[Resident]:
-        """The models in the engine's memory."""
         return self._pool.residents()
 
     @property

@@ -100,7 +100,6 @@ class Errors:
 
     @property
     def scale(self) -> float:
-        """The factor of `width_k`."""
         return math.exp(self._log)
 
     @property
@@ -119,7 +118,6 @@ class Band:
         self._errors = [Errors() for _ in HORIZONS_S]
 
     def add(self, score: Score) -> None:
-        """Take the score of one forecast."""
         self._errors[score.index].add(score.error_k, score.told_k)
 
     def scored(self, index: int) -> int:

@@ -194,7 +194,6 @@ class Trial:
         self.passed = 0  # horizons
 
     def advance(self, dt_s: float, power_w: float) -> None:
-        """Let `dt_s` pass at `power_w`."""
         count = math.ceil(dt_s / _STEP_S)
         chain = self._network.chain(dt_s / count, self._fan)
         for _ in range(count):
@@ -232,7 +231,6 @@ class ForecastTrials:
         return self._rest_s <= 0.0
 
     def start(self, trial: Trial) -> None:
-        """Put a forecast to the test."""
         self._running.append(trial)
         self._rest_s = _EVERY_S
 

@@ -45,7 +45,6 @@ class CpuClocks:
         return tuple(policy.limit_hz for policy in self._policies)
 
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Bring clocks and limits up to date."""
         cap_hz = self._shape.top_hz if self._shape.firmware_throttles else state.cap_hz
         for policy, clock_hz in zip(self._policies, state.clocks_hz, strict=True):
             policy.now.put(str(round(clock_hz / 1e3)))
@@ -212,7 +211,6 @@ class Cooling:
         self._fan = _device(folders, "pwm-fan", points) if points else None
 
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Bring the states up to date."""
         if self._alert is not None:
             self._alert.put(str(int(state.throttle_state > 0)))
         if self._clock is not None:

@@ -202,7 +202,6 @@ class TextFile(_File):
         self._shown = text
 
     def close(self) -> None:
-        """Forget what is shown."""
         self._shown = None
 
 

@@ -128,7 +128,6 @@ class _Engine:
         return GpuTime(gpu_s, self._share)
 
     def close(self) -> None:
-        """Close the descriptor."""
         os.close(self._fd)
 
     def _totals(self, now_s: float) -> tuple[float, float] | None:

@@ -28,7 +28,6 @@ class RaplPower:
         self.sensors = frozenset(self._zones)
 
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Bring the counters up to date."""
         for label, file in self._zones.items():
             used_uj = int(state.energies_j[label] * 1e6) % RANGE_UJ
             show(file, str(used_uj), faults.get(label))
@@ -190,7 +189,6 @@ class PmicFile:
         self.sensors = frozenset(self._labels)
 
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Bring the answer up to date."""
         if not self._labels:
             self._file.put(_UNKNOWN)
             return

@@ -76,7 +76,6 @@ class Event:
         return cls(known, start_s, end_s, match["sensor"] or "", value)
 
     def holds(self, time_s: float) -> bool:
-        """Whether it is happening."""
         return self.start_s <= time_s < self.end_s
 
 
@@ -167,7 +166,6 @@ class Twin:
         return state
 
     def close(self) -> None:
-        """Take the tree away."""
         self._tree.remove()
 
     def _advance(self, dt_s: float, usage: WatchedUsage) -> PlantState:

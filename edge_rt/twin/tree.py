@@ -131,7 +131,6 @@ class BoardTree:
 
     @property
     def sensors(self) -> frozenset[str]:
-        """Zones and rails that events may name."""
         return frozenset[str]().union(*(part.sensors for part in self._parts))
 
     def limits_hz(self) -> tuple[float, ...]:
@@ -151,7 +150,6 @@ class BoardTree:
         self._host.show(dt_s, state.busy_cores, usage)
 
     def remove(self) -> None:
-        """Take the whole tree away."""
         self.folders.remove()
 
 

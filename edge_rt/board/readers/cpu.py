@@ -105,7 +105,6 @@ class CpuLoad(BaseReader):
         self._proc, self._io, self._clock = proc, io, clock
 
     def close(self) -> None:
-        """Close every file."""
         self._board.file.close()
         for held in self._held.values():
             held.file.close()
@@ -195,7 +194,6 @@ class Pressure(BaseReader):
         self._clock = clock
 
     def close(self) -> None:
-        """Close every file."""
         for file in self._files.values():
             file.close()
 
@@ -242,7 +240,6 @@ class MemoryReader(BaseReader):
         self._file = HeldFile(path, io, 256)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _read(self) -> None:

@@ -78,7 +78,6 @@ class Jtop(BaseReader):
         self._names = (tuple(rails), tuple(zones), tuple(gpus))
 
     def close(self) -> None:
-        """End the connection to the service."""
         if self._client is not None:
             with contextlib.suppress(Exception):  # it raises errors of its own kind here too
                 self._client.close()

@@ -60,7 +60,6 @@ class ModelledPower(BaseReader):
         ]
 
     def close(self) -> None:
-        """Close every file."""
         self._time.file.close()
         for file, *_ in self._clocks:
             file.close()

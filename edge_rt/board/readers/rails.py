@@ -55,7 +55,6 @@ class RailReader(BaseReader):
         ]
 
     def close(self) -> None:
-        """Close every file."""
         for voltage, current, power in self._rails:
             voltage.close()
             current.close()
@@ -145,7 +144,7 @@ _NAMES = frozenset(("ina238", "ina237"))
 
 
 class Ina238(RailReader):
-    """Every INA238 below `sysfs`, named by its label or, without one, `name`.
+    """Every INA238 below `sysfs`, named by its label or, without one, VIN.
 
     The chip multiplies by itself: power comes from power1_input in µW. It covers the module and
     the carrier, so it is the whole and never added to the module's rails.
@@ -155,16 +154,15 @@ class Ina238(RailReader):
         self,
         sysfs: Path,
         io: FileIo = FILE_IO,
-        name: str = "VIN",
         known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
-        rails = [_rail(folder, name, known) for _, folder in hwmon_devices(sysfs, _NAMES)]
+        rails = [_rail(folder, known) for _, folder in hwmon_devices(sysfs, _NAMES)]
         reason = f"no hwmon device of that name below {sysfs}"
         super().__init__("ina238", rails, 0.1, nothing("ina238", reason, rails), io)
 
 
-def _rail(folder: Path, name: str, known: RailFacts) -> RailFiles:
-    label = first_line(folder / "in1_label") or first_line(folder / "label") or name
+def _rail(folder: Path, known: RailFacts) -> RailFiles:
+    label = first_line(folder / "in1_label") or first_line(folder / "label") or "VIN"
     voltage, current = folder / "in1_input", folder / "curr1_input"
     ohms = known.shunts.get(label, LEAST_OHM)
     amps = (SHUNT_HIGH_V - SHUNT_STEP_V) / ohms  # at its end it may be anything beyond

@@ -43,7 +43,6 @@ class EnergyCounter:
         self._time_s = 0.0
 
     def advance(self, raw_uj: int, time_s: float) -> None:
-        """Take a reading of the counter."""
         before, self._raw = self._raw, raw_uj
         elapsed, self._time_s = time_s - self._time_s, time_s
         self.power_w = self.refused = None
@@ -107,7 +106,6 @@ class Rapl(BaseReader):
         self._group = group
 
     def close(self) -> None:
-        """Close every file."""
         for file, _ in self._zones:
             file.close()
 

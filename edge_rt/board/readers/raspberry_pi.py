@@ -44,7 +44,6 @@ class PiThrottled(BaseReader):
         super().__init__("pi-throttled", channels, period_s, _skipped_flags(sysfs, channels))
 
     def close(self) -> None:
-        """Close the file and the firmware's device."""
         for held in (self._file, self._firmware):
             if held is not None:
                 held.close()
@@ -166,7 +165,6 @@ class PiPmicReader(BaseReader):
         self._firmware = firmware
 
     def close(self) -> None:
-        """Close the firmware's device."""
         self._firmware.close()
 
     def _read(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import subprocess
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Protocol
 from edge_rt.board.readers.sysfs import open_regular
 
 _TEXT = 1024
+_TIMEOUT_S = 1.0  # of the program
 _HEAD = struct.Struct("=6I")  # size, request or status, tag, size of text, length, error
 _GENERAL_COMMAND = 0x00030080
 _SUCCESS = 0x80000000
@@ -96,10 +96,9 @@ class Mailbox:
 class Vcgencmd:
     """The vcgencmd program, one process a command: slower, and present where the device is not."""
 
-    def __init__(self, program: str | None = None, timeout_s: float = 1.0) -> None:
+    def __init__(self, program: str) -> None:
         self.source = "vcgencmd"
-        self._program = program or shutil.which("vcgencmd") or "vcgencmd"
-        self._timeout_s = timeout_s
+        self._program = program
 
     def ask(self, command: str) -> str:
         """What the program prints; it also prints the firmware's own errors."""
@@ -107,16 +106,15 @@ class Vcgencmd:
             done = subprocess.run(
                 [self._program, *command.split()],
                 capture_output=True,
-                timeout=self._timeout_s,
+                timeout=_TIMEOUT_S,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise OSError(f"vcgencmd gave no answer in {self._timeout_s:g} s") from error
+            raise OSError(f"vcgencmd gave no answer in {_TIMEOUT_S:g} s") from error
         return done.stdout.decode(errors="replace")
 
     def close(self) -> None:
         """Nothing is held between commands."""
-        return
 
 
 class FirmwareFiles:
@@ -133,7 +131,6 @@ class FirmwareFiles:
 
     def close(self) -> None:
         """Nothing is held between commands."""
-        return
 
 
 def _message(command: str) -> bytearray:

@@ -114,7 +114,6 @@ class Schedule:
         return None
 
     def took(self, run: TimingRun, prefill_s: float, decode_s: float) -> None:
-        """Record the duration of a run."""
         self._prefills.setdefault(run.prompt_tokens, []).append(prefill_s)
         if run.completion_tokens > 1:
             self._steps.append(decode_s / (run.completion_tokens - 1))
@@ -173,7 +172,6 @@ class ProgressEstimate:
 
     @property
     def elapsed_s(self) -> float:
-        """Since the beginning."""
         return self._clock() - self._begin_s
 
     def begun(self, thing: str) -> None:

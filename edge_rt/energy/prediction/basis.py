@@ -40,11 +40,9 @@ class Hardware:
         return min(threads, self.cores) / self.cores
 
     def ceilings_of(self, threads: int) -> Ceilings:
-        """The ceilings that `threads` reach."""
         return self.ceilings.of(threads, self.cores)
 
     def watts_of(self, threads: int) -> Watts | None:
-        """What `threads` draw."""
         return None if self.watts is None else self.watts.times(self.share(threads))
 
 
@@ -89,7 +87,6 @@ class Bases:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """All that are known."""
         return tuple(self._shapes)
 
     def know(self, model: str, shape: ModelShape, calibrations: Iterable[ModelCalibration]) -> None:

@@ -144,7 +144,6 @@ class PredictionStore:
             self._teams = OfTeams(board, learnt)
 
     def content(self, notes: Notes) -> bytes:
-        """Return the content of the file."""
         models = list(self._models.values())[-_MOST_MODELS:]
         return msgspec.json.encode(_Kept(models, notes, self._teams, self.mask_waits))
 
@@ -218,5 +217,4 @@ class MaskWaits:
         return replace(longer, prefill_s=found.prefill_s, decode_s=decode_s, mask_wait_s=wait_s)
 
     def remember(self) -> None:
-        """Store the learnt waits in the memory."""
         self._memory.mask_waits = {model: list(waits) for model, waits in self._waits.items()}

@@ -146,7 +146,6 @@ class BoardKnobs:
             await self._do("turned", lambda: self._bind(pid, cores))
 
     async def restore(self) -> None:
-        """Put everything back."""
         self._ended = True  # what turns knobs now leaves off
         await self._put_back()
         self._journal.release()

@@ -85,7 +85,6 @@ class Journal:
             ) from error
 
     def get(self, knob: str) -> JournalEntry | None:
-        """The entry of a knob."""
         return next((entry for entry in self.entries() if entry.knob == knob), None)
 
     def put(self, *added: JournalEntry) -> None:
@@ -95,7 +94,6 @@ class Journal:
         self._write(list(entries.values()))
 
     def drop(self, knob: str) -> None:
-        """Forget a knob."""
         self._write([entry for entry in self.entries() if entry.knob != knob])
 
     def _write(self, entries: Sequence[JournalEntry]) -> None:

@@ -181,7 +181,6 @@ class FileKnob(Knob):
         self.path = path
 
     def read(self) -> int:
-        """The number in the file."""
         return read_number(self.path)
 
     def write(self, value: Value) -> None:

@@ -42,7 +42,6 @@ class OperatingPoint:
 
     @property
     def threads(self) -> int:
-        """Threads of the setting."""
         return self.setting.threads
 
 

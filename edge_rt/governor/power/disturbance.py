@@ -150,7 +150,6 @@ class Lag:
 
     @property
     def seconds(self) -> float:
-        """The estimated lag."""
         return self.TRIED_S[self._place]
 
     def look(self, moved_w: float, shown: Sequence[float], before: Sequence[float]) -> None:

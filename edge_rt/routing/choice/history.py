@@ -27,7 +27,6 @@ class RequestMix(Generic[KindT]):
         self._weights: dict[KindT, float] = {}
 
     def note(self, kind: KindT) -> None:
-        """A request of that kind came."""
         self._fade()
         self._weights[kind] = self._weights.get(kind, 0.0) + 1.0
         if len(self._weights) > KINDS:
@@ -39,7 +38,6 @@ class RequestMix(Generic[KindT]):
         return {k: weight / total for k, weight in self._weights.items()} if total > 0.0 else {}
 
     def per_second(self) -> float:
-        """Requests a second."""
         self._fade()
         # What can have been counted since the beginning, of all that is remembered in the long run.
         span_s = -MEMORY_S * math.expm1(-max(1.0, self._at_s - self._begin_s) / MEMORY_S)
@@ -83,7 +81,6 @@ class Ages:
 
     @property
     def now_s(self) -> float:
-        """What the clock says."""
         return self._clock()
 
     def note(self, setting: RunConfig, at_s: float | None = None) -> None:

@@ -45,7 +45,6 @@ class _Row(NamedTuple):
 
     @property
     def rule(self) -> Rule | None:
-        """The rule that speaks against it."""
         dropped = self.broken.dropped if self.broken is not None else self.dropped
         return None if dropped is None else dropped.rule
 

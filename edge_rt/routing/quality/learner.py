@@ -167,7 +167,6 @@ class ArmFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: str | None = None
 
     def fits(self, key: Key) -> bool:
-        """Return whether `key` is selected."""
         return self.model in (None, key.model) and self.mode in (None, key.mode)
 
 

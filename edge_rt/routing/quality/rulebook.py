@@ -117,13 +117,13 @@ class Rulebook(_Item, frozen=True):
     source: str = ""
 
 
-def load_rulebook(extra: Sequence[Path] = (), shipped: Path = SHIPPED) -> Rulebook:
+def load_rulebook(extra: Sequence[Path] = ()) -> Rulebook:
     """Return the shipped rules and those of `extra` behind them; raises ConfigError.
 
     A rule, a test or the size of a later file replaces the one of that name.
     """
     book = Rulebook()
-    for path in (shipped, *extra):
+    for path in (SHIPPED, *extra):
         read = _read(path)
         book = _joined(book, read)
         _check_kinds(read.rules, book.rules, path)
