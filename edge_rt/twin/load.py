@@ -38,12 +38,16 @@ class Family:
 
     def _parent(self, pid: int) -> int | None:
         """Return the parent of a process; None where it is gone already."""
-        try:
-            data = (self._proc / str(pid) / "stat").read_bytes()
-        except OSError:
-            return None
-        words = data.rpartition(b")")[2].split()
+        words = _stat(self._proc, pid)
         return int(words[_PARENT]) if len(words) > _PARENT else None
+
+
+def _stat(proc: Path, pid: int) -> list[bytes]:
+    """Return the words of stat behind the process's name; none where it is gone."""
+    try:
+        return (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
 
 
 log = logging.getLogger(__name__)
@@ -205,11 +209,7 @@ class WatchedLoad:
 
     def _figures(self, pid: int) -> tuple[int, int] | None:
         """Ticks and pages; None where the process is gone or only waits to be reaped."""
-        try:
-            data = (self._proc / str(pid) / "stat").read_bytes()
-        except OSError:
-            return None
-        words = data.rpartition(b")")[2].split()
+        words = _stat(self._proc, pid)
         if len(words) <= _RESIDENT or words[0] in (b"Z", b"X"):
             return None
         return int(words[_USER]) + int(words[_SYSTEM]), int(words[_RESIDENT])
