@@ -134,12 +134,8 @@ def every(entry: ModelRecord, models: ModelSource, limits: Limits) -> DecodingOp
     partner, pair = _partner(entry, DecodingRequest(), models)
     modes = list(_lossless(entry, partner))
     if pair is not None and pair.gate is not None:
-        modes += offer(entry, DecodingRequest(), models, limits, _whatever).modes
+        modes += offer(entry, DecodingRequest(), models, limits, lambda _, partner: True).modes
     return DecodingOptions(tuple(modes))
-
-
-def _whatever(entry: ModelRecord, partner: ModelRecord) -> bool:
-    return True
 
 
 def _name(request: DecodingRequest, pair: Pair | None) -> str | None:

@@ -79,7 +79,7 @@ class Routes:
         self._governor_loop, self._pool, self._room = governor_loop, pool, room
         self._router, self._learning = RequestRouter(ages, learning.judge), learning
         self.traces = Traces()
-        self.mix: RequestMix[Bucket] = RequestMix(clock)
+        self.mix = RequestMix(clock)
 
     async def route(self, request: RouteRequest, host: ModelHost) -> Plan:
         """Return the plan of a request. Where one model alone may answer, it does without figures.

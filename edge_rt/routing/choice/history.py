@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import RunConfig
 
-KINDS = 64  # kinds; the rarest go first
+KINDS = 64  # of requests; the rarest go first
 MEMORY_S = 1800.0  # after which a request counts a third
 
-KindT = TypeVar("KindT", bound=Hashable)
+
+class Bucket(NamedTuple):
+    """A kind of requests: which models may answer them, and tokens in powers of two.
+
+    `smaller` are the models that may answer while the governor asks for smaller ones.
+    """
+
+    models: tuple[str, ...]
+    smaller: tuple[str, ...]
+    prompt: int
+    completion: int
+
+    def able(self, limits: Limits) -> tuple[str, ...]:
+        """The models that may answer such requests now."""
+        return self.smaller if limits.smaller else self.models
 
 
-class RequestMix(Generic[KindT]):
+class RequestMix:
     """Counts requests by kind; what is long ago counts less and less."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` is in seconds, a monotonic one."""
         self._clock = clock
         self._begin_s = self._at_s = clock()
-        self._weights: dict[KindT, float] = {}
+        self._weights: dict[Bucket, float] = {}
 
-    def note(self, kind: KindT) -> None:
+    def note(self, kind: Bucket) -> None:
         self._fade()
         self._weights[kind] = self._weights.get(kind, 0.0) + 1.0
         if len(self._weights) > KINDS:
             del self._weights[min(self._weights, key=lambda known: self._weights[known])]
 
-    def shares(self) -> dict[KindT, float]:
+    def shares(self) -> dict[Bucket, float]:
         """Return the share of each kind, 1 in all; empty before the first request."""
         total = sum(self._weights.values())
         return {k: weight / total for k, weight in self._weights.items()} if total > 0.0 else {}
@@ -120,19 +134,3 @@ class Ages:
 def stale(age_s: float | None) -> bool:
     """Whether a measurement of that age is worth repeating."""
     return age_s is None or age_s > STALE_S
-
-
-class Bucket(NamedTuple):
-    """A kind of requests: which models may answer them, and tokens in powers of two.
-
-    `smaller` are the models that may answer while the governor asks for smaller ones.
-    """
-
-    models: tuple[str, ...]
-    smaller: tuple[str, ...]
-    prompt: int
-    completion: int
-
-    def able(self, limits: Limits) -> tuple[str, ...]:
-        """The models that may answer such requests now."""
-        return self.smaller if limits.smaller else self.models
