@@ -12,7 +12,7 @@ from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.drafts import Relaxed
 from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Opening, ShareControl, Writer
-from edge_rt.decoding.params import EARLY, Gating, gates, has_threshold
+from edge_rt.decoding.params import EARLY, Gating, has_threshold
 from edge_rt.decoding.step_gate import StepGate
 
 
@@ -165,10 +165,9 @@ _DEFAULTS = {
 def make_gate(gating: Gating, seed: int) -> Gate:
     """The gate of one answer; `seed` is the answer's, for gates of chance.
 
-    Raises RequestError when there is no such gate or it cannot be set so. "verify" is no gate but
-    a rule of acceptance: see make_rule; "early" is a course of its own: see early_at.
+    Raises RequestError when there is no such gate. "verify" is no gate but a rule of acceptance:
+    see make_rule; "early" is a course of its own: see early_at.
     """
-    check(gating)
     gate = _base(gating, seed)
     if gating.share is not None and gating.name != "random" and has_threshold(gating.name):
         gate = ShareControl(gate, gating.share)
@@ -176,42 +175,19 @@ def make_gate(gating: Gating, seed: int) -> Gate:
 
 
 def make_rule(gating: Gating) -> Relaxed:
-    """The rule of acceptance of the gate "verify". Raises RequestError as make_gate does.
+    """The rule of acceptance of the gate "verify".
 
     `first` is not its concern: who drafts must not begin before.
     """
-    check(gating)
     return Relaxed(_threshold(gating), gating.share)
 
 
 def early_at(gating: Gating) -> tuple[float, int]:
-    """Above which doubt of how many first tokens the large model takes over; raises as make_gate.
+    """Above which doubt of how many first tokens the large model takes over.
 
     The doubt is a score, see Doubt.
     """
-    check(gating)
     return _threshold(gating), gating.first or DOUBT_TOKENS
-
-
-def check(gating: Gating) -> None:
-    """Raises RequestError naming the field that cannot be as it is."""
-    known = gates()
-    if gating.name not in known:
-        raise RequestError(
-            f"there is no gate {gating.name!r}; there are {', '.join(known)}", param="edge.mode"
-        )
-    threshold = gating.threshold
-    if threshold is not None and not (math.isfinite(threshold) and threshold >= 0.0):
-        raise _refused("threshold", threshold, "a number from 0 up")
-    if gating.share is not None and not 0.0 <= gating.share <= 1.0:
-        raise _refused("large_share", gating.share, "a number from 0 to 1")
-    for field, value, least in (
-        ("first", gating.first, 0),
-        ("window", gating.window, 1),
-        ("dwell", gating.dwell, 0),
-    ):
-        if value < least:
-            raise _refused(field, value, f"a number of tokens from {least} up")
 
 
 def _base(gating: Gating, seed: int) -> Gate:
@@ -252,7 +228,3 @@ def _threshold(gating: Gating) -> float:
     if gating.name == "random" and gating.share is not None:
         return 1.0 - gating.share  # exact, where others must find theirs
     return _DEFAULTS[gating.name] if gating.threshold is None else gating.threshold
-
-
-def _refused(field: str, value: float, wanted: str) -> RequestError:
-    return RequestError(f"edge.{field} must be {wanted}, not {value}", param=f"edge.{field}")

@@ -60,9 +60,8 @@ class Sampler:
     ) -> None:
         """`sampling.seed` is not looked at; `matcher` is at the beginning of the constraint, and
         `check` at that of the text, None: there is none. `piece` gives
-        the bytes of a token. Raises RequestError on values out of range.
+        the bytes of a token.
         """
-        _check(sampling)
         self._sampling = sampling
         self._seed = seed
         self._prompt = prompt
@@ -215,23 +214,3 @@ def _peak(logits: Logits) -> tuple[int, float]:
         advice = "is its file damaged? edge-rt models verify"
         raise EngineBroken(f"{what}: its output is no distribution; {advice}")
     return best, peak
-
-
-def _check(sampling: Sampling) -> None:
-    s = sampling
-    for param, value, fits, range_ in (
-        ("temperature", s.temperature, s.temperature >= 0, " of at least 0"),
-        ("repeat_penalty", s.repeat_penalty, s.repeat_penalty > 0, " above 0"),
-        ("presence_penalty", s.presence_penalty, True, ""),
-        ("frequency_penalty", s.frequency_penalty, True, ""),
-    ):
-        if not (fits and math.isfinite(value)):
-            raise RequestError(f"{param} must be a finite number{range_}, not {value}", param=param)
-    if s.dry is not None and not (math.isfinite(s.dry.multiplier) and math.isfinite(s.dry.base)):
-        raise RequestError("dry_multiplier must be a finite number", param="dry_multiplier")
-    for token, bias in s.logit_bias.items():
-        if token < 0 or not math.isfinite(bias):
-            raise RequestError(
-                f"logit_bias must give token ids from 0 up finite numbers, not {token}: {bias}",
-                param="logit_bias",
-            )

@@ -391,7 +391,6 @@ def test_a_partner_that_is_not_there(duo: Duo, new_request: Callable) -> None:
         (Mode("switch", "small"), "edge.mode"),
         (Mode("switch", "toy", gating=Gating("token")), "edge.mode"),
         (Mode("switch", "small", gating=Gating("toss")), "edge.mode"),
-        (Mode("switch", "small", gating=Gating("token", share=2.0)), "edge.large_share"),
         (Mode("lookup", drafts=0), "edge.mode"),
         (Mode("switch", "small", [], Gating("token")), "prompt"),
     ],
