@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -82,25 +81,9 @@ def _prompt_too_long(tokens: str, backend: Backend) -> RequestError:
     )
 
 
-DTYPES = (
-    *("bool", "float16", "float32", "float64"),
-    *("int8", "int16", "int32", "int64"),
-    *("uint8", "uint16", "uint32", "uint64"),
-)
-
-
-def to_array(tensor: Tensor, name: str) -> LooseArray:
-    """The array of input `name`; RequestError where the parts do not fit together."""
-    param = f"inputs.{name}"
-    if tensor.dtype not in DTYPES:
-        raise invalid(param, f"there is no dtype {tensor.dtype!r:.40}: use {', '.join(DTYPES)}")
-    dtype = _little(tensor.dtype)
-    if min(tensor.shape, default=0) < 0:
-        raise invalid(param, "a size of its shape is negative")
-    want = math.prod(tensor.shape) * int(dtype.itemsize)
-    if want != len(tensor.data):
-        raise invalid(param, f"its shape takes {want} bytes, got {len(tensor.data)}")
-    array: Any = np.frombuffer(tensor.data, dtype)
+def to_array(tensor: Tensor) -> LooseArray:
+    """The array of an input, whose shape takes all of its data."""
+    array: Any = np.frombuffer(tensor.data, _little(tensor.dtype))
     array = array.reshape(tensor.shape).astype(tensor.dtype, copy=False)
     return LooseArray(array, tensor.loose)
 

@@ -146,7 +146,7 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
 
     def _answer(self, job: InferJob) -> Inferred:
         given = job.request.tensors
-        inputs = self._backend.check({name: to_array(given[name], name) for name in given})
+        inputs = self._backend.check({name: to_array(given[name]) for name in given})
         self._emit(Started(job.id, 0, 0))
         outputs = self._backend.run(inputs, lambda stop: self._over(job.request, stop))
         size = sum(array.nbytes for array in outputs.values())

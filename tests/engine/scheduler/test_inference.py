@@ -38,24 +38,6 @@ def test_one_pass_is_one_request_in_the_order_of_coming() -> None:
     assert (front.scheduler.running, front.scheduler.waiting) == (0, 2)
 
 
-@pytest.mark.parametrize(
-    ("tensor", "said"),
-    [
-        (Tensor("float32", [3], X.data), "`inputs.x`: its shape takes 12 bytes, got 8"),
-        (Tensor("float32", [-2], X.data), "`inputs.x`: a size of its shape is negative"),
-        (Tensor("object", [1], X.data), "`inputs.x`: there is no dtype 'object'"),
-    ],
-)
-def test_parts_that_do_not_fit_together_are_named(tensor: Tensor, said: str) -> None:
-    front = InferFront()
-    front.submit(1, x=tensor)
-    front.scheduler.step()
-    failed = front.ended[1]
-    assert isinstance(failed, Failed)
-    assert failed.param == "inputs.x"
-    assert said in failed.message
-
-
 @pytest.mark.parametrize("error", [RequestError("no", param="inputs"), EngineError("broken")])
 def test_a_run_that_fails_is_told_and_costs_what_it_took(error: Any) -> None:
     front = InferFront()
