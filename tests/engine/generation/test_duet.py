@@ -385,13 +385,8 @@ def test_a_partner_that_is_not_there(duo: Duo, new_request: Callable) -> None:
 @pytest.mark.parametrize(
     ("mode", "param"),
     [
-        (Mode("toss"), "edge.mode"),
-        (Mode("switch"), "edge.mode"),
-        (Mode("speculative"), "edge.mode"),
-        (Mode("switch", "small"), "edge.mode"),
         (Mode("switch", "toy", gating=Gating("token")), "edge.mode"),
         (Mode("switch", "small", gating=Gating("toss")), "edge.mode"),
-        (Mode("lookup", drafts=0), "edge.mode"),
         (Mode("switch", "small", [], Gating("token")), "prompt"),
     ],
 )
