@@ -98,7 +98,6 @@ SUMMARY = Summary(
     chat_template="{{ messages[0].content }}|",
     bos_token=None,
     eos_token=None,
-    add_bos=False,
 )
 ENTRY = ModelRecord(
     id="tiny",

@@ -120,7 +120,7 @@ def models_list(models: list[str], figure: float | None, count: int) -> Renderab
         context_train=count,
         **dict.fromkeys(("layers", "embedding", "heads", "kv_heads", "head_dim_k"), 1),
         **dict.fromkeys(("head_dim_v", "kv_per_token", "vocab"), 1),
-        **dict.fromkeys(("chat_template", "bos_token", "eos_token", "add_bos"), None),
+        **dict.fromkeys(("chat_template", "bos_token", "eos_token"), None),
     )
     about = (count, "sha256", 0, "Apache-2.0", "Someone", "onnx", SamplingDefaults(), summary)
     entries = [ModelRecord(model, Path(model), *about) for model in models]

@@ -30,7 +30,6 @@ def test_it_is_looked_at_once_while_the_store_stays_as_it_is(kit: Any) -> None:
 SUMMARY_CHANGES = [
     {"chat_template": "{{ messages[-1].content }}"},
     {"eos_token": "</s>"},
-    {"add_bos": True},
     {"context_train": 1024},
 ]
 

@@ -92,7 +92,6 @@ def entry(name: str, backend: str) -> ModelRecord:
         chat_template=None,
         bos_token=None,
         eos_token=None,
-        add_bos=None,
     )
     sha256 = "ab" * 32 if name == GGUF else "cd" * 32
     usual = SamplingDefaults()

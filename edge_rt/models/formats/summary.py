@@ -69,9 +69,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     chat_template: str | None = None
     bos_token: str | None = None
     eos_token: str | None = None
-    add_bos: bool | None = None  # None: the file leaves it to the tokenizer
-    bos_id: int | None = None  # None with GGUF too: llama.cpp knows
-    end_ids: list[int] = []  # tokens that end an answer; empty with GGUF: llama.cpp knows
     kv_number_bytes: int = _F16  # of one number in the KV, at most
     pooling: Pooling | None = None  # None with kind "embedding": the backend knows
     normalise: bool = False  # whether vectors are to have length 1
@@ -129,7 +126,6 @@ def summarise(header: Header) -> Summary:
         chat_template=facts.text("tokenizer.chat_template"),
         bos_token=header.bos_token,
         eos_token=header.eos_token,
-        add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
         pooling=_POOLING.get(pooling) if kind == "embedding" else None,
         normalise=kind == "embedding",  # files do not say; such vectors are made to be compared
     )
@@ -197,10 +193,6 @@ class _Facts:
         if value is not None and not isinstance(value, str):
             raise self.fault(f"{key!r:.80} is {value!r:.80}, not text")
         return value
-
-    def flag(self, key: str) -> bool | None:
-        value = self._header.values.get(key)
-        return value if isinstance(value, bool) else None
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         value = self._header.values.get(key, default)

@@ -42,7 +42,7 @@ def test_a_small_model(gguf: Gguf, write: Write) -> None:
     assert (summary.licence, summary.organisation) == ("mit", "Nobody")
     assert (summary.layers, summary.heads, summary.kv_heads) == (2, 4, 2)
     assert (summary.head_dim_k, summary.head_dim_v) == (16, 16)
-    assert (summary.context_train, summary.vocab, summary.add_bos) == (2048, 600, True)
+    assert (summary.context_train, summary.vocab) == (2048, 600)
     assert summary.quantisation == "Q4_0"
     assert summary.parameters == 64 * 600 + 64 + 640
     assert summary.file_bytes == path.stat().st_size
@@ -131,7 +131,7 @@ def test_the_real_model(smollm2: Path) -> None:
     assert (summary.architecture, summary.quantisation) == ("llama", "Q4_1")
     assert (summary.layers, summary.heads, summary.kv_heads) == (30, 9, 3)
     assert summary.parameters == 134_515_008
-    assert (summary.context_train, summary.vocab, summary.add_bos) == (8192, 49152, False)
+    assert (summary.context_train, summary.vocab) == (8192, 49152)
     assert summary.kv_bytes(4096) == 90 * 1024 * 1024
 
 
