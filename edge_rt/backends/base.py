@@ -110,6 +110,18 @@ class PromptVocabulary(TextVocabulary, Protocol):
         ...
 
 
+class BaseBackend(Protocol):
+    """A loaded model. Methods may only be called from one thread."""
+
+    def set_threads(self, threads: int) -> None:
+        """Use `threads` threads from the next pass on."""
+        ...
+
+    def close(self) -> None:
+        """Free all its memory."""
+        ...
+
+
 class InfillMarks(NamedTuple):
     """The control tokens of a prompt whose answer fills a gap: PREFIX before SUFFIX behind MIDDLE.
 
@@ -122,12 +134,11 @@ class InfillMarks(NamedTuple):
     gap: int
 
 
-class Backend(PromptVocabulary, Protocol):
+class Backend(PromptVocabulary, BaseBackend, Protocol):
     """A loaded model with `sequences` independent key-value (KV) sequences.
 
     A sequence holds the keys and values of a prefix of some text; `forward` extends it. Sequence
-    ids run from 0 to `sequences` - 1. Methods may only be called from one thread. Errors of the
-    native library become EngineError.
+    ids run from 0 to `sequences` - 1. Errors of the native library become EngineError.
     """
 
     context: int  # most tokens in one sequence
@@ -179,10 +190,6 @@ class Backend(PromptVocabulary, Protocol):
         """
         ...
 
-    def set_threads(self, threads: int) -> None:
-        """Use `threads` threads from the next pass on."""
-        ...
-
 
 class LooseArray(NamedTuple):
     """An array, and whether its type is only that of how it was written."""
@@ -191,10 +198,10 @@ class LooseArray(NamedTuple):
     loose: bool
 
 
-class EmbeddingBackend(TextVocabulary, Protocol):
+class EmbeddingBackend(TextVocabulary, BaseBackend, Protocol):
     """A loaded model that turns a text into a vector.
 
-    Methods may only be called from one thread. Errors of the native library become EngineError.
+    Errors of the native library become EngineError.
     """
 
     vocab: int  # size of the vocabulary
@@ -208,10 +215,6 @@ class EmbeddingBackend(TextVocabulary, Protocol):
         """The vectors of the inputs, (inputs, width) float32, of any length but 0."""
         ...
 
-    def set_threads(self, threads: int) -> None:
-        """Use `threads` threads from the next pass on."""
-        ...
-
 
 Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Makes what is entered while a pass runs, of what stops the pass from any thread."""
@@ -222,8 +225,8 @@ def unwatched(stop: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-class TensorBackend(Protocol):
-    """A loaded model of named tensors. Methods may only be called from one thread."""
+class TensorBackend(BaseBackend, Protocol):
+    """A loaded model of named tensors."""
 
     def check(self, tensors: Mapping[str, LooseArray]) -> dict[str, NDArray[Any]]:
         """The arrays as the model wants them; RequestError names the one at fault."""
@@ -237,12 +240,4 @@ class TensorBackend(Protocol):
         RequestError when the model cannot take these together, EngineError when it breaks, and
         what `watched` raises.
         """
-        ...
-
-    def set_threads(self, threads: int) -> None:
-        """Use `threads` threads from the next pass on."""
-        ...
-
-    def close(self) -> None:
-        """Free all its memory."""
         ...

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from edge_rt.backends.base import BaseBackend
 from edge_rt.core.errors import EdgeError, EngineBroken, RequestError, Unavailable
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.protocol import (
@@ -78,15 +79,7 @@ class Item(Protocol):
     arrived: float  # a reading of the clock
 
 
-class Native(Protocol):
-    """What every backend can do."""
-
-    def set_threads(self, threads: int) -> None: ...
-
-    def close(self) -> None: ...
-
-
-BackendT = TypeVar("BackendT", bound=Native)
+BackendT = TypeVar("BackendT", bound=BaseBackend)
 ItemT = TypeVar("ItemT", bound=Item)
 
 
