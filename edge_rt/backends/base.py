@@ -37,11 +37,6 @@ class Batch:
         self.seq: NDArray[np.int32] = np.zeros(capacity, np.int32)
         self.want: NDArray[np.int8] = np.zeros(capacity, np.int8)
 
-    @property
-    def room(self) -> int:
-        """Rows still free."""
-        return self.capacity - self.size
-
     def clear(self) -> None:
         """Forget all rows."""
         self.size = 0

@@ -16,7 +16,7 @@ def test_rows_are_appended() -> None:
     batch = Batch(6)
     assert batch.add(2, 10, [7, 8, 9], want=1) == 2
     assert batch.add(0, 0, [5], want=0) == 3
-    assert batch.room == 2
+    assert batch.size == 4
     assert rows(batch) == [(2, 10, 7, 0), (2, 11, 8, 0), (2, 12, 9, 1), (0, 0, 5, 0)]
 
 
@@ -31,7 +31,7 @@ def test_a_cleared_batch_remembers_nothing() -> None:
     batch = Batch(3)
     batch.add(1, 5, [7, 8, 9], want=1)
     batch.clear()
-    assert (batch.size, batch.room) == (0, 3)
+    assert batch.size == 0
     batch.add(0, 0, [1, 2, 3], want=0)
     assert rows(batch) == [(0, 0, 1, 0), (0, 1, 2, 0), (0, 2, 3, 0)]
 

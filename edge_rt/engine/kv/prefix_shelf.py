@@ -33,10 +33,6 @@ class PrefixShelf:
     def __contains__(self, stored: Stored) -> bool:
         return self._stored.get(stored.head.name) is stored
 
-    def all(self) -> list[Stored]:
-        """All there are."""
-        return list(self._stored.values())
-
     def of(self, key: bytes, client: str | None) -> list[Stored]:
         """Return what is kept under `key` for `client`; None: for any client."""
         found = (s for s in self._stored.values() if s.head.key == key)

@@ -91,7 +91,7 @@ class Board:
     @property
     def tokens(self) -> list[list[int]]:
         """What is kept."""
-        return [list(stored.tokens) for stored in self.disk.shelf.all()]
+        return [list(stored.tokens) for stored in self.disk.shelf._stored.values()]
 
 
 @pytest.fixture
@@ -426,7 +426,7 @@ def test_what_is_forgotten_before_it_is_known_what_there_is_does_not_come_back(
         assert select.select(disk.filenos(), [], [], 60)[0]
         disk.settle()
     assert gone == [(1, 0)]
-    assert disk.shelf.all() == []
+    assert disk.shelf.groups() == []
     assert PrefixFolder(board.path).scan() == []
 
 
@@ -476,4 +476,5 @@ def test_what_waits_to_be_written_counts_as_if_it_were(tmp_path: Path, stored: i
 
     save(heads[:stored])
     save(heads[stored:])
-    assert len(disk.shelf.all()) == len(list((tmp_path / "prefixes").iterdir())) == 4
+    kept = sum(group.prefixes for group in disk.shelf.groups())
+    assert kept == len(list((tmp_path / "prefixes").iterdir())) == 4
