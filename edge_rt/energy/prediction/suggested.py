@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec.structs import asdict
+
 from edge_rt.config.board import Board
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.basis import Bases, Hardware
@@ -137,14 +139,4 @@ def _kv_bytes(model: SuggestedModel) -> float:
 
 
 def _shape(model: SuggestedModel) -> ModelShape:
-    sizes = model.shape
-    return ModelShape(
-        layers=sizes.layers,
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head_dim=sizes.head_dim,
-        embedding=sizes.embedding,
-        parameters=sizes.parameters,
-        file_bytes=model.bytes,
-        vocab=sizes.vocab,
-    )
+    return ModelShape(**asdict(model.shape), file_bytes=model.bytes)
