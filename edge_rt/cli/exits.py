@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 import click
 
 from edge_rt.cli import leave
-from edge_rt.cli.text import Json, clean
+from edge_rt.cli.text import Json, clean, member
 from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable, closest
 
 HELP = """\b
@@ -111,7 +110,7 @@ _CODES: dict[str, type[CommandFailure]] = {
 
 def failure_in(body: Json, otherwise: str) -> CommandFailure:
     """The failure that an OpenAI-shaped error means, wherever it came."""
-    detail = _detail(body)
+    detail = member(body, "error")
     kind = _CODES.get(str(detail.get("code")), CommandFailure)
     if kind is CommandFailure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:
         kind = BadOption
@@ -120,7 +119,7 @@ def failure_in(body: Json, otherwise: str) -> CommandFailure:
 
 def message_in(body: Json, otherwise: str) -> str:
     """Return the message of an OpenAI-shaped error, in the words of the command line."""
-    detail = _detail(body)
+    detail = member(body, "error")
     message, param = str(detail.get("message") or otherwise), detail.get("param")
     for name, option in _OPTIONS.items():  # whoever typed the command knows the options
         message = message.replace(f"`{name}`", option)
@@ -129,11 +128,6 @@ def message_in(body: Json, otherwise: str) -> str:
     if not param or field in message or str(param) in message or str(detail.get("code")) in _CODES:
         return message
     return f"{message} (in {param})"
-
-
-def _detail(body: Json) -> Json:
-    detail = body.get("error")
-    return cast(Json, detail) if isinstance(detail, dict) else {}
 
 
 class SuggestingGroup(click.Group):

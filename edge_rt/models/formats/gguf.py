@@ -177,7 +177,6 @@ class Header:
     """What a GGUF header says, without its vocabulary and the other long lists."""
 
     path: Path
-    version: int
     file_bytes: int
     values: dict[str, Value]  # numbers, short lists of integers and the texts worth keeping
     vocab: int  # tokens in the vocabulary
@@ -199,7 +198,7 @@ def read_tokens(path: Path) -> tuple[list[str], int | None]:
     Raises ModelFileError.
     """
     with _opened(path) as (cursor, _):
-        _, _, metadata = _entries(cursor)
+        _, metadata = _entries(cursor)
         return metadata.control_tokens(cursor), metadata.longest_token(cursor)
 
 
@@ -209,7 +208,7 @@ def refuse_twins(path: Path) -> None:
     Reads the whole vocabulary, which takes some tenths of a second.
     """
     with _opened(path) as (cursor, _):
-        _, _, metadata = _entries(cursor)
+        _, metadata = _entries(cursor)
         metadata.refuse_twins(cursor)
 
 
@@ -224,22 +223,21 @@ def _opened(path: Path) -> Generator[tuple[Cursor, int]]:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _entries(cursor: Cursor) -> tuple[int, int, Metadata]:
-    """The version, how many tensors there are, and what the entries say."""
-    version = _version(cursor)
+def _entries(cursor: Cursor) -> tuple[int, Metadata]:
+    """How many tensors there are, and what the entries say."""
+    _check_version(cursor)
     tensors, entries = _count(cursor, "tensors"), _count(cursor, "metadata entries")
     metadata = Metadata()
     for _ in range(entries):
         metadata.read(cursor)
-    return version, tensors, metadata
+    return tensors, metadata
 
 
 def _read(cursor: Cursor, path: Path, size: int) -> Header:
-    version, tensors, metadata = _entries(cursor)
+    tensors, metadata = _entries(cursor)
     metadata.check(cursor)
     return Header(
         path=path,
-        version=version,
         file_bytes=size,
         elements=read_tensors(cursor, tensors, metadata.alignment(cursor), size),
         values=metadata.values,
@@ -249,7 +247,7 @@ def _read(cursor: Cursor, path: Path, size: int) -> Header:
     )
 
 
-def _version(cursor: Cursor) -> int:
+def _check_version(cursor: Cursor) -> None:
     magic = cursor.raw(4)
     if magic != b"GGUF":
         raise cursor.fault(f"not a GGUF file: it begins with {magic!r}", 0)
@@ -258,7 +256,6 @@ def _version(cursor: Cursor) -> int:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
         hint = "; it is big-endian" if swapped in (2, 3) else ""
         raise cursor.fault(f"GGUF version {version}, but 2 and 3 can be read{hint}", 4)
-    return version
 
 
 def _count(cursor: Cursor, what: str) -> int:

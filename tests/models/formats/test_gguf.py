@@ -32,7 +32,7 @@ INPLACE = settings(
 
 def test_a_valid_file_is_read(gguf: Gguf, write: Write) -> None:
     header = read_header(write(gguf))
-    assert (header.version, header.vocab) == (3, 600)
+    assert header.vocab == 600
     assert header.values["llama.block_count"] == 2
     assert header.values["llama.rope.freq_base"] == 10000.0
     assert (header.bos_token, header.eos_token) == ("t1", "t599")
