@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.schema import Config, Models
+from edge_rt.config.schema import Cache, Config, Models, Router, Semantic
 from edge_rt.models.configured import model_faults
 
 
@@ -33,6 +33,17 @@ def test_what_can_name_no_model_is_told(name: str) -> None:
         [(found, reason)] = faults(**models)
         assert found == key
         assert "cannot name a model" in reason
+
+
+def test_an_embedding_model_is_named_like_any_other() -> None:
+    for config, key in (
+        (Config(router=Router(embedding="No Model")), ("router", "embedding")),
+        (Config(cache=Cache(semantic=Semantic(model="-x"))), ("cache", "semantic", "model")),
+    ):
+        [(found, reason)] = model_faults(config)
+        assert found == key
+        assert "cannot name a model" in reason
+    assert not list(model_faults(Config(router=Router(embedding="default"))))
 
 
 def test_an_alias_stands_for_a_model_and_not_for_a_word_of_requests() -> None:
