@@ -345,7 +345,7 @@ class House(EngineScript):
 
     @property
     def pairs(self) -> ModelPairs:
-        return ModelPairs(Path("/nonexistent"), self.known_pairs)
+        return ModelPairs(self.root, self.known_pairs)
 
     def default(self, named: str | None) -> ModelRecord | None:
         assert named is None

@@ -36,7 +36,7 @@ class SamplingDefaults(_Item, frozen=True):
     top_k: Annotated[int, Meta(ge=0)] | None = None
     top_p: Share | None = None
     min_p: Share | None = None
-    repeat_penalty: Annotated[float, Meta(gt=0)] | None = None
+    repeat_penalty: Annotated[float, Meta(ge=0.01, le=100)] | None = None
 
     def given(self) -> dict[str, Any]:
         """The recommendations that there are, by name."""

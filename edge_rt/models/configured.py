@@ -75,7 +75,9 @@ def _names(config: Config) -> Iterator[tuple[Key, str]]:
         if alias in RESERVED_NAMES:
             key = ("models", "aliases", alias)
             yield key, f"{alias!r} means something by itself: choose another"
-    for key, name, _ in _uses(config):
+    for key, name, kind in _uses(config):
+        if kind == "embedding":
+            continue  # an alias, or a name of the hub, will do, too
         try:
             check_id(name)
         except RequestError as error:

@@ -54,7 +54,7 @@ class Pair(_Item, frozen=True):
     small: Id
     mode: str | None = None
     large_share: _Share | None = None
-    threshold: Annotated[float, Meta(ge=0)] | None = None
+    threshold: Annotated[float, Meta(ge=0, le=1e6)] | None = None
     first: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
     kept: KeptAccuracy | None = None  # by `mode`, set like this
 

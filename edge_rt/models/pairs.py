@@ -86,14 +86,13 @@ class TunedFile(Generic[ItemT]):
 
     def _decoded(self) -> list[ItemT] | ConfigError:
         try:
-            document = msgspec.convert(
-                yaml.safe_load(read_regular(self.path)) or {self._name: []}, self._form
-            )
-            if document.keys() != {self._name}:
+            content: Any = yaml.safe_load(read_regular(self.path)) or {self._name: []}
+            if msgspec.convert(content, dict[str, Any]).keys() != {self._name}:
                 raise ValueError(f"expected `{self._name}` and nothing else")
-            return document[self._name]
+            return msgspec.convert(content, self._form)[self._name]
         except (msgspec.ValidationError, *NO_YAML) as error:
-            return ConfigError(f"{error}; mend it, or move it away", file=str(self.path))
+            told = str(error).replace("$[...]", f"$.{self._name}")  # the only key that it may have
+            return ConfigError(f"{told}; mend it, or move it away", file=str(self.path))
 
 
 class Doubts(TunedFile[DoubtCalibration]):

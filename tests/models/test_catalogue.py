@@ -47,6 +47,15 @@ def test_parts_stand_in_order() -> None:
             )
 
 
+@pytest.mark.parametrize("penalty", ["0", "-1.1", ".inf", ".nan"])
+def test_a_recommendation_that_no_request_could_ask_for_is_refused(
+    penalty: str, mine: Path
+) -> None:
+    mine.write_text(mine.read_text().replace("temperature: 1", f"repeat_penalty: {penalty}"))
+    with pytest.raises(ConfigError, match="repeat_penalty"):
+        load_catalogue([mine])
+
+
 def test_an_embedding_model_is_there_with_its_card() -> None:
     entry = load_catalogue().get("all-minilm-l6-v2")
     assert [file.name for file in entry.files] == ["model.onnx", "tokenizer.json"]

@@ -35,15 +35,10 @@ def test_what_can_name_no_model_is_told(name: str) -> None:
         assert "cannot name a model" in reason
 
 
-def test_an_embedding_model_is_named_like_any_other() -> None:
-    for config, key in (
-        (Config(router=Router(embedding="No Model")), ("router", "embedding")),
-        (Config(cache=Cache(semantic=Semantic(model="-x"))), ("cache", "semantic", "model")),
-    ):
-        [(found, reason)] = model_faults(config)
-        assert found == key
-        assert "cannot name a model" in reason
-    assert not list(model_faults(Config(router=Router(embedding="default"))))
+def test_an_embedding_model_may_have_the_names_that_requests_may_use() -> None:
+    for name in ("default", "all-minilm-l6-v2:latest", "hf:owner/repo:Q8_0", "MiniLM:v2"):
+        assert not list(model_faults(Config(cache=Cache(semantic=Semantic(model=name)))))
+        assert not list(model_faults(Config(router=Router(embedding=name))))
 
 
 def test_an_alias_stands_for_a_model_and_not_for_a_word_of_requests() -> None:

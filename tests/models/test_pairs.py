@@ -56,12 +56,19 @@ def test_its_file_is_a_catalogue(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["pairs: [{large: big}]", "pairs: [", "colour: red", "pairs: !!bool x", "- " * 5000],
+    ("content", "why"),
+    [
+        ("pairs: [{large: big}]", r"missing required field `small` - at `\$\.pairs\[0\]`"),
+        ("pairs: [{large: a, small: b, mode: 'switch:token', threshold: .inf}]", "`float` <= "),
+        ("pairs: [", "line 1"),
+        ("colour: red", "expected `pairs` and nothing else"),
+        ("pairs: !!bool x", ""),
+        ("- " * 5000, ""),
+    ],
 )
-def test_a_file_that_is_no_use_is_told(content: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_use_is_told(content: str, why: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
-    with pytest.raises(ConfigError, match=r"(?s)pairs\.yaml.*mend it"):
+    with pytest.raises(ConfigError, match=rf"(?s)pairs\.yaml.*{why}.*mend it"):
         list(ModelPairs(tmp_path, LISTED))
 
 

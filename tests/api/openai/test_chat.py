@@ -224,6 +224,8 @@ def test_deltas_that_add_nothing_are_not_sent(client, service, script):
         ({"logit_bias": {"-1": 1}}, "logit_bias"),
         ({"temperature": -0.1}, "temperature"),
         ({"repeat_penalty": 0}, "repeat_penalty"),
+        ({"presence_penalty": 2.5}, "presence_penalty"),
+        ({"frequency_penalty": -2.5}, "frequency_penalty"),
         ({"logit_bias": {"1": 101}}, "logit_bias"),
         ({"logit_bias": {"1": "a"}}, "logit_bias"),
         ({"logprobs": 3}, "logprobs"),

@@ -51,6 +51,7 @@ def test_what_is_asked_comes_to_the_router(client, service):
         ({"mode": "lookup", "partner": "tiny"}, "partner", "the mode lookup takes none"),
         ({"large_share": 20}, "large_share", "<= 1"),
         ({"threshold": -1}, "threshold", ">= 0"),
+        ({"first": -1}, "first", ">= 0"),
         ({"mode": 5}, "mode", "str"),
     ],
 )
