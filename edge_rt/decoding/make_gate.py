@@ -12,7 +12,7 @@ from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.drafts import Relaxed
 from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Opening, ShareControl, Writer
-from edge_rt.decoding.params import EARLY, Gating, has_threshold
+from edge_rt.decoding.params import EARLY, Gating, gates, has_threshold
 from edge_rt.decoding.step_gate import StepGate
 
 
@@ -213,8 +213,14 @@ def _base(gating: Gating, seed: int) -> Gate:
 
 def _of_package(gating: Gating, seed: int) -> Gate:
     """The gate of another package, whose entry point is called with the same arguments."""
+    point = plugins("edge_rt.gates").get(gating.name)
+    if point is None:  # it was there when the request was read
+        known = ", ".join(gates())
+        raise RequestError(
+            f"there is no gate {gating.name!r}; there are {known}", param="edge.mode"
+        )
     try:
-        gate: object = plugins("edge_rt.gates")[gating.name].load()(gating, seed)
+        gate: object = point.load()(gating, seed)
         if not isinstance(gate, Gate):
             raise TypeError(f"{type(gate).__name__} is no Gate")
     except Exception as error:

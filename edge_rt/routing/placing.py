@@ -20,7 +20,10 @@ from edge_rt.routing.placement import (
 
 
 class Front:
-    """The placements that none of those seen so far dominates, by rising joules."""
+    """The placements that none of those seen so far dominates, by rising joules.
+
+    Of two with equal joules and seconds the one stays that has anything loaded.
+    """
 
     def __init__(self) -> None:
         self.front: list[Placement] = []
@@ -28,7 +31,7 @@ class Front:
     def add(self, placement: Placement) -> bool:
         """Add a placement and drop those that it dominates; False where it is not better."""
         front, cost = self.front, placement.cost
-        place = bisect_left(front, placement)
+        place = bisect_left(front, _rank(placement), key=_rank)
         if place and front[place - 1].cost.seconds <= cost.seconds:
             return False
         end = place
@@ -36,6 +39,10 @@ class Front:
             end += 1
         front[place:end] = [placement]
         return True
+
+
+def _rank(placement: Placement) -> tuple[PlacementCost, bool, State]:
+    return placement.cost, not any(placement.state), placement.state
 
 
 def enumerate_all(problem: PlacementProblem) -> list[Placement]:

@@ -43,7 +43,7 @@ def test_window_and_dwell_are_passed_on() -> None:
 
 
 def test_an_unknown_gate_is_refused() -> None:
-    with pytest.raises(RequestError, match="entropy") as caught:
+    with pytest.raises(RequestError, match="no gate 'entropy'; there are ead, token") as caught:
         make_gate(Gating("entropy"), 0)
     assert caught.value.param == "edge.mode"
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rt.routing.placement import Placement, PlacementCost
-from edge_rt.routing.placing import enumerate_all, pick
+from edge_rt.routing.placing import Front, enumerate_all, pick
 
 SEEDS = st.integers(0, 10_000)
 
@@ -85,6 +85,14 @@ def test_the_fewest_joules_or_seconds_are_taken_as_preferred() -> None:
     assert pick(FRONT, "energy") == THRIFTY
     assert pick(FRONT, "quality") == THRIFTY
     assert pick(FRONT, "latency") == FAST
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_of_two_that_take_the_same_the_loaded_one_stays(places: tuple[int, int]) -> None:
+    front = Front()
+    for place in places:
+        front.add(placed(5.0, 9.0, place))
+    assert front.front == [placed(5.0, 9.0, 1)]
 
 
 def test_ties_go_to_the_other_figure_and_then_to_what_is_loaded() -> None:

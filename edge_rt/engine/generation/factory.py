@@ -58,7 +58,10 @@ class TextSequence(ModelSequence):
 
     def catch_up(self) -> int:
         text = self._tail.decode(errors="replace")
-        tokens = self.backend.tokenize(text, special=False, begins=False)
+        read = self.backend.tokenize(text, special=False, begins=False)
+        tokens = [
+            token for token in read if self.backend.piece(token)
+        ]  # no mark of what is unknown
         self._tail.clear()
         for token in tokens:
             self._go_on(token)

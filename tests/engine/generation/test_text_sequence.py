@@ -102,6 +102,21 @@ def test_a_turn_may_end_in_front_of_white_space_and_behind_a_line(duo: Duo) -> N
     assert sequence.may_leave(backend.pieces.index(b" a"))
 
 
+def test_tokens_that_stand_for_no_text_are_not_read(
+    duo: Duo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a vocabulary has one for what it cannot write."""
+    backend, sequence = (
+        duo.backends["toy"],
+        TextSequence(duo.scheduler(), [5], Sampler(Sampling(), seed=1)),
+    )
+    letter, unknown = backend.pieces.index(b"a"), 1
+    assert backend.piece(unknown) == b""
+    monkeypatch.setattr(backend, "tokenize", lambda *_, **__: [letter, unknown, letter])
+    sequence.append_other(0, "a漢a".encode())
+    assert sequence.catch_up() == 2
+
+
 @pytest.mark.parametrize(("name", "pieces"), [("never", SMALL_PIECES), ("always", LARGE_PIECES)])
 def test_a_gate_that_never_switches_leaves_one_model_alone(
     text_toy: Callable,
