@@ -7,13 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge_rt.board.readers import ina3221 as chip
 from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.sysfs import numbered
-from edge_rt.config.board import Rail
+
+if TYPE_CHECKING:
+    from edge_rt.config.board import Rail
 
 
 @dataclass(frozen=True)
