@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from look_help import QUIET
 
-from edge_rt.config.schema import GovernorConfig
+from edge_rt.config.schema import GovernorConfig, Guard
 from edge_rt.governor.policy.guard import STATES, GuardState, Lead, terms
 
 TRIP_C = 80.0
@@ -35,6 +35,13 @@ def test_it_leaves_a_state_five_kelvin_below(
     assert guard.leaves_c(TRIP_C) == pytest.approx(still_c)
     assert guard.update(still_c, TRIP_C) == state
     assert guard.update(left_c, TRIP_C) == below
+
+
+def test_shares_and_hysteresis_are_those_of_the_configuration() -> None:
+    chosen = Guard(caution=0.5, hold=0.6, evacuate=0.7, hysteresis_c=2.0)
+    guard = GuardState(GovernorConfig(guard=chosen))
+    seen = [guard.update(temp_c, TRIP_C) for temp_c in (39.9, 40.0, 48.0, 56.0, 54.0, 53.9)]
+    assert seen == ["ok", "caution", "hold", "evacuate", "evacuate", "hold"]
 
 
 def test_it_comes_down_all_the_way_at_once() -> None:
