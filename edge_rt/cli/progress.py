@@ -135,9 +135,9 @@ def _lines(console: Console) -> Callable[[float, str], None]:
 
 
 def calibrated(client: Client, body: Json) -> Json:
-    """Have the daemon calibrate as `body` says, show how far it is, and return what it found.
+    """Have the daemon calibrate with the request `body`, show the progress, and return the result.
 
-    Raises CommandFailure with the reason where it found nothing.
+    Raises CommandFailure with the reason where the daemon refuses, or ends without a result.
     """
     with progress() as tell, closing(client.events("/edge/v1/calibrate", body)) as events:
         for event in events:

@@ -54,6 +54,9 @@ class RequestTokens(NamedTuple):
     completion: int
 
 
+USUAL_TOKENS = RequestTokens(256, 0, 128)  # where no request is given
+
+
 Basis = Literal["calibrated", "learnt", "roofline"]
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from edge_rt.core.errors import EdgeError, ModelNotFound
-from edge_rt.core.routing import LoadConfig, Prediction, Prefer, RequestTokens
+from edge_rt.core.routing import USUAL_TOKENS, LoadConfig, Prediction, Prefer, RequestTokens
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool
 from edge_rt.generation.state import Alone
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 LOOK_S = 30.0
 MOST_STATES = 16_384  # that are looked at: up to a second of computing on a small board
 _MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
-_USUAL = RequestTokens(256, 0, 128)
 
 Preload = Callable[[str, LoadConfig], Awaitable[object]]
 """Loads a model by its id, in that form as far as it can be had."""
@@ -121,7 +120,7 @@ class Placer:
         temp_c = None if seen is None else seen.temp_c
         # That of the board while it answers, since the yield of one at rest says nothing.
         entry = planned.entries[0]
-        usual = self._predicted(entry, self._variants.load_config(entry), _USUAL)
+        usual = self._predicted(entry, self._variants.load_config(entry), USUAL_TOKENS)
         return Circumstances(
             phi=self._governor_loop.heat.leakage.phi(usual and usual.power_w, temp_c),
             guard=self._governor_loop.limits.guard,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RequestTokens, RunConfig
+from edge_rt.core.routing import USUAL_TOKENS, LoadConfig, Objectives, Prediction, RunConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.energy.prediction.forecaster import Forecaster
@@ -25,7 +25,6 @@ from edge_rt.routing.loading import (
 from edge_rt.routing.quality.finder import Assessment
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
-_USUAL = RequestTokens(256, 0, 128)  # for the watts of a busy engine
 
 
 class Variants:
@@ -166,7 +165,7 @@ class Variants:
 
     def _busy_w(self, entry: ModelRecord, threads: int) -> float:
         """What a busy engine adds to the draw, which is as much as a load adds at most."""
-        found = self._forecaster.predict(entry, threads, *_USUAL)
+        found = self._forecaster.predict(entry, threads, *USUAL_TOKENS)
         if not isinstance(found, Prediction) or found.energy_j is None or found.seconds <= 0.0:
             return 0.0
         return found.energy_j / found.seconds

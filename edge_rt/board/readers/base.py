@@ -66,8 +66,8 @@ class BaseReader(ABC):
     ) -> None:
         """`name` is what is read, such as "ina3221"; without `channels` nothing was found.
 
-        `skipped` is what was looked for or found and is not read. `bounds` are by the index of a
-        channel; others have those that are usual for a kind.
+        `skipped` names sensors that were found, or looked for, but are not read. `bounds` are by
+        the index of a channel; other channels have the usual bounds of their kind.
         """
         self.name = name
         self.channels = tuple(channels)

@@ -48,7 +48,7 @@ class _Tokens:
         self.ends = [token for token in ids if vocabulary.ends(token)]
         self.tokens = [pieces[token] or _SPECIAL + self.names[token] for token in ids]
         self.special_token_ids = list(self.names)
-        # By it llguidance knows the end of a text; where none ends one, it is no token.
+        # llguidance must be given a token that ends a text: without one, an id beyond all tokens.
         self.eos_token_id = self.ends[0] if self.ends else len(pieces)
 
     def __call__(self, text: str) -> Sequence[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from statistics import median
 
-from edge_rt.core.routing import Basis, Prediction, Served, Unpredicted
+from edge_rt.core.routing import USUAL_TOKENS, Basis, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.basis import Base, Bases, Hardware
 from edge_rt.energy.prediction.equation import Warmth, Watts, spend
@@ -15,7 +15,6 @@ from edge_rt.energy.prediction.roofline import ModelShape
 
 UNIT = Watts(None, 1.0, 1.0)  # stands in where a base knows no watts: factors are watts then
 _FIRM = (1.0, 1.0)  # a calibration counts as two answers that came as it said
-_USUAL = (256, 0, 128)  # prompt, cached and completion tokens by which models are compared
 
 Pick = Callable[[PredictionHistory], list[float]]
 _PICKS: tuple[Pick, ...] = (lambda h: h.prefill, lambda h: h.decode, lambda h: h.watts)
@@ -155,8 +154,8 @@ class Estimates:
         assert roofline is not None
         factors = self._factors(model, threads, base)
         estimate = self._estimate(model, threads, base, factors)
-        expected = (*estimate.phases_s(*_USUAL), (estimate.watts or UNIT).decode_w)
-        plain = (*roofline.phases_s(*_USUAL), (roofline.watts or UNIT).decode_w)
+        expected = (*estimate.phases_s(*USUAL_TOKENS), (estimate.watts or UNIT).decode_w)
+        plain = (*roofline.phases_s(*USUAL_TOKENS), (roofline.watts or UNIT).decode_w)
         known = [base.basis == "calibrated" or factor is not None for factor in factors]
         known[2] = known[2] and estimate.watts is not None
         return [

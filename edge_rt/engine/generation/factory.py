@@ -59,9 +59,8 @@ class TextSequence(ModelSequence):
     def catch_up(self) -> int:
         text = self._tail.decode(errors="replace")
         read = self.backend.tokenize(text, special=False, begins=False)
-        tokens = [
-            token for token in read if self.backend.piece(token)
-        ]  # no mark of what is unknown
+        # Some vocabularies have a token without text for characters that they do not know.
+        tokens = [token for token in read if self.backend.piece(token)]
         self._tail.clear()
         for token in tokens:
             self._go_on(token)
