@@ -52,6 +52,8 @@ class TextStream:
     def _advance(self, new: str) -> str:
         if self.stopped is not None:
             return ""
+        if not self._stops:
+            return new
         text, self._held = self._held + new, ""
         begins = {stop: text.find(stop) for stop in self._stops}
         hits = [(at + len(stop), at, stop) for stop, at in begins.items() if at >= 0]

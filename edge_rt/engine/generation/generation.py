@@ -44,7 +44,6 @@ class Generation:
         self.replay = Replay(request.resume.get(index, ()), request.seen.get(index, ()))
         self.reason: str | None = None
         self.doubts = DoubtMeter()
-        self.first = False  # whether the last delta was the first of all
         self._text = text
         self._withheld = StopHoldback()
         self._reports = request.sampling.top_logprobs is not None  # log-probabilities, held back
@@ -68,6 +67,11 @@ class Generation:
     def open(self) -> bool:
         """Whether it goes on."""
         return self.reason is None
+
+    @property
+    def untold(self) -> bool:
+        """Whether the front has been told nothing of it, by this engine or an earlier one."""
+        return self._told == 0
 
     @property
     def can_start(self) -> bool:
@@ -138,17 +142,21 @@ class Generation:
             sequence.acquire(self.request)
         self._started = now
 
-    def go_on(self, now: float) -> Delta | None:
-        """Go on once the sequence at turn has read its tokens; return what the front is told.
+    def go_on(self, now: float) -> int:
+        """Go on once the sequence at turn has read its tokens; return how many the answer gained.
 
         Sets `reason` when the answer is complete.
         """
+        before = len(self.provenance.tokens)
         sequence = next(self._strategy, None)
         assert sequence is not None or not self.open, "a strategy leads to the end"
         if sequence is not None and self.open:
             self._turn_to(sequence)
             sequence.asked()
-        return self._delta(now)
+        gained = len(self.provenance.tokens) - before
+        if self._first is None and (gained or not self.open):
+            self._first = now
+        return gained
 
     def take(
         self,
@@ -205,6 +213,17 @@ class Generation:
         if not self._resumed and not self.doubts.complete:
             self.doubts.look(LogitsView(logits))
 
+    def delta(self) -> Delta:
+        """Return what the front is to be told next; it counts as told."""
+        tokens = self.provenance.tokens[self._told :]
+        self._told += len(tokens)
+        text, self._new = self._new, ""
+        seen, self._seen = self._seen, []
+        logprobs = self._withheld.sent(text) if self._reports else []
+        withheld = self._withheld.waiting if self._reports and self.open else []
+        id, made = self.request.id, self._made
+        return Delta(id, self.index, text, tokens, logprobs, made, withheld, seen)
+
     def finished(self, now: float) -> Finished:
         """The closing message of a complete answer."""
         assert self.reason is not None
@@ -254,21 +273,6 @@ class Generation:
         """End the answer; text that was held back is sent, and may still complete a stop string."""
         self._new += self._text.finish()
         self.reason = reason if self._text.stopped is None else "stop"
-
-    def _delta(self, now: float) -> Delta | None:
-        tokens = self.provenance.tokens[self._told :]
-        if not tokens and self.open:
-            return None
-        if self._first is None:
-            self._first = now
-        self.first = self._told == 0
-        self._told += len(tokens)
-        text, self._new = self._new, ""
-        seen, self._seen = self._seen, []
-        logprobs = self._withheld.sent(text) if self._reports else []
-        withheld = self._withheld.waiting if self._reports and self.open else []
-        id, made = self.request.id, self._made
-        return Delta(id, self.index, text, tokens, logprobs, made, withheld, seen)
 
 
 def _logprob(backend: Backend, choice: SampledToken) -> TokenLogprob | None:

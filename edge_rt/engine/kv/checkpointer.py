@@ -15,6 +15,8 @@ from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 
 log = logging.getLogger(__name__)
 
+KEEP_EVERY = 32  # tokens: the next engine, which starts for a second, reads fewer in no time
+
 
 class Checkpointer:
     """Saves the state of answers of one model, so that the next engine need not read them again.
@@ -64,7 +66,7 @@ class Checkpointer:
         if self._keyed is None or not self._keyed.checkpoints.spare.left(self._clock()):
             return None
         left = [(self._unkept(s), s) for s in sequences]
-        left = [one for one in left if one[0] >= WORTH_COPYING and self._fits(one[1])]
+        left = [one for one in left if one[0] >= KEEP_EVERY and self._fits(one[1])]
         return max(left, key=lambda one: one[0])[1] if left else None
 
     def read(self, seconds: float) -> None:

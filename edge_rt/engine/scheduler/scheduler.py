@@ -17,7 +17,7 @@ from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
-from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
+from edge_rt.engine.protocol import Generate, ModelSpec, Started
 from edge_rt.engine.scheduler.inputs import Outbox, prompt_tokens
 from edge_rt.engine.scheduler.passes import Pass, PrefillBudget, by_turn
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
@@ -135,15 +135,14 @@ class Scheduler(Runner[Backend, Generation]):
         if not brief:
             self.checkpointer.read(spent)
         self._tally.passed(spent, one.rows, spare, self.gpu_share)
-        told, faults = self._draw(one.ready)
-        self._tally.drawn += sum([len(delta.tokens) for _, delta in told])
+        news, faults = self._draw(one.ready)
         now = self._clock()
         self._outbox.work.add(begin, now, one.rows)
         for request_id, error in faults.items():
             self._fail(request_id, error)
         if faults:
-            told = [(a, d) for a, d in told if a.request.id not in faults]
-        self._tell(told, now)
+            news = [answer for answer in news if answer.request.id not in faults]
+        self._tell(news, now)
         for answer in answers:
             answer.at.keep()
         held = (a.at.held for a in self._at_turn() if not a.request.fresh)
@@ -225,26 +224,26 @@ class Scheduler(Runner[Backend, Generation]):
             told = answer.request.id, len(sequence.prompt), sequence.cached, sequence.restored
             self._emit(Started(*told))
 
-    def _draw(
-        self, ready: list[Generation]
-    ) -> tuple[list[tuple[Generation, Delta]], dict[int, EdgeError]]:
-        """The deltas that came of the pass, and the requests that it failed."""
+    def _draw(self, ready: list[Generation]) -> tuple[list[Generation], dict[int, EdgeError]]:
+        """The answers of which there is news, and the requests that the pass failed."""
         now = self._clock()
-        told: list[tuple[Generation, Delta]] = []
+        news: list[Generation] = []
         faults: dict[int, EdgeError] = {}
         for answer in ready:
             try:
-                delta = answer.go_on(now)
+                gained = answer.go_on(now)
             except (RequestError, EngineError) as error:
                 faults.setdefault(answer.request.id, error)
-            else:
-                told += [] if delta is None else [(answer, delta)]
-        return told, faults
+                continue
+            self._tally.drawn += gained
+            if gained or not answer.open:
+                news.append(answer)
+        return news, faults
 
-    def _tell(self, told: list[tuple[Generation, Delta]], now: float) -> None:
-        ended = [answer for answer, _ in told if not answer.open]
-        urgent = bool(ended) or any(answer.first for answer, _ in told)
-        self._outbox.put([delta for _, delta in told], now, urgent=urgent)
+    def _tell(self, news: list[Generation], now: float) -> None:
+        ended = [answer for answer in news if not answer.open]
+        urgent = bool(ended) or any(answer.untold for answer in news)
+        self._outbox.put(news, now, urgent=urgent)
         for answer in ended:
             self._emit(answer.finished(now))
         self._drop(ended)

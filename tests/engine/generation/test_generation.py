@@ -49,6 +49,29 @@ def test_logprobs_are_those_of_the_whole_tokens_in_the_text(
     assert all(one.logprob <= 0 and len(one.top) == top for one in heard.logprobs[0])
 
 
+@given(
+    seed=st.integers(0, 2**63),
+    stop=st.lists(st.sampled_from(STOPS), max_size=2),
+    gaps=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+)
+def test_however_seldom_it_is_told_it_is_the_same(
+    new_front: Callable, seed: int, stop: list[str], gaps: list[int]
+) -> None:
+    fields = {"sampling": Sampling(seed=seed, top_logprobs=1), "max_tokens": 25, "stop": stop}
+    often, seldom = new_front(), new_front()
+    first = often.submit(1, [5, 6], **fields)
+    often.settle()
+    seldom.scheduler._outbox._pause_s = math.inf
+    second = seldom.submit(1, [5, 6], **fields)
+    for gap in gaps:
+        for _ in range(gap):
+            seldom.scheduler.step()
+        seldom.scheduler.flush()
+    seldom.settle()
+    assert second.outcome() == first.outcome()
+    assert second.logprobs == first.logprobs
+
+
 def test_no_logprobs_unless_asked_for(front: Callable) -> None:
     heard = front.submit(1, [5, 6])
     front.settle()

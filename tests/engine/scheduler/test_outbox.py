@@ -2,77 +2,74 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any, cast
+
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from edge_rt.decoding.params import Made
+from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.protocol import Delta, StepOutput
 from edge_rt.engine.scheduler.inputs import Outbox
 
 
-def delta(token: int, id: int = 1, index: int = 0) -> Delta:
-    return Delta(id, index, chr(97 + token % 26), [token])
+class Answer:
+    """One that counts its tokens, and tells each once."""
+
+    def __init__(self, id: int = 1, index: int = 0) -> None:
+        self.request, self.index = SimpleNamespace(id=id), index
+        self._tokens: list[int] = []
+
+    def drew(self, token: int) -> Generation:
+        self._tokens.append(token)
+        return cast(Any, self)
+
+    def delta(self) -> Delta:
+        tokens, self._tokens = self._tokens, []
+        text = "".join(chr(97 + token % 26) for token in tokens)
+        return Delta(self.request.id, self.index, text, tokens)
 
 
 class Sent(list[StepOutput]):
     """The messages that an outbox sent."""
 
-    def text(self, id: int = 1, index: int = 0) -> str:
-        return "".join(d.text for s in self for d in s.deltas if (d.id, d.index) == (id, index))
+    def text(self, id: int = 1) -> str:
+        return "".join(d.text for s in self for d in s.deltas if d.id == id)
 
 
 def test_a_slow_model_is_heard_token_by_token() -> None:
-    sent = Sent()
+    sent, one = Sent(), Answer()
     outbox = Outbox(sent.append, 0.02)
     for i in range(5):
-        outbox.put([delta(i)], i * 0.021, urgent=False)
+        outbox.put([one.drew(i)], i * 0.021, urgent=False)
     assert [len(step.deltas[0].tokens) for step in sent] == [1] * 5
 
 
 def test_a_fast_one_sends_several_tokens_in_one_message() -> None:
-    sent = Sent()
+    sent, one = Sent(), Answer()
     outbox = Outbox(sent.append, 0.02)
     for i in range(9):
-        outbox.put([delta(i)], i * 0.0075, urgent=False)
+        outbox.put([one.drew(i)], i * 0.0075, urgent=False)
     assert [step.deltas[0].tokens for step in sent] == [[0], [1, 2, 3], [4, 5, 6]]
     outbox.flush(1.0)
     assert sent[-1].deltas[0].tokens == [7, 8]
 
 
-def test_what_was_judged_by_goes_with_the_tokens() -> None:
-    sent = Sent()
-    outbox = Outbox(sent.append, 0.02)
-    for token in range(4):
-        outbox.put([replace(delta(token), seen=[token / 3] * token)], 0.001, urgent=False)
-    outbox.flush(1.0)
-    assert [step.deltas[0].seen for step in sent] == [[], [1 / 3, 2 / 3, 2 / 3, 1.0, 1.0, 1.0]]
-
-
-def test_what_an_answer_comes_to_is_what_was_told_last() -> None:
-    sent = Sent()
-    outbox = Outbox(sent.append, 0.02)
-    for token in range(3):
-        told = replace(delta(token), made=Made(large=token + 1))
-        outbox.put([told], 0.001 * token, urgent=False)
-    outbox.flush(1.0)
-    assert [step.deltas[0].made for step in sent] == [Made(large=1), Made(large=3)]
-
-
 def test_what_is_urgent_takes_the_rest_along() -> None:
-    sent = Sent()
+    sent, one, other = Sent(), Answer(), Answer(2)
     outbox = Outbox(sent.append, 0.02)
-    outbox.put([delta(0)], 0.0, urgent=False)
-    outbox.put([delta(1)], 0.001, urgent=False)
-    outbox.put([delta(2, id=2)], 0.002, urgent=True)
+    outbox.put([one.drew(0)], 0.0, urgent=False)
+    outbox.put([one.drew(1)], 0.001, urgent=False)
+    outbox.put([other.drew(2)], 0.002, urgent=True)
     assert [d.tokens for d in sent[-1].deltas] == [[1], [2]]
 
 
 def test_nothing_is_sent_for_a_request_that_was_forgotten() -> None:
-    sent = Sent()
+    sent, one, other = Sent(), Answer(), Answer(2)
     outbox = Outbox(sent.append, 0.02)
-    outbox.put([delta(0)], 0.0, urgent=True)
-    outbox.put([delta(1), delta(1, id=2)], 0.001, urgent=False)
+    outbox.put([one.drew(0)], 0.0, urgent=True)
+    outbox.put([one.drew(1), other.drew(1)], 0.001, urgent=False)
     outbox.forget(1, 0.002)
     outbox.flush(0.003)
     assert (sent.text(1), sent.text(2)) == ("a", "b")
@@ -87,15 +84,17 @@ def test_every_token_arrives_once_and_in_order(
 ) -> None:
     sent = Sent()
     outbox = Outbox(sent.append, pause_s)
+    answers = {(id, index): Answer(id, index) for id in (1, 2) for index in (0, 1)}
     now = 0.0
-    given_: dict[tuple[int, int], list[int]] = {}
+    given_, heard = defaultdict[Any, list[int]](list), defaultdict[Any, list[int]](list)
     for token, (id, index, gap, urgent) in enumerate(puts):
         now += gap
-        given_.setdefault((id, index), []).append(token)
-        outbox.put([delta(token, id, index)], now, urgent=urgent)
+        given_[id, index].append(token)
+        outbox.put([answers[id, index].drew(token)], now, urgent=urgent)
     outbox.flush(now)
-    heard: dict[tuple[int, int], list[int]] = {}
     for step in sent:
+        told = [(d.id, d.index) for d in step.deltas]
+        assert len(told) == len(set(told))
         for d in step.deltas:
-            heard.setdefault((d.id, d.index), []).extend(d.tokens)
+            heard[d.id, d.index] += d.tokens
     assert heard == given_

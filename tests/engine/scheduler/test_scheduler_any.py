@@ -134,6 +134,7 @@ def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
     with memory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spare, "BURST_S", math.inf)
         patch.setattr(checkpointer, "WORTH_COPYING", 1)
+        patch.setattr(checkpointer, "KEEP_EVERY", 1)
         asked = new_request(1, **request)
         undisturbed, client = new_front(), new_front()
         undisturbed.scheduler.submit(asked)
