@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits, Observation
@@ -115,7 +117,9 @@ class GovernorLoop:
 
     def allow(self, budget: BudgetConfig) -> None:
         self.governor.budget = budget
-        log.info("the budget is now %s", self.governor.budget)
+        fields = msgspec.structs.asdict(budget).items()
+        said = (f"{name} {value}" for name, value in fields if value is not None)
+        log.info("the budget is now %s", ", ".join(said))
         self._decide()
         self._work.set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -293,6 +294,15 @@ def test_a_budget_is_obeyed_at_once(kit: Any) -> None:
         assert stage.asked[-1][1] == "hour"
 
     kit.run(run())
+
+
+def test_the_log_tells_a_changed_budget_in_the_words_of_the_configuration(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    Stage().governor_loop.change(BudgetChange(power_w=4.0, energy_period="hour"))
+    told = "the budget is now power_w 4.0, power_window_s 1.0, peak_ratio 1.5, energy_period hour"
+    assert told in caplog.text
 
 
 def test_the_log_warns_once_of_a_budget_below_idle_draw(
