@@ -75,6 +75,23 @@ def test_the_answer_is_that_of_the_large_model_alone(
     assert made.accepted > 0 or mode is LOOKUP or sampling.temperature
 
 
+def test_reading_a_prompt_counts_by_the_token_and_not_as_a_guess(
+    duo: Duo, new_request: Callable
+) -> None:
+    backend, times = duo.backends["small"], duo.roster.get("toy")._factory._modes._learnt
+    forward = backend.forward
+
+    def timed() -> None:
+        duo.now += 0.001 * backend.batch.size
+        forward()
+
+    backend.forward = timed
+    duo.submit(new_request(1, PROMPT, max_tokens=40, mode=SPECULATIVE))
+    duo.settle()
+    assert times["small"].times.read.value == pytest.approx(0.001, rel=0.1)
+    assert times["small"].times.draft.value < 0.01
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_model_of_the_same_mind_is_always_right(
     toy: Callable, new_duo: Callable, new_request: Callable, temperature: float

@@ -135,6 +135,13 @@ def test_the_user_may_leave_sacrifices_out() -> None:
     assert (limits.admission, limits.smaller) == ("queue", False)
 
 
+@pytest.mark.parametrize(("floor_duty", "smaller"), [(0.2, False), (0.6, True)])
+def test_the_user_says_how_slow_is_too_slow(floor_duty: float, smaller: bool) -> None:
+    """The cap leaves one thread some 40 % of the time."""
+    known = governor(BudgetConfig(power_w=4.4), GovernorConfig(floor_duty=floor_duty))
+    assert settle(known, 30.0).smaller == smaller
+
+
 def test_smaller_models_are_asked_for_once_there_are_any() -> None:
     known = governor(BudgetConfig(power_w=2.0))
     known.smaller = False
