@@ -211,7 +211,7 @@ def _written(vocab: Any, token: int, *, control: bool) -> bytes:
     """The bytes of a token; without `control` those of control tokens are none."""
     room = 64
     while True:
-        buffer = ctypes.create_string_buffer(room)
+        buffer = (ctypes.c_char * room)()
         count = lib.llama_token_to_piece(vocab, token, buffer, room, 0, control)
         if count >= 0:
             return buffer.raw[:count]
