@@ -169,11 +169,7 @@ class Pass:
         self.threads = _most([answer.request.threads for answer, _ in self._parts])
         backend.batch.clear()
         self.ready = [answer for answer, count in self._parts if answer.at.feed(count)]
-
-    @property
-    def size(self) -> int:
-        """Tokens of all together."""
-        return self._backend.batch.size
+        self.size = backend.batch.size  # tokens of all together
 
     def run(self, clock: Callable[[], float]) -> float:
         """Have the model read them; the seconds that it took."""

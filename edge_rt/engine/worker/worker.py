@@ -133,7 +133,7 @@ class Worker:
             self._submit(request)
 
     def _pass(self, able: list[AnyRunner]) -> None:
-        streaming = any(s.streaming for s in able)
+        streaming = len(able) > 1 and any(s.streaming for s in able)
         read_s = self._tally.read_s
         for scheduler in able:
             scheduler.step(brief=streaming)
