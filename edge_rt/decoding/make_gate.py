@@ -1,4 +1,4 @@
-"""Make the gate that a request asks for; the gates that only evaluations use."""
+"""Make the gate that a request asks for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from edge_rt.core.errors import RequestError
 from edge_rt.core.plugins import plugins
 from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.drafts import Relaxed
-from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Opening, ShareControl, Writer
-from edge_rt.decoding.params import EARLY, Gating, gates, has_threshold
+from edge_rt.decoding.params import EARLY, Gating, gates
 from edge_rt.decoding.step_gate import StepGate
 
 
@@ -109,43 +108,6 @@ class TokenGate(Gate):
         return GateVerdict(take=writer == "large", then="large")
 
 
-class FixedGate(Gate):
-    """One model writes all of the answer, whatever it looks like: `never` and `always`."""
-
-    threshold = 0.0  # nothing is held against it
-
-    def __init__(self, writer: Writer) -> None:
-        self.opens = writer
-
-    def judge(self, writer: Writer, seen: float) -> GateVerdict:
-        return GateVerdict(take=writer == self.opens or writer == "large", then=self.opens)
-
-
-_STREAM = 0x47617465  # apart from the streams that tokens are drawn from
-
-
-class RandomGate(Gate):
-    """The large model writes each token with the probability 1 - `threshold`.
-
-    Each token after the first is drawn for by itself, whoever wrote the one before: a run of the
-    large model is 1 / threshold tokens long on average, much shorter than those of a gate with
-    dwell. Nothing is discarded. Draws are a function of the seed and the token's place.
-    """
-
-    def __init__(self, threshold: float, seed: int) -> None:
-        self.threshold = threshold
-        self._seed = fork_seed(seed, _STREAM)
-        self._place = 0
-
-    def judge(self, writer: Writer, seen: float) -> GateVerdict:
-        large = uniform(self._seed, self._place) >= self.threshold
-        return GateVerdict(take=True, then="large" if large else "small")
-
-    def took(self, writer: Writer, piece: bytes) -> Writer | None:
-        self._place += 1
-        return None
-
-
 # A 0.5B model, teacher-forced beside a 1.5B one, was as good as it on GSM8K up to 0.5 nat (53 %
 # of the tokens) and on HumanEval up to 1 nat (93 %); up to 1 nat GSM8K lost under 1 % of top-1.
 _NATS = 1.0
@@ -155,10 +117,7 @@ _DEFAULTS = {
     "hysteresis": _NATS,
     "step": 0.95,  # nats: GlimpRouter has 0.9 to 1.0
     "verify": math.log(1.0 / 0.3),  # nats: at least 0.3 times as likely as the likeliest
-    "random": 0.8,
     EARLY: 2.5,  # of Doubt.score: half of 175 longer answers to test questions had more
-    "never": 0.0,
-    "always": 0.0,
 }
 
 
@@ -169,7 +128,7 @@ def make_gate(gating: Gating, seed: int) -> Gate:
     see make_rule; "early" is a course of its own: see early_at.
     """
     gate = _base(gating, seed)
-    if gating.share is not None and gating.name != "random" and has_threshold(gating.name):
+    if gating.share is not None:
         gate = ShareControl(gate, gating.share)
     return Opening(gate, gating.first) if gating.first > 0 else gate
 
@@ -200,9 +159,6 @@ def _base(gating: Gating, seed: int) -> Gate:
         "token": lambda: TokenGate(threshold),
         "hysteresis": lambda: HysteresisGate(threshold, gating.window),
         "step": lambda: StepGate(threshold, mixture=unset),
-        "random": lambda: RandomGate(threshold, seed),
-        "never": lambda: FixedGate("small"),
-        "always": lambda: FixedGate("large"),
     }
     if gating.name not in makers:
         raise RequestError(
@@ -231,6 +187,4 @@ def _of_package(gating: Gating, seed: int) -> Gate:
 
 
 def _threshold(gating: Gating) -> float:
-    if gating.name == "random" and gating.share is not None:
-        return 1.0 - gating.share  # exact, where others must find theirs
     return _DEFAULTS[gating.name] if gating.threshold is None else gating.threshold

@@ -138,13 +138,10 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     top: list[tuple[bytes, float]] = []
 
 
-AIMED = ("ead", "token", "hysteresis", "step", "verify", "random")
-"""Gates with a threshold, which can be moved to a share."""
-
 EARLY = "early"
 """The gate that decides once, by the doubt of the small model's first tokens."""
 
-GATES = (*AIMED, EARLY, "never", "always")
+GATES = ("ead", "token", "hysteresis", "step", "verify", EARLY)
 """The names that a Gating may have, beside those of other packages."""
 
 
@@ -153,9 +150,9 @@ def gates() -> tuple[str, ...]:
     return (*GATES, *(name for name in plugins("edge_rt.gates") if name not in GATES))
 
 
-def has_threshold(gate: str) -> bool:
-    """Return whether a gate's threshold can be set or moved; it can in all of other packages."""
-    return gate in AIMED or gate not in GATES
+def takes_share(gate: str) -> bool:
+    """Return whether a gate's threshold can be moved to a share of the tokens."""
+    return gate != EARLY
 
 
 class Gating(msgspec.Struct, frozen=True, array_like=True):

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.errors import ConfigError, RequestError
-from edge_rt.decoding.params import AIMED, EARLY, GATES, gates, has_threshold
+from edge_rt.decoding.params import GATES, gates, takes_share
 from edge_rt.models.naming import Id
 
 SINGLE, SPECULATIVE, LOOKUP, SWITCH = "single", "speculative", "lookup", "switch"
@@ -95,18 +95,13 @@ def misfit(
     if gate is None:
         advice = f"is for modes that switch, and the mode is {mode}: leave it out"
         return (given[0], f"{advice}, or choose {SWITCH}:GATE") if given else None
-    settings = [field for field in given if field != "first"]
-    if gate == EARLY and large_share is not None:
+    if large_share is not None and not takes_share(gate):
         return "large_share", f"{mode} decides but once: leave it out, or send a threshold"
-    if settings and gate != EARLY and not has_threshold(gate):
-        choice = f"leave it out, or choose one of {', '.join(AIMED)}"
-        return settings[0], f"{mode} has no threshold: {choice}"
-    if len(settings) > 1:
+    if large_share is not None and threshold is not None:
         return "threshold", "a share moves the threshold by itself: send one of the two"
     return None
 
 
-_CONTROLS = ("switch:random", "switch:never", "switch:always")  # to compare with, not to use
 _MOST_KEPT = 2.0  # that a pair may say it keeps
 
 
@@ -250,7 +245,7 @@ def _choices(found: Evaluation, names: Sequence[str]) -> Iterator[TuningChoice]:
     """Every way that may be used and of which each task tells accuracy and joules."""
     by_task = {name: {way.name: way for way in found.tasks[name].ways} for name in names}
     for way in by_task[names[0]].values() if names else ():
-        if way.model != found.about.pair.large or way.edge.mode in _CONTROLS:
+        if way.model != found.about.pair.large or not is_mode(way.edge.mode):
             continue
         ratios = {name: _ratios(ways.get(way.name)) for name, ways in by_task.items()}
         known = {name: one for name, one in ratios.items() if one is not None}

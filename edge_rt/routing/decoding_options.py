@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import GATES, Gating, Mode, gates, has_threshold
+from edge_rt.decoding.params import GATES, Gating, Mode, gates, takes_share
 from edge_rt.models.pair import (
     LOOKUP,
     LOSSLESS,
@@ -184,7 +184,7 @@ def _gating(name: str, request: DecodingRequest, usual: Pair | None) -> Gating:
 def _less(gating: Gating, limits: Limits) -> Gating:
     """Return the gate with a lower share for the large model, if the governor wants that."""
     enough = gating.share is not None and gating.share <= LESS_SHARE
-    if not limits.smaller or not has_threshold(gating.name) or enough:
+    if not limits.smaller or not takes_share(gating.name) or enough:
         return gating
     return replace(gating, share=LESS_SHARE, threshold=None)
 

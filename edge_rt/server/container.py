@@ -20,7 +20,7 @@ from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.logs import Trouble
-from edge_rt.decoding.params import has_threshold
+from edge_rt.decoding.params import takes_share
 from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
@@ -289,7 +289,7 @@ class Container:
         if self._config.models.smaller:
             return True
         with suppress(ConfigError, StoreError):  # requests tell what is wrong with them
-            return any(pair.gate and has_threshold(pair.gate) for pair in self._store.pairs)
+            return any(pair.gate and takes_share(pair.gate) for pair in self._store.pairs)
         return False
 
     def _greet(self, client: EngineClient) -> None:

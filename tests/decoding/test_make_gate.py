@@ -29,11 +29,6 @@ def test_a_higher_threshold_leaves_more_to_the_small_model(name: str) -> None:
     assert shares[-1] == 0
 
 
-def test_chance_takes_a_share_as_it_is() -> None:
-    gate = make_gate(Gating("random", share=0.3), 1)
-    assert gate.threshold == pytest.approx(0.7)
-
-
 def test_window_and_dwell_are_passed_on() -> None:
     def answer(**how: int) -> list[str]:
         return list(written(make_gate(Gating("ead", **how), 0), stream(4, 100)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from evallib.gates import FixedGate
 from gate_help import share, stream, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rt.decoding.gate import ShareControl
-from edge_rt.decoding.make_gate import FixedGate, TokenGate, make_gate
+from edge_rt.decoding.make_gate import TokenGate, make_gate
 from edge_rt.decoding.params import Gating
 
 shares = st.sampled_from([0.1, 0.2, 0.3, 0.4])

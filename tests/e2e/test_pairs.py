@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evallib import gates
 from strikes import Asking, beset, streamed
 
 from edge_rt.models.catalogue import load_catalogue
@@ -42,11 +43,12 @@ def pair_store(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def daemon(make_daemon: Any, pair_store: Path, tmp_path_factory: Any) -> Iterator[Daemon]:
-    """One that knows of the pair."""
+    """One that knows of the pair, and has gates to compare with."""
     catalogue = tmp_path_factory.mktemp("c") / "pairs.yaml"
     catalogue.write_text(f"pairs: [{{large: {LARGE}, small: {SMALL}, mode: single}}]")
     models = {"catalogue": [str(catalogue)], "default": LARGE}
-    made = make_daemon(pair_store, models=models)
+    path = gates.install(tmp_path_factory.mktemp("gates"))
+    made = make_daemon(pair_store, through=["env", f"PYTHONPATH={path}"], models=models)
     yield made
     made.close()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from duo import Duo, TextToy
+from evallib import gates
 from heard import Heard, Listener
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from worker_stage import Stage
 
 from edge_rt.backends.base import Batch, InfillMarks, fingerprint
 from edge_rt.core.errors import EngineError
+from edge_rt.core.plugins import plugins
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Gate
 from edge_rt.decoding.params import Sampling
@@ -376,6 +379,17 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         type(None): st.none(),
     }
     return plain[kind]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _controls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have the gates that never switch, and that of chance, as if they were installed."""
+    path = gates.install(tmp_path_factory.mktemp("gates")).split(":")
+    plugins.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*path, *sys.path])
+        yield
+    plugins.cache_clear()
 
 
 @pytest.fixture(scope="session")

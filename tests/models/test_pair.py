@@ -30,7 +30,6 @@ def test_nothing_is_usual_at_first() -> None:
         ({"mode": "switch:luck"}, "there is no mode 'switch:luck'"),
         ({"mode": "speculative", "large_share": 0.2}, "`large_share`: is for modes that switch"),
         ({"first": 4}, "`first`: is for modes that switch, and the mode is single"),
-        ({"mode": "switch:never", "threshold": 1.0}, "`threshold`: switch:never has no"),
         ({"mode": "switch:ead", "threshold": 1.0, "large_share": 0.2}, "send one of the two"),
         ({"mode": "switch:ead", "large_share": 20}, "<= 1"),
         ({"mode": "switch:early", "large_share": 0.2}, "`large_share`: .* send a threshold"),

@@ -111,8 +111,8 @@ def test_what_is_set_besides_replaces_what_is_usual(kit: Any) -> None:
     assert asked.mode.gating == Gating("step", None, 0.3, 0)
     with pytest.raises(RequestError, match="is for modes that switch"):
         Models(kit, Pair(large="big", small="tiny")).offer(DecodingRequest(large_share=0.2))
-    with pytest.raises(RequestError, match="never has no threshold"):
-        models.offer(DecodingRequest("switch:never", large_share=0.2))
+    with pytest.raises(RequestError, match="early decides but once"):
+        models.offer(DecodingRequest("switch:early", large_share=0.2))
 
 
 def test_the_usual_mode_waits_for_memory(kit: Any) -> None:
@@ -153,7 +153,7 @@ def test_the_governor_asks_for_less_of_the_large_model(kit: Any) -> None:
     assert found.modes[0].kept is None
     less = models.offer(DecodingRequest(large_share=0.1), limits=HOT)
     assert (less.why, less.modes[0].mode.gating) == (None, Gating("step", None, 0.1, 4))
-    for mode in ("switch:always", "speculative", "single"):
+    for mode in ("switch:early", "speculative", "single"):
         assert models.offer(DecodingRequest(mode), limits=HOT).why is None
 
 

@@ -97,7 +97,7 @@ def test_what_is_kept_no_more_is_gone_once_the_doors_open(kit: Any, tmp_path: Pa
         (None, Models(), False),
         (None, Models(smaller={"big": "tiny"}), True),
         (Pair(large="big", small="tiny", mode="speculative"), Models(), False),
-        (Pair(large="big", small="tiny", mode="switch:always"), Models(), False),
+        (Pair(large="big", small="tiny", mode="switch:early"), Models(), False),
         (Pair(large="big", small="tiny", mode="switch:token"), Models(), True),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_pair_that_comes_later_is_noticed(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         made = rooms(tmp_path)
         pairs, may = ModelPairs(tmp_path / "models"), list[bool]()
-        for mode in ("switch:always", "switch:token", None):
+        for mode in ("switch:early", "switch:token", None):
             await made.governor_loop.look()
             may.append(made.governor_loop.governor.smaller)
             pairs.write(Pair(large="big", small="tiny", mode=mode))

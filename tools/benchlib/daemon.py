@@ -75,7 +75,7 @@ def model_file(model: str, edge_rt: Path, store: Path) -> Path:
 @dataclass(frozen=True)
 class Ours:
     """Our side. `directory` holds its socket, configuration, log and what it learns; `extra` are
-    sections of its configuration.
+    sections of its configuration, and `environ` is added to its environment.
     """
 
     python: Path  # of the .venv
@@ -84,6 +84,7 @@ class Ours:
     name: str = "ours"
     extra: Mapping[str, object] = field(default_factory=dict[str, object])
     program: tuple[str, ...] = ()  # in place of `edge-rt serve`
+    environ: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def features(self) -> str:
         """Its version and the instruction sets that its llama.cpp was built for."""
@@ -119,7 +120,7 @@ class Ours:
         program = self.program or (str(self.python.with_name("edge-rt")), "serve")
         argv = [*program, *options(config_file, socket, self.store)]
         own = str(self.directory)  # what it learns is not the machine's, nor is what it is told
-        environ = {"STATE_DIRECTORY": own, "CONFIGURATION_DIRECTORY": own}
+        environ = {"STATE_DIRECTORY": own, "CONFIGURATION_DIRECTORY": own, **self.environ}
         if self.program:
             environ["PYTHONPATH"] = str(CHECKOUT / "tools")
         with Child(argv, self.directory / "ours.log", environ=environ) as child:

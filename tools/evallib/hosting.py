@@ -20,7 +20,7 @@ from edge_rt.cli.private_daemon import board as snapshot
 from edge_rt.cli.private_daemon import wait_for_rest
 from edge_rt.config.boards import load_boards
 from edge_rt.models.store.manifest import Manifest
-from evallib import EvalError
+from evallib import EvalError, gates
 from evallib.meter import MachineMeter, Meter, NoMeter, Record
 
 _BOARD_SEED = 0  # stays cool enough in a room that nothing holds the engine back
@@ -77,7 +77,7 @@ def linked(store: Path, models: Sequence[str], directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class Own:
-    """A daemon of our own with some models. `board` is simulated around it, if any.
+    """A daemon of our own with some models and our gates. `board` is simulated around it, if any.
 
     `context` is in tokens, of each of `parallel` conversations; `threads` None leaves the choice to
     the daemon. `extra` are sections of its configuration. `alone`: it has no models but these.
@@ -117,7 +117,8 @@ class Own:
                 world = await stack.enter_async_context(self._simulated(self.board, directory))
                 extra["sensors"] = {"root": str(world.root)}
                 record = Record(world.record)
-            side = Ours(self.python, store, directory, extra=extra)
+            environ = {"PYTHONPATH": gates.install(directory)}
+            side = Ours(self.python, store, directory, extra=extra, environ=environ)
             running = await stack.enter_async_context(side.run(settings))
             wait_for_rest(lambda: snapshot(directory / "s"), _REST_S)
             yield Host(running.address, MachineMeter(running.child, record))

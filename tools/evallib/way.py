@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_rt.decoding.params import AIMED
+from edge_rt.decoding.params import takes_share
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import LOOKUP, SPECULATIVE, Pair, gate_of
 from edge_rt.models.store.store import Store
 from evallib import EvalError
+from evallib.gates import FIXED
 
 CONTROL = "random"
 SMALL, LARGE = "small", "large"
@@ -65,7 +66,7 @@ def ways(pair: Pair, gates: Iterable[str], shares: Iterable[float], first: int) 
     ]
     shares = list(shares)
     for gate in gates:
-        for share in shares if gate in AIMED else [None]:
+        for share in shares if takes_share(gate) and gate not in FIXED else [None]:
             found.append(_switch(pair, gate, share, first))
     return found
 

@@ -13,15 +13,16 @@ from benchlib import BenchError, machine
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.document import Document, switch_rows
+from evallib.gates import NAMES
 from evallib.hosting import Own, simulated
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, text
 from evallib.options import FILE, Options, shared
 from evallib.rounds import Rounds, Work
 from evallib.session import Session
-from evallib.way import Way, chosen, pair_of, ways
+from evallib.way import CONTROL, Way, chosen, pair_of, ways
 
-from edge_rt.decoding.params import AIMED, GATES
+from edge_rt.decoding.params import GATES, takes_share
 from edge_rt.models.pair import Pair
 
 _BOARD = "raspberry-pi-5"
@@ -70,9 +71,10 @@ def _percentages(_: click.Context, __: click.Parameter, value: str) -> list[floa
 
 def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
     names = [word.strip() for word in value.split(",") if word.strip()]
+    known = (*GATES, *NAMES)
     for name in names:
-        if name not in GATES:
-            raise click.BadParameter(f"{name} is no gate, these are: {', '.join(GATES)}")
+        if name not in known:
+            raise click.BadParameter(f"{name} is no gate, these are: {', '.join(known)}")
     return names
 
 
@@ -88,7 +90,7 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 )
 @click.option(
     "--gates",
-    default=",".join(AIMED),
+    default=",".join([*filter(takes_share, GATES), CONTROL]),
     show_default=True,
     callback=_names,
     help="Which decide who writes.",

@@ -55,7 +55,7 @@ def untried(mode: str, share: float | None) -> Teamwork:
         return Teamwork()
     if kind != "switch":
         return Teamwork(rejected=UNTRIED)
-    large = {"never": 0.0, "always": 1.0}.get(gate, 0.5 if share is None else share)
+    large = 0.5 if share is None else share
     if gate == "early":
         return Teamwork(large, rejected=_WASTED * large, alone=1.0 - large)
     if gate == "verify":

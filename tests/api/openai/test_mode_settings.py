@@ -45,7 +45,7 @@ def test_what_is_asked_comes_to_the_router(client, service):
         ({"mode": "fast"}, "mode", "there is no mode 'fast'; there are single, lookup"),
         ({"mode": "switch:luck"}, "mode", "there is no gate 'luck'; there are ead, token"),
         ({"mode": "lookup", "large_share": 0.2}, "large_share", "leave it out, or choose switch"),
-        ({"mode": "switch:never", "large_share": 0.2}, "large_share", "never has no threshold"),
+        ({"mode": "switch:early", "large_share": 0.2}, "large_share", "early decides but once"),
         ({"mode": "switch", "large_share": 0.2, "threshold": 1}, "threshold", "send one"),
         ({"mode": "speculative", "first": 3}, "first", "is for modes that switch"),
         ({"mode": "lookup", "partner": "tiny"}, "partner", "the mode lookup takes none"),

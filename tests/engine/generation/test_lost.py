@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from duo import LARGE_PIECES, SMALL_PIECES, Duo
+from evallib.gates import NAMES
 from heard import Heard, Listener
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,7 +101,7 @@ def same(one: Heard, other: Heard, count: int, *, work: bool) -> None:
     ("name", "two"),
     [
         (name, two)
-        for name in GATES
+        for name in (*GATES, *NAMES)
         for two in (False, True)
         if not two or name not in ONE_VOCABULARY
     ],
@@ -140,7 +141,7 @@ gatings = st.builds(
     lambda name, threshold, how: Gating(
         name, None if threshold is None else threshold * MIDDLE.get(name, (1.0,))[0], **how
     ),
-    st.sampled_from(GATES),
+    st.sampled_from((*GATES, *NAMES)),
     st.none() | st.floats(0.7, 1.3),
     st.fixed_dictionaries(
         {
