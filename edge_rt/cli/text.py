@@ -184,9 +184,9 @@ def making(told: Json) -> str:
 class Screen:
     """Writes text as it comes; on a terminal without control characters, elsewhere untouched."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self) -> None:
         # The shell may have closed standard output: then there is none, and nobody reads.
-        self._stream: TextIO = stream or sys.stdout or io.StringIO()
+        self._stream: TextIO = sys.stdout or io.StringIO()
         # A character that the terminal's encoding lacks is no reason to lose the answer.
         if reconfigure := getattr(self._stream, "reconfigure", None):
             reconfigure(errors="replace")

@@ -107,17 +107,6 @@ def board_dirs(paths: Paths) -> list[Path]:
     return [SHIPPED, paths.config_file.parent / "boards.d"]
 
 
-def load_boards(dirs: Sequence[Path] = (SHIPPED,)) -> dict[str, Board]:
-    """The profiles in `dirs` by id; one in a later directory hides an earlier one of its id.
-
-    Raises ConfigError for the first fault.
-    """
-    boards, faults = check_boards(dirs)
-    if faults:
-        raise faults[0]
-    return boards
-
-
 def check_boards(dirs: Sequence[Path]) -> tuple[dict[str, Board], list[ConfigError]]:
     """The profiles that can be used, later directories last, and what is wrong with the others."""
     shelf = Shelf.read(dirs)

@@ -132,7 +132,7 @@ class StepGate(Gate):
 
     With `mixture` the threshold moves, once there are twelve steps, to the border of two groups of
     steps where there are two (after STEER, arXiv 2511.06190, whose measure is another; see
-    mixture.py).
+    `border`).
     """
 
     def __init__(self, threshold: float, *, mixture: bool = False) -> None:

@@ -231,8 +231,7 @@ class FadingMean:
 
 
 _ENOUGH_S = 0.05  # of idle time beat any figure from elsewhere
-
-
+_MEMORY_S = 3.0  # time constant of the mean
 _LOWEST_S = 600.0  # time constant, in idle seconds, with which the lowest idle draw is forgotten
 _WORKING_S = 1.0  # of work, over which the draw is averaged
 
@@ -244,10 +243,10 @@ class Baseline:
     lowest mean of the past minutes counts.
     """
 
-    def __init__(self, initial_w: float | None = None, memory_s: float = 3.0) -> None:
+    def __init__(self, initial_w: float | None = None) -> None:
         """`initial_w` stands until there was some idle time; None: unknown until then."""
         self._initial_w = initial_w
-        self._mean = FadingMean(memory_s, _ENOUGH_S)
+        self._mean = FadingMean(_MEMORY_S, _ENOUGH_S)
         self._working = FadingMean(_WORKING_S, _WORKING_S)
         self._lowest_w: float | None = None
 

@@ -64,17 +64,9 @@ class Acceptor:
     connect would keep it busy with that alone.
     """
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        limiter: ConnectionLimiter,
-        make: MakeProtocol,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Listen, and accept from now on. `make` makes the protocol of a connection; `clock` is
-        in seconds.
-        """
-        self._sock, self._limiter, self._make, self._clock = sock, limiter, make, clock
+    def __init__(self, sock: socket.socket, limiter: ConnectionLimiter, make: MakeProtocol) -> None:
+        """Listen, and accept from now on. `make` makes the protocol of a connection."""
+        self._sock, self._limiter, self._make = sock, limiter, make
         # accept() itself makes an object that takes as long as all that refuses a connection.
         self._next: Callable[[], tuple[int, Any]] = sock._accept  # pyright: ignore
         self._kind = int(sock.family), int(sock.type)
@@ -101,8 +93,8 @@ class Acceptor:
 
     def _accept(self) -> None:
         """Accept new connections for a short time; the loop calls again while there are more."""
-        until_s, opened, refused = self._clock() + TURN_S, 0, 0
-        while opened < OPENED and self._clock() < until_s:
+        until_s, opened, refused = time.monotonic() + TURN_S, 0, 0
+        while opened < OPENED and time.monotonic() < until_s:
             try:
                 number, address = self._next()
             except (BlockingIOError, InterruptedError):
@@ -138,7 +130,7 @@ class Acceptor:
         """Stop accepting for a while; clients wait in the backlog of the socket meanwhile."""
         self._loop.remove_reader(self._sock)
         self._paused = self._loop.call_later(PAUSE_S, self._resume)
-        now_s = self._clock()
+        now_s = time.monotonic()
         if self._told_s is None or now_s - self._told_s >= TOLD_S:
             self._told_s = now_s
             log.warning(

@@ -77,16 +77,16 @@ _LARGE = 128 * 1024  # bytes
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
 
 
-def raise_file_limit(most: int = MOST_FILES) -> int:
-    """Raise the soft limit of open files to the hard one, or to `most`; return the new limit."""
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one, or to MOST_FILES; return the new one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def return_large_blocks(from_bytes: int = _LARGE) -> None:
+def return_large_blocks() -> None:
     """Have malloc map large blocks one by one, so that the kernel has each back when it is freed.
 
     Otherwise glibc takes larger and larger blocks from its heap after the first such block was
@@ -95,7 +95,7 @@ def return_large_blocks(from_bytes: int = _LARGE) -> None:
     """
     with suppress(AttributeError):  # a C library without mallopt, such as musl, needs none
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, from_bytes)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_ARENA_MAX, 1)
 
 

@@ -9,7 +9,6 @@ import logging
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Union
 
@@ -41,7 +40,7 @@ class RequestSpan(msgspec.Struct, frozen=True):
 
 
 LAST_S = 3.0  # for the exporter to send what it has when the daemon ends
-EXPORTER = (sys.executable, "-m", "edge_rt.telemetry.exporter")
+_EXPORTER = (sys.executable, "-m", "edge_rt.telemetry.exporter")
 _log = logging.getLogger(__name__)
 
 
@@ -52,16 +51,14 @@ class SpanLink:
     traces are dropped, and answers are as they were.
     """
 
-    def __init__(
-        self, collector: str, command: Sequence[str] = EXPORTER, *, last_s: float = LAST_S
-    ) -> None:
+    def __init__(self, collector: str, *, last_s: float = LAST_S) -> None:
         """`collector` is the address of an OTLP collector, as telemetry.otlp has it."""
         self._last_s = last_s
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._trouble = Trouble(_log, "telemetry.otlp: no more traces are sent until a restart")
         with theirs:
             self._process = subprocess.Popen(
-                [*command, collector], stdin=theirs.fileno(), stdout=subprocess.DEVNULL, cwd="/"
+                [*_EXPORTER, collector], stdin=theirs.fileno(), stdout=subprocess.DEVNULL, cwd="/"
             )
         self._socket.setblocking(False)
 

@@ -91,11 +91,6 @@ class ThermalModel:
         outlook = self._look()
         return None if outlook is None else outlook.forecast(power_w, horizon_s)
 
-    def peak_c(self, power_w: float, horizon_s: float) -> Forecast | None:
-        """The highest temperature until then, band included."""
-        outlook = self._look()
-        return None if outlook is None else outlook.peak(power_w, horizon_s)
-
     def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
         """The greatest constant power whose forecast and band stay below `limit_c`.
 

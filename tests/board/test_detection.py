@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from benchlib.boards import load_boards
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_rt.board.detection import Detection, MachineIdentity, detect, recognise
 from edge_rt.config.board import Board, Match
-from edge_rt.config.boards import load_boards
 
 BOARDS = load_boards()
 GIB = 1 << 30

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from benchlib.boards import load_boards
 
 from edge_rt.board.integral import Energy
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Kind, Quality
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.supply import SupplyRails, find_supply
 from edge_rt.config.board import Board, Rail, Total
-from edge_rt.config.boards import load_boards
 from edge_rt.testing.board import FakeClock
 
 BOARDS = load_boards()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchlib.boards import load_boards
 from trees import BOARDS
 
 from edge_rt.board.meters import fan_drive, temperatures
@@ -15,7 +16,6 @@ from edge_rt.board.readers.heat import ThermalReader as ThermalReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.board import Board, Thermal, Trips, Zone
-from edge_rt.config.boards import load_boards
 from edge_rt.testing.board import FakeBoard
 
 SOURCE: Any = ("general",)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from benchlib.boards import load_boards
 
 from edge_rt.config.board import Board, Rail, Sourced
 from edge_rt.config.board_files import Shelf
-from edge_rt.config.boards import SHIPPED, feeders, load_boards
+from edge_rt.config.boards import SHIPPED, feeders
 
 BOARDS = load_boards()
 EACH = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from benchlib.boards import load_boards
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rt.config.boards import SHIPPED, board_dirs, check_boards, load_boards
+from edge_rt.config.boards import SHIPPED, board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.errors import ConfigError
 

@@ -43,8 +43,8 @@ def test_it_lies_between_what_was_seen(windows: list[tuple[float, float]]) -> No
 
 
 def test_it_forgets_with_time() -> None:
-    baseline = Baseline(memory_s=10.0)
-    for power, seconds in ((3.0, 100), (6.0, 10)):
+    baseline = Baseline()
+    for power, seconds in ((3.0, 30), (6.0, 3)):
         for _ in range(10 * seconds):
             baseline.learn(0.1 * power, 0.1)
     assert baseline.idle_w == pytest.approx(6.0 - 3.0 * 0.3679, rel=0.001)

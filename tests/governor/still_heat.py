@@ -23,9 +23,6 @@ class StillHeat:
     def forecast(self, power_w: float, horizon_s: float) -> tuple[float, float] | None:
         return None if self.silent else (25.0 + self.per_w * power_w, 1.0)
 
-    def peak_c(self, power_w: float, horizon_s: float) -> tuple[float, float] | None:
-        return self.forecast(power_w, horizon_s)
-
     def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
         self.asked_s.append(horizon_s)
         return None if self.silent else max(0.0, (limit_c - 25.0) / self.per_w)

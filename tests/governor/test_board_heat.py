@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 
 import pytest
+from benchlib.boards import load_boards
 
 from edge_rt.board.profile import BoardChoice
 from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
-from edge_rt.config.boards import load_boards
 from edge_rt.core.limits import Observation
 from edge_rt.core.reports.board import BoardName
 from edge_rt.governor.board_heat import Heat

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from benchlib.boards import load_boards
 
 from edge_rt.board.profile import BoardChoice
 from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.heat import FanReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
-from edge_rt.config.boards import load_boards
 from edge_rt.energy.calibration.record import PhasePowers
 from edge_rt.governor.board_heat import heat_prior, power_prior
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from benchlib.boards import load_boards
 from benchlib.govern_model import (
     SETTLED_S,
     SLOWER,
@@ -22,7 +23,6 @@ from benchlib.govern_model import (
 from benchlib.model_board import Scene, constant, simulate
 from benchlib.model_engine import Work
 
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.policy.governor import Governor

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from benchlib.boards import load_boards
 from look_help import DT_S, QUIET
 
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits
 from edge_rt.governor.policy.governor import Governor

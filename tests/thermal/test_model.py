@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_board import DT_S, PRIOR, TRUE, Board, answers, why
+from toy_board import DT_S, PRIOR, TRUE, Board, answers, peak, why
 
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
@@ -63,9 +63,9 @@ def test_answers_agree_with_each_other(seconds: float, leakage: Leakage | None) 
     for horizon_s in (5.0, 30.0, 300.0):
         most_w = model.most_power_w(85.0, horizon_s)
         assert most_w is not None
-        peak = model.peak_c(most_w, horizon_s)
-        assert peak is not None
-        assert sum(peak) == pytest.approx(85.0, abs=0.05)
+        hottest = peak(model, most_w, horizon_s)
+        assert hottest is not None
+        assert sum(hottest) == pytest.approx(85.0, abs=0.05)
         seconds_to = model.seconds_to(85.0, most_w)
         assert seconds_to is None or seconds_to >= horizon_s
 
@@ -75,7 +75,7 @@ def test_more_power_is_hotter_with_and_without_the_band(seconds: float) -> None:
     board = Board(Leakage(0.4, 20.0))
     board.run(seconds)
     for horizon_s in (1.0, 30.0, 600.0):
-        peaks = [board.model.peak_c(0.5 * half, horizon_s) for half in range(60)]
+        peaks = [peak(board.model, 0.5 * half, horizon_s) for half in range(60)]
         ends = [board.model.forecast(0.5 * half, horizon_s) for half in range(60)]
         assert all(a and b and sum(b) >= sum(a) - 1e-9 for a, b in pairwise(peaks))
         assert all(a and b and b.temp_c >= a.temp_c for a, b in pairwise(ends))
@@ -147,7 +147,7 @@ def test_nothing_makes_it_raise_or_lose_its_numbers(
         model.observe(time_s if math.isfinite(dt_s) else dt_s, temp_c, power_w, fan)
     power_w, horizon_s, limit_c = asked
     model.forecast(power_w, horizon_s)
-    model.peak_c(power_w, horizon_s)
+    peak(model, power_w, horizon_s)
     model.most_power_w(limit_c, horizon_s)
     model.seconds_to(limit_c, power_w)
     assert isinstance(model.believed, bool)

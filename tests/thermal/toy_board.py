@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_rt.thermal.course import Forecast
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import Network, ThermalPrior
@@ -58,10 +59,16 @@ class Board:
         return abs(temps[0] - forecast.temp_c)
 
 
+def peak(model: ThermalModel, power_w: float, horizon_s: float) -> Forecast | None:
+    """The highest temperature until then, and its band."""
+    outlook = model._look()
+    return None if outlook is None else outlook.peak(power_w, horizon_s)
+
+
 def answers(model: ThermalModel) -> list[object]:
     return [
         model.forecast(5.0, 30.0),
-        model.peak_c(5.0, 30.0),
+        peak(model, 5.0, 30.0),
         model.most_power_w(80.0, 30.0),
         model.seconds_to(80.0, 50.0),
         model.trial(),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchlib.boards import load_boards
 from benchlib.fixed_daemon import Fixed, read_limits, write_limits
 from benchlib.govern_cap import BOARDS, SHARES, Case, Outcome, cases, gathered, on_board
 from benchlib.govern_scan import Constant, best, finer, grid
@@ -13,7 +14,6 @@ from benchlib.govern_turns import Span
 from benchlib.looks import Look, mean_w
 from benchlib.sim_board import SimBoard
 
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.policy.governor import Governor

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchlib.boards import load_boards
 from benchlib.looks import (
     Look,
     between,
@@ -20,7 +21,7 @@ from benchlib.looks import (
 from benchlib.sim_board import SimBoard, even, recorded, replay
 from benchlib.twin_record import PERIOD_S, Past, RecordedTwin, later
 
-from edge_rt.config.boards import SHIPPED, load_boards
+from edge_rt.config.boards import SHIPPED
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Event
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from benchlib.boards import load_boards
 from click.testing import CliRunner
 from doc_examples import CHECKOUT, PAGES
 from docslib.boards import board_models
@@ -26,7 +27,6 @@ from edge_rt.api.openapi import OPERATIONS
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.main import main
 from edge_rt.cli.text import significant, size
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Config
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from edge_rt.config.boards import load_boards
+from benchlib.boards import load_boards
+
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.plant import Plant
 from edge_rt.twin.shape import Parameters, Shape, draw

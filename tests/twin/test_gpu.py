@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from benchlib.boards import load_boards
 from plants import BOARDS, FakeLoad, parameters_of, plant_of, shape_of
 from readings import Readings
 
-from edge_rt.config.boards import load_boards
 from edge_rt.twin.plant import Conditions, PlantState
 from edge_rt.twin.run import Twin
 from edge_rt.twin.shape import Shape, draw

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from benchlib.boards import load_boards
 from benchlib.model_board import Scene, Trace, constant, simulate
 from benchlib.model_engine import Speed, Work
 from edge_rt.config.board import Board
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import ClockSteps
 from edge_rt.governor.policy.governor import Governor

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby, pairwise, product
 
+from benchlib.boards import load_boards
 from benchlib.plant_best import Constants
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import KINDS, Kind, Supply
@@ -24,7 +25,6 @@ from benchlib.plant_load import NOBODY, WORKS, Program, coming_and_going
 from benchlib.plant_run import Scene, simulate
 from benchlib.trace import STEP_S, Trace, steps, window_means
 from edge_rt.config.board import Board
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import ClockSteps
 from edge_rt.governor.policy.governor import Governor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
+from benchlib.boards import load_boards
 from edge_rt.board.readers.modelled import power_scale
 from edge_rt.config.board import Rail
-from edge_rt.config.boards import load_boards
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.network import ThermalPrior
 from edge_rt.twin.plant import Conditions, Plant, PlantState

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchlib.boards import load_boards
 from edge_rt.backends.base import Backend
-from edge_rt.config.boards import load_boards
 from edge_rt.twin.plant import Conditions, Plant
 from edge_rt.twin.shape import Shape, draw
 

@@ -15,9 +15,9 @@ from typing import Any
 from bootstrap.paths import CHECKOUT
 
 from benchlib import BenchError
+from benchlib.boards import load_boards
 from benchlib.noise import Sample, Watch
 from benchlib.sense_probe import ALL
-from edge_rt.config.boards import load_boards
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
 

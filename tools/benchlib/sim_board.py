@@ -14,10 +14,10 @@ import msgspec
 from bootstrap.paths import CHECKOUT
 
 from benchlib import looks
+from benchlib.boards import load_boards
 from benchlib.looks import Look
 from benchlib.process import Child, until
 from benchlib.twin_record import PERIOD_S, later
-from edge_rt.config.boards import load_boards
 from edge_rt.twin.plant import Plant
 from edge_rt.twin.run import Event, Script
 from edge_rt.twin.shape import Shape, draw

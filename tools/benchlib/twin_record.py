@@ -14,9 +14,9 @@ from typing import TextIO
 
 from typing_extensions import override
 
+from benchlib.boards import load_boards
 from benchlib.looks import Look, write_line
 from edge_rt.config.board import Board
-from edge_rt.config.boards import load_boards
 from edge_rt.twin.load import WatchedLoad, WatchedUsage
 from edge_rt.twin.plant import PlantState
 from edge_rt.twin.run import Event, Twin, Watched, run

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchlib.boards import load_boards
+
 from docslib.markdown import code, page, table
 from edge_rt.cli.local.models_suggest import Target, other_board
 from edge_rt.cli.text import joules, significant, size
 from edge_rt.config.board import Board
-from edge_rt.config.boards import load_boards
 from edge_rt.energy.prediction.suggested import READING_TOKENS_PER_S, Suggestion, choose
 from edge_rt.models.catalogue import SuggestedModel, load_suggestions
 from edge_rt.models.record import MEMORY_SHARE

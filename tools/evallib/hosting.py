@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchlib.boards import load_boards
 from benchlib.daemon import Ours, model_file
 from benchlib.govern import cores
 from benchlib.http import Address
@@ -18,7 +19,6 @@ from benchlib.sim_board import Recorded, SimBoard, recorded
 
 from edge_rt.cli.private_daemon import board as snapshot
 from edge_rt.cli.private_daemon import wait_for_rest
-from edge_rt.config.boards import load_boards
 from edge_rt.models.store.manifest import Manifest
 from evallib import EvalError, gates
 from evallib.meter import MachineMeter, Meter, NoMeter, Record

@@ -27,9 +27,9 @@ class Rate:
         self._left -= weight
         return True
 
-    def wait_s(self, weight: float = 1.0) -> float:
-        """Return the seconds until `weight` may be spent, counted from the last call."""
-        return max(0.0, weight - self._left) / self._per_s
+    def wait_s(self) -> float:
+        """Return the seconds until one more may be done, counted from the last call."""
+        return max(0.0, 1.0 - self._left) / self._per_s
 
 
 class ClientRates:

@@ -213,12 +213,9 @@ async def send_bytes(send: Send, body: bytes, *, status: int = 200, headers: Hea
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_json(
-    send: Send, document: object, *, status: int = 200, headers: Headers = ()
-) -> None:
+async def send_json(send: Send, document: object, *, headers: Headers = ()) -> None:
     """Send `document`, anything that msgspec encodes, as JSON."""
-    body = msgspec.json.encode(document)
-    await send_bytes(send, body, status=status, headers=(_JSON, *headers))
+    await send_bytes(send, msgspec.json.encode(document), headers=(_JSON, *headers))
 
 
 async def send_failure(send: Send, failure: Failure, *, plain: bool = False) -> None:

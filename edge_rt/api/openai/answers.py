@@ -58,8 +58,8 @@ class TextLogprobs(msgspec.Struct, frozen=True):
 class Offsets:
     """Where each token of one completion begins in its text, in characters."""
 
-    def __init__(self, start: int = 0) -> None:
-        self._at = start
+    def __init__(self) -> None:
+        self._at = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def advance(self, token: bytes) -> int:

@@ -56,7 +56,6 @@ class Jtop(BaseReader):
     def __init__(
         self,
         factory: Callable[[], JtopClient] = connect,
-        period_s: float = 0.5,
         known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         self._client: JtopClient | None = None
@@ -74,7 +73,7 @@ class Jtop(BaseReader):
         channels += [Channel(n, "fraction", f"jtop {n}") for n in gpus]
         limits = [b for n in rails for b in bounds(known.shunts.get(n), known.power)]
         none = nothing("jtop", reason, channels)
-        super().__init__("jtop", channels, period_s, none, dict(enumerate(limits)))
+        super().__init__("jtop", channels, 0.5, none, dict(enumerate(limits)))
         self._names = (tuple(rails), tuple(zones), tuple(gpus))
 
     def close(self) -> None:

@@ -127,9 +127,7 @@ class Roofline:
         return steps * least_s(decode_work(self.shape, mean), self.ceilings)
 
 
-def board_ceilings(
-    board: Board | None, cores: int, clock_hz: float | None = None, gpu: bool = False
-) -> Ceilings:
+def board_ceilings(board: Board | None, cores: int, gpu: bool = False) -> Ceilings:
     """The ceilings of all `cores`, or of the GPU, as far as the profile goes.
 
     What was reached counts before a share of what is on paper. What the profile does not tell is
@@ -137,7 +135,7 @@ def board_ceilings(
     """
     flop = None if board is None else _flop_per_s(board, gpu)
     moved = None if board is None else _byte_per_s(board.memory)
-    guess = cores * _OP_PER_CYCLE * (clock_hz or _CLOCK_HZ)
+    guess = cores * _OP_PER_CYCLE * _CLOCK_HZ
     return Ceilings(flop or guess, moved or min(_BUS_BYTE_PER_S, cores * _CORE_BYTE_PER_S))
 
 

@@ -79,7 +79,7 @@ def _variable(probe: TemplateProbe) -> str | None:
     return None
 
 
-FAMILIES = Path(__file__).with_name("families.yaml")
+_FAMILIES = Path(__file__).with_name("families.yaml")
 
 
 class CallFamily(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,12 +97,12 @@ class KnownFamilies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thinking: dict[str, str]
 
 
-def read_families(path: Path = FAMILIES) -> KnownFamilies:
-    """The table at `path`; raises ConfigError."""
+def read_families() -> KnownFamilies:
+    """The table; raises ConfigError."""
     try:
-        return msgspec.convert(read_yaml(path), KnownFamilies)
+        return msgspec.convert(read_yaml(_FAMILIES), KnownFamilies)
     except msgspec.ValidationError as error:
-        raise ConfigError(str(error), file=str(path)) from error
+        raise ConfigError(str(error), file=str(_FAMILIES)) from error
 
 
 def analyse(

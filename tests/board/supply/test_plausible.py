@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from benchlib.boards import load_boards
 from trees import BOARDS
 
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.supply import known_of
-from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.testing.board import FakeBoard

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from benchlib.boards import load_boards
 from trees import BOARDS
 
 from edge_rt.cli.doctor.finding import Check, CheckFinding, examine
 from edge_rt.cli.doctor.machine import ExaminedMachine, User
 from edge_rt.cli.local.doctor import CHECKS
-from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths
 from edge_rt.testing.board import FakeBoard
 

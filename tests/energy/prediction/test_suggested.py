@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from benchlib.boards import load_boards
 from calibrated import calibration
 
-from edge_rt.config.boards import load_boards
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.energy.prediction.suggested import (
     READING_TOKENS_PER_S,

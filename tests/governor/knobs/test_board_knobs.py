@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchlib.boards import load_boards
 
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
 from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from benchlib.boards import load_boards
 
-from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
 from edge_rt.core.clock import in_thread
 from edge_rt.core.limits import ClockSteps, Limits

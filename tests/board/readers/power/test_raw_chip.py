@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from benchlib.boards import load_boards
 
 from edge_rt.board.readers.ina3221_i2c import place_of, raw_chips
-from edge_rt.config.boards import load_boards
 from edge_rt.testing.board import FakeBoard
 
 RAILS = load_boards()["jetson-xavier-nx"].rails
