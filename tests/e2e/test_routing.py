@@ -163,7 +163,6 @@ def _crowded(sha256: str, threads: int) -> ModelCalibration:
         kv_type="q8_0/f16",
         calibrated_at=datetime.now(timezone.utc),
         promise=runtime,
-        denoised=runtime,
-        errors=FitErrors(0.02, 0.02, 0.02),
+        errors=FitErrors(0.02, 0.02),
         draws=PhasePowers(3.0, 3.0 + threads, 3.0 + threads, "measured"),
     )

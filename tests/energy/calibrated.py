@@ -55,8 +55,7 @@ def calibration(
         kv_type=kv_type,
         calibrated_at=DAY + timedelta(days=days),
         promise=promise,
-        denoised=promise,
-        errors=FitErrors(0.02, 0.09, 0.04),
+        errors=FitErrors(0.02, 0.04),
         draws=draws,
         sweep=sweep,
     )

@@ -85,11 +85,11 @@ class ModelCalibration(_Saved, frozen=True, kw_only=True):
     kv_type: Text  # the backend's word for how it keeps keys and values
     calibrated_at: Annotated[datetime, Meta(tz=True)]
     promise: Runtime  # by medians
-    denoised: Runtime  # by minima
     errors: FitErrors  # of `promise`
     overhead_s: Least = 0.0  # of an answer, in which the engine does not compute
     draws: PhasePowers | None = None  # None: power could not be read
     sweep: Sweep | None = None
+    denoised: object = msgspec.UNSET  # older files have it, and nothing reads it
 
     @property
     def file_name(self) -> str:

@@ -43,7 +43,6 @@ def calibration(
         kv_type=load.kv_type,
         calibrated_at=date,
         promise=fit.promise,
-        denoised=fit.denoised,
         errors=fit.errors,
         overhead_s=median(max(0.0, m.seconds - _timing(m).seconds) for m in measured),
         draws=_draws(measured, fit.promise),

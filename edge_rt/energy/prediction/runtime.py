@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar
@@ -84,7 +84,6 @@ class Runtime:
         return last_s + (last_s - base_s) / (last - base) * more + growth_s
 
 
-Pick = Callable[[Iterable[float]], float]
 Key = TypeVar("Key", bound=Hashable)
 
 _ASKED = 4.0  # t², from which on residuals ask for a slope
@@ -124,43 +123,41 @@ class FitErrors:
     """
 
     median_ratio: float
-    worst_ratio: float
     held_out_ratio: float | None
 
 
 @dataclass(frozen=True)
 class RuntimeFit:
-    """`promise` goes by medians over trials; `denoised` by minima: the board left alone."""
+    """`promise` goes by medians over trials."""
 
     promise: Runtime
-    denoised: Runtime
     errors: FitErrors
 
 
 def fit_runtime(timings: Sequence[RunTiming]) -> RuntimeFit:
-    """Fit both runtimes; ValueError says which runs are missing.
+    """Fit the runtime; ValueError says which runs are missing.
 
     A run tells F(p) by its first token, so runs with one token apart are not needed for it.
     """
     if not timings:
         raise ValueError("timings: there are none")
-    promise = _fit(timings, median)
-    return RuntimeFit(promise, _fit(timings, min), _errors(promise, timings))
+    promise = _fit(timings)
+    return RuntimeFit(promise, _errors(promise, timings))
 
 
-def _fit(timings: Sequence[RunTiming], pick: Pick) -> Runtime:
-    seen = _picked(((t.prompt_tokens, t.prefill_s) for t in timings), pick)
+def _fit(timings: Sequence[RunTiming]) -> Runtime:
+    seen = _medians((t.prompt_tokens, t.prefill_s) for t in timings)
     table = _rising([(tokens, seconds, count) for tokens, (seconds, count) in sorted(seen.items())])
-    step_s, step_context_s = _steps(timings, pick)
+    step_s, step_context_s = _steps(timings)
     return Runtime(table, step_s, step_context_s, _pair_s(table))
 
 
-def _picked(values: Iterable[tuple[Key, float]], pick: Pick) -> dict[Key, tuple[float, int]]:
-    """What `pick` makes of all values of a key, and how many there were."""
+def _medians(values: Iterable[tuple[Key, float]]) -> dict[Key, tuple[float, int]]:
+    """The median of all values of a key, and how many there were."""
     groups: defaultdict[Key, list[float]] = defaultdict(list)
     for key, value in values:
         groups[key].append(value)
-    return {key: (pick(group), len(group)) for key, group in groups.items()}
+    return {key: (median(group), len(group)) for key, group in groups.items()}
 
 
 def _rising(points: Sequence[tuple[int, float, int]]) -> tuple[tuple[int, float], ...]:
@@ -175,7 +172,7 @@ def _rising(points: Sequence[tuple[int, float, int]]) -> tuple[tuple[int, float]
     return tuple((tokens, seconds) for pool, seconds, _ in pools for tokens in pool)
 
 
-def _steps(timings: Sequence[RunTiming], pick: Pick) -> tuple[float, float]:
+def _steps(timings: Sequence[RunTiming]) -> tuple[float, float]:
     """β, and its growth with the context where the residuals ask for that.
 
     Residuals are relative to the measured seconds, so that a run that was held up weighs less.
@@ -183,7 +180,7 @@ def _steps(timings: Sequence[RunTiming], pick: Pick) -> tuple[float, float]:
     decoded = [t for t in timings if t.completion_tokens > 1]
     if not decoded:
         raise ValueError("timings: none with completion_tokens of 2 or more, so no step is known")
-    keys = _picked((((t.prompt_tokens, t.completion_tokens), t.decode_s) for t in decoded), pick)
+    keys = _medians(((t.prompt_tokens, t.completion_tokens), t.decode_s) for t in decoded)
     rows: list[tuple[float, float]] = []
     targets: list[float] = []
     for (prompt, completion), (seconds, count) in keys.items():
@@ -226,14 +223,14 @@ def _errors(promise: Runtime, timings: Sequence[RunTiming]) -> FitErrors:
     ratios = [_error(promise, timing) for timing in timings]
     lengths = sorted({t.prompt_tokens for t in timings})
     held_out = [ratio for length in lengths[1:-1] for ratio in _held_out(timings, length)]
-    return FitErrors(median(ratios), max(ratios), median(held_out) if held_out else None)
+    return FitErrors(median(ratios), median(held_out) if held_out else None)
 
 
 def _held_out(timings: Sequence[RunTiming], length: int) -> list[float]:
     others = [t for t in timings if t.prompt_tokens != length]
     if all(t.completion_tokens < 2 for t in others):
         return []
-    without = _fit(others, median)
+    without = _fit(others)
     return [_error(without, t) for t in timings if t.prompt_tokens == length]
 
 

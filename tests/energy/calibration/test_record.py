@@ -87,6 +87,14 @@ def _set(path: str, value: object) -> bytes:
     return msgspec.json.encode(document)
 
 
+@pytest.mark.parametrize("path", ["denoised", "errors.worst_ratio"])
+def test_what_older_files_have_besides_is_passed_over(saved: Path, path: str) -> None:
+    saved.write_bytes(_set(path, 0.5))
+    found = load_calibration(saved)
+    assert isinstance(found, ModelCalibration)
+    assert (found.promise, found.errors) == (FULL.promise, FULL.errors)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
