@@ -35,11 +35,6 @@ class Totals:
     covered_s: float
     missing_s: float
 
-    @property
-    def unattributed_j(self) -> float:
-        """What belongs to no request."""
-        return self.energy_j - self.attributed_j
-
 
 class Attribution:
     """Shares the joules between two readings among those who kept the engine busy then.

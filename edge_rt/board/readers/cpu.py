@@ -12,7 +12,6 @@ from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 from edge_rt.core.process import stat_fields
 
 _IDLE = slice(3, 5)  # idle and iowait, of the columns behind the word "cpu"
-_GUEST = 9  # from here on time is counted in the user columns already
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
@@ -31,9 +30,7 @@ class BoardTime:
             return None
         words = data.partition(b"\n")[0].split()
         try:
-            ticks = [
-                int(word) for word in words[1:9]
-            ]  # guest time, behind, is in user time already
+            ticks = [int(word) for word in words[1:9]]  # guest time, behind, is in user time
         except ValueError:
             ticks = []
         if words[:1] == [b"cpu"] and len(ticks) > _IDLE.start:
