@@ -155,7 +155,7 @@ class SuggestingGroup(click.Group):
 
 @contextmanager
 def interruptible() -> Generator[None]:
-    """Have Ctrl-C raise KeyboardInterrupt within, where it would end the process."""
+    """Within, Ctrl-C raises KeyboardInterrupt instead of ending the process at once."""
     if signal.getsignal(signal.SIGINT) is not leave:  # ignored, or for the caller to say
         yield
         return

@@ -220,7 +220,8 @@ class GovernorConfig(Section, frozen=True):
     slow down), model (a smaller one answers), queue (new requests wait), refuse (new requests get
     503)."""
     floor_duty: Share = 0.2
-    """Share of the time below which pace does not fall before the next sacrifice is made."""
+    """Share of the time that the setting with the least draw is expected to allow; below it the
+    next sacrifice is made. The pace itself may be lower while the engine's power is uncertain."""
     horizon_s: Annotated[float, Meta(ge=5, le=300)] = 30.0
     """How far ahead the temperature is predicted."""
 

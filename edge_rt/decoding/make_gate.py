@@ -181,7 +181,9 @@ def _of_package(gating: Gating, seed: int) -> Gate:
             raise TypeError(f"{type(gate).__name__} is no Gate")
     except Exception as error:
         raise RequestError(
-            f"the package of the gate {gating.name!r} does not work: {error}", param="edge.mode"
+            f"the package of the gate {gating.name!r} does not work: {error}. "
+            "Have it mended, or choose another gate.",
+            param="edge.mode",
         ) from error
     return gate
 

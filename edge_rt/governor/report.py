@@ -111,9 +111,14 @@ def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float, at: st
         yield f"{subject} leaves nothing beyond {idle}"
     else:
         threads = thread_count(limits.threads)
-        share = f"{100 * limits.least_duty:.0f} % of the time"
-        what = "" if limits.duty < 1.0 else " to read prompts"
-        yield f"{subject} allows {threads}{at} {share}{what}"
+        least = f"{100 * limits.least_duty:.0f} %"
+        share = f"{100 * limits.duty:.0f} %" if limits.duty < 1.0 else least
+        said = f"{subject} allows {threads}{at} {share} of the time"
+        if limits.duty >= 1.0:
+            said += " to read prompts"
+        elif least != share:
+            said += f", and {least} to read prompts"
+        yield said
 
 
 def _heat(limits: Limits, seen: Observation, guard: GuardState) -> Iterator[str]:

@@ -106,7 +106,8 @@ except RequestError as error:
         "ShareControl",
         "TokenGate",
         "vowels",
-        "the package of the gate 'broken' does not work: NoneType is no Gate",
+        "the package of the gate 'broken' does not work: NoneType is no Gate. "
+        "Have it mended, or choose another gate.",
     ]
 
 

@@ -78,6 +78,8 @@ def _unknown(machine: ExaminedMachine) -> CheckFinding:
         return problem("board", what, f"{sudo_for(machine, file)}nano {word(file.absolute())}")
     if not there(machine.roots.proc):
         what = f"nothing of a board lies below {machine.root}"
+        if there(machine.roots.sysfs):
+            what = f"{machine.root} has no proc, so what board it is cannot be told"
         twin = f"# a simulated board begins with: edge-rt twin --dir {word(machine.root)} …"
         return problem("board", what, twin, "edge-rt doctor --sensors-root /")
     what = "no profile fits this machine, so nothing is known of its rails and limits"

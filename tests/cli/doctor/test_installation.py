@@ -116,6 +116,9 @@ def test_a_root_that_is_no_board(patient: Make) -> None:
     board = patient()
     board.tree.proc.rmdir()
     (found,) = board.says(check_board)
+    assert (found.level, "has no proc" in found.what) == ("problem", True)
+    shutil.rmtree(board.tree.sysfs)
+    (found,) = board.says(check_board)
     assert (found.level, "nothing of a board" in found.what) == ("problem", True)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from look_help import governor, settle
+from look_help import QUIET, governor, settle
 
-from edge_rt.config.schema import BudgetConfig
+from edge_rt.config.schema import BudgetConfig, GovernorConfig
+from edge_rt.core.limits import Limits
+from edge_rt.governor.policy.guard import GuardState
+from edge_rt.governor.report import why
 
 
 @pytest.mark.parametrize(
@@ -18,3 +21,20 @@ from edge_rt.config.schema import BudgetConfig
 def test_idle_power_of_a_model_is_told_as_such(power_w: float | None, said: str) -> None:
     limits = settle(governor(BudgetConfig(power_w=2.0)), running=1, power_w=power_w)
     assert limits.why.startswith(f"the power cap of 2 W {said}")
+
+
+@pytest.mark.parametrize(
+    ("duty", "prompt_duty", "said"),
+    [
+        (0.18, None, "18 % of the time"),
+        (0.18, 0.06, "18 % of the time, and 6 % to read prompts"),
+        (1.0, 0.06, "6 % of the time to read prompts"),
+    ],
+)
+def test_the_share_that_is_told_is_the_one_of_the_limits(
+    duty: float, prompt_duty: float | None, said: str
+) -> None:
+    limits = Limits(1, duty, prompt_duty=prompt_duty)
+    guard = GuardState(GovernorConfig())
+    told = why(limits, QUIET, "the power cap of 8 W", guard, 4.0, cores=1, asked=False)
+    assert told == f"the power cap of 8 W allows 1 thread {said}"
