@@ -118,8 +118,8 @@ class GovernorLoop:
     def allow(self, budget: BudgetConfig) -> None:
         self.governor.budget = budget
         fields = msgspec.structs.asdict(budget).items()
-        said = (f"{name} {value}" for name, value in fields if value is not None)
-        log.info("the budget is now %s", ", ".join(said))
+        said = [f"{name} {'none' if value is None else value}" for name, value in fields]
+        log.info("the budget is now: %s", ", ".join(said))
         self._decide()
         self._work.set()
 

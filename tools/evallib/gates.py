@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bootstrap.paths import CHECKOUT
@@ -38,7 +39,7 @@ class RandomGate(Gate):
 
     def __init__(self, threshold: float, seed: int) -> None:
         self.threshold = threshold
-        self._small = threshold  # which nobody moves to reach a share
+        self._small = threshold  # ShareControl moves `threshold`, and not this
         self._seed = fork_seed(seed, _STREAM)
         self._place = 0
 
@@ -75,4 +76,5 @@ def install(folder: Path) -> str:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: edge-rt-eval\nVersion: 1\n")
     (info / "entry_points.txt").write_text(f"[edge_rt.gates]\n{entries}")
-    return f"{folder}:{CHECKOUT / 'tools'}"
+    found = str(folder), str(CHECKOUT / "tools"), os.environ.get("PYTHONPATH")
+    return os.pathsep.join(filter(None, found))

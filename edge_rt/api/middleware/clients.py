@@ -28,7 +28,7 @@ class Rate:
         return True
 
     def wait_s(self) -> float:
-        """Return the seconds until one more may be done, counted from the last call."""
+        """Return the seconds until one more request may be made, counted from the last call."""
         return max(0.0, 1.0 - self._left) / self._per_s
 
 

@@ -128,7 +128,7 @@ class FitErrors:
 
 @dataclass(frozen=True)
 class RuntimeFit:
-    """`promise` goes by medians over trials."""
+    """The runtime, by medians over trials, and its errors."""
 
     promise: Runtime
     errors: FitErrors

@@ -53,6 +53,7 @@ class Generation:
         self._resumed = self._told = 0  # tokens that an earlier engine drew, and that were told
         self._new = ""  # text that is to be told
         self._seen: list[float] = []  # what was judged by and is to be told
+        self._due = 0  # of these, those before the last token: the others go with the next one
         self._forced = 0  # tokens that the constraint left no choice of
         held = request.constraint is not None or request.check is not None
         self._ends = not request.ignore_eos or held  # at such a token
@@ -181,6 +182,7 @@ class Generation:
                 other.append_other(choice.token, piece)
         sequence.append(choice)
         self.provenance.wrote(by or sequence, choice.token)
+        self._due = len(self._seen)
         if sequence.backend.ends(choice.token) and self._ends:
             self._end("stop")
             return False
@@ -218,7 +220,7 @@ class Generation:
         tokens = self.provenance.tokens[self._told :]
         self._told += len(tokens)
         text, self._new = self._new, ""
-        seen, self._seen = self._seen, []
+        seen, self._seen, self._due = self._seen[: self._due], self._seen[self._due :], 0
         logprobs = self._withheld.sent(text) if self._reports else []
         withheld = self._withheld.waiting if self._reports and self.open else []
         id, made = self.request.id, self._made

@@ -15,7 +15,7 @@ from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 
 log = logging.getLogger(__name__)
 
-KEEP_EVERY = 32  # tokens: the next engine, which starts for a second, reads fewer in no time
+KEEP_EVERY = 32  # tokens: fewer are read again sooner than an engine starts, on most boards
 
 
 class Checkpointer:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, LooseArray, PromptVocabulary
 from edge_rt.core.errors import RequestError, invalid
-from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.protocol import CUT, EngineWork, StepOutput, Tensor, WorkShare
+
+if TYPE_CHECKING:
+    from edge_rt.engine.generation.generation import Generation
 
 
 def prompt_tokens(
@@ -190,9 +192,10 @@ PAUSE_S = 1 / 20  # between two messages: text that grows 20 times a second look
 
 
 class Outbox:
-    """Sends messages at once, unless it sent one less than `pause_s` ago.
+    """Tells what is new of answers, in messages that are `pause_s` apart on average or more.
 
-    Each message wakes the front and a client, on a core that the model would use.
+    Each message wakes the front and a client, on a core that the model would use. Only when it is
+    sent are answers asked what they have to tell.
     """
 
     def __init__(self, emit: Callable[[StepOutput], None], pause_s: float = PAUSE_S) -> None:
@@ -200,12 +203,12 @@ class Outbox:
         self._emit = emit
         self._pause_s = pause_s
         self._news: list[Generation] = []  # of each, what was not told yet
-        self._sent_s = float("-inf")
+        self._due_s = float("-inf")  # when the next message may go out
 
     def put(self, news: Iterable[Generation], now: float, *, urgent: bool) -> None:
-        """Tell what is new of some answers, perhaps none; with `urgent`, nothing waits longer."""
+        """Note that there is news of some answers, perhaps none; with `urgent`, tell it now."""
         self._news += [answer for answer in news if answer not in self._news]
-        if urgent or now - self._sent_s >= self._pause_s:
+        if urgent or now >= self._due_s:
             self.flush(now)
 
     def flush(self, now: float) -> None:
@@ -221,4 +224,5 @@ class Outbox:
     def _send(self, now: float) -> None:
         news, self._news = self._news, []
         self._emit(StepOutput([answer.delta() for answer in news], self.work.take(now)))
-        self._sent_s = now
+        due_s = max(now, self._due_s + self._pause_s)  # of steps that are longer, none is skipped
+        self._due_s = min(due_s, now + self._pause_s)

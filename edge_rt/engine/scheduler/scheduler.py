@@ -138,11 +138,11 @@ class Scheduler(Runner[Backend, Generation]):
         news, faults = self._draw(one.ready)
         now = self._clock()
         self._outbox.work.add(begin, now, one.rows)
-        for request_id, error in faults.items():
-            self._fail(request_id, error)
         if faults:
             news = [answer for answer in news if answer.request.id not in faults]
         self._tell(news, now)
+        for request_id, error in faults.items():
+            self._fail(request_id, error)
         for answer in answers:
             answer.at.keep()
         held = (a.at.held for a in self._at_turn() if not a.request.fresh)

@@ -137,6 +137,26 @@ def test_wherever_it_is_lost_the_answer_is_the_same(
     assert told == 30
 
 
+@pytest.mark.parametrize("two", [False, True])
+def test_a_number_that_was_judged_by_goes_with_the_next_token(
+    text_toy: Callable, new_duo: Callable[..., Duo], new_request: Callable, two: bool
+) -> None:
+    """Sent before it, the next engine would judge anew, and the one after that by a wrong one."""
+    engines = maker(text_toy, new_duo, two=two, pause_s=0.02)
+    gating = Gating("token", MIDDLE["token"][two], dwell=4)
+    mode = Mode("switch", "small", gating=gating)
+    for seed in range(6):
+        sampling = Sampling(temperature=0.9, seed=seed)
+        asked = new_request(1, "ab cd", max_tokens=30, sampling=sampling, mode=mode)
+        expected = whole(engines, asked)
+        for first in range(5, 10):
+            for second in range(8, 16):
+                client = Listener()
+                for steps in (first, second, None):
+                    go_on(engines(), client, asked, steps)
+                same(client.heard[1], expected, 1, work=True)
+
+
 gatings = st.builds(
     lambda name, threshold, how: Gating(
         name, None if threshold is None else threshold * MIDDLE.get(name, (1.0,))[0], **how

@@ -6,6 +6,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,9 +52,29 @@ def test_a_fast_one_sends_several_tokens_in_one_message() -> None:
     outbox = Outbox(sent.append, 0.02)
     for i in range(9):
         outbox.put([one.drew(i)], i * 0.0075, urgent=False)
-    assert [step.deltas[0].tokens for step in sent] == [[0], [1, 2, 3], [4, 5, 6]]
+    assert [step.deltas[0].tokens for step in sent] == [[0], [1], [2, 3], [4, 5, 6], [7, 8]]
+    outbox.put([one.drew(9)], 0.0675, urgent=False)
     outbox.flush(1.0)
-    assert sent[-1].deltas[0].tokens == [7, 8]
+    assert sent[-1].deltas[0].tokens == [9]
+
+
+@pytest.mark.parametrize("step_s", [0.0075, 0.019, 0.021, 0.035])
+def test_so_many_are_sent_a_second_whatever_the_length_of_a_step(step_s: float) -> None:
+    sent, one = Sent(), Answer()
+    outbox = Outbox(sent.append, 0.02)
+    steps = round(2.0 / step_s)
+    for i in range(steps):
+        outbox.put([one.drew(i)], i * step_s, urgent=False)
+    assert len(sent) == pytest.approx(min(100, steps), abs=2)
+
+
+def test_what_was_urgent_often_holds_back_the_rest_for_one_pause_only() -> None:
+    sent, one = Sent(), Answer()
+    outbox = Outbox(sent.append, 0.02)
+    for i in range(50):
+        outbox.put([one.drew(i)], i * 0.001, urgent=True)
+    outbox.put([one.drew(50)], 0.0695, urgent=False)
+    assert len(sent) == 51
 
 
 def test_what_is_urgent_takes_the_rest_along() -> None:
@@ -61,18 +82,20 @@ def test_what_is_urgent_takes_the_rest_along() -> None:
     outbox = Outbox(sent.append, 0.02)
     outbox.put([one.drew(0)], 0.0, urgent=False)
     outbox.put([one.drew(1)], 0.001, urgent=False)
-    outbox.put([other.drew(2)], 0.002, urgent=True)
-    assert [d.tokens for d in sent[-1].deltas] == [[1], [2]]
+    outbox.put([one.drew(2)], 0.002, urgent=False)
+    outbox.put([other.drew(3)], 0.003, urgent=True)
+    assert [d.tokens for d in sent[-1].deltas] == [[2], [3]]
 
 
 def test_nothing_is_sent_for_a_request_that_was_forgotten() -> None:
     sent, one, other = Sent(), Answer(), Answer(2)
     outbox = Outbox(sent.append, 0.02)
     outbox.put([one.drew(0)], 0.0, urgent=True)
-    outbox.put([one.drew(1), other.drew(1)], 0.001, urgent=False)
-    outbox.forget(1, 0.002)
-    outbox.flush(0.003)
-    assert (sent.text(1), sent.text(2)) == ("a", "b")
+    outbox.put([other.drew(0)], 0.001, urgent=False)
+    outbox.put([one.drew(1), other.drew(1)], 0.002, urgent=False)
+    outbox.forget(1, 0.003)
+    outbox.flush(0.004)
+    assert (sent.text(1), sent.text(2)) == ("a", "ab")
 
 
 @given(
