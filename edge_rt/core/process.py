@@ -1,4 +1,4 @@
-"""A process of ours: its memory, and what it gives up: outliving its parent, and the network.
+"""A process of ours: its memory, its cores, and how it ends with its parent and leaves the network.
 
 The kernel refuses the network on each `Machine` whose system calls are known.
 
@@ -79,6 +79,28 @@ def own_bytes(statm: Path = _STATM) -> int:
     """Return what of it is no file's, in bytes: it cannot be dropped and read again."""
     _, resident, shared, *_ = statm.read_text().split()
     return (int(resident) - int(shared)) * _PAGE
+
+
+_CORES = os.sched_getaffinity(0)  # that this process was started with
+
+
+def avoid_core_of(pid: int | None, proc: Path = Path("/proc")) -> None:
+    """Keep the calling thread off the core that the first thread of process `pid` ran on last.
+
+    None: it uses all cores again, as do the children that it starts from then on. Where all cores
+    are busy, Linux runs the receiver of a message on the core of the sender, which waits. On
+    another one it runs beside what the sender does next: with SmolLM2-135M on both of two cores,
+    the decode loop made 1.2 % more tokens a second.
+    """
+    cores = _CORES
+    try:
+        if pid is not None:
+            content = (proc / str(pid) / "stat").read_bytes()
+            cores = _CORES - {int(stat_fields(content)[36])} or _CORES
+        if os.sched_getaffinity(0) != cores:
+            os.sched_setaffinity(0, cores)
+    except (OSError, ValueError):  # it has ended, or the other cores were taken away
+        return
 
 
 def end_with_parent(link: int) -> None:

@@ -131,11 +131,13 @@ class Observer:
         reader: CpuReader,
         clock: Callable[[], float],
         give_way: bool = True,
+        avoid: Callable[[int | None], None] = lambda pid: None,
     ) -> None:
         """`clock` is in seconds. Without `give_way` other programs count as having no use for the
-        cores: the user has said how many threads there are to be.
+        cores: the user has said how many threads there are to be. `avoid` is told the process of
+        the engine while that is at work, and None else.
         """
-        self._give_way = give_way
+        self._give_way, self._avoid = give_way, avoid
         self.meter = SupplyMeter()
         self._senses, self._supervisor, self._spent = senses, supervisor, spent
         self._engine, self._cpu = EngineWatch(clock=clock), CpuWatch(reader, clock)
@@ -163,7 +165,8 @@ class Observer:
         done = await self._engine.look(client) if ask else self._engine.rest()
         now_s = self._clock()
         dt_s, self._last_s = now_s - self._last_s, now_s
-        cpu = self._cpu.look(self._supervisor.pid)
+        cpu = self._cpu.look(pid := self._supervisor.pid)
+        self._avoid(pid if ask else None)
         self._book()
         snapshot = self.snapshot
         heat = temperatures(snapshot)
@@ -203,6 +206,7 @@ class Observer:
 
     def close(self) -> None:
         self._engine.close()
+        self._avoid(None)
 
     def _others(self, cores: float | None) -> float | None:
         return cores if self._give_way else 0.0

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from edge_rt.core.process import MACHINES, socket_filter
+from edge_rt.core.process import MACHINES, avoid_core_of, socket_filter
+from edge_rt.engine.process import spawn
 
 ALLOWED, REFUSED = 0x7FFF0000, 0x00050000 | errno.EPERM
 X86_64, AARCH64, I386, ARM = 0xC000003E, 0xC00000B7, 0x40000003, 0x40000028
@@ -89,3 +95,54 @@ def test_a_child_of_a_parent_that_has_ended_exits() -> None:
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "the process that started this one has ended\n")
+
+
+CORES = os.sched_getaffinity(0)
+T = TypeVar("T")
+
+
+def in_thread(job: Callable[[], T]) -> T:
+    """What `job` returns in a thread of its own, as cores are a thread's."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(job).result()
+
+
+def ran_on(proc: Path, pid: int, core: str) -> None:
+    (proc / str(pid)).mkdir(parents=True)
+    (proc / str(pid) / "stat").write_text(f"{pid} (an (odd) name) S {'0 ' * 35}{core} 0 0")
+
+
+def test_a_core_is_left_to_who_runs_there(tmp_path: Path) -> None:
+    first = min(CORES)
+    for pid, core in enumerate([f"{first}", "4095", "?"], 1):
+        ran_on(tmp_path, pid, core)
+
+    def after(*pids: int | None) -> set[int]:
+        for pid in pids:
+            avoid_core_of(pid, tmp_path)
+        return os.sched_getaffinity(0)
+
+    others = CORES - {first} or CORES
+    assert in_thread(lambda: after(1)) == others
+    assert in_thread(lambda: after(1, None)) == CORES
+    assert in_thread(lambda: after(1, 2)) == CORES
+    assert in_thread(lambda: after(1, 3)) == in_thread(lambda: after(1, 99)) == others
+    assert os.sched_getaffinity(0) == CORES
+
+
+def test_an_engine_has_all_cores_wherever_the_front_runs() -> None:
+    def cores() -> str:
+        os.sched_setaffinity(0, {min(CORES)})
+        program = "import os, sys; os.write(int(sys.argv[1]), b'%r' % os.sched_getaffinity(0))"
+        read, write = os.pipe()
+
+        async def run() -> None:
+            process = await spawn([sys.executable, "-c", program], write)
+            await process.wait()
+
+        asyncio.run(run())
+        os.close(write)
+        with os.fdopen(read) as said:
+            return said.read()
+
+    assert in_thread(cores) == repr(CORES)
