@@ -20,7 +20,7 @@ from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.logs import Trouble
-from edge_rt.core.process import avoid_core_of
+from edge_rt.core.process import CORES
 from edge_rt.decoding.params import takes_share
 from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
@@ -140,7 +140,7 @@ class Container:
             CpuReader(),
             clock,
             give_way=config.engine.threads is None,
-            avoid=avoid_core_of,
+            avoid=CORES.avoid,
         )
         self.heat = Heat(LeakageWatch(own), lambda: self.senses.snapshot)
         self.governor_loop = parts.governor_loop or GovernorLoop(

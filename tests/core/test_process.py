@@ -15,7 +15,8 @@ from typing import TypeVar
 
 import pytest
 
-from edge_rt.core.process import MACHINES, avoid_core_of, socket_filter
+from edge_rt.core.process import CORES as AVOIDANCE
+from edge_rt.core.process import MACHINES, CoreAvoidance, socket_filter
 from edge_rt.engine.process import spawn
 
 ALLOWED, REFUSED = 0x7FFF0000, 0x00050000 | errno.EPERM
@@ -112,27 +113,68 @@ def ran_on(proc: Path, pid: int, core: str) -> None:
     (proc / str(pid) / "stat").write_text(f"{pid} (an (odd) name) S {'0 ' * 35}{core} 0 0")
 
 
-def test_a_core_is_left_to_who_runs_there(tmp_path: Path) -> None:
-    first = min(CORES)
-    for pid, core in enumerate([f"{first}", "4095", "?"], 1):
+@pytest.fixture
+def avoidance(tmp_path: Path) -> CoreAvoidance:
+    """Of processes 1 to 4, of which the first two ran on cores of this machine."""
+    for pid, core in enumerate([f"{min(CORES)}", f"{max(CORES)}", "4095", "?"], 1):
         ran_on(tmp_path, pid, core)
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "stat").write_text("5 (short) S 0")
+    return CoreAvoidance(tmp_path)
 
+
+def test_a_core_is_left_to_who_runs_there(avoidance: CoreAvoidance) -> None:
     def after(*pids: int | None) -> set[int]:
         for pid in pids:
-            avoid_core_of(pid, tmp_path)
+            avoidance.avoid(pid)
         return os.sched_getaffinity(0)
 
-    others = CORES - {first} or CORES
+    others = CORES - {min(CORES)} or CORES
     assert in_thread(lambda: after(1)) == others
-    assert in_thread(lambda: after(1, None)) == CORES
-    assert in_thread(lambda: after(1, 2)) == CORES
-    assert in_thread(lambda: after(1, 3)) == in_thread(lambda: after(1, 99)) == others
+    assert in_thread(lambda: after(None)) == CORES
+    assert in_thread(lambda: after(1, 2)) == (CORES - {max(CORES)} or CORES)
+    assert in_thread(lambda: after(None, 1, None)) == CORES
+    assert in_thread(lambda: after(1, 3)) == CORES
+    for nothing in (4, 5, 99):
+        avoidance = CoreAvoidance(avoidance._proc)
+        assert in_thread(lambda nothing=nothing: after(1, nothing)) == others
     assert os.sched_getaffinity(0) == CORES
 
 
-def test_an_engine_has_all_cores_wherever_the_front_runs() -> None:
-    def cores() -> str:
+@pytest.mark.skipif(len(CORES) < 2, reason="there is one core")
+def test_cores_that_something_else_gave_are_left_as_they_are(avoidance: CoreAvoidance) -> None:
+    def run() -> tuple[set[int], set[int]]:
+        avoidance.avoid(1)
         os.sched_setaffinity(0, {min(CORES)})
+        avoidance.avoid(1)
+        kept = os.sched_getaffinity(0)
+        avoidance.avoid(None)
+        return kept, os.sched_getaffinity(0)
+
+    assert in_thread(run) == ({min(CORES)}, {min(CORES)})
+
+
+def test_a_thread_that_was_started_meanwhile_has_all_cores(avoidance: CoreAvoidance) -> None:
+    def lifted() -> set[int]:
+        avoidance.lift()
+        return os.sched_getaffinity(0)
+
+    def run() -> set[int]:
+        avoidance.avoid(1)
+        return in_thread(lifted)
+
+    assert in_thread(run) == CORES
+    assert in_thread(lifted) == CORES
+
+
+def test_an_engine_has_all_cores_wherever_the_front_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran_on(tmp_path, 1, f"{min(CORES)}")
+    monkeypatch.setattr(AVOIDANCE, "_proc", tmp_path)
+
+    def cores() -> str:
+        AVOIDANCE.avoid(1)
         program = "import os, sys; os.write(int(sys.argv[1]), b'%r' % os.sched_getaffinity(0))"
         read, write = os.pipe()
 

@@ -13,7 +13,7 @@ from edge_rt.board.integral import Energy
 from edge_rt.board.meters import CpuWatch
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
-from edge_rt.core.process import avoid_core_of
+from edge_rt.core.process import CORES
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.energy.prediction.equation import LEAST, Sample, fit_equation
 from edge_rt.energy.prediction.roofline import Workload
@@ -71,7 +71,7 @@ class Sweeper:
         yield made(kernels, powers_w)
 
     async def _lines(self, threads: int, seconds: float) -> AsyncGenerator[_Begun | KernelResult]:
-        avoid_core_of(None)
+        CORES.avoid(None)
         process = await asyncio.create_subprocess_exec(
             *self._program,
             str(threads),
