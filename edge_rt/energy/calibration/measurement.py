@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
 
+from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Plan
@@ -120,10 +121,15 @@ class Measurer:
     """Makes answers, one at a time, and books them under a name in the ledger."""
 
     def __init__(
-        self, energy_meter: EnergyMeter, governor_loop: GovernorLoop, clock: Callable[[], float]
+        self,
+        energy_meter: EnergyMeter,
+        governor_loop: GovernorLoop,
+        clock: Callable[[], float],
+        pause: Pause = asyncio.sleep,
     ) -> None:
-        """`clock` is in seconds, that of the energy meter."""
+        """`clock` is in seconds, that of the energy meter; `pause` lets them pass between looks."""
         self._energy_meter, self._governor_loop, self._clock = energy_meter, governor_loop, clock
+        self._pause = pause
 
     async def measure(self, job: MeasurementJob, resident: Resident, name: str) -> Measurement:
         """Make one answer; raises what a request would be told, and EngineLost.
@@ -168,7 +174,7 @@ class Measurer:
     async def _lose_patience(self, stands: Callable[[], bool]) -> NoReturn:
         stood_s = 0.0
         while stood_s < PATIENCE_S:
-            await asyncio.sleep(LOOK_S)
+            await self._pause(LOOK_S)
             stood_s = stood_s + LOOK_S if stands() else 0.0
         why = self._governor_loop.limits.why
         raise Unavailable(
