@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -99,6 +99,8 @@ def test_a_child_of_a_parent_that_has_ended_exits() -> None:
 
 
 CORES = os.sched_getaffinity(0)
+FREE = CoreAvoidance()._able and len(CORES) == os.cpu_count() > 1
+free = pytest.mark.skipif(not FREE, reason="needs Linux 6.2, two cores, and all of them")
 T = TypeVar("T")
 
 
@@ -114,64 +116,87 @@ def ran_on(proc: Path, pid: int, core: str) -> None:
 
 
 @pytest.fixture
-def avoidance(tmp_path: Path) -> CoreAvoidance:
-    """Of processes 1 to 4, of which the first two ran on cores of this machine."""
+def proc(tmp_path: Path) -> Path:
+    """Of processes that ran on the first core and the last, on none that is here, and nowhere."""
     for pid, core in enumerate([f"{min(CORES)}", f"{max(CORES)}", "4095", "?"], 1):
         ran_on(tmp_path, pid, core)
     (tmp_path / "5").mkdir()
     (tmp_path / "5" / "stat").write_text("5 (short) S 0")
-    return CoreAvoidance(tmp_path)
+    return tmp_path
 
 
-def test_a_core_is_left_to_who_runs_there(avoidance: CoreAvoidance) -> None:
-    def after(*pids: int | None) -> set[int]:
-        for pid in pids:
-            avoidance.avoid(pid)
+def after(avoidance: CoreAvoidance, *steps: int | set[int] | None) -> set[int]:
+    """The cores of a thread that avoided the core of some processes; a set: another set those."""
+
+    def run() -> set[int]:
+        for step in steps:
+            if isinstance(step, set):
+                os.sched_setaffinity(0, step)
+            else:
+                avoidance.avoid(step)
         return os.sched_getaffinity(0)
 
-    others = CORES - {min(CORES)} or CORES
-    assert in_thread(lambda: after(1)) == others
-    assert in_thread(lambda: after(None)) == CORES
-    assert in_thread(lambda: after(1, 2)) == (CORES - {max(CORES)} or CORES)
-    assert in_thread(lambda: after(None, 1, None)) == CORES
-    assert in_thread(lambda: after(1, 3)) == CORES
+    return in_thread(run)
+
+
+@free
+def test_a_core_is_left_to_who_runs_there(proc: Path) -> None:
+    first, last = {min(CORES)}, {max(CORES)}
+    assert after(CoreAvoidance(proc), 1) == CORES - first
+    assert after(CoreAvoidance(proc), None) == CORES
+    assert after(CoreAvoidance(proc), 1, 2) == CORES - last
+    assert after(CoreAvoidance(proc), 1, 3) == after(CoreAvoidance(proc), 1, 2, None) == CORES
     for nothing in (4, 5, 99):
-        avoidance = CoreAvoidance(avoidance._proc)
-        assert in_thread(lambda nothing=nothing: after(1, nothing)) == others
+        assert after(CoreAvoidance(proc), 1, nothing) == CORES - first
+        assert after(CoreAvoidance(proc), 1, nothing, None) == CORES
     assert os.sched_getaffinity(0) == CORES
 
 
-@pytest.mark.skipif(len(CORES) < 2, reason="there is one core")
-def test_cores_that_something_else_gave_are_left_as_they_are(avoidance: CoreAvoidance) -> None:
-    def run() -> tuple[set[int], set[int]]:
-        avoidance.avoid(1)
-        os.sched_setaffinity(0, {min(CORES)})
-        avoidance.avoid(1)
-        kept = os.sched_getaffinity(0)
-        avoidance.avoid(None)
-        return kept, os.sched_getaffinity(0)
-
-    assert in_thread(run) == ({min(CORES)}, {min(CORES)})
+@free
+def test_cores_that_something_else_has_set_are_left_as_they_are(proc: Path) -> None:
+    first, last = {min(CORES)}, {max(CORES)}
+    assert after(CoreAvoidance(proc), first, 2) == first
+    assert after(CoreAvoidance(proc), first, 1, None) == first
+    assert after(CoreAvoidance(proc), 1, first, 1, 2, None) == first
+    assert after(CoreAvoidance(proc), 2, last, 2, None) == last
 
 
-def test_a_thread_that_was_started_meanwhile_has_all_cores(avoidance: CoreAvoidance) -> None:
+@free
+@pytest.mark.parametrize(
+    "how", [{"release": "5.15.148-tegra"}, {"release": "6.1.0"}, {"online": 1}]
+)
+def test_no_core_is_left_where_it_might_not_come_back(proc: Path, how: dict[str, Any]) -> None:
+    if "online" in how:
+        (proc / "online").write_text(f"{min(CORES)}")
+        how = {"online": proc / "online"}
+    assert after(CoreAvoidance(proc, **how), 1) == CORES
+
+
+@free
+@pytest.mark.parametrize("late", [False, True])
+def test_a_thread_that_was_started_meanwhile_has_all_cores(proc: Path, late: bool) -> None:
+    avoidance = CoreAvoidance(proc)
+
     def lifted() -> set[int]:
+        if late:
+            os.sched_setaffinity(0, CORES - {min(CORES)})  # as its parent had when it was started
         avoidance.lift()
         return os.sched_getaffinity(0)
 
     def run() -> set[int]:
         avoidance.avoid(1)
+        if late:
+            avoidance.avoid(None)
         return in_thread(lifted)
 
     assert in_thread(run) == CORES
-    assert in_thread(lifted) == CORES
 
 
+@free
 def test_an_engine_has_all_cores_wherever_the_front_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    proc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran_on(tmp_path, 1, f"{min(CORES)}")
-    monkeypatch.setattr(AVOIDANCE, "_proc", tmp_path)
+    monkeypatch.setattr(AVOIDANCE, "_proc", proc)
 
     def cores() -> str:
         AVOIDANCE.avoid(1)
