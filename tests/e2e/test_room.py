@@ -50,8 +50,8 @@ def test_an_idle_model_leaves_memory_and_comes_back(own_daemon, tools):
 
 
 def test_a_model_in_use_is_not_idle(own_daemon, tools):
-    daemon = own_daemon(models={"idle_unload_s": 0.1})
-    with daemon.stream(**ENDLESS | {"max_tokens": 60}) as events:
+    daemon = own_daemon(models={"idle_unload_s": 0.5})
+    with daemon.stream(**ENDLESS | {"max_tokens": 250}) as events:
         for _ in events:
             assert daemon.loaded() == {daemon.model}
     tools.eventually(lambda: not daemon.loaded(), "the model is unloaded")
