@@ -63,10 +63,12 @@ class Checkpointer:
 
     def behind(self, sequences: Iterable[KvSequence]) -> KvSequence | None:
         """The sequence to save now; None: it is not time for any."""
-        if self._keyed is None or not self._keyed.checkpoints.spare.left(self._clock()):
+        if self._keyed is None:
             return None
-        left = [(self._unkept(s), s) for s in sequences]
-        left = [one for one in left if one[0] >= KEEP_EVERY and self._fits(one[1])]
+        left = [(unkept, s) for s in sequences if (unkept := self._unkept(s)) >= KEEP_EVERY]
+        if not left or not self._keyed.checkpoints.spare.left(self._clock()):
+            return None
+        left = [one for one in left if self._fits(one[1])]
         return max(left, key=lambda one: one[0])[1] if left else None
 
     def read(self, seconds: float) -> None:

@@ -130,8 +130,9 @@ class Scheduler(Runner[Backend, Generation]):
         except EngineError as error:
             self._fail_all(EngineBroken(str(error)))
             return
-        self.budget.took(one.size, spent)
-        self.prefixes.read(one.size, spent)
+        if one.size > len(answers):
+            self.budget.took(one.size, spent)
+            self.prefixes.read(one.size, spent)
         if not brief:
             self.checkpointer.read(spent)
         self._tally.passed(spent, one.rows, spare, self.gpu_share)
