@@ -83,8 +83,7 @@ def own_bytes(statm: Path = _STATM) -> int:
     return (int(resident) - int(shared)) * _PAGE
 
 
-_EVERY = set(range(4096))  # cores, those that may yet come online among them
-_CPUS = Path("/sys/devices/system/cpu/online")
+_EVERY = set(range(4096))  # the numbers of all cores, also of those that come online later
 
 
 class CoreAvoidance:
@@ -100,23 +99,23 @@ class CoreAvoidance:
     def __init__(
         self,
         proc: Path = Path("/proc"),
-        online: Path = _CPUS,
+        online: Path = Path("/sys/devices/system/cpu/online"),
         release: str = platform.release(),
     ) -> None:
         """`release` is that of the kernel."""
         self._proc, self._online = proc, online
         self._able = [*map(int, re.findall(r"\d+", release)[:2])] >= [6, 2]
-        self._core: int | None = None  # that is avoided
-        self._made: set[int] = set()  # the cores that the thread had instead
+        self._core: int | None = None  # the one that is avoided
+        self._made: set[int] = set()  # the cores that the thread may use while it is
 
     def avoid(self, pid: int | None) -> None:
         """Leave the core that the first thread of process `pid` ran on last.
 
-        None: use all cores again. Children that are started before that use as few.
+        None: use all cores again. Children inherit the cores, so call it before starting one.
         """
         if not self._able or (pid is None and self._core is None):
             return
-        with suppress(OSError, ValueError, IndexError):  # it has ended, or there is one core
+        with suppress(OSError, ValueError, IndexError):  # `pid` has ended, or there is one core
             self._notice_others(now := _cores_of_thread())
             if pid is None:
                 self._give_back()
@@ -133,7 +132,7 @@ class CoreAvoidance:
                 os.sched_setaffinity(0, _EVERY)
 
     def _notice_others(self, now: set[int]) -> None:
-        """Where something else has changed the cores: avoid none, and keep what a user has set."""
+        """Avoid no core where something else has changed them; keep what a user has set."""
         if self._core is None or now == self._made:
             return
         core = self._core

@@ -71,7 +71,7 @@ class Generation:
 
     @property
     def untold(self) -> bool:
-        """Whether the front has been told nothing of it, by this engine or an earlier one."""
+        """Whether no engine, this one or one before it, has sent the front a token of it."""
         return self._told == 0
 
     @property
@@ -216,7 +216,7 @@ class Generation:
             self.doubts.look(LogitsView(logits))
 
     def delta(self) -> Delta:
-        """Return what the front is to be told next; it counts as told."""
+        """Return what is new since the last call, for the front."""
         tokens = self.provenance.tokens[self._told :]
         self._told += len(tokens)
         text, self._new = self._new, ""

@@ -141,7 +141,8 @@ def test_wherever_it_is_lost_the_answer_is_the_same(
 def test_a_number_that_was_judged_by_goes_with_the_next_token(
     text_toy: Callable, new_duo: Callable[..., Duo], new_request: Callable, two: bool
 ) -> None:
-    """Sent before it, the next engine would judge anew, and the one after that by a wrong one."""
+    """If it goes without the token, the next engine judges that token once more and sends a second
+    number for it, and the one after that takes the wrong one."""
     engines = maker(text_toy, new_duo, two=two, pause_s=0.02)
     gating = Gating("token", MIDDLE["token"][two], dwell=4)
     mode = Mode("switch", "small", gating=gating)
