@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+from edge_rt.decoding.params import TokenLogprob
 
 WEATHER = {"name": "get_weather", "parameters": {"properties": {"city": {"type": "string"}}}}
 TIME = {"name": "get_time"}
@@ -75,6 +76,29 @@ def test_streamed_calls_come_one_a_chunk_and_the_end_alone(client, service, scri
     assert "".join(choice["delta"].get("content", "") for choice in choices) == "Wait."
     assert (choices[-1]["delta"], choices[-1]["finish_reason"]) == ({}, "tool_calls")
     assert all(choice["finish_reason"] is None for choice in choices[:-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "content"), [("a <tool", "stop", "a <tool"), (PARIS[:40], "length", "")]
+)
+def test_what_is_held_back_comes_at_the_end_with_its_logprobs(
+    client, service, script, text, reason, content
+):
+    """What begins like a call is told when it turns out to be none; tokens of half a call are."""
+    tokens = [text[i : i + 2] for i in range(0, len(text), 2)]
+
+    def play(_: Any) -> list:
+        deltas = [
+            script.delta(token, logprobs=[TokenLogprob(token.encode(), -0.5)]) for token in tokens
+        ]
+        return [script.started(), *deltas, script.cost(), script.finished(reason=reason)]
+
+    service.script = play
+    choices = streamed(client.chat(tools=TOOLS, stream=True, logprobs=True))
+    assert "".join(choice["delta"].get("content", "") for choice in choices) == content
+    told = [each for choice in choices for each in (choice["logprobs"] or {}).get("content", ())]
+    assert [each["token"] for each in told] == tokens
+    assert choices[-1]["finish_reason"] == reason
 
 
 def test_streamed_and_whole_answers_have_the_same_calls(client, service, script):
