@@ -193,3 +193,12 @@ def test_the_files_of_another_backend_have_plain_names(
     os.mkfifo(tmp_path / "mine" / "model.fifo")
     with pytest.raises(ModelFileError, match=r"regular|named"):
         look(tmp_path / "mine")
+
+
+def test_a_folder_of_another_backend_has_no_link_out_of_it(tmp_path: Path) -> None:
+    """Else it could have a file of this machine's copied to where others may read it."""
+    place = foreign(tmp_path / "mine", "model.toy")
+    (tmp_path / "secret").write_text("secret")
+    (place / "a.bin").symlink_to(tmp_path / "secret")
+    with pytest.raises(ModelFileError, match=r"a\.bin: a link to a file elsewhere"):
+        look(place)

@@ -163,6 +163,25 @@ def test_what_is_no_model_stays_out(store: Store, write: Write, file: Path) -> N
     assert not store.root.exists()
 
 
+def test_files_are_on_the_disk_before_they_have_their_names(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a model that has its name must be whole."""
+    synced, fsync = [], os.fsync
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((str(path.relative_to(tmp)), sorted(each.name for each in home.glob("*"))))
+        fsync(descriptor)
+
+    home, tmp = store.root / "one", store.root.parent
+    monkeypatch.setattr(os, "fsync", note)
+    entry = store.add(file, "one")
+    name, placed = entry.path.name, [entry.path.name]
+    assert synced[:3] == [(f"store/.incoming/{name}", []), ("store/one", placed), ("store", placed)]
+    assert synced[3][0] == "store/.manifest.json.new"
+
+
 @pytest.mark.parametrize("move", [False, True])
 def test_a_failing_write_of_the_manifest_undoes_all(
     move: bool, store: Store, file: Path, tmp_path: Path
@@ -363,6 +382,19 @@ def test_what_cannot_be_noted_is_remembered(store: Store, file: Path) -> None:
     os.utime(entry.path, ns=(5, 5))
     assert store.check("one") == entry.path
     assert (store.root / "manifest.json").read_bytes() == manifest
+
+
+def test_a_file_that_is_written_to_while_it_is_hashed_is_not_passed(
+    store: Store, file: Path
+) -> None:
+    entry = store.add(file, "one")
+
+    def write(_done: int, _total: int) -> None:
+        os.utime(entry.path, ns=(5, 5))  # what was read is as it was: only the stamp tells
+
+    with pytest.raises(ModelFileError, match="wrote to it while it was being checked"):
+        store.verify("one", write)
+    assert store.verify("one") == entry
 
 
 def test_verify_tells_its_progress(store: Store, file: Path) -> None:
