@@ -9,7 +9,7 @@ import pytest
 from book_help import MIB, NOW, TODAY, Clock, days_ago, entry, new_book, settle
 from disk_help import bytes_of
 
-from edge_rt.energy.ledger import SETTLED_S, Book, SteadyClock
+from edge_rt.energy.ledger import JUMP_S, SETTLED_S, Book, SteadyClock
 from edge_rt.energy.ledger_records import DAY_S, HOUR_S
 from edge_rt.energy.ledger_tables import HOURS
 
@@ -127,13 +127,14 @@ def test_a_request_of_an_impossible_date_goes_with_its_neighbours(
     book.close()
 
 
-def test_the_clock_is_believed_an_hour_after_it_was_set() -> None:
+@pytest.mark.parametrize("change_s", [NOW, JUMP_S + 1, -JUMP_S - 1])
+def test_the_clock_is_believed_an_hour_after_it_was_set(change_s: float) -> None:
     clock = Clock(5.0)
     steady = SteadyClock(clock, clock.monotonic)
     assert steady.settled() is None
     clock.go_by(SETTLED_S)
     assert steady.settled() == clock()
-    clock.now = NOW
+    clock.now += change_s
     assert steady.settled() is None
     clock.go_by(SETTLED_S - 1)
     assert steady.settled() is None
