@@ -153,10 +153,10 @@ class Supervisor:
         page = Heartbeat.shared()
         beat, diagnosis = Heartbeat(page), self._diagnosis()
         try:
-            self._process = process = await spawn(
-                self._command, theirs.fileno(), page, self._checkpoints.fd
-            )
-            theirs.close()
+            with theirs:
+                self._process = process = await spawn(
+                    self._command, theirs.fileno(), page, self._checkpoints.fd
+                )
             client = await self._hang_detector.over(
                 process.pid, EngineClient.connect(ours, self._hello_s)
             )
@@ -172,7 +172,6 @@ class Supervisor:
             log.error("the engine did not start: %s", exit_reason.why if exit_reason else error)
             return exit_reason
         finally:
-            theirs.close()
             os.close(page)
         self._failed_start = None
         await self._publish(client)

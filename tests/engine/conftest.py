@@ -212,6 +212,7 @@ class Front(Listener):
         )
         self.work: list[WorkShare] = []
         self.tally = EngineCounters()
+        self.pause_s = 0.0  # between two messages, from the next `keep_as` on
         self.keep_as(None)
 
     def worked(self, work: EngineWork) -> None:
@@ -235,7 +236,7 @@ class Front(Listener):
             self.hear,
             self.tally,
             self.clock,
-            outbox=Outbox(self.hear, 0.0),
+            outbox=Outbox(self.hear, self.pause_s),
             kept=kept,
             keyed=keyed,
         )

@@ -399,6 +399,16 @@ def test_what_is_forgotten_is_gone_and_is_not_written_from_memory(board: Board) 
     assert board.files == []
 
 
+def test_what_is_forgotten_is_not_held_against_later_prompts(board: Board) -> None:
+    """Else its beginning would be written with the next prompt that shares it."""
+    board.ask([*SYSTEM, 20, 20])
+    board.front.scheduler.prefixes.forget(Which())
+    board.ask([*SYSTEM, 21, 21])
+    assert board.files == []
+    board.ask([*SYSTEM, 22, 22])
+    assert board.tokens == [SYSTEM]
+
+
 def test_what_is_forgotten_while_it_is_written_is_gone_too(board: Board) -> None:
     for tail in (20, 21):
         board.submit([*SYSTEM, tail, tail])

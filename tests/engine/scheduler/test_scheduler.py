@@ -40,6 +40,24 @@ def test_streams_get_a_token_in_every_pass_while_a_long_prompt_is_read(front) ->
     assert passes == -(-len(LONG) // 16)
 
 
+def test_what_is_held_back_goes_out_before_a_prompt_is_read(front, monkeypatch) -> None:
+    """It would be late by the length of that pass."""
+    front.pause_s = 60.0
+    front.keep_as(None)
+    stream = front.submit(1, [5], max_tokens=None)
+    for _ in range(4):
+        front.scheduler.step()
+    assert len(stream.tokens[0]) == 2  # the others wait for the next message
+    told: list[int] = []
+    forward = front.backend.forward
+    monkeypatch.setattr(
+        front.backend, "forward", lambda: (told.append(len(stream.tokens[0])), forward())
+    )
+    front.submit(2, LONG)
+    front.scheduler.step()
+    assert told == [4]
+
+
 def test_prompts_are_read_oldest_first_and_share_one_chunk(front) -> None:
     front.submit(1, [5], max_tokens=None)
     front.scheduler.step()

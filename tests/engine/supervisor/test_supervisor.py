@@ -162,6 +162,21 @@ async def test_a_killed_engine_is_started_again(supervisor: Supervisor, pauses: 
     assert pauses.seen == [FIRST_WAIT_S]
 
 
+@supervised(POLITE, free=9)
+async def test_an_engine_that_is_replaced_leaves_no_descriptor_open(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    opened: list[int] = []
+    for _ in range(4):
+        client = await supervisor.client()
+        os.kill(supervisor.pid, signal.SIGKILL)
+        await client.exit_reason
+        after = await supervisor.client()
+        assert after is not client
+        opened.append(len(os.listdir("/proc/self/fd")))
+    assert opened[1:] == [opened[0]] * 3
+
+
 class Blind(HangDetector):
     """Fails at its first look."""
 
@@ -200,6 +215,15 @@ async def test_stopping_is_polite(supervisor: Supervisor, pauses: Pauses) -> Non
     process = supervisor._process
     await supervisor.stop()
     assert process.returncode == 7  # the child's answer to Shutdown
+
+
+@supervised(POLITE)
+async def test_who_waits_for_the_reason_of_an_end_is_told_when_the_daemon_stops(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    client = await supervisor.client()
+    await supervisor.stop()
+    assert (await asyncio.wait_for(client.exit_reason, 30)).why == "the daemon let go of it"
 
 
 @supervised(STUBBORN, grace_s=0.0)
