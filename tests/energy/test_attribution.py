@@ -108,6 +108,21 @@ def test_what_is_too_short_for_the_meter_pays_what_busy_seconds_cost_of_late() -
     assert totals.attributed_j == pytest.approx(energy_j(bill) + long.energy_j)
 
 
+def test_what_is_too_short_for_the_meter_pays_no_more_than_nobody_has_paid_for_yet() -> None:
+    """Else the joules of all accounts would be more than the supply's."""
+    attribution = Attribution(Baseline(0.0), resolution_s=2.0)
+    attribution.reading(0.0, Energy(0.0, 0.0, 0.0))
+    long = attribution.open(0.0)
+    attribution.reading(2.0, Energy(24.4, 2.0, 0.0))
+    attribution.told(0.0, 2.0, [(long, 0.0, 2.0)])
+    assert energy_j(attribution.close(long, 2.0)) == pytest.approx(24.4)
+    short = attribution.open(2.0)
+    attribution.reading(3.0, Energy(25.3, 3.0, 0.0))
+    attribution.told(2.0, 3.0, [(short, 0.0, 1.0)])
+    assert energy_j(attribution.close(short, 3.0)) == pytest.approx(0.9)
+    assert attribution.totals.attributed_j == pytest.approx(25.3)
+
+
 def test_many_that_are_too_short_pay_what_they_added_together() -> None:
     """Each alone leaves a trace in the readings by chance only."""
     begins_s = [2.0 + 0.237 * i for i in range(400)]

@@ -252,3 +252,14 @@ def test_nothing_is_learnt_from_a_long_silence() -> None:
     idle_w = known.report.idle_w
     known.step(replace(QUIET, time_s=3600.0, dt_s=3600.0, power_w=900.0))
     assert known.report.idle_w == idle_w
+
+
+def test_an_excess_before_a_long_silence_is_not_made_up_for_after_it() -> None:
+    """The window that it was in is long over."""
+    known = governor(BudgetConfig(power_w=6.0))
+    work(known, 60.0)
+    for look in looks(2.0, 60.0, **{**AT_WORK, "power_w": 9.0}):
+        known.step(look)
+    assert known.limits.duty < 0.1
+    after = known.step(replace(QUIET, time_s=90.0, dt_s=28.0, running=1))
+    assert after.duty == 1.0
