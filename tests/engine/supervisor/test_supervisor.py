@@ -173,7 +173,7 @@ async def test_an_engine_that_is_replaced_leaves_no_descriptor_open(
         await client.exit_reason
         after = await supervisor.client()
         assert after is not client
-        opened.append(len(os.listdir("/proc/self/fd")))
+        opened.append(len([*Path("/proc/self/fd").iterdir()]))
     assert opened[1:] == [opened[0]] * 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from worker_stage import Stage
 
@@ -90,3 +91,21 @@ def test_all_that_passes_took_is_told_as_somebodys(pair: Stage, new_request: Cal
     pair.run((0.0, new_request(1, PROMPT, max_tokens=40, mode=RANDOM)), (9.0, Ping(1)))
     told = sum(s.prefill_s + s.decode_s for work in pair.spans() for s in work.shares)
     assert told == pytest.approx(pair.computed(0.0, 9.0))
+
+
+def test_what_one_model_draws_does_not_wait_for_the_pass_of_another(
+    pair: Stage, endless: Callable
+) -> None:
+    untold: list[int] = []
+    forward = pair.models["small"].forward
+
+    def noted() -> None:
+        pair._hear()
+        untold.append(len(pair.models["toy"].passes) - len(tokens(pair)[1]))
+        forward()
+
+    pair.models["small"].forward = noted
+    other = msgspec.structs.replace(endless(2, [6]), model="small")
+    pair.run((0.0, endless(1, [5])), (0.0, other), (1.0, Ping(1)))
+    assert len(untold) > 20
+    assert max(untold) == 0
