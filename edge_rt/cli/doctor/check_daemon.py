@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edge_rt.board.supply import SupplyRails
 from edge_rt.cli.doctor.check_power_chips import counters, iio_rule
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, group_of, several
-from edge_rt.cli.doctor.remedies import word
+from edge_rt.cli.doctor.remedies import word, written
 from edge_rt.cli.exits import CommandFailure, NoDaemon
-from edge_rt.cli.options import nearest, there
+from edge_rt.cli.options import nearest, text, there
 from edge_rt.cli.text import Json, line, lines, member, members
 from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
+from edge_rt.governor.knobs.clock_files import GPU_DEVICES
 
 
 def check_user(machine: ExaminedMachine) -> Iterator[CheckFinding]:
@@ -38,6 +40,8 @@ def check_user(machine: ExaminedMachine) -> Iterator[CheckFinding]:
 
 _PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_SERVICE = "edge-rt.service"
+_GPU_DRIVERS = ("nvhost*", "nvidia*", *GPU_DEVICES.split("|"))  # in /proc/devices
 
 
 def check_daemon(machine: ExaminedMachine) -> Iterator[CheckFinding]:
@@ -73,7 +77,61 @@ def log_of(machine: ExaminedMachine) -> str:
 
 def is_service(machine: ExaminedMachine) -> bool:
     """Whether edge_rt is installed as a service."""
-    return any(there(machine.file(place) / "edge-rt.service") for place in _UNITS)
+    return any(there(machine.file(place) / _SERVICE) for place in _UNITS)
+
+
+def check_gpu_devices(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+    """Check that the service's unit allows the devices of a Jetson's or an NVIDIA card's GPU."""
+    allowed = _allowed(machine)
+    drivers = [name for name in _drivers(machine) if _fits(name, _GPU_DRIVERS)]
+    if not drivers or allowed is None:
+        return
+    shut = [name for name in drivers if not _fits(name, allowed)]
+    if not shut:
+        yield ok("gpu devices", f"the service may open those of {', '.join(drivers)}")
+        return
+    what = f"the service finds no GPU: DeviceAllow= of its unit lacks {', '.join(shut)}"
+    lines = [f"DeviceAllow=char-{name} rw" for name in shut]
+    sudo, folder = machine.user.sudo, f"/etc/systemd/system/{_SERVICE}.d"
+    remedy = (
+        f"{sudo}mkdir -p {folder}",
+        *written("\n".join(["[Service]", *lines]), f"{folder}/gpu.conf", sudo),
+        f"{sudo}systemctl daemon-reload",
+        f"{sudo}systemctl restart edge-rt",
+    )
+    judged = problem if any(machine.config.engine.offloads) else note
+    yield judged("gpu devices", what, *remedy)
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _drivers(machine: ExaminedMachine) -> list[str]:
+    """The names of character devices in /proc/devices, each once."""
+    listed, _, _ = text(machine.file("proc/devices")).partition("\n\n")
+    rows = (line.split(maxsplit=1) for line in listed.splitlines())
+    return list(dict.fromkeys(row[1] for row in rows if len(row) == 2 and row[0].isdigit()))
+
+
+def _allowed(machine: ExaminedMachine) -> tuple[str, ...] | None:
+    """The names for /proc/devices that the unit and its drop-ins allow; None: all, or no unit."""
+    folders = [machine.file(place) for place in _UNITS]
+    unit = next((folder / _SERVICE for folder in folders if there(folder / _SERVICE)), None)
+    if unit is None:
+        return None
+    drop_ins = [path for folder in folders for path in (folder / f"{_SERVICE}.d").glob("*.conf")]
+    allowed, closed = list[str](), False
+    for path in (unit, *sorted(drop_ins, key=lambda path: path.name)):
+        for row in text(path).splitlines():
+            key, _, value = row.partition("=")
+            if key == "DeviceAllow" and not value:
+                allowed.clear()
+            elif key == "DeviceAllow" and value.startswith("char-"):
+                allowed.append(value.split()[0].removeprefix("char-"))
+            elif key == "DevicePolicy":
+                closed = value != "auto"
+    return tuple(allowed) if closed or allowed else None
 
 
 def _start(machine: ExaminedMachine) -> str:

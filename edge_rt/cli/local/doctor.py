@@ -12,6 +12,7 @@ import click
 from edge_rt.cli.doctor.check_daemon import (
     check_daemon,
     check_daemons_board,
+    check_gpu_devices,
     check_ledger,
     check_storage,
     check_user,
@@ -55,6 +56,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("user", check_user),
     ("daemon", check_daemon),
     ("daemon board", check_daemons_board),
+    ("gpu devices", of_board(check_gpu_devices)),
     ("ledger", check_ledger),
     ("storage", check_storage),
     ("budget", check_budget),

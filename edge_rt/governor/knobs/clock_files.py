@@ -125,7 +125,7 @@ def _cpu_file(policy: Policy) -> ClockFile:
 
 
 _GPU_PLACE = re.compile(r"(/.*)?/sys/class/devfreq/[^/\n]+/max_freq")
-_DEVICES = "*.gpu|*.ga10b|*.gv11b|*.gp10b|*.gm20b|gpu-gpc*|gpu.*|gpu"  # as in gpu_devices
+GPU_DEVICES = "*.gpu|*.ga10b|*.gv11b|*.gp10b|*.gm20b|gpu-gpc*|gpu.*|gpu"  # as in gpu_devices
 _GPU_COOLERS = ("devfreq-", "thermal-devfreq-")  # types of the clock's cooling devices
 
 
@@ -148,7 +148,7 @@ def gpu_files(sysfs: Path) -> list[ClockFile]:
 def udev_rule(group: str) -> str:
     """The udev rule, one line, that lets `group` set the clock."""
     return (
-        f'ACTION!="remove", SUBSYSTEM=="devfreq", KERNEL=="{_DEVICES}", '
+        f'ACTION!="remove", SUBSYSTEM=="devfreq", KERNEL=="{GPU_DEVICES}", '
         f'RUN+="/bin/chgrp {group} /sys%p/max_freq", RUN+="/bin/chmod 0664 /sys%p/max_freq"'
     )
 
