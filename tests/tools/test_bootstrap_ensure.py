@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import platform
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,11 @@ from bootstrap.wheelhouse import pinned
 
 Script = Callable[[Path, str], Path]
 
-PYTHON = '#!/bin/sh\n[ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}\necho "$*" >> {calls}\n'
+PYTHON = """#!/bin/sh
+[ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}
+[ "$3" = config ] && exit 0
+echo "$*" >> {calls}
+"""
 
 
 class Checkout:
@@ -116,6 +122,30 @@ def test_whoever_gives_build_arguments_wants_no_built_wheel(
     assert checkout.stamp.cmake_args == "-DX=1"
     checkout.ensure(wheels=wheels)
     assert checkout.stamp.cmake_args == ""
+
+
+def test_a_checkout_that_cannot_be_written_has_its_environment_in_the_cache(
+    checkout: Checkout, cache: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout.root / "edge_rt").mkdir()
+    name = hashlib.sha256(bytes(checkout.root)).hexdigest()[:12]
+    shutil.copytree(checkout.root / ".venv", cache / "venvs" / name)
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != checkout.root and access(path, mode)
+    )
+    *_, package = checkout.ensure()
+    assert checkout.venv.path == cache / "venvs" / name
+    linked = checkout.venv.path / "checkout"
+    assert package.endswith(f"--editable {linked}")
+    assert (linked / "edge_rt").samefile(checkout.root / "edge_rt")
+    assert checkout.ensure() == []
+
+
+def test_an_environment_that_is_named_is_the_one(checkout: Checkout, tmp_path: Path) -> None:
+    (checkout.root / ".venv").rename(tmp_path / "mine")
+    assert len(checkout.ensure(EDGE_RT_VENV=str(tmp_path / "mine"))) == 2
+    assert checkout.venv.path == tmp_path / "mine"
 
 
 def test_two_setups_take_turns(checkout: Checkout, cache: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +52,8 @@ def test_a_user_is_told_the_exact_command(tmp_path: Path, script: Script) -> Non
     with pytest.raises(SetupError) as caught:
         system.provide([NEED], tmp_path / "log", root=False, env={"PATH": str(tmp_path)})
     assert "a thing" in str(caught.value)
-    assert "sudo apt-get install thing libthing-dev\n" in str(caught.value)
+    asked = "sudo apt-get -o DPkg::Lock::Timeout=300 install thing libthing-dev\n"
+    assert asked in str(caught.value)
 
 
 def test_without_apt_the_packages_are_named(tmp_path: Path) -> None:
@@ -65,12 +67,59 @@ def test_root_installs_and_refreshes_the_lists_when_they_are_old(
     calls = tmp_path / "calls"
     script(
         tmp_path / "apt-get",
-        f'#!/bin/sh\necho "$*" >> {calls}\n[ "$1" = update ] && : > {tmp_path}/fresh\n'
+        f'#!/bin/sh\necho "$*" >> {calls}\n[ "$3" = update ] && : > {tmp_path}/fresh\n'
         f"[ -e {tmp_path}/fresh ]\n",
     )
     system.provide([NEED], tmp_path / "log", root=True, env={"PATH": str(tmp_path)})
-    install = "install --yes --no-install-recommends thing libthing-dev"
-    assert calls.read_text().splitlines() == [install, "update", install]
+    waits = "-o DPkg::Lock::Timeout=300"  # for another apt, such as that of unattended upgrades
+    install = f"{waits} install --yes --no-install-recommends thing libthing-dev"
+    assert calls.read_text().splitlines() == [install, f"{waits} update", install]
+
+
+LOCKED = """#!/bin/sh
+echo "$*" >> {calls}
+[ $(wc -l < {calls}) -gt 2 ] && exit 0
+echo "E: Could not get lock {path}. It is held by process 12 (apt-get)" >&2
+exit 100
+"""
+
+
+def test_the_package_lists_are_waited_for_which_apt_does_not_do(
+    tmp_path: Path, script: Script
+) -> None:
+    calls, pauses = tmp_path / "calls", list[float]()
+    text = LOCKED.format(calls=calls, path="/var/lib/apt/lists/lock")
+    script(tmp_path / "apt-get", text)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    system.refresh_lists(tmp_path / "log", env, pauses.append)
+    assert calls.read_text().splitlines() == ["-o DPkg::Lock::Timeout=300 update"] * 3
+    assert len(pauses) == 2
+
+
+def test_package_lists_that_fail_otherwise_or_for_long_are_an_error(
+    tmp_path: Path, script: Script
+) -> None:
+    pauses = list[float]()
+    apt = script(tmp_path / "apt-get", "#!/bin/sh\necho no network; exit 100\n")
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with pytest.raises(SetupError, match="no network"):
+        system.refresh_lists(tmp_path / "log", env, pauses.append)
+    assert pauses == []
+    script(apt, "#!/bin/sh\necho E: Could not get lock /var/lib/apt/lists/lock; exit 100\n")
+    with pytest.raises(SetupError, match="lists/lock"):
+        system.refresh_lists(tmp_path / "log", env, pauses.append)
+    assert sum(pauses) == pytest.approx(300, rel=0.1)
+
+
+def test_every_script_that_calls_apt_get_waits_for_another() -> None:
+    calls = [
+        line
+        for script in (CHECKOUT / ".ci/run", *(CHECKOUT / "docs").rglob("*.md"))
+        for line in script.read_text().splitlines()
+        if re.search(r"apt-get (?:\S+ )*(install|update)\b", line)
+    ]
+    assert calls
+    assert [line for line in calls if "-o DPkg::Lock::Timeout=" not in line] == []
 
 
 TOOLS = ["run", "test", "install", "wheels", "package", "eval", "docs"]

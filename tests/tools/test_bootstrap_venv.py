@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bootstrap import SetupError
-from bootstrap.venv import Stamp, Venv
+from bootstrap.venv import Stamp, Venv, pip_environment, run_pip
 
 Script = Callable[[Path, str], Path]
 
 STAMP = Stamp(project="p", wheel="w", cmake_args="", extras=("dev",))
-PYTHON = '#!/bin/sh\n[ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}\necho "$*" >> {calls}\n{then}\n'
+PYTHON = """#!/bin/sh
+[ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}
+[ "$3" = config ] && exit 0
+echo "$*" >> {calls}
+{then}
+"""
 
 
 class Fixture:
@@ -81,6 +90,81 @@ def test_a_failed_install_leaves_no_stamp(fixture: Fixture, tmp_path: Path, scri
 def test_an_unreadable_stamp_is_none(fixture: Fixture, text: str) -> None:
     (fixture.venv.path / "edge-rt-setup.json").write_text(text)
     assert fixture.venv.stamp() is None
+
+
+HOSTILE = """\
+[global]
+index-url = https://packages.example/simple
+user = true
+quiet = 1
+target = {place}
+prefix = {place}
+root = {place}
+require-hashes = true
+dry-run = true
+[install]
+find-links =
+    {place}/one
+    {place}/two
+no-deps = true
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> dict[str, str]:
+    """An environment with settings of pip's that no virtual environment can follow."""
+    config = tmp_path / "pip.conf"
+    config.write_text(HOSTILE.format(place=tmp_path / "elsewhere"))
+    ours = {"PIP_CONFIG_FILE": str(config), "PIP_REQUIRE_VIRTUALENV": "1", "PIP_RETRIES": "1"}
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ours}
+
+
+def test_of_pips_settings_those_count_that_say_where_packages_come_from(
+    hostile: dict[str, str], tmp_path: Path
+) -> None:
+    env = pip_environment(Path(sys.executable), "install", hostile)
+    named = {name: value for name, value in env.items() if name.startswith("PIP_")}
+    assert named.pop("PIP_FIND_LINKS").split() == [
+        f"{tmp_path}/elsewhere/one",
+        f"{tmp_path}/elsewhere/two",
+    ]
+    ours = {
+        "CONFIG_FILE": os.devnull,
+        "INDEX_URL": "https://packages.example/simple",
+        "RETRIES": "1",
+    }
+    assert named.items() >= {f"PIP_{name}": value for name, value in ours.items()}.items()
+    others = ("USER", "TARGET", "PREFIX", "ROOT", "REQUIRE", "DRY", "NO_DEPS", "QUIET")
+    assert [
+        name for name in named if name.startswith(tuple(f"PIP_{word}" for word in others))
+    ] == []
+    wheel = pip_environment(Path(sys.executable), "wheel", hostile)
+    assert "PIP_FIND_LINKS" not in wheel, "the files' section for another command"
+
+
+def test_settings_that_pip_cannot_read_are_told(hostile: dict[str, str]) -> None:
+    Path(hostile["PIP_CONFIG_FILE"]).write_text("[global\n")
+    with pytest.raises(SetupError, match="pip cannot read its settings"):
+        pip_environment(Path(sys.executable), "install", hostile)
+
+
+@pytest.mark.slow
+def test_a_package_lands_in_the_environment_whatever_pips_settings_say(
+    hostile: dict[str, str], tmp_path: Path
+) -> None:
+    venv = Venv(tmp_path / ".venv")
+    venv.create(tmp_path / "log")
+    wheel = tmp_path / "own-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as packed:
+        packed.writestr("own.py", "")
+        packed.writestr(
+            "own-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: own\nVersion: 1\n"
+        )
+        packed.writestr("own-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        packed.writestr("own-1.dist-info/RECORD", "")
+    run_pip(venv.python, ["install", str(wheel)], tmp_path / "log", env=hostile)
+    subprocess.run([venv.python, "-c", "import own"], check=True)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.slow

@@ -107,6 +107,33 @@ def test_again_nothing_changes(image: Image) -> None:
     assert image.snapshot() == before
 
 
+def modes(image: Image) -> dict[str, str]:
+    """What not everybody may read, and run where root may."""
+    found: dict[str, str] = {}
+    for path in image.root.rglob("*"):
+        mode = path.lstat().st_mode
+        if not path.is_symlink() and mode & 0o055 != (0o055 if mode & 0o100 else 0o044):
+            found[str(path)] = oct(mode)
+    return found
+
+
+def test_a_strict_umask_closes_nothing_and_a_rerun_mends_what_one_closed(tmp_path: Path) -> None:
+    image = Image(tmp_path)
+    wheel(image.wheels, "1.0")
+    old = os.umask(0o077)
+    try:
+        assert image.install("--wheels", str(image.wheels))[0] == 0
+        assert modes(image) == {}
+        site = next(image.at("/opt/edge-rt/lib").glob("*/site-packages"))
+        for path in (image.at("/opt"), site, site / "edge_rt.py", image.at(files.CONFIG).parent):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        assert image.install("--wheels", str(image.wheels)) == (0, "/opt/edge-rt is installed.\n")
+        assert modes(image) == {}
+        assert image.install("--wheels", str(image.wheels))[1].endswith("as it should be.\n")
+    finally:
+        os.umask(old)
+
+
 def test_a_new_version_takes_the_place_of_the_old_one_and_settings_stay(image: Image) -> None:
     image.at(files.CONFIG).write_text("log: {level: debug}\n")
     image.at(files.PLACES[files.SERVICE]).write_text("[Service]\n")

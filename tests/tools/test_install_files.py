@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,31 @@ def test_a_command_that_is_somebody_elses_is_neither_replaced_nor_removed(
         files.put(layout)
     files.remove(layout)
     assert place.is_symlink() or place.exists()
+
+
+def test_what_an_earlier_umask_closed_is_opened(layout: Layout) -> None:
+    old = os.umask(0o077)
+    try:
+        files.put(layout)
+        program = layout.at(layout.prefix) / "bin/edge-rt"
+        program.parent.mkdir(parents=True)
+        program.touch(mode=0o700)
+        settings = layout.at(layout.prefix) / "pyvenv.cfg"
+        settings.touch()
+    finally:
+        os.umask(old)
+    assert files.open_up(layout)
+    for path in (program, program.parent, layout.at(files.CONFIG).parent):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o755, path
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o644
+    assert not files.open_up(layout), "a second time there is nothing to do"
+
+
+def test_a_configuration_that_only_a_group_may_read_stays_so(layout: Layout) -> None:
+    files.put(layout)
+    config = layout.at(files.CONFIG)
+    config.chmod(0o640)
+    config.parent.chmod(0o750)
+    assert not files.open_up(layout)
+    assert stat.S_IMODE(config.stat().st_mode) == 0o640
+    assert stat.S_IMODE(config.parent.stat().st_mode) == 0o750

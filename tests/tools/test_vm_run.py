@@ -34,7 +34,7 @@ def test_a_user_is_told_that_there_is_no_kernel(cache: Path, calls: Path) -> Non
 def test_root_refreshes_the_package_lists_once(cache: Path, calls: Path) -> None:
     with pytest.raises(SetupError, match="linux-image-amd64"):
         run.prepare(cache, cache / "log", root=True)
-    assert calls.read_text() == "update\n"
+    assert calls.read_text() == "-o DPkg::Lock::Timeout=300 update\n"
 
 
 def test_the_exit_code_says_whether_there_are_problems(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,8 @@ def ensure(
 ) -> Venv:
     """A `.venv` in `checkout` in which edge_rt and its `extras` are installed.
 
-    EDGE_RT_VENV in `env` is another name for it.
+    EDGE_RT_VENV in `env` is another name for it, or a path. Where nothing can be written into
+    `checkout` and it has none that will do, the environment is in the cache.
 
     Costs next to nothing when it is there already. Two setups at once take turns. When
     CMAKE_ARGS is not in `env`, the llama.cpp that is installed stays as it was built; an empty
@@ -39,6 +40,9 @@ def ensure(
     setup = _Setup(venv, checkout, tuple(extras), env, built, tuple(pins))
     if not setup.is_done():
         cache = cache_dir(env)
+        if "EDGE_RT_VENV" not in env and not os.access(checkout, os.W_OK):
+            name = hashlib.sha256(bytes(checkout)).hexdigest()[:12]
+            setup = replace(setup, venv=Venv(cache / "venvs" / name))
         with turn(cache / "setup.lock"):
             if not setup.is_done():
                 setup.do(cache)

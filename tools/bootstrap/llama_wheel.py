@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap import SetupError
-from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
+from bootstrap.venv import run_pip
 
 REQUIREMENT = CHECKOUT / "tools/llama_cpp_python.txt"
 TRIM = CHECKOUT / "tools/llama_trim.cmake"
@@ -92,9 +92,9 @@ def build(
     scratch = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
         with progress or Progress("Building llama.cpp, once") as shown:
-            argv = [str(python), "-m", "pip", *_pip_wheel(python, scratch / "out")]
+            words = _pip_wheel(python, scratch / "out")
             built_with = environment(recipe, scratch, env)
-            run_logged(argv, log, env=built_with, on_line=lambda line: report(shown, line))
+            run_pip(python, words, log, env=built_with, on_line=lambda line: report(shown, line))
         # A renamed directory appears whole or not at all.
         (scratch / "out").replace(wheels / recipe.key)
     finally:

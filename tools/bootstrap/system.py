@@ -10,13 +10,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
+
+# apt waits so many seconds for another apt or dpkg, such as that of unattended upgrades.
+APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
+_ATTEMPTS, _ATTEMPT_S = 60, 5.0
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,34 @@ def _compiles(compiler: list[str], language: str, header: str, env: Mapping[str,
 
 def _install(packages: list[str], log: Path, env: Mapping[str, str], progress: Progress) -> None:
     env = {**env, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    install = [*APT, "install", "--yes", "--no-install-recommends", *packages]
     with progress:
         try:
             run_logged(install, log, env=env)
         except SetupError:  # the package lists may be missing or old
-            run_logged(["apt-get", "update"], log, env=env)
+            refresh_lists(log, env)
             run_logged(install, log, env=env)
+
+
+def refresh_lists(
+    log: Path,
+    env: Mapping[str, str] = os.environ,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Fetch the package lists, as root. For their lock apt does not wait itself."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            pause(_ATTEMPT_S)
+        try:
+            run_logged([*APT, "update"], log, env=env)
+            break
+        except SetupError as error:
+            if attempt == _ATTEMPTS - 1 or "lists/lock" not in str(error):
+                raise
 
 
 def _advice(needs: Sequence[Need], packages: list[str], apt: bool) -> str:
     missing = "".join(f"  {need.what}\n" for need in needs)
     names = " ".join(packages)
-    how = f"  sudo apt-get install {names}" if apt else f"  (Debian's names: {names})"
+    how = f"  sudo {' '.join(APT)} install {names}" if apt else f"  (Debian's names: {names})"
     return f"Missing on this system:\n{missing}Install it:\n{how}\nThen try again."

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 
+# Settings of pip's that say where packages come from and which. Others, such as `user`, `target` or
+# `require-hashes`, say what an environment of ours cannot do.
+_PIP_SETTINGS = (
+    *("index-url", "extra-index-url", "find-links", "no-index", "constraint", "build-constraint"),
+    *("trusted-host", "proxy", "cert", "client-cert", "keyring-provider"),
+    *("timeout", "default-timeout", "retries", "cache-dir", "no-cache-dir"),
+)
+# `user` and others are options of `pip config list`, too, which would list only a part.
+_PIP_LISTS_ALL = {f"PIP_{name}": "0" for name in ("USER", "GLOBAL", "SITE", "QUIET", "VERBOSE")}
 _PROBE = "import sys, importlib.util as u; u.find_spec('pip').name; print(sys.version.split()[0])"
 
 
@@ -77,18 +91,14 @@ class Venv:
         """
         old = self.stamp()
         self._stamp.unlink(missing_ok=True)
-        pip = [str(self.python), "-m", "pip", "install"]
+        source = checkout if os.access(checkout, os.W_OK) else self._linked(checkout)
         extras = f"[{','.join(stamp.extras)}]" if stamp.extras else ""
         with progress or Progress("Installing Python packages") as shown:
             if old is None or old.wheel != stamp.wheel:
                 # A wheel of the same version with other build options is a different one.
-                forced = ["--force-reinstall", "--no-deps", str(wheel)]
-                run_logged([*pip, *forced], log)
-            run_logged(
-                [*pip, "--editable", f"{checkout}{extras}", *pins],
-                log,
-                on_line=lambda line: _report(shown, line),
-            )
+                run_pip(self.python, ["install", "--force-reinstall", "--no-deps", str(wheel)], log)
+            words = ["install", "--editable", f"{source}{extras}", *pins]
+            run_pip(self.python, words, log, on_line=lambda line: _report(shown, line))
         self._stamp.write_text(json.dumps(asdict(stamp), indent=1) + "\n")
 
     def stamp(self) -> Stamp | None:
@@ -98,6 +108,50 @@ class Venv:
             return Stamp(extras=tuple(fields.pop("extras")), **fields)
         except (OSError, ValueError, TypeError, LookupError, AttributeError):
             return None
+
+    def _linked(self, checkout: Path) -> Path:
+        """Make a folder of links to `checkout`, in which setuptools may write, and return it."""
+        place = self.path / "checkout"
+        shutil.rmtree(place, ignore_errors=True)
+        (place / "tools").mkdir(parents=True)
+        for name in ("pyproject.toml", "README.md", "LICENSE", "edge_rt", "tools/edge_rt_convert"):
+            (place / name).symlink_to(checkout / name)
+        return place
+
+
+def run_pip(
+    python: Path,
+    words: Sequence[str],
+    log: Path,
+    *,
+    env: Mapping[str, str] = os.environ,
+    on_line: Callable[[str], None] | None = None,
+) -> None:
+    """Run the pip of `python` as run_logged does; of its settings only _PIP_SETTINGS count.
+
+    `words` begin with pip's command. Raises SetupError.
+    """
+    heeded = pip_environment(python, words[0], env)
+    run_logged([str(python), "-m", "pip", *words], log, env=heeded, on_line=on_line)
+
+
+def pip_environment(python: Path, command: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Return `env` for a `command` of pip, with what the user's files and variables say of
+    _PIP_SETTINGS, and without all else that they say. Raises SetupError.
+    """
+    asked, whole = [str(python), "-m", "pip", "config", "list"], {**env, **_PIP_LISTS_ALL}
+    done = subprocess.run(asked, env=whole, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SetupError(f"{done.stderr.rstrip()}\npip cannot read its settings: see `pip config`.")
+    said: dict[str, dict[str, str]] = {}
+    for place, name, value in re.findall(r"^(\S+)\.(\S+?)=(['\"].*)$", done.stdout, re.MULTILINE):
+        said.setdefault(place, {})[name] = str(ast.literal_eval(value))
+    found = {k: v for place in ("global", command, ":env:") for k, v in said.get(place, {}).items()}
+    kept = {name: value for name, value in env.items() if not name.startswith("PIP_")}
+    for name in _PIP_SETTINGS:
+        if name in found:
+            kept[f"PIP_{name.upper().replace('-', '_')}"] = found[name]
+    return kept | {"PIP_CONFIG_FILE": os.devnull}
 
 
 def _minor(version: str) -> tuple[int, int]:

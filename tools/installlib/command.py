@@ -70,6 +70,7 @@ def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
     """Install or uninstall; returns the exit code."""
     options = parse(argv, env)
     end_cleanly_on_signals()
+    os.umask(0o022)  # the service and its users have to read what root installs
     try:
         destdir = Path(options.destdir).absolute() if options.destdir else None
         layout = Layout(options.prefix, destdir)
@@ -108,6 +109,7 @@ def install(
     new_units = files.put(layout)
     if new_program and not pages.put(layout):
         print("Man pages and completion of the shell could not be written.")
+    new_units |= files.open_up(layout, pages.written(layout))
     system.installed(new_units=new_units, new_program=new_program)
     print(f"{layout.prefix} is {'installed' if new_program or new_units else 'as it should be'}.")
     if layout.destdir is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from bootstrap import SetupError, system
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
+from bootstrap.venv import run_pip
 
 from installlib.files import Layout
 from installlib.source import Source
@@ -74,7 +75,7 @@ class Environment:
             packages = source.packages(python, Path(scratch), log)
             with Progress("Installing Python packages"):
                 for arguments in packages:
-                    run_logged([str(python), "-m", "pip", "install", *arguments], log)
+                    run_pip(python, ["install", *arguments], log)
         self._rewrite()
 
     def _rewrite(self) -> None:

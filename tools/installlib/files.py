@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,31 @@ def put(layout: Layout) -> bool:
         _write(layout.at(CONFIG), (_SOURCE / "config.yaml").read_text())
     _link(layout)
     return any(changed)
+
+
+def open_up(layout: Layout, others: Iterable[Path] = ()) -> bool:
+    """Let everybody read the installation and `others`; return whether anybody could not.
+
+    An earlier one under umask 077 made folders and files that the service could not read. Of the
+    folders around its files, and of the configuration, those that no group may read are opened.
+    """
+    program = layout.at(layout.prefix)
+    files = [layout.at(place) for place in PLACES.values()] + list(others)
+    folders = {path.parent for path in (*files, layout.at(CONFIG), layout.at(COMMAND))}
+    if layout.prefix == Layout().prefix:
+        folders.add(program.parent)
+    closed = [folder for folder in folders if not stat.S_IMODE(folder.stat().st_mode) & 0o077]
+    ours = [program, *program.rglob("*"), *files, *closed]
+    opened = [path for path in ours if path.exists() and not path.is_symlink() and _open(path)]
+    return bool(opened)
+
+
+def _open(path: Path) -> bool:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    wanted = mode | (0o555 if mode & stat.S_IXUSR else 0o444)
+    if wanted != mode:
+        path.chmod(wanted)
+    return wanted != mode
 
 
 def remove(layout: Layout) -> None:

@@ -31,8 +31,15 @@ def put(layout: Layout) -> bool:
 
 def remove(layout: Layout) -> None:
     """Delete all of them."""
-    for page in [*layout.at(MANUAL).glob("edge-rt*.1"), *map(layout.at, COMPLETIONS.values())]:
-        page.unlink(missing_ok=True)
+    for page in written(layout):
+        page.unlink()
+
+
+def written(layout: Layout) -> list[Path]:
+    """Those that are there."""
+    completions = [layout.at(place) for place in COMPLETIONS.values()]
+    pages = [*layout.at(MANUAL).glob("edge-rt*.1"), *completions]
+    return [page for page in pages if page.exists()]
 
 
 def write(layout: Layout) -> None:

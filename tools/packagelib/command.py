@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootstrap import SetupError
-from bootstrap.logged import run_logged
 from bootstrap.paths import cache_dir
 from bootstrap.progress import Progress
 from bootstrap.signals import end_cleanly_on_signals
+from bootstrap.venv import run_pip
 from vm import wheels as made
 
 from packagelib import deb
@@ -66,7 +66,7 @@ def gather(place: Path, given: Path, target: Target, log: Path) -> None:
     )
     words = [*target.pip_options(), f"--find-links={given.absolute()}", f"--dest={place}"]
     with Progress(f"Fetching Python packages for {target.machine}"):
-        run_logged([sys.executable, "-m", "pip", "download", *words, str(ours), "pip"], log)
+        run_pip(Path(sys.executable), ["download", *words, str(ours), "pip"], log)
 
 
 def fits(wheel: Path, target: Target) -> bool:

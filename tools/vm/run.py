@@ -11,7 +11,7 @@ from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
-from bootstrap.system import provide
+from bootstrap.system import provide, refresh_lists
 from bootstrap.venv import Venv
 
 from vm import appliance, initramfs, kernel, machine
@@ -64,7 +64,7 @@ def prepare(cache: Path, log: Path, *, root: bool) -> Kernel:
     except SetupError:
         if not root:
             raise
-    run_logged(["apt-get", "update"], log)  # the package lists may be missing or old
+    refresh_lists(log)  # they may be missing or old
     return _newest(cache, log, root)
 
 

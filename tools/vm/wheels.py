@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
+from bootstrap.venv import run_pip
 from bootstrap.wheelhouse import platforms
 from installlib.source import copy_tree
 
@@ -35,7 +35,7 @@ def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> 
             here = platforms(platform.machine())
             words = ["--only-binary=:all:", f"--python-version={version}", *here]
             words += [f"--find-links={llama.parent}", f"--dest={fetched}", str(ours), "pip"]
-            run_logged([str(python), "-m", "pip", "download", *words], log)
+            run_pip(python, ["download", *words], log)
             (fetched / ours.name).unlink()
             fetched.rename(place)
     return place
@@ -46,7 +46,6 @@ def edge_rt(python: Path, place: Path, log: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch, "tree")
         copy_tree(tree)
-        words = ["wheel", "--no-deps", f"--wheel-dir={place}", str(tree)]
-        run_logged([str(python), "-m", "pip", *words], log)
+        run_pip(python, ["wheel", "--no-deps", f"--wheel-dir={place}", str(tree)], log)
     (wheel,) = place.glob("edge_rt-*.whl")
     return wheel

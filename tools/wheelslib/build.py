@@ -16,7 +16,7 @@ from bootstrap.llama_wheel import REQUIREMENT
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 from bootstrap.system import Need
-from bootstrap.venv import Venv
+from bootstrap.venv import Venv, run_pip
 from bootstrap.wheelhouse import pinned
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # and Debian's name
@@ -160,7 +160,7 @@ def _archive(cache: Path, log: Path) -> Path:
             venv.create(log)
             words = ["--no-deps", "--no-binary=llama-cpp-python", "--no-cache-dir"]
             words += ["--require-hashes", "-r", str(REQUIREMENT), "--dest", scratch]
-            run_logged([str(venv.python), "-m", "pip", "download", *words], log)
+            run_pip(venv.python, ["download", *words], log)
             for fetched in Path(scratch).glob(pattern):
                 fetched.rename(cache / fetched.name)
     (archive,) = cache.glob(pattern)
