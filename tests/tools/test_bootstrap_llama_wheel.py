@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import ctypes
+import importlib.metadata
 import io
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +49,7 @@ def test_the_version_is_the_one_that_the_package_asks_for() -> None:
         replace(RECIPE, toolchain=("CC=clang",)),
         replace(RECIPE, machine=("aarch64",)),
         replace(RECIPE, sources="others"),
+        replace(RECIPE, gpu="87"),
     ],
 )
 def test_whatever_differs_gets_a_wheel_of_its_own(other: Recipe) -> None:
@@ -78,6 +84,100 @@ def test_the_compiler_of_cuda_is_named_where_cmake_would_not_find_it(
     assert named(PATH=str(script(tmp_path / "bin/nvcc", "").parent)) is None
     nvcc.unlink()
     assert named() is None
+
+
+def board(root: Path, chip: str) -> Path:
+    (root / "proc/device-tree").mkdir(parents=True)
+    (root / "proc/device-tree/compatible").write_bytes(
+        f"nvidia,p3768-0000+p3767-0005\0nvidia,p3767-0005\0nvidia,{chip}\0".encode()
+    )
+    return root
+
+
+@pytest.mark.parametrize(
+    ("chip", "release", "gpu"),
+    [
+        ("tegra210", "12.6", "53"),
+        ("tegra186", "12.6", "62"),
+        ("tegra194", "12.6", "72"),
+        ("tegra234", "12.6", "87"),
+        ("tegra234", "13.0", "87"),
+        ("tegra264", "12.9", "101"),
+        ("tegra264", "13.0", "110"),
+        ("tegra264", "", "110"),
+        ("tegra999", "13.0", None),
+    ],
+)
+def test_a_jetsons_gpu_is_named_since_old_cmake_does_not_find_it(
+    chip: str, release: str, gpu: str | None, tmp_path: Path, script: Script
+) -> None:
+    said = f"Cuda compilation tools, release {release}, V{release}.88"
+    nvcc = script(tmp_path / "nvcc", f"#!/bin/sh\necho '{said}'\n")
+    env = {"CUDACXX": str(nvcc)}
+    root = board(tmp_path / "root", chip)
+    recipe = llama_wheel.recipe("-DGGML_CUDA=on", env, root)
+    args = shlex.split(llama_wheel.environment(recipe, tmp_path, env)["CMAKE_ARGS"])
+    named = [arg.partition("=")[2] for arg in args if "CUDA_ARCHITECTURES" in arg]
+    assert named == ([gpu] if gpu else [])
+    assert llama_wheel.recipe("-DGGML_VULKAN=on", env, root).gpu is None
+
+
+def test_the_architecture_that_the_user_names_comes_last(tmp_path: Path) -> None:
+    asked = "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=90"
+    recipe = llama_wheel.recipe(asked, {}, board(tmp_path, "tegra234"))
+    args = llama_wheel.environment(recipe, tmp_path, {})["CMAKE_ARGS"]
+    assert args.index("ARCHITECTURES=87") < args.index("ARCHITECTURES=90")
+
+
+def test_compilers_of_cuda_are_no_more_than_memory_has_room_for(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    meminfo = tmp_path / "proc/meminfo"
+    meminfo.write_text("MemTotal: 7800000 kB\nMemAvailable: 5000000 kB\n")  # an Orin Nano's
+    assert llama_wheel.jobs("-DGGML_CUDA=on", tmp_path) == 1
+    assert llama_wheel.jobs("", tmp_path) == min(4, len(os.sched_getaffinity(0)))
+    meminfo.write_text("MemAvailable: 900 kB\n")
+    assert llama_wheel.jobs("-DGGML_CUDA=on", tmp_path) == 1
+
+
+# What llama.cpp's build looks like, in short: libraries with versions, at any depth.
+PROJECT = {
+    "CMakeLists.txt": """cmake_minimum_required(VERSION 3.21)
+project(llama_cpp C)
+add_subdirectory(vendor/llama.cpp)
+""",
+    "vendor/llama.cpp/CMakeLists.txt": """add_subdirectory(ggml)
+add_library(llama SHARED llama.c)
+target_link_libraries(llama ggml)
+set_target_properties(llama PROPERTIES VERSION 0.5.0 SOVERSION 0)
+""",
+    "vendor/llama.cpp/llama.c": "int ggml(void); int llama(void) { return ggml(); }\n",
+    "vendor/llama.cpp/ggml/CMakeLists.txt": """add_library(ggml SHARED ggml.c)
+set_target_properties(ggml PROPERTIES VERSION 0.25.3 SOVERSION 0)
+""",
+    "vendor/llama.cpp/ggml/ggml.c": "int ggml(void) { return 42; }\n",
+}
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
+def test_each_library_has_one_name(tmp_path: Path) -> None:
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    include = f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={llama_wheel.TRIM}"
+    build = tmp_path / "build"
+    for argv in (["-S", tmp_path, "-B", build, include], ["--build", build]):
+        subprocess.run(["cmake", *argv], check=True, capture_output=True)
+    assert sorted(path.name for path in build.rglob("lib*.so*")) == ["libggml.so", "libllama.so"]
+    assert ctypes.CDLL(str(build / "vendor/llama.cpp/libllama.so")).llama() == 42
+
+
+def test_what_is_installed_has_each_library_once() -> None:
+    files = importlib.metadata.files("llama-cpp-python") or []
+    libraries = [path for path in files if ".so" in path.name]
+    assert len(libraries) >= 4
+    assert {path.parent.as_posix() for path in libraries} == {"llama_cpp/lib"}
+    found = [Path(str(path.locate())).read_bytes() for path in libraries]
+    assert len(set(found)) == len(found), "the same under several names"
 
 
 def test_the_users_number_of_jobs_wins(tmp_path: Path) -> None:

@@ -141,6 +141,50 @@ def test_the_compiler_of_cuda_is_named_where_its_code_is_asked_for(nvcc: Path) -
     assert "CUDACXX" not in build.environment(Target("aarch64", ("vulkan",)), {})
 
 
+NVCC = """#!/bin/sh
+[ "$1" = --version ] && { echo "Cuda compilation tools, release RELEASE, V1"; exit 0; }
+echo "$2" > CALLS
+[ "$2" = aarch64-linux-gnu-g++ ] || exit 0
+echo "#error -- unsupported GNU version! gcc versions later than 13 are not supported!" >&2
+exit 1
+"""
+CUDA = Target("aarch64", ("cuda",))
+
+
+@pytest.mark.parametrize(
+    ("release", "named"), [("12.6", "87"), ("12.9", "87;101"), ("13.0", "87;110")]
+)
+def test_cuda_code_for_boards_is_for_theirs_by_their_compiler(
+    release: str, named: str, tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvcc = script(tmp_path / "nvcc", NVCC.replace("RELEASE", release))
+    monkeypatch.setenv("CUDACXX", str(nvcc))
+    configure = build.commands(CUDA, tmp_path, tmp_path)[1]
+    assert f"-DCMAKE_CUDA_ARCHITECTURES={named}" in configure
+    assert "-DCMAKE_CUDA_HOST_COMPILER=aarch64-linux-gnu-g++" in configure
+    x86 = build.commands(Target("x86_64", ("cuda",)), tmp_path, tmp_path)[1]
+    assert not [option for option in x86 if "CUDA_ARCHITECTURES" in option], "llama.cpp's own"
+
+
+def test_a_compiler_that_cuda_refuses_is_told_before_the_build(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    nvcc = script(tmp_path / "nvcc", NVCC.replace("CALLS", str(calls)))
+    for name in (ARM.compiler, ARM.compiler_cxx):
+        script(tmp_path / name, "#!/bin/sh\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setenv("CUDACXX", str(nvcc))
+    with pytest.raises(SetupError, match=r"later than 13(.|\n)*CUDAHOSTCXX(.|\n)*on the board"):
+        build.check(CUDA)
+    monkeypatch.setenv("CUDAHOSTCXX", "aarch64-linux-gnu-g++-12")
+    build.check(CUDA)
+    assert calls.read_text() == "aarch64-linux-gnu-g++-12\n"
+    monkeypatch.setenv("CUDACXX", str(tmp_path / "none"))
+    with pytest.raises(SetupError, match="CUDA's compiler is missing"):
+        build.check(CUDA)
+
+
 @pytest.mark.parametrize("old", [ARM.compiler, ARM.compiler_cxx])
 def test_a_compiler_that_is_too_old_is_refused_before_the_build(
     old: str, tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch

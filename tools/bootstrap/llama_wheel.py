@@ -39,6 +39,11 @@ OURS = (  # options of every build
 _TOOLCHAIN = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CUDACXX", "CMAKE_GENERATOR")
 _SOURCE = 0.1  # of the build is getting its source
 _JOB_BYTES = 1 << 30  # what one compiler process may need at its worst
+_NVCC_JOB_BYTES = 3 << 30  # and what NVCC may, for the kernels of attention
+_GPUS = {"tegra210": "53", "tegra186": "62", "tegra194": "72", "tegra234": "87"}
+_THOR = "tegra264"
+# llama.cpp installs itself beside the package, which has all that is loaded.
+_LEFT_OUT = "/bin/**;/include/**;/lib/**"
 
 
 @dataclass(frozen=True)
@@ -49,19 +54,21 @@ class Recipe:
     toolchain: tuple[str, ...]
     machine: tuple[str, ...]
     sources: str
+    gpu: str | None = None  # a Jetson's, see `jetson_gpu`
 
     @property
     def key(self) -> str:
         """A name for the wheel's place in the cache; differs when anything else differs."""
-        facts = [OURS, self.cmake_args, self.toolchain, self.machine, self.sources]
+        facts = [OURS, self.cmake_args, self.toolchain, self.machine, self.sources, self.gpu]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
 
-def recipe(cmake_args: str, env: Mapping[str, str] = os.environ) -> Recipe:
-    """The recipe for this machine and environment."""
+def recipe(cmake_args: str, env: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Recipe:
+    """The recipe for this machine, whose files are below `root`, and environment."""
     sources = hashlib.sha256(REQUIREMENT.read_bytes() + TRIM.read_bytes()).hexdigest()
     toolchain = tuple(f"{name}={env[name]}" for name in _TOOLCHAIN if name in env)
-    return Recipe(cmake_args, toolchain, _machine(), sources)
+    gpu = jetson_gpu(env, root) if _asks_for_cuda(cmake_args) else None
+    return Recipe(cmake_args, toolchain, _machine(), sources, gpu)
 
 
 def find(cache: Path, recipe: Recipe) -> Path | None:
@@ -109,21 +116,55 @@ def environment(
 ) -> dict[str, str]:
     """The environment of the build: the user's -D options come last, so they win."""
     trim = shlex.quote(f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={TRIM}")
+    # CMake before 3.24, as JetPack 6 has it, does not find out what the GPU is.
+    cuda = (f"-DCMAKE_CUDA_ARCHITECTURES={recipe.gpu}",) if recipe.gpu else ()
     return {
-        "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs()),
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs(recipe.cmake_args)),
+        "SKBUILD_WHEEL_EXCLUDE": _LEFT_OUT,
         **with_nvcc(env, recipe.cmake_args),
-        "CMAKE_ARGS": " ".join((*OURS, trim, recipe.cmake_args)).strip(),
+        "CMAKE_ARGS": " ".join((*OURS, trim, *cuda, recipe.cmake_args)).strip(),
         "TMPDIR": str(scratch),
     }
 
 
 def with_nvcc(env: Mapping[str, str], cmake_args: str) -> dict[str, str]:
     """Return `env`, with CUDACXX where `cmake_args` ask for CUDA and CMake would not find NVCC."""
-    asked = re.search(r"-D *GGML_CUDA(:BOOL)?=(on|true|yes|y|1)\b", cmake_args, re.IGNORECASE)
     named = env.get("CUDACXX") or env.get("CUDA_PATH")
-    if not asked or named or shutil.which("nvcc", path=env.get("PATH", "")) or not NVCC.exists():
+    found = named or shutil.which("nvcc", path=env.get("PATH", ""))
+    if not _asks_for_cuda(cmake_args) or found or not NVCC.exists():
         return {**env}
     return {**env, "CUDACXX": str(NVCC)}
+
+
+def cuda_release(env: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return CUDA's release, such as (12, 6), by the NVCC of `env`; None where there is none."""
+    nvcc = with_nvcc(env, "-DGGML_CUDA=on").get("CUDACXX") or "nvcc"
+    try:
+        said = subprocess.run([nvcc, "--version"], env=dict(env), capture_output=True, text=True)
+    except OSError:
+        return None
+    match = re.search(r"release (\d+)\.(\d+)", said.stdout)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def thor(release: tuple[int, int] | None) -> str:
+    """Return what NVCC calls a Thor's GPU, which CUDA 13 renamed."""
+    return "101" if release and release < (13, 0) else "110"
+
+
+def jetson_gpu(env: Mapping[str, str], root: Path = Path("/")) -> str | None:
+    """Return the architecture of this Jetson's GPU as NVCC calls it, such as "87"; else None."""
+    try:
+        names = (root / "proc/device-tree/compatible").read_text(errors="replace")
+    except OSError:
+        return None
+    chip = next(iter(re.findall(r"nvidia,(tegra\d+)", names)), "")
+    return thor(cuda_release(env)) if chip == _THOR else _GPUS.get(chip)
+
+
+def _asks_for_cuda(cmake_args: str) -> bool:
+    pattern = r"-D *GGML_CUDA(:BOOL)?=(on|true|yes|y|1)\b"
+    return bool(re.search(pattern, cmake_args, re.IGNORECASE))
 
 
 def report(progress: Progress, line: str) -> None:
@@ -157,11 +198,12 @@ def _pip_version(python: Path) -> tuple[int, ...]:
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def jobs() -> int:
+def jobs(cmake_args: str = "", root: Path = Path("/")) -> int:
     """Return the number of compilers: that of the cores, but no more than fit in memory."""
-    meminfo = Path("/proc/meminfo").read_text()
+    each = _NVCC_JOB_BYTES if _asks_for_cuda(cmake_args) else _JOB_BYTES
+    meminfo = (root / "proc/meminfo").read_text()
     match = re.search(r"^MemAvailable: +(\d+) kB", meminfo, re.MULTILINE)
-    fitting = int(match[1]) * 1024 // _JOB_BYTES if match else 1
+    fitting = int(match[1]) * 1024 // each if match else 1
     return max(1, min(len(os.sched_getaffinity(0)), fitting))
 
 

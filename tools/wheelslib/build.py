@@ -25,6 +25,7 @@ GPUS = {"cuda": "-DGGML_CUDA=ON", "vulkan": "-DGGML_VULKAN=ON"}
 _HERE = Path(__file__).parent
 _EVERY_PROCESSOR = ("-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON")
 _NEWEST = {"aarch64": "-march=armv9.2-a+sve2+sme"}  # of these processors; known from GCC 14 on
+_THORS_FIRST = (12, 8)  # release of CUDA
 # libstdc++ is linked in: a C++ library of a new GCC needs more than that of an old system has.
 _LINKED = (
     *("-s", "-static-libgcc", "-static-libstdc++"),
@@ -67,7 +68,9 @@ def needs(target: Target) -> list[Need]:
 
 
 def check(target: Target) -> None:
-    """Raise SetupError where a compiler for `target` is too old for the newest processors."""
+    """Raise SetupError where a compiler for `target` is too old, or too new for CUDA's."""
+    if "cuda" in target.gpus:
+        _check_cuda(target)
     if (newest := _NEWEST.get(target.architecture)) is None:
         return
     for compiler in (target.compiler, target.compiler_cxx):
@@ -78,6 +81,37 @@ def check(target: Target) -> None:
                 f"{target.architecture} processors needs. Run tools/wheels on Debian 13, or put "
                 f"GCC 14's {target.compiler} and {target.compiler_cxx} first on PATH."
             )
+
+
+def _check_cuda(target: Target) -> None:
+    env = environment(target)
+    nvcc, host = env.get("CUDACXX", "nvcc"), _cuda_host(target, env)
+    words = [nvcc, "-ccbin", host, "-E", "-x", "cu", os.devnull]
+    try:
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise SetupError(f"CUDA's compiler is missing: {error}. CUDACXX names it.") from error
+    if done.returncode:
+        raise SetupError(
+            f"{done.stderr.rstrip()}\n{nvcc} refuses {host}, as CUDA 12.2 to 12.6 do GCC 14. "
+            f"CUDAHOSTCXX names another compiler for it, such as {target.compiler_cxx}-12. For "
+            "JetPack 6 build on the board, as docs/how-to/gpu.md says."
+        )
+
+
+def _cuda_host(target: Target, env: Mapping[str, str]) -> str:
+    """The C++ compiler that NVCC calls: CMake leaves that to NVCC, which takes this machine's."""
+    return env.get("CUDAHOSTCXX") or target.compiler_cxx
+
+
+def _cuda_options(target: Target) -> list[str]:
+    env = environment(target)
+    options = [f"-DCMAKE_CUDA_HOST_COMPILER={_cuda_host(target, env)}"]
+    if target.architecture == "aarch64":  # llama.cpp's own choice leaves Jetsons out
+        release = llama_wheel.cuda_release(env)
+        thor = [llama_wheel.thor(release)] if release is None or release >= _THORS_FIRST else []
+        options.append(f"-DCMAKE_CUDA_ARCHITECTURES={';'.join(['87', *thor])}")
+    return options
 
 
 def libraries(target: Target, source: Path, build: Path, log: Path) -> list[Path]:
@@ -118,10 +152,11 @@ def commands(target: Target, source: Path, build: Path) -> list[list[str]]:
         "-DSKBUILD_PLATLIB_DIR=/unused",  # where `install` would put things
     ]
     configure += [*llama_wheel.OURS, *_EVERY_PROCESSOR, *(GPUS[gpu] for gpu in target.gpus)]
+    configure += _cuda_options(target) if "cuda" in target.gpus else []
     return [
         [*compiled, "-c", str(_HERE / "old_glibc.c")],
         configure,
-        ["cmake", "--build", str(build), "--parallel", str(llama_wheel.jobs())],
+        ["cmake", "--build", str(build), "--parallel", str(llama_wheel.jobs(_gpus(target)))],
     ]
 
 
@@ -130,7 +165,12 @@ def environment(target: Target, env: Mapping[str, str] = os.environ) -> dict[str
     ignored = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CC", "CXX", "CMAKE_GENERATOR")
     kept = {name: value for name, value in env.items() if name not in ignored}
     kept["GIT_DIR"] = os.devnull  # or it would name the commit of a checkout around it
-    return llama_wheel.with_nvcc(kept, " ".join(GPUS[gpu] for gpu in target.gpus))
+    return llama_wheel.with_nvcc(kept, _gpus(target))
+
+
+def _gpus(target: Target) -> str:
+    """CMake's options for the GPUs of `target`."""
+    return " ".join(GPUS[gpu] for gpu in target.gpus)
 
 
 def _flags(source: Path, build: Path) -> list[str]:

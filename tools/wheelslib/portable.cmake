@@ -8,8 +8,6 @@ function(edge_rt_make_portable)
         foreach(target ${targets})
             set_target_properties(${target} PROPERTIES
                 BUILD_WITH_INSTALL_RPATH TRUE INSTALL_RPATH "$ORIGIN")
-            set_property(TARGET ${target} PROPERTY VERSION)
-            set_property(TARGET ${target} PROPERTY SOVERSION)
         endforeach()
     endforeach()
     # The files of models spend most of their time on the same headers: a dozen at a time is faster.
