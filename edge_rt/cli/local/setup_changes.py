@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import msgspec
 
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import significant
+from edge_rt.config.paths import Paths
 from edge_rt.core.files import replace_file
+from edge_rt.core.ownership import as_owner
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,8 +104,38 @@ class LiveBudget(_Change, frozen=True, tag_field="kind", tag="budget"):
 Change = FileChange | NewGroup | Membership | ModelPull | QuickCalibration | LiveBudget
 
 
-NAME = "setup.json"  # in the state directory
+_NAME = "setup.json"
 _MOST_BYTES = 1 << 20
+
+
+def journal_of(paths: Paths, uid: int) -> ChangeJournal:
+    """Return the record of the set-ups of user `uid`: in the state directory, but root's beside
+    the configuration.
+
+    `--undo` writes files and runs commands by it, so only who runs that may write it. One that
+    root kept in the state directory, as earlier versions did, is taken over. Raises CommandFailure
+    for one there that is the daemon's.
+    """
+    old = paths.state / _NAME
+    if uid != 0:
+        return ChangeJournal(old)
+    journal = ChangeJournal(paths.config_file.parent / _NAME)
+    try:
+        kept = os.open(old, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return journal
+    with os.fdopen(kept, "rb") as file:
+        found = os.fstat(kept)
+        if found.st_uid != 0 or not stat.S_ISREG(found.st_mode):
+            raise CommandFailure(
+                f"{old} is of user {found.st_uid}, who could have root run anything by it: delete "
+                f"it or, if every line is right, move it to {journal.path}"
+            )
+        if not journal.path.exists():
+            replace_file(journal.path, file.read(_MOST_BYTES))
+    with as_owner(paths.state):
+        old.unlink()
+    return journal
 
 
 class _Kept(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from edge_rt.cli.progress import calibrated
 from edge_rt.cli.text import Json, member, number
 from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.files import READABLE, replace_file
+from edge_rt.core.ownership import as_owner
 from edge_rt.models.store.store import Store
 
 
@@ -142,8 +143,10 @@ class Performer:
                 with suppress(ModelNotFound):
                     self.store(Path(change.store)).remove(change.id)
         elif isinstance(change, QuickCalibration):
-            for name in change.made:
-                (Path(change.folder) / name).unlink(missing_ok=True)
+            folder = Path(change.folder)
+            with as_owner(folder):
+                for name in change.made:
+                    (folder / name).unlink(missing_ok=True)
         else:
             _lift(Path(change.socket), change.power_w)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -69,9 +69,19 @@ def digest(file: Path, progress: Progress | None = None) -> str:
         return _pump(source, None, progress)
 
 
-def copy(file: Path, target: Path, progress: Progress | None = None) -> str:
-    """Copy `file` to the new file `target` and return its sha256; raises OSError."""
-    with open_regular(file) as source, target.open("xb") as sink:
+def copy(
+    file: Path,
+    target: Path,
+    progress: Progress | None = None,
+    reading: AbstractContextManager[None] | None = None,
+) -> str:
+    """Copy `file`, opened within `reading`, to the new file `target` and return its sha256.
+
+    Raises OSError.
+    """
+    with reading or nullcontext():
+        source = open_regular(file)
+    with source, target.open("xb") as sink:
         return _pump(source, sink, progress)
 
 

@@ -8,11 +8,12 @@ import os
 import shutil
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from edge_rt.core.errors import StoreError
+from edge_rt.core.ownership import as_owner, owner_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -48,6 +49,32 @@ def told_when_full(directory: Path) -> Generator[None]:
         if error.errno not in _FULL:
             raise
         raise NoSpace(f"{directory}: {error.strerror}") from error
+
+
+@contextmanager
+def changing(root: Path, *, wait: bool = True) -> Generator[None]:
+    """Hold the store at `root`, which is made where it is missing, as the user who owns it.
+
+    Raises StoreError; if `wait` is False also when another process is at it, or another user
+    owns it.
+    """
+    with store_errors("cannot make the model store"):
+        if not wait and os.geteuid() == 0 and owner_of(root) is not None:
+            raise StoreError(f"{root} is another user's")
+    with owned(root):
+        with store_errors("cannot make the model store"):
+            root.mkdir(parents=True, exist_ok=True)
+        with locked(root / ".lock", wait=wait):
+            yield
+
+
+@contextmanager
+def owned(root: Path) -> Generator[None]:
+    """Act as the user who owns the store at `root`; see `as_owner`. Raises StoreError."""
+    with ExitStack() as stack:
+        with store_errors("cannot change the model store"):
+            stack.enter_context(as_owner(root, give=True))
+        yield
 
 
 @contextmanager
@@ -88,7 +115,7 @@ def _held(path: Path, wait: bool) -> int | None:
     """The file, locked; None if it was deleted meanwhile: others may hold one of its name."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except FileNotFoundError:  # deleted between the two
         return None
     try:

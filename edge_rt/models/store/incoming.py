@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ import msgspec
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.core.files import sync
+from edge_rt.core.ownership import as_caller
 from edge_rt.models.formats.card import (
     CARD,
     Description,
@@ -149,6 +150,11 @@ def _refuse_stray(beside: Path, graph: Path) -> None:
         raise ModelFileError(f"{beside}: a link to a file elsewhere; put the file itself there")
 
 
+def reading(source: Path, root: Path) -> AbstractContextManager[None]:
+    """Act as who named `source`; as the owner of the store at `root` if it lies in there."""
+    return nullcontext() if root.absolute() in source.absolute().parents else as_caller()
+
+
 DRAFTS = ".incoming"  # below the store; what a killed command left there goes with the next one
 
 
@@ -165,6 +171,7 @@ class Incoming:
         self._drafts = root / DRAFTS
         self._offer = offer
         self._move = move
+        self._root = root
         self._progress = progress
         self._placed: Path | None = None
         self._in_place = False  # whether the files were there before
@@ -223,16 +230,18 @@ class Incoming:
         elif kind is not None and self._placed is not None:
             delete(self._placed)
         elif kind is None and self._move:
-            for file in self._offer.files.values():
-                with suppress(OSError):  # the model is in; that its source stays is no failure
-                    file.unlink()
+            with reading(self._offer.place, self._root):
+                for file in self._offer.files.values():
+                    with suppress(OSError):  # the model is in; that its source stays is no failure
+                        file.unlink()
         delete(self._drafts)
 
     def _take(self) -> list[StoredFile]:
         sources = self._offer.files
         self.paths = {name: self._drafts / name for name in sources}
         linked = {name for name in sources if self._move and _link(sources[name], self.paths[name])}
-        sizes = {name: source.stat().st_size for name, source in sources.items()}
+        with reading(self._offer.place, self._root):
+            sizes = {name: source.stat().st_size for name, source in sources.items()}
         require_space(
             self._drafts.parent, sum(sizes[name] for name in sources if name not in linked)
         )
@@ -242,7 +251,7 @@ class Incoming:
             if name in linked:
                 files.append(_stored(self.paths[name], progress))
             else:
-                sha256 = copy(source, self.paths[name], progress)
+                sha256 = copy(source, self.paths[name], progress, reading(source, self._root))
                 files.append(StoredFile(name, sha256, Stamp.of(self.paths[name].stat())))
             done += sizes[name]
         if self._offer.made is not None:
@@ -254,9 +263,9 @@ class Incoming:
 
 def _link(source: Path, target: Path) -> bool:
     """Give the file a second name; False where that cannot be."""
-    if source.is_symlink():  # moving a link would leave its target behind
-        return False
     try:
+        if source.is_symlink():  # moving a link would leave its target behind
+            return False
         os.link(source, target)
     except OSError:  # another disk, or one that knows no such
         return False

@@ -16,7 +16,7 @@ from edge_rt.core.errors import StoreError
 from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
-from edge_rt.models.store.disk import locked, read_regular, store_errors
+from edge_rt.models.store.disk import changing, read_regular, store_errors
 
 log = logging.getLogger(__name__)
 
@@ -148,9 +148,7 @@ class Manifest:
 
         Raises StoreError; when another process is at it, only if `wait` is False.
         """
-        with store_errors("cannot make the model store"):
-            self._root.mkdir(parents=True, exist_ok=True)
-        with locked(self._root / ".lock", wait=wait):
+        with changing(self._root, wait=wait):
             yield dict(self.read())
 
     def write(self, records: Mapping[str, ManifestRecord], *, default: str | None = None) -> None:

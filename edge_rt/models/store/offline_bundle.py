@@ -14,7 +14,7 @@ from edge_rt.models.formats.card import CARD
 from edge_rt.models.naming import ID_PATTERN, content_sha256
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import SUMS, Progress, behind, copy, read_sums, write_sums
-from edge_rt.models.store.disk import delete, require_space, store_errors
+from edge_rt.models.store.disk import delete, owned, require_space, store_errors
 from edge_rt.models.store.incoming import GRAPH, Offer, look
 from edge_rt.models.store.store import Store
 
@@ -130,7 +130,7 @@ def unpack(folder: Path, store: Store, wanted: Sequence[str] = ()) -> list[Bundl
     sums = {folder / name: sha256 for name, sha256 in read_sums(folder).items()}
     pieces = [_examined(piece, store) for piece in _chosen(folder, sums, wanted)]
     need = sum(piece.size for piece in pieces if not (piece.there or piece.refusal))
-    with store_errors(f"cannot import {folder}"):
+    with owned(store.root), store_errors(f"cannot import {folder}"):
         store.root.mkdir(parents=True, exist_ok=True)
         require_space(store.root, need)
     return pieces

@@ -19,7 +19,7 @@ from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored
 from edge_rt.models.store.digest import Progress, Proof
 from edge_rt.models.store.disk import delete, is_full, store_errors
-from edge_rt.models.store.incoming import Incoming, Offer, describe, glance, look
+from edge_rt.models.store.incoming import Incoming, Offer, describe, glance, look, reading
 from edge_rt.models.store.manifest import Manifest, ManifestRecord
 
 
@@ -175,7 +175,8 @@ class Store:
         Raises ModelFileError for what is no model or not the one of that id, RequestError for an
         id or a description that cannot be used, StoreError when the id is taken.
         """
-        offer = look(place, said)  # before gigabytes are copied
+        with reading(place, self.root):
+            offer = look(place, said)  # before gigabytes are copied
         with self._manifest.changing() as records, store_errors(f"cannot add {place}"):
             if id is not None:
                 _refuse_taken(check_id(id), records)
@@ -195,7 +196,8 @@ class Store:
         A failure leaves the files where they are. Raises ModelNotFound, and ModelFileError for
         other content than the model's.
         """
-        offer = look(place)
+        with reading(place, self.root):
+            offer = look(place)
         with self._manifest.changing() as records, store_errors(f"cannot mend {id}"):
             record = self._record(id, records)
             with Incoming(self.root, offer, move, progress) as incoming:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -176,12 +177,46 @@ def test_a_board_without_anything_gets_the_generic_profile_and_no_cap(
 
 def test_a_record_that_cannot_be_understood_is_not_lost(site: Make) -> None:
     here = site("pi5")
-    record = here.patient.paths.state / "setup.json"
-    record.parent.mkdir()
+    record = here.patient.etc / "setup.json"
     record.write_text("{")
     with pytest.raises(CommandFailure, match="no record of a set-up"):
         here.setup(undo=True)
     assert record.read_text() == "{"
+
+
+def test_a_record_that_root_kept_in_the_state_directory_is_taken_over(site: Make) -> None:
+    here = site("pi5")
+    before = here.state
+    assert here.setup() == 0
+    old = here.patient.paths.state / "setup.json"
+    old.parent.mkdir(exist_ok=True)
+    (here.patient.etc / "setup.json").rename(old)
+    if os.geteuid() != 0:  # whose file this is not
+        with pytest.raises(CommandFailure, match="could have root run anything"):
+            here.setup(undo=True)
+        return
+    assert here.setup(undo=True) == 0
+    assert here.state == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_record_of_the_daemons_user_is_not_gone_by(site: Make) -> None:
+    here = site("pi5")
+    record = here.patient.paths.state / "setup.json"
+    record.parent.mkdir()
+    here.setup()
+    (here.patient.etc / "setup.json").rename(record)
+    for path in (record.parent, record):
+        os.chown(path, 54321, 54321)
+    before = here.state
+    with pytest.raises(CommandFailure, match="is of user 54321, who could have root run anything"):
+        here.setup(undo=True)
+    record.unlink()
+    record.symlink_to(here.patient.etc / "config.yaml")
+    assert here.setup(undo=True) == 0
+    record.unlink()
+    before[0].pop(record)
+    assert here.state == before
 
 
 def test_little_memory_gets_no_model(site: Make, capsys: pytest.CaptureFixture[str]) -> None:
