@@ -11,6 +11,7 @@ from typing import cast
 from edge_rt.config import tree as yaml_tree
 from edge_rt.config.tree import Key, Tree, dotted
 from edge_rt.core.errors import ConfigError
+from edge_rt.core.files import YAML_BYTES, read_regular
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SOURCES = "sources.yaml"
@@ -138,7 +139,7 @@ def _upon(below: dict[str, object], above: dict[str, object]) -> dict[str, objec
 
 def _parse(path: Path) -> tuple[Tree, dict[str, object]]:
     try:
-        content = path.read_bytes()
+        content = read_regular(path, YAML_BYTES)
     except OSError as error:
         raise _unreadable(path, error) from None
     tree = yaml_tree.parse(content, str(path))

@@ -16,6 +16,7 @@ from typing import cast
 
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
+from edge_rt.core.files import open_regular
 
 LONGEST_PATH = 107  # bytes, a limit of the kernel
 
@@ -173,7 +174,7 @@ def _fits(file: Path) -> bool:
     """Whether it is a database, or empty, or by its name a damaged one, which is put aside."""
     if file.suffix == ".db":
         return True
-    with file.open("rb") as content:
+    with open_regular(file) as content:
         return content.read(len(_HEADER)) in (_HEADER, b"")
 
 

@@ -16,6 +16,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key, Tree, dotted
 from edge_rt.core.errors import ConfigError, closest
+from edge_rt.core.files import YAML_BYTES, read_regular
 
 _WORDS = {
     "int": "an integer",
@@ -144,7 +145,7 @@ def check(path: Path, *further: Check) -> tuple[Config, list[ConfigError]]:
     Keys at fault have their defaults in the Config.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, YAML_BYTES)
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
         return Config(), [ConfigError(reason, file=str(path))]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import yaml
 
 from edge_rt.core.errors import ConfigError
 
 READABLE = 0o644  # by all users
+YAML_BYTES = 4 << 20  # of a file in YAML, which people write
+
+_MOST = 64 << 20  # bytes of a file that is read as a whole
 
 # libyaml reads 16 times as fast; some builds of PyYAML are without it.
 LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -37,10 +42,30 @@ def take(lock: Path) -> int:
     return held
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; raises OSError for anything else, such as a FIFO.
+
+    Opening a FIFO the usual way waits for a writer, perhaps for ever.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(fd, "rb")
+
+
+def read_regular(path: Path, most: int = _MOST) -> bytes:
+    """Return the content of a regular file; OSError as `open_regular`, and above `most` bytes."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"more than {most >> 20} MiB", str(path))
+        return file.read(most)
+
+
 def read_yaml(path: Path) -> Any:
     """What a file holds, None where it is empty; raises ConfigError, with the line if it can."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, YAML_BYTES)
         with suppress(*NO_YAML):
             return yaml.load(content, LOADER)
         return yaml.safe_load(content)  # PyYAML's own parser says better what is wrong

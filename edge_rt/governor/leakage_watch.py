@@ -14,7 +14,7 @@ import msgspec
 from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.clock import Pause
-from edge_rt.core.files import plain_name, replace_file
+from edge_rt.core.files import plain_name, read_regular, replace_file
 from edge_rt.core.limits import Observation
 from edge_rt.core.logs import Trouble
 from edge_rt.thermal.idle import IdleLog, Stretch
@@ -222,7 +222,7 @@ class LeakageWatch:
         if (path := self._path) is None:
             return None
         try:
-            kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+            kept = msgspec.json.decode(read_regular(path), type=_Kept)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:

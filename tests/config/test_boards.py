@@ -10,6 +10,7 @@ import yaml
 from benchlib.boards import load_boards
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unreadable import KINDS
 
 from edge_rt.config.boards import SHIPPED, board_dirs, check_boards
 from edge_rt.config.paths import Paths
@@ -101,7 +102,7 @@ def test_a_file_name_that_is_no_id_is_a_fault(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     (write(tmp_path) / "a.yaml").mkdir()
-    assert fault(tmp_path) == "a.yaml: cannot be read: Is a directory"
+    assert fault(tmp_path) == "a.yaml: cannot be read: not a regular file"
 
 
 def test_only_yaml_files_that_are_not_hidden_count(tmp_path: Path) -> None:
@@ -189,3 +190,11 @@ def test_any_yaml_is_a_board_or_has_faults_that_name_the_file(
         boards, faults = check_boards([write(Path(directory), **texts)])
     assert all(each.file.startswith(directory) for each in faults)
     assert set(boards) == set(texts) or faults
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_regular_file_of_modest_size_is_a_profile(tmp_path: Path, kind: str) -> None:
+    KINDS[kind](write(tmp_path) / "a.yaml")
+    assert fault(tmp_path).startswith(
+        tuple(f"a.yaml: cannot be read: {why}" for why in ("not a", "more"))
+    )

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from unreadable import KINDS
 
 from edge_rt.config.loader import check, check_text, load
 from edge_rt.config.schema import BudgetConfig, Config, GovernorConfig, Guard, Knobs
@@ -328,3 +329,10 @@ def test_any_bytes_are_a_config_or_have_faults(content: bytes | str) -> None:
     config, found = check_text(content, "f")
     assert isinstance(config, Config)
     assert found or config == check_text(content, "g")[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_regular_file_of_modest_size_is_read(tmp_path: Path, kind: str) -> None:
+    path = KINDS[kind](tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match=f"^{path}: cannot be read: (not a regular|more than)"):
+        load(path)

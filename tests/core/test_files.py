@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from disk_help import failing_disk
+from unreadable import KINDS
 
-from edge_rt.core.files import replace_file
+from edge_rt.core.errors import ConfigError
+from edge_rt.core.files import read_yaml, replace_file
 
 
 def test_it_is_replaced_and_has_its_mode(tmp_path: Path) -> None:
@@ -42,3 +44,10 @@ def test_the_content_is_on_the_disk_before_its_name_is_and_then_the_name(
     monkeypatch.setattr(os, "fsync", watched)
     replace_file(path, b"content")
     assert synced == [(False, [".file.new"]), (True, ["file"])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_regular_file_of_modest_size_is_read(tmp_path: Path, kind: str) -> None:
+    path = KINDS[kind](tmp_path / "file.yaml")
+    with pytest.raises(ConfigError, match=f"^{path}: cannot be read: (not a regular|more than)"):
+        read_yaml(path)

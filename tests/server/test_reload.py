@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator
 from typing import cast
 
@@ -166,3 +167,21 @@ def test_each_reload_stands_between_before_and_after_and_many_at_once_are_one() 
 
     asyncio.run(test())
     assert said == ["before", "after"] * 2
+
+
+def test_a_file_that_is_never_read_to_its_end_keeps_nothing_waiting(
+    told: pytest.LogCaptureFixture,
+) -> None:
+    for_ever = threading.Event()
+
+    def read() -> Config:
+        for_ever.wait()
+        return Config(budget=BudgetConfig(power_w=5.0))
+
+    stage = Stage(Config())
+    governor_loop, knobs = cast(GovernorLoop, stage), cast(BoardKnobs, stage)
+    reload = Reload(Config(), read, governor_loop, knobs, [], [], patience_s=0.0)
+    asyncio.run(reload.look())  # at its end, a loop waits for the threads that it has
+    assert "the configuration stays as it was: reading it" in told.text
+    for_ever.set()
+    assert stage.budgets == []

@@ -10,11 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge_rt.core.files import plain_name, replace_file
+from edge_rt.core.files import plain_name, read_regular, replace_file
 from edge_rt.energy.prediction.equation import EnergyEquation, Watts
 from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 from edge_rt.models.naming import Sha256
-from edge_rt.models.store.disk import read_regular
 
 VERSION = 2
 FOLDER = "calibrations"  # in the state directory

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.core.files import replace_file
+from edge_rt.core.files import read_regular, replace_file
 from edge_rt.core.logs import Trouble
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
@@ -161,7 +161,7 @@ class PredictionStore:
 
     def _load(self) -> _Kept:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+            return msgspec.json.decode(read_regular(self._path), type=_Kept)
         except (FileNotFoundError, NotADirectoryError):
             return _Kept()
         except (OSError, ValueError, RecursionError) as error:

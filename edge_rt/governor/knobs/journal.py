@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from edge_rt.core.files import replace_file, take
+from edge_rt.core.files import read_regular, replace_file, take
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone, KnobTarget, Value
 
 
@@ -73,7 +73,7 @@ class Journal:
     def entries(self) -> tuple[JournalEntry, ...]:
         """All entries; none where there is no file."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=tuple[JournalEntry, ...])
+            return msgspec.json.decode(read_regular(self.path), type=tuple[JournalEntry, ...])
         except FileNotFoundError:
             return ()
         except OSError as error:

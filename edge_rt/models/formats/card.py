@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.errors import ModelFileError, RequestError
+from edge_rt.core.files import read_regular
 from edge_rt.models.formats.onnx_file import OnnxFile
 from edge_rt.models.formats.summary import (
     MAX_CONTEXT,
@@ -21,7 +22,6 @@ from edge_rt.models.formats.summary import (
     Summary,
 )
 from edge_rt.models.naming import BackendName, Sha256
-from edge_rt.models.store.disk import read_regular
 
 CARD = "model.json"  # what the file is called
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_rt.core.errors import ModelFileError
+from edge_rt.core.files import open_regular
 from edge_rt.models.formats.cursor import Cursor
 from edge_rt.models.formats.metadata import U32, Metadata, Value
-from edge_rt.models.store.disk import open_regular
 
 
 class TensorType(NamedTuple):

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_rt.core.errors import ModelFileError
+from edge_rt.core.files import open_regular
 from edge_rt.models.formats.cursor import Field, Wire
-from edge_rt.models.store.disk import open_regular
 
 _DEEPEST = 64  # messages within messages; protobuf's own readers stop at 100
 _TENSOR = "tensor"

@@ -12,8 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from edge_rt.core.errors import DamagedFile, ModelFileError, StoreError
-from edge_rt.core.files import READABLE, replace_file
-from edge_rt.models.store.disk import open_regular, read_regular
+from edge_rt.core.files import READABLE, open_regular, read_regular, replace_file
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
 
 SUMS = "SHA256SUMS"

@@ -6,11 +6,9 @@ import errno
 import fcntl
 import os
 import shutil
-import stat
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from edge_rt.core.errors import StoreError
 from edge_rt.core.ownership import as_owner, owner_of
@@ -135,29 +133,6 @@ def _lock(lock: int, path: Path, wait: bool) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise StoreError(f"another edge-rt command is at work there: {path} is locked") from None
-
-
-_MOST = 64 << 20  # bytes of a file that is read as a whole
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; raises OSError for anything else, such as a FIFO.
-
-    Opening a FIFO the usual way waits for a writer, perhaps for ever.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(fd, "rb")
-
-
-def read_regular(path: Path, most: int = _MOST) -> bytes:
-    """Return the content of a regular file; OSError as `open_regular`, and above `most` bytes."""
-    with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > most:
-            raise OSError(errno.EFBIG, f"more than {most >> 20} MiB", str(path))
-        return file.read(most)
 
 
 def require_space(directory: Path, size: int) -> None:

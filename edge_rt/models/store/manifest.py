@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.errors import StoreError
-from edge_rt.core.files import READABLE, replace_file
+from edge_rt.core.files import READABLE, read_regular, replace_file
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
-from edge_rt.models.store.disk import changing, read_regular, store_errors
+from edge_rt.models.store.disk import changing, store_errors
 
 log = logging.getLogger(__name__)
 
