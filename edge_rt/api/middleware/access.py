@@ -198,6 +198,9 @@ def _foreign(scope: Scope, origins: Collection[str]) -> str | None:
         return f"Without an API key only loopback is served, but Host is {host!r}."
     if origin and origin not in origins and not _is_loopback(origin):
         return f"Web pages of {origin!r} are not served: tcp.origins does not name them."
+    # A page that wants no answer to read, but an image or a frame of it, has no Origin to tell.
+    if not origin and headers.get("sec-fetch-site") == "cross-site":
+        return "Pages of other sites may not embed this (Sec-Fetch-Site: cross-site)."
     return None
 
 

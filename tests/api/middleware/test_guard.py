@@ -157,3 +157,50 @@ def test_a_body_of_two_lengths_is_refused(client):
     assert response.status == 400
     assert response.headers["connection"] == "close"
     assert response.json()["error"]["code"] == "invalid_http"
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/edge/v1/events", "/openapi.json"])
+def test_what_a_page_of_another_site_embeds_is_refused_without_a_key(client, path):
+    embedded = {
+        "host": "localhost:8080",
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "no-cors",
+    }
+    response = client.get(path, headers=embedded, server=TCP)
+    assert response.status == 403
+    assert "Sec-Fetch-Site" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("site", ["same-origin", "same-site", "none", None])
+def test_what_is_typed_or_comes_from_this_machine_is_served(client, site):
+    headers = {"host": "localhost:8080"} | ({} if site is None else {"sec-fetch-site": site})
+    assert client.get("/v1/models", headers=headers, server=TCP).status == 200
+
+
+def test_pages_that_name_themselves_are_judged_by_that(make_client):
+    client = make_client(origins=["https://panel.example"])
+    asked = {"host": "127.0.0.1:8080", "sec-fetch-site": "cross-site"}
+    for origin in ("https://panel.example", "http://localhost:3000"):
+        assert (
+            client.get("/v1/models", headers=asked | {"origin": origin}, server=TCP).status == 200
+        )
+
+
+def test_a_link_on_a_page_of_another_site_leads_to_the_page(client):
+    headers = {
+        "host": "localhost:8080",
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+    }
+    assert client.get("/", headers=headers, server=TCP).status == 200
+    assert client.get("/edge/v1/status", headers=headers, server=TCP).status == 403
+
+
+def test_with_a_key_a_browser_may_be_anywhere(make_client):
+    client = make_client(api_key_sha256=HASHES)
+    headers = {
+        "host": "board.lan",
+        "sec-fetch-site": "cross-site",
+        "authorization": f"Bearer {KEY}",
+    }
+    assert client.get("/v1/models", headers=headers, server=TCP).status == 200
