@@ -9,7 +9,7 @@ import socket
 import stat
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edge_rt.config.checks import Address, check_path, group_id, is_loopback
 from edge_rt.core.errors import ConfigError, ListenError
@@ -177,6 +177,24 @@ def tcp_socket(listen: str, has_key: bool, resolve: Resolver = socket.getaddrinf
         found = resolve(address.host, address.port, type=socket.SOCK_STREAM)
         check_reach(address.host, [place[0] for *_, place in found], has_key)
         return _first(found)
+
+
+def address(sock: socket.socket) -> str:
+    """Return where a socket listens, as people write it."""
+    name = sock.getsockname()
+    if isinstance(name, str):
+        return name
+    host, port = cast("tuple[str, int]", name[:2])
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def way_in(sockets: Sequence[socket.socket], has_key: bool) -> str:
+    """Return a hint for people: how clients reach the first of `sockets` that speaks TCP, if any."""
+    place = next((address(sock) for sock in sockets if sock.family != socket.AF_UNIX), None)
+    if place is None:
+        return "for clients that take an address: --listen 127.0.0.1:8080, or tcp.listen"
+    key = " (with a key of tcp.api_key_sha256)" if has_key else ""
+    return f"OpenAI's clients use http://{place}/v1, Ollama's and browsers http://{place}{key}"
 
 
 def check_reach(

@@ -38,7 +38,7 @@ from edge_rt.server.connection_limiter import (
     return_large_blocks,
 )
 from edge_rt.server.container import Container
-from edge_rt.server.listening import check_reach, tcp_socket, unix_socket
+from edge_rt.server.listening import address, check_reach, tcp_socket, unix_socket, way_in
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StateDirectory
 from edge_rt.server.systemd import Notifier, handed_over
@@ -106,15 +106,6 @@ def _go_offline(sockets: Sequence[socket.socket]) -> None:
             "offline: Python opens no connection, but nothing keeps native libraries from it: %s",
             missing,
         )
-
-
-def _address(sock: socket.socket) -> str:
-    """Where a socket listens, as people write it."""
-    name = sock.getsockname()
-    if isinstance(name, str):
-        return name
-    host, port = cast("tuple[str, int]", name[:2])
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def listen(
@@ -241,12 +232,14 @@ class Daemon:
             ),
             limiter,
         )
-        status = f"serving on {', '.join(map(_address, sockets))}"
+        status = f"serving on {', '.join(map(address, sockets))}"
         governor_loop, knobs = container.governor_loop, container.knobs
         reload = Reload(self._config, self._read, governor_loop, knobs, api_keys, admin_keys)
         _on_signals(server, container, self._notifier, reload, ending)
         log.info("model store: %s", self._store.root.absolute())
         log.info(status)
+        if not self._notifier.heard:  # somebody at a terminal reads it
+            log.info(way_in(sockets, bool(tcp.api_key_sha256)))
         notifier = self._notifier
         async with _beside(
             reload.run(notifier.reloading, lambda: notifier.ready(status)),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.core.errors import ConfigError, ListenError
-from edge_rt.server.listening import UnixSocket, tcp_socket, unix_socket
+from edge_rt.server.listening import UnixSocket, tcp_socket, unix_socket, way_in
 
 Resolver = Callable[..., list[tuple[int, int, int, str, tuple[str, int]]]]
 
@@ -295,3 +295,16 @@ def test_an_unknown_host_is_named(found: Exception) -> None:
 def test_an_address_that_is_none_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
         tcp_socket("8080", has_key=False)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0"])
+def test_the_way_in_names_the_address_as_clients_take_it(path: Path, listen: str) -> None:
+    with unix_socket(path, 0o600) as local, tcp_socket(listen, has_key=False) as sock:
+        place = listen.replace(":0", f":{sock.getsockname()[1]}")
+        assert f"http://{place}/v1" in way_in([local, sock], has_key=False)
+        assert "api_key_sha256" in way_in([local, sock], has_key=True)
+
+
+def test_without_tcp_the_way_in_is_the_option_that_opens_it(path: Path) -> None:
+    with unix_socket(path, 0o600) as local:
+        assert "--listen" in way_in([local], has_key=False)

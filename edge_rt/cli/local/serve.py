@@ -19,6 +19,7 @@ from edge_rt.cli.options import installation, sensors_root_option, socket_option
 from edge_rt.cli.text import clean
 from edge_rt.config.boards import board_faults
 from edge_rt.config.checks import (
+    Address,
     access_faults,
     check_faults,
     ledger_faults,
@@ -183,6 +184,12 @@ def _store(config: Config, file: Path) -> Store:
     type=click.Path(path_type=Path, readable=False, file_okay=False),
     help="The directory of the models.",
 )
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    callback=lambda _ctx, _param, text: _address(text),
+    help="Listen there as well, in place of tcp.listen; other than on loopback it takes a key.",
+)
 @sensors_root_option
 @click.option(
     "--log-level",
@@ -193,6 +200,7 @@ def serve(
     config_file: Path | None,
     socket: Path | None,
     store: Path | None,
+    listen: str | None,
     sensors_root: Path | None,
     log_level: str | None,
 ) -> None:
@@ -202,12 +210,24 @@ def serve(
     """
 
     def read() -> Config:
-        return override(load(config_file, servable), socket, store, log_level, sensors_root)
+        return override(
+            load(config_file, servable), socket, store, log_level, sensors_root, listen
+        )
 
     config = read()
     from edge_rt.server.server import serve as run_daemon
 
     run_daemon(config, read)
+
+
+def _address(text: str | None) -> str | None:
+    """Return `text`; BadParameter unless it is an address and a port."""
+    try:
+        if text is not None:
+            Address.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return text
 
 
 def override(
@@ -216,6 +236,7 @@ def override(
     store: Path | None = None,
     log_level: str | None = None,
     sensors_root: Path | None = None,
+    listen: str | None = None,
 ) -> Config:
     """`config` with the options that were given."""
     replace = msgspec.structs.replace
@@ -227,6 +248,8 @@ def override(
     if sensors_root is not None:
         root = str(sensors_root.absolute())
         config = replace(config, sensors=replace(config.sensors, root=root))
+    if listen is not None:
+        config = replace(config, tcp=replace(config.tcp, listen=listen))
     if log_level is not None:
         config = replace(config, log=replace(config.log, level=log_level))
     return config

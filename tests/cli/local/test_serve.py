@@ -108,3 +108,21 @@ def test_an_unknown_board_is_refused_with_those_that_are_known(
     assert "config.yaml:2: board: there is no board profile 'toaster'" in result.stderr
     assert "raspberry-pi-5" in result.stderr
     assert served == []
+
+
+def test_an_address_of_this_run_replaces_the_configured_one_and_leaves_the_socket(
+    cli: Cli, served: Served, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("socket: {path: /a}\ntcp: {listen: '127.0.0.1:1'}\n")
+    assert cli("serve", "--config", str(file), "--listen", "127.0.0.1:8080").exit_code == 0
+    [config] = served
+    assert config.tcp.addresses == ["127.0.0.1:8080"]
+    assert config.socket.path is not None
+
+
+@pytest.mark.parametrize("text", ["8080", "127.0.0.1", "::1:8080", "127.0.0.1:http"])
+def test_what_is_no_address_is_wrong_usage(cli: Cli, served: Served, text: str) -> None:
+    result = cli("serve", "--listen", text)
+    assert (result.exit_code, served) == (2, [])
+    assert "--listen" in result.stderr
