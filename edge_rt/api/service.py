@@ -154,6 +154,13 @@ class Service(Protocol):
         """Load a model ahead of the first request; raises ModelNotFound or Unavailable."""
         ...
 
+    async def unload(self, model: str) -> bool:
+        """Unload a model unless a request uses it; return whether it is out of memory.
+
+        Raises ModelNotFound.
+        """
+        ...
+
     def pull(self, model: str) -> AsyncGenerator[PullProgress]:
         """Fetch a model of the catalogue into the store; closing the generator stops that.
 

@@ -71,6 +71,13 @@ class GenerationService(ModelManager):
         async with self.resident(entry, None, load):
             pass
 
+    async def unload(self, entry: ModelRecord) -> bool:
+        """Unload a model unless a request uses it; return whether it is out of memory."""
+        try:
+            return await self._pool.unload(resident_name(entry))
+        except EngineLost:  # with all that it had loaded
+            return True
+
     async def generate(
         self, entry: ModelRecord, call: Call, partner: ModelRecord | None = None
     ) -> AsyncGenerator[Event, None]:

@@ -326,6 +326,9 @@ class DaemonService:
     async def preload(self, model: str, load: LoadConfig | None = None) -> None:
         await self.generation.preload(self.entry(self._resolved(model)), load)
 
+    async def unload(self, model: str) -> bool:
+        return await self.generation.unload(self.entry(self._resolved(model)))
+
     def pull(self, model: str) -> AsyncGenerator[PullProgress]:
         return self._pulls.pull(self._resolved(model))
 

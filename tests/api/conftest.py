@@ -271,6 +271,8 @@ class FakeService:
     format: ChatFormat = field(default_factory=lambda: ChatFormat(GENERIC))
     others: dict[str, str] = field(default_factory=dict)  # aliases
     preloads: list[str] = field(default_factory=list)
+    unloads: list[str] = field(default_factory=list)
+    unloadable: bool = True  # whether nobody else uses a model
     pulled: list[str] = field(default_factory=list)
     steps: list = field(default_factory=list)  # of every pull
     files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
@@ -294,6 +296,10 @@ class FakeService:
 
     async def preload(self, model: str) -> None:
         self.preloads.append(self.card(model).id)
+
+    async def unload(self, model: str) -> bool:
+        self.unloads.append(model)
+        return self.unloadable
 
     async def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
         self.pulled.append(model)

@@ -359,6 +359,20 @@ def test_an_answer_that_has_begun_asks_nobody_when_its_engine_is_lost(kit: Any) 
     kit.run(run())
 
 
+def test_a_model_is_unloaded_unless_a_request_uses_it(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.service.preload("tiny")
+        async with house.service.resident(house.service.entry("tiny")):
+            assert not await house.service.unload("tiny")
+        assert house.service.card("tiny").loaded
+        assert await house.service.unload("tiny:latest")
+        assert not house.service.card("tiny").loaded
+        assert await house.service.unload("tiny"), "what is not in memory is out of it"
+
+    kit.run(run())
+
+
 def test_only_a_model_beside_others_is_a_load_that_waits(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(models=("a", "b"))

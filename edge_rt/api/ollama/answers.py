@@ -90,9 +90,14 @@ def in_ns(seconds: float) -> int:
     return max(0, round(seconds * _NS))
 
 
-def loaded(name: str, at: datetime, took_ns: int, *, chat: bool) -> OllamaDocument:
-    """Return the document for a request that asked nothing but to have the model in memory."""
-    done: dict[str, Any] = {"model": name, "created_at": at, "done": True, "done_reason": "load"}
+def resident(
+    name: str, at: datetime, took_ns: int, reason: Literal["load", "unload"], *, chat: bool
+) -> OllamaDocument:
+    """Return the document for a request that asked nothing but to have the model in memory, or out.
+
+    `reason` says which.
+    """
+    done: dict[str, Any] = {"model": name, "created_at": at, "done": True, "done_reason": reason}
     done |= {"total_duration": took_ns, "load_duration": took_ns}
     return (
         OllamaChatAnswer(message=OllamaReply(), **done) if chat else OllamaText(response="", **done)

@@ -113,7 +113,8 @@ class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
     think: bool | Literal["low", "medium", "high"] | None = None
     """Whether the model is to think, or how much. Default: as it usually does."""
     keep_alive: KeepAlive | None = None
-    """Not honoured, which a warning tells: models leave memory as the configuration says."""
+    """0: the model leaves memory after the answer, unless others use it. Anything else is not
+    honoured, which a warning tells: models leave memory as the configuration says."""
     truncate: bool | None = None
     """Changes nothing: a prompt that does not fit is an error."""
     shift: bool | None = None
@@ -139,7 +140,7 @@ class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
 
     def told(self) -> Iterator[str]:
         """Return what of these fields is not honoured."""
-        if self.keep_alive is not None:
+        if self.keep_alive is not None and not self.unloads:
             yield KEPT
 
 
@@ -161,6 +162,14 @@ class OllamaGenerateRequest(OllamaFields, frozen=True, kw_only=True):
     """What the system says before."""
     raw: bool | None = None
     """Whether the prompt is read as it is, without the model's template."""
+    suffix: str | None = None
+    """Text behind the gap that the answer fills, for models with tokens for that; without the
+    template as well."""
+
+    @property
+    def untemplated(self) -> bool:
+        """Whether the prompt does without the model's template."""
+        return bool(self.raw or self.suffix)
 
 
 def asks_nothing(asked: OllamaChatRequest | OllamaGenerateRequest) -> bool:
@@ -190,14 +199,19 @@ def chat_request(asked: OllamaChatRequest | OllamaGenerateRequest) -> ChatReques
 
 
 def raw_request(asked: OllamaGenerateRequest) -> CompletionsRequest:
-    """Return the completion that a `raw` body stands for; raises RequestError."""
+    """Return the completion that an untemplated body stands for; raises RequestError."""
+    field = "suffix" if asked.suffix else "raw"
     for name, value in (("system", asked.system), ("think", asked.think)):
         if value:
-            message = f"`{name}` cannot go with `raw`: write it into the prompt."
+            message = f"`{name}` cannot go with `{field}`: write it into the prompt."
             raise RequestError(message, param=name, code="invalid_value")
     top = (asked.top_logprobs or 0) if asked.logprobs else None
     request = CompletionsRequest(
-        prompt=asked.prompt or "", logprobs=top, edge=asked.edge, **_fields(asked)
+        prompt=asked.prompt or "",
+        suffix=asked.suffix,
+        logprobs=top,
+        edge=asked.edge,
+        **_fields(asked),
     )
     _ = request.constraint  # raises RequestError
     return request

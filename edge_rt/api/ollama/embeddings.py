@@ -32,7 +32,8 @@ class OllamaEmbedFields(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] | None = None
     """Not honoured, which a warning tells of those that would change something."""
     keep_alive: KeepAlive | None = None
-    """Not honoured, which a warning tells."""
+    """0: the model leaves memory afterwards, unless others use it. Anything else is not honoured,
+    which a warning tells."""
     edge: TextAllowance | None = None
     """What the request may take."""
 
@@ -85,9 +86,9 @@ class _Embeddings(TextEndpoint):
         self, request: Received, asked: OllamaEmbedFields, given: str | list[str], name: str
     ) -> tuple[Embedded, Edge]:
         """Return the vectors of the texts in the field `name`, and their cost."""
-        check_keep_alive(asked.keep_alive)
+        unloads = check_keep_alive(asked.keep_alive)
         warnings = request.exchange.warnings
-        warnings += [] if asked.keep_alive is None else [KEPT]
+        warnings += [] if unloads or asked.keep_alive is None else [KEPT]
         card = self.card(request, asked.model, "embedding")
         warnings += notes(asked.options, card.context)
         terms, dimensions = asked.edge, None
@@ -97,11 +98,14 @@ class _Embeddings(TextEndpoint):
                 terms = msgspec.structs.replace(terms or TextAllowance(), truncate=True)
         found = texts([given] if isinstance(given, str) else [*given], name)
         try:
-            return await self.embed(request, card, found, terms, dimensions)
+            placed = await self.embed(request, card, found, terms, dimensions)
         except RequestError as error:  # which names the field of the other API
             message = str(error).replace("`input", f"`{name}").replace(_CUT, self.cut)
             param = (error.param or name).replace("input", name, 1)
             raise RequestError(message, param=param, code=error.code) from error
+        if unloads:
+            await self.context.service.unload(card.id)
+        return placed
 
 
 class OllamaEmbed(_Embeddings):

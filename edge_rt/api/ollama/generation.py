@@ -12,7 +12,7 @@ from typing_extensions import override
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
 from edge_rt.api.middleware.decode import decode, read_body, renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.ollama.answers import OllamaDialect, in_ns, loaded, now
+from edge_rt.api.ollama.answers import OllamaDialect, in_ns, now, resident
 from edge_rt.api.ollama.bodies import (
     OllamaChatRequest,
     OllamaFields,
@@ -27,10 +27,10 @@ from edge_rt.api.openai.completions import Completions, CompletionsRequest
 from edge_rt.api.openai.fields import Text
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.chat_format import Reading
-from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 
 BodyT = TypeVar("BodyT", OllamaChatRequest, OllamaGenerateRequest)
-NEVER = ("suffix", "template", "context", "images", "width", "height", "steps")
+NEVER = ("template", "context", "images", "width", "height", "steps")
 """Fields of /api/generate that are refused when they ask for something."""
 
 
@@ -56,41 +56,40 @@ class OllamaGeneration(Generic[BodyT]):
         body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
         exchange = exchange_of(scope)
         asked = self._body.read(body, exchange.warnings)
-        unloads = asked.unloads
         exchange.warnings += asked.told()
         if asked.options is not None:
             exchange.warnings += notes(decode(_GIVEN, body).options, self._room(asked.model))
         try:
             if asks_nothing(asked):
-                await unless_gone(self._load(asked, unloads, exchange, send), receive)
+                await unless_gone(self._load(asked, exchange, send), receive)
             else:
                 await self._generate(asked, exchange, receive, send)
+                if asked.unloads and exchange.model is not None:  # what answered, perhaps of "auto"
+                    await self._context.service.unload(exchange.model)
         except RequestError as error:
             raise _renamed(error, asked) from error
 
     async def _generate(
         self, asked: BodyT, exchange: Exchange, receive: Receive, send: Send
     ) -> None:
-        if isinstance(asked, OllamaGenerateRequest) and asked.raw:
+        if isinstance(asked, OllamaGenerateRequest) and asked.untemplated:
             raw = _Raw(self._context, asked)
             await raw.serve(raw_request(asked), exchange, receive, send)
         else:
             chat = _Chat(self._context, asked)
             await chat.serve(chat_request(asked), exchange, receive, send)
 
-    async def _load(self, asked: BodyT, unloads: bool, exchange: Exchange, send: Send) -> None:
-        """Have the model in memory, which clients ask for by asking nothing."""
-        if unloads:
-            message = (
-                "`keep_alive`: a model cannot be sent out of memory; it leaves by itself once the "
-                "room is needed or models.idle_unload_s have passed."
-            )
-            raise RequestError(message, param="keep_alive", code="unsupported_parameter")
+    async def _load(self, asked: BodyT, exchange: Exchange, send: Send) -> None:
+        """Have the model in memory, or out of it: clients ask for that by asking nothing."""
         context = self._context
-        await context.service.preload(asked.model)
+        if not asked.unloads:
+            await context.service.preload(asked.model)
+        elif not await context.service.unload(asked.model):
+            message = f"{asked.model} is answering and stays in memory: ask again when it is done"
+            raise Unavailable(message, retry_after_s=1.0, code="in_use")
         took_ns = in_ns(context.monotonic() - exchange.arrived)
-        chat = isinstance(asked, OllamaChatRequest)
-        await send_json(send, loaded(asked.model, now(context.clock), took_ns, chat=chat))
+        chat, reason = isinstance(asked, OllamaChatRequest), "unload" if asked.unloads else "load"
+        await send_json(send, resident(asked.model, now(context.clock), took_ns, reason, chat=chat))
 
     def _room(self, model: str) -> int | None:
         """The most tokens of prompt and answer; None where several models may answer."""

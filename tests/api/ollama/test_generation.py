@@ -226,7 +226,7 @@ def test_what_cannot_be_is_refused_by_its_name(client, fields, error) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("suffix", "x"), ("template", "{{ .Prompt }}"), ("context", [1]), ("images", ["aGk="])],
+    [("template", "{{ .Prompt }}"), ("context", [1]), ("images", ["aGk="])],
 )
 def test_fields_of_generate_that_are_refused(client, name, value) -> None:
     response = generate(client, **{name: value})
@@ -296,10 +296,57 @@ def test_asking_nothing_loads_the_model(client, service, path, fields) -> None:
 
 
 @pytest.mark.parametrize("keep_alive", [0, "0", "0s"])
-def test_a_model_cannot_be_sent_away(client, keep_alive) -> None:
-    response = client.post("/api/generate", {"model": "smol", "keep_alive": keep_alive})
+@pytest.mark.parametrize(("path", "fields"), [("chat", {}), ("generate", {"prompt": ""})])
+def test_asking_nothing_and_keeping_nothing_unloads_the_model(
+    client, service, path, fields, keep_alive
+) -> None:
+    body = {"model": "smol", "keep_alive": keep_alive, **fields}
+    answer = client.post(f"/api/{path}", body).json()
+    assert (answer["done"], answer["done_reason"]) == (True, "unload")
+    assert (service.unloads, service.preloads, service.calls) == (["smol"], [], [])
+
+
+def test_a_model_that_answers_others_is_not_said_to_be_gone(client, service) -> None:
+    service.unloadable = False
+    response = client.post("/api/generate", {"model": "smol", "keep_alive": 0})
+    assert response.status == 503
+    assert "smol is answering" in response.json()["error"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("ask", [chat, generate])
+def test_keeping_nothing_unloads_the_model_after_the_answer(client, service, ask, stream) -> None:
+    answering, before = service.script, []
+
+    def script(call):
+        before.append(list(service.unloads))
+        return answering(call)
+
+    service.script = script
+    response = ask(client, keep_alive=0, stream=stream)
+    last = lines(response)[-1] if stream else response.json()
+    assert last["done_reason"] == "stop"
+    assert "keep_alive" not in str(last["edge"].get("warnings"))
+    assert (before, service.unloads) == ([[]], ["smol"])
+
+
+def test_a_suffix_makes_the_answer_fill_the_gap_without_the_template(client, service) -> None:
+    answer = generate(client, prompt="def add(", suffix="return a + b", stream=False).json()
+    [call] = service.calls
+    assert (call.prompt, call.suffix, call.max_tokens) == ("def add(", "return a + b", None)
+    assert (service.rendered, answer["done"]) == ([], True)
+
+
+@pytest.mark.parametrize("fields", [{"system": "Be brief."}, {"think": True}])
+def test_what_only_a_template_can_say_is_refused_beside_a_suffix(client, fields) -> None:
+    response = generate(client, suffix="x", **fields)
     assert response.status == 400
-    assert "models.idle_unload_s" in response.json()["error"]
+    assert f"`{next(iter(fields))}` cannot go with `suffix`" in response.json()["error"]
+
+
+def test_an_empty_suffix_asks_for_nothing(client, service) -> None:
+    assert generate(client, suffix="").status == 200
+    assert service.calls[0].suffix is None
 
 
 def test_errors_have_ollamas_shape_and_status(client, service, script) -> None:

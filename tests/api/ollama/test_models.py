@@ -127,6 +127,13 @@ def test_one_text_is_embedded_in_the_older_form(client) -> None:
     assert "keep_alive" in response.headers["x-edge-warning"] or "num_ctx" in str(response.headers)
 
 
+def test_keeping_nothing_unloads_the_embedding_model_afterwards(client, service) -> None:
+    response = client.post("/api/embed", {"model": "vec", "input": "a", "keep_alive": "0s"})
+    assert response.status == 200
+    assert "keep_alive" not in response.headers.get("x-edge-warning", "")
+    assert (len(service.embeds), service.unloads) == (1, ["vec"])
+
+
 @pytest.mark.parametrize(
     ("path", "body", "at"),
     [
