@@ -189,7 +189,7 @@ def address(sock: socket.socket) -> str:
 
 
 def way_in(sockets: Sequence[socket.socket], has_key: bool) -> str:
-    """Return a hint for people: how clients reach the first of `sockets` that speaks TCP, if any."""
+    """Return a hint for people: how clients reach `sockets`, of which the first for TCP counts."""
     place = next((address(sock) for sock in sockets if sock.family != socket.AF_UNIX), None)
     if place is None:
         return "for clients that take an address: --listen 127.0.0.1:8080, or tcp.listen"

@@ -132,6 +132,9 @@ def test_the_page_shows_asks_and_goes_on(daemon, url, browser, tools):
     daemon.start()
     until(lambda: live(browser), "the page is live again")
     until(lambda: "of 11 W" in browser.text("#power-note"), "the caps of the configuration count")
+    # Why it chose is forgotten, about which a line for each request says nothing.
+    until(lambda: "answered" in browser.text("#requests li"), "the request is still listed")
+    assert browser.run("return document.querySelectorAll('#requests .reason').length") == 0
     assert refused_loads(browser.logged()) == []
 
 
@@ -154,6 +157,7 @@ def looks(browser: Browser) -> None:
 def test_who_may_not_change_the_caps_is_told_so(daemon, url, browser, tools):
     enter(browser, url, KEYS["user"], tools.eventually)
     tools.eventually(lambda: "administrator" in browser.text("#caps-told"), "it is told")
+    assert browser.run("return document.getElementById('caps-told').className") == "hint"
     assert browser.run("return document.querySelector('#caps button').matches(':disabled')")
     assert not browser.run("return document.getElementById('send').disabled")
 

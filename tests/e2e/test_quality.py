@@ -50,7 +50,7 @@ def test_the_floor_is_kept_or_the_answer_says_that_it_is_not(
     router = {"rules": str(rules), "embedding": EMBEDDING, "quality": 0.6}
     daemon = own_daemon(both_store, router=router)
     plain = chat(daemon, "What is the capital of Spain?")["edge"]
-    assert "nothing has the quality of 0.60 asked for" in plain["route"]
+    assert "none reaches a quality of 0.60" in plain["route"]
     chance = plain["route_trace"]["assessed"]["chances"][WRITER]
     assert chance["p"] < 0.6
     assert any("easy example" in reason for reason in chance["reasons"])

@@ -210,9 +210,7 @@ def serve(
     """
 
     def read() -> Config:
-        return override(
-            load(config_file, servable), socket, store, log_level, sensors_root, listen
-        )
+        return override(load(config_file, servable), socket, store, log_level, sensors_root, listen)
 
     config = read()
     from edge_rt.server.server import serve as run_daemon

@@ -102,8 +102,8 @@ def _kept(best: float, floor: float) -> str:
     if best >= floor:
         return f"of a quality of {floor:.2f} or better"
     if best == 0.0:
-        return f"a quality of {floor:.2f} is asked for, and none is known"
-    return f"nothing has the quality of {floor:.2f} asked for, and this is the best: {best:.2f}"
+        return f"whether any reaches a quality of {floor:.2f} is not known"
+    return f"none reaches a quality of {floor:.2f}, and this is the best: {best:.2f}"
 
 
 class Dropped(NamedTuple):

@@ -59,12 +59,12 @@ function request(one) {
   const about = one.quality === "modelled" ? " (modelled)" : "";
   const cost = one.energy_j === null ? "joules not known" : joules(one.energy_j) + about;
   const tokens = `${one.tokens} tokens in ${one.seconds.toFixed(1)} s, ${ENDS[one.status]}`;
-  const why = one.why ?? "No choice of the model is kept.";
+  const why = one.why && element("span", { className: "reason", textContent: one.why });
   return element("li", {},
     element("b", { textContent: one.model }),
     element("span", { className: "cost", textContent: cost }),
     element("span", {}, time, ` · ${tokens}`),
-    element("span", { className: one.why ? "reason" : "reason hint", textContent: why }));
+    why ?? "");
 }
 
 export function showBoard(now) {

@@ -6,9 +6,9 @@ const at = (id) => document.getElementById(id);
 const FIELDS = { power_w: "cap-power", temp_c: "cap-temp", energy_j: "cap-energy" };
 let touched = false; // by the person; what is being written is not replaced
 
-const told = (words, good) => {
+const told = (words, kind) => {
   at("caps-told").textContent = words;
-  at("caps-told").className = good ? "good" : "bad";
+  at("caps-told").className = kind;
 };
 
 // A number, or null for an empty field; a comma is a point elsewhere.
@@ -33,9 +33,9 @@ async function change(event) {
     const state = await (await call("/edge/v1/budget", { method: "PUT", body })).json();
     touched = false;
     showCaps(state.budget);
-    told("The caps are set.", true);
+    told("The caps are set.", "good");
   } catch (error) {
-    told(`Not changed. ${error.message}`, false);
+    told(`Not changed. ${error.message}`, "bad");
   }
 }
 
@@ -47,6 +47,6 @@ export function setUpCaps(may) {
   form.onsubmit = change;
   if (!may) {
     told("Only an administrator may change them: over TCP with a key of tcp.admin_key_sha256, " +
-      "or on the board with edge-rt budget.", true);
-  } else if (at("caps-told").textContent.startsWith("Only")) told("", true);
+      "or on the board with edge-rt budget.", "hint");
+  } else if (at("caps-told").textContent.startsWith("Only")) told("", "hint");
 }
