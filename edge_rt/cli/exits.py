@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import IO
 
 import click
 
 from edge_rt.cli import leave
-from edge_rt.cli.text import Json, clean, member
+from edge_rt.cli.text import Json, clean, fitted, member
 from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable, closest
 
 HELP = """\b
@@ -33,6 +35,10 @@ class CommandFailure(click.ClickException):
 
     def __init__(self, message: str) -> None:
         super().__init__(clean(message))
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the message on standard error."""
+        click.echo(fitted(f"Error: {self.message}", sys.stderr), file=file, err=True)
 
 
 class BadOption(CommandFailure):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
@@ -206,6 +208,32 @@ class Screen:
             self.write("\n")
 
 
+def columns(stream: TextIO | None) -> int | None:
+    """Return the width of the terminal that `stream` writes to; None where it is none."""
+    try:
+        return os.get_terminal_size(-1 if stream is None else stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def fitted(text: str, stream: TextIO | None) -> str:
+    """Return `text`, where `stream` is a terminal in lines of whole words that fit into it."""
+    width = columns(stream)
+    if width is None:
+        return text
+    words = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    made: list[str] = []
+    for one in text.split("\n"):
+        words.subsequent_indent = "    " if one.startswith(" ") else ""
+        made.append(words.fill(one))
+    return "\n".join(made)
+
+
+def say(text: str) -> None:
+    """Print sentences without control characters."""
+    click.echo(fitted(clean(text), sys.stdout))
+
+
 def note(text: str) -> None:
     """Say something about the command itself, on standard error so that it is in no pipe."""
-    click.secho(clean(text), err=True, dim=True)
+    click.secho(fitted(clean(text), sys.stderr), err=True, dim=True)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import math
+import os
+import pty
+import struct
+import termios
+from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.cli.text import counted, fixed, joules, line, number, significant, whole
+from edge_rt.cli.text import counted, fitted, fixed, joules, line, number, significant, whole
 
 
 @pytest.mark.parametrize("value", [None, "5", True, math.nan, math.inf, 10**400, [], {}])
@@ -56,3 +64,29 @@ def test_text_is_one_line_without_orders_to_the_terminal(text: str) -> None:
     shown = line(text)
     assert len(shown.splitlines()) <= 1
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in shown)
+
+
+@pytest.fixture
+def narrow() -> Iterator[TextIO]:
+    """A terminal of 30 columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    with os.fdopen(theirs, "w") as terminal:
+        yield terminal
+    os.close(ours)
+
+
+def test_a_narrow_terminal_breaks_no_word(narrow: TextIO) -> None:
+    text = "\nNothing is booked here.\n  a power cap of 12 W in /etc/edge-rt/a-very-long-name.yaml"
+    shown = fitted(text, narrow)
+    assert shown.split() == text.split()
+    assert max(len(line) for line in shown.splitlines() if "/" not in line) <= 30
+    assert shown.splitlines()[2:4] == [
+        "  a power cap of 12 W in",
+        "    /etc/edge-rt/a-very-long-name.yaml",
+    ]
+
+
+def test_what_no_terminal_shows_keeps_its_lines() -> None:
+    text = "a sentence that is longer than any terminal is wide, " * 9
+    assert fitted(text, io.StringIO()) == fitted(text, None) == text

@@ -64,7 +64,7 @@ class OllamaGeneration(Generic[BodyT]):
                 await unless_gone(self._load(asked, exchange, send), receive)
             else:
                 await self._generate(asked, exchange, receive, send)
-                if asked.unloads and exchange.model is not None:  # what answered, perhaps of "auto"
+                if asked.unloads:  # what answered: the body may say "auto"
                     await self._context.service.unload(exchange.model)
         except RequestError as error:
             raise _renamed(error, asked) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,7 +12,7 @@ import click
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import there
 from edge_rt.cli.tables import wrapped
-from edge_rt.cli.text import clean
+from edge_rt.cli.text import clean, columns
 from edge_rt.core.errors import EdgeError
 
 Level = Literal["ok", "note", "problem"]
@@ -99,7 +100,8 @@ def healthy(findings: Sequence[CheckFinding]) -> bool:
 def _lines(finding: CheckFinding) -> list[str]:
     label = click.style(_LABELS[finding.level], fg=_COLOURS[finding.level])
     indent = " " * (4 + 2 + _NAMES + 2)
-    first, *rest = wrapped(_flat(finding.what), _WIDTH - len(indent))
+    width = min(_WIDTH, columns(sys.stdout) or _WIDTH)
+    first, *rest = wrapped(_flat(finding.what), width - len(indent))
     head = f"{label}  {finding.id:<{_NAMES}}  {first}"
     tail = [indent + word for word in rest]
     return [head, *tail, *(f"      {_flat(line)}" for line in finding.remedy)]

@@ -16,7 +16,7 @@ import msgspec
 
 from edge_rt.cli.exits import BadConfig, CommandFailure
 from edge_rt.cli.options import installation, sensors_root_option, socket_option
-from edge_rt.cli.text import clean
+from edge_rt.cli.text import note, say
 from edge_rt.config.boards import board_faults
 from edge_rt.config.checks import (
     Address,
@@ -125,7 +125,7 @@ def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({"file": str(target), "there": not absent} | _faults(faults)))
     else:
         for fault in faults:
-            click.echo(clean(str(fault)))
+            say(str(fault))
         if not faults:
             click.echo(f"{target}: {'not there, so the defaults apply: ' if absent else ''}ok")
     if faults:
@@ -146,7 +146,7 @@ def _lacking(config: Config, file: Path) -> Iterator[tuple[Key, str]]:
     try:
         yield from missing_models(config, _store(config, file))
     except (CommandFailure, StoreError, PermissionError) as error:
-        click.echo(clean(f"{file}: warning: the models are not checked: {error}"), err=True)
+        note(f"{file}: warning: the models are not checked: {error}")
 
 
 def _power_mode(config: Config) -> Iterator[tuple[Key, str]]:
@@ -171,6 +171,15 @@ def _store(config: Config, file: Path) -> Store:
     return find_store(Path(store) if store else None, other).open()
 
 
+def address(text: str) -> str:
+    """Return `text`; BadParameter unless it is an address and a port."""
+    try:
+        Address.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return text
+
+
 @click.command()
 @click.option(
     "--config",
@@ -187,7 +196,7 @@ def _store(config: Config, file: Path) -> Store:
 @click.option(
     "--listen",
     metavar="HOST:PORT",
-    callback=lambda _ctx, _param, text: _address(text),
+    type=address,
     help="Listen there as well, in place of tcp.listen; other than on loopback it takes a key.",
 )
 @sensors_root_option
@@ -216,16 +225,6 @@ def serve(
     from edge_rt.server.server import serve as run_daemon
 
     run_daemon(config, read)
-
-
-def _address(text: str | None) -> str | None:
-    """Return `text`; BadParameter unless it is an address and a port."""
-    try:
-        if text is not None:
-            Address.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    return text
 
 
 def override(

@@ -23,7 +23,7 @@ from edge_rt.cli.local.setup_changes import Change, ModelPull, QuickCalibration,
 from edge_rt.cli.local.setup_perform import Host, Performer
 from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
-from edge_rt.cli.text import clean, note
+from edge_rt.cli.text import note, say
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
@@ -122,12 +122,14 @@ def run(
 
 def _tell(findings: Iterable[CheckFinding], planner: SetupPlanner, changes: list[Change]) -> None:
     shown = [replace(finding, remedy=()) for finding in findings]
-    for text in [*lines(shown)[:-2], *(clean(f"note  {text}") for text in planner.notes)]:
+    for text in lines(shown)[:-2]:
         click.echo(text)
+    for text in planner.notes:
+        say(f"note  {text}")
     click.echo("\nWill change:" if changes else "\nNothing to change.")
     for change in changes:
         lack = planner.lacks(change)
-        click.echo(clean(f"  {change.what}" + ("" if lack is None else f" - NOT NOW: {lack}")))
+        say(f"  {change.what}" + ("" if lack is None else f" - NOT NOW: {lack}"))
 
 
 def _may(yes: bool) -> bool:
@@ -141,7 +143,7 @@ def _may(yes: bool) -> bool:
 def _make(performer: Performer, changes: list[Change], left: bool) -> int:
     for change, failure in performer.make(changes):
         if failure is None:
-            click.echo(clean(f"done: {change.what}"))
+            say(f"done: {change.what}")
             continue
         left = True
         again = change.command if isinstance(change, ModelPull) else None
@@ -157,5 +159,5 @@ def _take_back(performer: Performer) -> int:
     if not performer.journal.read():
         note("There is nothing to take back.")
     for change, told in performer.undo():
-        click.echo(clean(f"taken back: {change.what}" if told is None else f"left: {told}"))
+        say(f"taken back: {change.what}" if told is None else f"left: {told}")
     return 1 if performer.journal.read() else 0
