@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -146,6 +146,23 @@ def open_store(named: Path | None, config_file: Path | None, *, write: bool = Fa
     store = place.open(write=write)
     note(str(place))
     return store
+
+
+@contextmanager
+def default_told(store: Store, named: str | None) -> Generator[None]:
+    """Say after the block which model is the default now; the configuration may have `named` it."""
+    before = store.default(named)
+    yield
+    now = store.explain_default(named)
+    if now.entry is None:
+        return
+    if before is None or before.id == now.entry.id:
+        note(f"{now.entry.id} is the default model.")
+        return
+    note(
+        f"{now.entry.id} is the default model now, for {now.why}. To have {before.id} answer as "
+        f"before: edge-rt models default {before.id}"
+    )
 
 
 def with_store(command: Command) -> Command:

@@ -14,6 +14,7 @@ from edge_rt.cli.local.model_store import (
     FILE,
     announce_starter,
     chat_format,
+    default_told,
     fetch,
     find_store,
     open_store,
@@ -97,9 +98,12 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
     """
     if id == "":  # of a variable that is not set, perhaps: nobody asked for what that would fetch
         raise BadOption("ID is empty: name a model, or leave ID out for the one to start with")
-    place = open_store(store, config, write=True)
-    entry = fetch(place, id or announce_starter(place))
-    note(f"{entry.id} is in the store: {entry.path}")
+    found = find_store(store, config)
+    place = found.open(write=True)
+    note(str(found))
+    with default_told(place, found.config.models.default):
+        entry = fetch(place, id or announce_starter(place))
+        note(f"{entry.id} is in the store: {entry.path}")
 
 
 @models.command("default")
@@ -168,8 +172,10 @@ def add(
     text, and its card model.json. Where there is no card, one is made: an ONNX file by itself is a
     model of tensors, a folder may also be an embedding model.
     """
-    there = open_store(store, config, write=True)
-    with bar(f"Adding {place.name}") as progress:
+    found = find_store(store, config)
+    there = found.open(write=True)
+    note(str(found))
+    with default_told(there, found.config.models.default), bar(f"Adding {place.name}") as progress:
         entry = there.add(place, id, move=move, said=Description(**said), progress=progress)
     click.echo(entry.id)
 

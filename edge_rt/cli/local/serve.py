@@ -107,9 +107,14 @@ def _rules(config: Config) -> Iterator[tuple[Key, str]]:
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Look for the models that it names there, not in the store that it means.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_json: bool) -> None:
     """Check FILE, or without it the configuration that the daemon would use.
 
     Prints one line for each fault: file, line, key, the expected type and the value found. The
@@ -120,7 +125,9 @@ def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     target = file or paths.config_file
     known = partial(servable, paths=None if file else paths)
     absent = file is None and not present(target)
-    faults = [] if absent else check(target, known, lambda config: _lacking(config, target))[1]
+    faults = (
+        [] if absent else check(target, known, lambda config: _lacking(config, target, store))[1]
+    )
     if as_json:
         click.echo(json.dumps({"file": str(target), "there": not absent} | _faults(faults)))
     else:
@@ -140,11 +147,11 @@ def _faults(faults: Sequence[ConfigError]) -> dict[str, object]:
     return {"ok": not faults, "faults": told}
 
 
-def _lacking(config: Config, file: Path) -> Iterator[tuple[Key, str]]:
+def _lacking(config: Config, file: Path, store: Path | None) -> Iterator[tuple[Key, str]]:
     """Every key that names a power mode or a model which is not there, with the reason."""
     yield from _power_mode(config)
     try:
-        yield from missing_models(config, _store(config, file))
+        yield from missing_models(config, _store(config, file, store))
     except (CommandFailure, StoreError, PermissionError) as error:
         note(f"{file}: warning: the models are not checked: {error}")
 
@@ -162,11 +169,11 @@ def _power_mode(config: Config) -> Iterator[tuple[Key, str]]:
         yield ("knobs", "nvpmodel"), str(error)
 
 
-def _store(config: Config, file: Path) -> Store:
-    """The store of the daemon that `file` configures."""
+def _store(config: Config, file: Path, named: Path | None) -> Store:
+    """The store that is `named`, else that of the daemon that `file` configures."""
     from edge_rt.cli.local.model_store import find_store
 
-    store = config.models.store
+    store = named or config.models.store
     other = None if file == installation().config_file else file
     return find_store(Path(store) if store else None, other).open()
 

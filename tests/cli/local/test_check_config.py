@@ -102,6 +102,18 @@ def test_models_that_the_store_lacks_are_named_with_their_lines(cli: Cli, tmp_pa
     assert cli("check-config", str(file)).stdout == f"{file}: ok\n"
 
 
+def test_the_models_are_looked_for_in_the_store_that_is_named(cli: Cli, tmp_path: Path) -> None:
+    model, store, empty = tmp_path / "m.gguf", tmp_path / "models", tmp_path / "empty"
+    model.write_bytes(tiny_model())
+    Store(store, load_catalogue([])).add(model, "chatty")
+    empty.mkdir()
+    file = tmp_path / "config.yaml"
+    file.write_text(f"models: {{default: chatty, store: {empty}}}\n")
+    assert "no model 'chatty' in the store" in cli("check-config", str(file)).stdout
+    assert cli("check-config", str(file), "--store", str(store)).stdout == f"{file}: ok\n"
+    assert cli("check-config", str(file), "--store", str(tmp_path / "absent")).exit_code == 2
+
+
 def test_a_store_that_cannot_be_read_is_a_warning(cli: Cli, tmp_path: Path) -> None:
     store = tmp_path / "models"
     (store / "manifest.json").mkdir(parents=True)

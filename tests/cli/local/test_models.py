@@ -191,6 +191,23 @@ def test_pull_takes_what_the_cache_has(
     assert json.loads(cli("models", "list", "--json").stdout)["models"][0]["licence"] == "MIT"
 
 
+def test_pull_says_which_model_is_the_default_and_how_to_go_back(
+    cli: Cli, catalogue: Path, file: Path, tmp_path: Path
+) -> None:
+    cached, large = tmp_path / "cache" / "models" / "tiny.gguf", tmp_path / "large.gguf"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(file.read_bytes())
+    large.write_bytes(tiny_model(width=16))
+    assert "tiny is the default model.\n" in cli("models", "pull", "tiny").stderr
+    assert cli("models", "default").stdout == "tiny\n"
+    told = cli("models", "add", str(large), "--id", "large").stderr
+    assert "large is the default model now, for it answers best" in told
+    assert "edge-rt models default tiny" in told
+    assert cli("models", "default").stdout == "large\n"
+    cli("models", "remove", "tiny")
+    assert "large is the default model.\n" in cli("models", "pull", "tiny").stderr
+
+
 def test_pull_says_that_it_mends_a_damaged_model(
     cli: Cli, catalogue: Path, file: Path, tmp_path: Path, state: Path
 ) -> None:
@@ -263,8 +280,9 @@ def test_where_no_line_can_be_redrawn_only_the_result_is_shown(
 ) -> None:
     store = f"Store: {state / 'models'} (STATE_DIRECTORY)"
     shown = terminal("models", "add", str(file)).rest()
-    assert re.sub(r"\x1b\[\d*m", "", shown) == f"{store}\nmy-model\n"
-    assert cli("models", "add", str(file), "--id", "other").stderr == f"{store}\n"
+    told = f"{store}\nmy-model is the default model.\n"
+    assert re.sub(r"\x1b\[\d*m", "", shown) == f"{told}my-model\n"
+    assert cli("models", "add", str(file), "--id", "other").stderr == told
 
 
 # --- ONNX, and models made of others ---------------------------------------------------------
