@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -160,6 +161,15 @@ def as_set(mode: str, setting: Pair | WaySettings) -> str:
     return ", ".join(parts)
 
 
+_USUAL = re.compile(r"nothing holds back|most comes of .*|.* asked for")  # the daemon's words
+
+
+def slowed(governor: Json) -> str | None:
+    """Return what slows answers at present, such as other programs or a cap; None: nothing does."""
+    why = governor.get("why")
+    return None if why is None or _USUAL.fullmatch(str(why)) else line(why)
+
+
 def in_mode(model: object, mode: object, partner: object) -> str:
     """A model and how it decodes, where that is not by itself: "big, speculative with tiny"."""
     words = line(model)
@@ -194,9 +204,11 @@ class Screen:
             reconfigure(errors="replace")
         self._terminal = self._stream.isatty()
         self._last = "\n"
+        self.begun = False  # whether anything was shown
 
     def write(self, text: str) -> None:
         """Show `text` at once."""
+        self.begun = True
         text = clean(text) if self._terminal else text
         self._stream.write(text)
         self._stream.flush()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
 from edge_rt.cli.options import accepts, asking, daemon_socket, sensors_root_option, socket_option
 from edge_rt.cli.progress import ReceivedAnswer, stream, whole
-from edge_rt.cli.text import Json, Screen, note
+from edge_rt.cli.text import Json, Screen, note, slowed
+
+_AGAIN_S = 1.0  # until it is asked again whether something slows an answer that has not begun
 
 
 @dataclass(frozen=True)
@@ -150,16 +153,25 @@ def run(
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
     path, asked = question(read_prompt(prompt, raw), system, raw)
+    screen = Screen()
 
     def ask(client: Client) -> None:
         if as_json:
             _print_json(whole(client, path, body | asked))
         else:
-            began, answer = time.monotonic(), _print_text(client, path, body | asked, no_stream)
+            began, answer = (
+                time.monotonic(),
+                _print_text(client, path, body | asked, no_stream, screen),
+            )
             tell(answer, time.monotonic() - began, quiet=quiet, verbose=verbose)
 
     model = body["model"]
-    with standalone.daemon(socket, model) as there, Client(there) as client:
+
+    with (
+        standalone.daemon(socket, model) as there,
+        Client(there) as client,
+        nullcontext() if quiet or as_json else warning(there, screen),
+    ):
         try:
             ask(client)
         except NoModel as error:
@@ -209,8 +221,42 @@ def _print_json(answer: ReceivedAnswer) -> None:
     click.echo(json.dumps(document))
 
 
-def _print_text(client: Client, path: str, body: Json, no_stream: bool) -> ReceivedAnswer:
-    screen = Screen()
+@contextmanager
+def warning(
+    socket: Path,
+    screen: Screen,
+    again_s: float = _AGAIN_S,
+    tell: Callable[[str], None] = note,
+) -> Generator[None]:
+    """Say what slows the answer, such as other programs or a cap, before it begins on `screen`.
+
+    A daemon that was just started has yet to see that: it is asked again every `again_s`.
+    """
+    ended = threading.Event()
+
+    def told() -> bool:
+        with suppress(CommandFailure), Client(socket) as client:
+            why = slowed(client.get("/edge/v1/budget"))
+            if why is not None and not screen.begun:
+                tell(f"Slower than usual: {why}.")
+                return True
+        return False
+
+    def watch() -> None:
+        while not (ended.wait(again_s) or screen.begun or told()):
+            pass
+
+    if not told():
+        threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _print_text(
+    client: Client, path: str, body: Json, no_stream: bool, screen: Screen
+) -> ReceivedAnswer:
     if no_stream:
         answer = whole(client, path, body)
         screen.write(answer.text)

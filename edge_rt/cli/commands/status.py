@@ -25,6 +25,7 @@ from edge_rt.cli.text import (
     number,
     significant,
     size,
+    slowed,
     whole,
 )
 
@@ -39,7 +40,7 @@ _MODELS = (
 
 
 def status_table(state: Json, health: Json) -> PairTable:
-    """One line each for board, draw, heat, models, requests and what is wrong."""
+    """One line each for board, draw, heat, models, requests, what slows and what is wrong."""
     return PairTable(_rows(state, health))
 
 
@@ -59,6 +60,8 @@ def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:
     residents = _models(members(state, "residents"), len(members(state, "models")))
     yield "models", f"{residents}{_warm(members(state, 'warm'))}"
     yield "requests", ", ".join(_requests(state))
+    governor = member(state, "governor")
+    yield "slowed", slowed(governor) or ("no" if "why" in governor else "not known")
     yield "problems", _problems(state, health)
 
 
@@ -163,7 +166,7 @@ def ps(socket: Path | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything.")
 @click.pass_context
 def status(ctx: click.Context, socket: Path | None, as_json: bool) -> None:
-    """Show in six lines what the daemon is doing, and what is wrong.
+    """Show in seven lines what the daemon is doing, and what is wrong.
 
     Ends with an exit code other than 0 when the daemon cannot answer. `edge-rt ps` lists the models
     in memory, and --json has everything that the daemon reports.

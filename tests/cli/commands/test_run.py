@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import re
 import signal
+import threading
 from typing import Any
 
 import pytest
+from governed import governor
+
+from edge_rt.cli.commands.run import warning
+from edge_rt.cli.text import Screen
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
@@ -49,6 +54,48 @@ def test_cost_and_id_follow_the_answer_as_asked(
     result = cli("run", *options, "Hi")
     assert (result.exit_code, result.stdout) == (0, "Hello world\n")
     assert re.fullmatch(told, result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("other programs keep 2.0 of 2 cores busy, 1 thread may work", True),
+        ("the power cap of 5 W allows 2 threads 40 % of the time", True),
+        ("nothing holds back", False),
+        ("most comes of 3 threads of 4", False),
+        ("2 of 4 are asked for", False),
+    ],
+)
+def test_what_slows_the_answer_is_told_before_it(
+    cli: Cli, daemon: Daemon, why: str, told: bool
+) -> None:
+    daemon.documents["/edge/v1/budget"] = (200, governor(why=why))
+    for options in ([], ["--no-stream"]):
+        stderr = cli("run", *options, "Hi").stderr
+        assert stderr.startswith(f"Slower than usual: {why}.\n") == told
+        assert ("Slower" in stderr) == told
+    assert "Slower" not in cli("run", "--quiet", "Hi").stderr
+    assert json.loads(cli("run", "--json", "Hi").output)["text"]
+
+
+def test_what_slows_is_told_as_soon_as_the_daemon_sees_it(
+    daemon: Daemon,
+) -> None:
+    daemon.documents["/edge/v1/budget"] = (200, governor(why="nothing holds back"))
+    seen = threading.Event()
+    with warning(daemon.path, Screen(), again_s=0.01, tell=lambda _: seen.set()):
+        assert not seen.is_set()
+        daemon.documents["/edge/v1/budget"] = (200, governor(why="other programs keep busy"))
+        assert seen.wait(30)
+
+
+def test_what_slows_is_not_told_within_an_answer(daemon: Daemon) -> None:
+    daemon.documents["/edge/v1/budget"] = (200, governor(why="other programs keep busy"))
+    told: list[str] = []
+    screen = Screen()
+    screen.write("An")
+    with warning(daemon.path, screen, tell=told.append):
+        assert told == []
 
 
 def test_options_reach_the_request(daemon: Daemon, cli: Cli) -> None:

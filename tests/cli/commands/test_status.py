@@ -1,4 +1,4 @@
-"""`status` says in six lines what the daemon does and what is wrong; `ps` lists its models."""
+"""`status` says in seven lines what the daemon does and what is wrong; `ps` lists its models."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def told(daemon: Daemon, cli: Cli, **other: Any) -> dict[str, str]:
     return dict(line.split(None, 1) for line in cli("status").stdout.splitlines())
 
 
-def test_six_lines_tell_what_matters(cli: Cli) -> None:
+def test_seven_lines_tell_what_matters(cli: Cli) -> None:
     result = cli("status")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
@@ -64,6 +64,7 @@ def test_six_lines_tell_what_matters(cli: Cli) -> None:
         "heat      61.2 °C, max 85.0 °C, not throttled",
         "models    smol in memory, 2 installed",
         "requests  1 under way, 1000 tokens written, up 1 h 2 min",
+        "slowed    the cap of 8.00 W holds the engine to 60 % of the time",
         "problems  none",
     ]
 
@@ -77,6 +78,7 @@ def test_what_is_not_known_is_not_claimed(daemon: Daemon, cli: Cli) -> None:
             "heat      not known",
             "models    none of 0 in memory",
             "requests  not known",
+            "slowed    not known",
             "problems  none",
         ]
 
