@@ -16,7 +16,7 @@ from edge_rt.engine.protocol import ModelOrigin, ModelSpec
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.placement import cpq, feasible
+from edge_rt.routing.memory_pressure import cpq, feasible
 
 KV_NUMBER_BYTES = {"q4_0": 0.5625, "q8_0": 1.0625, "q8_0/f16": 1.53125, "f16": 2.0, "f32": 4.0}
 """Bytes of a number in the KV, keys and values together, by the type of both."""

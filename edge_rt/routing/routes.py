@@ -26,9 +26,9 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Ask, Now, select
-from edge_rt.routing.choice.history import Ages, Bucket, RequestMix
+from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import RequestRouter
-from edge_rt.routing.choice.rules import Level, may_answer
+from edge_rt.routing.choice.rules import Level
 from edge_rt.routing.choice.trace import Candidate, Trace, Traces
 from edge_rt.routing.choice.words import gave_way, unroutable
 from edge_rt.routing.decoding_options import (
@@ -67,11 +67,8 @@ class Routes:
         learning: Learning,
         quality: Level | float,
         connect: Callable[[], Awaitable[EngineClient]],
-        clock: Callable[[], float],
     ) -> None:
-        """`quality` is the floor of requests that name none, `connect` gives the live engine,
-        `clock` is monotonic.
-        """
+        """`quality` is the floor of requests that name none, `connect` gives the live engine."""
         self.assess, self._context = assessor.assess, assessor.context
         self.floor = Floor(quality, governor_loop, assessor, learning.judge)
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
@@ -79,7 +76,6 @@ class Routes:
         self._governor_loop, self._pool, self._room = governor_loop, pool, room
         self._router, self._learning = RequestRouter(ages, learning.judge), learning
         self.traces = Traces()
-        self.mix = RequestMix(clock)
 
     async def route(self, request: RouteRequest, host: ModelHost) -> Plan:
         """Return the plan of a request. Where one model alone may answer, it does without figures.
@@ -95,7 +91,6 @@ class Routes:
         completion = self._lengths.expected(request.max_tokens, ignore_eos=request.ignore_eos)
         only = able[0] if len(able) == 1 else None
         if only is not None and not self._open(only, offers[only.id], request):
-            self._note([only.id], [only.id], USUAL, completion)
             return self._fixed(only, offers[only.id], request)
         known = {entry.id: entry for entry in [*partners(offers), *able]}
         took: list[Cost] = []
@@ -106,8 +101,6 @@ class Routes:
             offers, known, request, likely, self.floor.now(request.objectives), host
         )
         tokens = await self._sizing.tokens(able, request, completion, host, partners(offers))
-        counted = [known for known in tokens.values() if isinstance(known, RequestTokens)]
-        prompt = max((known.prompt for known in counted), default=USUAL)
         trace = self.judge(
             request.model,
             entries,
@@ -119,9 +112,6 @@ class Routes:
             constrained=request.constrained,
         )
         self.traces.keep(request.id, trace)
-        floors = (self.floor.of(request.objectives, smaller) for smaller in (False, True))
-        usual, smaller = (may_answer(trace, floor) for floor in floors)
-        self._note(usual, smaller, prompt, completion)
         if trace.chosen is not None:
             found = self._chosen(request, trace, trace.chosen, able, offers)
         elif only is not None:  # the engine says best what speaks against it
@@ -285,14 +275,6 @@ class Routes:
         selection = select(known_as(model, entries), pool)
         ids = {variant.id for variant in selection.variants if selection.admits(variant)}
         return [entry for entry in entries if entry.id in ids]
-
-    def _note(
-        self, able: Sequence[str], smaller: Sequence[str], prompt: int, completion: int
-    ) -> None:
-        """Count a request that the models `able` may answer; see Bucket."""
-        if able:
-            sizes = 1 << prompt.bit_length(), 1 << completion.bit_length()
-            self.mix.note(Bucket((*able,), (*smaller,), *sizes))
 
 
 def _plan(entry: ModelRecord, offer: DecodingOptions, option: DecodingOption, why: str) -> Plan:

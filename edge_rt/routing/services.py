@@ -38,7 +38,6 @@ from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading import Room
-from edge_rt.routing.placer import Placer
 from edge_rt.routing.planner import Planner
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.learning import Learning
@@ -108,17 +107,6 @@ class RoutingServices:
             learning=self.learning,
             quality=config.router.quality,
             connect=supervisor.client,
-            clock=clock,
-        )
-        self.placer = Placer(
-            self.routes,
-            self.variants,
-            candidates,
-            governor_loop=governor_loop,
-            pool=pool,
-            room=self.room,
-            alone=self.alone,
-            fixed=config.models.preload,
         )
         cpu = CpuWatch(reader or CpuReader(), clock)
         readiness = Readiness(governor_loop, cpu, lambda: supervisor.pid, pause)

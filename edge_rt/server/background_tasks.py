@@ -13,7 +13,7 @@ import msgspec
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.config.schema import Config, Section
 from edge_rt.core.clock import Pause, in_thread
-from edge_rt.core.errors import EdgeError, StoreError
+from edge_rt.core.errors import EdgeError
 from edge_rt.energy.ledger import FLUSH_S, Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
@@ -22,7 +22,6 @@ from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.routing.placer import LOOK_S, Placer
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.service import DaemonService
 
@@ -194,14 +193,6 @@ async def keep(routing: RoutingServices, pause: Pause = asyncio.sleep) -> None:
     while True:
         await pause(KEEP_LEARNT_S)
         await routing.keep()
-
-
-async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.sleep) -> None:
-    """Keep in memory the models that cost least for the present requests."""
-    while True:
-        await pause(LOOK_S)
-        with contextlib.suppress(StoreError):  # requests say what is wrong with it
-            await placer.look(service, service.preload)
 
 
 async def sweep(pool: ModelPool, idle_s: float, pause: Pause = asyncio.sleep) -> None:

@@ -50,7 +50,7 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.routing.services import RoutingServices
-from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
+from edge_rt.server.background_tasks import feel, keep, preload, recall, sweep, told, write
 from edge_rt.server.model_work import ModelPulls, prefixes
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
@@ -267,7 +267,6 @@ class Container:
             self.knobs.turn(),
             self.knobs.govern(),
             preload(self.service, at_start, self.preloaded),
-            place(self.routing.placer, self.service),
         ]
         tasks += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
         if warm:

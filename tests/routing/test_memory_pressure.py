@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.placement import EASY, FULL, cpq, feasible, penalty
+from edge_rt.routing.memory_pressure import EASY, FULL, cpq, feasible, penalty
 
 PRESSURES = st.floats(0.0, 2.0)
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from placed import graded
+from graded import graded
 from simulated import Formula, Simulated
 
 from edge_rt.config.schema import Config, Engine, Models

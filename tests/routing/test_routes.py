@@ -8,8 +8,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from graded import graded
 from msgspec.structs import replace as changed
-from placed import graded
 
 from edge_rt.config.schema import Config, Models, Router
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable

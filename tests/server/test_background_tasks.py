@@ -8,13 +8,12 @@ from typing import cast
 import pytest
 
 from edge_rt.board.monitor import BoardMonitor
-from edge_rt.core.errors import ModelNotFound, StoreError
+from edge_rt.core.errors import ModelNotFound
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.governor.budget import EnergySpent
-from edge_rt.routing.placer import Placer
 from edge_rt.routing.services import RoutingServices
-from edge_rt.server.background_tasks import feel, keep, place, preload, recall, write
+from edge_rt.server.background_tasks import feel, keep, preload, recall, write
 from edge_rt.server.service import DaemonService
 
 
@@ -116,23 +115,6 @@ def test_what_was_learnt_is_kept_again_and_again() -> None:
     with pytest.raises(Ended):
         asyncio.run(keep(cast(RoutingServices, Learner()), board.pause))
     assert kept == [300.0, 600.0, 900.0]
-
-
-def test_models_are_placed_again_and_again_and_a_store_at_fault_does_not_end_that() -> None:
-    board, looks = Board(), list[float]()
-
-    class Store:
-        preload = None
-
-    class Looker:
-        async def look(self, host: object, preload: object) -> None:
-            looks.append(board.now)
-            if board.now < 100:
-                raise StoreError("it cannot be read")
-
-    with pytest.raises(Ended):
-        asyncio.run(place(cast(Placer, Looker()), cast(DaemonService, Store()), board.pause))
-    assert looks == [30.0 * n for n in range(1, 34)]
 
 
 def test_what_cannot_be_preloaded_holds_up_neither_the_rest_nor_the_daemon() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graded import graded
 from msgspec.structs import replace
-from placed import graded
 
 from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.core.errors import (

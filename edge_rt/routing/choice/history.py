@@ -1,68 +1,12 @@
-"""What the router remembers: how long ago each setting was measured, and the mix of requests."""
+"""What the router remembers: how long ago each setting was measured."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.core.limits import Limits
 from edge_rt.core.routing import RunConfig
-
-KINDS = 64  # of requests; the rarest go first
-MEMORY_S = 1800.0  # after which a request counts a third
-
-
-class Bucket(NamedTuple):
-    """A kind of requests: which models may answer them, and tokens in powers of two.
-
-    `smaller` are the models that may answer while the governor asks for smaller ones.
-    """
-
-    models: tuple[str, ...]
-    smaller: tuple[str, ...]
-    prompt: int
-    completion: int
-
-    def able(self, limits: Limits) -> tuple[str, ...]:
-        """The models that may answer such requests now."""
-        return self.smaller if limits.smaller else self.models
-
-
-class RequestMix:
-    """Counts requests by kind; what is long ago counts less and less."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock` is in seconds, a monotonic one."""
-        self._clock = clock
-        self._begin_s = self._at_s = clock()
-        self._weights: dict[Bucket, float] = {}
-
-    def note(self, kind: Bucket) -> None:
-        self._fade()
-        self._weights[kind] = self._weights.get(kind, 0.0) + 1.0
-        if len(self._weights) > KINDS:
-            del self._weights[min(self._weights, key=lambda known: self._weights[known])]
-
-    def shares(self) -> dict[Bucket, float]:
-        """Return the share of each kind, 1 in all; empty before the first request."""
-        total = sum(self._weights.values())
-        return {k: weight / total for k, weight in self._weights.items()} if total > 0.0 else {}
-
-    def per_second(self) -> float:
-        self._fade()
-        # What can have been counted since the beginning, of all that is remembered in the long run.
-        span_s = -MEMORY_S * math.expm1(-max(1.0, self._at_s - self._begin_s) / MEMORY_S)
-        return sum(self._weights.values()) / span_s
-
-    def _fade(self) -> None:
-        now_s = self._clock()
-        keep = math.exp(-max(0.0, now_s - self._at_s) / MEMORY_S)
-        self._at_s = now_s
-        self._weights = {kind: weight * keep for kind, weight in self._weights.items()}
-
 
 KEPT = 1024  # settings; those whose measurement is oldest are forgotten
 STALE_S = 86_400.0  # after which a measurement is worth repeating

@@ -21,7 +21,7 @@ from edge_rt.routing.choice.rules import (
     against_variant,
 )
 from edge_rt.routing.choice.trace import Candidate
-from edge_rt.routing.placement import cpq, feasible, penalty
+from edge_rt.routing.memory_pressure import cpq, feasible, penalty
 
 Predict = Callable[[RunConfig, RequestTokens], Prediction | Unpredicted]
 """What an answer takes with a model that is loaded, at the limits and the temperature of now."""

@@ -9,8 +9,8 @@ from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, RequestTokens, Unpredicted
 from edge_rt.routing.choice.ask import Ask, Selection, Variant
 from edge_rt.routing.choice.pareto import TIE
-from edge_rt.routing.choice.trace import Candidate, Considered, Rule, Trace
-from edge_rt.routing.placement import feasible
+from edge_rt.routing.choice.trace import Candidate, Considered, Rule
+from edge_rt.routing.memory_pressure import feasible
 
 Level = Literal["low", "normal", "high"]
 
@@ -58,22 +58,6 @@ def least_in_store(found: Iterable[tuple[Candidate, Rule | None]], floor: float 
     fit = [(one.quality, rule) for one, rule in found if rule not in UNFIT]
     within = [quality for quality, rule in fit if rule not in _SOFT]
     return least_quality(within or [quality for quality, _ in fit], floor)
-
-
-def may_answer(trace: Trace, floor: float | None) -> list[str]:
-    """Return the ids of the variants that may answer the request of `trace`, in order.
-
-    What the board cannot do at the moment, such as loading, rules none of them out.
-    """
-    rows = [row for row in trace.considered if row.rule not in UNFIT]
-    least = least_in_store(((row.candidate, row.rule) for row in rows), floor)
-    fit = [row for row in rows if (row.candidate.quality or 0.0) >= least or _nearest(row)]
-    return sorted({row.candidate.setting.variant for row in fit})
-
-
-def _nearest(row: Considered) -> bool:
-    """Whether it was chosen for what it takes, where nothing keeps the limits of the request."""
-    return row.state == "chosen" and row.rule in _SOFT
 
 
 def below(quality: float | None, least: float) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graded import graded
 from msgspec.structs import replace as changed
-from placed import graded
 from simulated import Simulated
 
 from edge_rt.config.schema import Config, Models

@@ -1,0 +1,32 @@
+"""Memory pressure: how full a plan would make the memory, and what that costs."""
+
+from __future__ import annotations
+
+import math
+
+EASY = 0.8  # below it memory costs nothing extra
+FULL = 0.95  # from there on a plan cannot be had
+
+
+def cpq(needed_bytes: float, usable_bytes: float) -> float:
+    """Return the memory pressure: 1 is full; infinite where nothing is usable.
+
+    Our formula, after CPQ of QEIL v2 (arXiv 2602.06057): what must be in memory at once, over the
+    memory less what is kept for others.
+    """
+    return needed_bytes / usable_bytes if usable_bytes > 0 else math.inf
+
+
+def feasible(pressure: float) -> bool:
+    """Whether a plan of that CPQ can be had."""
+    return pressure < FULL
+
+
+def penalty(pressure: float) -> float:
+    """Return the factor on energy, 1 or more; infinite where the plan cannot be had.
+
+    Our formula, after QEIL v2: 1 + max(0, CPQ - 0.8) / (1 - CPQ).
+    """
+    if not feasible(pressure):
+        return math.inf
+    return 1.0 + max(0.0, pressure - EASY) / (1.0 - pressure)
