@@ -51,8 +51,16 @@ _GONE_S = 1.0  # for a process to end that has closed its pipes
 _T = TypeVar("_T")
 
 
+_TRIES = 8  # of a task whose process is killed by others
+_FAULTS = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGILL, -signal.SIGFPE}
+
+
 class _Stopped(Exception):
     """The process gets no further, for which the task is not to blame."""
+
+
+class _Crashed(_Stopped):
+    """The process ended by a fault of its own; if it happens again, the task is to blame."""
 
 
 class Templating:
@@ -99,12 +107,25 @@ class Templating:
         await self._end()
 
     async def _take_turn(self, task: AnyTask, client: str | None) -> Filled | Analysed:
-        await self._line.enter(client, len(_encoded(task)))
-        # Who leaves must not end the process in the middle of a task.
-        doing = asyncio.ensure_future(self._do(task))
-        self._tasks.add(doing)
-        doing.add_done_callback(self._done)
-        return await asyncio.shield(doing)
+        """Do the task, and again with another process where one was stopped or killed."""
+        size, crashed, clock = len(_encoded(task)), False, asyncio.get_running_loop().time
+        until_s = clock() + self._task_s
+        for left in reversed(range(_TRIES)):
+            await self._line.enter(client, size)
+            # Who leaves must not end the process in the middle of a task.
+            doing = asyncio.ensure_future(self._do(task))
+            self._tasks.add(doing)
+            doing.add_done_callback(self._done)
+            try:
+                return await asyncio.shield(doing)
+            except _Stopped as stopped:
+                crashes = isinstance(stopped, _Crashed)
+                if crashes and crashed:
+                    raise _blamed("makes its process crash") from None
+                crashed = crashed or crashes
+                if not left or (left < _TRIES - 1 and clock() > until_s):
+                    raise _unavailable(f"fails again and again: {stopped}") from None
+        raise AssertionError  # the last try returns or raises
 
     def _done(self, task: asyncio.Task[Filled | Analysed]) -> None:
         self._tasks.discard(task)
@@ -113,13 +134,7 @@ class Templating:
             task.exception()  # who asked may have left
 
     async def _do(self, task: AnyTask) -> Filled | Analysed:
-        try:
-            told = await self._tell(task)
-        except _Stopped:  # whatever happened to the process, the next one may do it
-            try:
-                told = await self._tell(task)
-            except _Stopped as stopped:
-                raise _unavailable(f"fails again and again: {stopped}") from None
+        told = await self._tell(task)
         if isinstance(told, TemplateRefusal):
             raise told.error()
         return told
@@ -139,11 +154,11 @@ class Templating:
 
     def _failure(self, ended: int | None) -> RequestError | _Stopped:
         """Why there is no answer of a process that ended with that code."""
+        if ended in _FAULTS:
+            return _Crashed(f"it crashed ({ended})")
         if ended is None or (ended < 0 and ended != -signal.SIGXCPU):
             return _Stopped(f"it was ended ({ended})")
-        log.warning("a chat template takes too much memory or time: its process has ended")
-        message = "the model's chat template takes too much memory or time with these messages"
-        return RequestError(message, param="messages", code="template_failure")
+        return _blamed("takes too much memory or time")
 
     async def _watched(self, process: Process, work: Coroutine[Any, Any, _T]) -> _T:
         """Await `work` of `process`; raises _Stopped where that does nothing, or is late."""
@@ -178,6 +193,9 @@ class Templating:
         try:
             await self._watched(self._process, _answer(self._process))
         except _LOST:
+            ended = await self._end(_GONE_S)
+            if ended is None or ended < 0:
+                raise _Stopped(f"it was ended at its start ({ended})") from None
             raise _unavailable(
                 "does not start; `python -m edge_rt.models.templates.worker` tells why"
             ) from None
@@ -202,6 +220,12 @@ class Templating:
             process.kill()
         await process.wait()
         return None
+
+
+def _blamed(what: str) -> RequestError:
+    log.warning("a chat template %s", what)
+    message = f"the model's chat template {what} with these messages"
+    return RequestError(message, param="messages", code="template_failure")
 
 
 def _unavailable(why: str) -> Unavailable:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -144,7 +145,71 @@ def test_where_all_stop_it_is_not_the_messages_fault() -> None:
             await templating.fill(task("x"))
         assert caught.value.retry_after_s
 
-    run(test, command=[sys.executable, "-c", stops], still_s=0.5)
+    run(test, command=[sys.executable, "-c", stops], still_s=0.3, task_s=0.9)
+
+
+DYING = """
+import os, pathlib, signal, sys
+began = pathlib.Path(sys.argv[1])
+with began.open("a") as file:
+    file.write("x")
+if began.stat().st_size > int(sys.argv[2]):
+    os.execv(sys.executable, [sys.executable, "-m", "edge_rt.models.templates.worker"])
+if sys.argv[4] == "at a task":
+    sys.stdout.buffer.write(bytes(4))
+    sys.stdout.flush()
+    sys.stdin.buffer.read(1)
+os.kill(os.getpid(), int(sys.argv[3]))
+"""
+
+
+def dying(began: Path, times: int, number: int, when: str) -> list[str]:
+    """A process that a signal ends as many times as said; `began` gets a letter each time."""
+    return [sys.executable, "-c", DYING, str(began), str(times), str(number), when]
+
+
+@pytest.mark.parametrize("when", ["at its start", "at a task"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_one_that_others_kill_again_and_again_is_replaced(
+    tmp_path: Path, number: int, when: str
+) -> None:
+    async def test(templating: Templating) -> None:
+        assert await templating.fill(task("{{ messages[0].content }}", "text")) == "text"
+
+    run(test, command=dying(tmp_path / "began", 4, number, when))
+
+
+def test_where_all_are_killed_the_next_request_gets_its_own_tries(tmp_path: Path) -> None:
+    async def test(templating: Templating) -> None:
+        with pytest.raises(Unavailable, match="again and again"):
+            await templating.fill(task("never"))
+        assert await templating.fill(task("next")) == "next"
+
+    run(test, command=dying(tmp_path / "began", 9, signal.SIGKILL, "at a task"))
+
+
+def test_other_clients_have_a_turn_between_the_tries(tmp_path: Path) -> None:
+    async def test(templating: Templating) -> None:
+        order = list[str]()
+
+        async def fill(client: str) -> None:
+            await templating.fill(task("{{ messages[0].content }}", client), client)
+            order.append(client)
+
+        await asyncio.gather(fill("first"), fill("second"))
+        assert order == ["second", "first"]
+
+    run(test, command=dying(tmp_path / "began", 1, signal.SIGKILL, "at a task"))
+
+
+def test_a_template_that_makes_its_process_crash_is_told_so(tmp_path: Path) -> None:
+    async def test(templating: Templating) -> None:
+        with pytest.raises(RequestError, match="makes its process crash") as caught:
+            await templating.fill(task("never"))
+        assert caught.value.code == "template_failure"
+        assert await templating.fill(task("next")) == "next"
+
+    run(test, command=dying(tmp_path / "began", 2, signal.SIGSEGV, "at a task"))
 
 
 def test_clients_take_turns_and_small_tasks_go_first() -> None:
