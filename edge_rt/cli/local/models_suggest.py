@@ -12,12 +12,12 @@ import psutil
 
 from edge_rt.board.profile import UNKNOWN
 from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.cli.options import installation, sensors_root_option
+from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
 from edge_rt.cli.tables import Column, TextTable, output, put
-from edge_rt.cli.text import joules, note, significant, size
+from edge_rt.cli.text import joules, member, note, significant, size
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
-from edge_rt.config.paths import of_board
+from edge_rt.config.paths import Paths, of_board
 from edge_rt.core.cgroup import ControlGroup, memory_bytes
 from edge_rt.energy.calibration.record import FOLDER, load_calibrations
 from edge_rt.energy.prediction.suggested import (
@@ -74,9 +74,22 @@ def calibration_folder(machine: ExaminedMachine) -> Path:
     return of_board(machine.paths.state, id if machine.simulated else None) / FOLDER
 
 
+def served_machine(paths: Paths, socket: Path, root: Path | None) -> ExaminedMachine:
+    """Return the board below `root`; None: the one that the daemon at `socket` serves.
+
+    Where no daemon answers, that is the configured one.
+    """
+    machine = ExaminedMachine(paths, socket, root=root and root.absolute())
+    report = machine.ask("/edge/v1/board") if root is None else None
+    served = Path(str(report.get("root"))) if report else machine.root
+    return machine if served == machine.root else ExaminedMachine(paths, socket, root=served)
+
+
 def this_machine(machine: ExaminedMachine) -> Target:
     """Return the machine itself, with its calibrations where this user may read them."""
-    board, told = machine.board, machine.identity.memory_bytes
+    served = member(machine.daemon_board or {}, "board").get("id")
+    board = machine.profiles[0].get(str(served), machine.board)
+    told = machine.identity.memory_bytes
     limited = memory_bytes(ControlGroup(), told)
     calibrations, _ = load_calibrations(calibration_folder(machine))
     cores = psutil.cpu_count() or 1
@@ -95,7 +108,9 @@ def other_board(board: Board, fitted_bytes: int) -> Target:
 
 @click.command("suggest")
 @click.option("--task", type=click.Choice(TASKS), help="Only models for this; any otherwise.")
-@click.option("--board", "board_id", metavar="ID", help="For this board; else for the one at hand.")
+@click.option(
+    "--board", "board_id", metavar="ID", help="For this board; else the daemon's, or this one."
+)
 @click.option(
     "--memory",
     "memory_gib",
@@ -103,12 +118,14 @@ def other_board(board: Board, fitted_bytes: int) -> Target:
     metavar="GIB",
     help="With so many GiB of memory; else as the machine has, or the largest of --board.",
 )
+@socket_option
 @sensors_root_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def suggest_models(
     task: Task | None,
     board_id: str | None,
     memory_gib: float | None,
+    socket: Path | None,
     sensors_root: Path | None,
     as_json: bool,
 ) -> None:
@@ -119,7 +136,7 @@ def suggest_models(
     and values of 4096 tokens. The star marks the strongest model that answers as fast as people
     read. Uses no network.
     """
-    target = _target(board_id, memory_gib, sensors_root)
+    target = _target(board_id, memory_gib, sensors_root, socket)
     found = target.suggest(task)
     best = choose([one for one in found if (task or "chat") in one.model.tasks])
     if as_json:
@@ -182,8 +199,10 @@ def _row(one: Suggestion) -> Iterator[str]:
     yield model.licence
 
 
-def _target(board_id: str | None, memory_gib: float | None, root: Path | None) -> Target:
-    paths = installation()
+def _target(
+    board_id: str | None, memory_gib: float | None, root: Path | None, socket: Path | None
+) -> Target:
+    paths = installation(socket)
     fitted = None if memory_gib is None else round(memory_gib * _GIB)
     if board_id is not None:
         boards, _ = check_boards(board_dirs(paths))
@@ -195,6 +214,6 @@ def _target(board_id: str | None, memory_gib: float | None, root: Path | None) -
         if fitted is None:
             raise click.UsageError(f"{board_id} comes in any size: name it with --memory.")
         return other_board(board, fitted)
-    machine = ExaminedMachine(paths, paths.socket, root=root and root.absolute())
+    machine = served_machine(paths, socket or daemon_socket(None), root)
     here = this_machine(machine)
     return here if fitted is None else Target(here.name, fitted, here.estimator)

@@ -19,6 +19,7 @@ from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding, examine, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
+from edge_rt.cli.local.models_suggest import served_machine
 from edge_rt.cli.local.setup_changes import Change, ModelPull, QuickCalibration, journal_of
 from edge_rt.cli.local.setup_perform import Host, Performer
 from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes
@@ -73,8 +74,7 @@ def setup(
     if undo and (dry_run or model is not None or no_calibrate):
         raise click.UsageError("--undo takes all back: leave the other options out.")
     place = daemon_socket(socket)
-    root = None if sensors_root is None else sensors_root.absolute()
-    machine = ExaminedMachine(installation(place), place, root=root)
+    machine = served_machine(installation(place), place, sensors_root)
     wishes = Wishes(model, not no_calibrate)
     login = os.environ.get("SUDO_USER")
     ctx.exit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -35,6 +36,26 @@ def test_the_board_at_hand_gets_what_fits_its_memory(cli: Cli, pi: Path) -> None
     assert "Raspberry Pi 5, 7.87 GiB of memory: estimated from the board's profile" in (
         result.stderr
     )
+
+
+def test_the_board_is_the_one_that_the_daemon_serves(
+    cli: Cli, pi: Path, daemon: Any, environ: dict[str, str]
+) -> None:
+    served = {"id": "raspberry-pi-5", "name": "Raspberry Pi 5"}
+    daemon.documents["/edge/v1/board"] = (200, {"root": str(pi), "board": served})
+    told = "Raspberry Pi 5, 7.87 GiB of memory"
+    assert told in cli("models", "suggest").stderr
+    # A profile that the daemon was told, too, and not what the tree looks like.
+    daemon.documents["/edge/v1/board"][1]["board"]["id"] = "raspberry-pi-4b"
+    assert "Raspberry Pi 4 Model B, 7.87 GiB" in cli("models", "suggest").stderr
+    named = str(environ["CONFIGURATION_DIRECTORY"])
+    assert "An unknown board" in cli("models", "suggest", "--sensors-root", named).stderr
+
+
+def test_setup_describes_the_board_that_the_daemon_serves(cli: Cli, pi: Path, daemon: Any) -> None:
+    daemon.documents["/edge/v1/board"] = (200, {"root": str(pi), "simulated": True})
+    told = cli("setup", "--dry-run", "--model", "none").stdout
+    assert "Raspberry Pi 5 (raspberry-pi-5)" in told
 
 
 def test_json_has_every_figure(cli: Cli, pi: Path) -> None:
