@@ -123,7 +123,8 @@ path { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
 .b, .d { stroke-dasharray: 6 3; } path.band { stroke: none; fill: currentColor; opacity: .15; }
 .legend { float: right; font-size: .85rem; } .legend span { margin-left: 1rem; }
 .legend span::before { content: "— "; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+table { display: block; overflow-x: auto; border-collapse: collapse;
+  font-variant-numeric: tabular-nums; }
 td, th { text-align: right; padding: .15rem .6rem; border-bottom: 1px solid var(--line); }
 td:nth-child(2), th:nth-child(2), td:last-child { text-align: left; }
 """
@@ -150,6 +151,7 @@ def page(past: Json, ledger: Json, status: Json, zone: tzinfo | None = None) -> 
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n"
         "</body></html>\n"
     )

@@ -158,3 +158,9 @@ def test_a_daemon_without_a_past_says_so(cli: Cli, daemon: Daemon, tmp_path: Pat
 @pytest.mark.parametrize("text", ["0", "2d", "soon", "-5m", "9" * 20])
 def test_what_is_no_time_is_wrong_usage(cli: Cli, text: str) -> None:
     assert cli("report", f"--since={text}").exit_code == 2
+
+
+def test_a_phone_shows_the_report_in_its_own_width() -> None:
+    document = page(past(), boards.ledger(), STATUS, timezone.utc)
+    assert '<meta name="viewport" content="width=device-width">' in document
+    assert "table { display: block; overflow-x: auto;" in document
