@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import pytest
 from family_templates import HERMES, NO_TOOLS
 from house import ENTRY
 
+from edge_rt.api.openai.chat import ChatRequest
+from edge_rt.api.openai.messages import template_messages
 from edge_rt.core.chat_format import GENERIC, ChatFormat
 from edge_rt.core.errors import RequestError
 from edge_rt.generation.prompts import Prompting, TemplateVocabulary
@@ -46,6 +50,29 @@ def test_templates_with_and_without_tools_are_told_of_them() -> None:
             await prompts.close()
 
     asyncio.run(run())
+
+
+# What clients send after a tool's result, and the prompt that the /apply-template of llama.cpp's
+# server (xllamacpp 2026.10.11549) makes of it with the template of Qwen2.5-Coder-0.5B-Instruct's
+# official GGUF file (Apache-2.0).
+PEER = Path(__file__).parent / "peer"
+
+
+@pytest.mark.parametrize("name", ["one-call", "two-calls"])
+def test_after_a_tools_result_the_model_reads_what_llama_cpp_would_show_it(name: str) -> None:
+    request = msgspec.json.decode((PEER / f"{name}.json").read_bytes(), type=ChatRequest)
+    assert request.use is not None
+    messages, tools = template_messages(request.messages), request.use.told
+
+    async def run() -> str:
+        prompts = prompting()
+        try:
+            model = entry((PEER / "qwen2.5-coder.jinja").read_text())
+            return await prompts.write(model, 4096, messages, tools, None)
+        finally:
+            await prompts.close()
+
+    assert asyncio.run(run()) == (PEER / f"{name}.txt").read_text()
 
 
 class _Refusing:

@@ -221,7 +221,9 @@ def tool_use(
     }
     strict = frozenset(one["name"] for one in told if one.get("strict"))
     rules = CallRules(schemas, required, parallel and several and not legacy, strict)
-    return ToolUse([{"type": "function", "function": one} for one in told], rules, legacy)
+    # `strict` is for the grammar: no model was trained on tools that have it.
+    shown = [{key: value for key, value in one.items() if key != "strict"} for one in told]
+    return ToolUse([{"type": "function", "function": one} for one in shown], rules, legacy)
 
 
 def _function(function: dict[str, Any], at: str) -> dict[str, Any]:
