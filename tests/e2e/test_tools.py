@@ -16,6 +16,8 @@ from canitoolcall.probe import probe
 from pydantic import BaseModel
 from strikes import Answer, Asking, beset
 
+from edge_rt.models.catalogue import load_suggestions
+
 WEATHER = {
     "type": "object",
     "properties": {
@@ -161,3 +163,45 @@ def test_a_model_that_knows_tools_passes_canitoolcalls_probe(make_daemon, cache)
         assert {one.status for one in report.outcomes} == {"pass"}, report.render_text()
     finally:
         daemon.close()
+
+
+# What is asked, the tool with its argument, what it returns, and what the answer must say of that.
+LOOPS = (
+    ("What is the weather in Paris?", "get_weather", "city", "14 degrees, light rain", "14"),
+    ("How warm is it in the kitchen?", "get_temperature", "room", "21.5", "21.5"),
+    ("When does the next train to Oslo leave?", "next_train", "city", "17:42", "17:42"),
+)
+
+
+def ends_loop(daemon, model, ask, name, argument, result, figure) -> bool:
+    """Whether the model calls the tool and then answers with what the tool returned."""
+    parameters = {"properties": {argument: {"type": "string"}}, "required": [argument]}
+    function = {"name": name, "parameters": {"type": "object", **parameters}}
+    body = {"model": model, "tools": [{"type": "function", "function": function}]}
+    body |= {"temperature": 0, "max_tokens": 64}
+    messages = [{"role": "user", "content": ask}]
+
+    def said() -> dict[str, Any]:
+        answer = daemon.post(body | {"messages": messages}, "/v1/chat/completions")
+        assert answer.status_code == 200, answer.text
+        return answer.json()["choices"][0]["message"]
+
+    first = said()
+    calls = first.get("tool_calls") or []
+    results = [{"role": "tool", "tool_call_id": one["id"], "content": result} for one in calls]
+    messages += [first, *results]
+    last = said() if calls else {}
+    text = last.get("content") or ""
+    return not last.get("tool_calls") and figure in text and '"arguments"' not in text
+
+
+@pytest.mark.qwen
+@pytest.mark.parametrize("size", ["0.5b", "1.5b"])
+def test_only_a_model_that_ends_loops_is_suggested_for_tools(make_daemon, cache, size):
+    daemon, model = make_daemon(cache / "store"), f"qwen2.5-coder-{size}-instruct"
+    try:
+        ended = sum(ends_loop(daemon, model, *loop) for loop in LOOPS)
+    finally:
+        daemon.close()
+    [tasks] = [one.tasks for one in load_suggestions() if one.name == model]
+    assert (ended > len(LOOPS) / 2) == ("tools" in tasks), f"{ended} of {len(LOOPS)} have ended"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from benchlib.boards import load_boards
 
 from docslib.markdown import code, page, table
-from edge_rt.cli.local.models_suggest import Target, other_board
+from edge_rt.cli.local.models_suggest import other_board
 from edge_rt.cli.text import joules, significant, size
 from edge_rt.config.board import Board
 from edge_rt.energy.prediction.suggested import READING_TOKENS_PER_S, Suggestion, choose
-from edge_rt.models.catalogue import SuggestedModel, load_suggestions
+from edge_rt.models.catalogue import SuggestedModel, Task, load_suggestions
 from edge_rt.models.record import MEMORY_SHARE
 
 _ABOUT = f"""\
@@ -31,7 +31,7 @@ against the hub's own size and SHA-256, and shows the licence."""
 
 def board_models() -> str:
     """Return the page."""
-    boards = table(("board", "memory", "for chat", "for code and tools"), _boards())
+    boards = table(("board", "memory", "for chat", "for code", "for tools"), _boards())
     models = table(("model", "for", "size", "licence", "card"), map(_model, load_suggestions()))
     blocks = ["## Boards", _ESTIMATES, boards, "## Models", _MODELS, models]
     return page("Models for boards", _ABOUT, *blocks)
@@ -44,12 +44,8 @@ def _boards() -> Iterator[list[str]]:
 
 def _row(board: Board, fitted: int) -> list[str]:
     target = other_board(board, fitted)
-    chat, code_and_tools = target.suggest("chat"), _both(target)
-    return [board.name, size(fitted), _pick(choose(chat)), _pick(choose(code_and_tools))]
-
-
-def _both(target: Target) -> list[Suggestion]:
-    return [one for one in target.suggest("code") if "tools" in one.model.tasks]
+    tasks: tuple[Task, ...] = ("chat", "code", "tools")
+    return [board.name, size(fitted), *(_pick(choose(target.suggest(task))) for task in tasks)]
 
 
 def _pick(best: Suggestion | None) -> str:
