@@ -55,8 +55,8 @@ needs x86-64 Debian and root; the first run fetches 500 MB.
 --wheels DIR --arm64 runs none of these, either. It makes a Debian for aarch64 without a compiler,
 installs edge_rt there with the wheel in DIR, compares an answer with this machine's, and runs the
 tests of what a processor may change. QEMU emulates the processor, many times slower than this one:
-that takes hours rather than minutes, is done by hand, not in CI, and tells nothing of speed. It
-needs Debian and root; the first run fetches 400 MB.
+once that took 52 minutes with the wheel; it is done by hand, not in CI, and tells nothing of
+speed. It needs Debian and root; the first run fetches 400 MB.
 
 Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run; 69 when
 the Python of --python is not on this machine.
