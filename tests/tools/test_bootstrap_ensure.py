@@ -19,7 +19,7 @@ Script = Callable[[Path, str], Path]
 
 PYTHON = """#!/bin/sh
 [ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}
-[ "$3" = config ] && exit 0
+case "$3" in config | uninstall) exit 0 ;; esac
 echo "$*" >> {calls}
 """
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ Script = Callable[[Path, str], Path]
 STAMP = Stamp(project="p", wheel="w", cmake_args="", extras=("dev",))
 PYTHON = """#!/bin/sh
 [ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}
-[ "$3" = config ] && exit 0
+case "$3" in config | uninstall) exit 0 ;; esac
 echo "$*" >> {calls}
 {then}
 """
@@ -74,6 +75,13 @@ def test_the_wheel_is_forced_in_only_when_it_is_another(fixture: Fixture) -> Non
 def test_the_package_is_installed_editable_with_its_extras(fixture: Fixture) -> None:
     assert fixture.install(STAMP)[-1] == f"-m pip install --editable {fixture.root}[dev]"
     assert fixture.install(replace(STAMP, extras=()))[-1].endswith(f"--editable {fixture.root}")
+
+
+@pytest.mark.parametrize("name", ["huggingface_hub", "hf_xet"])
+def test_what_only_fetches_from_a_hub_is_not_installed(name: str) -> None:
+    """All that the tests run is tried without it."""
+    assert importlib.util.find_spec(name) is None
+    assert importlib.util.find_spec("tokenizers") is not None, "which names it"
 
 
 def test_a_failed_install_leaves_no_stamp(fixture: Fixture, tmp_path: Path, script: Script) -> None:

@@ -22,7 +22,11 @@ from packagelib.target import Target
 BOARD = Target("arm64", "3.13")
 OTHER = "3.10" if sys.version_info >= (3, 11) else "3.11"  # than runs this, and that of the board
 WHEELS = {
-    "edge_rt-0.2.0-py3-none-any": ["llama-cpp-python", f'old; python_version == "{OTHER}"'],
+    "edge_rt-0.2.0-py3-none-any": [
+        *("llama-cpp-python", "huggingface-hub"),
+        f'old; python_version == "{OTHER}"',
+    ],
+    "huggingface_hub-2.4-py3-none-any": [],
     "llama_cpp_python-0.3-py3-none-linux_aarch64": [],
     "pip-25.0-py3-none-any": [],
 }
@@ -91,6 +95,7 @@ def test_a_package_for_another_processor_is_the_same_each_time(build: Build) -> 
         "./etc/edge-rt/config.yaml",
     ):
         assert f"{line}\n" in listed.stdout
+    assert "huggingface" not in listed.stdout, "which nothing loads"
     owners = {line.split()[1] for line in listed.stdout.splitlines()}
     assert owners == {"root/root"}
 

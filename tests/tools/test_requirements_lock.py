@@ -9,6 +9,7 @@ from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from bootstrap.venv import UNUSED
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -77,6 +78,6 @@ def test_each_package_has_hashes_and_none_a_place() -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", found.strip()) for found in hashes), one
 
 
-def test_what_is_compiled_is_not_fetched() -> None:
-    assert BUILT not in {canonicalize_name(one.name) for one in locked()}
+def test_what_is_compiled_and_what_is_never_loaded_is_not_fetched() -> None:
+    assert not {BUILT, *UNUSED} & {canonicalize_name(one.name) for one in locked()}
     assert "--hash=sha256:" in (ROOT / "tools/llama_cpp_python.txt").read_text()

@@ -78,6 +78,26 @@ def test_installed_upgraded_removed_and_purged(
     assert groups(box) - had <= {"i2c:x"}  # the distribution's own, whoever needs it first
 
 
+@pytest.mark.parametrize("release", ["bookworm", "trixie"])
+def test_with_the_wheel_for_all_processors_each_debian_answers(
+    release: str, cache: Path, store: Path, tmp_path: Path
+) -> None:
+    llama, log = vm_deb.portable(cache), tmp_path / "log"
+    with (cache / "deb-root.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        root = vm_deb.root(cache, log, release)
+        package = vm_deb.package(root, llama, cache, tmp_path, log)
+        shown = {str(package): package, "/srv/models": store}
+        box = guests.Box(Container(root, shown, tmp_path / "console"))
+        try:
+            box.run("apt-get", "install", "--yes", str(package))
+            box.configure()
+            box.run("systemctl", "restart", "edge-rt.service")
+            assert "Paris" in box.complete(prompt="The capital of France is", max_tokens=8)
+        finally:
+            box.close()
+
+
 def test_lintian_finds_no_errors(packages: list[str]) -> None:
     if shutil.which("lintian") is None:
         pytest.skip("needs apt-get install lintian")

@@ -24,6 +24,8 @@ _PIP_SETTINGS = (
     *("trusted-host", "proxy", "cert", "client-cert", "keyring-provider"),
     *("timeout", "default-timeout", "retries", "cache-dir", "no-cache-dir"),
 )
+# tokenizers names it, and imports it only to fetch from a hub, which the daemon never does.
+UNUSED = ("huggingface-hub", "hf-xet")
 # `user` and others are options of `pip config list`, too, which would list only a part.
 _PIP_LISTS_ALL = {f"PIP_{name}": "0" for name in ("USER", "GLOBAL", "SITE", "QUIET", "VERBOSE")}
 _PROBE = "import sys, importlib.util as u; u.find_spec('pip').name; print(sys.version.split()[0])"
@@ -99,6 +101,7 @@ class Venv:
                 run_pip(self.python, ["install", "--force-reinstall", "--no-deps", str(wheel)], log)
             words = ["install", "--editable", f"{source}{extras}", *pins]
             run_pip(self.python, words, log, on_line=lambda line: _report(shown, line))
+            run_pip(self.python, ["uninstall", "--yes", *UNUSED], log)
         self._stamp.write_text(json.dumps(asdict(stamp), indent=1) + "\n")
 
     def stamp(self) -> Stamp | None:

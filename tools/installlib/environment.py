@@ -11,7 +11,7 @@ from pathlib import Path
 from bootstrap import SetupError, system
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
-from bootstrap.venv import run_pip
+from bootstrap.venv import UNUSED, run_pip
 
 from installlib.files import Layout
 from installlib.source import Source
@@ -76,6 +76,7 @@ class Environment:
             with Progress("Installing Python packages"):
                 for arguments in packages:
                     run_pip(python, ["install", *arguments], log)
+                run_pip(python, ["uninstall", "--yes", *UNUSED], log)
         self._rewrite()
 
     def _rewrite(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bootstrap import SetupError
 from bootstrap.logged import run_logged
+from bootstrap.venv import UNUSED
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -39,7 +40,10 @@ def make(place: Path, wheels: Path, target: Target, log: Path) -> Path:
     words += ["--ignore-requires-python", *target.pip_options(), f"--target={site}"]
     plain = {**os.environ, "PIP_CONFIG_FILE": os.devnull}  # else wheels of other folders count, too
     run_logged([sys.executable, "-m", "pip", *words, "edge_rt", "pip"], log, env=plain)
-    shutil.rmtree(site / "bin", ignore_errors=True)
+    unused = [name.replace("-", "_") for name in UNUSED]
+    for folder in ("bin", *unused, *(f"{name}-*.dist-info" for name in unused)):
+        for found in site.glob(folder):
+            shutil.rmtree(found)
     if lacking := missing(site, target):
         raise SetupError(
             f"{wheels} lacks {', '.join(lacking)} for Python {target.python}. pip judges what is "
@@ -62,10 +66,12 @@ def name_of(package: Distribution) -> str:
 
 
 def needed(package: Distribution, target: Target) -> list[str]:
-    """The names of those packages that `package` needs on `target`, without its extras."""
+    """The names of those packages that `package` needs on `target`, without its extras, and without
+    those that edge_rt never loads.
+    """
     found = [Requirement(line) for line in package.requires or ()]
     wanted = [each for each in found if not each.marker or each.marker.evaluate(target.markers())]
-    return sorted({canonicalize_name(each.name) for each in wanted})
+    return sorted({canonicalize_name(each.name) for each in wanted}.difference(UNUSED))
 
 
 def missing(site: Path, target: Target) -> list[str]:

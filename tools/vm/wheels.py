@@ -22,10 +22,11 @@ def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> 
     """
     said = (CHECKOUT / "pyproject.toml").read_bytes() + llama.read_bytes()
     said += f"{version} pip".encode()
-    place = cache / "vm-wheels" / hashlib.sha256(said).hexdigest()[:20]
+    place = cache / "vm-wheels" / f"{version}-{hashlib.sha256(said).hexdigest()[:20]}"
     if not place.is_dir():
-        shutil.rmtree(place.parent, ignore_errors=True)  # those of old
-        place.parent.mkdir()
+        place.parent.mkdir(exist_ok=True)
+        for old in place.parent.glob(f"{version}-*"):
+            shutil.rmtree(old, ignore_errors=True)
         with (
             Progress("Fetching the guest's Python packages"),
             tempfile.TemporaryDirectory(dir=place.parent) as scratch,
