@@ -46,7 +46,7 @@ def program(words: tuple[str, ...]) -> tuple[click.Command, click.Context, list[
     elif name == "edge-rt":
         command = main
     else:
-        modules = {"eval": "evals.main", "docs": "docslib.command"}
+        modules = {"eval": "evals.main", "docs": "docslib.command", "mutate": "mutatelib.command"}
         module = importlib.import_module(modules[name.removeprefix("tools/")])
         command = getattr(module, "main" if name == "tools/eval" else "command")
     # click keeps the help option of the first context, which must know -h.

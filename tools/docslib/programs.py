@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from evals.main import main as evaluation
+from mutatelib.command import command as mutate
 
 from docslib.cli import chapter, commands
 from docslib.markdown import page
@@ -21,7 +22,8 @@ and `tools/test` describe themselves with `--help`."""
 def programs() -> str:
     """Return the page."""
     blocks = [_ABOUT]
-    for name, program in (("tools/eval", evaluation), *_benchmarks()):
+    own = (("tools/eval", evaluation), ("tools/mutate", mutate))
+    for name, program in (*own, *_benchmarks()):
         for command in commands(program, name):
             blocks += [f"## {command.path}", *chapter(command)]
     return page("Evaluations and benchmarks", *blocks)
