@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import select
 from array import array
+from pathlib import Path
 
 import pytest
 from cache_help import NOW
-from prefix_help import KEY, head
+from prefix_help import KEY, head, state
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_files import PrefixHeader, Stored
-from edge_rt.engine.kv.prefix_shelf import SHARE, UNUSED_S, PrefixShelf
+from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, Stored
+from edge_rt.engine.kv.prefix_shelf import SHARE, UNUSED_S, PrefixFetcher, PrefixShelf
 from edge_rt.testing.board import FakeClock
 
 MAX, HOURLY = 1000, 400
@@ -105,3 +107,25 @@ def test_groups(shelf: PrefixShelf) -> None:
     told = [(g.model, g.client, g.prefixes, g.tokens, g.size_bytes) for g in shelf.groups()]
     assert told == [("a", "uid:1", 1, 2, 30), ("m", "uid:1", 2, 80, 30)]
     assert [(g.oldest, g.newest) for g in shelf.groups()] == [(NOW, NOW), (NOW - 5, NOW)]
+
+
+def test_who_leaves_what_was_read_for_him_lets_the_next_be_read(
+    shelf: PrefixShelf, clock: FakeClock, tmp_path: Path
+) -> None:
+    folder = PrefixFolder(tmp_path)
+    folder.scan()
+    for number in (1, 2):
+        folder.write(head(number), state(number))
+    fetcher = PrefixFetcher(folder, shelf, clock)
+    first, second = (fetcher.fetch(put(shelf, head(number))) for number in (1, 2))
+
+    def settle() -> None:
+        assert select.select([fetcher.aside], [], [], 60)[0]
+        for then in fetcher.aside.finished():
+            then()
+
+    settle()
+    assert (first.over, second.over) == (True, False)
+    fetcher.leave(first)
+    settle()
+    assert fetcher.take(second) == state(2)

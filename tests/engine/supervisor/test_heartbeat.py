@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from edge_rt.engine.channel import Doing, Heartbeat
 
@@ -28,6 +29,23 @@ def test_what_is_noted_is_seen_and_counted() -> None:
     assert beat.doing == Doing(1, 128, frozenset({3, 1 << 40}))
     beat.note()
     assert beat.doing == Doing(2, 0, frozenset())
+
+
+def test_who_looks_while_it_is_noted_sees_nobody() -> None:
+    """Rather than those of before beside some of the new ones."""
+    beat = Heartbeat()
+    beat.note((3, 4))
+    seen: list[frozenset[int]] = []
+
+    class Looked(tuple[int, ...]):
+        def __iter__(self) -> Iterator[int]:
+            for request in (5, 6):
+                seen.append(beat.doing.requests)
+                yield request
+
+    beat.note(Looked((5, 6)))
+    assert seen == [frozenset()] * 2
+    assert beat.doing.requests == {5, 6}
 
 
 def figures(page: int) -> tuple[int, ...]:

@@ -43,7 +43,7 @@ while data := sock.recv(1 << 16):
             sys.exit(7)
 """
 CRASHING = """
-import os, socket, sys, time
+import os, socket, sys, threading, time
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.channel import encode
 from edge_rt.engine.worker.loading import Loader
@@ -53,9 +53,15 @@ beat, sock = Heartbeat(int(sys.argv[3])), socket.socket(fileno=int(sys.argv[2]))
 sock.sendall(encode(Hello(VERSION, os.getpid(), {})))
 sock.recv(1)
 beat.note((5,), 1)
+loading = threading.Event()
+def load(spec, threads):
+    loading.set()
+    if sys.argv[1] == "load":
+        os.abort()
+    time.sleep(60)
+Loader(load).start("toy", ModelSpec("toy", "", 96, 3), 1)
+loading.wait()
 if sys.argv[1] == "load":
-    loader = Loader(lambda spec, threads: os.abort())
-    loader.start("toy", ModelSpec("toy", "", 96, 3), 1)
     time.sleep(60)
 os.abort()
 """
@@ -207,6 +213,15 @@ async def test_while_there_is_no_engine_nobody_gets_one(
     with pytest.raises(Unavailable, match="log says why"):
         await supervisor.client(wait_s=0.0)
     assert client.lost.is_set()
+
+
+@supervised(POLITE, grace_s=0.0)
+async def test_a_lost_connection_is_handed_out_no_more(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    client = await supervisor.client()
+    client.lost.set()  # nothing else has noticed yet
+    assert supervisor.current is None
 
 
 @supervised(POLITE)

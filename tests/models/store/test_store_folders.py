@@ -146,11 +146,13 @@ def test_what_is_incomplete_stays_out(store: Store, folder: Folder) -> None:
     assert not store.root.exists() or directories(store) == []
 
 
-def test_progress_is_that_of_all_files(store: Store, folder: Folder) -> None:
+@pytest.mark.parametrize("move", [False, True])
+def test_progress_is_that_of_all_files(move: bool, store: Store, folder: Folder) -> None:
     seen: list[tuple[int, int]] = []
-    entry = store.add(folder(), progress=lambda done, total: seen.append((done, total)))
+    entry = store.add(folder(), move=move, progress=lambda *told: seen.append(told))
     assert seen[-1] == (entry.size, entry.size)
     assert seen == sorted(seen)
+    assert len(seen) >= len(NAMES)
     seen.clear()
     store.verify(entry.id, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (entry.size, entry.size)
