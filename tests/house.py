@@ -232,7 +232,7 @@ class FakeGoverning:
 
     def state(self, knobs: Iterable[KnobOutcome]) -> GovernorState:
         report = GovernorReport(why=self.limits.why)
-        return governor_state(self.budget, self.limits, report, None, None, knobs, {})
+        return governor_state(self.budget, self.limits, report, None, None, knobs, {}, [])
 
 
 def wall() -> float:

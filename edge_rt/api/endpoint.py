@@ -28,7 +28,7 @@ from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import Reading
-from edge_rt.core.requests import Call, Identity, Plan
+from edge_rt.core.requests import Call, Identity, ModelCard, Plan
 from edge_rt.core.routing import DecodingRequest, RouteRequest, Write
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
@@ -130,9 +130,13 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         prompts: Sequence[Text],
         wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
         reading: Reading | None = None,
+        card: ModelCard | None = None,
     ) -> Work:
-        """The request as it can be run: a call for each prompt."""
-        card = self.context.service.card(plan.model)
+        """The request as it can be run: a call for each prompt.
+
+        `card` is the model's where it is known, which saves looking for it in the store.
+        """
+        card = card or self.context.service.card(plan.model)
         call = Call(
             plan=plan,
             prompt="",
@@ -259,8 +263,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     def _again(self, request: RequestT, found: Found) -> Work:
         content = found.content
         plan = Plan(found.card.id, mode=content.mode, why=content.route)
-        prompts = self.replayed_prompts(request)
-        return self.work(request, self._new_id(), plan, prompts, reading=content.reading)
+        prompts, reading = self.replayed_prompts(request), content.reading
+        return self.work(request, self._new_id(), plan, prompts, reading=reading, card=found.card)
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
 
 
+_LONG = 4096  # characters of a piece to which no more is added
+
+
 class _Line(msgspec.Struct, frozen=True, array_like=True, tag=True):
     call: int
 
@@ -100,6 +103,13 @@ def line(call: int, event: Started | Delta | Finished) -> Line:
     if isinstance(event, Delta):
         return Piece(call, event.index, event.text, len(event.tokens), event.logprobs)
     return End(call, event.index, event.reason, event.timings.completion_tokens, event.made)
+
+
+def _joined(one: Line, next: Piece) -> Piece | None:
+    """Return two pieces of an answer as one; None where clients may not take so long an event."""
+    if not isinstance(one, Piece) or one.logprobs or next.logprobs or len(one.text) > _LONG:
+        return None
+    return replace(one, text=one.text + next.text, tokens=one.tokens + next.tokens)
 
 
 DECODER = msgspec.msgpack.Decoder(KeptContent)
@@ -208,10 +218,20 @@ class Record:
         """`asked` is the question, where it is to be remembered by what it means."""
         self._cache, self._place, self._clock = cache, place, clock
         self._nearby, self._asked = nearby, asked
-        self._lines: list[Line] = []
+        self.lines: list[Line] = []
+        self._latest: dict[tuple[int, int], int] = {}  # piece of each answer, by its place
 
     def take(self, call: int, event: Started | Delta | Finished) -> None:
-        self._lines.append(line(call, event))
+        """Note an event; text that follows text is one piece, for all of it is told at once."""
+        new = line(call, event)
+        if isinstance(new, Piece):
+            place = self._latest.get((call, new.index))
+            joined = None if place is None else _joined(self.lines[place], new)
+            if place is not None and joined is not None:
+                self.lines[place] = joined
+                return
+            self._latest[call, new.index] = len(self.lines)
+        self.lines.append(new)
 
     def close(self, plan: Plan, tally: Tally, reading: Reading | None = None) -> None:
         """Keep the complete answer and how it is read, unless it is less than was asked for.
@@ -227,7 +247,7 @@ class Record:
             energy_j=costs.energy_j,
             quality=costs.quality,
             seconds=max((cost.seconds for cost in costs.taken), default=0.0),
-            lines=self._lines,
+            lines=self.lines,
             simulated=costs.simulated,
             reading=reading,
         )

@@ -183,7 +183,7 @@ def _reason(reason: str) -> str:
 
 
 class CachedReplay(Run):
-    """A Run of a kept answer: the documents are those of the first time, chunk by chunk.
+    """A Run of a kept answer, which is told in as few pieces as clients take.
 
     No engine worked for it, so it took no joules but those of finding it.
     """

@@ -224,6 +224,10 @@ class Service(Protocol):
         """The budget, the limits that it means now, and why."""
         ...
 
+    def warnings(self) -> list[str]:
+        """Return why the budget cannot be kept, or makes answers slow; costs next to nothing."""
+        ...
+
     def set_budget(self, change: BudgetChange) -> None:
         """Change the budget from now on, until the daemon ends; what is UNSET stays."""
         ...

@@ -33,8 +33,8 @@ def _stepping(sampler: BoardSampler, now_s: float) -> threading.Thread:
 class SamplerThread:
     """Steps the sampler whenever a reader is due, from `start` to `stop`.
 
-    A second thread looks each LOOK_S whether the first is late in a read; another then takes its
-    place, so that a sensor that is slow or does not answer holds up no other.
+    While a read is under way, a second thread looks each LOOK_S whether the first is late in it;
+    another then takes its place, so that a sensor that is slow or hangs holds up no other.
 
     To hear of readings in an event loop, subscribe with a function that copies what it needs and
     hands it to `loop.call_soon_threadsafe`.
@@ -90,8 +90,14 @@ class SamplerThread:
                 return
             self.sampler.step(self._clock())
 
+    def _pause_s(self) -> float:
+        """Return the seconds until a read that is under way now or next may be late."""
+        if self.sampler.awaited() is not None:
+            return self._look_s
+        return self._look_s + self.sampler.due(self._clock())
+
     def _look(self) -> None:
-        while not self._stopped.wait(self._look_s):
+        while not self._stopped.wait(self._pause_s()):
             if self.sampler.look():
                 self._thread = self._stepper()
                 self._thread.start()

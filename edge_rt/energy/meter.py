@@ -171,7 +171,7 @@ class EnergyMeter:
 
     def repeated(self, repeat: Repeat) -> None:
         """Book an answer that was given again, without any engine."""
-        self._book.book(booking(repeat, self._wall(), self._monitor.temp_c))
+        self._book.book(booking(repeat, self._wall()))
 
     # --- the ledger
 

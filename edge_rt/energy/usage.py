@@ -108,8 +108,11 @@ class Milestone:
         return True
 
 
-def booking(repeat: Repeat, ended: float, temp_c: float | None) -> UsageRecord:
-    """Return the ledger's record of a repeated answer, which took the engine no joules."""
+def booking(repeat: Repeat, ended: float) -> UsageRecord:
+    """Return the ledger's record of a repeated answer, which took the engine no joules.
+
+    It heated nothing either, so that no temperature is noted.
+    """
     return UsageRecord(
         ended=ended,
         model=repeat.model,
@@ -124,7 +127,7 @@ def booking(repeat: Repeat, ended: float, temp_c: float | None) -> UsageRecord:
         decode_j=0.0,
         quality="modelled",
         power_w=None,
-        temp_c=temp_c,
+        temp_c=None,
         saved_j=repeat.saved_j,
         answer_id=repeat.answer_id,
     )

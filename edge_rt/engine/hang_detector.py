@@ -20,6 +20,7 @@ from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import Embed, Generate
 
 LOOK_S = 0.5
+REST_S = 2.0  # until the next look at an engine that owes nothing
 STILL_S = 3.0  # of doing nothing at all, besides what is expected, are no hang yet
 MOST_S = 20.0  # of what is expected, for one that does nothing at all
 BUSY_S = 30.0  # of working on one thing are no hang either,
@@ -85,7 +86,7 @@ class HangDetector:
         assert client.hello is not None, "it has said hello"
         pid, quiet = client.hello.pid, _Quiet(beat.doing)
         while client.termination is None:
-            await self._pause(LOOK_S)
+            await self._pause(LOOK_S if client.owes else REST_S)
             doing = beat.doing
             if not client.owes or doing.turn != quiet.doing.turn:
                 quiet = _Quiet(doing)

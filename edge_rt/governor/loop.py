@@ -133,8 +133,13 @@ class GovernorLoop:
             None if seen is None else seen.period_left_s,
             knobs,
             self.held_back_s,
-            self._observer.reading_s,
+            self.warnings(),
         )
+
+    def warnings(self) -> list[str]:
+        """Return why the budget cannot be kept, or leaves nothing for answers."""
+        governor = self.governor
+        return [*warnings(governor.budget, governor.report.idle_w, self._observer.reading_s)]
 
     def greet(self, client: EngineClient) -> None:
         """Send the limits to a new engine before it gets any request."""
@@ -154,10 +159,11 @@ class GovernorLoop:
                         log.exception("the governor failed and starts again")
                     failing = self._anew = True
                 due_s = max(due_s + BUSY_S, self._clock())
-                await self._pause(due_s - self._clock())
                 if not self._at_work():
                     await self._doze()
-                    due_s = self._clock()
+                if self._clock() < due_s:
+                    await self._pause(due_s - self._clock())
+                due_s = max(due_s, self._clock())
         finally:
             self._observer.close()
 
@@ -201,17 +207,17 @@ class GovernorLoop:
 
     def _warn(self) -> None:
         """Log once for each budget why it cannot be kept, or leaves nothing for answers."""
-        budget, idle_w = self.governor.budget, self.governor.report.idle_w
+        budget = self.governor.budget
         if budget == self._warned:
             return
-        for warning in warnings(budget, idle_w, self._observer.reading_s):
+        for warning in self.warnings():
             log.warning("%s", warning)
             self._warned = budget
 
     async def _doze(self) -> None:
         """Wait until there is work, or until the next look is due."""
         self._work.clear()
-        rest = asyncio.ensure_future(self._pause(IDLE_S - BUSY_S))
+        rest = asyncio.ensure_future(self._pause(IDLE_S))
         work = asyncio.ensure_future(self._work.wait())
         try:
             await asyncio.wait((rest, work), return_when=asyncio.FIRST_COMPLETED)

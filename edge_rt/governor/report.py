@@ -15,7 +15,7 @@ from edge_rt.core.reports.governor import (
     KnobState,
     LimitsState,
 )
-from edge_rt.governor.budget import PowerBounds, warnings
+from edge_rt.governor.budget import PowerBounds
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.policy.guard import GuardState
@@ -231,12 +231,9 @@ def governor_state(
     period_left_s: float | None,
     knobs: Iterable[KnobOutcome],
     held_back_s: Mapping[str, float],
-    reading_s: float | None = None,
+    warnings: list[str],
 ) -> GovernorState:
-    """Return the state for clients: fields of the same name have the same meaning.
-
-    `reading_s` is as in `warnings`.
-    """
+    """Return the state for clients: fields of the same name have the same meaning."""
     return GovernorState(
         budget=msgspec.convert(budget, BudgetState, from_attributes=True),
         limits=msgspec.convert(limits, LimitsState, from_attributes=True),
@@ -258,7 +255,7 @@ def governor_state(
         period_left_s=period_left_s if budget.energy_j is not None else None,
         knobs=[_knob(outcome) for outcome in knobs],
         held_back_s=dict(held_back_s),
-        warnings=list(warnings(budget, report.idle_w, reading_s)),
+        warnings=warnings,
     )
 
 

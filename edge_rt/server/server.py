@@ -14,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
+from typing_extensions import override
 
 from edge_rt import __version__
 from edge_rt.api.app import create_app
@@ -50,6 +52,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 10  # for open answers when the daemon is told to stop; the rest fails with the engine
 PRELOAD_S = 600.0  # after which the daemon counts as ready all the same
+_TICK_S = 1.0  # the resolution of the header `date`
 LAST_S = GRACE_S + 2  # for the engine to end, by force if it must, and for telling their clients
 
 
@@ -145,7 +148,19 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, limiter: ConnectionLimiter) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._told = asyncio.Event()  # to end
         self._limiter = limiter
+
+    async def main_loop(self) -> None:
+        """Do what uvicorn does each tenth of a second once a second, or as soon as it is to end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _TICK_S)
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._told.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections of `sockets` by Acceptors."""

@@ -285,6 +285,9 @@ class DaemonService:
     def budget(self) -> GovernorState:
         return self._named(self._governor_loop.state(self._knobs.report()))
 
+    def warnings(self) -> list[str]:
+        return self._governor_loop.warnings()
+
     def set_budget(self, change: BudgetChange) -> None:
         self._governor_loop.change(change)
 

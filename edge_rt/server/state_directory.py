@@ -57,7 +57,7 @@ class StorageHealth:
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0  # between two looks whether the directory is there
+LOOK_S = 5.0  # between two looks whether the directory is there
 
 
 class StateDirectory:

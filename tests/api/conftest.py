@@ -468,6 +468,9 @@ class FakeService:
             raise self.governor
         return self.governor
 
+    def warnings(self) -> list[str]:
+        return self.budget().warnings
+
     def set_budget(self, change: BudgetChange) -> None:
         self.changes.append(change)
         state = self.budget()

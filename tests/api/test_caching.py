@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from typing import Any
+import time
+from typing import Any, cast
 
 import pytest
 
+from edge_rt.api.kept import Piece, Record
 from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.core.requests import Plan
 from edge_rt.decoding.params import Gating, Made, Mode, TokenLogprob
@@ -30,6 +32,14 @@ def told(response: Any) -> list[Any]:
     if response.headers["content-type"] == "application/json":
         return [without_edge(response.json())]
     return [without_edge(event) for event in response.events()]
+
+
+def texts(response: Any) -> dict[int, str]:
+    """The text of each answer of a stream of completions."""
+    found: dict[int, str] = {}
+    for choice in (one for each in told(response) if each != "[DONE]" for one in each["choices"]):
+        found[choice["index"]] = found.get(choice["index"], "") + choice["text"]
+    return found
 
 
 def without_edge(document: Any) -> Any:
@@ -88,8 +98,29 @@ def test_a_hit_is_the_same_chunk_by_chunk(
 def test_texts_are_told_again_as_well(cached: Any, service: Any) -> None:
     asked = {**GREEDY, "prompt": ["a", "b"], "echo": True, "n": 2, "stream": True}
     first, again = cached.complete(**asked), cached.complete(**asked)
-    assert told(again) == told(first)
+    assert texts(again) == texts(first)
     assert len(service.calls) == 2
+
+
+def test_text_without_log_probabilities_is_told_in_one_piece(cached: Any) -> None:
+    asked = {**GREEDY, "prompt": "a", "stream": True}
+    first, again = cached.complete(**asked), cached.complete(**asked)
+    pieces = [
+        [one for one in told(each) if one != "[DONE]" and one["choices"][0]["text"]]
+        for each in (first, again)
+    ]
+    assert len(pieces[0]) > len(pieces[1]) == 1
+    assert texts(again) == texts(first)
+
+
+def test_a_long_text_is_told_in_pieces_that_clients_can_take() -> None:
+    lines = [Piece(0, 0, "x" * 4000, 1, []), Piece(0, 0, "y" * 200, 2, [])]
+    kept = [*lines, Piece(0, 0, "z", 3, [])]
+    record = Record(cast(Any, None), cast(Any, None), time.time, None, None)
+    for one in kept:
+        record.take(0, one.event())
+    told = [(one.text, one.tokens) for one in record.lines if isinstance(one, Piece)]
+    assert told == [("x" * 4000 + "y" * 200, 3), ("z", 3)]
 
 
 def test_a_hit_says_how_old_it_is_and_what_it_took(

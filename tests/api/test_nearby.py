@@ -77,11 +77,16 @@ def test_the_answer_says_which_question_it_was_given_to(make_near: Any, service:
     assert (repeat.model, repeat.saved_j) == ("smol", 1.5)
 
 
-def test_a_stream_is_told_chunk_by_chunk(near: Any, service: Any) -> None:
+def test_a_stream_is_told_again(near: Any, service: Any) -> None:
     first = ask(near, FIRST, stream=True).events()
     again = ask(near, AGAIN, stream=True)
-    pieces = [[e["choices"] for e in events if e != "[DONE]"] for events in (first, again.events())]
-    assert pieces[0] == pieces[1]
+    deltas = [
+        [e["choices"][0]["delta"] for e in events if e != "[DONE]"]
+        for events in (first, again.events())
+    ]
+    first_text, again_text = ("".join(d.get("content", "") for d in each) for each in deltas)
+    assert first_text == again_text
+    assert [each[0] for each in deltas] == [{"role": "assistant", "content": ""}] * 2
     assert found(again) == "semantic"
     assert len(service.calls) == 1
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -163,3 +165,14 @@ def test_asking_does_not_wait_for_a_sensor_that_hangs(caplog: pytest.LogCaptureF
     gate.open.set()
     assert thread.stop(30.0)
     assert gate.closed
+
+
+def test_reads_are_watched_only_while_one_may_be_late() -> None:
+    reading, due_s = True, 5.0
+    sampler = SimpleNamespace(
+        awaited=lambda: threading.current_thread() if reading else None, due=lambda now_s: due_s
+    )
+    thread = SamplerThread(cast(BoardSampler, sampler), lambda: 0.0, look_s=0.25)
+    assert thread._pause_s() == 0.25
+    reading = False
+    assert thread._pause_s() == 5.25

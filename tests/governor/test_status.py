@@ -51,6 +51,7 @@ def state(**changes: Any) -> GovernorState:
         "period_left_s": 1800.0,
         "knobs": [],
         "held_back_s": {"power_w": 12.5},
+        "warnings": [],
     }
     return governor_state(**{**given, **changes})
 
@@ -145,7 +146,7 @@ def test_what_is_spent_belongs_to_a_cap() -> None:
 def test_a_cap_that_idle_draw_uses_up_is_warned_of_with_both_figures(
     budget: BudgetConfig, idle_w: float | None, figures: list[str] | None
 ) -> None:
-    found = state(budget=budget, report=GovernorReport(idle_w=idle_w)).warnings
+    found = [*warnings(budget, idle_w)]
     assert len(found) == (figures is not None)
     assert all(figure in found[0] for figure in figures or [])
 

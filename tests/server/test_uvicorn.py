@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import h11
 import pytest
@@ -15,6 +16,9 @@ import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
+
+from edge_rt.server.connection_limiter import ConnectionLimiter
+from edge_rt.server.server import _Server
 
 CHANGED = (
     f"uvicorn {version('uvicorn')} has changed {{}}, which edge_rt relies on: mend Connection and "
@@ -27,6 +31,8 @@ HOOKS: list[tuple[str, Callable[..., Any]]] = [
     ("timeout_keep_alive_handler", H11Protocol.on_response_complete),
     ("capture_signals", Server.serve),
     ("startup", Server._serve),
+    ("main_loop", Server._serve),
+    ("on_tick", Server.main_loop),
 ]
 
 
@@ -91,3 +97,22 @@ def test_the_bound_of_uvicorn_is_the_minor_version_that_was_tested() -> None:
     major, minor = map(int, version("uvicorn").split(".")[:2])
     bound = f'"uvicorn>={major}.{minor},<{major}.{minor + 1}"'
     assert bound in (Path(__file__).parents[2] / "pyproject.toml").read_text()
+
+
+def test_a_server_that_is_told_to_end_does_not_wait_for_its_next_tick() -> None:
+    async def ends() -> list[int]:
+        server = _Server(uvicorn.Config(_app, log_config=None, ws="none"), ConnectionLimiter(8))
+        ticks: list[int] = []
+
+        async def on_tick(counter: int) -> bool:
+            ticks.append(counter)
+            if len(ticks) == 1:
+                asyncio.get_running_loop().call_soon(server.handle_exit, signal.SIGTERM, None)
+            return server.should_exit
+
+        vars(server)["on_tick"] = on_tick
+        with patch("edge_rt.server.server._TICK_S", 3600.0):
+            await server.main_loop()
+        return ticks
+
+    assert asyncio.run(ends()) == [0, 0]  # the first one writes the header `date`

@@ -14,10 +14,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from benchlib import BenchError, hits
+from benchlib import BenchError, bare, hits
 from benchlib.daemon import Ours
 from benchlib.server import Settings
 from benchmarks.cache import Bench, questions
+from starlette.testclient import TestClient
 
 
 class Server:
@@ -117,6 +118,23 @@ def test_an_error_is_no_answer(server: Server) -> None:
         hits.latencies_ms(server.path, REQUESTS, 1)
 
 
+def test_two_servers_are_asked_by_turns(server: Server) -> None:
+    asked: list[str] = []
+
+    def latencies(path: str, requests: object, count: int) -> list[float]:
+        asked.append(path)
+        return [3.0, 6.0, 9.0] if path == "ours" else [1.0, 2.0, 30.0]
+
+    assert hits.times_as_long("ours", "bare", REQUESTS, latencies) == 3.0
+    assert asked[:4] == ["ours", "bare"] * 2
+    assert hits.times_as_long(server.path, server.path, REQUESTS) > 0.0
+
+
+def test_a_bare_starlette_answers_with_the_document() -> None:
+    with TestClient(bare.app({"id": "chatcmpl-1"})) as client:
+        assert client.post(hits.CHAT, json=questions()[0]).json() == {"id": "chatcmpl-1"}
+
+
 def test_the_server_has_a_core_for_itself() -> None:
     code = "import threading; threading.Thread(target=input).start(); print(flush=True); input()"
     cores = os.sched_getaffinity(0)
@@ -137,3 +155,5 @@ def test_the_report_tells_medians() -> None:
     bench = Bench(side, side, settings, questions())
     bench.found = {"hit_p50_ms": [0.5, 0.7, 0.6], "hits_per_s": [2000.0]}
     assert bench.report().values == {"hit_p50_ms": 0.6, "hits_per_s": 2000.0}
+    bench.found["hit_vs_bare"] = [1.5, 1.7, 1.4]
+    assert bench.report().ratios == {"hit_vs_bare": 1.5}

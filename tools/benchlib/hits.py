@@ -17,6 +17,7 @@ from typing import Any
 from benchlib import BenchError
 
 CHAT = "/v1/chat/completions"
+_TURNS, _TURN = 10, 200  # and questions of a turn
 
 
 class Asker:
@@ -128,12 +129,32 @@ def per_second(
     return answered / (clock() - begin_s)
 
 
+def document(path: str, body: dict[str, Any]) -> bytes:
+    """The document that answers a question."""
+    with Asker(path) as asker:
+        return asker.ask(request(body)).partition(b"\r\n\r\n")[2]
+
+
+def times_as_long(
+    path: str,
+    other: str,
+    requests: Sequence[bytes],
+    ask: Callable[[str, Sequence[bytes], int], list[float]] = latencies_ms,
+) -> float:
+    """How many times as long as at `other` the answers take at `path`, asked by turns."""
+    turns = [
+        [statistics.median(ask(one, requests, _TURN)) for one in (path, other)]
+        for _ in range(_TURNS)
+    ]
+    return statistics.median(mine / its for mine, its in turns)
+
+
 @contextmanager
-def apart(pid: int, proc: Path = Path("/proc")) -> Generator[None]:
-    """Every thread of a process on one core, and this thread on the others, while this lasts."""
+def apart(*pids: int, proc: Path = Path("/proc")) -> Generator[None]:
+    """Every thread of the processes on one core, and this thread on the others, meanwhile."""
     cores = os.sched_getaffinity(0)
     first, *others = sorted(cores)
-    for task in (proc / str(pid) / "task").iterdir():
+    for task in (task for pid in pids for task in (proc / str(pid) / "task").iterdir()):
         with suppress(ProcessLookupError):  # it ended meanwhile
             os.sched_setaffinity(int(task.name), {first})
     os.sched_setaffinity(0, others or cores)

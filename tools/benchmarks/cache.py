@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 import click
 from benchlib import hits, machine, prompts
 from benchlib.daemon import MODEL, Ours, model_file, weights
+from benchlib.http import Address, fetch
 from benchlib.noise import Sample, Watch
 from benchlib.prefix import TOKENS, Documents, Prefix, telling
+from benchlib.process import Child, until
 from benchlib.publish import publish
 from benchlib.report import Report
-from benchlib.server import Settings
+from benchlib.server import Running, Settings
 from bootstrap.paths import CHECKOUT, cache_dir
 
 _QUESTIONS = 16
@@ -28,7 +31,8 @@ _NOTES = (
     f"{_QUESTIONS} questions with answers of up to {_ANSWER} tokens, over connections to the Unix "
     "socket that stay open; the daemon's front runs on one core, the client on the others.",
     "hit_p50_ms: until all of an answer is there, asked one after the other; stream_hit_p50_ms: "
-    f"the same of streams. hits_per_s: with {_CLIENTS} connections at once.",
+    f"the same of streams. hits_per_s: with {_CLIENTS} connections at once. hit_vs_bare: how many "
+    "times as long as with a bare starlette on uvicorn, on the same core and asked by turns.",
     f"prefix_*: {_LARGE} and documents of about {TOKENS} tokens, one sequence in memory: until the "
     "first token of a question about a document that comes from the disk, not from the kernel's "
     "memory, and about one that is read; prefix_ttft_ratio is the one over the other.",
@@ -72,13 +76,31 @@ class Bench:
         async with self.side.run(self.settings) as running:
             path = running.address.path or ""
             hits.filled(path, self.bodies)
-            with hits.apart(running.child.process.pid):
+            async with self._bare(hits.document(path, self.bodies[0])) as bare:
+                bare_path = bare.address.path or ""
+                pids = running.child.process.pid, bare.child.process.pid
                 for number in range(1, rounds + 1):
                     watch, cpu_s = Watch(f"round {number}", wait), running.child.cpu_s()
-                    own_s = time.process_time()
-                    self._round(path)
-                    spent_s = running.child.cpu_s() - cpu_s + time.process_time() - own_s
-                    self.samples.append(watch.finish(spent_s))
+                    own_s = time.process_time() - bare.child.cpu_s()
+                    with hits.apart(*pids):
+                        self._round(path, bare_path)
+                    own_s = time.process_time() + bare.child.cpu_s() - own_s
+                    self.samples.append(watch.finish(running.child.cpu_s() - cpu_s + own_s))
+
+    @asynccontextmanager
+    async def _bare(self, document: bytes) -> AsyncGenerator[Running]:
+        """Run a bare starlette that answers with `document`."""
+        directory = self.side.directory
+        file, address = directory / "document", Address(path=str(directory / "bare"))
+        file.write_bytes(document)
+
+        async def answers() -> bool:
+            return (await fetch(address, "POST", hits.CHAT, {})).status == 200
+
+        argv = [str(self.side.python), "-m", "benchlib.bare", str(address.path), str(file)]
+        environ = {"PYTHONPATH": str(CHECKOUT / "tools")}
+        with Child(argv, directory / "bare.log", environ=environ) as child:
+            yield Running(child, address, await until(answers, child))
 
     async def run_prefix(self, rounds: int, wait: float) -> None:
         """All rounds on one daemon, which has kept a document before."""
@@ -105,12 +127,12 @@ class Bench:
             samples=self.samples,
             rows=[],
             values={name: hits.median(numbers) for name, numbers in self.found.items()},
-            ratios={},
+            ratios={"hit_vs_bare": hits.median(self.found.get("hit_vs_bare", ()))},
             notes=_NOTES,
             details={"rounds": self.found},
         )
 
-    def _round(self, path: str) -> None:
+    def _round(self, path: str, bare: str) -> None:
         plain = [hits.request(body) for body in self.bodies]
         streams = [hits.request(body | {"stream": True}) for body in self.bodies]
         for name, asked in (("", plain), ("stream_", streams)):
@@ -118,6 +140,7 @@ class Bench:
             self._note(f"{name}hit_p50_ms", took_ms[len(took_ms) // 2])
             self._note(f"{name}hit_p99_ms", took_ms[-len(took_ms) // 100])
             self._note(f"{name}hits_per_s", hits.per_second(path, asked, 2.0, _CLIENTS))
+        self._note("hit_vs_bare", hits.times_as_long(path, bare, plain))
 
     def _note(self, name: str, value: float) -> None:
         self.found.setdefault(name, []).append(value)

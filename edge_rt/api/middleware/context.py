@@ -267,7 +267,7 @@ class Endpoint:
             await self._inner(scope, receive, send)
             return
         exchange.rights.check_generate()
-        exchange.warnings += self._context.service.budget().warnings  # what makes answers slow
+        exchange.warnings += self._context.service.warnings()  # what makes answers slow
         with self._context.clients.enter(exchange.client):
             await self._inner(scope, receive, send)
 

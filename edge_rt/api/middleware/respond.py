@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -187,12 +188,18 @@ def warning_headers(warnings: Iterable[str]) -> Headers:
     )
 
 
+@lru_cache(maxsize=256)
 def _name(field: str) -> bytes:
     return f"x-edge-{field.replace('_', '-')}".encode()
 
 
 def _value(value: object) -> bytes:
-    return quote(str(value), safe=_PLAIN).encode()
+    return _quoted(value) if isinstance(value, str) else str(value).encode()
+
+
+@lru_cache(maxsize=256)  # answers repeat their models, modes and reasons
+def _quoted(text: str) -> bytes:
+    return quote(text, safe=_PLAIN).encode()
 
 
 _JSON = (b"content-type", b"application/json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -129,7 +129,7 @@ class Dialect(ABC):
 
     def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
         """`include_usage` is that of the request's stream_options."""
-        self._head: dict[str, Any] = asdict(head)
+        self._head: dict[str, Any] = dict(vars(head))
         self._no_usage: UnsetType | None = None if include_usage else UNSET
         self.wants_logprobs = wants_logprobs
 

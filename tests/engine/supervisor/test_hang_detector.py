@@ -21,6 +21,7 @@ from edge_rt.engine.hang_detector import (
     BUSY_S,
     LOOK_S,
     MOST_S,
+    REST_S,
     STILL_S,
     TIMES,
     HangDetector,
@@ -46,7 +47,7 @@ class Engine:
         """What it is terminated for within so many looks."""
 
         async def pause(seconds: float) -> None:
-            assert seconds == LOOK_S
+            assert seconds == (LOOK_S if client.owes else REST_S)
             if self.looks == looks:
                 raise asyncio.CancelledError
             self.looks += 1

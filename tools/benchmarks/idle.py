@@ -1,0 +1,65 @@
+"""What the daemon takes of the machine while nobody asks anything."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+from benchlib import BenchError, machine
+from benchlib.daemon import MODEL, Ours, weights
+from benchlib.http import fetch
+from benchlib.noise import Sample, Watch
+from benchlib.process import Child
+from benchlib.publish import publish
+from benchlib.report import Report
+from benchlib.server import Settings
+from bootstrap.paths import CHECKOUT, cache_dir
+
+_SETTLE_S = 10.0  # until what came before is done with
+_NOTES = (
+    "All processes of the daemon together, with a model in memory. idle_cpu: percent of one core. "
+    "idle_wakeups: voluntary context switches of all their threads, a second.",
+)
+
+
+@click.command()
+@click.option("--seconds", default=60.0, show_default=True, help="How long it is watched.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+def command(seconds: float, json_file: Path | None) -> None:
+    """Measure what a daemon at rest takes of a core, and how often it wakes."""
+    publish(lambda directory: asyncio.run(_measured(directory, seconds)), json_file)
+
+
+async def _measured(directory: Path, seconds: float) -> Report:
+    python, store = Path(sys.executable), cache_dir() / "store"
+    settings = Settings(weights(python.with_name("edge-rt"), store), MODEL, 2048, 1, None)
+    async with Ours(python, store, directory).run(settings) as running:
+        body = {"prompt": "Hello", "max_tokens": 2, "model": MODEL}
+        answer = await fetch(running.address, "POST", "/v1/completions", body)
+        if answer.status != 200:
+            raise BenchError(f"status {answer.status}: {answer.body[:300]!r}")
+        await asyncio.sleep(_SETTLE_S)
+        watch, child = Watch("idle", 0.0), running.child
+        cpu_s, woken = child.cpu_s(), wakeups(child)
+        await asyncio.sleep(seconds)
+        cpu_s, woken = child.cpu_s() - cpu_s, wakeups(child) - woken
+        sample: Sample = watch.finish(cpu_s)
+    return Report(
+        name="idle",
+        commit=machine.commit(CHECKOUT),
+        machine=machine.describe() | {"model": MODEL, "seconds": seconds},
+        samples=[sample],
+        rows=[],
+        values={"idle_cpu": 100 * cpu_s / seconds, "idle_wakeups": woken / seconds},
+        ratios={},
+        notes=_NOTES,
+    )
+
+
+def wakeups(child: Child, proc: Path = Path("/proc")) -> int:
+    """Return the voluntary context switches so far of all threads of a process and its children."""
+    threads = [task for each in child.tree() for task in proc.glob(f"{each.pid}/task/*/status")]
+    lines = [line for task in threads for line in task.read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
