@@ -215,7 +215,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         work = await self.prepare(request, exchange.client)
         embedded = (None if meant is None else meant.cost), work.plan.compared
         before = [cost for cost in embedded if cost is not None]
-        work = work.granted(exchange.arrived, before).with_calls(client=keeper)
+        work = work.granted(exchange.arrived, before)
+        work = work.with_calls(client=keeper, user=exchange.client)
         exchange.model = work.card.id
         marking.keep(work.id, asked)
         record = None if place is None else caching.record(place, meant)

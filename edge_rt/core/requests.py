@@ -146,7 +146,7 @@ class Call(msgspec.Struct, frozen=True):
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
     as they are, with the reason "length". A model at work that is loaded in another way than the
-    plan says stays as it is. `client`, `pin` and `suffix` are as in Generate.
+    plan says stays as it is. `client`, `pin`, `suffix` and `user` are as in Generate.
     """
 
     plan: Plan
@@ -166,6 +166,7 @@ class Call(msgspec.Struct, frozen=True):
     thinking: ThinkLimit | None = None
     pin: bool = False
     suffix: str | None = None
+    user: str | None = None
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

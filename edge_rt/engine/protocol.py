@@ -146,7 +146,8 @@ class Generate(Message, frozen=True):
     `threads` is how many its passes are to use, None: all that the limits allow. That holds for
     the passes in which no request takes part that asks for more.
 
-    `client` names the client; with None the prompt is kept in memory only; see KeepPrefixes.
+    `client` names the client for whom the prompt may be kept; with None it is kept in memory only;
+    see KeepPrefixes. Clients share their turns by `user`; None: the request is a client by itself.
     All answers keep to `constraint`, with tokens of `resume` too. Prompts that were sent together
     have one `group`: they share their turns with others as one. What is read of a prompt to `pin`
     makes room for others last; see SequencePool. Answers also keep to a `check`, for which `seen`
@@ -177,6 +178,7 @@ class Generate(Message, frozen=True):
     pin: bool = False
     check: CheckerSpec | None = None
     suffix: str | None = None
+    user: str | None = None
 
 
 class Embed(Message, frozen=True):

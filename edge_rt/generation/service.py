@@ -264,6 +264,7 @@ def _maker(
             pin=call.pin,
             check=call.check,
             suffix=call.suffix,
+            user=call.user,
         )
 
     return make

@@ -405,3 +405,12 @@ def test_a_key_tells_clients_of_tcp_apart(make_client: Any, make_cache: Any) -> 
     clients = {group["client"] for group in report.json()["groups"]}
     assert clients == {f"key:{digest[:12]}" for digest in hashes}
     assert "sk-1" not in json.dumps(report.json())
+
+
+def test_the_engine_is_told_whose_turn_a_request_is_whatever_is_kept(
+    make_client: Any, service: Any
+) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "edge": {"cache": "off"}}
+    response = make_client().post("/v1/chat/completions", body, state={"peer_uid": 1000})
+    assert response.status == 200
+    assert [(call.user, call.client) for call in service.calls] == [("uid:1000", None)]

@@ -43,6 +43,7 @@ class Generation:
         self.provenance = TokenProvenance(sequences)
         self.replay = Replay(request.resume.get(index, ()), request.seen.get(index, ()))
         self.reason: str | None = None
+        self.started = False  # whether it has had KV sequences
         self.doubts = DoubtMeter()
         self._text = text
         self._withheld = StopHoldback()
@@ -138,10 +139,11 @@ class Generation:
             self._turn_to(sequence)
 
     def start(self, now: float) -> None:
-        """Acquire the KV sequences and begin to read."""
+        """Acquire the KV sequences and begin to read, or go on after it was suspended."""
         for sequence in self.sequences:
             sequence.acquire(self.request)
-        self._started = now
+        if not self.started:
+            self.started, self._started = True, now
 
     def go_on(self, now: float) -> int:
         """Go on once the sequence at turn has read its tokens; return how many the answer gained.

@@ -40,7 +40,7 @@ class ModelSequence:
         self.decoding = False
         self.heard = 0  # tokens of others since its last turn, none that it had guessed
         self.spent_s, self.read = 0.0, 0
-        self._fresh = False
+        self._fresh = self._suspended = False
         self._sought = False  # whether it was looked for on the disk
         self._fetch: Fetch | None = None
         self._shared: int | None = None  # tokens of the prompt that are to be kept on the disk
@@ -87,10 +87,13 @@ class ModelSequence:
         prefixes, self._fresh = self.home.prefixes, request.fresh
         fetch, self._fetch = self._fetch, None
         taken = prefixes.take(self.text, fetch, request.client, fresh=request.fresh)
-        self.kv, self.restored = taken
+        self.kv, restored = taken
         if not request.fresh:
             self.home.checkpointer.restore(self.kv, self.text)
-        self.cached = len(self.kv.tokens)
+        if self._suspended:
+            self._suspended = False
+            return
+        self.cached, self.restored = len(self.kv.tokens), restored
         if request.pin:
             self.home.pool.pin(self.kv, self.prompt)
         self._shared = prefixes.shared(request, self.prompt)
@@ -106,6 +109,14 @@ class ModelSequence:
             self.home.prefixes.save(self.kv)
         if held >= self._shared:
             self._shared = None
+
+    def suspend(self) -> None:
+        """Give the KV sequence to another answer; the text is read again, and then goes on."""
+        if len(self.held.tokens) > len(self.text):  # of a draft
+            self.home.pool.rewind(self.held, len(self.text))
+        self.home.checkpointer.drop(self.held)
+        self.home.pool.release(self.held)
+        self.kv, self.decoding, self._suspended = None, False, True
 
     def release(self, *, keep: bool) -> None:
         """Release the KV sequence; with `keep`, its text stays a prefix for others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from edge_rt.backends.base import Backend
 from edge_rt.engine.generation.generation import Generation
@@ -231,24 +231,52 @@ def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int)
 
 
 def by_turn(
-    waiting: Sequence[Generation], running: Sequence[Generation], sequences: int
+    waiting: Sequence[Generation],
+    running: Sequence[Generation],
+    sequences: int,
+    served: Mapping[str, int],
 ) -> list[Generation]:
     """Return those of `waiting` that may start on a model of so many sequences.
 
-    The first is the oldest of the client and the request with the fewest `running`: a client that
-    asks for many answers does not hold up the others. A request with more answers left than there
-    are sequences leaves the last one to others.
+    The first is the oldest of the client and the request with the fewest `running`, and of such
+    clients the one whose turn in `served` is the longest ago: a client that asks for many answers
+    does not hold up the others. A request with more answers left than there are sequences leaves
+    the last one to others.
     """
-    clients, groups = Counter(map(_client, running)), Counter(map(_group, running))
+    clients, groups = Counter(map(client_of, running)), Counter(map(_group, running))
     left = groups + Counter(map(_group, waiting))
     most = {group: max(1, sequences - (count > sequences)) for group, count in left.items()}
     able = [answer for answer in waiting if groups[_group(answer)] < most[_group(answer)]]
-    return sorted(able, key=lambda a: (clients[_client(a)], groups[_group(a)], a.arrived))
+
+    def turn(answer: Generation) -> tuple[float, ...]:
+        client = client_of(answer)
+        return clients[client], served.get(client, 0), groups[_group(answer)], answer.arrived
+
+    return sorted(able, key=turn)
+
+
+def gives_way(first: Generation, running: Sequence[Generation]) -> Generation | None:
+    """Return the one of `running` whose sequence goes to `first`, where there is no free one.
+
+    It is the shortest answer of the client with the most of them, if that has several and the
+    client of `first` has none. Answers of two models stay, and so do those that still read.
+    """
+    clients = Counter(map(client_of, running))
+    if not clients or clients[client_of(first)]:
+        return None
+    client, most = clients.most_common(1)[0]
+    able = [
+        answer
+        for answer in running
+        if client_of(answer) == client and answer.at.decoding and len(answer.sequences) == 1
+    ]
+    return min(able, key=lambda a: len(a.at.text), default=None) if most > 1 else None
 
 
 def _group(answer: Generation) -> str:
     return answer.request.group or str(answer.request.id)
 
 
-def _client(answer: Generation) -> str:
-    return answer.request.client or _group(answer)
+def client_of(answer: Generation) -> str:
+    """Return who shares turns with others for an answer: the user, or else the request."""
+    return answer.request.user or answer.request.client or _group(answer)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from edge_rt.backends.base import Backend
@@ -19,11 +20,14 @@ from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec, Started
 from edge_rt.engine.scheduler.inputs import Outbox, prompt_tokens
-from edge_rt.engine.scheduler.passes import Pass, PrefillBudget, by_turn
+from edge_rt.engine.scheduler.passes import Pass, PrefillBudget, by_turn, client_of, gives_way
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
 
 if TYPE_CHECKING:
     from edge_rt.decoding.constraints.grammars import Grammars
+
+
+CLIENTS = 256  # whose last turns are remembered
 
 
 class Scheduler(Runner[Backend, Generation]):
@@ -60,6 +64,8 @@ class Scheduler(Runner[Backend, Generation]):
         self.prefixes = PrefixCache(backend, self.pool, kept, clock)
         self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
         self._factory = GenerationFactory(self, find, tally.beat.note)
+        self._served: dict[str, int] = {}  # the number of each client's last turn
+        self._turns = itertools.count(1)
 
     @property
     def backend(self) -> Backend:
@@ -200,7 +206,9 @@ class Scheduler(Runner[Backend, Generation]):
     def _admit(self, now: float) -> None:
         if not self._waiting:
             return
-        left = by_turn(self._waiting, self._running, self._backend.sequences)
+        left = self._by_turn(self._waiting)
+        if left and not self.pool.free:
+            left = self._make_room(left)
         kept = 0  # sequences for those who have to wait for one on another model
         while left and self.pool.free > kept:
             answer = left.pop(0)
@@ -214,13 +222,34 @@ class Scheduler(Runner[Backend, Generation]):
                     continue
                 self._waiting.remove(answer)
                 self._start(answer, now)
-                left = by_turn(left, self._running, self._backend.sequences)
+                left = self._by_turn(left)
+
+    def _by_turn(self, waiting: Sequence[Generation]) -> list[Generation]:
+        return by_turn(waiting, self._running, self._backend.sequences, self._served)
+
+    def _make_room(self, left: list[Generation]) -> list[Generation]:
+        """Have an answer of a client with several wait where the first of `left` is a client's
+        only one; return who may start now.
+        """
+        first = left[0]
+        gone = gives_way(first, self._at_turn()) if first.home is self else None
+        if gone is None or first.at.pending or _of(first.at).awaits(first.at):
+            return left
+        gone.at.suspend()
+        self._running.remove(gone)
+        self._waiting.appendleft(gone)
+        return self._by_turn(self._waiting)
 
     def _start(self, answer: Generation, now: float) -> None:
+        client, goes_on = client_of(answer), answer.started
+        self._served.pop(client, None)
+        self._served[client] = next(self._turns)
+        if len(self._served) > CLIENTS:
+            del self._served[next(iter(self._served))]
         answer.start(now)
         for sequence in answer.sequences:
             _of(sequence).admitted(answer)
-        if answer.index == 0:
+        if answer.index == 0 and not goes_on:
             sequence = answer.sequences[0]
             told = answer.request.id, len(sequence.prompt), sequence.cached, sequence.restored
             self._emit(Started(*told))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.params import Sampling
+from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import BROKEN, Failed, Finished, Started, StepOutput
 
 LONG = [8 + i * 7 % 25 for i in range(90)]
@@ -141,6 +141,60 @@ def test_a_request_that_fits_uses_every_sequence(front, several) -> None:
         front.submit(id, [id + 4, 9], max_tokens=90, **fields)
     front.scheduler.step()
     assert front.scheduler.running == 3
+
+
+ALL = [[{"n": 3}], [{"group": "all"}] * 3, [{}] * 3]
+"""What takes all three sequences of the model: answers, prompts, or requests of one user."""
+
+
+@pytest.mark.parametrize("several", ALL, ids=["answers", "prompts", "requests"])
+@pytest.mark.parametrize("draft", [None, "lookup"])
+def test_who_has_every_sequence_gives_one_to_another_client(
+    front, new_request: Callable, reference: Callable, several, draft: str | None
+) -> None:
+    fields = {"max_tokens": 40, "mode": None if draft is None else Mode(draft)}
+    asked = [
+        new_request(id, [id + 4, 9, id + 4, 9], user="a", **fields, **own)
+        for id, own in enumerate(several, 2)
+    ]
+    for request in asked:
+        front.scheduler.submit(request)
+    for _ in range(10):
+        front.scheduler.step()
+    assert front.scheduler.running == 3
+    asked.append(new_request(1, [20, 9], max_tokens=2, user="b"))
+    front.scheduler.submit(asked[-1])
+    for _ in range(4):
+        front.scheduler.step()
+    assert [e.id for e in front.events if isinstance(e, Finished)] == [1]
+    assert front.scheduler.running == 3  # the one that gave way goes on
+    front.settle()
+    assert len([e for e in front.events if isinstance(e, Started)]) == len(asked)
+    for request in asked:
+        for index in range(request.n):
+            assert front.heard[request.id].outcome(index) == reference(request, index)
+
+
+def test_each_client_keeps_one_sequence(front) -> None:
+    for id, user in enumerate("aaa", 1):
+        front.submit(id, [id + 4, 9], max_tokens=90, user=user)
+    for _ in range(5):
+        front.scheduler.step()
+    for id, user in enumerate("bcdd", 4):
+        front.submit(id, [id + 4, 9], max_tokens=90, user=user)
+    for _ in range(5):
+        front.scheduler.step()
+    users = [answer.request.user for answer in front.scheduler._running]
+    assert sorted(users) == ["a", "b", "c"]
+
+
+def test_clients_take_turns_with_the_only_sequence(toy: Callable, new_front: Callable) -> None:
+    front = new_front(toy(sequences=1))
+    for id, user in enumerate("aaaabbc", 1):
+        front.submit(id, [id + 4, 9], max_tokens=3, user=user)
+    front.settle()
+    ended = [e.id for e in front.events if isinstance(e, Finished)]
+    assert ended == [1, 5, 7, 2, 6, 3, 4]
 
 
 def test_time_in_the_queue_is_told(toy: Callable, new_front: Callable) -> None:

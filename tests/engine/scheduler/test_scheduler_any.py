@@ -64,6 +64,7 @@ submits = st.fixed_dictionaries(
         "n": st.integers(1, 3),
         "stop": stops,
         "ignore_eos": st.booleans(),
+        "user": st.sampled_from([None, "a", "b"]),
     }
 )
 actions = st.one_of(
