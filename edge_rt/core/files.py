@@ -55,7 +55,12 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int = _MOST) -> bytes:
-    """Return the content of a regular file; OSError as `open_regular`, and above `most` bytes."""
+    """Return the content of a regular file; OSError as `open_regular`, and above `most` bytes.
+
+    The null device, or a link to it as systemd masks files with, is empty.
+    """
+    if os.path.realpath(path) == os.devnull:
+        return b""
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > most:
             raise OSError(errno.EFBIG, f"more than {most >> 20} MiB", str(path))

@@ -51,3 +51,10 @@ def test_only_a_regular_file_of_modest_size_is_read(tmp_path: Path, kind: str) -
     path = KINDS[kind](tmp_path / "file.yaml")
     with pytest.raises(ConfigError, match=f"^{path}: cannot be read: (not a regular|more than)"):
         read_yaml(path)
+
+
+def test_the_null_device_is_an_empty_file_also_behind_a_link(tmp_path: Path) -> None:
+    masked = tmp_path / "config.yaml"
+    masked.symlink_to("/dev/null")
+    assert read_yaml(Path("/dev/null")) is None
+    assert read_yaml(masked) is None
