@@ -8,11 +8,14 @@ import time
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from edge_rt.core.files import newer
+
 PAGE = 4096  # bytes
+_MOST_NEWER = 100  # versions: a larger number is damage
 BUSY_S = 5.0  # how long another process may hold the file
 
 _HEAD = struct.Struct(">18xBB x3B 20x I 8x I 12x 20s 8x")
@@ -28,15 +31,16 @@ class Schema:
 
     The version is in `user_version`. Only this user can read the files.
 
-    `later` has by version the statements that make it the next one; a version without cannot be
-    used. `elsewhere` says what to do where another program's file is in the way.
+    Columns and tables that a file lacks are added and others left as they are, so another version
+    is for what an older program could not go on with: it leaves such a file alone. A version below
+    `oldest` cannot be used. `elsewhere` says what to do where another program's file is in the way.
     """
 
     name: str
     version: int
     tables: Mapping[str, str]
     further: Sequence[str] = ()
-    later: Mapping[int, Sequence[str]] = field(default_factory=dict[int, Sequence[str]])
+    oldest: int = 1
     elsewhere: str = "move it away"
 
     @property
@@ -96,6 +100,9 @@ def _look(db: sqlite3.Connection, schema: Schema) -> None:
             raise sqlite3.DatabaseError("its tables are damaged")
         what = f"it is a database of another program: {schema.elsewhere}"
         raise sqlite3.NotSupportedError(what)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if schema.version < version <= schema.version + _MOST_NEWER:
+        raise sqlite3.NotSupportedError(newer(version, schema.version))
 
 
 def _names(db: sqlite3.Connection) -> set[str]:
@@ -121,13 +128,12 @@ def _check(db: sqlite3.Connection, schema: Schema) -> None:
     names = _names(db)
     if version == 0 and not names:
         _run(db, [*schema.tables.values(), *schema.further])
-    elif version > schema.version:
-        known = f"this program knows {schema.version}"
-        raise sqlite3.DatabaseError(f"its version is {version}, and {known}")
-    elif version < 1 or names.isdisjoint(schema.tables):
+    elif not 1 <= version <= schema.version or names.isdisjoint(schema.tables):
         raise sqlite3.DatabaseError(f"it is a database, but no {schema.name}")
-    elif version < schema.version:
-        _renew(db, schema, version)
+    elif version < schema.oldest:
+        raise sqlite3.DatabaseError(f"its version is {version}, which is no longer read")
+    else:
+        _complete(db, schema)
     if not _names(db).issuperset(schema.tables):
         raise sqlite3.DatabaseError(f"it is no whole {schema.name}")
     for pragma, value in (("user_version", schema.version), ("application_id", schema.mark)):
@@ -136,11 +142,25 @@ def _check(db: sqlite3.Connection, schema: Schema) -> None:
     db.execute("COMMIT")
 
 
-def _renew(db: sqlite3.Connection, schema: Schema, version: int) -> None:
-    for old in range(version, schema.version):
-        if old not in schema.later:
-            raise sqlite3.DatabaseError(f"its version is {old}, which is no longer read")
-        _run(db, schema.later[old])
+def _complete(db: sqlite3.Connection, schema: Schema) -> None:
+    """Add the tables and columns that a file of an older program lacks."""
+    with closing(sqlite3.connect(":memory:")) as whole:
+        _run(whole, schema.tables.values())
+        for table, made_by in schema.tables.items():
+            there = {column for column, *_ in _columns(db, table)}
+            if not there:
+                db.execute(made_by)
+                continue
+            for name, kind, default in _columns(whole, table):
+                if name not in there:
+                    told = "" if default is None else f" DEFAULT {default}"
+                    db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}{told}")
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[tuple[str, str, str | None]]:
+    """Return the name, the type and the default of each column; none where there is no table."""
+    rows = db.execute(f"PRAGMA table_info({table})").fetchall()
+    return [(name, kind, default) for _, name, kind, _, default, _ in rows]
 
 
 def _run(db: sqlite3.Connection, statements: Iterable[str]) -> None:

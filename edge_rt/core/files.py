@@ -9,8 +9,9 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
+import msgspec
 import yaml
 
 from edge_rt.core.errors import ConfigError
@@ -19,6 +20,8 @@ READABLE = 0o644  # by all users
 YAML_BYTES = 4 << 20  # of a file in YAML, which people write
 
 _MOST = 64 << 20  # bytes of a file that is read as a whole
+
+T = TypeVar("T")
 
 # libyaml reads 16 times as fast; some builds of PyYAML are without it.
 LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -65,6 +68,31 @@ def read_regular(path: Path, most: int = _MOST) -> bytes:
         if os.fstat(file.fileno()).st_size > most:
             raise OSError(errno.EFBIG, f"more than {most >> 20} MiB", str(path))
         return file.read(most)
+
+
+class _Version(msgspec.Struct):
+    version: int = 1
+
+
+class NewerFile(ValueError):
+    """A file is of a later version, which this program leaves alone."""
+
+
+def newer(version: int, known: int) -> str:
+    """Return what is said of a file of a later version than is known."""
+    return f"it is of a newer edge_rt (version {version}, this one knows {known}) and left alone"
+
+
+def decode_kept(content: bytes, kind: type[T], known: int = 1) -> T:
+    """Decode what a program has kept as JSON, with the version in `version`, 1 where that lacks.
+
+    Fields are added without another version: an older program does not know them, and passes them
+    over. Raises NewerFile for a later version than `known`, else ValueError or RecursionError.
+    """
+    version = msgspec.json.decode(content, type=_Version).version
+    if version > known:
+        raise NewerFile(newer(version, known))
+    return msgspec.json.decode(content, type=kind)
 
 
 def read_yaml(path: Path) -> Any:

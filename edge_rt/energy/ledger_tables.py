@@ -10,49 +10,26 @@ from edge_rt.core.database import File, Schema
 from edge_rt.core.reports.board import ModelTotal
 from edge_rt.energy.ledger_records import DAY_S, HOUR_S, Day, Pending, UsageRecord, sum_of
 
-_MADE = (  # columns of `answers` since version 2
-    "mode TEXT",
-    "partner TEXT",
-    "small_tokens INTEGER",
-    "large_tokens INTEGER",
-    "switches INTEGER",
-    "catch_up_tokens INTEGER",
-    "accepted_tokens INTEGER",
-    "rejected_tokens INTEGER",
-)
-_SAVED = "saved_j REAL"  # in `answers` since version 3
-_HOURS = "CREATE TABLE hours (hour INTEGER PRIMARY KEY, energy_j REAL)"  # since version 4
-_ANSWER_ID = "answer_id TEXT"  # in `answers` since version 5
-_HITS = ("hits INTEGER DEFAULT 0", "saved_j REAL DEFAULT 0.0")  # in `models` since version 3
-
 LEDGER = Schema(
     name="ledger",
     version=5,
     tables={
-        "answers": f"""CREATE TABLE answers (
+        "answers": """CREATE TABLE answers (
             id INTEGER PRIMARY KEY, ended REAL, model TEXT, status TEXT,
             prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
             seconds REAL, busy_s REAL, energy_j REAL, prefill_j REAL, decode_j REAL,
-            quality TEXT, power_w REAL, temp_c REAL, {", ".join(_MADE)}, {_SAVED},
-            {_ANSWER_ID})""",
+            quality TEXT, power_w REAL, temp_c REAL, mode TEXT, partner TEXT,
+            small_tokens INTEGER, large_tokens INTEGER, switches INTEGER, catch_up_tokens INTEGER,
+            accepted_tokens INTEGER, rejected_tokens INTEGER, saved_j REAL, answer_id TEXT)""",
         "days": """CREATE TABLE days (
             day TEXT PRIMARY KEY, quality TEXT, energy_j REAL, attributed_j REAL,
             covered_s REAL, missing_s REAL) WITHOUT ROWID""",
-        "models": f"""CREATE TABLE models (
+        "models": """CREATE TABLE models (
             day TEXT, model TEXT, requests INTEGER, unresolved INTEGER,
             prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
-            busy_s REAL, energy_j REAL, {", ".join(_HITS)}, PRIMARY KEY (day, model)
-            ) WITHOUT ROWID""",
-        "hours": _HOURS,
-    },
-    later={
-        1: [f"ALTER TABLE answers ADD COLUMN {column}" for column in _MADE],
-        2: [
-            f"ALTER TABLE answers ADD COLUMN {_SAVED}",
-            *(f"ALTER TABLE models ADD COLUMN {column}" for column in _HITS),
-        ],
-        3: [_HOURS],
-        4: [f"ALTER TABLE answers ADD COLUMN {_ANSWER_ID}"],
+            busy_s REAL, energy_j REAL, hits INTEGER DEFAULT 0,
+            saved_j REAL DEFAULT 0.0, PRIMARY KEY (day, model)) WITHOUT ROWID""",
+        "hours": "CREATE TABLE hours (hour INTEGER PRIMARY KEY, energy_j REAL)",
     },
     elsewhere="have ledger.path name another file",
 )
@@ -77,11 +54,12 @@ class LedgerTables(File):
             return
         self.make_room(sum(map(_size, batch.entries)))
         with self.transaction():
-            self._insert("answers (" + _COLUMNS + ")", *map(astuple, batch.entries))
-            self._insert("days", *(self._day(day) for day in batch.days.values()))
-            self._insert("models", *(self._model(model) for model in batch.models.values()))
+            self._insert(f"answers ({_ANSWER})", *map(astuple, batch.entries))
+            self._insert(f"days ({_DAY})", *(self._day(day) for day in batch.days.values()))
+            models = (self._model(model) for model in batch.models.values())
+            self._insert(f"models ({_MODEL})", *models)
             sums = ((n, energy_j + self.hour_j(n)) for n, energy_j in batch.hours.items())
-            self._insert("hours", *sums)
+            self._insert("hours (hour, energy_j)", *sums)
 
     def prune(self, now: float, days: int) -> None:
         """Delete requests that ended more than `days` before `now`, in the order of booking, and
@@ -107,9 +85,10 @@ class LedgerTables(File):
     def totals(self, days: int) -> tuple[list[Day], list[ModelTotal]]:
         """All sums of the newest `days` days that are on record, in no order."""
         newest = "(SELECT day FROM days UNION SELECT day FROM models ORDER BY day DESC LIMIT ?)"
-        found = self._db.execute(f"SELECT * FROM days WHERE day IN {newest}", (days,)).fetchall()
-        models = self._db.execute(f"SELECT * FROM models WHERE day IN {newest}", (days,)).fetchall()
-        return [Day(*row) for row in found], [ModelTotal(*row) for row in models]
+        found = self._db.execute(f"SELECT {_DAY} FROM days WHERE day IN {newest}", (days,))
+        sums = [Day(*row) for row in found.fetchall()]
+        found = self._db.execute(f"SELECT {_MODEL} FROM models WHERE day IN {newest}", (days,))
+        return sums, [ModelTotal(*row) for row in found.fetchall()]
 
     def hour_j(self, number: int) -> float:
         """The supply's joules of an hour, as far as they are on record."""
@@ -119,7 +98,7 @@ class LedgerTables(File):
 
     def recent(self, count: int) -> list[UsageRecord]:
         """The last `count` requests, newest first."""
-        query = f"SELECT {_COLUMNS} FROM answers ORDER BY id DESC LIMIT ?"
+        query = f"SELECT {_ANSWER} FROM answers ORDER BY id DESC LIMIT ?"
         return [UsageRecord(*row) for row in self._db.execute(query, (count,)).fetchall()]
 
     def drop_some(self) -> bool:
@@ -132,11 +111,11 @@ class LedgerTables(File):
             self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
 
     def _day(self, more: Day) -> tuple[object, ...]:
-        row = self._db.execute("SELECT * FROM days WHERE day = ?", (more.day,)).fetchone()
+        row = self._db.execute(f"SELECT {_DAY} FROM days WHERE day = ?", (more.day,)).fetchone()
         return astuple(more if row is None else Day(*row).plus(more))
 
     def _model(self, more: ModelTotal) -> tuple[object, ...]:
-        query = "SELECT * FROM models WHERE day = ? AND model = ?"
+        query = f"SELECT {_MODEL} FROM models WHERE day = ? AND model = ?"
         row = self._db.execute(query, (more.day, more.model)).fetchone()
         return astuple(more if row is None else sum_of(ModelTotal(*row), more))
 
@@ -153,7 +132,7 @@ class LedgerTables(File):
         return None if row is None else row[0]
 
 
-_COLUMNS = ", ".join(UsageRecord.__struct_fields__)
+_ANSWER, _DAY, _MODEL = (", ".join(k.__struct_fields__) for k in (UsageRecord, Day, ModelTotal))
 
 
 def _size(entry: UsageRecord) -> int:

@@ -14,7 +14,7 @@ import msgspec
 from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.clock import Pause
-from edge_rt.core.files import plain_name, read_regular, replace_file
+from edge_rt.core.files import NewerFile, decode_kept, plain_name, read_regular, replace_file
 from edge_rt.core.limits import Observation
 from edge_rt.core.logs import Trouble
 from edge_rt.thermal.idle import IdleLog, Stretch
@@ -76,7 +76,7 @@ FILE = "leakage-{board}.json"
 UNKNOWN = LeakagePrior()  # of a board of which nothing is known
 
 
-class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+class _Kept(msgspec.Struct):
     """What the file holds."""
 
     board: str
@@ -92,6 +92,7 @@ class LeakageWatch:
         self._state, self._date = state, date
         self.trouble = Trouble(log, "the leakage of the chip cannot be written down")
         self._board: str | None = None
+        self._newer = set[Path]()  # files of a later version
         self._snapshot: Callable[[], BoardSnapshot | None] = lambda: None
         self._prior, self._core = UNKNOWN, CoreVoltage(self._snapshot)
         self._log = IdleLog()
@@ -222,7 +223,11 @@ class LeakageWatch:
         if (path := self._path) is None:
             return None
         try:
-            kept = msgspec.json.decode(read_regular(path), type=_Kept)
+            kept = decode_kept(read_regular(path), _Kept)
+        except NewerFile as error:
+            self._newer.add(path)
+            self.trouble.met(f"{path}: {error}")
+            return None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
@@ -249,6 +254,8 @@ class LeakageWatch:
         return path, msgspec.json.encode(_Kept(self._board, self.fit, stretches))
 
     def _write(self, path: Path, content: bytes) -> None:
+        if path in self._newer:
+            return
         try:
             replace_file(path, content)
         except OSError as error:

@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import yaml
 
+from edge_rt.config.loader import split, value_at
 from edge_rt.core.errors import ConfigError, StoreError
-from edge_rt.core.files import NO_YAML, READABLE, read_regular, replace_file
+from edge_rt.core.files import NO_YAML, READABLE, newer, read_regular, replace_file
 from edge_rt.core.logs import Trouble
 from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import Pair
@@ -21,6 +22,7 @@ from edge_rt.models.store.manifest import Stamp, stamp_of
 log = logging.getLogger(__name__)
 
 FILE = "pairs.yaml"
+_VERSION = 1  # of both files, where they do not say it
 _PAIRS_HEAD = "Written by edge-rt tune; delete an entry to have the catalogue's again."
 _DOUBTS_HEAD = "Written by edge-rt doubt; delete an entry to forget what was found of a model."
 
@@ -85,12 +87,28 @@ class TunedFile(Generic[ItemT]):
     def _decoded(self) -> list[ItemT] | ConfigError:
         try:
             content: Any = yaml.safe_load(read_regular(self.path)) or {self._name: []}
-            if msgspec.convert(content, dict[str, Any]).keys() != {self._name}:
+            version = msgspec.convert(content, dict[str, Any]).pop("version", _VERSION)
+            if isinstance(version, int) and version > _VERSION:
+                raise ValueError(newer(version, _VERSION))
+            if content.keys() - {"version"} != {self._name}:
                 raise ValueError(f"expected `{self._name}` and nothing else")
-            return msgspec.convert(content, self._form)[self._name]
+            return self._known({self._name: content[self._name]})
         except (msgspec.ValidationError, *NO_YAML) as error:
             told = str(error).replace("$[...]", f"$.{self._name}")  # the only key that it may have
             return ConfigError(f"{told}; mend it, or move it away", file=str(self.path))
+
+    def _known(self, content: dict[str, Any]) -> list[ItemT]:
+        """Return the items without the keys that a later program has added."""
+        while True:
+            try:
+                return msgspec.convert(content, self._form)[self._name]
+            except msgspec.ValidationError as error:
+                key, told = split(str(error).replace("$[...]", f"$.{self._name}"))
+                if not told.startswith("Object contains unknown field"):
+                    raise
+                section: Any = value_at(content, key)
+                log.warning("%s: %s: passed over", self.path, told)
+                del section[told.split("`")[1]]
 
 
 class Doubts(TunedFile[DoubtCalibration]):

@@ -18,9 +18,8 @@ SECOND = Schema(
     2,
     {"days": "CREATE TABLE days (name TEXT, mood TEXT)"},
     further=["CREATE INDEX by_mood ON days (mood)"],
-    later={1: ["ALTER TABLE days ADD COLUMN mood TEXT"]},
 )
-THIRD = Schema("diary", 3, {"days": "CREATE TABLE days (name TEXT)"})
+THIRD = Schema("diary", 3, {"days": "CREATE TABLE days (name TEXT)"}, oldest=3)
 OTHER = Schema("songs", 1, {"songs": "CREATE TABLE songs (name TEXT)"}, elsewhere="name another")
 
 
@@ -72,12 +71,11 @@ def test_an_older_file_is_renewed(path: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize(("old", "new"), [(SECOND, FIRST), (SECOND, THIRD)])
-def test_a_version_that_cannot_be_read_is_put_aside(
-    path: Path, caplog: pytest.LogCaptureFixture, old: Schema, new: Schema
+def test_a_version_that_is_no_longer_read_is_put_aside(
+    path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begun(path, old)
-    again = storage(path, new)
+    begun(path, SECOND)
+    again = storage(path, THIRD)
     assert again.do(Diary.rows) == []
     again.close()
     assert "is no diary" in caplog.text
@@ -92,12 +90,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+NEWER = (63, 1)  # makes the version a later one
 NUMBERS = (17, 18, 19, 31, 36, 39, 47, 59, 63, 67, 71)  # places of the last bytes of some
 
 
 @pytest.mark.parametrize(
     ("place", "change"),
-    [(place, 0xFF) for place in range(100)] + [(n, bit) for n in NUMBERS for bit in (1, 2, 0x80)],
+    [(place, 0xFF) for place in range(100)]
+    + [(n, bit) for n in NUMBERS for bit in (1, 2, 0x80) if (n, bit) != NEWER],
 )
 def test_a_damaged_head_costs_no_more_than_the_file(
     path: Path, whole: bytes, place: int, change: int
@@ -112,6 +112,22 @@ def test_a_damaged_head_costs_no_more_than_the_file(
     assert bool(rows) != bool(list(path.parent.glob("*.corrupt-*")))
     assert again.attempt(lambda diary: diary.add("tuesday") or True, proves=True)
     assert again.attempt(lambda diary: diary.give_back() or True)
+    again.close()
+
+
+def test_a_newer_version_is_left_alone_and_told_until_it_is_gone(path: Path) -> None:
+    begun(path, SECOND)
+    before = path.read_bytes()
+    again = storage(path, FIRST)
+    for _ in range(2):
+        assert again.attempt(lambda diary: diary.add("tuesday") or True, proves=True) is None
+        told = f"no diary is kept: {path}: it is of a newer edge_rt (version 2, this one knows 1)"
+        assert str(again.trouble.told).startswith(told)
+    assert path.read_bytes() == before
+    assert list(path.parent.glob("*.corrupt-*")) == []
+    path.unlink()
+    assert again.attempt(lambda diary: diary.add("tuesday") or True, proves=True)
+    assert again.trouble.told is None
     again.close()
 
 

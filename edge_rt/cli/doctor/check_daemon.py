@@ -260,17 +260,23 @@ def _reason(machine: ExaminedMachine) -> str | None:
     path = Path(machine.config.ledger.path or machine.paths.state / "ledger.db")
     for _, reason in ledger_faults(Config(ledger=Ledger(path=str(path)))):
         return reason
-    return (
-        "the disk is full" if shutil.disk_usage(nearest(path.parent)).free < _LEAST_BYTES else None
-    )
+    if shutil.disk_usage(nearest(path.parent)).free < _LEAST_BYTES:
+        return "the disk is full"
+    fault = member(_storage(machine), "failing").get(_LEDGER)
+    return None if fault is None else line(fault)
 
 
-_LEDGER = "ledger.db"  # ledger.py tells of that
+_LEDGER = "ledger.db"  # `check_ledger` tells of that
+
+
+def _storage(machine: ExaminedMachine) -> Json:
+    """Return what the daemon says of its files."""
+    return member(machine.ask("/edge/v1/status") or {}, "storage")
 
 
 def check_storage(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Report the files that the daemon says it cannot use; yields nothing if there are none."""
-    report = member(machine.ask("/edge/v1/status") or {}, "storage")
+    report = _storage(machine)
     for name, fault in member(report, "failing").items():
         if name != _LEDGER:
             yield problem("storage", f"{name}: {line(fault)}", log_of(machine))

@@ -12,11 +12,11 @@ import msgspec
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import significant
 from edge_rt.config.paths import Paths
-from edge_rt.core.files import replace_file
+from edge_rt.core.files import NewerFile, decode_kept, replace_file
 from edge_rt.core.ownership import as_owner
 
 
-class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Change(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all changes, which are kept as JSON until they are taken back.
 
     Each has `what`, one line that says what is changed.
@@ -157,7 +157,9 @@ class ChangeJournal:
         except OSError as error:
             raise CommandFailure(f"{self.path} cannot be read: {error.strerror}") from error
         try:
-            return msgspec.json.decode(content[:_MOST_BYTES], type=_Kept).changes
+            return decode_kept(content[:_MOST_BYTES], _Kept).changes
+        except NewerFile as error:
+            raise CommandFailure(f"{self.path}: {error}; upgrade to take it back") from error
         except ValueError as error:
             why = f"{self.path} is no record of a set-up ({error}): move it away"
             raise CommandFailure(why) from error

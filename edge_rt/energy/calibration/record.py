@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge_rt.core.files import plain_name, read_regular, replace_file
+from edge_rt.core.files import NewerFile, decode_kept, plain_name, read_regular, replace_file
 from edge_rt.energy.prediction.equation import EnergyEquation, Watts
 from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 from edge_rt.models.naming import Sha256
@@ -25,8 +25,8 @@ Least = Annotated[float, Meta(ge=0)]
 Text = Annotated[str, Meta(min_length=1)]
 
 
-class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of everything saved: unknown keys are errors."""
+class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything saved; keys that later programs have added are passed over."""
 
 
 class Sweep(_Saved, frozen=True):
@@ -88,7 +88,6 @@ class ModelCalibration(_Saved, frozen=True, kw_only=True):
     overhead_s: Least = 0.0  # of an answer, in which the engine does not compute
     draws: PhasePowers | None = None  # None: power could not be read
     sweep: Sweep | None = None
-    denoised: object = msgspec.UNSET  # older files have it, and nothing reads it
 
     @property
     def file_name(self) -> str:
@@ -115,18 +114,18 @@ class Unusable:
 
     path: Path
     reason: str
-
-
-class _Version(msgspec.Struct):
-    version: int
+    newer: bool = False  # it is of a later version, and of use to that
 
 
 def save_calibration(folder: Path, calibration: ModelCalibration) -> Path:
     """Write it so that after a crash either the old file is there or the new; gives its path.
 
-    Raises OSError where the disk refuses.
+    One of a newer edge_rt with that name stays. Raises OSError where the disk refuses.
     """
     path = folder / calibration.file_name
+    found = load_calibration(path)
+    if isinstance(found, Unusable) and found.newer:
+        path = path.with_suffix(f".{VERSION}.json")
     replace_file(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1))
     return path
 
@@ -134,11 +133,9 @@ def save_calibration(folder: Path, calibration: ModelCalibration) -> Path:
 def load_calibration(path: Path) -> ModelCalibration | Unusable:
     """Read one calibration; return the reason where `path` holds none, and never raise."""
     try:
-        content = read_regular(path, _MOST_BYTES)
-        version = msgspec.json.decode(content, type=_Version).version
-        if version == VERSION:
-            return msgspec.json.decode(content, type=ModelCalibration)
-        return Unusable(path, f"version {version}, not {VERSION}: run edge-rt calibrate again")
+        return decode_kept(read_regular(path, _MOST_BYTES), ModelCalibration, VERSION)
+    except NewerFile as error:
+        return Unusable(path, str(error), newer=True)
     except OSError as error:
         return Unusable(path, f"cannot be read: {error.strerror or error}")
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.core.files import read_regular, replace_file
+from edge_rt.core.files import NewerFile, decode_kept, read_regular, replace_file
 from edge_rt.core.logs import Trouble
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
@@ -57,7 +57,7 @@ class LearntTeam(msgspec.Struct, kw_only=True):
         tidy((self.seconds, self.energy), (self.missed_s, self.missed_j))
 
 
-class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Of(msgspec.Struct, frozen=True):
     """The factors of a model, with the file, load, board and calibrations that they rest on."""
 
     model: str
@@ -79,14 +79,14 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return now == (self.model, self.sha256, self.load, self.board, self.calibrated)
 
 
-class OfTeams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OfTeams(msgspec.Struct, frozen=True):
     """What was learnt of models that answer together on one board."""
 
     board: str = ""
     learnt: list[LearntTeam] = []
 
 
-class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+class _Kept(msgspec.Struct):
     """What the file holds."""
 
     models: list[Of] = []
@@ -102,6 +102,7 @@ class PredictionStore:
         """`state` is the folder that it lies in."""
         self._path = state / FILE
         self.trouble = Trouble(log, f"{self._path} cannot be written")
+        self._newer = False
         kept = self._load()
         self.notes = kept.notes
         self._models = {of.model: of for of in kept.models}
@@ -149,7 +150,7 @@ class PredictionStore:
 
     def write(self, content: bytes) -> None:
         """Write `content` to the disk, if it has changed."""
-        if content == self._written:
+        if self._newer or content == self._written:
             return
         try:
             replace_file(self._path, content)
@@ -161,7 +162,11 @@ class PredictionStore:
 
     def _load(self) -> _Kept:
         try:
-            return msgspec.json.decode(read_regular(self._path), type=_Kept)
+            return decode_kept(read_regular(self._path), _Kept)
+        except NewerFile as error:
+            self._newer = True
+            self.trouble.met(error)
+            return _Kept()
         except (FileNotFoundError, NotADirectoryError):
             return _Kept()
         except (OSError, ValueError, RecursionError) as error:

@@ -20,7 +20,7 @@ from typing import TypeAlias
 import msgspec
 
 _FRONT = struct.Struct("<8sIQ16s")  # magic, bytes of the head and of the state, the state's check
-_MAGIC = b"edge-px1"
+_KIND, _MAGIC = b"edge-px", b"edge-px1"  # what all files begin with, and those that are read here
 _CHECK = 16  # bytes; one stands behind the front, for front and head
 _MOST_HEAD = 1 << 24  # bytes
 
@@ -105,6 +105,13 @@ def look(path: Path) -> Stored | None:
     return None if found is None else Stored(found[0], status.st_size, status.st_mtime)
 
 
+def is_newer(path: Path) -> bool:
+    """Return whether the file is of another version than is read here. Raises OSError."""
+    with path.open("rb") as file:
+        magic = file.read(len(_MAGIC))
+    return magic.startswith(_KIND) and len(magic) == len(_MAGIC) and magic > _MAGIC
+
+
 def read(path: Path) -> tuple[PrefixHeader, bytearray] | None:
     """Head and state; None where the file is not what was written. Raises OSError."""
     with path.open("rb") as file:
@@ -157,7 +164,8 @@ _SUFFIX = ".prefix"
 
 
 class PrefixFolder:
-    """Files by the names of their heads. Incomplete files are deleted when they are met.
+    """Files by the names of their heads. Incomplete files are deleted when they are met, those of
+    a later version are left alone.
 
     What cannot be deleted is not used: a client may have wanted it to be forgotten.
     """
@@ -178,6 +186,8 @@ class PrefixFolder:
                 whole = _look(file)
                 if whole is not None and self._of(whole.head.name) == file:
                     found.append(whole)
+                elif _is_newer(file):
+                    log.info("%s is of a newer edge_rt and left alone", file)
                 else:
                     self._damaged(file)
         return found
@@ -187,6 +197,8 @@ class PrefixFolder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if shutil.disk_usage(self.path).free < len(state) + SPARE_BYTES:
             raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))
+        if _is_newer(self._of(head.name)):
+            raise FileExistsError(errno.EEXIST, "it is of a newer edge_rt", head.name)
         return write(self._of(head.name), head, state)
 
     def read(self, name: str) -> tuple[PrefixHeader, bytearray] | None:
@@ -246,6 +258,12 @@ def _look(file: Path) -> Stored | None:
     with suppress(OSError):
         return look(file)
     return None
+
+
+def _is_newer(file: Path) -> bool:
+    with suppress(OSError):
+        return is_newer(file)
+    return False
 
 
 def _remove(file: Path) -> None:

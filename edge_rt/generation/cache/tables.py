@@ -97,7 +97,11 @@ class Tables(File):
         self.make_room(kept.size)
         row = (kept.key, kept.model, kept.client, kept.made, used, kept.size, *pack(kept))
         with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute(
+                "INSERT OR REPLACE INTO kept (key, model, client, made, used, size, packed, digest)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
 
     def use(self, used: Mapping[bytes, float]) -> None:
         """Note when answers were used last, by their keys in Unix seconds."""

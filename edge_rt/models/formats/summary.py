@@ -46,17 +46,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A model's make and needs, from its header or card. Sizes in tokens, bytes or numbers.
 
     Only models of kind "language" have layers, heads and a vocabulary for sure, and those of kind
-    "tensors" have no context and no embedding either: such sizes are 0.
+    "tensors" have no context and no embedding either: such sizes are 0. Every field has a default,
+    for the store keeps summaries, and one of another version of edge_rt may lack any.
     """
 
     kind: Kind = "language"
-    architecture: str
-    name: str | None
-    organisation: str | None
-    licence: str | None
-    quantisation: str
-    parameters: int
-    file_bytes: int
+    architecture: str = "unknown"
+    name: str | None = None
+    organisation: str | None = None
+    licence: str | None = None
+    quantisation: str = "unknown"
+    parameters: int = 0
+    file_bytes: int = 0
     context_train: int = 0  # tokens it was trained on at once
     layers: int = 0
     embedding: int = 0
@@ -69,6 +70,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     chat_template: str | None = None
     bos_token: str | None = None
     eos_token: str | None = None
+    add_bos: bool | None = None  # nothing reads it, but older programs refuse a store without
     kv_number_bytes: int = _F16  # of one number in the KV, at most
     pooling: Pooling | None = None  # None with kind "embedding": the backend knows
     normalise: bool = False  # whether vectors are to have length 1

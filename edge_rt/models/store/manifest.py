@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.errors import StoreError
-from edge_rt.core.files import READABLE, read_regular, replace_file
+from edge_rt.core.files import READABLE, NewerFile, decode_kept, read_regular, replace_file
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
 from edge_rt.models.store.disk import changing, store_errors
@@ -170,6 +170,8 @@ class Manifest:
         try:
             contents, faults = self._decode(self._path)
         except (StoreError, OSError) as error:
+            if isinstance(error.__cause__, NewerFile):  # the copy may be older
+                raise
             contents, faults = _Contents({}, None), [error]
         if not faults:
             return contents
@@ -189,16 +191,22 @@ class Manifest:
         advice = "move it away, then take in every model again: "
         advice += f"edge-rt models add {self._root}/ID/FILE --move --id ID"
         try:
-            document = msgspec.json.decode(read_regular(path), type=_AnyDocument)
+            document = decode_kept(read_regular(path), _AnyDocument, VERSION)
             if document.version != VERSION:
-                raise StoreError(f"{path}: not of version {VERSION}, perhaps a later one's")
+                raise ValueError(f"version {document.version} is no longer read")
             models = msgspec.json.decode(document.models, type=list[msgspec.Raw])
+        except NewerFile as error:
+            advice = "upgrade, or name another directory in models.store"
+            raise StoreError(f"{path}: {error}; {advice}") from error
         except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
             raise StoreError(f"{path}: {error}; {advice}") from error
         records, faults = dict[str, ManifestRecord](), list[StoreError | OSError]()
         for number, raw in enumerate(models):
             try:
                 record = msgspec.json.decode(raw, type=ManifestRecord)
+                if not record.summary.file_bytes:  # a version of edge_rt that had no such field
+                    summary = msgspec.structs.replace(record.summary, file_bytes=record.size)
+                    record = msgspec.structs.replace(record, summary=summary)
                 records[record.id] = record
             except (ValueError, RecursionError) as error:
                 faults.append(StoreError(f"{path}: models[{number}]: {error}; {advice}"))

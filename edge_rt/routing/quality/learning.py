@@ -20,11 +20,12 @@ from edge_rt.routing.quality.judge import ArmTrials, Judge
 from edge_rt.routing.quality.learner import ArmCell, ArmFilter, Context, Key, Learner
 
 _KEY, _SUMS = Key._fields, ArmCell.__struct_fields__
-_COLUMNS = (*(f"{name} TEXT" for name in _KEY), *(f"{name} REAL" for name in _SUMS))
+_COLUMNS = (*(f"{name} TEXT" for name in _KEY), *(f"{name} REAL DEFAULT 0.0" for name in _SUMS))
 
 SCHEMA = Schema(
     name="file of what the router has learnt",
     version=2,
+    oldest=2,
     tables={
         "cells": f"CREATE TABLE cells ({', '.join(_COLUMNS)}, PRIMARY KEY ({', '.join(_KEY)}))"
     },
@@ -49,14 +50,14 @@ class LearningTables(File):
 
     def write(self, cells: Mapping[Key, ArmCell | None]) -> int:
         """Keep cells in place of what there is of them, None: nothing is to be there; how many."""
-        holes = ", ".join("?" * len((*_KEY, *_SUMS)))
+        names, holes = ", ".join((*_KEY, *_SUMS)), ", ".join("?" * len((*_KEY, *_SUMS)))
         which = " AND ".join(f"{name} = ?" for name in _KEY)
         with self.transaction():
             for key, cell in cells.items():
                 self._db.execute(f"DELETE FROM cells WHERE {which}", key)
                 if cell is not None:
                     row = (*key, *(getattr(cell, name) for name in _SUMS))
-                    self._db.execute(f"INSERT INTO cells VALUES ({holes})", row)
+                    self._db.execute(f"INSERT INTO cells ({names}) VALUES ({holes})", row)
         return len(cells)
 
     def drop_some(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import board_reports as boards
 import pytest
 from patients import PI, Patient, commands
 
@@ -45,6 +46,14 @@ def test_one_in_memory_is_a_problem(patient: Make, daemon: Daemon) -> None:
     assert one.level == "problem"
     assert one.what.endswith("in memory only: it will be lost when the daemon ends")
     assert "log" in commands([one])
+
+
+def test_what_the_daemon_says_of_it_is_told(patient: Make, daemon: Daemon) -> None:
+    fault = "all is in memory: ledger.db: it is of a newer edge_rt (version 6, this one knows 5)"
+    storage = {"files": [], "failing": {"ledger.db": fault}, "aside": [], "free_bytes": 1}
+    daemon.documents["/edge/v1/status"] = (200, boards.status(storage=storage))
+    (one,) = found(patient("pi5", user=PI), daemon, stored=False)
+    assert fault in one.what
 
 
 def test_the_reason_is_told_where_it_can_be_seen(patient: Make, daemon: Daemon) -> None:

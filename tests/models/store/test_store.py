@@ -412,10 +412,10 @@ def test_verify_tells_its_progress(store: Store, file: Path) -> None:
     [
         (b"{", "move it away"),
         (b"[]", "move it away"),
-        (b"{}", "not of version 2"),
-        (b'{"version": 3, "models": {}}', "later one's"),
+        (b"{}", "version None is no longer read"),
+        (b'{"version": 3, "models": {}}', "newer edge_rt"),
         (b'{"version": 2, "models": [{"id": "a", "files": []}]}', "move it away"),
-        (b'{"version": 1, "models": []}', "not of version 2"),
+        (b'{"version": 1, "models": []}', "version 1 is no longer read"),
         (b'{"version": 2, "models": [{"id": "a\xe1"}]}', "move it away"),
         (b'{"version": 2, "models": ' + b"[" * 5000, "move it away"),
     ],
