@@ -231,3 +231,15 @@ def test_a_quantizer_runs_as_the_owner(
     entry = quantize("mine", "Q8_0", store, new_id="other", program=("/bin/sh", str(script)))
     assert entry.path.read_bytes() == content + f"{UID}\n".encode()
     assert of_root(state) == []
+
+
+def test_where_the_owner_may_not_go_the_store_is_refused_in_that_name(
+    state: Path, content: bytes, tmp_path: Path, store_of: Callable[..., Store]
+) -> None:
+    (tmp_path / "model.gguf").write_bytes(content)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    planted(state / "models", elsewhere)
+    with pytest.raises(StoreError, match=f"as user {UID}, whose directory it is in: .*denied"):
+        store_of(state / "models" / "new").add(tmp_path / "model.gguf")
+    assert list(elsewhere.iterdir()) == []

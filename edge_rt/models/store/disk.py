@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from edge_rt.core.errors import StoreError
-from edge_rt.core.ownership import as_owner, owner_of
+from edge_rt.core.ownership import as_owner, child_ids, owner_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -60,7 +60,9 @@ def changing(root: Path, *, wait: bool = True) -> Generator[None]:
         if not wait and os.geteuid() == 0 and owner_of(root) is not None:
             raise StoreError(f"{root} is another user's")
     with owned(root):
-        with store_errors("cannot make the model store"):
+        user, _ = child_ids()
+        acting = "" if user is None else f" as user {user}, whose directory it is in"
+        with store_errors(f"cannot make the model store{acting}"):
             root.mkdir(parents=True, exist_ok=True)
         with locked(root / ".lock", wait=wait):
             yield
