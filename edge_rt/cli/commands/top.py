@@ -185,9 +185,10 @@ class TopView:
 
 _ANY = ("0.0.0.0", "::", "")  # every address of this machine
 _NO_TCP = (
-    "the page needs TCP, and the daemon listens on its Unix socket alone: set `listen: "
-    '"127.0.0.1:8080"` under `tcp:` in {file} and restart the daemon. A page for other machines '
-    "needs a key as well: edge-rt key makes one"
+    "the page needs TCP, and the configuration names no address: set `listen: "
+    '"127.0.0.1:8080"` under `tcp:` in {file} and restart the daemon, or run it with --listen, and '
+    "it says at its start where the page is. A page for other machines needs a key as well: "
+    "edge-rt key makes one"
 )
 
 
