@@ -182,7 +182,8 @@ def ends_loop(daemon, model, ask, name, argument, result, figure) -> bool:
     messages = [{"role": "user", "content": ask}]
 
     def said() -> dict[str, Any]:
-        answer = daemon.post(body | {"messages": messages}, "/v1/chat/completions")
+        asked = body | {"messages": messages}
+        answer = daemon.http.post("/v1/chat/completions", json=asked, timeout=600)
         assert answer.status_code == 200, answer.text
         return answer.json()["choices"][0]["message"]
 
