@@ -25,7 +25,8 @@ def test_run_streams_and_tells_the_cost(daemon):
     result = daemon.run("run", *GREEDY, QUESTION)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == answer(daemon)
-    (cost,) = result.stderr.splitlines()
+    *slower, cost = result.stderr.splitlines()  # on a machine that does other things
+    assert all(line.startswith("Slower than usual: ") for line in slower)
     assert cost.startswith("16 tokens, ")
     for part in (" tok/s", " s, ", MODEL, "llama.cpp"):
         assert part in cost
@@ -93,7 +94,7 @@ def test_status(daemon):
     result = daemon.run("status")
     assert result.returncode == 0, result.stderr
     names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert names == ["board", "draw", "heat", "models", "requests", "problems"]
+    assert names == ["board", "draw", "heat", "models", "requests", "slowed", "problems"]
     state = json.loads(daemon.run("status", "--json").stdout)
     assert state["status"]["pid"] == daemon.process.pid
     assert state["health"]["status"] == "ok"
