@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from bootstrap.paths import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 _BUILD = "import sys; from setuptools import build_meta as made; made.build_{}(sys.argv[1])"
 
 
