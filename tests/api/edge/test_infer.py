@@ -110,6 +110,12 @@ def test_types_that_there_are_are_told(client) -> None:
     assert message.endswith('uint64, got "float99".')
 
 
+def test_where_in_a_tensor_a_fault_lies_is_told(client) -> None:
+    given = {"dtype": "uint8", "shape": "2", "data": [1]}
+    answer = client.post(PATH, {"model": "net", "inputs": {"x": given}})
+    assert "Expected `array | null`, got `str` - at `inputs.x.shape`" in answer.body.decode()
+
+
 def test_an_answer_in_json_has_shapes_and_costs(client, service) -> None:
     data = struct.pack("<4f", 1, 2, math.inf, math.nan)
     service.outputs = {"y": Tensor("float32", [2, 2], data), "n": Tensor("bool", [], b"\x01")}

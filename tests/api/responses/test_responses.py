@@ -185,6 +185,7 @@ def test_text_and_calls_are_items(client, service, script, stream) -> None:
         ]
         assert of_first[0]["item"] == output[1] | {"status": "in_progress", "arguments": ""}
         assert of_first[1]["delta"] == of_first[2]["arguments"] == call["arguments"]
+        assert of_first[2]["name"] == "weather"
         assert {one.get("item_id", "fc_42_1") for one in of_first} == {"fc_42_1"}
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from task_toys import BEGIN, END, WIDTH, EmbedFront, toy_vector
 
-from edge_rt.core.errors import EngineError
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.engine.protocol import Embedded, Failed, StepOutput
 from edge_rt.engine.scheduler.embedding import READ_S
 from edge_rt.engine.scheduler.passes import PASS_S, SLICE_S
@@ -71,6 +71,12 @@ def test_one_input_that_cannot_be_done_fails_all_before_any_pass() -> None:
     assert front.vectors(2).tolist() == wanted("b").tolist()
     assert len(front.backend.passes) == 1
     assert 1 not in front.started
+
+
+def test_a_prompt_is_refused_by_its_model() -> None:
+    with pytest.raises(RequestError, match="continues no prompts") as refused:
+        EmbedFront().scheduler.count("a", special=False)
+    assert refused.value.param == "model"
 
 
 def test_a_pass_that_breaks_fails_those_who_were_in_it_and_no_others() -> None:

@@ -45,7 +45,7 @@ def test_the_guard_goes_before_everything() -> None:
     known = governor(BudgetConfig(power_w=6.0))
     limits = settle(known, temp_c=79.0)
     assert (limits.guard, limits.admission, limits.duty) == ("evacuate", "refuse", 0.0)
-    assert limits.bound_by == "guard"
+    assert (limits.bound_by, limits.prompt_duty) == ("guard", 0.0)
     assert limits.retry_after_s >= 1.0
     assert limits.why == (
         "the board is at 79 °C and would throttle at 80 °C: "
