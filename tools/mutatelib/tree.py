@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import resource
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import coverage
@@ -22,10 +24,11 @@ from mutatelib.mutants import Mutant
 
 # The tests that `tools/test` runs many of at a time.
 FAST = ["-m", "not qwen and not whole and not slow and not heavy and not alone"]
-FAST += ["--hypothesis-profile", "short"]
+FAST += ["--hypothesis-profile", "short", "-p", "mutatelib.quick"]
 _FIRST = 40  # tests are tried before all others, which take longer to collect alone
 _MOST_BYTES = 6 * 1024**3  # of data: what an endless loop may take
-_PATIENCE, LEAST_S = 10.0, 60.0  # a machine may be busier than it was when tests were timed
+_PATIENCE, LEAST_S = 10.0, 20.0  # of what tests took with all that coverage does, and at least
+_BUSY = 10.0  # times that by the clock, since others may need the processor, too
 _TOOLS = Path(__file__).resolve().parents[1]
 
 
@@ -36,7 +39,7 @@ class Tree:
     """
 
     def __init__(self, checkout: Path, folder: Path, least_s: float = LEAST_S) -> None:
-        """`least_s` is how long the quickest tests may take with a fault."""
+        """`least_s` is how much of a processor the quickest tests may take with a fault."""
         self.root = folder / "tree"
         self._least_s = least_s
         self._maps = folder / "maps"
@@ -114,7 +117,9 @@ class Tree:
     def _python(
         self, words: list[str], limit_s: float | None, more: Mapping[str, str], quiet: bool = True
     ) -> int | None:
-        """Run Python in the copy; return its exit code, None after `limit_s`."""
+        """Run Python in the copy, for `limit_s` of a processor; return its exit code, None where
+        it stood still for too long.
+        """
         # Compiled modules are those of the copy as it is without a fault.
         env = {**os.environ, **more, "PYTHONPATH": f"{self.root}:{_TOOLS}"}
         env |= {"PYTHONDONTWRITEBYTECODE": "1"} if quiet else {}
@@ -126,10 +131,10 @@ class Tree:
             stdout=subprocess.DEVNULL if quiet else None,
             stderr=subprocess.DEVNULL if quiet else None,
             start_new_session=True,  # the children of tests go with it
-            preexec_fn=_bound,
+            preexec_fn=partial(_bound, limit_s),
         )
         try:
-            return process.wait(limit_s)
+            return process.wait(limit_s and _BUSY * limit_s)
         except subprocess.TimeoutExpired:
             return None
         finally:
@@ -138,10 +143,13 @@ class Tree:
             process.wait()
 
 
-def _bound() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = _MOST_BYTES if hard == resource.RLIM_INFINITY else min(hard, _MOST_BYTES)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+def _bound(limit_s: float | None) -> None:
+    """Bound memory and processor time of this process and of each child, against endless loops."""
+    bounds = {resource.RLIMIT_DATA: _MOST_BYTES}
+    bounds |= {} if limit_s is None else {resource.RLIMIT_CPU: math.ceil(limit_s)}
+    for kind, most in bounds.items():
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (most if hard < 0 else min(hard, most), hard))
 
 
 def _files(checkout: Path) -> list[str]:
