@@ -41,25 +41,26 @@ def _do(work: Callable[[], T], future: Future[T]) -> None:
 
 
 class Aside(Generic[T]):
-    """Does jobs one after the other in a thread; readable (select) when one has finished."""
+    """Does jobs beside a loop; readable (select) when one has finished."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, most: int = 1) -> None:
+        """They are done in `most` threads: with one, one after the other."""
+        self._name, self._most = name, most
         self._asked: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[T] = queue.SimpleQueue()
         self._wake, self._waker = os.pipe()
-        self._thread: threading.Thread | None = None
+        self._threads = 0
 
     def fileno(self) -> int:
         """The descriptor that becomes readable."""
         return self._wake
 
     def do(self, job: Callable[[], T]) -> None:
-        """Do a job after all those before it; it must not raise."""
+        """Do a job after all those before it have begun; it must not raise."""
         self._asked.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)
-            self._thread.start()
+        if self._threads < self._most:
+            self._threads += 1
+            threading.Thread(target=self._work, daemon=True, name=self._name).start()
 
     def finished(self) -> Iterator[T]:
         """What came of those that finished since the last call."""

@@ -114,6 +114,10 @@ class Sampler:
         if self.matcher is not None:
             self.matcher.prepare(draft)
 
+    def ready(self, wait_s: float) -> bool:
+        """Return whether what was prepared is there, after so many seconds at most."""
+        return self.matcher is None or self.matcher.ready(wait_s)
+
     def possible(self, draft: list[int]) -> list[int]:
         """Return the beginning of `draft` that the constraint allows."""
         return draft if self.matcher is None else draft[: self.matcher.valid(draft)]

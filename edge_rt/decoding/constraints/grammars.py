@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
-from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
-
-from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.decoding.constraints.compiling import compiled, named_tokens
+from edge_rt.core.cgroup import ControlGroup, board_memory
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.decoding.constraints.matcher import Grammar, Matcher, TokenMasks
+from edge_rt.decoding.constraints.messages import Compile, Compiled, Refused, Table
+from edge_rt.decoding.constraints.process import (
+    COMPILATION,
+    RETRY_S,
+    Ended,
+    GrammarServer,
+    unloaded,
+)
 from edge_rt.decoding.params import Constraint
 
-_SPECIAL = b"\xff"  # begins the name of a special token in llguidance's tables; no UTF-8 has it
+KEPT_BYTES = 64 << 20  # of grammars and their texts; a usual one takes some 3 MB
+MOST_BYTES = 128 << 20  # that compiling one may take; 10 MB is much
+LEAST_BYTES = 16 << 20  # that it may take where memory is short
 
 
 class Vocabulary(Protocol):
@@ -32,105 +41,143 @@ class Vocabulary(Protocol):
     def ends(self, token: int) -> bool: ...
 
 
-class _Tokens:
-    """The tokens of a vocabulary by id, as llguidance.TokenizerWrapper takes them.
-
-    A special token stands for nothing in a text; it has its name. `ends` are those that end an
-    answer, the lowest id first.
-    """
-
-    bos_token_id = None
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary, ids = vocabulary, range(vocabulary.vocab)
-        pieces = [vocabulary.piece(token) for token in ids]
-        self.names = {token: vocabulary.mark(token) for token in ids if not pieces[token]}
-        self.ends = [token for token in ids if vocabulary.ends(token)]
-        self.tokens = [pieces[token] or _SPECIAL + self.names[token] for token in ids]
-        self.special_token_ids = list(self.names)
-        # llguidance must be given a token that ends a text: without one, an id beyond all tokens.
-        self.eos_token_id = self.ends[0] if self.ends else len(pieces)
-
-    def __call__(self, text: str) -> Sequence[int]:
-        return self._vocabulary.tokenize(text, special=False, begins=False)
-
-
-KEPT = 32  # grammars, up to some megabytes each
-
-
 class _Tools(NamedTuple):
-    tokenizer: LLTokenizer
-    names: dict[str, int]  # of special tokens
-    marks: dict[int, bytes]  # how these are written
+    server: GrammarServer
+    marks: dict[int, bytes]  # how special tokens are written
     masks: TokenMasks
 
 
 class Grammars:
-    """Compiles constraints for one vocabulary; may be used by several threads."""
+    """Compiles constraints for one vocabulary; may be used by several threads.
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-        self._thread = ThreadPoolExecutor(1, "masks")
+    Each grammar is in a process of its own, and so is the prefix tree of the vocabulary. What a
+    request may do with them is limited: compiling, and each step of an answer.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, group: ControlGroup | None = None) -> None:
+        """Linux ends the processes with the thread that first compiles."""
+        self._vocabulary, self._group = vocabulary, group or ControlGroup()
         self._kept: dict[Constraint, Matcher | RequestError] = {}  # the one used last is last
+        self._held: WeakValueDictionary[Constraint, Matcher | RequestError] = WeakValueDictionary()
+        self._keeping, self._starting, self._using = Lock(), Lock(), Lock()
         self._tools: _Tools | None = None
-        self._making = Lock()
         self._closed = False
 
-    def compile(self, constraint: Constraint) -> None:
-        """Make the next `matcher` quick; RequestError where `constraint` cannot be enforced.
+    def compile(
+        self, constraint: Constraint, wanted: Callable[[], bool] = lambda: True
+    ) -> Matcher | RequestError:
+        """Make `matcher` quick for as long as what is returned is held.
 
-        The first of a model takes a second, others of no known constraint milliseconds.
+        The first of a model takes a second, others of no known constraint milliseconds. Raises
+        Unavailable where the machine keeps it from being compiled, it is not `wanted` any more or
+        the model was unloaded.
         """
-        self._beginning(constraint)
+        with self._keeping:
+            found = self._kept.pop(constraint, None) or self._held.get(constraint)
+        if found is None or (isinstance(found, Matcher) and not found.alive):
+            found = self._tried(constraint, wanted)
+        with self._keeping:
+            self._kept[constraint] = self._held[constraint] = found
+            self._drop_old()
+        return found
 
     def matcher(self, constraint: Constraint) -> Matcher:
         """The beginning of what `constraint` allows; RequestError where it cannot be enforced.
 
-        The first for a constraint has the time that it took to compile.
+        The first for a constraint has the time that it took to compile. Raises as `compile`, too.
         """
-        return self._beginning(constraint).fork()
-
-    def _beginning(self, constraint: Constraint) -> Matcher:
-        kept = self._kept.pop(constraint, None) or self._tried(constraint)
-        if isinstance(kept, Matcher) and kept.broken:  # answers share the lexer, and its limits
-            kept = self._tried(constraint)
-        self._kept[constraint] = kept
-        if len(self._kept) > KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
-        if isinstance(kept, RequestError):
-            raise RequestError(str(kept), param=kept.param, code=kept.code)
-        return kept
+        found = self.compile(constraint)
+        if isinstance(found, RequestError):
+            raise RequestError(str(found), param=found.param, code=found.code)
+        return found.fork()
 
     def close(self) -> None:
-        """Wait for the present compilation and mask; the vocabulary is not asked again."""
-        with self._making:
+        """End the processes; the vocabulary is not asked again."""
+        with self._using:
             self._closed = True
-        self._thread.shutdown()
+        if self._tools is not None:
+            self._tools.server.close()
 
-    def _tried(self, constraint: Constraint) -> Matcher | RequestError:
+    def _drop_old(self) -> None:
+        weights = {one: len(one.text) + _held_bytes(found) for one, found in self._kept.items()}
+        total = sum(weights.values())
+        for constraint, weight in list(weights.items())[:-1]:
+            if total > KEPT_BYTES:
+                del self._kept[constraint]
+                total -= weight
+
+    def _tried(self, constraint: Constraint, wanted: Callable[[], bool]) -> Matcher | RequestError:
         try:
-            return self._made(constraint)
+            return self._made(constraint, wanted)
         except RequestError as error:
             return error
 
-    def _made(self, constraint: Constraint) -> Matcher:
-        with self._making:
+    def _made(self, constraint: Constraint, wanted: Callable[[], bool]) -> Matcher:
+        begin = time.perf_counter()
+        tools = self._started()
+        most_bytes = self._most_bytes()
+        process = tools.server.take()
+        try:
+            asked = process.ask(Compile(constraint, most_bytes))
+            reply = process.wait(asked, COMPILATION, wanted)
+        except Ended as ended:
             if self._closed:
-                raise EngineError("the model was unloaded")
-            begin = time.perf_counter()
-            self._tools = tools = self._tools or _tools(self._vocabulary)
-            native = compiled(constraint, tools.tokenizer, tools.names)
-            spent_s = time.perf_counter() - begin
-        named = named_tokens(constraint.text, tools.names) if constraint.kind == "lark" else []
-        spelt = {token: tools.marks[token] for token in named}
-        return Matcher(Grammar(native, tools.masks, self._thread, constraint.param, spelt), spent_s)
+                raise unloaded() from None
+            if ended.why == "memory" and most_bytes < MOST_BYTES:
+                raise _short_of_memory(constraint.param, most_bytes) from None
+            raise ended.error(constraint.param, COMPILATION, "compiling it") from None
+        if isinstance(reply, Refused):
+            raise RequestError(reply.message, param=reply.param, code=reply.code)
+        assert isinstance(reply, Compiled)
+        spelt = {token: tools.marks[token] for token in reply.named}
+        grammar = Grammar(process, tools.masks, constraint.param, spelt)
+        return Matcher(grammar, time.perf_counter() - begin)
+
+    def _most_bytes(self) -> int:
+        """The memory that compiling may take: half of what is free."""
+        free = self._group.free_bytes()
+        with suppress(OSError, LookupError, ValueError):
+            board = board_memory("MemAvailable")
+            free = board if free is None else min(free, board)
+        return MOST_BYTES if free is None else max(LEAST_BYTES, min(MOST_BYTES, free // 2))
+
+    def _started(self) -> _Tools:
+        with self._starting:
+            if self._tools is None or not self._tools.server.alive:
+                self._tools = self._start()
+            if self._closed:
+                self._tools.server.close()
+                raise unloaded()
+            return self._tools
+
+    def _start(self) -> _Tools:
+        with self._using:
+            if self._closed:
+                raise unloaded()
+            vocabulary, ids = self._vocabulary, range(self._vocabulary.vocab)
+            pieces = [vocabulary.piece(token) for token in ids]
+            marks = {token: vocabulary.mark(token) for token in ids if not pieces[token]}
+            ends = [token for token in ids if vocabulary.ends(token)]
+        # llguidance must be given a token that ends a text: without one, an id beyond all tokens.
+        table = Table(pieces, marks, ends[0] if ends else len(pieces))
+        server = GrammarServer(table, self._cut)
+        return _Tools(server, marks, TokenMasks(len(pieces), ends, server.free))
+
+    def _cut(self, text: str) -> list[int]:
+        with self._using:
+            if self._closed:
+                raise unloaded()
+            return self._vocabulary.tokenize(text, special=False, begins=False)
 
 
-def _tools(vocabulary: Vocabulary) -> _Tools:
-    """Build the prefix tree of the vocabulary, which takes about a second."""
-    tokens = _Tokens(vocabulary)
-    tokenizer = LLTokenizer(TokenizerWrapper(tokens))
-    anything = LLMatcher(tokenizer, LLMatcher.grammar_from_regex("(?s:.*)"), log_level=0)
-    masks = TokenMasks(vocabulary.vocab, tokens.ends, anything.compute_bitmask())
-    names = {name.decode(errors="replace"): id for id, name in tokens.names.items() if name}
-    return _Tools(tokenizer, names, tokens.names, masks)
+def _held_bytes(found: Matcher | RequestError) -> int:
+    return found.held_bytes if isinstance(found, Matcher) else 0
+
+
+def _short_of_memory(param: str, most_bytes: int) -> Unavailable:
+    return Unavailable(
+        f"`{param}`: compiling it takes more than the {most_bytes >> 20} MB of memory that are "
+        "left for it. Simplify it, or try again when less is under way.",
+        retry_after_s=RETRY_S,
+        code="out_of_memory",
+    )

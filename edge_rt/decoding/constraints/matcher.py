@@ -5,14 +5,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
-from llguidance import LLMatcher
 from numpy.typing import NDArray
 
 from edge_rt.core.errors import RequestError
+from edge_rt.decoding.constraints.messages import (
+    Agreed,
+    Ask,
+    Impossible,
+    Masks,
+    Take,
+    Taken,
+    ToEngine,
+    Validate,
+)
+from edge_rt.decoding.constraints.process import STEP, Ended, GrammarProcess, Reply
 from edge_rt.decoding.distribution import Logits
 
 
@@ -59,15 +69,14 @@ class TokenMasks:
 
 
 class Grammar(NamedTuple):
-    """What the answers to a request share: a grammar at its beginning, which stays there.
+    """What the answers to a request share: a process that holds the grammar.
 
-    Masks are computed in `thread`; errors name the field `param` of the request. The special tokens
-    in `spelt` are part of the text, as those bytes.
+    Errors name the field `param` of the request. The special tokens in `spelt` are part of the
+    text, as those bytes.
     """
 
-    beginning: LLMatcher
+    process: GrammarProcess
     masks: TokenMasks
-    thread: Executor
     param: str
     spelt: Mapping[int, bytes]
 
@@ -75,20 +84,22 @@ class Grammar(NamedTuple):
 class Matcher:
     """The place of one answer, on one model, in a grammar.
 
-    Masks are computed in a thread from `prepare` on, while the model reads; llguidance does not
-    hold Python's lock meanwhile. Every other method waits for that first.
+    Masks are computed in the process of the grammar from `prepare` on, while the model reads. Every
+    other method waits for that first. All raise RequestError where the grammar forbids what is
+    asked or becomes too complex, and Unavailable where its process was ended from outside.
     """
 
     def __init__(self, grammar: Grammar, compile_s: float = 0.0) -> None:
         """Compiling the grammar took `compile_s`, 0: nothing that counts here."""
         self.compile_s, self.spelt = compile_s, grammar.spelt
         self._grammar, self._masks = grammar, grammar.masks
-        self._native = grammar.beginning.deep_copy()
+        self._place = grammar.process.place(self)
         self.mask_s = 0.0  # seconds that masks took
-        self.wait_s = 0.0  # seconds in which others had to wait for them
+        self.wait_s = 0.0  # seconds in which others had to wait for the process
         self.over = False  # whether the text is complete
-        self._must: deque[int] = deque()
-        self._job: Future[list[bytes]] | None = None
+        self._must: deque[int] | None = None  # tokens that come next; None: that was not asked yet
+        self._untold: list[int] = []  # of these, what was taken
+        self._job: Reply | None = None
         self._ready: deque[bytes] = deque()  # masks: the next token's, and those behind a draft's
         self._draft: deque[int] = deque()
         self._last: tuple[tuple[int, ...], bytes] | None = None
@@ -99,35 +110,44 @@ class Matcher:
         return Matcher(self._grammar, compile_s)
 
     @property
-    def broken(self) -> bool:
-        """Whether a grammar that became too complex for one answer is of no use to others."""
-        return self._grammar.beginning.deep_copy().is_error()
+    def alive(self) -> bool:
+        """Whether the process is there; it ends with a grammar that is of no more use."""
+        return self._grammar.process.alive
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that the grammar takes."""
+        return self._grammar.process.held_bytes
 
     def prepare(self, draft: Sequence[int] = ()) -> None:
         """Begin to compute the masks of the next token and of those after each token of `draft`."""
         self._settle()
         if not (self.over or self._must or self._ready):
             self._draft = deque(draft)
-            self._job = self._grammar.thread.submit(self._compute, list(draft))
+            self._job = self._ask(Ask(self._place, self._before_end(draft)))
+
+    def ready(self, wait_s: float) -> bool:
+        """Return whether what was prepared is there, after so many seconds at most."""
+        return self._job is None or self._grammar.process.arrives(self._job, STEP, wait_s)
 
     def take(self, token: int) -> None:
-        """Go on by `token`; RequestError where the grammar forbids it or becomes too complex."""
+        """Go on by `token`."""
         self._settle()
         self._step(token)
         if token in self._masks.ends:
             self.over = True
-        elif not self._native.consume_token(token):
-            raise self._failure()
+        elif self._must:  # it was known to come, as are others
+            self._untold.append(token)
         else:
-            self.over = self._native.is_stopped()
+            self._must = deque(self._tell([token]).forced)
 
     def forced(self) -> list[int]:
         """Return the tokens that come next whatever the model makes of it, perhaps none."""
         if self.over:
             return []
-        if not self._must:
+        if self._must is None:
             self._settle()
-            self._must.extend(self._native.compute_ff_tokens())
+            self._must = deque(self._tell([]).forced)
         return list(self._must)
 
     def allows(self, token: int, after: Sequence[int] = ()) -> bool:
@@ -143,29 +163,25 @@ class Matcher:
     def valid(self, tokens: list[int]) -> int:
         """Return how many of these tokens the text may go on by."""
         self._settle()
-        return 0 if self.over else self._native.validate_tokens(tokens)
+        if self.over:
+            return 0
+        reply = self._wait(self._ask(Validate(self._place, tokens)))
+        assert isinstance(reply, Agreed)
+        return reply.count
 
     def _mask(self, after: Sequence[int]) -> bytes:
         self._settle()
-        begin = time.perf_counter()
-        try:
-            if after:
-                return self._behind(tuple(after))
-            if not self._ready:
-                self._ready.extend(self._compute(()))
-            return self._ready[0]
-        finally:
-            self.wait_s += time.perf_counter() - begin
+        if after:
+            return self._behind(tuple(after))
+        if not self._ready:
+            self._job = self._ask(Ask(self._place, []))
+            self._settle()
+        return self._ready[0]
 
     def _behind(self, after: tuple[int, ...]) -> bytes:
         """The mask behind some tokens; the last one is kept."""
         if self._last is None or self._last[0] != after:
-            begin = time.perf_counter()
-            taken = self._native.try_consume_tokens(list(after))
-            self._last = after, self._native.compute_bitmask()
-            self._native.rollback(taken)
-            self.mask_s += time.perf_counter() - begin
-            self._check()
+            self._last = after, self._masks_of(self._ask(Ask(self._place, list(after), True)))[0]
         return self._last[1]
 
     def _step(self, token: int) -> None:
@@ -173,7 +189,7 @@ class Matcher:
         self._last = None
         if self._must and self._must[0] == token:
             self._must.popleft()
-        else:
+        elif self._must:
             self._must.clear()
         if self._ready and self._draft and self._draft[0] == token:
             self._draft.popleft()
@@ -182,36 +198,47 @@ class Matcher:
             self._draft.clear()
             self._ready.clear()
 
+    def _before_end(self, draft: Sequence[int]) -> list[int]:
+        return list(takewhile(lambda token: token not in self._masks.ends, draft))
+
     def _settle(self) -> None:
-        """Wait for the thread."""
+        """Wait for the masks that are being computed."""
         if self._job is not None:
-            begin = time.perf_counter()
-            self._ready, self._job = deque(self._job.result()), None
+            job, self._job = self._job, None
+            self._ready = deque(self._masks_of(job))
+
+    def _masks_of(self, job: Reply) -> list[bytes]:
+        reply = self._wait(job)
+        assert isinstance(reply, Masks)
+        self.mask_s += reply.spent_s
+        return reply.masks
+
+    def _tell(self, tokens: list[int]) -> Taken:
+        untold, self._untold = self._untold, []
+        asked = self._grammar.process.ask(Take(self._place, [*untold, *tokens]))
+        reply = self._wait(asked)
+        assert isinstance(reply, Taken)
+        self.over = reply.over
+        return reply
+
+    def _ask(self, question: Ask | Validate) -> Reply:
+        if self._untold:
+            self._tell([])
+        return self._grammar.process.ask(question)
+
+    def _wait(self, asked: Reply) -> ToEngine:
+        begin, param = time.perf_counter(), self._grammar.param
+        try:
+            reply = self._grammar.process.wait(asked, STEP)
+        except Ended as ended:
+            raise ended.error(param, STEP, "finding the next tokens") from None
+        finally:
             self.wait_s += time.perf_counter() - begin
-
-    def _compute(self, draft: Sequence[int]) -> list[bytes]:
-        begin, taken = time.perf_counter(), 0
-        found = [self._native.compute_bitmask()]
-        for token in draft:
-            if token in self._masks.ends or not self._native.try_consume_tokens([token]):
-                break
-            taken += 1
-            found.append(self._native.compute_bitmask())
-        if taken:
-            self._native.rollback(taken)
-        self.mask_s += time.perf_counter() - begin
-        self._check()
-        return found
-
-    def _check(self) -> None:
-        if self._native.is_error():
-            raise self._failure()
-
-    def _failure(self) -> RequestError:
-        message = self._native.get_error().partition("\n")[0]
-        param = self._grammar.param
-        return RequestError(
-            f"`{param}`: the text so far cannot go on by it: {message}",
-            param=param,
-            code="constraint_failed",
-        )
+        if isinstance(reply, Impossible):
+            message = reply.why.partition("\n")[0]
+            raise RequestError(
+                f"`{param}`: the text so far cannot go on by it: {message}",
+                param=param,
+                code="constraint_failed",
+            )
+        return reply

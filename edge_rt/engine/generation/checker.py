@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import Lock
 
 import msgspec
 
@@ -132,10 +133,14 @@ class Checkers:
         self._note, self._clock = note, clock
         self._known: dict[CheckerSpec, CheckerProcess | EngineError] = {}
         self._failed_s: dict[CheckerSpec, float] = {}
-        self._closed = False
+        self._closed, self._starting = False, Lock()
 
     def start(self, spec: CheckerSpec) -> None:
-        """Start the program unless it runs; slow, so called by a thread beside the decode loop."""
+        """Start the program unless it runs; slow, so called by threads beside the decode loop."""
+        with self._starting:
+            self._start(spec)
+
+    def _start(self, spec: CheckerSpec) -> None:
         known = self._known.get(spec)
         alive = isinstance(known, CheckerProcess) and known.alive
         if self._closed or alive or self._clock() < self._failed_s.get(spec, -RETRY_S) + RETRY_S:

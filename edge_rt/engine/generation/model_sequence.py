@@ -44,6 +44,7 @@ class ModelSequence:
         self._sought = False  # whether it was looked for on the disk
         self._fetch: Fetch | None = None
         self._shared: int | None = None  # tokens of the prompt that are to be kept on the disk
+        self._late = False  # its constraint was not ready when it had read
         self._want = 1  # logits that the next reading is for
         self._row = 0  # of the first of them
 
@@ -183,12 +184,27 @@ class ModelSequence:
 
     def asked(self) -> None:
         """Begin its turn: it is to read all unread tokens."""
-        first = len(self.text) + len(self.draft) - self._want
-        if len(self.held.tokens) > first:  # and its logits are gone
-            self.home.pool.rewind(self.held, first)
+        self._read_again()
         self.spent_s, self.read = 0.0, 0
         if self._want == len(self.draft) + 1:
             self.sampler.prepare(self.draft)
+
+    def put_off(self) -> None:
+        """Have it sit out passes until its constraint is ready, and then give the same logits."""
+        self._late = True
+        self._read_again()
+
+    @property
+    def late(self) -> bool:
+        """Whether it sits out the next pass."""
+        self._late = self._late and not self.sampler.ready(0.0)
+        return self._late
+
+    def _read_again(self) -> None:
+        """Forget the tokens whose logits are wanted, where they are read."""
+        first = len(self.text) + len(self.draft) - self._want
+        if len(self.held.tokens) > first:  # and its logits are gone
+            self.home.pool.rewind(self.held, first)
 
     def guess(self, token: int) -> None:
         """Append `token` to the draft, for the logits behind it."""

@@ -193,15 +193,20 @@ class Runner(ABC, Generic[BackendT, ItemT]):
         return most - threads
 
     def _tell_failed(self, request_id: int, error: EdgeError) -> None:
-        match error:
-            case RequestError():
-                self._emit(Failed(request_id, str(error), error.param, error.code))
-            case Unavailable():
-                self._emit(Failed(request_id, str(error), None, error.code, error.retry_after_s))
-            case EngineBroken():
-                self._emit(Failed(request_id, str(error), code=BROKEN))
-            case _:
-                self._emit(Failed(request_id, str(error)))
+        self._emit(failed(request_id, error))
+
+
+def failed(request_id: int, error: EdgeError) -> Failed:
+    """Return the message that a request ended with `error`."""
+    match error:
+        case RequestError():
+            return Failed(request_id, str(error), error.param, error.code)
+        case Unavailable():
+            return Failed(request_id, str(error), None, error.code, error.retry_after_s)
+        case EngineBroken():
+            return Failed(request_id, str(error), code=BROKEN)
+        case _:
+            return Failed(request_id, str(error))
 
 
 AnyRunner = Runner[Any, Any]

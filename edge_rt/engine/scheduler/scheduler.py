@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 
 CLIENTS = 256  # whose last turns are remembered
+# Others go on without an answer whose constraint takes longer to say what may come next; 0.01 s is
+# much for it.
+LATE_S = 0.02
 
 
 class Scheduler(Runner[Backend, Generation]):
@@ -121,7 +124,10 @@ class Scheduler(Runner[Backend, Generation]):
         """Admit answers, run the model once, draw tokens, report them."""
         begin = self._clock()
         self._admit(begin)
-        answers = self._at_turn()
+        answers = [answer for answer in self._at_turn() if not answer.at.late]
+        if not answers and self._running:
+            self._await_constraint()
+            return
         streams = [answer.at.decoding for answer in answers]
         if not all(streams):
             self.flush()  # the pass will be a long one
@@ -254,15 +260,23 @@ class Scheduler(Runner[Backend, Generation]):
             told = answer.request.id, len(sequence.prompt), sequence.cached, sequence.restored
             self._emit(Started(*told))
 
+    def _await_constraint(self) -> None:
+        """Have a moment pass where all answers sit out."""
+        for answer in self._at_turn()[:1]:
+            answer.at.sampler.ready(LATE_S)
+
     def _draw(self, ready: list[Generation]) -> tuple[list[Generation], dict[int, EdgeError]]:
         """The answers of which there is news, and the requests that the pass failed."""
         now = self._clock()
         news: list[Generation] = []
         faults: dict[int, EdgeError] = {}
         for answer in ready:
+            if self.pool.cuts and not answer.at.sampler.ready(LATE_S):
+                answer.at.put_off()
+                continue
             try:
                 gained = answer.go_on(now)
-            except (RequestError, EngineError) as error:
+            except EdgeError as error:
                 faults.setdefault(answer.request.id, error)
                 continue
             self._tally.drawn += gained

@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import Protocol
 
 from edge_rt.core.clock import Aside
-from edge_rt.core.errors import EdgeError, EngineError, RequestError
+from edge_rt.core.errors import EdgeError, EngineError, RequestError, Unavailable
 from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.protocol import (
@@ -31,53 +32,96 @@ from edge_rt.engine.protocol import (
 log = logging.getLogger(__name__)
 
 
-class Compiler:
-    """Compiles the constraints of requests, one after the other, before they are queued.
+AT_ONCE = 3  # clients whose constraints are compiled at the same time
+PATIENCE_S = 2.0  # after which one is given up where another client waits
 
-    A grammar that is compiled for the first time takes milliseconds, and a second for a model that
-    had none; a checker starts as fast as its program does. Readable (select) when one is done.
+
+class Compilation:
+    """What a request waits for; `error`: why it is not to be had now."""
+
+    def __init__(self, request: Generate, homes: Sequence[Home], crowded: Event) -> None:
+        """Others wait for their turn while it is `crowded`."""
+        self.request = request
+        self.client = request.user or request.client or ""  # who is unknown is one client
+        self.wanted, self.error = True, None
+        self._homes, self._crowded = homes, crowded
+        self._held: list[object] = []  # what the scheduler is going to ask for
+        self._until_s = math.inf
+
+    error: Unavailable | None
+
+    def run(self) -> Compilation:
+        """Compile and start; what comes of it is kept for the scheduler of the request."""
+        request, self._until_s = self.request, time.monotonic() + PATIENCE_S
+        try:
+            for home in self._homes:
+                if request.constraint is not None:
+                    self._held.append(home.grammars.compile(request.constraint, self._goes_on))
+                if request.check is not None:
+                    home.checkers.start(request.check)
+        except Unavailable as error:
+            self.error = error
+        except Exception as error:  # of a thread that must go on
+            log.exception("a constraint cannot be compiled")
+            self.error = Unavailable(f"the constraint: {error}", retry_after_s=None)
+        return self
+
+    def _goes_on(self) -> bool:
+        late = time.monotonic() > self._until_s
+        return self.wanted and not (late and self._crowded.is_set())
+
+
+class Compiler:
+    """Compiles the constraints of requests beside the decode loop, before they are queued.
+
+    Each client has one compiled at a time, and AT_ONCE clients do. A grammar that is compiled for
+    the first time takes milliseconds, and a second for a model that had none; a checker starts as
+    fast as its program does. Readable (select) when one is done.
     """
 
     def __init__(self, homes: Callable[[Generate], Sequence[Home]]) -> None:
         """`homes` tells the schedulers of a request's models, as far as they are loaded."""
         self._homes = homes
-        self._aside = Aside[Generate]("grammars")
-        self._asked: set[int] = set()
+        self._aside = Aside[Compilation]("grammars", AT_ONCE)
+        self._waiting: list[Compilation] = []
+        self._running: list[Compilation] = []
+        self._crowded = Event()
 
     def fileno(self) -> int:
         return self._aside.fileno()
 
     def start(self, request: Generate) -> None:
         """Compile the constraint of a request for all its models, and start its checker."""
-        homes = self._homes(request)
-        self._asked.add(request.id)
-        self._aside.do(lambda: _compile(request, homes))
+        self._waiting.append(Compilation(request, self._homes(request), self._crowded))
+        self._begin()
 
     def cancel(self, request_id: int) -> None:
-        """Drop a request."""
-        self._asked.discard(request_id)
+        """Drop a request; its constraint is not compiled further."""
+        self._waiting = [one for one in self._waiting if one.request.id != request_id]
+        for one in self._running:
+            one.wanted = one.wanted and one.request.id != request_id
+        self._begin()
 
-    def finished(self) -> Iterator[Generate]:
-        """The requests that can be queued now, without those that were dropped."""
-        for request in self._aside.finished():
-            if request.id in self._asked:
-                self._asked.remove(request.id)
-                yield request
+    def finished(self) -> Iterator[Compilation]:
+        """What is done, without what was dropped."""
+        for one in self._aside.finished():
+            self._running.remove(one)
+            self._begin()
+            if one.wanted:
+                yield one
 
+    def _begin(self) -> None:
+        for one in list(self._able()):
+            if len(self._running) < AT_ONCE and one in self._able():
+                self._waiting.remove(one)
+                self._running.append(one)
+                self._aside.do(one.run)
+        (self._crowded.set if self._able() else self._crowded.clear)()
 
-def _compile(request: Generate, homes: Sequence[Home]) -> Generate:
-    """Compile and start; the result or the error is kept for the scheduler of the request."""
-    try:
-        for home in homes:
-            if request.constraint is not None:
-                home.grammars.compile(request.constraint)
-            if request.check is not None:
-                home.checkers.start(request.check)
-    except RequestError as error:
-        log.debug("request %d: %s", request.id, error)
-    except Exception:  # of a thread that must go on; the next to compile it fails, too
-        log.exception("a constraint cannot be compiled")
-    return request
+    def _able(self) -> list[Compilation]:
+        """Those of clients that have nothing compiled now."""
+        busy = {one.client for one in self._running}
+        return [one for one in self._waiting if one.client not in busy]
 
 
 class Poll(Protocol):

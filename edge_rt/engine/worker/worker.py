@@ -44,7 +44,7 @@ from edge_rt.engine.protocol import (
     UnloadModel,
 )
 from edge_rt.engine.scheduler.passes import DutyCycle
-from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
+from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters, failed
 from edge_rt.engine.worker.loading import (
     Loader,
     LoadOutcome,
@@ -129,8 +129,11 @@ class Worker:
                 self._port.send(done)
             else:
                 self._loaded(*done)
-        for request in self._compiler.finished():
-            self._submit(request)
+        for one in self._compiler.finished():
+            if one.error is None:
+                self._submit(one.request)
+            else:
+                self._port.send(failed(one.request.id, one.error))
 
     def _pass(self, able: list[AnyRunner]) -> None:
         streaming = len(able) > 1 and any(s.streaming for s in able)

@@ -12,6 +12,7 @@ from duo import LARGE_PIECES, SMALL_PIECES, SPECULATIVE, SWITCH, Duo
 from heard import Heard, Listener
 from msgspec.structs import replace
 
+from edge_rt.decoding.constraints.matcher import Matcher
 from edge_rt.decoding.params import Constraint, Gating, Mode, Sampling
 from edge_rt.engine.protocol import Generate, Started
 
@@ -205,3 +206,26 @@ def test_what_cannot_be_compiled_fails_before_anything_is_said(
         ("response_format", "invalid_constraint")
     ]
     assert not front.heard[1].started
+
+
+def test_others_go_on_while_what_may_come_next_is_not_known(
+    new_front: Callable, new_request: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = new_front()
+    plain.scheduler.submit(asked(new_request))
+    plain.settle()
+    known, ready = list[bool](), Matcher.ready
+
+    def late(self: Matcher, wait_s: float) -> bool:
+        return bool(known) and ready(self, wait_s)
+
+    monkeypatch.setattr(Matcher, "ready", late)
+    front = new_front()
+    front.scheduler.submit(asked(new_request))
+    front.scheduler.submit(new_request(2, "ab cd", max_tokens=8))
+    while not front.heard[2].finished:
+        front.scheduler.step()
+    assert not front.heard[1].texts[0]
+    known.append(True)
+    front.settle()
+    assert front.heard[1].outcome() == plain.heard[1].outcome()

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from edge_rt.decoding.constraints import grammars
 from edge_rt.decoding.constraints.grammars import Grammars
+from edge_rt.decoding.constraints.process import Limits
 from edge_rt.decoding.params import Constraint
 from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
@@ -25,8 +27,10 @@ from edge_rt.engine.protocol import (
     StepOutput,
     ToEngine,
     ToFront,
+    Unloaded,
     UnloadModel,
 )
+from edge_rt.engine.worker import port
 from edge_rt.engine.worker.worker import Worker
 
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
@@ -82,9 +86,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Generator[threading.Event]:
     """Opens to let grammars of ABC be compiled."""
     made, opened = Grammars._made, threading.Event()
 
-    def waits(self: Grammars, constraint: Constraint) -> Any:
+    def waits(self: Grammars, constraint: Constraint, wanted: Callable[[], bool]) -> Any:
         assert constraint != ABC or opened.wait(10)
-        return made(self, constraint)
+        return made(self, constraint, wanted)
 
     monkeypatch.setattr(Grammars, "_made", waits)
     yield opened
@@ -125,3 +129,76 @@ def test_a_model_that_is_unloaded_meanwhile_fails_the_request(
     gate.set()
     failed = front.until(Failed, Finished)
     assert (failed.id, failed.code) == (1, "not_loaded")
+
+
+DEAR = Constraint("json_schema", '{"type": "integer", "multipleOf": 999983}')
+
+
+def test_a_client_has_one_compiled_at_a_time_and_others_do_not_wait_for_it(
+    front: Front, gate: threading.Event, new_request: Callable
+) -> None:
+    other = Constraint("regex", "[bc]{3}", param="edge.regex")
+    front.send(
+        new_request(1, "ab", constraint=ABC, user="one"),
+        new_request(2, "ab", constraint=other, user="one"),
+        new_request(3, "ab", constraint=other, user="two"),
+    )
+    assert front.until(Finished).id == 3
+    gate.set()
+    assert {front.until(Finished).id for _ in range(2)} == {1, 2}
+
+
+def test_a_client_that_leaves_ends_what_is_compiled_for_it(
+    front: Front, new_request: Callable
+) -> None:
+    front.send(new_request(1, "ab", constraint=ABC, user="one"))  # so that the next is begun soon
+    front.until(Finished)
+    front.send(
+        new_request(2, "ab", constraint=DEAR, user="one"),
+        new_request(3, "ab", constraint=ABC, user="one"),
+        Cancel(2),
+    )
+    assert front.until(Finished, Failed).id == 3
+
+
+def test_a_model_is_unloaded_while_a_constraint_is_compiled(
+    front: Front, new_request: Callable
+) -> None:
+    front.send(new_request(1, "ab", constraint=ABC))
+    front.until(Finished)
+    front.send(new_request(2, "ab", constraint=DEAR), Ping(1))
+    front.until(Pong)
+    front.send(UnloadModel("toy"))
+    front.until(Unloaded)
+    failed = front.until(Failed)
+    assert (failed.id, failed.code) == (2, "not_loaded")
+
+
+def test_what_is_too_dear_fails_the_request_alone(
+    front: Front, new_request: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grammars, "COMPILATION", Limits(0.1, 60.0))
+    front.send(new_request(1, "ab", constraint=DEAR), new_request(2, "ab", max_tokens=4))
+    assert len(front.answer()) >= 4
+    failed = front.until(Failed, Finished)
+    assert (failed.id, failed.code) == (1, "constraint_too_complex")
+
+
+def test_who_compiles_long_makes_room_where_all_places_are_taken(
+    front: Front, new_request: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port, "PATIENCE_S", 0.0)
+    front.send(new_request(1, "ab", constraint=ABC))
+    front.until(Finished)
+    for number in range(port.AT_ONCE):
+        dear = Constraint("json_schema", f'{{"type": "integer", "multipleOf": {999983 + number}}}')
+        front.send(new_request(10 + number, "ab", constraint=dear, user=f"client {number}"))
+    other = Constraint("regex", "[bc]{3}", param="edge.regex")
+    front.send(new_request(3, "ab", constraint=other, user="other"))
+    gone, message = list[Failed](), front.until(Failed, Finished)
+    while isinstance(message, Failed):
+        gone.append(message)
+        message = front.until(Failed, Finished)
+    assert message.id == 3
+    assert gone[0].retry_after_s is not None
+    assert "others wait" in gone[0].message

@@ -1,0 +1,214 @@
+"""What takes too much to compile or to follow ends alone, and its request hears why."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from letters import PIECES, Letters
+
+from edge_rt.core.cgroup import ControlGroup
+from edge_rt.core.errors import RequestError, Unavailable
+from edge_rt.decoding.constraints import grammars as module
+from edge_rt.decoding.constraints.grammars import Grammars
+from edge_rt.decoding.constraints.matcher import Matcher
+from edge_rt.decoding.constraints.process import Limits
+from edge_rt.decoding.params import Constraint
+
+DEAR = Constraint("json_schema", json.dumps({"type": "integer", "multipleOf": 999983}))
+CHEAP = Constraint("regex", "[ab]{2}c*", param="edge.regex")
+A, C = PIECES.index(b"a"), PIECES.index(b"c")
+# Any number of x, and then q, is soon found to be possible. What else may follow 30 of them is not
+# looked at before they are there, and takes longer than anybody has.
+LATE = Constraint(
+    "lark",
+    "start: T\nT: " + " & ".join(f"/(?s:x*q|x{{30}}.*a.{{{i}}})/" for i in range(1, 25)) + "\n",
+    param="grammar",
+)
+
+
+@pytest.fixture
+def grammars() -> Iterator[Grammars]:
+    made = Grammars(Letters())
+    yield made
+    made.close()
+
+
+def pid(matcher: Matcher) -> int:
+    return matcher._grammar.process.pid  # pyright: ignore[reportPrivateUsage]
+
+
+def running(pid: int) -> bool:
+    """Whether it has not ended; its end may be a moment away."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def await_end(pid: int) -> None:
+    while running(pid):
+        threading.Event().wait(0.01)
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, cpu_s: float, idle_s: float = 9.0) -> None:
+    monkeypatch.setattr(module, "COMPILATION", Limits(cpu_s, 60.0, idle_s))
+
+
+def walk_to_what_is_dear(matcher: Matcher) -> None:
+    x = PIECES.index(b"x")
+    for _ in range(40):
+        assert matcher.allows(x)
+        matcher.take(x)
+
+
+def test_what_takes_too_long_is_refused_and_not_tried_again(
+    grammars: Grammars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, 0.1)
+    with pytest.raises(
+        RequestError, match=r"more than 0\.1 s of the processor.*Simplify"
+    ) as caught:
+        grammars.matcher(DEAR)
+    assert (caught.value.param, caught.value.code) == ("response_format", "constraint_too_complex")
+    limit(monkeypatch, 60.0)
+    with pytest.raises(RequestError, match=r"more than 0\.1 s"):
+        grammars.matcher(DEAR)
+    assert grammars.matcher(CHEAP).allows(A)
+
+
+def test_what_takes_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 16 << 20)
+    grammars = Grammars(Letters())
+    with pytest.raises(RequestError, match="more memory than it may") as caught:
+        grammars.matcher(DEAR)
+    assert caught.value.code == "constraint_too_complex"
+    grammars.close()
+
+
+def test_where_the_machine_is_short_of_memory_it_may_be_tried_again(tmp_path: Path) -> None:
+    own = tmp_path / "sys" / "fs" / "cgroup" / "edge"
+    own.mkdir(parents=True)
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text("0::/edge\n")
+    for name, number in (("memory.max", 40 << 20), ("memory.current", 20 << 20)):
+        (own / name).write_text(str(number))
+    grammars = Grammars(Letters(), ControlGroup(tmp_path))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="16 MB of memory that are left") as caught:
+            grammars.matcher(DEAR)
+        assert (caught.value.code, caught.value.retry_after_s) == ("out_of_memory", 5.0)
+    assert grammars.matcher(CHEAP).allows(A)
+    grammars.close()
+
+
+def test_what_becomes_dear_in_the_midst_of_an_answer_ends_that_answer(grammars: Grammars) -> None:
+    other, late = grammars.matcher(CHEAP), grammars.matcher(LATE)
+    with pytest.raises(RequestError, match="finding the next tokens takes more") as caught:
+        walk_to_what_is_dear(late)
+    assert (caught.value.param, caught.value.code) == ("grammar", "constraint_too_complex")
+    await_end(pid(late))
+    assert other.allows(A)
+    assert not other.allows(C)
+    assert grammars.matcher(LATE).allows(PIECES.index(b"q"))  # it may have been the text
+
+
+def test_nothing_is_compiled_for_a_client_that_left(grammars: Grammars) -> None:
+    asked = list[bool]()
+
+    def wanted() -> bool:
+        asked.append(True)
+        return len(asked) < 3
+
+    with pytest.raises(Unavailable):
+        grammars.compile(DEAR, wanted)
+    assert len(asked) == 3
+
+
+def test_what_takes_long_waits_for_all_other_work(
+    grammars: Grammars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies, start = list[int](), module.GrammarServer.take
+
+    def take(server: Any) -> Any:
+        process = start(server)
+        monkeypatch.setattr(process, "_late", look(process._late, process.pid))
+        return process
+
+    def look(late: Callable[[Limits], str], pid: int) -> Callable[[Limits], str]:
+        def looked(limits: Limits) -> str:
+            policies.append(os.sched_getscheduler(pid))
+            return late(limits)
+
+        return looked
+
+    monkeypatch.setattr(module.GrammarServer, "take", take)
+    limit(monkeypatch, 0.5, idle_s=0.1)
+    with pytest.raises(RequestError):
+        grammars.matcher(DEAR)
+    assert (policies[0], policies[-1]) == (os.SCHED_OTHER, os.SCHED_IDLE)
+
+
+def test_closing_waits_for_no_compilation(grammars: Grammars) -> None:
+    failures, begun = list[Exception](), threading.Event()
+
+    def compile() -> None:
+        try:
+            grammars.compile(DEAR, lambda: begun.set() or True)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=compile)
+    thread.start()
+    assert begun.wait(20)
+    grammars.close()
+    thread.join()
+    (failure,) = failures
+    assert isinstance(failure, Unavailable)
+    assert failure.code == "not_loaded"
+    with pytest.raises(Unavailable, match="unloaded"):
+        grammars.matcher(CHEAP)
+
+
+def test_after_its_processes_were_killed_it_goes_on_with_others(grammars: Grammars) -> None:
+    matcher = grammars.matcher(CHEAP)
+    os.kill(pid(matcher), signal.SIGKILL)
+    with pytest.raises(Unavailable, match="its process was ended"):
+        matcher.allows(A)
+    server = Path(f"/proc/{pid(grammars.matcher(CHEAP))}/stat").read_text().rpartition(")")[2]
+    os.kill(int(server.split()[1]), signal.SIGKILL)
+    await_end(int(server.split()[1]))
+    assert grammars.matcher(CHEAP).allows(A)
+
+
+def test_grammars_are_kept_by_their_weight(
+    grammars: Grammars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [Constraint("regex", f"[ab]{{{n}}}") for n in range(2, 6)]
+    first, *others = [grammars.matcher(constraint) for constraint in made]
+    pids = [pid(matcher) for matcher in (first, *others)]
+    assert all(map(running, pids))
+    monkeypatch.setattr(module, "KEPT_BYTES", 1)
+    del others
+    grammars.matcher(made[3])
+    for ended in pids[1:3]:
+        await_end(ended)
+    assert first.allows(A)  # an answer keeps its own
+    assert grammars.matcher(made[3]).compile_s == 0
+
+
+def test_the_engine_does_not_load_llguidance() -> None:
+    code = (
+        "import sys, edge_rt.decoding.constraints.grammars as g; print('llguidance' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
