@@ -123,8 +123,8 @@ class Engine(Section, frozen=True):
     """Layers of a model that the GPU computes, where llama.cpp was built for one; 999: all. With a
     list the daemon chooses: the first is taken where nothing speaks against it."""
     gpu_bytes: Positive | None = None
-    """Memory that models may use of a GPU with memory of its own. Default: the GPU shares the
-    board's memory."""
+    """Memory that models may use of a GPU with memory of its own. Default: what is free of it when
+    the engine starts. Other GPUs share the board's memory."""
     kv_type: KvType | Annotated[list[KvType], Meta(min_length=1)] | None = None
     """Number format of llama.cpp's keys and values. With a list the daemon chooses. Default: the
     first that suits model and GPU."""

@@ -34,6 +34,7 @@ from edge_rt.engine.protocol import (
     Failed,
     Finished,
     Generate,
+    Gpu,
     Hello,
     Inferred,
     KeepPrefixes,
@@ -121,6 +122,11 @@ class EngineClient(asyncio.Protocol):
         self._requests: dict[int, Request] = {}
         self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
         self._nudges: set[int] = set()  # of which nothing came yet
+
+    @property
+    def gpus(self) -> list[Gpu]:
+        """Those that the engine finds."""
+        return self.hello.gpus if self.hello else []
 
     @staticmethod
     async def connect(sock: socket.socket, timeout_s: float = 30.0) -> EngineClient:

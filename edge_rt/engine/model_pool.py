@@ -51,6 +51,13 @@ class Resident:
     used_s: float  # clock reading of its last use
     loaded_s: float  # and of the end of its load
 
+    @property
+    def mapped_bytes(self) -> int:
+        """The pages of its file that are in memory; a GPU that shares it has a copy of its own."""
+        shared = any(gpu.shared for gpu in self.client.gpus)
+        copied = self.wanted.spec.gpu_share if shared else 0.0
+        return int(self.wanted.mapped_bytes * (1.0 - copied))
+
 
 class ModelPool:
     """Loads models on demand, one at a time, and unloads the least recently used.
@@ -289,7 +296,7 @@ class ModelPool:
         return wanted.need_bytes + self._reserve - self._free()
 
     def _free(self) -> int:
-        return self._available() - sum(r.wanted.mapped_bytes for r in self.residents())
+        return self._available() - sum(r.mapped_bytes for r in self.residents())
 
     def _idle(self) -> list[Resident]:
         """Residents without users, the least recently used first."""

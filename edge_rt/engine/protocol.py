@@ -77,6 +77,17 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     gpu_share: float = 0.0  # of all layers, those on a GPU
 
 
+class Gpu(msgspec.Struct, frozen=True):
+    """A GPU that the engine finds, with its memory when that started; None: it was not asked."""
+
+    name: str
+    backend: str  # ggml's, such as CUDA or Vulkan
+    shared: bool  # its memory is the board's
+    total_bytes: int | None
+    free_bytes: int | None
+    simulated: bool  # a CPU computes in its place
+
+
 class Tensor(msgspec.Struct, frozen=True, array_like=True):
     """Numbers in rows, the last dimension fastest, little-endian; `dtype` is numpy's name.
 
@@ -307,6 +318,7 @@ class Hello(Message, frozen=True):
     version: int
     pid: int
     backends: dict[str, str]  # backend -> version
+    gpus: list[Gpu] = []  # on which llama.cpp can put layers
 
 
 class Loaded(Message, frozen=True):

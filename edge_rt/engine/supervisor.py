@@ -24,6 +24,7 @@ from edge_rt.engine.process import (
     kill,
     spawn,
 )
+from edge_rt.engine.protocol import Gpu
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,11 @@ class Supervisor:
         """The live connection, None while there is none."""
         client = self._client
         return client if client is not None and not client.lost.is_set() else None
+
+    @property
+    def gpus(self) -> Sequence[Gpu]:
+        """Those that the engine finds; none while there is no engine."""
+        return self.current.gpus if self.current else ()
 
     def start(self) -> None:
         """Start the engine in the background."""

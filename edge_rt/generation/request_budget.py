@@ -202,8 +202,10 @@ class ExpectedTimes:
         context = min(self._engine.context, entry.summary.context_train)
         found = self._least(entry, context, max(0, context - max(1, tokens)))
         seconds = UNKNOWN_S if found is None else found.prefill_s
-        # onnxruntime loads a model again in the first pass with another number of threads.
-        return max(seconds, UNKNOWN_S) if entry.backend == "onnx" else seconds
+        # onnxruntime loads a model again in the first pass with another number of threads, and a
+        # GPU's driver compiles each kernel when it is first needed.
+        slow = entry.backend == "onnx" or any(self._engine.offloads)
+        return max(seconds, UNKNOWN_S) if slow else seconds
 
     def _entry(self, name: str) -> ModelRecord | None:
         try:

@@ -229,9 +229,12 @@ def _board(report: BoardReport) -> dict[str, object]:
 
 
 def _resident(resident: Resident, now_s: float, simulated: bool) -> dict[str, object]:
-    """A model in memory; its sizes are upper estimates. A `simulated` board's GPU is, too."""
+    """A model in memory; its sizes are upper estimates. A `simulated` board's GPU is simulated,
+    and so is one in whose place a CPU computes.
+    """
     wanted = resident.wanted
     layers = wanted.spec.gpu_layers
+    simulated = simulated or any(gpu.simulated for gpu in resident.client.gpus)
     return {
         "id": wanted.model.partition("@")[0],
         "backend": wanted.spec.backend,
@@ -252,7 +255,8 @@ async def _figures(client: EngineClient) -> dict[str, object]:
     except (asyncio.TimeoutError, EngineLost):
         return {}
     told: dict[str, object] = {name: getattr(pong, name) for name in _TOLD}
-    return told | {"gpu_s": pong.gpu_s if pong.offloads else None}
+    gpus = msgspec.to_builtins(client.gpus)
+    return told | {"gpu_s": pong.gpu_s if pong.offloads else None, "gpus": gpus}
 
 
 RETRY_S = 5.0  # at least, for requests that come meanwhile

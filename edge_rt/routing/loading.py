@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from edge_rt.config.schema import Config, Engine
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
-from edge_rt.engine.protocol import ModelOrigin, ModelSpec
+from edge_rt.engine.protocol import Gpu, ModelOrigin, ModelSpec
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
@@ -109,7 +109,12 @@ def _gpu_share(entry: ModelRecord, load: LoadConfig) -> float:
     """Return the share of layers on a GPU; 1 if a provider of onnxruntime computes there."""
     if any(provider.lower().startswith(_ON_GPU) for provider in entry.providers):
         return 1.0
-    return min(1.0, load.gpu_layers / max(1, entry.summary.layers))
+    return _offloaded(entry, load)
+
+
+def _offloaded(entry: ModelRecord, load: LoadConfig) -> float:
+    """Return the share of layers that llama.cpp puts on a GPU: the output first, as one of them."""
+    return min(1.0, load.gpu_layers / (entry.summary.layers + 1))
 
 
 def _gpu_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
@@ -117,9 +122,8 @@ def _gpu_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
 
     They count as if in the board's memory, too: where there is but one, they are.
     """
-    layers = max(1, entry.summary.layers)
-    there = min(load.gpu_layers, layers)
-    return (_weight_bytes(entry) + kv_bytes(entry, engine, load)) * there // layers
+    whole = _weight_bytes(entry) + kv_bytes(entry, engine, load)
+    return int(whole * _offloaded(entry, load))
 
 
 def _working_bytes(entry: ModelRecord, spec: ModelSpec) -> int:
@@ -138,22 +142,30 @@ def _scores(entry: ModelRecord, spec: ModelSpec) -> int:
 class Room:
     """Knows what is free and what could be freed."""
 
-    def __init__(self, config: Config, pool: ModelPool, available: Callable[[], int]) -> None:
-        """`available` gives the free bytes of memory."""
+    def __init__(
+        self,
+        config: Config,
+        pool: ModelPool,
+        available: Callable[[], int],
+        gpus: Callable[[], Sequence[Gpu]] = tuple,
+    ) -> None:
+        """`available` gives the free bytes of memory, `gpus` those of the engine."""
         self._config, self._pool, self._available = config, pool, available
+        self._gpus = gpus
 
     @property
     def usable_bytes(self) -> int:
         """What models may take, all together and those included that are loaded."""
         residents = self._pool.residents()
-        mapped = sum(r.wanted.mapped_bytes for r in residents)
+        mapped = sum(r.mapped_bytes for r in residents)
         taken = sum(r.wanted.need_bytes for r in residents)
         return self._available() - mapped + taken - self._config.models.reserve_bytes
 
     @property
     def gpu_bytes(self) -> float:
         """What models may take of a GPU's own memory; infinite where it has the board's."""
-        return self._config.engine.gpu_bytes or math.inf
+        free = sum(gpu.free_bytes or 0 for gpu in self._gpus())
+        return self._config.engine.gpu_bytes or free or math.inf
 
     def lack(self, entry: ModelRecord, beside: ModelRecord | None = None) -> str | None:
         """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""

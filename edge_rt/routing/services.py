@@ -87,7 +87,7 @@ class RoutingServices:
         self.lessons = OnlineUpdates(self._learn, lambda: governor_loop.limits.threads)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(energy_meter, governor_loop, clock)
-        self.room = Room(config, pool, available)
+        self.room = Room(config, pool, available, lambda: supervisor.gpus)
         self.ages = Ages(wall, self.memory.notes)
         self.variants = Variants(config.engine, pool, self.forecaster, self.ages)
         self.lengths = Lengths(pool, config.engine.sequences)

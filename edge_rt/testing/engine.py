@@ -25,6 +25,7 @@ from edge_rt.engine.protocol import (
     EngineWork,
     Finished,
     Generate,
+    Gpu,
     Loaded,
     ModelSpec,
     Pong,
@@ -68,6 +69,7 @@ class FakeEngine:
 
     def __init__(self, script: EngineScript, energy_meter: EnergyMeter) -> None:
         self.lost = asyncio.Event()
+        self.gpus: list[Gpu] = []
         self.termination: ExitReason | None = None
         self.fails: list[Exception] = []  # raised by the next calls of `prefixes`
         self.on_work: Callable[[EngineWork], None] = lambda work: None
@@ -190,6 +192,11 @@ class FakeSupervisor:
         """Have the first engine, whose work `energy_meter` hears of."""
         self._energy_meter = energy_meter
         self.engine = self.current = FakeEngine(self._script, energy_meter)
+
+    @property
+    def gpus(self) -> list[Gpu]:
+        """Those of the engine."""
+        return self.engine.gpus
 
     async def client(self) -> EngineClient:
         """Return the live engine."""

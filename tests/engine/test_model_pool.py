@@ -12,7 +12,7 @@ from edge_rt.core.errors import DamagedFile, ModelFileError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
 from edge_rt.engine.process import AVOIDED_S, FAILED_S, ExitReason
-from edge_rt.engine.protocol import Loaded, ModelSpec
+from edge_rt.engine.protocol import Gpu, Loaded, ModelSpec
 
 GB = 1_000_000_000
 
@@ -22,6 +22,7 @@ class FakeEngine:
 
     def __init__(self, sizes: dict[str, int], total: int) -> None:
         self.lost = asyncio.Event()
+        self.gpus: list[Gpu] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.errors: list[Exception] = []
@@ -65,6 +66,7 @@ class House:
         self.now = 100.0
         self.limit = ""  # of memory, that is not the board's
         self.mapped = 0  # bytes of each model that are its file's
+        self.share = 0.0  # of its layers, those on a GPU
         self.ways = [0]  # numbers of layers on a GPU to load each model with, the best first
         self.prepared: list[str] = []
         self.bad: Exception | None = None
@@ -95,7 +97,10 @@ class House:
             await asyncio.sleep(0)
             if self.bad is not None:
                 raise self.bad
-            specs = [ModelSpec("toy", model, 96, 2, gpu_layers=layers) for layers in self.ways]
+            specs = [
+                ModelSpec("toy", model, 96, 2, gpu_layers=layers, gpu_share=self.share)
+                for layers in self.ways
+            ]
             ways = [LoadRequest(model, spec, self.sizes[model], self.mapped) for spec in specs]
             return next((way for way in ways if not self.pool.avoids(way)), ways[0])
 
@@ -532,6 +537,17 @@ async def test_mapped_files_in_use_are_not_available_though_the_kernel_says_so(
             await house.touch("b")
     await house.touch("b")
     assert house.engine.unloads == ["a"]
+
+
+@in_house(total=3 * GB)
+async def test_what_lies_on_a_gpu_that_shares_the_memory_is_missing_once(house: House) -> None:
+    """The kernel does not count its copy of the file as available, as it does the file's pages."""
+    house.mapped, house.share = GB, 1.0
+    house.engine.gpus = [Gpu("Orin", "CUDA", True, None, None, False)]
+    await house.touch("a")
+    async with house.use("a"):
+        await house.touch("b")
+    assert house.here() == ["a", "b"]
 
 
 @in_house(total=GB)

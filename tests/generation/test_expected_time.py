@@ -21,7 +21,13 @@ from edge_rt.routing.loading import resident_name
 
 
 def expected_s(
-    kit: Any, request: Any, tokens: int, *, known: bool = True, backend: str = "llama.cpp"
+    kit: Any,
+    request: Any,
+    tokens: int,
+    *,
+    known: bool = True,
+    backend: str = "llama.cpp",
+    layers: int = 0,
 ) -> float:
     """Of a model that takes 10 ms for a token that is read, at the end of a full context."""
 
@@ -34,7 +40,7 @@ def expected_s(
     client = SimpleNamespace(request={3: request}.get, loading=False)
     entry = replace(kit.entry, backend=backend)
     store = cast(Any, SimpleNamespace(entries=lambda: [entry]))
-    expecting = ExpectedTimes(store, Engine(context=1024), least)
+    expecting = ExpectedTimes(store, Engine(context=1024, gpu_layers=layers), least)
     return expecting.seconds(cast(EngineClient, client), Doing(1, tokens, frozenset({3})))
 
 
@@ -44,6 +50,7 @@ def test_what_is_read_at_once_takes_its_time(kit: Any) -> None:
     assert expected_s(kit, asked, 0) == pytest.approx(0.01)
     assert expected_s(kit, asked, 128, known=False) == UNKNOWN_S
     assert expected_s(kit, asked, 0, backend="onnx") == UNKNOWN_S  # it may be loaded anew
+    assert expected_s(kit, asked, 0, layers=9) == UNKNOWN_S  # a driver may compile its kernels
 
 
 def test_what_is_not_known_has_some_time(kit: Any) -> None:

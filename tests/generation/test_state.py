@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from edge_rt import __version__
-from edge_rt.config.schema import Cache, Config, Models, Semantic
+from edge_rt.config.schema import Cache, Config, Engine, Models, Semantic
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.process import ExitReason
+from edge_rt.engine.protocol import Gpu
 from edge_rt.governor.knobs.journal import KnobOutcome
 
 
@@ -41,6 +42,7 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
             "native_s": 0.9,
             "spare_s": 0.0,
             "gpu_s": None,
+            "gpus": [],
         }
         assert status["models"] == [
             {"id": "tiny", "loaded": True, "backend": "llama.cpp", "context": 2048}
@@ -58,6 +60,28 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
             "loaded_ago_s": 12.3,
             "used_ago_s": 12.3,
         }
+
+    kit.run(run())
+
+
+def test_layers_on_a_device_that_a_cpu_computes_are_told_as_simulated(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(Config(engine=Engine(gpu_layers=9)))
+        house.supervisor.engine.gpus = [Gpu("llvmpipe", "Vulkan", True, 2, 1, True)]
+        await house.answer()
+        status = await house.service.status()
+        assert status["engine"]["gpus"] == [
+            {
+                "name": "llvmpipe",
+                "backend": "Vulkan",
+                "shared": True,
+                "total_bytes": 2,
+                "free_bytes": 1,
+                "simulated": True,
+            }
+        ]
+        [resident] = status["residents"]
+        assert resident["gpu_simulated"] is True
 
     kit.run(run())
 

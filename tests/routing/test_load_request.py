@@ -25,8 +25,12 @@ def test_the_configuration_reaches_the_engine(kit: Any) -> None:
     assert (spec.prefill_chunk, spec.gpu_layers, spec.flash_attention) == (55, 7, False)
 
 
-@pytest.mark.parametrize(("layers", "share"), [(0, 0.0), (1, 0.5), (2, 1.0), (999, 1.0)])
+@pytest.mark.parametrize(
+    ("layers", "share"),
+    [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0), (999, 1.0)],
+)
 def test_the_share_of_layers_on_a_gpu_is_told(kit: Any, layers: int, share: float) -> None:
+    """Of two layers and the output, which llama.cpp counts as a layer and puts there first."""
     assert wanted(kit.entry, PATH, Engine(gpu_layers=layers)).spec.gpu_share == share
 
 

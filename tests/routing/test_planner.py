@@ -452,8 +452,9 @@ def test_a_model_without_room(kit: Any) -> None:
 
 def test_room_that_can_be_made_counts(kit: Any) -> None:
     entry = replace(kit.entry, size=10**9)
-    wanted = SimpleNamespace(model="other", need_bytes=2 * 10**9, mapped_bytes=10**9)
-    idle, busy = SimpleNamespace(wanted=wanted, users=0), SimpleNamespace(wanted=wanted, users=1)
+    wanted = SimpleNamespace(model="other", need_bytes=2 * 10**9)
+    held = {"wanted": wanted, "mapped_bytes": 10**9}
+    idle, busy = SimpleNamespace(**held, users=0), SimpleNamespace(**held, users=1)
     for resident, fits in ((idle, True), (busy, False)):
         loaded = SimpleNamespace(residents=lambda r=resident: [r], get={"other": resident}.get)
         pool = cast(ModelPool, loaded)

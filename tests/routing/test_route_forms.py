@@ -15,6 +15,7 @@ from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.routing import LoadConfig, RouteRequest
 from edge_rt.decoding.params import Mode
+from edge_rt.engine.protocol import Gpu
 
 TIGHT, AMPLE = 1_200_000_000, 8_000_000_000  # bytes: for a KV of 2 GB in f16, and of 0.6 in q4_0
 BOTH = {"kv_type": ["f16", "q4_0"]}
@@ -67,12 +68,25 @@ def test_what_fits_answers_where_the_first_would_not(kit: Any) -> None:
     kit.run(run(AMPLE, "f16"))
 
 
-@pytest.mark.parametrize(("gpu_bytes", "layers"), [(None, 2), (2_200_000_000, 1), (9, 0)])
+@pytest.mark.parametrize(("gpu_bytes", "layers"), [(None, 3), (2_200_000_000, 1), (9, 0)])
 def test_as_many_layers_are_loaded_as_a_gpu_with_memory_of_its_own_holds(
     kit: Any, gpu_bytes: int | None, layers: int
 ) -> None:
     async def run() -> None:
-        house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[2, 1, 0], gpu_bytes=gpu_bytes)
+        house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[3, 1, 0], gpu_bytes=gpu_bytes)
+        await house.said()
+        assert loaded(house) == LoadConfig(layers, "f16")
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize(("free", "layers"), [(None, 3), (2_200_000_000, 1), (9, 0)])
+def test_unless_configured_a_gpu_holds_what_is_free_of_its_own_memory(
+    kit: Any, free: int | None, layers: int
+) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[3, 1, 0])
+        house.supervisor.engine.gpus = [Gpu("A", "Vulkan", free is None, 10**10, free, False)]
         await house.said()
         assert loaded(house) == LoadConfig(layers, "f16")
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,37 +20,55 @@ def put(root: Path, *places: str) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="no GPU with CUDA"):
-        gpu.find(tmp_path)
+    with pytest.raises(BenchError, match="no GPU: there is none of"):
+        gpu.build(tmp_path)
+    put(tmp_path, "dev/dri/renderD128")
+    with pytest.raises(BenchError, match="glslc is missing"):
+        gpu.build(tmp_path, which=lambda _: None)
+    assert gpu.build(tmp_path, which=lambda name: name == "glslc") == "vulkan"
     put(tmp_path, "dev/nvidia0")
     with pytest.raises(BenchError, match="nvcc is missing"):
-        gpu.find(tmp_path, which=lambda _: None)
+        gpu.build(tmp_path, which=lambda _: None)
+    put(tmp_path, "usr/local/cuda/bin/nvcc")
+    assert gpu.build(tmp_path, which=lambda _: None) == "cuda"
+
+
+@pytest.fixture
+def python(tmp_path: Path, script: Callable[[Path, str], Path]) -> Callable[..., Path]:
+    """Makes a Python whose llama.cpp finds such devices."""
+
+    def make(*devices: Mapping[str, object]) -> Path:
+        return script(tmp_path / "python", f"#!/bin/sh\necho '{json.dumps(devices)}'\n")
+
+    return make
+
+
+def test_a_gpu_is_named_and_what_simulates_it(tmp_path: Path, python: Callable[..., Path]) -> None:
+    orin = {"name": "Orin", "backend": "CUDA", "simulated": False}
+    lavapipe = {"name": "llvmpipe", "backend": "Vulkan", "simulated": True}
+    assert gpu.find(python(), tmp_path) is None
+    assert gpu.find(python(orin), tmp_path) == gpu.Gpu("Orin by CUDA", None)
+    simulated = gpu.Gpu("llvmpipe by Vulkan, simulated by the CPU", None)
+    assert gpu.find(python(lavapipe), tmp_path) == simulated
 
 
 def test_a_jetson_s_gpu_is_compared_with_a_governed_clock_where_that_can_be_set(
-    tmp_path: Path,
+    tmp_path: Path, python: Callable[..., Path]
 ) -> None:
-    put(tmp_path, "dev/nvhost-gpu", "usr/local/cuda/bin/nvcc")
-    found = gpu.find(tmp_path, which=lambda _: None)
+    orin = python({"name": "Orin", "backend": "CUDA", "simulated": False})
+    found = gpu.find(orin, tmp_path)
+    assert found is not None
     assert list(gpu.ways(found)) == ["cpu", "gpu"]
     devices = [f"sys/class/devfreq/{name}" for name in ("17000000.gpu", "emc")]
     put(tmp_path, *(f"{device}/{file}" for device in devices for file in ("cur_freq", "max_freq")))
-    found = gpu.find(tmp_path, which=lambda _: None)
+    found = gpu.find(orin, tmp_path)
+    assert found is not None
     assert found.clock == tmp_path / "sys/class/devfreq/17000000.gpu/max_freq"
     assert gpu.ways(found)["governed"]["knobs"] == {"gpufreq": "governed"}
-    assert "gpu_bytes" not in str(gpu.ways(found))
-
-
-def test_memory_of_its_own_is_given_to_the_daemon() -> None:
-    card = gpu.Gpu("a card", 1 << 30, None)
-    assert gpu.ways(card) == {
-        "cpu": {},
-        "gpu": {"engine": {"gpu_layers": 999, "gpu_bytes": 1 << 30}},
-    }
 
 
 def test_the_report_compares_each_figure_with_the_cpu_s() -> None:
-    bench = Bench(gpu.Gpu("a card", None, None), Path("python"), "model", 10)
+    bench = Bench(gpu.Gpu("a card", None), Path("python"), "model", 10)
     cost = {"prompt_tokens": 100, "prefill_s": 2.0, "decode_s": 5.0, "energy_j": 4.0}
     bench.note("cpu", cost)
     bench.note("gpu", cost | {"prefill_s": 0.5, "decode_s": 1.0, "energy_j": None})
@@ -61,9 +81,10 @@ def test_the_report_compares_each_figure_with_the_cpu_s() -> None:
 
 
 def test_without_a_gpu_the_program_says_so() -> None:
-    if any(Path("/", place).exists() for place in ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu")):
+    places = ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu", "dev/dri/renderD128")
+    if any(Path("/", place).exists() for place in places):
         pytest.skip("this machine has a GPU: run tools/bench gpu")
     words = [sys.executable, str(CHECKOUT / "tools/bench"), "gpu"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == CANNOT
-    assert "no GPU with CUDA" in done.stderr
+    assert "no GPU: there is none of" in done.stderr

@@ -1,9 +1,11 @@
-"""The GPU of this machine: which one it is, and the energy that it has taken."""
+"""The GPU of this machine: by which llama.cpp it is found, and the energy that it has taken."""
 
 from __future__ import annotations
 
 import ctypes
+import json
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,30 +16,52 @@ from bootstrap.llama_wheel import NVCC
 from benchlib import BenchError
 from edge_rt.board.readers.clocks import gpu_devices
 
-_JETSON = ("dev/nvhost-gpu", "dev/nvgpu", "dev/nvhost-ctrl-gpu")
-_CARD = "dev/nvidia0"
+_CUDA = ("dev/nvhost-gpu", "dev/nvgpu", "dev/nvhost-ctrl-gpu", "dev/nvidia0")
+_VULKAN = "dev/dri/renderD*"
+_PROBE = """
+import json
+from edge_rt.backends.llama import model  # which has llama.cpp load its libraries
+from edge_rt.backends.llama.devices import gpu_devices
+print(json.dumps([device._asdict() for device in gpu_devices()]))
+"""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """What is there. `bytes` is memory of its own, None where it shares the board's."""
+    """What is there."""
 
     kind: str
-    bytes: int | None
     clock: Path | None  # the file of its highest clock, where this user may write it
 
 
-def find(root: Path = Path("/"), which: Callable[[str], object] = shutil.which) -> Gpu:
-    """The GPU below `root`; raises BenchError with what is missing to measure one."""
-    jetson = any((root / place).exists() for place in _JETSON)
-    if not jetson and not (root / _CARD).exists():
-        looked = ", ".join(f"/{place}" for place in (*_JETSON, _CARD))
-        raise BenchError(f"This machine has no GPU with CUDA: there is none of {looked}.")
-    if not which("nvcc") and not (root / NVCC.relative_to("/")).exists():
+def find(python: Path, root: Path = Path("/")) -> Gpu | None:
+    """The first GPU that the llama.cpp of `python` finds; None where it finds none."""
+    done = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"{python} cannot tell its GPUs: {done.stderr.strip()[-300:]}")
+    for device in json.loads(done.stdout):
+        simulated = ", simulated by the CPU" if device["simulated"] else ""
+        return Gpu(f"{device['name']} by {device['backend']}{simulated}", _clock(root))
+    return None
+
+
+def build(root: Path = Path("/"), which: Callable[[str], object] = shutil.which) -> str:
+    """What llama.cpp is to be built with here, "cuda" or "vulkan"; BenchError says what lacks."""
+    if any((root / place).exists() for place in _CUDA):
+        if which("nvcc") or (root / NVCC.relative_to("/")).exists():
+            return "cuda"
         raise BenchError(
             "nvcc is missing, to build llama.cpp for the GPU: install the CUDA toolkit."
         )
-    return Gpu("a Jetson's", None, _clock(root)) if jetson else Gpu("a card", _memory(), None)
+    if not any(root.glob(_VULKAN)):
+        looked = ", ".join(f"/{place}" for place in (*_CUDA, _VULKAN))
+        raise BenchError(f"This machine has no GPU: there is none of {looked}.")
+    if which("glslc"):
+        return "vulkan"
+    raise BenchError(
+        "glslc is missing, to build llama.cpp for the GPU: install glslc, libvulkan-dev and "
+        "spirv-headers."
+    )
 
 
 def energy_j() -> float | None:
@@ -49,10 +73,6 @@ def energy_j() -> float | None:
         ):
             return None
     return taken.value / 1000
-
-
-class _Memory(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_ulonglong) for name in ("total", "free", "used")]
 
 
 class _nvml:  # noqa: N801
@@ -73,15 +93,6 @@ class _nvml:  # noqa: N801
             self._library.nvmlShutdown()
 
 
-def _memory() -> int | None:
-    """Half of the card's memory that is free: what models may take."""
-    memory = _Memory()
-    with _nvml() as (library, device):
-        if library is None or library.nvmlDeviceGetMemoryInfo(device, ctypes.byref(memory)):
-            return None
-    return memory.free // 2
-
-
 def _clock(root: Path) -> Path | None:
     for device in gpu_devices(root / "sys"):
         path = device / "max_freq"
@@ -92,8 +103,7 @@ def _clock(root: Path) -> Path | None:
 
 def ways(gpu: Gpu) -> Mapping[str, Mapping[str, object]]:
     """Sections of the daemon's configuration by what is compared."""
-    own = {"gpu_bytes": gpu.bytes} if gpu.bytes else {}
-    offloaded = {"engine": {"gpu_layers": 999, **own}}
+    offloaded = {"engine": {"gpu_layers": 999}}
     found: dict[str, Mapping[str, object]] = {"cpu": {}, "gpu": offloaded}
     if gpu.clock is not None:
         found["governed"] = {**offloaded, "knobs": {"gpufreq": "governed"}}

@@ -22,9 +22,9 @@ from benchlib.stats import summarise
 from bootstrap import SetupError
 from bootstrap.ensure import ensure
 from bootstrap.paths import CHECKOUT, cache_dir
+from wheelslib.build import GPUS
 
 CANNOT = 3  # the exit code where there is nothing to measure
-_VENV = ".venv-cuda"
 _PROMPT = "Tell me how a small computer keeps cool. " * 24
 _NOTES = (
     "The same prompt and number of tokens, each time by a daemon of its own, in turns: cpu with no "
@@ -45,13 +45,12 @@ _NOTES = (
 def command(model: str, tokens: int, rounds: int, json_file: Path | None, wait: float) -> None:
     """Measure what the GPU gains in speed and joules.
 
-    llama.cpp is built for CUDA in an environment of its own, .venv-cuda, the first time. Without a
-    GPU it names the missing part and exits with code 3.
+    Where the llama.cpp at hand finds no GPU, it is built for CUDA or Vulkan in an environment of
+    its own, .venv-cuda or .venv-vulkan, the first time. Without a GPU the missing part is named,
+    and the exit code is 3.
     """
     try:
-        found = gpu.find()
-        cuda = os.environ | {"CMAKE_ARGS": "-DGGML_CUDA=on", "EDGE_RT_VENV": _VENV}
-        python = ensure(env=cuda).python
+        found, python = _find()
     except (BenchError, SetupError) as error:
         click.echo(error, err=True)
         sys.exit(CANNOT)
@@ -60,6 +59,21 @@ def command(model: str, tokens: int, rounds: int, json_file: Path | None, wait: 
         return asyncio.run(Bench(found, python, model, tokens).run(directory, rounds, wait))
 
     publish(measure, json_file)
+
+
+def _find() -> tuple[gpu.Gpu, Path]:
+    """The GPU and the Python whose llama.cpp finds it; raises BenchError or SetupError."""
+    here = Path(sys.executable)
+    if found := gpu.find(here):
+        return found, here
+    kind = gpu.build()
+    env = os.environ | {"CMAKE_ARGS": GPUS[kind], "EDGE_RT_VENV": f".venv-{kind}"}
+    python = ensure(env=env).python
+    if found := gpu.find(python):
+        return found, python
+    raise BenchError(
+        f"llama.cpp with {GPUS[kind]} finds no GPU: may you open it (groups video, render)?"
+    )
 
 
 class Bench:

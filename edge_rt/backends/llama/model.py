@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, InfillMarks, going_on
+from edge_rt.backends.llama.devices import LIBRARIES, gpu_devices, native
 from edge_rt.core.errors import ModelFileError
 
 _ERROR = 4  # enum ggml_log_level
@@ -34,13 +35,11 @@ def _load_variants(folder: Path) -> None:
     llama.cpp that was compiled for this machine has them built in.
     """
     if any(folder.glob("libggml-cpu-*.so")):
-        # A symbol of libggml, which is looked for in what libllama is linked against, too.
-        native: Any = ctypes.CDLL(str(folder / "libllama.so"))
-        native.ggml_backend_load_all_from_path(os.fsencode(folder))
+        native().ggml_backend_load_all_from_path(os.fsencode(folder))
 
 
 lib.llama_log_set(_SILENT, ctypes.c_void_p())  # else it says on stderr what it loads
-_load_variants(Path(lib.__file__).parent / "lib")
+_load_variants(LIBRARIES)
 
 
 class Complaints:
@@ -136,7 +135,7 @@ def load(path: Path, params: Any) -> Any:
 
 def load_vocabulary(path: Path) -> Any:
     """The file without its weights; see `load`."""
-    params = lib.llama_model_default_params()
+    params = _on_the_cpu()
     params.vocab_only = True
     return load(path, params)
 
@@ -146,7 +145,9 @@ def load_weights(path: Path, gpu_layers: int) -> Any:
 
     Without a GPU llama.cpp would leave them on the CPU and say nothing: that is a ModelFileError.
     """
-    if gpu_layers and not lib.llama_supports_gpu_offload():
+    if not gpu_layers:
+        return load(path, _on_the_cpu())
+    if not gpu_devices():
         raise ModelFileError(
             f"`engine.gpu_layers` is {gpu_layers}, and this llama.cpp finds no GPU: have it built "
             "for yours (CMAKE_ARGS of tools/run), let its user open it (groups video, render), and "
@@ -155,6 +156,19 @@ def load_weights(path: Path, gpu_layers: int) -> Any:
     params = lib.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
     return load(path, params)
+
+
+_NO_DEVICES = (ctypes.c_void_p * 1)(None)
+
+
+def _on_the_cpu() -> Any:
+    """Parameters with which no GPU is used.
+
+    Without layers there, llama.cpp still has a GPU compute what large batches multiply.
+    """
+    params: Any = lib.llama_model_default_params()
+    params.devices = ctypes.addressof(_NO_DEVICES)
+    return params
 
 
 def make_context(model: Any, params: Any) -> Any:

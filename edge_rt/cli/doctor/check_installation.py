@@ -11,7 +11,7 @@ from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import choose, own_profile, seclusion, sudo_for, word
 from edge_rt.cli.options import nearest, there
-from edge_rt.cli.text import line, members
+from edge_rt.cli.text import Json, line, member, members, size
 from edge_rt.config.loader import present
 from edge_rt.core.errors import ConfigError
 
@@ -89,6 +89,43 @@ def _unknown(machine: ExaminedMachine) -> CheckFinding:
 def generic_profile(machine: ExaminedMachine) -> str:
     """Return the profile of which all machines of this architecture can be."""
     return _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
+
+
+_GPU_NODES = ("nvidia0", "nvhost-gpu", "nvgpu", "nvhost-ctrl-gpu", "dri/renderD*")
+_GPU_LIBRARIES = {"libggml-cuda.so": "CUDA", "libggml-vulkan.so": "Vulkan"}
+_GPU_RIGHTS = "# the daemon's user has to be in groups video and render, as the service's is"
+
+
+def check_gpu(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+    """Which GPUs the daemon finds; where none, for which llama.cpp has code, and what is here."""
+    status = machine.ask("/edge/v1/status")
+    found = members(member(status or {}, "engine"), "gpus")
+    if found:
+        yield from (ok("gpu", _gpu(gpu)) for gpu in found)
+        return
+    layers = max(machine.config.engine.offloads)
+    nodes = [path for name in _GPU_NODES for path in sorted(machine.roots.dev.glob(name))]
+    code = [name for file, name in _GPU_LIBRARIES.items() if file in machine.libraries]
+    what = f"llama.cpp has code for {' and '.join(code) or 'none'}, and there is "
+    what += ", ".join(map(str, nodes)) or "no /dev/dri/render* or /dev/nv*"
+    if not layers and not (code and nodes):
+        yield ok("gpu", f"not used: {what}")
+    elif not code:
+        args = "CUDA" if any(path.name.startswith("nv") for path in nodes) else "VULKAN"
+        build = f'{machine.user.sudo}CMAKE_ARGS="-DGGML_{args}=on" tools/install'
+        yield problem("gpu", f"engine.gpu_layers is {layers}, {what}", build)
+    elif status is None:
+        yield note("gpu", f"{what}; a running daemon tells more")
+    else:
+        judged = problem if layers else note
+        yield judged("gpu", f"the daemon finds none: {what}", _GPU_RIGHTS)
+
+
+def _gpu(gpu: Json) -> str:
+    free, total = size(gpu.get("free_bytes")), size(gpu.get("total_bytes"))
+    memory = "with the board's memory" if gpu.get("shared") else f"{free} of {total} free"
+    simulated = ", simulated by the CPU" if gpu.get("simulated") else ""
+    return f"{line(gpu.get('name'))} by {line(gpu.get('backend'))}, {memory}{simulated}"
 
 
 def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:

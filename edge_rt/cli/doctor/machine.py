@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import importlib.util
 import os
 import pwd
 import time
@@ -149,10 +150,12 @@ class ExaminedMachine:
         pause: Callable[[float], None] = time.sleep,
         patience_s: float = PATIENCE_S,
         others: Mapping[str, Callable[[], MakeReader]] | None = None,
+        libraries: Path | None = None,
     ) -> None:
         """`root` None: what the configuration says; `pause` waits seconds between two reads.
 
-        `others` are the readers of other packages; None: of those that are installed.
+        `others` are the readers of other packages, and `libraries` the folder of llama.cpp's; None:
+        those that are installed.
 
         `patience_s` is how long a daemon may take to answer before it counts as silent.
         """
@@ -166,12 +169,22 @@ class ExaminedMachine:
         self._pause = pause
         self._patience_s = patience_s
         self._others = installed_readers() if others is None else others
+        self._libraries = libraries
         self.silent = False  # a daemon let us wait, and is asked nothing more
 
     @property
     def config_file(self) -> Path:
         """The configuration that counts, whether it is there or not."""
         return self.named_config or self.paths.config_file
+
+    @property
+    def libraries(self) -> list[str]:
+        """The names of llama.cpp's libraries, which is not loaded for that."""
+        folder = self._libraries
+        if folder is None:
+            spec = importlib.util.find_spec("llama_cpp")
+            folder = Path(spec.origin).parent / "lib" if spec and spec.origin else Path(os.devnull)
+        return sorted(path.name for path in folder.glob("lib*.so"))
 
     @cached_property
     def configuration(self) -> tuple[Config, list[ConfigError]]:

@@ -18,7 +18,12 @@ from edge_rt.cli.doctor.check_daemon import (
     check_user,
 )
 from edge_rt.cli.doctor.check_heat import check_answers, check_temperatures, check_throttling
-from edge_rt.cli.doctor.check_installation import check_board, check_configuration, check_models
+from edge_rt.cli.doctor.check_installation import (
+    check_board,
+    check_configuration,
+    check_gpu,
+    check_models,
+)
 from edge_rt.cli.doctor.check_kernel import (
     check_clocks,
     check_governed_clocks,
@@ -53,6 +58,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("pressure", of_board(check_pressure)),
     ("memory cgroup", of_board(check_memory_cgroup)),
     ("models", check_models),
+    ("gpu", of_board(check_gpu)),
     ("user", check_user),
     ("daemon", check_daemon),
     ("daemon board", check_daemons_board),

@@ -21,6 +21,7 @@ from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.process import end_with_parent
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
+from edge_rt.engine.protocol import Gpu
 from edge_rt.engine.worker.loading import (
     make_backend,
     make_without_gpu,
@@ -42,14 +43,17 @@ def main(argv: list[str]) -> int:
     log_to_stderr("warning")
     # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    from edge_rt.backends.llama.devices import gpu_devices
     from edge_rt.backends.llama.model import park_threads
 
+    simulated = "simulated-gpu" in options
     Heartbeat.trace_crashes(int(beat))
     Worker(
         socket.socket(fileno=int(sock)),
-        make_without_gpu if "simulated-gpu" in options else make_backend,
+        make_without_gpu if simulated else make_backend,
         backends=versions(),
         threads=len(os.sched_getaffinity(0)),
+        gpus=[] if simulated else [Gpu(*device) for device in gpu_devices()],
         park=park_threads,
         open_vocabulary=open_vocabulary,
         beat=Heartbeat(int(beat)),

@@ -8,7 +8,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge_rt.core.errors import RequestError
 from edge_rt.core.process import rss_bytes
@@ -24,6 +24,7 @@ from edge_rt.engine.protocol import (
     EngineWork,
     Failed,
     Generate,
+    Gpu,
     Hello,
     KeepPrefixes,
     Loaded,
@@ -72,6 +73,7 @@ class Worker:
         *,
         backends: dict[str, str],
         threads: int,
+        gpus: Sequence[Gpu] = (),
         clock: Callable[[], float] = time.monotonic,
         poll: Callable[[], Poll] = select.poll,
         park: Callable[[], object] = lambda: None,
@@ -79,7 +81,8 @@ class Worker:
         beat: Heartbeat | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        """`backends` maps each backend to its version; `threads` to start with.
+        """`backends` maps each backend to its version; `threads` to start with. `gpus` are those
+        on which layers can be put.
 
         `clock` is in seconds, `poll` lets them pass, `park` puts native threads to sleep. The front
         reads `beat`; `checkpoints` outlive this engine.
@@ -97,7 +100,7 @@ class Worker:
         self._compiler = Compiler(self._models.homes)
         for helper in (self._loader, self._compiler):
             self._port.wake_on(helper.fileno())
-        self._port.send(Hello(VERSION, os.getpid(), backends))
+        self._port.send(Hello(VERSION, os.getpid(), backends, [*gpus]))
 
     def run(self) -> None:
         """Serve until Shutdown or until the front is gone."""
