@@ -1,7 +1,7 @@
 """Build llama-cpp-python once for this machine and keep the wheel.
 
-Only llama.cpp's libraries are compiled: no programs, no server, no vision, no TLS. The wheel is
-tagged py3-none, so one build serves every Python version.
+Only llama.cpp's libraries are compiled: no programs, no server, no TLS. The wheel is tagged
+py3-none, so one build serves every Python version.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ TRIM = CHECKOUT / "tools/llama_trim.cmake"
 NVCC = Path("/usr/local/cuda/bin/nvcc")  # JetPack's; sudo's PATH does not lead there
 
 OURS = (  # options of every build
-    "-DLLAVA_BUILD=OFF",
+    # For models that see and hear, and for layers on other boards; the daemon uses neither yet.
+    "-DLLAVA_BUILD=ON",
+    "-DMTMD_VIDEO=OFF",  # it would start ffmpeg
+    "-DGGML_RPC=ON",
+    "-DGGML_RPC_RDMA=OFF",  # or a libibverbs that happens to be here would be needed
     "-DLLAMA_OPENSSL=OFF",
     "-DLLAMA_BUILD_TOOLS=OFF",
     "-DLLAMA_BUILD_SERVER=OFF",

@@ -3,7 +3,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/../llama_trim.cmake)
 
 function(edge_rt_make_portable)
     # A library finds those beside it, under one name each: a wheel has no symbolic links.
-    foreach(folder vendor/llama.cpp/src vendor/llama.cpp/ggml/src)
+    foreach(folder vendor/llama.cpp/src vendor/llama.cpp/ggml/src vendor/llama.cpp/tools/mtmd)
         get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
         foreach(target ${targets})
             set_target_properties(${target} PROPERTIES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from collections.abc import Generator
@@ -14,6 +15,7 @@ import pytest
 from conformance import feed
 
 from edge_rt.backends.llama.backend import LlamaBackend
+from edge_rt.backends.llama.devices import LIBRARIES
 from edge_rt.core.errors import ModelFileError
 
 
@@ -114,3 +116,17 @@ def test_loading_writes_nothing(smollm2: Path) -> None:
         [sys.executable, "-c", program, str(smollm2)], capture_output=True, check=True
     )
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_the_binding_has_what_models_that_see_and_layers_on_other_boards_need() -> None:
+    """tools/bootstrap compiles it for later; engines that need none of it do not load mtmd."""
+    mtmd, rpc = (ctypes.CDLL(str(LIBRARIES / f"lib{name}.so")) for name in ("mtmd", "ggml-rpc"))
+    for name in ("init_from_file", "tokenize", "helper_eval_chunks"):
+        assert hasattr(mtmd, f"mtmd_{name}")
+    for name in ("add_server", "init", "start_server"):
+        assert hasattr(rpc, f"ggml_backend_rpc_{name}")
+    program = "import edge_rt.backends.llama.backend; print(open('/proc/self/maps').read())"
+    words = [sys.executable, "-c", program]
+    mapped = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "libllama.so" in mapped
+    assert "libmtmd.so" not in mapped
