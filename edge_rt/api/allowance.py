@@ -226,7 +226,7 @@ def prompt_of(think: Think | None, thinking: ThinkFormat | None, prompt: str) ->
     if not opened and thinking.variable is not None:  # the template did what there is to do
         return prompt
     begin = "" if opened else f"{thinking.begin}\n"
-    return f"{prompt}{begin}\n{thinking.end}\n\n"
+    return f"{prompt}{begin}\n{thinking.end}{thinking.behind}"
 
 
 def limit_of(think: Think | None, format: ChatFormat) -> ThinkLimit | None:
@@ -235,4 +235,4 @@ def limit_of(think: Think | None, format: ChatFormat) -> ThinkLimit | None:
     if thinking is None or not isinstance(think, ThinkTerms):
         return None
     token = token_name(thinking.end) if thinking.end in format.control else None
-    return ThinkLimit(thinking.end, think.tokens, think.energy_j, token)
+    return ThinkLimit(thinking.end, think.tokens, think.energy_j, token, thinking.behind)

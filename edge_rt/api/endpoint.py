@@ -34,6 +34,11 @@ from edge_rt.core.routing import DecodingRequest, RouteRequest, Write
 RequestT = TypeVar("RequestT", bound=GenerationFields)
 
 
+_UNREAD = (
+    "the calls in this model's chat template do not read back; a system message explains other ones"
+)
+
+
 class GenerationEndpoint(ABC, Generic[RequestT]):
     """An ASGI endpoint that reads a request, checks it and runs it while the client waits.
 
@@ -213,6 +218,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         asked.key = None if place is None else place.key
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
         work = await self.prepare(request, exchange.client)
+        if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
+            exchange.warnings.append(_UNREAD)
         embedded = (None if meant is None else meant.cost), work.plan.compared
         before = [cost for cost in embedded if cost is not None]
         work = work.granted(exchange.arrived, before)

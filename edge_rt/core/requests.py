@@ -132,13 +132,14 @@ class ThinkLimit(msgspec.Struct, frozen=True):
     """The most that the thoughts of an answer may take, whose prompt has begun them.
 
     They end with the marker `end`, which is forced where a limit is reached; `token` is its name in
-    a grammar where it is a control token, None: it is text.
+    a grammar where it is a control token, None: it is text. `behind` comes before the answer.
     """
 
     end: str
     tokens: int | None = None
     energy_j: float | None = None
     token: str | None = None
+    behind: str = "\n\n"
 
 
 class Call(msgspec.Struct, frozen=True):

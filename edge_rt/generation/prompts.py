@@ -10,6 +10,7 @@ from typing import Any, cast
 from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.protocol import CUT
+from edge_rt.models.answers.writer import write_calls
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import TemplateVocabulary, Templating, vocabulary
 from edge_rt.models.templates.task import Template, TemplateTask
@@ -19,11 +20,9 @@ You may call functions to help with the user's request. Their signatures:
 <tools>
 {tools}
 </tools>
-To call a function, answer with a JSON object of its name and arguments between tags, and nothing \
-else:
-<tool_call>
-{{"name": "NAME", "arguments": {{"KEY": "VALUE"}}}}
-</tool_call>"""
+To call a function, answer with its name and arguments in this way, and nothing else:
+{example}"""
+_EXAMPLE = ("NAME", {"KEY": "VALUE"})
 
 Messages = list[dict[str, Any]]
 
@@ -32,43 +31,46 @@ def written_for(
     format: CallFormat, messages: Messages, tools: list[dict[str, Any]] | None
 ) -> tuple[Messages, list[dict[str, Any]] | None]:
     """Messages and tools as the template of a model with that format takes them."""
-    if format.source == "generic":
-        return _in_words(format, messages, tools), None
+    if format.source != "template":
+        messages = [_in_words(format, message) for message in messages]
+    if format.source == "generic" or not format.told:
+        return _with_tools(format, messages, tools), None
     if format.arguments_as_text:
-        return [_with_text(message) for message in messages], tools
+        messages = [_with_text(message) for message in messages]
     return messages, tools
 
 
-def _in_words(
+def _with_tools(
     format: CallFormat, messages: Messages, tools: list[dict[str, Any]] | None
 ) -> Messages:
-    told = [_plain(format, message) for message in messages]
+    """Return messages with the tools in a system message."""
+    if format.arguments_as_text:
+        messages = [_with_text(message) for message in messages]
     if not tools:
-        return told
+        return messages
     functions = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
-    words = _TOLD.format(tools=functions)
-    if told and told[0]["role"] == "system":
-        first = {**told[0], "content": f"{told[0]['content']}\n\n{words}"}
-        return [first, *told[1:]]
-    return [{"role": "system", "content": words}, *told]
+    words = _TOLD.format(tools=functions, example=write_calls(format, [_EXAMPLE]).strip())
+    if messages and messages[0]["role"] == "system":
+        first = {**messages[0], "content": f"{messages[0]['content']}\n\n{words}"}
+        return [first, *messages[1:]]
+    return [{"role": "system", "content": words}, *messages]
 
 
-def _plain(format: CallFormat, message: dict[str, Any]) -> dict[str, Any]:
-    """A message of a role and a text, which every template knows."""
-    if message["role"] == "tool":
+def _in_words(format: CallFormat, message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with its calls in the text, for a template that leaves them out.
+
+    One that knows no tools knows no results either, which become words of the user.
+    """
+    if message["role"] == "tool" and format.source == "generic":
         result = f"<tool_response>\n{message['content']}\n</tool_response>"
         return {"role": "user", "content": result}
     calls = message.get("tool_calls")
     if not calls:
         return message
+    functions = [call["function"] for call in calls]
+    made = write_calls(format, [(one["name"], one["arguments"]) for one in functions])
     said = [message["content"]] if message["content"] else []
-    said += [_written(format, call["function"]) for call in calls]
-    return {"role": "assistant", "content": "\n".join(said)}
-
-
-def _written(format: CallFormat, function: dict[str, Any]) -> str:
-    arguments = _text_of(function["arguments"])
-    return f"{format.before}{function['name']}{format.between}{arguments}{format.after}"
+    return {"role": "assistant", "content": "\n".join([*said, made])}
 
 
 def _with_text(message: dict[str, Any]) -> dict[str, Any]:

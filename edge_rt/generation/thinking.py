@@ -33,7 +33,7 @@ async def think_first(call: Call, generate: Generate) -> AsyncGenerator[Event, N
         yield first.cost
         yield first.over
         return
-    yield Delta(0, 0, f"{thinking.end}\n\n", [])
+    yield Delta(0, 0, thinking.end + thinking.behind, [])
     async with aclosing(generate(first.rest())) as events:
         async for event in events:
             if not isinstance(event, Started):
@@ -83,7 +83,7 @@ class _Thoughts:
         """The call for the answer."""
         whole, plan = self._whole, self._whole.plan
         said = Disarmed((), CUT).text(self._text)  # what looks like a control token is none
-        more = f"{said}{self._limit.end}\n\n"
+        more = f"{said}{self._limit.end}{self._limit.behind}"
         if plan.mode is not None and isinstance(plan.mode.prompt, str):
             mode = replace(plan.mode, prompt=plan.mode.prompt + more)
             plan = replace(plan, mode=mode)

@@ -16,9 +16,9 @@ from edge_rt.api.openai.answers import Answer, ChatTokenLogprob, Dialect, chat_l
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.decoding.params import TokenLogprob
 from edge_rt.engine.protocol import Delta
-from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought
-from edge_rt.generation.tools.reader import AnswerReader
 from edge_rt.generation.usage import Edge, Usage
+from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
+from edge_rt.models.answers.reader import AnswerReader
 
 _NS = 1_000_000_000  # of a second
 

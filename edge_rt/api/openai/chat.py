@@ -35,7 +35,7 @@ from edge_rt.api.work import Work, with_partner, without_partner
 from edge_rt.core.chat_format import PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError, invalid
 from edge_rt.core.requests import Identity
-from edge_rt.generation.tools.reader import AnswerReader
+from edge_rt.models.answers.reader import AnswerReader, answer_reader
 
 
 class ChatRequest(GenerationFields, frozen=True, kw_only=True):
@@ -225,7 +225,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         # Who answers with the result of a call often repeats it as an example.
         fences = request.messages[-1].role not in ("tool", "function")
         return partial(
-            AnswerReader,
+            answer_reader,
             reading.format,
             None if rules is None else rules.tools,
             opened=reading.opened,
@@ -238,7 +238,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         format = await self.context.service.chat_format(model)
         tools, thinking = request.use is not None, format.thinking
         if thinking is None:
-            return Reading(format, tools=True) if tools else None
+            return Reading(format, tools=tools) if tools or format.wrapping else None
         return Reading(format, prompt.rstrip().endswith(thinking.begin), tools)
 
     async def _written(self, request: ChatRequest, model: str, client: str | None) -> str:

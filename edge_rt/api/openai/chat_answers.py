@@ -14,9 +14,9 @@ from edge_rt.api.middleware.context import Head
 from edge_rt.api.openai.answers import Answer, ChatLogprobs, Dialect, chat_logprobs
 from edge_rt.decoding.params import TokenLogprob
 from edge_rt.engine.protocol import Delta
-from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought
-from edge_rt.generation.tools.reader import AnswerReader
 from edge_rt.generation.usage import Edge, Usage
+from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
+from edge_rt.models.answers.reader import AnswerReader
 
 ID_LENGTH = 9  # letters and digits of a call's id: the templates of Mistral take no others
 

@@ -16,7 +16,7 @@ from edge_rt.core.chat_format import ChatFormat, Reading
 from edge_rt.core.errors import RequestError, invalid
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.generation.tools.grammar import FreeText, grammar
-from edge_rt.generation.tools.parts import without_others
+from edge_rt.generation.tools.schemas import without_others
 
 
 class JsonSchemaFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +142,8 @@ def chat_constraint(
             raise RequestError(message, param=wanted.param, code="invalid_value")
         text = grammar(format, use.rules, opened=opened, free=free)
         return Constraint("lark", text, param="functions" if use.legacy else "tools")
-    if format.thinking is None or (wanted is not None and free is None):
+    plain = not (format.thinking or format.wrapping or format.channels)
+    if plain or (wanted is not None and free is None):
         return wanted
     if wanted is None and not _hidden(format):
         return None
@@ -161,9 +162,10 @@ def _free(wanted: Constraint | None) -> FreeText | None:
 
 
 def _hidden(format: ChatFormat) -> bool:
-    """Whether a marker of thoughts is a control token, which a text shows only by a grammar."""
+    """Whether a marker of thoughts or text has a control token, which shows only by a grammar."""
     thinking = format.thinking
-    return thinking is not None and not {thinking.begin, thinking.end}.isdisjoint(format.control)
+    markers = (*format.wrapping, *(() if thinking is None else (thinking.begin, thinking.end)))
+    return format.channels or any(token in mark for token in format.control for mark in markers)
 
 
 _MOST = 16  # names that an error tells

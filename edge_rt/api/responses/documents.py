@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from edge_rt.api.openai.answers import ChatTokenLogprob
 from edge_rt.api.openai.chat_answers import call_id
-from edge_rt.generation.tools.parts import Content, MadeCall, Part, Thought
 from edge_rt.generation.usage import Edge, PromptTokensDetails
+from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
 
 Status = Literal["in_progress", "completed", "incomplete", "failed"]
 

@@ -203,7 +203,8 @@ def chat_rows(chat: ChatFormat | None) -> Iterator[tuple[str, str]]:
     """How the model writes calls, where that is known from, and the markers of its thoughts."""
     if chat is None:
         return
-    yield "tool calls", f"{chat.calls}, {_SOURCES[chat.calls.source]}"
+    why = "; those in its chat template do not read back" if chat.calls.unread else ""
+    yield "tool calls", f"{chat.calls}, {_SOURCES[chat.calls.source]}{why}"
     if chat.thinking is not None:
         yield "thoughts", f"{chat.thinking.begin}…{chat.thinking.end}"
 

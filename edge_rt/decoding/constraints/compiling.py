@@ -135,7 +135,7 @@ _LEXEMES = re.compile(
     r'"(?:\\.|[^"\\])*"'  # strings, also those of JSON
     r"|//[^\n]*|\#[^\n]*"  # comments
     r"|/(?:\\.|[^/\\\n])+/"  # regular expressions
-    r"|<(?P<name>[^<>\s\"]+)>"
+    r"|<(?P<name>(?:\|\"\||[^<>\s\"])+)>"  # one may hold a quote, as in `<|"|>`
 )
 _DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[3-7])/schema#?")
 _NEWER = re.compile(r"https://json-schema\.org/draft/20(19-09|20-12)/schema#?")

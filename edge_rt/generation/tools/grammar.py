@@ -12,11 +12,15 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-from edge_rt.core.chat_format import ChatFormat
-from edge_rt.generation.tools.parts import Tools, closed, kinds_of
+from edge_rt.core.chat_format import NUMBER, ChatFormat
+from edge_rt.generation.tools.literals import LiteralRules
+from edge_rt.generation.tools.schemas import closed
+from edge_rt.models.answers.parts import Tools, kinds_of
 
 _BLANKS = r"[ \t\r\n]"
+_DIGITS = "/[0-9]{1,4}/"
 _SPACES = "/[ \\n]{1,4}/"
+_TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
 _WRITTEN = {  # as templates print JSON, and so as models have learnt it
     "whitespace_flexible": False,
     "item_separator": ", ",
@@ -59,17 +63,24 @@ class _Grammar:
     def __init__(self, format: ChatFormat, rules: CallRules) -> None:
         self._format, self._rules, self._calls = format, rules, format.calls
         self._opening = self._calls.opening.lstrip()
+        space = self._calls.opening[: -len(self._opening)]
+        self._space = f"({_quoted(space)})?" if space.isspace() else ""
         tokens = sorted(filter(None, format.control), key=len, reverse=True)
-        self._control = re.compile(f"({'|'.join(map(re.escape, tokens))})") if tokens else None
+        self._control = re.compile(f"({'|'.join(map(re.escape, (*tokens, NUMBER)))})")
+        self._literals = LiteralRules(self._calls, self._up_to)
 
     def lines(self, *, opened: bool, free: FreeText | None) -> Iterator[str]:
         yield "%llguidance {}"
+        if self._format.channels:
+            yield from self._channels(opened=opened, free=free)
+            return
         thoughts = self._format.thinking is not None
         yield f"start: {'thoughts ' if opened else 'thoughts? ' if thoughts else ''}answer"
         yield "TEXT: /(.|\\n)*/"
         if thoughts:
             yield from self._thoughts(opened=opened)
-        yield f"free: {'TEXT' if free is None else _json(free.schema, lenient=free.lenient)}"
+        text = "TEXT" if free is None else _json(free.schema, lenient=free.lenient)
+        yield f"free: {self._wrapped(text)}"
         if not self._rules.tools:
             yield "answer: free"
             return
@@ -78,6 +89,30 @@ class _Grammar:
         for index, (name, schema) in enumerate(self._rules.tools.items()):
             yield from self._tool(index, name, schema)
 
+    def _channels(self, *, opened: bool, free: FreeText | None) -> Iterator[str]:
+        """Messages with headers: thoughts, then what is said before calls, then these or text."""
+        ways = [] if self._rules.required else [self._message("final", "free")]
+        for index, (name, schema) in enumerate(self._rules.tools.items()):
+            heads = f"{self._channel('commentary')} {_quoted(f' to=functions.{name}')}"
+            heads = f"({_quoted(f' to=functions.{name}')} {self._channel('commentary')} | {heads})"
+            kind = f"{self._literal(' <|constrain|>json')} | {_quoted(' json')}"
+            lenient = name not in self._rules.strict
+            yield f"tool_{index}: {heads} ({kind}) {self._literal('<|message|>')} object_{index}"
+            yield f"object_{index}: {_json(closed(schema), lenient=lenient)}"
+            ways.append(f"tool_{index}")
+        thoughts = f"({self._message('analysis', 'thought')})*" if self._format.thinking else ""
+        said = f"({self._message('commentary', 'thought')})?"
+        yield f"start: {'thought' if opened else ''} {thoughts} {said} ({' | '.join(ways)})"
+        yield "TEXT: /(.|\\n)*/"
+        yield f"free: {'TEXT' if free is None else _json(free.schema, lenient=free.lenient)}"
+        yield from self._up_to("thought", "<|end|><|start|>assistant")
+
+    def _channel(self, name: str) -> str:
+        return self._literal(f"<|channel|>{name}")
+
+    def _message(self, channel: str, text: str) -> str:
+        return f"{self._channel(channel)} {self._literal('<|message|>')} {text}"
+
     def _thoughts(self, *, opened: bool) -> Iterator[str]:
         thinking = self._format.thinking
         assert thinking is not None
@@ -85,10 +120,17 @@ class _Grammar:
         yield from self._up_to("thought", thinking.end)
         yield f"thoughts: {begin} thought ({_SPACES})?"
 
+    def _wrapped(self, text: str) -> str:
+        """`text` between the markers that stand around plain text."""
+        if not self._format.wrapping:
+            return text
+        begin, end = map(self._literal, self._format.wrapping[:2])
+        return f"({begin})? {text} ({end})?"
+
     def _answer(self, *, only_json: bool) -> Iterator[str]:
         if self._rules.required or only_json:
             other = "" if self._rules.required else "free | "
-            yield f"answer: {other}{self._literal(self._opening)} calls"
+            yield f"answer: {other}{self._space} {self._literal(self._opening)} calls"
         elif not self._calls.marker:
             yield from self._unmarked()
         else:
@@ -120,6 +162,10 @@ class _Grammar:
         """An answer that begins as a call does is one. Behind text, all that stands before the
         arguments tells a call, since an object with a name may be anything.
         """
+        if self._calls.style == "literal":  # which is read at the begin alone
+            yield f"answer: OTHER | {self._literal(self._opening)} calls"
+            yield f"OTHER: /[^ \\n{re.escape(self._opening[0])}](.|\\n)*/"
+            return
         tools = range(len(self._rules.tools))
         ways = "".join(f" | said_{i} arguments_{i} {self._rest()}" for i in tools)
         yield f"answer: OTHER | {self._literal(self._opening)} calls{ways}"
@@ -133,19 +179,27 @@ class _Grammar:
         yield f"call: {names}"
         if self._calls.style == "tagged":
             yield from self._up_to("text_value", self._calls.value_end)
+        elif self._calls.style == "literal":
+            yield from self._literals.shared()
 
     def _rest(self) -> str:
         """What may follow the arguments of the first call."""
         calls, more = self._calls, ""
         if self._rules.parallel and calls.separator is not None:
             more = f"({self._literal(calls.separator + calls.before)} call)*"
-        return f"{more} {self._literal(calls.end)}"
+        wrapping = self._format.wrapping
+        ended = f"({self._literal(wrapping[-1])})?" if wrapping else ""
+        return f"{more} {self._literal(calls.end)} {ended}"
 
     def _tool(self, index: int, name: str, schema: Mapping[str, Any]) -> Iterator[str]:
         lenient = name not in self._rules.strict
         head = f"{_quoted(name)} {self._literal(self._calls.between)}"
         yield f"tool_{index}: {head} arguments_{index}"
         after = self._literal(self._calls.after)
+        if self._calls.style == "literal":
+            yield f"arguments_{index}: object_{index} {after}"
+            yield from self._literals.arguments(f"object_{index}", schema)
+            return
         if self._calls.style != "tagged":
             yield f"arguments_{index}: object_{index} {after}"
             yield f"object_{index}: {_json(closed(schema), lenient=lenient)}"
@@ -157,21 +211,32 @@ class _Grammar:
         shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
         for i, (key, kind) in enumerate(properties.items()):
             calls = self._calls
-            begin = (
-                f"{self._literal(calls.key_begin)} {_quoted(key)} {self._literal(calls.key_end)}"
-            )
-            yield f"pair_{index}_{i}: {begin} {self._value(kind, shared, lenient=lenient)}"
+            begin = f"{self._literal(calls.key_begin)} {_quoted(key)}"
+            yield f"pair_{index}_{i}: {begin} ({self._value(kind, shared, lenient=lenient)})"
 
     def _value(self, kind: object, shared: Mapping[str, Any], *, lenient: bool) -> str:
-        """An argument between markers, where texts stand without quotes."""
+        """An argument between markers, where texts stand without quotes, from behind its key."""
         schema = cast("dict[str, Any]", kind) if isinstance(kind, dict) else {}
-        end = self._literal(self._calls.value_end)
-        words = schema.get("enum")
+        calls, words, kinds = self._calls, schema.get("enum"), kinds_of(schema)
+        middle, end = self._literal(calls.key_end), self._literal(calls.value_end)
         if words and all(isinstance(word, str) for word in words):
-            return f"({' | '.join(map(_quoted, words))}) {end}"
-        if "string" in (kinds_of(schema) or ()):
-            return "text_value"
-        return f"{_json({**shared, **schema}, lenient=lenient)} {end}"
+            return f"{middle} ({' | '.join(map(_quoted, words))}) {end}"
+        told = {**shared, **schema}
+        if calls.key_ends:
+            ways = [self._typed(kind, told, lenient=lenient) for kind in sorted(kinds or _TYPES)]
+            return " | ".join(ways)
+        if "string" in (kinds or ()):
+            return f"{middle} text_value"
+        return f"{middle} {_json(told, lenient=lenient)} {end}"
+
+    def _typed(self, kind: str, schema: dict[str, Any], *, lenient: bool) -> str:
+        """A value of one type, before which its name stands."""
+        calls = self._calls
+        if kind == "string":
+            return f"{self._literal(calls.key_end)} text_value"
+        middle = calls.key_ends.get("number" if kind == "integer" else kind, calls.key_end)
+        value = _json({**schema, "type": kind} if kind in _TYPES else schema, lenient=lenient)
+        return f"{self._literal(middle)} {value} {self._literal(calls.value_end)}"
 
     def _up_to(self, name: str, end: str) -> Iterator[str]:
         """The rule `name`: any text with the first `end` behind it."""
@@ -186,15 +251,18 @@ class _Grammar:
     def _literal(self, text: str) -> str:
         """The text itself; control tokens by their names."""
         pieces = self._pieces(text)
-        return " ".join(token_name(p) if self._is_control(p) else _quoted(p) for p in pieces if p)
+        return " ".join(self._piece(piece) for piece in pieces if piece)
+
+    def _piece(self, piece: str) -> str:
+        if piece == NUMBER:
+            return _DIGITS
+        return token_name(piece) if self._is_control(piece) else _quoted(piece)
 
     def _pieces(self, text: str) -> list[str]:
-        if self._control is None or not text:
-            return [text]
-        return [piece for piece in self._control.split(text) if piece]
+        return [piece for piece in self._control.split(text) if piece] or [text]
 
     def _is_control(self, piece: str) -> bool:
-        return self._control is not None and self._control.fullmatch(piece) is not None
+        return self._control.fullmatch(piece) is not None
 
 
 def _bare_head(name: str) -> str:

@@ -2,7 +2,8 @@
 
 The template is rendered with an answer in words, with one call and with two; the text that differs
 is taken apart at the names and arguments, which are known. llama.cpp learns formats by the same
-comparison (https://github.com/ggml-org/llama.cpp/blob/master/docs/autoparser.md).
+comparison (https://github.com/ggml-org/llama.cpp/blob/master/docs/autoparser.md). A format counts
+only if calls that it is hard to write read back as they were.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import json
 import re
 from itertools import takewhile
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from msgspec.structs import replace
 
-from edge_rt.core.chat_format import CallFormat
+from edge_rt.core.chat_format import NUMBER, CallFormat, ChatFormat
+from edge_rt.models.answers.parts import Content, MadeCall
+from edge_rt.models.answers.reader import answer_reader
 from edge_rt.models.templates.chat_template import (
     FIRST,
     LONG,
@@ -25,6 +28,7 @@ from edge_rt.models.templates.chat_template import (
 )
 
 _OPEN = re.compile(r"[<\[][^<>\[\]\s]*\Z")  # a marker that is not closed
+_WORD_MARKER = re.compile(r"\w<[^<>\s]+>")
 _CLOSING = re.compile(r"\A[^<>\[\]\s]*[>\]]")
 
 
@@ -38,6 +42,10 @@ def common_end(one: str, other: str) -> str:
     end = _shared(one[::-1], other[::-1])[::-1]
     if end in (one, other):
         return end
+    if _WORD_MARKER.match(one, len(one) - len(end) - 1) and _WORD_MARKER.match(
+        other, len(other) - len(end) - 1
+    ):
+        end = end.partition(">")[2]  # `<|close|>tools<|sep|>` is one marker
     cut = _OPEN.search(one[: len(one) - len(end)])
     return _CLOSING.sub("", end, count=1) if cut else end
 
@@ -62,86 +70,140 @@ _TURN_END = re.compile(r"<\|(?:eom|eot|im_end|end|eos|call)[^<>\s]*\|>\s*\Z")
 _NO_TAG = re.compile(r"['\\{}]|\A\s*\Z")  # what is written like this is no argument in markers
 
 
+_NUMBER = re.compile(r"\d+")
+_TYPED: dict[str, object] = {  # a value of each JSON type but "string"
+    "number": 7654321,
+    "boolean": True,
+    "null": None,
+    "array": ["zqvalue"],
+    "object": {"zqvalue": 1},
+}
+
+
 class _Arguments(NamedTuple):
-    """Where arguments stand in a text; of style "tagged" with the texts around keys and values."""
+    """Where arguments stand in a text, and the fields of a format that say how they are written."""
 
     begin: int
     end: int
-    tags: tuple[str, str, str] | None = None
+    fields: dict[str, Any] = {}  # noqa: RUF012 (is not changed)
 
 
-def find_calls(chat: ChatTemplate) -> CallFormat | None:
-    """The format of calls; None where rendering tells nothing."""
+def find_calls(chat: ChatTemplate) -> tuple[CallFormat | None, bool]:
+    """Return the format of calls, None where none reads back, and whether prompts show calls."""
+    shown = False
     for as_text in (False, True):
-        found = _Analysis(TemplateProbe(chat, arguments_as_text=as_text)).format()
-        if found is not None:
-            return replace(found, arguments_as_text=as_text)
-    return None
+        probe = TemplateProbe(chat, arguments_as_text=as_text)
+        analysis = _Analysis(probe)
+        found = analysis.format()
+        if found is not None and analysis.reads_back(found):
+            return replace(found, arguments_as_text=as_text), True
+        shown = shown or "zqvalue" in (probe.calls(FIRST) or "")
+    return None, shown
 
 
 class _Analysis:
     def __init__(self, probe: TemplateProbe) -> None:
         self._probe, self._content = probe, probe.content()
+        self._rest = ""  # behind calls, which is no part of them
 
     def format(self) -> CallFormat | None:
         text = self._part(FIRST)
         at = -1 if text is None else text.find(FIRST.name)
         if text is None or at < 0:
             return None
-        found = _json(text, at, FIRST) or self._tagged(text, at)
+        found = _json(text, at, FIRST) or self._spelt(text, at)
         if found is None:
             return None
         head, tail = text[:at], text[found.end :]
         between = text[at + len(FIRST.name) : found.begin]
-        if not head.strip() or "zq" in head + between + tail:
+        if "zq" in head + between + tail:
             return None
         keys = _keys(text, head)
         whole = CallFormat(style="named", before=head, between=between, after=tail)
         if keys is not None:
             whole = replace(whole, style="json", name_key=keys[0], arguments_key=keys[1])
-        elif found.tags is not None:
-            begin, middle, end = found.tags
-            whole = replace(whole, style="tagged", key_begin=begin, key_end=middle, value_end=end)
-        return self._divided(whole)
+        whole = self._divided(replace(whole, **found.fields))
+        if whole.style != "literal" and not whole.opening.strip():
+            return None
+        if not whole.begin.strip():  # what ends the turn
+            self._rest, whole = whole.end, replace(whole, end="")
+        return whole
+
+    def reads_back(self, format: CallFormat) -> bool:
+        """Return whether calls that are hard to write come through."""
+        hard = _hard(format)
+        empty = ProbeCall(SECOND.name, {}, SECOND.id)
+        several = [(hard, empty), (empty, hard)] if format.separator is not None else []
+        tools = {hard.name: _schema(hard), empty.name: {}}
+        return all(
+            _read((self._part(*calls) or "").removesuffix(self._rest), format, tools)
+            == [(call.name, call.arguments) for call in calls]
+            for calls in ((hard,), (empty,), *several)
+        )
 
     def _part(self, *calls: ProbeCall) -> str | None:
         """What the calls add to an answer, without their ids; None where there is nothing."""
         called = self._probe.calls(*calls)
         if called is None or self._content is None:
             return None
-        part = _TURN_END.sub("", inserted(called, self._content))
+        part = inserted(called, self._content)
+        part = _TURN_END.sub("", part.partition(self._probe.end)[0] if self._probe.end else part)
         return _IDS.sub("", part)
 
-    def _tagged(self, text: str, at: int) -> _Arguments | None:
-        """The arguments where each stands between markers."""
+    def _spelt(self, text: str, at: int) -> _Arguments | None:
+        """Return where arguments stand that are not JSON, by what is around keys and values."""
         long = self._part(LONG)
         if long is None:
             return None
-        places = [long.find(word, at) for word in ("zqkey", "zqvalue", "zqother", "zqmore")]
+        words = ("zqkey", "zqvalue", "zqother", "zqmore")
+        places = [long.find(word, at) for word in words]
         if -1 in places or places != sorted(places):
             return None
         key, value, other, more = places
         middle = long[key + len("zqkey") : value]
         joint = long[value + len("zqvalue") : other]
         rest = long[more + len("zqmore") :]
+        opening = long[at + len(FIRST.name) : key]
+        first, last = text.find("zqkey", at), text.find("zqvalue", at) + len("zqvalue")
+        fields = _literal(opening, middle.strip(), joint, rest)
+        if fields is not None:
+            begin = at + len(FIRST.name) + len(opening) - len(opening.lstrip())
+            return _Arguments(begin, text.index(fields["brackets"][1], last) + 1, fields)
         end = common_begin(joint, rest)
         begin = joint[len(end) :]
         if any(_NO_TAG.search(tag) for tag in (begin, middle, end)):
             return None
-        first = text.find("zqkey", at) - len(begin)
-        last = text.find("zqvalue", at) + len("zqvalue") + len(end)
-        return _Arguments(first, last, (begin, middle, end))
+        fields = {"style": "tagged", "key_begin": begin, "key_end": middle, "value_end": end}
+        typed = {"key_ends": self._typed_ends(begin, middle, end)}
+        return _Arguments(first - len(begin), last + len(end), {**fields, **typed})
+
+    def _typed_ends(self, begin: str, middle: str, end: str) -> dict[str, str]:
+        """Return what stands between a key and a value that is no string, where it differs."""
+        found: dict[str, str] = {}
+        for kind, value in _TYPED.items():
+            text = self._part(_with_arguments(LONG, {"zqkey": value, "zqother": "zqmore"})) or ""
+            behind = text.partition("zqkey")[2].partition(f"{end}{begin}zqother")[0]
+            written = json.dumps(value)
+            if behind.endswith(written) and behind.removesuffix(written) != middle:
+                found[kind] = behind.removesuffix(written)
+        return found
 
     def _divided(self, whole: CallFormat) -> CallFormat:
         """`whole` with what stands around all calls apart from what stands around each."""
         text = self._part(FIRST, SECOND)
         at = -1 if text is None else text.find(SECOND.name)
-        ends = None if text is None else text.find(whole.between, text.find(FIRST.name))
+        ends = None if text is None else text.find(FIRST.name)
         if text is None or at < 0 or ends is None:
             return whole
         gap = _gap(text, at, whole)
         if gap is None:
             return whole
+        second = text[at + len(SECOND.name) :][: len(whole.between)]
+        if second != whole.between:
+            whole = replace(whole, between=_NUMBER.sub(NUMBER, whole.between))
+        numbered = _NUMBER.sub(NUMBER, gap), _NUMBER.sub(NUMBER, whole.before)
+        if len(common_end(*numbered)) > len(_NUMBER.sub(NUMBER, common_end(gap, whole.before))):
+            gap, whole = numbered[0], replace(whole, before=numbered[1])
         after = common_begin(gap, whole.after)
         before = common_end(gap[len(after) :], whole.before)
         return replace(
@@ -154,13 +216,67 @@ class _Analysis:
         )
 
 
+def _with_arguments(call: ProbeCall, arguments: dict[str, object]) -> ProbeCall:
+    return ProbeCall(call.name, arguments, call.id)
+
+
+def _literal(opening: str, middle: str, joint: str, rest: str) -> dict[str, Any] | None:
+    """Return the fields of a format of style "literal", if that is how arguments are written."""
+    brackets = {"(": "()", "{": "{}"}.get(opening.strip())
+    quote = middle[1:]
+    end = rest.removeprefix(quote).lstrip()
+    if brackets is None or not middle or not end.startswith(brackets[1]):
+        return None
+    comma = joint.removeprefix(quote)
+    if comma.strip() != ",":
+        return None
+    quote = "" if quote in ("'", '"') else quote
+    fields = {"brackets": brackets, "equals": middle[0], "comma": comma, "quote": quote}
+    return {"style": "literal", **fields}
+
+
+def _hard(format: CallFormat) -> ProbeCall:
+    """Return a call whose arguments are hard to write."""
+    arguments: dict[str, object] = {
+        "zqtext": f'a "b" {{c}} [d], (e)\n<f> \\g: é {format.marker}{format.after} h',
+        "zqblank": "",
+        "zqcount": -3,
+        "zqfraction": 1.5,
+        "zqflag": True,
+        "zqnone": None,
+        "zqlist": ["x, y", {"k": [1, "]"]}, []],
+        "zqobject": {"inner": {"s": "}"}, "none": None, "flag": False, "empty": {}},
+        "zqempty": {},
+    }
+    return ProbeCall(FIRST.name, arguments, FIRST.id)
+
+
+def _schema(call: ProbeCall) -> dict[str, Any]:
+    kinds = {key: "string" if isinstance(v, str) else "other" for key, v in call.arguments.items()}
+    return {"properties": {key: {"type": kind} for key, kind in kinds.items()}}
+
+
+def _read(
+    text: str, format: CallFormat, tools: dict[str, dict[str, Any]]
+) -> list[tuple[str, object]] | None:
+    """Return the calls in an answer; None where it has other text, too."""
+    reader = answer_reader(ChatFormat(format), tools)
+    parts = [*reader.push(text), *reader.finish()]
+    if any(isinstance(part, Content) and part.text.strip() for part in parts):
+        return None
+    made = (part for part in parts if isinstance(part, MadeCall))
+    return [(call.name, json.loads(call.arguments)) for call in made]
+
+
 def _gap(text: str, second: int, whole: CallFormat) -> str | None:
     """What stands between the arguments of the first call and the name of the second."""
     first = text.find(FIRST.name)
-    if whole.style != "tagged":
+    if whole.style in ("json", "named"):
         found = _json(text, first, FIRST)
         return None if found is None else text[found.end : second]
     value = text.find("zqvalue", first)
+    if whole.style == "literal":
+        return text[text.index(whole.brackets[1], value) + 1 : second]
     return text[value + len("zqvalue") + len(whole.value_end) : second]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
@@ -44,6 +45,7 @@ class ChatTemplate:
             message = "this model has no chat template; use /v1/completions with the whole prompt"
             raise RequestError(message, param="model", code="no_chat_template")
         self._tokens = {"bos_token": bos_token or "", "eos_token": eos_token or ""}
+        self.eos_token = eos_token or ""
         self._template = _compile(source, now)
 
     def render(
@@ -61,8 +63,8 @@ class ChatTemplate:
         context: dict[str, object] = {
             **(variables or {}),
             **self._tokens,
-            "messages": messages,
-            "tools": tools,
+            "messages": deepcopy(messages),  # templates may change lists
+            "tools": deepcopy(tools),
             "add_generation_prompt": add_generation_prompt,
         }
         try:
@@ -138,6 +140,9 @@ def _tojson(
     )
 
 
+_CHANGES = ("append", "pop")
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     """The sandbox, with the two operators bounded that make much out of little.
 
@@ -145,6 +150,12 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     """
 
     intercepted_binops = frozenset({"*", "**"})
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Allow lists to grow and shrink, too, for templates that count calls in one."""
+        return (isinstance(obj, list) and attr in _CHANGES) or super().is_safe_attribute(
+            obj, attr, value
+        )
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "**":
@@ -178,7 +189,7 @@ class ProbeCall:
     """A call whose parts are found again in the rendered text."""
 
     name: str
-    arguments: Mapping[str, str]
+    arguments: Mapping[str, object]
     id: str  # nine letters and digits, which Mistral's templates insist on
 
 
@@ -194,12 +205,24 @@ def _tool(name: str) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+_TOOLS = [_tool(FIRST.name), _tool(SECOND.name)]
+
+
 class TemplateProbe:
     """Renders one template; None stands for a refusal."""
 
     def __init__(self, chat: ChatTemplate, *, arguments_as_text: bool = False) -> None:
         """`arguments_as_text`: calls have their arguments as a JSON string, not as an object."""
         self._chat, self._as_text = chat, arguments_as_text
+
+    @property
+    def end(self) -> str:
+        """The token that ends an answer."""
+        return self._chat.eos_token
+
+    def tells_of_tools(self) -> bool:
+        """Return whether prompts change with tools."""
+        return self._render([_USER]) != self._render([_USER], tools=None)
 
     def content(self, **more: str) -> str | None:
         """A conversation in which the assistant says CONTENT; `more` are fields of that message."""
@@ -211,8 +234,9 @@ class TemplateProbe:
         return self._render([_USER, {"role": "assistant", "content": "", "tool_calls": made}])
 
     def prompt(self, variables: Mapping[str, object]) -> str | None:
-        """A prompt that ends where the assistant speaks."""
-        return self._render([_USER], variables, prompt=True)
+        """A prompt that ends where the assistant speaks; None, too, where it does not."""
+        written = self._render([_USER], variables, prompt=True)
+        return None if written == self._render([_USER], variables) else written
 
     def _call(self, call: ProbeCall) -> dict[str, Any]:
         arguments = json.dumps(call.arguments) if self._as_text else dict(call.arguments)
@@ -225,8 +249,8 @@ class TemplateProbe:
         variables: Mapping[str, object] | None = None,
         *,
         prompt: bool = False,
+        tools: list[dict[str, Any]] | None = _TOOLS,
     ) -> str | None:
-        tools = [_tool(FIRST.name), _tool(SECOND.name)]
         try:
             return self._chat.render(messages, tools, prompt, variables)
         except (RequestError, ModelFileError):

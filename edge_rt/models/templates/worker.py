@@ -23,8 +23,13 @@ from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, ThinkForma
 from edge_rt.core.errors import ConfigError, ModelFileError, RequestError
 from edge_rt.core.files import read_yaml
 from edge_rt.core.process import end_with_parent
-from edge_rt.models.templates.call_format import find_calls
-from edge_rt.models.templates.chat_template import CONTENT, THOUGHT, ChatTemplate, TemplateProbe
+from edge_rt.models.templates.call_format import common_begin, find_calls
+from edge_rt.models.templates.chat_template import (
+    CONTENT,
+    THOUGHT,
+    ChatTemplate,
+    TemplateProbe,
+)
 from edge_rt.models.templates.task import (
     LENGTH,
     Analysed,
@@ -48,14 +53,21 @@ _VARIABLES = ("enable_thinking", "thinking")
 def find_thinking(chat: ChatTemplate, source: str, known: Mapping[str, str]) -> ThinkFormat | None:
     """The markers of thoughts; `known` are pairs to look for where rendering tells nothing."""
     probe = TemplateProbe(chat)
-    markers = _rendered(probe) or _mentioned(source, known)
+    text = probe.content(**dict.fromkeys(_FIELDS, THOUGHT)) or ""
+    markers = _known(text, known) or _rendered(text) or _mentioned(source, known)
     if markers is None:
         return None
     return ThinkFormat(*markers, _variable(probe))
 
 
-def _rendered(probe: TemplateProbe) -> tuple[str, str] | None:
-    text = probe.content(**dict.fromkeys(_FIELDS, THOUGHT)) or ""
+def _known(text: str, known: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return known markers between which the thoughts are rendered."""
+    head, thought, tail = text.partition(THOUGHT)
+    ends = (pair for pair in known.items() if thought and tail.lstrip().startswith(pair[1]))
+    return next((pair for pair in ends if head.rstrip().endswith(pair[0])), None)
+
+
+def _rendered(text: str) -> tuple[str, str] | None:
     head, thought, tail = text.partition(THOUGHT)
     begin, end = _BEFORE.search(head), _BEHIND.search(tail)
     if not thought or begin is None or end is None:
@@ -109,29 +121,73 @@ def analyse(
     chat: ChatTemplate, source: str, control_tokens: Iterable[str], known: KnownFamilies
 ) -> ChatFormat:
     """The format of calls and thoughts; `control_tokens` are those of the model's vocabulary."""
+    tokens = frozenset(control_tokens)
+    calls = _calls(chat, source, tokens, known)
+    text = TemplateProbe(chat).content() or ""
+    if text.partition(CONTENT)[0].endswith(_FINAL):
+        shown = tuple(sorted(token for token in tokens if token in _CHANNELS))
+        return ChatFormat(calls, _ANALYSIS, shown, channels=True)
     thinking = find_thinking(chat, source, known.thinking)
-    calls = _calls(chat, source, known)
-    return ChatFormat(calls, thinking, shown_tokens(calls, thinking, control_tokens))
+    wrapping = _wrapping(chat, text, thinking, calls)
+    if wrapping and thinking is not None:
+        thinking = msgspec.structs.replace(thinking, behind=wrapping[0])
+    shown = shown_tokens(calls, thinking, tokens, wrapping)
+    return ChatFormat(calls, thinking, shown, wrapping)
 
 
-def _calls(chat: ChatTemplate, source: str, known: KnownFamilies) -> CallFormat:
-    if "tools" not in source:
+_FINAL = "<|channel|>final<|message|>"
+_CHANNELS = "<|start|> <|channel|> <|constrain|> <|message|> <|end|>"
+_ANALYSIS = ThinkFormat("<|channel|>analysis<|message|>", "<|end|>", None, "<|start|>assistant")
+_MARKERS = re.compile(r"(?:<[^<>\s]+>\w*)+")
+
+
+def _wrapping(
+    chat: ChatTemplate, text: str, thinking: ThinkFormat | None, calls: CallFormat
+) -> tuple[str, ...]:
+    """Return the markers before and behind the text of an answer, and those that end a turn."""
+    head, _, tail = text.partition(CONTENT)
+    end = "" if thinking is None else thinking.end
+    if end and end in head:
+        begin = head.rpartition(end)[2].strip()
+    else:
+        prompt = TemplateProbe(chat).prompt({})
+        begin = head.removeprefix(prompt).strip() if prompt and head.startswith(prompt) else ""
+    behind = tail.partition(chat.eos_token)[0].strip() if chat.eos_token else ""
+    if not _MARKERS.fullmatch(begin) or not _MARKERS.fullmatch(behind):
+        return ()
+    first = common_begin(behind, calls.begin)
+    return begin, behind, *filter(None, (first, behind.removeprefix(first)))
+
+
+def _calls(
+    chat: ChatTemplate, source: str, tokens: frozenset[str], known: KnownFamilies
+) -> CallFormat:
+    told, (found, shown) = TemplateProbe(chat).tells_of_tools(), find_calls(chat)
+    if found is not None:
+        return msgspec.structs.replace(found, told=told)
+    if shown:  # as in no known family
+        return msgspec.structs.replace(GENERIC, unread=True)
+    if not told:
         return GENERIC
-    return find_calls(chat) or _family(source, known) or GENERIC
+    return _family(source, tokens, known) or GENERIC
 
 
-def _family(source: str, known: KnownFamilies) -> CallFormat | None:
+def _family(source: str, tokens: frozenset[str], known: KnownFamilies) -> CallFormat | None:
     for family in known.calls:
-        if all(text in source for text in family.holds):
+        if all(text in source or text in tokens for text in family.holds):
             return msgspec.structs.replace(family.format, source="family")
     return None
 
 
 def shown_tokens(
-    calls: CallFormat, thinking: ThinkFormat | None, control_tokens: Iterable[str]
+    calls: CallFormat,
+    thinking: ThinkFormat | None,
+    control_tokens: Iterable[str],
+    wrapping: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """The control tokens that the markers are made of."""
     texts = [value for value in msgspec.structs.astuple(calls) if isinstance(value, str)]
+    texts += [*calls.key_ends.values(), *wrapping]
     texts += [] if thinking is None else [thinking.begin, thinking.end]
     told = "\n".join(texts)
     return tuple(sorted({token for token in control_tokens if token and token in told}))

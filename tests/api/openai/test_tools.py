@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, ThinkFormat
 from edge_rt.decoding.params import TokenLogprob
 
 WEATHER = {"name": "get_weather", "parameters": {"properties": {"city": {"type": "string"}}}}
@@ -355,3 +355,49 @@ def test_a_call_that_an_answer_to_results_repeats_is_none(client, service, scrip
     (choice,) = client.chat(messages=[user, result], tools=TOOLS).json()["choices"]
     assert choice["finish_reason"] == "stop"
     assert choice["message"]["content"] == f"I called:\n{FENCED}\nIt is noon."
+
+
+def test_calls_of_a_template_that_do_not_read_back_are_told_of(client, service):
+    service.format = ChatFormat(replace(GENERIC, unread=True))
+    edge = client.chat(tools=TOOLS).json()["edge"]
+    assert edge["tools"] == "generic"
+    assert "do not read back" in edge["warnings"][0]
+    assert "warnings" not in client.chat().json()["edge"]
+
+
+HARMONY = ChatFormat(
+    CallFormat(style="named", before=" to=functions.", between="<|message|>", after=""),
+    ThinkFormat("<|channel|>analysis<|message|>", "<|end|>", None, "<|start|>assistant"),
+    ("<|channel|>", "<|end|>", "<|message|>", "<|start|>"),
+    channels=True,
+)
+ANALYSIS = "<|channel|>analysis<|message|>The user greets.<|end|><|start|>assistant"
+
+
+@pytest.mark.parametrize("tools", [None, TOOLS])
+def test_thoughts_on_a_channel_are_no_content(client, service, script, tools):
+    service.format = HARMONY
+    service.script = says(script, ANALYSIS, "<|channel|>final<|message|>", "Hello.")
+    message = client.chat(tools=tools).json()["choices"][0]["message"]
+    assert message["content"] == "Hello."
+    assert message["reasoning_content"] == "The user greets."
+    assert "<|channel|>" in service.calls[0].constraint.text  # which shows the control tokens
+    chunks = streamed(client.chat(tools=tools, stream=True))
+    assert "".join(one["delta"].get("content", "") for one in chunks) == "Hello."
+
+
+def test_a_call_on_a_channel_is_one(client, service, script):
+    service.format = HARMONY
+    service.script = says(
+        script, ANALYSIS, " to=functions.get_time<|channel|>commentary json<|message|>{}"
+    )
+    (choice,) = client.chat(tools=TOOLS).json()["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["tool_calls"][0]["function"] == {"name": "get_time", "arguments": "{}"}
+
+
+def test_thoughts_on_a_channel_have_a_limit(client, service):
+    service.format = HARMONY
+    service.prompt = "<|start|>assistant"
+    client.chat(edge={"think": {"tokens": 5}})
+    assert service.calls[0].thinking.behind == "<|start|>assistant"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from family_templates import FORMATS
+from family_templates import FORMATS, written
+from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat
 from edge_rt.generation.prompts import written_for
-from edge_rt.generation.tools.parts import MadeCall
-from edge_rt.generation.tools.reader import AnswerReader
+from edge_rt.models.answers.parts import MadeCall
+from edge_rt.models.answers.reader import answer_reader
 
 TOOLS: list[dict[str, Any]] = [{"type": "function", "function": {"name": "look"}}]
 CALL = {"type": "function", "function": {"name": "look", "arguments": {"at": "it"}}}
@@ -36,7 +37,7 @@ def test_calls_and_results_become_text_that_reads_as_calls() -> None:
     messages, _ = written_for(GENERIC, CHAT, None)
     assert [set(message) for message in messages] == [{"role", "content"}] * 3
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]
-    reader = AnswerReader(ChatFormat(GENERIC), {"look": {}})
+    reader = answer_reader(ChatFormat(GENERIC), {"look": {}})
     parts = [*reader.push(messages[1]["content"]), *reader.finish()]
     assert parts == [MadeCall("look", '{"at": "it"}')] * 2
     assert "seen" in messages[2]["content"]
@@ -52,3 +53,21 @@ def test_arguments_are_text_where_the_template_joins_them_to_text() -> None:
     assert first["function"]["arguments"] == '{"at": "it"}'
     assert CALL["function"]["arguments"] == {"at": "it"}  # type: ignore[index]
     assert tools == TOOLS
+
+
+def test_a_template_that_shows_calls_but_no_tools_gets_these_in_words() -> None:
+    calls = replace(FORMATS["DEEPSEEK_NEW"].calls, told=False)
+    messages, tools = written_for(calls, CHAT, TOOLS)
+    assert tools is None
+    assert '{"name": "look"}' in messages[0]["content"]
+    assert written(ChatFormat(calls), ("NAME", {"KEY": "VALUE"})) in messages[0]["content"]
+    assert messages[2]["tool_calls"][0]["function"]["arguments"] == '{"at": "it"}'
+    assert messages[3] == CHAT[2]
+
+
+def test_a_template_that_shows_tools_but_no_calls_gets_these_in_the_text() -> None:
+    calls = FORMATS["GRANITE"].calls
+    messages, tools = written_for(calls, CHAT, TOOLS)
+    assert tools == TOOLS
+    assert messages[1]["content"] == written(FORMATS["GRANITE"], *[("look", {"at": "it"})] * 2)
+    assert messages[2] == CHAT[2]

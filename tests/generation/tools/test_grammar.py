@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import json
 from typing import Any
 
+import jsonschema
 import llguidance
 import pytest
 from family_templates import FORMATS, written
-from hypothesis import given
+from grammar_samples import WIDE, Model, sampled
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
 from edge_rt.generation.tools.grammar import CallRules, FreeText, grammar, token_name
-from edge_rt.generation.tools.parts import MadeCall
-from edge_rt.generation.tools.reader import AnswerReader
+from edge_rt.models.answers.parts import Content, MadeCall
+from edge_rt.models.answers.reader import answer_reader
 
 TOOLS: dict[str, dict[str, Any]] = {
     "get_weather": {
@@ -27,30 +30,6 @@ TOOLS: dict[str, dict[str, Any]] = {
 PARIS = ("get_weather", {"city": "Paris", "days": 2})
 NOW: tuple[str, dict[str, Any]] = ("get_time", {})
 THINK = ThinkFormat("<think>", "</think>")
-_END = 256
-
-
-class Model:
-    """A vocabulary of the 256 bytes and some control tokens, as llguidance takes it."""
-
-    def __init__(self, control: tuple[str, ...] = ()) -> None:
-        self.names = {name: _END + 1 + i for i, name in enumerate(control)}
-        self.tokens = [bytes([byte]) for byte in range(256)]
-        self.tokens += [b"\xff" + name.encode() for name in ("<end>", *control)]
-        self.special_token_ids = list(range(_END, len(self.tokens)))
-        self.eos_token_id, self.bos_token_id = _END, None
-        self.tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(self))
-
-    def __call__(self, text: str) -> list[int]:
-        return list(text.encode())
-
-    def cut(self, text: str) -> list[int]:
-        ways = "|".join(map(re.escape, self.names)) or r"\Z."
-        return [
-            token
-            for piece in re.split(f"({ways})", text)
-            for token in ([self.names[piece]] if piece in self.names else piece.encode())
-        ]
 
 
 def fits(format: ChatFormat, rules: CallRules | None, text: str, **more: Any) -> bool:
@@ -88,14 +67,16 @@ def test_calls_against_their_schema_do_not(name: str) -> None:
     assert not fits(format, rules, cut[: cut.index("Paris")])
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if not FORMATS[name].channels])
 def test_text_is_free_unless_calls_are_required(name: str) -> None:
     text = "It is 3 < 5, so {sure} [yes].\n"
     assert fits(FORMATS[name], CallRules(TOOLS), text)
     assert not fits(FORMATS[name], CallRules(TOOLS, required=True), text)
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if FORMATS[name].calls.marker])
+@pytest.mark.parametrize(
+    "name", [name for name, one in FORMATS.items() if one.calls.marker and not one.channels]
+)
 def test_text_may_come_before_a_call(name: str) -> None:
     format = FORMATS[name]
     assert fits(format, CallRules(TOOLS), f"Let me look.\n{written(format, PARIS)}")
@@ -181,7 +162,7 @@ def test_texts_between_markers_have_no_quotes(name: str, kind: dict[str, Any]) -
     rules = CallRules({"f": {"properties": {"a": kind}, "required": ["a"]}})
     text = written(FORMATS[name], ("f", {"a": "oslo"}))
     assert fits(FORMATS[name], rules, text)
-    reader = AnswerReader(FORMATS[name], rules.tools)
+    reader = answer_reader(FORMATS[name], rules.tools)
     assert [*reader.push(text), *reader.finish()] == [MadeCall("f", '{"a": "oslo"}')]
 
 
@@ -212,3 +193,19 @@ def test_every_text_may_be_an_argument(name: str, city: str) -> None:
     assert fits(
         FORMATS[name], CallRules(TOOLS), written(FORMATS[name], ("get_weather", {"city": city}))
     )
+
+
+@settings(settings.get_profile("short"), suppress_health_check=[HealthCheck.filter_too_much])
+@given(name=st.sampled_from(sorted(FORMATS)), seed=st.integers(0, 2**32))
+def test_what_the_grammar_lets_through_reads_back(name: str, seed: int) -> None:
+    format, rules = FORMATS[name], CallRules(WIDE, required=True)
+    text = sampled(replace(format, thinking=None), rules, seed)
+    assume(text is not None)
+    assert text is not None
+    reader = answer_reader(format, WIDE)
+    parts = [*reader.push(text), *reader.finish()]
+    made = [part for part in parts if isinstance(part, MadeCall)]
+    assert made, text
+    assert not any(isinstance(part, Content) and part.text.strip() for part in parts), text
+    for call in made:
+        jsonschema.validate(json.loads(call.arguments), WIDE[call.name])

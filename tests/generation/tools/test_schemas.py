@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import pytest
 
-from edge_rt.generation.tools.parts import without_others
+from edge_rt.generation.tools.schemas import without_others
 
 POINT = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
 CLOSED = {**POINT, "additionalProperties": False}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from edge_rt.core.chat_format import ChatFormat
+from edge_rt.models.answers.writer import write_calls
 from edge_rt.models.templates.chat_template import ChatTemplate
 from edge_rt.models.templates.worker import analyse, read_families
 
@@ -96,6 +96,58 @@ GRANITE = (
     "{% endif %}{% for m in messages %}<|start_of_role|>{{ m.role }}<|end_of_role|>{{ m.content }}"
     "<|end_of_text|>\n{% endfor %}"
 )
+# As Gemma 4 writes: https://ai.google.dev/gemma/docs/core/prompt-formatting-gemma4
+GEMMA_4 = (
+    "{% macro spelt(v) %}{% if v is string %}<|Q|>{{ v }}<|Q|>{% elif v is boolean %}"
+    "{{ 'true' if v else 'false' }}{% elif v is mapping %}{ {%- for k, x in v | dictsort %}{{ k }}:"
+    "{{ spelt(x) }}{{ ',' if not loop.last }}{% endfor -%} }{% elif v is sequence %}["
+    "{% for x in v %}{{ spelt(x) }}{{ ',' if not loop.last }}{% endfor %}]{% else %}{{ v }}"
+    "{% endif %}{% endmacro %}{% for t in tools or [] %}<|tool>{{ t.function.name }}<tool|>"
+    "{% endfor %}{% for m in messages %}<|turn>{{ m.role }}\n"
+    "{% for c in m.tool_calls or [] %}<|tool_call>call:{{ c.function.name }}"
+    "{{ spelt(c.function.arguments) }}<tool_call|>{% endfor %}"
+    "{{ m.content.split('<channel|>')[-1] }}{{ '<|tool_response>' if m.tool_calls else '<turn|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}<|turn>model\n{% if not enable_thinking %}"
+    "<|channel>thought\n<channel|>{% endif %}{% endif %}"
+).replace("|Q|", '|"|')
+# As LFM2.5 and Llama 4 write, in tokens of its own and without:
+# https://docs.liquid.ai/lfm/key-concepts/tool-use
+# https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/
+PYTHONIC = (
+    "{{ tools | tojson }}{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.tool_calls %}"
+    "<|tool_call_start|>[{% for c in m.tool_calls %}{{ c.function.name }}("
+    "{% for k, v in c.function.arguments.items() %}{{ k }}="
+    "{{ v | tojson if v is string or v is mapping else v }}{{ ', ' if not loop.last }}{% endfor %})"
+    "{{ ', ' if not loop.last }}{% endfor %}]<|tool_call_end|>{% else %}{{ m.content }}{% endif %}"
+    "<|im_end|>{% endfor %}"
+)
+LLAMA_4 = PYTHONIC.replace("<|tool_call_start|>", "").replace("<|tool_call_end|>", "")
+# https://huggingface.co/moonshotai/Kimi-K2-Instruct/blob/main/docs/tool_call_guidance.md
+KIMI_K2 = (
+    "{{ tools | tojson }}{% for m in messages %}<|im_{{ m.role }}|>{{ m.content }}"
+    "{% if m.tool_calls %}<|tool_calls_section_begin|>{% for c in m.tool_calls %}"
+    "<|tool_call_begin|>functions.{{ c.function.name }}:{{ loop.index0 }}"
+    "<|tool_call_argument_begin|>{{ c.function.arguments | tojson }}<|tool_call_end|>{% endfor %}"
+    "<|tool_calls_section_end|>{% endif %}<|im_end|>{% endfor %}"
+)
+# https://huggingface.co/deepseek-ai/DeepSeek-V3.2/tree/main/encoding
+DEEPSEEK_3_2 = (
+    "{{ tools | tojson }}{% for m in messages %}<~{{ m.role }}~>{{ m.content }}"
+    "{% if m.tool_calls %}\n\n<~DSML~function_calls>\n{% for c in m.tool_calls %}"
+    '<~DSML~invoke name="{{ c.function.name }}">\n{% for k, v in c.function.arguments.items() %}'
+    '<~DSML~parameter name="{{ k }}" string="{% if v is string %}true">{{ v }}{% else %}false">'
+    "{{ v | tojson }}{% endif %}</~DSML~parameter>\n{% endfor %}</~DSML~invoke>\n"
+    "{% endfor %}</~DSML~function_calls>{% endif %}<~end~>{% endfor %}"
+).replace("~", "\uff5c")
+# https://github.com/openai/harmony/blob/main/docs/format.md
+HARMONY = (
+    "{{ tools | tojson }}{% for m in messages %}{% if m.tool_calls %}<|start|>assistant"
+    "{% set f = m.tool_calls[0].function %} to=functions.{{ f.name }}<|channel|>commentary json"
+    "<|message|>{{ f.arguments | tojson }}<|call|>{% elif m.role == 'assistant' %}"
+    "<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|return|>"
+    "{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
 NO_TOOLS = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
 
 
@@ -118,20 +170,16 @@ FORMATS = {
         "DEEPSEEK": DEEPSEEK,
         "DEEPSEEK_NEW": DEEPSEEK_NEW,
         "GRANITE": GRANITE,
+        "GEMMA_4": GEMMA_4,
+        "PYTHONIC": PYTHONIC,
+        "LLAMA_4": LLAMA_4,
+        "KIMI_K2": KIMI_K2,
+        "DEEPSEEK_3_2": DEEPSEEK_3_2,
+        "HARMONY": HARMONY,
     }.items()
 }
 
 
 def written(format: ChatFormat, *calls: tuple[str, dict[str, Any]]) -> str:
     """The calls as a model with that format writes them."""
-    how = format.calls
-    texts: list[str] = []
-    for name, arguments in calls:
-        if how.style == "tagged":
-            spelt = {k: v if isinstance(v, str) else json.dumps(v) for k, v in arguments.items()}
-            pairs = (f"{how.key_begin}{k}{how.key_end}{v}{how.value_end}" for k, v in spelt.items())
-            inner = "".join(pairs)
-        else:
-            inner = json.dumps(arguments, ensure_ascii=False)
-        texts.append(f"{how.before}{name}{how.between}{inner}{how.after}")
-    return how.begin + (how.separator or "").join(texts) + how.end
+    return write_calls(format.calls, calls)

@@ -132,7 +132,7 @@ def test_a_template_nested_without_end_is_refused() -> None:
         "{{ ''.__class__.__base__.__subclasses__() }}",
         "{{ cycler.__init__.__globals__.os.system('true') }}",
         "{{ raise_exception.__globals__.json }}",
-        "{{ messages.append(1) }}",
+        "{{ messages.clear() }}",
         "{{ messages[0].update(role='x') }}",
         "{% for i in range(10 ** 9) %}{% endfor %}",
         "{% for i in range(1000000000) %}{% endfor %}",
@@ -145,6 +145,13 @@ def test_a_template_nested_without_end_is_refused() -> None:
 def test_the_sandbox_holds(source: str) -> None:
     with pytest.raises(ModelFileError, match="not safe"):
         render(source)
+
+
+def test_lists_grow_in_the_template_alone() -> None:
+    counting = "{% set n = namespace(ids=[]) %}{% set _ = n.ids.append('a') %}{{ n.ids.pop(0) }}"
+    messages = [dict(message) for message in HELLO]
+    assert render(counting + "{% set _ = messages.append(1) %}", messages) == "a"
+    assert messages == HELLO
 
 
 def test_messages_are_not_changed() -> None:

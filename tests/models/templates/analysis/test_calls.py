@@ -5,6 +5,7 @@ from __future__ import annotations
 import family_templates as families
 import pytest
 from family_templates import KNOWN, found
+from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, CallFormat
 
@@ -115,9 +116,28 @@ def test_what_tells_nothing_has_the_generic_format(source: str) -> None:
     assert found(source).calls == GENERIC
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "<call>{{ f.name }}{ {%- for k, v in f.arguments.items() %}{{ k }}:<|{{ v }}|>"
+        "{{ ',' if not loop.last }}{% endfor -%} </call>",  # no bracket ends it
+        "<function={{ f.name }}>{{ f.arguments.items() | list | first | tojson }}</function>",
+        '<call>{"name": "{{ f.name }}", "arguments": {"zqkey": "{{ f.arguments.zqkey }}"}}</call>',
+    ],
+)
+def test_calls_that_do_not_read_back_are_generic(call: str) -> None:
+    source = families.chatml(call) + "{# <tool_call> #}"  # no family is taken for it
+    assert found(source).calls == replace(GENERIC, unread=True)
+
+
+def test_a_template_that_shows_no_tools_may_show_calls() -> None:
+    silent = families.HERMES.replace("if tools", "if false")
+    assert found(silent).calls == replace(found(families.HERMES).calls, told=False)
+
+
 def test_every_known_family_is_complete() -> None:
     for family in KNOWN.calls:
-        source = "{{ tools }}" + " ".join(f"{{{{ {text!r} }}}}" for text in family.holds)
+        source = "{{ tools or '' }}" + " ".join(f"{{{{ {text!r} }}}}" for text in family.holds)
         assert found(source).calls.opening == family.format.opening
 
 

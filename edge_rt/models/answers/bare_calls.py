@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from edge_rt.generation.tools.parts import SPACE, JsonSpan, MadeCall, Tools, called
+from edge_rt.models.answers.parts import SPACE, MadeCall, Tools, called
+from edge_rt.models.answers.values import ObjectSpan
 
 FENCE = "```"
 """What begins and ends a block of code."""
@@ -35,7 +36,7 @@ class BareCalls:
     def __init__(self, tools: Tools) -> None:
         self.fenced = False  # whether a fence is open
         self._tools = tools
-        self._span = JsonSpan()
+        self._span = ObjectSpan()
 
     def begins(self, text: str) -> bool | None:
         """Whether a call of one of the tools begins here; None for more text."""
@@ -58,7 +59,7 @@ class BareCalls:
         closed = _closed(text[end:], final) if fenced else 0
         if closed is None:
             return None
-        self._span = JsonSpan()
+        self._span = ObjectSpan()
         self.fenced = fenced and not closed
         found = called(text[at:end], "name", _KEYS)
         call = None if found is None else MadeCall(*found)

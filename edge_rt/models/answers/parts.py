@@ -1,4 +1,4 @@
-"""Parts of the readers of calls: events, values, the ends of JSON, and schemas of arguments."""
+"""Parts of the readers of calls: events and values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-import msgspec
+from edge_rt.models.answers.values import python_value
 
 SPACE = " \t\r\n"
 """Characters around markers that belong to no part."""
@@ -53,44 +53,20 @@ WAIT = Step()  # for more text
 END = Step(more=False)
 
 
-class JsonSpan:
-    """Follows one object from its "{" on; the text may be malformed, only brackets count."""
-
-    def __init__(self) -> None:
-        self.fence = False  # whether it holds a backtick outside of strings, as no JSON does
-        self._at = self._depth = 0
-        self._end: int | None = None
-        self._quoted = self._escaped = False
-
-    def end(self, text: str) -> int | None:
-        """The end of the object that `text` begins with; None while it is not complete.
-
-        `text` is that of the last call and what has come since.
-        """
-        while self._end is None and self._at < len(text):
-            self._step(text[self._at])
-            self._at += 1
-            if self._depth == 0:
-                self._end = self._at
-        return self._end
-
-    def _step(self, char: str) -> None:
-        if self._quoted:
-            if self._escaped or char == "\\":
-                self._escaped = not self._escaped
-            elif char == '"':
-                self._quoted = False
-        elif char == '"':
-            self._quoted = True
-        elif char in "{[":
-            self._depth += 1
-        elif char in "}]":
-            self._depth -= 1
-        elif char == "`":
-            self.fence = True
+def first(text: str, words: tuple[str, ...]) -> tuple[int, str]:
+    """Return where the first of `words` stands, and which it is; -1 and "": none does."""
+    found = [(at, -len(word), word) for word in words if (at := text.find(word)) >= 0]
+    at, _, word = min(found, default=(-1, 0, ""))
+    return at, word
 
 
-_WORDS = {"True": True, "False": False, "None": None}  # as templates in Python print them
+def held(text: str, words: tuple[str, ...]) -> int:
+    """Return how much of the end of `text` may be the begin of one of `words`."""
+    most = min(max(map(len, words), default=1) - 1, len(text))
+    ends = (text[-n:] for n in range(most, 0, -1))
+    return next((len(end) for end in ends if any(word.startswith(end) for word in words)), 0)
+
+
 _HALF = re.compile("[\ud800-\udfff]")  # of a pair that an escape wrote; no UTF-8 has it
 
 
@@ -102,7 +78,7 @@ def argument(text: str, schema: object) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return _WORDS.get(text.strip(), text)
+        return python_value(text)
 
 
 def kinds_of(schema: object) -> set[str] | None:
@@ -157,58 +133,3 @@ def _object(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
-
-
-_NAMED = ("properties", "$defs", "definitions")  # keywords with schemas by their names
-_PLAIN = frozenset(  # keywords beside which no other argument can be needed
-    (
-        *("type", "properties", "required", "title", "description", "$schema", "$id"),
-        *("$defs", "definitions", "default", "examples"),
-    )
-)
-
-
-def without_others(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return `schema` without room for properties that it does not name.
-
-    The grammars of llama.cpp, Ollama and vLLM have none, and small models fill whatever room there
-    is, to the last token. An object that says something of further properties stays as it is, and
-    so does a schema in which `allOf` puts objects together.
-    """
-    try:
-        return schema if b'"allOf"' in msgspec.json.encode(schema) else _closed(schema)
-    except RecursionError:  # which is told where the constraint is made
-        return schema
-
-
-def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    told = dict(schema)
-    for name in _NAMED:
-        if isinstance(inner := told.get(name), dict):
-            told[name] = {
-                key: _inside(one) for key, one in cast("Mapping[str, Any]", inner).items()
-            }
-    if "items" in told:
-        told["items"] = _inside(told["items"])
-    if "properties" not in told and isinstance(told.get("anyOf"), list):
-        told["anyOf"] = [_inside(one) for one in told["anyOf"]]
-    return closed(told) if "properties" in told and told.get("type") == "object" else told
-
-
-def _inside(schema: Any) -> Any:
-    if not isinstance(schema, dict):
-        return schema
-    return _closed(cast("dict[str, Any]", schema))
-
-
-def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an object, without room for properties that it does not name or need."""
-    told: dict[str, Any] = {"type": "object", **(schema or {"properties": {}})}
-    named: object = told.get("properties")
-    needed: object = told.get("required") or []
-    if not isinstance(named, dict) or not isinstance(needed, list):
-        return told  # compiling the constraint reports its faults
-    names = [*cast("dict[str, Any]", named)]
-    if _PLAIN.issuperset(told) and all(one in names for one in cast("list[object]", needed)):
-        told["additionalProperties"] = False
-    return told

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.generation.tools.bare_calls import BETWEEN, FENCE, BareCalls, CallsBehindText
-from edge_rt.generation.tools.call_readers import CallReader, call_reader
-from edge_rt.generation.tools.parts import SPACE, WAIT, Content, MadeCall, Part, Thought, Tools
+from edge_rt.models.answers.bare_calls import BETWEEN, FENCE, BareCalls, CallsBehindText
+from edge_rt.models.answers.call_readers import CallReader, call_reader
+from edge_rt.models.answers.channels import ChannelReader
+from edge_rt.models.answers.parts import (
+    SPACE,
+    WAIT,
+    Content,
+    MadeCall,
+    Part,
+    Thought,
+    Tools,
+    first,
+    held,
+)
 
 
-class AnswerReader:
+class AnswerReader(Protocol):
+    """Reads one answer as it comes."""
+
+    calls: int
+    """How many calls were made."""
+
+    def push(self, text: str) -> list[Part]:
+        """Return what new text makes sure."""
+        ...
+
+    def finish(self) -> list[Part]:
+        """Return the rest; nothing may be pushed afterwards."""
+        ...
+
+
+class TextReader:
     """Reads one answer.
 
     The parts of all pushes and of `finish` together do not depend on where the text was cut: what
@@ -35,6 +63,9 @@ class AnswerReader:
         self._parallel, self._fences = parallel, fences
         self._thinking = format.thinking
         self._marker = format.calls.marker if tools is not None else ""
+        short = format.calls.short_marker if self._marker else ""
+        self._begins = tuple(filter(None, (self._marker, short)))  # of calls
+        self._markers = (*self._begins, *format.wrapping)
         self._state = self._thought if opened else self._begin
         self._text: str = ""  # that is not told yet
         self._space = ""  # before it, which goes if a call follows
@@ -78,11 +109,17 @@ class AnswerReader:
             return False
         self._state = self._answer
         if self._tools is not None and rest.startswith(("{", "`")):
-            if self._marker or rest.startswith("`"):
+            if self._marker or rest.startswith("`") or self._format.calls.style != "json":
                 self._bare, self._state = BareCalls(self._tools), self._read_bare
             else:
                 self._begin_calls()
+        elif self._tools is not None and not self._marker and rest.startswith(self._opening()):
+            self._begin_calls()
         return True
+
+    def _opening(self) -> str:
+        """Return what calls without a marker begin with."""
+        return self._format.calls.opening.strip() or "\0"
 
     def _read_bare(self, final: bool) -> bool:
         """Read calls without markers at the begin of the answer."""
@@ -116,13 +153,18 @@ class AnswerReader:
         assert self._thinking is not None
         if not self._said:
             self._text = self._text.lstrip(SPACE)
+            if self._format.wrapping and self._text.startswith(self._format.wrapping[0]):
+                self._state = self._answer  # the model left its thoughts out
+                return True
+            if not final and any(one.startswith(self._text) for one in self._format.wrapping):
+                return False
         before, marker, rest = self._text.partition(self._thinking.end)
         if marker:
             self._tell_thought(before.rstrip(SPACE))
             self._text, self._said = rest.lstrip(SPACE), False
             self._state = self._behind
             return True
-        keep = len(self._text) if final else _safe(self._text, self._thinking.end)
+        keep = len(self._text) if final else _safe(self._text, (self._thinking.end,))
         self._tell_thought(self._text[:keep])
         self._text = self._text[keep:]
         return False
@@ -143,22 +185,28 @@ class AnswerReader:
 
     def _answer(self, final: bool) -> bool:
         """Tell what is content for sure."""
-        at = self._text.find(self._marker) if self._marker else -1
+        at, word = first(self._text, self._markers)
+        rest = self._text[at:] if word not in self._begins else ""
+        if rest and not final and any(one.startswith(rest) for one in self._begins):
+            at, word = -1, ""  # it may be the begin of a longer marker
         bare = self._bare_at(self._text if at < 0 else self._text[:at])
         if bare is not None:
             self._tell(self._text[:bare])
             self._text = self._text[bare:]
             self._state = self._end_block if self._block else self._read_behind
             return True
-        if at >= 0:
+        if word:
             self._tell(self._text[:at])
-            self._text = self._text[at:]
-            self._begin_calls()
+            if word in self._begins:
+                self._text = self._text[at:]
+                self._begin_calls()
+            else:
+                self._text = self._text[at + len(word) :]
             return True
-        if self._tools is None:
+        if final or not (self._markers or self._tools is not None):
             keep = len(self._text)
         else:
-            keep = len(self._text) if final else _safe(self._text, self._marker)
+            keep = _safe(self._text, self._markers)
         self._tell(self._text[:keep])
         self._text = self._text[keep:]
         return False
@@ -240,23 +288,41 @@ class AnswerReader:
         self._state = self._answer
         begun = bool(self._marker) and self._marker in self._raw
         bare = bool(self._marker) and (self._raw + self._text).strip(SPACE) == self._marker
-        if (unfinished and (self._made or self._marker)) or (final and bare):
+        calls = self._format.calls
+        if calls.end and self._raw.split() == f"{calls.begin}{calls.end}".split():
+            return  # a frame for calls without any
+        named = self._reader is not None and self._reader.named
+        if unfinished and (self._made or self._marker or named):
+            self._text = self._space = ""
+        elif final and bare:
             self._text = ""
         elif begun or not self._made:
-            self._tell(self._raw or self._first())
+            self._tell(self._raw or self._taken())
 
-    def _first(self) -> str:
-        """Take the marker off the text: what begins there is no call."""
-        size = len(self._marker) if self._text.startswith(self._marker) else 0
+    def _taken(self) -> str:
+        """Take a marker off the text: what begins there is no call."""
+        size = next((len(one) for one in self._begins if self._text.startswith(one)), 0)
         first, self._text = self._text[:size], self._text[size:]
         return first
 
 
-def _safe(text: str, marker: str) -> int:
-    """Return the length of `text` before a beginning of `marker` and space before that."""
-    size = min(len(marker) - 1, len(text))
-    held = next((n for n in range(size, 0, -1) if marker.startswith(text[-n:])), 0)
-    return len(text[: len(text) - held].rstrip(SPACE))
+def answer_reader(
+    format: ChatFormat,
+    tools: Tools | None = None,
+    *,
+    opened: bool = False,
+    parallel: bool = True,
+    fences: bool = True,
+) -> AnswerReader:
+    """Return a reader of one answer in that format; see TextReader for the arguments."""
+    if format.channels:
+        return ChannelReader(format, tools, opened=opened, parallel=parallel)
+    return TextReader(format, tools, opened=opened, parallel=parallel, fences=fences)
+
+
+def _safe(text: str, markers: tuple[str, ...]) -> int:
+    """Return the length of `text` before a beginning of a marker and space before that."""
+    return len(text[: len(text) - held(text, markers)].rstrip(SPACE))
 
 
 def _joined(parts: list[Part]) -> list[Part]:
