@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bootstrap.paths import CHECKOUT
 from conformance import difference
-from strikes import Asking, beset, streamed
 from vulkan_environment import vulkan_environment
 
 from edge_rt.backends.llama.backend import LlamaBackend
@@ -53,19 +51,19 @@ def variables(cache: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def make_offloaded(make_daemon, variables):
     """Makes daemons whose engine finds the device."""
+    with ExitStack() as stack:
 
-    def make(**engine):
-        usual = {"offline": True, "engine": ENGINE | engine}
-        return make_daemon(environment=variables, **usual)
+        def make(**engine):
+            daemon = make_daemon(environment=variables, engine=ENGINE | engine)
+            stack.callback(daemon.close)
+            return daemon
 
-    return make
+        yield make
 
 
 @pytest.fixture(scope="module")
 def offloaded(make_offloaded):
-    daemon = make_offloaded(gpu_layers=999)
-    yield daemon
-    daemon.close()
+    return make_offloaded(gpu_layers=999)
 
 
 @pytest.fixture(scope="module")
@@ -170,20 +168,19 @@ def test_a_model_that_the_device_cannot_hold_is_computed_by_the_cpu(make_offload
         small.close()
 
 
-def test_streams_go_on_over_kills_and_hangs_of_the_engine(make_offloaded, tools):
-    daemon = make_offloaded(gpu_layers=999)
-    try:
-        body = {"model": daemon.model, "prompt": STORY, "temperature": 0}
-        body |= {"max_tokens": 24, "ignore_eos": True}
-        stream = Asking(daemon.client(), streamed("/v1/completions", tools.events, body))
-        signs = [signal.SIGKILL] * 3 + [signal.SIGSTOP]
-        beset(tools.together, daemon.process.pid, signs, random.Random(1), [stream])
-        assert stream.answers > 1
-        assert daemon.engine()["restarts"] >= len(signs)
-        [resident] = daemon.status()["residents"]
-        assert resident["gpu_layers"] == 999
-    finally:
-        daemon.close()
+def test_an_answer_goes_on_when_the_engine_is_killed(offloaded, tools):
+    asked = {"max_tokens": 16, "ignore_eos": True}
+    whole, heard = offloaded.complete(STORY, **asked), list[str]()
+    restarts = offloaded.engine()["restarts"]
+    with offloaded.stream(prompt=STORY, temperature=0, **asked) as events:
+        for text in tools.texts(events):
+            heard.append(text)
+            if len(heard) == 4:
+                offloaded.kill_engine()
+    assert "".join(heard) == whole
+    assert offloaded.engine()["restarts"] == restarts + 1
+    [resident] = offloaded.status()["residents"]
+    assert resident["gpu_layers"] == 999
 
 
 def test_the_daemon_stops_without_a_crash(make_offloaded):
