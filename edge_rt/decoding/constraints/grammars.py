@@ -130,7 +130,7 @@ class Grammars:
             raise RequestError(reply.message, param=reply.param, code=reply.code)
         assert isinstance(reply, Compiled)
         spelt = {token: tools.marks[token] for token in reply.named}
-        grammar = Grammar(process, tools.masks, constraint.param, spelt)
+        grammar = Grammar(process, tools.masks, constraint.param, spelt, reply.forced)
         return Matcher(grammar, time.perf_counter() - begin)
 
     def _most_bytes(self) -> int:

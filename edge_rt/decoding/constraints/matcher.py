@@ -72,13 +72,14 @@ class Grammar(NamedTuple):
     """What the answers to a request share: a process that holds the grammar.
 
     Errors name the field `param` of the request. The special tokens in `spelt` are part of the
-    text, as those bytes.
+    text, as those bytes. All texts begin with `forced`.
     """
 
     process: GrammarProcess
     masks: TokenMasks
     param: str
     spelt: Mapping[int, bytes]
+    forced: Sequence[int]
 
 
 class Matcher:
@@ -97,7 +98,7 @@ class Matcher:
         self.mask_s = 0.0  # seconds that masks took
         self.wait_s = 0.0  # seconds in which others had to wait for the process
         self.over = False  # whether the text is complete
-        self._must: deque[int] | None = None  # tokens that come next; None: that was not asked yet
+        self._must = deque(grammar.forced)  # tokens that come next
         self._untold: list[int] = []  # of these, what was taken
         self._job: Reply | None = None
         self._ready: deque[bytes] = deque()  # masks: the next token's, and those behind a draft's
@@ -143,12 +144,7 @@ class Matcher:
 
     def forced(self) -> list[int]:
         """Return the tokens that come next whatever the model makes of it, perhaps none."""
-        if self.over:
-            return []
-        if self._must is None:
-            self._settle()
-            self._must = deque(self._tell([]).forced)
-        return list(self._must)
+        return [] if self.over else list(self._must)
 
     def allows(self, token: int, after: Sequence[int] = ()) -> bool:
         """Whether `token` may come next, or behind the tokens `after`."""

@@ -91,9 +91,10 @@ FromEngine = Compile | Take | Ask | Validate | Leave | Tokens
 
 
 class Compiled(_Message, frozen=True):
-    """The constraint is compiled; `named` are the special tokens that it names."""
+    """The constraint is compiled; the special tokens that it names, and the first of all texts."""
 
     named: list[int]
+    forced: list[int]
 
 
 class Refused(_Message, frozen=True):

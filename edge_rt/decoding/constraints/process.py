@@ -184,6 +184,7 @@ class GrammarProcess:
             message = self._link.receive()
             if isinstance(message, Cut):
                 self._link.send(Tokens(self._server.cut(message.text)))
+                self._since = self._since[0], time.monotonic()  # it waited for this
                 return
         except Unavailable:  # the model was unloaded
             self._stop("unwanted")

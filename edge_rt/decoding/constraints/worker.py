@@ -180,7 +180,8 @@ def _compile(
         message = f"`{constraint.param}`: it cannot be compiled: {error}"
         return Refused(message, constraint.param, "invalid_constraint"), None
     lark = constraint.kind == "lark"
-    return Compiled(named_tokens(constraint.text, names) if lark else []), beginning
+    named = named_tokens(constraint.text, names) if lark else []
+    return Compiled(named, beginning.compute_ff_tokens()), beginning
 
 
 def _allow_memory(more_bytes: int) -> None:

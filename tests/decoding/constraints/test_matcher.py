@@ -156,3 +156,16 @@ def test_a_special_token_that_a_grammar_names_is_part_of_the_text() -> None:
         assert text == b"a<call>b"
         assert (CALL in tokens) == (expected is not None)
         grammars.close()
+
+
+def test_how_all_texts_begin_is_known_once_it_is_compiled() -> None:
+    letters = Letters()
+    grammars = Grammars(letters)
+    matcher = grammars.matcher(Constraint("regex", "abcabc(a|b)"))
+    asked = letters.asked
+    assert asked > 0
+    text = b"".join(PIECES[token] for token in matcher.forced())
+    assert text
+    assert b"abcabc".startswith(text)
+    assert letters.asked == asked
+    grammars.close()

@@ -184,9 +184,11 @@ def test_after_its_processes_were_killed_it_goes_on_with_others(grammars: Gramma
     os.kill(pid(matcher), signal.SIGKILL)
     with pytest.raises(Unavailable, match="its process was ended"):
         matcher.allows(A)
-    server = Path(f"/proc/{pid(grammars.matcher(CHEAP))}/stat").read_text().rpartition(")")[2]
-    os.kill(int(server.split()[1]), signal.SIGKILL)
-    await_end(int(server.split()[1]))
+    again = pid(grammars.matcher(CHEAP))
+    server = int(Path(f"/proc/{again}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(server, signal.SIGKILL)
+    await_end(server)
+    await_end(again)
     assert grammars.matcher(CHEAP).allows(A)
 
 
