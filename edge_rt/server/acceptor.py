@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import msgspec
 
+from edge_rt.api.middleware.access import ROOT
 from edge_rt.api.middleware.respond import ErrorBody, ErrorDetail
 from edge_rt.server.connection_limiter import (
     ConnectionLimiter,
@@ -21,15 +23,17 @@ from edge_rt.server.connection_limiter import (
     ConnectionVerdict,
     caller_of,
 )
+from edge_rt.server.listening import keep_out
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 2048  # connections that the kernel holds for us, where net.core.somaxconn allows it
+BACKLOG = 65535  # connections that the kernel holds for us: as many as net.core.somaxconn allows
 TURN_S = 0.02  # for which connections are accepted before the rest of the loop has its turn
 OPENED = 16  # in such a turn; each takes as long as dozens that are closed
 TOLD = 16  # in such a turn that are told why they are refused; the others are just closed
 PAUSE_S = 1.0  # without accepting, once no file descriptor is left
 TOLD_S = 60.0  # between two lines of the log about that
+KEPT_OUT_S = 10.0  # of a user who floods
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 MakeProtocol = Callable[[ConnectionOwner, ConnectionVerdict], asyncio.BaseProtocol]
@@ -46,13 +50,13 @@ def _refusal(status: str, kind: str, code: str, message: str) -> bytes:
 
 _TOO_MANY = "There are too many connections (requests.connections): try again later."
 _TOO_OFTEN = "This client opens too many connections a second: keep one open, or try again later."
+_OFTEN = _refusal("429 Too Many Requests", "rate_limit_error", "rate_limit", _TOO_OFTEN)
 _REFUSALS = {
     ConnectionVerdict.SHUT: _refusal(
         "503 Service Unavailable", "server_error", "connections", _TOO_MANY
     ),
-    ConnectionVerdict.OFTEN: _refusal(
-        "429 Too Many Requests", "rate_limit_error", "rate_limit", _TOO_OFTEN
-    ),
+    ConnectionVerdict.OFTEN: _OFTEN,
+    ConnectionVerdict.FLOOD: _OFTEN,
 }
 
 
@@ -61,11 +65,21 @@ class Acceptor:
 
     asyncio's own server makes a task, a transport and a protocol for each of up to as many
     connections as the backlog holds, in one turn of the loop. A program that does nothing but
-    connect would keep it busy with that alone.
+    connect would keep it busy with that alone. Several fill the backlog faster than it can be
+    emptied, so that the kernel has to refuse the user who runs them.
     """
 
-    def __init__(self, sock: socket.socket, limiter: ConnectionLimiter, make: MakeProtocol) -> None:
-        """Listen, and accept from now on. `make` makes the protocol of a connection."""
+    def __init__(
+        self,
+        sock: socket.socket,
+        limiter: ConnectionLimiter,
+        make: MakeProtocol,
+        keep_out: Callable[[socket.socket, Collection[int]], None] = keep_out,
+    ) -> None:
+        """Listen, and accept from now on. `make` makes the protocol of a connection, and `keep_out`
+        has the kernel refuse users.
+        """
+        self._keep_out, self._kept_out = keep_out, dict[int, asyncio.TimerHandle]()
         self._sock, self._limiter, self._make = sock, limiter, make
         # accept() itself makes an object that takes as long as all that refuses a connection.
         self._next: Callable[[], tuple[int, Any]] = sock._accept  # pyright: ignore
@@ -76,12 +90,17 @@ class Acceptor:
         self._told_s: float | None = None
         sock.setblocking(False)
         sock.listen(BACKLOG)
+        self._refuse_users()  # nobody: a daemon that was killed may have left some
         self._resume()
 
     def close(self) -> None:
         """Accept no more; as of asyncio.Server, and so is wait_closed."""
         if self._paused is not None:
             self._paused.cancel()
+        for readmission in self._kept_out.values():
+            readmission.cancel()
+        self._kept_out.clear()
+        self._refuse_users()
         self._loop.remove_reader(self._sock)
 
     async def wait_closed(self) -> None:
@@ -109,6 +128,8 @@ class Acceptor:
             connection = socket.SocketType(*self._kind, 0, number)
             caller = caller_of(connection, address)
             verdict = self._limiter.enter(caller.client, caller.program)
+            if verdict is ConnectionVerdict.FLOOD:
+                self._flooded_by(caller.client)
             if verdict in _REFUSALS:
                 _refuse(connection, _REFUSALS[verdict] if refused < TOLD else b"")
                 refused += 1
@@ -125,6 +146,29 @@ class Acceptor:
         task = self._loop.create_task(self._loop.connect_accepted_socket(make, whole))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
+
+    def _flooded_by(self, user: object) -> None:
+        """Keep a user out for a while; the kernel refuses neither root nor this user."""
+        if isinstance(user, int) and user not in (ROOT, os.geteuid(), *self._kept_out):
+            self._kept_out[user] = self._loop.call_later(KEPT_OUT_S, self._readmit, user)
+            if self._refuse_users():
+                log.warning(
+                    "user %d opens so many connections that others find no place: it is refused "
+                    "for %g s",
+                    user,
+                    KEPT_OUT_S,
+                )
+
+    def _readmit(self, user: int) -> None:
+        del self._kept_out[user]
+        self._refuse_users()
+
+    def _refuse_users(self) -> bool:
+        """Return whether the kernel refuses those who are kept out: not all file systems can."""
+        with suppress(OSError):
+            self._keep_out(self._sock, self._kept_out)
+            return True
+        return False
 
     def _pause(self, error: OSError) -> None:
         """Stop accepting for a while; clients wait in the backlog of the socket meanwhile."""

@@ -112,6 +112,7 @@ class ConnectionVerdict(Enum):
     FULL = 2  # it is told so, by the app
     SHUT = 3  # it is told so and closed at once: so many were told already
     OFTEN = 4  # likewise: its client opens too many a second
+    FLOOD = 5  # likewise, and so many that others find no place in the backlog
 
 
 class ConnectionLimiter:
@@ -129,10 +130,12 @@ class ConnectionLimiter:
         *,
         per_program_s: float = 250.0,
         per_client_s: float = 500.0,
+        refused_s: float = 500.0,
     ) -> None:
         """Allow `most` connections at once, or fewer where only `files` may be open.
 
-        Twice as many as may be opened in a second may be opened at once. `clock` is in seconds.
+        Twice as many as may be opened in a second may be opened at once. A client of whom more
+        than `refused_s` a second have to be refused floods. `clock` is in seconds.
         """
         spare = max(4, files - RESERVED)
         self._more = min(MORE, spare // 4)
@@ -140,6 +143,7 @@ class ConnectionLimiter:
         self._inside: Counter[object] = Counter()
         self._programs = ClientRates(2 * per_program_s, per_program_s, clock, _PROGRAMS)
         self._clients = ClientRates(2 * per_client_s, per_client_s, clock, _CLIENTS)
+        self._refused = ClientRates(2 * refused_s, refused_s, clock, _CLIENTS)
 
     @property
     def inside(self) -> int:
@@ -151,10 +155,12 @@ class ConnectionLimiter:
 
         `program` is the process of `who` that opens it; None: not known.
         """
-        if program is not None and not self._programs.of((who, program)).allows():
-            return ConnectionVerdict.OFTEN
-        if not self._clients.of(who).allows():
-            return ConnectionVerdict.OFTEN
+        known = program is not None
+        if (known and not self._programs.of((who, program)).allows()) or (
+            not self._clients.of(who).allows()
+        ):
+            floods = not self._refused.of(who).allows()
+            return ConnectionVerdict.FLOOD if floods else ConnectionVerdict.OFTEN
         beyond = max(self.inside - self.most, self._inside[who] - self.most // 2)
         if beyond >= self._more:
             return ConnectionVerdict.SHUT

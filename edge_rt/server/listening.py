@@ -7,7 +7,8 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Generator, Sequence
+import struct
+from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,10 @@ from edge_rt.config.checks import Address, check_path, group_id, is_loopback
 from edge_rt.core.errors import ConfigError, ListenError
 from edge_rt.core.files import take
 
+_ACL = "system.posix_acl_access"  # linux/posix_acl_xattr.h
+_ACL_HEAD, _ACL_ENTRY = struct.pack("<I", 2), struct.Struct("<HHI")
+_OWNER, _USER, _GROUP, _MASK, _OTHERS = 0x01, 0x02, 0x04, 0x10, 0x20
+_UNNAMED = 0xFFFFFFFF
 _PROBE_S = 1.0  # a daemon whose queue is not full accepts at once
 
 
@@ -82,6 +87,25 @@ def _answers(path: Path) -> bool:
         except (BlockingIOError, TimeoutError):
             return True  # its queue is full, but somebody owns it
     return True
+
+
+def keep_out(sock: socket.socket, users: Collection[int]) -> None:
+    """Have the kernel refuse `users` at a Unix socket, and no others that its mode lets in.
+
+    An access list says so. Raises OSError where the file system has none, or the socket is another
+    user's. See acl(5) for the list, whose mask shows as the group's part of the mode.
+    """
+    path = sock.getsockname()
+    if not isinstance(path, str) or not path:
+        return
+    if not users:
+        if _ACL in os.listxattr(path):
+            os.removexattr(path, _ACL)
+        return
+    owner, group, others = ((Path(path).stat().st_mode >> bits) & 7 for bits in (6, 3, 0))
+    entries = [(_OWNER, owner, _UNNAMED), *((_USER, 0, user) for user in sorted(users))]
+    entries += [(_GROUP, group, _UNNAMED), (_MASK, group, _UNNAMED), (_OTHERS, others, _UNNAMED)]
+    os.setxattr(path, _ACL, _ACL_HEAD + b"".join(_ACL_ENTRY.pack(*entry) for entry in entries))
 
 
 def identity(path: Path) -> tuple[int, int] | None:

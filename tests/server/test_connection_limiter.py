@@ -78,3 +78,18 @@ def test_the_bounds_hold_whoever_comes_and_goes(moves) -> None:
         served = [one for one, verdict in inside if verdict is ConnectionVerdict.OPEN]
         assert len(served) <= 6
         assert all(served.count(one) <= 3 for one in "abc")
+
+
+def test_only_who_must_be_refused_again_and_again_floods() -> None:
+    now_s = 0.0
+    limiter = ConnectionLimiter(
+        100, clock=lambda: now_s, per_program_s=1.0, per_client_s=1.0, refused_s=2.0
+    )
+    assert [limiter.enter("a", 1) for _ in range(8)] == [
+        *[ConnectionVerdict.OPEN] * 2,
+        *[ConnectionVerdict.OFTEN] * 4,
+        *[ConnectionVerdict.FLOOD] * 2,
+    ]
+    assert limiter.enter("b", 2) is ConnectionVerdict.OPEN
+    now_s = 10.0
+    assert limiter.enter("a", 1) is ConnectionVerdict.OPEN

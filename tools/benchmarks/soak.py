@@ -12,7 +12,7 @@ from statistics import median
 
 import click
 import psutil
-from benchlib import machine
+from benchlib import flood, machine
 from benchlib.crowd import Crowd, Seen
 from benchlib.daemon import MODEL, Ours, weights
 from benchlib.http import fetch
@@ -24,10 +24,13 @@ from bootstrap.paths import CHECKOUT, cache_dir
 RUDE = 1 / 3
 _LOOK_S = 1.0
 _REST_S = 40.0  # after which the daemon has cut off all that hang
+_FLOOD_S = 30.0
 _SPARE_FDS = 3  # that come and go by themselves
 _NOTES = (
     "polite_faults: answers to polite clients that were neither complete nor a 429 or 503 with "
     "Retry-After. Growth: the median of the last fifth of the time over that of the second.",
+    f"flood_p95_s: a polite client's wait for an answer beside {flood.THREADS} threads that do "
+    f"nothing but connect, over {_FLOOD_S:.0f} s; flood_unanswered: its requests without one.",
     "As root, rude clients are another user, so that limits for one client tell them apart.",
 )
 
@@ -80,18 +83,23 @@ class Soak:
     before: Look | None = None
     after: Look | None = None
     restarts: int = 0
+    waits: list[float | None] = field(default_factory=list["float | None"])  # beside a flood
     log: str = ""
 
     async def run(self, seconds: float) -> None:
         """Run the benchmark on one daemon that has answered before."""
         settings = Settings(self.side.store, MODEL, 2048, 4, None)
         async with self.side.run(settings) as running:
-            await Crowd(str(running.address.path), 4, 0.0).run(5.0)
+            path = str(running.address.path)
+            self.side.directory.chmod(0o755)  # rude clients are others, whom the daemon shut out
+            await Crowd(path, 4, 0.0).run(5.0)
             self.before = _look(running)
-            crowd = Crowd(str(running.address.path), self.clients, RUDE)
+            crowd = Crowd(path, self.clients, RUDE)
             looking = asyncio.create_task(self._watch(running))
             await crowd.run(seconds)
             looking.cancel()
+            with flood.flooding(path):
+                self.waits = await asyncio.to_thread(flood.waits, path, _FLOOD_S)
             self.after, self.seen = await self._rested(running), crowd.seen
             running.child.check()
             status = json.loads((await fetch(running.address, "GET", "/edge/v1/status")).body)
@@ -128,6 +136,8 @@ class Soak:
             **statuses,
             "polite_faults": self.seen.faults.total(),
             "rude": self.seen.rude.total(),
+            "flood_p95_s": flood.p95(self.waits),
+            "flood_unanswered": self.waits.count(None),
             **{f"{name}_growth": grown for name, grown in self._grown().items()},
             "front_rss_mb": self.after.rss[0] / 2**20,
             "engine_rss_mb": self.after.rss[1] / 2**20,
@@ -190,5 +200,4 @@ def _look(running: Running) -> Look:
 def _side(store: Path, directory: Path) -> Ours:
     python = Path(sys.executable)
     weights(python.with_name("edge-rt"), store)
-    directory.chmod(0o755)  # rude clients are others
     return Ours(python, store, directory, extra={"socket": {"mode": "0666"}})
