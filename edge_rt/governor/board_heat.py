@@ -106,8 +106,9 @@ class Heat:
     def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:
         """Return the forecast; None while nothing is known, or forecasts do not come true."""
         model = self._model
-        believed = model is not None and model.believed
-        return model.forecast(power_w, horizon_s) if model is not None and believed else None
+        if model is None or not model.believed:
+            return None
+        return model.forecast(power_w, horizon_s)
 
     def state(self, seen: Observation | None) -> HeatModelState:
         """Return the state for clients; `seen` is the governor's last look."""

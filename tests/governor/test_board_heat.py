@@ -20,6 +20,7 @@ from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.thermal.leakage import Leakage, critical_c
 from edge_rt.thermal.leakage_fit import LeakageFit
 from edge_rt.thermal.leakage_posterior import Interval
+from edge_rt.thermal.model import ThermalModel
 
 FIT = LeakageFit(
     Leakage(0.6, 18.0),
@@ -149,3 +150,16 @@ def test_a_course_adds_what_leakage_grows_by_at_work(tmp_path: Path) -> None:
         assert forecast is not None
         ends.append(forecast.temp_c)
     assert ends[1] > ends[0] + 0.1
+
+
+def test_forecasts_are_those_of_a_model_that_comes_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    heat = Heat(LeakageWatch(None))
+    assert heat.forecast(20.0, 120.0) is None
+    model = heat.model(snapshot("jetson-orin-nano-8gb"), 6)
+    model.observe(0.0, 50.0, 8.0, None)
+    model.observe(0.2, 50.0, 8.0, None)
+    assert heat.forecast(20.0, 120.0) is None  # none has come true yet
+    monkeypatch.setattr(ThermalModel, "believed", True)
+    forecast = heat.forecast(20.0, 120.0)
+    assert forecast is not None
+    assert forecast == model.forecast(20.0, 120.0)

@@ -51,11 +51,12 @@ class Tree:
         if not stamp.exists() or stamp.read_text() != digest:
             for old in (stamp, self.root, self._maps):
                 shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
-            for file in files:
-                (self.root / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(checkout / file, self.root / file, follow_symlinks=False)
             self._maps.mkdir()
             stamp.write_text(digest)
+        for file in files:  # also of the same checkout: a call that was killed left a fault there
+            (self.root / file).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / file).unlink(missing_ok=True)
+            shutil.copy2(checkout / file, self.root / file, follow_symlinks=False)
 
     def learn(self, room: str) -> None:
         """Run the fast tests of a room once, for which lines each runs and how long it takes."""
