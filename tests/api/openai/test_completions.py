@@ -100,6 +100,27 @@ def test_defaults(client, service):
     assert call.sampling == service.models[0].sampling
 
 
+@pytest.mark.parametrize(("fields", "chunks"), [({}, 2), ({"logprobs": 0}, 3)])
+def test_a_token_without_text_is_streamed_for_its_logprob_alone(
+    client, service, script, fields, chunks
+):
+    """As the first half of a character is, whose text comes with the second."""
+    tokens = [TokenLogprob(b"\xe2\x82", -0.5), TokenLogprob(b"\xac", -0.25)]
+    texts = zip(("", "\u20ac"), tokens, strict=True)
+    service.script = lambda call: [
+        script.started(),
+        *(script.delta(text, logprobs=[token]) for text, token in texts),
+        script.cost(),
+        script.finished(),
+    ]
+    *documents, _ = client.complete(stream=True, **fields).events()
+    choices = [document["choices"][0] for document in documents]
+    assert len(choices) == chunks
+    assert "".join(choice["text"] for choice in choices) == "\u20ac"
+    told = [each for one in choices for each in (one["logprobs"] or {}).get("token_logprobs", ())]
+    assert told == ([-0.5, -0.25] if fields else [])
+
+
 def test_logprobs_in_the_legacy_shape(client, service, script):
     tokens = [
         TokenLogprob(b"\xe2\x82", -0.5, [(b"a", -1.0)]),
