@@ -13,15 +13,23 @@ from edge_rt.governor.policy.usage import ThreadUsage, Used
 WORK = replace(QUIET, threads=4, running=1, busy_s=0.1)
 
 
-def watched(looks: int, cpu_s: float, busy_s: float) -> ThreadUsage:
+def watched(looks: int, cpu_s: float, busy_s: float, **seen: float) -> ThreadUsage:
     usage = ThreadUsage()
     for _ in range(looks):
-        usage.look(replace(QUIET, threads=2, cpu_s=cpu_s, busy_s=busy_s))
+        usage.look(replace(QUIET, threads=2, cpu_s=cpu_s, busy_s=busy_s, **seen))
     return usage
 
 
 def test_threads_that_wait_are_busy_for_less_than_their_passes() -> None:
     assert watched(50, 0.24, 0.2).intensity == pytest.approx(0.6)
+
+
+def test_what_prompts_take_is_counted_apart() -> None:
+    decoding, reading = watched(50, 0.24, 0.2), watched(50, 0.32, 0.2, prompt_s=0.2)
+    assert (decoding.prompt_intensity, reading.intensity) == (1.0, 1.0)
+    assert reading.prompt_intensity == pytest.approx(0.8)
+    mixed = watched(50, 0.24, 0.2, prompt_s=0.1)
+    assert (mixed.intensity, mixed.prompt_intensity) == (1.0, 1.0)
 
 
 def test_the_first_pass_of_a_model_which_pages_it_in_says_nothing_of_later_ones() -> None:
