@@ -47,7 +47,9 @@ def test_the_original_is_in_the_journal_before_the_first_write(
 
 def test_a_knob_that_stands_right_is_left_alone(tmp_path: Path, knob: FakeKnob) -> None:
     life = Life(tmp_path, knob)
-    assert life.turn(100).state == "turned"
+    outcome = life.turn(100)
+    assert (outcome.state, outcome.original, outcome.value) == ("turned", 100, 100)
+    assert outcome.said == "it stood so before"
     assert life.journal.entries() == ()
     assert knob.history == []
 
