@@ -19,4 +19,4 @@ function(edge_rt_one_name folder)
         edge_rt_one_name(${each})
     endforeach()
 endfunction()
-cmake_language(DEFER CALL edge_rt_one_name vendor/llama.cpp)
+cmake_language(DEFER CALL edge_rt_one_name .)  # mtmd hangs below the top
