@@ -40,13 +40,7 @@ def test_only_answers_count(tmp_path: Path) -> None:
 
 
 def test_a_flood_ends_with_its_block(tmp_path: Path) -> None:
-    path = str(tmp_path / "s")
-    tmp_path.chmod(0o711)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(path)
-        server.listen()
-        before = psutil.Process().children()
-        with flood.flooding(path):
-            server.accept()[0].close()
-            assert len(psutil.Process().children()) > len(before)
-        assert psutil.Process().children() == before
+    before = psutil.Process().children()
+    with flood.flooding(str(tmp_path / "s")):
+        assert len(psutil.Process().children()) > len(before)
+    assert psutil.Process().children() == before

@@ -26,6 +26,8 @@ def connect():
             client.connect_ex(sys.argv[1])
 for _ in range({THREADS // _PROCESSES}):
     threading.Thread(target=connect).start()
+sys.stdin.read()  # until who started this has ended, however that was
+os._exit(0)
 """
 
 
@@ -33,13 +35,16 @@ for _ in range({THREADS // _PROCESSES}):
 def flooding(path: str) -> Generator[None]:
     """THREADS threads that connect to a socket and close while this lasts, as NOBODY if root."""
     argv = [sys.executable, "-c", _CODE, path]
-    programs = [subprocess.Popen(argv, start_new_session=True) for _ in range(_PROCESSES)]
+    programs = [
+        subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)
+        for _ in range(_PROCESSES)
+    ]
     try:
         yield
     finally:
         for program in programs:
             program.kill()
-            program.wait()
+            program.communicate()
 
 
 def waits(
