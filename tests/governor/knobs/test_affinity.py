@@ -91,6 +91,15 @@ def test_cores_that_are_not_there_are_told(tree: FakeBoard) -> None:
     assert board.knob().read() == [3]
 
 
+def test_a_process_of_another_user_is_told(tree: FakeBoard) -> None:
+    def refuse(_thread: int, _cores: Collection[int]) -> None:
+        raise PermissionError
+
+    board = Board(tree)
+    with pytest.raises(KnobError, match="the process belongs to another user"):
+        Affinity(42, 0, tree.proc, board.get, refuse).write([0])
+
+
 def test_a_later_process_of_the_same_number_is_another(tree: FakeBoard) -> None:
     board = Board(tree)
     knob = Affinity(42, 12, tree.proc, board.get, board.set)
