@@ -34,7 +34,6 @@ from edge_rt.engine.protocol import (
     Failed,
     Finished,
     Generate,
-    Gpu,
     Hello,
     Inferred,
     KeepPrefixes,
@@ -42,6 +41,7 @@ from edge_rt.engine.protocol import (
     LoadFailed,
     LoadModel,
     ModelSpec,
+    OffloadDevice,
     Ping,
     Pong,
     Prefixes,
@@ -124,7 +124,7 @@ class EngineClient(asyncio.Protocol):
         self._nudges: set[int] = set()  # of which nothing came yet
 
     @property
-    def gpus(self) -> list[Gpu]:
+    def gpus(self) -> list[OffloadDevice]:
         """Those that the engine finds."""
         return self.hello.gpus if self.hello else []
 

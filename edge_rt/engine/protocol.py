@@ -77,7 +77,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     gpu_share: float = 0.0  # of all layers, those on a GPU
 
 
-class Gpu(msgspec.Struct, frozen=True):
+class OffloadDevice(msgspec.Struct, frozen=True):
     """A GPU that the engine finds, with its memory when that started; None: it was not asked."""
 
     name: str
@@ -318,7 +318,7 @@ class Hello(Message, frozen=True):
     version: int
     pid: int
     backends: dict[str, str]  # backend -> version
-    gpus: list[Gpu] = []  # on which llama.cpp can put layers
+    gpus: list[OffloadDevice] = []  # on which llama.cpp can put layers
 
 
 class Loaded(Message, frozen=True):

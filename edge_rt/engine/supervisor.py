@@ -24,7 +24,7 @@ from edge_rt.engine.process import (
     kill,
     spawn,
 )
-from edge_rt.engine.protocol import Gpu
+from edge_rt.engine.protocol import OffloadDevice
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Supervisor:
         return client if client is not None and not client.lost.is_set() else None
 
     @property
-    def gpus(self) -> Sequence[Gpu]:
+    def gpus(self) -> Sequence[OffloadDevice]:
         """Those that the engine finds; none while there is no engine."""
         return self.current.gpus if self.current else ()
 

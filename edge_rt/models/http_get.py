@@ -15,7 +15,7 @@ _TIMEOUT = httpx.Timeout(30, connect=10)  # for each read, which a byte is enoug
 
 
 @dataclass(frozen=True)
-class Patience:
+class FetchPatience:
     """How slow a source may be before it counts as one that gives nothing."""
 
     head_s: float = 60.0  # until an answer begins, redirects included
@@ -28,7 +28,7 @@ class Patience:
         return f"less than {self.least_bytes} bytes came in {self.window_s:g} s"
 
 
-PATIENCE = Patience()
+FETCH_PATIENCE = FetchPatience()
 
 
 def http_client(token: str | None) -> httpx.AsyncClient:
@@ -40,7 +40,7 @@ def http_client(token: str | None) -> httpx.AsyncClient:
 async def opened(
     client: httpx.AsyncClient,
     url: str,
-    patience: Patience,
+    patience: FetchPatience,
     *,
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -61,7 +61,7 @@ async def opened(
         await response.aclose()
 
 
-async def in_time(pieces: AsyncIterator[bytes], patience: Patience) -> AsyncGenerator[bytes]:
+async def in_time(pieces: AsyncIterator[bytes], patience: FetchPatience) -> AsyncGenerator[bytes]:
     """Give the pieces; raises httpx.ReadTimeout where they come too slowly."""
     clock = asyncio.get_running_loop().time
     begin_s, come = clock(), 0

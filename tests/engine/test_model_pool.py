@@ -12,7 +12,7 @@ from edge_rt.core.errors import DamagedFile, ModelFileError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
 from edge_rt.engine.process import AVOIDED_S, FAILED_S, ExitReason
-from edge_rt.engine.protocol import Gpu, Loaded, ModelSpec
+from edge_rt.engine.protocol import Loaded, ModelSpec, OffloadDevice
 
 GB = 1_000_000_000
 
@@ -22,7 +22,7 @@ class FakeEngine:
 
     def __init__(self, sizes: dict[str, int], total: int) -> None:
         self.lost = asyncio.Event()
-        self.gpus: list[Gpu] = []
+        self.gpus: list[OffloadDevice] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.errors: list[Exception] = []
@@ -543,7 +543,7 @@ async def test_mapped_files_in_use_are_not_available_though_the_kernel_says_so(
 async def test_what_lies_on_a_gpu_that_shares_the_memory_is_missing_once(house: House) -> None:
     """The kernel does not count its copy of the file as available, as it does the file's pages."""
     house.mapped, house.share = GB, 1.0
-    house.engine.gpus = [Gpu("Orin", "CUDA", True, None, None, False)]
+    house.engine.gpus = [OffloadDevice("Orin", "CUDA", True, None, None, False)]
     await house.touch("a")
     async with house.use("a"):
         await house.touch("b")

@@ -14,7 +14,7 @@ from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.process import ExitReason
-from edge_rt.engine.protocol import Gpu
+from edge_rt.engine.protocol import OffloadDevice
 from edge_rt.governor.knobs.journal import KnobOutcome
 
 
@@ -67,7 +67,7 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
 def test_layers_on_a_device_that_a_cpu_computes_are_told_as_simulated(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(Config(engine=Engine(gpu_layers=9)))
-        house.supervisor.engine.gpus = [Gpu("llvmpipe", "Vulkan", True, 2, 1, True)]
+        house.supervisor.engine.gpus = [OffloadDevice("llvmpipe", "Vulkan", True, 2, 1, True)]
         await house.answer()
         status = await house.service.status()
         assert status["engine"]["gpus"] == [

@@ -14,7 +14,7 @@ import pytest
 from edge_rt.core.errors import Unavailable
 from edge_rt.models.catalogue import Catalogue, Hub, ModelFile, Package, Pypi
 from edge_rt.models.fetch import fetch_hub, fetch_pypi
-from edge_rt.models.http_get import PATIENCE, Patience
+from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience
 from edge_rt.models.hub import find_on_hub
 
 CONTENT = bytes(range(256)) * 64
@@ -22,7 +22,7 @@ FILE = ModelFile(
     name="m.gguf", bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest(), sources=[]
 )
 SOURCE = Hub(repository="someone/tiny", file="m.gguf")
-IMPATIENT = Patience(head_s=0.3, window_s=0.2, least_bytes=1024)
+IMPATIENT = FetchPatience(head_s=0.3, window_s=0.2, least_bytes=1024)
 BODY = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(CONTENT)
 LOOP = b"HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n"
 
@@ -79,11 +79,11 @@ def server() -> Iterator[Server]:
     server.close()
 
 
-def fetch(server: Server, work: Path, patience: Patience = IMPATIENT) -> Path:
+def fetch(server: Server, work: Path, patience: FetchPatience = IMPATIENT) -> Path:
     return fetch_hub(SOURCE, FILE, work, endpoint=server.endpoint, patience=patience)
 
 
-def ask(server: Server, patience: Patience = IMPATIENT) -> object:
+def ask(server: Server, patience: FetchPatience = IMPATIENT) -> object:
     return find_on_hub("hf:a/b", Catalogue(), endpoint=server.endpoint, patience=patience)
 
 
@@ -120,7 +120,7 @@ def test_the_next_try_goes_on_where_a_slow_one_ended(server: Server, tmp_path: P
         connection.sendall(b"HTTP/1.1 206 Partial Content\r\n" + head.encode() + CONTENT[have:])
 
     server.play = play
-    patience = Patience(window_s=1.0, least_bytes=1024)
+    patience = FetchPatience(window_s=1.0, least_bytes=1024)
     assert fetch(server, tmp_path, patience).stat().st_size == len(CONTENT)
     assert len(server.requests) == 2
     assert b"Range: bytes=1" in server.requests[1]
@@ -155,7 +155,7 @@ def test_metadata_of_a_byte_at_a_time_is_given_up(server: Server) -> None:
 def test_redirects_without_end_are_told(server: Server, tmp_path: Path, way: str) -> None:
     server.play = lambda connection, request: connection.sendall(LOOP)
     with pytest.raises(Unavailable, match="redirects"):
-        fetch(server, tmp_path, PATIENCE) if way == "file" else ask(server, PATIENCE)
+        fetch(server, tmp_path, FETCH_PATIENCE) if way == "file" else ask(server, FETCH_PATIENCE)
 
 
 def test_a_head_without_measure_is_told(server: Server) -> None:
@@ -164,7 +164,7 @@ def test_a_head_without_measure_is_told(server: Server) -> None:
 
     server.play = play
     with pytest.raises(Unavailable, match=server.endpoint):
-        ask(server, PATIENCE)
+        ask(server, FETCH_PATIENCE)
 
 
 def test_what_is_slow_but_comes_is_waited_for(server: Server, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_what_is_slow_but_comes_is_waited_for(server: Server, tmp_path: Path) ->
             server.over.wait(0.08)
 
     server.play = play
-    path = fetch(server, tmp_path, Patience(window_s=2.0, least_bytes=200))
+    path = fetch(server, tmp_path, FetchPatience(window_s=2.0, least_bytes=200))
     assert path.read_bytes() == CONTENT
     assert len(server.requests) == 1
 
@@ -188,7 +188,7 @@ def test_a_small_answer_of_the_hub_is_not_too_slow(server: Server) -> None:
 
     server.play = play
     with pytest.raises(LookupError, match="no GGUF file"):
-        ask(server, PATIENCE)
+        ask(server, FETCH_PATIENCE)
 
 
 def test_a_pip_to_which_nothing_comes_is_ended(tmp_path: Path) -> None:

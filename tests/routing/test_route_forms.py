@@ -15,7 +15,7 @@ from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.routing import LoadConfig, RouteRequest
 from edge_rt.decoding.params import Mode
-from edge_rt.engine.protocol import Gpu
+from edge_rt.engine.protocol import OffloadDevice
 
 TIGHT, AMPLE = 1_200_000_000, 8_000_000_000  # bytes: for a KV of 2 GB in f16, and of 0.6 in q4_0
 BOTH = {"kv_type": ["f16", "q4_0"]}
@@ -86,7 +86,9 @@ def test_unless_configured_a_gpu_holds_what_is_free_of_its_own_memory(
 ) -> None:
     async def run() -> None:
         house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[3, 1, 0])
-        house.supervisor.engine.gpus = [Gpu("A", "Vulkan", free is None, 10**10, free, False)]
+        house.supervisor.engine.gpus = [
+            OffloadDevice("A", "Vulkan", free is None, 10**10, free, False)
+        ]
         await house.said()
         assert loaded(house) == LoadConfig(layers, "f16")
 

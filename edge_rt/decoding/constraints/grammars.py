@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 from edge_rt.core.cgroup import ControlGroup, board_memory
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.decoding.constraints.matcher import Grammar, Matcher, TokenMasks
-from edge_rt.decoding.constraints.messages import Compile, Compiled, Refused, Table
+from edge_rt.decoding.constraints.messages import Compile, Compiled, NotCompiled, Table
 from edge_rt.decoding.constraints.process import (
     COMPILATION,
     RETRY_S,
@@ -126,7 +126,7 @@ class Grammars:
             if ended.why == "memory" and most_bytes < MOST_BYTES:
                 raise _short_of_memory(constraint.param, most_bytes) from None
             raise ended.error(constraint.param, COMPILATION, "compiling it") from None
-        if isinstance(reply, Refused):
+        if isinstance(reply, NotCompiled):
             raise RequestError(reply.message, param=reply.param, code=reply.code)
         assert isinstance(reply, Compiled)
         spelt = {token: tools.marks[token] for token in reply.named}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.messages import (
     Agreed,
-    Ask,
+    AskMasks,
     Impossible,
     Masks,
     Take,
@@ -125,7 +125,7 @@ class Matcher:
         self._settle()
         if not (self.over or self._must or self._ready):
             self._draft = deque(draft)
-            self._job = self._ask(Ask(self._place, self._before_end(draft)))
+            self._job = self._ask(AskMasks(self._place, self._before_end(draft)))
 
     def ready(self, wait_s: float) -> bool:
         """Return whether what was prepared is there, after so many seconds at most."""
@@ -170,14 +170,17 @@ class Matcher:
         if after:
             return self._behind(tuple(after))
         if not self._ready:
-            self._job = self._ask(Ask(self._place, []))
+            self._job = self._ask(AskMasks(self._place, []))
             self._settle()
         return self._ready[0]
 
     def _behind(self, after: tuple[int, ...]) -> bytes:
         """The mask behind some tokens; the last one is kept."""
         if self._last is None or self._last[0] != after:
-            self._last = after, self._masks_of(self._ask(Ask(self._place, list(after), True)))[0]
+            self._last = (
+                after,
+                self._masks_of(self._ask(AskMasks(self._place, list(after), True)))[0],
+            )
         return self._last[1]
 
     def _step(self, token: int) -> None:
@@ -217,7 +220,7 @@ class Matcher:
         self.over = reply.over
         return reply
 
-    def _ask(self, question: Ask | Validate) -> Reply:
+    def _ask(self, question: AskMasks | Validate) -> Reply:
         if self._untold:
             self._tell([])
         return self._grammar.process.ask(question)

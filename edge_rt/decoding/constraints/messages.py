@@ -41,7 +41,7 @@ class Table(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Compile(_Message, frozen=True):
-    """Compile a constraint in so many bytes of memory more; answered by Compiled or Refused."""
+    """Compile a constraint in so many bytes of memory more; answered by Compiled or NotCompiled."""
 
     constraint: Constraint
     memory_bytes: int
@@ -54,7 +54,7 @@ class Take(_Message, frozen=True):
     tokens: list[int]
 
 
-class Ask(_Message, frozen=True):
+class AskMasks(_Message, frozen=True):
     """Ask for the masks behind nothing and each of `draft`; answered by Masks.
 
     `last`: for the one behind all of it alone.
@@ -84,7 +84,7 @@ class Tokens(_Message, frozen=True):
     tokens: list[int]
 
 
-FromEngine = Compile | Take | Ask | Validate | Leave | Tokens
+FromEngine = Compile | Take | AskMasks | Validate | Leave | Tokens
 
 
 # --- to the engine
@@ -97,7 +97,7 @@ class Compiled(_Message, frozen=True):
     forced: list[int]
 
 
-class Refused(_Message, frozen=True):
+class NotCompiled(_Message, frozen=True):
     """There is no grammar of that constraint; see RequestError."""
 
     message: str
@@ -137,7 +137,7 @@ class Cut(_Message, frozen=True):
     text: str
 
 
-ToEngine = Compiled | Refused | Taken | Masks | Agreed | Impossible | Cut
+ToEngine = Compiled | NotCompiled | Taken | Masks | Agreed | Impossible | Cut
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -51,7 +51,7 @@ _DEAR = "several patterns under `allOf`, long repetitions and large multiples ar
 _COMMAND = (sys.executable, "-m", "edge_rt.decoding.constraints.worker")
 
 
-class Limits(NamedTuple):
+class TimeLimits(NamedTuple):
     """What an answer of a process may take: its processor time, and the time of all others.
 
     After `idle_s` of the first it runs only where nothing else does.
@@ -62,8 +62,8 @@ class Limits(NamedTuple):
     idle_s: float = math.inf
 
 
-COMPILATION = Limits(cpu_s=5.0, wall_s=60.0, idle_s=0.1)  # 0.03 s is much for a schema
-STEP = Limits(cpu_s=0.5, wall_s=10.0)  # 0.01 s is much for a mask
+COMPILATION = TimeLimits(cpu_s=5.0, wall_s=60.0, idle_s=0.1)  # 0.03 s is much for a schema
+STEP = TimeLimits(cpu_s=0.5, wall_s=10.0)  # 0.01 s is much for a mask
 
 
 class Ended(Exception):
@@ -77,7 +77,7 @@ class Ended(Exception):
         super().__init__(why)
         self.why = why
 
-    def error(self, param: str, limits: Limits, doing: str) -> EdgeError:
+    def error(self, param: str, limits: TimeLimits, doing: str) -> EdgeError:
         """Return the error of a request whose field `param` is the constraint."""
         if self.why in _WHY:
             message = f"`{param}`: {doing} was given up, because {_WHY[self.why]}: try again"
@@ -156,7 +156,7 @@ class GrammarProcess:
         return reply
 
     def wait(
-        self, reply: Reply, limits: Limits, wanted: Callable[[], bool] = lambda: True
+        self, reply: Reply, limits: TimeLimits, wanted: Callable[[], bool] = lambda: True
     ) -> ToEngine:
         """Return the reply; raises Ended where there is none within the limits."""
         while not self.arrives(reply, limits, LOOK_S):
@@ -166,7 +166,7 @@ class GrammarProcess:
             raise Ended(self._why)
         return reply.message
 
-    def arrives(self, reply: Reply, limits: Limits, wait_s: float) -> bool:
+    def arrives(self, reply: Reply, limits: TimeLimits, wait_s: float) -> bool:
         """Return whether `wait` would not have to wait, or has not after so many seconds."""
         until_s = time.monotonic() + wait_s
         while reply.message is None and not self._why:
@@ -195,7 +195,7 @@ class GrammarProcess:
         self._waiting.popleft().message = message
         self._since = self._used()
 
-    def _late(self, limits: Limits) -> str:
+    def _late(self, limits: TimeLimits) -> str:
         cpu_s, wall_s = (now - begin for now, begin in zip(self._used(), self._since, strict=True))
         if cpu_s >= limits.idle_s:
             with suppress(OSError):

@@ -35,7 +35,7 @@ from edge_rt.decoding.constraints.messages import (
     ORDER,
     WAIT,
     Agreed,
-    Ask,
+    AskMasks,
     Compile,
     Compiled,
     Cut,
@@ -44,7 +44,7 @@ from edge_rt.decoding.constraints.messages import (
     Leave,
     Link,
     Masks,
-    Refused,
+    NotCompiled,
     Table,
     Take,
     Taken,
@@ -114,14 +114,14 @@ class _Places:
             for place in asked.places:
                 self._known.pop(place, None)
             return None
-        assert isinstance(asked, Take | Ask | Validate), "the rest comes before"
+        assert isinstance(asked, Take | AskMasks | Validate), "the rest comes before"
         matcher = self._known.get(asked.place)
         if matcher is None:
             matcher = self._known[asked.place] = self._beginning.deep_copy()
         match asked:
             case Take():
                 reply = self._take(matcher, asked)
-            case Ask():
+            case AskMasks():
                 reply = self._masks(matcher, asked)
             case Validate():
                 reply = Agreed(matcher.validate_tokens(asked.tokens))
@@ -132,7 +132,7 @@ class _Places:
         over = matcher.is_stopped()
         return Taken(over, [] if over else matcher.compute_ff_tokens())
 
-    def _masks(self, matcher: LLMatcher, asked: Ask) -> Masks:
+    def _masks(self, matcher: LLMatcher, asked: AskMasks) -> Masks:
         begin, taken = time.thread_time(), 0  # the engine may be late to cut a text
         masks = [] if asked.last else [matcher.compute_bitmask()]
         if asked.last:
@@ -175,10 +175,10 @@ def _compile(
     try:
         beginning = compiled(constraint, tree, names)
     except RequestError as error:
-        return Refused(str(error), error.param, error.code), None
+        return NotCompiled(str(error), error.param, error.code), None
     except (RecursionError, ValueError) as error:
         message = f"`{constraint.param}`: it cannot be compiled: {error}"
-        return Refused(message, constraint.param, "invalid_constraint"), None
+        return NotCompiled(message, constraint.param, "invalid_constraint"), None
     lark = constraint.kind == "lark"
     named = named_tokens(constraint.text, names) if lark else []
     return Compiled(named, beginning.compute_ff_tokens()), beginning

@@ -20,7 +20,7 @@ from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.decoding.constraints import grammars as module
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Matcher
-from edge_rt.decoding.constraints.process import Limits
+from edge_rt.decoding.constraints.process import TimeLimits
 from edge_rt.decoding.params import Constraint
 
 DEAR = Constraint("json_schema", json.dumps({"type": "integer", "multipleOf": 999983}))
@@ -61,7 +61,7 @@ def await_end(pid: int) -> None:
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, cpu_s: float, idle_s: float = 9.0) -> None:
-    monkeypatch.setattr(module, "COMPILATION", Limits(cpu_s, 60.0, idle_s))
+    monkeypatch.setattr(module, "COMPILATION", TimeLimits(cpu_s, 60.0, idle_s))
 
 
 def walk_to_what_is_dear(matcher: Matcher) -> None:
@@ -144,8 +144,8 @@ def test_what_takes_long_waits_for_all_other_work(
         monkeypatch.setattr(process, "_late", look(process._late, process.pid))
         return process
 
-    def look(late: Callable[[Limits], str], pid: int) -> Callable[[Limits], str]:
-        def looked(limits: Limits) -> str:
+    def look(late: Callable[[TimeLimits], str], pid: int) -> Callable[[TimeLimits], str]:
+        def looked(limits: TimeLimits) -> str:
             policies.append(os.sched_getscheduler(pid))
             return late(limits)
 

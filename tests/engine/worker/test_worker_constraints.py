@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.decoding.constraints import grammars
 from edge_rt.decoding.constraints.grammars import Grammars
-from edge_rt.decoding.constraints.process import Limits
+from edge_rt.decoding.constraints.process import TimeLimits
 from edge_rt.decoding.params import Constraint
 from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
@@ -177,7 +177,7 @@ def test_a_model_is_unloaded_while_a_constraint_is_compiled(
 def test_what_is_too_dear_fails_the_request_alone(
     front: Front, new_request: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grammars, "COMPILATION", Limits(0.1, 60.0))
+    monkeypatch.setattr(grammars, "COMPILATION", TimeLimits(0.1, 60.0))
     front.send(new_request(1, "ab", constraint=DEAR), new_request(2, "ab", max_tokens=4))
     assert len(front.answer()) >= 4
     failed = front.until(Failed, Finished)
