@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -42,9 +43,10 @@ async def _measured(directory: Path, seconds: float) -> Report:
             raise BenchError(f"status {answer.status}: {answer.body[:300]!r}")
         await asyncio.sleep(_SETTLE_S)
         watch, child = Watch("idle", 0.0), running.child
-        cpu_s, woken = child.cpu_s(), wakeups(child)
+        cpu_s, before = child.cpu_s(), wakeups(child)
         await asyncio.sleep(seconds)
-        cpu_s, woken = child.cpu_s() - cpu_s, wakeups(child) - woken
+        cpu_s, after = child.cpu_s() - cpu_s, wakeups(child)
+        woken = sum(count - before.get(task, 0) for task, count in after.items())
         sample: Sample = watch.finish(cpu_s)
     return Report(
         name="idle",
@@ -58,8 +60,12 @@ async def _measured(directory: Path, seconds: float) -> Report:
     )
 
 
-def wakeups(child: Child, proc: Path = Path("/proc")) -> int:
-    """Return the voluntary context switches so far of all threads of a process and its children."""
-    threads = [task for each in child.tree() for task in proc.glob(f"{each.pid}/task/*/status")]
-    lines = [line for task in threads for line in task.read_text().splitlines()]
-    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
+def wakeups(child: Child, proc: Path = Path("/proc")) -> dict[str, int]:
+    """Return the voluntary context switches so far of each thread of a process and its children."""
+    found: dict[str, int] = {}
+    for task in (task for each in child.tree() for task in proc.glob(f"{each.pid}/task/*/status")):
+        with suppress(OSError):  # it has ended
+            lines = task.read_text().splitlines()
+            counts = [int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt")]
+            found[task.parent.name] = sum(counts)
+    return found
