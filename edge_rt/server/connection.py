@@ -47,46 +47,9 @@ BODY_STEP = 32 * 1024
 BODY_RATE = 256 * 1024
 UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request was answered
 LINGER = 64 * 1024 * 1024  # bytes of it that are thrown away after those
-JOINED = 64 * 1024  # bytes that are written at once even within a turn of the loop
 KEEP_ALIVE_S = 75  # for the next request; proxies and SDKs close after 60 or less, and never race
 GONE_S = 0.5  # between two looks whether a client that sends no more is gone
 FIRST_S = 0.5  # for the first request of a client that has connected just before the server stops
-
-
-class JoinedWrites:
-    """A transport that sends what is written within one turn of the loop by one system call.
-
-    uvicorn writes the head of a response, its body and its end one by one. Each would wake the
-    client by itself.
-    """
-
-    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._inner, self._loop = inner, loop
-        self._written = bytearray()
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the transport has that is not changed here."""
-        return getattr(self._inner, name)
-
-    def write(self, data: bytes) -> None:
-        if data and not self._written:
-            self._loop.call_soon(self._flush)
-        self._written += data
-        if len(self._written) > JOINED:
-            self._flush()
-
-    def write_eof(self) -> None:
-        self._flush()
-        self._inner.write_eof()
-
-    def close(self) -> None:
-        self._flush()
-        self._inner.close()
-
-    def _flush(self) -> None:
-        if self._written:
-            written, self._written = self._written, bytearray()
-            self._inner.write(written)
 
 
 class Connection(H11Protocol):
@@ -126,7 +89,7 @@ class Connection(H11Protocol):
     def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn's
         self, transport: asyncio.Transport
     ) -> None:
-        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
+        super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         peer = peer_of(connection)
         if peer is not None:

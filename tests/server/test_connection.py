@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import uvicorn
@@ -24,11 +24,9 @@ from edge_rt.server.acceptor import PAUSE_S, Acceptor
 from edge_rt.server.connection import (
     BODY_STEP,
     GONE_S,
-    JOINED,
     LINGER,
     UNREAD,
     Connection,
-    JoinedWrites,
     Patience,
 )
 from edge_rt.server.connection_limiter import ConnectionLimiter
@@ -560,43 +558,3 @@ def test_the_app_is_told_who_asks(serve) -> None:
         assert state["peer_groups"]
 
     serve(test)
-
-
-class Sent:
-    """A transport that notes what it is told."""
-
-    def __init__(self) -> None:
-        self.calls: list[object] = []
-
-    def write(self, data: bytes) -> None:
-        self.calls.append(bytes(data))
-
-    def close(self) -> None:
-        self.calls.append("close")
-
-    def write_eof(self) -> None:
-        self.calls.append("eof")
-
-    def is_closing(self) -> bool:
-        return "close" in self.calls
-
-
-def test_what_is_written_in_one_turn_of_the_loop_is_sent_at_once() -> None:
-    async def sent() -> list[object]:
-        inner = Sent()
-        joined = JoinedWrites(cast(asyncio.Transport, inner), asyncio.get_running_loop())
-        for data in (b"head", b"body", b""):
-            joined.write(data)
-        assert inner.calls == []
-        await asyncio.sleep(0)
-        joined.write(b"more")
-        joined.write_eof()
-        joined.write(b"x" * (JOINED + 1))  # too much to wait for the end of the turn
-        joined.write(b"last")
-        joined.close()
-        assert joined.is_closing()
-        await asyncio.sleep(0)
-        return inner.calls
-
-    whole = [b"headbody", b"more", "eof", b"x" * (JOINED + 1), b"last", "close"]
-    assert asyncio.run(sent()) == whole
