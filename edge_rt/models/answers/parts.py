@@ -112,9 +112,12 @@ def called(text: str, name_key: str, arguments_keys: tuple[str, ...]) -> tuple[s
 
 
 def arguments_text(found: object) -> str | None:
-    """Arguments as a JSON object in a text; None where they are none."""
+    """Return arguments as a JSON object in a text; None where they are none."""
     if isinstance(found, str):  # some models write the object as a string
-        found = _object(found)
+        try:
+            found = _loaded(found or "{}")
+        except (ValueError, RecursionError):
+            return None
     if found is None:
         found = dict[str, object]()
     if not isinstance(found, dict):
@@ -129,7 +132,12 @@ def arguments_text(found: object) -> str | None:
 
 def _object(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text, strict=False)  # some models write line ends into strings
+        found = _loaded(text)
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+
+
+def _loaded(text: str) -> object:
+    """Return the value of JSON; some models write line ends into strings."""
+    return json.loads(text, strict=False)

@@ -54,7 +54,14 @@ def joined(
         (THINK + SAY + CALL, [Thought("Hm."), Content("Let me see."), MADE]),
         (f"{CALL}<|call|><|start|>assistant{ANSWER}", [MADE, Content("It is {noon}.")]),
         ("It goes on.<|end|>", [Content("It goes on.")]),
-        ('<|channel|>commentary to=python code<|message|>print("x")', []),
+        ('<|channel|>commentary to=python code<|message|>print("x")<|call|>Hm.', [Content("Hm.")]),
+        ("<|channel|>commentary to=get_date code<|message|>{}<|call|>", [Content("{}")]),
+        (CALL.replace("functions.", ""), [MADE]),
+        (CALL.replace('{"a": "<|end|>"}', "[1]<|call|>"), [Content("[1]")]),
+        (CALL.replace('{"a": "<|end|>"}', "{'a'}<|call|>"), [Content("{'a'}")]),
+        (f"{CALL} and more", [MADE, Content(" and more")]),
+        (f"{ANSWER}<|end|> More.", [Content("It is {noon}. More.")]),
+        (f"{ANSWER}<|end|> More.<|start|>assistant{CALL}", [Content("It is {noon}. More."), MADE]),
         (THINK[: len("<|channel|>analysis<|message|>H")], [Thought("H")]),
         (CALL[:-2], []),
         (THINK[:-9] + CALL[:30], [Thought("Hm.")]),
@@ -70,8 +77,8 @@ def test_a_prompt_may_have_begun_the_thoughts() -> None:
     assert joined(text, opened=True) == [Thought("Hm."), Content("It is {noon}.")]
 
 
-def test_without_tools_no_call_is_told() -> None:
-    assert read(THINK + CALL, tools=None) == [Thought("Hm.")]
+def test_without_tools_a_call_is_text_like_any_other() -> None:
+    assert read(THINK + OTHER, tools=None) == [Thought("Hm."), Content('{"a": 1}')]
 
 
 def test_one_call_alone_where_several_are_not_wanted() -> None:

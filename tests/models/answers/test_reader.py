@@ -399,6 +399,7 @@ def test_objects_that_models_write_a_little_differently(text: str, expected: obj
         '<tool_call>{"name": 3}</tool_call>',
         '<tool_call>{"name": "f", "arguments": [1]}</tool_call>',
         '<tool_call>{"name": "f", "arguments": {,}}</tool_call>',
+        '<tool_call>{"name": "f", "arguments": "{1}"}</tool_call>',
     ],
 )
 def test_what_is_no_call_is_content(text: str) -> None:
