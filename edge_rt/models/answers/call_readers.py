@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, cast
 
 from typing_extensions import override
@@ -28,7 +29,7 @@ _NAME = re.compile(r"\s*([\w./-]{1,128})")
 _CDATA, _CDATA_END = "<![CDATA[", "]]>"
 _TEXT = {"type": "string"}
 _BLANK, _DIGITS = r"\s*", r"\s*\d+\s*"
-_LONGEST = 512  # characters of a name with what belongs to it
+_LONGEST = 512  # characters of a name with what belongs to it, and of a marker
 
 
 class CallReader(Protocol):
@@ -230,6 +231,16 @@ class NamedCalls:
         return found
 
 
+@dataclass
+class _Pairs:
+    """How far the arguments of a call are read, whose text begins where it did before."""
+
+    start: int
+    at: int  # where the next argument begins
+    searched: int = 0  # before this no marker ends its value
+    values: dict[str, object] = field(default_factory=dict[str, object])
+
+
 class TaggedCalls(NamedCalls):
     """Calls with each argument between markers."""
 
@@ -241,6 +252,7 @@ class TaggedCalls(NamedCalls):
         self._text_end = _Mark(format.key_end)
         between = format.between.strip()
         self._alone = _Mark(f"{between[:-1]}/>") if between.endswith(">") else None
+        self._pairs: _Pairs | None = None
 
     @override
     def _call(self, rest: str, named: int, at: int, final: bool) -> Step:
@@ -254,6 +266,8 @@ class TaggedCalls(NamedCalls):
     @override
     def _arguments_at(self, rest: str, named: int) -> int | None:
         """Return the place behind the name."""
+        if self._pairs is not None:
+            return self._pairs.start
         marks = [mark for mark in (self._key_begin, self._after) if not mark.is_empty]
         between = [] if self._between.is_empty else [self._between]
         found = [match for mark in (*between, *marks) if (match := mark.find(rest, named))]
@@ -268,62 +282,67 @@ class TaggedCalls(NamedCalls):
 
     @override
     def _arguments(self, rest: str, name: str, start: int, final: bool) -> _Arguments | None:
-        kinds = _kinds(self._tools, name)
-        values: dict[str, object] = {}
-        at = start
+        pairs = self._pairs or _Pairs(start, start)
+        read = self._read_on(rest, pairs, final, _kinds(self._tools, name))
+        self._pairs = pairs if read is None else None
+        return read
+
+    def _read_on(
+        self, rest: str, pairs: _Pairs, final: bool, kinds: Mapping[str, Any]
+    ) -> _Arguments | None:
         while True:
-            at = _solid_at(rest, at)
+            at = _solid_at(rest, pairs.at)
             if (end := self._after.end(rest, at)) is not None:
-                return _Arguments(end, arguments_text(values))
+                return _Arguments(end, arguments_text(pairs.values))
             begin = self._key_begin.end(rest, at)
             if begin is None:
                 tail = rest[at:]
                 waits = self._after.may_begin(tail) or self._key_begin.may_begin(tail)
                 return None if waits else _Arguments(at, None)
-            read = self._pair(rest, begin, final, kinds)
-            if read is None:
+            if not self._pair(rest, begin, pairs, final, kinds):
                 return None
-            key, values[key], at = read
 
     def _pair(
-        self, rest: str, begin: int, final: bool, kinds: Mapping[str, Any]
-    ) -> tuple[str, object, int] | None:
-        """Return a key, its value and where they end; None for more text."""
+        self, rest: str, begin: int, pairs: _Pairs, final: bool, kinds: Mapping[str, Any]
+    ) -> bool:
+        """Read a key and its value; return False for more text."""
         middle = self._key_end.search(rest, begin)
         if middle is None:
-            return None
+            return False
         key = rest[begin : middle.start()].strip()
         key = key if key in kinds else html.unescape(key)
-        others = [other for other in kinds if other != key]
-        found = self._value(rest, middle.end(), final, others)
+        found = self._value(rest, middle.end(), pairs, final, [one for one in kinds if one != key])
         if found is None:
-            return None
-        text, end = found
+            return False
+        text, pairs.at = found
         text, told = _unlined(text, self._format), kinds.get(key)
         if self._format.key_ends:
             is_text = self._text_end.end(middle[0]) == len(middle[0])
             told = _TEXT if is_text else {"type": "other"}
         if text.startswith(_CDATA) and text.endswith(_CDATA_END):
             text, told = text[len(_CDATA) : -len(_CDATA_END)], _TEXT
-        return key, argument(text, told), end
+        pairs.values[key] = argument(text, told)
+        return True
 
     def _value(
-        self, rest: str, start: int, final: bool, others: Iterable[str]
+        self, rest: str, start: int, pairs: _Pairs, final: bool, others: Iterable[str]
     ) -> tuple[str, int] | None:
         """Return the value that begins at `start`, and where its end marker ends.
 
         It may hold that marker, too. Without one, a line that begins another argument ends it, and
         the end of the call.
         """
-        found = self._value_end.find(rest, start)
+        found = self._value_end.find(rest, max(start, pairs.searched))
         while found is not None:
             tail = rest[found.end() :].lstrip(SPACE)
             if self._key_begin.end(tail) is not None or self._after.end(tail) is not None:
                 return self._cut(rest, start, found, others)
             waits = self._key_begin.may_begin(tail) or self._after.may_begin(tail)
             if waits and not final:
+                pairs.searched = found.start()
                 return None
             found = self._value_end.find(rest, found.start() + 1)
+        pairs.searched = max(pairs.searched, len(rest) - _LONGEST)
         end = self._after.find(rest, start) if final else None
         return None if end is None else (rest[start : end.start()], end.start())
 

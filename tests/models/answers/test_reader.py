@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
-from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
+from edge_rt.models.answers import call_readers
+from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought, argument
 from edge_rt.models.answers.reader import answer_reader
 
 TOOLS: dict[str, dict[str, Any]] = {
@@ -446,6 +447,35 @@ def test_values_may_hold_what_looks_like_the_end() -> None:
         assert calls(read(format, written(format, ("get_weather", told)))) == [
             ("get_weather", told)
         ]
+
+
+def test_long_values_between_tags_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    find: Any = call_readers._Mark.find
+
+    def noted(mark: object, text: str, at: int) -> object:
+        searched.append(len(text) - at)
+        return find(mark, text, at)
+
+    monkeypatch.setattr(call_readers._Mark, "find", noted)
+    format = FORMATS["QWEN3_CODER"]
+    text = written(format, ("get_weather", {"city": "x <y>\n" * 10000}))
+    assert len(calls(read(format, text, *range(0, len(text), 20)))) == 1
+    assert sum(searched) < 40 * len(text)
+
+
+def test_many_values_between_tags_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def noted(text: str, schema: object) -> object:
+        seen.append(text)
+        return argument(text, schema)
+
+    monkeypatch.setattr(call_readers, "argument", noted)
+    format, values = FORMATS["QWEN3_CODER"], {f"k{n}": n for n in range(50)}
+    text = written(format, ("get_time", values))
+    assert calls(read(format, text, *range(len(text)))) == [("get_time", values)]
+    assert seen == [str(n) for n in range(50)]
 
 
 @pytest.mark.parametrize("name", ["HERMES", "QWEN3_CODER", "MISTRAL", "DEEPSEEK"])
