@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import evals.calls
 import pytest
+from canitoolcall.fixtures import Expected, ExpectedToolCall, load_fixtures
 from click.testing import CliRunner
+from evallib.calls import recorded
 from evallib.calls.recorded import Verdict
 from evals.main import main
+from family_templates import FORMATS, written
 
 VERDICTS = [
     Verdict("a/1", "model-a", passed=True, lost=False, why=""),
@@ -37,3 +41,25 @@ def test_figures_are_written_and_failures_listed(
         "a/2: no call",
         "b/1: other content",
     ]
+
+
+@pytest.mark.parametrize(
+    ("made", "lost"),
+    [
+        ({"a": "x", "b": 1}, False),
+        ({"a": "x", "b": 1.0, "c": 2}, False),
+        ({"a": "x"}, True),
+        ({"a": "x", "b": "1"}, True),
+        ({"a": "x", "b": True}, True),
+        ({"a": "", "b": 1}, True),
+    ],
+)
+def test_an_argument_is_lost_whose_name_or_value_is_not_told(
+    made: dict[str, object], lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Expected(None, None, (ExpectedToolCall("f", {"a": "x", "b": 1}),))
+    text = written(FORMATS["HERMES"], ("f", made))
+    fixture = replace(next(iter(load_fixtures())), raw_output=text, expected=wanted)
+    monkeypatch.setattr(recorded, "load_fixtures", lambda: [fixture])
+    (verdict,) = recorded.judged(lambda _: FORMATS["HERMES"])
+    assert verdict.lost == lost

@@ -1,4 +1,4 @@
-"""`tools/eval calls`: recorded outputs of models, read by their real chat templates."""
+"""`tools/eval calls`: recorded outputs of models, read by chat templates of their families."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded outputs of well-known models, read as their real chat templates show that they write."""
+"""Recorded outputs of well-known models, read as chat templates of their families show."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def test_outputs_are_read_as_their_models_meant_them(verdicts: list[Verdict]) ->
     assert len(verdicts) == 469
 
 
-def test_no_call_is_told_without_an_argument_that_it_has(verdicts: list[Verdict]) -> None:
+def test_no_call_and_no_argument_is_lost(verdicts: list[Verdict]) -> None:
     assert [one.id for one in verdicts if one.lost] == []

@@ -1,1 +1,1 @@
-"""Recorded outputs of models, read as the models' chat templates show that they write."""
+"""Recorded outputs of models, read as chat templates of their families show."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from canitoolcall.checks import case_status, run_checks
+from canitoolcall.checks import canonical_arguments, case_status, run_checks
 from canitoolcall.fixtures import Family, Fixture, load_family, load_fixtures
 from canitoolcall.results import Observation, ParseResult, StreamAccumulator
 
@@ -26,7 +26,7 @@ _HIDDEN_END = re.compile(r"<\|python_end\|>\Z")
 
 
 class Verdict(NamedTuple):
-    """How one output was read. `lost`: a call or an argument of one is nowhere."""
+    """How one output was read. `lost`: a call, or an argument of one as it is, is nowhere."""
 
     id: str
     model: str
@@ -61,7 +61,9 @@ def _judge(fixture: Fixture, family: Family, format: ChatFormat) -> Verdict:
 
 
 def _lost(fixture: Fixture, whole: ParseResult) -> bool:
-    """Whether a call lacks an argument, or is neither told nor left in the text."""
+    """Return whether a call lacks an argument or has another value for one, or is neither told nor
+    left in the text.
+    """
     if fixture.expected is None:
         return False
     wanted, told = fixture.expected.tool_calls, whole.tool_calls
@@ -70,7 +72,8 @@ def _lost(fixture: Fixture, whole: ParseResult) -> bool:
         return True
     for call, found in zip(wanted, told, strict=False):
         arguments: dict[str, Any] = json.loads(found.arguments_raw or "{}")
-        if call.arguments.keys() - arguments.keys():
+        kept = {name: value for name, value in arguments.items() if name in call.arguments}
+        if canonical_arguments(json.dumps(kept)) != canonical_arguments(json.dumps(call.arguments)):
             return True
     return False
 
