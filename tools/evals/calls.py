@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import click
+from bootstrap import SetupError
 from bootstrap.paths import cache_dir
 from evallib.calls.recorded import Verdict, judged
 from evallib.calls.templates import Formats, fetched
@@ -33,7 +34,11 @@ def calls(templates: Path | None, json_file: Path) -> None:
     The outputs are CanIToolCall's. The templates come with llama.cpp's source archive, which is
     fetched once.
     """
-    verdicts = list(judged(Formats(templates or fetched(cache_dir())).of))
+    try:
+        formats = Formats(templates or fetched(cache_dir()))
+    except SetupError as error:
+        raise click.ClickException(str(error)) from error
+    verdicts = list(judged(formats.of))
     failed = [one for one in verdicts if not one.passed]
     count, wrong = (Counter(one.model for one in some) for some in (verdicts, failed))
     for model in sorted(count):

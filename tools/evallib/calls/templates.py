@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from bootstrap.ensure import turn
 from bootstrap.llama_wheel import REQUIREMENT
+from bootstrap.venv import run_pip
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.models.templates.chat_template import ChatTemplate
@@ -87,9 +87,9 @@ _LLAMA_4 = """\
 
 
 def fetched(cache: Path) -> Path:
-    """The folder of llama.cpp's templates below `cache`, which is made once.
+    """Return the folder of llama.cpp's templates below `cache`, which is made once.
 
-    Raises subprocess.CalledProcessError where pip cannot get the archive.
+    Raises SetupError where pip cannot get the archive.
     """
     pinned = hashlib.sha256(REQUIREMENT.read_bytes()).hexdigest()[:16]
     folder = cache / "templates" / pinned
@@ -97,15 +97,16 @@ def fetched(cache: Path) -> Path:
         if not folder.exists():
             folder.parent.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                _unpack(_archive(Path(scratch)), Path(scratch, "files")).replace(folder)
+                _unpack(_archive(cache, Path(scratch)), Path(scratch, "files")).replace(folder)
     return folder
 
 
-def _archive(scratch: Path) -> Path:
+def _archive(cache: Path, scratch: Path) -> Path:
     """Download the archive; pip, which wants to know what it needs, takes a minute."""
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
-    argv = [*pip, "--require-hashes", "-r", str(REQUIREMENT), "-d", str(scratch)]
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    log = cache / "logs/templates.log"
+    log.unlink(missing_ok=True)
+    words = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "-r", str(REQUIREMENT)]
+    run_pip(Path(sys.executable), ["download", *words, "-d", str(scratch)], log)
     return next(scratch.glob("*.tar.gz"))
 
 
