@@ -14,7 +14,7 @@ from edge_rt.core.errors import ConfigError, ModelNotFound
 from edge_rt.core.files import read_yaml
 from edge_rt.models.formats.card import CARD, Card, write_card
 from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
-from edge_rt.models.pair import Pair
+from edge_rt.models.pair import KeptAccuracy, Pair
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
@@ -134,9 +134,19 @@ class CatalogueEntry(_Item, frozen=True):
         return all(file.sources for file in self.files)
 
 
+class ListedAccuracy(KeptAccuracy, frozen=True, forbid_unknown_fields=True):
+    """That of a pair which the files hold."""
+
+
+class ListedPair(Pair, frozen=True, forbid_unknown_fields=True):
+    """A pair that the files hold."""
+
+    kept: ListedAccuracy | None = None
+
+
 class _CatalogueFile(_Item, frozen=True):
     models: list[CatalogueEntry] = []
-    pairs: list[Pair] = []
+    pairs: list[ListedPair] = []
 
 
 class Catalogue:

@@ -50,7 +50,7 @@ _PRESUMED = 16.0  # answers, as many right as wrong, that are in each step befor
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class DoubtStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DoubtStep(msgspec.Struct, frozen=True):
     """From a doubt of `score` on, `wrong` of as many wrong as right answers are wrong.
 
     `share` of all those have a doubt from there to the next step.
@@ -68,7 +68,7 @@ class Sure(NamedTuple):
     good: float
 
 
-class DoubtCalibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DoubtCalibration(msgspec.Struct, frozen=True, kw_only=True):
     """Steps of a model, rising in both; `answers` they were found with, from `source`.
 
     Of each test right and wrong answers weigh alike, so that they say what doubt adds to whatever

@@ -26,11 +26,7 @@ _Ratio = Annotated[float, Meta(ge=0, le=2)]
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 
 
-class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base: unknown keys are errors."""
-
-
-class KeptAccuracy(_Item, frozen=True):
+class KeptAccuracy(msgspec.Struct, frozen=True, kw_only=True):
     """What a mode keeps of the large model's accuracy, by the test's name, 1: all of it."""
 
     figures: Annotated[dict[_Name, _Ratio], Meta(min_length=1)]
@@ -42,7 +38,7 @@ class KeptAccuracy(_Item, frozen=True):
         return min(self.figures.values())
 
 
-class Pair(_Item, frozen=True):
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """Two models by their ids in the store, the large one as the one that requests name.
 
     `mode` is what requests get that do not say; None: the large model by itself, or whatever

@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import yaml
 
-from edge_rt.config.loader import split, value_at
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.files import NO_YAML, READABLE, newer, read_regular, replace_file
 from edge_rt.core.logs import Trouble
@@ -92,23 +91,11 @@ class TunedFile(Generic[ItemT]):
                 raise ValueError(newer(version, _VERSION))
             if content.keys() - {"version"} != {self._name}:
                 raise ValueError(f"expected `{self._name}` and nothing else")
-            return self._known({self._name: content[self._name]})
+            # Keys that a later program has added are passed over.
+            return msgspec.convert({self._name: content[self._name]}, self._form)[self._name]
         except (msgspec.ValidationError, *NO_YAML) as error:
             told = str(error).replace("$[...]", f"$.{self._name}")  # the only key that it may have
             return ConfigError(f"{told}; mend it, or move it away", file=str(self.path))
-
-    def _known(self, content: dict[str, Any]) -> list[ItemT]:
-        """Return the items without the keys that a later program has added."""
-        while True:
-            try:
-                return msgspec.convert(content, self._form)[self._name]
-            except msgspec.ValidationError as error:
-                key, told = split(str(error).replace("$[...]", f"$.{self._name}"))
-                if not told.startswith("Object contains unknown field"):
-                    raise
-                section: Any = value_at(content, key)
-                log.warning("%s: %s: passed over", self.path, told)
-                del section[told.split("`")[1]]
 
 
 class Doubts(TunedFile[DoubtCalibration]):

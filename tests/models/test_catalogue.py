@@ -128,6 +128,12 @@ def test_an_unknown_model_is_told_with_the_known_ones() -> None:
         ),
         (ENTRY.format(id="a", sha=SHA).replace("my.gguf", "model.json"), "models[0]", "made from"),
         ("pairs: [{large: a, small: a}]", "pairs[0]", "`small`"),
+        ("pairs: [{large: a, small: b, colour: red}]", "pairs[0]", "colour"),
+        (
+            "pairs: [{large: a, small: b, kept: {figures: {gsm8k: 1}, colour: red}}]",
+            "pairs[0].kept",
+            "colour",
+        ),
         ("pairs: [{large: a, small: b}, {large: a, small: b}]", "pairs[1]", "a with b comes twice"),
         ("models: {}", "models", "array"),
         ("", "", "object"),

@@ -33,7 +33,6 @@ def test_nothing_is_usual_at_first() -> None:
         ({"mode": "switch:ead", "threshold": 1.0, "large_share": 0.2}, "send one of the two"),
         ({"mode": "switch:ead", "large_share": 20}, "<= 1"),
         ({"mode": "switch:early", "large_share": 0.2}, "`large_share`: .* send a threshold"),
-        ({"colour": "red"}, "colour"),
         ({"kept": {"figures": {}}}, "length"),
     ],
 )

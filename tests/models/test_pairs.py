@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from edge_rt.core.errors import ConfigError
 from edge_rt.models.catalogue import load_catalogue
@@ -52,7 +53,7 @@ def test_tuning_again_replaces(tmp_path: Path) -> None:
 
 def test_its_file_is_a_catalogue(tmp_path: Path) -> None:
     path = ModelPairs(tmp_path).write(TUNED)
-    assert load_catalogue([path]).pairs[0] == TUNED
+    assert to_builtins(load_catalogue([path]).pairs[0]) == to_builtins(TUNED)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,13 @@ def test_a_file_that_is_no_use_is_told(content: str, why: str, tmp_path: Path) -
     (tmp_path / FILE).write_text(content)
     with pytest.raises(ConfigError, match=rf"(?s)pairs\.yaml.*{why}.*mend it"):
         list(ModelPairs(tmp_path, LISTED))
+
+
+def test_keys_of_later_programs_are_passed_over(tmp_path: Path) -> None:
+    kept = "kept: {figures: {gsm8k: 0.97}, source: own run, 'b`': {}}"
+    pair = f"large: big, small: tiny, mode: 'switch:token', large_share: 0.3, first: 8, {kept}"
+    (tmp_path / FILE).write_text(f"pairs: [{{{pair}, 'a`b`c': 1}}]")
+    assert list(ModelPairs(tmp_path)) == [TUNED]
 
 
 def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
