@@ -229,8 +229,8 @@ def _board(report: BoardReport) -> dict[str, object]:
 
 
 def _resident(resident: Resident, now_s: float, simulated: bool) -> dict[str, object]:
-    """A model in memory; its sizes are upper estimates. A `simulated` board's GPU is simulated,
-    and so is one in whose place a CPU computes.
+    """Describe a model in memory; its sizes are upper estimates. A `simulated` board's GPU is
+    simulated, and so is one in whose place a CPU computes.
     """
     wanted = resident.wanted
     layers = wanted.spec.gpu_layers

@@ -162,7 +162,7 @@ def _free(wanted: Constraint | None) -> FreeText | None:
 
 
 def _hidden(format: ChatFormat) -> bool:
-    """Whether a marker of thoughts or text has a control token, which shows only by a grammar."""
+    """Return whether a marker of thoughts or text has a control token, which only grammars show."""
     thinking = format.thinking
     markers = (*format.wrapping, *(() if thinking is None else (thinking.begin, thinking.end)))
     return format.channels or any(token in mark for token in format.control for mark in markers)

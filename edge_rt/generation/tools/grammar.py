@@ -90,7 +90,7 @@ class _Grammar:
             yield from self._tool(index, name, schema)
 
     def _channels(self, *, opened: bool, free: FreeText | None) -> Iterator[str]:
-        """Messages with headers: thoughts, then what is said before calls, then these or text."""
+        """Yield rules of messages: thoughts, then what is said before calls, then these or text."""
         ways = [] if self._rules.required else [self._message("final", "free")]
         for index, (name, schema) in enumerate(self._rules.tools.items()):
             heads = f"{self._channel('commentary')} {_quoted(f' to=functions.{name}')}"
@@ -121,7 +121,7 @@ class _Grammar:
         yield f"thoughts: {begin} thought ({_SPACES})?"
 
     def _wrapped(self, text: str) -> str:
-        """`text` between the markers that stand around plain text."""
+        """Return `text` between the markers that stand around plain text."""
         if not self._format.wrapping:
             return text
         begin, end = map(self._literal, self._format.wrapping[:2])
@@ -215,7 +215,7 @@ class _Grammar:
             yield f"pair_{index}_{i}: {begin} ({self._value(kind, shared, lenient=lenient)})"
 
     def _value(self, kind: object, shared: Mapping[str, Any], *, lenient: bool) -> str:
-        """An argument between markers, where texts stand without quotes, from behind its key."""
+        """Return the rest of an argument behind its key, where texts stand without quotes."""
         schema = cast("dict[str, Any]", kind) if isinstance(kind, dict) else {}
         calls, words, kinds = self._calls, schema.get("enum"), kinds_of(schema)
         middle, end = self._literal(calls.key_end), self._literal(calls.value_end)
@@ -230,7 +230,7 @@ class _Grammar:
         return f"{middle} {_json(told, lenient=lenient)} {end}"
 
     def _typed(self, kind: str, schema: dict[str, Any], *, lenient: bool) -> str:
-        """A value of one type, before which its name stands."""
+        """Return a value of one type, before which its name stands."""
         calls = self._calls
         if kind == "string":
             return f"{self._literal(calls.key_end)} text_value"

@@ -50,7 +50,7 @@ def _inside(schema: Any) -> Any:
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an object, without room for properties that it does not name or need."""
+    """Return the schema of an object without room for properties that it does not name or need."""
     told: dict[str, Any] = {"type": "object", **(schema or {"properties": {}})}
     named: object = told.get("properties")
     needed: object = told.get("required") or []

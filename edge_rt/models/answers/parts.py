@@ -71,7 +71,7 @@ _HALF = re.compile("[\ud800-\udfff]")  # of a pair that an escape wrote; no UTF-
 
 
 def argument(text: str, schema: object) -> object:
-    """The value of an argument that is written without quotes; `schema` None: nobody said."""
+    """Return the value of an argument without quotes; `schema` None: nobody said."""
     kinds = kinds_of(schema)
     if kinds is not None and "string" in kinds:
         return None if text == "null" and "null" in kinds else text
@@ -82,7 +82,7 @@ def argument(text: str, schema: object) -> object:
 
 
 def kinds_of(schema: object) -> set[str] | None:
-    """The names of the types that a schema allows; None where it does not tell."""
+    """Return the names of the types that a schema allows; None where it does not tell."""
     if not isinstance(schema, dict):
         return None
     told = cast("dict[str, Any]", schema)
@@ -100,7 +100,7 @@ def kinds_of(schema: object) -> set[str] | None:
 
 
 def called(text: str, name_key: str, arguments_keys: tuple[str, ...]) -> tuple[str, str] | None:
-    """Name and arguments of the call that a JSON object is; None where it is none."""
+    """Return name and arguments of the call that a JSON object is; None where it is none."""
     document = _object(text)
     if document is not None and isinstance(document.get("function"), dict):
         document = cast("dict[str, Any]", document["function"])

@@ -79,12 +79,12 @@ class TextReader:
         self._said = False  # whether something was told of the present kind
 
     def push(self, text: str) -> list[Part]:
-        """What new text makes sure."""
+        """Return what new text makes sure."""
         self._text += text
         return self._run(final=False)
 
     def finish(self) -> list[Part]:
-        """The rest; nothing may be pushed afterwards."""
+        """Return the rest; nothing may be pushed afterwards."""
         told = self._run(final=True)
         if self._space and not self.calls:
             told.append(Content(self._space))

@@ -234,7 +234,7 @@ class TemplateProbe:
         return self._render([_USER, {"role": "assistant", "content": "", "tool_calls": made}])
 
     def prompt(self, variables: Mapping[str, object]) -> str | None:
-        """A prompt that ends where the assistant speaks; None, too, where it does not."""
+        """Return a prompt that ends where the assistant speaks; None where none does."""
         written = self._render([_USER], variables, prompt=True)
         return None if written == self._render([_USER], variables) else written
 

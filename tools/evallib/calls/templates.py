@@ -144,13 +144,13 @@ class Formats:
         return self.learn(source, known.end)
 
     def names(self) -> list[str]:
-        """The names of all templates."""
+        """Return the names of all templates."""
         return [LLAMA_4, *sorted(path.stem for path in self._folder.glob("*.jinja"))]
 
     def source(self, file: str) -> str:
-        """The template of that name."""
+        """Return the template of that name."""
         return _LLAMA_4 if file == LLAMA_4 else Path(self._folder, f"{file}.jinja").read_text()
 
     def learn(self, source: str, end: str, tokens: tuple[str, ...] = ()) -> ChatFormat:
-        """The format of a template of a model with these control tokens."""
+        """Return the format of a template of a model with these control tokens."""
         return analyse(ChatTemplate(source, "<s>", end), source, tokens, self._families)
