@@ -164,8 +164,8 @@ class Room:
     @property
     def gpu_bytes(self) -> float:
         """What models may take of a GPU's own memory; infinite where it has the board's."""
-        free = sum(gpu.free_bytes or 0 for gpu in self._gpus())
-        return self._config.engine.gpu_bytes or free or math.inf
+        own = [g.free_bytes for g in self._gpus() if not g.shared and g.free_bytes is not None]
+        return self._config.engine.gpu_bytes or (sum(own) if own else math.inf)
 
     def lack(self, entry: ModelRecord, beside: ModelRecord | None = None) -> str | None:
         """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""

@@ -95,6 +95,32 @@ def test_unless_configured_a_gpu_holds_what_is_free_of_its_own_memory(
     kit.run(run())
 
 
+@pytest.mark.parametrize(
+    ("devices", "layers"),
+    [
+        ([OffloadDevice("full", "CUDA", False, 10**10, 0, False)], 0),
+        (
+            [
+                OffloadDevice("A", "CUDA", False, 10**10, 9, False),
+                OffloadDevice("llvmpipe", "Vulkan", True, 10**10, 10**10, True),
+            ],
+            0,
+        ),
+        ([OffloadDevice("llvmpipe", "Vulkan", True, 10**10, 9, True)], 3),
+    ],
+)
+def test_only_a_gpu_without_memory_of_its_own_has_no_bound(
+    kit: Any, devices: list[OffloadDevice], layers: int
+) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[3, 1, 0])
+        house.supervisor.engine.gpus = devices
+        await house.said()
+        assert loaded(house) == LoadConfig(layers, "f16")
+
+    kit.run(run())
+
+
 @pytest.mark.parametrize("engine", [{}, {"kv_type": "f16"}, {"gpu_layers": 9}])
 def test_with_one_way_there_is_no_room_as_ever(kit: Any, engine: dict[str, Any]) -> None:
     async def run() -> None:
