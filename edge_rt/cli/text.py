@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -159,15 +158,6 @@ def as_set(mode: str, setting: Pair | WaySettings) -> str:
     if setting.first:
         parts.append(f"the first {setting.first} by the large model")
     return ", ".join(parts)
-
-
-_USUAL = re.compile(r"nothing holds back|most comes of .*|.* asked for")  # the daemon's words
-
-
-def slowed(governor: Json) -> str | None:
-    """Return what slows answers at present, such as other programs or a cap; None: nothing does."""
-    why = governor.get("why")
-    return None if why is None or _USUAL.fullmatch(str(why)) else line(why)
 
 
 def in_mode(model: object, mode: object, partner: object) -> str:

@@ -82,6 +82,7 @@ class Limits:
     allowance_w: float | None = None  # the most that the board may draw now; None: nothing binds
     bound_by: BoundBy | None = None  # what sets the allowance
     why: str = "nothing holds back"  # one sentence for people
+    slows: bool = False  # whether that slows answers
     cpu_hz: float | None = None  # highest clock from now on; None: leave it alone
     gpu_hz: float | None = None
     prompt_duty: float | None = None  # None: as `duty`

@@ -35,26 +35,27 @@ def why(
     cores: int,
     asked: bool,
     slowed_hz: float | None = None,
-) -> str:
-    """One sentence, without its full stop, for what matters most in `limits`.
+) -> tuple[str, bool]:
+    """Return one sentence, without its full stop, for what matters most in `limits`, and whether
+    that slows answers.
 
     `asked` tells whether the threads are not the governor's choice; `slowed_hz` is the clock
     where that is kept below its top.
     """
     if limits.guard == "evacuate":
-        return _stopped(seen, guard)
+        return _stopped(seen, guard), True
     pace = _pace(limits, seen, subject, idle_w, _at(slowed_hz))
     parts = [*pace, *_taken(limits), *_heat(limits, seen, guard)]
     if not parts and slowed_hz is not None:
         parts = [f"{subject} allows {thread_count(limits.threads)}{_at(slowed_hz)}"]
-    elif not parts and limits.threads < cores:
-        threads = thread_count(limits.threads)
-        parts = [
-            f"{threads} of {cores} {'is' if limits.threads == 1 else 'are'} asked for"
-            if asked
-            else _fewer(limits, seen, subject, cores)
-        ]
-    return "; ".join(parts) or NOTHING
+    if parts:
+        return "; ".join(parts), True
+    if limits.threads >= cores:
+        return NOTHING, False
+    if asked:
+        are = "is" if limits.threads == 1 else "are"
+        return f"{thread_count(limits.threads)} of {cores} {are} asked for", False
+    return _fewer(limits, seen, subject, cores)
 
 
 def subject(bounds: PowerBounds, budget: BudgetConfig) -> str:
@@ -144,13 +145,15 @@ def _taken(limits: Limits) -> Iterator[str]:
         yield "new requests wait"
 
 
-def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> str:
+def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> tuple[str, bool]:
     threads = thread_count(limits.threads)
     if seen.others is not None and seen.others >= UP_AT:
-        return f"other programs keep {seen.others:.1f} of {cores} cores busy, {threads} may work"
+        busy = f"other programs keep {seen.others:.1f} of {cores} cores busy"
+        return f"{busy}, {threads} may work", True
+    most = f"most comes of {threads} of {cores}"
     if limits.allowance_w is not None:
-        return f"{subject} allows {limits.allowance_w:.3g} W, most comes of {threads} of {cores}"
-    return f"most comes of {threads} of {cores}"
+        return f"{subject} allows {limits.allowance_w:.3g} W, {most}", True
+    return most, False
 
 
 def thread_count(count: int) -> str:
@@ -250,6 +253,7 @@ def governor_state(
         guard_in_s=report.guard_in_s,
         trusted=report.trusted,
         why=report.why,
+        slowed=limits.why if limits.slows else None,
         missing=list(report.missing),
         spent_j=spent_j if budget.energy_j is not None else None,
         period_left_s=period_left_s if budget.energy_j is not None else None,

@@ -37,6 +37,7 @@ def governor(**other: Any) -> Json:
         "spent_j": 12_000.0,
         "period_left_s": 7200.0,
         "knobs": [],
+        "slowed": "the cap of 8.00 W holds the engine to 60 % of the time",
     } | other
 
 

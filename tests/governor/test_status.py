@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -169,6 +170,11 @@ def test_a_window_that_the_sensor_cannot_show_is_warned_of(
     assert len(found) == warned
     assert all("edge-rt budget --window 5" in one for one in found)
     assert not list(warnings(BudgetConfig(power_window_s=window_s), None, reading_s))
+
+
+def test_only_what_slows_answers_is_told_as_that() -> None:
+    assert state().slowed is None
+    assert state(limits=dataclasses.replace(LIMITS, slows=True)).slowed == "the cap is 8 W"
 
 
 def test_what_is_told_does_not_change_afterwards() -> None:

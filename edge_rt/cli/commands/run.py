@@ -19,7 +19,7 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
 from edge_rt.cli.options import accepts, asking, daemon_socket, sensors_root_option, socket_option
 from edge_rt.cli.progress import ReceivedAnswer, stream, whole
-from edge_rt.cli.text import Json, Screen, note, slowed
+from edge_rt.cli.text import Json, Screen, line, note
 
 _AGAIN_S = 1.0  # until it is asked again whether something slows an answer that has not begun
 
@@ -236,9 +236,9 @@ def warning(
 
     def told() -> bool:
         with suppress(CommandFailure), Client(socket) as client:
-            why = slowed(client.get("/edge/v1/budget"))
+            why = client.get("/edge/v1/budget").get("slowed")
             if why is not None and not screen.begun:
-                tell(f"Slower than usual: {why}.")
+                tell(f"Slower than usual: {line(why)}.")
                 return True
         return False
 

@@ -25,7 +25,6 @@ from edge_rt.cli.text import (
     number,
     significant,
     size,
-    slowed,
     whole,
 )
 
@@ -61,7 +60,7 @@ def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:
     yield "models", f"{residents}{_warm(members(state, 'warm'))}"
     yield "requests", ", ".join(_requests(state))
     governor = member(state, "governor")
-    yield "slowed", slowed(governor) or ("no" if "why" in governor else "not known")
+    yield "slowed", line(governor.get("slowed", "not known") or "no")
     yield "problems", _problems(state, health)
 
 

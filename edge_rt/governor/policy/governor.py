@@ -269,7 +269,7 @@ class Governor:
             gpu_hz=self._clocks.gpu_hz(choice.setting),
         )
         about, idle_w = subject(bounds, self.budget), self._power.idle_w
-        reason = why(
+        reason, slows = why(
             limits,
             seen,
             about,
@@ -279,7 +279,7 @@ class Governor:
             asked=self.fixed is not None,
             slowed_hz=self._clocks.slowed_hz(choice.setting),
         )
-        return dataclasses.replace(limits, why=reason)
+        return dataclasses.replace(limits, why=reason, slows=slows)
 
     def _retry_after_s(self, seen: Observation, bounds: PowerBounds, on: AdmissionTerms) -> float:
         """Seconds until requests may be taken again, computed once a second."""

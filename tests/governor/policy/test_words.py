@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from look_help import QUIET, governor, settle
 
@@ -37,4 +39,24 @@ def test_the_share_that_is_told_is_the_one_of_the_limits(
     limits = Limits(1, duty, prompt_duty=prompt_duty)
     guard = GuardState(GovernorConfig())
     told = why(limits, QUIET, "the power cap of 8 W", guard, 4.0, cores=1, asked=False)
-    assert told == f"the power cap of 8 W allows 1 thread {said}"
+    assert told == (f"the power cap of 8 W allows 1 thread {said}", True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "others", "asked", "slows"),
+    [
+        (Limits(4), 0.0, False, False),
+        (Limits(2), 0.0, True, False),
+        (Limits(2), 0.0, False, False),
+        (Limits(2), 2.0, False, True),
+        (Limits(2, allowance_w=6.0), 0.0, False, True),
+        (Limits(4, admission="queue"), 0.0, False, True),
+        (Limits(4, guard="evacuate"), 0.0, False, True),
+    ],
+)
+def test_fewer_threads_slow_answers_where_others_or_a_cap_take_them(
+    limits: Limits, others: float, asked: bool, slows: bool
+) -> None:
+    seen, guard = dataclasses.replace(QUIET, others=others), GuardState(GovernorConfig())
+    told = why(limits, seen, "the power cap of 8 W", guard, 4.0, cores=4, asked=asked)
+    assert told[1] is slows
