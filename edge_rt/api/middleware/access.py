@@ -198,8 +198,11 @@ def _foreign(scope: Scope, origins: Collection[str]) -> str | None:
         return f"Without an API key only loopback is served, but Host is {host!r}."
     if origin and origin not in origins and not _is_loopback(origin):
         return f"Web pages of {origin!r} are not served: tcp.origins does not name them."
-    # A page that wants no answer to read, but an image or a frame of it, has no Origin to tell.
-    if not origin and headers.get("sec-fetch-site") == "cross-site":
+    # A page that wants no answer to read, but an image or a frame of it, has no Origin to tell. One
+    # that just links here does not see what the user then reads.
+    followed = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    cross_site = headers.get("sec-fetch-site") == "cross-site"
+    if not origin and cross_site and followed != ("navigate", "document"):
         return "Pages of other sites may not embed this (Sec-Fetch-Site: cross-site)."
     return None
 

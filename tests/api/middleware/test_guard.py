@@ -194,6 +194,13 @@ def test_a_link_on_a_page_of_another_site_leads_to_the_page(client):
     }
     assert client.get("/", headers=headers, server=TCP).status == 200
     assert client.get("/edge/v1/status", headers=headers, server=TCP).status == 403
+    for path, dest, status in (
+        ("/edge/v1/status", "document", 200),
+        ("/edge/v1/status", "iframe", 403),
+        ("/edge/v1/status", "embed", 403),
+    ):
+        asked = headers | {"sec-fetch-dest": dest}
+        assert client.get(path, headers=asked, server=TCP).status == status
 
 
 def test_with_a_key_a_browser_may_be_anywhere(make_client):
