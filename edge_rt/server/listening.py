@@ -18,7 +18,8 @@ from edge_rt.core.files import take
 
 _ACL = "system.posix_acl_access"  # linux/posix_acl_xattr.h
 _ACL_HEAD, _ACL_ENTRY = struct.pack("<I", 2), struct.Struct("<HHI")
-_OWNER, _USER, _GROUP, _MASK, _OTHERS = 0x01, 0x02, 0x04, 0x10, 0x20
+_OWNER, _USER, _GROUP, _GROUPS, _MASK, _OTHERS = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_REFUSED = 1  # to execute, which is nothing at a socket: no administrator's entry allows just that
 _UNNAMED = 0xFFFFFFFF
 _PROBE_S = 1.0  # a daemon whose queue is not full accepts at once
 
@@ -90,22 +91,38 @@ def _answers(path: Path) -> bool:
 
 
 def keep_out(sock: socket.socket, users: Collection[int]) -> None:
-    """Have the kernel refuse `users` at a Unix socket, and no others that its mode lets in.
+    """Have the kernel refuse `users` at a Unix socket, and nobody whom this kept out before.
 
-    An access list says so. Raises OSError where the file system has none, or the socket is another
-    user's. See acl(5) for the list, whose mask shows as the group's part of the mode.
+    An access list says so, beside what else is in it. Raises OSError where the file system has
+    none, or the socket is another user's. See acl(5) for the list, whose mask shows as the group's
+    part of the mode.
     """
     path = sock.getsockname()
     if not isinstance(path, str) or not path:
         return
-    if not users:
-        if _ACL in os.listxattr(path):
-            os.removexattr(path, _ACL)
+    before = _access_list(path)
+    others = [entry for entry in before if entry[:2] != (_USER, _REFUSED)]
+    allowed = {tag: allowed for tag, allowed, _ in others}
+    if users and _MASK not in allowed:
+        others.append((_MASK, allowed[_GROUP], _UNNAMED))
+    refused = [(_USER, _REFUSED, user) for user in sorted(users)]
+    entries = sorted([*refused, *others], key=lambda entry: entry[0])  # the first of a user counts
+    if entries == before:
         return
-    owner, group, others = ((Path(path).stat().st_mode >> bits) & 7 for bits in (6, 3, 0))
-    entries = [(_OWNER, owner, _UNNAMED), *((_USER, 0, user) for user in sorted(users))]
-    entries += [(_GROUP, group, _UNNAMED), (_MASK, group, _UNNAMED), (_OTHERS, others, _UNNAMED)]
-    os.setxattr(path, _ACL, _ACL_HEAD + b"".join(_ACL_ENTRY.pack(*entry) for entry in entries))
+    if not allowed.keys() & {_USER, _GROUPS} and not users and allowed[_MASK] == allowed[_GROUP]:
+        os.removexattr(path, _ACL)  # the mode says the same
+    else:
+        os.setxattr(path, _ACL, _ACL_HEAD + b"".join(_ACL_ENTRY.pack(*entry) for entry in entries))
+
+
+def _access_list(path: str) -> list[tuple[int, int, int]]:
+    """Return the entries (tag, permissions, who), of the mode where there is no list."""
+    if _ACL in os.listxattr(path):
+        packed = os.getxattr(path, _ACL)[len(_ACL_HEAD) :]
+        return [(tag, allowed, who) for tag, allowed, who in _ACL_ENTRY.iter_unpack(packed)]
+    mode = Path(path).stat().st_mode
+    parts = ((_OWNER, 6), (_GROUP, 3), (_OTHERS, 0))
+    return [(tag, mode >> bits & 7, _UNNAMED) for tag, bits in parts]
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -62,6 +63,37 @@ def test_the_kernel_refuses_those_who_are_kept_out_and_no_others(
     assert path.stat().st_mode == mode
     if os.geteuid() == 0:
         assert connects(OTHER)
+
+
+def access_list(*entries: tuple[int, int, int]) -> bytes:
+    """The entries (tag, permissions, who) of an access list, as the kernel takes them."""
+    return b"\2\0\0\0" + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_an_administrators_access_list_stays_as_it_was(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, nobody = place(listening), 0xFFFFFFFF
+    monkeypatch.chdir(path.parent)
+    set_before = access_list(
+        (1, 6, nobody),
+        (2, 6, OTHER),
+        (2, 0, LAST),
+        (4, 0, nobody),
+        (16, 6, nobody),
+        (32, 0, nobody),
+    )
+    os.setxattr(path, ACL, set_before)
+    keep_out(listening, [])
+    assert os.getxattr(path, ACL) == set_before
+    for users in ([OTHER], [OTHER, THIRD]):  # the daemon may be killed in between
+        keep_out(listening, users)
+        if os.geteuid() == 0:
+            assert [connects(user) for user in (OTHER, LAST)] == [False, False]
+    keep_out(listening, [])
+    assert os.getxattr(path, ACL) == set_before
+    if os.geteuid() == 0:
+        assert [connects(user) for user in (OTHER, LAST)] == [True, False]
 
 
 def test_a_socket_of_tcp_keeps_nobody_out() -> None:
