@@ -14,6 +14,7 @@ from pathlib import Path
 
 _MOST_LINKS = 40  # as the kernel follows at most
 _NOBODY = 65534  # the group of a user that the system does not know
+_PLANTED = "its group or everybody may plant links there, which root would follow: chmod go-w it"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -29,7 +30,8 @@ class Owner:
 def owner_of(place: Path) -> Owner | None:
     """Return the first user but root who could have a path to `place` lead elsewhere.
 
-    None where root alone decides. Raises OSError where links go round.
+    None where root alone decides. Raises PermissionError where a group or everybody could, and
+    OSError where links go round.
     """
     here, left, links = Path("/"), [*reversed(place.absolute().parts[1:])], 0
     while left:
@@ -40,6 +42,8 @@ def owner_of(place: Path) -> Owner | None:
             return None
         if found.st_uid != 0:
             return Owner(found.st_uid, step, tuple(reversed(left)))
+        if _shared(found):
+            raise PermissionError(errno.EPERM, _PLANTED, str(step))
         if not stat.S_ISLNK(found.st_mode):
             here = here.parent if step.name == ".." else step
             continue
@@ -52,13 +56,23 @@ def owner_of(place: Path) -> Owner | None:
     return None
 
 
+def _shared(found: os.stat_result) -> bool:
+    """Return whether others may replace what is in a directory of root's, which is not sticky.
+
+    Root's group is as good as root.
+    """
+    others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid else 0)
+    replaced = found.st_mode & others and not found.st_mode & stat.S_ISVTX
+    return stat.S_ISDIR(found.st_mode) and bool(replaced)
+
+
 @contextmanager
 def as_owner(place: Path, *, give: bool = False) -> Generator[None]:
     """Act as the user who decides what lies at `place`, where this is root; see `owner_of`.
 
     As root, links that the user planted would have files of root's replaced. With `give` the user
     gets what root made at `place` earlier. For the main thread of a command alone: all threads
-    act so. Raises PermissionError in another thread.
+    act so. Raises PermissionError in another thread, and as `owner_of` does.
     """
     owner = owner_of(place) if os.geteuid() == 0 else None
     if owner is None:

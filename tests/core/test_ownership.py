@@ -87,6 +87,31 @@ def test_where_root_alone_decides_there_is_no_owner(tmp_path: Path) -> None:
 
 
 @needs_root
+@pytest.mark.parametrize("mode", [0o2775, 0o757])
+def test_root_does_nothing_where_a_group_or_everybody_may_plant_links(
+    tmp_path: Path, mode: int
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chown(shared, 0, UID)
+    shared.chmod(mode)
+    for place in (shared, shared / "store/new"):
+        with pytest.raises(PermissionError, match="chmod go-w") as raised, as_owner(place):
+            pass
+        assert raised.value.filename == str(shared)
+
+
+@needs_root
+def test_where_only_roots_group_or_who_made_a_file_may_change_it_root_works(tmp_path: Path) -> None:
+    (tmp_path / "of root's group").mkdir()
+    (tmp_path / "of root's group").chmod(0o775)
+    (tmp_path / "sticky").mkdir()
+    (tmp_path / "sticky").chmod(0o1777)
+    for folder in ("of root's group", "sticky"):
+        assert owner_of(tmp_path / folder / "store") is None
+
+
+@needs_root
 def test_the_first_other_user_on_the_way_decides(theirs: Path) -> None:
     (theirs / "root").mkdir()
     (theirs / "out").symlink_to("/etc")
