@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class ModelPool:
         self._failures = Failures(clock)
         self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._loads: set[asyncio.Task[None]] = set()
+        self._wanted: Counter[str] = Counter()  # how many use each model, or wait for it
         self.on_load: Callable[[], None] = lambda: None  # hears when a model was loaded
         self.load_s: dict[str, float] = {}  # seconds that each model's last load took
 
@@ -125,9 +127,10 @@ class ModelPool:
         They are loaded in one turn, so that two callers never wait for a part of each other's
         models.
         """
-        while (residents := self._all_alive(models)) is None:  # evicted before we run again
-            await self._load_to_the_end(models)
         with ExitStack() as held:
+            held.enter_context(self._wanting(models))
+            while (residents := self._all_alive(models)) is None:  # evicted before we run again
+                await self._load_to_the_end(models)
             for resident in residents.values():
                 held.enter_context(self.hold(resident))
             try:
@@ -135,6 +138,16 @@ class ModelPool:
             finally:
                 for resident in residents.values():
                     resident.used_s = self._clock()
+
+    @contextmanager
+    def _wanting(self, models: Iterable[str]) -> Generator[None]:
+        """Keep `models` from being unloaded on request while somebody waits for them."""
+        names = [*models]
+        self._wanted.update(names)
+        try:
+            yield
+        finally:
+            self._wanted.subtract(names)
 
     @contextmanager
     def hold(self, resident: Resident) -> Generator[None]:
@@ -179,10 +192,10 @@ class ModelPool:
                     await self._unload(resident)
 
     async def unload(self, model: str) -> bool:
-        """Unload a model unless somebody is using it; whether it is gone."""
+        """Unload a model unless somebody uses it or waits for it; return whether it is gone."""
         async with self._lock:
             resident = self.get(model)
-            if resident is not None and resident.users:
+            if self._wanted[model] or (resident is not None and resident.users):
                 return False
             if resident is not None:
                 await self._unload(resident)

@@ -350,6 +350,22 @@ async def test_a_model_is_unloaded_on_demand_unless_it_is_in_use(house: House) -
 
 
 @in_house()
+async def test_a_model_that_somebody_waits_for_is_not_unloaded(house: House) -> None:
+    unloaded: list[bool] = []
+
+    async def unload_again_and_again() -> None:
+        while True:
+            unloaded.append(await house.pool.unload("a"))
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(unload_again_and_again())
+    await asyncio.wait_for(house.touch("a"), 10)
+    others.cancel()
+    assert house.engine.loads == ["a"]
+    assert False in unloaded
+
+
+@in_house()
 async def test_holding_keeps_a_model_and_is_no_use(house: House) -> None:
     resident = await house.touch("a")
     used = resident.used_s

@@ -138,6 +138,10 @@ class Generation:
         if sequence is not None and self.open:
             self._turn_to(sequence)
 
+    def close(self) -> None:
+        """Let go of the strategy, which holds the grammar and this answer, in a cycle."""
+        self._strategy = iter(())
+
     def start(self, now: float) -> None:
         """Acquire the KV sequences and begin to read, or go on after it was suspended."""
         for sequence in self.sequences:

@@ -305,6 +305,7 @@ class Scheduler(Runner[Backend, Generation]):
             for sequence in answer.sequences:
                 sequence.release(keep=keep)
                 _of(sequence).left(answer)
+            answer.close()
 
     def _fail(self, request_id: int, error: EdgeError) -> None:
         self.flush()

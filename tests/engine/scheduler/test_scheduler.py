@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -321,6 +323,22 @@ def test_cancelling_at_any_time_frees_everything(front, steps: int) -> None:
     front.scheduler.cancel(77)
     assert not front.busy
     front.check_pool()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 50])
+def test_an_answer_is_freed_when_it_ends_with_the_grammar_that_it_holds(front, steps: int) -> None:
+    front.submit(1, LONG, n=2, max_tokens=40)
+    front.submit(2, [5], max_tokens=2)
+    for _ in range(steps):
+        front.scheduler.step()
+    answers = [weakref.ref(answer) for answer in front.scheduler._all()]
+    gc.disable()
+    try:
+        front.scheduler.cancel(1)
+        front.settle()
+        assert [answer for answer in answers if answer() is not None] == []
+    finally:
+        gc.enable()
 
 
 def test_a_full_context_ends_an_answer(front, reference: Callable, new_request: Callable) -> None:
