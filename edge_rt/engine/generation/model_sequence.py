@@ -194,9 +194,8 @@ class ModelSequence:
         self._late = True
         self._read_again()
 
-    @property
-    def late(self) -> bool:
-        """Whether it sits out the next pass."""
+    def sits_out(self) -> bool:
+        """Return whether it sits out the next pass."""
         self._late = self._late and not self.sampler.ready(0.0)
         return self._late
 

@@ -124,7 +124,7 @@ class Scheduler(Runner[Backend, Generation]):
         """Admit answers, run the model once, draw tokens, report them."""
         begin = self._clock()
         self._admit(begin)
-        answers = [answer for answer in self._at_turn() if not answer.at.late]
+        answers = [answer for answer in self._at_turn() if not answer.at.sits_out()]
         if not answers and self._running:
             self._await_constraint()
             return
