@@ -43,32 +43,43 @@ class Compilation:
         """Others wait for their turn while it is `crowded`."""
         self.request = request
         self.client = request.user or request.client or ""  # who is unknown is one client
-        self.wanted, self.error = True, None
+        self.wanted = True
+        self.error: Unavailable | None = None
         self._homes, self._crowded = homes, crowded
         self._held: list[object] = []  # what the scheduler is going to ask for
-        self._until_s = math.inf
-
-    error: Unavailable | None
+        self._until_s: float | None = None  # it is not being compiled yet
 
     def run(self) -> Compilation:
         """Compile and start; what comes of it is kept for the scheduler of the request."""
-        request, self._until_s = self.request, time.monotonic() + PATIENCE_S
+        request = self.request
         try:
             for home in self._homes:
                 if request.constraint is not None:
+                    self._until_s = None
                     self._held.append(home.grammars.compile(request.constraint, self._goes_on))
                 if request.check is not None:
                     home.checkers.start(request.check)
         except Unavailable as error:
             self.error = error
-        except Exception as error:  # of a thread that must go on
-            log.exception("a constraint cannot be compiled")
-            self.error = Unavailable(f"the constraint: {error}", retry_after_s=None)
+        except Exception:  # of a thread that must go on
+            log.exception("the constraint of a request cannot be prepared")
+            self.error = self._fault()
         return self
 
     def _goes_on(self) -> bool:
+        """Return whether to go on; it is first called when the constraint is being compiled."""
+        if self._until_s is None:  # a vocabulary that had to be prepared does not count
+            self._until_s = time.monotonic() + PATIENCE_S
         late = time.monotonic() > self._until_s
         return self.wanted and not (late and self._crowded.is_set())
+
+    def _fault(self) -> Unavailable:
+        constraint = self.request.constraint
+        param = "edge.check" if constraint is None else constraint.param
+        return Unavailable(
+            f"`{param}`: the engine failed to prepare it. The daemon's log says why.",
+            retry_after_s=None,
+        )
 
 
 class Compiler:
@@ -111,12 +122,17 @@ class Compiler:
                 yield one
 
     def _begin(self) -> None:
-        for one in list(self._able()):
-            if len(self._running) < AT_ONCE and one in self._able():
-                self._waiting.remove(one)
-                self._running.append(one)
-                self._aside.do(one.run)
-        (self._crowded.set if self._able() else self._crowded.clear)()
+        able = self._able()
+        while able and len(self._running) < AT_ONCE:
+            one = able[0]
+            self._waiting.remove(one)
+            self._running.append(one)
+            self._aside.do(one.run)
+            able = self._able()
+        if able:
+            self._crowded.set()
+        else:
+            self._crowded.clear()
 
     def _able(self) -> list[Compilation]:
         """Those of clients that have nothing compiled now."""

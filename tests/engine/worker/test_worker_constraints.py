@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Generator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -202,3 +203,48 @@ def test_who_compiles_long_makes_room_where_all_places_are_taken(
     assert message.id == 3
     assert gone[0].retry_after_s is not None
     assert "others wait" in gone[0].message
+
+
+class Compiling:
+    """A scheduler, as a Compilation sees it, that compiles by calling a function."""
+
+    def __init__(self, compile: Callable[[Callable[[], bool]], None]) -> None:
+        self.grammars, self._compile = self, compile
+
+    def compile(self, constraint: Constraint, wanted: Callable[[], bool]) -> None:
+        self._compile(wanted)
+
+
+def compiled(request: Any, compile: Callable[[Callable[[], bool]], None]) -> port.Compilation:
+    crowded = threading.Event()
+    crowded.set()
+    homes: Any = [Compiling(compile), Compiling(compile)]
+    return port.Compilation(request, homes, crowded).run()
+
+
+def test_patience_begins_with_each_compilation_not_with_what_precedes_it(
+    new_request: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, wanted_then = [0.0], list[bool]()
+    monkeypatch.setattr(port, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def compile(wanted: Callable[[], bool]) -> None:
+        for passed_s in (10.0, 1.5, 1.0):
+            now[0] += passed_s
+            wanted_then.append(wanted())
+
+    assert compiled(new_request(1, "ab", constraint=ABC), compile).error is None
+    assert wanted_then == 2 * [True, True, False]
+
+
+def test_a_fault_is_told_to_the_log_alone(
+    new_request: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    def compile(wanted: Callable[[], bool]) -> None:
+        raise OSError(24, "Too many open files")
+
+    error = compiled(new_request(1, "ab", constraint=ABC), compile).error
+    assert error is not None
+    assert "`edge.regex`" in str(error)
+    assert "files" not in str(error)
+    assert "Too many open files" in caplog.text
