@@ -45,6 +45,9 @@ class Duo(Listener):
             self.spent[share.id] += share.prefill_s + share.decode_s
 
     def submit(self, request: Generate) -> Any:
+        if request.constraint is not None:
+            for home in self.roster.homes(request):
+                home.grammars.compile(request.constraint)
         self.scheduler(request.model).submit(request)
         return self.heard[request.id]
 

@@ -10,19 +10,20 @@ from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from edge_rt.core.cgroup import ControlGroup, board_memory
-from edge_rt.core.errors import RequestError, Unavailable
+from edge_rt.core.errors import EdgeError, RequestError, Unavailable
 from edge_rt.decoding.constraints.matcher import Grammar, Matcher, TokenMasks
 from edge_rt.decoding.constraints.messages import Compile, Compiled, NotCompiled, Table
 from edge_rt.decoding.constraints.process import (
     COMPILATION,
     RETRY_S,
     Ended,
+    GrammarProcess,
     GrammarServer,
-    unloaded,
 )
 from edge_rt.decoding.params import Constraint
 
 KEPT_BYTES = 64 << 20  # of grammars and their texts; a usual one takes some 3 MB
+ENTRY_BYTES = 64 << 10  # that each counts for at least, so that there are not too many
 MOST_BYTES = 128 << 20  # that compiling one may take; 10 MB is much
 LEAST_BYTES = 16 << 20  # that it may take where memory is short
 
@@ -54,19 +55,27 @@ class Grammars:
     request may do with them is limited: compiling, and each step of an answer.
     """
 
-    def __init__(self, vocabulary: Vocabulary, group: ControlGroup | None = None) -> None:
-        """Linux ends the processes with the thread that first compiles."""
-        self._vocabulary, self._group = vocabulary, group or ControlGroup()
-        self._kept: dict[Constraint, Matcher | RequestError] = {}  # the one used last is last
-        self._held: WeakValueDictionary[Constraint, Matcher | RequestError] = WeakValueDictionary()
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        group: ControlGroup | None = None,
+        note: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Linux ends the processes with the thread that first compiles.
+
+        `note` is called before an answer waits for its process.
+        """
+        self._vocabulary, self._group, self._note = vocabulary, group or ControlGroup(), note
+        self._kept: dict[Constraint, Matcher | NotCompiled] = {}  # the one used last is last
+        self._held: WeakValueDictionary[Constraint, Matcher | NotCompiled] = WeakValueDictionary()
         self._keeping, self._starting, self._using = Lock(), Lock(), Lock()
         self._tools: _Tools | None = None
         self._closed = False
 
     def compile(
         self, constraint: Constraint, wanted: Callable[[], bool] = lambda: True
-    ) -> Matcher | RequestError:
-        """Make `matcher` quick for as long as what is returned is held.
+    ) -> Matcher | NotCompiled:
+        """Make `compiled` possible for as long as what is returned is held.
 
         The first of a model takes a second, others of no known constraint milliseconds. Raises
         Unavailable where the machine keeps it from being compiled, it is not `wanted` any more or
@@ -74,11 +83,12 @@ class Grammars:
         """
         with self._keeping:
             found = self._kept.pop(constraint, None) or self._held.get(constraint)
-        if found is None or (isinstance(found, Matcher) and not found.alive):
-            found = self._tried(constraint, wanted)
+        if found is None or not _usable(found):
+            found = self._made(constraint, wanted)
         with self._keeping:
-            self._kept[constraint] = self._held[constraint] = found
-            self._drop_old()
+            if not self._closed:
+                self._kept[constraint] = self._held[constraint] = found
+                self._drop_old()
         return found
 
     def matcher(self, constraint: Constraint) -> Matcher:
@@ -86,10 +96,18 @@ class Grammars:
 
         The first for a constraint has the time that it took to compile. Raises as `compile`, too.
         """
-        found = self.compile(constraint)
-        if isinstance(found, RequestError):
-            raise RequestError(str(found), param=found.param, code=found.code)
-        return found.fork()
+        return _begun(self.compile(constraint))
+
+    def compiled(self, constraint: Constraint) -> Matcher:
+        """Return what `matcher` does, at once.
+
+        Raises Unavailable where `compile` was not called for it, or its process has ended since.
+        """
+        with self._keeping:
+            found = self._kept.get(constraint) or self._held.get(constraint)
+        if found is None or not _usable(found):
+            raise Ended("killed").error(constraint.param, COMPILATION, "following it")
+        return _begun(found)
 
     def close(self) -> None:
         """End the processes; the vocabulary is not asked again."""
@@ -97,41 +115,40 @@ class Grammars:
             self._closed = True
         if self._tools is not None:
             self._tools.server.close()
+        with self._keeping:
+            self._kept.clear()
 
     def _drop_old(self) -> None:
-        weights = {one: len(one.text) + _held_bytes(found) for one, found in self._kept.items()}
+        weights = {one: len(one.text) + _weight(found) for one, found in self._kept.items()}
         total = sum(weights.values())
         for constraint, weight in list(weights.items())[:-1]:
             if total > KEPT_BYTES:
                 del self._kept[constraint]
                 total -= weight
 
-    def _tried(self, constraint: Constraint, wanted: Callable[[], bool]) -> Matcher | RequestError:
+    def _made(self, constraint: Constraint, wanted: Callable[[], bool]) -> Matcher | NotCompiled:
+        begin, most_bytes = time.perf_counter(), self._most_bytes()
         try:
-            return self._made(constraint, wanted)
-        except RequestError as error:
-            return error
-
-    def _made(self, constraint: Constraint, wanted: Callable[[], bool]) -> Matcher:
-        begin = time.perf_counter()
-        tools = self._started()
-        most_bytes = self._most_bytes()
-        process = tools.server.take()
-        try:
-            asked = process.ask(Compile(constraint, most_bytes))
-            reply = process.wait(asked, COMPILATION, wanted)
+            tools = self._started()
+            process = tools.server.take()
+            reply = _compiled(process, Compile(constraint, most_bytes), wanted)
         except Ended as ended:
-            if self._closed:
-                raise unloaded() from None
-            if ended.why == "memory" and most_bytes < MOST_BYTES:
-                raise _short_of_memory(constraint.param, most_bytes) from None
-            raise ended.error(constraint.param, COMPILATION, "compiling it") from None
+            error = self._failure(ended, constraint.param, most_bytes)
+            if isinstance(error, RequestError):
+                return NotCompiled(str(error), error.param, error.code)
+            raise error from None
         if isinstance(reply, NotCompiled):
-            raise RequestError(reply.message, param=reply.param, code=reply.code)
-        assert isinstance(reply, Compiled)
+            return reply
         spelt = {token: tools.marks[token] for token in reply.named}
-        grammar = Grammar(process, tools.masks, constraint.param, spelt, reply.forced)
+        grammar = Grammar(process, tools.masks, constraint.param, spelt, reply.forced, self._note)
         return Matcher(grammar, time.perf_counter() - begin)
+
+    def _failure(self, ended: Ended, param: str, most_bytes: int) -> EdgeError:
+        if self._closed:
+            return unloaded()
+        if ended.why == "memory" and most_bytes < MOST_BYTES:
+            return _short_of_memory(param, most_bytes)
+        return ended.error(param, COMPILATION, "compiling it")
 
     def _most_bytes(self) -> int:
         """The memory that compiling may take: half of what is free."""
@@ -144,6 +161,8 @@ class Grammars:
     def _started(self) -> _Tools:
         with self._starting:
             if self._tools is None or not self._tools.server.alive:
+                if self._tools is not None:
+                    self._tools.server.close()
                 self._tools = self._start()
             if self._closed:
                 self._tools.server.close()
@@ -170,8 +189,32 @@ class Grammars:
             return self._vocabulary.tokenize(text, special=False, begins=False)
 
 
-def _held_bytes(found: Matcher | RequestError) -> int:
-    return found.held_bytes if isinstance(found, Matcher) else 0
+def _compiled(
+    process: GrammarProcess, asked: Compile, wanted: Callable[[], bool]
+) -> Compiled | NotCompiled:
+    """Return what comes of it; a process that has no grammar then is ended."""
+    reply = None
+    try:
+        reply = process.wait(process.ask(asked), COMPILATION, wanted)
+        assert isinstance(reply, Compiled | NotCompiled)
+        return reply
+    finally:
+        if not isinstance(reply, Compiled):
+            process.end()
+
+
+def _usable(found: Matcher | NotCompiled) -> bool:
+    return isinstance(found, NotCompiled) or found.alive
+
+
+def _begun(found: Matcher | NotCompiled) -> Matcher:
+    if isinstance(found, NotCompiled):
+        raise RequestError(found.message, param=found.param, code=found.code)
+    return found.fork()
+
+
+def _weight(found: Matcher | NotCompiled) -> int:
+    return max(ENTRY_BYTES, found.held_bytes if isinstance(found, Matcher) else 0)
 
 
 def _short_of_memory(param: str, most_bytes: int) -> Unavailable:
@@ -180,4 +223,11 @@ def _short_of_memory(param: str, most_bytes: int) -> Unavailable:
         "left for it. Simplify it, or try again when less is under way.",
         retry_after_s=RETRY_S,
         code="out_of_memory",
+    )
+
+
+def unloaded() -> Unavailable:
+    """Return the error of a request that comes too late."""
+    return Unavailable(
+        "the model was unloaded meanwhile: try again", retry_after_s=1.0, code="not_loaded"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ class Grammar(NamedTuple):
     """What the answers to a request share: a process that holds the grammar.
 
     Errors name the field `param` of the request. The special tokens in `spelt` are part of the
-    text, as those bytes. All texts begin with `forced`.
+    text, as those bytes. All texts begin with `forced`. `note` is called before it is waited for.
     """
 
     process: GrammarProcess
@@ -80,6 +80,7 @@ class Grammar(NamedTuple):
     param: str
     spelt: Mapping[int, bytes]
     forced: Sequence[int]
+    note: Callable[[], None]
 
 
 class Matcher:
@@ -227,6 +228,7 @@ class Matcher:
 
     def _wait(self, asked: Reply) -> ToEngine:
         begin, param = time.perf_counter(), self._grammar.param
+        self._grammar.note()
         try:
             reply = self._grammar.process.wait(asked, STEP)
         except Ended as ended:

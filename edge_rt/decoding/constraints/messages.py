@@ -97,7 +97,7 @@ class Compiled(_Message, frozen=True):
     forced: list[int]
 
 
-class NotCompiled(_Message, frozen=True):
+class NotCompiled(_Message, frozen=True, weakref=True):
     """There is no grammar of that constraint; see RequestError."""
 
     message: str

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import NamedTuple
 
 import msgspec
@@ -63,7 +63,8 @@ class TimeLimits(NamedTuple):
 
 
 COMPILATION = TimeLimits(cpu_s=5.0, wall_s=60.0, idle_s=0.1)  # 0.03 s is much for a schema
-STEP = TimeLimits(cpu_s=0.5, wall_s=10.0)  # 0.01 s is much for a mask
+# 0.01 s is much for a mask. The decode loop may wait, less than hang_detector.STILL_S.
+STEP = TimeLimits(cpu_s=0.5, wall_s=2.0)
 
 
 class Ended(Exception):
@@ -107,6 +108,7 @@ class GrammarProcess:
     def __init__(
         self, sock: socket.socket, pid: int, server: GrammarServer, base_bytes: int
     ) -> None:
+        sock.settimeout(STEP.wall_s)  # for the rest of a message that has begun
         self._link = Link[ToEngine](sock, msgspec.msgpack.Decoder(ToEngine))
         self.pid, self._server, self._base = pid, server, base_bytes
         self._poll = select.poll()
@@ -116,16 +118,16 @@ class GrammarProcess:
         self._left: list[int] = []  # places that no answer is at any more
         self._places = 0
         self._why = ""  # it has ended
-        self.end = weakref.finalize(self, _end, sock, server, pid)
+        self.end = weakref.finalize(self, _end, sock, server.control, pid)
 
     @property
     def alive(self) -> bool:
         """Whether it can be asked; for any thread."""
-        if self._why:
-            return False
         poll = select.poll()
-        poll.register(self._link.socket, 0)  # hang-ups are reported all the same
-        return not poll.poll(0)
+        with suppress(ValueError):  # it was closed
+            poll.register(self._link.socket, 0)  # hang-ups are reported all the same
+            return not (self._why or poll.poll(0))
+        return False
 
     @property
     def held_bytes(self) -> int:
@@ -147,12 +149,16 @@ class GrammarProcess:
         if not self._waiting:
             self._since = self._used()
         self._waiting.append(reply)
-        with suppress(OSError):  # its end is told to who waits
+        try:
             if self._left:
                 left = self._left[:]
                 del self._left[: len(left)]
                 self._link.send(Leave(left))
             self._link.send(message)
+        except TimeoutError:
+            self._stop("wall")
+        except OSError:
+            pass  # its end is told to who waits
         return reply
 
     def wait(
@@ -188,12 +194,13 @@ class GrammarProcess:
                 return
         except Unavailable:  # the model was unloaded
             self._stop("unwanted")
-            return
+        except TimeoutError:
+            self._stop("wall")
         except (OSError, EOFError, msgspec.DecodeError):
             self._stop(self._server.why(self.pid))
-            return
-        self._waiting.popleft().message = message
-        self._since = self._used()
+        else:
+            self._waiting.popleft().message = message
+            self._since = self._used()
 
     def _late(self, limits: TimeLimits) -> str:
         cpu_s, wall_s = (now - begin for now, begin in zip(self._used(), self._since, strict=True))
@@ -214,15 +221,20 @@ class GrammarProcess:
         self.end()
 
 
-def _end(sock: socket.socket, server: GrammarServer, pid: int) -> None:
+def _end(sock: socket.socket, control: socket.socket, pid: int) -> None:
+    """End a process, and do not wait for that.
+
+    It may be called amid anything; socket.send() would wait for room as long as for a reply.
+    """
     sock.close()
-    server.end(pid)
+    with suppress(OSError):
+        os.write(control.fileno(), ORDER.pack(END, pid))
 
 
 class GrammarServer:
     """The process that has a vocabulary, which it shares with those of grammars that it starts.
 
-    Raises Unavailable where it has ended.
+    Raises Ended where it has ended.
     """
 
     def __init__(self, table: Table, cut: Callable[[str], list[int]]) -> None:
@@ -230,8 +242,8 @@ class GrammarServer:
 
         Linux ends it with the thread that calls this.
         """
-        self.cut, self._asking = cut, Lock()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.cut, self._asking = cut, RLock()
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         file = os.memfd_create("vocabulary")
         with theirs, os.fdopen(file, "wb") as written:
             written.write(msgspec.msgpack.encode(table))
@@ -241,15 +253,15 @@ class GrammarServer:
                 [*_COMMAND, str(file)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
                 cwd="/",
                 env={**os.environ, "MALLOC_ARENA_MAX": "1"},  # each takes 128 MB of addresses
                 pass_fds=[file],
             )
-        self._control.settimeout(START_S)
+        self.control.settimeout(START_S)
         self._coming: socket.socket | None = None  # to the process that was ordered
         self._spare: GrammarProcess | None = None  # which has come
         self.free = self._receive(len(table.pieces))  # the mask of any text
+        self.control.settimeout(STEP.wall_s)
 
     @property
     def alive(self) -> bool:
@@ -270,37 +282,38 @@ class GrammarServer:
         with self._asking:
             try:
                 self._spare = self._arrived()
-                self._control.send(ORDER.pack(WAIT, pid))
+                self.control.send(ORDER.pack(WAIT, pid))
                 (code,) = NUMBER.unpack(self._receive(NUMBER.size))
-            except (OSError, Unavailable):
+            except (OSError, Ended):
                 return "killed"  # with this one
         if code == -signal.SIGKILL:
             return "killed"
         return "memory" if code in (NO_MEMORY, -signal.SIGABRT) else "crashed"
 
-    def end(self, pid: int) -> None:
-        """End a process, and do not wait for that."""
-        with suppress(OSError):
-            self._control.send(ORDER.pack(END, pid), socket.MSG_DONTWAIT)
-
     def close(self) -> None:
         """End this process, and with it all that it started."""
         self._process.kill()
         self._process.wait()
+        with self._asking:  # who has it hears at once that there is no reply
+            if self._coming is not None:
+                self._coming.close()
+            self.control.close()
+            self._coming = self._spare = None
 
     def _order(self) -> None:
         """Have a process started, which is there when `_arrived` is called."""
         self._coming, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._control, [ORDER.pack(FORK, 0)], [theirs.fileno()])
+                socket.send_fds(self.control, [ORDER.pack(FORK, 0)], [theirs.fileno()])
             except OSError as error:
                 raise self._lost() from error
 
     def _arrived(self) -> GrammarProcess:
         """Return the process that was ordered."""
         if self._spare is None:
-            assert self._coming is not None
+            if self._coming is None:  # closed
+                raise self._lost()
             base_bytes = own_bytes(Path(f"/proc/{self._process.pid}/statm"))
             (pid,) = NUMBER.unpack(self._receive(NUMBER.size))
             return GrammarProcess(self._coming, pid, self, base_bytes)
@@ -308,20 +321,11 @@ class GrammarServer:
         return found
 
     def _receive(self, size: int) -> bytes:
-        try:
-            reply = self._control.recv(size)
-        except OSError:
-            reply = b""
-        if not reply:
-            raise self._lost()
-        return reply
+        with suppress(OSError):
+            if reply := self.control.recv(size):
+                return reply
+        raise self._lost()
 
-    def _lost(self) -> Unavailable:
+    def _lost(self) -> Ended:
         self.close()
-        message = "the process that compiles constraints was ended, perhaps for want of memory"
-        return Unavailable(message, retry_after_s=1.0)
-
-
-def unloaded() -> Unavailable:
-    """Return the error of a request that comes too late."""
-    return Unavailable("the model was unloaded", retry_after_s=1.0, code="not_loaded")
+        return Ended("killed")

@@ -56,6 +56,7 @@ from edge_rt.decoding.params import Constraint
 
 CONTROL = 0  # the descriptor of the socket to the engine
 MASKS_BYTES = 32 << 20  # that a grammar may take more while answers follow it
+ANSWER_S = 30  # of the processor for an answer, should the engine not end it much sooner
 
 _SPECIAL = b"\xff"  # begins the name of a special token in llguidance's tables; no UTF-8 has it
 _FILES = 64
@@ -102,7 +103,9 @@ class _Places:
         """Answer until the engine has closed its end, or the grammar is of no more use."""
         with suppress(OSError, EOFError):
             while True:
-                reply = self._reply(self._link.receive())
+                asked = self._link.receive()
+                _allow_time()
+                reply = self._reply(asked)
                 if reply is not None:
                     self._link.send(reply)
                 # Answers share the lexer, and its limits.
@@ -161,6 +164,7 @@ def _follow(sock: socket.socket, vocabulary: _Vocabulary, tree: LLTokenizer) -> 
     follower = threading.Thread(target=lambda: _Places(grammar.get(), link).serve(), daemon=True)
     follower.start()
     _allow_memory(asked.memory_bytes)
+    _allow_time()
     reply, beginning = _compile(asked.constraint, vocabulary.names, tree)
     link.send(reply)
     if beginning is not None:
@@ -190,6 +194,12 @@ def _allow_memory(more_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (has + more_bytes, resource.RLIM_INFINITY))
 
 
+def _allow_time() -> None:
+    """Let this process have ANSWER_S more than it has had."""
+    seconds = int(time.process_time()) + ANSWER_S
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+
+
 def _fork(sock: socket.socket, vocabulary: _Vocabulary, tree: LLTokenizer) -> int:
     """Start a process of one grammar that serves `sock`; return its pid."""
     if pid := os.fork():
@@ -199,6 +209,7 @@ def _fork(sock: socket.socket, vocabulary: _Vocabulary, tree: LLTokenizer) -> in
     try:
         with suppress(OSError, EOFError):
             os.close(CONTROL)
+            os.dup2(1, 2)  # /dev/null: what clients ask for is no matter of the log
             end_with_parent(sock.fileno())
             _go_first()
             _follow(sock, vocabulary, tree)
@@ -255,7 +266,8 @@ def main(argv: list[str]) -> int:
     control.send(anything.compute_bitmask())
     del anything
     gc.freeze()  # what is collected is written to, and then no longer shared with those forked
-    _obey(control, vocabulary, tree)
+    with suppress(ConnectionError):  # the engine has left in the midst of a reply
+        _obey(control, vocabulary, tree)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from edge_rt.core.errors import RequestError
@@ -92,26 +93,33 @@ class GenerationFactory:
         note: Callable[[], None] = lambda: None,
     ) -> None:
         """`find` gives another model by its name; EdgeError where there is none. `note` is called
-        before a checker is waited for.
+        before a checker or a grammar is waited for.
         """
         self.checkers = Checkers(note)
-        self._home = home
+        self._home, self._note = home, note
         self._find = find
         self._modes = Modes(Exactness(home))
         self._grammars: Grammars | None = None  # once a request has a constraint
+        self._closed, self._starting = False, Lock()
 
     @property
     def grammars(self) -> Grammars:
-        """What compiles constraints for the model."""
-        if self._grammars is None:
-            from edge_rt.decoding.constraints.grammars import Grammars  # loads a native library
+        """What compiles constraints for the model; for any thread. Unavailable once closed."""
+        # Few requests have a constraint, and these modules take memory.
+        from edge_rt.decoding.constraints.grammars import Grammars, unloaded
 
-            self._grammars = Grammars(self._home.backend)
-        return self._grammars
+        with self._starting:
+            if self._closed:
+                raise unloaded()
+            if self._grammars is None:
+                self._grammars = Grammars(self._home.backend, note=self._note)
+            return self._grammars
 
     def close(self) -> None:
         """Ask the model nothing more."""
         self.checkers.close()
+        with self._starting:
+            self._closed = True
         if self._grammars is not None:
             self._grammars.close()
 
@@ -158,7 +166,7 @@ def _maker(
     request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
 ) -> MakeSequence:
     tokens = prompt_tokens(prompt, request.special, home.backend, request.suffix)
-    matcher = None if request.constraint is None else home.grammars.matcher(request.constraint)
+    matcher = None if request.constraint is None else home.grammars.compiled(request.constraint)
     check = None if request.check is None else _check(request.check, home, matcher)
     sampler = Sampler(
         request.sampling,

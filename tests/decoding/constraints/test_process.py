@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +22,13 @@ from letters import PIECES, Letters
 from edge_rt.core.cgroup import ControlGroup
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.decoding.constraints import grammars as module
+from edge_rt.decoding.constraints import process as processes
+from edge_rt.decoding.constraints import worker
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Matcher
 from edge_rt.decoding.constraints.process import TimeLimits
 from edge_rt.decoding.params import Constraint
+from edge_rt.engine.hang_detector import STILL_S
 
 DEAR = Constraint("json_schema", json.dumps({"type": "integer", "multipleOf": 999983}))
 CHEAP = Constraint("regex", "[ab]{2}c*", param="edge.regex")
@@ -206,6 +213,121 @@ def test_grammars_are_kept_by_their_weight(
         await_end(ended)
     assert first.allows(A)  # an answer keeps its own
     assert grammars.matcher(made[3]).compile_s == 0
+
+
+def test_what_is_refused_leaves_nothing_behind(grammars: Grammars) -> None:
+    matcher = grammars.matcher(CHEAP)
+    server = parent(pid(matcher))
+    refuse(grammars, 0)
+    descriptors, children = open_here(), children_of(server)
+    for number in range(1, 13):
+        refuse(grammars, number)
+    assert open_here() == descriptors
+    grammars.matcher(Constraint("regex", "a"))  # the orders are carried out one after the other
+    assert len(children_of(server)) <= len(children) + 1
+
+
+def refuse(grammars: Grammars, number: int) -> None:
+    for _ in range(2):
+        with pytest.raises(RequestError, match="regex"):
+            grammars.matcher(Constraint("regex", f"a{number}(", param="edge.regex"))
+
+
+def open_here() -> int:
+    """The descriptors of this process."""
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def children_of(pid: int) -> list[str]:
+    """Those that ended, too, as long as nobody has asked how."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_refusals_are_few(grammars: Grammars, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_BYTES", 3 * module.ENTRY_BYTES)
+    for number in range(6):
+        refuse(grammars, number)
+    assert len(grammars._kept) <= 3  # pyright: ignore[reportPrivateUsage]
+
+
+def test_nothing_is_left_of_what_was_closed() -> None:
+    before, grammars = open_here(), Grammars(Letters())
+    grammars.matcher(CHEAP)
+    refuse(grammars, 0)
+    grammars.close()
+    gone = weakref.ref(grammars)
+    del grammars
+    assert open_here() == before
+    assert gone() is None
+
+
+def test_only_what_was_compiled_and_lives_is_there_at_once(grammars: Grammars) -> None:
+    with pytest.raises(Unavailable, match=r"`edge\.regex`"):
+        grammars.compiled(CHEAP)
+    held = grammars.compile(CHEAP)
+    matcher = grammars.compiled(CHEAP)
+    assert matcher.allows(A)
+    os.kill(pid(matcher), signal.SIGKILL)
+    await_end(pid(matcher))
+    with pytest.raises(Unavailable, match=r"`edge\.regex`.*try again"):
+        grammars.compiled(CHEAP)
+    del held
+
+
+def test_a_process_that_stands_still_is_waited_for_less_long_than_a_hang_takes() -> None:
+    noted = list[None]()
+    grammars = Grammars(Letters(), note=lambda: noted.append(None))
+    other, matcher = grammars.matcher(Constraint("regex", "b*")), grammars.matcher(CHEAP)
+    assert processes.STEP.wall_s <= 0.7 * STILL_S
+    os.kill(pid(matcher), signal.SIGSTOP)
+    with pytest.raises(Unavailable, match=r"`edge\.regex`.*try again"):
+        matcher.take(A)
+    assert len(noted) == 1  # each wait is one of its own
+    assert other.allows(PIECES.index(b"b"))
+    assert grammars.matcher(CHEAP).allows(A)
+    grammars.close()
+
+
+def test_the_first_process_is_not_waited_for_longer_either(grammars: Grammars) -> None:
+    matcher = grammars.matcher(CHEAP)
+    os.kill(parent(pid(matcher)), signal.SIGSTOP)
+    os.kill(pid(matcher), signal.SIGKILL)  # why it ended, only that one knows
+    with pytest.raises(Unavailable, match="its process was ended"):
+        matcher.take(A)
+    assert grammars.matcher(CHEAP).allows(A)
+
+
+def test_a_message_that_stops_in_the_middle_is_not_waited_for_without_end(
+    grammars: Grammars,
+) -> None:
+    matcher = grammars.matcher(CHEAP)
+    ours, theirs = socket.socketpair()
+    server = grammars._tools.server  # pyright: ignore
+    process = processes.GrammarProcess(ours, pid(matcher), server, 0)
+    theirs.sendall(b"\x09\0")
+    with theirs, pytest.raises(processes.Ended, match="wall"):
+        process.wait(processes.Reply(), processes.STEP)
+
+
+def test_a_process_that_nobody_ends_ends_itself(grammars: Grammars) -> None:
+    matcher = grammars.matcher(CHEAP)
+    begun, _ = resource.prlimit(pid(matcher), resource.RLIMIT_CPU)
+    assert 0 < begun <= worker.ANSWER_S + 1
+
+
+def test_why_the_first_process_does_not_start_is_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processes, "_COMMAND", (sys.executable, "-c", "raise OSError('no tree')"))
+    grammars = Grammars(Letters())
+    with pytest.raises(Unavailable, match=r"`edge\.regex`.*try again"):
+        grammars.matcher(CHEAP)
+    assert "no tree" in capfd.readouterr().err
 
 
 def test_the_engine_does_not_load_llguidance() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import deepcopy
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ from duo import LARGE_PIECES, SMALL_PIECES, SPECULATIVE, SWITCH, Duo
 from heard import Heard, Listener
 from msgspec.structs import replace
 
+from edge_rt.core.errors import Unavailable
+from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Matcher
 from edge_rt.decoding.params import Constraint, Gating, Mode, Sampling
 from edge_rt.engine.protocol import Generate, Started
@@ -61,6 +66,12 @@ def heard_of(engine: Duo, request: Generate) -> Heard:
     return heard
 
 
+def submit(front: Any, request: Generate) -> None:
+    """What the engine does with a request: its constraint is compiled beforehand."""
+    front.scheduler.grammars.compile(request.constraint)
+    front.scheduler.submit(request)
+
+
 def in_language(heard: Heard, index: int = 0, pattern: str = REGEX) -> bool:
     text, _, reason, _ = heard.outcome(index)
     return reason == "stop" and re.fullmatch(pattern, text) is not None
@@ -108,7 +119,7 @@ def test_forced_tokens_take_no_pass_of_their_own(
 ) -> None:
     front = new_front()
     heard = front.heard[1]
-    front.scheduler.submit(asked(new_request, "a(dragonfly|xyzzy){3}"))
+    submit(front, asked(new_request, "a(dragonfly|xyzzy){3}"))
     front.settle()
     tokens, cost = len(heard.tokens[0]), heard.finished[0].constraint
     assert cost.forced >= 3 * 3
@@ -120,7 +131,7 @@ def test_the_end_of_the_grammar_is_the_end_whatever_the_request_says(
 ) -> None:
     for ignore_eos in (False, True):
         front = new_front()
-        front.scheduler.submit(asked(new_request, "[ab]{2,4}", ignore_eos=ignore_eos))
+        submit(front, asked(new_request, "[ab]{2,4}", ignore_eos=ignore_eos))
         front.settle()
         assert in_language(front.heard[1], pattern="[ab]{2,4}")
 
@@ -130,7 +141,7 @@ def test_an_answer_that_is_cut_is_the_beginning_of_one(
 ) -> None:
     for most in range(1, 12):
         front = new_front()
-        front.scheduler.submit(asked(new_request, "dragonfly([ab]{8})", max_tokens=most))
+        submit(front, asked(new_request, "dragonfly([ab]{8})", max_tokens=most))
         front.settle()
         text, tokens, reason, _ = front.heard[1].outcome()
         assert (len(tokens), reason) == (most, "length")
@@ -141,7 +152,7 @@ def test_stop_strings_end_constrained_answers_too(
     new_front: Callable, new_request: Callable
 ) -> None:
     front = new_front()
-    front.scheduler.submit(asked(new_request, "dragonfly[ab]{8}", stop=["fly"]))
+    submit(front, asked(new_request, "dragonfly[ab]{8}", stop=["fly"]))
     front.settle()
     assert front.heard[1].outcome()[0::3] == ("dragon", "fly")
 
@@ -201,7 +212,7 @@ def test_what_cannot_be_compiled_fails_before_anything_is_said(
     new_front: Callable, new_request: Callable
 ) -> None:
     front = new_front()
-    front.scheduler.submit(asked(new_request, "a("))
+    submit(front, asked(new_request, "a("))
     assert [(f.param, f.code) for f in front.heard[1].failed] == [
         ("response_format", "invalid_constraint")
     ]
@@ -212,7 +223,7 @@ def test_others_go_on_while_what_may_come_next_is_not_known(
     new_front: Callable, new_request: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = new_front()
-    plain.scheduler.submit(asked(new_request))
+    submit(plain, asked(new_request))
     plain.settle()
     known, ready = list[bool](), Matcher.ready
 
@@ -221,7 +232,7 @@ def test_others_go_on_while_what_may_come_next_is_not_known(
 
     monkeypatch.setattr(Matcher, "ready", late)
     front = new_front()
-    front.scheduler.submit(asked(new_request))
+    submit(front, asked(new_request))
     front.scheduler.submit(new_request(2, "ab cd", max_tokens=8))
     while not front.heard[2].finished:
         front.scheduler.step()
@@ -229,3 +240,31 @@ def test_others_go_on_while_what_may_come_next_is_not_known(
     known.append(True)
     front.settle()
     assert front.heard[1].outcome() == plain.heard[1].outcome()
+
+
+def test_threads_share_the_grammars_of_a_model_and_get_none_after_its_end(
+    new_front: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler, together, begin = new_front().scheduler, Barrier(2), Grammars.__init__
+
+    def slowly(self: Grammars, *arguments: Any, **more: Any) -> None:
+        with suppress(BrokenBarrierError):
+            together.wait(0.2)  # for a second one that must not come
+        begin(self, *arguments, **more)
+
+    monkeypatch.setattr(Grammars, "__init__", slowly)
+    with ThreadPoolExecutor(3) as threads:
+        made = list(threads.map(lambda _: scheduler.grammars, range(3)))
+    assert made[0] is made[1] is made[2]
+    for one in (scheduler, new_front().scheduler):
+        one.close("over")
+        with pytest.raises(Unavailable, match="unloaded"):
+            one.grammars.compile(Constraint("regex", REGEX))
+
+
+def test_a_request_whose_grammar_has_ended_meanwhile_is_not_waited_for(
+    new_front: Callable, new_request: Callable
+) -> None:
+    front = new_front()
+    front.scheduler.submit(asked(new_request))  # and not a word to the grammars before
+    assert [failed.code for failed in front.heard[1].failed] == ["unavailable"]
