@@ -87,7 +87,10 @@ def test_one_call_alone_where_several_are_not_wanted() -> None:
     assert len(joined(text)) == 2
 
 
-PIECES = [THINK, SAY, CALL, OTHER, ANSWER, "<|end|>", "<|start|>assistant", "<|", "x", " ", "{"]
+PIECES = [
+    *(THINK, SAY, CALL, OTHER, ANSWER, "<|end|>", "<|call|>", "<|start|>assistant", "<|", "x"),
+    *(" to=get_time", " to=python", "<|channel|>commentary<|message|>", " ", "{", "}", "[1]"),
+]
 
 
 @given(
