@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edge_rt.core.offload import OffloadDevice
 from edge_rt.decoding.params import (
     CheckCost,
     CheckerSpec,
@@ -75,17 +76,6 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     kv_type: str = "q8_0/f16"  # how llama.cpp keeps keys and values; see its backend
     origin: ModelOrigin | None = None  # None: nothing of it is kept elsewhere than in memory
     gpu_share: float = 0.0  # of all layers, those on a GPU
-
-
-class OffloadDevice(msgspec.Struct, frozen=True):
-    """A GPU that the engine finds, with its memory when that started; None: it was not asked."""
-
-    name: str
-    backend: str  # ggml's, such as CUDA or Vulkan
-    shared: bool  # its memory is the board's
-    total_bytes: int | None
-    free_bytes: int | None
-    simulated: bool  # a CPU computes in its place
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from edge_rt.config.schema import Config, Engine
+from edge_rt.core.offload import OffloadDevice
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
-from edge_rt.engine.protocol import ModelOrigin, ModelSpec, OffloadDevice
+from edge_rt.engine.protocol import ModelOrigin, ModelSpec
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.core.errors import DamagedFile, ModelFileError, Unavailable
+from edge_rt.core.offload import OffloadDevice
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
 from edge_rt.engine.process import AVOIDED_S, FAILED_S, ExitReason
-from edge_rt.engine.protocol import Loaded, ModelSpec, OffloadDevice
+from edge_rt.engine.protocol import Loaded, ModelSpec
 
 GB = 1_000_000_000
 

@@ -12,10 +12,10 @@ from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.errors import ModelFileError, Unavailable
+from edge_rt.core.offload import OffloadDevice
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.routing import LoadConfig, RouteRequest
 from edge_rt.decoding.params import Mode
-from edge_rt.engine.protocol import OffloadDevice
 
 TIGHT, AMPLE = 1_200_000_000, 8_000_000_000  # bytes: for a KV of 2 GB in f16, and of 0.6 in q4_0
 BOTH = {"kv_type": ["f16", "q4_0"]}

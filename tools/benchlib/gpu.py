@@ -19,10 +19,10 @@ from edge_rt.board.readers.clocks import gpu_devices
 _CUDA = ("dev/nvhost-gpu", "dev/nvgpu", "dev/nvhost-ctrl-gpu", "dev/nvidia0")
 _VULKAN = "dev/dri/renderD*"
 _PROBE = """
-import json
+import msgspec
 from edge_rt.backends.llama import model  # which has llama.cpp load its libraries
 from edge_rt.backends.llama.devices import gpu_devices
-print(json.dumps([device._asdict() for device in gpu_devices()]))
+print(msgspec.json.encode(gpu_devices()).decode())
 """
 
 

@@ -5,24 +5,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import llama_cpp.llama_cpp as lib
+
+from edge_rt.core.offload import OffloadDevice
 
 LIBRARIES = Path(lib.__file__).parent / "lib"
 _OWN, _SHARED = 1, 2  # enum ggml_backend_dev_type: a GPU with memory of its own, or the board's
 _BY_CPU = ("llvmpipe", "SwiftShader")  # how those are called that a CPU computes
-
-
-class GpuDevice(NamedTuple):
-    """A GPU. It has `shared` memory with the board, or its own, of which the bytes are told."""
-
-    name: str
-    backend: str  # ggml's, such as CUDA or Vulkan
-    shared: bool
-    total_bytes: int | None
-    free_bytes: int | None
-    simulated: bool  # a CPU computes in its place
 
 
 def native() -> Any:
@@ -30,7 +21,7 @@ def native() -> Any:
     return ctypes.CDLL(str(LIBRARIES / "libllama.so"))
 
 
-def gpu_devices(ggml: Any = None) -> list[GpuDevice]:
+def gpu_devices(ggml: Any = None) -> list[OffloadDevice]:
     """Return those that layers may be put on; `ggml` has ggml's functions, None: llama.cpp's.
 
     Memory that a GPU shares with the board is not asked for, which would make a context there.
@@ -43,14 +34,14 @@ def gpu_devices(ggml: Any = None) -> list[GpuDevice]:
     return [_gpu(ggml, one, kind(one)) for one in devices if kind(one) in (_OWN, _SHARED)]
 
 
-def _gpu(ggml: Any, device: int, kind: int) -> GpuDevice:
+def _gpu(ggml: Any, device: int, kind: int) -> OffloadDevice:
     registry = _typed(ggml.ggml_backend_dev_backend_reg, ctypes.c_void_p, ctypes.c_void_p)
     text = ctypes.c_char_p, ctypes.c_void_p
     name = _typed(ggml.ggml_backend_dev_description, *text)(device).decode(errors="replace")
     backend = _typed(ggml.ggml_backend_reg_name, *text)(registry(device)).decode()
     simulated = name.startswith(_BY_CPU)
     free, total = _memory(ggml, device) if kind == _OWN else (None, None)
-    return GpuDevice(name, backend, kind == _SHARED or simulated, total, free, simulated)
+    return OffloadDevice(name, backend, kind == _SHARED or simulated, total, free, simulated)
 
 
 def _memory(ggml: Any, device: int) -> tuple[int, int]:

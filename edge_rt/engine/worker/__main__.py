@@ -21,7 +21,6 @@ from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.process import end_with_parent
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
-from edge_rt.engine.protocol import OffloadDevice
 from edge_rt.engine.worker.loading import (
     make_backend,
     make_without_gpu,
@@ -53,7 +52,7 @@ def main(argv: list[str]) -> int:
         make_without_gpu if simulated else make_backend,
         backends=versions(),
         threads=len(os.sched_getaffinity(0)),
-        gpus=[] if simulated else [OffloadDevice(*device) for device in gpu_devices()],
+        gpus=[] if simulated else gpu_devices(),
         park=park_threads,
         open_vocabulary=open_vocabulary,
         beat=Heartbeat(int(beat)),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from edge_rt.core.errors import RequestError
+from edge_rt.core.offload import OffloadDevice
 from edge_rt.core.process import rss_bytes
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.channel import Heartbeat
@@ -30,7 +31,6 @@ from edge_rt.engine.protocol import (
     LoadFailed,
     LoadModel,
     ModelSpec,
-    OffloadDevice,
     Ping,
     Pong,
     RunTensors,

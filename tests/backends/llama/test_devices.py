@@ -6,7 +6,8 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from edge_rt.backends.llama.devices import GpuDevice, gpu_devices
+from edge_rt.backends.llama.devices import gpu_devices
+from edge_rt.core.offload import OffloadDevice
 
 CPU, OWN, SHARED, ACCELERATOR = range(4)  # enum ggml_backend_dev_type
 GB = 1 << 30
@@ -54,12 +55,12 @@ class Ggml:
 def test_a_card_has_memory_of_its_own() -> None:
     card = Listed(OWN, b"NVIDIA RTX A2000", b"CUDA", (5 * GB, 6 * GB))
     ggml = Ggml(Listed(CPU, b"A CPU", b"CPU"), card, Listed(ACCELERATOR, b"BLAS", b"BLAS"))
-    found = [GpuDevice("NVIDIA RTX A2000", "CUDA", False, 6 * GB, 5 * GB, False)]
+    found = [OffloadDevice("NVIDIA RTX A2000", "CUDA", False, 6 * GB, 5 * GB, False)]
     assert gpu_devices(ggml) == found
 
 
 def test_a_board_s_gpu_shares_its_memory_and_is_not_asked() -> None:
-    found = [GpuDevice("Orin", "CUDA", True, None, None, False)]
+    found = [OffloadDevice("Orin", "CUDA", True, None, None, False)]
     assert gpu_devices(Ggml(Listed(SHARED, b"Orin", b"CUDA"))) == found
 
 

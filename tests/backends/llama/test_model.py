@@ -10,11 +10,11 @@ import llama_cpp.llama_cpp as lib
 import pytest
 
 from edge_rt.backends.llama import model
-from edge_rt.backends.llama.devices import GpuDevice
 from edge_rt.backends.llama.model import load_vocabulary, load_weights
 from edge_rt.core.errors import ModelFileError
+from edge_rt.core.offload import OffloadDevice
 
-ORIN = GpuDevice("Orin", "CUDA", True, None, None, False)
+ORIN = OffloadDevice("Orin", "CUDA", True, None, None, False)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[list[int] | None]:
 def test_layers_for_a_gpu_that_is_not_there_are_refused(
     smollm2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "gpu_devices", list[GpuDevice])
+    monkeypatch.setattr(model, "gpu_devices", list[OffloadDevice])
     with pytest.raises(ModelFileError, match=r"`engine\.gpu_layers` is 9, and this llama\.cpp"):
         load_weights(smollm2, 9)
     lib.llama_model_free(load_weights(smollm2, 0))
