@@ -22,8 +22,11 @@ from edge_rt.decoding.constraints.messages import (
     ToEngine,
     Validate,
 )
-from edge_rt.decoding.constraints.process import STEP, Ended, GrammarProcess, Reply
+from edge_rt.decoding.constraints.process import STEP, Ended, GrammarProcess, Reply, TimeLimits
 from edge_rt.decoding.distribution import Logits
+
+QUICK_S = 0.01  # of the processor that a step may always take while others wait for it
+STALLS = TimeLimits(cpu_s=3.0, wall_s=STEP.wall_s)  # what all steps of an answer may take beyond it
 
 
 class TokenMasks:
@@ -99,6 +102,7 @@ class Matcher:
         self.mask_s = 0.0  # seconds that masks took
         self.wait_s = 0.0  # seconds in which others had to wait for the process
         self.over = False  # whether the text is complete
+        self._stalled_s = 0.0  # of the processor in these, beyond QUICK_S each
         self._must = deque(grammar.forced)  # tokens that come next
         self._untold: list[int] = []  # of these, what was taken
         self._job: Reply | None = None
@@ -227,10 +231,14 @@ class Matcher:
         return self._grammar.process.ask(question)
 
     def _wait(self, asked: Reply) -> ToEngine:
-        begin, param = time.perf_counter(), self._grammar.param
+        process, param = self._grammar.process, self._grammar.param
+        begin, used_s = time.perf_counter(), process.used()[0]
         self._grammar.note()
         try:
-            reply = self._grammar.process.wait(asked, STEP)
+            reply = process.wait(asked, STEP)
+            self._stalled_s += max(0.0, process.used()[0] - used_s - QUICK_S)
+            if self._stalled_s >= STALLS.cpu_s:
+                raise Ended("cpu").error(param, STALLS, "finding the next tokens")
         except Ended as ended:
             raise ended.error(param, STEP, "finding the next tokens") from None
         finally:

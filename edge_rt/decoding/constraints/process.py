@@ -83,11 +83,10 @@ class Ended(Exception):
         if self.why in _WHY:
             message = f"`{param}`: {doing} was given up, because {_WHY[self.why]}: try again"
             return Unavailable(message, retry_after_s=RETRY_S)
-        took = "more than llguidance can do"
-        if self.why == "cpu":
-            took = f"more than {limits.cpu_s:g} s of the processor"
-        elif self.why == "memory":
-            took = "more memory than it may"
+        took = {
+            "cpu": f"more than {limits.cpu_s:g} s of the processor",
+            "memory": "more memory than it may",
+        }.get(self.why, "more than llguidance can do")
         message = f"`{param}`: {doing} takes {took}. Simplify it: {_DEAR}."
         return RequestError(message, param=param, code="constraint_too_complex")
 
@@ -147,7 +146,7 @@ class GrammarProcess:
         """Send a question; `wait` for its reply."""
         reply = Reply()
         if not self._waiting:
-            self._since = self._used()
+            self._since = self.used()
         self._waiting.append(reply)
         try:
             if self._left:
@@ -200,10 +199,10 @@ class GrammarProcess:
             self._stop(self._server.why(self.pid))
         else:
             self._waiting.popleft().message = message
-            self._since = self._used()
+            self._since = self.used()
 
     def _late(self, limits: TimeLimits) -> str:
-        cpu_s, wall_s = (now - begin for now, begin in zip(self._used(), self._since, strict=True))
+        cpu_s, wall_s = (now - begin for now, begin in zip(self.used(), self._since, strict=True))
         if cpu_s >= limits.idle_s:
             with suppress(OSError):
                 os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
@@ -211,7 +210,8 @@ class GrammarProcess:
             return "cpu"
         return "wall" if wall_s >= limits.wall_s else ""
 
-    def _used(self) -> tuple[float, float]:
+    def used(self) -> tuple[float, float]:
+        """Return the processor's seconds that it has had, and the time."""
         with suppress(OSError):  # it has ended, which is found out by reading
             return time.clock_gettime(~self.pid << 3 | 2), time.monotonic()
         return self._since
@@ -222,10 +222,7 @@ class GrammarProcess:
 
 
 def _end(sock: socket.socket, control: socket.socket, pid: int) -> None:
-    """End a process, and do not wait for that.
-
-    It may be called amid anything; socket.send() would wait for room as long as for a reply.
-    """
+    """End a process, and wait for nothing: socket.send() would, for room."""
     sock.close()
     with suppress(OSError):
         os.write(control.fileno(), ORDER.pack(END, pid))

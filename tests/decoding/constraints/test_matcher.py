@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from letters import CALL, END, OTHER_END, PIECES, Letters
 
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.grammars import Grammars
-from edge_rt.decoding.constraints.matcher import Matcher
+from edge_rt.decoding.constraints.matcher import Grammar, Matcher
+from edge_rt.decoding.constraints.messages import Taken
 from edge_rt.decoding.params import Constraint
 
 CHOICES = st.lists(st.text("abcé", min_size=1, max_size=6), min_size=1, max_size=5, unique=True)
@@ -169,3 +171,44 @@ def test_how_all_texts_begin_is_known_once_it_is_compiled() -> None:
     assert b"abcabc".startswith(text)
     assert letters.asked == asked
     grammars.close()
+
+
+class SlowProcess:
+    """Takes `step_s` of the processor for each token."""
+
+    def __init__(self, step_s: float) -> None:
+        self._cpu_s, self._step_s = 0.0, step_s
+
+    def used(self) -> tuple[float, float]:
+        return self._cpu_s, 0.0
+
+    def place(self, owner: object) -> int:
+        return 1
+
+    def ask(self, message: object) -> None: ...
+
+    def wait(self, *asked: object) -> Taken:
+        self._cpu_s += self._step_s
+        return Taken(False, [])
+
+
+def slow(step_s: float) -> Matcher:
+    process: Any = SlowProcess(step_s)
+    masks: Any = type("Masks", (), {"ends": frozenset()})
+    return Matcher(Grammar(process, masks, "edge.regex", {}, [], lambda: None))
+
+
+def test_an_answer_that_keeps_others_waiting_at_each_token_is_ended() -> None:
+    matcher = slow(step_s=0.4)
+    for _ in range(7):
+        matcher.take(5)
+    with pytest.raises(RequestError, match=r"`edge\.regex`.*more than 3 s") as caught:
+        matcher.take(5)
+    assert caught.value.code == "constraint_too_complex"
+
+
+def test_an_answer_may_be_as_long_as_it_likes_where_its_steps_are_quick() -> None:
+    matcher = slow(step_s=0.009)
+    for _ in range(1000):
+        matcher.take(5)
+    assert not matcher.over
