@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -268,3 +270,17 @@ def test_a_request_whose_grammar_has_ended_meanwhile_is_not_waited_for(
     front = new_front()
     front.scheduler.submit(asked(new_request))  # and not a word to the grammars before
     assert [failed.code for failed in front.heard[1].failed] == ["unavailable"]
+
+
+def test_a_grammar_that_stands_still_costs_its_request_alone(
+    new_front: Callable, new_request: Callable
+) -> None:
+    front, request = new_front(), asked(new_request)
+    submit(front, request)
+    front.scheduler.submit(new_request(2, "ab cd", max_tokens=8))
+    front.scheduler.step()
+    matcher: Any = front.scheduler.grammars.compiled(request.constraint)
+    os.kill(matcher._grammar.process.pid, signal.SIGSTOP)
+    front.settle()
+    assert [failed.code for failed in front.heard[1].failed] == ["unavailable"]
+    assert len(front.heard[2].tokens[0]) == 8
