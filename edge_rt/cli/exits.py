@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import IO
 
 import click
+from typing_extensions import override
 
 from edge_rt.cli import leave
 from edge_rt.cli.text import Json, clean, fitted, member
@@ -36,6 +37,7 @@ class CommandFailure(click.ClickException):
     def __init__(self, message: str) -> None:
         super().__init__(clean(message))
 
+    @override
     def show(self, file: IO[str] | None = None) -> None:
         """Print the message on standard error."""
         click.echo(fitted(f"Error: {self.message}", sys.stderr), file=file, err=True)

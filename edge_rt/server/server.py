@@ -151,6 +151,7 @@ class _Server(uvicorn.Server):
         self._told = asyncio.Event()  # to end
         self._limiter = limiter
 
+    @override
     async def main_loop(self) -> None:
         """Do what uvicorn does each tenth of a second once a second, or as soon as it is to end."""
         while not await self.on_tick(0):
@@ -162,6 +163,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         self._told.set()
 
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections of `sockets` by Acceptors."""
         await super().startup(sockets=[])

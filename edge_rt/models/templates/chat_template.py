@@ -20,6 +20,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing_extensions import override
 
 from edge_rt.core.errors import ModelFileError, RequestError
 
@@ -151,6 +152,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset({"*", "**"})
 
+    @override
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow lists to grow and shrink, too, for templates that count calls in one."""
         return (isinstance(obj, list) and attr in _CHANGES) or super().is_safe_attribute(
