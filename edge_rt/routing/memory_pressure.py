@@ -18,7 +18,7 @@ def cpq(needed_bytes: float, usable_bytes: float) -> float:
 
 
 def feasible(pressure: float) -> bool:
-    """Whether a plan of that CPQ can be had."""
+    """Return whether a plan of that CPQ can be had."""
     return pressure < FULL
 
 

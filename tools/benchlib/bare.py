@@ -19,7 +19,7 @@ from benchlib.hits import CHAT
 
 
 def app(document: object) -> Starlette:
-    """An app that answers each chat request with `document`."""
+    """Return an app that answers each chat request with `document`."""
 
     async def chat(request: Request) -> JSONResponse:
         await request.json()

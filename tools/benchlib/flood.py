@@ -61,7 +61,9 @@ def waits(
 
 
 def p95(waited: list[float | None]) -> float | None:
-    """The 95th percentile, for which those without an answer waited longest; None: without end."""
+    """Return the 95th percentile, for which those without an answer waited longest; None: without
+    end.
+    """
     ranked = sorted(waited, key=lambda one: float("inf") if one is None else one)
     return ranked[int(0.95 * (len(ranked) - 1))] if ranked else None
 

@@ -35,7 +35,7 @@ class Gpu:
 
 
 def find(python: Path, root: Path = Path("/")) -> Gpu | None:
-    """The first GPU that the llama.cpp of `python` finds; None where it finds none."""
+    """Return the first GPU that the llama.cpp of `python` finds; None where it finds none."""
     done = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{python} cannot tell its GPUs: {done.stderr.strip()[-300:]}")
@@ -46,7 +46,9 @@ def find(python: Path, root: Path = Path("/")) -> Gpu | None:
 
 
 def build(root: Path = Path("/"), which: Callable[[str], object] = shutil.which) -> str:
-    """What llama.cpp is to be built with here, "cuda" or "vulkan"; BenchError says what lacks."""
+    """Return what llama.cpp is to be built with here, "cuda" or "vulkan"; BenchError says what
+    lacks.
+    """
     if any((root / place).exists() for place in _CUDA):
         if which("nvcc") or (root / NVCC.relative_to("/")).exists():
             return "cuda"

@@ -130,7 +130,7 @@ def per_second(
 
 
 def document(path: str, body: dict[str, Any]) -> bytes:
-    """The document that answers a question."""
+    """Return the document that answers a question."""
     with Asker(path) as asker:
         return asker.ask(request(body)).partition(b"\r\n\r\n")[2]
 
@@ -141,7 +141,7 @@ def times_as_long(
     requests: Sequence[bytes],
     ask: Callable[[str, Sequence[bytes], int], list[float]] = latencies_ms,
 ) -> float:
-    """How many times as long as at `other` the answers take at `path`, asked by turns."""
+    """Return how many times as long answers take at `path` as at `other`, asked by turns."""
     turns = [
         [statistics.median(ask(one, requests, _TURN)) for one in (path, other)]
         for _ in range(_TURNS)

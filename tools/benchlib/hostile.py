@@ -1,7 +1,7 @@
 """Requests whose constraints take minutes or gigabytes where nothing limits them.
 
-They are dear in many ways: whether patterns can be met together, a state for each remainder, tens
-of thousands of words, deep nesting, or a grammar that is cheap until an answer has begun.
+They are expensive in many ways: whether patterns can be met together, a state for each remainder,
+tens of thousands of words, deep nesting, or a grammar that is cheap until an answer has begun.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Body = dict[str, Any]
-_TOKENS = 16  # of an answer: the constraint is what is dear
+_TOKENS = 16  # of an answer: the constraint is what is expensive
 
 
 def requests(model: str) -> Iterator[tuple[str, Body]]:
@@ -78,5 +78,5 @@ def _expressions() -> Iterator[str]:
 
 
 def _late(patterns: int) -> str:
-    """What is cheap until an answer has begun, and then is not."""
+    """Return what is cheap until an answer has begun, and then is not."""
     return f"start: T\nT: {' & '.join(f'/(?s:x*q|.*a.{{{i}}})/' for i in range(1, patterns))}\n"

@@ -1,4 +1,4 @@
-"""What a user whose constraints are dear to compile costs another user, and the engine."""
+"""What a user whose constraints are expensive to compile costs another user, and the engine."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Other(Address):
 @click.option("--store", type=click.Path(path_type=Path), help="The models; default: our own.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 def command(rounds: int, hostile: int, store: Path | None, json_file: Path | None) -> None:
-    """Have one user send constraints that are dear to compile, beside another user's requests.
+    """Have one user send constraints that are expensive to compile, beside another user's requests.
 
     The other asks for new schemas, tool calls and chats in turn, first alone.
     """
@@ -111,7 +111,7 @@ class Bench:
             self.restarts = int(status["engine"]["restarts"])
 
     def report(self, hostile: int) -> Report:
-        """What was seen."""
+        """Return what was seen."""
         values: dict[str, float | None] = {}
         ratios: dict[str, float | None] = {}
         for kind, alone in self.alone.items():

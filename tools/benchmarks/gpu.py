@@ -62,7 +62,7 @@ def command(model: str, tokens: int, rounds: int, json_file: Path | None, wait: 
 
 
 def _find() -> tuple[gpu.Gpu, Path]:
-    """The GPU and the Python whose llama.cpp finds it; raises BenchError or SetupError."""
+    """Return the GPU and the Python whose llama.cpp finds it; raises BenchError or SetupError."""
     here = Path(sys.executable)
     if found := gpu.find(here):
         return found, here

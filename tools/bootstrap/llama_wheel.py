@@ -70,7 +70,7 @@ class Recipe:
 
 
 def recipe(cmake_args: str, env: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Recipe:
-    """The recipe for this machine, whose files are below `root`, and environment."""
+    """Return the recipe for this machine, whose files are below `root`, and environment."""
     sources = hashlib.sha256(REQUIREMENT.read_bytes() + TRIM.read_bytes()).hexdigest()
     toolchain = tuple(f"{name}={env[name]}" for name in _TOOLCHAIN if name in env)
     gpu = jetson_gpu(env, root) if _asks_for_cuda(cmake_args) else None

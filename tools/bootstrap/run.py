@@ -31,7 +31,7 @@ follows -- goes there untouched: `tools/run -- --help` lists its options.
 
 Models are kept in the store that `edge-rt models list` shows, builds in $EDGE_RT_CACHE, else in
 ~/.cache/edge-rt; so is .venv where this checkout cannot be written, and EDGE_RT_VENV names another
-place for it. Of pip's settings those count that say where packages come from. CMAKE_ARGS is passed
+place for it. Those of pip's settings count that say where packages come from. CMAKE_ARGS is passed
 to the build of llama.cpp, for example CMAKE_ARGS=-DGGML_CUDA=on on a Jetson. Without it, --wheels
 takes llama.cpp from a folder of tools/wheels, and compiles only where that has none for this
 machine.

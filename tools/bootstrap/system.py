@@ -112,7 +112,7 @@ def refresh_lists(
     env: Mapping[str, str] = os.environ,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Fetch the package lists, as root. For their lock apt does not wait itself."""
+    """Fetch the package lists, as root; apt does not wait by itself for their lock."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             pause(_ATTEMPT_S)

@@ -36,7 +36,7 @@ def remove(layout: Layout) -> None:
 
 
 def written(layout: Layout) -> list[Path]:
-    """Those that are there."""
+    """Return those that are there."""
     completions = [layout.at(place) for place in COMPLETIONS.values()]
     pages = [*layout.at(MANUAL).glob("edge-rt*.1"), *completions]
     return [page for page in pages if page.exists()]

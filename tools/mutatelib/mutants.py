@@ -33,7 +33,7 @@ class Mutant:
         return f"{self.path} {self.name} {self.before} -> {self.after} #{self.number}"
 
     def diff(self, source: str) -> str:
-        """The fault as a patch of `source`."""
+        """Return the fault as a patch of `source`."""
         old, new = source.splitlines(), self.text.splitlines()
         return "\n".join(difflib.unified_diff(old, new, self.path, self.path, "", "", 2, ""))
 
@@ -99,7 +99,7 @@ def _logs(node: ast.AST) -> bool:
 
 
 def _span(source: str, node: ast.expr | ast.stmt) -> tuple[int, int]:
-    """Where the text of `node` begins and ends, in characters."""
+    """Return where the text of `node` begins and ends, in characters."""
     lines = source.splitlines(keepends=True)
 
     def place(line: int, column: int) -> int:

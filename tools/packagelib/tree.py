@@ -66,8 +66,8 @@ def name_of(package: Distribution) -> str:
 
 
 def needed(package: Distribution, target: Target) -> list[str]:
-    """The names of those packages that `package` needs on `target`, without its extras, and without
-    those that edge_rt never loads.
+    """Return the names of those packages that `package` needs on `target`, without its extras, and
+    without those that edge_rt never loads.
     """
     found = [Requirement(line) for line in package.requires or ()]
     wanted = [each for each in found if not each.marker or each.marker.evaluate(target.markers())]

@@ -100,7 +100,9 @@ def _check_cuda(target: Target) -> None:
 
 
 def _cuda_host(target: Target, env: Mapping[str, str]) -> str:
-    """The C++ compiler that NVCC calls: CMake leaves that to NVCC, which takes this machine's."""
+    """Return the C++ compiler that NVCC calls: CMake leaves that to NVCC, which takes this
+    machine's.
+    """
     return env.get("CUDAHOSTCXX") or target.compiler_cxx
 
 

@@ -162,7 +162,7 @@ _NO_DEVICES = (ctypes.c_void_p * 1)(None)
 
 
 def _on_the_cpu() -> Any:
-    """Parameters with which no GPU is used.
+    """Return parameters with which no GPU is used.
 
     Without layers there, llama.cpp still has a GPU compute what large batches multiply.
     """

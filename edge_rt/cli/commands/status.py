@@ -39,7 +39,7 @@ _MODELS = (
 
 
 def status_table(state: Json, health: Json) -> PairTable:
-    """One line each for board, draw, heat, models, requests, what slows and what is wrong."""
+    """Return a line each for board, draw, heat, models, requests, what slows and problems."""
     return PairTable(_rows(state, health))
 
 

@@ -108,14 +108,16 @@ def _fits(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _drivers(machine: ExaminedMachine) -> list[str]:
-    """The names of character devices in /proc/devices, each once."""
+    """Return the names of character devices in /proc/devices, each once."""
     listed, _, _ = text(machine.file("proc/devices")).partition("\n\n")
     rows = (line.split(maxsplit=1) for line in listed.splitlines())
     return list(dict.fromkeys(row[1] for row in rows if len(row) == 2 and row[0].isdigit()))
 
 
 def _allowed(machine: ExaminedMachine) -> tuple[str, ...] | None:
-    """The names for /proc/devices that the unit and its drop-ins allow; None: all, or no unit."""
+    """Return the names for /proc/devices that the unit and its drop-ins allow; None: all, or no
+    unit.
+    """
     folders = [machine.file(place) for place in _UNITS]
     unit = next((folder / _SERVICE for folder in folders if there(folder / _SERVICE)), None)
     if unit is None:

@@ -97,7 +97,9 @@ _GPU_RIGHTS = "# the daemon's user has to be in groups video and render, as the 
 
 
 def check_gpu(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """Which GPUs the daemon finds; where none, for which llama.cpp has code, and what is here."""
+    """Tell which GPUs the daemon finds; where none, for which llama.cpp has code, and what is
+    here.
+    """
     status = machine.ask("/edge/v1/status")
     found = members(member(status or {}, "engine"), "gpus")
     if found:

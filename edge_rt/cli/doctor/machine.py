@@ -179,7 +179,7 @@ class ExaminedMachine:
 
     @property
     def libraries(self) -> list[str]:
-        """The names of llama.cpp's libraries, which is not loaded for that."""
+        """The names of llama.cpp's libraries, found without loading it."""
         folder = self._libraries
         if folder is None:
             spec = importlib.util.find_spec("llama_cpp")

@@ -170,7 +170,7 @@ def _power_mode(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def _store(config: Config, file: Path, named: Path | None) -> Store:
-    """The store that is `named`, else that of the daemon that `file` configures."""
+    """Return the store that is `named`, else that of the daemon that `file` configures."""
     from edge_rt.cli.local.model_store import find_store
 
     store = named or config.models.store
