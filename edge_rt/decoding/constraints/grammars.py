@@ -128,10 +128,15 @@ class Grammars:
 
     def _made(self, constraint: Constraint, wanted: Callable[[], bool]) -> Matcher | NotCompiled:
         begin, most_bytes = time.perf_counter(), self._most_bytes()
+        asked = Compile(constraint, most_bytes)
         try:
-            tools = self._started()
-            process = tools.server.take()
-            reply = _compiled(process, Compile(constraint, most_bytes), wanted)
+            try:
+                tools, process, reply = self._answered(asked, wanted)
+            except Ended as ended:
+                if ended.why != "killed" or self._closed:
+                    raise
+                # The process was started ahead: where memory is short it is among the first to go.
+                tools, process, reply = self._answered(asked, wanted)
         except Ended as ended:
             error = self._failure(ended, constraint.param, most_bytes)
             if isinstance(error, RequestError):
@@ -142,6 +147,13 @@ class Grammars:
         spelt = {token: tools.marks[token] for token in reply.named}
         grammar = Grammar(process, tools.masks, constraint.param, spelt, reply.forced, self._note)
         return Matcher(grammar, time.perf_counter() - begin)
+
+    def _answered(
+        self, asked: Compile, wanted: Callable[[], bool]
+    ) -> tuple[_Tools, GrammarProcess, Compiled | NotCompiled]:
+        tools = self._started()
+        process = tools.server.take()
+        return tools, process, _compiled(process, asked, wanted)
 
     def _failure(self, ended: Ended, param: str, most_bytes: int) -> EdgeError:
         if self._closed:

@@ -199,6 +199,13 @@ def test_after_its_processes_were_killed_it_goes_on_with_others(grammars: Gramma
     assert grammars.matcher(CHEAP).allows(A)
 
 
+def test_a_process_that_was_killed_before_it_was_asked_costs_no_request(grammars: Grammars) -> None:
+    server = parent(pid(grammars.matcher(CHEAP)))
+    for child in children_of(server):
+        os.kill(int(child), signal.SIGKILL)
+    assert grammars.matcher(Constraint("regex", "a{2}")).allows(A)
+
+
 def test_grammars_are_kept_by_their_weight(
     grammars: Grammars, monkeypatch: pytest.MonkeyPatch
 ) -> None:
