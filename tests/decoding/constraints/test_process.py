@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from letters import PIECES, Letters
+from stopping import stop
 
 from edge_rt.core.cgroup import ControlGroup
 from edge_rt.core.errors import RequestError, Unavailable
@@ -280,7 +281,8 @@ def test_only_what_was_compiled_and_lives_is_there_at_once(grammars: Grammars) -
     matcher = grammars.compiled(CHEAP)
     assert matcher.allows(A)
     os.kill(pid(matcher), signal.SIGKILL)
-    await_end(pid(matcher))
+    while matcher.alive:  # until the last of its threads has ended
+        threading.Event().wait(0.01)
     with pytest.raises(Unavailable, match=r"`edge\.regex`.*try again"):
         grammars.compiled(CHEAP)
     del held
@@ -291,7 +293,7 @@ def test_a_process_that_stands_still_is_waited_for_less_long_than_a_hang_takes()
     grammars = Grammars(Letters(), note=lambda: noted.append(None))
     other, matcher = grammars.matcher(Constraint("regex", "b*")), grammars.matcher(CHEAP)
     assert processes.STEP.wall_s <= 0.7 * STILL_S
-    os.kill(pid(matcher), signal.SIGSTOP)
+    stop(pid(matcher))
     with pytest.raises(Unavailable, match=r"`edge\.regex`.*try again"):
         matcher.take(A)
     assert len(noted) == 1  # each wait is one of its own
@@ -302,7 +304,7 @@ def test_a_process_that_stands_still_is_waited_for_less_long_than_a_hang_takes()
 
 def test_the_first_process_is_not_waited_for_longer_either(grammars: Grammars) -> None:
     matcher = grammars.matcher(CHEAP)
-    os.kill(parent(pid(matcher)), signal.SIGSTOP)
+    stop(parent(pid(matcher)))
     os.kill(pid(matcher), signal.SIGKILL)  # why it ended, only that one knows
     with pytest.raises(Unavailable, match="its process was ended"):
         matcher.take(A)

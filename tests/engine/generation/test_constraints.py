@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +14,7 @@ import pytest
 from duo import LARGE_PIECES, SMALL_PIECES, SPECULATIVE, SWITCH, Duo
 from heard import Heard, Listener
 from msgspec.structs import replace
+from stopping import stop
 
 from edge_rt.core.errors import Unavailable
 from edge_rt.decoding.constraints.grammars import Grammars
@@ -280,7 +279,7 @@ def test_a_grammar_that_stands_still_costs_its_request_alone(
     front.scheduler.submit(new_request(2, "ab cd", max_tokens=8))
     front.scheduler.step()
     matcher: Any = front.scheduler.grammars.compiled(request.constraint)
-    os.kill(matcher._grammar.process.pid, signal.SIGSTOP)
+    stop(matcher._grammar.process.pid)
     front.settle()
     assert [failed.code for failed in front.heard[1].failed] == ["unavailable"]
     assert len(front.heard[2].tokens[0]) == 8
