@@ -41,10 +41,19 @@ def streamed(daemon: Daemon, **fields: Any) -> list[dict[str, Any]]:
         return list(events)
 
 
-def said(document: dict[str, Any]) -> dict[str, Any]:
-    """All but what names this very answer, and its cost."""
-    own = ("id", "created", "edge")
-    return {name: value for name, value in document.items() if name not in own}
+def told(events: list[dict[str, Any]]) -> tuple[object, ...]:
+    """What a stream says, however it is cut, without what names this very answer and its cost."""
+    texts: dict[int, str] = {}
+    others: list[object] = []
+    for event in events:
+        for choice in event["choices"]:
+            text = choice.get("text") or choice.get("delta", {}).get("content") or ""
+            texts[choice["index"]] = texts.get(choice["index"], "") + text
+            ends = choice["index"], choice["logprobs"], choice["finish_reason"]
+            others += [ends] if any(ends[1:]) else []
+        others += [event["usage"]] if event.get("usage") else []
+    heads = {(event["object"], event["model"], event["system_fingerprint"]) for event in events}
+    return texts, others, heads
 
 
 def is_hit(*documents: dict[str, Any]) -> bool:
@@ -64,7 +73,7 @@ VARIETY: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("fields", VARIETY)
 def test_a_stream_and_a_whole_answer_are_told_again(daemon: Daemon, fields: dict) -> None:
-    """In the same chunks as when they were made; a whole answer of what was a stream, too."""
+    """In fewer chunks than when they were made; a whole answer of what was a stream, too."""
     documents = {key: value for key, value in fields.items() if key != "stream_options"}
     whole = plain(daemon, **documents, edge={"cache": "off"})
     first = streamed(daemon, **fields)
@@ -74,7 +83,7 @@ def test_a_stream_and_a_whole_answer_are_told_again(daemon: Daemon, fields: dict
     assert is_hit(*again)
     assert is_hit(whole_again)
     assert daemon.steps() == before
-    assert [said(event) for event in again] == [said(event) for event in first]
+    assert told(again) == told(first)
     assert whole_again["choices"] == whole["choices"]
     tokens = ("prompt_tokens", "completion_tokens", "total_tokens")
     assert [whole_again["usage"][t] for t in tokens] == [whole["usage"][t] for t in tokens]
@@ -149,7 +158,7 @@ def test_answers_outlive_a_stop_and_a_kill(own_daemon: Any) -> None:
     daemon.start()
     again = streamed(daemon)
     assert is_hit(*again)
-    assert [said(event) for event in again] == [said(event) for event in first]
+    assert told(again) == told(first)
     other = {"messages": [{"role": "user", "content": "Name three lakes."}]}
     made = plain(daemon, **other)
     daemon.http.get("/edge/v1/cache")  # by then it is written

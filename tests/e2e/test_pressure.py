@@ -19,7 +19,7 @@ from edge_rt.cli.client import Client
 STRANGER = 54_321  # a user's number
 WORD = "word "
 CONNECTING = """
-import os, socket, sys
+import contextlib, os, socket, sys
 os.chdir(sys.argv[1])  # before the rights to that are given up
 if sys.argv[2] != "0":
     os.setgroups([])
@@ -27,8 +27,8 @@ if sys.argv[2] != "0":
     os.setuid(int(sys.argv[2]))
 print(flush=True)
 while True:
-    with socket.socket(socket.AF_UNIX) as one:
-        one.connect("s")
+    with socket.socket(socket.AF_UNIX) as one, contextlib.suppress(PermissionError):
+        one.connect("s")  # whose user may be kept out for a while
 """
 
 
