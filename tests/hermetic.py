@@ -184,7 +184,11 @@ class Hermetic:
         return place is not None and f"{place}/".startswith(self._writable)
 
     def _look(self, event: str, path: Any, writes: bool) -> None:
-        if isinstance(path, int) or path in (None, ":memory:"):  # the last is SQLite's
+        if isinstance(path, int) or path in (
+            None,
+            ":memory:",
+            b":memory:",
+        ):  # SQLite's, as bytes in 3.10
             return
         name = os.fsdecode(path)
         if name.startswith("file:"):  # as SQLite has it
