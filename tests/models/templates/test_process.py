@@ -165,7 +165,7 @@ os.kill(os.getpid(), int(sys.argv[3]))
 
 def dying(began: Path, times: int, number: int, when: str) -> list[str]:
     """A process that a signal ends as many times as said; `began` gets a letter each time."""
-    return [sys.executable, "-c", DYING, str(began), str(times), str(number), when]
+    return [sys.executable, "-c", DYING, str(began), str(times), str(int(number)), when]
 
 
 @pytest.mark.parametrize("when", ["at its start", "at a task"])
