@@ -102,7 +102,7 @@ def supervised(
                 await asyncio.wait_for(test(supervisor, pauses), 30)
             finally:
                 await asyncio.wait_for(supervisor.stop(), 30)
-            assert psutil.Process().children() == before
+            assert set(psutil.Process().children()) <= set(before)  # others may have ended
 
         def wrapper() -> None:
             asyncio.run(run())
