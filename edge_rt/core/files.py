@@ -79,7 +79,7 @@ class NewerFile(ValueError):
 
 
 def newer(version: int, known: int) -> str:
-    """Return what is said of a file of a later version than is known."""
+    """Return the message for a file of a later version than this program knows."""
     return f"it is of a newer edge_rt (version {version}, this one knows {known}) and left alone"
 
 

@@ -57,9 +57,9 @@ def owner_of(place: Path) -> Owner | None:
 
 
 def _shared(found: os.stat_result) -> bool:
-    """Return whether others may replace what is in a directory of root's, which is not sticky.
+    """Return whether other users may replace the files in a directory of root's.
 
-    Root's group is as good as root.
+    In a sticky directory they may not. Root's group is as good as root.
     """
     others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid else 0)
     replaced = found.st_mode & others and not found.st_mode & stat.S_ISVTX
@@ -125,7 +125,7 @@ def _groups_of(uid: int) -> list[int]:
 
 
 def _hand_over(owner: Owner, gid: int) -> None:
-    """Give the owner what is root's at the place; no link is followed on the way or below."""
+    """Give root's files at the place to the owner; no link is followed on the way or below."""
     folder = os.open(owner.own.parent, _READ | os.O_DIRECTORY)
     try:
         for name in (owner.own.name, *owner.rest):

@@ -115,7 +115,7 @@ class Sampler:
             self.matcher.prepare(draft)
 
     def ready(self, wait_s: float) -> bool:
-        """Return whether what was prepared is there, after so many seconds at most."""
+        """Return whether the prepared masks are there, after so many seconds at most."""
         return self.matcher is None or self.matcher.ready(wait_s)
 
     def possible(self, draft: list[int]) -> list[int]:

@@ -142,7 +142,7 @@ async def _ask(
 async def _content(response: httpx.Response, patience: FetchPatience) -> bytes:
     """The body; raises DecodeError for one that is larger than any model's."""
     content = bytearray()
-    # Of what is compressed, a little at a time.
+    # In small pieces: a compressed body may be huge once it is unpacked.
     async for piece in in_time(response.aiter_bytes(65536), patience):
         content += piece
         if len(content) > _LARGEST:

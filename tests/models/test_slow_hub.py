@@ -1,4 +1,4 @@
-"""A source that gives next to nothing is given up, and what came is not lost."""
+"""A source that gives next to nothing is given up, and the bytes that came are kept."""
 
 from __future__ import annotations
 

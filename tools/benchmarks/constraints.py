@@ -111,7 +111,7 @@ class Bench:
             self.restarts = int(status["engine"]["restarts"])
 
     def report(self, hostile: int) -> Report:
-        """Return what was seen."""
+        """Return the report of all rounds."""
         values: dict[str, float | None] = {}
         ratios: dict[str, float | None] = {}
         for kind, alone in self.alone.items():

@@ -75,7 +75,7 @@ class Grammars:
     def compile(
         self, constraint: Constraint, wanted: Callable[[], bool] = lambda: True
     ) -> Matcher | NotCompiled:
-        """Make `compiled` possible for as long as what is returned is held.
+        """Compile a constraint; `compiled` finds it for as long as the caller holds the result.
 
         The first of a model takes a second, others of no known constraint milliseconds. Raises
         Unavailable where the machine keeps it from being compiled, it is not `wanted` any more or

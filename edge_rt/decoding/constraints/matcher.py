@@ -133,7 +133,7 @@ class Matcher:
             self._job = self._ask(AskMasks(self._place, self._before_end(draft)))
 
     def ready(self, wait_s: float) -> bool:
-        """Return whether what was prepared is there, after so many seconds at most."""
+        """Return whether the prepared masks are there, after so many seconds at most."""
         return self._job is None or self._grammar.process.arrives(self._job, STEP, wait_s)
 
     def take(self, token: int) -> None:

@@ -1,4 +1,4 @@
-"""The engine's ends of the processes of grammars: what they are asked, and when they are ended."""
+"""The engine's side of the processes of grammars: questions, replies, limits and ends."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class GrammarProcess:
         except TimeoutError:
             self._stop("wall")
         except OSError:
-            pass  # its end is told to who waits
+            pass  # the caller of `wait` learns that it has ended
         return reply
 
     def wait(

@@ -4,7 +4,7 @@ The first one reads a vocabulary from the descriptor TABLE, builds llguidance's 
 which takes about a second, and forks a process for each grammar, which shares that tree. What
 llguidance makes of a grammar may take any time and memory, in the midst of an answer, too: its own
 limits are looked at only between two steps, of which one can take minutes. So a process holds one
-grammar, and whoever asks it ends it where an answer is late.
+grammar, and the engine ends it where an answer is late.
 """
 
 from __future__ import annotations

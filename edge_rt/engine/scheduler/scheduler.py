@@ -234,8 +234,8 @@ class Scheduler(Runner[Backend, Generation]):
         return by_turn(waiting, self._running, self._backend.sequences, self._served)
 
     def _make_room(self, left: list[Generation]) -> list[Generation]:
-        """Have an answer of a client with several wait where the first of `left` is a client's
-        only one; return who may start now.
+        """Suspend an answer of a client with several, where the first of `left` is the only one of
+        another client; return the answers that may start now.
         """
         first = left[0]
         gone = gives_way(first, self._at_turn()) if first.home is self else None

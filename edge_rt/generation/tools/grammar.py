@@ -90,7 +90,7 @@ class _Grammar:
             yield from self._tool(index, name, schema)
 
     def _channels(self, *, opened: bool, free: FreeText | None) -> Iterator[str]:
-        """Yield rules of messages: thoughts, then what is said before calls, then these or text."""
+        """Yield rules of messages: thoughts, then text before calls, then calls or more text."""
         ways = [] if self._rules.required else [self._message("final", "free")]
         for index, (name, schema) in enumerate(self._rules.tools.items()):
             heads = f"{self._channel('commentary')} {_quoted(f' to=functions.{name}')}"

@@ -109,7 +109,7 @@ class _Mark:
     """A text of a format: the space in it may differ, and a number may stand in it."""
 
     def __init__(self, text: str, *, short: bool = False) -> None:
-        """`short`: all but its last tag may be left out."""
+        """With `short` only the last tag of the text has to be there."""
         spaced = re.sub("(?<=>)(?=<)", " ", text.strip())
         pieces = re.split(rf"(\s+|{NUMBER})", spaced)
         ways = [_BLANK if p.isspace() else _DIGITS if p == NUMBER else re.escape(p) for p in pieces]

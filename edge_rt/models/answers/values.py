@@ -129,7 +129,7 @@ class _Literal:
         return _word(word[0].strip())
 
     def is_done(self) -> bool:
-        """Return whether all but a closing bracket is read."""
+        """Return whether only a closing bracket is left to read."""
         return self._text[self._at :].strip() == ")"
 
     def _list(self) -> list[object]:

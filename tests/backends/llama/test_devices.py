@@ -1,4 +1,4 @@
-"""Of what ggml lists the GPUs are found, each with the memory that is its own."""
+"""The GPUs among the devices that ggml lists are found, each with memory of its own."""
 
 from __future__ import annotations
 
