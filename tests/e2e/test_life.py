@@ -174,8 +174,9 @@ def test_a_faulty_configuration_is_refused(daemon, tmp_path):
     assert f"{config}:2: engine.threads" in result.stderr
 
 
-def test_the_engine_inherits_no_socket_but_its_own(daemon):
+def test_the_engine_inherits_no_socket_but_its_own(own_daemon):
     """Nor may it hold the listening socket when the daemon is gone."""
+    daemon = own_daemon()  # no engine of it has made a process for grammars yet
     engine = daemon.engine()["pid"]
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(daemon.socket))
