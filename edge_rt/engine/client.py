@@ -19,7 +19,7 @@ from edge_rt.core.errors import (
     RequestError,
     Unavailable,
 )
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.channel import Frames, Heartbeat, encode, front_decoder
 from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import (

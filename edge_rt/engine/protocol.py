@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.decoding.params import (
     CheckCost,
     CheckerSpec,

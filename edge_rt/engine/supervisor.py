@@ -13,7 +13,7 @@ from functools import partial
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, EngineStopped, ProtocolError, Unavailable
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.hang_detector import EngineStuck, HangDetector

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from edge_rt.config.schema import Config, Engine
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
 from edge_rt.engine.protocol import ModelOrigin, ModelSpec

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.core.errors import DamagedFile, ModelFileError, Unavailable
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
 from edge_rt.engine.process import AVOIDED_S, FAILED_S, ExitReason

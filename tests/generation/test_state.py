@@ -12,7 +12,7 @@ from edge_rt import __version__
 from edge_rt.config.schema import Cache, Config, Engine, Models, Semantic
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.process import ExitReason
 from edge_rt.governor.knobs.journal import KnobOutcome

@@ -12,7 +12,7 @@ from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.errors import ModelFileError, Unavailable
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.routing import LoadConfig, RouteRequest
 from edge_rt.decoding.params import Mode

@@ -9,7 +9,7 @@ from typing import Any
 
 import llama_cpp.llama_cpp as lib
 
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 
 LIBRARIES = Path(lib.__file__).parent / "lib"
 _OWN, _SHARED = 1, 2  # enum ggml_backend_dev_type: a GPU with memory of its own, or the board's

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from edge_rt.core.errors import RequestError
-from edge_rt.core.offload import OffloadDevice
 from edge_rt.core.process import rss_bytes
+from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from edge_rt.backends.llama.devices import gpu_devices
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 
 CPU, OWN, SHARED, ACCELERATOR = range(4)  # enum ggml_backend_dev_type
 GB = 1 << 30

@@ -12,7 +12,7 @@ import pytest
 from edge_rt.backends.llama import model
 from edge_rt.backends.llama.model import load_vocabulary, load_weights
 from edge_rt.core.errors import ModelFileError
-from edge_rt.core.offload import OffloadDevice
+from edge_rt.core.reports.offload import OffloadDevice
 
 ORIN = OffloadDevice("Orin", "CUDA", True, None, None, False)
 
