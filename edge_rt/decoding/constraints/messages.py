@@ -18,10 +18,11 @@ from edge_rt.decoding.params import Constraint
 
 _LENGTH = 4  # bytes of it before each message
 
-# To the first process: FORK with a socket, or END or WAIT with the pid of one that it started.
+# To the first process: FORK with a socket, or END or ASK with the pid of one that it started.
 ORDER = struct.Struct("<cq")
-FORK, END, WAIT = b"f", b"e", b"w"
-NUMBER = struct.Struct("<q")  # what it answers: the pid, and to WAIT the exit code
+FORK, END, ASK = b"f", b"e", b"a"
+NUMBER = struct.Struct("<q")  # what it answers: the pid, and to ASK the exit code, or RUNNING
+RUNNING = 256  # no exit code
 NO_MEMORY = 3  # exit code of a process of a grammar
 
 

@@ -23,12 +23,13 @@ import msgspec
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
 from edge_rt.core.process import own_bytes
 from edge_rt.decoding.constraints.messages import (
+    ASK,
     END,
     FORK,
     NO_MEMORY,
     NUMBER,
     ORDER,
-    WAIT,
+    RUNNING,
     Cut,
     FromEngine,
     Leave,
@@ -276,16 +277,23 @@ class GrammarServer:
 
     def why(self, pid: int) -> str:
         """Return why a process that has left its socket ended; see Ended."""
-        with self._asking:
+        code, until_s = RUNNING, time.monotonic() + STEP.wall_s
+        while code == RUNNING and time.monotonic() < until_s:
             try:
-                self._spare = self._arrived()
-                self.control.send(ORDER.pack(WAIT, pid))
-                (code,) = NUMBER.unpack(self._receive(NUMBER.size))
+                code = self._exit_code(pid)
             except (OSError, Ended):
                 return "killed"  # with this one
-        if code == -signal.SIGKILL:
+            if code == RUNNING:
+                time.sleep(LOOK_S)
+        if code in (-signal.SIGKILL, RUNNING):
             return "killed"
         return "memory" if code in (NO_MEMORY, -signal.SIGABRT) else "crashed"
+
+    def _exit_code(self, pid: int) -> int:
+        with self._asking:
+            self._spare = self._arrived()
+            self.control.send(ORDER.pack(ASK, pid))
+            return NUMBER.unpack(self._receive(NUMBER.size))[0]
 
     def close(self) -> None:
         """End this process, and with it all that it started."""

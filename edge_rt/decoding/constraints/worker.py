@@ -29,11 +29,12 @@ from edge_rt.core.errors import RequestError
 from edge_rt.core.process import end_with_parent, refuse_network
 from edge_rt.decoding.constraints.compiling import compiled, named_tokens
 from edge_rt.decoding.constraints.messages import (
+    ASK,
     FORK,
     NO_MEMORY,
     NUMBER,
     ORDER,
-    WAIT,
+    RUNNING,
     Agreed,
     AskMasks,
     Compile,
@@ -227,27 +228,37 @@ def _go_first() -> None:
 
 
 def _obey(control: socket.socket, vocabulary: _Vocabulary, tree: LLTokenizer) -> None:
-    """Fork and end processes until the engine has closed its end."""
+    """Fork and end processes until the engine has closed its end.
+
+    None that ends is waited for: it may have to wait itself, for all other work of the machine.
+    """
+    ending: list[int] = []
     while True:
         order, descriptors, _, _ = socket.recv_fds(control, ORDER.size, 1)
         if not order:
             return
+        ending = [pid for pid in ending if _exit_code(pid) is None]
         kind, pid = ORDER.unpack(order)
         if kind == FORK:
             control.send(NUMBER.pack(_fork(socket.socket(fileno=descriptors[0]), vocabulary, tree)))
-            continue
-        status = _end(pid)
-        if kind == WAIT:
-            control.send(NUMBER.pack(status))
+        elif kind == ASK:
+            code = _exit_code(pid)
+            control.send(NUMBER.pack(RUNNING if code is None else code))
+        elif _exit_code(pid) is None:
+            os.kill(pid, signal.SIGKILL)
+            ending.append(pid)
 
 
-def _end(pid: int) -> int:
-    """End a process that this one has started; return its exit code, of a signal below zero."""
+def _exit_code(pid: int) -> int | None:
+    """Return the exit code of a process that this one has started, of a signal below zero.
+
+    None while it runs; as of one that was killed where the code was returned before.
+    """
     try:
-        os.kill(pid, signal.SIGKILL)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except (ProcessLookupError, ChildProcessError):  # it was ended before
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
         return -signal.SIGKILL
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def main(argv: list[str]) -> int:
