@@ -45,7 +45,13 @@ class Observation:
     gpu_load: float | None = None  # share of the time that any program kept the GPU busy
     cpu_hz: float | None = None  # highest clock allowed now, as read back
     gpu_hz: float | None = None
+    helped: float = 0.0  # of `others`, the cores of processes that the engine started
     near_c: float | None = None  # temperature of the zone of `trip_c`; None: the hottest one's
+
+    @property
+    def rivals(self) -> float | None:
+        """The cores that programs which are not the daemon's kept busy."""
+        return None if self.others is None else max(0.0, self.others - self.helped)
 
     @property
     def guarded_c(self) -> float | None:

@@ -11,6 +11,7 @@ import mmap
 import os
 import struct
 from collections.abc import Collection, Iterator
+from threading import Lock
 from typing import NamedTuple
 
 import msgspec
@@ -74,7 +75,8 @@ def front_decoder() -> msgspec.msgpack.Decoder[ToFront]:
 _WORDS = mmap.PAGESIZE // 8
 _CHANGES, _ALL, _GPU, _BEGIN, _SHARE = range(3, 8)  # behind turn, tokens and request count
 _OFFLOADED = 8  # microseconds in passes of models with layers on a GPU
-_HEAD = 9  # where the numbers of the requests begin
+_HELPED = 9  # microseconds of the processor that processes of the engine's had
+_HEAD = 10  # where the numbers of the requests begin
 
 
 class Doing(NamedTuple):
@@ -103,6 +105,7 @@ class Heartbeat:
         memory = memoryview(mmap.mmap(fd, 2 * mmap.PAGESIZE))
         self._words = memory[: mmap.PAGESIZE].cast("Q")
         self._trace = memory[mmap.PAGESIZE :]
+        self._helping = Lock()
 
     @staticmethod
     def shared() -> int:
@@ -152,6 +155,16 @@ class Heartbeat:
         if begin_us and words[_SHARE]:
             spent_us += max(0.0, 1e6 * now_s - begin_us)
         return None if changes % 2 or words[_CHANGES] != changes else 1e-6 * spent_us
+
+    def helped(self, cpu_s: float) -> None:
+        """Count processor time of a process that the engine has started; for any thread."""
+        with self._helping:
+            self._words[_HELPED] += int(1e6 * cpu_s)
+
+    @property
+    def helped_s(self) -> float:
+        """Processor time that was counted."""
+        return 1e-6 * self._words[_HELPED]
 
     def note(self, requests: Collection[int] = (), tokens: int = 0) -> None:
         """Say what begins; without requests, no pass is under way any more."""

@@ -46,6 +46,7 @@ class EngineWatch:
         """
         self._patience_s, self._clock = patience_s, clock
         self._offloaded_s: float | None = None  # seconds in passes on a GPU at the last look
+        self._helped_s = 0.0  # processor time of the engine's own children at the last look
         self._client: EngineClient | None = None
         self._before: Pong | None = None
         self._asked: asyncio.Task[Pong] | None = None
@@ -82,6 +83,12 @@ class EngineWatch:
     def rest(self) -> Done:
         """A look at an engine that has nothing to do, and is not asked."""
         return Done(gpu_s=None if self._before is None else self._gpu_s(self._before, 0.0))
+
+    def helped_s(self) -> float:
+        """Processor time of the engine's own children since the last call."""
+        beat = None if self._client is None else self._client.beat
+        before_s, self._helped_s = self._helped_s, 0.0 if beat is None else beat.helped_s
+        return max(0.0, self._helped_s - before_s)
 
     def close(self) -> None:
         if self._asked is not None:
@@ -166,6 +173,7 @@ class Observer:
         now_s = self._clock()
         dt_s, self._last_s = now_s - self._last_s, now_s
         cpu = self._cpu.look(pid := self._supervisor.pid)
+        helped_s = self._engine.helped_s()
         self._avoid(pid if ask else None)
         self._book()
         snapshot = self.snapshot
@@ -184,6 +192,7 @@ class Observer:
             running=done.running,
             waiting=done.waiting + waiting,
             others=self._others(None if cpu is None else cpu[1]),
+            helped=helped_s / dt_s if dt_s > 0.0 else 0.0,
             supply_j=self._supply_j(period),
             period_left_s=self._spent.left_s(period),
             prompt_s=done.prompt_s,

@@ -147,8 +147,8 @@ def _taken(limits: Limits) -> Iterator[str]:
 
 def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> tuple[str, bool]:
     threads = thread_count(limits.threads)
-    if seen.others is not None and seen.others >= UP_AT:
-        busy = f"other programs keep {seen.others:.1f} of {cores} cores busy"
+    if seen.rivals is not None and seen.rivals >= UP_AT:
+        busy = f"other programs keep {seen.rivals:.1f} of {cores} cores busy"
         return f"{busy}, {threads} may work", True
     most = f"most comes of {threads} of {cores}"
     if limits.allowance_w is not None:

@@ -17,6 +17,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.readers.heat import ThermalReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
+from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.budget import EnergySpent
@@ -26,7 +27,7 @@ from edge_rt.governor.observation import Observer
 class Board:
     """Counters in the test's hand; the engine is a process of number 42."""
 
-    beat = None
+    beat: Heartbeat | None = None
 
     def __init__(self, tree: Any, give_way: bool = True) -> None:
         self.now = 10.0
@@ -160,6 +161,24 @@ def test_an_idle_engine_is_not_disturbed(kit: Any, warm: Any) -> None:
         assert (board.pings, seen.busy_s, seen.running, seen.waiting) == (0, 0.0, 0, 0)
         assert seen.asked is None
         assert seen.others == pytest.approx(0.5)
+
+    kit.run(run())
+
+
+def test_what_the_engine_started_is_no_other_program(kit: Any, warm: Any) -> None:
+    async def run() -> None:
+        board = Board(warm)
+        board.beat = Heartbeat()
+        board.beat.helped(7.0)
+        await board.look()
+        for helped, rivals in ((0.3, 0.2), (0.0, 0.8), (0.5, 0.0)):
+            board.live(0.5, watts=6.0, engine=1.2, others=0.8)
+            board.beat.helped(helped)
+            seen = await board.look()
+            assert (seen.rivals, seen.others) == (pytest.approx(rivals), pytest.approx(0.8))
+        board.supervisor.current = SimpleNamespace(beat=Heartbeat(), ping=board.ping, asked=1)
+        board.live(0.5, watts=6.0, engine=1.2, others=0.8)
+        assert (await board.look()).rivals == pytest.approx(0.8)
 
     kit.run(run())
 

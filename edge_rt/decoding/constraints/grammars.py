@@ -60,12 +60,15 @@ class Grammars:
         vocabulary: Vocabulary,
         group: ControlGroup | None = None,
         note: Callable[[], None] = lambda: None,
+        helped: Callable[[float], None] = lambda cpu_s: None,
     ) -> None:
         """Linux ends the processes with the thread that first compiles.
 
-        `note` is called before an answer waits for its process.
+        `note` is called before an answer waits for its process, and `helped` in any thread with
+        the processor's seconds that processes of grammars had.
         """
-        self._vocabulary, self._group, self._note = vocabulary, group or ControlGroup(), note
+        self._vocabulary, self._group = vocabulary, group or ControlGroup()
+        self._note, self._helped = note, helped
         self._kept: dict[Constraint, Matcher | NotCompiled] = {}  # the one used last is last
         self._held: WeakValueDictionary[Constraint, Matcher | NotCompiled] = WeakValueDictionary()
         self._keeping, self._starting, self._using = Lock(), Lock(), Lock()
@@ -191,7 +194,7 @@ class Grammars:
             ends = [token for token in ids if vocabulary.ends(token)]
         # llguidance must be given a token that ends a text: without one, an id beyond all tokens.
         table = Table(pieces, marks, ends[0] if ends else len(pieces))
-        server = GrammarServer(table, self._cut)
+        server = GrammarServer(table, self._cut, self._helped)
         return _Tools(server, marks, TokenMasks(len(pieces), ends, server.free))
 
     def _cut(self, text: str) -> list[int]:

@@ -115,6 +115,7 @@ class GrammarProcess:
         self._poll.register(sock, select.POLLIN)
         self._waiting: deque[Reply] = deque()
         self._since = 0.0, 0.0  # processor time and time when the first of these was its turn
+        self._told_s = 0.0  # processor time that the server was told
         self._left: list[int] = []  # places that no answer is at any more
         self._places = 0
         self._why = ""  # it has ended
@@ -212,9 +213,12 @@ class GrammarProcess:
         return "wall" if wall_s >= limits.wall_s else ""
 
     def used(self) -> tuple[float, float]:
-        """Return the processor's seconds that it has had, and the time."""
+        """Return the processor's seconds that it has had, which are counted, and the time."""
         with suppress(OSError):  # it has ended, which is found out by reading
-            return time.clock_gettime(~self.pid << 3 | 2), time.monotonic()
+            cpu_s = time.clock_gettime(~self.pid << 3 | 2)
+            self._server.helped(cpu_s - self._told_s)
+            self._told_s = cpu_s
+            return cpu_s, time.monotonic()
         return self._since
 
     def _stop(self, why: str) -> None:
@@ -235,12 +239,18 @@ class GrammarServer:
     Raises Ended where it has ended.
     """
 
-    def __init__(self, table: Table, cut: Callable[[str], list[int]]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        cut: Callable[[str], list[int]],
+        helped: Callable[[float], None] = lambda cpu_s: None,
+    ) -> None:
         """Start it, which takes about a second; `cut` makes tokens of a text.
 
-        Linux ends it with the thread that calls this.
+        `helped` is told the processor's seconds of the processes that it starts. Linux ends it with
+        the thread that calls this.
         """
-        self.cut, self._asking = cut, RLock()
+        self.cut, self.helped, self._asking = cut, helped, RLock()
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         file = os.memfd_create("vocabulary")
         with theirs, os.fdopen(file, "wb") as written:

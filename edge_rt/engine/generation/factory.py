@@ -91,12 +91,13 @@ class GenerationFactory:
         home: Home,
         find: Callable[[str], Home],
         note: Callable[[], None] = lambda: None,
+        helped: Callable[[float], None] = lambda cpu_s: None,
     ) -> None:
         """`find` gives another model by its name; EdgeError where there is none. `note` is called
-        before a checker or a grammar is waited for.
+        before a checker or a grammar is waited for, `helped` is told what grammars take.
         """
         self.checkers = Checkers(note)
-        self._home, self._note = home, note
+        self._home, self._note, self._helped = home, note, helped
         self._find = find
         self._modes = Modes(Exactness(home))
         self._grammars: Grammars | None = None  # once a request has a constraint
@@ -112,7 +113,7 @@ class GenerationFactory:
             if self._closed:
                 raise unloaded()
             if self._grammars is None:
-                self._grammars = Grammars(self._home.backend, note=self._note)
+                self._grammars = Grammars(self._home.backend, note=self._note, helped=self._helped)
             return self._grammars
 
     def close(self) -> None:

@@ -66,7 +66,7 @@ class Scheduler(Runner[Backend, Generation]):
         self.pool = SequencePool(backend)
         self.prefixes = PrefixCache(backend, self.pool, kept, clock)
         self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
-        self._factory = GenerationFactory(self, find, tally.beat.note)
+        self._factory = GenerationFactory(self, find, tally.beat.note, tally.beat.helped)
         self._served: dict[str, int] = {}  # the number of each client's last turn
         self._turns = itertools.count(1)
 

@@ -141,7 +141,7 @@ class Governor:
         if self._thermal is not None:
             heats_w = drawn[-1] if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, heats_w, seen.fan)
-        self._threads.look(dt_s, seen.others)
+        self._threads.look(dt_s, seen.rivals)
         self._pace.look(seen, self._clocks.seen(seen, seen.threads), self._threads.threads)
 
     def _coarse(self, dt_s: float) -> float:

@@ -40,6 +40,7 @@ def clean(seen: Observation, cores: int) -> Observation:
         running=int(_bound(seen.running, 0, _MOST)),
         waiting=int(_bound(seen.waiting, 0, _MOST)),
         others=_within(seen.others, 0.0, _MOST_CORES),
+        helped=_bound(seen.helped, 0.0, _MOST_CORES),
         cpu_s=_within(seen.cpu_s, 0.0, _MOST_CORES * _MOST_S),
         spare_s=_bound(seen.spare_s, 0.0, _MOST_CORES * _MOST_S),
         gpu_s=_within(seen.gpu_s, 0.0, _MOST_S),

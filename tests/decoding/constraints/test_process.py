@@ -167,6 +167,17 @@ def test_what_takes_long_waits_for_all_other_work(
     assert (policies[0], policies[-1]) == (os.SCHED_OTHER, os.SCHED_IDLE)
 
 
+def test_the_time_of_its_processes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[float]()
+    grammars = Grammars(Letters(), helped=told.append)
+    limit(monkeypatch, 0.5)
+    with pytest.raises(RequestError):
+        grammars.matcher(DEAR)
+    assert min(told) >= 0.0
+    assert sum(told) >= 0.5
+    grammars.close()
+
+
 def test_closing_waits_for_no_compilation(grammars: Grammars) -> None:
     failures, begun = list[Exception](), threading.Event()
 

@@ -180,6 +180,7 @@ def test_what_others_use_is_left_to_them_and_taken_back_within_three_seconds() -
     assert limits.threads == 1
     assert limits.why == "other programs keep 0.9 of 2 cores busy, 1 thread may work"
     assert settle(known, 3.0, others=0.1).threads == 2
+    assert settle(known, 2.0, others=0.9, helped=0.7).threads == 2
 
 
 def test_a_change_of_the_cap_makes_no_jump_beyond_it() -> None:
