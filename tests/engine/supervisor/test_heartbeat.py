@@ -9,6 +9,9 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from edge_rt.engine.channel import Doing, Heartbeat
 
@@ -46,6 +49,19 @@ def test_who_looks_while_it_is_noted_sees_nobody() -> None:
     beat.note(Looked((5, 6)))
     assert seen == [frozenset()] * 2
     assert beat.doing.requests == {5, 6}
+
+
+def test_what_helpers_took_adds_up_whoever_counts_it_and_survives_notes() -> None:
+    page = Heartbeat.shared()
+    try:
+        engine, front = Heartbeat(page), Heartbeat(page)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(engine.helped, [0.001] * 1000))
+        engine.note((7, 9), 40)
+        assert front.helped_s == pytest.approx(1.0)
+        assert front.doing == Doing(1, 40, frozenset({7, 9}))
+    finally:
+        os.close(page)
 
 
 def figures(page: int) -> tuple[int, ...]:
