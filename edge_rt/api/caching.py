@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edge_rt.api.allowance import Allowance, Cached, grant
+from edge_rt.api.asked import RecentRequests
 from edge_rt.api.kept import DECODER, NOBODY, AskedQuestion, Found, Near, Place, Record, Topic
 from edge_rt.api.meters import Meters
 from edge_rt.api.service import Service
@@ -60,6 +61,7 @@ class Caching:
         self.misses = 0
         self.restored_prompts = self.restored_tokens = 0  # in part from the disk
         self.flights = Flights()
+        self.recent = RecentRequests()
         self._clock, self._simulated = clock, simulated
 
     def serves(self, client: str | None) -> bool:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
+from edge_rt.api.asked import Asked, Sent
 from edge_rt.api.caching import not_cached
 from edge_rt.api.kept import Found, Place, Topic
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of, new_head
@@ -56,18 +57,19 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
         exchange = exchange_of(scope)
-        request = self._body.read(body, exchange.warnings)
-        request.check()
-        await self.serve(request, exchange, receive, send)
+        sent = Sent(self.prefix, exchange.client, body)
+        asked = self.context.caching.recent.get(sent) or self._read(sent)
+        exchange.warnings += asked.warnings
+        await self.serve(asked, exchange, receive, send)
 
     async def serve(
-        self, request: RequestT, exchange: Exchange, receive: Receive, send: Send
+        self, asked: Asked[RequestT], exchange: Exchange, receive: Receive, send: Send
     ) -> None:
         """Answer a checked request; errors before the response are raised."""
+        request, caching = asked.request, self.context.caching
         exchange.asked = request.model or "default"
         checker_of(request.edge, self.context.checkers)  # raises RequestError
-        caching = self.context.caching
-        place = await self._place(request, exchange.client)
+        place = await self._place(asked, exchange.client)
         found = None if place is None else await caching.find(place)
         if found is not None:
             await self._replay(request, found, exchange, send)
@@ -237,12 +239,32 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         replay = CachedReplay(self.context, self._again(request, found), exchange, found)
         await (replay.stream(send) if request.stream else replay.plain(send))
 
-    async def _place(self, request: RequestT, client: str | None) -> Place | None:
+    def _read(self, sent: Sent) -> Asked[RequestT]:
+        warnings: list[str] = []
+        request = self._body.read(sent.body, warnings)
+        request.check()
+        return Asked(request, warnings, sent)
+
+    async def _place(self, asked: Asked[RequestT], client: str | None) -> Place | None:
         """Where in the cache the answer is; None where the cache has no part in it."""
-        caching, terms = self.context.caching, request.edge or Terms()
+        request, caching = asked.request, self.context.caching
+        terms = request.edge or Terms()
         if terms.cache == "off" or terms.check is not None or not caching.serves(client):
             return None
         models = self.context.service.identities(request.model or "default", terms.partner)
+        if models is asked.models:
+            return asked.place
+        place = await self._placed(request, terms, models, client)
+        if not any(one.timed for one in models):
+            asked.models, asked.place = models, place
+            caching.recent.keep(asked)
+        return place
+
+    async def _placed(
+        self, request: RequestT, terms: Terms, models: Sequence[Identity], client: str | None
+    ) -> Place | None:
+        """The place of an answer that any of `models` gives; None: it is not the same each time."""
+        caching = self.context.caching
         top = self.top_logprobs(request)
         hows = [sampling(request, one.card.sampling, top) for one in models]
         if terms.cache is None and not same_each_time(models, hows):

@@ -254,6 +254,7 @@ class FakeService:
     since: list[float] = field(default_factory=list)
     seeds_repeat: bool = True
     timed: tuple[str, ...] = ()  # models whose templates know the time
+    told: list[tuple[Identity, ...]] = field(default_factory=list)  # as who may answer
     repeats: list[Repeat] = field(default_factory=list)
     kept: Prefixes | Exception = field(default_factory=lambda: Prefixes(0, enabled=False))
     forgotten: list = field(default_factory=list)  # of prompts
@@ -349,9 +350,12 @@ class FakeService:
         return self.traces.get(id)
 
     def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
-        """All models for "auto", else the one asked for, whoever stands in for it."""
+        """All models for "auto", else the one asked for, whoever stands in for it.
+
+        It is the same object as long as nothing has changed.
+        """
         cards = self.models if model == "auto" else [self.card(model)]
-        return tuple(
+        found = tuple(
             Identity(
                 card,
                 digest(card.id, card.sha256, partner),
@@ -360,6 +364,9 @@ class FakeService:
             )
             for card in cards
         )
+        if found not in self.told:
+            self.told.append(found)
+        return self.told[self.told.index(found)]
 
     async def prefixes(self, forget=None) -> Prefixes:
         if isinstance(self.kept, Exception):

@@ -8,6 +8,7 @@ import json
 import time
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from edge_rt.api.kept import Piece, Record
@@ -349,6 +350,36 @@ def test_a_template_that_knows_the_time_and_refuses_leaves_others_to_answer(
     service.render, service.route = refuse, route
     for hit in (False, True):
         assert ("cache" in edge_of(cached.chat(**GREEDY, model="auto"))) == hit
+
+
+def test_an_answer_of_a_model_that_was_replaced_is_not_told(cached: Any, service: Any) -> None:
+    """However often the very same bytes came before: 2 requests are answered, 1 is told again."""
+    old = service.models
+    for models, hits in (
+        (old, (False, True, True)),
+        (replaced(old), (False, True)),
+        (old, (True,)),
+    ):
+        service.models = models
+        assert tuple("cache" in edge_of(cached.chat(**GREEDY)) for _ in hits) == hits
+
+
+def replaced(models: list[Any]) -> list[Any]:
+    """The same models, of which the first has another file."""
+    return [msgspec.structs.replace(models[0], sha256="f" * 64), *models[1:]]
+
+
+def test_what_is_ignored_of_a_request_is_said_each_time(cached: Any) -> None:
+    for hit in (False, True, True):
+        response = cached.chat(**GREEDY, top_kk=3)
+        assert ("cache" in edge_of(response)) == hit
+        assert "`top_kk` is unknown and was ignored" in response.headers["x-edge-warning"]
+
+
+def test_a_request_that_is_wrong_is_refused_each_time(cached: Any) -> None:
+    for _ in range(2):
+        response = cached.chat(**GREEDY, n=99)
+        assert (response.status, response.json()["error"]["param"]) == (400, "n")
 
 
 def test_a_hit_writes_no_prompt(cached: Any, service: Any) -> None:
