@@ -73,11 +73,11 @@ class NamedRoute(Route):
     @override
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises HTTPException 405 for other methods."""
-        methods = sorted(self.methods or ())
+        methods = self.methods or ()
         if scope["method"] in methods:
             await self.app(scope, receive, send)
             return
-        allowed = ", ".join(methods)
+        allowed = ", ".join(sorted(methods))
         message = f"{_shown(scope)} is not served: {template_of(self)} takes {allowed}."
         raise HTTPException(405, message, {"allow": allowed})
 

@@ -174,8 +174,7 @@ class Place:
         return self.wanted not in ("refresh", "only") and self.terms.latency_s is None
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An answer that a model gave `age_s` seconds ago; `near` has the question where that was
     another one.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 
 import msgspec
 from msgspec import UNSET
@@ -163,10 +162,13 @@ class Run:
 
     def _edge(self) -> Edge:
         work, exchange = self._work, self._exchange
-        edge = self._tally.edge(work.origin, work.plan.trace, work.before)
-        latency_s = round(self._context.monotonic() - exchange.arrived, 6)
-        warnings = list(exchange.warnings) or UNSET
-        return msgspec.structs.replace(edge, latency_s=latency_s, warnings=warnings)
+        return self._tally.edge(
+            work.origin,
+            work.plan.trace,
+            work.before,
+            latency_s=round(self._context.monotonic() - exchange.arrived, 6),
+            warnings=list(exchange.warnings) or UNSET,
+        )
 
 
 def _collect(answer: Answer, event: Delta | Finished) -> None:
@@ -189,7 +191,7 @@ class CachedReplay(Run):
     """
 
     def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
-        super().__init__(context, replace(work, found=found), exchange)
+        super().__init__(context, msgspec.structs.replace(work, found=found), exchange)
         self._found = found
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:

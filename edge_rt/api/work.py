@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.kept import Found
@@ -81,8 +81,7 @@ async def _lane(
         await queue.put(None)
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """A request that was checked and can be run; all of its calls want as many answers each."""
 
     card: ModelCard  # of the model that answers
@@ -91,7 +90,7 @@ class Work:
     stream: bool
     include_usage: bool
     allowance: Allowance | None = None
-    wanted: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
+    wanted: DecodingRequest = DecodingRequest()
     found: Found | None = None  # what was answered before
     reading: Reading | None = None  # of its answers' text; None: all of it is content
     before: Sequence[Cost] = ()  # what it took to look for an answer, and to choose a model
@@ -104,12 +103,12 @@ class Work:
     def alone(self, fault: EdgeError) -> Work:
         """Return the work without the partner, which `fault` keeps from helping."""
         why = f"{self.card.id} answers by itself: {fault}"
-        plan = msgspec.structs.replace(self.plan, mode=None, less=why)
+        plan = replace(self.plan, mode=None, less=why)
         return self.with_calls(plan=plan)
 
     def with_calls(self, **fields: Any) -> Work:
         """Return the work with these fields of each of its calls."""
-        calls = [msgspec.structs.replace(call, **fields) for call in self.calls]
+        calls = [replace(call, **fields) for call in self.calls]
         return replace(self, calls=calls)
 
     def thinking(self, limit: ThinkLimit | None) -> Work:
@@ -169,8 +168,8 @@ def _apart(call: Call, limit: ThinkLimit) -> Iterator[Call]:
     for index in range(call.n):
         seed = call.sampling.seed
         seed = None if seed is None else (seed + index) % 2**64
-        sampling = msgspec.structs.replace(call.sampling, seed=seed)
-        yield msgspec.structs.replace(call, n=1, sampling=sampling, thinking=limit)
+        sampling = replace(call.sampling, seed=seed)
+        yield replace(call, n=1, sampling=sampling, thinking=limit)
 
 
 def unasked(mode: Mode | None, request: DecodingRequest) -> bool:
@@ -184,7 +183,7 @@ def without_partner(plan: Plan, request: RouteRequest, *, tokens: bool) -> Plan:
     The partner's tokens may have other ids, and the engine would refuse them.
     """
     left_out = tokens and unasked(plan.mode, request.mode)
-    return msgspec.structs.replace(plan, mode=None) if left_out else plan
+    return replace(plan, mode=None) if left_out else plan
 
 
 async def with_partner(plan: Plan, request: RouteRequest, prompt: str) -> Plan:
@@ -201,7 +200,5 @@ async def with_partner(plan: Plan, request: RouteRequest, prompt: str) -> Plan:
     except (RequestError, ModelFileError):
         if not unasked(mode, request.mode):
             raise
-        return msgspec.structs.replace(plan, mode=None)
-    return msgspec.structs.replace(
-        plan, mode=msgspec.structs.replace(mode, prompt=None if its == prompt else its)
-    )
+        return replace(plan, mode=None)
+    return replace(plan, mode=replace(mode, prompt=None if its == prompt else its))

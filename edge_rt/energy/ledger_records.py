@@ -6,6 +6,8 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
+from operator import add
 from typing import Literal
 
 import msgspec
@@ -82,13 +84,17 @@ class Day(msgspec.Struct, frozen=True):
 
 def sum_of(total: ModelTotal, more: ModelTotal) -> ModelTotal:
     """Return what requests of the same model and day took together."""
-    figures = zip(astuple(total)[2:], astuple(more)[2:], strict=True)
-    return ModelTotal(total.day, total.model, *(one + other for one, other in figures))
+    return ModelTotal(total.day, total.model, *map(add, astuple(total)[2:], astuple(more)[2:]))
 
 
 def utc_day(unix_s: float) -> str:
     """The UTC day of a time, such as "2026-01-31"; ValueError beyond the years 1 to 9999."""
-    return date.fromordinal(_EPOCH_DAY + math.floor(unix_s / DAY_S)).isoformat()
+    return _day(math.floor(unix_s / DAY_S))
+
+
+@lru_cache(maxsize=8)  # most requests end today
+def _day(number: int) -> str:
+    return date.fromordinal(_EPOCH_DAY + number).isoformat()
 
 
 def of_model(entry: UsageRecord) -> ModelTotal:

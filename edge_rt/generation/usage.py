@@ -225,9 +225,17 @@ class Tally:
         details = PromptTokensDetails(self.cached_tokens)
         return Usage(self.prompt_tokens, self.completion_tokens, total, details)
 
-    def edge(self, origin: Origin, trace: Trace | None = None, before: Sequence[Cost] = ()) -> Edge:
+    def edge(
+        self,
+        origin: Origin,
+        trace: Trace | None = None,
+        before: Sequence[Cost] = (),
+        *,
+        latency_s: float | UnsetType = UNSET,
+        warnings: list[str] | UnsetType = UNSET,
+    ) -> Edge:
         """The costs and times in our shape, with what it cost `before` the calls."""
-        costs = self.costs.after(before)
+        costs = self.costs.after(before) if before else self.costs
         reasons = [why for why in (origin.why, costs.why) if why is not None]
         told: dict[str, Any] = msgspec.structs.asdict(origin)
         told["why"] = "; ".join(reasons) or None
@@ -245,6 +253,8 @@ class Tally:
             prefill_s=round(self.prefill_s, 6),
             decode_s=round(self.decode_s, 6),
             cached_tokens=self.cached_tokens,
+            latency_s=latency_s,
+            warnings=warnings,
             tokens_per_s=_rounded(self.tokens_per_s, 3),
             route_trace=trace or UNSET,
             doubt=UNSET if self.doubt is None else _doubted(self.doubt),

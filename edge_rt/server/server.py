@@ -244,6 +244,7 @@ class Daemon:
                 lifespan="off",
                 ws="none",
                 server_header=False,
+                proxy_headers=False,  # nothing here depends on where a proxy's client is
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
             ),

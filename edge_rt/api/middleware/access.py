@@ -153,8 +153,10 @@ class Authorizer:
         uid, access = state.get(PEER), self._access
         if not isinstance(uid, int):
             return Caller(None, ALL if access is None else Rights())
+        if access is None:
+            return Caller(f"uid:{uid}", ALL)
         peer = Peer(uid, frozenset(cast("frozenset[int]", state.get(PEER_GROUPS, ()))))
-        return Caller(f"uid:{uid}", ALL if access is None else access.rights(peer))
+        return Caller(f"uid:{uid}", access.rights(peer))
 
     def _checked_key(self, authorization: str) -> str:
         scheme, _, key = authorization.partition(" ")
@@ -183,7 +185,7 @@ def over_tcp(scope: Scope) -> bool:
 
 def _check_framing(scope: Scope) -> None:
     """Refuse a body of two lengths: a proxy may take the end of it for the next request."""
-    if {"transfer-encoding", "content-length"} <= {*Headers(scope=scope)}:
+    if {b"transfer-encoding", b"content-length"} <= {name for name, _ in scope["headers"]}:
         message = "Transfer-Encoding and Content-Length exclude each other: send one of them."
         raise HTTPException(400, message, {"connection": "close"})
 

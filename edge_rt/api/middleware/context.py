@@ -8,8 +8,10 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
+import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,8 +81,7 @@ class Context:
     new_id: Callable[[], str]
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """What all documents of one answer have in common."""
 
     id: str
@@ -164,9 +165,13 @@ async def ending(out: EventStream, exchange: Exchange) -> AsyncGenerator[None]:
 
 def new_head(context: Context, card: ModelCard, id: str) -> Head:
     """The head of a new answer; its fingerprint is of the program and the model's file."""
-    what = f"{context.version} {card.backend} {card.sha256}"
-    fingerprint = f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"
+    fingerprint = _fingerprint(f"{context.version} {card.backend} {card.sha256}")
     return Head(id, int(context.clock()), card.id, fingerprint)
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(what: str) -> str:
+    return f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"
 
 
 OLLAMA = "/api/"  # what the paths of Ollama's API begin with

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -218,8 +217,11 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     the bodies of all requests are too many bytes; ClientDisconnect when the client leaves half-way.
     """
     exchange = exchange_of(scope)
-    _check_encoding(scope)
-    _check_declared(scope, limit)
+    for name, value in scope["headers"]:
+        if name == b"content-encoding":
+            _check_encoding(value)
+        elif name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -242,17 +244,11 @@ def _decoded_bytes(body: bytes) -> int:
     return len(body) + _VALUE * sum(map(body.count, (b",", b"[", b"{")))
 
 
-def _check_encoding(scope: Scope) -> None:
-    encoding = Headers(scope=scope).get("content-encoding", "identity")
+def _check_encoding(value: bytes) -> None:
+    encoding = value.decode("latin-1")
     if encoding.lower() != "identity":
         message = f"Content-Encoding {describe(encoding)} is not decoded here: send the body as is."
         raise HTTPException(415, message, {"accept-encoding": "identity"})
-
-
-def _check_declared(scope: Scope, limit: int) -> None:
-    for value in Headers(scope=scope).getlist("content-length"):
-        if value.isdecimal() and int(value) > limit:
-            raise _too_large(limit)
 
 
 def _too_large(limit: int) -> HTTPException:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
 from starlette.types import Send
 from typing_extensions import override
 
@@ -129,7 +130,7 @@ class Dialect(ABC):
 
     def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
         """`include_usage` is that of the request's stream_options."""
-        self._head: dict[str, Any] = dict(vars(head))
+        self._head: dict[str, Any] = asdict(head)
         self._no_usage: UnsetType | None = None if include_usage else UNSET
         self.wants_logprobs = wants_logprobs
 
