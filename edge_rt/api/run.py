@@ -9,6 +9,7 @@ from contextlib import aclosing
 import msgspec
 from msgspec import UNSET
 from starlette.types import Send
+from typing_extensions import override
 
 from edge_rt.api.kept import Found, Record
 from edge_rt.api.middleware.context import Context, Exchange, Generated, ending
@@ -194,6 +195,11 @@ class CachedReplay(Run):
         super().__init__(context, msgspec.structs.replace(work, found=found), exchange)
         self._found = found
 
+    @override
+    async def plain(self, send: Send) -> None:
+        await super().plain(send)
+        self._context.service.repeated(self._repeat())  # while the client reads
+
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
         for _ in self._work.calls:
             self._tally.take(self._found.cost)
@@ -201,7 +207,6 @@ class CachedReplay(Run):
             event = line.event()
             self._tally.take(event)
             yield line.call, event
-        self._context.service.repeated(self._repeat())
 
     async def _stream(self, out: EventStream) -> None:
         chunks: list[msgspec.Struct] = []
@@ -209,6 +214,7 @@ class CachedReplay(Run):
             chunks += self._chunks(*item)
         await out.start(edge_headers(self._work.origin))
         await out.events([*chunks, *self._summary()])  # in one piece: nobody waits in between
+        self._context.service.repeated(self._repeat())
 
     def _repeat(self) -> Repeat:
         tally = self._tally

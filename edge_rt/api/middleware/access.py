@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -123,6 +124,7 @@ class Authorizer:
         """
         self._hashes, self._admins, self._access = api_key_sha256, admin_key_sha256, access
         self._origins, self._open = origins, open
+        self._of_peer = lru_cache(maxsize=64)(self._caller)  # the rules stay as they are
 
     def check(self, scope: Scope) -> Caller:
         """Return the client of a request, and its rights.
@@ -150,13 +152,14 @@ class Authorizer:
         return Caller(None, Rights(_KEYLESS, True))
 
     def _local(self, state: dict[str, object]) -> Caller:
-        uid, access = state.get(PEER), self._access
+        uid = state.get(PEER)
         if not isinstance(uid, int):
-            return Caller(None, ALL if access is None else Rights())
-        if access is None:
-            return Caller(f"uid:{uid}", ALL)
-        peer = Peer(uid, frozenset(cast("frozenset[int]", state.get(PEER_GROUPS, ()))))
-        return Caller(f"uid:{uid}", access.rights(peer))
+            return Caller(None, ALL if self._access is None else Rights())
+        return self._of_peer(uid, cast("frozenset[int]", state.get(PEER_GROUPS, frozenset())))
+
+    def _caller(self, uid: int, groups: frozenset[int]) -> Caller:
+        rights = ALL if self._access is None else self._access.rights(Peer(uid, groups))
+        return Caller(f"uid:{uid}", rights)
 
     def _checked_key(self, authorization: str) -> str:
         scheme, _, key = authorization.partition(" ")
