@@ -29,7 +29,7 @@ from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import Reading
-from edge_rt.core.requests import Call, Identity, ModelCard, Plan
+from edge_rt.core.requests import Call, Identity, Plan
 from edge_rt.core.routing import DecodingRequest, RouteRequest, Write
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
@@ -137,18 +137,21 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         prompts: Sequence[Text],
         wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
         reading: Reading | None = None,
-        card: ModelCard | None = None,
+        found: Found | None = None,
     ) -> Work:
         """The request as it can be run: a call for each prompt.
 
-        `card` is the model's where it is known, which saves looking for it in the store.
+        An answer that was `found` is not sampled, and its model not looked for in the store.
         """
-        card = card or self.context.service.card(plan.model)
+        card = self.context.service.card(plan.model) if found is None else found.card
+        how = card.sampling
+        if found is None:
+            how = sampling(request, how, self.top_logprobs(request))
         call = Call(
             plan=plan,
             prompt="",
             special=True,
-            sampling=sampling(request, card.sampling, self.top_logprobs(request)),
+            sampling=how,
             max_tokens=self.max_tokens(request),
             n=answers(request, self.context.requests.max_n),
             stop=request.stops,
@@ -166,6 +169,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             include_usage=request.include_usage,
             allowance=request.edge,
             wanted=wanted,
+            found=found,
             reading=reading,
         )
 
@@ -294,7 +298,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         content = found.content
         plan = Plan(found.card.id, mode=content.mode, why=content.route)
         prompts, reading = self.replayed_prompts(request), content.reading
-        return self.work(request, self._new_id(), plan, prompts, reading=reading, card=found.card)
+        return self.work(request, self._new_id(), plan, prompts, reading=reading, found=found)
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

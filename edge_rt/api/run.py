@@ -192,7 +192,7 @@ class CachedReplay(Run):
     """
 
     def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
-        super().__init__(context, msgspec.structs.replace(work, found=found), exchange)
+        super().__init__(context, work, exchange)
         self._found = found
 
     @override

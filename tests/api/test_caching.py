@@ -382,6 +382,15 @@ def test_a_request_that_is_wrong_is_refused_each_time(cached: Any) -> None:
         assert (response.status, response.json()["error"]["param"]) == (400, "n")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hit_is_booked_once_when_the_answer_is_on_its_way(
+    cached: Any, service: Any, stream: bool
+) -> None:
+    for _ in range(3):
+        assert cached.chat(**GREEDY, stream=stream).status == 200
+    assert [(one.model, one.completion_tokens) for one in service.repeats] == [("smol", 2)] * 2
+
+
 def test_a_hit_writes_no_prompt(cached: Any, service: Any) -> None:
     cached.chat(**GREEDY)
     service.rendered.clear()

@@ -155,7 +155,8 @@ class Authorizer:
         uid = state.get(PEER)
         if not isinstance(uid, int):
             return Caller(None, ALL if self._access is None else Rights())
-        return self._of_peer(uid, cast("frozenset[int]", state.get(PEER_GROUPS, frozenset())))
+        groups = cast("frozenset[int]", state.get(PEER_GROUPS) or frozenset[int]())
+        return self._of_peer(uid, groups)
 
     def _caller(self, uid: int, groups: frozenset[int]) -> Caller:
         rights = ALL if self._access is None else self._access.rights(Peer(uid, groups))

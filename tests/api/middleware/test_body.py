@@ -58,3 +58,9 @@ def test_a_declared_size_above_the_limit_reads_nothing():
 def test_a_client_that_leaves_half_way():
     with pytest.raises(ClientDisconnect):
         read([b"x"], limit=5, leaves=True)
+
+
+def test_no_encoding_hides_behind_another_one():
+    sent = [(b"content-encoding", b"identity"), (b"content-encoding", b"gzip")]
+    assert read([b"x"], limit=5, headers=sent) == (415, 0)
+    assert read([b"x"], limit=5, headers=sent[:1]) == (b"x", 2)
