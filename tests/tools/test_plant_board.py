@@ -10,12 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchlib.boards import load_boards
+from benchlib.model_engine import Work
 from benchlib.plant_board import PlantBoard
-from benchlib.plant_engine import Pass
+from benchlib.plant_engine import Pass, PlantEngine
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import AGX_ORIN, KINDS, ORIN_NANO, PI4, PI5, Kind
-from benchlib.plant_load import FINE, NOBODY, Others, Weather
+from benchlib.plant_load import FINE, NOBODY, QUIET, Others, Program, Weather
+from benchlib.plant_run import Run, Scene
 from benchlib.plant_sensors import SupplySensor, Thermometer
+
+from edge_rt.core.limits import Limits, Observation
 
 TOOLS = Path(__file__).parents[2] / "tools"
 ALL = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
@@ -183,13 +188,15 @@ def test_a_thermometer_follows_slowly_and_in_steps() -> None:
     assert steps == pytest.approx(round(steps))
 
 
-def readings(kind: Kind, powers_w: list[float]) -> list[float | None]:
-    """What a look sees after each tenth of a second."""
-    sensor = SupplySensor(draw(kind, 0), random.Random(0))
+def readings(
+    kind: Kind, powers_w: list[float], delay_s: float = 0.0, program: Program = QUIET
+) -> list[float | None]:
+    """Readings as a look after each tenth of a second sees them."""
+    sensor = SupplySensor(draw(kind, 0), random.Random(0), delay_s)
     seen: list[float | None] = []
-    for power_w in powers_w:
+    for number, power_w in enumerate(powers_w):
         rails = [power_w / 3.0] * 3
-        sensor.step(0.1, rails, power_w)
+        sensor.step(0.1, rails, power_w, program.fault_at(0.1 * number))
         seen.append(sensor.look())
     return seen
 
@@ -210,3 +217,72 @@ def test_a_slow_sensor_tells_the_same_until_it_is_read_again() -> None:
     kind = replace(ORIN_NANO, supply=replace(ORIN_NANO.supply, period_s=1.0))
     seen = readings(kind, [float(n) for n in range(50)])
     assert len(set(seen[20:50])) <= 4
+
+
+@ALL
+@pytest.mark.parametrize("delay_s", [0.3, 2.0])
+def test_a_delayed_sensor_tells_what_another_one_told_that_long_ago(
+    kind: Kind, delay_s: float
+) -> None:
+    powers_w = [2.0 + 0.2 * n for n in range(60)]
+    late = round(10 * delay_s)
+    assert readings(kind, powers_w, delay_s)[late:] == readings(kind, powers_w)[:-late]
+
+
+@ALL
+def test_a_frozen_sensor_repeats_a_reading_until_the_fault_ends(kind: Kind) -> None:
+    program = Program(faults=((0.0, None), (2.0, "frozen"), (4.0, None)))
+    seen = readings(kind, [4.0] * 25 + [10.0] * 40, program=program)
+    assert len(set(seen[25:40])) == 1
+    assert seen[39] == pytest.approx(4.0, rel=0.1)
+    assert seen[-1] == pytest.approx(10.0, rel=0.1)
+
+
+def test_a_missing_sensor_has_no_reading_and_no_zero() -> None:
+    program = Program(faults=((0.0, None), (2.0, "missing"), (3.0, None)))
+    seen = readings(PI5, [4.0] * 40, program=program)
+    assert [value is None for value in seen[20:30]] == [True] * 10
+    assert None not in seen[30:]
+
+
+def test_a_jumping_sensor_is_right_more_often_than_not() -> None:
+    program = Program(faults=((0.0, None), (2.0, "jumping")))
+    seen = [value or 0.0 for value in readings(ORIN_NANO, [4.0] * 200, program=program)]
+    assert all(abs(value - 4.0) < 0.3 for value in seen[10:20])
+    far = [value for value in seen[20:] if abs(value - 4.0) > 1.0]
+    assert 0.3 * 180 < len(far) < 0.7 * 180  # each reading counts in two means
+    assert min(far) < 3.0 < 5.0 < max(far)
+
+
+def test_requests_draw_by_what_they_ask_for_and_the_same_in_the_mean() -> None:
+    def tolls(varied: float) -> set[float]:
+        engine = PlantEngine(draw(PI5, 0), Work(2, 5.0, 20.0), 0, 0.0, on_gpu=False, varied=varied)
+        engine.run(60.0)
+        return {one.toll for _, one in engine.parts(0.0, 60.0)}
+
+    assert tolls(0.0) == {1.0}
+    found = tolls(0.3)
+    assert 0.7 <= min(found) < 0.9 < 1.1 < max(found) <= 1.3
+    heavy, light = ([(1.0, replace(work(PI5)[0][1], toll=toll))] for toll in (1.3, 0.7))
+    boards = [PlantBoard(draw(PI5, 0), 30.0) for _ in range(3)]
+    for board, parts in zip(boards, (heavy, work(PI5), light), strict=True):
+        run(board, 1, parts)
+    powers = [board.power_w for board in boards]
+    assert powers[0] > powers[1] > powers[2]
+    assert powers[0] - powers[1] == pytest.approx(powers[1] - powers[2], rel=0.05)
+
+
+def test_a_deaf_clock_is_read_back_as_asked_and_stays_at_the_top() -> None:
+    name = PI5.profile
+    scene = Scene(draw(PI5, 0), load_boards()[name], Work(1, 50.0, 50.0), 0, 8.0)
+    seen: list[Observation] = []
+
+    def control(one: Observation) -> Limits:
+        seen.append(one)
+        return Limits(4, cpu_hz=PI5.steps_hz[0])
+
+    slow, deaf = Run(scene, control), Run(replace(scene, deaf_clock=True), control)
+    powers = [sum(one.finish().power_w) for one in (slow, deaf)]
+    assert {one.cpu_hz for one in seen[1:40] + seen[41:]} == {PI5.steps_hz[0]}
+    assert deaf.board.clock == 1.0 > slow.board.clock
+    assert powers[1] > 1.2 * powers[0]

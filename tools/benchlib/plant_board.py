@@ -132,12 +132,12 @@ class PlantBoard:
         for share, part in parts:
             memory_w += share * known.memory_w * part.traffic
             if part.gpu:
-                gpu_w += share * self._gpu_pass_w(part)
+                gpu_w += share * self._gpu_pass_w(part) * part.toll
                 cpu_w += share * one_w * _GPU_SPINS / kind.cores
             else:
                 ratio = 1.0 + (known.prompt_ratio - 1.0) * part.computing**2
                 together = (part.cores / kind.cores) ** known.gather
-                cpu_w += share * one_w * together * ratio
+                cpu_w += share * one_w * together * ratio * part.toll
         return cpu_w, gpu_w, memory_w
 
     def _gpu_pass_w(self, part: Pass) -> float:

@@ -28,7 +28,7 @@ class Pass:
     """One forward pass: `cores` and `gpu` were busy from `begin_s` to `end_s`.
 
     `computing` is the share of its time that computing would take alone, `traffic` that of the
-    memory's full speed.
+    memory's full speed; `toll` is the cores' power over that of other passes of its kind.
     """
 
     begin_s: float
@@ -41,6 +41,7 @@ class Pass:
     tokens: int
     prompt_s: float
     prompt_tokens: int
+    toll: float = 1.0
 
     @property
     def busy_s(self) -> float:
@@ -55,6 +56,7 @@ class _Stream:
     prompt: int = 0
     answer: int = 0
     started: bool = False
+    toll: float = 1.0  # of its present request
 
 
 class PlantEngine:
@@ -65,9 +67,15 @@ class PlantEngine:
     """
 
     def __init__(
-        self, figures: Figures, work: Work, seed: int, begin_s: float, on_gpu: bool
+        self,
+        figures: Figures,
+        work: Work,
+        seed: int,
+        begin_s: float,
+        on_gpu: bool,
+        varied: float = 0.0,
     ) -> None:
-        """`begin_s` is the time from which on requests come."""
+        """Requests come from `begin_s` on; the power of each is off the mean by up to `varied`."""
         kind = figures.kind
         self.threads, self.chunk = kind.cores, 0
         self.duty = self.prompt_duty = 1.0
@@ -77,6 +85,7 @@ class PlantEngine:
         self._kind, self._gb, self._work = kind, figures.model_gb, work
         self._gpu = figures.gpu if on_gpu else None
         self._dice = random.Random(f"engine {seed}")
+        self._varied, self._tolls = varied, random.Random(f"tolls {seed}")
         self._known: dict[tuple[int, int, float, float], tuple[float, float, float, float]] = {}
         self._streams = [
             _Stream(random.Random(f"stream {seed} {n}"), begin_s) for n in range(work.streams)
@@ -186,6 +195,7 @@ class PlantEngine:
                 len(writers),
                 spent * piece / rows,
                 piece,
+                _toll(reader, piece, writers) if self._varied else 1.0,
             )
         )
         self._ended_s, self._spent_s, self._read = end, spent, piece > 0
@@ -231,3 +241,12 @@ class PlantEngine:
         stream.ready_s, stream.started = now_s + pause_s, False
         stream.prompt = max(1, round(work.prompt_tokens * dice.uniform(0.5, 1.5)))
         stream.answer = max(1, round(work.answer_tokens * dice.uniform(0.5, 1.5)))
+        stream.toll = self._tolls.uniform(1.0 - self._varied, 1.0 + self._varied)
+
+
+def _toll(reader: _Stream | None, piece: int, writers: list[_Stream]) -> float:
+    """The mean of all rows' tolls."""
+    total = sum(stream.toll for stream in writers)
+    if reader is not None:
+        total += piece * reader.toll
+    return total / (piece + len(writers))

@@ -6,8 +6,11 @@ import random
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from benchlib.model_engine import Work
+
+Fault = Literal["frozen", "jumping", "missing"]  # of the power sensor
 
 WORKS: Mapping[str, Work] = {
     "1x100/150": Work(1, 100.0, 150.0),
@@ -45,10 +48,11 @@ FINE = Weather()
 
 @dataclass(frozen=True)
 class Program:
-    """Others and weather by time: each entry holds from its time on."""
+    """Others, weather and the power sensor's fault by time: an entry holds from its time on."""
 
     others: tuple[tuple[float, Others], ...] = ((0.0, NOBODY),)
     weather: tuple[tuple[float, Weather], ...] = ((0.0, FINE),)
+    faults: tuple[tuple[float, Fault | None], ...] = ((0.0, None),)
 
     def others_at(self, time_s: float) -> Others:
         """The other programs at a time."""
@@ -57,6 +61,10 @@ class Program:
     def weather_at(self, time_s: float) -> Weather:
         """The weather at a time."""
         return self.weather[bisect_right(self.weather, time_s, key=_when) - 1][1]
+
+    def fault_at(self, time_s: float) -> Fault | None:
+        """The power sensor's fault at a time."""
+        return self.faults[bisect_right(self.faults, time_s, key=_when) - 1][1]
 
 
 QUIET = Program()

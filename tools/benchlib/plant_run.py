@@ -27,7 +27,12 @@ Control = Callable[[Observation], Limits]
 
 @dataclass(frozen=True)
 class Scene:
-    """The conditions of a run. `profile` is the product's own profile of the board."""
+    """The conditions of a run. `profile` is the product's own profile of the board.
+
+    - delay_s: from a reading of power to the first look that sees it
+    - deaf_clock: limits of the clock are accepted, read back as asked, and have no effect
+    - varied: by how much the power of one request may differ from the mean, as a share
+    """
 
     figures: Figures
     profile: Board
@@ -38,6 +43,9 @@ class Scene:
     idle_s: float = 2.0  # before the first request
     on_gpu: bool = False
     start_c: float | None = None  # of the whole board; None: of the room
+    delay_s: float = 0.0
+    deaf_clock: bool = False
+    varied: float = 0.0
 
 
 def simulate(scene: Scene, control: Control | Limits) -> Trace:
@@ -67,13 +75,16 @@ class Run:
         start_c = air_c if scene.start_c is None else scene.start_c
         dice = random.Random(f"sensors {scene.seed}")
         self.board = PlantBoard(figures, start_c)
-        self.engine = PlantEngine(figures, scene.work, scene.seed, scene.idle_s, scene.on_gpu)
-        self._supply = SupplySensor(figures, dice)
+        self.engine = PlantEngine(
+            figures, scene.work, scene.seed, scene.idle_s, scene.on_gpu, scene.varied
+        )
+        self._supply = SupplySensor(figures, dice, scene.delay_s)
         self._zone = Thermometer(figures, start_c, dice)
         self._aperture_s = min(figures.aperture_s, STEP_S)
         self._modelled = kind.supply.meter == "modelled"
         self._limits = control if isinstance(control, Limits) else Limits(kind.cores)
-        self._clock = self._gpu_clock = 1.0
+        self._clock = self._gpu_clock = 1.0  # as allowed
+        self._told_clock = 1.0  # as read back
         self._others = Others()
         self.trace = Trace()
         self._cpu_s = self._cpu_told_s = 0.0  # of the engine since the start
@@ -112,7 +123,7 @@ class Run:
         rails_w = board.rails_w
         if self._supply.due(STEP_S) and not self._modelled:
             rails_w = board.sample(list(engine.parts(end - self._aperture_s, end)))
-        self._supply.step(STEP_S, rails_w, power_w)
+        self._supply.step(STEP_S, rails_w, power_w, self.scene.program.fault_at(end - STEP_S))
         self._zone.step(STEP_S, board.chip_c)
         self._cpu_s += STEP_S * sum(share * p.cores for share, p in parts)
         self._others_s += STEP_S * min(others.cores, board.busy_cores)
@@ -160,7 +171,8 @@ class Run:
         engine.pace(limits.duty, prompt_duty, now_s)
         engine.chunk = limits.prefill_chunk or 0
         engine.admitting = limits.admission == "open"
-        self._clock = _share(limits.cpu_hz, kind.steps_hz)
+        self._told_clock = _share(limits.cpu_hz, kind.steps_hz)
+        self._clock = 1.0 if self.scene.deaf_clock else self._told_clock
         if kind.gpu is not None:
             self._gpu_clock = _share(limits.gpu_hz, kind.gpu.steps_hz)
 
@@ -187,7 +199,7 @@ class Run:
             cpu_s=self._ticks_s(),
             gpu_s=gpu_s if self.scene.on_gpu else None,
             gpu_load=None if kind.gpu is None else round(gpu_load, 3),
-            cpu_hz=kind.steps_hz[-1] * self._clock,
+            cpu_hz=kind.steps_hz[-1] * self._told_clock,
             gpu_hz=None if kind.gpu is None else kind.gpu.steps_hz[-1] * self._gpu_clock,
         )
 
