@@ -19,14 +19,12 @@ from benchlib.govern_heat import (
 from benchlib.govern_scan import Constant, best, grid
 from benchlib.looks import Look, throttles
 from benchlib.prompts import Prompts
-from benchlib.server import Settings
 from benchlib.sim_board import replay
 
 SETUP = Setup(
     Path("python"),
     Path("store"),
     Path("directory"),
-    Settings(Path("m.gguf"), "m", 1024, 1, threads=None),
     Prompts((), (), "none"),
     0.0,
     quick=False,

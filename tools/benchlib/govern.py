@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from benchlib.daemon import MODEL, Ours, weights
@@ -18,7 +19,17 @@ Values = Mapping[str, float | None]
 
 _CONTEXT = 2048  # tokens, of one conversation
 
-_MORE_IS_WORSE = frozenset({"throttles", "plant_step_s_max", "power_error_max"})
+_MORE_IS_WORSE = frozenset(
+    {
+        "throttles",
+        "plant_step_s_max",
+        "power_error_max",
+        "fault_far_s_max",
+        "fault_refused_max",
+        "trace_power_error",
+        "trace_heat_error",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +41,19 @@ class Setup:
     python: Path  # of the .venv
     store: Path
     directory: Path
-    settings: Settings
     prompts: Prompts
     patience_s: float
     quick: bool
     say: Say
+
+    @cached_property
+    def settings(self) -> Settings:
+        """One conversation at a time on the threads that the server chooses.
+
+        The model is fetched if it is not there.
+        """
+        gguf = weights(self.python.with_name("edge-rt"), self.store)
+        return Settings(gguf, MODEL, context=_CONTEXT, parallel=1, threads=None)
 
     def ours(self, extra: Mapping[str, object] | None = None) -> Ours:
         """Our daemon; `extra` goes into its configuration."""
@@ -69,9 +88,3 @@ def worst(name: str, found: Iterable[float | None]) -> float | None:
 def cores() -> int:
     """That this process may use, and so its children."""
     return len(os.sched_getaffinity(0))
-
-
-def settings(python: Path, store: Path) -> Settings:
-    """One conversation at a time on the threads that the server chooses."""
-    gguf = weights(python.with_name("edge-rt"), store)
-    return Settings(gguf, MODEL, context=_CONTEXT, parallel=1, threads=None)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchlib.govern_plant import BOARDS, SEEDS, load_profile
 from benchlib.heat_forecasts import Look, Score, judge, score
 from benchlib.model_engine import Work
+from benchlib.plant_cases import BOARDS, SEEDS, load_profile
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import KINDS
 from benchlib.plant_load import Program, Weather

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from statistics import fmean
 
-from benchlib.govern_plant import BOARDS, SEEDS, Case, Outcome, clock_steps, governor_of, scene_of
+from benchlib.govern_plant import Outcome, governor_of
 from benchlib.plant_best import Constants
+from benchlib.plant_cases import BOARDS, SEEDS, Case, clock_steps, scene_of
 from benchlib.plant_load import Program, Weather
 from benchlib.plant_run import Scene, constant, simulate
 from benchlib.trace import STEP_S, Trace

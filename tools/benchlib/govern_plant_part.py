@@ -6,29 +6,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 from benchlib import BenchError, govern_model
 from benchlib.govern import Found, cores
-from benchlib.govern_plant import (
+from benchlib.govern_plant import Outcome, evaluate, governor_of
+from benchlib.govern_plant_band import Bands, band_jobs, bands, coverage
+from benchlib.govern_plant_long import evaluate_long, long_cases
+from benchlib.govern_plant_metrics import METRICS, breakdown, values_of, worst_of
+from benchlib.model_board import simulate as simulate_twin
+from benchlib.plant_best import Constants
+from benchlib.plant_cases import (
     BOARDS,
     CAPS,
     QUICK_S,
+    SCENE_S,
     SECONDS,
     SEEDS,
     Case,
-    Outcome,
-    cases,
+    chosen,
     clock_steps,
-    evaluate,
-    governor_of,
+    grid,
     groups,
-    kept,
     scene_of,
+    scenes,
 )
-from benchlib.govern_plant_band import Bands, band_jobs, bands, coverage
-from benchlib.govern_plant_long import evaluate_long, long_cases
-from benchlib.model_board import simulate as simulate_twin
-from benchlib.plant_best import Constants
 from benchlib.plant_leak import Learnt, gathered, leak_jobs, learn
 from benchlib.plant_run import simulate
 from edge_rt.config.schema import BudgetConfig
@@ -41,8 +43,7 @@ _TWINS = {"pi5": "raspberry-pi-5", "nano": "jetson-orin-nano-8gb"}
 
 def clock_cases(quick: bool, only: str = "") -> list[Case]:
     """Boards of the second plant, and of our own twin."""
-    words = only.split()
-    return [c for c in _cases(quick) if all(word in c.label.split() for word in words)]
+    return chosen(_cases(quick), only)
 
 
 def _cases(quick: bool) -> Iterator[Case]:
@@ -66,7 +67,7 @@ def _on_plant(case: Case, seconds: float) -> Outcome:
     steps = clock_steps(scene)
     with_clock = simulate(scene, governor_of(scene, budget, steps).step)
     without = simulate(scene, governor_of(scene, budget).step)
-    values = kept(with_clock, case.cap * constants.full_w, constants.begin_s, case.window_s)
+    values = constants.kept(with_clock, case.cap * constants.full_w, case.window_s)
     values["gain"] = constants.work(with_clock) / constants.work(without)
     return _outcome(case, values)
 
@@ -81,7 +82,7 @@ def _on_twin(case: Case, seconds: float) -> Outcome:
     for steps in (ClockSteps(steps_hz), ClockSteps()):
         trace = simulate_twin(scene, govern_model.governed(scene.board, budget, clocks=steps).step)
         speeds.append(govern_model.tokens_per_s(scene, trace))
-        values = values or kept(trace, cap_w, begin_s, 1.0)
+        values = values or {"ok": trace.under(cap_w, begin_s, 1.0)}
     values["gain"] = speeds[0] / speeds[1]
     return _outcome(case, values)
 
@@ -95,15 +96,7 @@ def _outcome(case: Case, values: dict[str, float]) -> Outcome:
 
 
 HEADLINE = (
-    "plant_ok_min",
-    "plant_tokens_mean",
-    "plant_tokens_min",
-    "plant_hidden_ok_min",
-    "plant_step_s_max",
-    "plant_gpu_ok_min",
-    "power_error_max",
-    "clock_gain_60",
-    "hold_tokens_min",
+    *(metric.name for metric in METRICS if not metric.name.startswith("throttles")),
     "leak_ok",
     "leak_cover",
 )
@@ -113,9 +106,21 @@ Job = Callable[[], Sequence[Result]]
 Say = Callable[[str], object]
 
 
-def plant(say: Say, quick: bool, only: str = "") -> Found:
-    """All cases whose labels have every word of `only`; BenchError where there is none."""
-    jobs = list(_jobs(quick, only))
+def plant(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> Found:
+    """All cases whose labels have every word of `only`; BenchError where there is none.
+
+    Results that depend on no governor are kept in `folder`.
+    """
+    return _done(say, list(_jobs(quick, only, folder)), only)
+
+
+def scenes_part(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> Found:
+    """The scenes of 80 s alone, in the same way."""
+    found = groups(scenes(quick, only))
+    return _done(say, [partial(evaluate, group, SCENE_S, folder) for group in found], only)
+
+
+def _done(say: Say, jobs: Sequence[Job], only: str) -> Found:
     if not jobs:
         raise BenchError(f"no case on the second plant has all words of {only!r}")
     results: list[Result] = []
@@ -131,7 +136,7 @@ def plant(say: Say, quick: bool, only: str = "") -> Found:
 def found_of(results: Sequence[Result]) -> Found:
     """The figures of all cases, and the worst ones named."""
     outcomes = [one for one in results if isinstance(one, Outcome)]
-    values = _values(outcomes)
+    values = values_of(outcomes)
     told = [one for one in results if isinstance(one, Bands)]
     learnt = [one for one in results if isinstance(one, Learnt)]
     values |= coverage(told) if told else {}
@@ -142,18 +147,19 @@ def found_of(results: Sequence[Result]) -> Found:
         "bands": [asdict(one) for one in told],
         "leakage": [asdict(one) for one in learnt],
     }
-    return Found(values=values, details={"plant": details}, notes=list(_worst(outcomes)))
+    notes = [*breakdown(outcomes), *worst_of(outcomes)]
+    return Found(values=values, details={"plant": details}, notes=notes)
 
 
-def _jobs(quick: bool, only: str) -> Iterable[Job]:
+def _jobs(quick: bool, only: str, folder: Path | None) -> Iterable[Job]:
     """The long ones first, so that no core waits for them at the end."""
     for case in long_cases(quick, only):
         yield partial(evaluate_long, case, quick)
     seconds = QUICK_S if quick else SECONDS
     for case in clock_cases(quick, only):
         yield partial(evaluate_clock, case, seconds)
-    for group in groups(cases(quick, only)):
-        yield partial(evaluate, group, seconds)
+    for group in groups(grid(quick, only)):
+        yield partial(evaluate, group, seconds, folder)
     for job in band_jobs(quick, only):
         yield partial(_bands, job, quick)
     for leak in leak_jobs(quick, only):
@@ -166,49 +172,3 @@ def _bands(job: tuple[str, str, int], quick: bool) -> list[Bands]:
 
 def _learn(job: tuple[str, int]) -> list[Learnt]:
     return [learn(job)]
-
-
-_LEAST = {  # value: the figure whose minimum it is, and the parts with that figure
-    "plant_ok_min": ("ok", ("plain", "slow")),
-    "plant_tokens_min": ("tokens", ("plain",)),
-    "plant_hidden_ok_min": ("ok", ("hidden",)),
-    "plant_gpu_ok_min": ("ok", ("gpu",)),
-    "clock_gain_60": ("gain", ("clock", "clock-twin")),
-    "hold_tokens_min": ("hold", ("hold",)),
-    "throttles_without": ("throttles_without", ("heat",)),
-}
-_MOST = {  # the same for maxima
-    "plant_step_s_max": ("step_s", ("hidden",)),
-    "power_error_max": ("power_error", ("hour",)),
-}
-
-
-def _values(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, (figure, parts) in _LEAST.items():
-        known = _known(outcomes, figure, parts)
-        found |= {name: min(known)} if known else {}
-    for name, (figure, parts) in _MOST.items():
-        known = _known(outcomes, figure, parts)
-        found |= {name: max(known)} if known else {}
-    tokens = _known(outcomes, "tokens", ("plain",))
-    throttles = _known(outcomes, "throttles", ("hold", "heat"))
-    found |= {"plant_tokens_mean": sum(tokens) / len(tokens)} if tokens else {}
-    return found | ({"throttles": sum(throttles)} if throttles else {})
-
-
-def _known(outcomes: Sequence[Outcome], figure: str, parts: Sequence[str]) -> list[float]:
-    return [o.values[figure] for o in outcomes if o.case.part in parts and figure in o.values]
-
-
-def _worst(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    """A note for each value that a single case sets."""
-    for best, table in ((min, _LEAST), (max, _MOST)):
-        for name, (figure, parts) in table.items():
-            known = [o for o in outcomes if o.case.part in parts and figure in o.values]
-            if known:
-                yield f"{name}: {best(known, key=_by(figure)).line}"
-
-
-def _by(figure: str) -> Callable[[Outcome], float]:
-    return lambda outcome: outcome.values[figure]

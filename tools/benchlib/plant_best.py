@@ -24,6 +24,7 @@ _SLACK = 1.02  # error that is allowed for in an upper bound
 _LEAST = 0.02  # lowest duty
 _CLOSE = 0.01  # precision of a duty
 _PIECE_S = 0.15  # length of passes that read prompts, where the engine rests
+_ROWS = 64  # of a pass whose time tells their length
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,26 @@ class Constants:
         """Tokens a second once settled; those of prompts count for what they cost at full speed."""
         return trace.work_per_s(self.prompt_cost, self.begin_s)
 
-    def best(self, cap_w: float, window_s: float = 1.0) -> Best | None:
-        """The fastest setting that keeps the cap in KEPT of the windows; None where none does."""
+    def kept(self, trace: Trace, cap_w: float, window_s: float) -> dict[str, float]:
+        """The share of the windows within the cap, the worst window over the cap, and the mean."""
+        return {
+            "ok": trace.under(cap_w, self.begin_s, window_s),
+            "worst": max(trace.windows_w(self.begin_s, window_s)) / cap_w,
+            "mean": trace.mean_w(self.begin_s) / cap_w,
+        }
+
+    def best(self, cap_w: float, window_s: float = 1.0, knob: bool = True) -> Best | None:
+        """The fastest setting that keeps the cap in KEPT of the windows; None where none does.
+
+        Without the knob, the clock stays at its top.
+        """
 
         def keeps(trace: Trace) -> bool:
             return trace.under(cap_w, self.begin_s, window_s) >= KEPT
 
         clocks = self._clocks()
+        if not knob:
+            return self._among([clocks[-1]], cap_w, keeps, None)
         found = self._among(_spread(clocks, _CLOCKS), cap_w, keeps, None)
         if found is None or found.setting.clock_hz is None:
             return found
@@ -121,10 +135,8 @@ class Constants:
         best: Best | None,
     ) -> Best | None:
         """The best of `best` and of these clocks with all thread counts, the likeliest first."""
-        screened = [self._screen(setting) for setting in self._pairs(clocks)]
         rest_w = self._rest_w()
-        bounds = [(one.work_per_s * _duty(one, cap_w, rest_w), one) for one in screened]
-        for bound, one in sorted(bounds, key=lambda pair: -pair[0]):
+        for bound, one in self._bounds(clocks, cap_w):
             if best is not None and bound * _SLACK <= best.work_per_s:
                 break
             duty = self._highest_duty(one.setting, _duty(one, cap_w, rest_w), keeps)
@@ -134,6 +146,17 @@ class Constants:
                 if best is None or work > best.work_per_s:
                     best = Best(setting, work)
         return best
+
+    def likely_threads(self, cap_w: float) -> list[int]:
+        """Thread counts at the top clock, the likeliest to be the best under a cap first."""
+        found = self._bounds(self._clocks()[-1:], cap_w)
+        return [one.setting.threads for _, one in found]
+
+    def _bounds(self, clocks: Sequence[float], cap_w: float) -> list[tuple[float, _Screened]]:
+        """The most work that each pair may do under a cap, the most first."""
+        screened, rest_w = [self._screen(pair) for pair in self._pairs(clocks)], self._rest_w()
+        bounds = [(one.work_per_s * _duty(one, cap_w, rest_w), one) for one in screened]
+        return sorted(bounds, key=lambda pair: -pair[0])
 
     def _pairs(self, clocks: Sequence[float]) -> Iterator[Setting]:
         cores = self.scene.figures.kind.cores
@@ -188,11 +211,14 @@ class Constants:
                 engine.gpu_clock = gpu_hz / clocks.gpu.steps_hz[-1]
             else:
                 cpu_hz = setting.clock_hz
-        chunk = 0
-        if setting.duty < 1.0:
-            rows = 64
-            chunk = max(8, int(_PIECE_S * rows / engine.seconds(rows, setting.threads)))
+        chunk = chunk_of(scene, setting.threads, engine) if setting.duty < 1.0 else 0
         return simulate(scene, constant(setting.threads, setting.duty, cpu_hz, gpu_hz, chunk))
+
+
+def chunk_of(scene: Scene, threads: int, engine: PlantEngine | None = None) -> int:
+    """Tokens of a prompt that one pass of `_PIECE_S` reads; `engine` has clocks below the top."""
+    engine = engine or PlantEngine(scene.figures, scene.work, scene.seed, 0.0, scene.on_gpu)
+    return max(8, int(_PIECE_S * _ROWS / engine.seconds(_ROWS, threads)))
 
 
 def prompt_cost(scene: Scene) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchlib.govern_plant import BOARDS, load_profile
+from benchlib.plant_cases import BOARDS, load_profile
 from benchlib.plant_days import Growth, day, growth
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import KINDS

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import click
 from benchlib import BenchError, govern_model, machine, prompts
-from benchlib.govern import Ask, Found, Setup, Values, cores, settings, worst
+from benchlib.govern import Ask, Found, Setup, Values, cores, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
 from benchlib.govern_heat import heat
 from benchlib.govern_parameters import parameters
-from benchlib.govern_plant_part import HEADLINE, plant
+from benchlib.govern_plant_part import HEADLINE, plant, scenes_part
 from benchlib.govern_prediction import prediction
 from benchlib.publish import show
 from benchlib.report import Report, row_ratios
@@ -74,7 +74,15 @@ def _model_seeds(ask: Ask) -> tuple[int, ...]:
 
 
 def _plant(ask: Ask) -> Found:
-    return plant(_say, ask.quick, ask.only)
+    return plant(_say, ask.quick, ask.only, _kept())
+
+
+def _scenes(ask: Ask) -> Found:
+    return scenes_part(_say, ask.quick, ask.only, _kept())
+
+
+def _kept() -> Path:
+    return cache_dir() / "bench/plant"
 
 
 def _cap(setup: Setup) -> Found:
@@ -102,6 +110,7 @@ PARTS: Mapping[str, Part] = {
     "contention": Part(measure=_contention),
     "prediction": Part(measure=_prediction),
     "plant": Part(_plant),
+    "scenes": Part(_scenes),
 }
 
 
@@ -118,7 +127,8 @@ PARTS: Mapping[str, Part] = {
     "--only",
     default="",
     metavar="WORDS",
-    help="Only the part plant, and of it cases with all these words, such as 'plain pi5 75%'.",
+    help="Of the parts plant (if none is named) and scenes only cases with all these words, such as"
+    " 'plain pi5 75%'.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
@@ -155,13 +165,12 @@ def command(
                 python=Path(sys.executable),
                 store=store,
                 directory=Path(directory),
-                settings=settings(Path(sys.executable), store),
                 prompts=prompts.load(data),
                 patience_s=wait,
                 quick=quick,
                 say=_say,
             )
-            found, failed = run(("plant",) if only else parts or tuple(PARTS), setup, only)
+            found, failed = run(parts or (("plant",) if only else tuple(PARTS)), setup, only)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})
