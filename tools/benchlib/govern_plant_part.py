@@ -31,7 +31,7 @@ from benchlib.plant_cases import (
     scene_of,
     scenes,
 )
-from benchlib.plant_leak import Learnt, gathered, leak_jobs, learn
+from benchlib.plant_leak import LeakJob, Learnt, gathered, leak_jobs, learn
 from benchlib.plant_run import simulate
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import ClockSteps
@@ -97,7 +97,8 @@ def _outcome(case: Case, values: dict[str, float]) -> Outcome:
 
 HEADLINE = (
     *(metric.name for metric in METRICS if not metric.name.startswith("throttles")),
-    "leak_ok",
+    "leak_measured",
+    "leak_right",
     "leak_cover",
 )
 
@@ -170,5 +171,5 @@ def _bands(job: tuple[str, str, int], quick: bool) -> list[Bands]:
     return [bands(job, quick)]
 
 
-def _learn(job: tuple[str, int]) -> list[Learnt]:
+def _learn(job: LeakJob) -> list[Learnt]:
     return [learn(job)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchlib.model_engine import Work
 from benchlib.plant_board import PlantBoard
@@ -24,12 +24,18 @@ _FELT_NOISE_C = 0.12
 
 @dataclass(frozen=True)
 class Look:
-    """One second: the zone's temperature, the supply's power, and whether nothing was at work."""
+    """One second: the zone's temperature, the supply's power, the share of full work, the fan."""
 
     time_s: float
     temp_c: float
     power_w: float
-    idle: bool
+    work: float
+    fan: float  # drive, 0 to 1
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing was at work."""
+        return self.work == 0.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,35 @@ def day(figures: Figures, seed: int, hours: float) -> Iterator[Look]:
         parts = [(share, full)] if working else []
         powers = [_step(board, parts, others, room_c) for _ in range(_PARTS)]
         time_s, left_s = time_s + LOOK_S, left_s - LOOK_S
-        yield Look(time_s, _felt_c(board, dice), _read_w(board, powers, dice), not working)
+        read_w = _read_w(board, powers, dice)
+        yield Look(time_s, _felt_c(board, dice), read_w, share if working else 0.0, board.drive)
+
+
+def span(figures: Figures, seed: int, days: int, hours: float) -> Iterator[Look]:
+    """Days one after the other, each of `hours`; the board is cold and off in between."""
+    for number in range(days):
+        begin_s = number * 86_400.0
+        for look in day(figures, days * seed + number, hours):
+            yield replace(look, time_s=begin_s + look.time_s)
+
+
+def leaking(figures: Figures, growth_w: float) -> Figures:
+    """The board with so much leakage that it grows by `growth_w` from 45 to 70 °C at rest."""
+    factor = growth_w / growth(figures).watts
+    leaks = [
+        leak and replace(leak, top_w=factor * leak.top_w)
+        for leak in (figures.leak, figures.gpu_leak)
+    ]
+    assert leaks[0] is not None
+    return replace(figures, leak=leaks[0], gpu_leak=leaks[1])
+
+
+def rest_w(figures: Figures) -> float:
+    """Power at rest at 45 °C."""
+    board = PlantBoard(figures, 45.0)
+    for _ in range(2):
+        board.step(0.5, [], NOBODY, Weather(45.0))
+    return board.power_w
 
 
 def _step(
