@@ -5,8 +5,9 @@ It knows the best threads and the best aim for its scene beforehand; the rest is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from benchlib.plant_best import Constants, chunk_of
 from benchlib.plant_cache import Kept, Values
@@ -23,7 +24,7 @@ HELD = 0.997  # share of the windows that it must keep, unless the governor keep
 class Integral:
     """An integral controller of the duty."""
 
-    def __init__(self, cap_w: float, threads: int, aim: float, chunk: int) -> None:
+    def __init__(self, cap_w: float, threads: int, aim: float, chunk: int | None) -> None:
         self._cap_w, self._aim, self._duty = cap_w, aim, 0.5
         self._threads, self._chunk = threads, chunk
 
@@ -53,24 +54,32 @@ class Oracle:
 
     def best(self, kept: Kept, name: str, ok: float) -> Rival | None:
         """The most tokens of those that keep at least min(HELD, ok) of the windows."""
-        found: list[Rival] = []
-        for threads in self._constants.likely_threads(self._cap_w)[:_COUNTS]:
 
-            def run(aim: float, threads: int = threads) -> Values:
-                key = f"{name} rival {threads} threads, aim {aim:.2f}"
-                values = kept.get(key, lambda: self._run(threads, aim))
-                assert values is not None
-                return values
+        def run(threads: int, aim: float) -> Values:
+            key = f"{name} rival {threads} threads, aim {aim:.2f}"
+            values = kept.get(key, lambda: self._run(threads, aim))
+            assert values is not None
+            return values
 
-            aim = _highest(run, min(HELD, ok))
-            found += [] if aim is None else [Rival(threads, aim, run(aim))]
-        return max(found, key=lambda one: one.values["work"], default=None)
+        threads = self._constants.likely_threads(self._cap_w)[:_COUNTS]
+        return best_rival(run, threads, min(HELD, ok))
 
-    def _run(self, threads: int, aim: float) -> Mapping[str, float]:
+    def _run(self, threads: int, aim: float) -> Values:
         constants, scene = self._constants, self._scene
         control = Integral(self._cap_w, threads, aim, chunk_of(scene, threads))
         trace = simulate(scene, control.step)
         return constants.kept(trace, self._cap_w, self._window_s) | {"work": constants.work(trace)}
+
+
+def best_rival(
+    run: Callable[[int, float], Values], threads: Iterable[int], ok: float
+) -> Rival | None:
+    """The most work of all threads and AIMS that keep the share `ok` of the windows."""
+    found: list[Rival] = []
+    for count in threads:
+        aim = _highest(partial(run, count), ok)
+        found += [] if aim is None else [Rival(count, aim, run(count, aim))]
+    return max(found, key=lambda one: one.values["work"], default=None)
 
 
 def _highest(run: Callable[[float], Values], least: float) -> float | None:

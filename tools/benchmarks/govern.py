@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import click
-from benchlib import BenchError, govern_model, machine, prompts
+from benchlib import BenchError, govern_ablation, govern_model, machine, prompts
 from benchlib.govern import Ask, Found, Setup, Values, cores, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
@@ -81,6 +81,10 @@ def _scenes(ask: Ask) -> Found:
     return scenes_part(_say, ask.quick, ask.only, _kept())
 
 
+def _ablation(ask: Ask) -> Found:
+    return govern_ablation.ablate(_say, ask.quick, ask.only, _kept())
+
+
 def _kept() -> Path:
     return cache_dir() / "bench/plant"
 
@@ -111,7 +115,9 @@ PARTS: Mapping[str, Part] = {
     "prediction": Part(measure=_prediction),
     "plant": Part(_plant),
     "scenes": Part(_scenes),
+    "ablation": Part(_ablation),
 }
+_USUAL = tuple(name for name in PARTS if name != "ablation")
 
 
 @click.command()
@@ -122,13 +128,18 @@ PARTS: Mapping[str, Part] = {
     type=click.Choice(list(PARTS)),
     help="Only this one; may be given several times.",
 )
+@click.option(
+    "--ablate",
+    is_flag=True,
+    help="Run the scenes with each term of the governor off in turn, and nothing else.",
+)
 @click.option("--quick", is_flag=True, help="Fewer seeds, boards, caps and rounds.")
 @click.option(
     "--only",
     default="",
     metavar="WORDS",
-    help="Of the parts plant (if none is named) and scenes only cases with all these words, such as"
-    " 'plain pi5 75%'.",
+    help="Of the parts plant (if none is named), scenes and ablation only cases with all these"
+    " words, such as 'plain pi5 75%'.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
@@ -145,6 +156,7 @@ PARTS: Mapping[str, Part] = {
 )
 def command(
     parts: tuple[str, ...],
+    ablate: bool,
     quick: bool,
     only: str,
     json_file: Path | None,
@@ -170,7 +182,8 @@ def command(
                 quick=quick,
                 say=_say,
             )
-            found, failed = run(parts or (("plant",) if only else tuple(PARTS)), setup, only)
+            parts = ("ablation",) if ablate else parts
+            found, failed = run(parts or (("plant",) if only else _USUAL), setup, only)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})

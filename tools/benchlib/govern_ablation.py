@@ -1,0 +1,196 @@
+"""What each term of the governor is worth: windows and tokens without it, on both plants.
+
+All scenes run with all terms, and with one term off at a time. Windows are shares of those within
+the cap; tokens are over those with all terms, scene by scene. Intervals are of the mean over seeds.
+The last row is the integral controller with an oracle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from statistics import fmean, stdev
+
+from benchlib import BenchError, govern_model
+from benchlib.govern import Found, cores
+from benchlib.govern_plant import Judged
+from benchlib.govern_terms import TERMS
+from benchlib.model_board import Control
+from benchlib.model_board import simulate as simulate_twin
+from benchlib.plant_best import Constants
+from benchlib.plant_cache import Kept, Values
+from benchlib.plant_cases import SCENE_S, SEEDS, Case, ablation, scene_of
+from benchlib.plant_rival import HELD, Integral, best_rival
+from edge_rt.config.schema import BudgetConfig
+from edge_rt.twin.shape import Shape
+
+ALL, RIVAL = "all on", "integral controller"
+_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # 95 %, by degrees of freedom
+_TWIN_CAPS = (0.6, 0.9)
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class TwinCase:
+    """A scene of our own twin under a cap."""
+
+    board: str
+    slower: float  # model
+    seed: int
+    cap: float
+
+    @property
+    def label(self) -> str:
+        """For people, and to choose cases by."""
+        return f"twin {self.board} x{self.slower:g} {self.cap:.0%} seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one scene came to without a term; `work` is in tokens a second."""
+
+    term: str
+    plant: str
+    scene: str
+    seed: int
+    ok: float
+    work: float
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over scenes and seeds, with its interval over seeds; None for one seed."""
+
+    mean: float
+    half: float | None
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" + ("" if self.half is None else f" ± {self.half:.4f}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a term is worth on one plant."""
+
+    term: str
+    plant: str
+    ok: Mean
+    worst: float
+    tokens: Mean
+
+
+def ablate(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> Found:
+    """Run all scenes whose labels have every word of `only`, for each term."""
+    cases = list(_cases(quick, only))
+    if not cases:
+        raise BenchError(f"no scene of the ablation has all words of {only!r}")
+    terms = [ALL, *(term.name for term in TERMS), RIVAL]
+    runs: list[Run] = []
+    with ProcessPoolExecutor(cores()) as pool:
+        jobs = [pool.submit(partial(run, t, c, folder)) for c, t in product(cases, terms)]
+        for future in as_completed(jobs):
+            if (found := future.result()) is not None:
+                runs.append(found)
+                say(f"{found.term}, {found.scene} seed{found.seed}: {found.ok:.2%} of windows")
+    rows = rows_of(runs, terms)
+    details = {"rows": [asdict(row) for row in rows], "runs": [asdict(one) for one in runs]}
+    return Found(details={"ablation": details}, notes=table(rows))
+
+
+def _cases(quick: bool, only: str) -> Iterator[Case | TwinCase]:
+    seeds, words = SEEDS[:1] if quick else SEEDS, only.split()
+    yield from ablation(seeds, only)
+    found = product(govern_model.BOARDS, govern_model.SLOWER, seeds, _TWIN_CAPS)
+    for case in (TwinCase(*one) for one in found):
+        if all(word in case.label.split() for word in words):
+            yield case
+
+
+def run(term: str, case: Case | TwinCase, folder: Path | None) -> Run | None:
+    """One scene without one term; None where the rival has no say."""
+    off = {one.name: one.off for one in TERMS}.get(term, nullcontext)
+    with off():
+        if isinstance(case, TwinCase):
+            values = _on_twin(case, term == RIVAL)
+            plant, scene = "twin", case.label
+        else:
+            values = _on_plant(case, term == RIVAL, folder)
+            plant, scene = "second plant", case.label
+    if values is None:
+        return None
+    name = scene.removesuffix(f" seed{case.seed}")
+    return Run(term, plant, name, case.seed, values["ok"], values["work"])
+
+
+def _on_plant(case: Case, rival: bool, folder: Path | None) -> Values | None:
+    constants = Constants(scene_of(case, SCENE_S))
+    kept = Kept(folder, f"{case.scene} {SCENE_S} s")
+    judged = Judged(case, constants, kept)
+    if not rival:
+        return judged.governed()
+    found = judged.rival(HELD)
+    kept.write()
+    return None if found is None else found.values
+
+
+def _on_twin(case: TwinCase, rival: bool) -> Values | None:
+    scene = govern_model.capped_scene(case.board, case.seed, case.slower, SCENE_S)
+    cap_w = case.cap * govern_model.at_full(scene).mean_w(scene.idle_s + govern_model.SETTLED_S)
+
+    def of(control: Control) -> Values:
+        trace = simulate_twin(scene, control)
+        return {
+            "ok": govern_model.ok_share(scene, trace, cap_w),
+            "work": govern_model.tokens_per_s(scene, trace),
+        }
+
+    def integral(threads: int, aim: float) -> Values:
+        return of(Integral(cap_w, threads, aim, None).step)
+
+    if not rival:
+        return of(govern_model.governed(scene.board, BudgetConfig(power_w=cap_w)).step)
+    counts = range(1, Shape.of(scene.board).cores + 1)
+    found = best_rival(integral, counts, HELD)
+    return None if found is None else found.values
+
+
+def rows_of(runs: Sequence[Run], terms: Sequence[str]) -> list[Row]:
+    """Each term's row on each plant where it ran."""
+    found: list[Row] = []
+    for plant in dict.fromkeys(sorted(one.plant for one in runs)):
+        base = {(o.scene, o.seed): o for o in runs if o.plant == plant and o.term == ALL}
+        for term in terms:
+            these = [one for one in runs if one.plant == plant and one.term == term]
+            if these:
+                tokens = [(o.seed, o.work / base[o.scene, o.seed].work) for o in these]
+                ok = mean_of([(one.seed, one.ok) for one in these])
+                worst = min(one.ok for one in these)
+                found.append(Row(term, plant, ok, worst, mean_of(tokens)))
+    return found
+
+
+def mean_of(values: Sequence[tuple[int, float]]) -> Mean:
+    """The mean of values by seed, with the 95 % interval of Student's t over the seeds' means."""
+    seeds: dict[int, list[float]] = {}
+    for seed, value in values:
+        seeds.setdefault(seed, []).append(value)
+    means = [fmean(each) for each in seeds.values()]
+    free = len(means) - 1
+    if not free:
+        return Mean(means[0], None)
+    student = _STUDENT[min(free, len(_STUDENT)) - 1]
+    return Mean(fmean(means), student * stdev(means) / len(means) ** 0.5)
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """The rows as a table in Markdown."""
+    lines = ["| plant | off | windows | worst | tokens |", "|---|---|---|---|---|"]
+    for row in rows:
+        lines.append(f"| {row.plant} | {row.term} | {row.ok} | {row.worst:.4f} | {row.tokens} |")
+    return lines
