@@ -205,7 +205,7 @@ def test_a_part_that_fails_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(govern, "PARTS", parts)
     said: list[str] = []
     setup = Setup(*[Path("x")] * 3, Prompts((), (), "none"), 0.0, True, said.append)
-    found, failed = govern.run(["contention", "heat", "cap"], setup)
+    found, failed = govern.run(["contention", "heat", "cap"], setup, Ask(quick=True))
     assert [one.values for one in found] == [{"throttles": 1.0}, {"throttles": 0.0}]
     assert failed == ["cap, worked out: rejected", "contention, measured: no peer"]
     assert set(failed) <= set(said)

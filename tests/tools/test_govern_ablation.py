@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from benchlib import BenchError
+from benchlib.govern import Ask
 from benchlib.govern_ablation import ALL, RIVAL, Mean, Run, TwinCase, ablate, mean_of, rows_of, run
 from benchlib.govern_ablation import table as table_of
 from benchlib.govern_terms import TERMS, Term
@@ -28,9 +29,13 @@ def test_a_term_is_off_only_for_a_while(term: Term) -> None:
 
 def test_a_term_is_on_again_after_a_failure() -> None:
     term = Term("gain", Owner, "gain", lambda _self: 1.0)
-    with pytest.raises(ValueError, match="no"), term.off():
+
+    def fail() -> None:
         assert Owner().gain() == 1.0
         raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"), term.off():
+        fail()
     assert Owner().gain() == 2.0
 
 
@@ -78,4 +83,4 @@ def test_an_interval_is_that_of_the_seeds_means() -> None:
 
 def test_words_that_no_scene_has_are_an_error() -> None:
     with pytest.raises(BenchError, match="nosuch"):
-        ablate(lambda _: None, quick=True, only="nosuch")
+        ablate(lambda _: None, Ask(quick=True, only="nosuch"))

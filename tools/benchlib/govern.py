@@ -27,7 +27,9 @@ _MORE_IS_WORSE = frozenset(
         "fault_far_s_max",
         "fault_refused_max",
         "trace_power_error",
+        "trace_power_vs_last",
         "trace_heat_error",
+        "trace_heat_vs_last",
     }
 )
 
@@ -62,10 +64,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Ask:
-    """What a part that is worked out is asked for: a short form, and cases by words."""
+    """What a part that is worked out is asked for: a short form, cases by words, traces."""
 
     quick: bool = False
     only: str = ""
+    traces: Path | None = None  # folder of recorded traces
 
 
 @dataclass(frozen=True)

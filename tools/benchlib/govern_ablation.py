@@ -7,7 +7,7 @@ The last row is the integral controller with an oracle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchlib import BenchError, govern_model
-from benchlib.govern import Found, cores
+from benchlib.govern import Ask, Found, cores
 from benchlib.govern_plant import Judged
 from benchlib.govern_terms import TERMS
 from benchlib.model_board import Control
@@ -26,10 +26,13 @@ from benchlib.plant_best import Constants
 from benchlib.plant_cache import Kept, Values
 from benchlib.plant_cases import SCENE_S, SEEDS, Case, ablation, scene_of
 from benchlib.plant_rival import HELD, Integral, best_rival
+from benchlib.trace_power import Product, errors, steps
+from benchlib.traces import Traces
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.twin.shape import Shape
 
 ALL, RIVAL = "all on", "integral controller"
+_OFF = {term.name: term.off for term in TERMS}
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # 95 %, by degrees of freedom
 _TWIN_CAPS = (0.6, 0.9)
 
@@ -85,22 +88,44 @@ class Row:
     tokens: Mean
 
 
-def ablate(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> Found:
-    """Run all scenes whose labels have every word of `only`, for each term."""
-    cases = list(_cases(quick, only))
+def ablate(say: Say, ask: Ask, folder: Path | None = None) -> Found:
+    """Run all scenes whose labels have every word of `ask.only`, for each term.
+
+    Recorded traces, where there are any, are predicted without each term of the board model.
+    """
+    cases = list(_cases(ask.quick, ask.only))
     if not cases:
-        raise BenchError(f"no scene of the ablation has all words of {only!r}")
+        raise BenchError(f"no scene of the ablation has all words of {ask.only!r}")
     terms = [ALL, *(term.name for term in TERMS), RIVAL]
     runs: list[Run] = []
     with ProcessPoolExecutor(cores()) as pool:
+        tried = [ALL, *(term.name for term in TERMS if term.model)] if ask.traces else []
+        traced = {term: pool.submit(traced_error, term, ask.traces) for term in tried}
         jobs = [pool.submit(partial(run, t, c, folder)) for c, t in product(cases, terms)]
         for future in as_completed(jobs):
             if (found := future.result()) is not None:
                 runs.append(found)
                 say(f"{found.term}, {found.scene} seed{found.seed}: {found.ok:.2%} of windows")
+        told = {term: job.result() for term, job in traced.items()}
     rows = rows_of(runs, terms)
-    details = {"rows": [asdict(row) for row in rows], "runs": [asdict(one) for one in runs]}
-    return Found(details={"ablation": details}, notes=table(rows))
+    details: dict[str, object] = {"rows": [asdict(row) for row in rows]}
+    details["runs"] = [asdict(one) for one in runs]
+    details["traces"] = told
+    return Found(details={"ablation": details}, notes=[*table(rows), *_trace_table(told)])
+
+
+def traced_error(term: str, folder: Path | None) -> tuple[float, float]:
+    """The error of the board model on recorded traces without a term; see `trace_power.errors`."""
+    assert folder is not None
+    with _OFF.get(term, nullcontext)():
+        return errors(steps(Traces(folder).power(), Product))
+
+
+def _trace_table(told: Mapping[str, tuple[float, float]]) -> list[str]:
+    if not told:
+        return []
+    lines = ["| recorded traces, off | error of watts | over the last value's |", "|---|---|---|"]
+    return lines + [f"| {term} | {one:.4f} | {over:.3f} |" for term, (one, over) in told.items()]
 
 
 def _cases(quick: bool, only: str) -> Iterator[Case | TwinCase]:
@@ -114,8 +139,7 @@ def _cases(quick: bool, only: str) -> Iterator[Case | TwinCase]:
 
 def run(term: str, case: Case | TwinCase, folder: Path | None) -> Run | None:
     """One scene without one term; None where the rival has no say."""
-    off = {one.name: one.off for one in TERMS}.get(term, nullcontext)
-    with off():
+    with _OFF.get(term, nullcontext)():
         if isinstance(case, TwinCase):
             values = _on_twin(case, term == RIVAL)
             plant, scene = "twin", case.label

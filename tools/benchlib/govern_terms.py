@@ -22,12 +22,13 @@ from edge_rt.governor.power.model import PowerModel
 
 @dataclass(frozen=True)
 class Term:
-    """One term, and how to do without it."""
+    """One term, and how to do without it. `model`: it is in the board model, which traces test."""
 
     name: str
     owner: type | ModuleType
     attribute: str
     neutral: object
+    model: bool = False
 
     @contextmanager
     def off(self) -> Iterator[None]:
@@ -54,11 +55,11 @@ def _zero(*_args: object, **_named: object) -> float:
 
 TERMS = (
     Term("lag estimate", Lag, "look", _nothing),
-    Term("change tests", Disturbance, "_changed", _no),
+    Term("change tests", Disturbance, "_changed", _no, model=True),
     Term("reading doubts", PowerObserver, "_doubt_w2", _zero),
     Term("phase doubts", PowerObserver, "_phase_w2", _zero),
     Term("glitch filter", PowerObserver, "_far", _no),
-    Term("factors by setting", PowerTerms, "learn_factor", _nothing),
+    Term("factors by setting", PowerTerms, "learn_factor", _nothing, model=True),
     Term("settings' doubt", PowerTerms, "doubt", _zero),
     Term("deviation margin", PowerModel, "present_deviation_w", property(_zero)),
     Term("margin for steps", cap, "_STEPS", 0.0),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import click
-from benchlib import BenchError, govern_ablation, govern_model, machine, prompts
+from benchlib import BenchError, govern_ablation, govern_model, govern_traces, machine, prompts
 from benchlib.govern import Ask, Found, Setup, Values, cores, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
@@ -41,6 +41,7 @@ VALUES = (
     "energy_err_median",
     "recovery_s",
     *HEADLINE,
+    *govern_traces.HEADLINE,
 )
 _RATIOS = ("hogged_vs_peer", "hogged_vs_best")
 
@@ -82,7 +83,11 @@ def _scenes(ask: Ask) -> Found:
 
 
 def _ablation(ask: Ask) -> Found:
-    return govern_ablation.ablate(_say, ask.quick, ask.only, _kept())
+    return govern_ablation.ablate(_say, ask, _kept())
+
+
+def _traces(ask: Ask) -> Found:
+    return govern_traces.traces(_say, ask.traces, ask.quick)
 
 
 def _kept() -> Path:
@@ -115,6 +120,7 @@ PARTS: Mapping[str, Part] = {
     "prediction": Part(measure=_prediction),
     "plant": Part(_plant),
     "scenes": Part(_scenes),
+    "traces": Part(_traces),
     "ablation": Part(_ablation),
 }
 _USUAL = tuple(name for name in PARTS if name != "ablation")
@@ -141,6 +147,12 @@ _USUAL = tuple(name for name in PARTS if name != "ablation")
     help="Of the parts plant (if none is named), scenes and ablation only cases with all these"
     " words, such as 'plain pi5 75%'.",
 )
+@click.option(
+    "--traces",
+    envvar="EDGE_RT_TRACES",
+    type=click.Path(path_type=Path),
+    help="Folder with recorded traces of real boards; without it none are looked at.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
     "--data",
@@ -159,6 +171,7 @@ def command(
     ablate: bool,
     quick: bool,
     only: str,
+    traces: Path | None,
     json_file: Path | None,
     data: Path,
     wait: float,
@@ -183,7 +196,8 @@ def command(
                 say=_say,
             )
             parts = ("ablation",) if ablate else parts
-            found, failed = run(parts or (("plant",) if only else _USUAL), setup, only)
+            ask = Ask(quick, only, traces)
+            found, failed = run(parts or (("plant",) if only else _USUAL), setup, ask)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})
@@ -192,7 +206,7 @@ def command(
         raise click.ClickException("; ".join(failed))
 
 
-def run(names: Sequence[str], setup: Setup, only: str = "") -> tuple[list[Found], list[str]]:
+def run(names: Sequence[str], setup: Setup, ask: Ask) -> tuple[list[Found], list[str]]:
     """What the parts found, and what ended those that failed; a failure ends no other part.
 
     First all that is worked out, on all cores; then one part after the other is measured.
@@ -214,7 +228,7 @@ def run(names: Sequence[str], setup: Setup, only: str = "") -> tuple[list[Found]
     parts = {name: PARTS[name] for name in names}
     with ProcessPoolExecutor(cores()) as pool:
         waiting = {
-            name: pool.submit(part.calculate, Ask(setup.quick, only))
+            name: pool.submit(part.calculate, ask)
             for name, part in parts.items()
             if part.calculate is not None
         }

@@ -1,0 +1,70 @@
+"""The part of the governor's benchmark that rests on recorded traces of real boards."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from benchlib.govern import Found, cores
+from benchlib.trace_heat import Forecasts, forecasts, heat_errors
+from benchlib.trace_power import Plain, Product, Step, by_group, errors, steps
+from benchlib.trace_priors import compared, per_kelvin
+from benchlib.traces import Recorded, Traces
+
+HEADLINE = ("trace_power_error", "trace_power_vs_last", "trace_heat_error", "trace_heat_vs_last")
+
+Say = Callable[[str], object]
+
+
+def traces(say: Say, folder: Path | None, quick: bool) -> Found:
+    """Power and heat of the boards in `folder`; nothing is measured without one.
+
+    - trace_power_error: median error of watts, as a share, at steps into unseen modes and loads
+    - trace_heat_error: mean error in K of temperatures half a minute later
+    - trace_power_vs_last, trace_heat_vs_last: over the error of carrying on the last value
+    """
+    if folder is None:
+        return Found(notes=["No recorded traces: name their folder with --traces."])
+    known = Traces(folder)
+    recorded = known.power()
+    with ProcessPoolExecutor(cores()) as pool:
+        jobs = [pool.submit(forecasts, *one) for one in _heat(known, quick)]
+        groups = [pool.submit(partial(steps, make=Product), group) for group in by_board(recorded)]
+        ours = [step for job in groups for step in job.result()]
+        heat = [job.result() for job in jobs]
+    plain = errors(steps(recorded, Plain))
+    lines = [
+        *by_group(ours),
+        f"a plain model: {plain[0]:.1%} off, {plain[1]:.2f} of the last value's",
+        *(one.line for one in heat),
+        *(one.line for one in [*compared(recorded), *per_kelvin(known.leakage(), recorded)]),
+    ]
+    for line in lines:
+        say(line)
+    details = {"lines": lines}
+    return Found(values=_values(ours, heat), details={"traces": details})
+
+
+def by_board(recorded: Sequence[Recorded]) -> list[list[Recorded]]:
+    """The traces of each board and set-up."""
+    found: dict[str, list[Recorded]] = defaultdict(list)
+    for one in recorded:
+        found[one.group].append(one)
+    return list(found.values())
+
+
+def _heat(known: Traces, quick: bool) -> list[tuple[str, list[tuple[float, float, float]]]]:
+    """All of them, or every fourth."""
+    return list(known.heat())[:: 4 if quick else 1]
+
+
+def _values(power: Sequence[Step], heat: Sequence[Forecasts]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    if power:
+        values |= zip(HEADLINE[:2], errors(power), strict=True)
+    if heat:
+        values |= zip(HEADLINE[2:], heat_errors(heat), strict=True)
+    return values
