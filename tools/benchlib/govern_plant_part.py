@@ -112,16 +112,17 @@ def plant(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> 
 
     Results that depend on no governor are kept in `folder`.
     """
-    return _done(say, list(_jobs(quick, only, folder)), only)
+    return found_of(_done(say, list(_jobs(quick, only, folder)), only))
 
 
 def scenes_part(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> Found:
     """The scenes of 80 s alone, in the same way."""
     found = groups(scenes(quick, only))
-    return _done(say, [partial(evaluate, group, SCENE_S, folder) for group in found], only)
+    jobs = [partial(evaluate, group, SCENE_S, folder) for group in found]
+    return found_of(_done(say, jobs, only), "scenes")
 
 
-def _done(say: Say, jobs: Sequence[Job], only: str) -> Found:
+def _done(say: Say, jobs: Sequence[Job], only: str) -> list[Result]:
     if not jobs:
         raise BenchError(f"no case on the second plant has all words of {only!r}")
     results: list[Result] = []
@@ -131,11 +132,11 @@ def _done(say: Say, jobs: Sequence[Job], only: str) -> Found:
             for result in future.result():
                 results.append(result)
                 say(result.line)
-    return found_of(results)
+    return results
 
 
-def found_of(results: Sequence[Result]) -> Found:
-    """The figures of all cases, and the worst ones named."""
+def found_of(results: Sequence[Result], name: str = "plant") -> Found:
+    """The figures of all cases, and the worst ones named; `name` is that of the details."""
     outcomes = [one for one in results if isinstance(one, Outcome)]
     values = values_of(outcomes)
     told = [one for one in results if isinstance(one, Bands)]
@@ -149,7 +150,7 @@ def found_of(results: Sequence[Result]) -> Found:
         "leakage": [asdict(one) for one in learnt],
     }
     notes = [*breakdown(outcomes), *worst_of(outcomes)]
-    return Found(values=values, details={"plant": details}, notes=notes)
+    return Found(values=values, details={name: details}, notes=notes)
 
 
 def _jobs(quick: bool, only: str, folder: Path | None) -> Iterable[Job]:
