@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from benchlib.boards import load_boards
+from benchlib.trace_power import Product
 from benchlib.traces import CELLS_BOARD, Phase, Recorded
 from edge_rt.config.board import Board
-from edge_rt.governor.policy.setting import EngineSetting
 from edge_rt.governor.power.draws import priors_of
-from edge_rt.governor.power.model import PowerModel
 from edge_rt.thermal.leakage import voltage
 from edge_rt.thermal.leakage_fit import LeakagePrior, fit_leakage
 
@@ -96,7 +95,5 @@ def _mode(one: Recorded) -> str:
 
 def _drawn(board: Board, phase: Phase, rest_w: float) -> tuple[float, float]:
     """What a phase adds to rest, by the prior and as measured."""
-    at, cores = phase.at, sum(cluster.cores for cluster in board.clusters.values())
-    model = PowerModel(cores or at.threads, priors_of(board))
-    setting = EngineSetting(at.threads, at.cpu, at.gpu)
-    return at.busy * model.draw_w(setting, at.prompts), phase.mean_w - rest_w
+    model, idle = Product(board), replace(phase.at, busy=0.0)
+    return model.predict(phase.at) - model.predict(idle), phase.mean_w - rest_w
