@@ -134,6 +134,14 @@ def test_a_load_follows_the_rest_of_its_own_board(tmp_path: Path) -> None:
     assert [one.phases[0].mean_w for one in found] == pytest.approx([2.9, 2.9])
 
 
+def test_a_gpu_that_tells_its_load_is_at_rest_and_at_work(tmp_path: Path) -> None:
+    rows = [(k / 10, 6.0 + 15.0 * (k >= 300), 99.0 * (k >= 300)) for k in range(600)]
+    write(tmp_path, "vlm.csv.gz", ("t_s", "in_w", "gpu_util_pct"), rows)
+    entry = {"file": "vlm.csv.gz", "board": "Jetson Orin Nano 8 GB Super", "mode": "MAXN_SUPER"}
+    (one,) = indexed(tmp_path, {**entry, "columns": "t_s in_w gpu_util_pct"}).power()
+    assert [(phase.at.busy, phase.mean_w) for phase in one.phases] == [(0.0, 6.0), (1.0, 21.0)]
+
+
 class Blind:
     """A model that remembers what it was shown."""
 

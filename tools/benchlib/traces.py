@@ -26,6 +26,7 @@ _EDGE_S, _LONG_S = 1.0, 20.0  # left out at both ends of a phase; used of a phas
 _AFTER_S = 20.0  # after a command, until the board is at rest
 _LOADING = 0.45  # share of the time until answers that goes to loading the model
 _READS_S = 3.0  # shortest time for a prompt whose power a meter of one reading a second shows
+_BUSY_PCT = 90.0  # of a GPU at work
 _TABLE_S = 20  # for which a mean is repeated
 
 
@@ -124,7 +125,7 @@ class Traces:
 
     def power(self) -> list[Recorded]:
         """All traces with watts, in the order of the index."""
-        found = [*self._llm(), *self._mlperf(), *self._meter(), *self._cells()]
+        found = [*self._llm(), *self._gpu(), *self._mlperf(), *self._meter(), *self._cells()]
         return [one for one in found if all(len(phase.watts) > 1 for phase in one.phases)]
 
     def heat(self) -> Iterator[tuple[str, list[tuple[float, float, float]]]]:
@@ -177,6 +178,23 @@ class Traces:
             )
             load = entry["load"].split("llama-speculative ")[-1]
             yield Recorded(setup.profile, entry["board"], f"{entry['mode']} {load}", phases)
+
+    def _gpu(self) -> Iterator[Recorded]:
+        """Rest, and all that the GPU was at work for, where a trace tells that."""
+        for entry in self.index:
+            if "gpu_util_pct" not in entry["columns"].split():
+                continue
+            rows = self.rows(entry["file"])
+            setup, (cores, cpu, gpu) = _setup(entry)
+            watts = [(float(row["gpu_util_pct"]), float(row["in_w"])) for row in rows]
+            busy = tuple(w for share, w in watts if share >= _BUSY_PCT)
+            rest = _calmest([(float(n), w) for n, (_, w) in enumerate(watts)], len(watts))
+            dt_s = float(rows[-1]["t_s"]) / len(rows)
+            phases = (
+                Phase("rest", Conditions(cores, cpu, gpu, 0.0), dt_s, rest or ()),
+                Phase("work", Conditions(cores, cpu, gpu), dt_s, busy),
+            )
+            yield Recorded(setup.profile, entry["board"], entry["mode"], phases)
 
     def _mlperf(self) -> Iterator[Recorded]:
         """The calmest seconds before a load, and the load."""
