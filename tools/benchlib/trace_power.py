@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Protocol
 
+from typing_extensions import override
+
 from benchlib.boards import load_boards
 from benchlib.traces import Conditions, Phase, Recorded
 from edge_rt.config.board import Board
@@ -39,23 +41,23 @@ class BoardModel(Protocol):
         ...
 
 
-class Product:
+class Product(BoardModel):
     """The product's board model: replace this class when that model changes."""
 
     def __init__(self, board: Board) -> None:
         cores = sum(cluster.cores for cluster in board.clusters.values()) or _CORES
         self._power = PowerModel(cores, priors_of(board))
 
+    @override
     def learn(self, at: Conditions, dt_s: float, power_w: float) -> None:
-        """See BoardModel."""
         self._power.learn(dt_s, BoardLoad(_setting(at), at.busy, at.prompts), power_w)
 
+    @override
     def predict(self, at: Conditions) -> float:
-        """See BoardModel."""
         return self._power.power_w(_setting(at), at.busy, at.prompts)
 
 
-class Plain:
+class Plain(BoardModel):
     """Rest, and for each kind of work the mean draw, in proportion to threads and clock^2.1."""
 
     def __init__(self, board: Board) -> None:
@@ -63,15 +65,15 @@ class Plain:
         self._rest_w = priors_of(board).idle_w
         self._draws: dict[tuple[float | None, float], list[float]] = defaultdict(list)
 
+    @override
     def learn(self, at: Conditions, dt_s: float, power_w: float) -> None:
-        """See BoardModel."""
         if not at.busy:
             self._rest_w = power_w
         else:
             self._draws[at.key].append((power_w - self._rest_w) / _scale(at))
 
+    @override
     def predict(self, at: Conditions) -> float:
-        """See BoardModel."""
         if not at.busy:
             return self._rest_w
         kinds = [each for key, each in self._draws.items() if key[0] == at.key[0]]
