@@ -17,7 +17,7 @@ from edge_rt.core.limits import Limits, Observation
 LEAST_DUTY = 0.02
 GAIN = 0.4  # of the duty, per look: on the whole the best of 0.05 to 1.2
 AIMS = tuple(0.80 + 0.01 * n for n in range(21))  # as shares of the cap
-_COUNTS = 3  # thread counts that are tried
+_COUNTS = 4  # thread counts that are tried
 HELD = 0.997  # share of the windows that it must keep, unless the governor keeps fewer
 
 
