@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from benchlib.govern_plant import Outcome
-from benchlib.plant_cases import BATCH, BOARDS, FAULTS, LATE
+from benchlib.plant_cases import BOARDS, FAULTS, LATE
 
 _STEADY = ("plain", "hidden", "1hz", "noisy", "varied")
 _BREAKDOWN = ("ok", "ok_min", "tokens", "rival", "used")
@@ -22,7 +22,6 @@ class Metric:
     of: Callable[[Sequence[float]], float]
     parts: Collection[str]
     boards: Collection[str] = tuple(BOARDS)
-    works: Collection[str] = ()  # none: all
 
     def known(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes that count."""
@@ -32,7 +31,6 @@ class Metric:
             if one.case.part in self.parts
             and one.case.board in self.boards
             and self.figure in one.values
-            and (not self.works or one.case.work in self.works)
         ]
 
 
@@ -46,7 +44,8 @@ METRICS = (
     Metric("plant_used", "used", fmean, ("plain",)),
     Metric("vs_integral", "rival", fmean, _STEADY),
     Metric("vs_integral_hidden", "rival", fmean, ("hidden",)),
-    Metric("batch_ok_min", "ok", min, ("plain",), works=(BATCH,)),
+    Metric("batch_ok_min", "ok", min, ("batch",)),
+    Metric("batch_tokens_mean", "tokens", fmean, ("batch",)),
     Metric("late_ok_min", "ok", min, LATE),
     Metric("late_tokens_min", "tokens", min, LATE),
     Metric("fault_far_s_max", "far_s", max, FAULTS),

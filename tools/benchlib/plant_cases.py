@@ -5,6 +5,7 @@ Parts of the cases, each on a cool board:
 - plain: no other programs
 - hidden: other programs come and go, and on boards with a sensor of the whole supply devices that
   only power shows
+- batch: eight streams with long prompts
 - gpu: a model whose layers are on the GPU
 - 1hz: power is read once a second, and the cap's window has five readings
 - noisy: readings scatter by 3 %
@@ -72,6 +73,7 @@ class Variation:
 VARIATIONS: Mapping[str, Variation] = {
     "plain": Variation(),
     "hidden": Variation(hidden=True),
+    "batch": Variation(),
     "gpu": Variation(on_gpu=True),
     "1hz": Variation(period_s=1.0),
     "noisy": Variation(noise=0.03),
@@ -182,7 +184,7 @@ SCENES = (
     ("1hz", "pi5", "1x100/150", 0.75),
     ("1hz", "nano", "4x400/60", 0.75),
     ("plain", "nano", "1x3000/50", 0.75),
-    ("plain", "nano", BATCH, 0.65),
+    ("batch", "nano", BATCH, 0.65),
 )
 DEFECTS = (
     ("frozen-load", "pi5", "2x200/100 with pauses", 0.75),
@@ -218,7 +220,7 @@ def _scenes(seeds: Sequence[int], quick: bool) -> Iterator[Case]:
     for part, board, seed in product(LATE[-1:] if quick else LATE, ("pi5", "nano"), seeds):
         yield Case(part, board, "1x100/150", seed, 0.75, knob=False)
     for seed in BATCH_SEEDS[:2] if quick else BATCH_SEEDS:
-        yield Case("plain", "nano", BATCH, seed, 0.65, knob=False)
+        yield Case("batch", "nano", BATCH, seed, 0.65, knob=False)
     for (part, board, work, cap), seed in product(DEFECTS, seeds):
         yield Case(part, board, work, seed, cap, knob=part == "deaf")
 
