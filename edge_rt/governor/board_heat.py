@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
+from edge_rt.board.readers.ina3221 import SHUNT_STEP_V
 from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Observation
@@ -15,8 +16,7 @@ from edge_rt.energy.prediction.equation import Watts
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.power.draws import Priors, priors_of
 from edge_rt.thermal.course import Forecast
-from edge_rt.thermal.leakage import critical_c
-from edge_rt.thermal.leakage_fit import LeakagePrior
+from edge_rt.thermal.leakage import LeakagePrior, critical_c
 from edge_rt.thermal.model import ThermalModel, ThermalState
 from edge_rt.thermal.network import ThermalPrior
 
@@ -73,7 +73,22 @@ def heat_prior(snapshot: BoardSnapshot | None, cores: int) -> ThermalPrior:
 def leakage_prior(snapshot: BoardSnapshot | None) -> LeakagePrior:
     board = _board(snapshot)
     known = None if board is None else board.thermal.leakage_w
-    return LeakagePrior(power_prior(snapshot).idle_w, known and known.value)
+    step_w = 0.0 if snapshot is None else power_step_w(snapshot)
+    return LeakagePrior(power_prior(snapshot).idle_w, known and known.value, step_w)
+
+
+def power_step_w(snapshot: BoardSnapshot) -> float:
+    """Return the step of the coarsest INA3221 in the board's power; 0 where there is none.
+
+    step = bus voltage · (step of the shunt's voltage) / shunt
+    """
+    rails = {} if snapshot.chosen.board is None else snapshot.chosen.board.rails
+    steps_w = [0.0]
+    for name in () if snapshot.supply is None else snapshot.supply.rails:
+        volts, rail = snapshot.sampler.reading(name, "voltage_v"), rails.get(name)
+        if volts and volts.value and rail and rail.chip == "ina3221" and rail.shunt_ohm:
+            steps_w.append(volts.value * SHUNT_STEP_V / rail.shunt_ohm)
+    return max(steps_w)
 
 
 def _board(snapshot: BoardSnapshot | None) -> Board | None:
@@ -133,5 +148,5 @@ class Heat:
 
 def _runaway_c(state: ThermalState, leakage: LeakageWatch) -> float | None:
     """The runaway temperature of a chip at work; None: above all that a chip can have."""
-    critical = critical_c(leakage.fit.leakage, state.resistance_c_per_w, leakage.voltage)
+    critical = critical_c(leakage.fit.leakage, state.resistance_c_per_w, leakage.fit.work_ratio)
     return critical if critical <= HOTTEST_C else None

@@ -1,130 +1,79 @@
-"""The chip's leakage, learnt while the engine is idle and kept from one start to the next."""
+"""The chip's leakage, learnt at rest and at constant work, and kept from one start to the next."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
 
 import msgspec
 
-from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.clock import Pause
 from edge_rt.core.files import NewerFile, decode_kept, plain_name, read_regular, replace_file
 from edge_rt.core.limits import Observation
 from edge_rt.core.logs import Trouble
-from edge_rt.thermal.idle import IdleLog, Stretch
-from edge_rt.thermal.leakage import phi, voltage
-from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
+from edge_rt.thermal.leakage import Block, LeakagePrior, Slope, fit_leakage, phi, slopes_of
 
+GAP_S = 5.0  # not seen for longer, a board may have done anything
+SETTLE_S = 8.0  # after a change of load, while the chip warms or cools faster than its sensor
+BLOCK_S = 10.0  # of readings taken together
+LONGEST = 360  # blocks of a stretch
+IDLE_CORES = 0.05  # that an engine with nothing to do may use
+OTHER_CORES = 0.25  # that other programs may use
+BUSY = 0.95  # least share of the time that constant work computes: limits hold nothing back
+MOST_SLOPES = 256  # newest ones, which are kept
+REFIT_S = 600.0
+SAVE_S = 3600.0  # between two writes at least, for the disk's sake
+FILE, VERSION = "leakage-{board}.json", 2
+UNKNOWN = LeakagePrior()  # of a board of which nothing is known
 
-class CoreVoltage:
-    """The ratio of the cores' voltage at work to that at rest, by our formula for voltages.
-
-    Idle cores are taken to be at their lowest clock.
-    """
-
-    def __init__(self, snapshot: Callable[[], BoardSnapshot | None]) -> None:
-        """`snapshot` gives the last look at the board, which tells the clocks."""
-        self._snapshot = snapshot
-        self._known: tuple[float, float] | None = None  # lowest clock as a share, top clock
-
-    def ratio(self, cpu_hz: float | None = None) -> float:
-        """Voltage at the highest clock allowed, over that of idle cores.
-
-        `cpu_hz` is that clock; None: the top one. The ratio is 1 where clocks cannot be read.
-        """
-        if self._known is None:
-            self._known = self._read()
-        if self._known is None:
-            return 1.0
-        low, top_hz = self._known
-        clock = 1.0 if cpu_hz is None else min(1.0, max(low, cpu_hz / top_hz))
-        return voltage(clock) / voltage(low)
-
-    def _read(self) -> tuple[float, float] | None:
-        if (snapshot := self._snapshot()) is None:
-            return None
-        # The hardware's top clock: the highest one allowed now may be a limit of the governor's.
-        readers = [reader for reader in snapshot.sampler.readers if isinstance(reader, CpuFreq)]
-        tops = {p.name: p.hardware_max_hz for reader in readers for p in reader.policies}
-        lows = {name: snapshot.sampler.reading(f"{name} min", "clock_hz") for name in tops}
-        ends = [
-            (low.value, top_hz)
-            for name, top_hz in tops.items()
-            if top_hz and (low := lows[name]) is not None and low.value
-        ]
-        if not ends:
-            return None
-        low = fmean(min(1.0, low_hz / top_hz) for low_hz, top_hz in ends)
-        return low, max(top_hz for _, top_hz in ends)
-
+Load = tuple[float | None, ...]  # figures that stay alike while work is constant; none at rest
 
 log = logging.getLogger(__name__)
 
-SETTLE_S = 8.0  # after work, while the chip cools faster than its sensor follows
-MEAN_S = 1.0  # of readings taken together
-IDLE_CORES = 0.05  # that an engine with nothing to do may use
-OTHER_CORES = 0.25  # that other programs may use on an idle board
-REFIT_S = 600.0
-SAVE_S = 3600.0  # between two writes at least, for the disk's sake
-FILE = "leakage-{board}.json"
-UNKNOWN = LeakagePrior()  # of a board of which nothing is known
-
 
 class _Kept(msgspec.Struct):
-    """What the file holds."""
+    """The content of the file; that of version 1 has no slopes."""
 
-    board: str
-    fit: LeakageFit
-    stretches: list[Stretch]
+    board: str | None
+    slopes: list[Slope] = msgspec.field(default_factory=list[Slope])
+    version: int = VERSION
 
 
 class LeakageWatch:
-    """Pools idle power by temperature, fits leakage to it now and then, and keeps both on disk."""
+    """Pools slopes of power over temperature, fits leakage to them, and keeps them on disk."""
 
     def __init__(self, state: Path | None, date: Callable[[], float] = time.time) -> None:
         """`state` is the folder to keep a file in, None: nowhere. `date` is in Unix seconds."""
         self._state, self._date = state, date
         self.trouble = Trouble(log, "the leakage of the chip cannot be written down")
         self._board: str | None = None
-        self._newer = set[Path]()  # files of a later version
+        self._path: Path | None = None
         self._snapshot: Callable[[], BoardSnapshot | None] = lambda: None
-        self._prior, self._core = UNKNOWN, CoreVoltage(self._snapshot)
-        self._log = IdleLog()
-        self._fit: LeakageFit | None = None
-        self.voltage = 1.0  # of cores at work over that of idle ones, at the last look
-        self._saved, self._saved_at = list[Stretch](), 0.0
-        self._quiet_s = self._mean_s = 0.0
-        self._temp_sum = self._energy_j = 0.0
-
-    @property
-    def fit(self) -> LeakageFit:
-        """The leakage, as far as it is known; an assumption is worked out when first asked for."""
-        if self._fit is None:
-            self._fit = fit_leakage((), self._prior, 0.0)
-        return self._fit
-
-    @fit.setter
-    def fit(self, found: LeakageFit) -> None:
-        self._fit = found
+        self._prior, self._slopes = UNKNOWN, deque[Slope](maxlen=MOST_SLOPES)
+        self.fit = fit_leakage((), UNKNOWN)
+        self._saved, self._saved_at = list[Slope](), 0.0
+        self._load: Load | None = None
+        self._steady_s = 0.0
+        self._blocks = list[Block]()  # of the present stretch
+        self._looks = list[tuple[float, float, float, float]]()  # s, °C, W and busy s
 
     @property
     def note(self) -> str:
         """The leakage and how well it is known, for people."""
-        fit, growth = self.fit, self.fit.growth_w
+        fit, growth, doubling = self.fit, self.fit.growth_w, self.fit.doubling_c
         told = (
-            f"doubles each {fit.leakage.doubling_c:.0f} K (95 %: {fit.doubling_c.low:.0f} to"
-            f" {fit.doubling_c.high:.0f}), {growth.middle:.2g} W more at 70 than at 45 °C (95 %:"
+            f"doubles each {doubling.middle:.0f} K (95 %: {doubling.low:.0f} to"
+            f" {doubling.high:.0f}), {growth.middle:.2g} W more at 70 than at 45 °C (95 %:"
             f" {growth.low:.2g} to {growth.high:.2g})"
         )
-        if fit.missing is not None:
+        if fit.missing is not None or fit.seen_c is None:
             return f"assumed: {told}; not measured, for {fit.missing}"
-        return f"measured over {fit.span_c:.0f} K: {told}"
+        return f"measured at {fit.seen_c[0]:.0f} to {fit.seen_c[1]:.0f} °C: {told}"
 
     @property
     def measured(self) -> bool:
@@ -132,15 +81,15 @@ class LeakageWatch:
         return self.fit.source == "measured"
 
     def power_w(self, temp_c: float) -> float:
-        """Watts that leak at `temp_c` from a chip at work."""
-        return self.fit.leakage.power_w(temp_c, self.voltage)
+        """Return the watts that leak at `temp_c` from a chip at work."""
+        return self.fit.leakage.power_w(temp_c, self.fit.work_ratio)
 
     def phi(self, power_w: float | None, temp_c: float | None) -> float | None:
-        """Phi: dynamic power of a chip at work, over dynamic power and leakage; None: unknown."""
+        """Return Phi of a chip at work; None: power or temperature is not known."""
         if power_w is None or temp_c is None:
             return None
         dynamic_w = power_w - self.fit.other_w(temp_c) - self.power_w(temp_c)
-        return phi(self.fit.leakage, dynamic_w, temp_c, self.voltage)
+        return phi(self.fit.leakage, dynamic_w, temp_c, self.fit.work_ratio)
 
     def begin(
         self,
@@ -152,57 +101,73 @@ class LeakageWatch:
 
         `snapshot` gives the last look at it.
         """
-        self._snapshot, self._core = snapshot, CoreVoltage(snapshot)
-        self.voltage = self._core.ratio()
+        self._snapshot = snapshot
         if board == self._board:
             return
         self.end()
-        self._board, self._prior = board, prior
-        kept = self._load()
-        self._saved, self._saved_at = kept.stretches if kept else [], self._date()
-        self._log = IdleLog(self._saved)
-        self._fit = kept.fit if kept else None
-        self._rest()
+        self._board, self._prior, self._path = board, prior, None
+        if self._state is not None and board is not None:
+            self._path = self._state / FILE.format(board=plain_name(board))
+        self._saved, self._saved_at = self._read(), self._date()
+        self._slopes = deque(self._saved, MOST_SLOPES)
+        self.fit = fit_leakage(self._slopes, prior)
 
     def end(self) -> None:
-        """Write new stretches to the disk."""
-        if (news := self._news()) is not None:
-            self._write(*news)
+        """Write new slopes to the disk."""
+        self._end_stretch()
+        self._write(list(self._slopes))
 
     def take(self, seen: Observation) -> None:
-        quiet_s, self.voltage = self._quiet_s, self._core.ratio(seen.cpu_hz)
-        self._quiet_s = 0.0 if _at_work(seen) else quiet_s + seen.dt_s
+        """Take a look at the board."""
+        load = _load(seen) if self._measures else None
+        if load != self._load:
+            self._end_stretch()
+            self._load, self._steady_s = load, 0.0
+        self._steady_s += seen.dt_s
         temp_c, power_w = seen.temp_c, seen.power_w
-        still = bool(self._quiet_s) and quiet_s >= SETTLE_S
-        if not still or temp_c is None or power_w is None or not self._measures:
-            self._rest()
+        if load is None or self._steady_s <= SETTLE_S or temp_c is None or power_w is None:
             return
-        self._mean_s += seen.dt_s
-        self._temp_sum += seen.dt_s * temp_c
-        self._energy_j += seen.dt_s * power_w
-        if self._mean_s >= MEAN_S:
-            temp_c, power_w = self._temp_sum / self._mean_s, self._energy_j / self._mean_s
-            self._log.feed(seen.time_s, self._date(), temp_c, power_w)
-            self._rest()
+        self._looks.append((seen.dt_s, temp_c, power_w, seen.busy_s))
+        if sum(look[0] for look in self._looks) >= BLOCK_S:
+            self._end_block()
+
+    def _end_block(self) -> None:
+        looks, seconds = self._looks, sum(look[0] for look in self._looks)
+        self._looks = []
+        if self._load and sum(look[3] for look in looks) < BUSY * seconds:
+            self._end_stretch()
+            return
+        temp_c = sum(look[0] * look[1] for look in looks) / seconds
+        self._blocks.append(Block(temp_c, sum(look[0] * look[2] for look in looks) / seconds))
+        if len(self._blocks) >= LONGEST:
+            self._end_stretch()
+
+    def _end_stretch(self) -> None:
+        self._slopes.extend(self._present)
+        self._blocks, self._looks = [], []
+
+    @property
+    def _present(self) -> list[Slope]:
+        """The slopes of the present stretch."""
+        return slopes_of(self._blocks, bool(self._load), self._prior.step_w)
+
+    def refit(self) -> None:
+        """Fit leakage to all slopes, those of the present stretch among them."""
+        source = self.fit.source
+        self.fit = fit_leakage([*self._slopes, *self._present], self._prior)
+        if self.fit.source != source:
+            log.info("the leakage of the chip is %s", self.note)
 
     async def run(self, pause: Pause = asyncio.sleep) -> None:
-        """Fit again and again, for ever; off the event loop, for a fit takes tens of ms."""
+        """Fit again and again, for ever, and write new slopes to the disk now and then."""
         try:
             while True:
                 await pause(REFIT_S)
-                await self.refit()
-                await self._save()
+                self.refit()
+                if not 0.0 <= self._date() - self._saved_at < SAVE_S:
+                    await asyncio.to_thread(self._write, list(self._slopes))
         finally:
             self.end()
-
-    async def refit(self) -> None:
-        idle, before = self._log, self.fit
-        found = await asyncio.to_thread(fit_leakage, idle.stretches(), self._prior, self._date())
-        if idle is not self._log:  # another board by now
-            return
-        self.fit = found
-        if found.source != before.source:
-            log.info("the leakage of the chip is %s", self.note)
 
     @property
     def _measures(self) -> bool:
@@ -212,65 +177,48 @@ class LeakageWatch:
             snapshot.supply is not None and snapshot.supply.quality == "measured"
         )
 
-    @property
-    def _path(self) -> Path | None:
-        """Where this board's file is; None: nowhere."""
-        if self._state is None or self._board is None:
-            return None
-        return self._state / FILE.format(board=plain_name(self._board))
-
-    def _load(self) -> _Kept | None:
-        if (path := self._path) is None:
-            return None
+    def _read(self) -> list[Slope]:
+        """Return the slopes of an earlier start; a file that is of no use is left alone."""
+        if self._path is None:
+            return []
         try:
-            kept = decode_kept(read_regular(path), _Kept)
+            return _slopes(read_regular(self._path), self._board)
         except NewerFile as error:
-            self._newer.add(path)
-            self.trouble.met(f"{path}: {error}")
-            return None
+            self.trouble.met(f"{self._path}: {error}")
+            self._path = None
         except FileNotFoundError:
-            return None
+            pass
         except (OSError, ValueError, RecursionError) as error:
-            log.warning("%s is of no use, the leakage is learnt again: %s", path, error)
-            return None
-        if not (kept.fit.possible and all(one.possible for one in kept.stretches)):
-            log.warning("%s holds what no board shows: the leakage is learnt again", path)
-            return None
-        return kept if kept.board == self._board else None
+            log.warning("%s is of no use, the leakage is learnt again: %s", self._path, error)
+        return []
 
-    async def _save(self) -> None:
-        """Write new stretches to the disk, at most once in SAVE_S."""
-        if 0.0 <= self._date() - self._saved_at < SAVE_S:
+    def _write(self, slopes: list[Slope]) -> None:
+        if self._path is None or slopes == self._saved:
             return
-        if (news := self._news()) is not None:
-            await asyncio.to_thread(self._write, *news)
-
-    def _news(self) -> tuple[Path, bytes] | None:
-        """The file to write and its content; None: nothing is new."""
-        path, stretches = self._path, self._log.stretches()
-        if path is None or self._board is None or stretches == self._saved:
-            return None
-        self._saved, self._saved_at = stretches, self._date()
-        return path, msgspec.json.encode(_Kept(self._board, self.fit, stretches))
-
-    def _write(self, path: Path, content: bytes) -> None:
-        if path in self._newer:
-            return
+        self._saved, self._saved_at = slopes, self._date()
         try:
-            replace_file(path, content)
+            replace_file(self._path, msgspec.json.encode(_Kept(self._board, slopes)))
         except OSError as error:
-            self.trouble.met(f"{path}: {error.strerror or error}")
+            self.trouble.met(f"{self._path}: {error.strerror or error}")
         else:
             self.trouble.over()
 
-    def _rest(self) -> None:
-        self._mean_s = self._temp_sum = self._energy_j = 0.0
+
+def _slopes(content: bytes, board: str | None) -> list[Slope]:
+    """Return what a file holds of a board; ValueError where no board can have shown it."""
+    kept = decode_kept(content, _Kept, VERSION)
+    if not all(slope.possible for slope in kept.slopes):
+        raise ValueError("it holds what no board shows")
+    return kept.slopes if kept.board == board else []
 
 
-def _at_work(seen: Observation) -> bool:
-    """Whether the engine or another program is at work; a look without time counts as work."""
-    if seen.dt_s <= 0.0 or seen.busy_s > 0.0 or seen.running > 0:
-        return True
-    if seen.others is not None and seen.others > OTHER_CORES:
-        return True
-    return seen.cpu_s is not None and seen.cpu_s > IDLE_CORES * seen.dt_s
+def _load(seen: Observation) -> Load | None:
+    """Return the load; None where it may have changed during the look, or others are at work."""
+    if not 0.0 < seen.dt_s <= GAP_S or (seen.others is not None and seen.others > OTHER_CORES):
+        return None
+    idle = seen.cpu_s is None or seen.cpu_s <= IDLE_CORES * seen.dt_s
+    if idle and seen.busy_s <= 0.0 and seen.running <= 0:
+        return ()
+    if seen.running <= 0 or seen.prompt_s > 0.0:
+        return None
+    return (seen.threads, seen.running, seen.cpu_hz, seen.gpu_hz)

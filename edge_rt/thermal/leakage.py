@@ -1,61 +1,91 @@
-"""Leakage, the power that a chip draws for being warm, and the idle readings that tell it."""
+"""Leakage, the power that a chip draws for being warm: its formula, and how it is learnt.
+
+While a board rests, or works at a constant load, its power changes with its temperature T alone.
+Each such stretch gives slopes dP/dT, from which differences have cancelled everything constant.
+They are fitted by
+
+    dP/dT = drift + g·2^((T - 45 °C)/doubling),   g = reference·ln(2)/doubling
+
+The drift is the growth of the losses of regulators and memory, which readings hardly tell apart
+from leakage: its prior decides, and the interval shows what remains open. At work voltage and drift
+are others, so g and drift are fitted apart, and both fits share the doubling. After QEIL v2
+(arXiv 2602.06057), our method; the priors are assumptions of ours.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise
-from statistics import median
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import fmean, linear_regression, median, pvariance
+from typing import Literal, NamedTuple
 
-from edge_rt.thermal.idle import Stretch
-
-REFERENCE_C = 45.0
+REFERENCE_C, WARM_C = 45.0, 70.0  # growth is that from the reference temperature to the other
 DOUBLING_C = 20.0  # a subthreshold calculation over plausible chips gives 13 to 31 K
-VOLTAGE_FLOOR = 0.6  # of the voltage at the top clock: what cores need at the lowest ones, about
+MEASURED = 0.25, 0.04  # half width of growth's interval: of the growth, or of the power at rest
 _MOST_DOUBLINGS = 1000.0  # keeps absurd temperatures within what a float holds
+_SHARE = 0.1  # leakage at 45 °C over the power at rest, where the profile does not state it
+_REFERENCE_SPREAD = 2.0  # standard deviation of the reference, over its mean
+_DOUBLING_SPREAD = 0.22  # standard deviation of the doubling's logarithm: 13 to 31 K
+_DRIFT = 3e-4, 3e-4  # mean and deviation, per kelvin and watt: resistance grows by 0.4 %/K
+_WORK, _WORK_SPREAD = 2.5, 0.45  # leakage at work over that at rest; relative deviation
+_LOSS = 0.04  # of regulators, which only some supplies are measured before: 0 to 10 %
+_MODEL = 0.05  # relative deviation of the growth, by that and as the doubling varies with T
+_BENT = 0.1  # the same of the doubling: the board's drift lags behind the chip's temperature
+_NORMAL = 1.96  # standard deviations on either side, of a 95 % interval
+_GRID = tuple(0.25 * step for step in range(-12, 13))  # standard deviations of the doubling
+_NOISE = 0.002  # of the power: a slope's standard deviation times that of its temperatures, in K
+_NOISE_SLOPES = 4.0  # slopes that this assumption counts for
+_FEWEST_BLOCKS, _LAG = 6, 6  # of a part; between two blocks whose slope tells the usual one
+_SPAN_C = 2.0, 8.0  # least and most kelvins of a part
+_APART_C = 0.5
+_JUMP, _JUMPS = 0.002, 4.0  # a jump exceeds this share of the power and so many usual differences
+_STEEP = 0.03  # per kelvin, of the power: more is no leakage
+_COARSE = 0.02  # of the power at rest: larger steps of a sensor hide what leakage changes
+
+Source = Literal["measured", "assumed"]
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """P(T, V) = reference_w · V · 2^((T - reference_c) / doubling_c).
+    """P(T) = ratio · reference_w · 2^((T - 45 °C) / doubling_c).
 
-    V is the core's voltage as a fraction of the one that `reference_w` was measured at. After
-    QEIL v2 (arXiv 2602.06057), our formula; that leakage grows exponentially from 20 to 85 °C is
-    measured in arXiv 1404.3381.
+    `ratio` is the leakage at the chip's voltage over that at rest. After QEIL v2 (arXiv
+    2602.06057), our formula; that leakage grows exponentially from 20 to 85 °C is measured in
+    arXiv 1404.3381.
     """
 
     reference_w: float
     doubling_c: float = DOUBLING_C
-    reference_c: float = REFERENCE_C
 
-    def power_w(self, temp_c: float, voltage: float = 1.0) -> float:
-        """Watts at `temp_c`."""
-        doublings = (temp_c - self.reference_c) / self.doubling_c
-        return self.reference_w * voltage * 2.0 ** min(doublings, _MOST_DOUBLINGS)
+    def power_w(self, temp_c: float, ratio: float = 1.0) -> float:
+        """Return the watts at `temp_c`."""
+        doublings = (temp_c - REFERENCE_C) / self.doubling_c
+        return self.reference_w * ratio * 2.0 ** min(doublings, _MOST_DOUBLINGS)
 
-    def slope_w_per_c(self, temp_c: float, voltage: float = 1.0) -> float:
-        """Watts that one more degree costs at `temp_c`."""
-        return self.power_w(temp_c, voltage) * math.log(2.0) / self.doubling_c
+    def slope_w_per_c(self, temp_c: float, ratio: float = 1.0) -> float:
+        """Return the watts that one more degree costs at `temp_c`."""
+        return self.power_w(temp_c, ratio) * math.log(2.0) / self.doubling_c
+
+    @property
+    def growth_w(self) -> float:
+        """Watts at 70 °C less those at 45 °C."""
+        return self.power_w(WARM_C) - self.reference_w
 
 
-def voltage(clock: float) -> float:
-    """The voltage that cores need at `clock`, both as shares of those at the top; our formula."""
-    return VOLTAGE_FLOOR + (1.0 - VOLTAGE_FLOOR) * clock
-
-
-def phi(leakage: Leakage, dynamic_w: float, temp_c: float, voltage: float = 1.0) -> float:
-    """The thermal yield: the share of the chip's power that does switching work, 0 to 1.
+def phi(leakage: Leakage, dynamic_w: float, temp_c: float, ratio: float = 1.0) -> float:
+    """Return the thermal yield: the share of the chip's power that does switching work, 0 to 1.
 
     Phi(T) = dynamic_w / (dynamic_w + leakage). QEIL v2 names the yield; the formula is ours,
     after it. 0 where nothing is switched.
     """
     if dynamic_w <= 0.0:
         return 0.0
-    return dynamic_w / (dynamic_w + leakage.power_w(temp_c, voltage))
+    return dynamic_w / (dynamic_w + leakage.power_w(temp_c, ratio))
 
 
-def critical_c(leakage: Leakage, resistance_c_per_w: float, voltage: float = 1.0) -> float:
+def critical_c(leakage: Leakage, resistance_c_per_w: float, ratio: float = 1.0) -> float:
     """Return the temperature from which on R·dP/dT >= 1: each degree heats the chip by another one.
 
     T = ambient + R·(other + leakage(T)) has up to two solutions, since leakage is convex; the one
@@ -63,163 +93,260 @@ def critical_c(leakage: Leakage, resistance_c_per_w: float, voltage: float = 1.0
 
     Infinity where there is no leakage or no resistance.
     """
-    gain = resistance_c_per_w * leakage.slope_w_per_c(leakage.reference_c, voltage)
+    gain = resistance_c_per_w * leakage.slope_w_per_c(REFERENCE_C, ratio)
     if gain <= 0.0:
         return math.inf
-    return leakage.reference_c - leakage.doubling_c * math.log2(gain)
+    return REFERENCE_C - leakage.doubling_c * math.log2(gain)
 
 
-WARM_C = 70.0  # growth is that from the reference temperature to this one
-_KELVIN = 273.15
-_HALF_VISITS = 2.0  # visits at which a cell has half of its full weight
-_SHAPES_C = (13.0, 31.0)  # doublings of the two curves whose sum is the smooth curve
-_ROUNDS = 5  # of iteratively reweighted least squares
-_NEAR = 1.5  # times the median residual; beyond it, weights fall with the residual (Huber)
-_FAR = 4.0  # standard deviations beyond which a cell is an outlier
-_TO_DEVIATION = 1.4826  # deviation over the median absolute residual, of a normal distribution
-_SURE = 0.05  # share of the power; smaller residuals are no outliers, as steps of coarse sensors
-_INFLATED = 1.5  # factor of the variance, for errors that do not scatter like noise
-_LEAST_W, _UNSURE_C = 1e-3, 0.1  # deviations of power and temperature by rounding and lag
-_FEWEST_FREE = 3.0  # least degrees of freedom
-_MOST_ALIKE = 0.9  # highest correlation of neighbours
+class Block(NamedTuple):
+    """Mean temperature and power of about ten seconds."""
+
+    temp_c: float
+    power_w: float
+
+
+class Slope(NamedTuple):
+    """The growth of power with temperature, from a part of a stretch."""
+
+    temp_c: float  # where it holds
+    w_per_c: float
+    variance_c2: float  # of the temperatures: the slope's weight
+    power_w: float  # mean
+    at_work: bool
+
+    @property
+    def possible(self) -> bool:
+        """Whether a board can have shown it; a damaged file may hold anything."""
+        steep_w = _STEEP * self.power_w
+        likely = -60.0 < self.temp_c < 200.0 and 0.0 < self.power_w < 1e4
+        return likely and abs(self.w_per_c) <= steep_w and 0.0 < self.variance_c2 < 1e4
+
+
+def slopes_of(blocks: Sequence[Block], at_work: bool = False, step_w: float = 0.0) -> list[Slope]:
+    """Return the slopes of one stretch, which is cut where something unseen begins or ends.
+
+    A step of the coarsest sensor, `step_w`, is no such jump: mostly two blocks share it.
+    """
+    if len(blocks) < _FEWEST_BLOCKS:
+        return []
+    usual = _usual_slope(blocks)
+    misses = [b.power_w - a.power_w - usual * (b.temp_c - a.temp_c) for a, b in pairwise(blocks)]
+    noise_w = median(map(abs, misses))
+    most_w = _JUMP * fmean(b.power_w for b in blocks) + _JUMPS * noise_w + 0.5 * step_w
+    found = (_slope(part, at_work) for part in _parts(blocks, misses, most_w))
+    return [slope for slope in found if slope is not None and slope.possible]
+
+
+def _usual_slope(blocks: Sequence[Block]) -> float:
+    """The median slope over a minute, which no jump moves; the temperature has to move."""
+    minutes = zip(blocks, blocks[_LAG:], strict=False)
+    found = [
+        (b.power_w - a.power_w) / (b.temp_c - a.temp_c)
+        for a, b in minutes
+        if abs(b.temp_c - a.temp_c) > _APART_C
+    ]
+    return min(max(median(found), 0.0), _STEEP * blocks[0].power_w) if found else 0.0
+
+
+def _parts(
+    blocks: Sequence[Block], misses: Sequence[float], most_w: float
+) -> Iterator[Sequence[Block]]:
+    """Cut at jumps, and where the temperature has moved so far that the slope is another one."""
+    begin = 0
+    for end, miss_w in enumerate(misses, 1):
+        moved_c = abs(blocks[end].temp_c - blocks[begin].temp_c)
+        if abs(miss_w) > most_w or moved_c > _SPAN_C[1]:
+            yield blocks[begin:end]
+            begin = end
+    yield blocks[begin:]
+
+
+def _slope(part: Sequence[Block], at_work: bool) -> Slope | None:
+    """Return the least-squares slope, and the temperature at which a parabola has it."""
+    temps, powers = [b.temp_c for b in part], [b.power_w for b in part]
+    if len(part) < _FEWEST_BLOCKS or max(temps) - min(temps) < _SPAN_C[0]:
+        return None
+    middle_c, variance_c2 = fmean(temps), pvariance(temps)
+    skew_c = fmean((temp_c - middle_c) ** 3 for temp_c in temps) / (2.0 * variance_c2)
+    slope = linear_regression(temps, powers).slope
+    return Slope(middle_c + skew_c, slope, variance_c2, fmean(powers), at_work)
+
+
+class Interval(NamedTuple):
+    """A figure and the ends of its 95 % interval."""
+
+    low: float
+    middle: float
+    high: float
 
 
 @dataclass(frozen=True)
-class IdlePoint:
-    """A cell of the stretch with that number."""
+class LeakagePrior:
+    """Assumptions about a board at rest: its power, and its chip's leakage at 45 °C."""
 
-    stretch: int
-    temp_c: float
-    power_w: float
-    weight: float
+    idle_w: float = 3.0
+    reference_w: float | None = None  # None: a tenth of the power at rest
+    step_w: float = 0.0  # of the coarsest sensor in the power; 0: fine, or not known
 
 
-class IdleTable:
-    """Points of several stretches, with columns that are centred within each stretch."""
+@dataclass(frozen=True)
+class LeakageFit:
+    """A chip's leakage at the voltage of an idle core, and how well it is known.
 
-    def __init__(self, points: Sequence[IdlePoint] = ()) -> None:
-        """`points` are in the order of stretches and, in each, of temperatures."""
-        self.points = points
-        self.weights = [p.weight for p in points]
-        self.stretches = [list(each) for _, each in groupby(points, lambda p: p.stretch)]
+    `growth_w` is the leakage at 70 °C less that at 45 °C.
+    """
 
-    def column(self, figure: Callable[[IdlePoint], float]) -> list[float]:
-        """A figure of each point less its weighted mean over the stretch."""
-        found: list[float] = []
-        for each in self.stretches:
-            values = [figure(p) for p in each]
-            total = math.fsum(p.weight for p in each)
-            mean = math.fsum(p.weight * v for p, v in zip(each, values, strict=True)) / total
-            found += [value - mean for value in values]
-        return found
+    leakage: Leakage
+    floor_w: float  # power at rest without leakage, at 45 °C
+    drift_w_per_c: float  # growth of the power at rest without leakage
+    source: Source
+    growth_w: Interval
+    doubling_c: Interval
+    work_ratio: float  # leakage at work over that at rest
+    seen_c: tuple[float, float] | None = None  # temperatures of the slopes; None: there are none
+    missing: str | None = None  # why it is not measured
 
-    def shape(self, doubling_c: float, bent: bool = False) -> list[float]:
-        """The column of a leakage of one watt at the reference temperature.
+    def other_w(self, temp_c: float) -> float:
+        """Return the power at rest without leakage at `temp_c`."""
+        return self.floor_w + self.drift_w_per_c * (temp_c - REFERENCE_C)
 
-        `bent`: the doubling grows with the temperature, as by Arrhenius' law, and is `doubling_c`
-        on average from the reference temperature to WARM_C.
+
+class _Normal(NamedTuple):
+    mean: float
+    deviation: float
+
+
+class _Doubling(NamedTuple):
+    """What slopes say, given a doubling."""
+
+    doubling_c: float
+    evidence: float  # logarithm of its probability, up to a constant
+    rest_w: _Normal  # references
+    work_w: _Normal
+    drift: float  # at rest
+
+
+class _Line:
+    """Slopes at rest or at work, and the prior of their drift."""
+
+    def __init__(self, slopes: Iterable[Slope], drift: _Normal) -> None:
+        self._slopes, self._drift = list(slopes), drift
+        noise_w2 = self._noise_w2() if self._slopes else 1.0
+        self._weights = [s.variance_c2 / noise_w2 for s in self._slopes]
+        self._above = [s.w_per_c - drift.mean for s in self._slopes]
+
+    def _noise_w2(self) -> float:
+        """Return a slope's variance times that of its temperatures.
+
+        An assumption that counts for a few slopes, and the scatter about the usual curve.
         """
-        unit = Leakage(1.0, doubling_c)
-        return self.column(lambda p: unit.power_w(_bent_c(p.temp_c) if bent else p.temp_c))
+        shapes, weights = self._shapes(DOUBLING_C), [s.variance_c2 for s in self._slopes]
+        slopes = [s.w_per_c for s in self._slopes]
+        usual_w = _dot(weights, shapes, slopes) / _dot(weights, shapes, shapes)
+        misses = [y - usual_w * x for x, y in zip(shapes, slopes, strict=True)]
+        assumed = _NOISE_SLOPES * (_NOISE * fmean(s.power_w for s in self._slopes)) ** 2
+        return (assumed + _dot(weights, misses, misses)) / (_NOISE_SLOPES + len(misses) - 1.0)
 
-    def dot(self, left: Sequence[float], right: Sequence[float]) -> float:
-        """The weighted inner product of two columns."""
-        return math.fsum(w * a * b for w, a, b in zip(self.weights, left, right, strict=True))
+    def _shapes(self, doubling_c: float) -> list[float]:
+        unit = Leakage(1.0 + _LOSS, doubling_c)
+        return [unit.slope_w_per_c(s.temp_c) for s in self._slopes]
 
-    @property
-    def span_c(self) -> float:
-        """Kelvins from the coldest to the warmest point of the widest stretch."""
-        return max((each[-1].temp_c - each[0].temp_c for each in self.stretches), default=0.0)
-
-    @property
-    def variance(self) -> float:
-        """The variance of a point of weight 1 about a smooth curve, in W².
-
-        Correlated neighbours count for less than one point each.
-        """
-        misses = _misses(self)
-        freedom = len(misses) - len(self.stretches) - 2.0
-        alike = _alike(self, misses)
-        share = (1.0 - alike) / (1.0 + alike)
-        free = max(_FEWEST_FREE, share * freedom)
-        squares = self.dot(misses, misses) / max(1.0, freedom) / share
-        unsure_w = _UNSURE_C * abs(self._slope_w_per_c())
-        return _INFLATED * squares * free / (free - 2.0) + _LEAST_W**2 + unsure_w**2
-
-    def _slope_w_per_c(self) -> float:
-        temps, powers = self.column(lambda p: p.temp_c), self.column(lambda p: p.power_w)
-        along = self.dot(temps, temps)
-        return self.dot(temps, powers) / along if along > 0.0 else 0.0
+    def posterior(self, doubling_c: float, prior_w: _Normal) -> tuple[float, _Normal, float]:
+        """Return log evidence, reference and drift, by the normal equations of both."""
+        shapes, weights, above = self._shapes(doubling_c), self._weights, self._above
+        sure, sure_drift = prior_w.deviation**-2, self._drift.deviation**-2
+        xx, xd = sure + _dot(weights, shapes, shapes), _dot(weights, shapes)
+        dd, dy = sure_drift + math.fsum(weights), _dot(weights, above)
+        xy = sure * prior_w.mean + _dot(weights, shapes, above)
+        volume = xx * dd - xd * xd
+        mean, more = (dd * xy - xd * dy) / volume, (xx * dy - xd * xy) / volume
+        gain = mean * xy + more * dy - sure * prior_w.mean**2
+        evidence = 0.5 * (gain + math.log(sure * sure_drift / volume))
+        return evidence, _Normal(mean, math.sqrt(dd / volume)), self._drift.mean + more
 
 
-def _bent_c(temp_c: float) -> float:
-    share = (WARM_C + _KELVIN) / (temp_c + _KELVIN)
-    return REFERENCE_C + (temp_c - REFERENCE_C) * share
+def fit_leakage(slopes: Iterable[Slope], prior: LeakagePrior) -> LeakageFit:
+    """Fit leakage to the slopes of rests and of constant work; the newest come last."""
+    slopes = list(slopes)
+    idle_w = median([s.power_w for s in slopes if not s.at_work] or [prior.idle_w])
+    slopes = [s for s in slopes if prior.step_w <= _COARSE * s.power_w]
+    found = _doublings(slopes, prior.reference_w or _SHARE * idle_w, idle_w)
+    fit = _fit(found, slopes, idle_w)
+    if fit.growth_w.high <= 0.0:
+        strange = "its power does not grow with the temperature as leakage does"
+        return replace(fit_leakage((), replace(prior, idle_w=idle_w)), missing=strange)
+    missing = _missing(len(slopes), fit.growth_w, idle_w)
+    return replace(fit, source="assumed" if missing else "measured", missing=missing)
 
 
-def table_of(stretches: Sequence[Stretch], now: float) -> IdleTable:
-    """The cells of all stretches, without the outliers from a smooth curve."""
-    table = IdleTable(
-        [
-            IdlePoint(number, cell.temp_c, cell.power_w, stretch.count(now) * _weight(cell.visits))
-            for number, stretch in enumerate(stretches)
-            for cell in stretch.cells
-        ]
+def _doublings(slopes: Sequence[Slope], reference_w: float, idle_w: float) -> list[_Doubling]:
+    """Fit with each doubling; what work says of the reference is the prior of what rests say."""
+    drift = _Normal(_DRIFT[0] * idle_w, _DRIFT[1] * idle_w)
+    rests = _Line((s for s in slopes if not s.at_work), drift)
+    works = _Line((s for s in slopes if s.at_work), drift)
+    believed_w = _Normal(_WORK * reference_w, _WORK * _REFERENCE_SPREAD * reference_w)
+    found = list[_Doubling]()
+    for away in _GRID:
+        doubling_c = DOUBLING_C * math.exp(_DOUBLING_SPREAD * away)
+        at_work, work_w, _ = works.posterior(doubling_c, believed_w)
+        rest_w = max(0.0, work_w.mean) / _WORK
+        spread_w = math.hypot(work_w.deviation / _WORK, _WORK_SPREAD * rest_w)
+        at_rest, rest_w, more = rests.posterior(doubling_c, _Normal(rest_w, spread_w))
+        evidence = at_work + at_rest - 0.5 * away * away
+        found.append(_Doubling(doubling_c, evidence, rest_w, work_w, more))
+    return found
+
+
+def _fit(found: Sequence[_Doubling], slopes: Sequence[Slope], idle_w: float) -> LeakageFit:
+    """Return the means over all doublings, with intervals by the variances."""
+    most = max(d.evidence for d in found)
+    chances = [math.exp(d.evidence - most) for d in found]
+
+    def mean(figure: Callable[[_Doubling], float]) -> float:
+        return _dot(chances, [figure(d) for d in found]) / math.fsum(chances)
+
+    doubling_c = DOUBLING_C * math.exp(mean(lambda d: math.log(d.doubling_c / DOUBLING_C)))
+    spread = mean(lambda d: math.log(d.doubling_c / doubling_c) ** 2)
+    spread = math.exp(_NORMAL * math.sqrt(_BENT**2 + spread))
+    rest_w, work_w = mean(lambda d: d.rest_w.mean), mean(lambda d: d.work_w.mean)
+    drift, leakage = mean(lambda d: d.drift), Leakage(max(0.0, rest_w), doubling_c)
+    grown_w = Leakage(rest_w, doubling_c).growth_w
+    variance = mean(lambda d: _squares(d, grown_w)) + (_MODEL * grown_w) ** 2
+    half_w = _NORMAL * math.sqrt(variance)
+    temps = [s.temp_c for s in slopes]
+    rests = [(s.temp_c, s.power_w) for s in slopes if not s.at_work]
+    at_c, power_w = rests[-1] if rests else (REFERENCE_C, idle_w)
+    return LeakageFit(
+        leakage,
+        max(0.0, power_w - leakage.power_w(at_c) - drift * (at_c - REFERENCE_C)),
+        drift,
+        "assumed",
+        Interval(max(0.0, grown_w - half_w), max(0.0, grown_w), grown_w + half_w),
+        Interval(doubling_c / spread, doubling_c, doubling_c * spread),
+        max(1.0, work_w / rest_w) if rest_w > 0.0 and len(rests) < len(slopes) else _WORK,
+        (min(temps), max(temps)) if temps else None,
     )
-    return IdleTable(_near(table))
 
 
-def _weight(visits: float) -> float:
-    return visits / (visits + _HALF_VISITS)
+def _squares(one: _Doubling, grown_w: float) -> float:
+    """Return the variance of the growth with a doubling, and the square of its distance."""
+    unit_w = Leakage(1.0, one.doubling_c).growth_w
+    return (one.rest_w.deviation * unit_w) ** 2 + (one.rest_w.mean * unit_w - grown_w) ** 2
 
 
-def _near(table: IdleTable) -> list[IdlePoint]:
-    if not table.points:
-        return []
-    misses = [abs(miss) for miss in _misses(table, robust=True)]
-    usual_w = median(p.power_w for p in table.points)
-    most_w = max(_SURE * usual_w, _FAR * _TO_DEVIATION * median(misses))
-    return [p for p, miss in zip(table.points, misses, strict=True) if miss <= most_w]
-
-
-def _misses(table: IdleTable, robust: bool = False) -> list[float]:
-    """Residuals of the smooth curve that fits best; `robust`: outliers hardly bend it."""
-    powers = table.column(lambda p: p.power_w)
-    misses = _less(table, powers)
-    for _ in range(_ROUNDS if robust else 0):
-        near_w = _NEAR * median(map(abs, misses)) + 1e-9
-        found = [
-            IdlePoint(p.stretch, p.temp_c, p.power_w, p.weight * near_w / max(near_w, abs(miss)))
-            for p, miss in zip(table.points, misses, strict=True)
-        ]
-        weighted = IdleTable(found)
-        misses = _less(weighted, weighted.column(lambda p: p.power_w))
-    return misses
-
-
-def _less(table: IdleTable, powers: Sequence[float]) -> list[float]:
-    """`powers` less the best sum of two curves, the second made orthogonal to the first."""
-    misses = list(powers)
-    first, second = (table.shape(doubling_c) for doubling_c in _SHAPES_C)
-    second = _without(table, second, first)
-    for shape in (first, second):
-        misses = _without(table, misses, shape)
-    return misses
-
-
-def _without(table: IdleTable, values: Sequence[float], shape: Sequence[float]) -> list[float]:
-    along = table.dot(shape, shape)
-    share = table.dot(values, shape) / along if along > 1e-12 else 0.0
-    return [value - share * own for value, own in zip(values, shape, strict=True)]
-
-
-def _alike(table: IdleTable, misses: Sequence[float]) -> float:
-    """The correlation of neighbouring residuals in a stretch, 0 to 0.9."""
-    own = math.fsum(w * miss * miss for w, miss in zip(table.weights, misses, strict=True))
-    rows = list(zip(table.points, misses, strict=True))
-    next_ = math.fsum(
-        math.sqrt(a.weight * b.weight) * left * right
-        for (a, left), (b, right) in pairwise(rows)
-        if a.stretch == b.stretch
+def _missing(slopes: int, growth_w: Interval, idle_w: float) -> str | None:
+    """Return why leakage is not measured; None where it is."""
+    half_w, (share, of_idle) = growth_w.high - growth_w.middle, MEASURED
+    if not slopes:
+        return "power has not been seen at different temperatures yet"
+    if half_w <= max(share * growth_w.middle, of_idle * idle_w):
+        return None
+    return (
+        f"{slopes} stretches at rest or constant work leave its growth open by {half_w:.2g} W:"
+        " more of them, or longer ones, tell more"
     )
-    return min(_MOST_ALIKE, max(0.0, next_ / own)) if own > 0.0 else 0.0
+
+
+def _dot(*columns: Sequence[float]) -> float:
+    return math.fsum(map(math.prod, zip(*columns, strict=True)))

@@ -19,8 +19,8 @@ from edge_rt.thermal.course import (
     reach,
 )
 from edge_rt.thermal.fit import Fit, ForecastVariance
-from edge_rt.thermal.idle import GAP_S, ReadingFilter, ThermalReading
 from edge_rt.thermal.network import ThermalPrior
+from edge_rt.thermal.readings import GAP_S, ReadingFilter, ThermalReading
 
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast
 _STEP_S = 0.5  # the longest of the fit

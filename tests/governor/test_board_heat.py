@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import pytest
 from benchlib.boards import load_boards
 
 from edge_rt.board.profile import BoardChoice
 from edge_rt.board.readers.base import BaseReader
-from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Observation
 from edge_rt.core.reports.board import BoardName
-from edge_rt.governor.board_heat import Heat
+from edge_rt.governor.board_heat import Heat, power_step_w
 from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.thermal.leakage import Leakage, critical_c
-from edge_rt.thermal.leakage_fit import LeakageFit
-from edge_rt.thermal.leakage_posterior import Interval
+from edge_rt.thermal.leakage import Interval, Leakage, LeakageFit, critical_c
 from edge_rt.thermal.model import ThermalModel
 
 FIT = LeakageFit(
@@ -29,7 +29,7 @@ FIT = LeakageFit(
     "measured",
     Interval(0.9, 1.0, 1.1),
     Interval(17.0, 18.0, 19.0),
-    25.0,
+    2.0,
 )
 
 
@@ -78,10 +78,11 @@ def test_what_the_model_and_the_leakage_say_is_told() -> None:
     assert state.doubling_k == 18.0
     assert state.resistance_c_per_w is not None
     assert state.runaway_c is not None
-    slope = state.resistance_c_per_w * FIT.leakage.slope_w_per_c(state.runaway_c)
+    slope = state.resistance_c_per_w * FIT.leakage.slope_w_per_c(state.runaway_c, 2.0)
     assert slope == pytest.approx(1.0)
-    dynamic_w = 8.0 - FIT.other_w(50.0) - FIT.leakage.power_w(50.0)
-    assert state.phi == pytest.approx(dynamic_w / (dynamic_w + FIT.leakage.power_w(50.0)))
+    leaks_w = FIT.leakage.power_w(50.0, 2.0)
+    dynamic_w = 8.0 - FIT.other_w(50.0) - leaks_w
+    assert state.phi == pytest.approx(dynamic_w / (dynamic_w + leaks_w))
     assert state.leakage_source == "measured"
 
 
@@ -105,22 +106,9 @@ def test_a_simulated_board_teaches_nothing_of_the_real_one(tmp_path: Path) -> No
     assert heat.state(None).doubling_k == 20.0
 
 
-def clocks(folder: Path, low_khz: int, top_khz: int) -> CpuFreq:
-    """A processor of one policy, whose clock a governor holds at the lowest."""
-    policy = folder / "devices" / "system" / "cpu" / "cpufreq" / "policy0"
-    policy.mkdir(parents=True)
-    for name, khz in (("min", low_khz), ("max", low_khz), ("cur", low_khz)):
-        (policy / f"scaling_{name}_freq").write_text(f"{khz}\n")
-    (policy / "cpuinfo_max_freq").write_text(f"{top_khz}\n")
-    return CpuFreq(folder)
-
-
-def test_leakage_counts_at_the_voltage_that_a_chip_has_at_work(tmp_path: Path) -> None:
-    """On a Jetson that is idle at a tenth of its clock the runaway lies 13 K lower for it."""
-    board = snapshot("jetson-orin-nano-8gb", Path("/"), clocks(tmp_path, 115_200, 1_497_600))
-    board.sampler.step(0.0)
+def test_leakage_counts_as_that_of_a_chip_at_work() -> None:
     heat = Heat(LeakageWatch(None))
-    model = heat.model(board, 6)
+    model = heat.model(snapshot("jetson-orin-nano-8gb"), 6)
     heat.leakage.fit = FIT
     for second in range(120):
         look = seen(second)
@@ -129,27 +117,41 @@ def test_leakage_counts_at_the_voltage_that_a_chip_has_at_work(tmp_path: Path) -
     assert state.resistance_c_per_w is not None
     assert state.runaway_c is not None
     at_rest_c = critical_c(FIT.leakage, state.resistance_c_per_w)
-    ratio = 1.0 / (0.6 + 0.4 * 115_200 / 1_497_600)
-    assert state.runaway_c == pytest.approx(at_rest_c - 18.0 * math.log2(ratio))
-    assert heat.leakage.power_w(60.0) == pytest.approx(ratio * FIT.leakage.power_w(60.0))
+    assert state.runaway_c == pytest.approx(at_rest_c - 18.0)  # a doubling: it leaks twice as much
+    assert heat.leakage.power_w(60.0) == pytest.approx(2.0 * FIT.leakage.power_w(60.0))
     assert state.leakage_w == pytest.approx(FIT.leakage.power_w(50.0))  # of the idle chip
 
 
-def test_a_course_adds_what_leakage_grows_by_at_work(tmp_path: Path) -> None:
+def test_a_course_adds_what_leakage_grows_by_at_work() -> None:
     ends = list[float]()
-    for low_khz in (1_497_600, 115_200):
-        reader = clocks(tmp_path / str(low_khz), low_khz, 1_497_600)
-        board = snapshot("jetson-orin-nano-8gb", Path("/"), reader)
-        board.sampler.step(0.0)
+    for ratio in (1.0, 3.0):
         heat = Heat(LeakageWatch(None))
-        model = heat.model(board, 6)
-        heat.leakage.fit = FIT
+        model = heat.model(snapshot("jetson-orin-nano-8gb"), 6)
+        heat.leakage.fit = replace(FIT, work_ratio=ratio)
         model.observe(0.0, 50.0, 8.0, None)
         model.observe(0.2, 50.0, 8.0, None)
         forecast = model.forecast(20.0, 120.0)
         assert forecast is not None
         ends.append(forecast.temp_c)
     assert ends[1] > ends[0] + 0.1
+
+
+@pytest.mark.parametrize(("shunt_mohm", "step_w"), [(5.0, 0.04), (2.0, 0.1)])
+def test_the_step_of_an_ina3221_follows_from_its_shunt(shunt_mohm: float, step_w: float) -> None:
+    """Of the profile's, at the voltage that is read."""
+    board = load_boards()["jetson-orin-nano-8gb"]
+    rail = msgspec.structs.replace(board.rails["VDD_IN"], shunt_ohm=1e-3 * shunt_mohm)
+    board = msgspec.structs.replace(board, rails={**board.rails, "VDD_IN": rail})
+    looked: Any = SimpleNamespace(
+        chosen=SimpleNamespace(board=board),
+        supply=SimpleNamespace(rails=("VDD_IN",)),
+        sampler=SimpleNamespace(reading=lambda name, kind: SimpleNamespace(value=5.0)),
+    )
+    assert power_step_w(looked) == pytest.approx(step_w)
+    looked.sampler = SimpleNamespace(reading=lambda name, kind: None)
+    assert power_step_w(looked) == 0.0
+    looked.supply = None
+    assert power_step_w(looked) == 0.0
 
 
 def test_forecasts_are_those_of_a_model_that_comes_true(monkeypatch: pytest.MonkeyPatch) -> None:

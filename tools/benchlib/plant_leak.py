@@ -11,16 +11,16 @@ from benchlib.plant_cases import BOARDS, load_profile
 from benchlib.plant_days import Growth, Look, growth, leaking, rest_w, span
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import KINDS
+from edge_rt.core.limits import Observation
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.power.draws import priors_of
-from edge_rt.thermal.idle import IdleLog
-from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
+from edge_rt.thermal.leakage import LeakageFit, LeakagePrior, fit_leakage
 
 LEAK_BOARDS = ("pi5", "nano", "agx")
 SCALES = (0.3, 1.0, 3.0)  # of the prior's leakage
 SPANS, DAYS, HOURS = 4, 3, 8.0
 NEAR, NEAR_IDLE = 0.15, 0.02  # of the growth from 45 to 70 °C; of the power at rest
 _OFF = (0.8, 1.25)  # times the scale
-_SETTLE_S = 8.0  # as the daemon has it
 
 
 @dataclass(frozen=True)
@@ -84,22 +84,43 @@ def leak_jobs(quick: bool, only: str = "") -> list[LeakJob]:
 
 def learn(job: LeakJob, hours: float = HOURS) -> Learnt:
     """Learn the leakage of one board in one span of days of `hours`."""
-    prior = LeakagePrior(priors_of(load_profile(BOARDS[job.board])).idle_w)
-    figures = draw(KINDS[BOARDS[job.board]], 100 + job.span)
-    figures = leaking(figures, job.truth * fit_leakage((), prior, 0.0).growth_w.middle)
+    kind = KINDS[BOARDS[job.board]]
+    idle_w = priors_of(load_profile(BOARDS[job.board])).idle_w
+    prior = LeakagePrior(idle_w, step_w=max(kind.supply.steps_w, default=0.0))
+    figures = draw(kind, 100 + job.span)
+    figures = leaking(figures, job.truth * fit_leakage((), prior).growth_w.middle)
     fit = fitted(span(figures, job.span, DAYS, hours), prior)
     return judged(job, fit, growth(figures), rest_w(figures))
 
 
 def fitted(looks: Iterable[Look], prior: LeakagePrior) -> LeakageFit:
-    """The product's leakage after all looks."""
-    idle, quiet_s, time_s = IdleLog(), 0.0, 0.0
+    """The leakage that the daemon has learnt after all looks."""
+    watch = LeakageWatch(None)
+    watch.begin("plant", prior)
+    before_s = 0.0
     for look in looks:
-        time_s = look.time_s
-        quiet_s = quiet_s + 1.0 if look.idle else 0.0
-        if quiet_s > _SETTLE_S:
-            idle.feed(time_s, time_s, look.temp_c, look.power_w)
-    return fit_leakage(idle.stretches(), prior, time_s)
+        watch.take(_seen(look, look.time_s - before_s))
+        before_s = look.time_s
+    watch.refit()
+    return watch.fit
+
+
+def _seen(look: Look, dt_s: float) -> Observation:
+    """A look as the governor has it; work is a request on a share of the cores."""
+    return Observation(
+        time_s=look.time_s,
+        dt_s=dt_s,
+        power_w=look.power_w,
+        temp_c=look.temp_c,
+        trip_c=None,
+        fan=look.fan,
+        threads=1,
+        busy_s=0.0 if look.idle else dt_s,
+        tokens=0,
+        running=int(not look.idle),
+        waiting=0,
+        others=0.0,
+    )
 
 
 def judged(job: LeakJob, fit: LeakageFit, truth: Growth, idle_w: float) -> Learnt:

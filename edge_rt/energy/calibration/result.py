@@ -16,7 +16,7 @@ from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers, Swe
 from edge_rt.energy.prediction.equation import spend
 from edge_rt.energy.prediction.runtime import Runtime, RunTiming, fit_runtime
 from edge_rt.models.record import ModelRecord
-from edge_rt.thermal.leakage_fit import LeakageFit
+from edge_rt.thermal.leakage import LeakageFit
 
 LEAST_S = 0.5  # of each phase, without which its power is not known
 _USUAL = 256  # tokens

@@ -207,7 +207,7 @@ class Session:
         or the board cools no further."""
         leakage, begin_c = self._tools.heat.leakage, self._tools.readiness.temp_c
         self._course.begun(_COOL)
-        await leakage.refit()
+        leakage.refit()
         self.remark = _too_cool(self._cold_c, begin_c)
         if self.remark is not None or begin_c is None:
             return
@@ -218,8 +218,8 @@ class Session:
             waited_s += LOOK_S
             temps_c.append(self._tools.readiness.temp_c or temps_c[-1])
             if waited_s % FIT_S < LOOK_S:
-                await leakage.refit()
-        await leakage.refit()
+                leakage.refit()
+        leakage.refit()
         fell_c = begin_c - min(temps_c)
         self.remark = f"it cooled by {fell_c:.1f} K in {waited_s:.0f} s, and no further"
 

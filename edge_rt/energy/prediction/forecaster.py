@@ -34,7 +34,7 @@ class WarmthNow:
         seen = self._seen()
         if seen is None or seen.temp_c is None:
             return None
-        leakage, rise = self._leakage.fit.leakage, self._leakage.voltage - 1.0
+        leakage, rise = self._leakage.fit.leakage, self._leakage.fit.work_ratio - 1.0
         return Warmth(seen.temp_c, lambda at_c: rise * leakage.power_w(at_c))
 
 

@@ -31,7 +31,7 @@ class Warm:
         self.refits = 0
         leakage = self.house.governor_loop.heat.leakage
 
-        async def refit() -> None:
+        def refit() -> None:
             self.refits += 1
             if self.refits > self.known_after:
                 leakage.fit = replace(leakage.fit, source="measured", missing=None)

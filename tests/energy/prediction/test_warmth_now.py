@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import fmean, median
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -10,16 +9,14 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from calibrated import HARDWARE, SMOL, calibration
-from clocked import clocked, clocks
 
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.prediction.forecaster import WarmthNow
 from edge_rt.energy.prediction.predictor import Predictor
-from edge_rt.governor.leakage_watch import CoreVoltage, LeakageWatch
-from edge_rt.thermal.idle import IdleLog
-from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
+from edge_rt.governor.leakage_watch import LeakageWatch
+from edge_rt.thermal.leakage import Block, LeakageFit, LeakagePrior, fit_leakage, slopes_of
 from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
 
@@ -51,15 +48,13 @@ class Bench:
         return [self._plant.step(STEP_S, busy, air) for _ in range(round(seconds / STEP_S))]
 
     def leakage(self) -> LeakageFit:
-        """As it is found: by cooling after work."""
-        still = Conditions(COLD_C, fan_works=False)
-        for _ in range(900):
-            if self.go(1.0, self.shape.cores, still)[-1].chip_c >= 70.0:
-                break
-        idle = IdleLog()
-        for state in self.go(600.0, 0.0, Conditions(COLD_C))[32:]:
-            idle.feed(state.time_s, state.time_s, state.chip_c, state.total_w)
-        return fit_leakage(idle.stretches(), LeakagePrior(), 0.0)
+        """As it is found: by constant work, and by cooling after it."""
+        still, work = Conditions(COLD_C, fan_works=False), list[PlantState]()
+        while len(work) < 3600 and (not work or work[-1].chip_c < 70.0):
+            work += self.go(1.0, self.shape.cores, still)
+        rest = self.go(600.0, 0.0, Conditions(COLD_C))
+        slopes = [*slopes_of(_blocks(work), at_work=True), *slopes_of(_blocks(rest))]
+        return fit_leakage(slopes, LeakagePrior())
 
     def run(self, air_c: float) -> Run:
         """Rest for long, then compute."""
@@ -70,14 +65,11 @@ class Bench:
         busy_w = fmean(state.total_w for state in work)
         return Run(idle_w, busy_w - idle_w, rest[-1].chip_c, work[-1].chip_c)
 
-    def snapshot(self, sysfs: Path) -> Any:
-        """What is felt of it: the limits of its clocks."""
-        return clocked(sysfs, clocks(self.shape.steps_hz[-1] / 1e9, self.shape.top_hz / 1e9))
 
-
-def core_voltage(sysfs: Path, *policies: dict[str, float]) -> CoreVoltage:
-    board = clocked(sysfs, *policies)
-    return CoreVoltage(lambda: board)
+def _blocks(states: list[PlantState]) -> list[Block]:
+    """Means over ten seconds, from the eighth one on."""
+    tens = [states[n : n + 40] for n in range(32, len(states) - 39, 40)]
+    return [Block(fmean(s.chip_c for s in ten), fmean(s.total_w for s in ten)) for ten in tens]
 
 
 def foretold(cold: Run, now: Run, warmth: Any) -> tuple[float, float]:
@@ -104,12 +96,10 @@ def off(told: tuple[float, float], truth: Run) -> float:
 
 
 @pytest.mark.parametrize("name", ["raspberry-pi-5", "jetson-orin-nano-8gb"])
-def test_joules_hold_cold_and_thirty_kelvin_hotter(tmp_path: Path, name: str) -> None:
+def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
     cold_off, hot_off, fixed_off = list[float](), list[float](), list[float]()
     for seed in SEEDS:
         bench, leakage = Bench(name, seed), LeakageWatch(None)
-        snapshot = bench.snapshot(tmp_path)
-        leakage.begin(name, snapshot=lambda snapshot=snapshot: snapshot)
         leakage.fit = bench.leakage()
         cold, hot = bench.run(COLD_C), bench.run(COLD_C + HOTTER_K)
         seen: Any = SimpleNamespace(temp_c=cold.rest_c)
@@ -122,39 +112,6 @@ def test_joules_hold_cold_and_thirty_kelvin_hotter(tmp_path: Path, name: str) ->
     assert max(cold_off) <= 0.05
     assert max(hot_off) <= 0.05
     assert median(hot_off) <= 0.5 * median(fixed_off)
-
-
-@pytest.mark.parametrize(
-    ("policies", "ratio"),
-    [
-        ([clocks(0.5, 1.0)], 1.25),
-        ([clocks(1.0, 1.0)], 1.0),
-        ([clocks(0.5, 1.0), clocks(2.0, 2.0)], 1 / 0.9),
-        ([], 1.0),
-        ([{"scaling_cur_freq": 1.0, "cpuinfo_max_freq": 1.0}], 1.0),
-        ([{"scaling_min_freq": 0.5, "scaling_max_freq": 1.0}], 1.0),
-    ],
-)
-def test_the_voltage_at_work_follows_the_clocks(
-    tmp_path: Path, policies: list[dict[str, float]], ratio: float
-) -> None:
-    assert core_voltage(tmp_path, *policies).ratio() == pytest.approx(ratio)
-
-
-def test_the_voltage_follows_the_highest_clock_allowed(tmp_path: Path) -> None:
-    capped = core_voltage(tmp_path, clocks(0.5, 1.0))
-    assert capped.ratio(0.75e9) == pytest.approx(0.9 / 0.8)
-    assert capped.ratio(0.1e9) == pytest.approx(1.0)  # no lower than that of idle cores
-
-
-def test_a_governed_clock_at_the_first_look_is_not_taken_for_the_top_one(tmp_path: Path) -> None:
-    core = core_voltage(tmp_path, clocks(0.5, 1.0, allowed=0.5))
-    assert core.ratio(0.5e9) == pytest.approx(1.0)
-    assert core.ratio() == core.ratio(1e9) == pytest.approx(1.25)
-
-
-def test_the_voltage_is_that_of_idle_cores_before_the_first_look() -> None:
-    assert CoreVoltage(lambda: None).ratio() == 1.0
 
 
 def test_without_a_temperature_nothing_is_told() -> None:

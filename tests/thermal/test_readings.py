@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.thermal.idle import GAP_S, ReadingFilter, ThermalReading
+from edge_rt.thermal.readings import GAP_S, ReadingFilter, ThermalReading
 
 
 def started(**kwargs: float) -> ReadingFilter:
