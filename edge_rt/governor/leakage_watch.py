@@ -178,7 +178,7 @@ class LeakageWatch:
         )
 
     def _read(self) -> list[Slope]:
-        """Return the slopes of an earlier start; a file that is of no use is left alone."""
+        """Return the slopes of an earlier start; a file of a later version is left alone."""
         if self._path is None:
             return []
         try:

@@ -2,14 +2,13 @@
 
 While a board rests, or works at a constant load, its power changes with its temperature T alone.
 Each such stretch gives slopes dP/dT, from which differences have cancelled everything constant.
-They are fitted by
 
-    dP/dT = drift + g·2^((T - 45 °C)/doubling),   g = reference·ln(2)/doubling
+    dP/dT = drift + reference · ln(2)/doubling · 2^((T - 45 °C)/doubling)
 
 The drift is the growth of the losses of regulators and memory, which readings hardly tell apart
-from leakage: its prior decides, and the interval shows what remains open. At work voltage and drift
-are others, so g and drift are fitted apart, and both fits share the doubling. After QEIL v2
-(arXiv 2602.06057), our method; the priors are assumptions of ours.
+from leakage: its prior decides, and the interval shows what remains open. At work the reference is
+higher and the doubling is that at rest. After QEIL v2 (arXiv 2602.06057), our method; the priors
+are assumptions of ours.
 """
 
 from __future__ import annotations
@@ -28,8 +27,10 @@ _MOST_DOUBLINGS = 1000.0  # keeps absurd temperatures within what a float holds
 _SHARE = 0.1  # leakage at 45 °C over the power at rest, where the profile does not state it
 _REFERENCE_SPREAD = 2.0  # standard deviation of the reference, over its mean
 _DOUBLING_SPREAD = 0.22  # standard deviation of the doubling's logarithm: 13 to 31 K
-_DRIFT = 3e-4, 3e-4  # mean and deviation, per kelvin and watt: resistance grows by 0.4 %/K
-_WORK, _WORK_SPREAD = 2.5, 0.45  # leakage at work over that at rest; relative deviation
+_DRIFT = 3e-4, 3e-4  # per kelvin, of the power: resistance grows by 0.4 % per kelvin
+# Leakage at work over that at rest, and its relative deviation: the voltage is 1.2 to 1.7 times as
+# high, and leakage follows about its square or cube.
+_WORK, _WORK_SPREAD = 2.5, 0.45
 _LOSS = 0.04  # of regulators, which only some supplies are measured before: 0 to 10 %
 _MODEL = 0.05  # relative deviation of the growth, by that and as the doubling varies with T
 _BENT = 0.1  # the same of the doubling: the board's drift lags behind the chip's temperature
@@ -37,12 +38,10 @@ _NORMAL = 1.96  # standard deviations on either side, of a 95 % interval
 _GRID = tuple(0.25 * step for step in range(-12, 13))  # standard deviations of the doubling
 _NOISE = 0.002  # of the power: a slope's standard deviation times that of its temperatures, in K
 _NOISE_SLOPES = 4.0  # slopes that this assumption counts for
-_FEWEST_BLOCKS, _LAG = 6, 6  # of a part; between two blocks whose slope tells the usual one
-_SPAN_C = 2.0, 8.0  # least and most kelvins of a part
-_APART_C = 0.5
-_JUMP, _JUMPS = 0.002, 4.0  # a jump exceeds this share of the power and so many usual differences
-_STEEP = 0.03  # per kelvin, of the power: more is no leakage
-_COARSE = 0.02  # of the power at rest: larger steps of a sensor hide what leakage changes
+_FEWEST_BLOCKS, _SPAN_C = 4, (2.0, 8.0)  # of a part of a stretch: least and most kelvins
+_JUMP, _JUMPS = 0.002, 4.0  # a jump exceeds this share of the power and so many usual ones
+_USUAL, _STEEP = 0.005, 0.03  # per kelvin, of the power: a usual slope, and the steepest
+_COARSE = 0.02  # of the power: larger steps of a sensor hide what leakage changes
 
 Source = Literal["measured", "assumed"]
 
@@ -130,33 +129,27 @@ def slopes_of(blocks: Sequence[Block], at_work: bool = False, step_w: float = 0.
     """
     if len(blocks) < _FEWEST_BLOCKS:
         return []
-    usual = _usual_slope(blocks)
-    misses = [b.power_w - a.power_w - usual * (b.temp_c - a.temp_c) for a, b in pairwise(blocks)]
-    noise_w = median(map(abs, misses))
-    most_w = _JUMP * fmean(b.power_w for b in blocks) + _JUMPS * noise_w + 0.5 * step_w
-    found = (_slope(part, at_work) for part in _parts(blocks, misses, most_w))
+    mean_w = fmean(b.power_w for b in blocks)
+    jumps_w = [_jump_w(a, b, _USUAL * mean_w) for a, b in pairwise(blocks)]
+    most_w = _JUMP * mean_w + _JUMPS * median(jumps_w) + 0.5 * step_w
+    found = (_slope(part, at_work) for part in _parts(blocks, jumps_w, most_w))
     return [slope for slope in found if slope is not None and slope.possible]
 
 
-def _usual_slope(blocks: Sequence[Block]) -> float:
-    """The median slope over a minute, which no jump moves; the temperature has to move."""
-    minutes = zip(blocks, blocks[_LAG:], strict=False)
-    found = [
-        (b.power_w - a.power_w) / (b.temp_c - a.temp_c)
-        for a, b in minutes
-        if abs(b.temp_c - a.temp_c) > _APART_C
-    ]
-    return min(max(median(found), 0.0), _STEEP * blocks[0].power_w) if found else 0.0
+def _jump_w(before: Block, after: Block, usual: float) -> float:
+    """Return how far power has moved beyond what slopes from 0 to twice the usual one explain."""
+    moved_w = usual * (after.temp_c - before.temp_c)
+    return max(0.0, abs(after.power_w - before.power_w - moved_w) - abs(moved_w))
 
 
 def _parts(
-    blocks: Sequence[Block], misses: Sequence[float], most_w: float
+    blocks: Sequence[Block], jumps_w: Sequence[float], most_w: float
 ) -> Iterator[Sequence[Block]]:
-    """Cut at jumps, and where the temperature has moved so far that the slope is another one."""
+    """Cut at jumps, and where the temperature has moved so far that the slope differs."""
     begin = 0
-    for end, miss_w in enumerate(misses, 1):
+    for end, jump_w in enumerate(jumps_w, 1):
         moved_c = abs(blocks[end].temp_c - blocks[begin].temp_c)
-        if abs(miss_w) > most_w or moved_c > _SPAN_C[1]:
+        if jump_w > most_w or moved_c > _SPAN_C[1]:
             yield blocks[begin:end]
             begin = end
     yield blocks[begin:]
@@ -226,12 +219,20 @@ class _Doubling(NamedTuple):
     work_w: _Normal
     drift: float  # at rest
 
+    def away_w2(self, grown_w: float) -> float:
+        """Return the mean square of the distance of the growth from `grown_w`."""
+        unit_w = Leakage(1.0, self.doubling_c).growth_w
+        away_w = self.rest_w.mean * unit_w - grown_w
+        return away_w**2 + (self.rest_w.deviation * unit_w) ** 2
+
 
 class _Line:
-    """Slopes at rest or at work, and the prior of their drift."""
+    """Slopes at rest or at work, and the prior of their drift; without slopes by `idle_w`."""
 
-    def __init__(self, slopes: Iterable[Slope], drift: _Normal) -> None:
-        self._slopes, self._drift = list(slopes), drift
+    def __init__(self, slopes: Iterable[Slope], idle_w: float) -> None:
+        self._slopes = list(slopes)
+        power_w = median([s.power_w for s in self._slopes] or [idle_w])
+        self._drift = drift = _Normal(_DRIFT[0] * power_w, _DRIFT[1] * power_w)
         noise_w2 = self._noise_w2() if self._slopes else 1.0
         self._weights = [s.variance_c2 / noise_w2 for s in self._slopes]
         self._above = [s.w_per_c - drift.mean for s in self._slopes]
@@ -282,19 +283,18 @@ def fit_leakage(slopes: Iterable[Slope], prior: LeakagePrior) -> LeakageFit:
 
 def _doublings(slopes: Sequence[Slope], reference_w: float, idle_w: float) -> list[_Doubling]:
     """Fit with each doubling; what work says of the reference is the prior of what rests say."""
-    drift = _Normal(_DRIFT[0] * idle_w, _DRIFT[1] * idle_w)
-    rests = _Line((s for s in slopes if not s.at_work), drift)
-    works = _Line((s for s in slopes if s.at_work), drift)
+    rests = _Line((s for s in slopes if not s.at_work), idle_w)
+    works = _Line((s for s in slopes if s.at_work), idle_w)
     believed_w = _Normal(_WORK * reference_w, _WORK * _REFERENCE_SPREAD * reference_w)
     found = list[_Doubling]()
     for away in _GRID:
         doubling_c = DOUBLING_C * math.exp(_DOUBLING_SPREAD * away)
         at_work, work_w, _ = works.posterior(doubling_c, believed_w)
-        rest_w = max(0.0, work_w.mean) / _WORK
-        spread_w = math.hypot(work_w.deviation / _WORK, _WORK_SPREAD * rest_w)
-        at_rest, rest_w, more = rests.posterior(doubling_c, _Normal(rest_w, spread_w))
+        mean_w = max(0.0, work_w.mean) / _WORK
+        spread_w = math.hypot(work_w.deviation / _WORK, _WORK_SPREAD * mean_w)
+        at_rest, rest_w, drift = rests.posterior(doubling_c, _Normal(mean_w, spread_w))
         evidence = at_work + at_rest - 0.5 * away * away
-        found.append(_Doubling(doubling_c, evidence, rest_w, work_w, more))
+        found.append(_Doubling(doubling_c, evidence, rest_w, work_w, drift))
     return found
 
 
@@ -312,8 +312,7 @@ def _fit(found: Sequence[_Doubling], slopes: Sequence[Slope], idle_w: float) -> 
     rest_w, work_w = mean(lambda d: d.rest_w.mean), mean(lambda d: d.work_w.mean)
     drift, leakage = mean(lambda d: d.drift), Leakage(max(0.0, rest_w), doubling_c)
     grown_w = Leakage(rest_w, doubling_c).growth_w
-    variance = mean(lambda d: _squares(d, grown_w)) + (_MODEL * grown_w) ** 2
-    half_w = _NORMAL * math.sqrt(variance)
+    half_w = _NORMAL * math.hypot(_MODEL * grown_w, math.sqrt(mean(lambda d: d.away_w2(grown_w))))
     temps = [s.temp_c for s in slopes]
     rests = [(s.temp_c, s.power_w) for s in slopes if not s.at_work]
     at_c, power_w = rests[-1] if rests else (REFERENCE_C, idle_w)
@@ -327,12 +326,6 @@ def _fit(found: Sequence[_Doubling], slopes: Sequence[Slope], idle_w: float) -> 
         max(1.0, work_w / rest_w) if rest_w > 0.0 and len(rests) < len(slopes) else _WORK,
         (min(temps), max(temps)) if temps else None,
     )
-
-
-def _squares(one: _Doubling, grown_w: float) -> float:
-    """Return the variance of the growth with a doubling, and the square of its distance."""
-    unit_w = Leakage(1.0, one.doubling_c).growth_w
-    return (one.rest_w.deviation * unit_w) ** 2 + (one.rest_w.mean * unit_w - grown_w) ** 2
 
 
 def _missing(slopes: int, growth_w: Interval, idle_w: float) -> str | None:

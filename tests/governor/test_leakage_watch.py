@@ -106,9 +106,9 @@ def test_constant_work_tells_the_leakage_at_work() -> None:
 @pytest.mark.parametrize(
     "changing",
     [
-        lambda second: {"threads": 2 + second // 60 % 2},
-        lambda second: {"running": 1 + second // 60 % 2},
-        lambda second: {"cpu_hz": 1e9 + second // 60 % 2},
+        lambda second: {"threads": 2 + second // 40 % 2},
+        lambda second: {"running": 1 + second // 40 % 2},
+        lambda second: {"cpu_hz": 1e9 + second // 40 % 2},
         lambda second: {"busy_s": 0.8},  # limits hold it back, more so as the board warms
         lambda second: {"prompt_s": 0.5},
         lambda second: {"others": 1.0},

@@ -121,7 +121,7 @@ def test_a_program_that_begins_or_ends_does_not_change_the_slope(jump_w: float) 
         assert slope.w_per_c == pytest.approx(truth, rel=0.2)
 
 
-@pytest.mark.parametrize("temps_c", [[45.0] * 60, cooling(45.0, 43.9), cooling(60.0, 40.0, 5)])
+@pytest.mark.parametrize("temps_c", [[45.0] * 60, cooling(45.0, 43.9), cooling(60.0, 40.0, 3)])
 def test_a_rest_that_is_short_or_at_one_temperature_tells_nothing(temps_c: list[float]) -> None:
     assert slopes_of(course(temps_c, Leakage(0.4), random.Random(3))) == []
 
