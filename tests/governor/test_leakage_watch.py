@@ -10,11 +10,11 @@ import math
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from clocked import clocked, clocks
 
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Observation
 from edge_rt.governor.leakage_watch import MOST_SLOPES, SAVE_S, LeakageWatch
 from edge_rt.thermal.leakage import Leakage, Slope
@@ -83,15 +83,14 @@ def test_before_it_is_measured_the_default_is_assumed_and_named_so() -> None:
     assert watch.note.startswith("assumed: doubles each 20 K")
 
 
-def test_modelled_power_teaches_nothing(tmp_path: Path) -> None:
-    watch = LeakageWatch(None)
-    board = clocked(tmp_path, clocks(1.0, 1.0))
-    board.supply = SimpleNamespace(quality="modelled")
+@pytest.mark.parametrize("supply", [None, SimpleNamespace(quality="modelled")])
+def test_power_that_is_not_measured_teaches_nothing(supply: object) -> None:
+    watch, board = LeakageWatch(None), cast(BoardSnapshot, SimpleNamespace(supply=supply))
     watch.begin("pi", snapshot=lambda: board)
     for second in range(1800):
         watch.take(idle(second))
     watch.refit()
-    assert not watch.measured
+    assert watch.fit.seen_c is None
 
 
 def test_constant_work_tells_the_leakage_at_work() -> None:
