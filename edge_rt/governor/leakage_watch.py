@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,9 +32,18 @@ SAVE_S = 3600.0  # between two writes at least, for the disk's sake
 FILE, VERSION = "leakage-{board}.json", 2
 UNKNOWN = LeakagePrior()  # of a board of which nothing is known
 
-Load = tuple[float | None, ...]  # figures that stay alike while work is constant; none at rest
-
 log = logging.getLogger(__name__)
+
+
+class _Load(NamedTuple):
+    """What stays alike while power changes with the temperature alone."""
+
+    fan: float | None  # it draws power, too
+    at_work: bool = False
+    threads: int = 0
+    running: int = 0
+    cpu_hz: float | None = None
+    gpu_hz: float | None = None
 
 
 class _Kept(msgspec.Struct):
@@ -57,7 +67,7 @@ class LeakageWatch:
         self._prior, self._slopes = UNKNOWN, deque[Slope](maxlen=MOST_SLOPES)
         self.fit = fit_leakage((), UNKNOWN)
         self._saved, self._saved_at = list[Slope](), 0.0
-        self._load: Load | None = None
+        self._load: _Load | None = None
         self._steady_s = 0.0
         self._blocks = list[Block]()  # of the present stretch
         self._looks = list[tuple[float, float, float, float]]()  # s, °C, W and busy s
@@ -119,10 +129,12 @@ class LeakageWatch:
 
     def take(self, seen: Observation) -> None:
         """Take a look at the board."""
-        load = _load(seen) if self._measures else None
+        load = _steady(seen) if self._measures else None
         if load != self._load:
             self._end_stretch()
-            self._load, self._steady_s = load, 0.0
+            if load is None or self._load is None or load[1:] != self._load[1:]:
+                self._steady_s = 0.0  # more than the fan has changed
+            self._load = load
         self._steady_s += seen.dt_s
         temp_c, power_w = seen.temp_c, seen.power_w
         if load is None or self._steady_s <= SETTLE_S or temp_c is None or power_w is None:
@@ -134,7 +146,7 @@ class LeakageWatch:
     def _end_block(self) -> None:
         looks, seconds = self._looks, sum(look[0] for look in self._looks)
         self._looks = []
-        if self._load and sum(look[3] for look in looks) < BUSY * seconds:
+        if self._at_work and sum(look[3] for look in looks) < BUSY * seconds:
             self._end_stretch()
             return
         temp_c = sum(look[0] * look[1] for look in looks) / seconds
@@ -149,7 +161,11 @@ class LeakageWatch:
     @property
     def _present(self) -> list[Slope]:
         """The slopes of the present stretch."""
-        return slopes_of(self._blocks, bool(self._load), self._prior.step_w)
+        return slopes_of(self._blocks, self._at_work, self._prior.step_w)
+
+    @property
+    def _at_work(self) -> bool:
+        return self._load is not None and self._load.at_work
 
     def refit(self) -> None:
         """Fit leakage to all slopes, those of the present stretch among them."""
@@ -212,13 +228,14 @@ def _slopes(content: bytes, board: str | None) -> list[Slope]:
     return kept.slopes if kept.board == board else []
 
 
-def _load(seen: Observation) -> Load | None:
+def _steady(seen: Observation) -> _Load | None:
     """Return the load; None where it may have changed during the look, or others are at work."""
     if not 0.0 < seen.dt_s <= GAP_S or (seen.others is not None and seen.others > OTHER_CORES):
         return None
+    fan = None if seen.fan is None else round(seen.fan, 2)
     idle = seen.cpu_s is None or seen.cpu_s <= IDLE_CORES * seen.dt_s
     if idle and seen.busy_s <= 0.0 and seen.running <= 0:
-        return ()
+        return _Load(fan)
     if seen.running <= 0 or seen.prompt_s > 0.0:
         return None
-    return (seen.threads, seen.running, seen.cpu_hz, seen.gpu_hz)
+    return _Load(fan, True, seen.threads, seen.running, seen.cpu_hz, seen.gpu_hz)

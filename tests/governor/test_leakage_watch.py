@@ -102,12 +102,29 @@ def test_constant_work_tells_the_leakage_at_work() -> None:
     assert watch.power_w(60.0) == pytest.approx(3.0 * TRUTH.power_w(60.0), rel=0.1)
 
 
+def test_what_a_fan_draws_is_not_taken_for_leakage() -> None:
+    """It turns the faster the warmer the board is, from 50 °C on."""
+    watch = LeakageWatch(None)
+    watch.begin("pi")
+    for second in range(1800):
+        seen = idle(second)
+        assert seen.temp_c is not None
+        assert seen.power_w is not None
+        fan = max(0.0, (seen.temp_c - 50.0) / 30.0)
+        watch.take(dataclasses.replace(seen, fan=fan, power_w=seen.power_w + 1.5 * fan))
+    watch.refit()
+    growth_w = watch.fit.growth_w
+    assert growth_w.low <= TRUTH.growth_w <= growth_w.high
+    assert growth_w.middle < TRUTH.growth_w + 0.3  # of 1.25 W that the fan draws more
+
+
 @pytest.mark.parametrize(
     "changing",
     [
         lambda second: {"threads": 2 + second // 40 % 2},
         lambda second: {"running": 1 + second // 40 % 2},
         lambda second: {"cpu_hz": 1e9 + second // 40 % 2},
+        lambda second: {"fan": 0.3 + 0.1 * (second // 40 % 2)},
         lambda second: {"busy_s": 0.8},  # limits hold it back, more so as the board warms
         lambda second: {"prompt_s": 0.5},
         lambda second: {"others": 1.0},
