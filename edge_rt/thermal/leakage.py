@@ -27,7 +27,8 @@ _MOST_DOUBLINGS = 1000.0  # keeps absurd temperatures within what a float holds
 _SHARE = 0.1  # leakage at 45 °C over the power at rest, where the profile does not state it
 _REFERENCE_SPREAD = 2.0  # standard deviation of the reference, over its mean
 _DOUBLING_SPREAD = 0.22  # standard deviation of the doubling's logarithm: 13 to 31 K
-_DRIFT = 3e-4, 3e-4  # per kelvin, of the power: resistance grows by 0.4 % per kelvin
+# Mean and deviation, per kelvin, of the power: 5 % is lost in resistance, which grows by 0.4 %.
+_DRIFT = 2.5e-4, 2e-4
 # Leakage at work over that at rest, and its relative deviation: the voltage is 1.2 to 1.7 times as
 # high, and leakage follows about its square or cube.
 _WORK, _WORK_SPREAD = 2.5, 0.45
