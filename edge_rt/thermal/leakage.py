@@ -270,15 +270,17 @@ class _Line:
 
 def fit_leakage(slopes: Iterable[Slope], prior: LeakagePrior) -> LeakageFit:
     """Fit leakage to the slopes of rests and of constant work; the newest come last."""
-    slopes = list(slopes)
-    idle_w = median([s.power_w for s in slopes if not s.at_work] or [prior.idle_w])
-    slopes = [s for s in slopes if prior.step_w <= _COARSE * s.power_w]
+    seen = list(slopes)
+    idle_w = median([s.power_w for s in seen if not s.at_work] or [prior.idle_w])
+    slopes = [s for s in seen if prior.step_w <= _COARSE * s.power_w]
     found = _doublings(slopes, prior.reference_w or _SHARE * idle_w, idle_w)
     fit = _fit(found, slopes, idle_w)
     if fit.growth_w.high <= 0.0:
         strange = "its power does not grow with the temperature as leakage does"
         return replace(fit_leakage((), replace(prior, idle_w=idle_w)), missing=strange)
     missing = _missing(len(slopes), fit.growth_w, idle_w)
+    if seen and not slopes:
+        missing = f"the sensor's steps of {prior.step_w:.2g} W hide it"
     return replace(fit, source="assumed" if missing else "measured", missing=missing)
 
 

@@ -228,6 +228,7 @@ def test_work_alone_tells_it_roughly() -> None:
 def test_steps_of_a_coarse_sensor_hide_it() -> None:
     found = fit(*rests(Leakage(0.3)), prior=LeakagePrior(3.0, step_w=0.4))
     assert found.source == "assumed"
+    assert "steps of 0.4 W" in (found.missing or "")
     assert found.leakage.reference_w == pytest.approx(0.28, rel=0.1)  # of the board's own power
     fine = fit(*rests(Leakage(0.3)), prior=LeakagePrior(3.0, step_w=0.04))
     assert fine.source == "measured"
