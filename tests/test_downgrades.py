@@ -181,7 +181,7 @@ def watched(path: Path, read: bool) -> object:
     _tell(watch.trouble.told)
     if read:
         return watch.fit.seen_c
-    watch._slopes.extend(Slope(40.0 + n, 0.02, 4.0, 4.0, at_work=False) for n in range(8))
+    watch._slopes = [Slope(40.0 + n, 0.02, 4.0, 4.0, at_work=False) for n in range(8)]
     watch.end()
     return None
 

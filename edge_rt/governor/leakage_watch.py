@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ LONGEST = 360  # blocks of a stretch
 IDLE_CORES = 0.05  # that an engine with nothing to do may use
 OTHER_CORES = 0.25  # that other programs may use
 BUSY = 0.95  # least share of the time that constant work computes: limits hold nothing back
-MOST_SLOPES = 256  # newest ones, which are kept
+MOST_SLOPES = 128  # newest ones of rests, and as many of work, which are kept
 REFIT_S = 600.0
 SAVE_S = 3600.0  # between two writes at least, for the disk's sake
 FILE, VERSION = "leakage-{board}.json", 2
@@ -64,7 +63,7 @@ class LeakageWatch:
         self._board: str | None = None
         self._path: Path | None = None
         self._snapshot: Callable[[], BoardSnapshot | None] = lambda: None
-        self._prior, self._slopes = UNKNOWN, deque[Slope](maxlen=MOST_SLOPES)
+        self._prior, self._slopes = UNKNOWN, list[Slope]()
         self.fit = fit_leakage((), UNKNOWN)
         self._saved, self._saved_at = list[Slope](), 0.0
         self._load: _Load | None = None
@@ -119,13 +118,13 @@ class LeakageWatch:
         if self._state is not None and board is not None:
             self._path = self._state / FILE.format(board=plain_name(board))
         self._saved, self._saved_at = self._read(), self._date()
-        self._slopes = deque(self._saved, MOST_SLOPES)
+        self._slopes = self._saved
         self.fit = fit_leakage(self._slopes, prior)
 
     def end(self) -> None:
         """Write new slopes to the disk."""
         self._end_stretch()
-        self._write(list(self._slopes))
+        self._write(self._slopes)
 
     def take(self, seen: Observation) -> None:
         """Take a look at the board."""
@@ -155,7 +154,7 @@ class LeakageWatch:
             self._end_stretch()
 
     def _end_stretch(self) -> None:
-        self._slopes.extend(self._present)
+        self._slopes = _newest([*self._slopes, *self._present])
         self._blocks, self._looks = [], []
 
     @property
@@ -181,7 +180,7 @@ class LeakageWatch:
                 await pause(REFIT_S)
                 self.refit()
                 if not 0.0 <= self._date() - self._saved_at < SAVE_S:
-                    await asyncio.to_thread(self._write, list(self._slopes))
+                    await asyncio.to_thread(self._write, self._slopes)
         finally:
             self.end()
 
@@ -226,6 +225,13 @@ def _slopes(content: bytes, board: str | None) -> list[Slope]:
     if not all(slope.possible for slope in kept.slopes):
         raise ValueError("it holds what no board shows")
     return kept.slopes if kept.board == board else []
+
+
+def _newest(slopes: Sequence[Slope]) -> list[Slope]:
+    """Return the newest slopes of rests and of work: neither kind pushes out the other."""
+    rests = [slope for slope in slopes if not slope.at_work]
+    work = [slope for slope in slopes if slope.at_work]
+    return [*rests[-MOST_SLOPES:], *work[-MOST_SLOPES:]]
 
 
 def _steady(seen: Observation) -> _Load | None:

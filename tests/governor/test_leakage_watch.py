@@ -212,15 +212,17 @@ def test_days_are_pooled_over_starts(tmp_path: Path) -> None:
     assert last.measured
 
 
-def test_the_newest_slopes_are_kept(tmp_path: Path) -> None:
-    path, old = tmp_path / "leakage-pi.json", [45.0, 0.02, 4.0, 3.0, False]
-    kept = {"board": "pi", "version": 2, "slopes": [old] * MOST_SLOPES}
-    path.write_text(json.dumps(kept))
+def test_the_newest_slopes_of_rests_and_of_work_are_kept(tmp_path: Path) -> None:
+    path, old = tmp_path / "leakage-pi.json", [45.0, 0.02, 4.0, 3.0]
+    slopes = [[*old, at_work] for at_work in (True, False) for _ in range(MOST_SLOPES)]
+    path.write_text(json.dumps({"board": "pi", "version": 2, "slopes": slopes}))
     learnt(tmp_path).end()
-    slopes = json.loads(path.read_bytes())["slopes"]
-    assert len(slopes) == MOST_SLOPES
-    assert slopes[0] == old
-    assert slopes[-1] != old
+    kept = json.loads(path.read_bytes())["slopes"]
+    rests = [slope for slope in kept if not slope[-1]]
+    assert len(rests) == MOST_SLOPES
+    assert rests[0][:-1] == old
+    assert rests[-1][:-1] != old
+    assert [slope for slope in kept if slope[-1]] == [[*old, True]] * MOST_SLOPES
 
 
 def test_the_disk_is_written_once_an_hour_at_most_and_only_with_news(tmp_path: Path) -> None:
