@@ -172,6 +172,16 @@ def test_a_window_that_the_sensor_cannot_show_is_warned_of(
     assert not list(warnings(BudgetConfig(power_window_s=window_s), None, reading_s))
 
 
+@pytest.mark.parametrize(("delay_s", "window"), [(0.1, None), (0.5, None), (1.5, "4 s")])
+def test_late_readings_are_warned_of_with_the_window_that_they_allow(
+    delay_s: float, window: str | None
+) -> None:
+    found = list(warnings(BudgetConfig(power_w=9.0), None, 0.1, delay_s))
+    assert len(found) == (window is not None)
+    assert all(f"{delay_s} s late" in one and f"windows of {window}" in one for one in found)
+    assert not list(warnings(BudgetConfig(), None, 0.1, delay_s))
+
+
 def test_only_what_slows_answers_is_told_as_that() -> None:
     assert state().slowed is None
     assert state(limits=dataclasses.replace(LIMITS, slows=True)).slowed == "the cap is 8 W"

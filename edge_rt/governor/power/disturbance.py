@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
+from statistics import median
 
 _MOST = 12  # readings that are averaged at most while nothing changes
 # Deviation of a reading, as a share of the power and in watts: the first guess, and the least.
@@ -68,7 +70,8 @@ class Disturbance:
         if self.noise_w2 is None:
             self.noise_w2 = (_NOISE * power_w + _NOISE_W) ** 2
         if not self._jumped:  # else the reading before showed only a part of the change
-            self.count = min(self.count + 1, _MOST, len(errors))
+            self.count = min(self.count + 1, _MOST)
+        self.count = min(self.count, len(errors))
         jumped = self._changed(power_w, errors, doubts)
         if jumped:
             self._from_w = self.value_w
@@ -133,44 +136,54 @@ def _sum(weights: Sequence[float], values: Sequence[float]) -> float:
     return sum([weight * value for weight, value in zip(weights, values, strict=True)])
 
 
-class Lag:
-    """The sensor's lag: the one of TRIED_S that explains best how readings change."""
+_GUESS_S = 0.1  # delay of a reading before one was measured
+_RESTED_S, _LATEST_S = 1.0, 4.0  # shortest rest before a start that is measured; longest delay
+_STEADY = 0.5  # least share of each look that the engine works meanwhile
+_RISEN, _RISEN_LEAST = 0.3, 0.05  # rise of a reading, as a share of the engine's draw, or of rest
 
-    TRIED_S = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-    _FIRST = 1  # place of the first guess
-    _MOVES = 0.01  # least change that tells lags apart, as a share of the power
-    _LARGE = 0.2  # change, as a share of the power, from which on all changes count alike
-    _FADE = 0.03  # least gain of the mean squared errors
-    _BETTER = 0.85  # of the error of the present lag must another one's be below
-    _FEWEST = 5  # changes before another lag is taken
+
+class DelayMeter:
+    """Measures how late readings are, whenever the engine begins to work after a rest.
+
+    The delay is the time from the beginning until a reading has risen by a part of what the engine
+    draws. Load that only varies tells nothing: passes beat with the sensor.
+    """
 
     def __init__(self) -> None:
-        self._errors = [0.0] * len(self.TRIED_S)
-        self._known, self._place = 0, self._FIRST
+        self.seconds = _GUESS_S
+        self._found: deque[float] = deque(maxlen=5)
+        self._rested_s = self._rest_w = 0.0
+        self._worked_s: float | None = None  # since the rest, while no reading shows it
 
-    @property
-    def seconds(self) -> float:
-        return self.TRIED_S[self._place]
+    def look(self, dt_s: float, busy: float, draw_w: float, power_w: float, span_s: float) -> bool:
+        """Take a look of `dt_s`; return whether readings do not show the engine's work yet.
 
-    def look(self, moved_w: float, shown: Sequence[float], before: Sequence[float]) -> None:
-        """Take a reading that differs from the last by `moved_w`.
-
-        By the model, with each lag of TRIED_S, readings would have gone from `before` to `shown`.
+        `draw_w` is what the engine draws without pauses, `power_w` a reading over `span_s`; 0: an
+        old one.
         """
-        moves = [now - then for now, then in zip(shown, before, strict=True)]
-        if max(moves) - min(moves) <= self._MOVES * max(0.0, *shown):
-            return
-        self._known += 1
-        share = max(self._FADE, 1.0 / self._known)
-        # Else a few great moves that were no load of ours, as at a start, count for minutes.
-        scale_w = max(self._LARGE * max(shown), abs(moved_w), *map(abs, moves))
-        for place, move in enumerate(moves):
-            error = ((moved_w - move) / scale_w) ** 2
-            self._errors[place] += share * (error - self._errors[place])
-        best = min(range(len(moves)), key=lambda place: self._errors[place])
-        better = self._errors[best] < self._BETTER * self._errors[self._place]
-        if self._known > self._FEWEST and better:
-            self._place = best
+        if self._worked_s is None and not self._begins(dt_s, busy, power_w):
+            return False
+        self._worked_s = (self._worked_s or 0.0) + dt_s
+        rise_w = max(_RISEN * draw_w, _RISEN_LEAST * self._rest_w)
+        rose = span_s > 0.0 and power_w - self._rest_w > rise_w
+        if rose:
+            self._found.append(max(_GUESS_S, self._worked_s - max(dt_s, span_s)))
+            self.seconds = median(self._found)
+        if rose or busy < _STEADY or self._worked_s > _LATEST_S:
+            self._worked_s = None
+        return self._worked_s is not None
+
+    def _begins(self, dt_s: float, busy: float, power_w: float) -> bool:
+        """Return whether the engine begins to work, after a rest that was long enough."""
+        if busy <= 0.0:
+            self._rested_s += dt_s
+            self._rest_w = power_w
+            return False
+        begins = self._rested_s >= _RESTED_S
+        self._rested_s, self._worked_s = 0.0, (busy - 1.0) * dt_s
+        if not begins:
+            self._worked_s = None
+        return begins
 
 
 class News:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from edge_rt.governor.policy.setting import BoardLoad
-from edge_rt.governor.power.disturbance import Disturbance, Lag, News
+from edge_rt.governor.power.disturbance import DelayMeter, Disturbance, News
 
 _MOST = 60  # looks that are kept
 _TINY_S = 1e-6
@@ -31,7 +31,6 @@ class PowerSample:
     local_w: float = 0.0  # `error_w` without noise
     jump_w: float = 0.0  # step of `local_w` here
     learnt: bool = False
-    shown: list[float] = field(default_factory=list[float])  # model's watts by each lag tried
 
 
 class Timeline:
@@ -46,13 +45,13 @@ class Timeline:
         if len(self.looks) > _MOST:
             del self.looks[0]
 
-    def parts(self, index: int, lag_s: float) -> list[tuple[float, PowerSample]]:
-        """The looks that the reading of look `index` shows, with shares, if it is `lag_s` late.
+    def parts(self, index: int, delay_s: float) -> list[tuple[float, PowerSample]]:
+        """The looks that the reading of look `index` shows, with shares, if it is `delay_s` late.
 
         Empty if that was before the first look.
         """
         found: list[tuple[float, PowerSample]] = []
-        left_s, skip_s = self.looks[index].span_s, lag_s
+        left_s, skip_s = self.looks[index].span_s, delay_s
         for place in range(index, -1, -1):
             look = self.looks[place]
             part_s = min(look.dt_s - skip_s, left_s)
@@ -116,7 +115,7 @@ class PowerObserver:
     def __init__(self, draw_of: DrawOf) -> None:
         self.timeline = Timeline()
         self._draw_of = draw_of
-        self._lag, self._local, self._news = Lag(), Disturbance(), News()
+        self._delay, self._local, self._news = DelayMeter(), Disturbance(), News()
         self.step_w = 0.0
         self._wild = False  # whether the last reading was taken for a glitch
         self._before_w: float | None = None  # error before a step that is not told yet
@@ -137,13 +136,13 @@ class PowerObserver:
         return math.sqrt(self._local.noise_w2 or 0.0)
 
     @property
-    def lag_s(self) -> float:
+    def delay_s(self) -> float:
         """How late readings are."""
-        return self._lag.seconds
+        return self._delay.seconds
 
     def shown(self, index: int) -> list[tuple[float, PowerSample]]:
         """The looks that the reading of look `index` shows, with their shares."""
-        return self.timeline.parts(index, self._lag.seconds)
+        return self.timeline.parts(index, self._delay.seconds)
 
     def add(
         self,
@@ -165,6 +164,8 @@ class PowerObserver:
         before = self.timeline.looks[-1].value_w if self.timeline.looks else 0.0
         if power_w is not None:
             look.span_s = self._news.span_s(dt_s, power_w, before)
+            if self._delay.look(dt_s, load.busy, self._draw_of(load), power_w, look.span_s):
+                look.span_s = 0.0  # it shows the rest before
         if not look.span_s:
             look.power_w, look.span_s = None, dt_s
         self.timeline.add(look)
@@ -200,13 +201,10 @@ class PowerObserver:
             return
         looks = self.timeline.looks
         newest, before = looks[-1], looks[-2] if len(looks) > 1 else None
-        newest.shown = [self._shown_w(len(looks) - 1, lag_s) for lag_s in Lag.TRIED_S]
-        if before is not None and before.power_w is not None and before.shown:
-            self._lag.look(power_w - before.power_w, newest.shown, before.shown)
         first = max(len(looks) - _RECENT - 1, 0)
         read = [k for k in range(first, len(looks)) if looks[k].power_w is not None]
         for k in read:
-            looks[k].error_w = (looks[k].power_w or 0.0) - self._shown_w(k, self._lag.seconds)
+            looks[k].error_w = (looks[k].power_w or 0.0) - self._shown_w(k, self._delay.seconds)
         newest.doubt_w2 = self._doubt_w2(len(looks) - 1)
         errors = [looks[k].error_w for k in read]
         doubts = [looks[k].doubt_w2 + self._phase_w2(looks[k], newest) for k in read]
@@ -231,7 +229,9 @@ class PowerObserver:
     def _own_move_w(self) -> float:
         """The range, by the model, of the power that the last readings show."""
         count = len(self.timeline.looks)
-        shown = [self._shown_w(k, self._lag.seconds) for k in range(max(0, count - _MOVED), count)]
+        shown = [
+            self._shown_w(k, self._delay.seconds) for k in range(max(0, count - _MOVED), count)
+        ]
         return max(shown) - min(shown)
 
     def _steady(self) -> bool:
@@ -249,8 +249,8 @@ class PowerObserver:
         """
         looks, found = self.timeline.looks[-_RECENT:], list[float]()
         for index, look in enumerate(looks):
-            shown = looks[min(index + round(self._lag.seconds / look.dt_s), len(looks) - 1)]
-            late = index + round(self._lag.seconds / look.dt_s) >= len(looks)
+            shown = looks[min(index + round(self._delay.seconds / look.dt_s), len(looks) - 1)]
+            late = index + round(self._delay.seconds / look.dt_s) >= len(looks)
             if shown.power_w is None or late or self._news.slow:
                 found.append(max(0.0, look.value_w + self._local.value_w))
                 continue
@@ -260,17 +260,17 @@ class PowerObserver:
             found.append(max(0.0, look.value_w + error_w))
         return found
 
-    def _shown_w(self, index: int, lag_s: float) -> float:
-        parts = self.timeline.parts(index, lag_s)
+    def _shown_w(self, index: int, delay_s: float) -> float:
+        parts = self.timeline.parts(index, delay_s)
         if not parts:
             return self.timeline.looks[0].value_w
         return sum([share * look.value_w for share, look in parts])
 
     def _doubt_w2(self, index: int) -> float:
         """The variance of a reading by an error of the lag, and by passes within a look."""
-        lag_s = self._lag.seconds
+        delay_s = self._delay.seconds
         values = [
-            self._shown_w(index, max(0.0, lag_s + step_s))
+            self._shown_w(index, max(0.0, delay_s + step_s))
             for step_s in (-_LAG_STEP_S, 0.0, _LAG_STEP_S)
         ]
         return (_LAG_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)

@@ -60,9 +60,9 @@ class PowerModel:
         return self._deviation(self._present)
 
     @property
-    def lag_s(self) -> float:
+    def delay_s(self) -> float:
         """How late readings are."""
-        return self._measured.lag_s
+        return self._measured.delay_s
 
     @property
     def step_w(self) -> float:

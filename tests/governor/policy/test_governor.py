@@ -259,7 +259,7 @@ def test_an_excess_before_a_long_silence_is_not_made_up_for_after_it() -> None:
     """The window that it was in is long over."""
     known = governor(BudgetConfig(power_w=6.0))
     work(known, 60.0)
-    for look in looks(2.0, 60.0, **{**AT_WORK, "power_w": 9.0}):
+    for look in looks(2.0, 60.0, **{**AT_WORK, "power_w": 7.5}):
         known.step(look)
     assert known.limits.duty < 0.1
     after = known.step(replace(QUIET, time_s=90.0, dt_s=28.0, running=1))

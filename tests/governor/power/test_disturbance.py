@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.governor.power.disturbance import Disturbance, Lag, News
+from edge_rt.governor.power.disturbance import DelayMeter, Disturbance, News
 
 POWER_W = 6.0
 
@@ -96,34 +97,45 @@ def test_it_never_goes_beyond_what_was_seen(errors: list[float]) -> None:
         assert min(seen) - 1e-9 <= known.value_w <= max(seen) + 1e-9
 
 
-@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
-@pytest.mark.parametrize("seconds", [0.0, 0.3, 0.5])
-def test_a_lag_is_found_by_how_readings_move(seconds: float, scale: float) -> None:
-    """It is found, too, while the model's draws are `scale` times the true ones.
-
-    At first the load is a start-up's: the model sees great moves that no reading shows.
-    """
-    dice, lag = random.Random(0), Lag()
-    powers = [6.0 * (k % 2) for k in range(12)] + [3.0 + 3.0 * dice.random() for _ in range(80)]
-
-    def shown(k: int, seconds: float) -> float:
-        back, part = divmod(seconds / 0.2, 1.0)
-        return (1.0 - part) * powers[k - int(back)] + part * powers[k - int(back) - 1]
-
-    for k in range(8, 92):
-        now, before = ([scale * shown(i, s) for s in Lag.TRIED_S] for i in (k, k - 1))
-        moved_w = 0.0 if k < 14 else shown(k, seconds) - shown(k - 1, seconds)
-        lag.look(moved_w, now, before)
-    assert lag.seconds == pytest.approx(seconds, abs=0.1 if scale > 1.0 else 1e-9)
+def begin(meter: DelayMeter, late_s: float, busy: float = 1.0, draw: float = 1.0) -> list[bool]:
+    """Let an engine that draws 5 W begin after two seconds of rest at 3 W; it is taken for `draw`
+    times as much."""
+    waits: list[bool] = []
+    for look in range(-10, 30):
+        on = busy if look >= 0 else 0.0
+        power_w = 3.0 + 5.0 * busy * (0.2 * look >= late_s - 1e-9)
+        waits.append(meter.look(0.2, on, draw * 5.0, power_w, 0.2))
+    return waits
 
 
-@pytest.mark.parametrize("shown", [0.0, -1.5])
-def test_a_model_that_shows_no_change_says_nothing_of_the_lag(shown: float) -> None:
-    lag = Lag()
-    now = [shown] * len(lag.TRIED_S)
-    for _ in range(20):
-        lag.look(0.0, now, now)
-    assert lag.seconds == Lag().seconds
+@pytest.mark.parametrize("draw", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("late_s", [0.2, 0.4, 1.2, 2.0])
+def test_a_delay_is_measured_when_work_begins_after_a_rest(late_s: float, draw: float) -> None:
+    meter = DelayMeter()
+    waits = begin(meter, late_s, draw=draw)
+    assert meter.seconds == pytest.approx(late_s)
+    assert sum(waits) == round(late_s / 0.2)  # readings that show the rest before
+
+
+def test_the_middle_of_the_last_delays_counts() -> None:
+    meter = DelayMeter()
+    for late_s in (0.4, 0.4, 1.8):
+        begin(meter, late_s)
+    assert meter.seconds == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("busy", [0.1, 0.4])
+def test_a_start_with_pauses_tells_no_delay(busy: float) -> None:
+    meter = DelayMeter()
+    assert not any(begin(meter, 1.0, busy))
+    assert meter.seconds == DelayMeter().seconds
+
+
+def test_readings_that_never_show_the_work_are_not_waited_for() -> None:
+    meter = DelayMeter()
+    waits = begin(meter, math.inf)
+    assert 15 <= sum(waits) <= 25
+    assert meter.seconds == DelayMeter().seconds
 
 
 def test_a_sensor_that_is_read_once_a_second_tells_news_once_a_second() -> None:

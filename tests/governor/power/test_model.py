@@ -152,14 +152,14 @@ def test_one_wild_reading_is_a_glitch_and_two_are_believed() -> None:
     model = PowerModel(4, GUESS)
     load = work(4, 0.6)
     watch(model, 20.0, lambda _: load)
-    before_w, lag_s = model.idle_w, model.lag_s
+    before_w, delay_s = model.idle_w, model.delay_s
     for wild in (3.0, 0.0, 2.5):
         model.learn(0.2, load, wild * watts(load))
         assert model.idle_w == pytest.approx(before_w, rel=0.05)
         assert model.recent()[-1] == pytest.approx(watts(load), rel=0.03)
         watch(model, 5.0, lambda _: load)
     assert model.idle_w == pytest.approx(before_w, rel=0.05)
-    assert model.lag_s == lag_s
+    assert model.delay_s == delay_s
     for _ in range(3):
         model.learn(0.2, load, 2.5 * watts(load))
     assert model.idle_w > before_w + 0.7 * watts(load)
@@ -224,10 +224,10 @@ def test_what_was_learnt_stays_when_nothing_can_be_read_any_more() -> None:
 
 def test_bursts_do_not_confuse_it() -> None:
     dice = random.Random(1)
-    plan = [dice.random() for _ in range(400)]
+    plan = [0.0] * 5 + [1.0] * 5 + [dice.random() for _ in range(400)]  # a rest, and a first pass
     model = PowerModel(4, GUESS)
     watch(model, 120.0, lambda now_s: work(4, plan[int(now_s / 0.4)]), late=2)
-    assert model.lag_s == pytest.approx(0.4, abs=0.11)
+    assert model.delay_s == pytest.approx(0.4, abs=0.11)
     assert model.power_w(EngineSetting(4), 0.5) == pytest.approx(watts(work(4, 0.5)), rel=0.05)
 
 
