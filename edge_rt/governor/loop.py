@@ -138,9 +138,8 @@ class GovernorLoop:
 
     def warnings(self) -> list[str]:
         """Return why the budget cannot be kept, or leaves nothing for answers."""
-        governor = self.governor
-        reading_s, delay_s = self._observer.reading_s, governor.delay_s
-        return [*warnings(governor.budget, governor.report.idle_w, reading_s, delay_s)]
+        budget, report = self.governor.budget, self.governor.report
+        return [*warnings(budget, report.idle_w, self._observer.reading_s, report.delay_s)]
 
     def greet(self, client: EngineClient) -> None:
         """Send the limits to a new engine before it gets any request."""

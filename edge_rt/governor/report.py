@@ -206,6 +206,7 @@ class GovernorReport(Ahead):
     margin_w: float | None = None
     predicted_w: float | None = None  # at the limits now in force, with the engine at work
     idle_w: float | None = None
+    delay_s: float | None = None  # of the readings of power
     why: str = "nothing holds back"
     missing: tuple[str, ...] = ()
 

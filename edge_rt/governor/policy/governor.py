@@ -79,11 +79,6 @@ class Governor:
         self._told = OperatingPoint(self._chosen, 1.0, 1.0, 0.0, 0.0, (0.0, 0.0))
         self._told_idle_w = 0.0
 
-    @property
-    def delay_s(self) -> float:
-        """How late the readings of power are, as far as it was measured."""
-        return self._power.delay_s
-
     def step(self, seen: Observation) -> Limits:
         """Return the limits from now on, also kept in `limits`, with the reasons in `report`.
 
@@ -322,6 +317,7 @@ class Governor:
             margin_w=self._cap.margin_w,
             predicted_w=choice.power_w,
             idle_w=self._power.idle_w,
+            delay_s=self._power.delay_s,
             why=self.limits.why,
             missing=tuple(missing(self.budget, seen, "temp_c" in bounds.allowances_w)),
         )
