@@ -28,7 +28,6 @@ from edge_rt.core.storage import Storage
 from edge_rt.energy.calibration.record import ModelCalibration, load_calibration, save_calibration
 from edge_rt.energy.ledger_records import Day, Pending
 from edge_rt.energy.ledger_tables import LEDGER, LedgerTables
-from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader
 from edge_rt.generation.cache.tables import SCHEMA as CACHE
@@ -41,7 +40,6 @@ from edge_rt.models.formats.summary import Summary
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
-from edge_rt.routing.choice.history import Notes
 from edge_rt.routing.quality.learner import ArmCell, Key
 from edge_rt.routing.quality.learning import SCHEMA as ROUTER
 from edge_rt.routing.quality.learning import LearningTables
@@ -168,13 +166,6 @@ def booked(tables: LedgerTables) -> None:
     tables.write(batch)
 
 
-def learnt(path: Path) -> None:
-    store = PredictionStore(path.parent)
-    store.mask_waits = {"ab": [0.5]}
-    store.write(store.content(Notes(explored_at_s=7.0)))
-    _tell(store.trouble.told)
-
-
 def watched(path: Path, read: bool) -> object:
     watch = LeakageWatch(path.parent, lambda: 0.0)
     watch.begin("pi", UNKNOWN)
@@ -239,14 +230,6 @@ CASES = [
         lambda tables: tables.read(),
         "cells",
         "seconds",
-    ),
-    document(
-        "learnt.json",
-        learnt,
-        lambda path: PredictionStore(path.parent).notes.explored_at_s,
-        1,
-        lambda kept: kept["teams"].update(new=1) or kept.update(new=2),
-        lambda kept: kept.pop("mask_waits"),
     ),
     document(
         "leakage-pi.json",

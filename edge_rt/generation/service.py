@@ -144,7 +144,7 @@ class GenerationService(ModelManager):
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            served = self._routing.lessons.end(lesson, entry, usage, cost, option)
+            served = self._routing.lessons.end(lesson, entry, usage, cost, option.mode)
             if served is not None:
                 self._routing.learning.took(id, served)
         except Exception:

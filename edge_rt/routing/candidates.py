@@ -10,8 +10,8 @@ from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import PlanCandidate, Tried
 from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, RequestTokens, Unpredicted
 from edge_rt.energy.calibration.measurement import Measurement
-from edge_rt.energy.prediction.memory import MaskWaits
-from edge_rt.energy.prediction.teams import TeamPredictor
+from edge_rt.energy.prediction.forecaster import Forecaster
+from edge_rt.energy.prediction.mask_waits import MaskWaits
 from edge_rt.governor.board_heat import Heat
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.decoding_options import ALONE, DecodingOption
@@ -69,9 +69,9 @@ class Candidates:
     """Makes candidates of predictions, at the limits of the governor and the heat of now."""
 
     def __init__(
-        self, teaming: TeamPredictor, heat: Heat, variants: Variants, mask_waits: MaskWaits
+        self, forecaster: Forecaster, heat: Heat, variants: Variants, mask_waits: MaskWaits
     ) -> None:
-        self._teaming, self._heat, self._variants = teaming, heat, variants
+        self._forecaster, self._heat, self._variants = forecaster, heat, variants
         self._mask_waits = mask_waits
 
     def make(
@@ -86,12 +86,12 @@ class Candidates:
     ) -> PlanCandidate:
         """Return the candidate of a request.
 
-        It is what they take once the governor has all work done with so many threads, and with
-        `entry` as it is loaded, or usually is.
+        It is what `entry` takes by itself, also where `option` has a partner help it, once the
+        governor has all work done with so many threads, as it is loaded, or usually is.
         """
         load = self._variants.load_config(entry)
-        duty = self._duty(entry, threads, tokens, limits, option, load)
-        found = self._teaming.predict(entry, threads, tokens, duty, option, load=load)
+        duty = self._duty(entry, threads, tokens, limits, load)
+        found = self._forecaster.predict(entry, threads, *tokens, duty, load)
         if constrained:
             found = self._mask_waits.on(found, entry, tokens.completion)
         if isinstance(found, Unpredicted):
@@ -119,21 +119,19 @@ class Candidates:
         threads: int,
         tokens: RequestTokens,
         limits: Limits,
-        option: DecodingOption = ALONE,
-        its: RequestTokens | None = None,
         load: LoadConfig | None = None,
         *,
         constrained: bool = False,
     ) -> Prediction | Unpredicted:
-        """Return what an answer takes at the present limits; `its` are the partner's tokens.
+        """Return what an answer of `entry` by itself takes at the present limits.
 
-        `load` is how `entry` is loaded, None: as usual. The duty is the one in force, also for
-        fewer threads.
+        `load` is how it is loaded, None: as usual. The duty is the one in force, also for fewer
+        threads.
         """
         duty = limits.duty
         if duty < LEAST_DUTY:
-            duty = self._duty(entry, threads, tokens, limits, option, load)
-        found = self._teaming.predict(entry, threads, tokens, duty, option, its, load)
+            duty = self._duty(entry, threads, tokens, limits, load)
+        found = self._forecaster.predict(entry, threads, *tokens, duty, load)
         return self._mask_waits.on(found, entry, tokens.completion) if constrained else found
 
     def _duty(
@@ -142,7 +140,6 @@ class Candidates:
         threads: int,
         tokens: RequestTokens,
         limits: Limits,
-        option: DecodingOption,
         load: LoadConfig | None,
     ) -> float:
         """Return the share of time that the allowed watts permit.
@@ -151,7 +148,7 @@ class Candidates:
         """
         if threads == limits.threads and limits.duty >= LEAST_DUTY:
             return limits.duty
-        full = self._teaming.predict(entry, threads, tokens, option=option, load=load)
+        full = self._forecaster.predict(entry, threads, *tokens, 1.0, load)
         allowed_w = limits.allowance_w
         if allowed_w is None or isinstance(full, Unpredicted) or full.power_w is None:
             return 1.0
@@ -216,6 +213,8 @@ def judged(
 
 
 def _beside(other: PlanCandidate, chosen: PlanCandidate) -> str:
+    if other.mode != SINGLE:
+        return f"the figures are those of {other.model} by itself"
     parts = [
         f"{theirs / ours:.2f} times the {what}"
         for what, theirs, ours in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -95,14 +95,15 @@ def offer(
     """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
 
     If no mode is requested that is the usual one of its pair, as long as the partner `fits` beside
-    it, and any lossless one of a pair that has none.
+    it; a partner that is requested without a mode drafts, if its vocabulary allows that.
     """
     partner, pair = _partner(entry, request, models)
     usual = None if pair is None else pair.mode
     name = _name(request, pair)
     if name is None:
         check_settings(SINGLE, request)
-        return DecodingOptions(tuple(_lossless(entry, partner)))
+        drafts = request.partner is not None and partner is not None and _alike(entry, partner)
+        name = SPECULATIVE if drafts else SINGLE
     if name in (SINGLE, LOOKUP):
         check_settings(name, request)
         return DecodingOptions((DecodingOption(Mode(name)),))
@@ -132,7 +133,11 @@ def offer(
 def every(entry: ModelRecord, models: ModelSource, limits: Limits) -> DecodingOptions:
     """Each mode that a request may get without asking for more than that."""
     partner, pair = _partner(entry, DecodingRequest(), models)
-    modes = list(_lossless(entry, partner))
+    modes = [ALONE]
+    if partner is not None:
+        modes.append(DecodingOption(Mode(LOOKUP)))
+        if _alike(entry, partner):
+            modes.append(DecodingOption(Mode(SPECULATIVE, partner.id), partner))
     if pair is not None and pair.gate is not None:
         modes += offer(entry, DecodingRequest(), models, limits, lambda _, partner: True).modes
     return DecodingOptions(tuple(modes))
@@ -143,16 +148,6 @@ def _name(request: DecodingRequest, pair: Pair | None) -> str | None:
         return request.name or (None if pair is None else pair.mode)
     gate = None if pair is None else pair.gate
     return f"{SWITCH}:{gate or USUAL_GATE}"
-
-
-def _lossless(entry: ModelRecord, partner: ModelRecord | None) -> Iterator[DecodingOption]:
-    """What the router may take by itself: with a pair that is there, whatever changes no token."""
-    yield ALONE
-    if partner is None:
-        return
-    yield DecodingOption(Mode(LOOKUP))
-    if _alike(entry, partner):
-        yield DecodingOption(Mode(SPECULATIVE, partner.id), partner)
 
 
 def _alike(one: ModelRecord, two: ModelRecord) -> bool:

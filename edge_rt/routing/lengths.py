@@ -149,9 +149,8 @@ class Sizing:
         request: RouteRequest,
         completion: int,
         host: ModelHost,
-        partners: Sequence[ModelRecord] = (),
     ) -> dict[str, RequestTokens | Unpredicted]:
-        """What the prompt is for each, and for `partners`; raises what all say against it."""
+        """Return what the prompt is for each; raise what all say against it."""
         prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
         found: dict[str, RequestTokens | Unpredicted] = {}
         for entry in able:
@@ -173,13 +172,6 @@ class Sizing:
         faults = [p for p in prompts.values() if isinstance(p, (RequestError, ModelFileError))]
         if len(faults) == len(prompts):
             raise faults[0]
-        for entry in partners:
-            if entry.id in found:
-                continue
-            prompt = await _written(request.write(entry.id))
-            if isinstance(prompt, (str, list)):
-                context = host.card(entry.id).context
-                found[entry.id] = self._lengths.of(entry, prompt, completion, context)
         return found
 
     async def _sized(

@@ -240,7 +240,7 @@ class Planner:
                     came = await self._measurer.measure(job, resident, entry.id)
         except EdgeError as error:
             return failed(before, str(error))
-        self._learn(entry, before.threads, came.served, option, came.made)
+        self._learn(entry, before.threads, came.served, option.mode)
         if came.served.completion_tokens == before.completion_tokens:
             predicted = told(planned.candidate, before)
         else:

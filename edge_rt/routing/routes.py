@@ -100,7 +100,7 @@ class Routes:
         offers = with_early(
             offers, known, request, likely, self.floor.now(request.objectives), host
         )
-        tokens = await self._sizing.tokens(able, request, completion, host, partners(offers))
+        tokens = await self._sizing.tokens(able, request, completion, host)
         trace = self.judge(
             request.model,
             entries,
@@ -215,13 +215,8 @@ class Routes:
 
         def predict(setting: RunConfig, asked: RequestTokens) -> Prediction | Unpredicted:
             limits, entry = self._governor_loop.limits, known[setting.variant]
-            option = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
-            found = tokens.get(setting.partner or "")
-            its = found if isinstance(found, RequestTokens) else None
-            how = limits, option, its, setting.load
-            return self._candidates.predict(
-                entry, setting.threads, asked, *how, constrained=constrained
-            )
+            how = setting.threads, asked, limits, setting.load
+            return self._candidates.predict(entry, *how, constrained=constrained)
 
         ask = Ask(
             tokens=tokens,

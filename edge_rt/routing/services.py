@@ -15,7 +15,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.schema import Config
 from edge_rt.core.clock import Pause
 from edge_rt.core.routing import Prediction, Served
-from edge_rt.decoding.params import Made
+from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
 from edge_rt.energy.calibration.record import FOLDER
@@ -25,8 +25,7 @@ from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import Forecaster, WarmthNow
 from edge_rt.energy.prediction.history import OnlineUpdates, fewest
-from edge_rt.energy.prediction.memory import MaskWaits, PredictionStore
-from edge_rt.energy.prediction.teams import TeamPredictor
+from edge_rt.energy.prediction.mask_waits import MaskWaits
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.generation.state import Alone, State
@@ -35,7 +34,6 @@ from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading import Room
 from edge_rt.routing.planner import Planner
@@ -74,27 +72,26 @@ class RoutingServices:
         folder = state_folder / FOLDER
         self._monitor, self._governor_loop = monitor, governor_loop
         self.alone = Alone(state, clock)
-        self.memory = PredictionStore(state_folder)
         self.forecaster = Forecaster(
             folder,
             config.engine,
             cores,
             lambda: monitor.snapshot,
             lambda: energy_meter.idle_w,
-            self.memory,
             WarmthNow(lambda: governor_loop.seen, governor_loop.heat.leakage),
         )
         self.lessons = OnlineUpdates(self._learn, lambda: governor_loop.limits.threads)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(energy_meter, governor_loop, clock)
         self.room = Room(config, pool, available, lambda: supervisor.gpus)
-        self.ages = Ages(wall, self.memory.notes)
+        self.ages = Ages(wall)
         self.variants = Variants(config.engine, pool, self.forecaster, self.ages)
         self.lengths = Lengths(pool, config.engine.sequences)
-        self.teaming = TeamPredictor(self.forecaster, self.memory)
-        self._mask_waits = MaskWaits(self.memory)
+        self._mask_waits = MaskWaits()
         self.learning = Learning(state_folder / "router.db", wall)
-        candidates = Candidates(self.teaming, governor_loop.heat, self.variants, self._mask_waits)
+        candidates = Candidates(
+            self.forecaster, governor_loop.heat, self.variants, self._mask_waits
+        )
         self.routes = Routes(
             candidates,
             self.variants,
@@ -148,30 +145,12 @@ class RoutingServices:
         found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, load)
         return found if isinstance(found, Prediction) else None
 
-    async def keep(self) -> None:
-        """Write learnt figures to the disk."""
-        self.forecaster.remember()
-        self.teaming.remember()
-        self._mask_waits.remember()
-        content = self.memory.content(self.ages.notes())
-        await asyncio.to_thread(self.memory.write, content)
-
-    def _learn(
-        self,
-        entry: ModelRecord,
-        threads: int,
-        served: Served,
-        option: DecodingOption = ALONE,
-        made: Made | None = None,
-    ) -> None:
-        load, served = self.variants.load_config(entry), self._mask_waits.learn(entry, served)
-        if option.mode.name == SINGLE:
-            self.forecaster.learn(entry, threads, served, load)
-        elif made is None:
-            return
-        else:
-            self.teaming.learn(entry, threads, served, option, made, load)
-        self.variants.measured(entry, threads, option.mode)
+    def _learn(self, entry: ModelRecord, threads: int, served: Served, mode: Mode) -> None:
+        """Learn what `entry` takes by itself; answers in other modes only count as measured."""
+        served = self._mask_waits.learn(entry, served)
+        if mode.name == SINGLE:
+            self.forecaster.learn(entry, threads, served, self.variants.load_config(entry))
+        self.variants.measured(entry, threads, mode)
 
     def _meter(self) -> Energy | None:
         supply = self._monitor.supply

@@ -16,13 +16,11 @@ from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import EdgeError
 from edge_rt.energy.ledger import FLUSH_S, Book
 from edge_rt.energy.meter import EnergyMeter
-from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.routing.services import RoutingServices
 from edge_rt.server.service import DaemonService
 
 log = logging.getLogger(__name__)
@@ -186,13 +184,6 @@ async def recall(spent: EnergySpent, pause: Pause = asyncio.sleep) -> None:
     while True:
         await spent.recall()
         await pause(RECALL_S)
-
-
-async def keep(routing: RoutingServices, pause: Pause = asyncio.sleep) -> None:
-    """Write learnt figures to the disk regularly, so that they outlive a killed daemon."""
-    while True:
-        await pause(KEEP_LEARNT_S)
-        await routing.keep()
 
 
 async def sweep(pool: ModelPool, idle_s: float, pause: Pause = asyncio.sleep) -> None:

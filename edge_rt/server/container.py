@@ -50,7 +50,7 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.routing.services import RoutingServices
-from edge_rt.server.background_tasks import feel, keep, preload, recall, sweep, told, write
+from edge_rt.server.background_tasks import feel, preload, recall, sweep, told, write
 from edge_rt.server.model_work import ModelPulls, prefixes
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
@@ -231,7 +231,6 @@ class Container:
             await self.knobs.restore()
             await self.supervisor.stop()
             await self._prompting.close()
-            await self.routing.keep()
             await self.routing.learning.close()
             await in_thread(self.senses.close)
             self.energy_meter.post()
@@ -247,7 +246,6 @@ class Container:
             "cache.db": None if self.cache is None else self.cache.trouble,
             "semantic.db": None if self.semantic is None else self.semantic.trouble,
             "router.db": self.routing.learning.trouble,
-            "learnt.json": self.routing.memory.trouble,
             "leakage.json": self.heat.leakage.trouble,
         }
 
@@ -260,7 +258,6 @@ class Container:
             feel(self.senses, self._hear),
             write(self.book, self.energy_meter),
             recall(self.spent),
-            keep(self.routing),
             self.routing.learning.run(),
             self.governor_loop.run(),
             self.heat.leakage.run(),

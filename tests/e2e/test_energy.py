@@ -154,7 +154,7 @@ def test_the_ledger_outlives_the_daemon(make_daemon, board, tools):
         daemon.close()
 
 
-STATE = {"ledger.db", "learnt.json", "router.db", "calibrations", "knobs.json"}  # of a board
+STATE = {"ledger.db", "router.db", "calibrations", "knobs.json"}  # of a board
 NAMING = ("budget", "ledger", "history", "calibration")
 
 
@@ -181,7 +181,7 @@ def test_a_simulated_board_is_named_and_shares_no_joule_with_a_real_one(own_daem
     assert twin.status()["board"]["simulated"] is True
     assert twin.terminate() == 0
     own = twin.directory / "simulated" / "jetson-orin-nano-8gb"
-    assert {"ledger.db", "learnt.json"} <= kept(own)
+    assert {"ledger.db", "router.db"} <= kept(own)
     assert kept(twin.directory) == set()
 
     twin.configure(cache={})

@@ -24,6 +24,7 @@ from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.assessor import Estimator, ModelFacts
 from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.rulebook import load_rulebook
+from edge_rt.testing.board import FakeClock
 
 FOLDER = Path(__file__).parent / "golden"
 _NOW_S = 1e9
@@ -114,9 +115,10 @@ class Case(_Strict, kw_only=True):
         """What the router makes of it."""
         assessed = self.assess()
         pool = [_variant(id, model, assessed.p(id)) for id, model in self.models.items()]
-        ages = Ages(lambda: _NOW_S - self.explored_s)
+        clock = FakeClock(_NOW_S - self.explored_s)
+        ages = Ages(clock)
         ages.explored()
-        ages = Ages(lambda: _NOW_S, ages.notes())
+        clock.now = _NOW_S
         self._measure(ages, pool)
         return RequestRouter(ages).route(self._ask(), pool, self._now(pool), self._predict)
 

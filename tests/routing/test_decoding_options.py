@@ -64,20 +64,21 @@ def test_without_a_pair_a_model_answers_by_itself_and_may_look_up(kit: Any) -> N
         assert caught.value.param == "edge.mode"
 
 
-def test_a_pair_offers_what_changes_no_token(kit: Any) -> None:
+def test_a_pair_without_a_usual_mode_helps_only_where_it_is_asked_for(kit: Any) -> None:
     models = Models(kit, Pair(large="big", small="tiny"))
-    assert models.modes() == [Mode(), Mode("lookup"), Mode("speculative", "tiny")]
+    assert models.modes() == [Mode()]
     assert models.modes(DecodingRequest("speculative")) == [Mode("speculative", "tiny")]
-    other = changed(kit.entry.summary, vocab=601)
-    models.entries["tiny"] = replace(models.entries["tiny"], summary=other)
-    assert models.modes() == [Mode(), Mode("lookup")]
+    assert models.modes(DecodingRequest(partner="tiny")) == [Mode("speculative", "tiny")]
 
 
-def test_a_partner_that_reads_less_drafts_nothing_unasked(kit: Any) -> None:
+@pytest.mark.parametrize("its", [{"vocab": 601}, {"context_train": 1024}])
+def test_a_partner_that_reads_less_or_otherwise_drafts_nothing_unasked(
+    kit: Any, its: dict[str, int]
+) -> None:
     models = Models(kit, Pair(large="big", small="tiny"))
-    short = changed(kit.entry.summary, context_train=1024)
-    models.entries["tiny"] = replace(models.entries["tiny"], summary=short)
-    assert models.modes() == [Mode(), Mode("lookup")]
+    summary = changed(kit.entry.summary, **its)
+    models.entries["tiny"] = replace(models.entries["tiny"], summary=summary)
+    assert models.modes(DecodingRequest(partner="tiny")) == [Mode()]
     assert models.modes(DecodingRequest("speculative")) == [Mode("speculative", "tiny")]
 
 

@@ -62,7 +62,7 @@ def offers(
 def test_auto_may_have_the_small_model_begin(models: Knowing) -> None:
     found = offers(models, route_request())
     *others, early = found["big"].modes
-    assert [one.mode.name for one in others] == ["single", "lookup", "speculative"]
+    assert [one.mode.name for one in others] == ["single"]
     assert early.partner == models.entries["tiny"]
     gating = early.mode.gating
     assert gating is not None
@@ -100,7 +100,7 @@ def test_where_it_is_not_offered(models: Knowing, asked: RouteRequest, how: dict
 
 def test_without_a_calibration_nothing_is_offered(models: Knowing) -> None:
     models.found = None
-    assert len(offers(models, route_request())["big"].modes) == 3
+    assert len(offers(models, route_request())["big"].modes) == 1
 
 
 def test_who_asks_for_it_gets_the_doubt_that_keeps_the_floor(models: Knowing) -> None:

@@ -12,8 +12,7 @@ from edge_rt.core.errors import ModelNotFound
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.governor.budget import EnergySpent
-from edge_rt.routing.services import RoutingServices
-from edge_rt.server.background_tasks import feel, keep, preload, recall, write
+from edge_rt.server.background_tasks import feel, preload, recall, write
 from edge_rt.server.service import DaemonService
 
 
@@ -103,18 +102,6 @@ def test_what_was_spent_is_recalled_again_and_again() -> None:
     with pytest.raises(Ended):
         asyncio.run(recall(cast(EnergySpent, Asked()), pause))
     assert told == ["recall"] * 3
-
-
-def test_what_was_learnt_is_kept_again_and_again() -> None:
-    board, kept = Board(), list[float]()
-
-    class Learner:
-        async def keep(self) -> None:
-            kept.append(board.now)
-
-    with pytest.raises(Ended):
-        asyncio.run(keep(cast(RoutingServices, Learner()), board.pause))
-    assert kept == [300.0, 600.0, 900.0]
 
 
 def test_what_cannot_be_preloaded_holds_up_neither_the_rest_nor_the_daemon() -> None:

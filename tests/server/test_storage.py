@@ -47,7 +47,7 @@ def test_health_and_status_tell(kit: Any, tmp_path: Path) -> None:
         house = kit.house(state_folder=tmp_path)
         assert "storage" not in await house.service.health()
         files = (await house.service.status())["storage"].files
-        assert files == ["cache.db", "router.db", "learnt.json", "leakage.json"]
+        assert files == ["cache.db", "router.db", "leakage.json"]
         house.routing.learning.trouble.met("the disk is full")
         told = {"router.db": "what the router learns is lost at the end: the disk is full"}
         proof = await house.service.health()

@@ -51,7 +51,7 @@ class PlanCandidate(msgspec.Struct, frozen=True):
     mode: str = "single"
     """Decoding mode."""
     partner: str | None = None
-    """Id of the smaller model that helps."""
+    """Id of the smaller model that helps; the figures are those of the model by itself."""
     mask_wait_s: float | None = None
     """Of the seconds, those in which an answer under a constraint waits for the tokens that may
     come next, as earlier ones did; null for a free answer."""

@@ -13,7 +13,7 @@ from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Plan
 from edge_rt.core.routing import LoadConfig, Served
-from edge_rt.decoding.params import Made, Mode, Sampling
+from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
@@ -109,7 +109,6 @@ class Measurement:
     power_w: float | None
     temp_c: float | None
     quality: Quality
-    made: Made | None = None
 
     @property
     def total_j(self) -> float | None:
@@ -228,5 +227,4 @@ def _measured(
         power_w=cost.power_w,
         temp_c=cost.temp_c,
         quality=cost.quality,
-        made=end.made,
     )

@@ -14,7 +14,6 @@ from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration, load_calibrations
 from edge_rt.energy.prediction.basis import Hardware
 from edge_rt.energy.prediction.equation import Warmth, board_watts
-from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
 from edge_rt.governor.leakage_watch import LeakageWatch
@@ -51,13 +50,12 @@ class Forecaster:
         cores: int,
         snapshot: Callable[[], BoardSnapshot | None],
         idle_w: Callable[[], float | None],
-        memory: PredictionStore,
         warmth: Callable[[], Warmth | None] = lambda: None,
     ) -> None:
         """Reads the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
         what the board draws while the engine has nothing to do, and `warmth` that of the chip.
         """
-        self._memory, self._warmth = memory, warmth
+        self._warmth = warmth
         self._engine, self._cores = engine, cores
         self._snapshot, self._idle_w = snapshot, idle_w
         self._calibrations, unusable = load_calibrations(folder)
@@ -104,7 +102,6 @@ class Forecaster:
 
     def take(self, calibrations: Sequence[ModelCalibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
-        self.remember()  # what does not rest on these is recalled
         names = {c.file_name for c in calibrations}
         others = [c for c in self._calibrations if c.file_name not in names]
         self._calibrations = [*others, *calibrations]
@@ -143,15 +140,6 @@ class Forecaster:
         known = self._named(entry, load)
         self._knowing(known, load).learn(known.id, threads, served)
 
-    def remember(self) -> None:
-        """Have the memory take all that was learnt on the present board."""
-        if self._board != self.board:
-            return
-        for known, load in self._known.values():
-            learnt = self._predictor(known, load).learnt(known.id)
-            found = self.calibrations(known, load)
-            self._memory.take(known, load, self._board, found, learnt)
-
     def _named(self, entry: ModelRecord, load: LoadConfig) -> ModelRecord:
         """`entry` under the name by which the figures of that form are known."""
         usual, load = load_configs(entry, self._engine)[0], self.figures(entry, load)
@@ -169,8 +157,7 @@ class Forecaster:
             self._known[known.id] = known, load
             shape = shape_of(known, self._engine, load)
             calibrations = self.calibrations(known, load)
-            learnt = self._memory.recall(known, load, board, calibrations)
-            predictor.know(known.id, shape, calibrations, learnt)
+            predictor.know(known.id, shape, calibrations)
         predictor.idle_w, predictor.warmth = self._idle_w(), self._warmth()
         return predictor
 

@@ -11,14 +11,13 @@ import msgspec
 
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Served
-from edge_rt.decoding.params import Made
+from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction.equation import Watts, spend
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.decoding_options import ALONE, DecodingOption
 
-Learn = Callable[[ModelRecord, int, Served, DecodingOption, Made | None], object]
-"""Takes a model, its threads, what its answer took, and in which mode and how that was made."""
+Learn = Callable[[ModelRecord, int, Served, Mode], object]
+"""Takes a model, its threads, what its answer took, and the mode in which that was made."""
 
 
 def fewest(asked: int | None, most: int) -> int:
@@ -72,7 +71,7 @@ class OnlineUpdates:
         entry: ModelRecord,
         usage: RequestUsage,
         cost: Cost,
-        option: DecodingOption = ALONE,
+        mode: Mode,
     ) -> Served | None:
         """Learn from a request that has ended, and return its figures; None: nothing was learnt."""
         self.look(update)
@@ -92,7 +91,7 @@ class OnlineUpdates:
             cost.energy_j if measured else None,
             0.0 if usage.constraint is None else usage.constraint.wait_s,
         )
-        self._learn(entry, update.threads, served, option, usage.made)
+        self._learn(entry, update.threads, served, mode)
         return served
 
 
@@ -131,15 +130,6 @@ def miss(ratios: Sequence[float], before: float) -> float:
     return median([*ratios, before])
 
 
-def tidy(factors: Iterable[list[float]], misses: Iterable[list[float]]) -> None:
-    """Leave out of what a file held what no answer can have taught."""
-    most = math.log(_FARTHEST)
-    for logs in factors:
-        logs[:] = [log for log in logs if abs(log) < most][-KEPT:]
-    for ratios in misses:
-        ratios[:] = [ratio for ratio in ratios if 0.0 <= ratio < _FARTHEST][-_JUDGED:]
-
-
 def _comparable(actual: float, expected: float) -> bool:
     return actual > 0 and expected > 0 and 1 / _FARTHEST < actual / expected < _FARTHEST
 
@@ -158,9 +148,6 @@ class PredictionHistory(msgspec.Struct, kw_only=True):
     watts: list[float] = []
     seconds: list[float] = []
     energy: list[float] = []
-
-    def __post_init__(self) -> None:
-        tidy((self.prefill, self.decode, self.watts), (self.seconds, self.energy))
 
     def learn(self, served: Served, prefill_s: float, decode_s: float, watts: Watts) -> None:
         """Take what an answer took, where its base expected these seconds and `watts`."""

@@ -65,15 +65,6 @@ class Estimates:
         self._unlike.clear()
         self._histories = {key: h for key, h in self._histories.items() if key[0] != model}
 
-    def learnt(self, model: str) -> list[PredictionHistory]:
-        """Return the factors of a model, to be kept over a restart."""
-        return [history for key, history in self._histories.items() if key[0] == model]
-
-    def recall(self, learnt: PredictionHistory) -> None:
-        """Restore factors from before a restart, in place of those learnt since."""
-        self._rework(learnt.model)
-        self._histories[learnt.model, learnt.threads] = learnt
-
     def of(self, model: str, threads: int) -> Estimate | None:
         """Return the estimate for a model; None for one that is not known."""
         key = model, threads
@@ -182,21 +173,10 @@ class Predictor:
         model: str,
         shape: ModelShape,
         calibrations: Iterable[ModelCalibration] = (),
-        learnt: Iterable[PredictionHistory] = (),
     ) -> None:
-        """Take a model with its present calibrations; factors against others are dropped.
-
-        `learnt` are the factors against these calibrations from before a restart.
-        """
+        """Take a model with its present calibrations; factors against others are dropped."""
         self._bases.know(model, shape, calibrations)
         self._estimates.forget(model)
-        for one in learnt:
-            if one.model == model:
-                self._estimates.recall(one)
-
-    def learnt(self, model: str) -> list[PredictionHistory]:
-        """Return the factors of a model, to be kept over a restart."""
-        return self._estimates.learnt(model)
 
     def predict(
         self,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from edge_rt.core.routing import RunConfig
 
 KEPT = 1024  # settings; those whose measurement is oldest are forgotten
@@ -13,29 +11,14 @@ STALE_S = 86_400.0  # after which a measurement is worth repeating
 REST_S = 300.0  # between two answers that are for the sake of measuring
 
 
-class Noted(msgspec.Struct, frozen=True):
-    """A setting was measured at that time."""
-
-    setting: RunConfig
-    at_s: float
-
-
-class Notes(msgspec.Struct, frozen=True):
-    """The notes that a restart keeps, the oldest measurement first."""
-
-    noted: list[Noted] = []
-    explored_at_s: float | None = None
-
-
 class Ages:
     """When settings were measured, and when one was last chosen to be measured again."""
 
-    def __init__(self, clock: Callable[[], float], notes: Notes | None = None) -> None:
-        """`clock` gives seconds that go on over a restart, as the wall's does."""
-        kept = notes or Notes()
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` gives Unix seconds, as calibrations are dated."""
         self._clock = clock
-        self._at_s = {noted.setting: noted.at_s for noted in kept.noted[-KEPT:]}
-        self._explored_at_s = kept.explored_at_s
+        self._at_s: dict[RunConfig, float] = {}
+        self._explored_at_s: float | None = None
 
     @property
     def now_s(self) -> float:
@@ -68,11 +51,6 @@ class Ages:
     def explored(self) -> None:
         """One is about to be."""
         self._explored_at_s = self._clock()
-
-    def notes(self) -> Notes:
-        """What to keep over a restart."""
-        noted = [Noted(setting, at_s) for setting, at_s in self._at_s.items()]
-        return Notes(sorted(noted, key=lambda n: n.at_s), self._explored_at_s)
 
 
 def stale(age_s: float | None) -> bool:

@@ -19,7 +19,6 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration, save_calibration
 from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
-from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.models.record import ModelRecord
 
 
@@ -47,14 +46,9 @@ class Place:
     ) -> None:
         self.snapshot: BoardSnapshot | None = felt_of(board)
         self.idle_w: float | None = None
-        self.memory = PredictionStore(folder / "state")
-        self.engine, self.folder = engine, folder
-        self.forecaster = self.another()
-
-    def another(self) -> Forecaster:
-        """One that begins with what the memory holds."""
+        self.engine = engine
         idle_w = lambda: self.idle_w  # noqa: E731
-        return Forecaster(self.folder, self.engine, 4, lambda: self.snapshot, idle_w, self.memory)
+        self.forecaster = Forecaster(folder, engine, 4, lambda: self.snapshot, idle_w)
 
     def predict(
         self, entry: ModelRecord, threads: int = 1, prompt: int = 64, load: LoadConfig | None = None
@@ -207,10 +201,6 @@ def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: ModelReco
     learnt = place.predict(wide, load=Q4)
     assert place.predict(wide) == usual
     assert learnt.decode_s > 2 * small.decode_s
-    place.forecaster.remember()
-    place.forecaster = place.another()
-    assert place.predict(wide) == usual
-    assert place.predict(wide, load=Q4) == learnt
 
 
 def test_another_offload_is_not_predicted_before_it_is_calibrated(

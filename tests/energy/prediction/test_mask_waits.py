@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge_rt.core.routing import Prediction, Served, Unpredicted
-from edge_rt.energy.prediction.memory import MaskWaits, PredictionStore
+from edge_rt.energy.prediction.mask_waits import MaskWaits
 
 FREE = Prediction(4.2, 1.0, 3.0, 8.0, 16.4, 16.4 / 4.2, 0.1, 0.2, "learnt")
 
@@ -17,13 +16,8 @@ def waited(seconds: float) -> Served:
     return Served(64, 0, 50, 1.0, 3.0 + seconds, 8.0 * (1 + seconds / 4.0), seconds)
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> PredictionStore:
-    return PredictionStore(tmp_path)
-
-
-def test_a_prediction_holds_the_usual_wait(kit: Any, memory: PredictionStore) -> None:
-    waits, entry = MaskWaits(memory), kit.entry
+def test_a_prediction_holds_the_usual_wait(kit: Any) -> None:
+    waits, entry = MaskWaits(), kit.entry
     assert waits.on(FREE, entry, 50) == FREE
     for seconds in (1.0, 1.0, 30.0):
         free = waits.learn(entry, waited(seconds))
@@ -36,14 +30,5 @@ def test_a_prediction_holds_the_usual_wait(kit: Any, memory: PredictionStore) ->
     assert found.total_j == pytest.approx(12.0 + 2.0 * 6.2)  # as many idle watts as before
 
 
-def test_it_outlives_a_restart(kit: Any, memory: PredictionStore, tmp_path: Path) -> None:
-    waits = MaskWaits(memory)
-    waits.learn(kit.entry, waited(1.0))
-    waits.remember()
-    memory.write(memory.content(memory.notes))
-    again = MaskWaits(PredictionStore(tmp_path))
-    assert again.on(FREE, kit.entry, 50) == waits.on(FREE, kit.entry, 50) != FREE
-
-
-def test_what_cannot_be_predicted_stays_so(kit: Any, memory: PredictionStore) -> None:
-    assert MaskWaits(memory).on(Unpredicted("why"), kit.entry, 9) == Unpredicted("why")
+def test_what_cannot_be_predicted_stays_so(kit: Any) -> None:
+    assert MaskWaits().on(Unpredicted("why"), kit.entry, 9) == Unpredicted("why")

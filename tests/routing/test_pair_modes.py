@@ -1,11 +1,10 @@
-"""An answer of two models has both in memory, goes on in another engine and teaches."""
+"""An answer of two models has both in memory, and goes on in another engine."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +16,10 @@ from edge_rt.config.schema import Config, Models
 from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call, Cost, Plan
-from edge_rt.core.routing import DecodingRequest, Prediction, RequestTokens, RouteRequest, Served
+from edge_rt.core.routing import DecodingRequest, RequestTokens, RouteRequest
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.models.pair import Pair
-from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOption
+from edge_rt.routing.decoding_options import LESS_SHARE
 from edge_rt.routing.loading import resident_name
 from edge_rt.routing.routes import ONLY
 
@@ -199,43 +198,6 @@ def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
     kit.run(run())
 
 
-def test_nothing_untried_is_chosen_but_to_try_it(kit: Any) -> None:
-    async def run() -> None:
-        house = house_of(kit, Pair(large=BIG, small=TINY))
-        house.routing.ages.explored()
-        for _ in range(3):
-            served = await house.service.route(route_request(trace=True))
-            assert served.mode is None
-            modes = {c.candidate.setting.mode for c in served.trace.considered}
-            assert modes == {"single", "lookup", "speculative"}
-
-    kit.run(run())
-
-
-def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
-    async def run() -> None:
-        house = house_of(kit, Pair(large=BIG, small=TINY))
-        house.routing.ages.explored()
-        big, tiny = house.get(BIG), house.get(TINY)
-        single = house.routing.teaming.predict(big, 2, TOKENS)
-        assert isinstance(single, Prediction)
-        fast = Served(*TOKENS, single.prefill_s, single.decode_s / 3.0)
-        option, made = DecodingOption(SPECULATIVE, tiny), Made(large=65, accepted=45, rejected=10)
-        for _ in range(3):
-            house.routing._learn(big, 2, fast, option, made)
-        for entry in (big, tiny):
-            await house.service.preload(entry.id)
-        served = await house.service.route(
-            route_request(
-                max_tokens=65,
-            )
-        )
-        assert served.mode == SPECULATIVE
-        assert "speculative with tiny" in served.why
-
-    kit.run(run())
-
-
 def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
@@ -303,36 +265,6 @@ def test_what_either_has_read_counts_for_it_alone(kit: Any) -> None:
             house.scripts = [list(story)]
             [event async for event in house.service.generate(call)]
             assert (read(BIG) > 0, read(TINY) > 0) == known
-
-    kit.run(run())
-
-
-# --- learning
-
-
-def test_answers_teach_how_the_two_share_the_work(kit: Any, tmp_path: Path) -> None:
-    async def run() -> None:
-        house = house_of(kit, state_folder=tmp_path)
-        Pairing(house)
-        big, tiny = house.get(BIG), house.get(TINY)
-        option = DecodingOption(SPECULATIVE, tiny)
-
-        def foretold(house: Any) -> Prediction:
-            found = house.routing.teaming.predict(big, 2, TOKENS, option=option)
-            assert isinstance(found, Prediction)
-            return found
-
-        alone, before = house.routing.forecaster.predict(big, 2, *TOKENS), foretold(house)
-        for _ in range(4):
-            await house.answer(BIG, prompt_tokens=64, max_tokens=9, mode=SPECULATIVE)
-            await house.rest(1.0)
-        after = foretold(house)
-        assert (before.basis, after.basis) == ("roofline", "learnt")
-        assert after.seconds != before.seconds
-        assert house.routing.forecaster.predict(big, 2, *TOKENS) == alone
-        await house.routing.keep()
-        again = house_of(kit, state_folder=tmp_path)
-        assert foretold(again).seconds == pytest.approx(after.seconds)
 
     kit.run(run())
 
