@@ -19,16 +19,21 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
+from edge_rt.board_model.runtime import Runtime
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.setup_changes import ChangeJournal, NewGroup
 from edge_rt.core.cached import Kept
 from edge_rt.core.database import File, Schema
 from edge_rt.core.errors import ConfigError
 from edge_rt.core.storage import Storage
-from edge_rt.energy.calibration.record import ModelCalibration, load_calibration, save_calibration
+from edge_rt.energy.calibration.record import (
+    FitErrors,
+    ModelCalibration,
+    load_calibration,
+    save_calibration,
+)
 from edge_rt.energy.ledger_records import Day, Pending
 from edge_rt.energy.ledger_tables import LEDGER, LedgerTables
-from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader
 from edge_rt.generation.cache.tables import SCHEMA as CACHE
 from edge_rt.generation.cache.tables import Tables
@@ -66,7 +71,7 @@ CALIBRATION = ModelCalibration(
     kv_type="f16",
     calibrated_at=datetime(2026, 1, 31, tzinfo=timezone.utc),
     promise=Runtime(((1, 0.01), (16, 0.08)), 0.01),
-    errors=FitErrors(0.1, 0.1),
+    errors=FitErrors(0.1),
 )
 FILE = StoredFile("tiny.gguf", "ab" * 32, Stamp(64, 1, 2))
 RECORD = ManifestRecord(

@@ -16,7 +16,7 @@ from edge_rt.core.requests import Call, Cost, Event
 from edge_rt.core.routing import LoadConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import EnergyMeter
-from edge_rt.energy.prediction.history import OnlineUpdate
+from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent

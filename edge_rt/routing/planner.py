@@ -17,7 +17,7 @@ from edge_rt.core.routing import DecodingRequest, Objectives, RequestTokens, Unp
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
 from edge_rt.energy.calibration.sweep import Readiness, Unready
-from edge_rt.energy.prediction.history import Learn
+from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop

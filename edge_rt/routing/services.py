@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge_rt.board.integral import Energy
 from edge_rt.board.meters import CpuWatch
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
@@ -23,9 +22,9 @@ from edge_rt.energy.calibration.session import Tools
 from edge_rt.energy.calibration.sweep import PROGRAM, Readiness, Sweeper
 from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
-from edge_rt.energy.prediction.forecaster import Forecaster, WarmthNow
-from edge_rt.energy.prediction.history import OnlineUpdates, fewest
+from edge_rt.energy.prediction.forecaster import Forecaster, LeakedPower
 from edge_rt.energy.prediction.mask_waits import MaskWaits
+from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.generation.state import Alone, State
@@ -70,7 +69,7 @@ class RoutingServices:
         `wall` gives Unix seconds.
         """
         folder = state_folder / FOLDER
-        self._monitor, self._governor_loop = monitor, governor_loop
+        self._governor_loop = governor_loop
         self.alone = Alone(state, clock)
         self.forecaster = Forecaster(
             folder,
@@ -78,10 +77,10 @@ class RoutingServices:
             cores,
             lambda: monitor.snapshot,
             lambda: energy_meter.idle_w,
-            WarmthNow(lambda: governor_loop.seen, governor_loop.heat.leakage),
+            LeakedPower(lambda: governor_loop.seen, governor_loop.heat.leakage),
         )
         self.lessons = OnlineUpdates(self._learn, lambda: governor_loop.limits.threads)
-        self.sweeper = Sweeper(self._meter, program)
+        self.sweeper = Sweeper(program)
         measurer = Measurer(energy_meter, governor_loop, clock)
         self.room = Room(config, pool, available, lambda: supervisor.gpus)
         self.ages = Ages(wall)
@@ -151,7 +150,3 @@ class RoutingServices:
         if mode.name == SINGLE:
             self.forecaster.learn(entry, threads, served, self.variants.load_config(entry))
         self.variants.measured(entry, threads, mode)
-
-    def _meter(self) -> Energy | None:
-        supply = self._monitor.supply
-        return None if supply is None else supply.energy()

@@ -9,6 +9,7 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.routing import USUAL_TOKENS, LoadConfig, Objectives, Prediction, RunConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.measurement import ModelHost
+from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.models.record import ModelRecord, writer, writers
@@ -33,7 +34,7 @@ class Variants:
     def __init__(self, engine: Engine, pool: ModelPool, forecaster: Forecaster, ages: Ages) -> None:
         self._engine, self._pool = engine, pool
         self._forecaster, self._ages = forecaster, ages
-        self._noted: dict[str, tuple[str, int]] = {}
+        self._noted: dict[str, tuple[str, list[ModelCalibration]]] = {}
 
     def setting(
         self,
@@ -171,8 +172,8 @@ class Variants:
         return found.energy_j / found.seconds
 
     def _note(self, entry: ModelRecord) -> None:
-        """Note the ages of a model's calibrations, once for each edition."""
-        now = entry.sha256, self._forecaster.edition
+        """Note the ages of a model's calibrations, once for each."""
+        now = entry.sha256, self._forecaster.calibrations(entry)
         before = self._noted.get(entry.id)
         if before == now:
             return

@@ -21,7 +21,7 @@ from strikes import Asking, beset, fields, plain, streamed
 
 from edge_rt.api import run, service, task
 from edge_rt.energy import account
-from edge_rt.energy.prediction.history import OnlineUpdate
+from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.usage import Loss, RequestUsage
 from edge_rt.engine import client, protocol
 from edge_rt.engine.channel import Doing

@@ -13,8 +13,13 @@ from typing import Any
 
 import pytest
 
-from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers, save_calibration
-from edge_rt.energy.prediction.runtime import FitErrors, Runtime
+from edge_rt.board_model.runtime import Runtime
+from edge_rt.energy.calibration.record import (
+    FitErrors,
+    ModelCalibration,
+    PhasePowers,
+    save_calibration,
+)
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
@@ -163,6 +168,6 @@ def _crowded(sha256: str, threads: int) -> ModelCalibration:
         kv_type="q8_0/f16",
         calibrated_at=datetime.now(timezone.utc),
         promise=runtime,
-        errors=FitErrors(0.02, 0.02),
+        errors=FitErrors(0.02),
         draws=PhasePowers(3.0, 3.0 + threads, 3.0 + threads, "measured"),
     )

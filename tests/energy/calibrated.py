@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers, Sweep
-from edge_rt.energy.prediction.basis import Hardware
-from edge_rt.energy.prediction.equation import Watts
-from edge_rt.energy.prediction.roofline import Ceilings, ModelShape
-from edge_rt.energy.prediction.runtime import FitErrors, Runtime
+from edge_rt.board_model.rates import Hardware
+from edge_rt.board_model.roofline import Ceilings, ModelShape
+from edge_rt.board_model.runtime import Runtime
+from edge_rt.energy.calibration.record import FitErrors, ModelCalibration, PhasePowers, Sweep
+from edge_rt.energy.prediction.powers import Watts
+from edge_rt.energy.prediction.predictor import BoardFigures
 
 SMOL = ModelShape(
     layers=30,
@@ -30,7 +31,8 @@ TIMED = Runtime(
 )
 DRAWS = PhasePowers(idle_w=3.0, prefill_w=5.0, decode_w=4.5, quality="measured")
 DAY = datetime(2026, 11, 25, tzinfo=timezone.utc)
-HARDWARE = Hardware(4, Ceilings(80e9, 10e9), Watts(3.0, 6.0, 6.0))
+HARDWARE = Hardware(4, Ceilings(80e9, 10e9))
+BOARD = BoardFigures(HARDWARE, Watts(3.0, 6.0, 6.0))
 
 
 def calibration(
@@ -55,7 +57,7 @@ def calibration(
         kv_type=kv_type,
         calibrated_at=DAY + timedelta(days=days),
         promise=promise,
-        errors=FitErrors(0.02, 0.04),
+        errors=FitErrors(0.04),
         draws=draws,
         sweep=sweep,
     )

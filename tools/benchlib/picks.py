@@ -11,6 +11,8 @@ from statistics import fmean, median
 from benchlib.pair import KV_TYPE, variant
 from benchlib.pair_answers import Answer, Clock, WarmBoard
 from benchlib.pair_rounds import Found
+from edge_rt.board_model.rates import Hardware, Rates
+from edge_rt.board_model.roofline import Ceilings
 from edge_rt.config.schema import Engine
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import (
@@ -26,10 +28,8 @@ from edge_rt.core.routing import (
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.calibration.result import calibration
-from edge_rt.energy.prediction.basis import Hardware
 from edge_rt.energy.prediction.forecaster import shape_of
-from edge_rt.energy.prediction.predictor import Predictor
-from edge_rt.energy.prediction.roofline import Ceilings
+from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
 from edge_rt.engine.protocol import Timings
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Ask, Now, Variant
@@ -38,7 +38,7 @@ from edge_rt.routing.choice.router import RequestRouter
 
 CALIBRATED_C = 55.0
 NEAR = 0.05  # of the better one's figure: as good as it
-_HARDWARE = Hardware(1, Ceilings(1e9, 1e9))  # every pick is of what is calibrated
+_BOARD = BoardFigures(Hardware(1, Ceilings(1e9, 1e9)))  # every pick is of what is calibrated
 _USABLE_BYTES = 8e9
 _WIDE = 16  # copies of each variant, which with two thread counts make 64 candidates
 
@@ -148,7 +148,7 @@ class Picker:
         self, entries: Sequence[ModelRecord], calibrations: Mapping[str, Sequence[ModelCalibration]]
     ) -> None:
         self._variants = [variant(entry) for entry in entries]
-        self._predictor = Predictor(_HARDWARE)
+        self._predictor = Predictor(Rates())
         self._calibrations = calibrations
         self._shapes = {entry.id: shape_of(entry, Engine()) for entry in entries}
         for entry in entries:
@@ -196,7 +196,7 @@ class Picker:
 
     def _know(self, name: str, like: str) -> None:
         self._shapes[name] = self._shapes[like]
-        self._predictor.know(name, self._shapes[like], self._calibrations[like])
+        self._predictor.know(name, self._shapes[like], _BOARD, self._calibrations[like])
 
     def _note(self, variants: Sequence[Variant]) -> None:
         """All were measured just now: nothing is chosen in order to measure it again."""

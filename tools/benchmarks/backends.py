@@ -149,7 +149,7 @@ class Bench:
                 "speeds": [speed.details() for speed in self.speeds],
                 "cases": [asdict(one) for one in self.cases],
                 "runtime_errors": {
-                    f"{name} {one.threads}": one.errors.held_out_ratio
+                    f"{name} {one.threads}": one.errors.median_ratio
                     for name, found in self.calibrations.items()
                     for one in found
                 },

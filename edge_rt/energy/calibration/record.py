@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_rt.board_model.runtime import Runtime
 from edge_rt.core.files import NewerFile, decode_kept, plain_name, read_regular, replace_file
-from edge_rt.energy.prediction.equation import EnergyEquation, Watts
-from edge_rt.energy.prediction.runtime import FitErrors, Runtime
+from edge_rt.energy.prediction.powers import Watts
 from edge_rt.models.naming import Sha256
 
 VERSION = 2
@@ -30,25 +30,17 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sweep(_Saved, frozen=True):
-    """The ceilings that the sweep reached with these threads, and the energy equation it gave.
-
-    The energies are None where power could not be read.
-    """
+    """The ceilings that the sweep reached with these threads."""
 
     flop_per_s: Amount
     byte_per_s: Amount
-    flop_j: Least | None = None
-    byte_j: Least | None = None
-    static_w: Least | None = None
-    r2: float | None = None  # of the powers
-    held_out_ratio: Least | None = None  # median relative error of the joules
 
-    @property
-    def equation(self) -> EnergyEquation | None:
-        """The energy equation; None where power could not be read."""
-        if self.flop_j is None or self.byte_j is None or self.static_w is None:
-            return None
-        return EnergyEquation(self.flop_j, self.byte_j, self.static_w)
+
+class FitErrors(_Saved, frozen=True):
+    """The median relative error of a runtime over the runs that it was fitted to."""
+
+    median_ratio: Least
+    held_out_ratio: Least | None = None  # 0.1.0 does not read a file without
 
 
 class PhasePowers(_Saved, frozen=True):

@@ -9,12 +9,11 @@ from statistics import fmean, median
 
 import msgspec
 
+from edge_rt.board_model.runtime import Runtime, RunTiming, fit_error, fit_runtime
 from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measurement
-from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers, Sweep
-from edge_rt.energy.prediction.equation import spend
-from edge_rt.energy.prediction.runtime import Runtime, RunTiming, fit_runtime
+from edge_rt.energy.calibration.record import FitErrors, ModelCalibration, PhasePowers, Sweep
 from edge_rt.models.record import ModelRecord
 from edge_rt.thermal.leakage import LeakageFit
 
@@ -32,7 +31,8 @@ def calibration(
     date: datetime,
 ) -> ModelCalibration:
     """Fit a calibration to the runs of one thread count; raise ValueError if some are missing."""
-    fit = fit_runtime([_timing(m) for m in measured])
+    timings = [_timing(m) for m in measured]
+    runtime = fit_runtime(timings)
     return ModelCalibration(
         board=board,
         model=entry.id,
@@ -42,10 +42,10 @@ def calibration(
         gpu_layers=load.gpu_layers,
         kv_type=load.kv_type,
         calibrated_at=date,
-        promise=fit.promise,
-        errors=fit.errors,
+        promise=runtime,
+        errors=FitErrors(fit_error(runtime, timings)),
         overhead_s=median(max(0.0, m.seconds - _timing(m).seconds) for m in measured),
-        draws=_draws(measured, fit.promise),
+        draws=_draws(measured, runtime),
         sweep=sweep,
     )
 
@@ -93,11 +93,10 @@ def _watts(spent: Sequence[tuple[float, float]]) -> float:
 
 
 def _energy_error(served: Served, energy_j: float, draws: PhasePowers, promise: Runtime) -> float:
-    seconds = (
-        promise.prefill_s(served.prompt_tokens),
-        promise.decode_s(served.prompt_tokens, served.completion_tokens),
-    )
-    return abs(spend(draws.watts, *seconds).energy_j / energy_j - 1.0)
+    context = served.prompt_tokens + served.completion_tokens / 2
+    prefill_s = promise.prefill_s(served.prompt_tokens)
+    decode_s = promise.decode_s(served.completion_tokens - 1, context)
+    return abs(draws.watts.added_j(prefill_s, decode_s) / energy_j - 1.0)
 
 
 def calibrated(
@@ -130,7 +129,6 @@ def _order(found: ModelCalibration) -> tuple[str, int, str, int]:
 def _fitted(found: ModelCalibration) -> Fitted:
     promise, draws, errors = found.promise, found.draws, found.errors
     step_s = promise.step_s + _USUAL * promise.step_context_s
-    told = errors.median_ratio if errors.held_out_ratio is None else errors.held_out_ratio
     return Fitted(
         model=found.model,
         backend=found.backend,
@@ -143,7 +141,7 @@ def _fitted(found: ModelCalibration) -> Fitted:
         prefill_w=draws and draws.prefill_w,
         decode_w=draws and draws.decode_w,
         quality=draws.quality if draws else "unresolved",
-        runtime_error=told,
+        runtime_error=errors.median_ratio,
         energy_error=draws and draws.error_ratio,
     )
 

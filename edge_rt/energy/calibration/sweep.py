@@ -9,14 +9,11 @@ from contextlib import aclosing
 
 import msgspec
 
-from edge_rt.board.integral import Energy
 from edge_rt.board.meters import CpuWatch
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
 from edge_rt.core.process import CORES
 from edge_rt.energy.calibration.record import Sweep
-from edge_rt.energy.prediction.equation import LEAST, Sample, fit_equation
-from edge_rt.energy.prediction.roofline import Workload
 from edge_rt.engine.process import end
 from edge_rt.governor.loop import GovernorLoop
 
@@ -40,17 +37,11 @@ class _Begun(msgspec.Struct, frozen=True):
 
 
 class Sweeper:
-    """Runs the program in a process of its own, and reads the supply's meter meanwhile."""
+    """Runs the program in a process of its own."""
 
-    def __init__(
-        self,
-        meter: Callable[[], Energy | None],
-        program: Sequence[str] = PROGRAM,
-        patience_s: float = PATIENCE_S,
-    ) -> None:
-        """`meter` gives the supply's joules so far; None where nothing tells its power."""
+    def __init__(self, program: Sequence[str] = PROGRAM, patience_s: float = PATIENCE_S) -> None:
         self.running = False
-        self._meter, self._program, self._patience_s = meter, program, patience_s
+        self._program, self._patience_s = program, patience_s
 
     async def sweep(self, threads: int, seconds: float) -> AsyncGenerator[str | Sweep]:
         """Yield the name of each kernel when it starts, and at the end the sweep.
@@ -58,17 +49,13 @@ class Sweeper:
         Raises EngineError where the program fails. Closing the generator ends it.
         """
         kernels: list[KernelResult] = []
-        powers_w: list[float | None] = []
-        begun = None
         async with aclosing(self._lines(threads, seconds)) as lines:
             async for line in lines:
                 if isinstance(line, _Begun):
-                    begun = self._meter()
                     yield line.begin
                 else:
                     kernels.append(line)
-                    powers_w.append(_power_w(begun, self._meter()))
-        yield made(kernels, powers_w)
+        yield ceilings(kernels)
 
     async def _lines(self, threads: int, seconds: float) -> AsyncGenerator[_Begun | KernelResult]:
         CORES.avoid(None)
@@ -95,42 +82,18 @@ class Sweeper:
             self.running = False
 
 
-def made(kernels: Sequence[KernelResult], powers_w: Sequence[float | None]) -> Sweep:
-    """The ceilings that were reached, and the energy equation where power is known.
+def ceilings(kernels: Sequence[KernelResult]) -> Sweep:
+    """Return the ceilings that were reached.
 
     Memory's ceiling is that of what computes less than an operation for each byte.
     """
     streams = [k for k in kernels if k.flop < k.bytes]
     if not streams or len(streams) == len(kernels):
         raise EngineError("the sweep of the ceilings told too little; see the log")
-    found = Sweep(
+    return Sweep(
         flop_per_s=max(k.best_flop_per_s for k in kernels),
         byte_per_s=max(k.best_byte_per_s for k in streams),
     )
-    samples = [
-        Sample(Workload(k.flop, k.bytes), k.seconds, watts * k.seconds)
-        for k, watts in zip(kernels, powers_w, strict=True)
-        if watts
-    ]
-    if len(samples) < max(LEAST, len(kernels)):
-        return found
-    fit = fit_equation(samples)
-    return msgspec.structs.replace(
-        found,
-        flop_j=fit.equation.flop_j,
-        byte_j=fit.equation.byte_j,
-        static_w=fit.equation.static_w,
-        r2=fit.r2,
-        held_out_ratio=fit.held_out_ratio,
-    )
-
-
-def _power_w(before: Energy | None, after: Energy | None) -> float | None:
-    """Return the mean over the time between two looks at the meter."""
-    if before is None or after is None or after.covered_s <= before.covered_s:
-        return None
-    watts = (after.energy_j - before.energy_j) / (after.covered_s - before.covered_s)
-    return watts if watts > 0.0 else None
 
 
 def _parsed(line: bytes) -> _Begun | KernelResult:

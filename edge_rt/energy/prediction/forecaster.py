@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from edge_rt.board.snapshot import BoardSnapshot, board_key
+from edge_rt.board_model.rates import Rates
+from edge_rt.board_model.roofline import ModelShape
 from edge_rt.config.schema import Engine
 from edge_rt.core.limits import Observation
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration, load_calibrations
-from edge_rt.energy.prediction.basis import Hardware
-from edge_rt.energy.prediction.equation import Warmth, board_watts
-from edge_rt.energy.prediction.predictor import Predictor
-from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
+from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading import KV_NUMBER_BYTES, load_configs
 
+log = logging.getLogger(__name__)
 
-class WarmthNow:
-    """The present temperature, and what the chip leaks at work."""
+
+class LeakedPower:
+    """What the chip leaks at work beyond what it leaks idle, now against another temperature.
+
+    The leakage of an idle chip is in what the board draws idle. At work the voltage is higher.
+    """
 
     def __init__(self, seen: Callable[[], Observation | None], leakage: LeakageWatch) -> None:
         """`seen` is the governor's last look."""
         self._seen, self._leakage = seen, leakage
 
-    def __call__(self) -> Warmth | None:
-        """Return the present temperature and leakage; None while the former is not known."""
-        seen = self._seen()
-        if seen is None or seen.temp_c is None:
-            return None
-        leakage, rise = self._leakage.fit.leakage, self._leakage.fit.work_ratio - 1.0
-        return Warmth(seen.temp_c, lambda at_c: rise * leakage.power_w(at_c))
-
-
-log = logging.getLogger(__name__)
+    def __call__(self, at_c: float | None) -> float:
+        """Return the watts now beyond those at `at_c`; 0 where a temperature is not known."""
+        seen, leakage = self._seen(), self._leakage.fit.leakage
+        if at_c is None or seen is None or seen.temp_c is None:
+            return 0.0
+        grown_w = leakage.power_w(seen.temp_c) - leakage.power_w(at_c)
+        return (self._leakage.fit.work_ratio - 1.0) * grown_w
 
 
 class Forecaster:
@@ -50,21 +50,20 @@ class Forecaster:
         cores: int,
         snapshot: Callable[[], BoardSnapshot | None],
         idle_w: Callable[[], float | None],
-        warmth: Callable[[], Warmth | None] = lambda: None,
+        leaked_w: Callable[[float | None], float] = lambda _: 0.0,
     ) -> None:
-        """Reads the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
-        what the board draws while the engine has nothing to do, and `warmth` that of the chip.
+        """Read the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
+        what the board draws while the engine has nothing to do; `leaked_w` as in Predictor.
         """
-        self._warmth = warmth
         self._engine, self._cores = engine, cores
         self._snapshot, self._idle_w = snapshot, idle_w
         self._calibrations, unusable = load_calibrations(folder)
         for bad in unusable:
             log.warning("%s %s", bad.path, bad.reason)
-        self.edition = 0  # of the calibrations: another one where there are others
+        self.rates = Rates()
+        self._predictor = Predictor(self.rates, leaked_w)
         self._board = ""
-        self._predictors: dict[int, Predictor] = {}  # by layers on the GPU: not to be compared
-        self._known: dict[str, tuple[ModelRecord, LoadConfig]] = {}
+        self._known: dict[str, str] = {}  # the sha256 of the file, by key
 
     @property
     def board(self) -> str:
@@ -72,7 +71,7 @@ class Forecaster:
         return board_key(self._snapshot())
 
     def of_board(self) -> list[ModelCalibration]:
-        """All calibrations of the board that is there now, of whatever models."""
+        """Return all calibrations of the board that is there now, of whatever models."""
         return [c for c in self._calibrations if c.board == self.board]
 
     def calibrations(
@@ -93,7 +92,7 @@ class Forecaster:
         return [c for c in alike if c.kv_type == load.kv_type] or alike
 
     def figures(self, entry: ModelRecord, load: LoadConfig) -> LoadConfig:
-        """The form by whose figures that one goes: its own where it was calibrated, else those of
+        """Return the load whose figures that one goes by: its own where it was calibrated, else
         the first with as many layers on a GPU.
         """
         known = {(c.gpu_layers, c.kv_type) for c in self.calibrations(entry)}
@@ -105,7 +104,6 @@ class Forecaster:
         names = {c.file_name for c in calibrations}
         others = [c for c in self._calibrations if c.file_name not in names]
         self._calibrations = [*others, *calibrations]
-        self.edition += 1
         self._known.clear()
 
     def predict(
@@ -127,59 +125,38 @@ class Forecaster:
             return Unpredicted(
                 f"it was never measured with {load.gpu_layers} layers on the GPU: edge-rt calibrate"
             )
-        known = self._named(entry, load)
-        return self._knowing(known, load).predict(
-            known.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
-        )
+        self._predictor.idle_w = self._idle_w()
+        tokens = prompt_tokens, cached_tokens, completion_tokens
+        return self._predictor.predict(self.key(entry, load), threads, *tokens, duty)
 
     def learn(
         self, entry: ModelRecord, threads: int, served: Served, load: LoadConfig | None = None
     ) -> None:
         """Take what an answer took that had the engine to itself."""
         load = load or load_configs(entry, self._engine)[0]
-        known = self._named(entry, load)
-        self._knowing(known, load).learn(known.id, threads, served)
+        self._predictor.learn(self.key(entry, load), threads, served)
 
-    def _named(self, entry: ModelRecord, load: LoadConfig) -> ModelRecord:
-        """`entry` under the name by which the figures of that form are known."""
-        usual, load = load_configs(entry, self._engine)[0], self.figures(entry, load)
-        return entry if load == usual else replace(entry, id=f"{entry.id} {load}")
-
-    def _knowing(self, known: ModelRecord, load: LoadConfig) -> Predictor:
-        board = self.board
+    def key(self, entry: ModelRecord, load: LoadConfig) -> str:
+        """Return the name by which the board model knows a model that is loaded in that way."""
+        board, load = self.board, self.figures(entry, load)
         if board != self._board:
             self._board = board
-            self._predictors.clear()
             self._known.clear()
-        predictor, before = self._predictor(known, load), self._known.get(known.id)
-        if before is None or before[0].sha256 != known.sha256:
-            load = self.figures(known, load)
-            self._known[known.id] = known, load
-            shape = shape_of(known, self._engine, load)
-            calibrations = self.calibrations(known, load)
-            predictor.know(known.id, shape, calibrations)
-        predictor.idle_w, predictor.warmth = self._idle_w(), self._warmth()
-        return predictor
-
-    def _predictor(self, entry: ModelRecord, load: LoadConfig) -> Predictor:
-        """One for all that is loaded as usual, and one for each other offload."""
-        usual = load_configs(entry, self._engine)[0].gpu_layers == load.gpu_layers
-        layers = self._engine.offloads[0] if usual else load.gpu_layers
-        if layers not in self._predictors:
-            self._predictors[layers] = Predictor(self._hardware(layers))
-        return self._predictors[layers]
-
-    def _hardware(self, layers: int) -> Hardware:
-        snapshot = self._snapshot()
-        board = None if snapshot is None else snapshot.chosen.board
-        there = 0 if board is None else sum(c.cores for c in board.clusters.values())
-        cores, gpu = max(there, self._cores), layers > 0
-        ceilings = board_ceilings(board, cores, gpu=gpu)
-        return Hardware(1 if gpu else cores, ceilings, board_watts(board))
+        key = f"{entry.id} {load.gpu_layers} {load.kv_type}"
+        if self._known.get(key) != entry.sha256:
+            self._known[key] = entry.sha256
+            gpu = load.gpu_layers > 0
+            others = [c for c in self.of_board() if (c.gpu_layers > 0) == gpu]
+            snapshot = self._snapshot()
+            profile = None if snapshot is None else snapshot.chosen.board
+            figures = BoardFigures.of(profile, self._cores, others, gpu=gpu)
+            shape = shape_of(entry, self._engine, load)
+            self._predictor.know(key, shape, figures, self.calibrations(entry, load), others)
+        return key
 
 
 def shape_of(entry: ModelRecord, engine: Engine, load: LoadConfig | None = None) -> ModelShape:
-    """The sizes that the file's header states; `load` None: the usual one."""
+    """Return the sizes that the file's header states; `load` None: the usual one."""
     load = load or load_configs(entry, engine)[0]
     summary = entry.summary
     return ModelShape(

@@ -8,11 +8,12 @@ from typing import Literal
 
 from msgspec.structs import asdict
 
+from edge_rt.board_model.rates import Rates
+from edge_rt.board_model.roofline import ModelShape
 from edge_rt.config.board import Board
+from edge_rt.core.routing import Prediction
 from edge_rt.energy.calibration.record import ModelCalibration
-from edge_rt.energy.prediction.basis import Bases, Hardware
-from edge_rt.energy.prediction.equation import board_watts, spend
-from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
+from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
 from edge_rt.models.catalogue import SuggestedModel, Task
 from edge_rt.models.record import fits
 
@@ -64,39 +65,29 @@ class SuggestionEstimator:
         Of the `calibrations` those of this board and its processor or GPU count.
         """
         self._board = board
-        there = sum(c.cores for c in board.clusters.values()) if board else 0
-        cores = max(there, cores)
-        hardware = Hardware(
-            1 if gpu else cores, board_ceilings(board, cores, gpu=gpu), board_watts(board)
-        )
-        self._threads, self._bases = hardware.cores, Bases(hardware)
         self._calibrations = [
             c
             for c in calibrations
             if board is not None and c.board == board.id and (c.gpu_layers > 0) == gpu
         ]
+        self._figures = BoardFigures.of(board, cores, self._calibrations, gpu=gpu)
+        self._predictor = Predictor(Rates())
 
     def cost(self, model: SuggestedModel) -> AnswerCost:
         """Return what an answer of `model` would take."""
-        shape = _shape(model)
-        for calibration in self._calibrations:  # for their sweeps; their own shapes do not matter
-            self._bases.know(calibration.model, shape, self._of(calibration.model))
-        self._bases.know(model.name, shape, self._of(model.name))
-        base = self._bases.of(model.name, self._threads)
-        assert base is not None
+        own, others = [c for c in self._calibrations if c.model == model.name], self._calibrations
+        self._predictor.know(model.name, _shape(model), self._figures, own, others)
         writes = "embedding" not in model.tasks
-        prefill_s, decode_s = base.phases_s(PROMPT_TOKENS, 0, ANSWER_TOKENS if writes else 1)
-        energy = None if base.watts is None else spend(base.watts, prefill_s, decode_s)
+        tokens = PROMPT_TOKENS, 0, ANSWER_TOKENS if writes else 1
+        found = self._predictor.predict(model.name, self._figures.hardware.cores, *tokens)
+        assert isinstance(found, Prediction)
         return AnswerCost(
-            seconds=prefill_s + decode_s,
-            tokens_per_s=(ANSWER_TOKENS - 1) / decode_s if writes else None,
-            energy_j=energy and energy.energy_j,
-            total_j=energy and energy.total_j,
+            seconds=found.seconds,
+            tokens_per_s=(ANSWER_TOKENS - 1) / found.decode_s if writes else None,
+            energy_j=found.energy_j,
+            total_j=found.total_j,
             basis=self._basis(),
         )
-
-    def _of(self, model: str) -> list[ModelCalibration]:
-        return [c for c in self._calibrations if c.model == model]
 
     def _basis(self) -> CostBasis:
         if any(c.sweep is not None for c in self._calibrations):

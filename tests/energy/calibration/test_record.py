@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from edge_rt.energy.calibration.record import (
     save_calibration,
 )
 
-SWEEP = Sweep(flop_per_s=8e10, byte_per_s=1e10, flop_j=4e-11, byte_j=2e-10, static_w=3.1, r2=0.99)
+SWEEP = Sweep(flop_per_s=8e10, byte_per_s=1e10)
 FULL = calibration(sweep=SWEEP)
 
 
@@ -164,10 +165,16 @@ def test_it_says_for_what_it_does_not_fit() -> None:
         assert "edge-rt calibrate" in reason
 
 
-def test_a_sweep_without_power_has_no_equation() -> None:
-    assert Sweep(flop_per_s=1e9, byte_per_s=1e9).equation is None
-    assert SWEEP.equation is not None
-    assert SWEEP.equation.static_w == 3.1
+def test_a_calibration_of_0_1_0_still_counts(saved: Path) -> None:
+    """Which held runs out and fitted an energy equation."""
+    kept = json.loads(msgspec.json.encode(FULL))
+    kept["errors"] = {"median_ratio": 0.02, "held_out_ratio": 0.04}
+    kept["sweep"] |= {"flop_j": 4e-11, "byte_j": 2e-10, "static_w": 3.1, "r2": 0.99}
+    saved.write_text(json.dumps(kept))
+    found = load_calibration(saved)
+    assert isinstance(found, ModelCalibration)
+    assert found.errors.median_ratio == 0.02
+    assert found.sweep == SWEEP
 
 
 def test_a_runtime_that_cannot_be_is_refused_before_it_is_saved() -> None:

@@ -196,7 +196,7 @@ def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: ModelReco
     place = fourfold(tmp_path)
     usual, small = place.predict(wide), place.predict(wide, load=Q4)
     assert small.decode_s > 2 * usual.decode_s
-    for _ in range(5):
+    for _ in range(12):
         place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
     learnt = place.predict(wide, load=Q4)
     assert place.predict(wide) == usual

@@ -74,7 +74,7 @@ def test_without_a_figure_of_its_draw_a_board_has_no_joules() -> None:
 
 
 def test_a_calibration_of_the_board_counts_before_its_profile() -> None:
-    sweep = Sweep(flop_per_s=80e9, byte_per_s=1e9, flop_j=1e-11, byte_j=1e-10, static_w=3.0)
+    sweep = Sweep(flop_per_s=80e9, byte_per_s=1e9)
     measured = calibration(threads=4, sweep=sweep)
     board = BOARDS["raspberry-pi-5"]
     cost = SuggestionEstimator(board, 4, [measured]).cost(LLAMA)
@@ -90,5 +90,5 @@ def test_the_calibration_of_the_very_model_counts_most() -> None:
     smol = next(model for model in MODELS if model.name == "smollm2-135m-instruct")
     measured = calibration(model=smol.name, threads=4, sweep=Sweep(flop_per_s=1, byte_per_s=1))
     cost = SuggestionEstimator(BOARDS["raspberry-pi-5"], 4, [measured]).cost(smol)
-    expected = measured.promise.prefill_s(100, 0) + measured.promise.decode_s(100, 100)
+    expected = measured.promise.seconds(100, 100)
     assert cost.seconds == pytest.approx(expected)

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from calibrated import HARDWARE, SMOL, calibration
+from calibrated import BOARD, SMOL, calibration
 
+from edge_rt.board_model.rates import Rates
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.routing import Prediction
-from edge_rt.energy.prediction.forecaster import WarmthNow
+from edge_rt.energy.prediction.forecaster import LeakedPower
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.thermal.leakage import Block, LeakageFit, LeakagePrior, fit_leakage, slopes_of
@@ -72,16 +73,16 @@ def _blocks(states: list[PlantState]) -> list[Block]:
     return [Block(fmean(s.chip_c for s in ten), fmean(s.total_w for s in ten)) for ten in tens]
 
 
-def foretold(cold: Run, now: Run, warmth: Any) -> tuple[float, float]:
+def foretold(cold: Run, now: Run, leaked_w: Any) -> tuple[float, float]:
     """What computing adds, and the board's whole power, by a calibration made in the cold."""
     draws = calibration().draws
     assert draws is not None
     busy_w = cold.idle_w + cold.added_w
     figures = {"idle_w": cold.idle_w, "prefill_w": busy_w, "decode_w": busy_w}
     one = calibration(draws=msgspec.structs.replace(draws, **figures, temp_c=cold.end_c))
-    predictor = Predictor(HARDWARE)
-    predictor.know("smol", SMOL, [one])
-    predictor.idle_w, predictor.warmth = now.idle_w, warmth
+    predictor = Predictor(Rates(), leaked_w)
+    predictor.know("smol", SMOL, BOARD, [one])
+    predictor.idle_w = now.idle_w
     found = predictor.predict("smol", 1, 256, 0, 64)
     assert isinstance(found, Prediction)
     assert found.energy_j is not None
@@ -103,11 +104,11 @@ def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
         leakage.fit = bench.leakage()
         cold, hot = bench.run(COLD_C), bench.run(COLD_C + HOTTER_K)
         seen: Any = SimpleNamespace(temp_c=cold.rest_c)
-        warmth = WarmthNow(lambda seen=seen: seen, leakage)
-        cold_off.append(off(foretold(cold, cold, warmth()), cold))
+        leaked_w = LeakedPower(lambda seen=seen: seen, leakage)
+        cold_off.append(off(foretold(cold, cold, leaked_w), cold))
         seen.temp_c = hot.rest_c
-        hot_off.append(off(foretold(cold, hot, warmth()), hot))
-        fixed_off.append(off(foretold(cold, hot, None), hot))
+        hot_off.append(off(foretold(cold, hot, leaked_w), hot))
+        fixed_off.append(off(foretold(cold, hot, lambda _: 0.0), hot))
     print(name, cold_off, hot_off, fixed_off)
     assert max(cold_off) <= 0.05
     assert max(hot_off) <= 0.05
@@ -116,9 +117,11 @@ def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
 
 def test_without_a_temperature_nothing_is_told() -> None:
     seen: Any = SimpleNamespace(temp_c=50.0)
-    warmth = WarmthNow(lambda: seen, LeakageWatch(None))
-    told = warmth()
-    assert told is not None
-    assert told.temp_c == 50.0
+    leakage: Any = SimpleNamespace(
+        fit=SimpleNamespace(leakage=SimpleNamespace(power_w=lambda temp_c: temp_c), work_ratio=1.25)
+    )
+    leaked_w = LeakedPower(lambda: seen, leakage)
+    assert leaked_w(30.0) == 5.0
+    assert leaked_w(None) == 0.0
     seen.temp_c = None
-    assert warmth() is None
+    assert leaked_w(30.0) == 0.0

@@ -9,7 +9,7 @@ from calibrated import SMOL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.prediction.roofline import decode_work, prefill_work
+from edge_rt.board_model.roofline import decode_work, prefill_work
 
 TOKENS = st.integers(1, 4096)
 HEADLESS = replace(SMOL, vocab=0)

@@ -86,7 +86,6 @@ _FP32_OF_FP64 = 2.0  # vectors of twice as many numbers
 # Where nothing at all is known: a small core's vector unit, and its share of the memory.
 _OP_PER_CYCLE, _CLOCK_HZ = 8.0, 1.5e9
 _CORE_BYTE_PER_S, _BUS_BYTE_PER_S = 4e9, 16e9
-_CORES_TO_FILL_BUS = 0.5  # of all cores
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,6 @@ class Ceilings:
 
     flop_per_s: float
     byte_per_s: float
-
-    def of(self, threads: int, cores: int) -> Ceilings:
-        """The ceilings for `threads` of `cores`, taking half of the cores to fill the bus."""
-        busy = min(threads, cores) / cores
-        return Ceilings(
-            self.flop_per_s * busy, self.byte_per_s * min(1.0, busy / _CORES_TO_FILL_BUS)
-        )
 
 
 def least_s(work: Workload, ceilings: Ceilings) -> float:
@@ -116,15 +108,13 @@ class Roofline:
     shape: ModelShape
     ceilings: Ceilings
 
-    def prefill_s(self, computed: int, cached: int = 0) -> float:
-        """Seconds to the first token."""
+    def prefill_s(self, computed: float, cached: float = 0) -> float:
+        """Return the seconds to the first token."""
         return least_s(prefill_work(self.shape, computed, cached), self.ceilings)
 
-    def decode_s(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Seconds from the first token to the last, at the mean context."""
-        steps = max(0, completion_tokens - 1)
-        mean = prompt_tokens + completion_tokens / 2
-        return steps * least_s(decode_work(self.shape, mean), self.ceilings)
+    def decode_s(self, steps: float, context: float) -> float:
+        """Return the seconds of so many steps, at a mean context of so many tokens."""
+        return steps * least_s(decode_work(self.shape, context), self.ceilings)
 
 
 def board_ceilings(board: Board | None, cores: int, gpu: bool = False) -> Ceilings:

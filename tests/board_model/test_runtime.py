@@ -9,7 +9,7 @@ from calibrated import TIMED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.prediction.runtime import Runtime
+from edge_rt.board_model.runtime import Runtime
 
 TOKENS = st.integers(1, 5000)
 SECONDS = st.floats(0.0, 0.1)
@@ -46,7 +46,7 @@ def test_cached_tokens_cost_no_more_than_being_looked_back_at(
 def test_the_table_is_kept_to(runtime: Runtime) -> None:
     for tokens, seconds in runtime.prefill:
         assert runtime.prefill_s(tokens) == pytest.approx(seconds)
-    assert runtime.decode_s(100, 1) == 0
+    assert runtime.decode_s(0, 100) == 0
 
 
 def test_where_pairs_cost_nothing_time_is_linear_between_two_points() -> None:
@@ -59,7 +59,7 @@ def test_where_pairs_cost_nothing_time_is_linear_between_two_points() -> None:
 def test_steps_take_longer_as_the_context_grows() -> None:
     runtime = Runtime(((1, 0.1),), step_s=0.1, step_context_s=0.01)
     by_step = sum(0.1 + 0.01 * (20 + drawn) for drawn in range(1, 8))
-    assert runtime.decode_s(20, 8) == pytest.approx(by_step)
+    assert runtime.decode_s(7, 20 + 8 / 2) == pytest.approx(by_step)
 
 
 @given(st.integers(1, 20_000))

@@ -1,0 +1,1 @@
+"""How fast a board is: ceilings, timed models, and rates that follow what answers took."""
