@@ -15,7 +15,7 @@ from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tr
 from edge_rt.core.requests import Plan
 from edge_rt.core.routing import DecodingRequest, Objectives, RequestTokens, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
-from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
+from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer
 from edge_rt.energy.calibration.sweep import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.generation.state import Alone
@@ -25,6 +25,7 @@ from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord, writers
 from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
+from edge_rt.routing.host import ModelHost
 from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
 from edge_rt.routing.loading import Room, resident_name
 from edge_rt.routing.quality.finder import Assessment

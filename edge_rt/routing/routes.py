@@ -19,7 +19,6 @@ from edge_rt.core.routing import (
     RunConfig,
     Unpredicted,
 )
-from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
@@ -38,6 +37,7 @@ from edge_rt.routing.decoding_options import (
     offer,
     partners,
 )
+from edge_rt.routing.host import ModelHost
 from edge_rt.routing.lengths import Lengths, Sizing
 from edge_rt.routing.loading import Room, resident_name
 from edge_rt.routing.quality.assessor import Assessor

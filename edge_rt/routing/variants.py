@@ -8,7 +8,6 @@ from dataclasses import replace
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import USUAL_TOKENS, LoadConfig, Objectives, Prediction, RunConfig
 from edge_rt.decoding.params import Mode
-from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import ModelPool
@@ -16,6 +15,7 @@ from edge_rt.models.record import ModelRecord, writer, writers
 from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
+from edge_rt.routing.host import ModelHost
 from edge_rt.routing.loading import (
     kv_bytes,
     load_config_of,

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import NoReturn, Protocol, TypeVar
+from typing import NoReturn, TypeVar
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.reports.board import Quality
-from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Plan
-from edge_rt.core.routing import LoadConfig, Served
+from edge_rt.core.requests import Cost
+from edge_rt.core.routing import Served
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
-from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
+from edge_rt.engine.protocol import Finished, Generate, Timings
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.doubt import DoubtCalibration
-from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading import resident_name
 
@@ -30,48 +28,6 @@ PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served 
 LOOK_S = 1.0
 
 T = TypeVar("T")
-
-
-class ModelHost(Protocol):
-    """What finds models and has the engine load them."""
-
-    def entry(self, model: str) -> ModelRecord:
-        """One model; raises ModelNotFound. Resolves "default"."""
-        ...
-
-    def entries(self) -> list[ModelRecord]:
-        """All models in the store."""
-        ...
-
-    def card(self, model: str) -> ModelCard:
-        """A model as clients see it."""
-        ...
-
-    def plan_for(self, model: str) -> Plan:
-        """Return the plan for `model` now, which a stand-in may answer for."""
-        ...
-
-    async def render(self, model: str, messages: list[dict[str, object]]) -> str:
-        """The model's chat template over `messages`."""
-        ...
-
-    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """Return the embeddings of `call`, and their cost."""
-        ...
-
-    def pairs(self, large: str) -> Sequence[Pair]:
-        """The pairs in which that model is the large one, the one to take first."""
-        ...
-
-    def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
-        """What the doubt of a model says of its answers; None: that was not found out."""
-        ...
-
-    def resident(
-        self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
-    ) -> AbstractAsyncContextManager[Resident]:
-        """`entry` and its partner in the engine's memory while the block runs; see ModelManager."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import StoreError, Unavailable
 from edge_rt.core.reports.planning import Progress
 from edge_rt.core.routing import LoadConfig
-from edge_rt.energy.calibration.measurement import Measurement, ModelHost
+from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.calibration.record import ModelCalibration, Sweep, save_calibration
 from edge_rt.energy.calibration.result import calibration
 from edge_rt.energy.calibration.sweep import LOOK_S, Readiness, Sweeper, Unready
@@ -29,16 +30,31 @@ from edge_rt.routing.variants import Variants
 
 log = logging.getLogger(__name__)
 
-KERNELS = 6  # of a sweep, about
-WARM = 1.3  # of their time, with that in which they warm up
+SWEEP_S = 8.0  # kernels and their warming up, in units of the seconds for each
 LOAD_S = 5.0  # that loading a model is taken to last
 SHORTEST_S = 2.0  # below which a thread count is not begun
-COOL_S = 180.0  # that a board takes to cool, about
+COOL_S = 60.0  # that a board is watched while it cools, about
 SPAN_C = 5.0  # from rest to work, without which cooling tells nothing
 STILL_S, STILL_C = 60.0, 0.3  # a board that cools no faster has cooled
 FIT_S = 30.0  # between two looks whether the leakage is known by now
 
-_REST, _COOL = "rest", "cool"  # things that are done once
+
+class ModelSource(Protocol):
+    """What finds models and has the engine load them."""
+
+    def entry(self, model: str) -> ModelRecord:
+        """One model; raises ModelNotFound. Resolves "default"."""
+        ...
+
+    def entries(self) -> list[ModelRecord]:
+        """All models in the store."""
+        ...
+
+    def resident(
+        self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
+    ) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory while the block runs; see ModelManager."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,25 +88,24 @@ class Session:
         how: Thoroughness,
         entries: Sequence[ModelRecord],
         counts: Sequence[int],
-        host: ModelHost,
+        host: ModelSource,
     ) -> None:
-        """`counts` of threads, the most telling first; a quick one sweeps with that alone."""
-        self._tools, self._how, self._host = tools, how, host
-        self._counts = counts
-        quick = how.total_s is not None
-        self._ways = [(e, load) for e in entries for load in self._loads(e, quick)]
-        self._swept = counts[:1] if quick else counts
-        self._sweeps: dict[int, Sweep] = {}
+        """`counts` of threads, the most telling first, with which the ceilings are found."""
+        self._tools, self._how, self._host, self._counts = tools, how, host, counts
+        self._ways = [(entry, load) for entry in entries for load in self._loads(entry)]
+        self._sweep: Sweep | None = None
         self._cold_c: float | None = None  # before anything was begun
         self.saved = 0  # calibrations
         self.remark: str | None = None  # why the chip's leakage could not be measured
-        self._course = ProgressEstimate(tools.clock, self._expected(), how.total_s)
-        self.expected_s = self._course.expected_s
+        timed_s = [how.model_s * min(counts) / count for _ in self._ways for count in counts]
+        steps_s = [how.idle_s, SWEEP_S * how.sweep_s, *timed_s, COOL_S * how.cools]
+        self._progress = ProgressEstimate(tools.clock, steps_s)
+        self.expected_s = how.total_s or sum(steps_s)
 
-    def _loads(self, entry: ModelRecord, quick: bool) -> Sequence[LoadConfig | None]:
+    def _loads(self, entry: ModelRecord) -> Sequence[LoadConfig | None]:
         """Return the load configurations to time, one for each offload; None: the present one."""
         found = self._tools.variants.offloads(entry)
-        return found if len(found) > 1 and not quick else [None]
+        return found if len(found) > 1 and self._how.total_s is None else [None]
 
     async def run(self, force: bool) -> AsyncGenerator[Progress]:
         """Yield the progress. Raises Unready, Unavailable and EngineError.
@@ -104,8 +119,7 @@ class Session:
 
     def _steps(self, force: bool) -> Iterator[AsyncGenerator[Progress]]:
         yield self._rest(force)
-        for threads in self._swept:
-            yield self._sweep(threads)
+        yield self._find_ceilings()
         for entry, load in self._ways:
             yield self._way(entry, load)
         if self._how.cools:
@@ -113,39 +127,37 @@ class Session:
 
     async def _rest(self, force: bool) -> AsyncGenerator[Progress]:
         self._cold_c = self._tools.readiness.temp_c
-        self._course.begun(_REST)
-        yield self._course.at("watching the board at rest", self._how.idle_s)
+        self._progress.begin()
+        yield self._progress.at("watching the board at rest", self._how.idle_s)
         crowd = await self._tools.readiness.crowd(self._how.idle_s)
         if crowd is not None and not force:
             raise Unready(crowd)
 
-    async def _sweep(self, threads: int) -> AsyncGenerator[Progress]:
+    async def _find_ceilings(self) -> AsyncGenerator[Progress]:
         await self._tools.readiness.wait(self._how.patience_s)
-        self._course.begun(_swept(threads))
+        self._progress.begin()
+        threads, seconds = self._counts[0], self._how.sweep_s
         with self._tools.overlooking():
-            sweep = self._tools.sweeper.sweep(threads, self._how.sweep_s)
-            async with aclosing(sweep) as lines:
+            async with aclosing(self._tools.sweeper.sweep(threads, seconds)) as lines:
                 async for line in lines:
                     if isinstance(line, Sweep):
-                        self._sweeps[threads] = line
+                        self._sweep = line
                     else:
-                        yield self._course.at(f"ceilings: {line}, {thread_count(threads)}")
+                        doing = f"ceilings: {line}, {thread_count(threads)}"
+                        yield self._progress.at(doing, SWEEP_S * seconds)
 
     async def _way(self, entry: ModelRecord, load: LoadConfig | None) -> AsyncGenerator[Progress]:
-        """All thread counts of one model, loaded in one way; saved once they are complete."""
-        self._course.begun(_called(entry, load))
-        yield self._course.at(f"loading {_called(entry, load)}", LOAD_S)
+        """Time one model, loaded in one way, with all thread counts; save it once complete."""
+        yield self._progress.at(f"loading {_called(entry, load)}", LOAD_S)
         found: list[ModelCalibration] = []
         try:
             async with self._host.resident(entry, load=load) as resident:
                 self._check(entry, load)
                 for number in range(len(self._counts)):
-                    async with aclosing(self._count(entry, load, resident, number)) as said:
+                    count = self._count(entry, load, resident, number, found)
+                    async with aclosing(count) as said:
                         async for word in said:
-                            if isinstance(word, ModelCalibration):
-                                found.append(word)
-                            else:
-                                yield word
+                            yield word
         except Unavailable as error:
             if len(self._ways) == 1:
                 raise
@@ -161,34 +173,37 @@ class Session:
             raise Unavailable(why, retry_after_s=LOAD_S)
 
     async def _count(
-        self, entry: ModelRecord, load: LoadConfig | None, resident: Resident, number: int
-    ) -> AsyncGenerator[Progress | ModelCalibration]:
-        threads, seconds = self._counts[number], self._seconds(number)
-        name = _called(entry, load)
-        self._course.begun(_timed(name, threads))
+        self,
+        entry: ModelRecord,
+        load: LoadConfig | None,
+        resident: Resident,
+        number: int,
+        found: list[ModelCalibration],
+    ) -> AsyncGenerator[Progress]:
+        """Time one thread count, and add what was found to `found`."""
+        threads, seconds, name = self._counts[number], self._seconds(number), _called(entry, load)
+        self._progress.begin()
         if seconds < SHORTEST_S:
             return
-        begin_s = self._course.elapsed_s
         came: list[Measurement] = []
-        timing = self._tools.timing.time(entry, resident, threads, self._how, seconds)
-        async with aclosing(timing) as steps:
-            async for step in steps:
-                if isinstance(step, Measurement):
-                    came.append(step)
-                    continue
-                run, left_s = step
+        timing = self._tools.timing.time(entry, resident, threads, self._how, seconds, came)
+        async with aclosing(timing) as runs:
+            async for run, left_s in runs:
                 words = f"{name}, {thread_count(threads)}: {run.prompt_tokens} tokens"
-                yield self._course.at(words, left_s)
-        work_s = threads * (self._course.elapsed_s - begin_s)
-        for other in self._counts:
-            expected_s = min(self._how.model_s, work_s / other)
-            self._course.expect(_timed(name, other), expected_s)
-        board, sweep = self._tools.forecaster.board, self._sweeps.get(threads)
-        loaded = self._tools.variants.load_config(entry)
+                yield self._progress.at(words, left_s)
+        tools, sweep = self._tools, None if number else self._sweep
+        about = tools.forecaster.board, entry, tools.variants.load_config(entry), threads
         try:
-            yield calibration(board, entry, loaded, threads, came, sweep, self._tools.wall())
+            found.append(calibration(*about, came, sweep, tools.wall()))
         except ValueError as error:  # too slow for the time that there is
             log.warning("%s with %d threads is not calibrated: %s", name, threads, error)
+
+    def _seconds(self, number: int) -> float:
+        """Return the seconds for the thread count at index `number`."""
+        if self._how.total_s is None:
+            return self._how.model_s
+        left_s = self._how.total_s - self._progress.elapsed_s
+        return min(self._how.model_s, shares_s(self._counts[number:], left_s))
 
     async def _save(self, found: Sequence[ModelCalibration]) -> None:
         folder = self._tools.folder
@@ -206,14 +221,14 @@ class Session:
         """Let the board cool, while the governor's looks teach its leakage, until that is known
         or the board cools no further."""
         leakage, begin_c = self._tools.heat.leakage, self._tools.readiness.temp_c
-        self._course.begun(_COOL)
+        self._progress.begin()
         leakage.refit()
         self.remark = _too_cool(self._cold_c, begin_c)
         if self.remark is not None or begin_c is None:
             return
         temps_c, waited_s = [begin_c], 0.0
         while _falls(temps_c) and not (leakage.measured and waited_s >= FIT_S):
-            yield self._course.at("watching the board cool", max(FIT_S, COOL_S - waited_s))
+            yield self._progress.at("watching the board cool", max(FIT_S, COOL_S - waited_s))
             await self._tools.pause(LOOK_S)
             waited_s += LOOK_S
             temps_c.append(self._tools.readiness.temp_c or temps_c[-1])
@@ -222,34 +237,6 @@ class Session:
         leakage.refit()
         fell_c = begin_c - min(temps_c)
         self.remark = f"it cooled by {fell_c:.1f} K in {waited_s:.0f} s, and no further"
-
-    # --- time
-
-    def _seconds(self, number: int) -> float:
-        """Return the seconds for the thread count at index `number`."""
-        total_s = self._how.total_s
-        if total_s is None:
-            return self._how.model_s
-        left_s = total_s - self._course.elapsed_s
-        return min(self._how.model_s, shares_s(self._counts[number:], left_s))
-
-    def _expected(self) -> dict[str, float]:
-        """Return the expected seconds of each step."""
-        how = self._how
-        sweeps = {_swept(t): KERNELS * WARM * how.sweep_s for t in self._swept}
-        names = [_called(entry, load) for entry, load in self._ways]
-        loads = dict.fromkeys(names, LOAD_S)
-        timed = {_timed(name, t): how.model_s for name in names for t in self._counts}
-        cool = {_COOL: COOL_S / 3} if how.cools else {}
-        return {_REST: how.idle_s} | sweeps | loads | timed | cool
-
-
-def _swept(threads: int) -> str:
-    return f"sweep {threads}"
-
-
-def _timed(name: str, threads: int) -> str:
-    return f"{name} {threads}"
 
 
 def _called(entry: ModelRecord, load: LoadConfig | None) -> str:
@@ -266,6 +253,6 @@ def _too_cool(cold_c: float | None, begin_c: float | None) -> str | None:
 
 
 def _falls(temps_c: Sequence[float]) -> bool:
-    """Whether the temperature has fallen in the last while."""
+    """Return whether the temperature has fallen in the last STILL_S seconds."""
     looks = int(STILL_S / LOOK_S)
     return len(temps_c) <= looks or temps_c[-looks - 1] - temps_c[-1] >= STILL_C

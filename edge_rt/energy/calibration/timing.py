@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from edge_rt.core.clock import Pause
@@ -151,44 +151,30 @@ def in_order(cores: int) -> list[int]:
 
 
 class ProgressEstimate:
-    """The share that is done, by the clock and by the work that remains; it never falls."""
+    """The share that is done, of steps with so many expected seconds; it never falls."""
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        later_s: Mapping[str, float],
-        total_s: float | None = None,
-    ) -> None:
-        """`later_s` is what each thing to be done will take, in seconds like `clock`; `total_s`
-        what the whole has to do with, where that is fixed.
-        """
-        self._later_s, self._total_s = dict(later_s), total_s
-        self._clock, self._begin_s, self._done = clock, clock(), 0.0
-
-    @property
-    def expected_s(self) -> float:
-        """Return the expected seconds of everything that has not begun, or of the whole."""
-        return self._total_s or sum(self._later_s.values())
+    def __init__(self, clock: Callable[[], float], steps_s: Sequence[float]) -> None:
+        """`clock` is in seconds."""
+        self._clock, self._steps_s = clock, steps_s
+        self._start_s = self._step_begin_s = clock()
+        self._finished, self._done = -1, 0.0
 
     @property
     def elapsed_s(self) -> float:
-        return self._clock() - self._begin_s
+        """Seconds since the start."""
+        return self._clock() - self._start_s
 
-    def begun(self, thing: str) -> None:
-        """Stop reserving time for `thing`: it has begun, or is left out."""
-        self._later_s.pop(thing, None)
+    def begin(self) -> None:
+        """Begin the next step."""
+        self._finished += 1
+        self._step_begin_s = self._clock()
 
-    def expect(self, thing: str, seconds: float) -> None:
-        """Expect `thing` to take `seconds`, if it has not begun yet."""
-        if thing in self._later_s:
-            self._later_s[thing] = seconds
-
-    def at(self, doing: str, left_s: float = 0.0) -> Progress:
+    def at(self, doing: str, left_s: float) -> Progress:
         """Return the progress; the present step takes `left_s` more."""
-        elapsed_s = self.elapsed_s
-        whole_s = self._total_s or elapsed_s + max(0.0, left_s) + sum(self._later_s.values())
-        share = elapsed_s / whole_s if whole_s > 0.0 else 0.0
-        self._done = max(self._done, min(0.99, share))
+        worked_s, step = self._clock() - self._step_begin_s, max(0, self._finished)
+        share = worked_s / (worked_s + left_s) if worked_s > 0.0 else 0.0
+        done_s = sum(self._steps_s[:step]) + share * self._steps_s[step]
+        self._done = max(self._done, min(0.99, done_s / sum(self._steps_s)))
         return Progress(self._done, doing)
 
 
@@ -221,8 +207,9 @@ class ModelTimer:
         threads: int,
         how: Thoroughness,
         seconds: float,
-    ) -> AsyncGenerator[tuple[TimingRun, float] | Measurement]:
-        """Yield each run when it begins, with the seconds that remain, and then its measurement.
+        came: list[Measurement],
+    ) -> AsyncGenerator[tuple[TimingRun, float]]:
+        """Yield each run when it begins, with the seconds that remain; `came` gets what it took.
 
         It lasts about `seconds` at most, but as long as it takes to have enough. Raises Unready.
         """
@@ -236,9 +223,9 @@ class ModelTimer:
                 await self._readiness.wait(how.patience_s)
                 left_s = end_s - self._clock()
                 yield run, min(left_s, schedule.left_s) if schedule.enough else left_s
-                came = await self._make(entry, resident, run)
-                schedule.took(run, came.timings.prefill_s, came.timings.decode_s)
-                yield came
+                came.append(await self._make(entry, resident, run))
+                timings = came[-1].timings
+                schedule.took(run, timings.prefill_s, timings.decode_s)
 
     async def _make(self, entry: ModelRecord, resident: Resident, run: TimingRun) -> Measurement:
         tokens = [self._random.randrange(resident.loaded.vocab) for _ in range(run.prompt_tokens)]

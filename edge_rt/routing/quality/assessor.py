@@ -18,8 +18,8 @@ from edge_rt.config.schema import Router
 from edge_rt.core.errors import EdgeError
 from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
-from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.models.record import ModelRecord
+from edge_rt.routing.host import ModelHost
 from edge_rt.routing.quality.finder import Assessment, Chance, Finder, excerpt, features
 from edge_rt.routing.quality.learner import Context
 from edge_rt.routing.quality.rulebook import Rulebook, load_rulebook

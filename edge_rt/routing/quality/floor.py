@@ -11,7 +11,6 @@ import msgspec
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import EARLY, Gating, Mode
-from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
@@ -24,6 +23,7 @@ from edge_rt.routing.decoding_options import (
     alike_partner,
     offer,
 )
+from edge_rt.routing.host import ModelHost
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.judge import Judge
