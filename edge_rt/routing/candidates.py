@@ -11,7 +11,6 @@ from edge_rt.core.reports.planning import PlanCandidate, Tried
 from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, RequestTokens, Unpredicted
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.prediction.forecaster import Forecaster
-from edge_rt.energy.prediction.mask_waits import MaskWaits
 from edge_rt.governor.board_heat import Heat
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.decoding_options import ALONE, DecodingOption
@@ -68,11 +67,8 @@ LEAST_DUTY = 0.02  # nothing is paced lower
 class Candidates:
     """Makes candidates of predictions, at the limits of the governor and the heat of now."""
 
-    def __init__(
-        self, forecaster: Forecaster, heat: Heat, variants: Variants, mask_waits: MaskWaits
-    ) -> None:
+    def __init__(self, forecaster: Forecaster, heat: Heat, variants: Variants) -> None:
         self._forecaster, self._heat, self._variants = forecaster, heat, variants
-        self._mask_waits = mask_waits
 
     def make(
         self,
@@ -91,9 +87,9 @@ class Candidates:
         """
         load = self._variants.load_config(entry)
         duty = self._duty(entry, threads, tokens, limits, load)
-        found = self._forecaster.predict(entry, threads, *tokens, duty, load)
-        if constrained:
-            found = self._mask_waits.on(found, entry, tokens.completion)
+        found = self._forecaster.predict(
+            entry, threads, *tokens, duty, load, constrained=constrained
+        )
         if isinstance(found, Unpredicted):
             return nothing(entry, threads, tokens, found.reason, option)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
@@ -131,8 +127,9 @@ class Candidates:
         duty = limits.duty
         if duty < LEAST_DUTY:
             duty = self._duty(entry, threads, tokens, limits, load)
-        found = self._forecaster.predict(entry, threads, *tokens, duty, load)
-        return self._mask_waits.on(found, entry, tokens.completion) if constrained else found
+        return self._forecaster.predict(
+            entry, threads, *tokens, duty, load, constrained=constrained
+        )
 
     def _duty(
         self,

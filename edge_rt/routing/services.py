@@ -23,7 +23,6 @@ from edge_rt.energy.calibration.sweep import PROGRAM, Readiness, Sweeper
 from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import Forecaster, LeakedPower
-from edge_rt.energy.prediction.mask_waits import MaskWaits
 from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor import Supervisor
@@ -86,11 +85,8 @@ class RoutingServices:
         self.ages = Ages(wall)
         self.variants = Variants(config.engine, pool, self.forecaster, self.ages)
         self.lengths = Lengths(pool, config.engine.sequences)
-        self._mask_waits = MaskWaits()
         self.learning = Learning(state_folder / "router.db", wall)
-        candidates = Candidates(
-            self.forecaster, governor_loop.heat, self.variants, self._mask_waits
-        )
+        candidates = Candidates(self.forecaster, governor_loop.heat, self.variants)
         self.routes = Routes(
             candidates,
             self.variants,
@@ -146,7 +142,6 @@ class RoutingServices:
 
     def _learn(self, entry: ModelRecord, threads: int, served: Served, mode: Mode) -> None:
         """Learn what `entry` takes by itself; answers in other modes only count as measured."""
-        served = self._mask_waits.learn(entry, served)
         if mode.name == SINGLE:
             self.forecaster.learn(entry, threads, served, self.variants.load_config(entry))
         self.variants.measured(entry, threads, mode)

@@ -65,11 +65,11 @@ class Variants:
     def measured(self, entry: ModelRecord, threads: int, mode: Mode) -> None:
         """Note that an answer was measured just now, in that mode; see Ages.
 
-        It counts for every form that goes by the same figures.
+        It counts for every load with as many layers on the GPU, which goes by the same figures.
         """
-        now, now_s = self._forecaster.figures(entry, self.load_config(entry)), self._ages.now_s
+        layers, now_s = self.load_config(entry).gpu_layers, self._ages.now_s
         for load in load_configs(entry, self._engine):
-            if self._forecaster.figures(entry, load) == now:
+            if load.gpu_layers == layers:
                 self._ages.note(self.setting(entry, threads, mode, load), now_s)
 
     def threads(

@@ -104,25 +104,27 @@ def test_the_command_line_tells_of_it(daemon: Any) -> None:
     assert "with 1 thread" in found[0]["reason"]
 
 
-def test_what_was_learnt_outlives_the_daemon(
+def test_answers_teach_predictions_until_the_daemon_ends(
     own_daemon: Callable[..., Any], both_backends: Path, tools: Any
 ) -> None:
     def known() -> bool:
         return daemon.http.get("/edge/v1/board").json()["board"] is not None
 
+    def basis() -> str:
+        trace = chat(daemon, "auto", trace=True)["edge"]["route_trace"]
+        rows = [c["candidate"] for c in trace["considered"]]
+        (onnx,) = [c for c in rows if c["backend"] == "onnx"]
+        return onnx["basis"]
+
     daemon = own_daemon(both_backends)
     tools.eventually(known, "the board is recognised")
     for _ in range(2):
         chat(daemon, f"{GGUF}@onnx")
-    chat(daemon, "auto")
+    assert basis() == "learnt"
     daemon.terminate()
     daemon.start()
     tools.eventually(known, "the board is recognised again")
-    trace = chat(daemon, "auto", trace=True)["edge"]["route_trace"]
-    rows = [c["candidate"] for c in trace["considered"]]
-    (onnx,) = [c for c in rows if c["backend"] == "onnx"]
-    assert onnx["age_s"] is not None
-    assert onnx["basis"] == "learnt"
+    assert basis() == "roofline"
 
 
 def test_passes_have_the_threads_that_take_the_fewest_joules(

@@ -26,7 +26,7 @@ def house(kit: Any) -> Any:
     ]
     house.entries = lambda: entries
 
-    def predict(entry: Any, threads: int, *rest: Any) -> Prediction:
+    def predict(entry: Any, threads: int, *rest: Any, **how: Any) -> Prediction:
         energy_j = JOULES[entry.id] * threads
         return Prediction(1.0, 0.5, 0.5, energy_j, energy_j, None, 0.05, 0.05, "calibrated")
 

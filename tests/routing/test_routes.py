@@ -37,7 +37,7 @@ def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, fl
     figures = {id.replace("_", "-"): both for id, both in foretold.items()}
     forecaster = house.routing.forecaster
 
-    def predict(entry: Any, threads: int, *tokens: Any) -> Prediction:
+    def predict(entry: Any, threads: int, *tokens: Any, **how: Any) -> Prediction:
         seconds, energy_j = figures.get(entry.id, (1.0, 2.0))
         house.predicted.append((entry.id, threads, tokens))
         return Prediction(seconds, 0.5, 0.5, energy_j, None, None, 0.05, 0.05, "calibrated")

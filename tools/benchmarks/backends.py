@@ -64,7 +64,7 @@ class Amounts:
 def amounts(quick: bool) -> Amounts:
     """What `edge-rt calibrate` does, and prompts and answers of other lengths than those."""
     lengths = TOLD if quick else (1, 16, 32, 64, 128, 256, 512, 1024)
-    grid = runs(replace(QUICK, lengths=lengths, rounds=1), CONTEXT)
+    grid = runs(replace(QUICK, lengths=lengths), CONTEXT)[: len(lengths)]
     if quick:
         return Amounts(grid, (48, 380), (8, 64), (40.0, 70.0), rounds=2)
     return Amounts(grid, (24, 90, 200, 380, 800), (8, 32, 128), (40.0, 55.0, 70.0), rounds=3)

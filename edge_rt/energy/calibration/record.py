@@ -88,17 +88,6 @@ class ModelCalibration(_Saved, frozen=True, kw_only=True):
         load = f"{self.gpu_layers}-{plain_name(self.kv_type)}"
         return f"{board}-{self.sha256}-{backend}-{load}-{self.threads}.json"
 
-    def unfit_for(self, board: str, sha256: str, backend: str) -> str | None:
-        """Return why the calibration does not hold for the present model; None: it does."""
-        for what, was, now in (
-            ("board", self.board, board),
-            ("file of the model", self.sha256, sha256),
-            ("backend", self.backend, backend),
-        ):
-            if was != now:
-                return f"the {what} was {was}, now it is {now}: run edge-rt calibrate"
-        return None
-
 
 @dataclass(frozen=True)
 class Unusable:

@@ -18,7 +18,7 @@ from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.calibration.record import ModelCalibration, Sweep, save_calibration
 from edge_rt.energy.calibration.result import calibration
-from edge_rt.energy.calibration.sweep import LOOK_S, Readiness, Sweeper, Unready
+from edge_rt.energy.calibration.sweep import LOOK_S, SWEEP_S, Readiness, Sweeper, Unready
 from edge_rt.energy.calibration.timing import ModelTimer, ProgressEstimate, Thoroughness, shares_s
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import Resident
@@ -30,7 +30,8 @@ from edge_rt.routing.variants import Variants
 
 log = logging.getLogger(__name__)
 
-SWEEP_S = 8.0  # kernels and their warming up, in units of the seconds for each
+WATCH_S = 4.0  # of a board at rest
+KERNEL_S = 0.8  # of a sweep
 LOAD_S = 5.0  # that loading a model is taken to last
 SHORTEST_S = 2.0  # below which a thread count is not begun
 COOL_S = 60.0  # that a board is watched while it cools, about
@@ -98,7 +99,7 @@ class Session:
         self.saved = 0  # calibrations
         self.remark: str | None = None  # why the chip's leakage could not be measured
         timed_s = [how.model_s * min(counts) / count for _ in self._ways for count in counts]
-        steps_s = [how.idle_s, SWEEP_S * how.sweep_s, *timed_s, COOL_S * how.cools]
+        steps_s = [WATCH_S, SWEEP_S * KERNEL_S, *timed_s, COOL_S * how.cools]
         self._progress = ProgressEstimate(tools.clock, steps_s)
         self.expected_s = how.total_s or sum(steps_s)
 
@@ -128,23 +129,18 @@ class Session:
     async def _rest(self, force: bool) -> AsyncGenerator[Progress]:
         self._cold_c = self._tools.readiness.temp_c
         self._progress.begin()
-        yield self._progress.at("watching the board at rest", self._how.idle_s)
-        crowd = await self._tools.readiness.crowd(self._how.idle_s)
+        yield self._progress.at("watching the board at rest", WATCH_S)
+        crowd = await self._tools.readiness.crowd(WATCH_S)
         if crowd is not None and not force:
             raise Unready(crowd)
 
     async def _find_ceilings(self) -> AsyncGenerator[Progress]:
         await self._tools.readiness.wait(self._how.patience_s)
         self._progress.begin()
-        threads, seconds = self._counts[0], self._how.sweep_s
+        threads, doing = self._counts[0], f"ceilings with {thread_count(self._counts[0])}"
+        yield self._progress.at(doing, SWEEP_S * KERNEL_S)
         with self._tools.overlooking():
-            async with aclosing(self._tools.sweeper.sweep(threads, seconds)) as lines:
-                async for line in lines:
-                    if isinstance(line, Sweep):
-                        self._sweep = line
-                    else:
-                        doing = f"ceilings: {line}, {thread_count(threads)}"
-                        yield self._progress.at(doing, SWEEP_S * seconds)
+            self._sweep = await self._tools.sweeper.sweep(threads, KERNEL_S)
 
     async def _way(self, entry: ModelRecord, load: LoadConfig | None) -> AsyncGenerator[Progress]:
         """Time one model, loaded in one way, with all thread counts; save it once complete."""

@@ -1,11 +1,10 @@
-"""The ceilings of processor and memory and their power, and whether a board is at rest."""
+"""The ceilings of processor and memory, and whether a board is at rest."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -18,7 +17,8 @@ from edge_rt.engine.process import end
 from edge_rt.governor.loop import GovernorLoop
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")
-PATIENCE_S = 30.0  # for a line, beyond the seconds that a kernel is to take
+SWEEP_S = 8.0  # of all kernels with their warming up, in units of the seconds for each
+PATIENCE_S = 60.0  # beyond that
 
 
 class KernelResult(msgspec.Struct, frozen=True):
@@ -32,10 +32,6 @@ class KernelResult(msgspec.Struct, frozen=True):
     best_byte_per_s: float
 
 
-class _Begun(msgspec.Struct, frozen=True):
-    begin: str
-
-
 class Sweeper:
     """Runs the program in a process of its own."""
 
@@ -43,21 +39,8 @@ class Sweeper:
         self.running = False
         self._program, self._patience_s = program, patience_s
 
-    async def sweep(self, threads: int, seconds: float) -> AsyncGenerator[str | Sweep]:
-        """Yield the name of each kernel when it starts, and at the end the sweep.
-
-        Raises EngineError where the program fails. Closing the generator ends it.
-        """
-        kernels: list[KernelResult] = []
-        async with aclosing(self._lines(threads, seconds)) as lines:
-            async for line in lines:
-                if isinstance(line, _Begun):
-                    yield line.begin
-                else:
-                    kernels.append(line)
-        yield ceilings(kernels)
-
-    async def _lines(self, threads: int, seconds: float) -> AsyncGenerator[_Begun | KernelResult]:
+    async def sweep(self, threads: int, seconds: float) -> Sweep:
+        """Return the ceilings, by kernels of so many seconds; raise EngineError if that fails."""
         CORES.avoid(None)
         process = await asyncio.create_subprocess_exec(
             *self._program,
@@ -69,17 +52,18 @@ class Sweeper:
         )
         self.running = True
         try:
-            assert process.stdout is not None
-            patience_s = seconds * 2 + self._patience_s
-            while line := await asyncio.wait_for(process.stdout.readline(), patience_s):
-                yield _parsed(line)
-            if code := await process.wait():
-                raise EngineError(f"the sweep of the ceilings ended with {code}; see the log")
+            patience_s = SWEEP_S * seconds + self._patience_s
+            said, _ = await asyncio.wait_for(process.communicate(), patience_s)
         except asyncio.TimeoutError:
             raise EngineError("the sweep of the ceilings does not come to an end") from None
         finally:
             await end(process, 0.0)
             self.running = False
+        if process.returncode:
+            code = process.returncode
+            raise EngineError(f"the sweep of the ceilings ended with {code}; see the log")
+        lines = (line for line in said.splitlines() if not line.startswith(b'{"begin"'))
+        return ceilings([_parsed(line) for line in lines])
 
 
 def ceilings(kernels: Sequence[KernelResult]) -> Sweep:
@@ -96,10 +80,8 @@ def ceilings(kernels: Sequence[KernelResult]) -> Sweep:
     )
 
 
-def _parsed(line: bytes) -> _Begun | KernelResult:
+def _parsed(line: bytes) -> KernelResult:
     try:
-        if line.startswith(b'{"begin"'):
-            return msgspec.json.decode(line, type=_Begun)
         return msgspec.json.decode(line, type=KernelResult)
     except ValueError as error:
         raise EngineError(f"the sweep of the ceilings says {line[:80]!r}: {error}") from None
@@ -126,12 +108,8 @@ class Readiness:
         pause: Pause = asyncio.sleep,
     ) -> None:
         """`cpu` is looked at by nobody else; `engine` gives the process id of the engine."""
-        self._governor_loop, self._cpu, self._engine, self._pause = (
-            governor_loop,
-            cpu,
-            engine,
-            pause,
-        )
+        self._governor_loop, self._pause = governor_loop, pause
+        self._cpu, self._engine = cpu, engine
 
     @property
     def temp_c(self) -> float | None:

@@ -17,6 +17,7 @@ from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 
+ROUNDS = 3  # in which each length is read
 FEWEST_LENGTHS = 2  # of prompts, without which there is nothing to fit
 _STEEPER = 1.15  # exponent: longer prompts take more for each token
 _ANSWER_SHARE = 0.15  # of the time left that one run's answer may take
@@ -30,11 +31,8 @@ class Thoroughness:
     """
 
     lengths: tuple[int, ...]
-    rounds: int
     answer: int
     long_answer: int
-    sweep_s: float  # for each kernel
-    idle_s: float
     patience_s: float  # for a board that is too hot, or held back
     model_s: float
     total_s: float | None = None
@@ -43,11 +41,8 @@ class Thoroughness:
 
 QUICK = Thoroughness(
     lengths=(16, 64, 256, 512, 1024),
-    rounds=3,
     answer=25,
     long_answer=97,
-    sweep_s=0.7,
-    idle_s=3.0,
     patience_s=5.0,
     model_s=45.0,
     total_s=50.0,
@@ -55,11 +50,8 @@ QUICK = Thoroughness(
 # The lengths of idealized runtime (arXiv 2305.02440), and one more in the middle.
 FULL = Thoroughness(
     lengths=(1, 16, 32, 64, 128, 256, 512, 768, 1024, 1536, 1920),
-    rounds=3,
     answer=49,
     long_answer=193,
-    sweep_s=1.5,
-    idle_s=5.0,
     patience_s=300.0,
     model_s=150.0,
     cools=True,
@@ -80,7 +72,7 @@ def runs(how: Thoroughness, context: int) -> list[TimingRun]:
     middle = lengths[len(lengths) // 3]
     longest = min(how.long_answer, context - middle)
     found: list[TimingRun] = []
-    for number in range(how.rounds):
+    for number in range(ROUNDS):
         for length in lengths:
             long = number == 0 and length == middle
             found.append(TimingRun(length, longest if long else min(how.answer, context - length)))

@@ -79,25 +79,15 @@ class Forecaster:
     ) -> list[ModelCalibration]:
         """Return the calibrations that hold for the present file, backend and board.
 
-        With a `load` those made with as many layers on a GPU, and of these, where there are any,
-        those with its KV type.
+        With a `load` those made with as many layers on a GPU; how keys and values are kept makes
+        little difference.
         """
-        board = self.board
-        found = [
-            c for c in self._calibrations if c.unfit_for(board, entry.sha256, entry.backend) is None
+        return [
+            c
+            for c in self.of_board()
+            if (c.sha256, c.backend) == (entry.sha256, entry.backend)
+            and (load is None or c.gpu_layers == load.gpu_layers)
         ]
-        if load is None:
-            return found
-        alike = [c for c in found if c.gpu_layers == load.gpu_layers]
-        return [c for c in alike if c.kv_type == load.kv_type] or alike
-
-    def figures(self, entry: ModelRecord, load: LoadConfig) -> LoadConfig:
-        """Return the load whose figures that one goes by: its own where it was calibrated, else
-        the first with as many layers on a GPU.
-        """
-        known = {(c.gpu_layers, c.kv_type) for c in self.calibrations(entry)}
-        alike = (f for f in load_configs(entry, self._engine) if f.gpu_layers == load.gpu_layers)
-        return load if load in known else next(alike, load)
 
     def take(self, calibrations: Sequence[ModelCalibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
@@ -115,9 +105,11 @@ class Forecaster:
         completion_tokens: int,
         duty: float = 1.0,
         load: LoadConfig | None = None,
+        *,
+        constrained: bool = False,
     ) -> Prediction | Unpredicted:
         """Return what an answer takes; `load` None: the usual one, and of others only calibrated
-        ones.
+        ones. A `constrained` one waits for what may come next.
         """
         usual = load_configs(entry, self._engine)[0]
         load = usual if load is None else load
@@ -127,7 +119,8 @@ class Forecaster:
             )
         self._predictor.idle_w = self._idle_w()
         tokens = prompt_tokens, cached_tokens, completion_tokens
-        return self._predictor.predict(self.key(entry, load), threads, *tokens, duty)
+        key = self.key(entry, load)
+        return self._predictor.predict(key, threads, *tokens, duty, constrained=constrained)
 
     def learn(
         self, entry: ModelRecord, threads: int, served: Served, load: LoadConfig | None = None
@@ -138,11 +131,11 @@ class Forecaster:
 
     def key(self, entry: ModelRecord, load: LoadConfig) -> str:
         """Return the name by which the board model knows a model that is loaded in that way."""
-        board, load = self.board, self.figures(entry, load)
+        board = self.board
         if board != self._board:
             self._board = board
             self._known.clear()
-        key = f"{entry.id} {load.gpu_layers} {load.kv_type}"
+        key = f"{entry.id} {load.gpu_layers}"
         if self._known.get(key) != entry.sha256:
             self._known[key] = entry.sha256
             gpu = load.gpu_layers > 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from edge_rt.board_model.rates import (
     ROOFLINE_RATIO,
@@ -23,6 +25,7 @@ from edge_rt.core.routing import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.powers import Watts, board_watts
 
+WAITS = 9  # answers under a constraint, by whose waits a model is judged
 OTHERS_RATIO = 0.3  # error to expect of joules by the powers of other models
 UNIT = Watts(None, 1.0, 1.0)  # stands in where no power is known: the factor is watts then
 
@@ -68,6 +71,7 @@ class _Powers:
             ratio = max(d.error_ratio or c.errors.median_ratio for c, d in mine)
             weight = TIMED_ANSWERS
         self.drift = Drift(deviation_of(ratio), weight)
+        self.mask_waits: deque[float] = deque(maxlen=WAITS)  # of latest answers, seconds a token
 
     def overhead_s(self, threads: int) -> float:
         """Return the seconds of an answer in which the engine does not compute."""
@@ -126,11 +130,14 @@ class Predictor:
         cached_tokens: int,
         completion_tokens: int,
         duty: float = 1.0,
+        *,
+        constrained: bool = False,
     ) -> Prediction | Unpredicted:
         """Return what an answer of `completion_tokens` will take, alone in the engine.
 
         `cached_tokens` of the prompt are not computed again. `duty` is the share of time that
-        the engine may compute.
+        the engine may compute. A `constrained` answer waits for masks at the power of decoding, as
+        long a token as the median of earlier ones, if there were any.
         """
         if threads < 1 or not 0 < duty <= 1:
             return Unpredicted(f"with {threads} threads and a duty of {duty} it would never end")
@@ -140,25 +147,28 @@ class Predictor:
         tokens = prompt_tokens, cached_tokens, completion_tokens
         prefill, decode = self._phases(model, threads, *tokens)
         powers, watts = self._powers[model], self._watts(model, threads)
+        waited = powers.mask_waits if constrained else ()
+        wait_s = completion_tokens * median(waited) if waited else 0.0
         computing_s = prefill.seconds + decode.seconds
-        seconds = computing_s / duty + powers.overhead_s(threads)
+        seconds = computing_s / duty + wait_s + powers.overhead_s(threads)
         spread = prefill.deviation * prefill.seconds + decode.deviation * decode.seconds
         deviation = spread / computing_s
         energy_j = total_j = energy_error = None
         if watts is not None:
-            energy_j = watts.added_j(prefill.seconds, decode.seconds)
+            energy_j = watts.added_j(prefill.seconds, decode.seconds + wait_s)
             energy_error = error_ratio_of(math.hypot(deviation, powers.drift.deviation))
             total_j = None if watts.idle_w is None else energy_j + watts.idle_w * seconds
         return Prediction(
             seconds=seconds,
             prefill_s=prefill.seconds / duty,
-            decode_s=decode.seconds / duty,
+            decode_s=decode.seconds / duty + wait_s,
             energy_j=energy_j,
             total_j=total_j,
             power_w=None if total_j is None else total_j / seconds,
             error_ratio=error_ratio_of(deviation),
             energy_error_ratio=energy_error,
             basis=basis,
+            mask_wait_s=wait_s,
         )
 
     def learn(self, model: str, threads: int, served: Served) -> None:
@@ -168,8 +178,11 @@ class Predictor:
             return
         sizes = _sizes(served.prompt_tokens, served.cached_tokens, served.completion_tokens)
         computed, cached, steps, context = sizes
+        if served.mask_wait_s > 0.0:
+            powers.mask_waits.append(served.mask_wait_s / max(1, served.completion_tokens))
+        decode_s = max(0.0, served.decode_s - served.mask_wait_s)
         self._rates.learn(model, "prefill", threads, 1.0, computed, served.prefill_s, cached)
-        self._rates.learn(model, "decode", threads, 1.0, steps, served.decode_s, context)
+        self._rates.learn(model, "decode", threads, 1.0, steps, decode_s, context)
         if served.energy_j is not None:
             watts, temp_c = powers.base(threads)
             expected = (watts or UNIT).plus(self._leaked_w(temp_c))

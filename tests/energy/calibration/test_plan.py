@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from edge_rt.energy.calibration.timing import (
     FULL,
     QUICK,
+    ROUNDS,
     Schedule,
     Thoroughness,
     in_order,
@@ -34,7 +35,7 @@ def played(
 @pytest.mark.parametrize("how", [QUICK, FULL])
 def test_with_time_enough_every_length_is_read_again_and_again(how: Thoroughness) -> None:
     prompts, _, schedule = played(how, 1e6, token_s=0.01, step_s=0.01)
-    assert prompts == list(how.lengths) * how.rounds
+    assert prompts == list(how.lengths) * ROUNDS
     assert schedule.left_s == 0.0
 
 

@@ -152,19 +152,6 @@ def test_a_directory_in_its_place_is_told(tmp_path: Path) -> None:
     assert "cannot be read" in unusable.reason
 
 
-def test_it_says_for_what_it_does_not_fit() -> None:
-    assert FULL.unfit_for("raspberry-pi-5", "ab" * 32, "llama") is None
-    for board, sha256, backend, what in (
-        ("generic-arm64", "ab" * 32, "llama", "board"),
-        ("raspberry-pi-5", "cd" * 32, "llama", "file"),
-        ("raspberry-pi-5", "ab" * 32, "onnx", "backend"),
-    ):
-        reason = FULL.unfit_for(board, sha256, backend)
-        assert reason is not None
-        assert what in reason
-        assert "edge-rt calibrate" in reason
-
-
 def test_a_calibration_of_0_1_0_still_counts(saved: Path) -> None:
     """Which held runs out and fitted an energy equation."""
     kept = json.loads(msgspec.json.encode(FULL))

@@ -190,17 +190,17 @@ def test_another_kv_type_goes_by_the_figures_of_the_calibrated_one(
     assert place.predict(wide) == place.predict(wide, load=Q4) != found[0]
 
 
-def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: ModelRecord) -> None:
+def test_another_offload_goes_by_its_own_figures(tmp_path: Path, wide: ModelRecord) -> None:
     one = saved(tmp_path, kv_type="f16")
-    saved(tmp_path, kv_type="q4_0", promise=replace(one.promise, step_s=3 * one.promise.step_s))
+    slower = replace(one.promise, step_s=3 * one.promise.step_s)
+    saved(tmp_path, kv_type="f16", gpu_layers=9, promise=slower)
     place = fourfold(tmp_path)
-    usual, small = place.predict(wide), place.predict(wide, load=Q4)
-    assert small.decode_s > 2 * usual.decode_s
+    usual, other = place.predict(wide), place.predict(wide, load=GPU)
+    assert other.decode_s > 2 * usual.decode_s
     for _ in range(12):
-        place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
-    learnt = place.predict(wide, load=Q4)
+        place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), GPU)
     assert place.predict(wide) == usual
-    assert learnt.decode_s > 2 * small.decode_s
+    assert place.predict(wide, load=GPU).decode_s > 2 * other.decode_s
 
 
 def test_another_offload_is_not_predicted_before_it_is_calibrated(

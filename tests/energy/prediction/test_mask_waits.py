@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
+from calibrated import BOARD, SMOL, calibration
 
-from edge_rt.core.routing import Prediction, Served, Unpredicted
-from edge_rt.energy.prediction.mask_waits import MaskWaits
-
-FREE = Prediction(4.2, 1.0, 3.0, 8.0, 16.4, 16.4 / 4.2, 0.1, 0.2, "learnt")
-
-
-def waited(seconds: float) -> Served:
-    return Served(64, 0, 50, 1.0, 3.0 + seconds, 8.0 * (1 + seconds / 4.0), seconds)
+from edge_rt.board_model.rates import Rates
+from edge_rt.core.routing import Prediction, Served
+from edge_rt.energy.prediction.predictor import Predictor
 
 
-def test_a_prediction_holds_the_usual_wait(kit: Any) -> None:
-    waits, entry = MaskWaits(), kit.entry
-    assert waits.on(FREE, entry, 50) == FREE
-    for seconds in (1.0, 1.0, 30.0):
-        free = waits.learn(entry, waited(seconds))
-        assert (free.decode_s, free.energy_j) == pytest.approx((3.0, 8.0))
-        assert waits.learn(entry, free) == free
-    found = waits.on(FREE, entry, 100)
+@pytest.fixture
+def predictor() -> Predictor:
+    found = Predictor(Rates())
+    found.know("smol", SMOL, BOARD, [calibration()])
+    return found
+
+
+def predict(predictor: Predictor, *, constrained: bool) -> Prediction:
+    found = predictor.predict("smol", 1, 64, 0, 100, constrained=constrained)
     assert isinstance(found, Prediction)
-    assert (found.prefill_s, found.decode_s, found.mask_wait_s) == pytest.approx((1.0, 5.0, 2.0))
-    assert (found.seconds, found.energy_j) == pytest.approx((6.2, 12.0))
-    assert found.total_j == pytest.approx(12.0 + 2.0 * 6.2)  # as many idle watts as before
+    return found
 
 
-def test_what_cannot_be_predicted_stays_so(kit: Any) -> None:
-    assert MaskWaits().on(Unpredicted("why"), kit.entry, 9) == Unpredicted("why")
+def learn(predictor: Predictor, free: Prediction, *waits_s: float) -> None:
+    """Answers that took as long as predicted, and waited for masks besides."""
+    answer = Served(64, 0, 100, free.prefill_s, free.decode_s, free.energy_j)
+    for wait_s in waits_s:
+        assert free.energy_j is not None
+        joules = free.energy_j + 1.5 * wait_s
+        decode_s = free.decode_s + wait_s
+        predictor.learn(
+            "smol", 1, replace(answer, decode_s=decode_s, energy_j=joules, mask_wait_s=wait_s)
+        )
+
+
+def test_a_prediction_holds_the_usual_wait(predictor: Predictor) -> None:
+    free = predict(predictor, constrained=False)
+    assert predict(predictor, constrained=True) == free
+    learn(predictor, free, 1.0, 1.0, 30.0)
+    held = predict(predictor, constrained=True)
+    assert held.mask_wait_s == pytest.approx(1.0)
+    assert held.prefill_s == pytest.approx(free.prefill_s)
+    assert held.seconds == pytest.approx(free.seconds + 1.0)
+    assert held.decode_s == pytest.approx(free.decode_s + 1.0)
+    assert free.energy_j is not None
+    assert held.energy_j == pytest.approx(free.energy_j + 1.5, rel=0.01)
+
+
+def test_waits_teach_nothing_of_free_answers(predictor: Predictor) -> None:
+    free = predict(predictor, constrained=False)
+    learn(predictor, free, 1.0, 2.0)
+    after = predict(predictor, constrained=False)
+    assert (after.seconds, after.energy_j) == pytest.approx((free.seconds, free.energy_j))
+    assert after.mask_wait_s == 0.0
