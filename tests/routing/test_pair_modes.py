@@ -286,6 +286,10 @@ def test_a_plan_has_each_mode_and_can_run_it(kit: Any) -> None:
         }
         assert report.candidates[0].chosen
         assert report.candidates[0].mode == "single"
+        assert len({one.seconds for one in report.candidates}) == 1
+        reasons = {one.mode: one.reason for one in report.candidates}
+        assert reasons["lookup"] == reasons["speculative"]
+        assert reasons["speculative"] == "the figures are those of big by itself"
         tried = [document async for document in house.service.tries(ask)][1:]
         assert {(one.foretold.mode, one.failure) for one in tried} == {
             ("single", None),

@@ -149,8 +149,9 @@ def plan(
     For each model and thread count that may be used; the one that a request would get now is
     marked. "adds" are joules on top of what the board draws anyway, "in all" are all of them
     meanwhile. With --constrained the seconds hold what the model's answers under a constraint have
-    waited for the tokens that may come next. The prompt is read from standard input when it is "-",
-    or when there is none and something is piped in.
+    waited for the tokens that may come next. In modes in which a second model helps the figures are
+    those of the large one by itself. The prompt is read from standard input when it is "-", or when
+    there is none and something is piped in.
     """
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
