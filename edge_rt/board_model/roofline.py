@@ -10,6 +10,14 @@ from edge_rt.config.board import Board, Figure, Memory, Unit
 _F32 = 4  # bytes
 _PASS_TOKENS = 512
 _VECTORS = 8  # as wide as the embedding that a token has written and read in each layer
+# What a well-made kernel reaches of the figures on paper. Raspberry Pis read quantised weights at
+# 0.58 to 0.62 of their bus; products of quantised matrices lose more to unpacking.
+_OF_INT8, _OF_FP16, _OF_FP32, _OF_BUS = 0.25, 0.4, 0.6, 0.6
+_DENSE_OF_SPARSE = 0.5
+_FP32_OF_FP64 = 2.0  # vectors of twice as many numbers
+# Where nothing at all is known: a small core's vector unit, and its share of the memory.
+_OP_PER_CYCLE, _CLOCK_HZ = 8.0, 1.5e9
+_CORE_BYTE_PER_S, _BUS_BYTE_PER_S = 4e9, 16e9
 
 
 @dataclass(frozen=True)
@@ -36,12 +44,12 @@ class ModelShape:
         return min(self.parameters, self.vocab * self.embedding)
 
     def kv_bytes(self, context: float) -> float:
-        """Bytes of the keys and values of `context` tokens."""
+        """Return the bytes of the keys and values of `context` tokens."""
         numbers = 2.0 * self.layers * self.kv_heads * self.head_dim
         return numbers * context * self.kv_bytes_per_number
 
     def attention_flop(self, pairs: float) -> float:
-        """FLOP to weigh `pairs` of a new token and one that it looks back at, in all layers."""
+        """Return the FLOP of all layers for `pairs` of a new token and one before it."""
         return 4.0 * self.layers * self.heads * self.head_dim * pairs
 
 
@@ -54,7 +62,7 @@ class Workload:
 
 
 def prefill_work(shape: ModelShape, tokens: float, cached: float = 0) -> Workload:
-    """The work to read `tokens` new tokens behind `cached` old ones and draw the first token.
+    """Return the work to read `tokens` new tokens behind `cached` ones and draw the first token.
 
     The weights are read once for each pass of 512 tokens. Our formula, after the roofline of
     QEIL v2: F = 2·N·n and the attention, Q = weights, KV and activations.
@@ -69,23 +77,13 @@ def prefill_work(shape: ModelShape, tokens: float, cached: float = 0) -> Workloa
 
 
 def decode_work(shape: ModelShape, context: float) -> Workload:
-    """The work of one more token of an answer, with which it has `context` tokens.
+    """Return the work of one more token of an answer, with which it has `context` tokens.
 
     Our formula, after the roofline of QEIL v2 (arXiv 2602.06057): F = 2·N and the attention,
     Q = weights + KV.
     """
     flop = 2.0 * shape.parameters + shape.attention_flop(context)
     return Workload(flop, shape.file_bytes + shape.kv_bytes(context))
-
-
-# What a well-made kernel reaches of the figures on paper. Raspberry Pis read quantised weights at
-# 0.58 to 0.62 of their bus; products of quantised matrices lose more to unpacking.
-_OF_INT8, _OF_FP16, _OF_FP32, _OF_BUS = 0.25, 0.4, 0.6, 0.6
-_DENSE_OF_SPARSE = 0.5
-_FP32_OF_FP64 = 2.0  # vectors of twice as many numbers
-# Where nothing at all is known: a small core's vector unit, and its share of the memory.
-_OP_PER_CYCLE, _CLOCK_HZ = 8.0, 1.5e9
-_CORE_BYTE_PER_S, _BUS_BYTE_PER_S = 4e9, 16e9
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Ceilings:
 
 
 def least_s(work: Workload, ceilings: Ceilings) -> float:
-    """Seconds that `work` takes at least: max(F/P, Q/B), the roofline."""
+    """Return the seconds that `work` takes at least: max(F/P, Q/B), the roofline."""
     return max(work.flop / ceilings.flop_per_s, work.bytes / ceilings.byte_per_s)
 
 
@@ -118,7 +116,7 @@ class Roofline:
 
 
 def board_ceilings(board: Board | None, cores: int, gpu: bool = False) -> Ceilings:
-    """The ceilings of all `cores`, or of the GPU, as far as the profile goes.
+    """Return the ceilings of all `cores`, or of the GPU, as far as the profile goes.
 
     What was reached counts before a share of what is on paper. What the profile does not tell is
     taken as eight FLOP a cycle and 4 GB/s for each core, 16 GB/s at most.

@@ -62,7 +62,7 @@ class Gpu(Sourced, frozen=True, kw_only=True):
     max_hz: Amount | None = None
 
 
-class Rates(Section, frozen=True):
+class ComputeRates(Section, frozen=True):
     """Operations per second (a multiply-add is two) by number format."""
 
     fp64: Figure | None = None
@@ -77,8 +77,8 @@ class Rates(Section, frozen=True):
 class Unit(Section, frozen=True):
     """The speeds of one kind of processor: stated by its maker, and reached in measurements."""
 
-    peak_op_per_s: Rates = Rates()
-    reached_op_per_s: Rates = Rates()
+    peak_op_per_s: ComputeRates = ComputeRates()
+    reached_op_per_s: ComputeRates = ComputeRates()
 
 
 class Compute(Section, frozen=True):

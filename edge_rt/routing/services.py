@@ -117,8 +117,9 @@ class RoutingServices:
         )
         tools = Tools(
             forecaster=self.forecaster,
-            learning=self.learning,
-            variants=self.variants,
+            recalibrated=self.learning.recalibrated,
+            loads=self.variants.offloads,
+            loaded=self.variants.load_config,
             timing=ModelTimer(measurer, governor_loop, readiness, clock, pause),
             sweeper=self.sweeper,
             readiness=readiness,

@@ -13,7 +13,7 @@ from edge_rt.board_model.roofline import (
     Roofline,
     board_ceilings,
 )
-from edge_rt.config.board import Board, Compute, Figure, Memory, Rates, Unit
+from edge_rt.config.board import Board, Compute, ComputeRates, Figure, Memory, Unit
 
 BOARDS = load_boards()
 AMOUNTS = st.floats(1e3, 1e15)
@@ -42,11 +42,11 @@ def test_prompts_are_bound_by_computing_and_answers_by_memory() -> None:
 
 
 def test_what_was_reached_counts_before_what_is_on_paper() -> None:
-    paper = Rates(int8=_figure(400e9), fp32=_figure(100e9))
-    reached = Rates(int8=_figure(90e9))
+    paper = ComputeRates(int8=_figure(400e9), fp32=_figure(100e9))
+    reached = ComputeRates(int8=_figure(90e9))
     assert _flop(Unit(peak_op_per_s=paper)) == 100e9
     assert _flop(Unit(peak_op_per_s=paper, reached_op_per_s=reached)) == 90e9
-    assert _flop(Unit(reached_op_per_s=Rates(fp64=_figure(30e9)))) == 60e9
+    assert _flop(Unit(reached_op_per_s=ComputeRates(fp64=_figure(30e9)))) == 60e9
     memory = Memory(bandwidth_bytes_per_s=_figure(10e9))
     assert board_ceilings(_board(memory=memory), 4).byte_per_s == 6e9
     memory = Memory(bandwidth_bytes_per_s=_figure(10e9), reached_bandwidth_bytes_per_s=_figure(9e9))
@@ -55,8 +55,8 @@ def test_what_was_reached_counts_before_what_is_on_paper() -> None:
 
 def test_a_gpu_has_ceilings_of_its_own() -> None:
     compute = Compute(
-        cpu=Unit(peak_op_per_s=Rates(int8=_figure(4e11))),
-        gpu=Unit(peak_op_per_s=Rates(fp16=_figure(1e13))),
+        cpu=Unit(peak_op_per_s=ComputeRates(int8=_figure(4e11))),
+        gpu=Unit(peak_op_per_s=ComputeRates(fp16=_figure(1e13))),
     )
     board = _board(compute=compute)
     assert board_ceilings(board, 6).flop_per_s == 1e11

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
 from edge_rt.energy.calibration.result import calibrated
-from edge_rt.energy.calibration.session import ModelSource, Session, Tools
+from edge_rt.energy.calibration.session import CalibrationHost, Session, Tools
 from edge_rt.energy.calibration.sweep import Unready
 from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
 from edge_rt.generation.state import Alone
@@ -24,7 +24,7 @@ class Calibrator:
         """`cores` is the most threads that the engine may use."""
         self._tools, self._alone, self._cores = tools, alone, cores
 
-    def report(self, host: ModelSource, remark: str | None = None) -> Calibrated:
+    def report(self, host: CalibrationHost, remark: str | None = None) -> Calibrated:
         """Return all calibrations of the present board and models.
 
         `remark` is why a board could not be watched until its leakage was measured.
@@ -36,7 +36,7 @@ class Calibrator:
             note += f". This calibration could not measure it: {remark}"
         return calibrated(forecaster.board, found, leakage.fit, note)
 
-    async def calibrate(self, ask: CalibrateRequest, host: ModelSource) -> AsyncGenerator[Said]:
+    async def calibrate(self, ask: CalibrateRequest, host: CalibrationHost) -> AsyncGenerator[Said]:
         """Yield the progress, and at the end the result or the reason why there is none.
 
         Raises ModelNotFound, and EngineError where the engine or the sweep fails. Closing the

@@ -115,7 +115,7 @@ class Measurer:
         return self._governor_loop.limits.duty <= 0.0
 
     async def _patiently(self, work: Awaitable[T], stands: Callable[[], bool]) -> T:
-        """The outcome of `work`, which is given up once it `stands` for too long."""
+        """Return the outcome of `work`, which is given up once it `stands` for too long."""
         task = asyncio.ensure_future(work)
         patience = asyncio.ensure_future(self._lose_patience(stands))
         try:
@@ -154,7 +154,7 @@ def _request(id: int, job: MeasurementJob) -> Generate:
 
 
 async def _end(events: AsyncIterator[Event], usage: RequestUsage) -> Finished:
-    """The last of the events, all of which go onto the usage."""
+    """Return the last of the events, all of which go onto the usage."""
     async for event in events:
         usage.take(event)
         if isinstance(event, Finished):

@@ -124,7 +124,7 @@ def load_calibration(path: Path) -> ModelCalibration | Unusable:
 
 
 def load_calibrations(folder: Path) -> tuple[list[ModelCalibration], list[Unusable]]:
-    """All that lie in `folder`, in the order of their names; none where there is no such folder."""
+    """Return all that lie in `folder`, in the order of their names; none if there is no folder."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
     except FileNotFoundError:

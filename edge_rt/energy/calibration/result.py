@@ -58,7 +58,7 @@ def _timing(measured: Measurement) -> RunTiming:
 
 
 def _draws(measured: Iterable[Measurement], promise: Runtime) -> PhasePowers | None:
-    """The powers of the phases: joules over seconds of all runs whose joules are known."""
+    """Return the powers of the phases: joules over seconds of all runs whose joules are known."""
     known = [m for m in measured if m.prefill_j is not None and m.idle_w is not None]
     prefill_s = sum(m.served.prefill_s for m in known)
     decode_s = sum(m.served.decode_s for m in known)
@@ -82,7 +82,7 @@ def _draws(measured: Iterable[Measurement], promise: Runtime) -> PhasePowers | N
 
 
 def _watts(spent: Sequence[tuple[float, float]]) -> float:
-    """The power that half of the time lies below, of runs as joules and seconds.
+    """Return the power that half of the time lies below, of runs as joules and seconds.
 
     The mean of all would follow a single run that another program disturbed.
     """

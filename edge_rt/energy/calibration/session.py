@@ -25,8 +25,6 @@ from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.report import thread_count
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.quality.learning import Learning
-from edge_rt.routing.variants import Variants
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +38,15 @@ STILL_S, STILL_C = 60.0, 0.3  # a board that cools no faster has cooled
 FIT_S = 30.0  # between two looks whether the leakage is known by now
 
 
-class ModelSource(Protocol):
+class CalibrationHost(Protocol):
     """What finds models and has the engine load them."""
 
     def entry(self, model: str) -> ModelRecord:
-        """One model; raises ModelNotFound. Resolves "default"."""
+        """Return one model; raise ModelNotFound. Resolves "default"."""
         ...
 
     def entries(self) -> list[ModelRecord]:
-        """All models in the store."""
+        """Return all models in the store."""
         ...
 
     def resident(
@@ -62,13 +60,16 @@ class ModelSource(Protocol):
 class Tools:
     """What a calibration is made with.
 
-    `overlooking` has the governor learn nothing; files go to `folder`. `clock` is in seconds,
-    `pause` lets them pass, and `wall` gives the date.
+    `recalibrated` hears of each model that was; `loads` gives the ways to load one, the first for
+    each number of layers on a GPU, and `loaded` the present one. `overlooking` has the governor
+    learn nothing; files go to `folder`. `clock` is in seconds, `pause` lets them pass, and `wall`
+    gives the date.
     """
 
     forecaster: Forecaster
-    learning: Learning
-    variants: Variants
+    recalibrated: Callable[[str], object]
+    loads: Callable[[ModelRecord], Sequence[LoadConfig]]
+    loaded: Callable[[ModelRecord], LoadConfig]
     timing: ModelTimer
     sweeper: Sweeper
     readiness: Readiness
@@ -89,7 +90,7 @@ class Session:
         how: Thoroughness,
         entries: Sequence[ModelRecord],
         counts: Sequence[int],
-        host: ModelSource,
+        host: CalibrationHost,
     ) -> None:
         """`counts` of threads, the most telling first, with which the ceilings are found."""
         self._tools, self._how, self._host, self._counts = tools, how, host, counts
@@ -105,7 +106,7 @@ class Session:
 
     def _loads(self, entry: ModelRecord) -> Sequence[LoadConfig | None]:
         """Return the load configurations to time, one for each offload; None: the present one."""
-        found = self._tools.variants.offloads(entry)
+        found = self._tools.loads(entry)
         return found if len(found) > 1 and self._how.total_s is None else [None]
 
     async def run(self, force: bool) -> AsyncGenerator[Progress]:
@@ -162,7 +163,7 @@ class Session:
 
     def _check(self, entry: ModelRecord, load: LoadConfig | None) -> None:
         """Raise Unavailable if the model was loaded in another form."""
-        loaded = self._tools.variants.load_config(entry)
+        loaded = self._tools.loaded(entry)
         if load is not None and loaded != load:
             layers, kv_type = loaded
             why = f"it could only be had with {layers} layers on the GPU and its KV in {kv_type}"
@@ -188,7 +189,7 @@ class Session:
                 words = f"{name}, {thread_count(threads)}: {run.prompt_tokens} tokens"
                 yield self._progress.at(words, left_s)
         tools, sweep = self._tools, None if number else self._sweep
-        about = tools.forecaster.board, entry, tools.variants.load_config(entry), threads
+        about = tools.forecaster.board, entry, tools.loaded(entry), threads
         try:
             found.append(calibration(*about, came, sweep, tools.wall()))
         except ValueError as error:  # too slow for the time that there is
@@ -210,7 +211,7 @@ class Session:
             raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from error
         self._tools.forecaster.take(found)
         for model in {one.model for one in found}:
-            self._tools.learning.recalibrated(model)
+            self._tools.recalibrated(model)
         self.saved += len(found)
 
     async def _cool(self) -> AsyncGenerator[Progress]:

@@ -19,6 +19,10 @@ from edge_rt.governor.loop import GovernorLoop
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")
 SWEEP_S = 8.0  # of all kernels with their warming up, in units of the seconds for each
 PATIENCE_S = 60.0  # beyond that
+BUSY_CORES = 0.4  # that other programs may use
+FULL_DUTY = 0.99
+LOOK_S = 1.0  # between two looks at a board that is not ready
+SETTLE_S = 0.5  # for whoever asked to come to rest
 
 
 class KernelResult(msgspec.Struct, frozen=True):
@@ -85,12 +89,6 @@ def _parsed(line: bytes) -> KernelResult:
         return msgspec.json.decode(line, type=KernelResult)
     except ValueError as error:
         raise EngineError(f"the sweep of the ceilings says {line[:80]!r}: {error}") from None
-
-
-BUSY_CORES = 0.4  # that other programs may use
-FULL_DUTY = 0.99
-LOOK_S = 1.0  # between two looks at a board that is not ready
-SETTLE_S = 0.5  # for whoever asked to come to rest
 
 
 class Unready(Exception):

@@ -18,10 +18,13 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 
 ROUNDS = 3  # in which each length is read
+SEED = 7
 FEWEST_LENGTHS = 2  # of prompts, without which there is nothing to fit
 _STEEPER = 1.15  # exponent: longer prompts take more for each token
 _ANSWER_SHARE = 0.15  # of the time left that one run's answer may take
 _SHORTEST = 5  # tokens of an answer that still tell of its steps
+NAME = "calibration"  # of its joules in the ledger
+REST_S = 1.0  # before each thread count, in which the board's idle power is seen
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class TimingRun:
 
 
 def runs(how: Thoroughness, context: int) -> list[TimingRun]:
-    """All runs worth making, the most telling first: every length once, then again."""
+    """Return all runs worth making, the most telling first: every length once, then again."""
     lengths = [n for n in how.lengths if n + how.answer <= context] or [max(1, context // 2)]
     middle = lengths[len(lengths) // 3]
     longest = min(how.long_answer, context - middle)
@@ -94,11 +97,11 @@ class Schedule:
 
     @property
     def left_s(self) -> float:
-        """Return about how long the remaining runs will take."""
+        """Seconds that the remaining runs will take, about."""
         return sum(self._seconds(run) for run in self._planned)
 
     def next(self, left_s: float) -> TimingRun | None:
-        """The next run for the `left_s` seconds that are left; None: there is none."""
+        """Return the next run for the `left_s` seconds that are left; None: there is none."""
         while self._planned:
             run = self._shortened(self._planned.pop(0), left_s)
             if self._seconds(run) <= left_s or not self.enough:
@@ -132,13 +135,13 @@ class Schedule:
 
 
 def shares_s(counts: Sequence[int], seconds: float) -> float:
-    """The part of `seconds` that the first of these thread counts gets: fewer take longer."""
+    """Return the part of `seconds` for the first of these thread counts: fewer take longer."""
     weights = [1.0 / count for count in counts]
     return seconds * weights[0] / sum(weights)
 
 
 def in_order(cores: int) -> list[int]:
-    """Thread counts, the most telling first: all cores, one, and what lies between."""
+    """Return thread counts, the most telling first: all cores, one, and what lies between."""
     return list(dict.fromkeys([cores, 1, *range(2, cores)]))
 
 
@@ -170,10 +173,7 @@ class ProgressEstimate:
         return Progress(self._done, doing)
 
 
-NAME = "calibration"  # of its joules in the ledger
-REST_S = 1.0  # before each thread count, in which the board's idle power is seen
 WARM_UP = TimingRun(16, 5)
-SEED = 7
 
 
 class ModelTimer:

@@ -16,7 +16,7 @@ Learn = Callable[[ModelRecord, int, Served, Mode], object]
 
 
 def fewest(asked: int | None, most: int) -> int:
-    """The threads of a request that asks for so many, None: for all, where `most` may be."""
+    """Return the threads of a request that asks for so many, None: for all, where `most` may be."""
     return most if asked is None else min(asked, most)
 
 
