@@ -79,7 +79,8 @@ def test_other_threads_and_clocks_follow_amdahl_from_the_nearest_calibration() -
 def test_threads_are_nothing_to_a_gpu() -> None:
     rates = knowing(hardware=Hardware(1, Ceilings(1e12, 1e11), gpu=True))
     assert seconds(rates, threads=1) == seconds(rates, threads=4)
-    assert seconds(rates) < seconds(rates, clock=0.5) < 2.0 * seconds(rates)
+    half = 0.5 + 0.5 / 0.5  # of a pass it waits for memory twice as long as cores do
+    assert seconds(rates, clock=0.5) == pytest.approx(half * seconds(rates))
 
 
 @given(st.booleans(), ANSWERS, st.sampled_from(PHASES), st.integers(1, 6), st.floats(0.1, 0.9))

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.board_model.rates import Rates
+from edge_rt.board_model.roofline import Ceilings, board_ceilings
 from edge_rt.board_model.runtime import Runtime
 from edge_rt.core.routing import Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import ModelCalibration
-from edge_rt.energy.prediction.predictor import Predictor
+from edge_rt.energy.calibration.record import ModelCalibration, Sweep
+from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
 
 BARE = replace(BOARD, watts=None)
 PREFILL_W, DECODE_W = 2.0, 1.5
@@ -283,6 +284,15 @@ def test_a_model_without_a_calibration_draws_what_others_do(bare: bool) -> None:
 def test_a_board_that_nothing_is_calibrated_on_draws_what_its_profile_says() -> None:
     told = predict(knowing(), threads=2)
     assert told.energy_j == pytest.approx(3.0 * (told.prefill_s + told.decode_s))
+
+
+def test_measured_ceilings_count_before_the_profile_but_for_a_gpu() -> None:
+    few, most = Sweep(flop_per_s=1e9, byte_per_s=2e9), Sweep(flop_per_s=3e9, byte_per_s=4e9)
+    known = [calibration(threads=4, sweep=most), calibration(threads=1, sweep=few, days=1)]
+    cores = BoardFigures.of(None, 4, known, gpu=False).hardware
+    assert (cores.cores, cores.ceilings) == (4, Ceilings(3e9, 4e9))
+    gpu = BoardFigures.of(None, 4, known, gpu=True).hardware
+    assert (gpu.cores, gpu.ceilings) == (1, board_ceilings(None, 4, gpu=True))
 
 
 def test_the_newest_of_several_calibrations_counts() -> None:
