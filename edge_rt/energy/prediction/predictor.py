@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -60,12 +60,14 @@ class _Powers:
     def __init__(
         self,
         board: BoardFigures,
-        own: Sequence[ModelCalibration],
+        own: Iterable[ModelCalibration],
         others: Iterable[ModelCalibration],
     ) -> None:
-        self._board, self._own = board, own
-        mine = [(c, c.draws) for c in own if c.draws is not None]
-        self._measured = [c for c, _ in mine] or [c for c in others if c.draws is not None]
+        """The calibrations come with the newest last."""
+        self._board, self._own = board, {c.threads: c for c in own}
+        mine = [(c, c.draws) for c in self._own.values() if c.draws is not None]
+        measured = [c for c, _ in mine] or [c for c in others if c.draws is not None]
+        self._measured = {c.threads: c for c in measured}
         ratio, weight = OTHERS_RATIO if self._measured else ROOFLINE_RATIO, 0.0
         if mine:
             ratio = max(d.error_ratio or c.errors.median_ratio for c, d in mine)
@@ -89,9 +91,12 @@ class _Powers:
         return found.draws.watts.times(busy / before), found.draws.temp_c
 
 
-def _nearest(known: Iterable[ModelCalibration], threads: int) -> ModelCalibration:
-    """Return the calibration with the nearest number of threads, the newest of several."""
-    return min(known, key=lambda c: (abs(c.threads - threads), -c.calibrated_at.timestamp()))
+def _nearest(known: Mapping[int, ModelCalibration], threads: int) -> ModelCalibration:
+    return known.get(threads) or known[min(known, key=lambda count: abs(count - threads))]
+
+
+def _dated(calibrations: Iterable[ModelCalibration]) -> list[ModelCalibration]:
+    return sorted(calibrations, key=lambda c: c.calibrated_at)
 
 
 class Predictor:
@@ -117,10 +122,10 @@ class Predictor:
 
         What answers taught of it before is forgotten.
         """
-        own = sorted(calibrations, key=lambda c: c.calibrated_at)
+        own = _dated(calibrations)
         timed = {c.threads: Timed(c.promise, c.errors.median_ratio) for c in own}
         self._rates.know(model, shape, board.hardware, timed)
-        self._powers[model] = _Powers(board, own, others)
+        self._powers[model] = _Powers(board, own, _dated(others))
 
     def predict(
         self,
