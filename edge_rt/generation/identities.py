@@ -15,10 +15,10 @@ from edge_rt.core.plugins import plugins
 from edge_rt.core.requests import Identity
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.protocol import BUILDS
+from edge_rt.models.loading import load_configs
 from edge_rt.models.record import ModelRecord, writer
 from edge_rt.models.store.store import Store
 from edge_rt.routing.host import ModelHost
-from edge_rt.routing.loading import load_configs
 from edge_rt.routing.routes import Routes
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama/backend.py.

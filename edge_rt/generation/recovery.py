@@ -20,8 +20,8 @@ from edge_rt.decoding.params import Made, TokenLogprob
 from edge_rt.engine.client import EngineClient, EngineLost, Event
 from edge_rt.engine.process import LESS, ExitReason
 from edge_rt.engine.protocol import Delta, Started
+from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading import resident_name
 
 CLEARED = 8  # tokens more than where it was lost clear a request of the suspicion
 LOSSES = 10  # engines that it may lose in a row without coming any further,

@@ -15,9 +15,9 @@ from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Delta, Finished, Generate, RunTensors, Started, Timings
 from edge_rt.generation.recovery import AnswerProgress, AnyCall
+from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.loading import resident_name
 
 TICK_S = 0.05  # between two looks at what is left
 STEADY_S = 0.2  # of readings before their joules make a rate

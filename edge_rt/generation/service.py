@@ -26,11 +26,12 @@ from edge_rt.generation.recovery import AnswerProgress, AnyCall, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop
+from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.decoding_options import DecodingOption
-from edge_rt.routing.loading import ModelManager, resident_name
+from edge_rt.routing.loading import ModelManager
 from edge_rt.routing.services import RoutingServices
 
 log = logging.getLogger(__name__)

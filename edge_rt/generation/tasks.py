@@ -15,8 +15,8 @@ from edge_rt.generation.recovery import AnswerProgress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
+from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading import resident_name
 from edge_rt.routing.services import RoutingServices
 
 Make = Callable[[int], Embed | RunTensors]

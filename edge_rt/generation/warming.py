@@ -18,8 +18,8 @@ from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.generation.state import Problem, State
+from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading import resident_name
 
 CLIENT = "warm"  # for whom the engine keeps these prefixes on the disk
 SETTLE_S = 0.5  # without requests before anything is read

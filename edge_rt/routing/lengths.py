@@ -18,9 +18,9 @@ from edge_rt.engine.client import EngineClient, Event
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.protocol import Delta, Started
+from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.host import ModelHost
-from edge_rt.routing.loading import resident_name
 from edge_rt.routing.variants import families, weights
 
 TOKEN_BYTES = 4.0  # of a text, as long as nothing is known of a vocabulary

@@ -21,13 +21,14 @@ from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
+from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord, writers
 from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.host import ModelHost
 from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
-from edge_rt.routing.loading import Room, resident_name
+from edge_rt.routing.loading import Room
 from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.routes import Routes
 

@@ -22,6 +22,7 @@ from edge_rt.core.routing import (
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
+from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Ask, Now, select
@@ -39,7 +40,7 @@ from edge_rt.routing.decoding_options import (
 )
 from edge_rt.routing.host import ModelHost
 from edge_rt.routing.lengths import Lengths, Sizing
-from edge_rt.routing.loading import Room, resident_name
+from edge_rt.routing.loading import Room
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.quality.floor import Floor, left_open, with_early

@@ -130,7 +130,7 @@ class RoutingServices:
             wall=lambda: datetime.now(timezone.utc),
             pause=pause,
         )
-        self.calibrator = Calibrator(tools, self.alone, cores)
+        self.calibrator = Calibrator(tools, self.alone.hold, cores)
 
     def least(
         self, entry: ModelRecord, prompt_tokens: int, cached_tokens: int, threads: int | None = None

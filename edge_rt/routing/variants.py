@@ -11,18 +11,13 @@ from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import ModelPool
+from edge_rt.models.loading import kv_bytes, load_configs, resident_name
 from edge_rt.models.record import ModelRecord, writer, writers
 from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
 from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
 from edge_rt.routing.host import ModelHost
-from edge_rt.routing.loading import (
-    kv_bytes,
-    load_config_of,
-    load_configs,
-    resident_name,
-    wanted,
-)
+from edge_rt.routing.loading import load_config_of, wanted
 from edge_rt.routing.quality.finder import Assessment
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once

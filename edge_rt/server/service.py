@@ -59,6 +59,7 @@ from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.formats.summary import Kind
+from edge_rt.models.loading import resident_name
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import Legible
@@ -67,7 +68,6 @@ from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import AUTO
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.choice.words import unloadable
-from edge_rt.routing.loading import resident_name
 from edge_rt.routing.quality import learner
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.model_work import ModelPulls

@@ -17,7 +17,7 @@ from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Embed, Generate, RunTensors
 from edge_rt.generation.request_budget import UNKNOWN_S, ExpectedTimes
-from edge_rt.routing.loading import resident_name
+from edge_rt.models.loading import resident_name
 
 
 def expected_s(

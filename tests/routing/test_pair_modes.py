@@ -18,9 +18,9 @@ from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.core.routing import DecodingRequest, RequestTokens, RouteRequest
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
+from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import LESS_SHARE
-from edge_rt.routing.loading import resident_name
 from edge_rt.routing.routes import ONLY
 
 BIG, TINY = "big", "tiny"

@@ -21,11 +21,11 @@ from edge_rt.core.errors import EdgeError
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.worker.loading import make_backend
 from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.loading import load_configs
 from edge_rt.models.quantize import quantize
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import Variant
-from edge_rt.routing.loading import load_configs
 
 CONTEXT = 2048  # tokens
 GGUF, ONNX = "gguf", "onnx"  # ids of the two

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, aclosing
 
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
@@ -11,7 +11,6 @@ from edge_rt.energy.calibration.result import calibrated
 from edge_rt.energy.calibration.session import CalibrationHost, Session, Tools
 from edge_rt.energy.calibration.sweep import Unready
 from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
-from edge_rt.generation.state import Alone
 from edge_rt.models.record import writer, writers
 
 Said = Progress | Calibrated | Refused
@@ -20,9 +19,16 @@ Said = Progress | Calibrated | Refused
 class Calibrator:
     """Measures what board and models do, with the board for itself."""
 
-    def __init__(self, tools: Tools, alone: Alone, cores: int) -> None:
-        """`cores` is the most threads that the engine may use."""
-        self._tools, self._alone, self._cores = tools, alone, cores
+    def __init__(
+        self,
+        tools: Tools,
+        hold: Callable[[str, float], AbstractContextManager[None]],
+        cores: int,
+    ) -> None:
+        """`hold` reserves the board for so many seconds, or raises Unavailable; `cores` is the most
+        threads that the engine may use.
+        """
+        self._tools, self._hold, self._cores = tools, hold, cores
 
     def report(self, host: CalibrationHost, remark: str | None = None) -> Calibrated:
         """Return all calibrations of the present board and models.
@@ -46,14 +52,14 @@ class Calibrator:
             entries = [writer(host.entry(ask.model or "default"))]
         else:
             entries = writers(host.entries()) or [host.entry("default")]
-        refusal = self._alone.refusal() or self._tools.readiness.obstacle()
+        refusal = self._tools.readiness.obstacle()
         if refusal is not None:
             yield Refused(refusal)
             return
         how = QUICK if ask.quick else FULL
         session = Session(self._tools, how, entries, in_order(self._cores), host)
         try:
-            with self._alone.hold("a calibration", session.expected_s):
+            with self._hold("a calibration", session.expected_s):
                 async with aclosing(session.run(ask.force)) as said:
                     async for progress in said:
                         yield progress

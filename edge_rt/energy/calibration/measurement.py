@@ -21,8 +21,8 @@ from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Finished, Generate, Timings
 from edge_rt.governor.loop import GovernorLoop
+from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading import resident_name
 
 PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
 LOOK_S = 1.0

@@ -15,8 +15,8 @@ from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import ModelCalibration, load_calibrations
 from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
 from edge_rt.governor.leakage_watch import LeakageWatch
+from edge_rt.models.loading import KV_NUMBER_BYTES, load_configs
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading import KV_NUMBER_BYTES, load_configs
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig
-from edge_rt.routing.loading import kv_bytes, load_config_of, load_configs, wanted
+from edge_rt.models.loading import kv_bytes, load_configs
+from edge_rt.routing.loading import load_config_of, wanted
 
 PATH = Path("/models/tiny.gguf")
 

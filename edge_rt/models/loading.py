@@ -1,0 +1,47 @@
+"""How a model may be loaded, what its keys and values take, and what the engine calls it."""
+
+from __future__ import annotations
+
+from edge_rt.config.schema import Engine
+from edge_rt.core.routing import LoadConfig
+from edge_rt.models.formats.summary import Summary
+from edge_rt.models.record import ModelRecord
+
+KV_NUMBER_BYTES = {"q4_0": 0.5625, "q8_0": 1.0625, "q8_0/f16": 1.53125, "f16": 2.0, "f32": 4.0}
+"""Bytes of a number in the KV, keys and values together, by the type of both."""
+
+_BLOCK = 32  # numbers of a head, of which those types take whole blocks
+_IN_BLOCKS = {"q4_0": "kv", "q8_0": "kv", "q8_0/f16": "k"}  # what of keys and values is in blocks
+
+
+def load_configs(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
+    """Return all as configured that `entry` can have, the usual one first; onnxruntime has one."""
+    if entry.backend == "onnx":
+        return [LoadConfig(0, "f32")]
+    wanted = engine.kv_types or _usual(engine)
+    if entry.kind != "language":  # what such models have of it is gone after each pass
+        wanted = ()
+    types = [kind for kind in wanted if _in_blocks(kind, entry.summary)] or ["f16"]
+    return [LoadConfig(layers, kind) for kind in types for layers in engine.offloads]
+
+
+def kv_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
+    """Return the bytes of the keys and values of all sequences."""
+    summary = entry.summary
+    cells = min(engine.context, summary.context_train) * engine.sequences
+    return int(cells * summary.kv_per_token * KV_NUMBER_BYTES[load.kv_type])
+
+
+def _usual(engine: Engine) -> tuple[str, ...]:
+    """Return what llama.cpp gives the same answers with, where it can; see its backend."""
+    return ("q8_0/f16",) if engine.flash_attention and not any(engine.offloads) else ()
+
+
+def _in_blocks(kv_type: str, summary: Summary) -> bool:
+    heads = {"k": summary.head_dim_k, "v": summary.head_dim_v}
+    return not any(heads[kind] % _BLOCK for kind in _IN_BLOCKS.get(kv_type, ""))
+
+
+def resident_name(entry: ModelRecord) -> str:
+    """Return the engine's name for `entry`: another file under the same id is another model."""
+    return f"{entry.id}@{entry.sha256[:12]}"
