@@ -11,6 +11,8 @@ from itertools import pairwise
 from statistics import median
 
 Point = tuple[float, float]
+FEWEST = 4  # points that tell of a slope
+RISING = 0.75  # of the slopes between two of them
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def _rising(timings: Iterable[RunTiming]) -> tuple[tuple[int, float], ...]:
 def _line(points: Sequence[Point]) -> Point:
     """Return intercept and slope, neither below 0, by Theil and Sen: the median of all slopes.
 
-    A few points that are far off, by whatever held a run up, do not move it.
+    A few points that are far off, by whatever held a run up, do not move it. With fewer than FEWEST
+    points, or where not three in four slopes rise, noise may be all that there is: a slope of 0.
     """
     slopes = [
         (y - y_before) / (x - x_before)
@@ -161,5 +164,6 @@ def _line(points: Sequence[Point]) -> Point:
         for x, y in points[number + 1 :]
         if x != x_before
     ]
-    slope = max(0.0, median(slopes)) if slopes else 0.0
+    rises = sum(slope > 0.0 for slope in slopes) >= RISING * len(slopes)
+    slope = median(slopes) if slopes and rises and len(points) >= FEWEST else 0.0
     return max(0.0, median(y - slope * x for x, y in points)), slope

@@ -62,6 +62,15 @@ def test_noise_makes_no_slope_that_matters(seed: int) -> None:
     assert fit_runtime(timings(flat)).step_context_s == pytest.approx(0, abs=1e-12)
 
 
+def test_few_runs_that_were_disturbed_make_no_slope() -> None:
+    disturbed = [
+        RunTiming(16, 25, 0.1, 2.4),
+        RunTiming(64, 25, 0.4, 24.0),
+        RunTiming(64, 5, 0.3, 2.0),
+    ]
+    assert fit_runtime(disturbed).step_context_s == 0.0
+
+
 def test_the_curvature_of_the_table_is_what_a_pair_costs() -> None:
     table = tuple((p, 0.01 + 5e-3 * p + 4e-6 * p * p / 2) for p in PROMPTS)
     assert fit_runtime(timings(Runtime(table, 0.01))).pair_s == pytest.approx(4e-6)
