@@ -14,7 +14,7 @@ from types import ModuleType
 
 from edge_rt.governor.policy import cap
 from edge_rt.governor.policy.pace import Pace
-from edge_rt.governor.power.disturbance import Disturbance, Lag
+from edge_rt.governor.power.disturbance import DelayMeter, Disturbance
 from edge_rt.governor.power.draws import PowerTerms
 from edge_rt.governor.power.measured import PowerObserver
 from edge_rt.governor.power.model import PowerModel
@@ -54,7 +54,7 @@ def _zero(*_args: object, **_named: object) -> float:
 
 
 TERMS = (
-    Term("lag estimate", Lag, "look", _nothing),
+    Term("measured delay", DelayMeter, "look", _no),
     Term("change tests", Disturbance, "_changed", _no, model=True),
     Term("reading doubts", PowerObserver, "_doubt_w2", _zero),
     Term("phase doubts", PowerObserver, "_phase_w2", _zero),

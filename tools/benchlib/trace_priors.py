@@ -12,8 +12,7 @@ from benchlib.trace_power import Product
 from benchlib.traces import CELLS_BOARD, Phase, Recorded
 from edge_rt.config.board import Board
 from edge_rt.governor.power.draws import priors_of
-from edge_rt.thermal.leakage import voltage
-from edge_rt.thermal.leakage_fit import LeakagePrior, fit_leakage
+from edge_rt.thermal.leakage import LeakagePrior, fit_leakage
 
 _WARM_C = 60.0  # temperature of the table of leakage
 
@@ -67,8 +66,8 @@ def per_kelvin(
     """Power over temperature at constant work and at rest, of the board with a table of leakage."""
     name = CELLS_BOARD
     rest_w = next(one.phases[0].mean_w for one in recorded if one.group == name)
-    fit = fit_leakage((), LeakagePrior(rest_w), 0.0)
-    slope, ratio = fit.leakage.slope_w_per_c(_WARM_C), voltage(1.0) / voltage(0.0)
+    fit = fit_leakage((), LeakagePrior(rest_w))
+    slope, ratio = fit.leakage.slope_w_per_c(_WARM_C), fit.work_ratio
     square = sum(kelvins * kelvins for kelvins, _, _ in points)
     work, rest = (1e3 * sum(one[0] * one[n] for one in points) / square for n in (1, 2))
     drift = fit.drift_w_per_c
