@@ -43,6 +43,7 @@ class Patience:
     read_s: float = 30.0  # for it to read an answer on, once so much is unread that we hold some
 
 
+READ = 64 * 1024  # bytes at once; for asyncio's 256 KiB malloc maps memory anew each time
 BODY_STEP = 32 * 1024
 BODY_RATE = 256 * 1024
 UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request was answered
@@ -90,6 +91,7 @@ class Connection(H11Protocol):
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(transport)
+        cast("Any", transport).max_size = READ
         connection = transport.get_extra_info("socket")
         peer = peer_of(connection)
         if peer is not None:

@@ -25,6 +25,7 @@ from edge_rt.server.connection import (
     BODY_STEP,
     GONE_S,
     LINGER,
+    READ,
     UNREAD,
     Connection,
     Patience,
@@ -558,3 +559,24 @@ def test_the_app_is_told_who_asks(serve) -> None:
         assert state["peer_groups"]
 
     serve(test)
+
+
+def test_no_more_is_read_at_once_than_malloc_has_at_hand(serve, monkeypatch) -> None:
+    """Blocks of 128 KiB and more are mapped by the kernel each time; see return_large_blocks."""
+    came: list[int] = []
+    take = Connection.data_received
+
+    def noted(self: Connection, data: bytes) -> None:
+        came.append(len(data))
+        take(self, data)
+
+    monkeypatch.setattr(Connection, "data_received", noted)
+    sent = POST % 400_000 + bytes(400_000)
+
+    async def test(site: Site) -> None:
+        client = await site.connect(sent)
+        await asyncio.wait_for(client[0].readuntil(b"0\r\n\r\n"), HANG_S)
+
+    serve(test)
+    assert sum(came) == len(sent)
+    assert max(came) <= READ
