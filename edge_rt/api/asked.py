@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from edge_rt.api.kept import Place
 from edge_rt.core.requests import Identity
+
+if TYPE_CHECKING:
+    from edge_rt.api.run import Told
 
 RequestT = TypeVar("RequestT")
 
@@ -28,7 +31,8 @@ class Sent(NamedTuple):
 class Asked(Generic[RequestT]):
     """A request that was read and checked, and where its answer was looked for last.
 
-    `sent` None: it is another dialect's, translated. `place` holds as long as `models` may answer.
+    `sent` None: it is another dialect's, translated. `place` holds as long as `models` may answer,
+    and `told` is the answer from there if that says the same each time.
     """
 
     request: RequestT
@@ -36,6 +40,7 @@ class Asked(Generic[RequestT]):
     sent: Sent | None = None
     models: Sequence[Identity] | None = None
     place: Place | None = None
+    told: Told | None = None
 
 
 class RecentRequests:

@@ -127,7 +127,7 @@ class Caching:
         if card is None:
             return None
         content = DECODER.decode(kept.content).on(self._simulated())
-        found = Found(card, self._clock() - kept.made, content, near)
+        found = Found(card, round(self._clock() - kept.made, 3), kept, content, near)
         self.hits[card.id] += 1
         if (energy_j := found.content.energy_j) is not None:
             # Beside others that came and went, it may have been made for less than nothing.

@@ -72,9 +72,9 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         place = await self._place(asked, exchange.client)
         found = None if place is None else await caching.find(place)
         if found is not None:
-            await self._replay(request, found, exchange, send)
+            await self._replay(asked, found, exchange, send)
         else:
-            await unless_gone(self._answer(request, place, exchange, send), receive)
+            await unless_gone(self._answer(asked, place, exchange, send), receive)
 
     def route_request(self, request: RequestT, write: Write) -> RouteRequest:
         """How the request wants to be served."""
@@ -187,31 +187,31 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return None
 
     async def _answer(
-        self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
+        self, asked: Asked[RequestT], place: Place | None, exchange: Exchange, send: Send
     ) -> None:
         """Answer what was not answered before in just these words."""
         if place is None or not place.shared:
-            await self._make(request, place, exchange, send)
+            await self._make(asked, place, exchange, send)
             return
         caching = self.context.caching
         waited = await caching.flights.landed(place.key)
         found = await caching.find(place) if waited else None
         if found is not None:
-            await self._replay(request, found, exchange, send)
+            await self._replay(asked, found, exchange, send)
             return
         with caching.flights.made(place.key):
-            await self._make(request, place, exchange, send)
+            await self._make(asked, place, exchange, send)
 
     async def _make(
-        self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
+        self, asked: Asked[RequestT], place: Place | None, exchange: Exchange, send: Send
     ) -> None:
         """Answer from the cache, if it has a question of the same meaning, or else by a model."""
-        caching = self.context.caching
+        request, caching = asked.request, self.context.caching
         meant = None if place is None else await caching.read(place, exchange.arrived)
         if place is not None and meant is not None:
             found = await caching.find_near(place, meant)
             if found is not None:
-                await self._replay(request, found, exchange, send)
+                await self._replay(asked, found, exchange, send)
                 return
         if place is not None:
             caching.missed(place)
@@ -220,8 +220,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         marking = self.context.marking
         fixed = "greedy" if request.temperature == 0 else request.seed
         said = self.prefix, request.model, self.prompt(request)
-        asked = marking.begin(exchange.client, fixed, *said)
-        asked.key = None if place is None else place.key
+        answer = marking.begin(exchange.client, fixed, *said)
+        answer.key = None if place is None else place.key
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
         work = await self.prepare(request, exchange.client)
         if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
@@ -231,17 +231,24 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         work = work.granted(exchange.arrived, before)
         work = work.with_calls(client=keeper, user=exchange.client)
         exchange.model = work.card.id
-        marking.keep(work.id, asked)
+        marking.keep(work.id, answer)
         record = None if place is None else caching.record(place, meant)
         run = Run(self.context, work, exchange, record)
         await (run.stream(send) if work.stream else run.plain(send))
 
     async def _replay(
-        self, request: RequestT, found: Found, exchange: Exchange, send: Send
+        self, asked: Asked[RequestT], found: Found, exchange: Exchange, send: Send
     ) -> None:
+        """Answer with what was found, as it was told before if it was."""
+        request, told, id = asked.request, asked.told, self._new_id()
         exchange.model = found.card.id
-        replay = CachedReplay(self.context, self._again(request, found), exchange, found)
+        if told is not None and told.fits(found):
+            head = new_head(self.context, found.card, id)
+            await told.again(self.context, head, found, exchange, send)
+            return
+        replay = CachedReplay(self.context, self._again(request, found, id), exchange, found)
         await (replay.stream(send) if request.stream else replay.plain(send))
+        asked.told = replay.told
 
     def _read(self, sent: Sent) -> Asked[RequestT]:
         warnings: list[str] = []
@@ -294,11 +301,11 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             topic = None if scope is None else Topic(scope, parts[1])
         return Place(key, client, terms, [one.card for one in models], topic)
 
-    def _again(self, request: RequestT, found: Found) -> Work:
+    def _again(self, request: RequestT, found: Found, id: str) -> Work:
         content = found.content
         plan = Plan(found.card.id, mode=content.mode, why=content.route)
         prompts, reading = self.replayed_prompts(request), content.reading
-        return self.work(request, self._new_id(), plan, prompts, reading=reading, found=found)
+        return self.work(request, id, plan, prompts, reading=reading, found=found)
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

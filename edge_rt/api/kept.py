@@ -175,12 +175,13 @@ class Place:
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An answer that a model gave `age_s` seconds ago; `near` has the question where that was
-    another one.
+    """An answer that a model gave `age_s` seconds ago, as it is kept and what that says; `near` has
+    the question where that was another one.
     """
 
     card: ModelCard
     age_s: float
+    kept: Kept
     content: KeptContent
     near: Near | None = None
 
@@ -194,7 +195,7 @@ class Found(msgspec.Struct, frozen=True):
         content = self.content
         return {
             "cache": "exact" if self.near is None else "semantic",
-            "cache_age_s": round(self.age_s, 3),
+            "cache_age_s": self.age_s,
             "cache_energy_j": content.energy_j and round(content.energy_j, 4),
             "cache_energy_quality": content.quality,
             "cache_seconds": round(content.seconds, 3),

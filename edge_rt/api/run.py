@@ -8,12 +8,19 @@ from contextlib import aclosing
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import asdict, replace
 from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.kept import Found, Record
-from edge_rt.api.middleware.context import Context, Exchange, Generated, ending
-from edge_rt.api.middleware.respond import EventStream, edge_headers, send_json
+from edge_rt.api.middleware.context import Context, Exchange, Generated, Head, ending
+from edge_rt.api.middleware.respond import (
+    EventStream,
+    Headers,
+    edge_headers,
+    field_headers,
+    send_json,
+)
 from edge_rt.api.openai.answers import Answer
 from edge_rt.api.work import Work, run_calls
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
@@ -22,6 +29,7 @@ from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Tally
 
 SILENT_S = 15.0  # most proxies wait for a minute, some for half of one
+LONGEST = 8 * 1024  # bytes of a kept answer that is remembered as it was told
 
 Shown = Started | Delta | Finished  # the events that clients see something of, as they come
 
@@ -45,14 +53,18 @@ class Run:
 
     async def plain(self, send: Send) -> None:
         """Answer with one document."""
+        document, edge = await self._whole()
+        await send_json(send, document, headers=edge_headers(edge))
+
+    async def _whole(self) -> tuple[msgspec.Struct, Edge]:
+        """The document of all answers, and what it says of them."""
         answers = [Answer() for _ in range(self._work.choices)]
         async with aclosing(self._events()) as events:
             async for call, event in events:
                 if not isinstance(event, Started):
                     _collect(answers[self._choice(call, event.index)], event)
         usage, edge = self._tally.usage(), self._edge()
-        document = self._work.dialect.whole(answers, usage, edge)
-        await send_json(send, document, headers=edge_headers(edge))
+        return self._work.dialect.whole(answers, usage, edge), edge
 
     async def stream(self, send: Send) -> None:
         """Answer with events as they come.
@@ -167,7 +179,7 @@ class Run:
             work.origin,
             work.plan.trace,
             work.before,
-            latency_s=round(self._context.monotonic() - exchange.arrived, 6),
+            latency_s=exchange.latency_s(self._context.monotonic()),
             warnings=list(exchange.warnings) or UNSET,
         )
 
@@ -194,11 +206,18 @@ class CachedReplay(Run):
     def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
         super().__init__(context, work, exchange)
         self._found = found
+        self.told: Told | None = None  # once it was, if it says the same each time
 
     @override
     async def plain(self, send: Send) -> None:
-        await super().plain(send)
-        self._context.service.repeated(self._repeat())  # while the client reads
+        document, edge = await self._whole()
+        await send_json(send, document, headers=edge_headers(edge))
+        repeat = self._repeat()
+        self._context.service.repeated(repeat)  # while the client reads
+        exact, short = self._found.near is None, self._found.kept.size <= LONGEST
+        if exact and short and self._work.dialect.lasting:
+            lasting = edge_headers(replace(edge, cache_age_s=UNSET, latency_s=UNSET))
+            self.told = Told(self._found, self._tally, document, edge, lasting, repeat)
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
         for _ in self._work.calls:
@@ -227,3 +246,35 @@ class CachedReplay(Run):
             saved_j=self._found.content.energy_j,
             answer_id=self._work.id,
         )
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A kept answer as a request was told it, to be told to the same request again.
+
+    `headers` are those of `edge` that stay as they are.
+    """
+
+    found: Found
+    tally: Tally
+    document: msgspec.Struct
+    edge: Edge
+    headers: Headers
+    repeat: Repeat
+
+    def fits(self, found: Found) -> bool:
+        """Whether `found` is the same answer to the very same question, on the same board."""
+        same = found.kept is self.found.kept and found.near is None
+        return same and found.content.simulated == self.found.content.simulated
+
+    async def again(
+        self, context: Context, head: Head, found: Found, exchange: Exchange, send: Send
+    ) -> None:
+        """Answer with the document, with a `head` of its own and the figures of this moment."""
+        latency_s = exchange.latency_s(context.monotonic())
+        moment = {"cache_age_s": found.age_s, "latency_s": latency_s}
+        edge = replace(self.edge, warnings=list(exchange.warnings) or UNSET, **moment)
+        exchange.generated = Generated(head.id, self.tally, lambda: edge)
+        document = replace(self.document, edge=edge, **asdict(head))
+        await send_json(send, document, headers=(*self.headers, *field_headers(moment)))
+        seconds = context.monotonic() - exchange.arrived
+        context.service.repeated(replace(self.repeat, seconds=seconds, answer_id=head.id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,18 @@ def test_the_answer_says_which_question_it_was_given_to(make_near: Any, service:
     assert response.headers["x-edge-cache"] == "semantic"
     (repeat,) = service.repeats
     assert (repeat.model, repeat.saved_j) == ("smol", 1.5)
+
+
+def test_each_time_it_is_looked_for_has_its_own_cost(near: Any, service: Any) -> None:
+    spent, embed = count(1), service.embed
+
+    async def dearer(call: Any) -> Any:
+        embedded, cost = await embed(call)
+        return embedded, msgspec.structs.replace(cost, energy_j=float(next(spent)))
+
+    service.embed = dearer
+    ask(near, FIRST)
+    assert [edge_of(ask(near, AGAIN))["energy_j"] for _ in range(3)] == [2.0, 3.0, 4.0]
 
 
 def test_a_stream_is_told_again(near: Any, service: Any) -> None:

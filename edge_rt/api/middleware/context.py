@@ -127,6 +127,10 @@ class Exchange:
         self.intake.take(count, force=needed and alone)
         self._held += count
 
+    def latency_s(self, now_s: float) -> float:
+        """Return the seconds from its arrival to `now_s`, as clients are told them."""
+        return round(now_s - self.arrived, 6)
+
     def close(self) -> None:
         self.intake.give_back(self._held)
         self._held = 0

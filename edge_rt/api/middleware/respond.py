@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote
@@ -172,15 +172,19 @@ _LONGEST = 1000  # characters of a warning
 
 
 def edge_headers(document: msgspec.Struct) -> Headers:
-    """A header for each text or number of `document`: X-Edge-Energy-J for `energy_j`.
+    """A header for each text or number of `document`; see `field_headers`."""
+    return field_headers(msgspec.structs.asdict(document))
+
+
+def field_headers(fields: Mapping[str, object]) -> Headers:
+    """Return a header for each text or number of `fields`: X-Edge-Energy-J for `energy_j`.
 
     No value can end a header: characters that are not plain ASCII are percent-encoded.
     """
-    fields = msgspec.structs.asdict(document).items()
     return tuple(
         [  # a list is filled faster than a generator is read
-            (_name(name), _quoted(value) if isinstance(value, str) else str(value).encode())
-            for name, value in fields
+            (_name(name), _quoted(value) if isinstance(value, str) else msgspec.json.encode(value))
+            for name, value in fields.items()
             if isinstance(value, (str, int, float))
         ]
     )

@@ -127,6 +127,7 @@ class Dialect(ABC):
     """Turns one request's events into documents; `choice` counts its answers from 0."""
 
     stream: Callable[[Send], EventStream] = EventStream  # how its streams are written
+    lasting = False  # whether `whole` says the same each time but for `edge` and the head's fields
 
     def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
         """`include_usage` is that of the request's stream_options."""
@@ -179,6 +180,8 @@ class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):
 
 class TextDialect(Dialect):
     """Answers in the completions dialect; a choice of a stream begins with an echo, if any."""
+
+    lasting = True
 
     def __init__(
         self, head: Head, *, include_usage: bool, wants_logprobs: bool, echoes: list[str]

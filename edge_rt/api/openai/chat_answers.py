@@ -109,6 +109,8 @@ class ChatDialect(Dialect):
     nothing else of a chunk that has either.
     """
 
+    lasting = True
+
     def __init__(
         self,
         head: Head,
@@ -211,6 +213,7 @@ class ChatDialect(Dialect):
         return ChatDelta(tool_calls=[msgspec.structs.replace(call, index=index)])
 
     def _call(self, choice: int, index: int, call: MadeCall) -> AnsweredCall:
+        self.lasting = False  # the ids of calls are made of the answer's id
         function = CalledFunction(call.name, call.arguments)
         return AnsweredCall(id=call_id(self._id, choice, index), function=function)
 
