@@ -227,13 +227,16 @@ class CachedReplay(Run):
             self._tally.take(event)
             yield line.call, event
 
-    async def _stream(self, out: EventStream) -> None:
-        chunks: list[msgspec.Struct] = []
-        async for item in self._events():
-            chunks += self._chunks(*item)
-        await out.start(edge_headers(self._work.origin))
-        await out.events([*chunks, *self._summary()])  # in one piece: nobody waits in between
-        self._context.service.repeated(self._repeat())
+    @override
+    async def stream(self, send: Send) -> None:
+        """Answer with all events in one piece; nobody waits in between."""
+        out, chunks = self._work.dialect.stream(send), list[msgspec.Struct]()
+        async with ending(out, self._exchange):
+            async for item in self._events():
+                chunks += self._chunks(*item)
+            await out.start(edge_headers(self._work.origin))
+            await out.events([*chunks, *self._summary()])
+            self._context.service.repeated(self._repeat())
 
     def _repeat(self) -> Repeat:
         tally = self._tally
