@@ -39,7 +39,7 @@ def test_a_stream_goes_on_in_the_next_engine(daemon, tools, how):
     whole = daemon.post(body).json()
     assert whole["usage"]["completion_tokens"] == 48
     restarts = daemon.status()["engine"]["restarts"]
-    said, last = with_loss(daemon, tools, after=12, stream_options={"include_usage": True}, **body)
+    said, last = with_loss(daemon, tools, after=4, stream_options={"include_usage": True}, **body)
     assert daemon.status()["engine"]["restarts"] == restarts + 1
     assert said == whole["choices"][0]["text"]
     assert last["usage"]["completion_tokens"] == 48
