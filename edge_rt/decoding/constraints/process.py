@@ -63,7 +63,7 @@ class TimeLimits(NamedTuple):
     idle_s: float = math.inf
 
 
-COMPILATION = TimeLimits(cpu_s=5.0, wall_s=60.0, idle_s=0.1)  # 0.03 s is much for a schema
+COMPILATION = TimeLimits(cpu_s=5.0, wall_s=60.0, idle_s=0.03)  # most schemas take less
 # 0.01 s is much for a mask. The decode loop may wait, less than hang_detector.STILL_S.
 STEP = TimeLimits(cpu_s=0.5, wall_s=2.0)
 
