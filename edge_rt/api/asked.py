@@ -28,7 +28,7 @@ class Sent(NamedTuple):
 
 
 @dataclass
-class Asked(Generic[RequestT]):
+class CheckedRequest(Generic[RequestT]):
     """A request that was read and checked, and where its answer was looked for last.
 
     `sent` None: it is another dialect's, translated. `place` holds as long as `models` may answer,
@@ -50,16 +50,16 @@ class RecentRequests:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Sent, Asked[Any]] = OrderedDict()
+        self._known: OrderedDict[Sent, CheckedRequest[Any]] = OrderedDict()
 
-    def get(self, sent: Sent) -> Asked[Any] | None:
+    def get(self, sent: Sent) -> CheckedRequest[Any] | None:
         """Return the request that was sent like this, if it is remembered."""
         known = self._known.get(sent)
         if known is not None:
             self._known.move_to_end(sent)
         return known
 
-    def keep(self, asked: Asked[Any]) -> None:
+    def keep(self, asked: CheckedRequest[Any]) -> None:
         """Remember a request, unless it is translated or its body is long."""
         if asked.sent is None or len(asked.sent.body) > LONGEST:
             return

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.asked import Asked, Sent
+from edge_rt.api.asked import CheckedRequest, Sent
 from edge_rt.api.caching import not_cached
 from edge_rt.api.kept import Found, Place, Topic
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of, new_head
@@ -63,7 +63,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         await self.serve(asked, exchange, receive, send)
 
     async def serve(
-        self, asked: Asked[RequestT], exchange: Exchange, receive: Receive, send: Send
+        self, asked: CheckedRequest[RequestT], exchange: Exchange, receive: Receive, send: Send
     ) -> None:
         """Answer a checked request; errors before the response are raised."""
         request, caching = asked.request, self.context.caching
@@ -187,7 +187,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return None
 
     async def _answer(
-        self, asked: Asked[RequestT], place: Place | None, exchange: Exchange, send: Send
+        self, asked: CheckedRequest[RequestT], place: Place | None, exchange: Exchange, send: Send
     ) -> None:
         """Answer what was not answered before in just these words."""
         if place is None or not place.shared:
@@ -203,7 +203,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             await self._make(asked, place, exchange, send)
 
     async def _make(
-        self, asked: Asked[RequestT], place: Place | None, exchange: Exchange, send: Send
+        self, asked: CheckedRequest[RequestT], place: Place | None, exchange: Exchange, send: Send
     ) -> None:
         """Answer from the cache, if it has a question of the same meaning, or else by a model."""
         request, caching = asked.request, self.context.caching
@@ -237,9 +237,9 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         await (run.stream(send) if work.stream else run.plain(send))
 
     async def _replay(
-        self, asked: Asked[RequestT], found: Found, exchange: Exchange, send: Send
+        self, asked: CheckedRequest[RequestT], found: Found, exchange: Exchange, send: Send
     ) -> None:
-        """Answer with what was found, as it was told before if it was."""
+        """Answer with a kept answer; its document of an earlier time is used again if it fits."""
         request, told, id = asked.request, asked.told, self._new_id()
         exchange.model = found.card.id
         if told is not None and told.fits(found):
@@ -250,13 +250,13 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         await (replay.stream(send) if request.stream else replay.plain(send))
         asked.told = replay.told
 
-    def _read(self, sent: Sent) -> Asked[RequestT]:
+    def _read(self, sent: Sent) -> CheckedRequest[RequestT]:
         warnings: list[str] = []
         request = self._body.read(sent.body, warnings)
         request.check()
-        return Asked(request, warnings, sent)
+        return CheckedRequest(request, warnings, sent)
 
-    async def _place(self, asked: Asked[RequestT], client: str | None) -> Place | None:
+    async def _place(self, asked: CheckedRequest[RequestT], client: str | None) -> Place | None:
         """Where in the cache the answer is; None where the cache has no part in it."""
         request, caching = asked.request, self.context.caching
         terms = request.edge or Terms()

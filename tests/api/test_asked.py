@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from edge_rt.api.asked import LONGEST, MOST, Asked, RecentRequests, Sent
+from edge_rt.api.asked import LONGEST, MOST, CheckedRequest, RecentRequests, Sent
 from edge_rt.api.openai.unsupported import BodyReader
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "temperature": 0}
 
 
-def asked(number: int, *, endpoint: str = "chatcmpl", client: str = "uid:1") -> Asked[int]:
-    return Asked(number, sent=Sent(endpoint, client, b"%d" % number))
+def asked(number: int, *, endpoint: str = "chatcmpl", client: str = "uid:1") -> CheckedRequest[int]:
+    return CheckedRequest(number, sent=Sent(endpoint, client, b"%d" % number))
 
 
 def test_a_request_is_known_by_endpoint_client_and_body() -> None:
@@ -42,8 +42,8 @@ def test_long_ones_and_translated_ones_are_not_remembered() -> None:
     recent = RecentRequests()
     bodies = [bytes(LONGEST), bytes(LONGEST + 1)]
     for body in bodies:
-        recent.keep(Asked(0, sent=Sent("chatcmpl", None, body)))
-    recent.keep(Asked(0))
+        recent.keep(CheckedRequest(0, sent=Sent("chatcmpl", None, body)))
+    recent.keep(CheckedRequest(0))
     assert [recent.get(Sent("chatcmpl", None, body)) is None for body in bodies] == [False, True]
 
 

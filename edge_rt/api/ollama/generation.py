@@ -9,7 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.asked import Asked
+from edge_rt.api.asked import CheckedRequest
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
 from edge_rt.api.middleware.decode import decode, read_body, renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
@@ -75,10 +75,10 @@ class OllamaGeneration(Generic[BodyT]):
     ) -> None:
         if isinstance(asked, OllamaGenerateRequest) and asked.untemplated:
             raw = _Raw(self._context, asked)
-            await raw.serve(Asked(raw_request(asked)), exchange, receive, send)
+            await raw.serve(CheckedRequest(raw_request(asked)), exchange, receive, send)
         else:
             chat = _Chat(self._context, asked)
-            await chat.serve(Asked(chat_request(asked)), exchange, receive, send)
+            await chat.serve(CheckedRequest(chat_request(asked)), exchange, receive, send)
 
     async def _load(self, asked: BodyT, exchange: Exchange, send: Send) -> None:
         """Have the model in memory, or out of it: clients ask for that by asking nothing."""

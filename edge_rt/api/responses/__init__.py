@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.asked import Asked
+from edge_rt.api.asked import CheckedRequest
 from edge_rt.api.middleware.context import Context, Head, exchange_of
 from edge_rt.api.middleware.decode import describe, read_body, renamed
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
@@ -191,7 +191,7 @@ class Responses:
         refuse(asked)
         exchange.warnings += asked.told()
         try:
-            request = Asked(chat_request(asked))
+            request = CheckedRequest(chat_request(asked))
             await _Chat(self._context, asked).serve(request, exchange, receive, send)
         except RequestError as error:
             raise _renamed(error) from error
