@@ -69,7 +69,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Hardware:
-    """The cores and what they reach together; `cores` is 1 where a GPU computes."""
+    """The number of cores and their common ceilings; `cores` is 1 where a GPU computes."""
 
     cores: int
     ceilings: Ceilings

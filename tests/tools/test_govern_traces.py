@@ -143,7 +143,7 @@ def test_a_gpu_that_tells_its_load_is_at_rest_and_at_work(tmp_path: Path) -> Non
 
 
 class Blind:
-    """A model that remembers what it was shown."""
+    """A model that remembers the power of every phase that it learns from."""
 
     def __init__(self, _board: Board) -> None:
         self.seen: list[float] = []

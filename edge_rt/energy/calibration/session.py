@@ -177,7 +177,7 @@ class Session:
         number: int,
         found: list[ModelCalibration],
     ) -> AsyncGenerator[Progress]:
-        """Time one thread count, and add what was found to `found`."""
+        """Time one thread count, and add its calibration to `found`."""
         threads, seconds, name = self._counts[number], self._seconds(number), _called(entry, load)
         self._progress.begin()
         if seconds < SHORTEST_S:

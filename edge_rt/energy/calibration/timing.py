@@ -201,7 +201,7 @@ class ModelTimer:
         seconds: float,
         came: list[Measurement],
     ) -> AsyncGenerator[tuple[TimingRun, float]]:
-        """Yield each run when it begins, with the seconds that remain; `came` gets what it took.
+        """Yield each run when it begins, with the seconds that remain; `came` gets its measurement.
 
         It lasts about `seconds` at most, but as long as it takes to have enough. Raises Unready.
         """

@@ -1,4 +1,4 @@
-"""Observers of what the power model leaves open: its error now, the sensor's lag and its rate."""
+"""Observers of what the power model leaves open: its error, and how late and old readings are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WILD = 9.0  # times the variance so far, as which a single reading counts at mo
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
 _CHANGES = ((1, 4.5, 2.4), (2, 4.0, 1.9), (3, 3.6, 1.9), (5, 3.4, 1.7))
 # Or: the last readings, so many, are further from as many or more before than from each other,
-# whatever is doubted: errors of the lag do not last.
+# whatever is doubted: errors of the delay do not last.
 _APART = 3
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
@@ -161,9 +161,12 @@ class DelayMeter:
         `draw_w` is what the engine draws without pauses, `power_w` a reading over `span_s`; 0: an
         old one.
         """
-        if self._worked_s is None and not self._begins(dt_s, busy, power_w):
+        if self._worked_s is not None:
+            self._worked_s += dt_s
+        elif self._begins(dt_s, busy, power_w):
+            self._worked_s = busy * dt_s
+        else:
             return False
-        self._worked_s = (self._worked_s or 0.0) + dt_s
         rise_w = max(_RISEN * draw_w, _RISEN_LEAST * self._rest_w)
         rose = span_s > 0.0 and power_w - self._rest_w > rise_w
         if rose:
@@ -179,10 +182,7 @@ class DelayMeter:
             self._rested_s += dt_s
             self._rest_w = power_w
             return False
-        begins = self._rested_s >= _RESTED_S
-        self._rested_s, self._worked_s = 0.0, (busy - 1.0) * dt_s
-        if not begins:
-            self._worked_s = None
+        begins, self._rested_s = self._rested_s >= _RESTED_S, 0.0
         return begins
 
 

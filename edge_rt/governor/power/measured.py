@@ -87,8 +87,8 @@ class Timeline:
             yield look
 
 
-_LAG_STEP_S = 0.2  # error of the lag that is allowed for
-_LAG_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
+_DELAY_STEP_S = 0.2  # error of the delay that is allowed for
+_DELAY_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
 _UNEVEN = 0.25  # share of the variance between passes and rests that a look's mean keeps
 _GPU_COARSE = 0.7  # least length of a pass, as a share of a look, that a GPU's variance takes
 _RECENT = 12  # looks whose watts may still be revised
@@ -267,13 +267,13 @@ class PowerObserver:
         return sum([share * look.value_w for share, look in parts])
 
     def _doubt_w2(self, index: int) -> float:
-        """The variance of a reading by an error of the lag, and by passes within a look."""
+        """The variance of a reading by an error of the delay, and by passes within a look."""
         delay_s = self._delay.seconds
         values = [
             self._shown_w(index, max(0.0, delay_s + step_s))
-            for step_s in (-_LAG_STEP_S, 0.0, _LAG_STEP_S)
+            for step_s in (-_DELAY_STEP_S, 0.0, _DELAY_STEP_S)
         ]
-        return (_LAG_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)
+        return (_DELAY_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)
 
     def _uneven_w2(self, index: int) -> float:
         """The variance of a reading by passes and rests that take turns within a look."""
