@@ -345,7 +345,7 @@ def test_others_get_processes_while_one_is_about_to_end(
 def test_the_first_process_waits_for_none_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(20)
-    ending = subprocess.Popen(["sleep", "60"])
+    ending, kill = subprocess.Popen(["sleep", "60"]), os.kill
     monkeypatch.setattr(worker.os, "kill", lambda *_: None)  # it does not get to it
     monkeypatch.setattr(worker, "_fork", lambda sock, *_: sock.close() or 7)
     arguments: Any = (theirs, None, None)
@@ -360,7 +360,7 @@ def test_the_first_process_waits_for_none_to_end(monkeypatch: pytest.MonkeyPatch
         say(END)
         assert say(FORK, ours.fileno()) == 7
         assert say(ASK) == RUNNING
-        ending.terminate()
+        kill(ending.pid, signal.SIGTERM)  # which Popen.terminate would ask of the same os.kill
         await_end(ending.pid)
         assert say(ASK) == -signal.SIGKILL  # it was reaped before the order was read
     finally:
