@@ -31,6 +31,7 @@ from bootstrap.paths import CHECKOUT, cache_dir
 _LOOK_S = 0.2
 _TOKENS = 24  # of a polite answer
 _PAUSE_S = 0.2  # between two requests of a hostile client
+_REST_S = 3.0  # after the hostile user left, for what is under way to end
 _LEAVES_S = 1.0  # after which every third hostile client leaves
 _NOTES = (
     "KIND_ratio: 95th percentile of the times of the polite user's answers beside the hostile user "
@@ -67,7 +68,7 @@ class Other(Address):
 def command(rounds: int, hostile: int, store: Path | None, json_file: Path | None) -> None:
     """Have one user send constraints that are expensive to compile, beside another user's requests.
 
-    The other asks for new schemas, tool calls and chats in turn, first alone.
+    The other asks for new schemas, tool calls and chats in turn: alone, beside it, and alone again.
     """
 
     def measure(directory: Path) -> Report:
@@ -97,18 +98,29 @@ class Bench:
             self.side.directory.chmod(0o755)  # which the daemon keeps its state in, too
             numbers = itertools.count()
             await self._rounds(running, 2, numbers, {})
-            await self._rounds(running, rounds, numbers, self.alone)
-            self.memory.append(_memory(running))
             bodies = itertools.cycle(requests(MODEL))
-            address = Other(running.address.path)
-            tasks = [asyncio.create_task(self._attack(address, bodies)) for _ in range(hostile)]
-            tasks.append(asyncio.create_task(self._watch(running)))
-            await self._rounds(running, rounds, numbers, self.beside)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._rounds(running, rounds // 2, numbers, self.alone)
+            self.memory.append(_memory(running))
+            await self._beside(running, rounds, numbers, [bodies] * hostile)
+            await asyncio.sleep(_REST_S)
+            await self._rounds(running, rounds - rounds // 2, numbers, self.alone)
             status = json.loads((await fetch(running.address, "GET", "/edge/v1/status")).body)
             self.restarts = int(status["engine"]["restarts"])
+
+    async def _beside(
+        self,
+        running: Running,
+        rounds: int,
+        numbers: Iterator[int],
+        bodies: list[Iterator[tuple[str, Any]]],
+    ) -> None:
+        address = Other(running.address.path)
+        tasks = [asyncio.create_task(self._attack(address, each)) for each in bodies]
+        tasks.append(asyncio.create_task(self._watch(running)))
+        await self._rounds(running, rounds, numbers, self.beside)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def report(self, hostile: int) -> Report:
         """Return the report of all rounds."""

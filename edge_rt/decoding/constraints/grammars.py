@@ -19,6 +19,7 @@ from edge_rt.decoding.constraints.process import (
     Ended,
     GrammarProcess,
     GrammarServer,
+    TimeLimits,
 )
 from edge_rt.decoding.params import Constraint
 
@@ -76,18 +77,24 @@ class Grammars:
         self._closed = False
 
     def compile(
-        self, constraint: Constraint, wanted: Callable[[], bool] = lambda: True
+        self,
+        constraint: Constraint,
+        wanted: Callable[[float], bool] = lambda _: True,
+        *,
+        idle: bool = False,
     ) -> Matcher | NotCompiled:
         """Compile a constraint; `compiled` finds it for as long as the caller holds the result.
 
-        The first of a model takes a second, others of no known constraint milliseconds. Raises
-        Unavailable where the machine keeps it from being compiled, it is not `wanted` any more or
-        the model was unloaded.
+        The first of a model takes a second, others of no known constraint milliseconds. `wanted` is
+        asked with the processor time so far, in seconds; `idle`: only while nothing else runs.
+        Raises Unavailable where the machine keeps it from being compiled, it is not `wanted` any
+        more or the model was unloaded.
         """
         with self._keeping:
             found = self._kept.pop(constraint, None) or self._held.get(constraint)
         if found is None or not _usable(found):
-            found = self._made(constraint, wanted)
+            limits = COMPILATION._replace(idle_s=0.0) if idle else COMPILATION
+            found = self._made(constraint, wanted, limits)
         with self._keeping:
             if not self._closed:
                 self._kept[constraint] = self._held[constraint] = found
@@ -129,17 +136,19 @@ class Grammars:
                 del self._kept[constraint]
                 total -= weight
 
-    def _made(self, constraint: Constraint, wanted: Callable[[], bool]) -> Matcher | NotCompiled:
+    def _made(
+        self, constraint: Constraint, wanted: Callable[[float], bool], limits: TimeLimits
+    ) -> Matcher | NotCompiled:
         begin, most_bytes = time.perf_counter(), self._most_bytes()
         asked = Compile(constraint, most_bytes)
         try:
             try:
-                tools, process, reply = self._answered(asked, wanted)
+                tools, process, reply = self._answered(asked, wanted, limits)
             except Ended as ended:
                 if ended.why != "killed" or self._closed:
                     raise
                 # The process was started ahead: where memory is short it is among the first to go.
-                tools, process, reply = self._answered(asked, wanted)
+                tools, process, reply = self._answered(asked, wanted, limits)
         except Ended as ended:
             error = self._failure(ended, constraint.param, most_bytes)
             if isinstance(error, RequestError):
@@ -152,11 +161,11 @@ class Grammars:
         return Matcher(grammar, time.perf_counter() - begin)
 
     def _answered(
-        self, asked: Compile, wanted: Callable[[], bool]
+        self, asked: Compile, wanted: Callable[[float], bool], limits: TimeLimits
     ) -> tuple[_Tools, GrammarProcess, Compiled | NotCompiled]:
         tools = self._started()
         process = tools.server.take()
-        return tools, process, _compiled(process, asked, wanted)
+        return tools, process, _compiled(process, asked, wanted, limits)
 
     def _failure(self, ended: Ended, param: str, most_bytes: int) -> EdgeError:
         if self._closed:
@@ -205,12 +214,15 @@ class Grammars:
 
 
 def _compiled(
-    process: GrammarProcess, asked: Compile, wanted: Callable[[], bool]
+    process: GrammarProcess,
+    asked: Compile,
+    wanted: Callable[[float], bool],
+    limits: TimeLimits,
 ) -> Compiled | NotCompiled:
     """Return what comes of it; a process that has no grammar then is ended."""
     reply = None
     try:
-        reply = process.wait(process.ask(asked), COMPILATION, wanted)
+        reply = process.wait(process.ask(asked), limits, wanted)
         assert isinstance(reply, Compiled | NotCompiled)
         return reply
     finally:

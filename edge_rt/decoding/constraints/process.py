@@ -55,7 +55,7 @@ _COMMAND = (sys.executable, "-m", "edge_rt.decoding.constraints.worker")
 class TimeLimits(NamedTuple):
     """What an answer of a process may take: its processor time, and the time of all others.
 
-    After `idle_s` of the first it runs only where nothing else does.
+    After `idle_s` of the first it runs only where nothing else does, for good.
     """
 
     cpu_s: float
@@ -63,7 +63,7 @@ class TimeLimits(NamedTuple):
     idle_s: float = math.inf
 
 
-COMPILATION = TimeLimits(cpu_s=5.0, wall_s=60.0, idle_s=0.03)  # most schemas take less
+COMPILATION = TimeLimits(cpu_s=5.0, wall_s=60.0, idle_s=0.1)  # most schemas take 0.03 s
 # 0.01 s is much for a mask. The decode loop may wait, less than hang_detector.STILL_S.
 STEP = TimeLimits(cpu_s=0.5, wall_s=2.0)
 
@@ -163,11 +163,15 @@ class GrammarProcess:
         return reply
 
     def wait(
-        self, reply: Reply, limits: TimeLimits, wanted: Callable[[], bool] = lambda: True
+        self, reply: Reply, limits: TimeLimits, wanted: Callable[[float], bool] = lambda _: True
     ) -> ToEngine:
-        """Return the reply; raises Ended where there is none within the limits."""
+        """Return the reply; raises Ended where there is none within the limits.
+
+        `wanted` is called with the processor time that the process has taken for it, in seconds.
+        """
+        self._late(limits)  # with `idle_s` 0 from the beginning
         while not self.arrives(reply, limits, LOOK_S):
-            if not wanted():
+            if not wanted(self.used()[0] - self._since[0]):
                 self._stop("unwanted")
         if reply.message is None:
             raise Ended(self._why)

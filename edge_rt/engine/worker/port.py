@@ -17,6 +17,7 @@ from typing import Protocol
 
 from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, EngineError, RequestError, Unavailable
+from edge_rt.decoding.params import Constraint
 from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.protocol import (
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 3  # clients whose constraints are compiled at the same time
 PATIENCE_S = 2.0  # after which one is given up where another client waits
+EXPENSIVE_S = 0.2  # of the processor: the client's next ones run while nothing else does,
+FORGIVEN_S = 60.0  # for this long
 
 
 class Compilation:
@@ -41,6 +44,8 @@ class Compilation:
 
     def __init__(self, request: Generate, homes: Sequence[Home], crowded: Event) -> None:
         """Others wait for their turn while it is `crowded`."""
+        self.idle = False  # compile only while nothing else runs
+        self.cpu_s = 0.0  # the most that a constraint has taken
         self.request = request
         self.client = request.user or request.client or ""  # who is unknown is one client
         self.wanted = True
@@ -56,7 +61,7 @@ class Compilation:
             for home in self._homes:
                 if request.constraint is not None:
                     self._until_s = None
-                    self._held.append(home.grammars.compile(request.constraint, self._goes_on))
+                    self._held.append(self._compiled(request.constraint, home))
                 if request.check is not None:
                     home.checkers.start(request.check)
         except Unavailable as error:
@@ -66,8 +71,12 @@ class Compilation:
             self.error = self._fault()
         return self
 
-    def _goes_on(self) -> bool:
+    def _compiled(self, constraint: Constraint, home: Home) -> object:
+        return home.grammars.compile(constraint, self._goes_on, idle=self.idle)
+
+    def _goes_on(self, cpu_s: float) -> bool:
         """Return whether to go on; it is first called when the constraint is being compiled."""
+        self.cpu_s = max(self.cpu_s, cpu_s)
         if self._until_s is None:  # a vocabulary that had to be prepared does not count
             self._until_s = time.monotonic() + PATIENCE_S
         late = time.monotonic() > self._until_s
@@ -97,6 +106,7 @@ class Compiler:
         self._waiting: list[Compilation] = []
         self._running: list[Compilation] = []
         self._crowded = Event()
+        self._expensive: dict[str, float] = {}  # clients, and until when
 
     def fileno(self) -> int:
         return self._aside.fileno()
@@ -117,9 +127,16 @@ class Compiler:
         """What is done, without what was dropped."""
         for one in self._aside.finished():
             self._running.remove(one)
+            self._remember(one)
             self._begin()
             if one.wanted:
                 yield one
+
+    def _remember(self, done: Compilation) -> None:
+        now = time.monotonic()
+        self._expensive = {who: until for who, until in self._expensive.items() if until > now}
+        if done.cpu_s > EXPENSIVE_S:
+            self._expensive[done.client] = now + FORGIVEN_S
 
     def _begin(self) -> None:
         able = self._able()
@@ -127,6 +144,7 @@ class Compiler:
             one = able[0]
             self._waiting.remove(one)
             self._running.append(one)
+            one.idle = self._expensive.get(one.client, 0.0) > time.monotonic()
             self._aside.do(one.run)
             able = self._able()
         if able:

@@ -134,7 +134,8 @@ def test_what_becomes_dear_in_the_midst_of_an_answer_ends_that_answer(grammars: 
 def test_nothing_is_compiled_for_a_client_that_left(grammars: Grammars) -> None:
     asked = list[bool]()
 
-    def wanted() -> bool:
+    def wanted(cpu_s: float) -> bool:
+        assert cpu_s >= 0.0
         asked.append(True)
         return len(asked) < 3
 
@@ -167,6 +168,12 @@ def test_what_takes_long_waits_for_all_other_work(
     assert (policies[0], policies[-1]) == (os.SCHED_OTHER, os.SCHED_IDLE)
 
 
+def test_who_is_to_wait_for_other_work_does_so_from_the_beginning(grammars: Grammars) -> None:
+    matcher = grammars.compile(CHEAP, idle=True)
+    assert isinstance(matcher, Matcher)
+    assert os.sched_getscheduler(pid(matcher)) == os.SCHED_IDLE
+
+
 def test_the_time_of_its_processes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = list[float]()
     grammars = Grammars(Letters(), helped=told.append)
@@ -183,7 +190,7 @@ def test_closing_waits_for_no_compilation(grammars: Grammars) -> None:
 
     def compile() -> None:
         try:
-            grammars.compile(DEAR, lambda: begun.set() or True)
+            grammars.compile(DEAR, lambda _: begun.set() or True)
         except Exception as error:
             failures.append(error)
 

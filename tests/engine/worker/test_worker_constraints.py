@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -34,6 +35,7 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.worker import port
 from edge_rt.engine.worker.worker import Worker
 
+Wanted = Callable[[float], bool]
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
 ABC = Constraint("regex", "[abc]{4}", param="edge.regex")
 
@@ -87,9 +89,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Generator[threading.Event]:
     """Opens to let grammars of ABC be compiled."""
     made, opened = Grammars._made, threading.Event()
 
-    def waits(self: Grammars, constraint: Constraint, wanted: Callable[[], bool]) -> Any:
+    def waits(self: Grammars, constraint: Constraint, wanted: Wanted, limits: TimeLimits) -> Any:
         assert constraint != ABC or opened.wait(10)
-        return made(self, constraint, wanted)
+        return made(self, constraint, wanted, limits)
 
     monkeypatch.setattr(Grammars, "_made", waits)
     yield opened
@@ -208,14 +210,15 @@ def test_who_compiles_long_makes_room_where_all_places_are_taken(
 class Compiling:
     """A scheduler, as a Compilation sees it, that compiles by calling a function."""
 
-    def __init__(self, compile: Callable[[Callable[[], bool]], None]) -> None:
-        self.grammars, self._compile = self, compile
+    def __init__(self, compile: Callable[[Wanted], None]) -> None:
+        self.grammars, self._compile, self.idle = self, compile, list[bool]()
 
-    def compile(self, constraint: Constraint, wanted: Callable[[], bool]) -> None:
+    def compile(self, constraint: Constraint, wanted: Wanted, *, idle: bool) -> None:
+        self.idle.append(idle)
         self._compile(wanted)
 
 
-def compiled(request: Any, compile: Callable[[Callable[[], bool]], None]) -> port.Compilation:
+def compiled(request: Any, compile: Callable[[Wanted], None]) -> port.Compilation:
     crowded = threading.Event()
     crowded.set()
     homes: Any = [Compiling(compile), Compiling(compile)]
@@ -228,19 +231,40 @@ def test_patience_begins_with_each_compilation_not_with_what_precedes_it(
     now, wanted_then = [0.0], list[bool]()
     monkeypatch.setattr(port, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
-    def compile(wanted: Callable[[], bool]) -> None:
+    def compile(wanted: Wanted) -> None:
         for passed_s in (10.0, 1.5, 1.0):
             now[0] += passed_s
-            wanted_then.append(wanted())
+            wanted_then.append(wanted(0.0))
 
     assert compiled(new_request(1, "ab", constraint=ABC), compile).error is None
     assert wanted_then == 2 * [True, True, False]
 
 
+def test_who_was_expensive_waits_for_all_other_work_for_a_while(
+    new_request: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(port, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    costs = iter((2 * port.EXPENSIVE_S, 0.0, 0.0, 0.0))
+    home: Any = Compiling(lambda wanted: wanted(next(costs)) and None)
+    compiler = port.Compiler(lambda request: [home])
+
+    def run(user: str) -> None:
+        compiler.start(new_request(1, "ab", constraint=ABC, user=user))
+        select.select([compiler.fileno()], [], [], 60.0)
+        assert len(list(compiler.finished())) == 1
+
+    for user in ("rude", "rude", "polite"):
+        run(user)
+    now[0] += port.FORGIVEN_S + 1.0
+    run("rude")
+    assert home.idle == [False, True, False, False]
+
+
 def test_a_fault_is_told_to_the_log_alone(
     new_request: Callable, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def compile(wanted: Callable[[], bool]) -> None:
+    def compile(wanted: Wanted) -> None:
         raise OSError(24, "Too many open files")
 
     error = compiled(new_request(1, "ab", constraint=ABC), compile).error
