@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 from edge_rt.config import tree as yaml_tree
 from edge_rt.config.checks import contradictions
 from edge_rt.config.paths import Paths
+from edge_rt.config.removed import removed
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key, Tree, dotted
 from edge_rt.core.errors import ConfigError, closest
@@ -43,6 +45,8 @@ _SHAPES: dict[Key, str] = {  # what the patterns and choices of the schema mean
 }
 _SECRETS = {"api_key_sha256", "admin_key_sha256"}  # someone may have put the key itself there
 _SHOWN = 60  # characters of a wrong value that a message repeats
+
+log = logging.getLogger(__name__)
 
 
 def describe(key: Key, message: str, got: object) -> str:
@@ -171,6 +175,9 @@ def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
     if not isinstance(root, dict):
         return Config(), [tree.error((), "expected a mapping of sections such as 'engine:'")]
     data, faults = cast("dict[str, object]", root), list(tree.faults)
+    for key, warning in list(removed(data)):
+        log.warning("%s", tree.error(key, warning))
+        _drop(data, key)
     for key in list(unknown(data)):
         faults.append(tree.error(key, f"unknown key{suggestion(key)}"))
         _drop(data, key)

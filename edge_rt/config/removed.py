@@ -1,0 +1,36 @@
+"""Options that earlier versions of edge_rt had, and what replaces each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, cast
+
+from edge_rt.config.tree import Key
+
+
+class RemovedOption(NamedTuple):
+    """What to do instead of setting an option, as a clause of a sentence.
+
+    `types` are those of the values that are gone; values of other types still work.
+    """
+
+    instead: str
+    types: tuple[type, ...] = (object,)
+
+
+REMOVED: Mapping[Key, RemovedOption] = {}
+"""Every removed option by its place. A configuration may name it, which changes nothing."""
+
+
+def removed(data: Mapping[str, object]) -> Iterator[tuple[Key, str]]:
+    """Yield the place of each removed option that `data` names, with a warning about it."""
+    for key, option in REMOVED.items():
+        section: object = data
+        for name in key[:-1]:
+            section = cast("dict[object, object]", section).get(name, {})
+            if not isinstance(section, dict):
+                break
+        else:
+            options = cast("dict[object, object]", section)
+            if key[-1] in options and isinstance(options[key[-1]], option.types):
+                yield key, f"removed, and ignored here: {option.instead}"
