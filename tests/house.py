@@ -43,10 +43,9 @@ from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.report import GovernorReport, governor_state
-from edge_rt.models.catalogue import SamplingDefaults
+from edge_rt.models.catalogue import Catalogue, SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import ModelPairs
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
@@ -344,8 +343,8 @@ class House(EngineScript):
         return self.changes
 
     @property
-    def pairs(self) -> ModelPairs:
-        return ModelPairs(self.root, self.known_pairs)
+    def catalogue(self) -> Catalogue:
+        return Catalogue(pairs=self.known_pairs)
 
     def default(self, named: str | None) -> ModelRecord | None:
         assert named is None

@@ -40,10 +40,7 @@ from edge_rt.generation.cache.tables import Tables
 from edge_rt.governor.knobs.journal import Journal, JournalEntry
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.leakage_watch import UNKNOWN, LeakageWatch
-from edge_rt.models.doubt import DoubtCalibration, DoubtStep
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
 from edge_rt.routing.quality.learner import ArmCell, Key
 from edge_rt.routing.quality.learning import SCHEMA as ROUTER
@@ -77,8 +74,6 @@ FILE = StoredFile("tiny.gguf", "ab" * 32, Stamp(64, 1, 2))
 RECORD = ManifestRecord(
     id="tiny", files=(FILE,), created=5, backend="llama.cpp", summary=Summary(file_bytes=64)
 )
-STEPS = [DoubtStep(score=0.0, wrong=0.5, share=1.0)]
-DOUBT = DoubtCalibration(model="tiny", sha256="ab" * 32, answers=30, steps=STEPS)
 HEAD = PrefixHeader(b"k", "tiny", "uid:0", b"\0\0\0\0", 5.0, 0.01, False)
 
 
@@ -269,22 +264,6 @@ CASES = [
         lambda kept: [
             kept["models"][0]["summary"].pop(n) for n in ("file_bytes", "name", "layers")
         ],
-    ),
-    document(
-        "pairs.yaml",
-        lambda path: ModelPairs(path.parent).write(Pair(large="a", small="b")),
-        lambda path: ModelPairs(path.parent).items(),
-        1,
-        lambda kept: kept["pairs"][0].update(new=1),
-        lambda kept: kept["pairs"][0].pop("first"),
-    ),
-    document(
-        "doubts.yaml",
-        lambda path: Doubts(path.parent).write(DOUBT),
-        lambda path: Doubts(path.parent).items(),
-        1,
-        lambda kept: kept["doubts"][0]["steps"][0].update(new=1) or kept["doubts"][0].update(new=1),
-        lambda kept: kept["doubts"][0].pop("source"),
     ),
     Case(
         f"{HEAD.name}.prefix",

@@ -89,8 +89,7 @@ class Terms(Allowance, frozen=True):
     threshold: Annotated[float, Meta(ge=0)] | None = None
     """Threshold of the gate, in the gate's own measure."""
     first: Annotated[int, Meta(ge=0, le=1 << 20)] | None = None
-    """Tokens that the larger model writes first; of the gate `early`, tokens of the smaller model
-    that decide."""
+    """Tokens that the larger model writes first."""
     think: Think | None = None
     """Of models that think, whether they do, or the most that their thoughts may take. Default: as
     the model usually does."""

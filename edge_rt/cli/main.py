@@ -61,8 +61,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "plan": ('edge-rt plan "What is the capital of France?"',),
     "trace": ("edge-rt trace chatcmpl-5f1c",),
     "calibrate": ("edge-rt calibrate --quick",),
-    "tune": ("edge-rt tune LARGE+SMALL --from switch.json --floor 0.98",),
-    "doubt": ("edge-rt doubt smollm2-135m-instruct --from answers.jsonl",),
     "budget": (
         "edge-rt budget --power 7.5 --temp 70",
         "edge-rt budget --power none",
@@ -194,8 +192,6 @@ GROUPS = {
     "Models": {
         "models": "List, fetch, check and remove models.",
         "ps": "List the models in memory.",
-        "tune": "Choose how two models answer together.",
-        "doubt": "Learn what a model's doubt says of its answers.",
     },
     "Board": {
         "sensors": "Show rails, temperatures, clocks and flags of the board.",
@@ -231,8 +227,6 @@ ELSEWHERE = {
     "ps": "edge_rt.cli.commands.status",
     "open": "edge_rt.cli.commands.top",
     "trace": "edge_rt.cli.commands.router",
-    "tune": "edge_rt.cli.local.tune",
-    "doubt": "edge_rt.cli.local.tune",
     "key": "edge_rt.cli.local.serve",
     "check-config": "edge_rt.cli.local.serve",
     "doctor": "edge_rt.cli.local.doctor",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 if TYPE_CHECKING:
-    from edge_rt.models.pair import Pair, WaySettings
+    from edge_rt.models.pair import Pair
 
 
 _KEPT = {ord("\n"), ord("\t")}
@@ -148,7 +148,7 @@ def members(document: Json, name: str) -> list[Json]:
 SINGLE = "single"
 
 
-def as_set(mode: str, setting: Pair | WaySettings) -> str:
+def as_set(mode: str, setting: Pair) -> str:
     """A mode and what is set of it: "switch:ead, threshold 0.5"."""
     parts = [mode]
     if setting.large_share is not None:

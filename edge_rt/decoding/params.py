@@ -138,10 +138,7 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     top: list[tuple[bytes, float]] = []
 
 
-EARLY = "early"
-"""The gate that decides once, by the doubt of the small model's first tokens."""
-
-GATES = ("ead", "token", "hysteresis", "step", "verify", EARLY)
+GATES = ("ead", "step", "verify")
 """The names that a Gating may have, beside those of other packages."""
 
 
@@ -150,18 +147,12 @@ def gates() -> tuple[str, ...]:
     return (*GATES, *(name for name in plugins("edge_rt.gates") if name not in GATES))
 
 
-def takes_share(gate: str) -> bool:
-    """Return whether a gate's threshold can be moved to a share of the tokens."""
-    return gate != EARLY
-
-
 class Gating(msgspec.Struct, frozen=True, array_like=True):
     """Which gate decides who of two models writes the next token, and how it is set.
 
     `threshold` is in the gate's own measure; None: its default. With `share` it is moved until
     the large model writes that share of the tokens, 0 to 1. The large model writes the `first`
-    tokens of an answer; "early" decides after so many of the small one's, 0: after the usual
-    number. `window` and `dwell` are in tokens, for gates that average and that wait.
+    tokens of an answer. `window` and `dwell` are in tokens, for gates that average and that wait.
     """
 
     name: str
@@ -192,7 +183,7 @@ class Mode(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def label(self) -> str:
-        """As requests write it: "switch:token"."""
+        """As requests write it: "switch:ead"."""
         return self.name if self.gating is None else f"{self.name}:{self.gating.name}"
 
 
@@ -226,21 +217,3 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
         """Return the sum over two answers."""
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(more), strict=True)
         return Made(*(one + two for one, two in pairs))
-
-
-class Doubt(msgspec.Struct, frozen=True, array_like=True):
-    """How unsure a model was of the first `tokens` of an answer, where it was most unsure.
-
-    `entropy` is the largest in nats, over the whole vocabulary; `margin` is the least by which the
-    likeliest token was more probable than the next one, 0 to 1. Both are of the model itself,
-    before bias, penalties and temperature.
-    """
-
-    tokens: int
-    entropy: float
-    margin: float
-
-    @property
-    def score(self) -> float:
-        """One number that grows with the doubt, to be held against others; ours."""
-        return self.entropy + 1.0 - self.margin

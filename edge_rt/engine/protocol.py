@@ -18,14 +18,13 @@ from edge_rt.decoding.params import (
     CheckerSpec,
     Constraint,
     ConstraintCost,
-    Doubt,
     Made,
     Mode,
     Sampling,
     TokenLogprob,
 )
 
-VERSION = 7
+VERSION = 8
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
 
 
@@ -399,9 +398,8 @@ class StepOutput(Message, frozen=True):
 class Finished(Message, frozen=True):
     """Answer `index` of request `id` ended. reason: "stop" or "length".
 
-    `made` is told of answers in a mode of more than one model or of drafts; `doubt` is that of the
-    model which the request names, where it drew every token and in one engine; `constraint` that of
-    answers under one, and `check` that of answers under one.
+    `made` is told of answers in a mode of more than one model or of drafts, `constraint` and
+    `check` of answers under one.
     """
 
     id: int
@@ -410,7 +408,6 @@ class Finished(Message, frozen=True):
     timings: Timings
     stop: str | None = None  # the stop string that was hit
     made: Made | None = None
-    doubt: Doubt | None = None
     constraint: ConstraintCost | None = None
     check: CheckCost | None = None
 

@@ -12,7 +12,7 @@ from edge_rt.core.chat_format import FormatSource
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Costs, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
-from edge_rt.decoding.params import CheckCost, ConstraintCost, Doubt, Made
+from edge_rt.decoding.params import CheckCost, ConstraintCost, Made
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.routing.choice.trace import Trace
 
@@ -75,17 +75,6 @@ class Origin(msgspec.Struct, frozen=True):
     simulated: str | UnsetType = UNSET
     """Id of the simulated board whose joules, watts and degrees these are; absent for a real
     board."""
-
-
-class Doubted(msgspec.Struct, frozen=True):
-    """How unsure the model was of the answer's first tokens."""
-
-    tokens: int
-    """How many tokens."""
-    entropy: float
-    """The largest entropy at one of them, in nats."""
-    margin: float
-    """The least difference between the two largest probabilities at one of them."""
 
 
 class Constrained(msgspec.Struct, frozen=True):
@@ -165,8 +154,6 @@ class Edge(Origin, frozen=True, kw_only=True):
     """Drafted tokens that were kept."""
     rejected_tokens: int | UnsetType = UNSET
     """Drafted tokens that were not."""
-    doubt: Doubted | UnsetType = UNSET
-    """How unsure the model was at the start, if one model wrote the whole answer now."""
     restored_tokens: int | UnsetType = UNSET
     """Cached tokens of the prompt that came from the disk."""
     constraint: Constrained | UnsetType = UNSET
@@ -194,7 +181,6 @@ class Tally:
         self.prefill_s = 0.0
         self.decode_s = 0.0
         self.made: Made | None = None
-        self.doubt: Doubt | None = None  # the largest of all answers
         self.constraint: ConstraintCost | None = None
         self.checks: dict[tuple[int, int], CheckCost] = {}  # by call and answer
 
@@ -257,7 +243,6 @@ class Tally:
             warnings=warnings,
             tokens_per_s=_rounded(self.tokens_per_s, 3),
             route_trace=trace or UNSET,
-            doubt=UNSET if self.doubt is None else _doubted(self.doubt),
             restored_tokens=self.restored_tokens or UNSET,
             constraint=UNSET if self.constraint is None else _constrained(self.constraint),
             check=_checked(self.checks) if self.checks else UNSET,
@@ -274,12 +259,6 @@ class Tally:
         if event.constraint is not None:
             before = self.constraint
             self.constraint = event.constraint if before is None else before.plus(event.constraint)
-        found = [doubt for doubt in (self.doubt, event.doubt) if doubt is not None]
-        self.doubt = max(found, key=lambda doubt: doubt.score, default=None)
-
-
-def _doubted(doubt: Doubt) -> Doubted:
-    return Doubted(doubt.tokens, round(doubt.entropy, 4), round(doubt.margin, 4))
 
 
 def _constrained(cost: ConstraintCost) -> Constrained:

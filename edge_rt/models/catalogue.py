@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -14,7 +15,7 @@ from edge_rt.core.errors import ConfigError, ModelNotFound
 from edge_rt.core.files import read_yaml
 from edge_rt.models.formats.card import CARD, Card, write_card
 from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
-from edge_rt.models.pair import KeptAccuracy, Pair
+from edge_rt.models.pair import MODES, REMOVED_MODES, Pair, is_mode
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
@@ -23,6 +24,8 @@ Provider = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9]*\Z")]  # "cuda", "
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 _Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*\Z")]
 _FileT = TypeVar("_FileT")
+
+log = logging.getLogger(__name__)
 
 
 class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,14 +137,8 @@ class CatalogueEntry(_Item, frozen=True):
         return all(file.sources for file in self.files)
 
 
-class ListedAccuracy(KeptAccuracy, frozen=True, forbid_unknown_fields=True):
-    """That of a pair which the files hold."""
-
-
 class ListedPair(Pair, frozen=True, forbid_unknown_fields=True):
     """A pair that the files hold."""
-
-    kept: ListedAccuracy | None = None
 
 
 class _CatalogueFile(_Item, frozen=True):
@@ -160,6 +157,10 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[CatalogueEntry]:
         return iter(self._entries.values())
+
+    def pairs_of(self, large: str) -> list[Pair]:
+        """Return the pairs in which that model is the large one, the one to take first."""
+        return [pair for pair in self.pairs if pair.large == large]
 
     def find(self, id: str) -> CatalogueEntry | None:
         """The entry of that id, if any."""
@@ -190,11 +191,29 @@ def load_catalogue(extra: Iterable[Path | str] = ()) -> Catalogue:
 
 
 def _read(path: Path) -> _CatalogueFile:
-    file = _typed(path, _CatalogueFile)
+    file = _typed(path, _CatalogueFile, _without_removed)
     _refuse_twice([entry.id for entry in file.models], path, "models[{}].id")
     two = [f"{pair.large} with {pair.small}" for pair in file.pairs]
     _refuse_twice(two, path, "pairs[{}]")
     return file
+
+
+def _without_removed(document: Any, path: Path) -> Any:
+    """Leave out of pairs what earlier versions knew, with a warning."""
+    pairs: Any = document.get("pairs") if isinstance(document, dict) else None
+    listed = cast("list[Any]", pairs) if isinstance(pairs, list) else []
+    for index, pair in enumerate(listed):
+        if not isinstance(pair, dict):
+            continue
+        said = cast("dict[str, Any]", pair)
+        if said.pop("kept", None) is not None:
+            log.warning("%s: pairs[%d].kept: removed, and ignored here", path, index)
+        mode = said.get("mode")
+        if mode in REMOVED_MODES and not is_mode(mode):
+            listed[index] = {name: said[name] for name in ("large", "small") if name in said}
+            advice = f"removed, and ignored here: name one of {', '.join(MODES)}"
+            log.warning("%s: pairs[%d].mode: %s %s", path, index, mode, advice)
+    return cast("Any", document)
 
 
 def _refuse_twice(names: Sequence[str], path: Path, key: str) -> None:
@@ -250,9 +269,11 @@ def load_suggestions(path: Path = SUGGESTIONS) -> tuple[SuggestedModel, ...]:
     return _typed(path, _File).models
 
 
-def _typed(path: Path, kind: type[_FileT]) -> _FileT:
+def _typed(
+    path: Path, kind: type[_FileT], clean: Callable[[Any, Path], Any] = lambda said, path: said
+) -> _FileT:
     try:
-        return msgspec.convert(read_yaml(path), kind)
+        return msgspec.convert(clean(read_yaml(path), path), kind)
     except msgspec.ValidationError as error:
         message, _, key = str(error).partition(" - at `$.")
         raise ConfigError(message, file=str(path), key=key.rstrip("`")) from error

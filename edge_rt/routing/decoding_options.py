@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import GATES, Gating, Mode, gates, takes_share
+from edge_rt.decoding.params import GATES, Gating, Mode, gates
 from edge_rt.models.pair import (
     LOOKUP,
     LOSSLESS,
@@ -26,7 +26,7 @@ from edge_rt.models.pair import (
 from edge_rt.models.record import ModelRecord, writer
 from edge_rt.routing.quality.learner import file_of
 
-USUAL_GATE = "token"
+USUAL_GATE = "ead"
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
 
 
@@ -47,11 +47,10 @@ class ModelSource(Protocol):
 
 
 class DecodingOption(NamedTuple):
-    """A mode with its partner, and the share of the model's quality that it keeps, if known."""
+    """A mode with its partner."""
 
     mode: Mode = Mode()
     partner: ModelRecord | None = None
-    kept: float | None = 1.0
 
 
 ALONE = DecodingOption()
@@ -116,18 +115,10 @@ def offer(
         return DecodingOptions((DecodingOption(Mode(name, partner.id), partner),))
     as_usual = pair if pair is not None and name == usual else None
     gating = _gating(name, request, as_usual)
-    kept = as_usual.kept.least if as_usual is not None and as_usual.kept is not None else None
-    if as_usual is None or gating != _gating(name, DecodingRequest(), as_usual):
-        kept = None
     less = _less(gating, limits)
-    if less is gating:
-        return DecodingOptions(
-            (DecodingOption(Mode(SWITCH, partner.id, gating=gating), partner, kept),)
-        )
     why = f"{entry.id} writes {LESS_SHARE:.0%} of the tokens: {limits.why}"
-    return DecodingOptions(
-        (DecodingOption(Mode(SWITCH, partner.id, gating=less), partner, None),), why
-    )
+    option = DecodingOption(Mode(SWITCH, partner.id, gating=less), partner)
+    return DecodingOptions((option,), None if less is gating else why)
 
 
 def every(entry: ModelRecord, models: ModelSource, limits: Limits) -> DecodingOptions:
@@ -160,12 +151,6 @@ def _alike(one: ModelRecord, two: ModelRecord) -> bool:
     return same and its.context_train >= ours.context_train
 
 
-def alike_partner(entry: ModelRecord, models: ModelSource) -> ModelRecord | None:
-    """The small model of its first pair that is there, if that reads all that it does."""
-    partner, _ = _partner(entry, DecodingRequest(), models)
-    return partner if partner is not None and _alike(entry, partner) else None
-
-
 def _gating(name: str, request: DecodingRequest, usual: Pair | None) -> Gating:
     share, threshold, first = request.large_share, request.threshold, request.first
     if usual is not None:
@@ -179,7 +164,7 @@ def _gating(name: str, request: DecodingRequest, usual: Pair | None) -> Gating:
 def _less(gating: Gating, limits: Limits) -> Gating:
     """Return the gate with a lower share for the large model, if the governor wants that."""
     enough = gating.share is not None and gating.share <= LESS_SHARE
-    if not limits.smaller or not takes_share(gating.name) or enough:
+    if not limits.smaller or enough:
         return gating
     return replace(gating, share=LESS_SHARE, threshold=None)
 

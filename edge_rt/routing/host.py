@@ -10,7 +10,6 @@ from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Plan
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded
-from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord
 
@@ -44,10 +43,6 @@ class ModelHost(Protocol):
 
     def pairs(self, large: str) -> Sequence[Pair]:
         """The pairs in which that model is the large one, the one to take first."""
-        ...
-
-    def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
-        """What the doubt of a model says of its answers; None: that was not found out."""
         ...
 
     def resident(

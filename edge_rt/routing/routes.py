@@ -43,7 +43,7 @@ from edge_rt.routing.lengths import Lengths, Sizing
 from edge_rt.routing.loading import Room
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.finder import Assessment
-from edge_rt.routing.quality.floor import Floor, left_open, with_early
+from edge_rt.routing.quality.floor import Floor
 from edge_rt.routing.quality.learning import Learning
 from edge_rt.routing.variants import Variants, known_as, leaves_open, named
 
@@ -96,11 +96,6 @@ class Routes:
         known = {entry.id: entry for entry in [*partners(offers), *able]}
         took: list[Cost] = []
         assessed = await self.assess(request.text, list(known.values()), host, took.append)
-        files = {id: entry.short_sha256 for id, entry in known.items()}
-        likely = self._learning.judge.assessed(assessed, files)
-        offers = with_early(
-            offers, known, request, likely, self.floor.now(request.objectives), host
-        )
         tokens = await self._sizing.tokens(able, request, completion, host)
         trace = self.judge(
             request.model,
@@ -124,10 +119,8 @@ class Routes:
 
     def _open(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> bool:
         """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
-        several = len(offer.modes) > 1 or left_open(request)
-        return (
-            several or request.trace or self.threads_open(entry, request.model, request.objectives)
-        )
+        several = len(offer.modes) > 1 or request.trace
+        return several or self.threads_open(entry, request.model, request.objectives)
 
     def _fixed(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> Plan:
         """The one way to answer that there is."""

@@ -149,11 +149,11 @@ class Variants:
     def _way(self, entry: ModelRecord, option: DecodingOption, threads: int) -> DecodingWay:
         partner = option.partner
         if partner is None:
-            return DecodingWay(kept=option.kept)
+            return DecodingWay()
         need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
         load_j = load_s * self._busy_w(partner, threads)
         file = made_of(entry, option)
-        return DecodingWay(partner.id, need.need_bytes, load_s, load_j, option.kept, file)
+        return DecodingWay(partner.id, need.need_bytes, load_s, load_j, file)
 
     def _load_s(self, entry: ModelRecord) -> float:
         known = self._pool.load_s.get(resident_name(entry))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,8 @@ from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
 from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
-from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.logs import Trouble
 from edge_rt.core.process import CORES
-from edge_rt.decoding.params import takes_share
 from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
@@ -284,11 +282,8 @@ class Container:
 
     def _may_be_smaller(self) -> bool:
         """Whether requests can be answered with less of a model than they ask for."""
-        if self._config.models.smaller:
-            return True
-        with suppress(ConfigError, StoreError):  # requests tell what is wrong with them
-            return any(pair.gate and takes_share(pair.gate) for pair in self._store.pairs)
-        return False
+        pairs = self._store.catalogue.pairs
+        return bool(self._config.models.smaller) or any(pair.gate for pair in pairs)
 
     def _greet(self, client: EngineClient) -> None:
         self.energy_meter.listen(client)

@@ -57,12 +57,10 @@ from edge_rt.generation.thinking import think_first
 from edge_rt.generation.warming import WarmPrefix, warm_problems
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.doubt import DoubtCalibration
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.loading import resident_name
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import Legible
 from edge_rt.models.record import ModelRecord, of_kind, only, writer
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import AUTO
@@ -101,8 +99,6 @@ class DaemonService:
     ) -> None:
         self._config = config
         self._store = store
-        self._pairs = Legible("no pair of models is known")
-        self._doubts = Legible("no model's doubt is known")
         self._state = state
         self._health = health
         self._monitor = monitor
@@ -316,10 +312,7 @@ class DaemonService:
         return self._store.entries()
 
     def pairs(self, large: str) -> list[Pair]:
-        return self._pairs.read(lambda: self._store.pairs.of(large)) or []
-
-    def doubt(self, entry: ModelRecord) -> DoubtCalibration | None:
-        return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))
+        return self._store.catalogue.pairs_of(large)
 
     def resident(
         self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None

@@ -61,7 +61,7 @@ SAMPLING: dict[str, tuple[Any, Any]] = {
 EDGE: dict[str, tuple[Any, Any]] = {
     "prefer": (st.sampled_from(["latency", "quality"]), None),
     "quality": (st.sampled_from(["low", "high", 0.3]), None),
-    "mode": (st.sampled_from(["single", "lookup", "speculative", "switch:token"]), None),
+    "mode": (st.sampled_from(["single", "lookup", "speculative", "switch:ead"]), None),
     "partner": (st.sampled_from(["smol", "tiny"]), None),
     "large_share": (SHARE, None),
     "threshold": (SHARE, None),
@@ -104,7 +104,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         body["response_format"] = draw(FORMAT)
     if draw(st.booleans()):
-        body["edge"] |= {"mode": "switch:token", "large_share": draw(SHARE)}
+        body["edge"] |= {"mode": "switch:ead", "large_share": draw(SHARE)}
     return body
 
 

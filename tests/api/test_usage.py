@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
-from msgspec.structs import replace
-
-from edge_rt.decoding.params import Doubt
-from edge_rt.generation.usage import Doubted, Origin, Tally
+from edge_rt.generation.usage import Origin, Tally
 
 ORIGIN = Origin("m", "llama.cpp", None, None, None)
 
@@ -42,12 +38,3 @@ def test_speed_is_unknown_when_nothing_was_decoded(script):
     for event in (script.started(), script.delta("a"), script.finished(decode_s=0.0)):
         tally.take(event)
     assert tally.edge(ORIGIN).tokens_per_s is None
-
-
-def test_of_several_answers_the_most_doubtful_counts(script):
-    tally = Tally()
-    sure, unsure = Doubt(8, 0.25, 0.875), Doubt(3, 1.23456, 0.5)
-    for index, doubt in enumerate((sure, unsure, None)):
-        tally.take(replace(script.finished(index), doubt=doubt))
-    assert tally.edge(ORIGIN).doubt == Doubted(3, 1.2346, 0.5)
-    assert Tally().edge(ORIGIN).doubt is UNSET

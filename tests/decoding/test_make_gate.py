@@ -6,17 +6,16 @@ import pytest
 from gate_help import stream, written
 
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.distribution import DOUBT_TOKENS
-from edge_rt.decoding.make_gate import early_at, make_gate, make_rule
+from edge_rt.decoding.make_gate import make_gate, make_rule
 from edge_rt.decoding.params import GATES, Gating
 
 
-@pytest.mark.parametrize("name", [name for name in GATES if name not in ("verify", "early")])
+@pytest.mark.parametrize("name", [name for name in GATES if name != "verify"])
 def test_every_gate_can_be_made_and_writes_an_answer(name: str) -> None:
     assert len(written(make_gate(Gating(name), 7), stream(1, 60))) == 60
 
 
-@pytest.mark.parametrize("name", ["ead", "token", "hysteresis", "step"])
+@pytest.mark.parametrize("name", ["ead", "step"])
 def test_a_higher_threshold_leaves_more_to_the_small_model(name: str) -> None:
     nats = stream(2, 200)
     pieces = [b"x.\n\n" if at % 7 == 6 else b"x" for at in range(200)]
@@ -38,7 +37,7 @@ def test_window_and_dwell_are_passed_on() -> None:
 
 
 def test_an_unknown_gate_is_refused() -> None:
-    with pytest.raises(RequestError, match="no gate 'entropy'; there are ead, token") as caught:
+    with pytest.raises(RequestError, match="no gate 'entropy'; there are ead, step") as caught:
         make_gate(Gating("entropy"), 0)
     assert caught.value.param == "edge.mode"
 
@@ -47,10 +46,3 @@ def test_verifying_is_a_rule_and_no_gate() -> None:
     make_rule(Gating("verify"))
     with pytest.raises(RequestError, match="token by token"):
         make_gate(Gating("verify"), 0)
-
-
-def test_deciding_early_is_a_course_and_no_gate() -> None:
-    assert early_at(Gating("early", 0.7, first=3)) == (0.7, 3)
-    assert early_at(Gating("early"))[1] == DOUBT_TOKENS
-    with pytest.raises(RequestError, match="token by token"):
-        make_gate(Gating("early"), 0)

@@ -62,7 +62,7 @@ def test_a_ledger_of_an_earlier_version_is_kept(tmp_path: Path, script: str) -> 
         db.executescript(script.format(now=NOW))
     together = replace(
         entry(2),
-        mode="switch:token",
+        mode="switch:ead",
         partner="tiny",
         small_tokens=3,
         large_tokens=1,

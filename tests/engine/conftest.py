@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 import numpy as np
 import pytest
+import token_gate
 from duo import Duo, TextToy
 from evallib import gates
 from heard import Heard, Listener
@@ -386,6 +387,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 def _controls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Have the gates that never switch, and that of chance, as if they were installed."""
     path = gates.install(tmp_path_factory.mktemp("gates")).split(":")
+    path += token_gate.install(tmp_path_factory.mktemp("token")).split(":")
     plugins.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*path, *sys.path])

@@ -98,6 +98,20 @@ def test_pairs_come_with_it_and_own_ones_first(mine: Path) -> None:
     assert (own[0].mode, own[1:]) == ("speculative", pairs)
 
 
+def test_what_pairs_had_before_is_a_warning(mine: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mine.write_text(
+        "pairs:\n"
+        "  - {large: a, small: b, mode: switch:early, threshold: 2, kept: {figures: {arc: 1}}}\n"
+        "  - {large: a, small: c, mode: switch:step, large_share: 0.3}\n"
+    )
+    first, second = load_catalogue([mine]).pairs_of("a")
+    assert (first.small, first.mode, first.threshold) == ("b", None, None)
+    assert (second.mode, second.large_share) == ("switch:step", 0.3)
+    for words in ("pairs[0].kept", "pairs[0].mode: switch:early removed", "switch:ead"):
+        assert words in caplog.text
+    assert "pairs[1]" not in caplog.text
+
+
 def test_an_unknown_model_is_told_with_the_known_ones() -> None:
     with pytest.raises(ModelNotFound, match=r"smollm2-135m-instruct.*models add"):
         load_catalogue().get("gpt-9")
@@ -129,11 +143,6 @@ def test_an_unknown_model_is_told_with_the_known_ones() -> None:
         (ENTRY.format(id="a", sha=SHA).replace("my.gguf", "model.json"), "models[0]", "made from"),
         ("pairs: [{large: a, small: a}]", "pairs[0]", "`small`"),
         ("pairs: [{large: a, small: b, colour: red}]", "pairs[0]", "colour"),
-        (
-            "pairs: [{large: a, small: b, kept: {figures: {gsm8k: 1}, colour: red}}]",
-            "pairs[0].kept",
-            "colour",
-        ),
         ("pairs: [{large: a, small: b}, {large: a, small: b}]", "pairs[1]", "a with b comes twice"),
         ("models: {}", "models", "array"),
         ("", "", "object"),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge_rt.decoding.params import GATES
-from edge_rt.models.pair import MODES, KeptAccuracy, Pair, misfit
+from edge_rt.models.pair import MODES, Pair, misfit
 
 
 def pair(**fields: object) -> Pair:
@@ -32,8 +32,6 @@ def test_nothing_is_usual_at_first() -> None:
         ({"first": 4}, "`first`: is for modes that switch, and the mode is single"),
         ({"mode": "switch:ead", "threshold": 1.0, "large_share": 0.2}, "send one of the two"),
         ({"mode": "switch:ead", "large_share": 20}, "<= 1"),
-        ({"mode": "switch:early", "large_share": 0.2}, "`large_share`: .* send a threshold"),
-        ({"kept": {"figures": {}}}, "length"),
     ],
 )
 def test_faults_are_told(fields: dict[str, object], words: str) -> None:
@@ -41,13 +39,5 @@ def test_faults_are_told(fields: dict[str, object], words: str) -> None:
         pair(**fields)
 
 
-def test_who_decides_once_has_a_threshold() -> None:
-    assert misfit("switch:early", None, 0.7, 8) is None
-
-
 def test_the_first_tokens_go_with_any_gate() -> None:
     assert all(misfit(f"switch:{gate}", None, None, 8) is None for gate in GATES)
-
-
-def test_quality_is_where_it_is_least() -> None:
-    assert KeptAccuracy(figures={"gsm8k": 0.98, "humaneval": 1.01}).least == 0.98

@@ -12,19 +12,12 @@ from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.models.pair import KeptAccuracy, Pair
+from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOptions, every, offer
 
 CALM = Limits(2)
 HOT = Limits(2, smaller=True, why="the board is hot")
-TUNED = Pair(
-    large="big",
-    small="tiny",
-    mode="switch:step",
-    large_share=0.3,
-    first=4,
-    kept=KeptAccuracy(figures={"gsm8k": 0.95}),
-)
+TUNED = Pair(large="big", small="tiny", mode="switch:step", large_share=0.3, first=4)
 USUAL = DecodingRequest()
 STEP = Mode("switch", "tiny", gating=Gating("step", share=0.3, first=4))
 
@@ -58,7 +51,7 @@ def test_without_a_pair_a_model_answers_by_itself_and_may_look_up(kit: Any) -> N
     assert models.modes() == [Mode()]
     assert models.modes(DecodingRequest("single")) == [Mode()]
     assert models.modes(DecodingRequest("lookup")) == [Mode("lookup")]
-    for mode in ("speculative", "switch", "switch:token"):
+    for mode in ("speculative", "switch", "switch:ead"):
         with pytest.raises(RequestError, match=r"`edge.mode`.*`edge.partner`") as caught:
             models.offer(DecodingRequest(mode))
         assert caught.value.param == "edge.mode"
@@ -94,26 +87,22 @@ def test_a_pair_whose_small_model_is_not_there_is_none(kit: Any) -> None:
 def test_the_usual_mode_holds_unless_another_is_asked_for(kit: Any) -> None:
     models = Models(kit, TUNED)
     [usual] = models.offer().modes
-    assert (usual.mode, usual.kept) == (STEP, 0.95)
+    assert usual.mode == STEP
     assert usual.partner == models.entries["tiny"]
     assert models.modes(DecodingRequest("switch")) == [STEP]
     assert models.modes(DecodingRequest("single")) == [Mode()]
     [other] = models.offer(DecodingRequest("switch:ead", threshold=0.5)).modes
     assert other.mode == Mode("switch", "tiny", gating=Gating("ead", 0.5))
-    assert other.kept is None
 
 
 def test_what_is_set_besides_replaces_what_is_usual(kit: Any) -> None:
     models = Models(kit, TUNED)
     [asked] = models.offer(DecodingRequest(threshold=0.5)).modes
     assert asked.mode.gating == Gating("step", 0.5, None, 4)
-    assert asked.kept is None
     [asked] = models.offer(DecodingRequest(first=0)).modes
     assert asked.mode.gating == Gating("step", None, 0.3, 0)
     with pytest.raises(RequestError, match="is for modes that switch"):
         Models(kit, Pair(large="big", small="tiny")).offer(DecodingRequest(large_share=0.2))
-    with pytest.raises(RequestError, match="early decides but once"):
-        models.offer(DecodingRequest("switch:early", large_share=0.2))
 
 
 def test_the_usual_mode_waits_for_memory(kit: Any) -> None:
@@ -151,10 +140,9 @@ def test_the_governor_asks_for_less_of_the_large_model(kit: Any) -> None:
     assert found.turns
     assert found.why == "big writes 20% of the tokens: the board is hot"
     assert found.modes[0].mode.gating == Gating("step", None, LESS_SHARE, 4)
-    assert found.modes[0].kept is None
     less = models.offer(DecodingRequest(large_share=0.1), limits=HOT)
     assert (less.why, less.modes[0].mode.gating) == (None, Gating("step", None, 0.1, 4))
-    for mode in ("switch:early", "speculative", "single"):
+    for mode in ("speculative", "single"):
         assert models.offer(DecodingRequest(mode), limits=HOT).why is None
 
 

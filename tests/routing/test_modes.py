@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
 from edge_rt.core.routing import Prediction, RequestTokens, RunConfig
@@ -16,13 +15,13 @@ from edge_rt.routing.choice.trace import Considered, Trace
 PAIR = replace(
     BIG,
     quality=0.8,
-    modes=("single", "speculative", "switch:token"),
+    modes=("single", "speculative", "switch:ead"),
     ways={
         "speculative": DecodingWay("smol", 0.2 * GB, load_s=1.0, load_j=4.0),
-        "switch:token": DecodingWay("smol", 0.2 * GB, load_s=1.0, load_j=4.0, kept=0.9),
+        "switch:ead": DecodingWay("smol", 0.2 * GB, load_s=1.0, load_j=4.0),
     },
 )
-TAKES = {"single": (10.0, 50.0), "speculative": (7.0, 40.0), "switch:token": (5.0, 30.0)}
+TAKES = {"single": (10.0, 50.0), "speculative": (7.0, 40.0), "switch:ead": (5.0, 30.0)}
 
 
 def predict(setting: RunConfig, tokens: RequestTokens) -> Prediction:
@@ -45,11 +44,9 @@ def test_each_mode_is_a_candidate_and_names_its_partner() -> None:
     assert {(s.mode, s.partner) for s in settings} == {
         ("single", None),
         ("speculative", "smol"),
-        ("switch:token", "smol"),
+        ("switch:ead", "smol"),
     }
-    assert (
-        str(trace.chosen and trace.chosen.setting) == "big with 2 threads, switch:token with smol"
-    )
+    assert str(trace.chosen and trace.chosen.setting) == "big with 2 threads, switch:ead with smol"
 
 
 def test_a_mode_tells_what_its_answers_are_made_of() -> None:
@@ -57,26 +54,6 @@ def test_a_mode_tells_what_its_answers_are_made_of() -> None:
     trace = route(replace(PAIR, file="a", ways={**PAIR.ways, "speculative": helped}))
     files = {c.candidate.setting.mode: c.candidate.file for c in trace.considered}
     assert (files["single"], files["speculative"]) == ("a", "a+b")
-
-
-def test_a_mode_keeps_a_share_of_the_quality() -> None:
-    trace = route()
-    assert found(trace, "speculative").candidate.quality == 0.8
-    assert found(trace, "switch:token").candidate.quality == pytest.approx(0.72)
-    unknown = replace(PAIR, ways={**PAIR.ways, "switch:token": DecodingWay("smol", kept=None)})
-    assert found(route(unknown), "switch:token").candidate.quality is None
-
-
-def test_what_keeps_too_little_is_left_out() -> None:
-    asked = replace(ask(model="big"), quality=0.75)
-    board = now(PAIR, SMOL, threads=(2,))
-    trace = RequestRouter(Ages(lambda: 1e9)).route(asked, [PAIR, SMOL], board, predict)
-    assert (found(trace, "switch:token").state, found(trace, "switch:token").rule) == (
-        "dropped",
-        "quality",
-    )
-    assert trace.chosen is not None
-    assert trace.chosen.setting.mode == "speculative"
 
 
 def test_a_partner_that_is_not_there_has_to_be_loaded() -> None:

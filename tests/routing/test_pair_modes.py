@@ -25,7 +25,7 @@ from edge_rt.routing.routes import ONLY
 
 BIG, TINY = "big", "tiny"
 SPECULATIVE = Mode("speculative", TINY)
-SWITCH = Pair(large=BIG, small=TINY, mode="switch:token", large_share=0.4)
+SWITCH = Pair(large=BIG, small=TINY, mode="switch:ead", large_share=0.4)
 MADE = Made(small=6, large=3, switches=2, catch_up=5, accepted=0, rejected=1)
 HALF = Made(small=1, large=1, switches=1, catch_up=1, accepted=0, rejected=1)
 TOKENS = RequestTokens(64, 0, 65)
@@ -147,7 +147,7 @@ def test_a_partner_that_is_not_there_is_told(kit: Any) -> None:
     [
         (None, BIG),
         (SPECULATIVE, BIG),
-        (Mode("switch", TINY, gating=Gating("token")), TINY),
+        (Mode("switch", TINY, gating=Gating("ead")), TINY),
     ],
 )
 def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
@@ -202,7 +202,7 @@ def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
         served = await house.service.route(route_request())
-        assert served.mode == Mode("switch", TINY, gating=Gating("token", share=0.4))
+        assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.4))
         house.routing.routes._room._available = lambda: 0
         assert (await house.service.route(route_request())).mode is None
 
@@ -227,7 +227,7 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
         house.governor_loop.allow(smaller=True, why="the board is hot")
         served = await house.service.route(route_request())
         assert (served.model, served.asked) == (BIG, None)
-        assert served.mode.gating == Gating("token", share=LESS_SHARE)
+        assert served.mode.gating == Gating("ead", share=LESS_SHARE)
         assert served.less == "big writes 20% of the tokens: the board is hot"
         alone = await house.service.route(route_request(DecodingRequest("single")))
         assert (alone.model, alone.asked, alone.mode) == (TINY, BIG, None)
@@ -241,11 +241,11 @@ def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: An
         house.governor_loop.allow(smaller=True, why="the board is hot")
         graded(house, big=0.9, tiny=0.145)
         served = await house.service.route(route_request())
-        assert served.mode.gating != Gating("token", share=LESS_SHARE)
+        assert served.mode.gating != Gating("ead", share=LESS_SHARE)
         assert served.less is None
         graded(house, big=0.9, tiny=0.3)
         served = await house.service.route(route_request())
-        assert served.mode.gating == Gating("token", share=LESS_SHARE)
+        assert served.mode.gating == Gating("ead", share=LESS_SHARE)
 
     kit.run(run())
 
@@ -329,7 +329,7 @@ def test_what_is_learnt_of_two_models_is_of_both_their_files(kit: Any) -> None:
                 assert (await house.service.route(route_request(trace=trace))).mode is not None
                 assert house.service.mark("cmpl-1", 0.0, 1.0)
         arms = [(arm.model, arm.mode, arm.bad) for arm in house.service.router().arms]
-        assert arms == [(BIG, "switch:token", 1.0), (BIG, "switch:token", 2.0)]
+        assert arms == [(BIG, "switch:ead", 1.0), (BIG, "switch:ead", 2.0)]
 
     kit.run(run())
 

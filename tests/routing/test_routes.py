@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from graded import graded
@@ -15,7 +14,6 @@ from edge_rt.config.schema import Config, Models, Router
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Objectives, Prediction, RouteRequest
-from edge_rt.routing.quality.learner import PRIOR
 
 GGUF, ONNX, OTHER = "tiny", "tiny-onnx", "big"
 
@@ -374,27 +372,3 @@ async def test_what_comparing_the_prompt_took_goes_with_the_choice(kit: Any) -> 
 
     routes.assess = compared
     assert (await house.service.route(route_request("auto", text="Hello there!"))).compared == cost
-
-
-@running
-async def test_who_may_begin_is_decided_by_what_marks_taught(kit: Any) -> None:
-    house, seen = house_of(kit, tiny=(1, 1)), []
-    graded(house, tiny=0.9)
-
-    def early(offers: Any, known: Any, route_request: Any, assessed: Any, *more: Any) -> Any:
-        seen.append(assessed.p(GGUF))
-        return offers
-
-    traces = []
-    with patch("edge_rt.routing.routes.with_early", early):
-        for _ in range(2):
-            served = await house.service.route(
-                route_request("auto", trace=True, text="Hello there!")
-            )
-            traces.append(served.trace)
-            assert served.model == GGUF
-            assert house.service.mark("cmpl-1", 0.0, 1.0)
-    [first, second] = seen
-    assert second == pytest.approx(first * PRIOR / (PRIOR + 1.0))
-    assert [trace.assessed.p(GGUF) for trace in traces] == [first, first]
-    assert traces[1].chosen.quality == pytest.approx(second)

@@ -23,8 +23,9 @@ from edge_rt.config.schema import (
 from edge_rt.core.limits import ClockSteps
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
+from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import ModelPairs
+from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container
 from edge_rt.testing.board import FakeBoard
 from edge_rt.testing.engine import build
@@ -97,33 +98,17 @@ def test_what_is_kept_no_more_is_gone_once_the_doors_open(kit: Any, tmp_path: Pa
         (None, Models(), False),
         (None, Models(smaller={"big": "tiny"}), True),
         (Pair(large="big", small="tiny", mode="speculative"), Models(), False),
-        (Pair(large="big", small="tiny", mode="switch:early"), Models(), False),
-        (Pair(large="big", small="tiny", mode="switch:token"), Models(), True),
+        (Pair(large="big", small="tiny", mode="switch:ead"), Models(), True),
     ],
 )
 def test_less_of_a_model_is_sacrificed_where_there_is_less(
     kit: Any, tmp_path: Path, pair: Pair | None, models: Models, sacrificed: bool
 ) -> None:
-    if pair is not None:
-        ModelPairs(tmp_path / "models").write(pair)
+    store = Store(tmp_path / "models", Catalogue(pairs=[] if pair is None else [pair]))
 
     async def run() -> None:
-        assert rooms(tmp_path, models=models)._may_be_smaller() == sacrificed
-
-    kit.run(run())
-
-
-def test_a_pair_that_comes_later_is_noticed(kit: Any, tmp_path: Path) -> None:
-    async def run() -> None:
-        made = rooms(tmp_path)
-        pairs, may = ModelPairs(tmp_path / "models"), list[bool]()
-        for mode in ("switch:early", "switch:token", None):
-            await made.governor_loop.look()
-            may.append(made.governor_loop.governor.smaller)
-            pairs.write(Pair(large="big", small="tiny", mode=mode))
-        await made.governor_loop.look()
-        may.append(made.governor_loop.governor.smaller)
-        assert may == [False, False, True, False]
+        made = build(Config(models=models), tmp_path, store=store)
+        assert made._may_be_smaller() == sacrificed
 
     kit.run(run())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -395,16 +394,6 @@ def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
         assert told.knobs[0].error == "there is none"
         assert (await house.service.status())["governor"] == told
         assert house.service.history(60.0).time == []
-
-    kit.run(run())
-
-
-def test_pairs_that_cannot_be_read_are_none(kit: Any, tmp_path: Path) -> None:
-    async def run() -> None:
-        house = kit.house()
-        house.root = tmp_path
-        (tmp_path / "pairs.yaml").write_text("pairs: [")
-        assert house.service.pairs("large") == []
 
     kit.run(run())
 

@@ -102,20 +102,20 @@ def test_the_gap_is_that_between_the_two_models() -> None:
 
 def rows() -> list[dict[str, object]]:
     asked = ways(
-        Pair(large="big", small="tiny"), ["ead", "token", "random", "never"], [0.2], first=0
+        Pair(large="big", small="tiny"), ["ead", "step", "random", "never"], [0.2], first=0
     )
     answers = {way.name: found([True, way.name != "small"], energy_j=2.0) for way in asked}
-    answers["token@20"] = found([True, True], energy_j=1.0, large_tokens=2, small_tokens=8)
+    answers["step@20"] = found([True, True], energy_j=1.0, large_tokens=2, small_tokens=8)
     return switch_rows(asked, answers, BOOT)
 
 
 def test_a_gate_is_held_against_its_rivals_at_the_same_share() -> None:
     by_name = {row["name"]: row for row in rows()}
-    token = by_name["token@20"]
-    assert token["against_random"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
-    assert token["against_ead"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
-    assert token["against_large"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
-    assert token["edge"] == {"mode": "switch:token", "partner": "tiny", "large_share": 0.2}
+    step = by_name["step@20"]
+    assert step["against_random"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert step["against_ead"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert step["against_large"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert step["edge"] == {"mode": "switch:step", "partner": "tiny", "large_share": 0.2}
     assert by_name["ead@20"]["against_ead"] is None
     assert by_name["random@20"]["against_random"] is None
     assert by_name["large"]["against_random"] is None
@@ -123,10 +123,10 @@ def test_a_gate_is_held_against_its_rivals_at_the_same_share() -> None:
 
 
 def test_ways_that_nobody_asked_yet_are_left_out() -> None:
-    asked = ways(Pair(large="big", small="tiny"), ["token"], [0.2], first=0)
-    only = {way.name: found([True]) if way.name == "token@20" else {} for way in asked}
+    asked = ways(Pair(large="big", small="tiny"), ["step"], [0.2], first=0)
+    only = {way.name: found([True]) if way.name == "step@20" else {} for way in asked}
     (row,) = switch_rows(asked, only, BOOT)
-    assert (row["name"], row["against_large"], row["gap_recovered"]) == ("token@20", None, None)
+    assert (row["name"], row["against_large"], row["gap_recovered"]) == ("step@20", None, None)
 
 
 def test_a_table_has_a_line_for_each_row_and_dashes_for_the_unknown() -> None:

@@ -20,7 +20,7 @@ from evallib.way import Way, chosen, ways
 from edge_rt.models.pair import Pair
 
 PAIR = Pair(large="big", small="tiny")
-SMALL, LARGE, SWITCH = chosen(ways(PAIR, ["token"], [0.2], first=4), ["small", "large", "token"])
+SMALL, LARGE, SWITCH = chosen(ways(PAIR, ["step"], [0.2], first=4), ["small", "large", "step"])
 
 
 class Echo(Task):
@@ -82,7 +82,7 @@ def test_all_ways_answer_a_question_before_the_next_one(tmp_path: Path) -> None:
     first, other, second = asked_of(server)[:3], asked_of(server)[3:6], asked_of(server)[6:]
     assert {question for question, _ in first + other} == {"question 0"}
     assert {question for question, _ in second} == {"question 1"}
-    modes = ["single", "single", "switch:token"]
+    modes = ["single", "single", "switch:step"]
     assert [mode for _, mode in first] == modes
     assert sorted(mode for _, mode in second) == modes
     assert [mode for _, mode in second] != modes  # another one is first
@@ -100,7 +100,7 @@ def test_a_request_says_all_that_is_asked(tmp_path: Path) -> None:
         "seed": 3,
         "edge": {
             "cache": "off",
-            "mode": "switch:token",
+            "mode": "switch:step",
             "partner": "tiny",
             "large_share": 0.2,
             "first": 4,
@@ -122,7 +122,7 @@ def test_an_answer_is_kept_with_what_it_took(tmp_path: Path) -> None:
         "energy_j": 2.5,
         "power_w": 5.0,
         "temp_c": 50.0,
-        "mode": "switch:token",
+        "mode": "switch:step",
         "small_tokens": 3,
         "large_tokens": 1,
         "switches": 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +48,6 @@ def altered(data: Path, number: int, seed: int) -> list[Pair]:
             raise EvalError(f"only {len(found)} prompts can be altered in a {kind}, not {wanted}")
         pairs += draw.sample(found, wanted)
     return pairs
-
-
-def alter(text: str, draw: random.Random, names: Sequence[str]) -> str | None:
-    """`text` altered in one way or another, whichever chance has; None where it cannot be.
-
-    `names` are those that may stand in the place of one of its own.
-    """
-    tried = (_ALTER[kind](text, draw, names) for kind in draw.sample(KINDS, len(KINDS)))
-    return next((other for other in tried if other is not None), None)
-
-
-def names_in(texts: Iterable[str]) -> list[str]:
-    """What looks like a name, once each, in a fixed order."""
-    return sorted({name for text in texts for name in _NAME.findall(text)})
 
 
 def _mixed(data: Path, draw: random.Random) -> Iterator[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,6 @@ from benchlib.sim_board import Recorded, SimBoard, recorded
 
 from edge_rt.cli.private_daemon import board as snapshot
 from edge_rt.cli.private_daemon import wait_for_rest
-from edge_rt.models.store.manifest import Manifest
 from evallib import EvalError, gates
 from evallib.meter import MachineMeter, Meter, NoMeter, Record
 
@@ -62,25 +60,11 @@ def simulated(name: str) -> SimBoard:
     return SimBoard.whole(name, _BOARD_SEED, cores())
 
 
-def linked(store: Path, models: Sequence[str], directory: Path) -> Path:
-    """A store in `directory` that has these models of `store`, and its learnt figures."""
-    root = directory / "store"
-    there, here = Manifest(store).read(), Manifest(root)
-    with here.changing():
-        here.write({model: there[model] for model in models})
-    for model in models:
-        (root / model).symlink_to((store / model).resolve())
-    for tuned in store.glob("*.yaml"):
-        shutil.copy(tuned, root)
-    return root
-
-
 @dataclass(frozen=True)
 class Own:
     """A daemon of our own with some models and our gates. `board` is simulated around it, if any.
 
-    `context` is in tokens, of each of `parallel` conversations; `threads` None leaves the choice to
-    the daemon. `extra` are sections of its configuration. `alone`: it has no models but these.
+    `context` is in tokens; `threads` None leaves the choice to the daemon.
     """
 
     python: Path  # of the .venv
@@ -89,9 +73,6 @@ class Own:
     context: int
     threads: int | None
     board: SimBoard | None = None
-    parallel: int = 1
-    extra: Mapping[str, object] = field(default_factory=dict[str, object])
-    alone: bool = False
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[Host]:
@@ -101,24 +82,18 @@ class Own:
         """
         edge_rt = self.python.with_name("edge-rt")
         files = [model_file(model, edge_rt, self.store) for model in self.models]
-        settings = Settings(
-            files[0],
-            self.models[0],
-            self.context * self.parallel,
-            self.parallel,
-            self.threads,
-        )
+        settings = Settings(files[0], self.models[0], self.context, 1, self.threads)
         async with AsyncExitStack() as stack:
             home = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-rt-eval-"))
-            directory, extra = Path(home), {"models": {"idle_unload_s": 0}, **self.extra}
-            store = linked(self.store, self.models, directory) if self.alone else self.store
+            directory = Path(home)
+            extra: dict[str, object] = {"models": {"idle_unload_s": 0}}
             record = None
             if self.board is not None:
                 world = await stack.enter_async_context(self._simulated(self.board, directory))
                 extra["sensors"] = {"root": str(world.root)}
                 record = Record(world.record)
             environ = {"PYTHONPATH": gates.install(directory)}
-            side = Ours(self.python, store, directory, extra=extra, environ=environ)
+            side = Ours(self.python, self.store, directory, extra=extra, environ=environ)
             running = await stack.enter_async_context(side.run(settings))
             wait_for_rest(lambda: snapshot(directory / "s"), _REST_S)
             yield Host(running.address, MachineMeter(running.child, record))

@@ -22,7 +22,6 @@ _TOLD = (  # by the response, where it tells them
     "temp_c",
     "mode",
     *Made().named(),
-    "doubt",
 )
 _OTHER = "Hello."  # read in between, so that no way finds the prompt read by the one before it
 

@@ -205,25 +205,6 @@ class HumanEval(Task):
         return Judged(outcome.passed, code, outcome.why)
 
 
-class MtBench(Task):
-    """MT-bench: requests as people put them, without a reference to hold answers against.
-
-    The first turns; nobody says whether an answer is right.
-    """
-
-    name = "mtbench"
-    file = "prompts/mt_bench_question.jsonl"
-    max_tokens = 128
-
-    @override
-    def item(self, number: int, row: Row) -> Item:
-        return Item(f"{row['question_id']:03}", row["turns"][0].strip(), None)
-
-    @override
-    def judge(self, item: Item, text: str) -> Judged:
-        return Judged(False, None, "there is no reference")
-
-
 _ALL = (Gsm8k, HumanEval, Arc, Mmlu, Svamp, Math500)
 NAMES = tuple(kind.name for kind in _ALL)
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from edge_rt.decoding.params import takes_share
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import LOOKUP, SPECULATIVE, Pair, gate_of
-from edge_rt.models.store.store import Store
 from evallib import EvalError
 from evallib.gates import FIXED
 
@@ -38,11 +35,11 @@ class Way:
         return self.edge.get("large_share")
 
 
-def pair_of(large: str, small: str | None, store: Path) -> Pair:
+def pair_of(large: str, small: str | None) -> Pair:
     """The two models; raises EvalError where the catalogue knows no partner."""
     if small is not None:
         return Pair(large=large, small=small)
-    known = Store(store, load_catalogue()).pairs.of(large)
+    known = load_catalogue().pairs_of(large)
     if not known:
         raise EvalError(f"the catalogue has no pair with {large}: name the small one, --partner")
     return known[0]
@@ -66,7 +63,7 @@ def ways(pair: Pair, gates: Iterable[str], shares: Iterable[float], first: int) 
     ]
     shares = list(shares)
     for gate in gates:
-        for share in shares if takes_share(gate) and gate not in FIXED else [None]:
+        for share in shares if gate not in FIXED else [None]:
             found.append(_switch(pair, gate, share, first))
     return found
 

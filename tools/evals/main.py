@@ -10,7 +10,6 @@ COMMANDS = {
     "run": "Let models answer public test questions, and count what is right.",
     "calls": "Count which recorded tool calls are read wrongly, by real chat templates.",
     "cache": "Count which questions the semantic cache takes for the same, and which wrongly.",
-    "route": "Compare policies that choose a model, with caches, by a mixed workload.",
     "switch": "Compare the ways in which two models can answer together.",
     "structured": "Hold JSON Schemas against texts, and answers against JSON Schemas.",
 }

@@ -22,7 +22,7 @@ from evallib.rounds import Rounds, Work
 from evallib.session import Session
 from evallib.way import CONTROL, Way, chosen, pair_of, ways
 
-from edge_rt.decoding.params import GATES, takes_share
+from edge_rt.decoding.params import GATES
 from edge_rt.models.pair import Pair
 
 _BOARD = "raspberry-pi-5"
@@ -90,13 +90,13 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 )
 @click.option(
     "--gates",
-    default=",".join([*filter(takes_share, GATES), CONTROL]),
+    default=",".join([*GATES, CONTROL]),
     show_default=True,
     callback=_names,
     help="Which decide who writes.",
 )
 @click.option("--first", default=0, show_default=True, help="Tokens the large model writes first.")
-@click.option("--only", multiple=True, help="Only this way, such as large, token or token@20.")
+@click.option("--only", multiple=True, help="Only this way, such as large, step or step@20.")
 @click.option(
     "--json",
     "json_file",
@@ -125,7 +125,7 @@ def switch(
     end_cleanly_on_signals()
     options = Options(**shared_options)
     try:
-        models, works = pair_of(pair, partner, options.models), options.works()
+        models, works = pair_of(pair, partner), options.works()
         found = chosen(ways(models, gates, shares, first), only)
     except BenchError as error:
         raise click.ClickException(str(error)) from error

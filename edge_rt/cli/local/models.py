@@ -197,7 +197,7 @@ def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> Non
         return
     place = open_store(store, config)
     entry, there = place.get(id), {each.id for each in place.entries()}
-    pairs = [pair for pair in place.pairs if id in (pair.large, pair.small)]
+    pairs = [pair for pair in place.catalogue.pairs if id in (pair.large, pair.small)]
     chat = chat_format(entry)
     if as_json:
         click.echo(

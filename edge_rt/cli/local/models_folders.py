@@ -10,7 +10,7 @@ import click
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import open_store, with_store
 from edge_rt.cli.progress import bar
-from edge_rt.cli.text import clean, note
+from edge_rt.cli.text import clean
 from edge_rt.core.errors import EdgeError
 from edge_rt.models.store.offline_bundle import BundlePiece, missing, pack, take_in, unpack
 from edge_rt.models.store.store import Store

@@ -14,7 +14,7 @@ from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.models.catalogue import CatalogueEntry, EvaluatedQuality
-from edge_rt.models.pair import KeptAccuracy, Pair
+from edge_rt.models.pair import SINGLE, Pair
 from edge_rt.models.record import ModelRecord, label_of
 
 _UNKNOWN = "-"
@@ -80,7 +80,6 @@ def pair_facts(pair: Pair, there: Collection[str]) -> dict[str, object]:
     """What is known of two models, for JSON; `there` are the ids of all in the store."""
     return msgspec.to_builtins(pair) | {
         "gate": pair.gate,
-        "kept": pair.kept and pair.kept.figures,
         "there": {pair.large, pair.small} <= {*there},
     }
 
@@ -186,12 +185,11 @@ def _pair(pair: Pair, id: str, there: Collection[str]) -> tuple[str, str]:
     """The other model, and how the two are asked."""
     title, other = ("partner", pair.small) if pair.large == id else ("partner of", pair.large)
     absent = "" if other in there else " (not in the store)"
-    usual = pair.mode or "no mode of its own, but a lossless one where that takes less"
-    kept = f"; keeps {_figures(pair.kept)}" if pair.kept else ""
-    return title, f"{other}{absent}: {as_set(usual, pair)}{kept}"
+    usual = pair.mode or SINGLE
+    return title, f"{other}{absent}: {as_set(usual, pair)}"
 
 
-def _figures(quality: EvaluatedQuality | KeptAccuracy | None) -> str:
+def _figures(quality: EvaluatedQuality | None) -> str:
     if quality is None:
         return ""
     figures = ", ".join(f"{name} {figure:g}" for name, figure in quality.figures.items())

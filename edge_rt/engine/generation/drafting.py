@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from edge_rt.decoding.distribution import Logits, LogitsView
+from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact, Lookup, Relaxed, confidence
 from edge_rt.decoding.experience import CLOSE, PassTimes
@@ -234,7 +234,7 @@ class Drafting:
     def _follow(self) -> int:
         """Take what the target makes of the draft; how much of it that is."""
         target, draft = self._target, list(self._target.draft)
-        rows = map(self._seen, range(len(draft) + 1))
+        rows = map(target.logits, range(len(draft) + 1))
         accepted = 0
         for kept in self._rule.follow(draft, target.sampler, rows):
             accepted += kept.drafted
@@ -245,11 +245,6 @@ class Drafting:
             ):
                 break
         return accepted
-
-    def _seen(self, place: int) -> Logits:
-        logits = self._target.logits(place)
-        self._answer.look(logits)
-        return logits
 
     def _note_time(self, drafted: int) -> None:
         target = self._target

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from edge_rt.backends.base import Backend
-from edge_rt.decoding.distribution import DoubtMeter, Logits, LogitsView
+from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Look
 from edge_rt.decoding.params import CheckCost, ConstraintCost, Made, TokenLogprob
 from edge_rt.decoding.sampler import SampledToken
@@ -44,7 +44,6 @@ class Generation:
         self.replay = Replay(request.resume.get(index, ()), request.seen.get(index, ()))
         self.reason: str | None = None
         self.started = False  # whether it has had KV sequences
-        self.doubts = DoubtMeter()
         self._text = text
         self._withheld = StopHoldback()
         self._reports = request.sampling.top_logprobs is not None  # log-probabilities, held back
@@ -216,11 +215,6 @@ class Generation:
         """Record a number that a gate judges by; it is sent with the next token."""
         self._seen.append(number)
 
-    def look(self, logits: Logits) -> None:
-        """Measure the doubt in `logits`, which are of the model that the request names."""
-        if not self._resumed and not self.doubts.complete:
-            self.doubts.look(LogitsView(logits))
-
     def delta(self) -> Delta:
         """Return what is new since the last call, for the front."""
         tokens = self.provenance.tokens[self._told :]
@@ -246,9 +240,9 @@ class Generation:
             completion_tokens=len(self.provenance.tokens) - self._resumed,
         )
         stop = self._text.stopped
-        made, doubt, id = self._made, self.doubts.doubt, self.request.id
+        made, id = self._made, self.request.id
         cost, check = self._constraint_cost, self._check_cost
-        return Finished(id, self.index, self.reason, timings, stop, made, doubt, cost, check)
+        return Finished(id, self.index, self.reason, timings, stop, made, cost, check)
 
     @property
     def _made(self) -> Made | None:

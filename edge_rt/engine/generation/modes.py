@@ -14,12 +14,12 @@ from edge_rt.core.errors import EngineError
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact
 from edge_rt.decoding.experience import Experience, PassTimes
-from edge_rt.decoding.make_gate import early_at, make_gate, make_rule
-from edge_rt.decoding.params import EARLY, Gating, Mode
-from edge_rt.engine.generation.drafting import Always, Drafting, DraftModel, LookupSource, Source
+from edge_rt.decoding.make_gate import make_gate, make_rule
+from edge_rt.decoding.params import Gating, Mode
+from edge_rt.engine.generation.drafting import Always, Drafting, DraftModel, LookupSource
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import Home
-from edge_rt.engine.generation.switching import handing_over, single, switching
+from edge_rt.engine.generation.switching import single, switching
 
 log = logging.getLogger(__name__)
 
@@ -100,17 +100,17 @@ def partner_of(mode: Mode | None) -> str | None:
 
 def needs_one_vocabulary(mode: Mode | None) -> bool:
     """Whether one model has to read tokens of the other as they are."""
-    return mode is not None and (mode.name == "speculative" or _reads_drafts(mode))
+    return mode is not None and (mode.name == "speculative" or _verifies(mode))
 
 
 def drafts(mode: Mode | None) -> bool:
     """Whether the model is told how the text may go on."""
-    return mode is not None and (mode.name in ("speculative", "lookup") or _reads_drafts(mode))
+    return mode is not None and (mode.name in ("speculative", "lookup") or _verifies(mode))
 
 
 def retells(mode: Mode | None) -> bool:
     """Whether the strategy of an answer goes through its past; else it begins behind that."""
-    return mode is not None and mode.name == "switch" and not _reads_drafts(mode)
+    return mode is not None and mode.name == "switch" and not _verifies(mode)
 
 
 class Modes:
@@ -123,10 +123,8 @@ class Modes:
     def strategy(self, answer: Generation, seed: int) -> DecodingStrategy:
         """How `answer` is made; `seed` is its own. RequestError where its gate does not work."""
         mode = answer.request.mode or Mode()
-        if _has_gate(mode, "verify"):
+        if _verifies(mode):
             return self._verified(answer, mode, _gating(mode))
-        if _has_gate(mode, EARLY):
-            return self._begun(answer, mode, *early_at(_gating(mode)))
         if mode.name == "switch":
             return switching(answer, make_gate(_gating(mode), seed))
         return single(answer) if mode.name == "single" else self._drafted(answer, mode)
@@ -141,16 +139,6 @@ class Modes:
             for sequence in others
         ]
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
-
-    def _begun(
-        self, answer: Generation, mode: Mode, threshold: float, first: int
-    ) -> DecodingStrategy:
-        times, most = self._learnt[mode.partner].times, self._exactness.rows - 1
-
-        def drafted(source: Source) -> DecodingStrategy:
-            return Drafting(answer, [source], Exact(), times, most=most).strategy()
-
-        return handing_over(answer, threshold, first, drafted)
 
     def _verified(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
         _, small = answer.sequences
@@ -176,13 +164,10 @@ class _Learnt:
         self.looked, self.guessed = Experience(), Experience()
 
 
-def _reads_drafts(mode: Mode) -> bool:
-    """Whether the large model of two that switch may read what the small one would write."""
-    return _has_gate(mode, "verify") or _has_gate(mode, EARLY)
-
-
-def _has_gate(mode: Mode, gate: str) -> bool:
-    return mode.name == "switch" and mode.gating is not None and mode.gating.name == gate
+def _verifies(mode: Mode) -> bool:
+    """Return whether the large model of two reads what the small one would write."""
+    gating = mode.gating
+    return mode.name == "switch" and gating is not None and gating.name == "verify"
 
 
 def _gating(mode: Mode) -> Gating:

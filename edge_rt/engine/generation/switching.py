@@ -1,104 +1,11 @@
-"""Write an answer with one model, with two in turns, or with a small one that hands over."""
+"""Write an answer with one model, or with two in turns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-
-from edge_rt.decoding.distribution import DoubtMeter, LogitsView
 from edge_rt.decoding.gate import Gate, GateVerdict, Writer
-from edge_rt.decoding.sampler import SampledToken
-from edge_rt.engine.generation.drafting import Guesses, Source, forced
+from edge_rt.engine.generation.drafting import forced
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
-
-Drafted = Callable[[Source], DecodingStrategy]
-"""How the large model goes on by itself while it is told how."""
-
-
-def handing_over(
-    answer: Generation, threshold: float, first: int, drafted: Drafted
-) -> DecodingStrategy:
-    """The small model drafts the `first` tokens; its doubt of them decides who writes on. Ours.
-
-    Up to the threshold the draft begins the answer, and the small model goes on. Above it the large
-    one reads the draft and keeps what it would have written, so that the whole answer is token for
-    token its own. Nothing is sent before. Where the small context is full, the large model goes on.
-    """
-    large, small = answer.sequences
-    written = [sequence for sequence, _ in answer.provenance.written()]
-    if not written:
-        meter = DoubtMeter(first)
-        draft = yield from _draft(answer, meter)
-        doubt = meter.doubt
-        if doubt is None or doubt.score > threshold:
-            answer.provenance.switches += 1
-            yield from drafted(Begun(answer, [choice.token for choice in draft]))
-            return
-        _keep(answer, draft)
-    sequence = written[-1] if written else small  # an engine before this one may have decided
-    while answer.open:
-        sequence = large if small.full else sequence
-        yield sequence
-        answer.take(sequence, sequence.sampler.sample(sequence.logits()))
-        yield from forced(answer, sequence)
-
-
-class Begun:
-    """The beginning that another model drafted, as long as the answer runs like that.
-
-    The rest of it is counted as rejected.
-    """
-
-    def __init__(self, answer: Generation, draft: list[int]) -> None:
-        self._answer, self._left = answer, draft
-        self._seen = len(answer.sequences[0].text)  # tokens, with those that were drafted
-
-    def draft(self, most: int, left: int) -> Guesses:
-        yield from ()
-        if self._left:
-            news = self._answer.sequences[0].text[self._seen :]
-            right = self._left[: len(news)] == news
-            self._told(len(news) if right else 0, right=right)
-        return self._left[:most]
-
-    def verified(self, drafted: int, accepted: int) -> None:
-        self._told(drafted, right=accepted == drafted)
-
-    def _told(self, count: int, *, right: bool) -> None:
-        """So many of its tokens were compared with what the answer is, and found `right`."""
-        self._left, self._seen = self._left[count:], self._seen + count
-        if not right:
-            self._answer.provenance.verified(0, len(self._left))
-            self._left = []
-
-
-def _draft(
-    answer: Generation, meter: DoubtMeter
-) -> Generator[ModelSequence, None, list[SampledToken]]:
-    """What the small model would write as long as `meter` looks at it, one pass a token."""
-    _, small = answer.sequences
-    sampler = small.sampler.fork(0)  # what is drafted is not written yet
-    draft: list[SampledToken] = []
-    most = min(answer.room, small.backend.context - len(small.text))
-    while len(draft) < most and not meter.complete:
-        yield small
-        logits = small.logits()
-        meter.look(LogitsView(logits))
-        draft.append(sampler.sample(logits))
-        token = draft[-1].token
-        small.guess(token)
-        if small.backend.ends(token) and not answer.request.ignore_eos:
-            break
-    return draft
-
-
-def _keep(answer: Generation, draft: Sequence[SampledToken]) -> None:
-    """The small model has written that."""
-    _, small = answer.sequences
-    for choice in draft:
-        small.sampler.feed((choice.token,))
-        if not answer.take(small, choice):
-            return
 
 
 def single(answer: Generation) -> DecodingStrategy:
@@ -106,9 +13,7 @@ def single(answer: Generation) -> DecodingStrategy:
     (sequence,) = answer.sequences
     while answer.open:
         yield sequence
-        logits = sequence.logits()
-        answer.look(logits)
-        answer.take(sequence, sequence.sampler.sample(logits))
+        answer.take(sequence, sequence.sampler.sample(sequence.logits()))
         if sequence.sampler.matcher is not None:
             yield from forced(answer, sequence)
 

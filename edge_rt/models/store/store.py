@@ -15,7 +15,6 @@ from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, Sto
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.formats.card import Description
 from edge_rt.models.naming import HubName, check_id, derive_id
-from edge_rt.models.pairs import Doubts, ModelPairs
 from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored
 from edge_rt.models.store.digest import Progress, Proof
 from edge_rt.models.store.disk import delete, is_full, store_errors
@@ -50,8 +49,6 @@ class Store:
         """`memory` gives the bytes of memory that this machine has in all."""
         self.root = root
         self.catalogue = catalogue
-        self.pairs = ModelPairs(root, catalogue.pairs)
-        self.doubts = Doubts(root)
         self._clock = clock
         self._memory = cache(memory)
         self._manifest = Manifest(root)
@@ -62,9 +59,9 @@ class Store:
         return [self._entry(record) for _, record in sorted(self._manifest.read().items())]
 
     def stamp(self) -> object:
-        """A value that changes when models or pairs change; takes two calls of stat."""
+        """A value that changes when models change; takes one call of stat."""
         with store_errors("cannot read the model store"):
-            return self._manifest.stamp(), self.pairs.stamp()
+            return self._manifest.stamp()
 
     def find(self, id: str) -> ModelRecord | None:
         """The model of that id, if any."""

@@ -15,15 +15,13 @@ from edge_rt.routing.quality.learner import Context
 class DecodingWay:
     """What a mode of decoding changes about a variant; with a partner, the partner's memory.
 
-    `kept` is the share of quality that answers keep; None: not known. `file` names the files behind
-    such answers, "": those of the variant alone.
+    `file` names the files behind such answers, "": those of the variant alone.
     """
 
     partner: str | None = None
     bytes: float = 0.0
     load_s: float = 0.0
     load_j: float = 0.0
-    kept: float | None = 1.0
     file: str = ""
 
 
@@ -63,11 +61,6 @@ class Variant:
     def way(self, mode: str) -> DecodingWay:
         """What one of its modes takes besides."""
         return self.ways.get(mode, DecodingWay())
-
-    def quality_in(self, mode: str) -> float | None:
-        """The quality of its answers in that mode."""
-        kept = self.way(mode).kept
-        return None if self.quality is None or kept is None else self.quality * kept
 
     def file_in(self, mode: str) -> str:
         """Return the name of the files behind its answers in that mode, as in Key."""

@@ -78,7 +78,7 @@ def _blank(
         backend=variant.backend,
         quantisation=variant.quantisation,
         context=variant.context,
-        quality=variant.quality_in(setting.mode),
+        quality=variant.quality,
         cpq=pressure if pressure < math.inf else None,
         loaded=loaded,
         age_s=age_s,

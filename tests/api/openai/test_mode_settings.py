@@ -10,7 +10,7 @@ from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import Gating, Made, Mode
 
 ASKED = [{"mode": "switch"}, {"partner": "other-1.5b"}, {"large_share": 0.2}, {"first": 2}]
-PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("token", share=0.2))
+PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("ead", share=0.2))
 SPECULATIVE = Mode("speculative", "other-1.5b@q4")
 MADE = Made(small=3, large=1, switches=2, catch_up=4, accepted=0, rejected=1)
 
@@ -43,9 +43,9 @@ def test_what_is_asked_comes_to_the_router(client, service):
     ("edge", "field", "words"),
     [
         ({"mode": "fast"}, "mode", "there is no mode 'fast'; there are single, lookup"),
-        ({"mode": "switch:luck"}, "mode", "there is no gate 'luck'; there are ead, token"),
+        ({"mode": "switch:luck"}, "mode", "there is no gate 'luck'; there are ead, step"),
         ({"mode": "lookup", "large_share": 0.2}, "large_share", "leave it out, or choose switch"),
-        ({"mode": "switch:early", "large_share": 0.2}, "large_share", "early decides but once"),
+        ({"mode": "switch:early"}, "mode", "there is no gate 'early'"),
         ({"mode": "switch", "large_share": 0.2, "threshold": 1}, "threshold", "send one"),
         ({"mode": "speculative", "first": 3}, "first", "is for modes that switch"),
         ({"mode": "lookup", "partner": "tiny"}, "partner", "the mode lookup takes none"),
@@ -66,18 +66,18 @@ def test_what_does_not_go_together_is_named(client, service, edge, field, words)
 def test_the_mode_reaches_the_calls_and_is_told(client, together):
     for response in (client.chat(), client.complete()):
         edge = response.json()["edge"]
-        assert (edge["mode"], edge["partner"]) == ("switch:token", "other-1.5b@q4")
+        assert (edge["mode"], edge["partner"]) == ("switch:ead", "other-1.5b@q4")
         assert (edge["small_tokens"], edge["large_tokens"], edge["switches"]) == (3, 1, 2)
         assert edge["catch_up_tokens"] == 4
         assert (edge["accepted_tokens"], edge["rejected_tokens"]) == (0, 1)
-        assert response.headers["x-edge-mode"] == "switch:token"
+        assert response.headers["x-edge-mode"] == "switch:ead"
         assert response.headers["x-edge-small-tokens"] == "3"
     assert [call.plan.mode for call in together.calls] == [PAIR, PAIR]
 
 
 def test_a_stream_tells_it_at_its_start_and_its_end(client, together):
     response = client.chat(stream=True)
-    assert response.headers["x-edge-mode"] == "switch:token"
+    assert response.headers["x-edge-mode"] == "switch:ead"
     assert response.headers["x-edge-partner"] == "other-1.5b@q4"
     [edge] = [event["edge"] for event in response.events()[:-1] if "edge" in event]
     assert edge["large_tokens"] == 1
@@ -172,7 +172,7 @@ def test_what_two_models_did_is_counted(client, together):
     client.chat()
     client.chat(stream=True)
     lines = client.get("/metrics").body.decode().splitlines()
-    labels = 'mode="switch:token",model="smol"'
+    labels = 'mode="switch:ead",model="smol"'
     assert f'edge_rt_mode_tokens_total{{kind="small",{labels}}} 6.0' in lines
     assert f'edge_rt_mode_tokens_total{{kind="catch_up",{labels}}} 8.0' in lines
     assert f"edge_rt_mode_switches_total{{{labels}}} 4.0" in lines

@@ -14,8 +14,6 @@ from onnx import TensorProto, helper
 from tiny_file import tiny_catalogue, tiny_model
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pair import KeptAccuracy, Pair
-from edge_rt.models.pairs import ModelPairs
 
 Cli = Callable[..., Result]
 
@@ -327,24 +325,24 @@ def test_a_model_is_shown_with_those_that_it_answers_with(
 ) -> None:
     for id in ("big", "tiny"):
         cli("models", "add", str(file), "--id", id)
-    pairs, kept = (
-        ModelPairs(state / "models"),
-        KeptAccuracy(figures={"gsm8k": 0.97}, source="own run"),
+    own = state / "pairs.yaml"
+    own.write_text(
+        "pairs:\n"
+        "  - {large: big, small: tiny, mode: switch:ead, threshold: 0.5, first: 8}\n"
+        "  - {large: big, small: gone}\n"
     )
-    pairs.write(Pair(large="big", small="gone"))
-    pairs.write(
-        Pair(large="big", small="tiny", mode="switch:ead", threshold=0.5, first=8, kept=kept)
-    )
-    rows = [line.split(maxsplit=1) for line in cli("models", "show", "big").stdout.splitlines()]
-    words = "switch:ead, threshold 0.5, the first 8 by the large model; keeps gsm8k 0.97 (own run)"
-    unset = "no mode of its own, but a lossless one where that takes less"
+    configuration = state / "config.yaml"
+    configuration.write_text(f"models: {{catalogue: ['{own}']}}\n")
+    shown = ("models", "show", "--config", str(configuration))
+    rows = [line.split(maxsplit=1) for line in cli(*shown, "big").stdout.splitlines()]
+    words = "switch:ead, threshold 0.5, the first 8 by the large model"
     assert [row[1].rstrip() for row in rows if row[0] == "partner"] == [
         f"tiny: {words}",
-        f"gone (not in the store): {unset}",
+        "gone (not in the store): single",
     ]
-    shown = cli("models", "show", "tiny").stdout
-    assert re.search(rf"partner of +big: {re.escape(words)}", shown)
-    first, second = json.loads(cli("models", "show", "big", "--json").stdout)["pairs"]
+    small = cli(*shown, "tiny").stdout
+    assert re.search(rf"partner of +big: {re.escape(words)}", small)
+    first, second = json.loads(cli(*shown, "big", "--json").stdout)["pairs"]
     assert first == {
         "large": "big",
         "small": "tiny",
@@ -353,10 +351,9 @@ def test_a_model_is_shown_with_those_that_it_answers_with(
         "large_share": None,
         "threshold": 0.5,
         "first": 8,
-        "kept": {"gsm8k": 0.97},
         "there": True,
     }
-    assert (second["mode"], second["kept"], second["there"]) == (None, None, False)
+    assert (second["mode"], second["there"]) == (None, False)
 
 
 def test_a_model_in_another_format_names_its_source(cli: Cli, smollm2: Path) -> None:

@@ -40,7 +40,6 @@ MODES = [
     SWITCH,
     Mode("switch", "small", gating=Gating("random", 0.6)),
     Mode("switch", "small", gating=Gating("verify", 1.0), drafts=4),
-    Mode("switch", "small", gating=Gating("early", 3.0, first=4), drafts=4),
 ]
 WORDS = "the cat and the dog"
 

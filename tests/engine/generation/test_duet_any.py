@@ -43,10 +43,6 @@ drafted = st.builds(
     st.just("small"),
     drafts=st.integers(1, 20),
 )
-in_doubt = st.builds(
-    lambda first: Mode("switch", "small", gating=Gating("early", 0.0, first=first)),
-    st.integers(1, 40),
-)
 shapes = st.fixed_dictionaries(
     {
         "sequences": st.integers(1, 4),
@@ -103,7 +99,7 @@ def test_every_answer_is_what_the_script_makes_of_it(
 
 @settings(max_examples=5 * settings().max_examples // 2)
 @given(
-    modes=st.lists(drafted | in_doubt | st.none(), min_size=1, max_size=4),
+    modes=st.lists(drafted | st.none(), min_size=1, max_size=4),
     asked=st.lists(requests, min_size=4, max_size=4),
     pauses=steps,
     quirk=st.integers(0, 1),
@@ -151,9 +147,7 @@ def test_every_drafted_answer_is_the_large_models_own(
 @settings(max_examples=100)
 @given(
     script=scripts,
-    mode=st.sampled_from(
-        [SWITCH, *(Mode("switch", "small", gating=Gating(name)) for name in ("verify", "early"))]
-    ),
+    mode=st.sampled_from([SWITCH, Mode("switch", "small", gating=Gating("verify"))]),
     fields=requests,
     cancels=st.lists(st.integers(0, 60), max_size=3),
     shape=shapes,

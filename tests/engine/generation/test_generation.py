@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.params import Sampling, TokenLogprob
 
 STOPS = ["a", "ab", "bc", "abca", "xyz", "e f", "é", "\ufffd", " "]
@@ -93,21 +92,3 @@ def test_the_logprob_is_that_of_the_model_alone(front: Callable) -> None:
     for one in heard.logprobs[0]:
         assert one.top[0] == (one.token, one.logprob)  # greedy: the likeliest is the one drawn
         assert one.top[0][1] >= one.top[1][1]
-
-
-@pytest.mark.parametrize("most", [3, 20])
-def test_its_first_tokens_tell_how_unsure_the_model_was(front: Callable, most: int) -> None:
-    sampling = Sampling(temperature=0.0, top_logprobs=2)
-    heard = front.submit(1, [5, 6], sampling=sampling, max_tokens=most, ignore_eos=True)
-    front.settle()
-    doubt, first = heard.finished[0].doubt, heard.logprobs[0][: min(most, DOUBT_TOKENS)]
-    margins = [math.exp(one.top[0][1]) - math.exp(one.top[1][1]) for one in first]
-    assert doubt.tokens == len(first)
-    assert doubt.margin == pytest.approx(min(margins), abs=1e-5)
-    assert doubt.entropy > 0.0
-
-
-def test_what_was_begun_in_another_engine_tells_no_doubt(front: Callable) -> None:
-    heard = front.submit(1, [5, 6], max_tokens=9, resume={0: [7, 8]}, ignore_eos=True)
-    front.settle()
-    assert heard.finished[0].doubt is None

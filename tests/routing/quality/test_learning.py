@@ -109,12 +109,12 @@ def test_a_mark_is_for_the_arm_that_was_chosen(learning: Learning) -> None:
 
 
 def test_who_was_asked_by_name_is_marked_too(learning: Learning) -> None:
-    learning.named("a", "big", "switch:token", MATHS, "b")
+    learning.named("a", "big", "switch:ead", MATHS, "b")
     learning.took("a", served())
     assert learning.report().arms == []
     assert learning.mark("a", 1.0, 1.0)
     (arm,) = learning.report().arms
-    assert (arm.model, arm.mode, arm.kind, arm.good) == ("big", "switch:token", "maths", 1.0)
+    assert (arm.model, arm.mode, arm.kind, arm.good) == ("big", "switch:ead", "maths", 1.0)
 
 
 def test_what_was_made_otherwise_than_chosen_counts_as_it_was_made(learning: Learning) -> None:
