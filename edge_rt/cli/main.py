@@ -44,7 +44,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "models show": ("edge-rt models show smollm2-135m-instruct",),
     "models verify": ("edge-rt models verify smollm2-135m-instruct",),
     "models remove": ("edge-rt models remove smollm2-135m-instruct",),
-    "models export": ("edge-rt models export ./stick smollm2-135m-instruct",),
     "models import": ("sudo edge-rt models import ./stick",),
     "models quantize": ("edge-rt models quantize my-model q4_k_m",),
     "models convert": ("edge-rt models convert ./hub-folder ./converted --bits 8",),

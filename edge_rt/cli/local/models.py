@@ -20,7 +20,7 @@ from edge_rt.cli.local.model_store import (
     open_store,
     with_store,
 )
-from edge_rt.cli.local.models_folders import convert_model, export_models, import_models
+from edge_rt.cli.local.models_folders import convert_model, import_models
 from edge_rt.cli.local.models_suggest import suggest_models
 from edge_rt.cli.local.models_table import (
     catalogue_facts,
@@ -53,7 +53,6 @@ def models() -> None:
 
 
 models.add_command(convert_model)
-models.add_command(export_models)
 models.add_command(import_models)
 models.add_command(suggest_models)
 

@@ -1,4 +1,4 @@
-"""edge-rt models export, import and convert: models as folders."""
+"""edge-rt models import and convert: models as folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_rt.cli.local.model_store import open_store, with_store
 from edge_rt.cli.progress import bar
 from edge_rt.cli.text import clean
 from edge_rt.core.errors import EdgeError
-from edge_rt.models.store.offline_bundle import BundlePiece, missing, pack, take_in, unpack
+from edge_rt.models.store.offline_bundle import BundlePiece, take_in, unpack
 from edge_rt.models.store.store import Store
 
 _EXTRA = "Conversion needs more packages. Run: pip install 'edge-rt[convert]'"
@@ -91,32 +91,6 @@ def convert_model(
         raise CommandFailure("\n".join(["the model differs too much", *faults]))
 
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-
-
-@click.command("export")
-@click.argument("folder", type=FOLDER)
-@click.argument("ids", metavar="[ID]...", nargs=-1)
-@with_store
-def export_models(
-    folder: Path, ids: tuple[str, ...], store: Path | None, config: Path | None
-) -> None:
-    """Copy models to FOLDER, such as a USB stick, for a machine without a network.
-
-    All of them, or those that are named. Beside them comes SHA256SUMS, with which
-    `edge-rt models import` and `sha256sum --check` tell whether they arrived unharmed. What is
-    there already is left as it is.
-    """
-    place = open_store(store, config)
-    entries = [place.get(id) for id in ids] or place.entries()
-    lacking = missing(entries, folder)
-    for entry in entries:
-        if entry in lacking:
-            with bar(f"Exporting {entry.id}") as progress:
-                pack(entry, folder, progress)
-        note(f"{entry.id} is in {folder / entry.id}")
-
-
 @click.command("import")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("names", metavar="[ID]...", nargs=-1)
@@ -126,10 +100,9 @@ def import_models(
 ) -> None:
     """Take in the models of FOLDER, such as a USB stick, as their checksums say.
 
-    All of them, or those that are named. FOLDER is what `edge-rt models export` made, or holds
-    GGUF files and folders with an ONNX model, and SHA256SUMS with the checksum of every file:
-    sha256sum *.gguf > SHA256SUMS. A file that differs has its model refused and no other; then the
-    exit code is 1.
+    All of them, or those that are named. FOLDER holds GGUF files and folders with an ONNX model,
+    and SHA256SUMS with the checksum of every file: sha256sum *.gguf > SHA256SUMS. A file that
+    differs has its model refused and no other; then the exit code is 1.
     """
     place = open_store(store, config, write=True)
     refused = 0

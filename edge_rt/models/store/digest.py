@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -12,7 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from edge_rt.core.errors import DamagedFile, ModelFileError, StoreError
-from edge_rt.core.files import READABLE, open_regular, read_regular, replace_file
+from edge_rt.core.files import open_regular, read_regular
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
 
 SUMS = "SHA256SUMS"
@@ -30,19 +30,13 @@ def read_sums(folder: Path) -> dict[str, str]:
     try:
         lines = read_regular(path, _MAX_BYTES).decode().splitlines()
     except FileNotFoundError:
-        advice = f"`edge-rt models export` writes it, and so does: sha256sum *.gguf > {SUMS}"
+        advice = f"make it with: sha256sum *.gguf > {SUMS}"
         raise ModelFileError(f"{path} is missing, the checksums of its files; {advice}") from None
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError:
         raise ModelFileError(f"{path}: not UTF-8") from None
     return dict(_entry(path, n, line) for n, line in enumerate(lines, 1) if line.strip())
-
-
-def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
-    """Replace the list of `folder`; raises OSError."""
-    lines = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
-    replace_file(folder / SUMS, lines.encode(), READABLE)
 
 
 def _entry(path: Path, number: int, line: str) -> tuple[str, str]:
