@@ -42,9 +42,8 @@ from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.leakage_watch import UNKNOWN, LeakageWatch
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
-from edge_rt.routing.quality.learner import ArmCell, Key
-from edge_rt.routing.quality.learning import SCHEMA as ROUTER
-from edge_rt.routing.quality.learning import LearningTables
+from edge_rt.routing.feedback import SCHEMA as ROUTER
+from edge_rt.routing.feedback import Mark, MarkTable
 from edge_rt.thermal.leakage import Slope
 
 T = TypeVar("T", bound=File)
@@ -56,7 +55,7 @@ FIRST = {  # of a summary
     *("head_dim_v", "kv_per_token", "vocab", "chat_template", "bos_token", "eos_token", "add_bos"),
 }
 DAY = Day("2026-01-31", "measured", 2.0, 1.0, 60.0, 0.0)
-CELL = Key("tiny", "single", "chat", "short", "low"), ArmCell(5.0, good=1.0)
+MARK = Mark(5.0, "tiny", "single", 1.0, 1.0)
 ANSWER = Kept(b"key", "tiny", "uid:0", 5.0, b"said")
 CALIBRATION = ModelCalibration(
     board="pi",
@@ -225,11 +224,11 @@ CASES = [
     ),
     database(
         ROUTER,
-        LearningTables,
-        lambda tables: tables.write(dict([CELL])),
-        lambda tables: tables.read(),
-        "cells",
-        "seconds",
+        MarkTable,
+        lambda table: table.write([MARK]),
+        lambda table: table.sums(),
+        "marks",
+        "weight",
     ),
     document(
         "leakage-pi.json",

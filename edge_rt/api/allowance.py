@@ -16,8 +16,8 @@ from edge_rt.core.requests import Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
 from edge_rt.decoding.params import Dry, Sampling
 from edge_rt.generation.tools.grammar import token_name
-from edge_rt.routing.choice.rules import Level, floor_of
 from edge_rt.routing.decoding_options import check_mode
+from edge_rt.routing.quality import Level, floor_of
 
 Choice = Annotated[str, Meta(min_length=1, max_length=4096)]
 C = TypeVar("C", Call, EmbedCall, InferCall)
@@ -71,9 +71,10 @@ class Terms(Allowance, frozen=True):
     """What an answer may take, and how its model and decoding mode are chosen."""
 
     prefer: Prefer | None = None
-    """What to choose by among models that are good enough. Default: energy."""
+    """What to choose by among the ways to run a model; `quality` takes the largest. Default:
+    energy."""
     quality: Level | Annotated[float, Meta(ge=0, le=1)] | None = None
-    """Least probability that the answer is good enough. Default: `router.quality`."""
+    """Least published figure of the model, where there is a choice. Default: `router.quality`."""
     trace: bool = False
     """Whether the answer has `route_trace`, which explains the choice."""
     cache: Cached | None = None

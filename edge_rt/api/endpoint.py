@@ -88,17 +88,12 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             objectives=terms.objectives,
             trace=terms.trace,
             mode=terms.decoding,
-            text=self.text(request),
             constrained=self.constrained(request),
         )
 
     def constrained(self, request: RequestT) -> bool:
         """Whether the answer may come under a constraint."""
         return request.constraint is not None
-
-    @abstractmethod
-    def text(self, request: RequestT) -> str:
-        """What is asked, as far as it tells how hard that is; "" where it tells nothing."""
 
     @abstractmethod
     def prompt(self, request: RequestT) -> object:
@@ -226,8 +221,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         work = await self.prepare(request, exchange.client)
         if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
             exchange.warnings.append(_UNREAD)
-        embedded = (None if meant is None else meant.cost), work.plan.compared
-        before = [cost for cost in embedded if cost is not None]
+        before = [] if meant is None else [meant.cost]
         work = work.granted(exchange.arrived, before)
         work = work.with_calls(client=keeper, user=exchange.client)
         exchange.model = work.card.id

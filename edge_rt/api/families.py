@@ -86,7 +86,7 @@ def storage_families(report: StorageReport) -> list[Metric]:
 def marking_families(marking: Marking) -> list[Metric]:
     text = (
         "Marks of answers: good or bad, given by feedback or told by a regeneration, and whether "
-        "the router has learnt from them."
+        "they are kept."
     )
     marks = (
         (["good" if told.good else "bad", told.by, str(told.counted).lower()], float(count))

@@ -69,7 +69,7 @@ from edge_rt.core.reports.planning import (
     RouterReport,
 )
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.learner import ArmFilter
+from edge_rt.routing.feedback import MarkFilter
 
 JSON, EVENTS = "application/json", "text/event-stream"
 Struct = type[msgspec.Struct]
@@ -208,9 +208,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Explain the choice of model for an answer.", reply=Trace
     ),
     ("POST", "/edge/v1/feedback"): Operation("Mark an answer as good or bad.", Feedback, Marked),
-    ("GET", "/edge/v1/router"): Operation("Show what the router has learnt.", reply=RouterReport),
+    ("GET", "/edge/v1/router"): Operation("Show the marks of answers.", reply=RouterReport),
     ("POST", "/edge/v1/router/reset"): Operation(
-        "Forget what the router has learnt (administers).", ArmFilter, Reset
+        "Forget marks of answers (administers).", MarkFilter, Reset
     ),
     ("GET", "/edge/v1/cache"): Operation("Show what is cached.", reply=CacheReport),
     ("POST", "/edge/v1/cache/purge"): Operation(

@@ -40,7 +40,7 @@ from edge_rt.core.requests import (
 from edge_rt.core.routing import RouteRequest
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes, Tokenized
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality import learner
+from edge_rt.routing.feedback import MarkFilter
 
 
 class Service(Protocol):
@@ -66,7 +66,7 @@ class Service(Protocol):
         ...
 
     async def route(self, request: RouteRequest) -> Plan:
-        """The model to answer a request: the one that takes least, or as is preferred.
+        """The model to answer a request.
 
         A model's name stands for all variants of it, "auto" for any model. Raises ModelNotFound,
         RequestError or Unavailable where there is none that can, and what `request.write` raises.
@@ -90,18 +90,18 @@ class Service(Protocol):
         ...
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
-        """Learn that an answer was found so good, 0 to 1, which counts as `weight` marks.
+        """Keep that an answer was found so good, 0 to 1, which counts as `weight` marks.
 
-        False where it is not known how it was made, or that was too long ago.
+        False where it is not known which model made it, or that was too long ago.
         """
         ...
 
     def router(self) -> RouterReport:
-        """What the router has learnt."""
+        """The marks of answers."""
         ...
 
-    def reset_router(self, which: learner.ArmFilter) -> int:
-        """Forget that; of how many arms in a context."""
+    def reset_router(self, which: MarkFilter) -> int:
+        """Forget marks; of how many models and modes."""
         ...
 
     def trace(self, id: str) -> Trace:

@@ -211,7 +211,7 @@ GROUPS = {
         "trace": "Say why a request was served as it was.",
         "report": "Draw power, temperature and budget over time, into a page.",
         "cache": "Show or forget answers that are kept.",
-        "router": "Show or forget what the router has learnt.",
+        "router": "Show or forget the marks of answers.",
     },
     "Service": {
         "serve": "Run the daemon.",

@@ -224,7 +224,6 @@ def _paths(config: Config) -> Iterator[tuple[Key, str]]:
         (("socket", "path"), config.socket.path),
         (("models", "store"), config.models.store),
         (("sensors", "root"), config.sensors.root),
-        (("router", "rules"), config.router.rules),
         (("ledger", "path"), config.ledger.path),
     ]
     named += [(("models", "catalogue", i), path) for i, path in enumerate(config.models.catalogue)]

@@ -18,7 +18,12 @@ class RemovedOption(NamedTuple):
     types: tuple[type, ...] = (object,)
 
 
-REMOVED: Mapping[Key, RemovedOption] = {}
+_CHOICE = "a model is chosen by its published figure and router.quality alone"
+
+REMOVED: Mapping[Key, RemovedOption] = {
+    ("router", "rules"): RemovedOption(_CHOICE),
+    ("router", "embedding"): RemovedOption(_CHOICE),
+}
 """Every removed option by its place. A configuration may name it, which changes nothing."""
 
 

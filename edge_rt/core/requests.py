@@ -98,7 +98,6 @@ class Plan(msgspec.Struct, frozen=True):
     why: str | None = None  # why the router chose this
     less: str | None = None  # what is less than usual, and why
     trace: Trace | None = None  # all candidates, where the request asks for them
-    compared: Cost | None = None  # the cost of comparing the text with examples, where it was
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -116,7 +116,7 @@ Write = Callable[[str], Awaitable[str | list[int]]]
 class Objectives(NamedTuple):
     """What to choose a model by, and what the answer may take; see Ask. None: nothing is said.
 
-    `quality` is the least probability that the answer is good enough.
+    `quality` is the least published figure of the model.
     """
 
     prefer: Prefer | None = None
@@ -148,8 +148,7 @@ class DecodingRequest(NamedTuple):
 class RouteRequest:
     """All that the choice of a model depends on.
 
-    `text` is the part of the prompt that tells how hard the task is; "" where none does. `id` is
-    that of the answer to come, by which the trace of the choice is kept, and `trace` tells
+    `id` is that of the answer to come, by which the trace of the choice is kept, and `trace` tells
     whether the answer is to hold it. `max_tokens` None: as many as come. `constrained`: the answer
     is under a constraint, or may be.
     """
@@ -162,5 +161,4 @@ class RouteRequest:
     objectives: Objectives = Objectives()  # noqa: RUF009 - a tuple
     trace: bool = False
     mode: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
-    text: str = ""
     constrained: bool = False

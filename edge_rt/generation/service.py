@@ -95,7 +95,7 @@ class GenerationService(ModelManager):
         plan = call.plan
         option = DecodingOption(plan.mode or Mode(), partner)
         lighter = _lighter(option, entry)
-        self._routing.learning.made(call.id, option.mode.label)
+        self._routing.feedback.served(call.id, entry.id, option.mode.label)
         if plan.mode is not None:
             usage.mode, usage.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
@@ -120,7 +120,7 @@ class GenerationService(ModelManager):
                             self._routing.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._energy_meter.settle(usage)
-                                self._learn(lesson, entry, usage, cost, option, call.id)
+                                self._learn(lesson, entry, usage, cost, option)
                                 yield cost
                             yield event
                     break
@@ -141,13 +141,10 @@ class GenerationService(ModelManager):
         usage: RequestUsage,
         cost: Cost,
         option: DecodingOption,
-        id: str,
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            served = self._routing.lessons.end(lesson, entry, usage, cost, option.mode)
-            if served is not None:
-                self._routing.learning.took(id, served)
+            self._routing.lessons.end(lesson, entry, usage, cost, option.mode)
         except Exception:
             log.exception("an answer of %s taught nothing", entry.id)
 

@@ -200,7 +200,7 @@ def _read(path: Path) -> _CatalogueFile:
 
 def _without_removed(document: Any, path: Path) -> Any:
     """Leave out of pairs what earlier versions knew, with a warning."""
-    pairs: Any = document.get("pairs") if isinstance(document, dict) else None
+    pairs = cast("dict[str, Any]", document).get("pairs") if isinstance(document, dict) else None
     listed = cast("list[Any]", pairs) if isinstance(pairs, list) else []
     for index, pair in enumerate(listed):
         if not isinstance(pair, dict):

@@ -66,8 +66,6 @@ def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
             yield ("models", "aliases", alias), target.partition("@")[0], None
     if semantic not in (None, "default"):
         yield ("cache", "semantic", "model"), semantic, "embedding"
-    if config.router.embedding not in (None, "default"):
-        yield ("router", "embedding"), config.router.embedding, "embedding"
 
 
 def _names(config: Config) -> Iterator[tuple[Key, str]]:

@@ -24,7 +24,6 @@ from edge_rt.models.pair import (
     misfit,
 )
 from edge_rt.models.record import ModelRecord, writer
-from edge_rt.routing.quality.learner import file_of
 
 USUAL_GATE = "ead"
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
@@ -54,12 +53,6 @@ class DecodingOption(NamedTuple):
 
 
 ALONE = DecodingOption()
-
-
-def made_of(entry: ModelRecord, option: DecodingOption) -> str:
-    """Return the name of the files behind answers of `entry` in that mode, as in Key."""
-    partner = option.partner
-    return file_of(entry.short_sha256, "" if partner is None else partner.short_sha256)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Plan
+from edge_rt.core.requests import ModelCard, Plan
 from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import Resident
-from edge_rt.engine.protocol import Embedded
 from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord
 
@@ -35,10 +34,6 @@ class ModelHost(Protocol):
 
     async def render(self, model: str, messages: list[dict[str, object]]) -> str:
         """The model's chat template over `messages`."""
-        ...
-
-    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """Return the embeddings of `call`, and their cost."""
         ...
 
     def pairs(self, large: str) -> Sequence[Pair]:

@@ -1,10 +1,9 @@
-"""Memory pressure: how full a plan would make the memory, and what that costs."""
+"""Memory pressure: how full a plan would make the memory."""
 
 from __future__ import annotations
 
 import math
 
-EASY = 0.8  # below it memory costs nothing extra
 FULL = 0.95  # from there on a plan cannot be had
 
 
@@ -20,13 +19,3 @@ def cpq(needed_bytes: float, usable_bytes: float) -> float:
 def feasible(pressure: float) -> bool:
     """Return whether a plan of that CPQ can be had."""
     return pressure < FULL
-
-
-def penalty(pressure: float) -> float:
-    """Return the factor on energy, 1 or more; infinite where the plan cannot be had.
-
-    Our formula, after QEIL v2: 1 + max(0, CPQ - 0.8) / (1 - CPQ).
-    """
-    if not feasible(pressure):
-        return math.inf
-    return 1.0 + max(0.0, pressure - EASY) / (1.0 - pressure)

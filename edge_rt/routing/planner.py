@@ -29,7 +29,6 @@ from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, ev
 from edge_rt.routing.host import ModelHost
 from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
 from edge_rt.routing.loading import Room
-from edge_rt.routing.quality.finder import Assessment
 from edge_rt.routing.routes import Routes
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
@@ -122,10 +121,8 @@ class Planner:
             for option in offers[entry.id].modes:
                 without = lack or self._lack(entry, option)
                 found += [self._candidate(ask, asked, t, without, option) for t in counts]
-        assessed = await self._routes.assess(_text(ask), entries, host)
-        name = named[0][0].id if named else "default"
-        usual = await self._usual(name, _text(ask), host)
-        wanted, why, mode = self._choice(ask, host, named, usual, prompts, assessed)
+        usual = self._usual(named[0][0].id if named else "default", host)
+        wanted, why, mode = self._choice(ask, host, named, usual, prompts)
         ranked = judged(found, wanted, why, mode)
         return [
             _Planned(c, prompts.get(c.model), offers.get(c.model, DecodingOptions()).of(c.mode))
@@ -138,13 +135,13 @@ class Planner:
         lack = None if partner is None else self._room.lack(partner, entry)
         return lack and f"{option.mode.partner} {lack}"
 
-    async def _usual(self, name: str, text: str, host: ModelHost) -> Plan:
+    def _usual(self, name: str, host: ModelHost) -> Plan:
         """Return the plan for `name` now; a stand-in that is not good enough is left out."""
         plan = host.plan_for(name)
         if plan.asked is None:
             return plan
         other, asked = host.entry(plan.model), host.entry(plan.asked)
-        short = await self._routes.floor.shortfall(other, asked, text, Objectives(), host)
+        short = self._routes.floor.shortfall(other, asked, Objectives())
         return plan if short is None else Plan(plan.asked)
 
     def _choice(
@@ -154,7 +151,6 @@ class Planner:
         named: list[list[ModelRecord]],
         usual: Plan,
         prompts: Mapping[str, ReadPrompt],
-        assessed: Assessment,
     ) -> tuple[tuple[str, int], str, str]:
         """Return what a request for the first of those named would get now: model and threads, why,
         and mode.
@@ -175,7 +171,7 @@ class Planner:
             else Unpredicted("it cannot be had now")
             for entry in named[0]
         }
-        wanted = ask.models[0], named[0], tokens, Objectives(), offers, assessed
+        wanted = ask.models[0], named[0], tokens, Objectives(), offers
         trace = self._routes.judge(*wanted, constrained=ask.constrained)
         if (chosen := trace.chosen) is None:
             return ("", limits.threads), why, SINGLE
@@ -285,12 +281,6 @@ def part_of(plan: PlanCandidate, part: PlanCandidate, whole: PlanCandidate) -> P
     return msgspec.structs.replace(
         plan, completion_tokens=tokens, end_temp_c=None, band_c=None, **cuts
     )
-
-
-def _text(ask: PlanAsk) -> str:
-    """What is asked, as far as it tells how hard that is."""
-    said = (m.get("content") for m in reversed(ask.messages) if m.get("role") == "user")
-    return ask.prompt or str(next(said, ""))
 
 
 def _too_long(asked: ReadPrompt) -> str | None:

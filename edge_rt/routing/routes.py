@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from edge_rt.core.errors import RequestError
-from edge_rt.core.requests import Cost, Plan
+from edge_rt.core.requests import Plan
 from edge_rt.core.routing import (
     SINGLE,
     DecodingRequest,
@@ -26,33 +26,21 @@ from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Ask, Now, select
-from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import RequestRouter
-from edge_rt.routing.choice.rules import Level
+from edge_rt.routing.choice.router import route as choose
 from edge_rt.routing.choice.trace import Candidate, Trace, Traces
 from edge_rt.routing.choice.words import gave_way, unroutable
-from edge_rt.routing.decoding_options import (
-    DecodingOption,
-    DecodingOptions,
-    made_of,
-    offer,
-    partners,
-)
+from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, offer, partners
 from edge_rt.routing.host import ModelHost
 from edge_rt.routing.lengths import Lengths, Sizing
 from edge_rt.routing.loading import Room
-from edge_rt.routing.quality.assessor import Assessor
-from edge_rt.routing.quality.finder import Assessment
-from edge_rt.routing.quality.floor import Floor
-from edge_rt.routing.quality.learning import Learning
+from edge_rt.routing.quality import Floor
 from edge_rt.routing.variants import Variants, known_as, leaves_open, named
 
 ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
-USUAL = 256  # tokens of a prompt that nobody looked at
 
 
 class Routes:
-    """Routes requests, and keeps what the next ones and the placing of models rest on."""
+    """Routes requests, and keeps the traces of the choices."""
 
     def __init__(
         self,
@@ -63,19 +51,14 @@ class Routes:
         governor_loop: GovernorLoop,
         pool: ModelPool,
         room: Room,
-        ages: Ages,
-        assessor: Assessor,
-        learning: Learning,
-        quality: Level | float,
+        floor: Floor,
         connect: Callable[[], Awaitable[EngineClient]],
     ) -> None:
-        """`quality` is the floor of requests that name none, `connect` gives the live engine."""
-        self.assess, self._context = assessor.assess, assessor.context
-        self.floor = Floor(quality, governor_loop, assessor, learning.judge)
+        """`connect` gives the live engine."""
+        self.floor = floor
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._sizing = Sizing(lengths, connect)
         self._governor_loop, self._pool, self._room = governor_loop, pool, room
-        self._router, self._learning = RequestRouter(ages, learning.judge), learning
         self.traces = Traces()
 
     async def route(self, request: RouteRequest, host: ModelHost) -> Plan:
@@ -86,16 +69,11 @@ class Routes:
         """
         entries = named(request.model, host)
         able = self._admitted(request.model, entries)
-        offers, unfit = self._offers(able, request.mode, host)
-        by_id = {entry.id: entry for entry in able}
-        offers = await self.floor.kept(offers, by_id, request, host, self._fits)
+        offers, unfit = self._offers(able, request, host)
         completion = self._lengths.expected(request.max_tokens, ignore_eos=request.ignore_eos)
         only = able[0] if len(able) == 1 else None
         if only is not None and not self._open(only, offers[only.id], request):
-            return self._fixed(only, offers[only.id], request)
-        known = {entry.id: entry for entry in [*partners(offers), *able]}
-        took: list[Cost] = []
-        assessed = await self.assess(request.text, list(known.values()), host, took.append)
+            return _plan(only, offers[only.id], offers[only.id].modes[0], ONLY)
         tokens = await self._sizing.tokens(able, request, completion, host)
         trace = self.judge(
             request.model,
@@ -103,7 +81,6 @@ class Routes:
             tokens,
             request.objectives,
             offers,
-            assessed,
             unfit,
             constrained=request.constrained,
         )
@@ -114,20 +91,12 @@ class Routes:
             found = _plan(only, offers[only.id], offers[only.id].modes[0], trace.why)
         else:
             raise unroutable(trace, self._governor_loop.limits)
-        told, compared = trace if request.trace else None, took[0] if took else None
-        return msgspec.structs.replace(found, trace=told, compared=compared)
+        return msgspec.structs.replace(found, trace=trace if request.trace else None)
 
     def _open(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> bool:
         """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
         several = len(offer.modes) > 1 or request.trace
         return several or self.threads_open(entry, request.model, request.objectives)
-
-    def _fixed(self, entry: ModelRecord, offer: DecodingOptions, request: RouteRequest) -> Plan:
-        """The one way to answer that there is."""
-        [option], context = offer.modes, self._context(request.text)
-        label, files = option.mode.label, made_of(entry, option)
-        self._learning.named(request.id, entry.id, label, context, files)
-        return _plan(entry, offer, option, ONLY)
 
     def _chosen(
         self,
@@ -138,8 +107,6 @@ class Routes:
         offers: Mapping[str, DecodingOptions],
     ) -> Plan:
         """What `trace` has chosen for the answer to `request`."""
-        self._router.follow(trace)
-        self._learning.chosen(request.id, trace)
         setting, limits = chosen.setting, self._governor_loop.limits
         entry = next(entry for entry in able if entry.id == setting.variant)
         offer = offers[entry.id]
@@ -171,7 +138,7 @@ class Routes:
         return may_load and self._room.lack(partner, entry) is None
 
     def _offers(
-        self, able: Sequence[ModelRecord], request: DecodingRequest, host: ModelHost
+        self, able: Sequence[ModelRecord], request: RouteRequest, host: ModelHost
     ) -> tuple[dict[str, DecodingOptions], dict[str, str]]:
         """Return the modes of each model by its id, and the reasons of those that have none.
 
@@ -181,12 +148,23 @@ class Routes:
         faults: dict[str, RequestError] = {}
         for entry in able:
             try:
-                offers[entry.id] = self.offer(entry, request, host)
+                offers[entry.id] = self._good_offer(entry, request, host)
             except RequestError as error:
                 faults[entry.id] = error
         if not offers:
             raise next(iter(faults.values()))
         return offers, {id: str(fault) for id, fault in faults.items()}
+
+    def _good_offer(
+        self, entry: ModelRecord, request: RouteRequest, host: ModelHost
+    ) -> DecodingOptions:
+        """Return the modes of `entry`, with less of it only beside a good enough partner."""
+        found = self.offer(entry, request.mode, host)
+        partner = None if found.why is None else found.modes[0].partner
+        if partner is None or not self.floor.shortfall(partner, entry, request.objectives):
+            return found
+        limits = replace(self._governor_loop.limits, smaller=False)
+        return offer(entry, request.mode, host, limits, self._fits)
 
     def judge(
         self,
@@ -195,15 +173,14 @@ class Routes:
         tokens: Mapping[str, RequestTokens | Unpredicted],
         objectives: Objectives,
         offers: Mapping[str, DecodingOptions],
-        assessed: Assessment,
         unfit: Mapping[str, str] | None = None,
         *,
         constrained: bool = False,
     ) -> Trace:
         """Return the choice among `entries`, of which `model` may pin some, and their modes.
 
-        `assessed` is what is to be expected of them; `unfit` tells why others have no mode. The
-        answer is under a constraint where it is `constrained`.
+        `unfit` tells why others have no mode. The answer is under a constraint where it is
+        `constrained`.
         """
         known = {entry.id: entry for entry in entries}
 
@@ -219,21 +196,12 @@ class Routes:
             latency_s=objectives.latency_s,
             energy_j=objectives.energy_j,
             quality=self.floor.now(objectives),
-            context=assessed.features.context,
             unfit=unfit or {},
         )
         threads, free = self._governor_loop.limits.threads, leaves_open(model, objectives)
-        pool = self._variants.of(entries, threads, offers, any_threads=free, assessed=assessed)
+        pool = self._variants.of(entries, threads, offers, any_threads=free)
         there = self._now([*entries, *partners(offers)])
-        trace = self._router.route(ask, pool, there, predict)
-        phi = self._phi(trace.chosen)
-        source = None if phi is None else self._governor_loop.heat.leakage.fit.source
-        return msgspec.structs.replace(trace, phi=phi, phi_source=source, assessed=assessed)
-
-    def _phi(self, chosen: Candidate | None) -> float | None:
-        seen = self._governor_loop.seen
-        power_w = None if chosen is None else chosen.power_w
-        return self._governor_loop.heat.leakage.phi(power_w, None if seen is None else seen.temp_c)
+        return choose(ask, pool, there, predict)
 
     def _now(self, entries: Sequence[ModelRecord]) -> Now:
         limits = self._governor_loop.limits

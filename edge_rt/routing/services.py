@@ -31,12 +31,11 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
-from edge_rt.routing.choice.history import Ages
+from edge_rt.routing.feedback import Feedback
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading import Room
 from edge_rt.routing.planner import Planner
-from edge_rt.routing.quality.assessor import Assessor
-from edge_rt.routing.quality.learning import Learning
+from edge_rt.routing.quality import Floor
 from edge_rt.routing.routes import Routes
 from edge_rt.routing.variants import Variants
 
@@ -82,10 +81,9 @@ class RoutingServices:
         self.sweeper = Sweeper(program)
         measurer = Measurer(energy_meter, governor_loop, clock)
         self.room = Room(config, pool, available, lambda: supervisor.gpus)
-        self.ages = Ages(wall)
-        self.variants = Variants(config.engine, pool, self.forecaster, self.ages)
+        self.variants = Variants(config.engine, pool, self.forecaster)
         self.lengths = Lengths(pool, config.engine.sequences)
-        self.learning = Learning(state_folder / "router.db", wall)
+        self.feedback = Feedback(state_folder / "router.db", wall)
         candidates = Candidates(self.forecaster, governor_loop.heat, self.variants)
         self.routes = Routes(
             candidates,
@@ -94,10 +92,7 @@ class RoutingServices:
             governor_loop=governor_loop,
             pool=pool,
             room=self.room,
-            ages=self.ages,
-            assessor=Assessor(config.router),
-            learning=self.learning,
-            quality=config.router.quality,
+            floor=Floor(config.router.quality, lambda: governor_loop.limits.smaller),
             connect=supervisor.client,
         )
         cpu = CpuWatch(reader or CpuReader(), clock)
@@ -117,7 +112,6 @@ class RoutingServices:
         )
         tools = Tools(
             forecaster=self.forecaster,
-            recalibrated=self.learning.recalibrated,
             loads=self.variants.offloads,
             loaded=self.variants.load_config,
             timing=ModelTimer(measurer, governor_loop, readiness, clock, pause),
@@ -142,7 +136,6 @@ class RoutingServices:
         return found if isinstance(found, Prediction) else None
 
     def _learn(self, entry: ModelRecord, threads: int, served: Served, mode: Mode) -> None:
-        """Learn what `entry` takes by itself; answers in other modes only count as measured."""
+        """Learn what `entry` takes by itself; answers in other modes teach nothing."""
         if mode.name == SINGLE:
             self.forecaster.learn(entry, threads, served, self.variants.load_config(entry))
-        self.variants.measured(entry, threads, mode)

@@ -6,42 +6,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.routing import USUAL_TOKENS, LoadConfig, Objectives, Prediction, RunConfig
-from edge_rt.decoding.params import Mode
-from edge_rt.energy.calibration.record import ModelCalibration
+from edge_rt.core.routing import USUAL_TOKENS, LoadConfig, Objectives, Prediction
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.models.loading import kv_bytes, load_configs, resident_name
 from edge_rt.models.record import ModelRecord, writer, writers
 from edge_rt.routing.choice.ask import AUTO, DecodingWay, Variant
-from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
+from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions
 from edge_rt.routing.host import ModelHost
 from edge_rt.routing.loading import load_config_of, wanted
-from edge_rt.routing.quality.finder import Assessment
+from edge_rt.routing.quality import figure
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
 
 
 class Variants:
-    """Makes variants of entries, and tells when each was calibrated."""
+    """Makes variants of entries."""
 
-    def __init__(self, engine: Engine, pool: ModelPool, forecaster: Forecaster, ages: Ages) -> None:
-        self._engine, self._pool = engine, pool
-        self._forecaster, self._ages = forecaster, ages
-        self._noted: dict[str, tuple[str, list[ModelCalibration]]] = {}
-
-    def setting(
-        self,
-        entry: ModelRecord,
-        threads: int,
-        mode: Mode | None = None,
-        load: LoadConfig | None = None,
-    ) -> RunConfig:
-        """How `entry` is run with so many threads in that mode; `load` None: the usual one."""
-        how, load = mode or Mode(), load or load_configs(entry, self._engine)[0]
-        layers, kv_type = load
-        return RunConfig(entry.id, threads, layers, how.label, kv_type, how.partner)
+    def __init__(self, engine: Engine, pool: ModelPool, forecaster: Forecaster) -> None:
+        self._engine, self._pool, self._forecaster = engine, pool, forecaster
 
     def load_config(self, entry: ModelRecord) -> LoadConfig:
         """How it is loaded, or is usually."""
@@ -56,16 +39,6 @@ class Variants:
         for load in load_configs(entry, self._engine):
             found.setdefault(load.gpu_layers, load)
         return list(found.values())
-
-    def measured(self, entry: ModelRecord, threads: int, mode: Mode) -> None:
-        """Note that an answer was measured just now, in that mode; see Ages.
-
-        It counts for every load with as many layers on the GPU, which goes by the same figures.
-        """
-        layers, now_s = self.load_config(entry).gpu_layers, self._ages.now_s
-        for load in load_configs(entry, self._engine):
-            if load.gpu_layers == layers:
-                self._ages.note(self.setting(entry, threads, mode, load), now_s)
 
     def threads(
         self,
@@ -92,19 +65,17 @@ class Variants:
         offers: Mapping[str, DecodingOptions] | None = None,
         *,
         any_threads: bool = False,
-        assessed: Assessment | None = None,
     ) -> list[Variant]:
         """Return a variant for each; load figures are for so many threads.
 
         `offers` are the modes of those that do more than answer by themselves, by id. With
-        `any_threads` other counts may be used. `assessed` tells how likely each gives a good
-        answer.
+        `any_threads` other counts may be used.
         """
         entries = list(entries)
-        origins, chances = families(entries), assessed or Assessment()
+        origins = families(entries)
         option = {entry.id: (offers or {}).get(entry.id, DecodingOptions()) for entry in entries}
         found = [
-            self._variant(entry, threads, origin, chances.p(entry.id), option[entry.id].modes)
+            self._variant(entry, threads, origin, option[entry.id].modes)
             for entry, origin in zip(entries, origins, strict=True)
         ]
         if not any_threads:
@@ -120,10 +91,8 @@ class Variants:
         entry: ModelRecord,
         threads: int,
         origin: str,
-        quality: float | None,
         modes: Sequence[DecodingOption],
     ) -> Variant:
-        self._note(entry)
         engine, summary = self._engine, entry.summary
         need, found = wanted(entry, entry.path, engine), load_configs(entry, engine)
         kept = {load.kv_type: kv_bytes(entry, engine, load) for load in found}
@@ -131,29 +100,28 @@ class Variants:
         return Variant(
             id=entry.id,
             source=origin,
+            weights=weights(entry),
             backend=entry.backend,
             quantisation=summary.quantisation,
             context=need.spec.context,
             weights_bytes=entry.size,
             kv_bytes=kept,
             work_bytes=need.need_bytes - entry.size - kept[found[0].kv_type],
-            quality=quality,
+            quality=figure(entry),
             gpu_layers=tuple(dict.fromkeys(load.gpu_layers for load in found)),
             load_s=load_s,
             load_j=load_s * self._busy_w(entry, threads),
             modes=tuple(one.mode.label for one in modes),
-            ways={one.mode.label: self._way(entry, one, threads) for one in modes},
-            file=entry.short_sha256,
+            ways={one.mode.label: self._way(one, threads) for one in modes},
         )
 
-    def _way(self, entry: ModelRecord, option: DecodingOption, threads: int) -> DecodingWay:
+    def _way(self, option: DecodingOption, threads: int) -> DecodingWay:
         partner = option.partner
         if partner is None:
             return DecodingWay()
         need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
         load_j = load_s * self._busy_w(partner, threads)
-        file = made_of(entry, option)
-        return DecodingWay(partner.id, need.need_bytes, load_s, load_j, file)
+        return DecodingWay(partner.id, need.need_bytes, load_s, load_j)
 
     def _load_s(self, entry: ModelRecord) -> float:
         known = self._pool.load_s.get(resident_name(entry))
@@ -165,20 +133,6 @@ class Variants:
         if not isinstance(found, Prediction) or found.energy_j is None or found.seconds <= 0.0:
             return 0.0
         return found.energy_j / found.seconds
-
-    def _note(self, entry: ModelRecord) -> None:
-        """Note the ages of a model's calibrations, once for each."""
-        now = entry.sha256, self._forecaster.calibrations(entry)
-        before = self._noted.get(entry.id)
-        if before == now:
-            return
-        if before is not None and before[0] != entry.sha256:
-            self._ages.forget(entry.id)
-        self._noted[entry.id] = now
-        for load in load_configs(entry, self._engine):
-            for known in self._forecaster.calibrations(entry, load):
-                setting = self.setting(entry, known.threads, load=load)
-                self._ages.note(setting, known.calibrated_at.timestamp())
 
 
 def weights(entry: ModelRecord) -> str:

@@ -229,7 +229,7 @@ class Container:
             await self.knobs.restore()
             await self.supervisor.stop()
             await self._prompting.close()
-            await self.routing.learning.close()
+            await self.routing.feedback.close()
             await in_thread(self.senses.close)
             self.energy_meter.post()
             await asyncio.to_thread(self.book.close)
@@ -243,7 +243,7 @@ class Container:
             "ledger.db": self.book.trouble,
             "cache.db": None if self.cache is None else self.cache.trouble,
             "semantic.db": None if self.semantic is None else self.semantic.trouble,
-            "router.db": self.routing.learning.trouble,
+            "router.db": self.routing.feedback.trouble,
             "leakage.json": self.heat.leakage.trouble,
         }
 
@@ -256,7 +256,7 @@ class Container:
             feel(self.senses, self._hear),
             write(self.book, self.energy_meter),
             recall(self.spent),
-            self.routing.learning.run(),
+            self.routing.feedback.run(),
             self.governor_loop.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),

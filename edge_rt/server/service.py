@@ -66,7 +66,7 @@ from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import AUTO
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.choice.words import unloadable
-from edge_rt.routing.quality import learner
+from edge_rt.routing.feedback import MarkFilter
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.model_work import ModelPulls
 from edge_rt.server.state_directory import StorageHealth
@@ -137,7 +137,7 @@ class DaemonService:
         return Plan(other.id, asked=asked.id, less=why)
 
     async def route(self, request: RouteRequest) -> Plan:
-        """Choose the model that answers a request: the cheapest, or by the request's preference.
+        """Choose the model that answers a request.
 
         A stand-in that is good enough also answers for variants of the model asked for, except
         for variants that write less by themselves while the governor asks for that.
@@ -145,27 +145,23 @@ class DaemonService:
         request = replace(request, model=self._resolved(request.model))
         if request.model != AUTO and "@" not in request.model:
             plan = self.plan_for(request.model)
-            if plan.asked is not None and not self._turns(plan.asked, request.mode):
-                found = await self._standing_in(plan, plan.asked, request)
-                if found is not None:
-                    return found
+            asked = plan.asked
+            turns = asked is not None and self._turns(asked, request.mode)
+            if asked is not None and not turns and self._stands_in(plan, asked, request):
+                return plan
         return await self._routing.routes.route(request, self)
 
-    async def _standing_in(self, plan: Plan, asked: str, request: RouteRequest) -> Plan | None:
-        """`plan` with its cost, None where its model is not good enough to stand in for `asked`.
+    def _stands_in(self, plan: Plan, asked: str, request: RouteRequest) -> bool:
+        """Return whether the model of `plan` is good enough to stand in for `asked`.
 
-        Raises Unavailable where the model asked for cannot be loaded now either.
+        Raises Unavailable where it is not, and the model asked for cannot be loaded now either.
         """
-        took: list[Cost] = []
         entry, other = self.entry(asked), self.entry(plan.model)
-        context = request.text, request.objectives, self, took.append
-        short = await self._routing.routes.floor.shortfall(other, entry, *context)
-        if short is None:
-            return msgspec.structs.replace(plan, compared=took[0] if took else None)
+        short = self._routing.routes.floor.shortfall(other, entry, request.objectives)
         limits = self._governor_loop.limits
-        if not limits.heavy and self.generation.loads(entry):
+        if short is not None and not limits.heavy and self.generation.loads(entry):
             raise unloadable(asked, f"{other.id} may not stand in for it: {short}", limits)
-        return None
+        return short is None
 
     def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
         return self._identities.of(self._resolved(model), partner, self)
@@ -177,13 +173,13 @@ class DaemonService:
         self._energy_meter.repeated(repeat)
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
-        return self._routing.learning.mark(id, mark, weight)
+        return self._routing.feedback.mark(id, mark, weight)
 
     def router(self) -> RouterReport:
-        return self._routing.learning.report()
+        return self._routing.feedback.report()
 
-    def reset_router(self, which: learner.ArmFilter) -> int:
-        return self._routing.learning.reset(which)
+    def reset_router(self, which: MarkFilter) -> int:
+        return self._routing.feedback.reset(which)
 
     def trace(self, id: str) -> Trace:
         return self._named(self._routing.routes.traces.get(id))

@@ -40,12 +40,11 @@ from edge_rt.core.reports.governor import (
     Past,
 )
 from edge_rt.core.reports.planning import (
-    Arm,
     CalibrateRequest,
+    MarkedModel,
     PlanAsk,
     RouterReport,
     StorageReport,
-    TrialsReport,
 )
 from edge_rt.core.requests import (
     Call,
@@ -76,7 +75,7 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.trace import Trace, Traces
-from edge_rt.routing.quality.learner import ArmFilter
+from edge_rt.routing.feedback import MarkFilter
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
 
@@ -248,7 +247,6 @@ class FakeService:
     wishes: list[RouteRequest] = field(default_factory=list)
     routing: Trace | None = None  # how everything is routed
     threads: int | None = None  # that are chosen with it
-    compared: Cost | None = None  # what it took to choose
     written: list = field(default_factory=list)  # prompts that the router saw
     traces: Traces = field(default_factory=Traces)
     since: list[float] = field(default_factory=list)
@@ -268,7 +266,7 @@ class FakeService:
     cancelled: int = 0  # tasks
     chosen: bool = True  # whether there was something to choose for every answer
     marks: list[tuple[str, float, float]] = field(default_factory=list)
-    resets: list[ArmFilter] = field(default_factory=list)
+    resets: list[MarkFilter] = field(default_factory=list)
     format: ChatFormat = field(default_factory=lambda: ChatFormat(GENERIC))
     others: dict[str, str] = field(default_factory=dict)  # aliases
     preloads: list[str] = field(default_factory=list)
@@ -312,7 +310,7 @@ class FakeService:
     def plan_for(self, model: str) -> Plan:
         card = self.card(model)
         if self.stands_in is None:
-            return Plan(card.id, mode=self.mode, compared=self.compared)
+            return Plan(card.id, mode=self.mode)
         return Plan(self.card(self.stands_in).id, asked=card.id, less="the board is hot")
 
     def able(self, model: str, kind: Kind) -> ModelCard:
@@ -339,10 +337,9 @@ class FakeService:
         return self.chosen
 
     def router(self) -> RouterReport:
-        arm = Arm("smol", "single", "maths", "short", "plain", 3.0, 1.5, 7.0, 1.25, 0.9)
-        return RouterReport(True, [arm], TrialsReport(40, 2, 100.0, 0.75))
+        return RouterReport(True, [MarkedModel("smol", "single", 3.0, 1.5)])
 
-    def reset_router(self, which: ArmFilter) -> int:
+    def reset_router(self, which: MarkFilter) -> int:
         self.resets.append(which)
         return 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.api.allowance import Allowance, grant
-from edge_rt.core.requests import Call, Cost, Plan
+from edge_rt.core.requests import Call, Plan
 from edge_rt.decoding.params import Sampling
 
 CALL = Call(Plan("m"), "Once", False, Sampling())
@@ -71,11 +71,3 @@ def test_why_an_answer_ended_early_is_told(client, service, script):
     service.stands_in = "other-1.5b@q4"
     edge = client.chat(model="smol").json()["edge"]
     assert edge["why"] == "the board is hot; its energy is spent"
-
-
-def test_what_choosing_took_is_no_longer_there_for_the_answer(client, service):
-    service.compared = Cost(0.5, "modelled", None, None, 0.1)
-    edge = client.chat(edge={"energy_j": 3}).json()["edge"]
-    assert (edge["energy_j"], edge["energy_quality"]) == (2.0, "modelled")
-    client.chat(edge={"energy_j": 0.25})
-    assert [call.energy_j for call in service.calls] == [2.5, 0.0]

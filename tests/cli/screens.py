@@ -144,10 +144,8 @@ def budget(models: list[str], figure: float | None, count: int) -> RenderableTyp
 
 def router(models: list[str], figure: float | None, count: int) -> RenderableType:
     """`edge-rt router show`."""
-    kind = {"kind": "maths", "length": "short", "level": "hard", "mode": "switch:early"}
-    figures = {"good": count, "bad": 0.5, "answers": 7.25, "joules_ratio": figure}
-    trials = {"requests": count, "trials": 1, "best_j": 1000.0, "extra_j": 0.5}
-    return router_table({"arms": [kind | figures | {"model": m} for m in models], "trials": trials})
+    marks = {"mode": "switch:ead", "good": count, "bad": figure}
+    return router_table({"marks": [marks | {"model": model} for model in models]})
 
 
 def cache(models: list[str], figure: float | None, count: int) -> RenderableType:

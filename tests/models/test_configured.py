@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.schema import Cache, Config, Models, Router, Semantic
+from edge_rt.config.schema import Cache, Config, Models, Semantic
 from edge_rt.models.configured import model_faults
 
 
@@ -38,7 +38,6 @@ def test_what_can_name_no_model_is_told(name: str) -> None:
 def test_an_embedding_model_may_have_the_names_that_requests_may_use() -> None:
     for name in ("default", "all-minilm-l6-v2:latest", "hf:owner/repo:Q8_0", "MiniLM:v2"):
         assert not list(model_faults(Config(cache=Cache(semantic=Semantic(model=name)))))
-        assert not list(model_faults(Config(router=Router(embedding=name))))
 
 
 def test_an_alias_stands_for_a_model_and_not_for_a_word_of_requests() -> None:

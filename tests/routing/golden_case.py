@@ -18,18 +18,11 @@ from edge_rt.core.routing import (
     Unpredicted,
 )
 from edge_rt.routing.choice.ask import Ask, Now, Variant
-from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import RequestRouter
+from edge_rt.routing.choice.router import route
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.assessor import Estimator, ModelFacts
-from edge_rt.routing.quality.finder import Assessment
-from edge_rt.routing.quality.rulebook import load_rulebook
-from edge_rt.testing.board import FakeClock
 
 FOLDER = Path(__file__).parent / "golden"
-_NOW_S = 1e9
 _MB = 1e6
-ESTIMATOR = Estimator(load_rulebook())
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,8 +38,7 @@ class Model(_Strict, kw_only=True):
     kv_mb: dict[str, float] = msgspec.field(default_factory=lambda: {"f16": 50.0})
     gpu_layers: tuple[int, ...] = (0,)
     threads: tuple[int, ...] = ()
-    quality: float | None = None  # for any request, or else by `figures`
-    figures: dict[str, float] = {}
+    quality: float | None = None
     load_s: float = 0.0
     load_j: float = 0.0
 
@@ -74,8 +66,7 @@ class Request(_Strict, kw_only=True):
     unfit: dict[str, str] = {}  # why a model cannot decode as asked
     latency_s: float | None = None
     energy_j: float | None = None
-    quality: float | None = None
-    text: str = ""  # which says how likely models with figures are to suffice
+    quality: float = 0.0
 
 
 class Foretold(_Strict, kw_only=True):
@@ -83,19 +74,14 @@ class Foretold(_Strict, kw_only=True):
     j: float | None = None
     w: float | None = None
     error: float = 0.05
-    age_h: float | None = 1.0  # None: never measured
 
 
 class Expected(_Strict, kw_only=True):
     chosen: str | None = None
     why: str = ""  # somewhere in the reason
     within: bool = True
-    explores: bool = False
     others: dict[str, str] = {}  # "STATE" or "dropped RULE"
     reasons: dict[str, str] = {}  # somewhere in theirs
-    features: list[str] | None = None  # of the text
-    qualities: dict[str, float] = {}  # of models, to two digits
-    because: dict[str, str] = {}  # somewhere in the reasons for a model's quality
     joules: float | None = None
     error: str | None = None  # somewhere in what is raised instead
 
@@ -108,37 +94,12 @@ class Case(_Strict, kw_only=True):
     board: Board = Board()
     request: Request = Request()
     foretold: dict[str, Foretold] = {}
-    explored_s: float = 0.0  # seconds since an answer was for the sake of measuring
     expected: Expected
 
     def route(self) -> Trace:
         """What the router makes of it."""
-        assessed = self.assess()
-        pool = [_variant(id, model, assessed.p(id)) for id, model in self.models.items()]
-        clock = FakeClock(_NOW_S - self.explored_s)
-        ages = Ages(clock)
-        ages.explored()
-        clock.now = _NOW_S
-        self._measure(ages, pool)
-        return RequestRouter(ages).route(self._ask(), pool, self._now(pool), self._predict)
-
-    def assess(self) -> Assessment:
-        """What is to be expected of the models that have figures, by the rules of the project."""
-        known = {
-            id: ModelFacts(model.figures) for id, model in self.models.items() if model.figures
-        }
-        return ESTIMATOR.assess(self.request.text, known)
-
-    def _measure(self, ages: Ages, pool: list[Variant]) -> None:
-        now = self._now(pool)
-        for variant in pool:
-            for kv_type in variant.kv_bytes:
-                for layers in variant.gpu_layers:
-                    for threads in {*now.threads, *variant.threads}:
-                        setting = RunConfig(variant.id, threads, layers, "single", kv_type)
-                        told = self._told(setting)
-                        if told is not None and told.age_h is not None:
-                            ages.note(setting, _NOW_S - 3600.0 * told.age_h)
+        pool = [_variant(id, model) for id, model in self.models.items()]
+        return route(self._ask(), pool, self._now(pool), self._predict)
 
     def _ask(self) -> Ask:
         request = self.request
@@ -216,16 +177,17 @@ def _of(document: Any) -> list[Case]:
     return [msgspec.convert({**shared, **case}, Case) for case in document["cases"]]
 
 
-def _variant(id: str, model: Model, p: float | None) -> Variant:
+def _variant(id: str, model: Model) -> Variant:
     return Variant(
         id=id,
         source=model.source or id,
+        weights=model.source or id,
         backend=model.backend,
         quantisation=model.quantisation,
         context=model.context,
         weights_bytes=model.weights_mb * _MB,
         kv_bytes={kv_type: size * _MB for kv_type, size in model.kv_mb.items()},
-        quality=model.quality if p is None else p,
+        quality=model.quality,
         gpu_layers=model.gpu_layers,
         threads=model.threads,
         load_s=model.load_s,

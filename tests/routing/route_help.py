@@ -8,17 +8,15 @@ from dataclasses import replace
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Prediction, RequestTokens, RunConfig, Unpredicted
 from edge_rt.routing.choice.ask import Ask, Now, Variant
-from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import RequestRouter
+from edge_rt.routing.choice.router import route
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.judge import Judge
-from edge_rt.testing.board import FakeClock
 
 GB = 1e9
 TOKENS = RequestTokens(100, 0, 50)
 SMOL = Variant(
     id="smol",
     source="smol",
+    weights="smol",
     backend="llama.cpp",
     quantisation="Q4_0",
     context=2048,
@@ -28,7 +26,9 @@ SMOL = Variant(
 SMOL_ONNX = replace(
     SMOL, id="smol-onnx", backend="onnx", quantisation="int4", kv_bytes={"f32": 0.1 * GB}
 )
-BIG = replace(SMOL, id="big", source="big", quantisation="Q4_K_M", weights_bytes=1.1 * GB)
+BIG = replace(
+    SMOL, id="big", source="big", weights="big", quantisation="Q4_K_M", weights_bytes=1.1 * GB
+)
 POOL = (SMOL, SMOL_ONNX, BIG)
 
 Told = Mapping[tuple[str, int], Prediction]  # by variant and threads
@@ -75,16 +75,11 @@ def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now
     return replace(board, **fields)  # pyright: ignore[reportArgumentType]
 
 
-class ToldRouter(RequestRouter):
-    """One that is told what each variant takes with each number of threads."""
+def choose(told: Told, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
+    """Route by what each variant takes with each number of threads."""
 
-    def __init__(self, told: Told, ages: Ages | None = None, learnt: Judge | None = None) -> None:
-        super().__init__(ages or Ages(FakeClock()), learnt)
-        self._told = told
-
-    def choose(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
-        return self.route(ask, pool, now, self._predict)
-
-    def _predict(self, setting: RunConfig, tokens: RequestTokens) -> Prediction | Unpredicted:
-        found = self._told.get((setting.variant, setting.threads))
+    def predict(setting: RunConfig, tokens: RequestTokens) -> Prediction | Unpredicted:
+        found = told.get((setting.variant, setting.threads))
         return found or Unpredicted("nothing is known of it")
+
+    return route(ask, pool, now, predict)

@@ -31,17 +31,10 @@ def test_the_expected_candidate_is_chosen(case: Case) -> None:
     names = {*expected.others, *expected.reasons, expected.chosen or ""}
     assert (chosen and called(chosen, names)) == expected.chosen, trace.why
     assert expected.why in trace.why
-    assert (trace.within, trace.explores) == (expected.within, expected.explores), trace.why
+    assert trace.within == expected.within, trace.why
     if expected.joules is not None:
         assert chosen is not None
         assert chosen.energy_j == pytest.approx(expected.joules)
-    assessed = case.assess()
-    if expected.features is not None:
-        assert list(assessed.features.context) == expected.features
-    for model, quality in expected.qualities.items():
-        assert assessed.chances[model].p == pytest.approx(quality, abs=0.005)
-    for model, words in expected.because.items():
-        assert words in "; ".join(assessed.chances[model].reasons)
     found = {called(row.candidate, names): row for row in trace.considered}
     for name, state in expected.others.items():
         row = found[name]
@@ -53,7 +46,7 @@ def test_the_expected_candidate_is_chosen(case: Case) -> None:
 def test_each_rule_that_drops_a_candidate_has_a_case() -> None:
     states = {state for case in CASES for state in case.expected.others.values()}
     assert {f"dropped {rule}" for rule in get_args(Rule)} <= states
-    assert {"front", "dominated"} <= states
+    assert "able" in states
 
 
 def test_no_two_cases_have_the_same_name() -> None:

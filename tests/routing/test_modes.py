@@ -8,8 +8,7 @@ from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
 from edge_rt.core.routing import Prediction, RequestTokens, RunConfig
 from edge_rt.routing.choice.ask import DecodingWay, Variant
-from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import RequestRouter
+from edge_rt.routing.choice.router import route as choose
 from edge_rt.routing.choice.trace import Considered, Trace
 
 PAIR = replace(
@@ -31,7 +30,7 @@ def predict(setting: RunConfig, tokens: RequestTokens) -> Prediction:
 
 def route(pair: Variant = PAIR, *loaded: Variant, **fields: object) -> Trace:
     board = now(*(loaded or (pair, SMOL)), threads=(2,), **fields)  # type: ignore[arg-type]
-    return RequestRouter(Ages(lambda: 1e9)).route(ask(model="big"), [pair, SMOL], board, predict)
+    return choose(ask(model="big"), [pair, SMOL], board, predict)
 
 
 def found(trace: Trace, mode: str) -> Considered:
@@ -47,13 +46,6 @@ def test_each_mode_is_a_candidate_and_names_its_partner() -> None:
         ("switch:ead", "smol"),
     }
     assert str(trace.chosen and trace.chosen.setting) == "big with 2 threads, switch:ead with smol"
-
-
-def test_a_mode_tells_what_its_answers_are_made_of() -> None:
-    helped = replace(PAIR.ways["speculative"], file="a+b")
-    trace = route(replace(PAIR, file="a", ways={**PAIR.ways, "speculative": helped}))
-    files = {c.candidate.setting.mode: c.candidate.file for c in trace.considered}
-    assert (files["single"], files["speculative"]) == ("a", "a+b")
 
 
 def test_a_partner_that_is_not_there_has_to_be_loaded() -> None:

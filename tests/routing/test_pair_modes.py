@@ -319,28 +319,13 @@ def test_costs_are_those_of_both(kit: Any) -> None:
     kit.run(run())
 
 
-def test_what_is_learnt_of_two_models_is_of_both_their_files(kit: Any) -> None:
-    async def run() -> None:
-        house = house_of(kit, SWITCH)
-        for sha256, traces in (("0" * 64, (False, True)), ("c" * 64, (False,))):
-            entries = [house.get(BIG), replace(kit.entry, sha256=sha256)]
-            house.entries = lambda entries=entries: entries
-            for trace in traces:
-                assert (await house.service.route(route_request(trace=trace))).mode is not None
-                assert house.service.mark("cmpl-1", 0.0, 1.0)
-        arms = [(arm.model, arm.mode, arm.bad) for arm in house.service.router().arms]
-        assert arms == [(BIG, "switch:ead", 1.0), (BIG, "switch:ead", 2.0)]
-
-    kit.run(run())
-
-
-def test_an_answer_without_its_partner_is_learnt_of_as_such(kit: Any) -> None:
+def test_an_answer_without_its_partner_is_marked_as_such(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
         await house.service.route(route_request())
         await house.answer(BIG, id="cmpl-1")
         assert house.service.mark("cmpl-1", 0.0, 1.0)
-        [arm] = house.service.router().arms
-        assert (arm.model, arm.mode, arm.bad) == (BIG, "single", 1.0)
+        [told] = house.service.router().marks
+        assert (told.model, told.mode, told.bad) == (BIG, "single", 1.0)
 
     kit.run(run())

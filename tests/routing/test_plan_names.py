@@ -46,8 +46,8 @@ def planned(kit: Any, house: Any, *models: str) -> list[PlanCandidate]:
 
 def test_auto_is_about_all_and_the_routers_choice_is_the_chosen_one(kit: Any, house: Any) -> None:
     first, *others = planned(kit, house, "auto")
-    assert (first.model, first.backend, first.threads) == ("tiny-onnx", "onnx", 2)
-    assert "the fewest joules of 3" in first.reason
+    assert (first.model, first.backend, first.threads) == ("big", "llama.cpp", 2)
+    assert "this is the largest of 2 that can answer" in first.reason
     assert {c.model for c in others} == {"tiny", "tiny-onnx", "big"}
     assert not any(c.chosen for c in others)
 

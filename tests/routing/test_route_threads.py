@@ -72,9 +72,9 @@ def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> Non
     async def test(house: Any, engine: Any) -> None:
         served = await house.service.route(route_request("auto", ENERGY, trace=True))
         assert served.threads == 1
-        assert "tiny with 1 thread: the fewest joules of 2" in served.why
+        assert "the fewest joules of 2 settings" in served.why
         rows = considered(served.trace)
-        assert (rows[1].state, rows[2].state) == ("chosen", "front")
+        assert (rows[1].state, rows[2].state) == ("chosen", "able")
         before = len(engine.made)
         call = Call(Plan("tiny", threads=served.threads), [5] * 40, False, Sampling(), 20)
         events = [event async for event in house.service.generate(call)]

@@ -17,16 +17,16 @@ ONE = Candidate(
     backend="llama.cpp",
     quantisation="Q4_0",
     context=64,
+    bytes=1e8,
     quality=None,
     cpq=0.1,
     loaded=False,
-    age_s=None,
 )
 
 
 def error(*rules: Any, **limits: Any) -> Any:
     rows = [Considered(ONE, "dropped", "a reason", rule) for rule in rules]
-    trace = Trace("auto", "energy", False, False, "nothing can serve it: a reason", rows)
+    trace = Trace("auto", "energy", False, "nothing can serve it: a reason", rows)
     return unroutable(trace, Limits(2, **limits))
 
 
@@ -36,8 +36,7 @@ def error(*rules: Any, **limits: Any) -> Any:
         (["memory", "context"], {}, "out_of_memory"),
         (["guard", "memory"], {"guard": "hold"}, "too_hot"),
         (["pin", "guard"], {}, "budget"),
-        (["quality", "guard"], {}, "budget"),
-        (["quality", "in_use"], {}, "out_of_memory"),
+        (["in_use"], {}, "out_of_memory"),
         (["context"], {"admission": "refuse", "guard": "evacuate"}, "too_hot"),
     ],
 )
@@ -57,7 +56,7 @@ def test_who_lacks_memory_hears_what_takes_less() -> None:
     ("rules", "param", "code"),
     [
         (["pin", "context"], "prompt", "context_length_exceeded"),
-        (["prediction"], "model", "unsupported"),
+        (["mode"], "model", "unsupported"),
         ([], "model", "unsupported"),
     ],
 )

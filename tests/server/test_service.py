@@ -440,7 +440,7 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
         house.governor_loop.allow(smaller=True, heavy=False, why="the board is hot")
         with pytest.raises(Unavailable, match="large may not be loaded now: the board is") as told:
             await answers()
-        assert "tiny may not stand in for it: its quality is 0." in str(told.value)
+        assert "tiny may not stand in for it: its figure is 0." in str(told.value)
         assert told.value.retry_after_s
 
     kit.run(run())

@@ -48,8 +48,8 @@ def test_health_and_status_tell(kit: Any, tmp_path: Path) -> None:
         assert "storage" not in await house.service.health()
         files = (await house.service.status())["storage"].files
         assert files == ["cache.db", "router.db", "leakage.json"]
-        house.routing.learning.trouble.met("the disk is full")
-        told = {"router.db": "what the router learns is lost at the end: the disk is full"}
+        house.routing.feedback.trouble.met("the disk is full")
+        told = {"router.db": "marks of answers are lost at the end: the disk is full"}
         proof = await house.service.health()
         assert (proof["status"], proof["storage"]) == ("ok", told)
         assert (await house.service.status())["storage"].failing == told

@@ -23,7 +23,6 @@ from edge_rt.config.boards import SHIPPED, check_boards
 from edge_rt.config.loader import check_text
 from edge_rt.config.schema import Config
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.routing.quality.rulebook import load_rulebook
 
 LINES, MENTIONS = command_lines(), mentions()
 RUN = {  # commands that need no daemon, no model and no root, and how they may end
@@ -139,8 +138,6 @@ def test_yaml_is_taken_by_what_reads_it(page: str, text: str, tmp_path: Path) ->
     path.write_text(text)
     if set(document) <= set(Config.__struct_fields__):
         assert check_text(text.encode(), page)[1] == []
-    elif "rules" in document:
-        load_rulebook([path])
     elif "pairs" in document:
         load_catalogue([path])
     elif "extends" in document:

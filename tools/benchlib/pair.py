@@ -111,6 +111,7 @@ def variant(entry: ModelRecord) -> Variant:
     return Variant(
         id=entry.id,
         source=GGUF,
+        weights=GGUF,
         backend=entry.backend,
         quantisation=summary.quantisation,
         context=CONTEXT,

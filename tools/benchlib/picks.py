@@ -33,8 +33,7 @@ from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
 from edge_rt.engine.protocol import Timings
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Ask, Now, Variant
-from edge_rt.routing.choice.history import Ages
-from edge_rt.routing.choice.router import RequestRouter
+from edge_rt.routing.choice.router import route
 
 CALIBRATED_C = 55.0
 NEAR = 0.05  # of the better one's figure: as good as it
@@ -153,9 +152,6 @@ class Picker:
         self._shapes = {entry.id: shape_of(entry, Engine()) for entry in entries}
         for entry in entries:
             self._know(entry.id, entry.id)
-        self._ages = Ages(time.time)
-        self._router = RequestRouter(self._ages)
-        self._note(self._variants)
 
     def foretold(self, name: str, point: Point) -> Took:
         """What a variant would take; of what is calibrated both are known."""
@@ -166,7 +162,7 @@ class Picker:
 
     def pick(self, point: Point, prefer: Prefer) -> str:
         """The name of the variant that is chosen."""
-        trace = self._router.route(*self._question(self._variants, point, prefer), self._predict)
+        trace = route(*self._question(self._variants, point, prefer), self._predict)
         assert trace.chosen is not None
         return trace.chosen.setting.variant
 
@@ -182,7 +178,6 @@ class Picker:
         for one in variants:
             if one.id not in self._shapes:
                 self._know(one.id, one.id.rpartition("-")[0])
-        self._note(variants)
         return self._timed(variants, point, (1, 2), clock)
 
     def _timed(
@@ -191,18 +186,12 @@ class Picker:
         ask, pool, now = self._question(variants, point, "energy")
         now = replace(now, threads=counts)
         begin_s = clock()
-        self._router.route(ask, pool, now, self._predict)
+        route(ask, pool, now, self._predict)
         return clock() - begin_s
 
     def _know(self, name: str, like: str) -> None:
         self._shapes[name] = self._shapes[like]
         self._predictor.know(name, self._shapes[like], _BOARD, self._calibrations[like])
-
-    def _note(self, variants: Sequence[Variant]) -> None:
-        """All were measured just now: nothing is chosen in order to measure it again."""
-        for one in variants:
-            for calibrated in self._calibrations[one.id.partition("-")[0]]:
-                self._ages.note(_setting(one.id, calibrated.threads))
 
     def _predict(self, setting: RunConfig, tokens: RequestTokens) -> Prediction | Unpredicted:
         counts = tokens.prompt, tokens.cached, tokens.completion

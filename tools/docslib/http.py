@@ -12,7 +12,6 @@ from edge_rt.config.board import TABLES, Board
 from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.formats.card import EmbeddingCard, LanguageModelCard, TensorsCard
 from edge_rt.models.pair import Pair
-from edge_rt.routing.quality.rulebook import Rulebook
 
 _ABOUT = """\
 The daemon serves HTTP on its Unix socket, and on TCP where `tcp.listen` says so. The endpoints
@@ -98,5 +97,4 @@ def formats() -> str:
         *("## Board profile", _BOARD, *documents(structs([Board, *TABLES.values()]))),
         *("## Catalogue", _CATALOGUE, *documents(catalogue)),
         *("## Model card", _CARD, *documents(cards)),
-        *("## Rules and examples", _RULES, *documents(structs([Rulebook]))),
     )

@@ -24,7 +24,7 @@ _CLIENTS = 256
 
 
 class Marked(msgspec.Struct, frozen=True):
-    """A mark from 0 to 1, and whether the router learns of it; `why` not, where it does not."""
+    """A mark from 0 to 1, and whether it is kept; `why` not, where it is not."""
 
     id: str
     mark: float
@@ -136,6 +136,6 @@ class Marking:
         if not self._rates.of(client).allows(weight):
             why = f"{PER_HOUR:.0f} marks an hour of one client count"
         elif not self._learn(id, mark, weight):
-            why = "another model stood in for the one asked for, of which nothing is to be learnt"
+            why = "it is not known which model gave this answer"
         self.counts[Counted(mark >= 0.5, by, why is None)] += 1
         return Marked(id, mark, why is None, why)

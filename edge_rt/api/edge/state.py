@@ -39,7 +39,7 @@ from edge_rt.core.clock import in_thread
 from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable, invalid
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
-from edge_rt.routing.quality.learner import ArmFilter
+from edge_rt.routing.feedback import MarkFilter
 
 _UNWELL = "No answer can be made now; ask with a key for the reason."
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
@@ -48,7 +48,7 @@ _DAYS = Whole(1, 3650, default=30)
 _LAST = Whole(0, 1000, default=20)
 _SINCE = Whole(1, 86_400, default=3600)
 _BUDGET = msgspec.json.Decoder(BudgetChange)
-_ARMS = msgspec.json.Decoder(ArmFilter)
+_WHICH = msgspec.json.Decoder(MarkFilter)
 _WORDS = {"good": 1.0, "bad": 0.0}
 
 
@@ -122,23 +122,23 @@ async def trace(context: Context, scope: Scope, receive: Receive, send: Send) ->
 
 
 async def router(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show what the router has learnt; raises RequestError for any query."""
+    """Show the marks of answers; raises RequestError for any query."""
     whole_numbers(scope)
     await send_json(send, context.service.router())
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """The number of arms, each in one context, of which something was forgotten."""
+    """The number of models and modes whose marks were forgotten."""
 
-    arms: int
+    models: int
 
 
 async def router_reset(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Forget what the router learnt of a model, of a mode, or all.
+    """Forget the marks of a model, of a mode, or all.
 
     Raises RequestError for a query and for what names nothing.
     """
-    which = await read_document(context, scope, receive, _ARMS)
+    which = await read_document(context, scope, receive, _WHICH)
     await send_json(send, Reset(context.service.reset_router(which)))
 
 

@@ -149,10 +149,6 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         return (request.top_logprobs or 0) if request.logprobs else None
 
     @override
-    def text(self, request: ChatRequest) -> str:
-        return last_said(request.messages)
-
-    @override
     def prompt(self, request: ChatRequest) -> object:
         return request.messages, request.tools, request.functions
 

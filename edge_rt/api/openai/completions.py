@@ -86,10 +86,6 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         return request.logprobs
 
     @override
-    def text(self, request: CompletionsRequest) -> str:
-        return max((p for p in prompts(request) if isinstance(p, str)), key=len, default="")
-
-    @override
     def prompt(self, request: CompletionsRequest) -> object:
         return request.prompt
 

@@ -164,7 +164,7 @@ Made by `edge-rt doctor --bundle` of edge_rt {version}.
 It holds versions, the configuration, what the board is and reads, what doctor finds, what the
 daemon tells of itself, joules by day and model, the state of the units, and the log.
 
-It does not hold: prompts, answers, or texts of yours (rules, templates, caches are not read);
+It does not hold: prompts, answers, or texts of yours (templates, caches are not read);
 keys and their hashes; comments of the configuration; lines of the log that may be anything. The
 log names models, files, users and groups: look at it before you send it to anyone.
 """

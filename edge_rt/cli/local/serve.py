@@ -35,7 +35,6 @@ from edge_rt.governor.knobs.board_knobs import mode_knob
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.models.configured import missing_models, model_faults
-from edge_rt.routing.quality.rulebook import load_rulebook
 
 if TYPE_CHECKING:
     from edge_rt.models.store.store import Store
@@ -89,20 +88,10 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
     yield from telemetry_faults(config)
     yield from ledger_faults(config)
     yield from model_faults(config)
-    yield from _rules(config)
     if config.warm:
         from edge_rt.server.model_work import warm_faults  # takes time to import
 
         yield from warm_faults(config)
-
-
-def _rules(config: Config) -> Iterator[tuple[Key, str]]:
-    if config.router.rules is None:
-        return
-    try:
-        load_rulebook([Path(config.router.rules)])
-    except ConfigError as error:
-        yield ("router", "rules"), str(error)
 
 
 @click.command()

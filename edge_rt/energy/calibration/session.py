@@ -60,14 +60,12 @@ class CalibrationHost(Protocol):
 class Tools:
     """What a calibration is made with.
 
-    `recalibrated` hears of each model that was; `loads` gives the ways to load one, the first for
-    each number of layers on a GPU, and `loaded` the present one. `overlooking` has the governor
-    learn nothing; files go to `folder`. `clock` is in seconds, `pause` lets them pass, and `wall`
-    gives the date.
+    `loads` gives the ways to load a model, the first for each number of layers on a GPU, and
+    `loaded` the present one. `overlooking` has the governor learn nothing; files go to `folder`.
+    `clock` is in seconds, `pause` lets them pass, and `wall` gives the date.
     """
 
     forecaster: Forecaster
-    recalibrated: Callable[[str], object]
     loads: Callable[[ModelRecord], Sequence[LoadConfig]]
     loaded: Callable[[ModelRecord], LoadConfig]
     timing: ModelTimer
@@ -210,8 +208,6 @@ class Session:
         except OSError as error:
             raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from error
         self._tools.forecaster.take(found)
-        for model in {one.model for one in found}:
-            self._tools.recalibrated(model)
         self.saved += len(found)
 
     async def _cool(self) -> AsyncGenerator[Progress]:

@@ -1,1 +1,1 @@
-"""The choice among candidates: rules, figures, the front and what is taken of it."""
+"""The choice among candidates: what rules them out, and the one rule that picks of the rest."""

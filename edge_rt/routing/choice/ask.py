@@ -8,36 +8,32 @@ from dataclasses import dataclass, field
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import SINGLE, LoadConfig, Prefer, RequestTokens, Unpredicted
-from edge_rt.routing.quality.learner import Context
 
 
 @dataclass(frozen=True)
 class DecodingWay:
-    """What a mode of decoding changes about a variant; with a partner, the partner's memory.
-
-    `file` names the files behind such answers, "": those of the variant alone.
-    """
+    """What a mode of decoding changes about a variant; with a partner, the partner's memory."""
 
     partner: str | None = None
     bytes: float = 0.0
     load_s: float = 0.0
     load_j: float = 0.0
-    file: str = ""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One file of the store; those with the same `source` hold the same weights.
+    """One file of the store; those with the same `weights` give the same answers.
 
-    `context` is in tokens. `kv_bytes` gives by KV type what keys and values take, `gpu_layers` the
-    possible numbers of layers on a GPU, `modes` the ways to decode, of which `ways` tell the
-    additional cost. `threads` are further counts to choose from. `quality` is the probability that
-    an answer is good enough; None: not known. `load_s` and `load_j` are what loading takes. `file`
-    tells it from others that had its id.
+    `source` is the model that it was first made from. `context` is in tokens. `kv_bytes` gives by
+    KV type what keys and values take, `gpu_layers` the possible numbers of layers on a GPU, `modes`
+    the ways to decode, of which `ways` tell the additional cost. `threads` are further counts to
+    choose from. `quality` is its published figure; None: it has none. `load_s` and `load_j` are
+    what loading takes.
     """
 
     id: str
     source: str
+    weights: str
     backend: str
     quantisation: str
     context: int
@@ -51,7 +47,6 @@ class Variant:
     load_j: float = 0.0
     ways: Mapping[str, DecodingWay] = field(default_factory=dict[str, DecodingWay])
     threads: tuple[int, ...] = ()
-    file: str = ""
 
     @property
     def label(self) -> str:
@@ -61,10 +56,6 @@ class Variant:
     def way(self, mode: str) -> DecodingWay:
         """What one of its modes takes besides."""
         return self.ways.get(mode, DecodingWay())
-
-    def file_in(self, mode: str) -> str:
-        """Return the name of the files behind its answers in that mode, as in Key."""
-        return self.way(mode).file or self.file
 
     def needed_bytes(self, kv_type: str) -> float:
         """Return the memory that it takes once it is loaded."""
@@ -118,8 +109,8 @@ class Ask:
 
     `tokens` are by variant, or why they are not known. `latency_s` are the seconds left to the end
     of the answer, `energy_j` the joules it may add to the idle draw. `unfit` tells by variant why
-    it cannot decode in the mode asked for. `quality` is the least probability that the answer is
-    good enough, as long as any variant has it. `context` is the class of the prompt, None: unknown.
+    it cannot decode in the mode asked for. `quality` is the least published figure, as long as any
+    variant has it.
     """
 
     tokens: Mapping[str, RequestTokens | Unpredicted]
@@ -127,8 +118,7 @@ class Ask:
     prefer: Prefer = "energy"
     latency_s: float | None = None
     energy_j: float | None = None
-    quality: float | None = None
-    context: Context | None = None
+    quality: float = 0.0
     unfit: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

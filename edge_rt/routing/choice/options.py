@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from edge_rt.core.routing import Prediction, RequestTokens, RunConfig, Unpredicted
 from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, Selection, Variant
-from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.rules import (
     Dropped,
     against_loading,
@@ -21,7 +20,7 @@ from edge_rt.routing.choice.rules import (
     against_variant,
 )
 from edge_rt.routing.choice.trace import Candidate
-from edge_rt.routing.memory_pressure import cpq, feasible, penalty
+from edge_rt.routing.memory_pressure import cpq, feasible
 
 Predict = Callable[[RunConfig, RequestTokens], Prediction | Unpredicted]
 """What an answer takes with a model that is loaded, at the limits and the temperature of now."""
@@ -34,34 +33,26 @@ class Option(NamedTuple):
     dropped: Dropped | None
 
 
-class Options:
-    """Makes the candidates for requests."""
-
-    def __init__(self, ages: Ages) -> None:
-        self._ages = ages
-
-    def of(self, ask: Ask, selection: Selection, now: Now, predict: Predict) -> list[Option]:
-        """Each variant with each KV type, number of GPU layers, decoding mode and thread count."""
-        found: list[Option] = []
-        now_s = self._ages.now_s
-        for variant in selection.variants:
-            dropped = against_variant(variant, ask, selection, now.limits)
-            tokens = ask.tokens.get(variant.id)
-            counted = tokens if isinstance(tokens, RequestTokens) else None
-            for setting, pressure, loaded in _settings(variant, now):
-                asked = _asked(counted, variant, setting, now)
-                age_s = self._ages.age_s(setting, now_s)
-                blank = _blank(variant, setting, asked, pressure, loaded, age_s)
-                why = dropped or against_threads(setting.threads, now.limits)
-                if why is None and not loaded:
-                    why = _against_change(variant, setting, now)
-                    why = why or _against_loading(variant, setting, pressure, now)
-                if why is None and asked is not None:
-                    load = _load(variant, setting, now)
-                    found.append(_with_figures(load, blank, predict(setting, asked)))
-                else:
-                    found.append(Option(blank, why))
-        return found
+def options(ask: Ask, selection: Selection, now: Now, predict: Predict) -> list[Option]:
+    """Return each variant with each KV type, number of GPU layers, mode and thread count."""
+    found: list[Option] = []
+    for variant in selection.variants:
+        dropped = against_variant(variant, ask, selection, now.limits)
+        tokens = ask.tokens.get(variant.id)
+        counted = tokens if isinstance(tokens, RequestTokens) else None
+        for setting, pressure, loaded in _settings(variant, now):
+            asked = _asked(counted, variant, setting, now)
+            blank = _blank(variant, setting, asked, pressure, loaded)
+            why = dropped or against_threads(setting.threads, now.limits)
+            if why is None and not loaded:
+                why = _against_change(variant, setting, now)
+                why = why or _against_loading(variant, setting, pressure, now)
+            if why is None and asked is not None:
+                load = _load(variant, setting, now)
+                found.append(Option(_with_figures(load, blank, predict(setting, asked)), None))
+            else:
+                found.append(Option(blank, why))
+    return found
 
 
 def _blank(
@@ -70,7 +61,6 @@ def _blank(
     tokens: RequestTokens | None,
     pressure: float,
     loaded: bool,
-    age_s: float | None,
 ) -> Candidate:
     """Return a candidate without predicted figures."""
     return Candidate(
@@ -80,12 +70,11 @@ def _blank(
         context=variant.context,
         quality=variant.quality,
         cpq=pressure if pressure < math.inf else None,
+        bytes=variant.weights_bytes,
         loaded=loaded,
-        age_s=age_s,
         prompt_tokens=tokens and tokens.prompt,
         cached_tokens=tokens and tokens.cached,
         completion_tokens=tokens and tokens.completion,
-        file=variant.file_in(setting.mode),
     )
 
 
@@ -107,31 +96,24 @@ def _load(variant: Variant, setting: RunConfig, now: Now) -> _Load:
     return _Load(seconds, energy_j)
 
 
-def _with_figures(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Option:
-    """Return the option with its figures.
-
-    The fuller the memory, the more joules count of a model that would have to be loaded. Models
-    that are loaded were measured under that pressure.
-    """
+def _with_figures(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Candidate:
+    """Return the candidate with its figures; without a prediction it is as good as any."""
     if isinstance(found, Unpredicted):
-        return Option(blank, Dropped("prediction", found.reason))
+        return replace(blank, load_s=load.seconds, unpredicted=found.reason)
     energy_j = found.energy_j
-    if energy_j is not None and not blank.loaded:
-        energy_j = energy_j * penalty(blank.cpq or 0.0) + load.energy_j
-    candidate = replace(
+    return replace(
         blank,
         load_s=load.seconds,
         prefill_s=found.prefill_s,
         decode_s=found.decode_s,
         seconds=load.seconds + found.seconds,
-        energy_j=energy_j,
+        energy_j=None if energy_j is None else energy_j + load.energy_j,
         power_w=found.power_w,
         error_ratio=found.error_ratio,
         energy_error_ratio=found.energy_error_ratio,
         basis=found.basis,
         mask_wait_s=found.mask_wait_s,
     )
-    return Option(candidate, None)
 
 
 def _settings(variant: Variant, now: Now) -> Iterator[tuple[RunConfig, float, bool]]:

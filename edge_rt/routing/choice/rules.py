@@ -1,93 +1,14 @@
-"""Rules that drop candidates: limits, memory, context, and the floor of quality."""
+"""Rules that drop candidates: limits, memory and context."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, RequestTokens, Unpredicted
 from edge_rt.routing.choice.ask import Ask, Selection, Variant
-from edge_rt.routing.choice.pareto import TIE
-from edge_rt.routing.choice.trace import Candidate, Considered, Rule
+from edge_rt.routing.choice.trace import Candidate, Rule
 from edge_rt.routing.memory_pressure import feasible
-
-Level = Literal["low", "normal", "high"]
-
-FLOORS: Mapping[Level, float] = {"low": 0.25, "normal": 0.5, "high": 0.75}
-"""What the words for a floor of quality mean, as probabilities that an answer is good enough."""
-
-
-UNFIT: frozenset[Rule] = frozenset(("pin", "mode", "tokens", "context", "memory"))
-"""The rules by which a candidate cannot answer a request on an idle, cool board either."""
-
-_SOFT: frozenset[Rule] = frozenset(("latency_s", "energy_j"))
-
-
-class Sufficing(NamedTuple):
-    """Candidates to choose from, those left out, and why the floor is not kept, if so."""
-
-    good: list[Candidate]
-    poor: list[Considered]
-    why: str | None
-
-
-def floor_of(quality: Level | float) -> float:
-    """A floor of quality as a probability."""
-    return FLOORS[quality] if isinstance(quality, str) else quality
-
-
-def least_quality(qualities: Iterable[float | None], floor: float | None) -> float:
-    """Return the least quality with which a candidate may answer, among those of `qualities`.
-
-    That is `floor`, or the best quality, less a tie, where none reaches it. An unknown quality is
-    the worst.
-    """
-    if floor is None:
-        return 0.0
-    best = max((quality or 0.0 for quality in qualities), default=0.0)
-    return floor if best >= floor else best * (1.0 - TIE)
-
-
-def least_in_store(found: Iterable[tuple[Candidate, Rule | None]], floor: float | None) -> float:
-    """Return the least quality with which a candidate may answer, whatever the board can do now.
-
-    `found` are candidates, each with the rule against it. Those that cannot answer at all do not
-    count, nor those that break the limits of the request where others keep them.
-    """
-    fit = [(one.quality, rule) for one, rule in found if rule not in UNFIT]
-    within = [quality for quality, rule in fit if rule not in _SOFT]
-    return least_quality(within or [quality for quality, _ in fit], floor)
-
-
-def below(quality: float | None, least: float) -> str:
-    """Say that a quality is below the least that may answer."""
-    told = "its quality is not known" if quality is None else f"its quality is {quality:.2f}"
-    return f"{told}, and {least:.2f} is the least"
-
-
-def sufficing(able: Sequence[Candidate], floor: float | None) -> Sufficing:
-    """Return the candidates whose quality reaches the floor; where none does, the best."""
-    if floor is None:
-        return Sufficing(list(able), [], None)
-    best = max(candidate.quality or 0.0 for candidate in able)
-    least = least_quality((candidate.quality for candidate in able), floor)
-    good = [one for one in able if (one.quality or 0.0) >= least]
-    told = floor if best >= floor else best
-    poor = [
-        Considered(one, "dropped", below(one.quality, told), "quality")
-        for one in able
-        if (one.quality or 0.0) < least
-    ]
-    return Sufficing(good, poor, _kept(best, floor))
-
-
-def _kept(best: float, floor: float) -> str:
-    if best >= floor:
-        return f"of a quality of {floor:.2f} or better"
-    if best == 0.0:
-        return f"whether any reaches a quality of {floor:.2f} is not known"
-    return f"none reaches a quality of {floor:.2f}, and this is the best: {best:.2f}"
 
 
 class Dropped(NamedTuple):

@@ -9,20 +9,16 @@ import msgspec
 
 from edge_rt.core.errors import RequestError
 from edge_rt.core.routing import Basis, Prefer, RunConfig
-from edge_rt.routing.quality.finder import Assessment
-from edge_rt.routing.quality.learner import ArmEstimate
 
 Rule = Literal[
     "pin",
     "guard",
     "mode",
-    "quality",
     "tokens",
     "context",
     "threads",
     "memory",
     "in_use",
-    "prediction",
     "latency_s",
     "energy_j",
     "power_w",
@@ -33,21 +29,21 @@ Rule = Literal[
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A setting and its figures for one request; None: not known.
 
-    `seconds` go from now to the last token, loading included, `energy_j` is what that adds to the
-    idle draw, and `power_w` the board's mean. `quality` is the probability that the answer is good
-    enough, `cpq` the memory pressure with it loaded. Half of all answers come within the error
-    ratios. `mask_wait_s` is as in Prediction. `age_s` is the time since it was measured. Figures
-    are corrected by `learnt`, if any. `file` names the files behind its answers, as in Key.
+    `bytes` is the size of its file, `quality` its published figure, and `cpq` the memory pressure
+    with it loaded. `seconds` go from now to the last token, loading included, `energy_j` is what
+    that adds to the idle draw, and `power_w` the board's mean; `unpredicted` is why there are no
+    such figures. Half of all answers come within the error ratios. `mask_wait_s` is as in
+    Prediction.
     """
 
     setting: RunConfig
     backend: str
     quantisation: str
     context: int
+    bytes: float
     quality: float | None
     cpq: float | None  # None: models may have no memory at all
     loaded: bool
-    age_s: float | None
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
@@ -60,14 +56,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     error_ratio: float | None = None
     energy_error_ratio: float | None = None
     basis: Basis | None = None
-    learnt: ArmEstimate | None = None
     mask_wait_s: float = 0.0
-    file: str = ""
+    unpredicted: str | None = None
 
 
 KEPT = 256  # traces
 
-State = Literal["chosen", "front", "dominated", "dropped"]
+State = Literal["chosen", "able", "dropped"]
 
 
 class Considered(msgspec.Struct, frozen=True):
@@ -80,27 +75,19 @@ class Considered(msgspec.Struct, frozen=True):
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """Every candidate for a request, the chosen one first, then the front.
+    """Every candidate for a request, the chosen one first, then the others that are able.
 
     `within` tells whether the chosen one keeps all limits on seconds, joules and watts; else it
-    comes nearest, or nothing is known of it. `explores` tells whether it was chosen to learn more
-    of it, which may take `extra_j` more than the best. `why` is the choice in one sentence. `phi`
-    is the chip's thermal yield at its present temperature, `phi_source` whether its leakage was
-    measured. `quality` is the floor asked for, `assessed` the source of qualities. `simulated` is
-    the simulated board, None: a real one.
+    comes nearest. `why` is the choice in one sentence. `quality` is the floor of published figures.
+    `simulated` is the simulated board, None: a real one.
     """
 
     model: str
     prefer: Prefer
     within: bool
-    explores: bool
     why: str
     considered: list[Considered]
-    extra_j: float | None = None
-    phi: float | None = None
-    phi_source: Literal["measured", "assumed"] | None = None
-    quality: float | None = None
-    assessed: Assessment | None = None
+    quality: float = 0.0
     simulated: str | None = None
 
     @property

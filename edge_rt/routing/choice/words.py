@@ -42,47 +42,42 @@ def _sentence(trace: Trace) -> str:
     return f"{trace.why[:1].upper()}{trace.why[1:]}."
 
 
-_BEST: Mapping[Prefer, str] = {
+_SETTING: Mapping[Prefer, str] = {
     "energy": "the fewest joules",
     "latency": "the fewest seconds",
-    "quality": "the best quality",
+    "quality": "the fewest joules",
 }
 
 
-def best(chosen: Candidate, prefer: Prefer, able: int, ties: int) -> str:
-    """Why one of `able` is chosen that was tied with some others."""
-    what = _BEST[prefer]
-    if prefer == "energy" and chosen.energy_j is None:
-        what = "the fewest seconds, as joules are not known,"
-    if prefer == "quality" and chosen.quality is None:
-        what = "the fewest joules, as qualities are not known,"
-    words = f"{what} of {able} that can be" if able > 1 else "the only one that can be"
-    if ties:
-        words += f", tied with {ties}, and its measurement is the oldest"
-    return f"{words}: {_taking(chosen)}"
+def in_setting(chosen: Candidate, prefer: Prefer, settings: int) -> str:
+    """Say what a candidate takes, the best of so many settings of its model."""
+    if chosen.seconds is None:
+        return f"what it takes is not known: {chosen.unpredicted}"
+    took = f"{chosen.seconds:.3g} s"
+    took = took if chosen.energy_j is None else f"{chosen.energy_j:.3g} J in {took}"
+    if settings == 1:
+        return took
+    known = prefer == "latency" or chosen.energy_j is not None
+    what = _SETTING[prefer] if known else "the fewest seconds, as joules are not known,"
+    return f"{what} of {settings} settings: {took}"
 
 
-def explored(chosen: Candidate) -> str:
-    """Why one is chosen that others may be better than."""
-    return f"it may be the best, and was not measured for long: {_taking(chosen)}"
-
-
-def tried(chosen: Candidate, extra_j: float) -> str:
-    """Why one is chosen that takes so many joules more than another one."""
-    return (
-        f"a trial, for little is known of it with such prompts, which takes {extra_j:.3g} J more "
-        f"than the best: {_taking(chosen)}"
-    )
+def by_rule(chosen: Candidate, floor: float, prefer: Prefer, models: int) -> str:
+    """Say why a model is chosen that is one of so many that can answer."""
+    if models == 1:
+        low = chosen.quality is not None and chosen.quality < floor
+        told = f", whose figure, {chosen.quality:.2f}, is below {floor:.2f}" if low else ""
+        return f"the only model that can answer{told}"
+    if prefer == "quality":
+        return f"the largest of {models} models that can answer, as quality is preferred"
+    if chosen.quality is not None and chosen.quality >= floor:
+        return f"the smallest model whose figure, {chosen.quality:.2f}, reaches {floor:.2f}"
+    return f"no figure reaches {floor:.2f}, and this is the largest of {models} that can answer"
 
 
 def nearest(excess: str) -> str:
     """Why one is chosen that does not keep its limits."""
     return f"nothing keeps all limits, and this comes nearest: {excess}"
-
-
-def unknown(reason: str) -> str:
-    """The reason for a candidate whose cost is not known."""
-    return f"no other can serve the request, and the cost of this one is not known: {reason}"
 
 
 def beside(other: Candidate, chosen: Candidate) -> str:
@@ -94,17 +89,7 @@ def beside(other: Candidate, chosen: Candidate) -> str:
         parts.append(f"{other.energy_j / chosen.energy_j:.2f} times the joules")
     if other.quality is not None and chosen.quality and other.quality != chosen.quality:
         parts.append(f"{other.quality / chosen.quality:.2f} times the quality")
-    return ", ".join(parts)
-
-
-def dominated(other: Candidate, by: Candidate) -> str:
-    """Why a candidate is not on the front."""
-    return f"{by.setting} is no worse in anything: {beside(other, by)}"
-
-
-def _taking(chosen: Candidate) -> str:
-    seconds = "seconds unknown" if chosen.seconds is None else f"{chosen.seconds:.3g} s"
-    return seconds if chosen.energy_j is None else f"{chosen.energy_j:.3g} J in {seconds}"
+    return ", ".join(parts) or f"not known: {other.unpredicted or chosen.unpredicted}"
 
 
 def gave_way(trace: Trace, asked: float | None, usual: float, limits: Limits) -> str | None:

@@ -77,11 +77,11 @@ def test_an_answer_is_kept_under_a_key_until_it_is_marked(stage: Stage) -> None:
     assert stage.marking.kept_as("a", ANN) is None
 
 
-def test_of_a_stand_in_nothing_is_learnt(stage: Stage) -> None:
+def test_an_answer_of_an_unknown_model_is_not_marked(stage: Stage) -> None:
     stage.answer("a")
     stage.chosen = False
     marked = stage.marking.give("a", ANN, 0.0)
-    assert "stood in" in (marked.why or "")
+    assert "not known which model" in (marked.why or "")
     assert stage.marking.counts == {Counted(False, "feedback", False): 1}
 
 

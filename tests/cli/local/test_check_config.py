@@ -73,7 +73,6 @@ def test_serve_refuses_what_check_config_does_in_the_same_words(cli: Cli, tmp_pa
         ("ledger.path", str(file)),
         ("models.preload[0]", "[" + "a" * 97 + "]"),
         ("models.catalogue[0]", f"[{tmp_path / 'absent.yaml'}]"),
-        ("router.rules", str(tmp_path / "absent.yaml")),
     ):
         section, name = key.partition("[")[0].split(".")
         file.write_text(f"{section}:\n  {name}: {value}\n")

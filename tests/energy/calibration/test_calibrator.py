@@ -16,7 +16,6 @@ from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.calibration.record import FOLDER, load_calibrations
 from edge_rt.energy.calibration.timing import FULL, QUICK
-from edge_rt.routing.quality.learner import Key
 
 ASK = CalibrateRequest(quick=True)
 
@@ -74,21 +73,6 @@ def test_what_it_found_is_what_is_predicted_from_then_on(kit: Any, tmp_path: Pat
             expected = engine.formula.prefill_s(300, 2) + engine.formula.decode_s(40, 2)
             assert found.seconds == pytest.approx(expected, rel=0.02)
         assert again.service.calibration() == house.service.calibration()
-
-    kit.run(run())
-
-
-def test_what_answers_took_beside_the_old_figures_is_forgotten(kit: Any, tmp_path: Path) -> None:
-    async def run() -> None:
-        house = kit.house(state_folder=tmp_path)
-        Simulated(house)
-        learning = house.routing.learning
-        for model in ("tiny", "other"):
-            learning._learner.took(Key(model, "single", "maths", "short", "plain"), 2.0, 2.0)
-        await all_of(house)
-        arms = {arm.model: arm for arm in learning.report().arms}
-        assert (arms["tiny"].answers, arms["tiny"].joules_ratio) == (0.0, 1.0)
-        assert arms["other"].answers == 1.0
 
     kit.run(run())
 

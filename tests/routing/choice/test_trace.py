@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from route_help import POOL, SMOL, ToldRouter, ask, now, prediction
+from route_help import POOL, SMOL, ask, choose, now, prediction
 
 from edge_rt.core.errors import RequestError
 from edge_rt.routing.choice.trace import Trace, Traces
@@ -16,7 +16,7 @@ TOLD = {("smol", 1): prediction(6, 7, power_w=5), ("smol", 2): prediction(4, 8)}
 
 def trace(usable_bytes: float = 1e10) -> Trace:
     board = now(SMOL, usable_bytes=usable_bytes)
-    return ToldRouter(TOLD).choose(ask(), POOL, board)
+    return choose(TOLD, ask(), POOL, board)
 
 
 @pytest.mark.parametrize("usable_bytes", [1e10, 0.0])

@@ -1,1 +1,0 @@
-"""How likely a model is to give a good answer."""
