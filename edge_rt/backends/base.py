@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -211,15 +210,6 @@ class EmbeddingBackend(TextVocabulary, BaseBackend, Protocol):
         ...
 
 
-Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
-"""Makes what is entered while a pass runs, of what stops the pass from any thread."""
-
-
-def unwatched(stop: Callable[[], None]) -> AbstractContextManager[None]:
-    """Let a pass run to its end."""
-    return nullcontext()
-
-
 class TensorBackend(BaseBackend, Protocol):
     """A loaded model of named tensors."""
 
@@ -227,12 +217,9 @@ class TensorBackend(BaseBackend, Protocol):
         """The arrays as the model wants them; RequestError names the one at fault."""
         ...
 
-    def run(
-        self, inputs: Mapping[str, NDArray[Any]], watched: Watched = unwatched
-    ) -> dict[str, NDArray[Any]]:
-        """The outputs for checked inputs; a pass that is stopped raises in `watched`.
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The outputs for checked inputs.
 
-        RequestError when the model cannot take these together, EngineError when it breaks, and
-        what `watched` raises.
+        RequestError when the model cannot take these together, EngineError when it breaks.
         """
         ...

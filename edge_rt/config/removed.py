@@ -21,6 +21,7 @@ class RemovedOption(NamedTuple):
 _CHOICE = "a model is chosen by its published figure and router.quality alone"
 
 REMOVED: Mapping[Key, RemovedOption] = {
+    ("requests", "infer_s"): RemovedOption("a pass of two minutes is ended with its engine"),
     ("router", "rules"): RemovedOption(_CHOICE),
     ("router", "embedding"): RemovedOption(_CHOICE),
 }

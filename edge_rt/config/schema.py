@@ -156,8 +156,6 @@ class Requests(Section, frozen=True):
     """Largest JSON body of a request."""
     tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024
     """Largest body of arrays, as `/edge/v1/infer` takes them."""
-    infer_s: Amount = 120.0
-    """Seconds after which one pass of `/edge/v1/infer` is stopped and the request fails."""
     bodies_bytes: Positive = 64 * 1024 * 1024
     """Most bytes of all bodies at once, and of what they are decoded to (estimated)."""
     queue: Positive = 64

@@ -199,14 +199,12 @@ class Embed(Message, frozen=True):
 class RunTensors(Message, frozen=True):
     """Run the model once on named tensors; answered by Started and Inferred.
 
-    The name of the only input of a model may be empty. A pass that takes longer than `limit_s` is
-    stopped and fails.
+    The name of the only input of a model may be empty.
     """
 
     id: int
     model: str
     tensors: dict[str, Tensor]
-    limit_s: float | None = None
 
 
 class Cancel(Message, frozen=True):

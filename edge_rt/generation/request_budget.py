@@ -13,7 +13,7 @@ from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
-from edge_rt.engine.protocol import Delta, Finished, Generate, RunTensors, Started, Timings
+from edge_rt.engine.protocol import Delta, Finished, Generate, Started, Timings
 from edge_rt.generation.recovery import AnswerProgress, AnyCall
 from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
@@ -194,8 +194,6 @@ class ExpectedTimes:
         return max((self._one(one, doing.tokens) for one in requests.values()), default=0.0)
 
     def _one(self, request: Request | None, tokens: int) -> float:
-        if isinstance(request, RunTensors):
-            return request.limit_s or UNKNOWN_S
         entry = self._entry(request.model) if isinstance(request, Generate) else None
         if entry is None:
             return UNKNOWN_S

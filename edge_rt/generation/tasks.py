@@ -56,10 +56,10 @@ class TaskService:
 
     async def infer(self, entry: ModelRecord, call: InferCall) -> tuple[Inferred, Cost]:
         """Return the outputs, and what they cost; raises as `generate` does."""
-        model, limit_s = resident_name(entry), self._config.requests.infer_s
+        model = resident_name(entry)
 
         def make(id: int) -> RunTensors:
-            return RunTensors(id, model, call.tensors, limit_s)
+            return RunTensors(id, model, call.tensors)
 
         answer, cost = await self._perform(entry, call, make)
         assert isinstance(answer, Inferred)

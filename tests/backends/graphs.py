@@ -61,32 +61,6 @@ def write_constant(path: Path) -> Path:
     )
 
 
-def write_loop(path: Path) -> Path:
-    """`y` is `x`, one number, to which 1 was added `n` times."""
-    one = (TensorProto.FLOAT, [1])
-    steps = [("step", TensorProto.INT64, []), ("on", TensorProto.BOOL, []), ("before", *one)]
-    body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["on"], ["still"]),
-            helper.make_node("Add", ["before", "one"], ["after"]),
-        ],
-        "body",
-        [helper.make_tensor_value_info(*each) for each in steps],
-        [
-            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("after", *one),
-        ],
-        [numpy_helper.from_array(np.array([1], np.float32), "one")],
-    )
-    return write_graph(
-        path,
-        [helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)],
-        [("n", TensorProto.INT64, []), ("x", *one)],
-        [("y", *one)],
-        [],
-    )
-
-
 def write_words(path: Path) -> Path:
     """`y` is the texts `x`."""
     return write_graph(

@@ -20,7 +20,7 @@ import httpx
 import openai
 import psutil
 import pytest
-from graphs import write_loop, write_sum
+from graphs import write_sum
 from vulkan_environment import HERE
 
 from edge_rt.models.catalogue import load_catalogue
@@ -368,7 +368,6 @@ def tasks_store(
     models = Store(root / "models", load_catalogue())
     pull(minilm.name, models, cache=cache)
     models.add(write_sum(root / "sum.onnx"), "sum")
-    models.add(write_loop(root / "loop.onnx"), "loop")
     return root / "models"
 
 

@@ -17,7 +17,7 @@ import openai
 import pytest
 from embedding_texts import cosines, plain_vectors, texts
 
-EMBEDDING, TENSORS, ENDLESS = "all-minilm-l6-v2", "sum", "loop"
+EMBEDDING, TENSORS = "all-minilm-l6-v2", "sum"
 STORY = "Once upon a time there was a fox who"
 
 
@@ -304,31 +304,6 @@ def test_tensors_that_do_not_fit_are_named(daemon, inputs, param):
     answer = infer(daemon, **inputs)
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["param"] == param
-
-
-def test_a_pass_that_would_never_end_ends_with_its_request(daemon):
-    inputs = {"n": {"dtype": "int64", "data": 1 << 62}, "x": [0]}
-    body = {"model": ENDLESS, "inputs": inputs, "edge": {"latency_s": 1.0}}
-    pid = daemon.engine()["pid"]
-    late = daemon.http.post("/edge/v1/infer", json=body)
-    assert (late.status_code, late.json()["error"]["code"]) == (503, "latency")
-    assert infer(daemon, left=[[1, 2]], right=[[0.5, 4]], count=[21]).status_code == 200
-    assert daemon.engine()["pid"] == pid
-
-
-def test_a_pass_has_a_longest_time(make_daemon, tasks_store):
-    daemon = make_daemon(tasks_store, requests={"infer_s": 0.5})
-    try:
-        inputs = {"n": {"dtype": "int64", "data": 1 << 62}, "x": [0]}
-        answer = daemon.http.post("/edge/v1/infer", json={"model": ENDLESS, "inputs": inputs})
-        assert answer.status_code == 400, answer.text
-        error = answer.json()["error"]
-        assert error["code"] == "pass_too_long"
-        for said in (ENDLESS, "0.5 s", "requests.infer_s"):
-            assert said in error["message"]
-        assert infer(daemon, left=[[1, 2]], right=[[0.5, 4]], count=[21]).status_code == 200
-    finally:
-        daemon.close()
 
 
 def test_short_runs_have_joules_in_the_answer_and_in_the_ledger(daemon):

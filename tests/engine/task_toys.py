@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import LooseArray, Watched, unwatched
+from edge_rt.backends.base import LooseArray
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import (
     Embed,
@@ -101,9 +101,7 @@ class ToyTensors:
             raise RequestError("only `inputs.x` is known", param="inputs", code="invalid_value")
         return {"x": tensors["x"].array}
 
-    def run(
-        self, inputs: Mapping[str, NDArray[Any]], watched: Watched = unwatched
-    ) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         self._clock.now += 1.0
         if self.failures:
             raise self.failures.pop(0)

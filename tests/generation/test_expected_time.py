@@ -57,7 +57,7 @@ def test_what_is_not_known_has_some_time(kit: Any) -> None:
     other = Generate(3, "other@0", "x", False, Sampling(), 8)
     for request in (None, other, Embed(3, "e", ["x"]), RunTensors(3, "t", {})):
         assert expected_s(kit, request, 1) == UNKNOWN_S
-    assert expected_s(kit, RunTensors(3, "t", {}, limit_s=99.0), 0) == 99.0
+    assert expected_s(kit, RunTensors(3, "t", {}), 0) == UNKNOWN_S
 
 
 def test_an_engine_at_work_for_nobody_is_expected_to_be_quick(kit: Any) -> None:

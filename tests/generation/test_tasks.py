@@ -71,7 +71,6 @@ def test_tensors_go_the_same_way(kit: Any) -> None:
         [asked] = house.asked
         assert isinstance(asked, RunTensors)
         assert asked.tensors == {"x": X}
-        assert asked.limit_s == Requests().infer_s
         assert answer == said
 
     kit.run(run())

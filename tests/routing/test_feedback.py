@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from edge_rt.testing.board import FakeClock
 
 
 @asynccontextmanager
-async def opened(path: Path, clock: FakeClock | None = None) -> Any:
+async def opened(path: Path, clock: FakeClock | None = None) -> AsyncGenerator[Feedback]:
     """Feedback whose file was read, at work while the block runs."""
 
     async def pause(seconds: float) -> None:
@@ -36,7 +36,7 @@ def told(feedback: Feedback) -> list[tuple[str, str, float, float]]:
     return [(m.model, m.mode, m.good, m.bad) for m in feedback.report().marks]
 
 
-def running(test: Callable[[Path], Awaitable[None]]) -> Callable[[Path], None]:
+def running(test: Callable[[Path], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
     def run(tmp_path: Path) -> None:
         asyncio.run(test(tmp_path / "router.db"))
 

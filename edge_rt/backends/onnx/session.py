@@ -18,7 +18,6 @@ import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Watched, unwatched
 from edge_rt.core.errors import EngineError, ModelFileError
 
 runtime: Any = onnxruntime  # it has no types
@@ -126,19 +125,16 @@ class OnnxSession:
         inputs: Mapping[str, NDArray[Any]],
         *,
         threads: int,
-        watched: Watched = unwatched,
     ) -> list[NDArray[Any]]:
         """The outputs of those names for inputs by name; raises onnxruntime's own errors.
 
-        EngineError where the session cannot be made again for another number of threads. A pass
-        that is stopped ends with the operator under way.
+        EngineError where the session cannot be made again for another number of threads.
         """
         self.use(threads)
         options = runtime.RunOptions()
         options.log_severity_level = _FATAL
-        with watched(lambda: setattr(options, "terminate", True)):
-            found: list[NDArray[Any]] = self._session.run(list(outputs), dict(inputs), options)
-            return found
+        found: list[NDArray[Any]] = self._session.run(list(outputs), dict(inputs), options)
+        return found
 
     def close(self) -> None:
         """Free the session. A closed one may be closed again."""

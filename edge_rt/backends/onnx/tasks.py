@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from edge_rt.backends.base import LooseArray, Watched, unwatched
+from edge_rt.backends.base import LooseArray
 from edge_rt.backends.onnx.session import Node, OnnxSession, first_line
 from edge_rt.backends.onnx.vocabulary import load_tokenizer
 from edge_rt.core.errors import EdgeError, EngineError, ModelFileError, RequestError, invalid
@@ -176,13 +176,9 @@ class OnnxTensors:
         _check_names([(self._inputs[name], array) for name, array in fitted.items()])
         return fitted
 
-    def run(
-        self, inputs: Mapping[str, NDArray[Any]], watched: Watched = unwatched
-    ) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         try:
-            found = self._session.compute(
-                self._outputs, inputs, threads=self._threads, watched=watched
-            )
+            found = self._session.compute(self._outputs, inputs, threads=self._threads)
         except EdgeError:
             raise
         except Exception as error:  # its own classes, which have no base of theirs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
 from edge_rt.backends.base import TensorBackend
@@ -100,10 +99,6 @@ class Tasks(Runner[BackendT, J]):
 
 MOST_BYTES = 48 * 1024 * 1024  # of outputs, which go in one frame
 
-Over = Callable[[RunTensors, Callable[[], None]], AbstractContextManager[None]]
-"""Makes what is entered while a request's pass runs, of what stops that; see Watch."""
-
-
 InferJob = PendingTask[RunTensors]
 
 
@@ -111,19 +106,6 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
     """One request after the other; see Runner."""
 
     serves = RunTensors
-
-    def __init__(
-        self,
-        backend: TensorBackend,
-        emit: Callable[[Event], None],
-        tally: EngineCounters,
-        clock: Callable[[], float],
-        pause_s: float = PAUSE_S,
-        over: Over = lambda request, stop: nullcontext(),
-    ) -> None:
-        """`over` watches passes; the others are those of Tasks."""
-        super().__init__(backend, emit, tally, clock, pause_s)
-        self._over = over
 
     def submit(self, request: RunTensors) -> None:
         self._waiting.append(InferJob(request, self._clock()))
@@ -148,7 +130,7 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
         given = job.request.tensors
         inputs = self._backend.check({name: to_array(given[name]) for name in given})
         self._emit(Started(job.id, 0, 0))
-        outputs = self._backend.run(inputs, lambda stop: self._over(job.request, stop))
+        outputs = self._backend.run(inputs)
         size = sum(array.nbytes for array in outputs.values())
         if size > MOST_BYTES:
             message = f"The outputs have {size} bytes, more than the {MOST_BYTES} that can be sent."

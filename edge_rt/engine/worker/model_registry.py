@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -30,7 +30,7 @@ from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
 from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
-from edge_rt.engine.scheduler.tasks import Over, TensorScheduler
+from edge_rt.engine.scheduler.tasks import TensorScheduler
 
 ORPHANED_S = 60.0  # after a model is loaded, nobody comes for what an earlier engine left
 WRITTEN_S = 3.0  # at the engine's end, for what is being written on the disk
@@ -48,7 +48,6 @@ class ModelRegistry:
         emit: Callable[[ToFront], None],
         tally: EngineCounters,
         clock: Callable[[], float],
-        over: Over = lambda request, stop: nullcontext(),
         versions: Mapping[str, str] = MappingProxyType({}),
         checkpoints: Checkpoints | None = None,
     ) -> None:
@@ -60,7 +59,6 @@ class ModelRegistry:
         self._emit = emit
         self._tally = tally
         self._clock = clock
-        self._over = over
         self._outbox = Outbox(emit)  # of all language models: two may make one answer
         self._models: dict[str, AnyRunner] = {}
         self._disk: PrefixDisk | None = None
@@ -184,7 +182,7 @@ class ModelRegistry:
             return EmbeddingScheduler(backend, spec, self._emit, self._tally, self._clock)
         if spec.kind == "tensors":
             told = self._emit, self._tally, self._clock
-            return TensorScheduler(backend, *told, over=self._over)
+            return TensorScheduler(backend, *told)
         told = self._emit, self._tally, self._clock
         key = state_key(spec, self._versions.get(spec.backend, ""))
         kept = kept_as(spec, key, self._disk)

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import select
 import socket
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from typing import Protocol
 
 from edge_rt.core.clock import Aside
-from edge_rt.core.errors import EdgeError, EngineError, RequestError, Unavailable
+from edge_rt.core.errors import Unavailable
 from edge_rt.decoding.params import Constraint
 from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.protocol import (
-    Cancel,
     Generate,
-    RunTensors,
-    Shutdown,
     ToEngine,
     ToFront,
-    UnloadModel,
 )
 
 log = logging.getLogger(__name__)
@@ -178,7 +170,6 @@ class Port:
         self._sock = sock
         self._frames = Frames()
         self._decoder = engine_decoder()
-        self._heard: deque[ToEngine] = deque()  # what `hear` gave and `received` has not yet
         self._poll = poll()
         self._poll.register(sock.fileno(), select.POLLIN)
 
@@ -196,21 +187,13 @@ class Port:
 
     def ready(self) -> bool:
         """Whether something has arrived, or one of the other descriptors is readable."""
-        return bool(self._heard or self._poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def received(self) -> Iterator[ToEngine]:
         """What has arrived; never waits."""
-        while self._heard:
-            yield self._heard.popleft()
-        yield from self._arrived()
-
-    def hear(self) -> list[ToEngine]:
-        """Return all that has arrived; `received` yields it nevertheless.
-
-        For another thread while that of `received` does nothing with the port.
-        """
-        self._heard.extend(self._arrived())
-        return list(self._heard)
+        if any(fd == self._sock.fileno() for fd, _ in self._poll.poll(0)):
+            for body in self._frames.feed(self._read()):
+                yield self._decoder.decode(body)
 
     def send(self, message: ToFront) -> None:
         """Say `message`; unheard when the front is gone."""
@@ -219,11 +202,6 @@ class Port:
         except ConnectionError:
             self.open = False
 
-    def _arrived(self) -> Iterator[ToEngine]:
-        if any(fd == self._sock.fileno() for fd, _ in self._poll.poll(0)):
-            for body in self._frames.feed(self._read()):
-                yield self._decoder.decode(body)
-
     def _read(self) -> bytes:
         try:
             data = self._sock.recv(1 << 18)
@@ -231,86 +209,3 @@ class Port:
             data = b""
         self.open = self.open and bool(data)
         return data
-
-
-class Watch:
-    """Reads the port in place of the decode loop, which cannot while it is inside a pass."""
-
-    def __init__(
-        self,
-        port: Port,
-        clock: Callable[[], float] = time.monotonic,
-        poll: Callable[[], Poll] = select.poll,
-    ) -> None:
-        """`clock` is in seconds, and `poll` lets them pass."""
-        self._port, self._clock = port, clock
-        self._done, self._finish = os.pipe()
-        self._poll = poll()
-        for fd in (port.fileno(), self._done):
-            self._poll.register(fd, select.POLLIN)
-        self._thread = ThreadPoolExecutor(1, "watch")
-
-    @contextmanager
-    def over(self, request: RunTensors, stop: Callable[[], None]) -> Generator[None]:
-        """Call `stop`, in another thread, where the block is to end before it would.
-
-        The block then raises RequestError where it took longer than the request's `limit_s`, and
-        EngineError where nobody waits for it any more.
-        """
-        looking = self._thread.submit(self._look, request, stop)
-        failure: Exception | None = None
-        try:
-            yield
-        except Exception as error:
-            failure = error
-        os.write(self._finish, b".")
-        why = looking.result()
-        os.read(self._done, 1)
-        if failure is not None and why is not None:
-            raise why from failure
-        if failure is not None:
-            raise failure
-
-    def _look(self, request: RunTensors, stop: Callable[[], None]) -> EdgeError | None:
-        """Why the block was stopped; None where it ended before."""
-        until_s = math.inf if request.limit_s is None else self._clock() + request.limit_s
-        why = self._why(request)  # by what was heard in another's pass
-        while why is None:
-            ready = self._ready(until_s)
-            if self._done in ready:
-                return None
-            why = self._why(request) if ready else _late(request)
-        stop()
-        return why
-
-    def _ready(self, until_s: float) -> list[int]:
-        """The descriptors that became readable; none once the time is over."""
-        while (left_s := until_s - self._clock()) > 0:
-            ready = self._poll.poll(None if left_s == math.inf else 1000 * left_s)
-            if ready:
-                return [fd for fd, _ in ready]
-        return []
-
-    def _why(self, request: RunTensors) -> EdgeError | None:
-        """Why nobody waits any more, if so; the decode loop still gets all that has arrived."""
-        ends = any(_ends(message, request) for message in self._port.hear())
-        return EngineError("nobody waits for it") if ends or not self._port.open else None
-
-
-def _ends(message: ToEngine, request: RunTensors) -> bool:
-    match message:
-        case Cancel():
-            return message.id == request.id
-        case UnloadModel():
-            return message.model == request.model
-        case _:
-            return isinstance(message, Shutdown)
-
-
-def _late(request: RunTensors) -> RequestError:
-    return RequestError(
-        f"`inputs`: {request.model} was not done with them after {request.limit_s:g} s and was "
-        "stopped. Send less at once, or have requests.infer_s raised in config.yaml.",
-        param="inputs",
-        code="pass_too_long",
-    )

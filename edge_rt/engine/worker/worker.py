@@ -53,7 +53,7 @@ from edge_rt.engine.worker.loading import (
     no_vocabulary,
 )
 from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry
-from edge_rt.engine.worker.port import Compiler, Poll, Port, Watch
+from edge_rt.engine.worker.port import Compiler, Poll, Port
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Worker:
         self._begin_s = 0.0  # when the iteration began
         self._duty_cycle = DutyCycle()
         self._tally = EngineCounters(beat=beat or Heartbeat())
-        told = self._port.send, self._tally, clock, Watch(self._port).over
+        told = self._port.send, self._tally, clock
         self._models = ModelRegistry(SetLimits(threads), *told, backends, checkpoints)
         self._compiler = Compiler(self._models.homes)
         for helper in (self._loader, self._compiler):
