@@ -12,7 +12,7 @@ from edge_rt.core.cached import Which
 from edge_rt.core.clock import Aside
 from edge_rt.core.logs import Trouble
 from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, Stored, size_of
-from edge_rt.engine.kv.prefix_shelf import Fetch, PrefixFetcher, PrefixShelf, Then
+from edge_rt.engine.kv.prefix_shelf import PrefixFetcher, PrefixShelf, Then
 from edge_rt.engine.protocol import KeepPrefixes
 
 log = logging.getLogger(__name__)
@@ -31,20 +31,15 @@ class PrefixDisk:
     results. If the disk is full or fails, prompts are read again.
     """
 
-    def __init__(
-        self,
-        keep: KeepPrefixes,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        """`clock` is in seconds, `wall` gives Unix seconds."""
+    def __init__(self, keep: KeepPrefixes, wall: Callable[[], float] = time.time) -> None:
+        """`wall` gives Unix seconds."""
         folder = PrefixFolder(Path(keep.folder))
         self.shelf = PrefixShelf(keep.max_bytes, keep.hourly_bytes, wall)
-        self.fetcher = PrefixFetcher(folder, self.shelf, clock)
+        self.fetcher = PrefixFetcher(folder, self.shelf)
         self.per_client = keep.per_client
         self.wall = wall
         self._trouble = Trouble(log, "beginnings of prompts cannot be kept")
-        self._folder, self._clock = folder, clock
+        self._folder = folder
         self._writer = Aside[Then]("prefix writer")
         self._writing: list[PrefixHeader] = []
         self._waiting_bytes = 0
@@ -75,10 +70,9 @@ class PrefixDisk:
         self._aside(written.set)
         written.wait(seconds)
 
-    def used(self, fetch: Fetch, size: int, seconds: float) -> None:
-        """A state of so many bytes was put into a sequence in so many seconds."""
-        self.fetcher.took(fetch, size, seconds)
-        now, stored = self.wall(), fetch.stored
+    def used(self, stored: Stored) -> None:
+        """Note that a state was put into a sequence."""
+        now = self.wall()
         if now - stored.used > _USE_S:
             name = stored.head.name
             self._aside(lambda: self._folder.use(name, now))
@@ -108,18 +102,14 @@ class PrefixDisk:
                 for name in gone:
                     self._folder.delete(name)
                 written = self._folder.write(head, state)
-                byte_s = None if self.fetcher.measured else self._measured(head)
             except OSError as error:
                 fault = error
                 return lambda: self._not_written(head, size, fault)
-            return lambda: self._have_written(head, size, written, byte_s)
+            return lambda: self._have_written(head, size, written)
 
         self._writer.do(job)
 
-    def _have_written(
-        self, head: PrefixHeader, size: int, written: int, byte_s: float | None
-    ) -> None:
-        self._learn(byte_s)
+    def _have_written(self, head: PrefixHeader, size: int, written: int) -> None:
         self.shelf.wrote(written)
         self._trouble.over()
         if not self._over(head, size):
@@ -197,17 +187,3 @@ class PrefixDisk:
         self._to_forget.clear()
         if gone := self.shelf.too_much():
             self.delete(gone)
-        if found:
-            self._writer.do(lambda: self._measure(max(found, key=lambda whole: whole.used)))
-
-    def _measure(self, whole: Stored) -> Then:
-        byte_s = self._measured(whole.head)
-        return lambda: self._learn(byte_s)
-
-    def _measured(self, head: PrefixHeader) -> float | None:
-        """Seconds that a byte of a file takes to come from the disk; see PrefixFolder."""
-        return self._folder.byte_s(head.name, self._clock)
-
-    def _learn(self, byte_s: float | None) -> None:
-        if byte_s is not None:
-            self.fetcher.learn(byte_s)

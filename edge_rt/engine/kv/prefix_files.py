@@ -9,7 +9,6 @@ import os
 import shutil
 import struct
 from array import array
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,8 +30,8 @@ Tokens: TypeAlias = "array[int]"
 class PrefixHeader(msgspec.Struct, frozen=True, array_like=True):
     """Which beginning it is, and whose: made for `client` at `made` in Unix seconds.
 
-    `key` tells all that shapes the state beside the text. A model read a token in `token_s`
-    seconds. Several texts that go on differently have a `shared` one.
+    `key` tells all that shapes the state beside the text. Several texts that go on differently
+    have a `shared` one. Earlier versions look at `token_s`.
     """
 
     key: bytes
@@ -212,19 +211,6 @@ class PrefixFolder:
             self._damaged(file)
             return None
         return found
-
-    def byte_s(self, name: str, clock: Callable[[], float]) -> float | None:
-        """Seconds that a byte of that file takes to come from the disk; None where that fails."""
-        file = self._of(name)
-        try:
-            with file.open("rb") as held:
-                os.fsync(held.fileno())
-                os.posix_fadvise(held.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            begin = clock()
-            found = read(file)
-        except OSError:
-            return None
-        return None if found is None else (clock() - begin) / len(found[1])
 
     def use(self, name: str, now: float) -> None:
         """Note when it was used last, in Unix seconds, as far as the disk lets that be noted."""

@@ -93,9 +93,6 @@ def _group(model: str, client: str, stored: list[Stored]) -> PrefixGroup:
 
 log = logging.getLogger(__name__)
 
-GUESS_S = 1 / 40e6  # for a byte to come back, before that is measured: that of a slow SD card
-_CALM = 0.3  # weight of a byte that came sooner than expected; a later one counts in full
-
 Then = Callable[[], None]
 """What the decode loop is to do about what came of a job."""
 
@@ -108,20 +105,14 @@ class Fetch:
         self.over = False
         self.waiting = 0  # readers
         self.state: bytearray | None = None
-        self.read_s = 0.0
 
 
 class PrefixFetcher:
     """Reads one state at a time, since each is large, and the next when that was taken."""
 
-    def __init__(
-        self, folder: PrefixFolder, shelf: PrefixShelf, clock: Callable[[], float]
-    ) -> None:
-        """`clock` is in seconds."""
+    def __init__(self, folder: PrefixFolder, shelf: PrefixShelf) -> None:
         self.aside = Aside[Then]("prefix reader")
-        self.byte_s: float = GUESS_S  # seconds that one takes from the disk into a sequence
-        self.measured = False
-        self._folder, self._shelf, self._clock = folder, shelf, clock
+        self._folder, self._shelf = folder, shelf
         self._fetches: deque[Fetch] = deque()  # the first is being read, or waits to be taken
 
     def fetch(self, stored: Stored) -> Fetch:
@@ -148,33 +139,19 @@ class PrefixFetcher:
             fetch.state = None
             self._next(fetch)
 
-    def took(self, fetch: Fetch, size: int, seconds: float) -> None:
-        """A state of so many bytes was put into a sequence in so many seconds."""
-        self.learn((fetch.read_s + seconds) / size)
-
-    def learn(self, byte_s: float) -> None:
-        """A byte took so long."""
-        if self.measured:
-            byte_s = max(byte_s, self.byte_s + _CALM * (byte_s - self.byte_s))
-        self.byte_s, self.measured = byte_s, True
-
     def _read(self, fetch: Fetch) -> None:
         def job() -> Then:
-            begin = self._clock()
             try:
                 found = self._folder.read(fetch.stored.head.name)
             except OSError as error:
                 log.warning("a beginning that was kept cannot be read: %s", error)
                 found = None
-            seconds = self._clock() - begin
-            return lambda: self._have_read(fetch, found, seconds)
+            return lambda: self._have_read(fetch, found)
 
         self.aside.do(job)
 
-    def _have_read(
-        self, fetch: Fetch, found: tuple[PrefixHeader, bytearray] | None, seconds: float
-    ) -> None:
-        fetch.over, fetch.read_s = True, seconds
+    def _have_read(self, fetch: Fetch, found: tuple[PrefixHeader, bytearray] | None) -> None:
+        fetch.over = True
         if found is None or found[0] != fetch.stored.head:
             self._shelf.drop([fetch.stored.head.name])
         elif fetch.waiting:

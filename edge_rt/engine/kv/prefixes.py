@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.cached import Which, digest
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.experience import Average
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
 from edge_rt.engine.kv.prefix_files import PrefixHeader, Stored, Tokens
 from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
@@ -21,10 +20,9 @@ from edge_rt.engine.protocol import Generate, ModelSpec
 log = logging.getLogger(__name__)
 
 _FORMAT = 1  # of keys, and of what is kept under them
-WORTH_S = 0.25  # of reading are spared at least by what is written
+LEAST = 64  # tokens are spared at least by what is written, and by what is read
 LONG = 256  # tokens at least has a conversation that is written when it makes room
 _RECENT = 32  # prompts that are held against the next one
-_TELLING = 32  # tokens at least has a pass that tells how fast the model reads
 _NEAR = 8  # what is longer or shorter by one part in so many is kept already
 
 
@@ -61,11 +59,11 @@ class _Seen(NamedTuple):
 
 
 class PrefixCache:
-    """Lends a model's sequences, with keys and values from the disk where that is faster.
+    """Lends a model's sequences, with keys and values from the disk.
 
     It writes the beginnings that prompts share, such as a system prompt, once they are read for the
-    second time, and a conversation that went on, when its sequence makes room. It writes neither
-    where reading the prompt again takes less time.
+    second time, and a conversation that went on, when its sequence makes room. It writes and reads
+    none of less than LEAST tokens.
     """
 
     def __init__(
@@ -73,13 +71,10 @@ class PrefixCache:
         backend: Backend,
         pool: SequencePool,
         kept: PrefixTarget | None,
-        clock: Callable[[], float],
     ) -> None:
-        """`kept` None: all is in memory alone. `clock` is in seconds."""
-        self._backend, self._pool, self._clock = backend, pool, clock
-        self._kept = kept
+        """`kept` None: all is in memory alone."""
+        self._backend, self._pool, self._kept = backend, pool, kept
         self._recent: deque[_Seen] = deque(maxlen=_RECENT)
-        self._token = Average()  # seconds that the model reads a token in
         self._token_bytes = 0.0  # of a state, 0 until it is known
         pool.leaves = self._leaves
 
@@ -90,16 +85,12 @@ class PrefixCache:
         if self._kept is None or client is None:
             return None
         disk, tokens = self._kept.disk, array("i", text)
-        held, best, most_s = self._pool.reusable(text), None, 0.0
+        best, most = None, self._pool.reusable(text) + LEAST - 1
         for stored in self._stored(client):
             shared = min(common_prefix(stored.tokens, tokens), len(tokens) - 1)
             holds = shared == len(stored.tokens) or self._pool.cuts
-            if shared - held < WORTH_COPYING or not holds:
-                continue
-            token_s = self._token.value or stored.head.token_s
-            spared_s = (shared - held) * token_s - stored.size * disk.fetcher.byte_s
-            if spared_s > most_s:
-                best, most_s = stored, spared_s
+            if holds and shared > most:
+                best, most = stored, shared
         return None if best is None else disk.fetcher.fetch(best)
 
     def take(
@@ -124,7 +115,7 @@ class PrefixCache:
         shared = min(common_prefix(stored.tokens, array("i", text)), len(text) - 1)
         if state is None or shared - self._pool.reusable(text) < WORTH_COPYING:
             return None
-        sequence, begin = self._pool.take(text, fresh=True), self._clock()
+        sequence = self._pool.take(text, fresh=True)
         try:
             self._backend.restore(sequence.id, state)
         except EngineError as error:
@@ -132,15 +123,10 @@ class PrefixCache:
             disk.delete([stored.head.name])
             return sequence
         self._pool.hold(sequence, stored.tokens, shared)
-        disk.used(fetch, len(state), self._clock() - begin)
+        disk.used(stored)
         return sequence
 
     # --- to the disk
-
-    def read(self, tokens: int, seconds: float) -> None:
-        """A pass over so many tokens took so long."""
-        if tokens >= _TELLING:
-            self._token.add(seconds / tokens)
 
     def shared(self, request: Generate, prompt: list[int]) -> int | None:
         """After how many tokens of a prompt to `save` what was read of it; None: not at all."""
@@ -187,14 +173,11 @@ class PrefixCache:
             self._save(sequence, shared=False)
 
     def _is_worth(self, tokens: Tokens, client: str) -> bool:
-        """Whether to write it: it takes long to read, and is not kept yet, or nearly so."""
-        if self._kept is None or not tokens:
+        """Return whether to write it: it is long, and not kept yet, or nearly so."""
+        if self._kept is None or len(tokens) < LEAST:
             return False
-        disk, size = self._kept.disk, int(self._token_bytes * len(tokens))
-        # The first one written tells how fast the disk is.
-        byte_s = disk.fetcher.byte_s if disk.fetcher.measured else 0.0
-        spared_s = len(tokens) * (self._token.value or 0.0) - size * byte_s
-        return spared_s >= WORTH_S and disk.may_save(size) and not self._has(tokens, client)
+        size = int(self._token_bytes * len(tokens))
+        return self._kept.disk.may_save(size) and not self._has(tokens, client)
 
     def _has(self, tokens: Tokens, client: str) -> bool:
         near = len(tokens) - len(tokens) // _NEAR
@@ -217,7 +200,7 @@ class PrefixCache:
             log.warning("a beginning of a prompt could not be kept: %s", error)
             return
         said, now = tokens.tobytes(), disk.wall()
-        head = PrefixHeader(key, model, client, said, now, self._token.value or 0.0, shared)
+        head = PrefixHeader(key, model, client, said, now, 0.0, shared)
         disk.save(head, state, [] if shared else self._outgrown(tokens, client))
 
     def _outgrown(self, tokens: Tokens, client: str) -> list[str]:

@@ -64,7 +64,7 @@ class Scheduler(Runner[Backend, Generation]):
         budget = PrefillBudget(spec.prefill_chunk)
         super().__init__(backend, budget, emit, outbox or Outbox(emit), tally, clock)
         self.pool = SequencePool(backend)
-        self.prefixes = PrefixCache(backend, self.pool, kept, clock)
+        self.prefixes = PrefixCache(backend, self.pool, kept)
         self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
         self._factory = GenerationFactory(self, find, tally.beat.note, tally.beat.helped)
         self._served: dict[str, int] = {}  # the number of each client's last turn
@@ -144,7 +144,6 @@ class Scheduler(Runner[Backend, Generation]):
             return
         if one.size > len(answers):
             self.budget.took(one.size, spent)
-            self.prefixes.read(one.size, spent)
         if not brief:
             self.checkpointer.read(spent)
         self._tally.passed(spent, one.rows, spare, self.gpu_share)

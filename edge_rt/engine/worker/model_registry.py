@@ -125,7 +125,7 @@ class ModelRegistry:
 
         Returns the descriptors that become readable when there is something to `settle`.
         """
-        self._disk = PrefixDisk(message, self._clock)
+        self._disk = PrefixDisk(message)
         return self._disk.filenos()
 
     @property

@@ -158,13 +158,6 @@ def test_a_use_is_noted(folder: PrefixFolder) -> None:
     folder.use(head(2).name, 1000.0)  # it was deleted meanwhile
 
 
-def test_how_long_a_byte_takes(folder: PrefixFolder) -> None:
-    folder.write(head(1), STATE)
-    ticks = iter((5.0, 7.0))
-    assert folder.byte_s(head(1).name, lambda: next(ticks)) == 2.0 / len(STATE)
-    assert folder.byte_s(head(2).name, lambda: 0.0) is None
-
-
 def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = PrefixFolder(tmp_path / "file" / "prefixes")

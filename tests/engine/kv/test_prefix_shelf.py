@@ -116,7 +116,7 @@ def test_who_leaves_what_was_read_for_him_lets_the_next_be_read(
     folder.scan()
     for number in (1, 2):
         folder.write(head(number), state(number))
-    fetcher = PrefixFetcher(folder, shelf, clock)
+    fetcher = PrefixFetcher(folder, shelf)
     first, second = (fetcher.fetch(put(shelf, head(number))) for number in (1, 2))
 
     def settle() -> None:
