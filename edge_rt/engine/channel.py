@@ -6,7 +6,6 @@ which the front sees even once the engine is gone.
 
 from __future__ import annotations
 
-import faulthandler
 import mmap
 import os
 import struct
@@ -91,7 +90,7 @@ class Doing(NamedTuple):
 
 
 class Heartbeat:
-    """Two pages of memory: the engine notes what it begins, and the front reads it, even after a
+    """A page of memory: the engine notes what it begins, and the front reads it, even after a
     kill.
 
     Words 3 to 7 tell how long passes kept a GPU busy; a simulated board reads them, so they stay
@@ -102,28 +101,15 @@ class Heartbeat:
 
     def __init__(self, fd: int = -1) -> None:
         """`fd` is that of `shared`; without one, the memory is this process's own."""
-        memory = memoryview(mmap.mmap(fd, 2 * mmap.PAGESIZE))
-        self._words = memory[: mmap.PAGESIZE].cast("Q")
-        self._trace = memory[mmap.PAGESIZE :]
+        self._words = memoryview(mmap.mmap(fd, mmap.PAGESIZE)).cast("Q")
         self._helping = Lock()
 
     @staticmethod
     def shared() -> int:
         """A descriptor of new memory, for this process and a child of it."""
         fd = os.memfd_create("edge_rt engine")
-        os.ftruncate(fd, 2 * mmap.PAGESIZE)
+        os.ftruncate(fd, mmap.PAGESIZE)
         return fd
-
-    @staticmethod
-    def trace_crashes(fd: int) -> None:
-        """Have the second page get the Python stack of a thread that crashes this process."""
-        os.lseek(fd, mmap.PAGESIZE, os.SEEK_SET)
-        faulthandler.enable(fd, all_threads=False)
-
-    @property
-    def trace(self) -> str:
-        """The stack of the thread that crashed; empty where none did, or nothing traced it."""
-        return bytes(self._trace).partition(b"\0")[0].decode(errors="replace")
 
     def pass_begins(self, begin_s: float, gpu_share: float) -> None:
         """A pass of a model began at `begin_s`; `gpu_share` of its layers, 0 to 1, lie on a GPU."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -20,6 +21,7 @@ RETRY_S = 5.0  # when other models in use leave no room
 ALONE_RETRY_S = 60.0  # when there is none even without them: other programs must free some
 LOAD_S = 120.0  # that any load may take,
 SLOW_BYTES_S = 1e6  # and a second more for so many bytes: disks may be that slow
+TWICE_S = 600.0  # within which two engines that a model was alone in have it refused
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class ModelPool:
         self._residents: dict[str, Resident] = {}
         self._failures = Failures(clock)
         self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
+        self._client: EngineClient | None = None  # of the engine that models were last loaded in
+        self._ended_s: dict[str, float] = {}  # when models ended engines that they were alone in
         self._loads: set[asyncio.Task[None]] = set()
         self._wanted: Counter[str] = Counter()  # how many use each model, or wait for it
         self.on_load: Callable[[], None] = lambda: None  # hears when a model was loaded
@@ -205,9 +209,24 @@ class ModelPool:
         """Whether to load the model in another way, since this one failed recently."""
         return self._failures.avoids((wanted.model, wanted.spec))
 
-    def refuse(self, model: str, why: str) -> None:
-        """Have a model not loaded for a while, longer each time: it ends engines."""
-        self._note_failure((model, None), ModelFileError(why), fatal=True)
+    def engine_ended(self, exit_reason: ExitReason) -> None:
+        """Note the end of an engine.
+
+        A model that was alone in two within TWICE_S is refused for a while, longer each time. What
+        ends during a load is a matter of that load.
+        """
+        client, self._client = self._client, None
+        if client is None or client.was_loading or exit_reason.outside:
+            return
+        alone = [r.wanted.model for r in self._residents.values() if r.client is client]
+        if len(alone) != 1:
+            return
+        [model], now_s = alone, self._clock()
+        before_s, self._ended_s[model] = self._ended_s.get(model, -math.inf), now_s
+        if now_s - before_s <= TWICE_S:
+            kind = MemoryError if exit_reason.short_of_memory else ModelFileError
+            why = f"it ended two engines that it was alone in ({exit_reason.why})"
+            self._note_failure((model, None), kind(why), fatal=True)
 
     def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
         """All of them; None where one is missing."""
@@ -244,7 +263,7 @@ class ModelPool:
                 await self._load(wanted)
             except EngineLost as error:
                 exit_reason = await error.exit_reason()
-                if exit_reason.outside or exit_reason.in_pass:
+                if exit_reason.outside:
                     raise
                 if model not in self._suspects:  # perhaps something else ended the engine
                     self._suspects.add(model)
@@ -261,7 +280,7 @@ class ModelPool:
         log.error("cannot load %s: %s", attempt[0], error)
 
     async def _load(self, wanted: LoadRequest) -> None:
-        client = await self._connect()
+        self._client = client = await self._connect()
         await self._make_room(wanted)
         loaded = await self._loaded(client, wanted)
         self._suspects.discard(wanted.model)

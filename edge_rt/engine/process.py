@@ -79,20 +79,13 @@ def _refusal(model: str, why: Exception, left_s: float) -> Unavailable:
 class ExitReason:
     """`why` is for people. The engine was at work for `requests`, by their ids.
 
-    Ended from `outside`, whatever it did is not the reason. `in_pass`: it was also loading a model,
-    which is not the reason.
+    Ended from `outside`, whatever it did is not the reason.
     """
 
     why: str
     requests: frozenset[int] = frozenset()
     outside: bool = False
     short_of_memory: bool = False
-    in_pass: bool = False
-
-    @property
-    def blamed(self) -> frozenset[int]:
-        """The requests that may have ended it."""
-        return frozenset() if self.outside else self.requests
 
 
 _OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)

@@ -8,7 +8,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from edge_rt.core.clock import Pause
@@ -36,8 +35,6 @@ OUTSIDE_WAIT_S = 1.0  # the longest where engines are ended from outside as they
 STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 NONE_S = 5.0  # after which one who got no engine may ask again
 GRACE_S = 5.0  # for a polite exit before SIGKILL
-
-_LOADS = "/engine/worker/loading.py"  # is in the stack of a thread that loads a model
 
 SIMULATED_GPU = "simulated-gpu"  # an argument behind these; see the engine's worker
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
@@ -218,13 +215,6 @@ class Supervisor:
         self, client: EngineClient, diagnosis: CrashDiagnosis, code: int, beat: Heartbeat
     ) -> ExitReason:
         exit_reason = client.termination or diagnosis.exit_reason(code, beat.doing)
-        if client.was_loading:
-            in_pass = client.termination is not None or (
-                bool(beat.trace) and _LOADS not in beat.trace
-            )
-            # Where that is not known, the load is more likely to have ended it.
-            requests = exit_reason.requests if in_pass else frozenset[int]()
-            exit_reason = replace(exit_reason, requests=requests, in_pass=bool(requests))
         self.exit_reason = exit_reason
         self._on_exit(exit_reason)
         return exit_reason

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
+from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Delta, Finished, Generate, Started, Timings
-from edge_rt.generation.recovery import AnswerProgress, AnyCall
+from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
@@ -32,7 +33,7 @@ class RequestBudget:
     Joules come by the meter's readings, so they are taken to go on until the next one as they did.
     """
 
-    def __init__(self, call: AnyCall, clock: Callable[[], float]) -> None:
+    def __init__(self, call: Call | EmbedCall | InferCall, clock: Callable[[], float]) -> None:
         """`clock` is in seconds, that of the call's deadline."""
         self.empty: str | None = None  # why the answers are to end, once they are
         self._call, self._clock = call, clock

@@ -22,7 +22,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import Generate, Started
-from edge_rt.generation.recovery import AnswerProgress, AnyCall, Recovery
+from edge_rt.generation.recovery import AnswerProgress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop
@@ -87,7 +87,6 @@ class GenerationService(ModelManager):
         When the engine is lost the answer goes on in the next one.
         """
         self._routing.alone.check()
-        self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._energy_meter.watchable()
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
@@ -125,7 +124,7 @@ class GenerationService(ModelManager):
                             yield event
                     break
                 except EngineLost as lost:
-                    await self.lost(entry, call, usage, progress, lost)
+                    await self.lost(usage, progress, lost)
             if budget.empty is not None and len(progress.done) < call.n:
                 *firsts, last = budget.endings(progress, call.n)
                 for event in firsts:
@@ -190,8 +189,7 @@ class GenerationService(ModelManager):
         """
         if usage.account is None:  # what an engine has begun goes on in the next one
             await self._governor_loop.admit(self.loads(entry, partner, load))
-        turn = self._recovery.turn(progress)
-        async with turn, self.resident(entry, partner, load) as resident:
+        async with self.resident(entry, partner, load) as resident:
             client = resident.client
 
             def handed(id: int) -> AskedT:
@@ -201,24 +199,15 @@ class GenerationService(ModelManager):
             try:
                 async with aclosing(ask(client, handed)) as events:
                     async for event in events:
-                        if not isinstance(event, Started):
-                            self._recovery.answered(resident.wanted.model)
                         yield event
             except EngineBroken as broken:
                 raise self._recovery.broken(entry, client, usage.request, broken) from broken
 
-    async def lost(
-        self,
-        entry: ModelRecord,
-        call: AnyCall,
-        usage: RequestUsage,
-        progress: AnswerProgress,
-        lost: EngineLost,
-    ) -> None:
+    async def lost(self, usage: RequestUsage, progress: AnswerProgress, lost: EngineLost) -> None:
         """An engine was lost with a request; raises when no other one may have it."""
         usage.redone = True
         id, usage.request = usage.request, None
-        await self._recovery.lost(entry, call, id, progress, lost)
+        await self._recovery.lost(id, progress, lost)
 
 
 def _lighter(option: DecodingOption, entry: ModelRecord) -> ModelRecord:

@@ -11,7 +11,7 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Inferred, RunTensors, Started
-from edge_rt.generation.recovery import AnswerProgress, Recovery
+from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
@@ -35,13 +35,12 @@ class TaskService:
         state: State,
         energy_meter: EnergyMeter,
         routing: RoutingServices,
-        recovery: Recovery,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         self._config, self._answering, self._state = config, answering, state
         self._energy_meter, self._routing = energy_meter, routing
-        self._recovery, self._clock = recovery, clock
+        self._clock = clock
 
     async def embed(self, entry: ModelRecord, call: EmbedCall) -> tuple[Embedded, Cost]:
         """Return the vectors, and what they cost; raises as `generate` does."""
@@ -69,7 +68,6 @@ class TaskService:
         self, entry: ModelRecord, call: EmbedCall | InferCall, make: Make
     ) -> tuple[Embedded | Inferred, Cost]:
         self._routing.alone.check()
-        self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._energy_meter.watchable()
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
@@ -84,7 +82,7 @@ class TaskService:
                     answer = await self._attempt(entry, make, usage, budget, progress)
                     return answer, await self._energy_meter.settle(usage)
                 except EngineLost as lost:
-                    await self._answering.lost(entry, call, usage, progress, lost)
+                    await self._answering.lost(usage, progress, lost)
 
     async def _attempt(
         self,

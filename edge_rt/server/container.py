@@ -108,7 +108,7 @@ class Container:
             hang_detector=HangDetector(
                 lambda client, doing: self._expected_times.seconds(client, doing)
             ),
-            on_exit=self._on_exit,
+            on_exit=self.on_exit,
             checkpoints=checkpoints,
         )
         reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
@@ -170,7 +170,7 @@ class Container:
             wall=parts.wall,
         )
         self._expected_times = ExpectedTimes(store, config.engine, self.routing.least)
-        recovery = Recovery(clock, self.pool.refuse)
+        recovery = Recovery(clock)
         generation = GenerationService(
             config,
             store,
@@ -188,7 +188,6 @@ class Container:
             self.state,
             self.energy_meter,
             self.routing,
-            recovery,
             clock,
         )
         self._prompting = parts.prompting or Prompting(Templating())
@@ -295,8 +294,10 @@ class Container:
         if self.supervisor.restarts:
             self._follow(self.pool.restore())
 
-    def _on_exit(self, reason: ExitReason) -> None:
+    def on_exit(self, reason: ExitReason) -> None:
+        """Note why an engine ended."""
         self.energy_meter.lost(reason.requests)
+        self.pool.engine_ended(reason)
         if reason.short_of_memory:
             self.pool.forget_lost()
 

@@ -67,13 +67,20 @@ class EngineScript:
 class FakeEngine:
     """Plays a script a request; asks of an EngineClient what the front asks of one."""
 
-    def __init__(self, script: EngineScript, energy_meter: EnergyMeter) -> None:
+    was_loading = False
+
+    def __init__(
+        self,
+        script: EngineScript,
+        energy_meter: EnergyMeter,
+        on_exit: Callable[[ExitReason], None],
+    ) -> None:
         self.lost = asyncio.Event()
         self.gpus: list[OffloadDevice] = []
         self.termination: ExitReason | None = None
         self.fails: list[Exception] = []  # raised by the next calls of `prefixes`
         self.on_work: Callable[[EngineWork], None] = lambda work: None
-        self._script, self._energy_meter = script, energy_meter
+        self._script, self._on_exit = script, on_exit
         energy_meter.listen(cast(EngineClient, self))
 
     @cached_property
@@ -87,7 +94,7 @@ class FakeEngine:
             exit_reason = ExitReason("signal SIGSEGV", frozenset(exit_reason))
         if not self.lost.is_set():
             self.lost.set()
-            self._energy_meter.lost(exit_reason.requests)
+            self._on_exit(exit_reason)
         if not self.exit_reason.done():
             self.exit_reason.set_result(exit_reason)
 
@@ -188,10 +195,10 @@ class FakeSupervisor:
         self.current: FakeEngine | None = None
         self._script = script
 
-    def start_with(self, energy_meter: EnergyMeter) -> None:
-        """Have the first engine, whose work `energy_meter` hears of."""
-        self._energy_meter = energy_meter
-        self.engine = self.current = FakeEngine(self._script, energy_meter)
+    def start_with(self, energy_meter: EnergyMeter, on_exit: Callable[[ExitReason], None]) -> None:
+        """Have the first engine; `energy_meter` hears of its work, and `on_exit` of its end."""
+        self._told = energy_meter, on_exit
+        self.engine = self.current = FakeEngine(self._script, energy_meter, on_exit)
 
     @property
     def gpus(self) -> list[OffloadDevice]:
@@ -201,7 +208,7 @@ class FakeSupervisor:
     async def client(self) -> EngineClient:
         """Return the live engine."""
         if self.engine.lost.is_set():
-            self.start_with(self._energy_meter)
+            self.start_with(*self._told)
         return cast(EngineClient, self.engine)
 
 
@@ -226,5 +233,5 @@ def build(
     store = store or Store(state / "models", load_catalogue())
     container = Container(config, paths, store, clock, Parts(**fakes))
     if isinstance(supervisor := cast(object, container.supervisor), FakeSupervisor):
-        supervisor.start_with(container.energy_meter)
+        supervisor.start_with(container.energy_meter, container.on_exit)
     return container

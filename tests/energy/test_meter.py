@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.core.errors import EngineError, RequestError
+from edge_rt.core.errors import EngineError, RequestError, Unavailable
 from edge_rt.core.requests import Cost
 from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import EngineWork, Finished, WorkShare
@@ -257,7 +257,7 @@ def test_who_leaves_before_there_is_another_engine_pays_for_what_was_told(
 
 
 def test_a_loss_ends_where_nobody_waits_for_the_next_engine(kit: Any) -> None:
-    """Who ended two engines is refused; what is drawn in the hour after that is nobody's."""
+    """A model that ended two engines is refused; what is drawn after that is nobody's."""
 
     async def run() -> None:
         house = powered(kit)
@@ -266,7 +266,7 @@ def test_a_loss_ends_where_nobody_waits_for_the_next_engine(kit: Any) -> None:
             [kit.started(), worked(house, 1.0), work, kit.lost],
             [worked(house, 0.5), kit.lost],
         ]
-        with pytest.raises(RequestError, match="ended the engine twice"):
+        with pytest.raises(Unavailable, match="two engines"):
             await house.answer()
         house.engine.on_work(EngineWork(house.now, house.now, []))
         for _ in range(8):

@@ -429,19 +429,6 @@ async def test_an_engine_that_is_killed_from_outside_says_nothing_of_a_load(hous
 
 
 @in_house()
-async def test_a_load_beside_a_pass_that_crashed_is_not_held_against_its_model(
-    house: House,
-) -> None:
-    exit_reason = asyncio.get_running_loop().create_future()
-    exit_reason.set_result(ExitReason("signal SIGABRT", frozenset({1}), in_pass=True))
-    house.engine.errors = [EngineLost("gone", exit_reason) for _ in range(3)]
-    for _ in range(3):
-        with pytest.raises(EngineLost):
-            await house.touch("a")
-    await house.touch("a")
-
-
-@in_house()
 async def test_a_load_that_the_kernel_killed_for_memory_tells_what_to_do(house: House) -> None:
     exit_reason = asyncio.get_running_loop().create_future()
     exit_reason.set_result(ExitReason("memory was short", short_of_memory=True))

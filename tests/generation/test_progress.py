@@ -1,4 +1,4 @@
-"""What was received is known exactly, and who ended an engine."""
+"""What was received is known exactly, and who comes no further."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from edge_rt.decoding.params import Made
-from edge_rt.generation.recovery import CLEARED, LOSSES, STUCK_S, AnswerProgress
+from edge_rt.generation.recovery import LOSSES, STUCK_S, AnswerProgress
 
 
 def test_tokens_and_ends_are_kept_by_answer(kit: Any) -> None:
@@ -38,50 +38,18 @@ def test_what_was_judged_by_is_kept_to_the_last_bit(kit: Any) -> None:
     assert math.copysign(1.0, progress.seen[1][-1]) == -1.0
 
 
-def test_who_is_not_to_blame_is_never_guilty() -> None:
-    progress = AnswerProgress()
-    assert not any(progress.lost(blamed=False, alone=False) for _ in range(3 * LOSSES))
-    assert not progress.suspected
-
-
-def test_who_loses_another_engine_at_the_same_place_is_guilty(kit: Any) -> None:
-    progress = AnswerProgress()
-    assert not progress.lost(blamed=True, alone=False)
-    assert progress.suspected
-    assert not progress.lost(blamed=False, alone=False)  # that one was somebody else
-    progress.news(kit.delta(*range(CLEARED - 1)))
-    assert progress.lost(blamed=True, alone=False)
-
-
-def test_who_comes_past_the_place_is_cleared(kit: Any) -> None:
-    progress, cleared = AnswerProgress(), []
-    progress.lost(blamed=True, alone=False)
-    progress.cleared = lambda: cleared.append(1)
-    progress.news(kit.delta(*range(CLEARED)))
-    progress.news(kit.delta(1))
-    assert (progress.suspected, cleared) == (False, [1])
-    assert not progress.lost(blamed=True, alone=False)
-
-
-def test_who_was_alone_both_times_is_guilty_wherever_that_was(kit: Any) -> None:
-    progress = AnswerProgress()
-    assert not progress.lost(blamed=True, alone=True)
-    progress.news(kit.delta(*range(CLEARED)))
-    assert progress.lost(blamed=True, alone=True)
-
-
 def test_who_comes_no_further_is_hopeless_after_many_losses(kit: Any) -> None:
     now = 50.0
     progress = AnswerProgress(lambda: now)
     for _ in range(LOSSES - 1):
-        progress.lost(blamed=False, alone=False)
+        progress.lost()
     now += STUCK_S
     progress.news(kit.delta(1))
     for _ in range(LOSSES - 1):
-        progress.lost(blamed=False, alone=False)
+        progress.lost()
     now += STUCK_S
     assert not progress.hopeless
-    progress.lost(blamed=False, alone=False)
+    progress.lost()
     assert progress.hopeless
 
 
@@ -89,7 +57,7 @@ def test_many_losses_in_little_time_may_be_a_bad_moment() -> None:
     now = 50.0
     progress = AnswerProgress(lambda: now)
     for _ in range(3 * LOSSES):
-        progress.lost(blamed=False, alone=False)
+        progress.lost()
     now += STUCK_S - 1.0
     assert not progress.hopeless
     now += 1.0
@@ -99,7 +67,7 @@ def test_many_losses_in_little_time_may_be_a_bad_moment() -> None:
 def test_a_request_starts_once(kit: Any) -> None:
     progress = AnswerProgress()
     assert progress.news(kit.started())
-    progress.lost(blamed=False, alone=False)
+    progress.lost()
     assert not progress.news(kit.started())
 
 
@@ -107,11 +75,11 @@ def test_who_waited_while_others_were_served_is_not_hopeless(kit: Any) -> None:
     now = 50.0
     progress = AnswerProgress(lambda: now)
     for _ in range(3 * LOSSES):
-        progress.lost(blamed=False, alone=False, waited=True)
+        progress.lost(waited=True)
     now += STUCK_S
     assert not progress.hopeless
     for _ in range(LOSSES):
         progress.news(kit.started())
-        progress.lost(blamed=False, alone=False, waited=True)
+        progress.lost(waited=True)
     now += STUCK_S
     assert progress.hopeless

@@ -111,11 +111,11 @@ def test_a_loss_before_anything_was_said_starts_anew(kit: Any) -> None:
     kit.run(run())
 
 
-def test_a_request_that_ends_two_engines_is_refused(kit: Any) -> None:
+def test_a_model_that_was_alone_in_two_engines_is_refused(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         house.scripts = [[kit.started(), kit.lost], [kit.delta(1), kit.lost]]
-        with pytest.raises(RequestError, match="ended the engine twice"):
+        with pytest.raises(Unavailable, match="two engines that it was alone in"):
             await house.answer()
         assert len(house.asked) == 2
         assert house.state.active == house.open == 0

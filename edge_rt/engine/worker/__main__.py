@@ -46,7 +46,6 @@ def main(argv: list[str]) -> int:
     from edge_rt.backends.llama.model import park_threads
 
     simulated = "simulated-gpu" in options
-    Heartbeat.trace_crashes(int(beat))
     Worker(
         socket.socket(fileno=int(sock)),
         make_without_gpu if simulated else make_backend,

@@ -16,16 +16,14 @@ DOING = Doing(5, 1, frozenset({3, 4}))
 @pytest.mark.parametrize("code", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, 1])
 def test_an_engine_that_ends_by_itself_ends_because_of_what_it_did(code: int) -> None:
     exit_reason = CrashDiagnosis().exit_reason(code, DOING)
-    assert exit_reason.blamed == {3, 4}
+    assert (exit_reason.requests, exit_reason.outside) == ({3, 4}, False)
     assert exit_reason.why == (f"signal {signal.Signals(-code).name}" if code < 0 else "exit 1")
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGHUP])
-def test_one_that_is_ended_from_outside_has_nobody_to_blame(
-    tmp_path: Path, sign: signal.Signals
-) -> None:
+def test_one_that_is_ended_from_outside_says_so(tmp_path: Path, sign: signal.Signals) -> None:
     exit_reason = CrashDiagnosis(tmp_path).exit_reason(-sign, DOING)
-    assert not exit_reason.blamed
+    assert exit_reason.outside
     assert "from outside" in exit_reason.why
 
 
@@ -37,7 +35,7 @@ def test_the_kernel_counts_whom_it_kills_for_memory(tmp_path: Path) -> None:
     assert diagnosis.exit_reason(-signal.SIGKILL, DOING).outside
     vmstat.write_text("pgfault 9\noom_kill 3\n")
     exit_reason = diagnosis.exit_reason(-signal.SIGKILL, DOING)
-    assert (exit_reason.blamed, exit_reason.short_of_memory) == ({3, 4}, True)
+    assert (exit_reason.requests, exit_reason.short_of_memory) == ({3, 4}, True)
     assert CrashDiagnosis(tmp_path).exit_reason(-signal.SIGKILL, DOING).outside
 
 

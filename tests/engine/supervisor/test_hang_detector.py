@@ -85,22 +85,22 @@ def works(engine: Engine) -> None:
     engine.life = engine.life._replace(cpu_s=engine.life.cpu_s + 0.01)
 
 
-def test_one_that_does_nothing_is_ended_soon_and_its_requests_are_blamed() -> None:
+def test_one_that_does_nothing_is_ended_soon_and_its_requests_are_told() -> None:
     engine = Engine(nothing)
     exit_reason = engine.watched(1000)
     assert exit_reason is not None
-    assert exit_reason.blamed == {3}
+    assert (exit_reason.requests, exit_reason.outside) == ({3}, False)
     assert "hung" in exit_reason.why
     assert STILL_S <= engine.looks * LOOK_S <= STILL_S + 2 * LOOK_S
     assert engine.nudges == 1  # it may just have had nothing to do
 
 
-def test_one_that_is_stopped_from_outside_is_ended_and_nobody_blamed() -> None:
+def test_one_that_is_stopped_from_outside_is_ended_and_that_is_told() -> None:
     engine = Engine(nothing)
     engine.life = Life(1.0, stopped=True)
     exit_reason = engine.watched(1000)
     assert exit_reason is not None
-    assert not exit_reason.blamed
+    assert exit_reason.outside
 
 
 def test_one_that_is_stopped_is_ended_soon_whatever_it_was_at() -> None:

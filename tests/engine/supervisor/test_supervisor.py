@@ -23,7 +23,6 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.hang_detector import HangDetector, Life, life
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.process import CheckpointMemory, CrashDiagnosis, ExitReason
-from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 
 CHILD = """
@@ -42,29 +41,6 @@ while data := sock.recv(1 << 16):
             sock.sendall(encode(Pong(message.nonce, 1, 1, 0, 0, 0, 0.0, 0.0)))
         if isinstance(message, Shutdown):
             sys.exit(7)
-"""
-CRASHING = """
-import os, socket, sys, threading, time
-from edge_rt.engine.channel import Heartbeat
-from edge_rt.engine.channel import encode
-from edge_rt.engine.worker.loading import Loader
-from edge_rt.engine.protocol import Hello, ModelSpec, VERSION
-Heartbeat.trace_crashes(int(sys.argv[3]))
-beat, sock = Heartbeat(int(sys.argv[3])), socket.socket(fileno=int(sys.argv[2]))
-sock.sendall(encode(Hello(VERSION, os.getpid(), {})))
-sock.recv(1)
-beat.note((5,), 1)
-loading = threading.Event()
-def load(spec, threads):
-    loading.set()
-    if sys.argv[1] == "load":
-        os.abort()
-    time.sleep(60)
-Loader(load).start("toy", ModelSpec("toy", "", 96, 3), 1)
-loading.wait()
-if sys.argv[1] == "load":
-    time.sleep(60)
-os.abort()
 """
 POLITE = (sys.executable, "-c", CHILD, "polite")
 STUBBORN = (sys.executable, "-c", CHILD, "stubborn")
@@ -378,20 +354,6 @@ async def test_how_an_engine_ended_is_told(supervisor: Supervisor, pauses: Pause
         exit_reason = await asyncio.wait_for(client.exit_reason, 30)
         assert (exit_reason.outside, exit_reason) == (outside, supervisor.exit_reason)
         assert sign.name in exit_reason.why
-
-
-@pytest.mark.parametrize(("where", "blamed"), [("pass", {5}), ("load", set())])
-def test_a_crash_beside_a_load_is_held_against_what_crashed(where: str, blamed: set[int]) -> None:
-    @supervised((sys.executable, "-c", CRASHING, where))
-    async def test(supervisor: Supervisor, pauses: Pauses) -> None:
-        client = await supervisor.client()
-        with pytest.raises(EngineLost) as lost:
-            await client.load("toy", ModelSpec("toy", "", 96, 3))
-        exit_reason = await lost.value.exit_reason()
-        assert (exit_reason.blamed, exit_reason.in_pass) == (blamed, where == "pass")
-        assert "SIGABRT" in exit_reason.why
-
-    test()
 
 
 @supervised(POLITE, free=9, checkpoints=CheckpointMemory(1 << 20))
