@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from edge_rt.core.process import CORES
-
 Pause = Callable[[float], Awaitable[object]]
 """`asyncio.sleep`, or a test's clock."""
 
@@ -31,7 +29,6 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 def _do(work: Callable[[], T], future: Future[T]) -> None:
-    CORES.lift()
     if not future.set_running_or_notify_cancel():
         return
     try:

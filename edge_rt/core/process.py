@@ -1,4 +1,4 @@
-"""A process of ours: its memory, its cores, and how it ends with its parent and leaves the network.
+"""A process of ours: its memory, and how it ends with its parent and leaves the network.
 
 The kernel refuses the network on each `Machine` whose system calls are known.
 
@@ -14,7 +14,6 @@ import ctypes
 import errno
 import os
 import platform
-import re
 import resource
 import runpy
 import select
@@ -23,7 +22,6 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,88 +79,6 @@ def own_bytes(statm: Path = _STATM) -> int:
     """Return what of it is no file's, in bytes: it cannot be dropped and read again."""
     _, resident, shared, *_ = statm.read_text().split()
     return (int(resident) - int(shared)) * _PAGE
-
-
-_EVERY = set(range(4096))  # the numbers of all cores, also of those that come online later
-
-
-class CoreAvoidance:
-    """Keeps the thread that calls `avoid` off the core where another process is at work.
-
-    Where all cores are busy, Linux runs the receiver of a message on the core of the sender, which
-    waits. On another one it runs beside what the sender does next: with SmolLM2-135M on both of
-    two cores, the decode loop made 1.2 % more tokens a second. A thread that anything else keeps
-    to some cores (taskset, a cpuset) is left alone, and so are all before Linux 6.2, which forgets
-    the cores of a thread that are offline when these are set.
-    """
-
-    def __init__(
-        self,
-        proc: Path = Path("/proc"),
-        online: Path = Path("/sys/devices/system/cpu/online"),
-        release: str = platform.release(),
-    ) -> None:
-        """`release` is that of the kernel."""
-        self._proc, self._online = proc, online
-        self._able = [*map(int, re.findall(r"\d+", release)[:2])] >= [6, 2]
-        self._core: int | None = None  # the one that is avoided
-        self._made: set[int] = set()  # the cores that the thread may use while it is
-
-    def avoid(self, pid: int | None) -> None:
-        """Leave the core that the first thread of process `pid` ran on last.
-
-        None: use all cores again. Children inherit the cores, so call it before starting one.
-        """
-        if not self._able or (pid is None and self._core is None):
-            return
-        with suppress(OSError, ValueError, IndexError):  # `pid` has ended, or there is one core
-            self._notice_others(now := _cores_of_thread())
-            if pid is None:
-                self._give_back()
-            elif self._core is not None or now == _cores(self._online.read_text()):
-                core = int(stat_fields((self._proc / str(pid) / "stat").read_bytes())[36])
-                if core != self._core:
-                    os.sched_setaffinity(0, _EVERY - {core})
-                    self._core, self._made = core, _cores_of_thread()
-
-    def lift(self) -> None:
-        """Use all cores in a new thread, where the one that started it avoids a core."""
-        with suppress(OSError, ValueError, IndexError):
-            if self._made and _cores_of_thread() == self._made:
-                os.sched_setaffinity(0, _EVERY)
-
-    def _notice_others(self, now: set[int]) -> None:
-        """Avoid no core where something else has changed them; keep what a user has set."""
-        if self._core is None or now == self._made:
-            return
-        core = self._core
-        self._give_back()
-        if _cores_of_thread() - {core} != now:  # neither a cpuset nor a core that went offline
-            os.sched_setaffinity(0, now)
-
-    def _give_back(self) -> None:
-        if self._core is not None:
-            os.sched_setaffinity(0, _EVERY)
-            self._core = None
-
-
-def _cores_of_thread() -> set[int]:
-    """Return the cores that the calling thread may use; some may be offline."""
-    _, _, behind = Path("/proc/thread-self/status").read_text().partition("Cpus_allowed_list:")
-    return _cores(behind.split(maxsplit=1)[0])
-
-
-def _cores(ranges: str) -> set[int]:
-    """Return the numbers in a list as the kernel writes it, such as 0-3,6."""
-    found: set[int] = set()
-    for part in ranges.split(","):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found
-
-
-CORES = CoreAvoidance()
-"""Keeps the front's event loop off the core of the engine's decode loop."""
 
 
 def end_with_parent(link: int) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from edge_rt.core.cgroup import ControlGroup
 from edge_rt.core.errors import DamagedFile, Unavailable
-from edge_rt.core.process import CORES
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
@@ -188,7 +187,6 @@ async def spawn(command: Sequence[str], *descriptors: int) -> Process:
     """Start `command` with `descriptors` as its last arguments, -1 for a missing one; raises
     OSError.
     """
-    CORES.avoid(None)  # which it would inherit
     process = await asyncio.create_subprocess_exec(
         *command,
         *map(str, descriptors),

@@ -138,13 +138,11 @@ class Observer:
         reader: CpuReader,
         clock: Callable[[], float],
         give_way: bool = True,
-        avoid: Callable[[int | None], None] = lambda pid: None,
     ) -> None:
         """`clock` is in seconds. Without `give_way` other programs count as having no use for the
-        cores: the user has said how many threads there are to be. `avoid` is told the process of
-        the engine while that is at work, and None else.
+        cores: the user has said how many threads there are to be.
         """
-        self._give_way, self._avoid = give_way, avoid
+        self._give_way = give_way
         self.meter = SupplyMeter()
         self._senses, self._supervisor, self._spent = senses, supervisor, spent
         self._engine, self._cpu = EngineWatch(clock=clock), CpuWatch(reader, clock)
@@ -172,9 +170,8 @@ class Observer:
         done = await self._engine.look(client) if ask else self._engine.rest()
         now_s = self._clock()
         dt_s, self._last_s = now_s - self._last_s, now_s
-        cpu = self._cpu.look(pid := self._supervisor.pid)
+        cpu = self._cpu.look(self._supervisor.pid)
         helped_s = self._engine.helped_s()
-        self._avoid(pid if ask else None)
         self._book()
         snapshot = self.snapshot
         heat = temperatures(snapshot)
@@ -215,7 +212,6 @@ class Observer:
 
     def close(self) -> None:
         self._engine.close()
-        self._avoid(None)
 
     def _others(self, cores: float | None) -> float | None:
         return cores if self._give_way else 0.0

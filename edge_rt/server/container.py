@@ -19,7 +19,6 @@ from edge_rt.config.schema import Config
 from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.logs import Trouble
-from edge_rt.core.process import CORES
 from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
@@ -138,7 +137,6 @@ class Container:
             CpuReader(),
             clock,
             give_way=config.engine.threads is None,
-            avoid=CORES.avoid,
         )
         self.heat = Heat(LeakageWatch(own), lambda: self.senses.snapshot)
         self.governor_loop = parts.governor_loop or GovernorLoop(

@@ -18,7 +18,6 @@ from edge_rt.api.service import Service
 from edge_rt.config.schema import Config, Warm
 from edge_rt.config.tree import Key
 from edge_rt.core.errors import RequestError
-from edge_rt.core.process import CORES
 from edge_rt.core.requests import PullProgress
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.generation.warming import Prefix
@@ -137,7 +136,6 @@ class ModelPulls:
             progress(known.bytes, known.bytes)
 
         def work() -> None:
-            CORES.lift()
             try:
                 fetch()
             except Exception as error:

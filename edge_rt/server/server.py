@@ -10,7 +10,6 @@ import signal
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from edge_rt.api.app import create_app
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket
 from edge_rt.core.logs import log_to_stderr
-from edge_rt.core.process import CORES, stay_offline
+from edge_rt.core.process import stay_offline
 from edge_rt.decoding.params import CheckerSpec
 from edge_rt.engine.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
@@ -205,8 +204,6 @@ class Daemon:
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets` until told to stop."""
-        threads = ThreadPoolExecutor(initializer=CORES.lift)
-        asyncio.get_running_loop().set_default_executor(threads)
         async with _beside(self._notifier.run()):  # from the first to the last moment
             container = Container(self._config, self._paths, self._store, self._clock)
             async with container.open() as service:

@@ -44,7 +44,6 @@ class Board:
             Path("/"), BoardChoice(), sampler, (), None
         )
         self.supervisor = SimpleNamespace(current=self, pid=42)
-        self.avoided: list[int | None] = []
         self.observer = Observer(
             cast(BoardMonitor, self),
             cast(Supervisor, self.supervisor),
@@ -52,7 +51,6 @@ class Board:
             cast(CpuReader, self),
             lambda: self.now,
             give_way,
-            self.avoided.append,
         )
 
     # --- as a reader of processors, a ledger and an engine
@@ -121,18 +119,6 @@ def test_all_of_it_is_of_the_time_since_the_last_look(kit: Any, warm: Any) -> No
         assert (seen.spare_s, seen.asked) == (pytest.approx(0.15), 1)
         assert (seen.running, seen.waiting) == (3, 3)
         assert (seen.supply_j, seen.period_left_s) == (pytest.approx(2003.0), 600.0)
-
-    kit.run(run())
-
-
-def test_the_core_of_the_engine_is_avoided_while_that_is_at_work(kit: Any, warm: Any) -> None:
-    async def run() -> None:
-        board = Board(warm)
-        await board.look()
-        await board.look(ask=False)
-        await board.look()
-        board.observer.close()
-        assert board.avoided == [42, None, 42, None]
 
     kit.run(run())
 

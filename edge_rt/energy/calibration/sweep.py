@@ -11,7 +11,6 @@ import msgspec
 from edge_rt.board.meters import CpuWatch
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
-from edge_rt.core.process import CORES
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.engine.process import end
 from edge_rt.governor.loop import GovernorLoop
@@ -45,7 +44,6 @@ class Sweeper:
 
     async def sweep(self, threads: int, seconds: float) -> Sweep:
         """Return the ceilings, by kernels of so many seconds; raise EngineError if that fails."""
-        CORES.avoid(None)
         process = await asyncio.create_subprocess_exec(
             *self._program,
             str(threads),

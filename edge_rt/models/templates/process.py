@@ -20,7 +20,6 @@ import msgspec
 from edge_rt.board.readers.cpu import ProcessTime
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import RequestError, Unavailable
-from edge_rt.core.process import CORES
 from edge_rt.models.formats.card import special_tokens
 from edge_rt.models.formats.gguf import read_tokens
 from edge_rt.models.record import ModelRecord
@@ -184,7 +183,6 @@ class Templating:
         if self._process is not None and self._process.returncode is None:
             return self._process
         try:
-            CORES.avoid(None)
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd="/"
             )
