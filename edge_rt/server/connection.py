@@ -46,8 +46,6 @@ class Patience:
 READ = 64 * 1024  # bytes at once; for asyncio's 256 KiB malloc maps memory anew each time
 BODY_STEP = 32 * 1024
 BODY_RATE = 256 * 1024
-UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request was answered
-LINGER = 64 * 1024 * 1024  # bytes of it that are thrown away after those
 KEEP_ALIVE_S = 75  # for the next request; proxies and SDKs close after 60 or less, and never race
 GONE_S = 0.5  # between two looks whether a client that sends no more is gone
 FIRST_S = 0.5  # for the first request of a client that has connected just before the server stops
@@ -76,13 +74,11 @@ class Connection(H11Protocol):
         if verdict is ConnectionVerdict.FULL:
             self.app = _full
         self._came = 0  # bytes
-        self._most = 0  # of them, once a request was answered before all of its body came
         self._awaited: Literal["head", "body"] | None = None
         self._late: asyncio.TimerHandle | None = None
         self._due_s = 0.0  # by the loop's clock, when the body that is awaited must have come
         self._ended = False  # whether the client sends no more
         self._unread: asyncio.TimerHandle | None = None
-        self._lingers = False
         self._presence: asyncio.TimerHandle | None = None
         self._stopped: asyncio.TimerHandle | None = None
 
@@ -111,9 +107,7 @@ class Connection(H11Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._came += len(data)
-        if not self._lingers:
-            super().data_received(data)
-        self._end_what_is_answered()
+        super().data_received(data)
         self._watch()
 
     @override
@@ -154,7 +148,6 @@ class Connection(H11Protocol):
 
     @override
     def on_response_complete(self) -> None:
-        self._most = self._came + UNREAD
         super().on_response_complete()  # which begins the next request, if that came already
         if self._ended:
             self._end_with_the_last()
@@ -209,24 +202,6 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse input that is not HTTP."""
         self._refuse(400, "invalid_http", msg)
-
-    def _end_what_is_answered(self) -> None:
-        """Close once too much has come of a body that nobody reads, such as one that is too large.
-
-        The first UNREAD bytes are read, and LINGER more are thrown away: a client that sends all
-        before it reads would meet a reset instead of the answer.
-        """
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        unread = self.conn.their_state is h11.SEND_BODY and self._came > self._most
-        if not unread or cycle is None or not cycle.response_complete:
-            return
-        if self._lingers:
-            self.transport.close()
-        else:
-            self._lingers = True
-            self._most += LINGER
-            self.transport.write_eof()
-        self._expect_reading()
 
     def _look_for(self, peer: socket.socket) -> None:
         """Look again and again whether a client that sends no more is gone; then end."""
