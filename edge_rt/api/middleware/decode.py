@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from edge_rt.api.middleware.choices import choices, names
 from edge_rt.api.middleware.context import Context, exchange_of
 from edge_rt.core.errors import RequestError, closest, invalid, missing
 
@@ -25,17 +24,9 @@ _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+")
-_JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-_TYPES = re.compile(r'(?<!")\b(str|int|float|bool)\b(?!")')  # quoted, such a word is a value
-_WITH_NULLS = 8  # objects of a body of which unknown fields that are null are left out
+_WITH_NULLS = 64  # unknown fields of a body that are null and left out
 _SHOWN = 40  # characters of an offending value that a message repeats
-_UNKNOWN = object()
 _nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
-_CHOICES = {  # what fits besides the values of a list
-    "edge.quality": 'Expected "low", "normal", "high" or a number from 0 to 1',
-    "edge.truncate": 'Expected true, false, "end" or "start"',
-    "mark": 'Expected "good", "bad" or a number from 0 to 1',
-}
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -47,9 +38,9 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes, tries: int) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        less = _without_nulls(str(error), body, decoder.type) if tries else None
+        less = _without_null(str(error), body) if tries else None
         if less is None:
-            raise _invalid(str(error), body, decoder.type) from None
+            raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(str(error)) from None
     except RecursionError:
@@ -81,35 +72,28 @@ def _malformed(reason: str) -> RequestError:
     return RequestError(message, code="invalid_json")
 
 
-def _invalid(message: str, body: bytes, kind: object) -> RequestError:
-    place = _PLACE.search(message)
-    path = place["path"] if place else ""
-    what = message[: place.start()] if place else message
+def _invalid(message: str) -> RequestError:
+    """Return msgspec's error with the path that it names as `param`."""
+    what, path = _parted(message)
     if lacking := _MISSING.match(what):
         return missing(f"{path}.{lacking['name']}" if path else lacking["name"])
     if strange := _STRANGE.match(what):
-        return unknown_field(path, strange["name"], names(kind, tuple(_STEP.findall(path))))
+        return unknown_field(path, strange["name"])
     param = path.replace("[...]", "")
-    expected, _, got = what.partition(", got ")
-    expected = _CHOICES.get(param) or _choice(kind, path) or expected
-    value = _UNKNOWN if "[...]" in path else _value_at(path, body)
-    shown = _json_words(got) if value is _UNKNOWN else describe(value)
-    text = _json_words(expected).replace("Expected", "expected", 1)
-    text = f"{text}, got {shown}" if shown else text
     subject = f"`{param}`" if param else "The request body"
-    return RequestError(f"{subject}: {text}.", param=param or None, code="invalid_value")
+    return RequestError(f"{subject}: {what}.", param=param or None, code="invalid_value")
 
 
-def _choice(kind: object, path: str) -> str | None:
-    told = choices(kind, tuple(_STEP.findall(path)))
-    return None if told is None else f"Expected {told}"
+def _parted(message: str) -> tuple[str, str]:
+    """Return what msgspec's error says and the path at which, "" for the whole body."""
+    place = _PLACE.search(message)
+    return (message[: place.start()], place["path"]) if place else (message, "")
 
 
-def unknown_field(path: str, name: str, known: Iterable[str]) -> RequestError:
-    """The error for a field of the object at `path` that is none of those `known`."""
+def unknown_field(path: str, name: str) -> RequestError:
+    """Return the error for an unknown field of the object at `path`."""
     param = told_path(path, name)
-    message = f"`{param}` is not known here.{did_you_mean(path, name, known)}"
-    return RequestError(message, param=param, code="unknown_parameter")
+    return RequestError(f"`{param}` is not known here.", param=param, code="unknown_parameter")
 
 
 def told_path(path: str, name: str) -> str:
@@ -124,29 +108,22 @@ def did_you_mean(path: str, name: str, known: Iterable[str]) -> str:
     return f" Did you mean `{told_path(path, near)}`?" if near else ""
 
 
-def _json_words(text: str) -> str:
-    """Python's type names to JSON's; null is dropped, for a field set to null is left out."""
-    names = text.replace(" | null", "").replace("`", "")
-    return _TYPES.sub(lambda found: _JSON_NAMES[found[0]], names)
-
-
-def _without_nulls(message: str, body: bytes, kind: object) -> bytes | None:
-    """The body without what is null and unknown in the object that the error is of; None: nothing.
+def _without_null(message: str, body: bytes) -> bytes | None:
+    """Return the body without the unknown field that the error is of if it is null, else None.
 
     Clients send all fields that they know, also as null, and such a field is a field left out.
     """
-    place = _PLACE.search(message)
-    path = place["path"] if place else ""
-    if not _STRANGE.match(message) or "[...]" in path:
+    what, path = _parted(message)
+    strange = _STRANGE.match(what)
+    if strange is None or "[...]" in path:
         return None
-    known = names(kind, tuple(_STEP.findall(path)))
     try:
         root = msgspec.json.decode(body)
         held = _follow(root, path)
-        nulls = [name for name, value in held.items() if value is None and name not in known]
-        for name in nulls:
-            del held[name]
-        return msgspec.json.encode(root) if nulls else None
+        if held[strange["name"]] is not None:
+            return None
+        del held[strange["name"]]
+        return msgspec.json.encode(root)
     except (msgspec.MsgspecError, ValueError, LookupError, OverflowError, RecursionError):
         return None  # of numbers that Python has and JSON's decoder has not, or the other way round
 
@@ -155,14 +132,6 @@ def _follow(value: Any, path: str) -> Any:
     for step in _STEP.findall(path):
         value = cast("Any", value[int(step)] if isinstance(value, list) else value[step])
     return value
-
-
-def _value_at(path: str, body: bytes) -> object:
-    """The value at a path like `messages[0].content`; _UNKNOWN where it cannot be had."""
-    try:
-        return _follow(msgspec.json.decode(body), path)
-    except (msgspec.DecodeError, ValueError, LookupError, TypeError, RecursionError):
-        return _UNKNOWN
 
 
 _DIGITS = re.compile(r"[0-9]{1,9}")

@@ -294,7 +294,7 @@ def _named(tool: object) -> object:
 def _only(told: dict[str, Any], known: tuple[str, ...], at: str) -> None:
     for name in told:
         if name not in known and told[name] is not None:
-            raise unknown_field(at, name, known)
+            raise unknown_field(at, name)
 
 
 def _known(name: object, names: list[str], field: str) -> str:

@@ -71,9 +71,9 @@ def test_what_cannot_be_a_cap_is_named_and_changes_nothing(client, service, name
     assert service.changes == []
 
 
-def test_a_period_that_is_none_is_told_what_fits(client):
+def test_a_period_that_is_none_is_refused_by_its_name(client):
     error = client.put(PATH, {"energy_period": "week"}).json()["error"]
-    assert error["message"] == '`energy_period`: expected "hour" or "day", got "week".'
+    assert error["message"] == "`energy_period`: Invalid enum value 'week'."
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,8 @@ def test_what_is_no_mark_is_refused(client: Any, body: dict, param: str) -> None
 
 
 @pytest.mark.parametrize("said", ["great", -0.1, 1.5, None, True])
-def test_a_mark_that_is_none_is_told_what_is_one(client: Any, said: object) -> None:
+def test_what_is_no_mark_is_refused_by_its_name(client: Any, said: object) -> None:
     error = mark(client, ask(client), said).json()["error"]
-    assert 'expected "good", "bad" or a number from 0 to 1' in error["message"]
     assert error["param"] == "mark"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -78,18 +77,20 @@ def test_a_trace_is_kept_under_the_id_of_the_answer(client, service):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "fits"),
+    ("field", "value"),
     [
-        ("prefer", '"speed"', '"energy", "latency" or "quality"'),
-        ("quality", '"best"', '"low", "normal", "high" or a number from 0 to 1'),
-        ("quality", "1.5", '"low", "normal", "high" or a number from 0 to 1'),
-        ("cache", '"maybe"', '"use", "refresh", "off" or "only"'),
-        ("cache", "true", '"use", "refresh", "off" or "only"'),
+        ("prefer", "speed"),
+        ("quality", "best"),
+        ("quality", 1.5),
+        ("cache", "maybe"),
+        ("cache", True),
     ],
 )
-def test_who_says_what_makes_no_sense_is_told_what_does(client, field, value, fits):
-    error = client.chat(edge={field: json.loads(value)}).json()["error"]
-    assert error["message"] == f"`edge.{field}`: expected {fits}, got {value}."
+def test_what_makes_no_sense_is_refused_by_its_name(client, field, value):
+    refused = client.chat(edge={field: value})
+    error = refused.json()["error"]
+    assert (refused.status, error["param"]) == (400, f"edge.{field}")
+    assert error["message"].startswith(f"`edge.{field}`: ")
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_keeping_nothing_unloads_the_embedding_model_afterwards(client, service)
     [
         ("embed", {"input": []}, "`input`"),
         ("embed", {"input": ["a", ""]}, "`input[1]` is empty"),
-        ("embed", {"input": [1, 2]}, "`input[0]`: expected string"),
+        ("embed", {"input": [1, 2]}, "`input[0]`: Expected `str`"),
         ("embeddings", {"prompt": ""}, "`prompt` is empty"),
         ("embeddings", {}, "`prompt` is required"),
     ],

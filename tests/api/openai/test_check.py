@@ -37,7 +37,7 @@ def test_the_program_reaches_the_call_beside_a_constraint(client, service, send,
     [
         ({"edge": {"check": "SQL"}}, "edge.check", "no checker 'SQL'; there are: names, sql."),
         ({"edge": {"check": ""}}, "edge.check", ""),
-        ({"edge": {"check": ["rm"]}}, "edge.check", "string"),
+        ({"edge": {"check": ["rm"]}}, "edge.check", "`str | null`"),
         ({"edge": {"check": "sql", "cache": "use"}}, "edge.cache", "`edge.check`"),
         ({"edge": {"check": "sql", "cache": "only"}}, "edge.cache", "`edge.check`"),
         ({"edge": {"check": "sql"}, "tools": [TOOL]}, "edge.check", "`tools`"),

@@ -155,47 +155,39 @@ def allowed(**fields) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("fields", "param", "near"),
+    ("fields", "param"),
     [
-        ({"stream_options": {"include_usge": True}}, "stream_options.include_usge", "usage"),
-        ({"response_format": {**FORMAT, "strict": True}}, "response_format.strict", None),
+        ({"stream_options": {"include_usge": True}}, "stream_options.include_usge"),
+        ({"response_format": {**FORMAT, "strict": True}}, "response_format.strict"),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"shema": {}}}},
             "response_format.json_schema.shema",
-            "schema",
         ),
-        ({"edge": {"energi_j": 1}}, "edge.energi_j", "energy_j"),
-        ({"edge": {"think": {"token": 1}}}, "edge.think.token", "tokens"),
+        ({"edge": {"energi_j": 1}}, "edge.energi_j"),
+        ({"edge": {"think": {"token": 1}}}, "edge.think.token"),
         (
             {"tools": TOOLS, "tool_choice": {"function": {"name": "weather"}, "modes": 1}},
             "tool_choice.modes",
-            None,
         ),
         (
             {"tools": TOOLS, "tool_choice": {"function": {"name": "weather", "strict": True}}},
             "tool_choice.function.strict",
-            None,
         ),
         (
             {"tools": TOOLS, "tool_choice": allowed(mod="required")},
             "tool_choice.allowed_tools.mod",
-            "mode",
         ),
         (
             {"tools": TOOLS, "tool_choice": allowed() | {"mode": "required"}},
             "tool_choice.mode",
-            None,
         ),
     ],
 )
-def test_settings_refuse_an_unknown_field_by_its_path(client, fields, param, near):
+def test_settings_refuse_an_unknown_field_by_its_path(client, fields, param):
     refused = client.chat(**fields)
     error = refused.json()["error"]
     assert (refused.status, error["param"], error["code"]) == (400, param, "unknown_parameter")
-    assert error["message"].startswith(f"`{param}` is not known here.")
-    meant = error["message"].rpartition("Did you mean `")[2] if near else ""
-    assert meant.endswith(f"{near}`?" if near else "")
-    assert ("Did you mean" in error["message"]) is bool(near)
+    assert error["message"] == f"`{param}` is not known here."
 
 
 def test_a_mode_of_the_allowed_tools_is_checked(client):

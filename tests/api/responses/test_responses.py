@@ -337,24 +337,22 @@ def test_what_is_not_honoured_is_told(client, fields, words) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "param", "near"),
+    ("fields", "param"),
     [
-        ({"text": {"verbositee": "low"}}, "text.verbositee", "text.verbosity"),
-        ({"text": {"format": {"type": "text", "nme": 1}}}, "text.format.nme", "text.format.name"),
-        ({"reasoning": {"efort": "low"}}, "reasoning.efort", "reasoning.effort"),
-        ({"stream_options": {"foo": True}}, "stream_options.foo", None),
+        ({"text": {"verbositee": "low"}}, "text.verbositee"),
+        ({"text": {"format": {"type": "text", "nme": 1}}}, "text.format.nme"),
+        ({"reasoning": {"efort": "low"}}, "reasoning.efort"),
+        ({"stream_options": {"foo": True}}, "stream_options.foo"),
         (
             {"tools": [WEATHER], "tool_choice": {"type": "allowed_tools", "tols": []}},
             "tool_choice.tols",
-            "tool_choice.tools",
         ),
     ],
 )
-def test_settings_refuse_an_unknown_field_by_its_path(client, fields, param, near) -> None:
+def test_settings_refuse_an_unknown_field_by_its_path(client, fields, param) -> None:
     error = fault(ask(client, **fields))
     assert (error["param"], error["code"]) == (param, "unknown_parameter")
-    meant = f" Did you mean `{near}`?" if near else ""
-    assert error["message"] == f"`{param}` is not known here.{meant}"
+    assert error["message"] == f"`{param}` is not known here."
 
 
 def test_what_an_answer_said_may_come_back_and_unknown_fields_of_items_are_told(client) -> None:
@@ -401,8 +399,8 @@ def part(kind: str) -> list[dict]:
         ({"input": []}, "input", "length"),
         ({"input": [{"type": "reasoning", "summary": []}]}, "input", "nothing"),
         ({"max_output_tokens": 0}, "max_output_tokens", "`max_output_tokens`"),
-        ({"reasoning": {"effort": "some"}}, "reasoning.effort", 'expected "none", "minimal"'),
-        ({"text": {"verbosity": "some"}}, "text.verbosity", '"low", "medium" or "high"'),
+        ({"reasoning": {"effort": "some"}}, "reasoning.effort", "'some'"),
+        ({"text": {"verbosity": "some"}}, "text.verbosity", "'some'"),
         ({"metadata": {"a": 1}}, "metadata", "metadata"),
     ],
 )
