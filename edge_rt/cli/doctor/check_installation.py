@@ -62,13 +62,13 @@ def _recognised(machine: ExaminedMachine, id: str, what: str) -> CheckFinding:
         return note(
             "board",
             f"{what}: one of its family, so some figures may not be this board's",
-            *own_profile(machine, id),
+            own_profile(machine, id),
         )
     where = seclusion(machine)
     if where is not None:
         return ok("board", f"{what}; this is {where}")
     what += ": only what all such boards share is known; a profile can tell more"
-    return note("board", what, *own_profile(machine, id))
+    return note("board", what, own_profile(machine, id))
 
 
 def _unknown(machine: ExaminedMachine) -> CheckFinding:

@@ -173,7 +173,7 @@ def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[CheckFinding
             yield from EXPLAIN[chip](machine)
     if unknown := [rail for rail in machine.powers if rail not in board.rails]:
         what = f"no total of the profile names {several(unknown)}, which can be read"
-        yield note("power", what, *own_profile(machine, board.id))
+        yield note("power", what, own_profile(machine, board.id))
     if not machine.daemon_measures:
         yield note("power", f"as it is, {_instead(board)}")
 
@@ -181,7 +181,7 @@ def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[CheckFinding
 def _sensorless(machine: ExaminedMachine, board: Board) -> CheckFinding:
     if rails := tuple(machine.powers):
         what = f"the profile does not say how to add up {several(rails)}: {_instead(board)}"
-        return note("power", what, *own_profile(machine, board.id))
+        return note("power", what, own_profile(machine, board.id))
     where = seclusion(machine)
     if where is not None:
         return note("power", f"this is {where}, without a power sensor: {_instead(board)}")
@@ -190,7 +190,7 @@ def _sensorless(machine: ExaminedMachine, board: Board) -> CheckFinding:
     what = f"no power sensor is known: {_instead(board)}"
     if machine.config.board is None:
         return note("power", f"{what}; a profile could tell the draw, see board")
-    return note("power", what, *own_profile(machine, board.id))
+    return note("power", what, own_profile(machine, board.id))
 
 
 def _instead(board: Board) -> str:

@@ -13,16 +13,13 @@ from faults import Faults
 from patients import PI, ROOT, Patient, commands, denied
 
 from edge_rt.board.discovery import Roots
-from edge_rt.board.profile import wanted
 from edge_rt.board.readers import ina3221 as ina3221_iio
 from edge_rt.board.readers.base import BaseReader, Channel
-from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.readers.rapl import udev_rule
 from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.doctor.machine import User
 from edge_rt.cli.doctor.remedies import broken, written
-from edge_rt.config.boards import SHIPPED, check_boards
 
 Make = Callable[..., Patient]
 KIOSK = """
@@ -301,8 +298,7 @@ def test_a_reader_of_another_package_gives_the_power_once_a_total_names_it(patie
         counter.unlink()
     (board.tree.sysfs / "meter").write_text("7.3")
     named = "no total of the profile names meter"
-    told = next(finding for finding in board.says(check_power) if named in finding.what)
-    assert "meter: {source: [own]}" in commands([told]).replace('"', "")
+    assert any(named in finding.what for finding in board.says(check_power))
     (board.etc / "boards.d").mkdir()
     (board.etc / "boards.d" / "sources.yaml").write_text("meter: at the supply\n")
     (board.etc / "boards.d" / "kiosk.yaml").write_text(KIOSK)
@@ -316,17 +312,12 @@ def test_a_board_without_a_sensor_tells_what_the_figures_rest_on(patient: Make) 
     assert "2.2 W idle, 5.4 W busy" in found.what
 
 
-def test_the_profile_that_is_told_is_a_valid_one(patient: Make) -> None:
+def test_rails_that_no_profile_adds_up_lead_to_the_page_on_profiles(patient: Make) -> None:
     board = patient()
     (board.root / "proc" / "cpuinfo").write_text("CPU architecture: 8\n")
-    board.tree.host(cores=4)
     board.tree.ina3221("1-0040", [("GPU", 19_000, 400), ("CPU", 19_000, 100), ("NC", 0, 0)])
     board.paths.config_file.write_text("board: generic-arm64\n")
     found = only(board.says(check_power), "note")
     assert "does not say how to add up GPU, CPU" in found.what
-    script = "\n".join(f"      {line}" for line in found.remedy)
-    subprocess.run(["sh", "-ec", script], check=True, stdout=subprocess.DEVNULL)
-    boards, faults = check_boards([SHIPPED, board.etc / "boards.d"])
-    assert faults == []
-    assert set(boards["my-board"].totals[0].rails) == {"GPU", "CPU"}
-    assert wanted(boards["my-board"], board.root, {}).model == Coefficients(3.0, 7.0 / 4)
+    assert f"{board.etc}/boards.d" in found.remedy[0]
+    assert "Describe a board of your own" in found.remedy[0]
