@@ -24,6 +24,10 @@ REMOVED: Mapping[Key, RemovedOption] = {
     ("requests", "infer_s"): RemovedOption("a pass of two minutes is ended with its engine"),
     ("router", "rules"): RemovedOption(_CHOICE),
     ("router", "embedding"): RemovedOption(_CHOICE),
+    ("knobs", "fan"): RemovedOption(
+        "the board drives its fan; set it as the board's maker says, on a Jetson in "
+        "/etc/nvfancontrol.conf"
+    ),
 }
 """Every removed option by its place. A configuration may name it, which changes nothing."""
 

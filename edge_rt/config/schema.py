@@ -243,8 +243,6 @@ class Knobs(Section, frozen=True):
     """Long-term power limit of each x86 package, in watts."""
     affinity: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)] | None = None
     """The engine's cores, by number."""
-    fan: Annotated[float, Meta(ge=0, le=1)] | Text | None = None
-    """Drive of the fan, or the name of a profile of a Jetson's nvfancontrol."""
 
 
 class Router(Section, frozen=True):

@@ -40,14 +40,11 @@ def test_no_knob_is_turned_unless_it_is_asked_for() -> None:
 def test_knobs_take_numbers_and_names() -> None:
     text = (
         "knobs:\n  cpufreq_max_hz: 1_500_000_000\n  nvpmodel: 15W\n  rapl_w: 9.5\n"
-        "  affinity: [0, 2]\n  fan: 1\n"
+        "  affinity: [0, 2]\n"
     )
     config, found = check_text(text.encode(), "f")
     assert found == []
-    assert config.knobs == Knobs(
-        cpufreq_max_hz=1.5e9, nvpmodel="15W", rapl_w=9.5, affinity=[0, 2], fan=1.0
-    )
-    assert check_text(b"knobs: {fan: quiet}", "f")[0].knobs.fan == "quiet"
+    assert config.knobs == Knobs(cpufreq_max_hz=1.5e9, nvpmodel="15W", rapl_w=9.5, affinity=[0, 2])
     both = check_text(b"knobs: {cpufreq: governed, gpufreq: governed}", "f")[0].knobs
     assert (both.cpufreq, both.gpufreq) == ("governed", "governed")
 
@@ -140,8 +137,6 @@ def test_one_setting_or_several_to_choose_from(
             "knobs: {cpufreq_max_hz: 1500000}",  # which are kHz
             "1: knobs.cpufreq_max_hz: expected a number >= 10000000.0, got 1500000",
         ),
-        ("knobs: {fan: 60}", "1: knobs.fan: expected a number <= 1.0, got 60"),
-        ("knobs: {fan: yes}", "1: knobs.fan: expected a number or text, got true"),
         ("knobs: {rapl_w: 0}", "1: knobs.rapl_w: expected a number > 0.0, got 0"),
         ("knobs: {affinity: []}", "1: knobs.affinity: expected a list of length >= 1, got a list"),
         ("knobs: {affinity: [1, -1]}", "1: knobs.affinity[1]: expected an integer >= 0, got -1"),
@@ -273,7 +268,6 @@ KEYS = st.sampled_from(
         "engine",
         "requests",
         "knobs",
-        "fan",
         "affinity",
         "log",
         "path",

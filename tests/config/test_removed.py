@@ -73,3 +73,13 @@ def _keys(section: type[msgspec.Struct], at: Key = ()) -> Iterator[Key]:
         yield (*at, field.name)
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
             yield from _keys(field.type, (*at, field.name))
+
+
+def test_a_fan_that_was_driven_by_hand_is_told_where_it_is_set(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for value in ("0.5", "cool"):
+        caplog.clear()
+        assert check_text(f"knobs: {{fan: {value}}}".encode(), "f") == (Config(), [])
+        assert "knobs.fan" in caplog.text
+        assert "/etc/nvfancontrol.conf" in caplog.text

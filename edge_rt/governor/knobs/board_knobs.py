@@ -21,14 +21,6 @@ from edge_rt.governor.knobs.clock_files import (
     gpu_files,
     gpu_knob,
 )
-from edge_rt.governor.knobs.fan import (
-    FanProfile,
-    fan_knob,
-    fan_targets,
-    profile_knob,
-    profile_target,
-    refuse_if_driven,
-)
 from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
 from edge_rt.governor.knobs.knob import (
@@ -50,12 +42,10 @@ def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
     """
     if name == NvpMode.name:
         return mode_knob(root, programs)
-    if name == FanProfile.name:
-        return profile_knob(programs, root)
     if ".." in PurePath(name).parts:
         return None
     clock = clock_knob(name) or gpu_knob(name)
-    return clock or rapl_knob(name) or fan_knob(name) or affinity_knob(name)
+    return clock or rapl_knob(name) or affinity_knob(name)
 
 
 def mode_knob(root: Path, programs: Programs) -> NvpMode | None:
@@ -177,8 +167,6 @@ class BoardKnobs:
         wanted, sysfs = self._wanted, self._root / "sys"
         if (mode := wanted.nvpmodel) is not None:
             yield "knobs.nvpmodel", lambda: self._mode(mode)
-        if (fan := wanted.fan) is not None:
-            yield "knobs.fan", lambda: self._fan(fan)
         if (hz := wanted.cpufreq_max_hz) is not None and wanted.cpufreq is None:
             yield "knobs.cpufreq_max_hz", lambda: clock_targets(sysfs, hz)
         if (watts := wanted.rapl_w) is not None:
@@ -189,12 +177,6 @@ class BoardKnobs:
         if knob is None:
             raise KnobError("there is no nvpmodel here: power modes are for Jetsons")
         return [KnobTarget(knob, mode)]
-
-    def _fan(self, fan: float | str) -> list[KnobTarget]:
-        if isinstance(fan, str):
-            return [profile_target(self._programs, self._root, fan)]
-        refuse_if_driven(self._programs)
-        return fan_targets(self._root / "sys", fan)
 
     def _turn(self, groups: list[Group]) -> None:
         for key, targets in groups:

@@ -40,15 +40,12 @@ class Programs:
     """What is installed; None where it is not."""
 
     nvpmodel: Program | None = None
-    nvfancontrol: Program | None = None
-    systemctl: Program | None = None
 
     @classmethod
     def installed(cls, folders: str | None = None) -> Programs:
         """The programs in `folders`, parted by colons; None: those of this machine."""
         places = folders or f"{os.environ.get('PATH', os.defpath)}:{_ADMIN}"
-        names = ("nvpmodel", "nvfancontrol", "systemctl")
-        return cls(*(_find(name, places) for name in names))
+        return cls(_find("nvpmodel", places))
 
 
 def _find(name: str, folders: str) -> Program | None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import clock_targets
-from edge_rt.governor.knobs.fan import fan_targets
 from edge_rt.governor.knobs.journal import Journal, JournalEntry
 from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value, rapl_targets
 from edge_rt.governor.knobs.programs import Programs
@@ -72,7 +71,7 @@ def live(root: Path, state: Path) -> None:
     journal.hold()
     turner = Turner(journal, find, boot_id(root), lambda seconds: None)
     sysfs = root / "sys"
-    targets = clock_targets(sysfs, 1.2e9) + fan_targets(sysfs, 0.8) + rapl_targets(sysfs, 10.0)
+    targets = clock_targets(sysfs, 1.2e9) + rapl_targets(sysfs, 10.0)
     turner.restore()
     for target in targets:
         turner.turn(KnobTarget(MortalKnob(target.knob), target.value))

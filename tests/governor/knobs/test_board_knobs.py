@@ -63,10 +63,17 @@ def khz(tree: Any) -> int:
     return int((folder / "scaling_max_freq").read_text())
 
 
+def package(tree: Any, limit_uw: int = 15_000_000) -> Path:
+    """A package with a long-term limit; returns the file of it."""
+    zone = tree.rapl("intel-rapl:0", "package-0", 0)
+    limit = "constraint_0_power_limit_uw"
+    tree.write(zone, {"constraint_0_name": "long_term", limit: limit_uw})
+    return zone / limit
+
+
 @pytest.fixture
 def board(tree: Any) -> Any:
     tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
-    tree.hwmon("pwmfan", {"pwm1": 90, "pwm1_enable": 2})
     return tree
 
 
@@ -84,8 +91,10 @@ def test_nothing_is_configured_and_nothing_is_touched(kit: Any, board: Any, tmp_
 
 
 def test_what_is_configured_is_turned_and_put_back(kit: Any, board: Any, tmp_path: Path) -> None:
+    limit = package(board)
+
     async def live() -> list[list[KnobOutcome]]:
-        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9, fan=0.5))
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9, rapl_w=10.0))
         await knobs.recover()
         await knobs.turn(no_pause)
         assert khz(board) == 1_000_000
@@ -95,18 +104,18 @@ def test_what_is_configured_is_turned_and_put_back(kit: Any, board: Any, tmp_pat
 
     turned, restored = kit.run(live())
     assert [(o.state, o.original, o.value) for o in turned] == [
-        ("turned", [2], [1, 128]),
         ("turned", 2_000_000, 1_000_000),
+        ("turned", 15_000_000, 10_000_000),
     ]
     assert {o.state for o in restored} == {"restored"}
-    assert khz(board) == 2_000_000
+    assert (khz(board), int(limit.read_text())) == (2_000_000, 15_000_000)
 
 
 def test_it_goes_on_without_the_knobs_that_cannot_be_had(
     kit: Any, board: Any, tmp_path: Path
 ) -> None:
     async def live() -> BoardKnobs:
-        wanted = Knobs(cpufreq_max_hz=1e9, nvpmodel="15W", rapl_w=10.0, fan="cool")
+        wanted = Knobs(cpufreq_max_hz=1e9, nvpmodel="15W", rapl_w=10.0)
         knobs = make(board, tmp_path, wanted)
         await knobs.turn(no_pause)
         return knobs
@@ -114,7 +123,6 @@ def test_it_goes_on_without_the_knobs_that_cannot_be_had(
     knobs = kit.run(live())
     assert states(knobs) == {
         "knobs.nvpmodel": "failed",
-        "knobs.fan": "failed",
         "scaling_max_freq": "turned",
         "knobs.rapl_w": "failed",
     }
@@ -166,33 +174,33 @@ def test_a_knob_that_has_to_wait_is_tried_again(kit: Any, board: Any, tmp_path: 
     assert waits == [SETTLE_S, AGAIN_S, AGAIN_S]
 
 
-def test_somebody_else_who_drives_the_fan_is_noticed(kit: Any, board: Any, tmp_path: Path) -> None:
-    [folder] = (board.sysfs / "class/hwmon").iterdir()
+def test_somebody_else_who_turns_a_knob_is_noticed(kit: Any, board: Any, tmp_path: Path) -> None:
+    limit = package(board)
 
     async def pause(seconds: float) -> None:
-        board.write(folder, {"pwm1": 200})
+        limit.write_text("12000000\n")
 
     async def live() -> None:
-        knobs = make(board, tmp_path, Knobs(fan=0.5))
+        knobs = make(board, tmp_path, Knobs(rapl_w=10.0))
         await knobs.turn(pause)
-        assert states(knobs) == {"pwm1": "moved"}
+        assert states(knobs) == {limit.name: "moved"}
         await knobs.restore()
 
     kit.run(live())
-    assert (folder / "pwm1").read_text() == "200\n"
+    assert limit.read_text() == "12000000\n"
 
 
 def test_an_end_while_knobs_are_turned_puts_all_back(kit: Any, board: Any, tmp_path: Path) -> None:
     asked, answer = threading.Event(), threading.Event()
 
-    def systemctl(arguments: Sequence[str], said: str) -> ProgramResult:
+    def nvpmodel(arguments: Sequence[str], said: str) -> ProgramResult:
         asked.set()
         answer.wait(10)
         return ProgramResult(3, "inactive")
 
     async def live() -> BoardKnobs:
-        programs = Programs(nvfancontrol=systemctl, systemctl=systemctl)
-        knobs = make(board, tmp_path, Knobs(fan=0.5, cpufreq_max_hz=1e9), programs)
+        wanted = Knobs(nvpmodel="15W", cpufreq_max_hz=1e9)
+        knobs = make(board, tmp_path, wanted, Programs(nvpmodel))
         turning = asyncio.create_task(knobs.turn(no_pause))
         await asyncio.to_thread(asked.wait, 10)
         ending = asyncio.create_task(knobs.restore())

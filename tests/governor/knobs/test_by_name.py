@@ -8,11 +8,10 @@ import pytest
 
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import MaxClock, MaxGpuClock
-from edge_rt.governor.knobs.fan import FanProfile, PwmFan
 from edge_rt.governor.knobs.knob import FileKnob
 from edge_rt.governor.knobs.programs import Affinity, NvpMode, ProgramResult, Programs
 
-ALL = Programs(*[lambda arguments, said: ProgramResult(0, "")] * 3)
+ALL = Programs(lambda arguments, said: ProgramResult(0, ""))
 
 
 @pytest.mark.parametrize("root", ["", "/tmp/board"])
@@ -22,8 +21,6 @@ ALL = Programs(*[lambda arguments, said: ProgramResult(0, "")] * 3)
         ("/sys/devices/system/cpu/cpufreq/policy4/scaling_max_freq", MaxClock),
         ("/sys/class/devfreq/17000000.gpu/max_freq", MaxGpuClock),
         ("/sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw", FileKnob),
-        ("/sys/devices/platform/pwm-fan/hwmon/hwmon3/pwm1", PwmFan),
-        ("/sys/class/thermal/cooling_device0/cur_state", FileKnob),
     ],
 )
 def test_files_are_found_below_any_root(root: str, name: str, kind: type) -> None:
@@ -32,10 +29,9 @@ def test_files_are_found_below_any_root(root: str, name: str, kind: type) -> Non
     assert knob.name == f"{root}{name}"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("nvpmodel", NvpMode), ("nvfancontrol", FanProfile)])
-def test_programs_are_asked_where_they_are(name: str, kind: type) -> None:
-    assert type(by_name(name, Path("/"), ALL)) is kind
-    assert by_name(name, Path("/"), Programs()) is None
+def test_the_power_mode_is_there_where_its_program_is() -> None:
+    assert type(by_name("nvpmodel", Path("/"), ALL)) is NvpMode
+    assert by_name("nvpmodel", Path("/"), Programs()) is None
 
 
 def test_processes_are_found_by_number_and_beginning() -> None:
@@ -53,9 +49,10 @@ def test_processes_are_found_by_number_and_beginning() -> None:
         "/sys/class/devfreq/17000000.gpu/governor",
         "/sys/class/devfreq/17000000.gpu/device/max_freq",
         "/sys/devices/../../etc/hwmon0/pwm1",
-        "/sys/class/thermal/cooling_device0/cur_state\n",
-        "sys/class/thermal/cooling_device0/cur_state",
-        "/sys/devices/platform/pwm-fan/hwmon/hwmon3/pwm1_enable",
+        "/sys/class/thermal/cooling_device0/cur_state",
+        "sys/devices/system/cpu/cpufreq/policy4/scaling_max_freq",
+        "/sys/class/devfreq/17000000.gpu/max_freq\n",
+        "/sys/devices/platform/pwm-fan/hwmon/hwmon3/pwm1",
     ],
 )
 def test_nothing_else_is_a_knob(name: str) -> None:

@@ -22,10 +22,10 @@ PROGRAM = Path(__file__).with_name("mortal.py")
 
 
 def mini_pc(tree: FakeBoard) -> FakeBoard:
-    """A board with two policies, a fan that is driven by itself, and a package with a limit."""
+    """A board with three policies and a package with a limit."""
     tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
     tree.policy(2, "2 3", 1_000_000, 1_800_000, 400_000)
-    tree.hwmon("pwmfan", {"pwm1": 90, "pwm1_enable": 2})
+    tree.policy(4, "4 5", 1_000_000, 1_600_000, 400_000)
     zone = tree.rapl("intel-rapl:0", "package-0", 0)
     tree.write(zone, {"constraint_0_name": "long_term", "constraint_0_power_limit_uw": 15_000_000})
     tree.write(tree.proc / "sys/kernel/random", {"boot_id": "this-boot"})
@@ -33,8 +33,8 @@ def mini_pc(tree: FakeBoard) -> FakeBoard:
 
 
 def settings(tree: FakeBoard) -> dict[str, str]:
-    """What every file of the board says; the drive is nobody's while the fan drives itself."""
-    files = [path for path in tree.sysfs.rglob("*") if path.is_file() and path.name != "pwm1"]
+    """What every file of the board says."""
+    files = [path for path in tree.sysfs.rglob("*") if path.is_file()]
     return {str(path): path.read_text() for path in files}
 
 
