@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
@@ -92,15 +92,15 @@ class Client:
         with self._reported():
             return _document(self._http.put(path, **_json(body)))
 
-    def events(self, path: str, body: Json) -> Generator[Json, None, None]:
-        """The events of the stream that `path` answers to `body`, as they come.
+    def events(self, path: str, body: Json | None = None) -> Generator[Json, None, None]:
+        """The events of the stream at `path`, or that it answers to `body`, as they come.
 
         Closing the generator closes the connection, by which the daemon knows to stop.
         """
         with (
             self._reported(),
             self._waiting() as over,
-            self._http.stream("POST", path, **_json(body)) as response,
+            self._request(path, body) as response,
         ):
             over()
             if response.is_error:
@@ -112,6 +112,11 @@ class Client:
                 if "error" in event:
                     raise failure_in(event, "the answer failed")
                 yield event
+
+    def _request(self, path: str, body: Json | None) -> AbstractContextManager[httpx.Response]:
+        if body is None:
+            return self._http.stream("GET", path)
+        return self._http.stream("POST", path, **_json(body))
 
     @contextmanager
     def _waiting(self) -> Generator[Callable[[], None], None, None]:

@@ -104,6 +104,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if self.path in self.server.daemon.streams:
+            self._play(self.server.daemon.streams[self.path])
+            return
         missing = {"error": {"message": f"no {self.path} here", "code": "model_not_found"}}
         status, document = self.server.daemon.documents.get(self.path, (404, missing))
         self._send(status, json.dumps(document).encode())

@@ -212,3 +212,21 @@ def test_keys_of_the_keyboard_reach_everything(daemon, url, browser, tools):
     wanted = ["forget", "log", "words", "model", "send", "anew", "cap-power", "cap-temp"]
     found = dict.fromkeys(reached)  # in order; it goes round
     assert [name for name in found if name in wanted] == wanted
+
+
+def test_a_saved_report_shows_what_the_page_showed_without_the_daemon(
+    daemon, browser, tools, tmp_path
+):
+    saved = tmp_path / "report.html"
+    daemon.run("report", "--since", "10m", "--out", str(saved))
+    browser.look(*NARROW)
+    browser.open(saved.as_uri())
+    tools.eventually(lambda: browser.text("#link").startswith("saved "), "it is shown")
+    assert "Raspberry Pi 5" in browser.text("#board-name")
+    assert browser.text("#power").endswith(" W")
+    line = "return document.querySelector('#power-chart .line.power').getAttribute('d').length"
+    assert browser.run(line) > 20
+    shown = "return [...document.querySelectorAll('#ask, #caps')].some(e => e.offsetHeight)"
+    assert not browser.run(shown), "what only a daemon answers is out"
+    assert browser.violations() == []
+    assert browser.logged() == []

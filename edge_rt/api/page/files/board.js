@@ -1,6 +1,6 @@
 // The figures of the board, the models in memory and the newest requests.
 
-const at = (id) => document.getElementById(id);
+export const at = (id) => document.getElementById(id);
 const put = (id, text) => {
   const place = at(id);
   if (place.textContent !== text) place.textContent = text;

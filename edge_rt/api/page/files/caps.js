@@ -1,8 +1,8 @@
 // The caps of the budget, to read and to change.
 
+import { at } from "./board.js";
 import { call } from "./net.js";
 
-const at = (id) => document.getElementById(id);
 const FIELDS = { power_w: "cap-power", temp_c: "cap-temp", energy_j: "cap-energy" };
 let touched = false; // by the person; what is being written is not replaced
 

@@ -3,9 +3,10 @@
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 34, BOTTOM = 20, TOP = 8, RIGHT = 6; // pixels around the lines
 const STEPS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500];
+const TICKS_S = [20, 60, 120, 600, 1800, 3600, 10_800, 21_600];
 const LEAST_S = 60; // that a chart shows, however little is known
 const AHEAD_S = 32; // that a forecast is ahead
-const GAP_S = 8; // longer, and the line is broken: nothing was told meanwhile
+const GAP_S = 25; // longer, and the line is broken: nothing was told meanwhile
 
 function node(parent, name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -15,9 +16,10 @@ function node(parent, name, attributes, text) {
 }
 
 export class Chart {
-  // `lines` are the classes of the lines with their names, the last drawn on top of the others.
-  constructor(svg, name, unit, past_s, lines) {
-    Object.assign(this, { svg, name, unit, past_s, lines });
+  // `over` says of when it is; `lines` are the classes of the lines with their names, the last drawn on top of the others.
+  constructor(svg, name, unit, past_s, over, lines) {
+    Object.assign(this, { svg, name, unit, past_s, over, lines });
+    svg.parentElement.querySelector("small").textContent = `${unit}, ${over}`;
     this.clear();
     new ResizeObserver(() => this.draw()).observe(svg);
   }
@@ -78,9 +80,10 @@ export class Chart {
   }
 
   times(past_s, x, width, height) {
-    const step_s = past_s > 240 ? 120 : past_s > 90 ? 60 : 20;
+    const step_s = TICKS_S.find((one) => past_s / one <= 6) ?? TICKS_S.at(-1);
     for (let ago_s = 0; ago_s <= past_s; ago_s += step_s) {
-      const words = !ago_s ? "now" : step_s < 60 ? `−${ago_s} s` : `−${ago_s / 60} min`;
+      const words = !ago_s ? "now" : step_s < 60 ? `−${ago_s} s`
+        : step_s < 3600 ? `−${ago_s / 60} min` : `−${ago_s / 3600} h`;
       const place = Math.min(x(this.newest - ago_s), width - 16);
       if (place < LEFT + 16) return;
       node(this.svg, "text", { x: place, y: height - 4, "text-anchor": "middle" }, words);
@@ -108,6 +111,6 @@ export class Chart {
       const value = this.points[line].at(-1)?.[1];
       return value == null ? null : `${name} ${value.toFixed(1)} ${this.unit}`;
     });
-    return `${this.name} over the last ten minutes. Now: ${told.filter(Boolean).join(", ")}.`;
+    return `${this.name}, ${this.over}. Now: ${told.filter(Boolean).join(", ")}.`;
   }
 }

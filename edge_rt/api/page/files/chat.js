@@ -1,9 +1,8 @@
 // A conversation with a model.
 
-import { element, figure, joules } from "./board.js";
+import { at, element, figure, joules } from "./board.js";
 import { call, stream } from "./net.js";
 
-const at = (id) => document.getElementById(id);
 let messages = [];
 let running = null; // an AbortController
 

@@ -1,21 +1,23 @@
 // Keeps the page up to date: reads the daemon's events, and goes on when it restarts.
+// In a page that `edge-rt report` saved, shows what was saved.
 
-import { showBoard } from "./board.js";
+import { at, showBoard } from "./board.js";
 import { setUpCaps, showCaps } from "./caps.js";
 import { Chart } from "./chart.js";
 import { offer, setUpChat } from "./chat.js";
 import { askForKey, call, key, stream } from "./net.js";
 
-const PAST_S = 600;
 const SILENT_MS = 10_000; // after which a connection counts as lost
 const FIRST_MS = 1000, LONGEST_MS = 15_000; // between two tries
-const at = (id) => document.getElementById(id);
+const saved = at("saved") && JSON.parse(at("saved").textContent);
+const PAST_S = saved ? saved.since_s : 600;
+const OVER = saved ? between(saved.history.time) : "last ten minutes";
 
 const charts = [
-  new Chart(at("power-chart"), "Power", "W", PAST_S, {
+  new Chart(at("power-chart"), "Power", "W", PAST_S, OVER, {
     power: "drawn", allowance: "allowed now", cap: "cap",
   }),
-  new Chart(at("temp-chart"), "Temperature", "°C", PAST_S, {
+  new Chart(at("temp-chart"), "Temperature", "°C", PAST_S, OVER, {
     temp: "hottest zone", forecast: "forecast", cap: "cap", trip: "throttles",
   }),
 ];
@@ -26,6 +28,11 @@ function tell(state, words) {
   if (link.textContent === words) return; // else it would be read aloud again
   link.dataset.state = state;
   link.textContent = words;
+}
+
+function between(times) {
+  const [from, to] = [times[0], times.at(-1)].map((time) => new Date(1000 * time));
+  return `${from.toLocaleString()} to ${to.toLocaleTimeString()}`;
 }
 
 function add(now) {
@@ -48,14 +55,21 @@ function take(event) {
   tell("live", "live");
   document.body.dataset.gone = "";
   at("forget").hidden = !key.get();
-  showBoard(event);
   showCaps(event.budget);
-  add(event);
+  show(event);
+}
+
+function show(now) {
+  showBoard(now);
+  add(now);
   for (const chart of charts) chart.draw();
 }
 
-async function recall(signal) {
-  const past = await (await call(`/edge/v1/history?since=${PAST_S}`, { signal })).json();
+async function past(signal) {
+  return (await call(`/edge/v1/history?since=${PAST_S}`, { signal })).json();
+}
+
+function recall(past) {
   for (const chart of charts) chart.clear();
   past.time.forEach((time, i) => {
     const power = { power: past.power_w[i], allowance: past.allowance_w[i], cap: past.cap_w[i] };
@@ -70,7 +84,7 @@ async function listen() {
   const giveUp = new AbortController();
   let timer = setTimeout(() => giveUp.abort(), SILENT_MS);
   try {
-    await recall(giveUp.signal);
+    recall(await past(giveUp.signal));
     const response = await call("/edge/v1/events", { signal: giveUp.signal });
     await stream(response, (event) => {
       clearTimeout(timer);
@@ -101,9 +115,20 @@ async function run() {
   }
 }
 
+function showSaved({ version, history, now }) {
+  document.body.dataset.saved = "yes"; // without what only a daemon can answer
+  at("version").textContent = `edge_rt ${version}`;
+  tell("saved", `saved ${new Date(1000 * now.time).toLocaleString()}`);
+  recall(history);
+  show(now);
+}
+
 at("forget").onclick = () => {
   key.forget();
   location.reload();
 };
-setUpChat();
-run();
+if (saved) showSaved(saved);
+else {
+  setUpChat();
+  run();
+}
