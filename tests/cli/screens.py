@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from datetime import timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,14 @@ import board_reports as boards
 from governed import governor
 from rich.console import Console, Group, RenderableType
 
-from edge_rt.cli.commands.cache import cache_table
-from edge_rt.cli.commands.calibrate import calibration_tables
-from edge_rt.cli.commands.ledger import ledger_tables
-from edge_rt.cli.commands.plan import plan_table, tried_table
+from edge_rt.cli.commands.ledger import COLUMNS
+from edge_rt.cli.commands.plan import PREDICTED, TRIED
 from edge_rt.cli.commands.router import router_table, trace_view
+from edge_rt.cli.commands.sensors import board_view
 from edge_rt.cli.commands.status import residents_table, status_table
+from edge_rt.cli.document import table, view
 from edge_rt.cli.local.models_table import facts, models_table
 from edge_rt.cli.tables import put
-from edge_rt.cli.views.budget import budget_tables
-from edge_rt.cli.views.sensors import report_tables
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
@@ -74,7 +71,9 @@ def plan(models: list[str], figure: float | None, count: int) -> RenderableType:
     tried = [
         one | {"predicted": one, "seconds_error": -0.06, "quality": "measured"} for one in found
     ]
-    return Group(plan_table([*found, found[0] | pair]), "", tried_table(tried))
+    return Group(
+        table([*found, found[0] | pair], PREDICTED, marked="chosen"), "", table(tried, TRIED)
+    )
 
 
 def trace(models: list[str], figure: float | None, count: int) -> RenderableType:
@@ -101,10 +100,11 @@ def trace(models: list[str], figure: float | None, count: int) -> RenderableType
 def ledger(models: list[str], figure: float | None, count: int) -> RenderableType:
     """`edge-rt ledger`."""
     sums = [boards.model_total(model=m, energy_j=figure or 0.0, unresolved=1) for m in models]
-    last = [boards.booking(model=m, energy_j=figure, prompt_tokens=count) for m in models]
+    usual = {"ended": None, "energy_j": figure, "prompt_tokens": count}  # no zone of time shows
+    last = [boards.booking(model=m, **usual) for m in models]
     pair = {"mode": "speculative", "small_tokens": 48, "large_tokens": 16, "accepted_tokens": 40}
     last.append(last[0] | pair | {"rejected_tokens": 8, "quality": "modelled"})
-    return ledger_tables(boards.ledger(models=sums, last=last), timezone.utc)
+    return view(boards.ledger(models=sums, last=last), **COLUMNS)
 
 
 def models_list(models: list[str], figure: float | None, count: int) -> RenderableType:
@@ -132,14 +132,14 @@ def sensors(models: list[str], figure: float | None, count: int) -> RenderableTy
     rails = [rail for name in models for rail in boards.rail("ina3221", name, 5.0, count / 1000)]
     zones = [boards.channel("thermal", name, "temp_c", figure) for name in models]
     skipped = [{"name": f"/sys/{name}", "reason": "labelled NC: not connected"} for name in models]
-    return report_tables(boards.nothing(channels=[*rails, *zones], not_read=skipped), 80)
+    return board_view(boards.nothing(channels=[*rails, *zones], not_read=skipped))
 
 
 def budget(models: list[str], figure: float | None, count: int) -> RenderableType:
     """`edge-rt budget`, with knobs of those names."""
     knob = {"wanted": str(count), "value": str(count), "before": "2.4 GHz", "error": "read-only"}
     knobs = [knob | {"name": f"/sys/{name}"} for name in models]
-    return budget_tables(governor(knobs=knobs, forecast_c=figure))
+    return view(governor(knobs=knobs, forecast_c=figure))
 
 
 def router(models: list[str], figure: float | None, count: int) -> RenderableType:
@@ -152,7 +152,7 @@ def cache(models: list[str], figure: float | None, count: int) -> RenderableType
     """`edge-rt cache show`."""
     group = {"client": "uid:1000", "answers": count, "size_bytes": count, "newest": NOW - 5}
     groups = [group | {"model": model, "oldest": NOW - count} for model in models]
-    return cache_table({"enabled": True, "groups": groups, "hits": 7, "misses": 13}, NOW)
+    return view({"enabled": True, "groups": groups, "hits": 7, "misses": 13})
 
 
 def calibration(models: list[str], figure: float | None, count: int) -> RenderableType:
@@ -160,7 +160,7 @@ def calibration(models: list[str], figure: float | None, count: int) -> Renderab
     speeds = dict.fromkeys(("prefill_tokens_per_s", "decode_tokens_per_s", "idle_w"), figure)
     about = {"threads": count, "quality": "measured", "runtime_error": 0.034}
     fitted = [speeds | about | {"model": model} for model in models]
-    return calibration_tables({"board": "raspberry-pi-5", "models": fitted})
+    return view({"board": "raspberry-pi-5", "models": fitted})
 
 
 def status(models: list[str], figure: float | None, count: int) -> RenderableType:

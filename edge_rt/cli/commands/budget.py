@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.document import view
 from edge_rt.cli.options import Range, daemon_socket, socket_option
 from edge_rt.cli.tables import put_document
 from edge_rt.cli.text import Json
-from edge_rt.cli.views.budget import budget_tables
 
 _PATH = "/edge/v1/budget"
 _NONE = "none"
@@ -75,4 +75,4 @@ def budget(socket: Path | None, as_json: bool, **caps: Any) -> None:
     }
     with Client(daemon_socket(socket)) as client:
         state = client.put(_PATH, change) if change else client.get(_PATH)
-    put_document(state, budget_tables, as_json=as_json)
+    put_document(state, view, as_json=as_json)

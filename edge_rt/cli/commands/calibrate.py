@@ -2,79 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.document import view
 from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.progress import calibrated
-from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
-from edge_rt.cli.text import MISSING, Json, fixed, line, members, number, percent, significant
+from edge_rt.cli.tables import put_document
+from edge_rt.cli.text import Json, members, note
 
-_COLUMNS = (
-    ("model", "model"),
-    ("threads", "threads"),
-    ("prompt tok/s", "prefill_tokens_per_s"),
-    ("answer tok/s", "decode_tokens_per_s"),
-    ("idle W", "idle_w"),
-    ("prompt W", "prefill_w"),
-    ("answer W", "decode_w"),
-    ("off by", "runtime_error"),
-    ("joules off by", "energy_error"),
-    ("", "quality"),
-)
-_KEPT = ("model", "threads", "prefill_tokens_per_s", "decode_tokens_per_s")
-
-
-def calibration_tables(state: Json) -> RenderableType:
-    """All of a Calibrated."""
-    head, models = PairTable(_head(state)), members(state, "models")
-    if not models:
-        return Group(head, Prose("\nNothing is calibrated: edge-rt calibrate --quick"))
-    return Group(head, Text(""), _models(models))
-
-
-def _head(state: Json) -> Iterator[tuple[str, str]]:
-    yield "board", line(state.get("board"))
-    yield "date", line(state.get("date"))
-    yield "computes", _giga(state.get("flop_per_s"), "GFLOP/s (float32)")
-    yield "memory", _giga(state.get("bytes_per_s"), "GB/s")
-    watts, doubling = state.get("leakage_w"), state.get("doubling_c")
-    if number(watts) is not None:
-        source = ", assumed" if state.get("leakage_source") == "assumed" else ""
-        after = f"twice that {fixed(doubling, 0)} K on"
-        yield "leakage", f"{significant(watts)} W at 45 °C{source}, {after}"
-    yield "" if number(watts) is not None else "leakage", line(state.get("leakage_note"))
-
-
-def _models(models: list[Json]) -> TextTable:
-    named = [model | {"model": _named(model)} for model in models]
-    rows = [[_cell(name, model.get(name)) for _, name in _COLUMNS] for model in named]
-    columns = [
-        Column(title, text=title in ("", "model"), kept=name in _KEPT) for title, name in _COLUMNS
-    ]
-    return TextTable(columns, rows)
-
-
-def _named(model: Json) -> str:
-    layers = number(model.get("gpu_layers"))
-    name = line(model.get("model"))
-    return f"{name}, {layers:.0f} layers on the GPU" if layers else name
-
-
-def _cell(name: str, value: object) -> str:
-    if name.endswith("_error"):
-        return percent(value, 1)
-    return significant(value) if name.endswith(("_s", "_w")) else line(value)
-
-
-def _giga(value: object, unit: str) -> str:
-    figure = number(value)
-    return MISSING if figure is None else f"{significant(figure / 1e9)} {unit}"
+_NONE = "Nothing is calibrated: edge-rt calibrate --quick"
 
 
 @click.command()
@@ -101,4 +40,6 @@ def calibrate(
         else:
             body: Json = {"quick": quick, "force": force}
             found = calibrated(client, body if model is None else body | {"model": model})
-    put_document(found, calibration_tables, as_json=as_json)
+    put_document(found, view, as_json=as_json)
+    if not members(found, "models"):
+        note(_NONE)

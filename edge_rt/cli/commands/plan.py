@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,57 +11,24 @@ import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import question, read_prompt
+from edge_rt.cli.document import table
 from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.progress import progress
-from edge_rt.cli.tables import Column, TextTable, output, put, put_simulated
-from edge_rt.cli.text import (
-    MISSING,
-    Json,
-    counted,
-    fixed,
-    in_mode,
-    joules,
-    line,
-    member,
-    members,
-    note,
-    number,
-    percent,
-    significant,
-    whole,
-)
+from edge_rt.cli.tables import output, put, put_simulated
+from edge_rt.cli.text import Json, counted, line, members, note
 
+_PATH = "/edge/v1/plan"
 _ROOFLINE = "roofline"
-_BOTH = (
-    Column("model", text=True, kept=True),
-    Column("threads", kept=True),
-    Column("tokens"),
-    Column("seconds", kept=True),
-    Column("adds"),
-    Column("in all"),
-    Column("watts"),
-    Column("end °C"),
+PREDICTED = (
+    *("model", "threads", "mode", "partner", "seconds", "energy_j", "total_j", "power_w"),
+    *("end_temp_c", "band_c", "error_ratio", "basis", "prompt_tokens", "completion_tokens"),
+    "reason",
 )
-_PREDICTED = (*_BOTH, Column("error"), Column("by", text=True), Column("", text=True))
-_TRIED = (
-    *_BOTH,
-    Column("seconds off", kept=True),
-    Column("joules off", kept=True),
-    Column("°C off"),
-    Column("", text=True),
+TRIED = (
+    *("predicted.model", "predicted.threads", "predicted.mode", "predicted.partner", "seconds"),
+    *("seconds_error", "energy_j", "energy_error", "total_j", "power_w", "end_temp_c"),
+    *("temp_error_c", "prompt_tokens", "completion_tokens", "quality", "failure"),
 )
-
-
-def plan_table(candidates: Sequence[Json]) -> TextTable:
-    """A row for each; the chosen one is marked."""
-    return TextTable(
-        _PREDICTED, map(_predicted, candidates), [bool(one.get("chosen")) for one in candidates]
-    )
-
-
-def tried_table(tried: Sequence[Json]) -> TextTable:
-    """A row for what came of each, with how far off it had been predicted."""
-    return TextTable(_TRIED, map(_came, tried))
 
 
 def advice(candidates: Sequence[Json]) -> str | None:
@@ -74,42 +41,6 @@ def advice(candidates: Sequence[Json]) -> str | None:
         "of the board on paper, and may be off by half or double. Measure them: "
         "edge-rt calibrate --quick"
     )
-
-
-def _predicted(one: Json) -> Iterator[str]:
-    yield in_mode(one.get("model"), one.get("mode"), one.get("partner"))
-    yield whole(one.get("threads"))
-    yield f"{whole(one.get('prompt_tokens'))}+{whole(one.get('completion_tokens'))}"
-    yield from _figures(one)
-    band = number(one.get("band_c"))
-    yield fixed(one.get("end_temp_c"), 1) + ("" if band is None else f" ± {band:.1f}")
-    yield percent(one.get("error_ratio"))
-    yield line(one.get("basis"))
-    yield line(one.get("reason"))
-
-
-def _came(one: Json) -> Iterator[str]:
-    before = member(one, "predicted")
-    yield in_mode(before.get("model"), before.get("mode"), before.get("partner"))
-    yield whole(before.get("threads"))
-    yield f"{whole(one.get('prompt_tokens'))}+{whole(one.get('completion_tokens'))}"
-    yield from _figures(one)
-    yield fixed(one.get("end_temp_c"), 1)
-    yield percent(one.get("seconds_error"), signed=True)
-    yield percent(one.get("energy_error"), signed=True)
-    warmer = number(one.get("temp_error_c"))
-    yield MISSING if warmer is None else f"{warmer:+.1f}"
-    yield line(one.get("failure") or one.get("quality"))
-
-
-def _figures(one: Json) -> Iterator[str]:
-    yield significant(one.get("seconds"))
-    yield joules(one.get("energy_j"))
-    yield joules(one.get("total_j"))
-    yield significant(one.get("power_w"))
-
-
-_PATH = "/edge/v1/plan"
 
 
 @click.command()
@@ -174,7 +105,7 @@ def plan(
 def _show(plan: Json) -> None:
     candidates = members(plan, "candidates")
     put_simulated(plan)
-    put(output(), plan_table(candidates))
+    put(output(), table(candidates, PREDICTED, marked="chosen"))
     if (words := advice(candidates)) is not None:
         note(words)
 
@@ -201,4 +132,4 @@ def _run(client: Client, body: Json, as_json: bool) -> None:
         click.echo(json.dumps(plan | {"tried": tried}))
     elif tried:
         click.echo()
-        put(output(), tried_table(tried))
+        put(output(), table(tried, TRIED))

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.console import RenderableType
 from rich.live import Live
 
 from edge_rt.cli.client import Client, obstacle_at
+from edge_rt.cli.document import figure, view
 from edge_rt.cli.exits import NoDaemon
 from edge_rt.cli.options import Range, daemon_socket, sensors_root_option, socket_option
 from edge_rt.cli.tables import output, put
-from edge_rt.cli.text import Json, note
-from edge_rt.cli.views.sensors import report_tables
+from edge_rt.cli.text import Json, line, members, note
 from edge_rt.config.loader import load
 
 
@@ -32,6 +33,18 @@ def board_reports(root: Path | None, period_s: float) -> Generator[Json, None, N
     config = load(None)
     for report in look(config.board, root or Path(config.sensors.root), period_s):
         yield msgspec.to_builtins(report)
+
+
+_CHANNELS = ("name", "value", "kind", "reader", "quality", "error", "source")
+
+
+def board_view(report: Json) -> RenderableType:
+    """Return all of a report of the board; each channel's value has the unit of its kind."""
+    channels = [
+        one | {"value": figure(line(one.get("kind")), one.get("value"))}
+        for one in members(report, "channels")
+    ]
+    return view(report | {"channels": channels}, channels=_CHANNELS)
 
 
 _SETTLE_S = 1.0  # for one reading: long enough for every reader
@@ -97,8 +110,7 @@ def show(report: Json, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report))
     else:
-        console = output()
-        put(console, report_tables(report, console.width))
+        put(output(), board_view(report))
 
 
 def follow(reports: Iterator[Json], as_json: bool) -> None:
@@ -112,4 +124,4 @@ def follow(reports: Iterator[Json], as_json: bool) -> None:
         return
     with Live(console=console, auto_refresh=False) as live:
         for report in reports:
-            live.update(report_tables(report, console.width), refresh=True)
+            live.update(board_view(report), refresh=True)

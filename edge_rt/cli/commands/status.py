@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.document import table
 from edge_rt.cli.exits import CommandFailure, NoDaemon
 from edge_rt.cli.options import daemon_socket, socket_option
-from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
+from edge_rt.cli.tables import PairTable, Prose, TextTable, put_document
 from edge_rt.cli.text import (
-    MISSING,
     Json,
     counted,
     duration,
@@ -24,17 +24,12 @@ from edge_rt.cli.text import (
     members,
     number,
     significant,
-    size,
     whole,
 )
 
-_MODELS = (
-    Column("model", text=True, kept=True),
-    Column("backend", text=True, kept=True),
-    Column("size", kept=True),
-    Column("requests", kept=True),
-    Column("last used"),
-    Column("loaded"),
+_RESIDENT = (
+    *("id", "backend", "size_bytes", "gpu_bytes", "gpu_simulated", "requests", "used_ago_s"),
+    "loaded_ago_s",
 )
 
 
@@ -44,10 +39,8 @@ def status_table(state: Json, health: Json) -> PairTable:
 
 
 def residents_table(residents: list[Json]) -> TextTable | Prose:
-    """The models in memory, a row each."""
-    if not residents:
-        return Prose("No models are in memory.")
-    return TextTable(_MODELS, map(_resident, residents))
+    """Return the models in memory, a row each."""
+    return table(residents, _RESIDENT) if residents else Prose("No models are in memory.")
 
 
 def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:
@@ -128,22 +121,6 @@ def _problems(state: Json, health: Json) -> str:
         return "none"
     more = len(messages) - 1
     return messages[0] + (f" ({more} more: edge-rt status --json)" if more else "")
-
-
-def _resident(resident: Json) -> Iterator[str]:
-    yield line(resident.get("id"))
-    yield line(resident.get("backend"))
-    gpu = "simulated GPU" if resident.get("gpu_simulated") else "GPU"
-    gpu_bytes = number(resident.get("gpu_bytes"))
-    yield size(resident.get("size_bytes")) + (f", {gpu} {size(gpu_bytes)}" if gpu_bytes else "")
-    yield whole(resident.get("requests"))
-    yield "now" if resident.get("requests") else _ago(resident.get("used_ago_s"))
-    yield _ago(resident.get("loaded_ago_s"))
-
-
-def _ago(seconds: object) -> str:
-    figure = number(seconds)
-    return MISSING if figure is None else f"{duration(figure)} ago"
 
 
 @click.command()

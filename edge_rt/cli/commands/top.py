@@ -1,4 +1,4 @@
-"""edge-rt top and edge-rt open: the board and the daemon, live, in the terminal or in a browser."""
+"""edge-rt top: the board and the daemon, live in the terminal."""
 
 from __future__ import annotations
 
@@ -9,96 +9,221 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
-from socket import socketpair
-from types import FrameType
+from typing import Any
 
 import click
+from rich.cells import set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
+from rich.text import Text
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.options import Range, daemon_socket, installation, socket_option
-from edge_rt.cli.tables import terminal
-from edge_rt.cli.views.looks import DaemonPoller, DaemonSnapshot, Trend, look
-from edge_rt.cli.views.picture import picture
-from edge_rt.config.checks import Address
-from edge_rt.config.loader import load, present
+from edge_rt.cli.document import caps, figure
+from edge_rt.cli.exits import CommandFailure, NoDaemon, Silent
+from edge_rt.cli.options import Range, daemon_socket, socket_option
+from edge_rt.cli.tables import terminal, wrapped
+from edge_rt.cli.text import (
+    MISSING,
+    Json,
+    counted,
+    duration,
+    fixed,
+    joules,
+    line,
+    lines,
+    making,
+    member,
+    members,
+    number,
+    percent,
+    significant,
+    whole,
+)
 
+STATUS = "/edge/v1/status"
+BOARD = "/edge/v1/board"
+LEDGER = "/edge/v1/ledger?days=1&last=8"
+PAST = "/edge/v1/history?since=60"
+
+_PARTS = {"status": STATUS, "board": BOARD, "ledger": LEDGER, "past": PAST}
+_PATIENCE_S = 5.0  # for the daemon's answer, during which no key is read
+_LABEL = 10  # columns of the word before each line
+_RECENT = 4  # rows of the history, a second each, over which a speed is a mean
+_SPARKS = " ▁▂▃▄▅▆▇█"
+_SPARK_COLUMNS = 24
+_LINES = 24  # where no terminal says how many it has
 _TERMINATED = 128 + signal.SIGTERM
 
 
-class Wakes:
-    """Waits for keys of the terminal `keys`, None for no terminal, and for `news`."""
+@dataclass(frozen=True)
+class DaemonSnapshot:
+    """The daemon's documents; one that it did not give is empty, and `trouble` says why."""
 
-    def __init__(self, keys: int | None) -> None:
-        self._keys = keys
-        # Unlike a pipe's bare numbers, a closed socket cannot be mistaken for another file.
-        self._bell, self._button = socketpair()
-        self._button.setblocking(False)
+    status: Json = field(default_factory=dict[str, Any])
+    board: Json = field(default_factory=dict[str, Any])
+    ledger: Json = field(default_factory=dict[str, Any])
+    past: Json = field(default_factory=dict[str, Any])
+    trouble: CommandFailure | None = None
 
-    def close(self) -> None:
-        """Close both ends of the bell."""
-        self._bell.close()
-        self._button.close()
+    @property
+    def gone(self) -> bool:
+        """Whether the daemon told nothing."""
+        return not (self.status or self.board or self.ledger)
 
-    def news(self, *_: object) -> None:
-        """Wake the waiting thread; may be called from any thread and as a signal handler."""
+
+def look(client: Client) -> DaemonSnapshot:
+    """Ask for every document once."""
+    parts: dict[str, Json] = {}
+    trouble: CommandFailure | None = None
+    for name, path in _PARTS.items():
         try:
-            self._button.send(b"!")
-        except OSError:  # full, so there is something to wake up for; or closed
-            return
-
-    def wait(self) -> str:
-        """The keys that were pressed; empty when there is something else to see to."""
-        watched = [self._bell] if self._keys is None else [self._bell, self._keys]
-        ready, _, _ = select.select(watched, [], [])
-        if self._bell in ready:
-            self._bell.recv(4096)
-        if self._keys is None or self._keys not in ready:
-            return ""
-        pressed = os.read(self._keys, 4096)
-        if not pressed:
-            self._keys = None  # the terminal is gone, and would be ready for ever
-        return pressed.decode("latin-1")
+            parts[name] = client.get(path)
+        except NoDaemon as failure:
+            return DaemonSnapshot(trouble=failure)
+        except Silent as failure:  # it would let us wait for the rest, too
+            return DaemonSnapshot(trouble=failure, **parts)
+        except CommandFailure as failure:
+            trouble = trouble or failure
+    return DaemonSnapshot(trouble=trouble, **parts)
 
 
-@contextmanager
-def awake() -> Generator[Wakes]:
-    """Keys come at once and unseen; all is put back at the end, on SIGTERM too."""
-    keys = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
-    wakes = Wakes(keys)
-    before = None if keys is None else termios.tcgetattr(keys)
-    try:
-        if keys is not None:
-            tty.setcbreak(keys)
-        with _on(signal.SIGWINCH, wakes.news), _on(signal.SIGTERM, _leave):
-            yield wakes
-    finally:
-        if keys is not None and before is not None:
-            termios.tcsetattr(keys, termios.TCSADRAIN, before)
-        wakes.close()
+def picture(seen: DaemonSnapshot, width: int, height: int, hint: str = "") -> list[Text]:
+    """Return at most `height` lines of at most `width` columns; the end is cut where it must be."""
+    shown = [(_title(seen, hint), "bold")]
+    if seen.trouble is not None:
+        shown += [(text, "bold red") for text in wrapped(line(seen.trouble.message), width)]
+    if seen.gone:
+        shown.append(("Waiting for it.", ""))
+    for label, text in () if seen.gone else _rows(seen):
+        for place, part in enumerate(wrapped(text, max(1, width - _LABEL))):
+            shown.append((f"{'' if place else label:{_LABEL}}{part}", ""))
+    return [Text(set_cell_size(text, width).rstrip(), style) for text, style in shown[:height]]
 
 
-@contextmanager
-def _on(number: int, handler: Callable[[int, FrameType | None], object]) -> Generator[None]:
-    before = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
+def _title(seen: DaemonSnapshot, hint: str) -> str:
+    version, board = seen.status.get("version"), member(seen.board, "board")
+    simulated = " (simulated: all is modelled)" if seen.board.get("simulated") else ""
+    name = "looking at the board" if seen.board.get("looking") else "board not recognised"
+    parts = [
+        (line(board.get("name")) if board else name) + simulated if seen.board else "",
+        "edge-rt" if version is None else f"edge-rt {line(version)}",
+        f"up {duration(seen.status['uptime_s'])}" if "uptime_s" in seen.status else "",
+        hint,
+    ]
+    return "  ".join(part for part in parts if part)
 
 
-def _leave(*_: object) -> None:
-    sys.exit(_TERMINATED)
+def _rows(seen: DaemonSnapshot) -> Iterator[tuple[str, str]]:
+    """Yield what matters most first; a label without a text has no line."""
+    yield "supply", _supply(seen)
+    throttled = lines(seen.board, "throttled")
+    yield "throttled", MISSING if throttled is None else ", ".join(throttled) or "no"
+    yield from _governed(member(seen.status, "governor"))
+    engine = member(seen.status, "engine")
+    threads = f"threads {whole(engine.get('threads'))}"
+    work = f"at work {whole(engine.get('running'))}, waiting {whole(engine.get('waiting'))}"
+    yield "engine", f"{line(engine.get('state'))}, {threads}, {work}"
+    yield "speed", _speed(seen)
+    for label, kind in _KINDS.items():
+        if found := _channels(seen.board, kind):
+            yield label, ", ".join(found)
+    for place, one in enumerate(members(seen.ledger, "models")):
+        yield "" if place else "today", _model(one)
+    for place, one in enumerate(members(seen.ledger, "last")):
+        yield "" if place else "last", _request(one)
 
 
-_LINES = 24  # where no terminal says how many it has
-_HINT = "q leaves"
+def _supply(seen: DaemonSnapshot) -> str:
+    supply, hottest = member(seen.board, "supply"), member(seen.board, "hottest")
+    quality = f" {line(supply['quality'])}" if "quality" in supply else ""
+    watts = f"{significant(supply.get('power_w'))} W{quality}"
+    heat = f"{fixed(seen.board.get('temp_c'), 1)} °C"
+    zone = f" {line(hottest['name'])}" if "name" in hottest else ""
+    parts = (watts, sparkline(_column(seen, "power_w")), heat + zone)
+    return ", ".join(part for part in parts if part)
+
+
+def _governed(state: Json) -> Iterator[tuple[str, str]]:
+    if not state:
+        return
+    yield "budget", ", ".join(caps(state)) or "none"
+    forecast = state.get("forecast_c")
+    ahead = f", {fixed(forecast, 1)} °C in {duration(state.get('horizon_s'))}"
+    doubt = "" if state.get("trusted") else " (not believed)"
+    yield "guard", line(state.get("guard")) + ("" if forecast is None else ahead + doubt)
+    limits = member(state, "limits")
+    threads = counted(limits.get("threads"), "thread")
+    yield "limits", f"{threads}, {percent(limits.get('duty'))} of the time"
+    yield "why", line(state.get("why"))
+    if missing := lines(state, "missing"):
+        yield "missing", " ".join(missing)
+
+
+def _speed(seen: DaemonSnapshot) -> str:
+    """Return tokens a second, and what each takes of all that the board draws."""
+    speeds, powers = _column(seen, "tokens_per_s")[-_RECENT:], _column(seen, "power_w")[-_RECENT:]
+    speed = f"{fixed(speeds[-1] if speeds else None, 1)} tok/s"
+    # Both are a second apart: the sums are tokens and joules.
+    tokens, energy_j = sum(s or 0.0 for s in speeds), sum(w or 0.0 for w in powers)
+    if not tokens or None in powers:
+        return speed
+    return f"{speed}, {significant(energy_j / tokens)} J/token of all that the board draws"
+
+
+def _column(seen: DaemonSnapshot, name: str) -> list[float | None]:
+    values: Sequence[object] = seen.past.get(name) or []
+    return [number(value) for value in values]
+
+
+_KINDS = {
+    "rails": "power_w",
+    "zones": "temp_c",
+    "clocks": "clock_hz",
+    "memory": "bytes",
+    "load": "fraction",
+    "fans": "rpm",
+}
+
+
+def _channels(board: Json, kind: str) -> list[str]:
+    return [
+        f"{line(one.get('name'))} {figure(kind, one.get('value'))}"
+        + (" modelled" if one.get("quality") == "modelled" and not board.get("simulated") else "")
+        for one in members(board, "channels")
+        if one.get("kind") == kind
+    ]
+
+
+def _model(one: Json) -> str:
+    tokens = counted(one.get("completion_tokens"), "token")
+    return f"{line(one.get('model'))}: {joules(one.get('energy_j'))}, {tokens}, " + counted(
+        one.get("requests"), "request"
+    )
+
+
+def _request(one: Json) -> str:
+    status, modelled = one.get("status"), one.get("quality") == "modelled"
+    parts = [
+        f"{figure('ended', one.get('ended'))} {line(one.get('model'))}",
+        counted(one.get("completion_tokens"), "token"),
+        f"{fixed(one.get('seconds'), 2)} s",
+        joules(one.get("energy_j")) + (" modelled" if modelled else ""),
+        making(one),
+        "" if status == "done" else line(status),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Return the last values, from 0 to the highest of them; a blank where one is missing."""
+    shown = values[-_SPARK_COLUMNS:]
+    top = max((value for value in shown if value is not None), default=0.0)
+    steps = [0 if v is None or top <= 0 else 1 + round(7 * max(0.0, v) / top) for v in shown]
+    return "".join(_SPARKS[step] for step in steps).rjust(_SPARK_COLUMNS) if any(steps) else ""
 
 
 @click.command()
@@ -111,118 +236,68 @@ _HINT = "q leaves"
     show_default=True,
     help="Seconds between two looks.",
 )
-@click.option("--once", is_flag=True, help="Show one picture, of one period, and end.")
+@click.option("--once", is_flag=True, help="Show one picture and end.")
 def top(socket: Path | None, period_s: float, once: bool) -> None:
     """Watch power, heat, clocks, speed and what answers cost.
 
     q or Ctrl-C leaves. Where the daemon goes away it is waited for. Where standard output is no
     terminal that can be redrawn, one picture is shown, as with --once.
     """
-    place = daemon_socket(socket)
-    first = _seen(place)
     console = terminal()
-    if once or not console.is_interactive:
-        _print(first, place, console, period_s)
-    else:
-        with suppress(KeyboardInterrupt):  # the way to leave is no failure
-            TopView(first, console).run(place, period_s)
-
-
-def _seen(socket: Path) -> DaemonSnapshot:
-    """One look; raises CommandFailure where there is no daemon."""
-    with Client(socket) as client:
-        seen = look(client)
-    if seen.gone and seen.trouble is not None:
-        raise seen.trouble
-    return seen
-
-
-def _print(first: DaemonSnapshot, socket: Path, console: Console, period_s: float) -> None:
-    """One picture after a second look, since no speed shows in a single one."""
-    trend = Trend()
-    trend.add(first.time_s, first.status, first.board)
-    time.sleep(period_s)
-    last = _seen(socket)
-    trend.add(last.time_s, last.status, last.board)
-    height = console.height - 1 if console.is_terminal else _LINES
-    for text in picture(last, trend, console.width, height):
-        console.print(text, crop=False)
-
-
-class TopView:
-    """The picture on the terminal, drawn again at each look and each new size."""
-
-    def __init__(self, first: DaemonSnapshot, console: Console) -> None:
-        self._console = console
-        self._trend = Trend()
-        self._take(first)
-
-    def run(self, socket: Path, period_s: float) -> None:
-        """Show it until a key says to leave."""
-        with awake() as wakes, closing(DaemonPoller(socket, period_s, wakes.news)) as looker:
-            looker.start()
-            with Live(console=self._console, screen=True, auto_refresh=False) as live:
-                self._loop(live, wakes, looker)
-
-    def _loop(self, live: Live, wakes: Wakes, looker: DaemonPoller) -> None:
-        leaving = False
-        while not leaving:
-            with suppress(Empty):
-                while True:
-                    self._take(looker.looks.get_nowait())
-            size = self._console.size
-            lines = picture(self._look, self._trend, size.width, size.height, hint=_HINT)
-            live.update(Group(*lines), refresh=True)
-            leaving = bool(set(wakes.wait()) & set("qQ"))
-
-    def _take(self, one: DaemonSnapshot) -> None:
-        self._look = one
-        if one.gone:
-            self._trend.gone()
+    with Client(daemon_socket(socket), patience_s=_PATIENCE_S) as client:
+        first = look(client)
+        if first.gone and first.trouble is not None:
+            raise first.trouble
+        if once or not console.is_interactive:
+            height = console.height - 1 if console.is_terminal else _LINES
+            for text in picture(first, console.width, height):
+                console.print(text, crop=False)
         else:
-            self._trend.add(one.time_s, one.status, one.board)
+            with suppress(KeyboardInterrupt):  # the way to leave is no failure
+                _live(console, client, first, period_s)
 
 
-_ANY = ("0.0.0.0", "::", "")  # every address of this machine
-_NO_TCP = (
-    "the page needs TCP, and the configuration names no address: set `listen: "
-    '"127.0.0.1:8080"` under `tcp:` in {file} and restart the daemon, or run it with --listen, and '
-    "it says at its start where the page is. A page for other machines needs a key as well: "
-    "edge-rt key makes one"
-)
+def _live(console: Console, client: Client, seen: DaemonSnapshot, period_s: float) -> None:
+    with (
+        _keys() as pressed,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
+        while True:
+            size = console.size
+            rows = picture(seen, size.width, size.height, hint="q leaves")
+            live.update(Group(*rows), refresh=True)
+            if set(pressed(period_s)) & set("qQ"):
+                return
+            seen = look(client)
 
 
-def page_url(listen: str) -> str:
-    """Return the URL of the page at an address of `tcp.listen`."""
-    address = Address.parse(listen)
-    host = "localhost" if address.host in _ANY else address.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{address.port}/"
+@contextmanager
+def _keys() -> Generator[Callable[[float], str]]:
+    """Yield a function that waits so many seconds for keys; SIGTERM puts the terminal back, too."""
+    signal.signal(signal.SIGTERM, _leave)
+    if sys.stdin is None or not sys.stdin.isatty():
+        yield _no_keys
+        return
+    keys = sys.stdin.fileno()
+    before = termios.tcgetattr(keys)
+    try:
+        tty.setcbreak(keys)
+        yield lambda wait_s: _pressed(keys, wait_s)
+    finally:
+        termios.tcsetattr(keys, termios.TCSADRAIN, before)
 
 
-@click.command()
-@socket_option
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's configuration.")
-@click.option("--print", "only_print", is_flag=True, help="Start no browser.")
-def open(socket: Path | None, config: Path | None, only_print: bool) -> None:
-    """Open the page for people in a browser, and print its URL.
-
-    The page shows what the board draws, how warm it is, the models in memory and the latest
-    requests; it has a place to ask, and the caps of the budget. The daemon serves it over TCP, at
-    tcp.listen of its configuration.
-    """
-    file = config or installation(daemon_socket(socket)).config_file
-    addresses = load(file).tcp.addresses if present(file) else []
-    if not addresses:
-        raise CommandFailure(_NO_TCP.format(file=file))
-    url = page_url(addresses[0])
-    click.echo(url)
-    if not only_print:
-        _launch(url)
+def _leave(*_: object) -> None:
+    sys.exit(_TERMINATED)
 
 
-def _launch(url: str) -> None:
-    """Start the browser of a desktop; a board without one has the URL."""
-    import webbrowser
+def _no_keys(wait_s: float) -> str:
+    time.sleep(wait_s)
+    return ""
 
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        webbrowser.open(url)
+
+def _pressed(keys: int, wait_s: float) -> str:
+    if not select.select([keys], [], [], wait_s)[0]:
+        return ""
+    # Nothing to read means that the terminal is gone.
+    return os.read(keys, 4096).decode("latin-1") or "q"

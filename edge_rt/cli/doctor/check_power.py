@@ -12,9 +12,9 @@ from edge_rt.cli.doctor.check_power_chips import EXPLAIN, doubtful, rights
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion, word
+from edge_rt.cli.document import caps
 from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, joules, line, lines, member, members, number, significant
-from edge_rt.cli.views.budget import caps, knob_name, knob_value
 from edge_rt.config.board import Board
 
 _PERIOD_S = {"hour": 3600.0, "day": 86400.0}
@@ -107,10 +107,10 @@ def _raise(machine: ExaminedMachine, what: str, option: str, key: str, value: st
 
 def _stuck_knob(machine: ExaminedMachine, knob: Json) -> CheckFinding:
     name = line(knob.get("name"))
-    value, wished = (knob_value(name, line(knob.get(key))) for key in ("value", "wanted"))
+    value, wished = (line(knob.get(key)) for key in ("value", "wanted"))
     now = "" if knob.get("value") is None else f" and is {value}"
     wanted = f" should be {wished}{now}" if knob.get("wanted") else ""
-    what = f"{knob_name(name)}{wanted}: {line(knob.get('error'))}"
+    what = f"{name}{wanted}: {line(knob.get('error'))}"
     return problem("knob", what, *right_to(machine, name), log_of(machine))
 
 

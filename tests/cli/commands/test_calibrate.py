@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 from typing import Any
 
@@ -52,19 +53,24 @@ def test_progress_and_what_was_found(cli: Cli, daemon: Daemon) -> None:
     assert result.exit_code == 0
     assert result.stderr.splitlines() == ["  0 % rest", " 42 % reading"]
     text = result.stdout
-    assert "41.5 GFLOP/s" in text
-    assert "9.90 GB/s" in text
-    assert "0.310 W at 45 °C" in text
+    assert re.search("^leakage +0.310 W$", text, re.MULTILINE)
+    assert re.search("^leakage source +measured$", text, re.MULTILINE)
     (row,) = [line.split() for line in text.splitlines() if line.startswith("smol")]
-    assert row == ["smol", "2", "163", "68.1", "2.50", "6.25", "-", "3.4", "%", "-", "measured"]
+    assert row[2:] == [
+        "2",
+        "163",
+        "/s",
+        "68.1",
+        "/s",
+        "2.50",
+        "W",
+        "6.25",
+        "W",
+        "measured",
+        "3",
+        "%",
+    ]
     assert daemon.asked == [(PATH, {"quick": True, "force": False})]
-
-
-def test_a_leakage_that_is_assumed_is_named_so(cli: Cli, daemon: Daemon) -> None:
-    daemon.documents[SHOW] = (200, FOUND | {"leakage_source": "assumed"})
-    assert "0.310 W at 45 °C, assumed, twice that" in cli("calibrate", "--show").stdout
-    daemon.documents[SHOW] = (200, FOUND)
-    assert "assumed" not in cli("calibrate", "--show").stdout
 
 
 def test_options_are_passed_on(cli: Cli, daemon: Daemon) -> None:
@@ -102,9 +108,9 @@ def test_what_is_known_is_shown(cli: Cli, daemon: Daemon) -> None:
     nothing: dict[str, Any] = dict.fromkeys(FOUND) | {"models": []}
     nothing["leakage_note"] = "assumed: doubles each 20 K"
     daemon.documents[SHOW] = (200, nothing)
-    text = cli("calibrate", "--show").stdout
-    assert "Nothing is calibrated: edge-rt calibrate --quick" in text
-    assert "assumed: doubles each 20 K" in text
+    result = cli("calibrate", "--show")
+    assert "Nothing is calibrated: edge-rt calibrate --quick" in result.stderr
+    assert "assumed: doubles each 20 K" in result.stdout
     assert daemon.asked == []
 
 

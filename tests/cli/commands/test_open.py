@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.commands.top import page_url
+from edge_rt.cli.commands.open import page_url
 
 Cli = Any
 

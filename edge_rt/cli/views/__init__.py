@@ -1,1 +1,0 @@
-"""What the daemon tells, as lines and tables."""
