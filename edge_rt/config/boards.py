@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast, get_args
+from typing import TypeVar, cast
 
 import msgspec
 
-from edge_rt.config.board import TABLES, Board, Chip, Covers, Rail
+from edge_rt.config.board import TABLES, Board, Rail
 from edge_rt.config.board_files import Profile, Shelf, merged, place
-from edge_rt.config.loader import describe, split, value_at
+from edge_rt.config.loader import split, value_at
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
@@ -99,7 +99,6 @@ def _thermal(board: Board) -> Iterator[tuple[Key, str]]:
 SHIPPED = Path(__file__).parents[1] / "boards"
 _Kind = TypeVar("_Kind")
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
-_CHOICES = {"chip": get_args(Chip), "covers": get_args(Covers)}
 
 
 def board_dirs(paths: Paths) -> list[Path]:
@@ -169,15 +168,13 @@ def _convert(data: object, kind: type[_Kind], at: Key) -> _Kind:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         key, message = split(str(error))
-        raise _fault((*at, *key), message, value_at(data, key)) from None
+        raise _fault((*at, *key), message) from None
 
 
-def _fault(key: Key, message: str, got: object) -> _Fault:
-    if match := _FIELD.fullmatch(message):
-        missing = match[1] == "missing required"
-        return (
-            _Fault(key, f"needs {match[2]}") if missing else _Fault((*key, match[2]), "unknown key")
-        )
-    if message.startswith("Invalid enum value"):
-        message = "Expected " + " or ".join(_CHOICES[str(key[-1])])
-    return _Fault(key, describe(key, message, got))
+def _fault(key: Key, message: str) -> _Fault:
+    match = _FIELD.fullmatch(message)
+    if match is None:
+        return _Fault(key, message)
+    if match[1] == "missing required":
+        return _Fault(key, f"needs {match[2]}")
+    return _Fault((*key, match[2]), "unknown key")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,58 +19,14 @@ from edge_rt.config.tree import Key, Tree, dotted
 from edge_rt.core.errors import ConfigError, closest
 from edge_rt.core.files import YAML_BYTES, read_regular
 
-_WORDS = {
-    "int": "an integer",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "text",
-    "object": "a section with keys",
-    "array": "a list",
-    "null": "nothing",
-}
-_KEY_HASH = "64 hexadecimal digits, the sha256 of a key (`edge-rt key --hash` makes it of one)"
-_SHAPES: dict[Key, str] = {  # what the patterns and choices of the schema mean
-    ("socket", "mode"): 'an octal mode such as "0660"',
-    ("tcp", "api_key_sha256"): _KEY_HASH,
-    ("tcp", "admin_key_sha256"): _KEY_HASH,
-    ("telemetry", "otlp"): 'an address without query or user, such as "http://192.168.1.20:4318"',
-    ("log", "level"): "one of debug, info, warning, error",
-    ("budget", "energy_period"): "hour or day",
-    ("engine", "kv_type"): "one of q8_0/f16, f16, q8_0, q4_0, or a list of them",
-    ("governor", "sacrifice"): "one of pace, model, queue, refuse",
-    ("knobs", "cpufreq"): "governed",
-    ("knobs", "gpufreq"): "governed",
-    ("router", "quality"): "low, normal, high or a number from 0 to 1",
-}
-_SECRETS = {"api_key_sha256", "admin_key_sha256"}  # someone may have put the key itself there
-_SHOWN = 60  # characters of a wrong value that a message repeats
-
 log = logging.getLogger(__name__)
 
 
-def describe(key: Key, message: str, got: object) -> str:
-    """A sentence for msgspec's `message` about the value `got` at `key`."""
-    if message.startswith("Object contains unknown field"):  # of a section in a list
+def describe(message: str) -> str:
+    """Return msgspec's message; an unknown field of a section in a list is an unknown key."""
+    if message.startswith("Object contains unknown field"):
         return f"unknown key {message.split('`')[1]}"
-    wanted = re.sub(r", got `\w+`$", "", message).removeprefix("Expected ")
-    wanted = re.sub(r"^`([^`]*)`", lambda match: _kinds(match[1]), wanted)
-    if "matching regex" in wanted or wanted.startswith("Invalid enum"):
-        wanted = _SHAPES.get(tuple(part for part in key if isinstance(part, str)), wanted)
-    return f"expected {wanted}, got {_shown(key, got)}"
-
-
-def _kinds(names: str) -> str:
-    kinds = [name for name in names.split(" | ") if name != "null"]
-    return " or ".join(_WORDS.get(kind, kind) for kind in kinds)
-
-
-def _shown(key: Key, value: object) -> str:
-    if isinstance(value, (dict, list)):
-        return "a section" if isinstance(value, dict) else "a list"
-    if isinstance(value, str) and not _SECRETS.isdisjoint(key):
-        return f"text of {len(value)} characters"
-    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return message
 
 
 def suggestion(key: Key) -> str:
@@ -187,7 +142,7 @@ def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
         except msgspec.ValidationError as error:
             key, message = _fault_of(str(error), data)
             if not _amend(data, key, message, tree):
-                faults.append(tree.error(key, describe(key, message, value_at(data, key))))
+                faults.append(tree.error(key, describe(message)))
                 _drop(data, key)
 
 

@@ -114,4 +114,4 @@ def test_traces_need_a_collector_s_address_and_what_sends_them(
 def test_what_is_no_address_of_a_collector(address: str) -> None:
     [fault] = check_text(f"telemetry: {{otlp: '{address}'}}".encode(), "f")[1]
     assert fault.key == "telemetry.otlp"
-    assert '"http://192.168.1.20:4318"' in str(fault)
+    assert "telemetry.otlp: " in str(fault)

@@ -28,7 +28,7 @@ def test_every_fault_is_one_line_and_the_exit_code_is_6(cli: Cli, tmp_path: Path
     result = cli("check-config", str(file))
     assert result.exit_code == 6
     assert result.stdout.splitlines() == [
-        f'{file}:2: engine.threads: expected an integer, got "many"',
+        f"{file}:2: engine.threads: Expected `int | null`, got `str`",
         f"{file}:3: logs: unknown key; did you mean log?",
     ]
 
