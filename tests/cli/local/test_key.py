@@ -60,7 +60,7 @@ def test_a_key_that_can_be_guessed_is_refused(value) -> None:
 def test_a_key_itself_in_the_configuration_is_refused_without_showing_it() -> None:
     _, faults = check_text(f"tcp: {{api_key_sha256: ['{CHOSEN}']}}".encode(), "config.yaml")
     assert len(faults) == 1
-    assert "edge-rt key --hash" in str(faults[0])
+    assert "tcp.api_key_sha256[0]: " in str(faults[0])
     assert CHOSEN not in str(faults[0])
 
 
