@@ -183,7 +183,8 @@ def _raw(
             device = roots.dev / f"i2c-{chip.bus}"
             opened = trials.do(f"ina3221-i2c {place}", partial(bus, device))
         except OSError as error:
-            skipped.append(Skipped(f"ina3221-i2c {place}", f"the bus cannot be opened: {error}"))
+            reason = f"the bus cannot be opened: {error}; it takes the module i2c-dev and group i2c"
+            skipped.append(Skipped(f"ina3221-i2c {place}", reason))
             continue
         if opened is not None:
             rails = chip.shunt_ohms, chip.labels

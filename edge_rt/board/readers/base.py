@@ -49,6 +49,24 @@ class Skipped:
         return self.thread is not None and self.thread.is_alive()
 
 
+@dataclass(frozen=True)
+class SensorAccess:
+    """What a kind of sensor needs to be read: a module of the kernel, and rights.
+
+    Only root may read its files unless `rule` of udev, for events of `subsystem`, gives them to a
+    group. `device` is the device node below dev that it is read through, of `group`.
+    """
+
+    what: str
+    readers: tuple[str, ...]
+    module: str | None = None
+    group: str = "edge-rt"
+    subsystem: str = ""
+    rule: Callable[[str], str] | None = None
+    device: str = ""
+    advice: tuple[str, ...] = ()
+
+
 class BaseReader(ABC):
     """Reads some channels at once, each `period_s` seconds.
 

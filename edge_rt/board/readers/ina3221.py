@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from edge_rt.board.readers.base import Skipped
+from edge_rt.board.readers.base import SensorAccess, Skipped
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
 from edge_rt.board.readers.rails import ChipReader, RailFiles
 from edge_rt.board.readers.sysfs import (
@@ -80,6 +80,15 @@ def udev_rule(group: str) -> str:
         'ACTION!="remove", SUBSYSTEM=="iio", KERNEL=="iio:device*", ATTR{name}=="ina3221x", '
         f"RUN+=\"/bin/sh -c 'chgrp {group} {files}'\", RUN+=\"/bin/sh -c 'chmod g+r {files}'\""
     )
+
+
+ACCESS = SensorAccess(
+    "the INA3221",
+    ("ina3221", "ina3221x", "ina3221-i2c"),
+    module="ina3221",
+    subsystem="iio",
+    rule=udev_rule,
+)
 
 
 class Ina3221Iio(ChipReader):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from edge_rt.board.readers.base import BaseReader, Channel, Skipped, nothing, unique
+from edge_rt.board.readers.base import BaseReader, Channel, SensorAccess, Skipped, nothing, unique
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile, first_line, hwmon_devices
 
@@ -141,6 +141,9 @@ SHUNT_HIGH_V, SHUNT_STEP_V = 0.16384, 5e-6
 LEAST_OHM = 0.0005  # of any shunt known; where nothing tells the rail's own
 
 _NAMES = frozenset(("ina238", "ina237"))
+
+
+INA238_ACCESS = SensorAccess("the INA238, which some carrier boards have", ("ina238",))
 
 
 class Ina238(RailReader):

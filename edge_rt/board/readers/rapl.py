@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_rt.board.readers.base import PENDING, BaseReader, Channel, nothing, unique
+from edge_rt.board.readers.base import PENDING, BaseReader, Channel, SensorAccess, nothing, unique
 from edge_rt.board.readers.bounds import IMPOSSIBLE, TIMES
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
@@ -76,6 +76,15 @@ def udev_rule(group: str) -> str:
         'ACTION!="remove", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", '
         f'RUN+="/bin/chgrp {group} /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj"'
     )
+
+
+ACCESS = SensorAccess(
+    "the processor's energy counters (RAPL)",
+    ("rapl",),
+    module="intel_rapl_msr",
+    subsystem="powercap",
+    rule=udev_rule,
+)
 
 
 class Rapl(BaseReader):

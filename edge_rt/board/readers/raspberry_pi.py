@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rt.board.readers.base import BaseReader, Channel, Skipped, nothing, unique
+from edge_rt.board.readers.base import BaseReader, Channel, SensorAccess, Skipped, nothing, unique
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
 from edge_rt.board.readers.clocks import GaugeFile, GaugeReader, gauge
 from edge_rt.board.readers.sysfs import (
@@ -138,6 +138,17 @@ _HIGH_V = 6.0  # of its input, EXT5V, which no rail exceeds
 _LOW_A, _HIGH_A = -0.05, 20.0  # an offset, and more than any of its regulators gives
 
 _LINE = re.compile(r"(\w+)_([AV])\s+(?:current|volt)\(\d+\)=(-?\d+(?:\.\d+)?)([AV])\b")
+
+
+PMIC_ACCESS = SensorAccess(
+    "the power chip behind the firmware's mailbox",
+    ("pi-pmic",),
+    module="vcio",
+    group="video",
+    rule=lambda group: f'KERNEL=="vcio", GROUP="{group}", MODE="0660"',
+    device="vcio",
+    advice=("# a firmware of before it told powers: rpi-eeprom-update -a, then reboot",),
+)
 
 
 class PiPmicReader(BaseReader):

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edge_rt.board.supply import SupplyRails
-from edge_rt.cli.doctor.check_power_chips import counters, iio_rule
+from edge_rt.cli.doctor.check_power_chips import grant
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, group_of, several
 from edge_rt.cli.doctor.remedies import word, written
@@ -220,14 +220,8 @@ def _known(machine: ExaminedMachine) -> tuple[str, ...]:
 
 def _rights(machine: ExaminedMachine, supply: SupplyRails) -> tuple[str, ...]:
     """What gives the service's group the rights that it lacks, by the total's chips."""
-    sudo, readers = machine.user.sudo, {reader.name for reader in supply.readers}
-    if "rapl" in readers:
-        return counters(machine)
-    if "pi-pmic" in readers:
-        return (f"{sudo}usermod -aG video edge-rt",)
-    if "ina3221x" in readers:
-        return iio_rule(machine)
-    return (f"{sudo}usermod -aG i2c edge-rt",) if "ina3221-i2c" in readers else ()
+    readers = dict.fromkeys(reader.name for reader in supply.readers)
+    return tuple(line for name in readers for line in grant(machine, name, "edge-rt"))
 
 
 def _silent(report: Json) -> Iterator[CheckFinding]:

@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.cli.doctor.check_daemon import log_of
 from edge_rt.cli.doctor.check_kernel import right_to
-from edge_rt.cli.doctor.check_power_chips import EXPLAIN, doubtful, rights
+from edge_rt.cli.doctor.check_power_chips import doubtful, explain, rights
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion, word
@@ -170,7 +170,7 @@ def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[CheckFinding
     ]
     for chip in dict.fromkeys(chips):
         if chip is not None:
-            yield from EXPLAIN[chip](machine)
+            yield explain(machine, chip)
     if unknown := [rail for rail in machine.powers if rail not in board.rails]:
         what = f"no total of the profile names {several(unknown)}, which can be read"
         yield note("power", what, own_profile(machine, board.id))

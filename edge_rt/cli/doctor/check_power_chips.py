@@ -4,104 +4,70 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from edge_rt.board.readers import ina3221 as ina3221_iio
-from edge_rt.board.readers import rapl
+from edge_rt.board.readers import ina3221, rapl
+from edge_rt.board.readers.base import SensorAccess
 from edge_rt.board.readers.ina3221 import Ina3221Hwmon
-from edge_rt.board.readers.ina3221_i2c import place_of
-from edge_rt.board.readers.sysfs import first_line, numbered
+from edge_rt.board.readers.rails import INA238_ACCESS
+from edge_rt.board.readers.raspberry_pi import PMIC_ACCESS
+from edge_rt.board.readers.sysfs import numbered
 from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.finding import CheckFinding, note, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading, group_of
-from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion
+from edge_rt.cli.doctor.remedies import let_group_use, load_module, seclusion
 from edge_rt.cli.options import there
 
 GROUP = "edge-rt"
-_ENABLE = ("# see that the device tree has all channels of the chip, enabled and labelled",)
-_VCIO_RULE = 'KERNEL=="vcio", GROUP="video", MODE="0660"'
-
-
-def explain_rapl(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """The energy counters of x86 packages."""
-    failed = _failed(machine, "rapl")
-    refused = [reading for reading in failed if reading.refused]
-    if refused:
-        yield _refused(machine, "the processor's energy counters", counters(machine))
-    elif failed:
-        yield problem("power", f"the energy counters cannot be read: {failed[0].error}")
-    elif (where := seclusion(machine)) is not None:
-        yield note("power", f"no energy counters (RAPL): this is {where}; its host has them")
-    else:
-        what = "the kernel shows no energy counters (RAPL); a processor from before 2011 has none"
-        yield problem("power", what, *load_module(machine, "intel_rapl_msr"))
-
-
-def explain_pmic(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """The Raspberry Pi 5's power management chip."""
-    device, sudo = machine.roots.dev / "vcio", machine.user.sudo
-    skipped = [s.reason for s in machine.discovery.skipped if s.name == "pi-pmic"]
-    failed = _failed(machine, "pi-pmic")
-    if there(device) and not machine.access(device, os.R_OK):
-        yield _refused(machine, f"the firmware's mailbox {device}", _mailbox(machine, device))
-    elif not there(device) and skipped:
-        what = f"the firmware's mailbox {device} is missing"
-        if where := seclusion(machine):
-            yield problem("power", f"{what} in {where}", "# start it with: --device /dev/vcio")
-        else:
-            advice = "# if there is no such module: use Raspberry Pi OS's or Ubuntu's Pi kernel"
-            yield problem("power", what, f"{sudo}modprobe vcio", advice)
-    elif skipped:
-        what = f"the firmware does not tell the power of its rails: {skipped[0]}"
-        yield problem("power", what, f"{sudo}rpi-eeprom-update -a", f"{sudo}reboot")
-    else:
-        rail = f"of {failed[0].channel.name}" if failed else "of any rail"
-        why = f": {failed[0].error}" if failed else ""
-        what = f"the power {rail} cannot be read from the firmware{why}"
-        yield problem("power", what, f"{sudo}rpi-eeprom-update -a", f"{sudo}reboot")
-
-
-def explain_ina3221(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """The INA3221 of a Jetson: by a driver of either kind, or by I2C."""
-    failed = [r for name in ("ina3221", "ina3221x", "ina3221-i2c") for r in _failed(machine, name)]
-    refused = [reading for reading in failed if reading.refused]
-    if refused:
-        yield _refused(machine, "the INA3221's files", iio_rule(machine))
-    elif failed:
-        names = ", ".join(dict.fromkeys(reading.channel.name for reading in failed))
-        yield problem("power", f"{names} cannot be read: {failed[0].error}")
-    elif _shown(machine):
-        yield _incomplete(machine)
-    else:
-        yield from _unbound(machine)
-
-
-def explain_ina238(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """The INA238 at the input of some carrier boards."""
-    failed = _failed(machine, "ina238")
-    if failed:
-        yield problem("power", f"the INA238 cannot be read: {failed[0].error}")
-    else:
-        yield note("power", "no INA238: this carrier board has none, or its driver is not loaded")
-
-
-EXPLAIN: dict[str, Callable[[ExaminedMachine], Iterator[CheckFinding]]] = {
-    "rapl": explain_rapl,
-    "pmic": explain_pmic,
-    "ina3221": explain_ina3221,
-    "ina238": explain_ina238,
+_CHIPS: Mapping[str, SensorAccess] = {
+    "rapl": rapl.ACCESS,
+    "pmic": PMIC_ACCESS,
+    "ina3221": ina3221.ACCESS,
+    "ina238": INA238_ACCESS,
 }
+_ENABLE = ("# see that the device tree has all channels of the chip, enabled and labelled",)
 
 
-def counters(machine: ExaminedMachine) -> tuple[str, ...]:
-    """Commands that let the group read the energy counters."""
-    return let_group_use(machine, rapl.udev_rule(GROUP), "powercap", GROUP)
+def explain(machine: ExaminedMachine, chip: str) -> CheckFinding:
+    """Tell why a kind of power chip gives no power, in the words of its readers."""
+    access = _CHIPS[chip]
+    failed = _failed(machine, access)
+    errors = [f"{one.channel.name}: {one.error}" for one in failed]
+    if _is_refused(machine, access, failed):
+        return _refused(machine, access)
+    if failed:
+        return problem("power", f"{access.what} cannot be read: {errors[0]}", *access.advice)
+    if _shown(machine, access):
+        return _incomplete(machine, access)
+    skipped = machine.discovery.skipped
+    reasons = [one.reason for one in skipped if one.name.split()[0] in access.readers]
+    what = f"{access.what} is not there ({'; '.join(reasons) or 'nothing tells why'})"
+    where = seclusion(machine)
+    if where is not None:
+        return note("power", f"{what}: this is {where}; its host may have it")
+    if access.module is None:
+        return note("power", what)
+    there_is = access.device and there(machine.roots.dev / access.device)
+    module = () if there_is else load_module(machine, access.module)
+    return problem("power", what, *module, *access.advice)
 
 
-def iio_rule(machine: ExaminedMachine) -> tuple[str, ...]:
-    """Commands that let the group read the files of JetPack 4's driver."""
-    return let_group_use(machine, ina3221_iio.udev_rule(GROUP), "iio", GROUP)
+def grant(machine: ExaminedMachine, reader: str, user: str) -> tuple[str, ...]:
+    """Return commands that let `user` read what `reader` reads; none where nothing is known."""
+    access = next((one for one in _CHIPS.values() if reader in one.readers), None)
+    if access is None:
+        return ()
+    if access.device or reader == "ina3221-i2c":  # of which distributions give the node to a group
+        group = access.group if access.device else "i2c"
+        return (f"{machine.user.sudo}usermod -aG {group} {user}",)
+    return _by_rule(machine, access)
+
+
+def _by_rule(machine: ExaminedMachine, access: SensorAccess) -> tuple[str, ...]:
+    if access.rule is None:
+        return ()
+    return let_group_use(machine, access.rule(access.group), access.subsystem, access.group)
 
 
 def doubtful(machine: ExaminedMachine) -> Iterator[CheckFinding]:
@@ -126,12 +92,11 @@ def _set_shunt(machine: ExaminedMachine, rail: str, file: Path | None) -> tuple[
 def rights(machine: ExaminedMachine, supply: SupplyRails) -> Iterator[CheckFinding]:
     """Check that a daemon that is not root could measure what this user can."""
     readers = {reader.name for reader in supply.readers}
-    known = (("rapl", counter_files, counters), ("ina3221x", iio_files, iio_rule))
-    for reader, find, remedy in known:
+    for reader, find in (("rapl", counter_files), ("ina3221x", iio_files)):
         files = find(machine) if reader in readers else []
         if files and not group_reads(files[0]) and not machine.daemon_measures:
             what = f"only root may read {files[0]}: a daemon with a user of its own cannot"
-            yield note("power", what, *remedy(machine))
+            yield note("power", what, *grant(machine, reader, machine.user.name))
 
 
 def counter_files(machine: ExaminedMachine) -> list[Path]:
@@ -151,82 +116,45 @@ def group_reads(file: Path) -> bool:
     return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))
 
 
-def _failed(machine: ExaminedMachine, reader: str) -> list[MachineReading]:
-    powers = [r for r in machine.readings if r.reader == reader and r.channel.kind == "power_w"]
-    return [reading for reading in powers if reading.value is None]
+def _failed(machine: ExaminedMachine, access: SensorAccess) -> list[MachineReading]:
+    powers = [r for r in machine.readings if r.channel.kind == "power_w"]
+    return [one for one in powers if one.reader in access.readers and one.value is None]
 
 
-def _refused(machine: ExaminedMachine, what: str, remedy: tuple[str, ...]) -> CheckFinding:
+def _is_refused(
+    machine: ExaminedMachine, access: SensorAccess, failed: list[MachineReading]
+) -> bool:
+    device = machine.roots.dev / access.device
+    shut = there(device) and not machine.access(device, os.R_OK) if access.device else False
+    return shut or any(reading.refused for reading in failed)
+
+
+def _refused(machine: ExaminedMachine, access: SensorAccess) -> CheckFinding:
+    user, device = machine.user, machine.roots.dev / access.device
     if machine.daemon_measures:
-        return note("power", f"you may not read {what}, but the daemon can")
-    joined = () if machine.user.uid == 0 else machine.user.join(GROUP)
-    if any(line.startswith(f"{machine.user.sudo}usermod") for line in remedy):
-        joined = ()
-    return problem("power", f"{what} may not be read by you", *remedy, *joined)
+        return note("power", f"you may not read {access.what}, but the daemon can")
+    owner = group_of(device) if access.device else "root"
+    remedy = _by_rule(machine, access) if owner == "root" else ()
+    joined = () if user.uid == 0 else user.join(access.group if owner == "root" else owner)
+    return problem("power", f"{access.what} may not be read by you", *remedy, *joined)
 
 
-def _mailbox(machine: ExaminedMachine, device: Path) -> tuple[str, ...]:
-    sudo, group = machine.user.sudo, group_of(device)
-    if group != "root":
-        return machine.user.join(group)
-    return (
-        f"echo '{_VCIO_RULE}' |",
-        f"  {sudo}tee /etc/udev/rules.d/60-edge-rt-vcio.rules",
-        f"{sudo}udevadm control --reload",
-        f"{sudo}udevadm trigger /dev/vcio",
-        *machine.user.join("video"),
-    )
-
-
-def _shown(machine: ExaminedMachine) -> list[str]:
-    """The rails of an INA3221 that a driver, or the bus, shows."""
-    names = ("ina3221", "ina3221x", "ina3221-i2c")
-    channels = (c for r in machine.discovery.readers if r.name in names for c in r.channels)
+def _shown(machine: ExaminedMachine, access: SensorAccess) -> list[str]:
+    """Return the rails of a chip that a driver, or the bus, shows."""
+    readers = (r for r in machine.discovery.readers if r.name in access.readers)
+    channels = (channel for reader in readers for channel in reader.channels)
     return [channel.name for channel in channels if channel.kind == "power_w"]
 
 
-def _incomplete(machine: ExaminedMachine) -> CheckFinding:
+def _incomplete(machine: ExaminedMachine, access: SensorAccess) -> CheckFinding:
     """Tell which rails of the total the chip does not show, and why as far as that is known."""
-    shown, board = _shown(machine), machine.board
+    shown, board = _shown(machine, access), machine.board
     chips = {rail: known.chip for rail, known in board.rails.items()} if board else {}
     wanted = (rail for total in (board.totals if board else ()) for rail in total.rails)
-    own = (rail for rail in wanted if chips.get(rail) == "ina3221")
+    own = (rail for rail in wanted if (chip := chips.get(rail)) and _CHIPS[chip] is access)
     missing = dict.fromkeys(rail for rail in own if rail not in shown)
     marks = ("disabled", "not connected", "no such channel")
     skipped = [s for s in machine.discovery.skipped if any(mark in s.reason for mark in marks)]
     reasons = "; ".join(f"{one.name}: {one.reason}" for one in skipped)
-    told = f"the INA3221 shows {', '.join(shown)}, but not {', '.join(missing)}"
+    told = f"{access.what} shows {', '.join(shown)}, but not {', '.join(missing)}"
     return problem("power", f"{told}{f' ({reasons})' if reasons else ''}", *_ENABLE)
-
-
-def _unbound(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """No driver shows the chip."""
-    rails = machine.board.rails.values() if machine.board else ()
-    sysfs = machine.roots.sysfs
-    places = dict.fromkeys(place_of(rail, sysfs) for rail in rails if rail.chip == "ina3221")
-    module = load_module(machine, "ina3221")
-    where = seclusion(machine)
-    if where is not None:
-        yield problem("power", f"the INA3221 cannot be seen from {where}", "# mount /sys into it")
-    elif not any(places):
-        yield problem("power", "no driver shows the board's INA3221", *module)
-    for bus, address in filter(None, places):
-        if where is None:
-            yield _unbound_at(machine, bus, address, module)
-
-
-def _unbound_at(
-    machine: ExaminedMachine, bus: int, address: int, module: tuple[str, ...]
-) -> CheckFinding:
-    place, device = f"{bus}-{address:04x}", machine.roots.dev / f"i2c-{bus}"
-    chip = machine.roots.sysfs / "bus" / "i2c" / "devices" / place
-    if there(chip) and not there(chip / "driver"):
-        name = first_line(chip / "name") or "ina3221"
-        return problem("power", f"the {name} at {place} has no driver", *module)
-    if not there(device):
-        what = f"no driver shows the INA3221 at {place}, and {device} is missing"
-        return problem("power", what, *module, f"{machine.user.sudo}modprobe i2c-dev")
-    if not machine.access(device, os.R_OK | os.W_OK):
-        what = f"no driver shows the INA3221 at {place}, and you may not open {device}"
-        return problem("power", what, *access_to_bus(machine, f"/dev/i2c-{bus}"))
-    return problem("power", f"no INA3221 answers at {place} of {device}", *module)

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from edge_rt.board.readers.sysfs import first_line
-from edge_rt.cli.doctor.machine import ExaminedMachine, group_of
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import nearest, text, there
 
 RULES = "60-edge-rt.rules"
@@ -23,9 +23,9 @@ def rules_installed(machine: ExaminedMachine) -> bool:
 def let_group_use(
     machine: ExaminedMachine, rule: str, subsystem: str, group: str
 ) -> tuple[str, ...]:
-    """Install the udev rule for `subsystem`, unless it is there, and have it take effect."""
+    """Install a udev rule, unless ours are there, and have it take effect on `subsystem` or all."""
     sudo = machine.user.sudo
-    trigger = f"{sudo}udevadm trigger --subsystem-match={subsystem}"
+    trigger = f"{sudo}udevadm trigger" + (f" --subsystem-match={subsystem}" if subsystem else "")
     if rules_installed(machine):
         return (f"getent group {group} || {sudo}groupadd --system {group}", trigger)
     return (
@@ -88,19 +88,6 @@ def boot_parameter(machine: ExaminedMachine, parameter: str) -> tuple[str, ...]:
             f"{sudo}reboot",
         )
     return (f"# add {parameter} to the kernel's command line in your boot loader, then reboot",)
-
-
-def access_to_bus(machine: ExaminedMachine, device: str) -> tuple[str, ...]:
-    """Become able to open an I2C bus, which distributions leave to group i2c."""
-    sudo, user = machine.user.sudo, machine.user
-    group = group_of(machine.file(device))
-    if group != "root":
-        return user.join(group)
-    return (
-        f"{sudo}apt-get install i2c-tools",
-        f"{sudo}udevadm trigger {word(device)}",
-        *user.join("i2c"),
-    )
 
 
 def own_profile(machine: ExaminedMachine, extends: str) -> str:
