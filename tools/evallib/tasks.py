@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from evallib.formula import same_formula
-from evallib.result import last_boxed, last_number, letter_of, letters, put, same_number
+from evallib.result import last_number, letter_of, letters, put, same_number
 from evallib.sandbox.run import Outcome, run
 from evallib.task import Item, Judged, Row, Task
 
@@ -104,18 +103,6 @@ def choice_item(id: str, question: str, choices: Sequence[str], right: int) -> I
     return Item(id, put(question, choices), (tuple(choices), letters(choices)[right]))
 
 
-class Mmlu(Arc):
-    """MMLU: questions of 57 subjects with four choices. Judged as ARC is."""
-
-    name = "mmlu"
-    file = "mmlu/mmlu_test_20_per_subject.jsonl"
-
-    @override
-    def item(self, number: int, row: Row) -> Item:
-        id = f"{number:04}-{row['subject']}"
-        return choice_item(id, row["question"], row["choices"], row["answer"])
-
-
 _NUMBER = "Reason step by step. End with the result as a plain number, after ####."
 
 
@@ -147,29 +134,6 @@ class Svamp(Gsm8k):
     @override
     def item(self, number: int, row: Row) -> Item:
         return Item(f"{number:04}", f"{row['context'].strip()}\n\n{_NUMBER}", row["answer"].strip())
-
-
-_BOXED = r"Reason step by step, and put the final answer within \boxed{}."
-
-
-class Math500(Task):
-    """MATH-500: problems of competitions, whose results are formulas.
-
-    What is in the last box counts.
-    """
-
-    name = "math500"
-    file = "math/math500.jsonl"
-    max_tokens = 800
-
-    @override
-    def item(self, number: int, row: Row) -> Item:
-        return Item(row["unique_id"], f"{row['problem'].strip()}\n\n{_BOXED}", row["answer"])
-
-    @override
-    def judge(self, item: Item, text: str) -> Judged:
-        answer = last_boxed(text)
-        return Judged(answer is not None and same_formula(answer, item.reference), answer)
 
 
 _COMPLETE = (
@@ -205,7 +169,7 @@ class HumanEval(Task):
         return Judged(outcome.passed, code, outcome.why)
 
 
-_ALL = (Gsm8k, HumanEval, Arc, Mmlu, Svamp, Math500)
+_ALL = (Gsm8k, HumanEval, Arc, Svamp)
 NAMES = tuple(kind.name for kind in _ALL)
 
 
