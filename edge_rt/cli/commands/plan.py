@@ -78,7 +78,7 @@ def plan(
     """Predict what an answer would take: seconds, joules, watts and the temperature at its end.
 
     For each model and thread count that may be used; the one that a request would get now is
-    marked. "adds" are joules on top of what the board draws anyway, "in all" are all of them
+    marked. "energy" are joules on top of what the board draws anyway, "total" are all of them
     meanwhile. With --constrained the seconds hold what the model's answers under a constraint have
     waited for the tokens that may come next. In modes in which a second model helps the figures are
     those of the large one by itself. The prompt is read from standard input when it is "-", or when

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import psutil
 
 from edge_rt.board.profile import UNKNOWN
 from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.cli.document import table
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
-from edge_rt.cli.tables import Column, TextTable, output, put
-from edge_rt.cli.text import joules, member, note, significant, size
+from edge_rt.cli.tables import output, put
+from edge_rt.cli.text import Json, member, note, size
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths, of_board
@@ -34,15 +35,8 @@ from edge_rt.energy.prediction.suggested import (
 from edge_rt.models.catalogue import TASKS, Task, load_suggestions
 
 _COLUMNS = (
-    Column("model", text=True, kept=True),
-    Column("for", text=True),
-    Column("size", kept=True),
-    Column("memory"),
-    Column("tok/s", kept=True),
-    Column("seconds"),
-    Column("adds", kept=True),
-    Column("in all"),
-    Column("licence", text=True),
+    *("name", "tokens_per_s", "energy_j", "size_bytes", "memory_bytes", "seconds", "total_j"),
+    *("tasks", "licence"),
 )
 BASES: dict[CostBasis, str] = {
     "calibration": "estimated from this board's calibration",
@@ -131,8 +125,8 @@ def suggest_models(
 ) -> None:
     """Show models that fit this board, what an answer would take, and how to pull them.
 
-    Figures are for a prompt of 100 tokens and an answer of 100; "adds" are joules on top of what
-    the board draws anyway, "in all" are all of them meanwhile. "memory" is the file with the keys
+    Figures are for a prompt of 100 tokens and an answer of 100; "energy" are joules on top of what
+    the board draws anyway, "total" are all of them meanwhile. "memory" is the file with the keys
     and values of 4096 tokens. The star marks the strongest model that answers as fast as people
     read. Uses no network.
     """
@@ -145,7 +139,8 @@ def suggest_models(
     if not found:
         note(f"No model of the list fits {target.name} with {size(target.memory_bytes)}.")
         return
-    put(output(), TextTable(_COLUMNS, map(_row, found), [one is best for one in found]))
+    models = [_facts(one, one is best) for one in found]
+    put(output(), table(models, _COLUMNS, marked="best"))
     note(f"\n{_origin(target, found[0].cost.basis)}")
     for one in [best] if best else found:
         click.echo(one.model.command)
@@ -171,7 +166,7 @@ def document(
     }
 
 
-def _facts(one: Suggestion, best: bool) -> dict[str, object]:
+def _facts(one: Suggestion, best: bool) -> Json:
     model = one.model
     return {
         "name": model.name,
@@ -184,19 +179,6 @@ def _facts(one: Suggestion, best: bool) -> dict[str, object]:
         "command": model.command,
         "best": best,
     }
-
-
-def _row(one: Suggestion) -> Iterator[str]:
-    model, cost = one.model, one.cost
-    yield model.name
-    yield ", ".join(model.tasks)
-    yield size(model.bytes)
-    yield size(one.memory_bytes)
-    yield "" if cost.tokens_per_s is None else significant(cost.tokens_per_s, 2)
-    yield significant(cost.seconds, 2)
-    yield joules(cost.energy_j)
-    yield joules(cost.total_j)
-    yield model.licence
 
 
 def _target(
