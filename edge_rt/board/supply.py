@@ -85,6 +85,7 @@ _TOTALS: dict[str, Covered] = {
     "PMIC": "regulators",  # the reader's own sum over a Raspberry Pi's power chip
     "package-0": "package",  # RAPL; its parts are inside it
 }
+_SOCKET = re.compile(r"^package-\d+")  # of a RAPL zone
 # How often counters of energy move: RAPL's each millisecond, CPU time by ticks of the kernel.
 _COUNTER_STEP_S = {"rapl": 0.001, "modelled": 0.01}
 _STEPS = 20  # that a request must last for one step more or less to be 5 % at most
@@ -148,22 +149,30 @@ def find_supply(board: Board | None, sampler: BoardSampler) -> SupplyRails | Non
 
     The sampler must have read everything once. The profile's totals come first; where none of
     them can be read the model, then a rail that is a total by its name. A lone rail with another
-    name may be any part of the board.
+    name may be any part of the board. What holds for the first socket of a PC holds for all.
     """
     readable = _readable(sampler)
     total = None if board is None else board.total(readable)
     if total is not None:
-        return SupplyRails(sampler, total.rails, total.covers)
+        return SupplyRails(sampler, _all_sockets(total.rails, readable), total.covers)
     modelled = [rail for rail in readable if _owner(sampler, rail)[0].name == "modelled"]
     if modelled:
         return SupplyRails(sampler, modelled[:1], "board")
     named = _named(readable)
-    return SupplyRails(sampler, named, _TOTALS[named[0]]) if len(named) == 1 else None
+    if len(named) != 1:
+        return None
+    return SupplyRails(sampler, _all_sockets(named, readable), _TOTALS[named[0]])
 
 
 def measured(board: Board | None, readable: Collection[str]) -> bool:
     """Whether the power of these rails tells that of the board; see `find_supply`."""
     return (board is not None and board.total(readable) is not None) or len(_named(readable)) == 1
+
+
+def _all_sockets(rails: Sequence[str], readable: Sequence[str]) -> list[str]:
+    """Return the rails with those of other sockets that are like the first one's."""
+    others = [rail for rail in readable if _SOCKET.sub("package-0", rail) in rails]
+    return list(dict.fromkeys([*rails, *others]))
 
 
 def _named(readable: Collection[str]) -> list[str]:

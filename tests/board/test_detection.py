@@ -94,6 +94,11 @@ MACHINES = {
         "compatible": ("nvidia,p3509-0000+p3668-0000", "nvidia,tegra194"),
         "memory_gib": 8,
     },
+    "jetson-agx-xavier": {
+        "model": "Jetson-AGX",
+        "compatible": ("nvidia,p2972-0000", "nvidia,tegra194"),
+        "memory_gib": 32,
+    },
     "jetson-nano-4gb": {
         "model": "NVIDIA Jetson Nano Developer Kit",
         "compatible": (

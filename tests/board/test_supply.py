@@ -64,6 +64,35 @@ def test_the_profiles_total_counts_no_rail_twice() -> None:
     assert rails_of("jetson-agx-orin-64gb", agx) == total
 
 
+def test_six_rails_without_a_total_are_added_up() -> None:
+    rails = ["GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"]
+    module = Rails("ina3221", rails)
+    supply = find_supply(BOARDS["jetson-agx-xavier"], read(module))
+    assert supply is not None
+    assert (supply.power_w(), supply.covers) == (12.0, "module")
+    module.told["CV"] = "EIO"
+    assert rails_of("jetson-agx-xavier", module) is None
+
+
+@pytest.mark.parametrize("board", ["generic-x86", None])
+@pytest.mark.parametrize(
+    ("rails", "total"),
+    [
+        (["package-0", "package-0/core", "package-1", "package-1/core"], (0, 2)),
+        (["package-0", "psys", "package-1", "package-2", "package-3"], (0, 2, 3, 4)),
+        (["package-0", "mmio/package-0", "mmio/package-1"], (0,)),
+    ],
+)
+def test_all_sockets_count(board: str | None, rails: list[str], total: tuple[int, ...]) -> None:
+    sockets = Rails("rapl", rails, counter=True)
+    assert rails_of(board, sockets) == tuple(rails[place] for place in total)
+
+
+def test_the_memory_of_all_sockets_counts() -> None:
+    rails = ["package-0", "package-0/dram", "package-1", "package-1/dram"]
+    assert set(rails_of("generic-x86", Rails("rapl", rails)) or ()) == set(rails)
+
+
 def test_the_first_total_that_can_be_read_counts() -> None:
     module = ["VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0"]
     board = Rails("ina238", ["VIN"])

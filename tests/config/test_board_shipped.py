@@ -46,7 +46,7 @@ def test_the_boards_that_are_promised_are_there() -> None:
     assert set(BOARDS) == {
         *("jetson-orin-nano-8gb", "jetson-orin-nano-super-8gb"),
         *("jetson-orin-nx-16gb", "jetson-orin-nx-super-16gb", "jetson-agx-orin-64gb"),
-        *("jetson-xavier-nx", "jetson-nano-4gb", "jetson-thor-t5000"),
+        *("jetson-xavier-nx", "jetson-agx-xavier", "jetson-nano-4gb", "jetson-thor-t5000"),
         *("raspberry-pi-4b", "raspberry-pi-5", "generic-x86", "generic-arm64"),
     }
 
@@ -154,6 +154,12 @@ def test_the_agx_orin_sums_three_rails_and_leaves_its_memory_rail_out() -> None:
     [total] = BOARDS["jetson-agx-orin-64gb"].totals
     assert set(total.rails) == {"VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"}
     assert "VDDQ_VDD2_1V8AO" in BOARDS["jetson-agx-orin-64gb"].rails
+
+
+def test_the_agx_xavier_sums_its_six_rails() -> None:
+    board = BOARDS["jetson-agx-xavier"]
+    [total] = board.totals
+    assert set(total.rails) == set(board.rails) == {"GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"}
 
 
 def test_the_input_sensor_of_the_thor_replaces_the_sum() -> None:

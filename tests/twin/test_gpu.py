@@ -17,6 +17,7 @@ from edge_rt.twin.shape import Shape, draw
 WITH_GPU = sorted(name for name, board in BOARDS.items() if board.gpu is not None)
 OWN_RAIL = {  # the rail that carries most of it
     "jetson-agx-orin-64gb": "VDD_GPU_SOC",
+    "jetson-agx-xavier": "GPU",
     "jetson-nano-4gb": "POM_5V_GPU",
     "jetson-thor-t5000": "VDD_GPU",
 }

@@ -87,7 +87,7 @@ class _Setup:
 
 _SETUPS = (
     _Setup("Jetson AGX Orin", "jetson-agx-orin-64gb", 12),
-    _Setup("Jetson AGX Xavier", "generic-arm64", 8),
+    _Setup("Jetson AGX Xavier", "jetson-agx-xavier", 8),
     _Setup("Jetson Xavier NX", "jetson-xavier-nx", 6),
     _Setup("Jetson Nano", "jetson-nano-4gb", 4),
     _Setup("Jetson Orin Nano", "jetson-orin-nano-super-8gb", 6),
