@@ -67,6 +67,7 @@ _FOREIGN_WORDS = tuple((whose, _word(pattern)) for whose, pattern in _FOREIGN.it
 _CHIP_WORDS = (re.compile(_CHIP[0]), *map(_word, _CHIP[1:]))
 
 
+ASSUMED_TRIP_C = 90.0  # where nothing tells a trip point: boards state 80 to 99 °C
 AMD_C = 95.0  # maximum operating temperature (TjMax) that AMD states for most desktop Ryzen
 
 _BRAKES = ("passive", "hot")  # kinds of trip points at which the kernel slows the board down

@@ -47,6 +47,7 @@ class Observation:
     gpu_hz: float | None = None
     helped: float = 0.0  # of `others`, the cores of processes that the engine started
     near_c: float | None = None  # temperature of the zone of `trip_c`; None: the hottest one's
+    trip_assumed: bool = False  # whether nothing tells `trip_c`
 
     @property
     def rivals(self) -> float | None:

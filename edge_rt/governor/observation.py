@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from edge_rt.board.heat_zones import ASSUMED_TRIP_C
 from edge_rt.board.meters import CpuWatch, SupplyMeter, fan_drive, temperatures
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
@@ -175,13 +176,15 @@ class Observer:
         self._book()
         snapshot = self.snapshot
         heat = temperatures(snapshot)
+        assumed = heat.hottest_c is not None and heat.trip_c is None
         return Observation(
             time_s=now_s,
             dt_s=dt_s,
             power_w=self.meter.power_w(now_s),
             temp_c=heat.hottest_c,
             near_c=heat.nearest_c,
-            trip_c=heat.trip_c,
+            trip_c=ASSUMED_TRIP_C if assumed else heat.trip_c,
+            trip_assumed=assumed,
             fan=None if snapshot is None else fan_drive(snapshot),
             threads=threads,
             busy_s=done.busy_s,

@@ -80,10 +80,10 @@ def missing(budget: BudgetConfig, seen: Observation, heat: bool) -> Iterator[str
         how = "is kept by a forecast" if heat else "is not watched"
         guard = "the guard stays as it is, but for stops, which end after a minute"
         yield f"No temperature can be read: heat {how}, and {guard}."
-    elif seen.trip_c is None:
+    elif seen.trip_assumed:
         yield (
-            "The temperature at which the board throttles is not known: only budget.temp_c limits"
-            " its heat. State it as thermal.trips.throttle_c in the board's profile."
+            f"The temperature at which the board throttles is not known: {seen.trip_c:.0f} °C is"
+            " assumed. State it as thermal.trips.throttle_c in the board's profile."
         )
     if budget.energy_j is not None and (seen.supply_j is None or seen.period_left_s is None):
         yield "The supply's energy is not counted: energy_j cannot be kept."

@@ -144,5 +144,6 @@ def test_a_temperature_of_which_nobody_knows_a_trip_point_is_still_watched(tree:
     senses.open()
     look = seen(senses)
     senses.close()
-    assert (look.temp_c, look.near_c, look.trip_c) == (80.0, None, None)
+    assert (look.temp_c, look.near_c, look.trip_c, look.trip_assumed) == (80.0, None, 90.0, True)
+    assert allowed(look).guard == "hold"  # where no guard was
     assert allowed(look, BudgetConfig(temp_c=70.0)).bound_by == "temp_c"

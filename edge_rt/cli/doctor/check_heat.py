@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge_rt.board.heat_zones import AMD_C, hottest
+from edge_rt.board.heat_zones import AMD_C, ASSUMED_TRIP_C, hottest
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading
@@ -158,7 +158,8 @@ def _limits(machine: ExaminedMachine) -> CheckFinding:
     if machine.heat.lowest_trip_c() == AMD_C:
         told = f"none is published: {AMD_C:g} °C, what AMD states for most processors, is assumed"
         return note("trip points", told)
-    told = "neither the kernel nor the board's profile states a trip point"
+    told = "neither the kernel nor the board's profile states a trip point: "
+    told += f"{ASSUMED_TRIP_C:g} °C is assumed"
     remedy = "# set thermal.trips.throttle_c in a board profile of your own, see board"
     return note("trip points", told, remedy)
 

@@ -129,6 +129,7 @@ def test_an_unknown_trip_point_names_the_key_that_states_it(patient: Make) -> No
     [found] = [f for f in board.says(check_temperatures) if f.id == "trip points"]
     assert found.level == "note"
     assert "neither the kernel nor the board's profile states a trip point" in found.what
+    assert "90 °C is assumed" in found.what
     assert "thermal.trips.throttle_c" in commands([found])
 
 

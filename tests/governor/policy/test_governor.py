@@ -231,7 +231,10 @@ def test_the_seconds_to_evacuation_are_told_when_it_is_coming() -> None:
     [
         ({"power_w": None}, "No power can be read: watts are kept by a model of the board, and"),
         ({"temp_c": None}, "No temperature can be read"),
-        ({"trip_c": None}, "The temperature at which the board throttles is not known"),
+        (
+            {"trip_assumed": True},
+            "The temperature at which the board throttles is not known: 80 °C",
+        ),
         ({"others": None}, "Other programs' processor time cannot be read"),
         ({"supply_j": None}, "The supply's energy is not counted"),
     ],
