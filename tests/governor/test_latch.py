@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+from benchlib.govern_plant import governor_of
+from benchlib.plant_best import Constants
+from benchlib.plant_cases import Case, scene_of
+from benchlib.plant_load import NOBODY, Others
+from benchlib.plant_run import Scene, constant, simulate
 from look_help import DT_S, QUIET, governor, work
 
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
-from edge_rt.core.limits import Limits
+from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.power.draws import Priors
 
@@ -63,11 +68,11 @@ def test_a_burst_of_others_shuts_the_door_for_a_while_only() -> None:
 
 def test_a_board_that_is_thought_to_draw_too_much_may_show_that_it_does_not() -> None:
     known = Governor(4, BudgetConfig(power_w=4.3), None, Priors(4.0, 3.0), GovernorConfig())
-    rest(known, 60, 0.0)
+    rest(known, 20, 0.0)
     assert known.limits.admission == "refuse"
-    after = rest(known, 600, 60.0)
+    after = rest(known, 60, 20.0)
     assert after[-1].admission == "open"
-    serve(known, 60.0, 660.0, 0.0, 1.0)
+    serve(known, 60.0, 80.0, 0.0, 1.0)
     assert known.limits.admission == "open"
     assert known.limits.threads * known.limits.duty > 0.2
 
@@ -76,3 +81,29 @@ def test_a_board_that_draws_too_much_at_rest_opens_no_door() -> None:
     known = governor(BudgetConfig(power_w=3.9))
     rest(known, 60, 0.0)
     assert {limits.admission for limits in rest(known, 2000, 60.0)} == {"refuse"}
+
+
+def test_a_program_that_takes_most_power_keeps_requests_out_for_half_a_minute_at_most() -> None:
+    """On the second plant, where the door was shut for as long as the program ran."""
+    scene = scene_of(Case("plain", "nano", "1x100/150", 0, 0.6), 125.0)
+    constants = Constants(scene)
+    cap_w, rest_w = 0.6 * constants.full_w, min(constants.full.power_w)
+
+    def beside(device_w: float) -> Scene:
+        greedy = ((0.0, NOBODY), (30.0, Others(1.0, rail_w=device_w)))
+        return replace(scene, program=replace(scene.program, others=greedy))
+
+    alone = simulate(replace(beside(0.0), idle_s=1e9), constant(1, 1.0))
+    room_w = cap_w - rest_w
+    scene = beside(rest_w + 0.9 * room_w - alone.mean_w(60.0))  # a tenth of the room is left
+    known = governor_of(scene, BudgetConfig(power_w=cap_w))
+    closed_s = [0.0]
+
+    def control(seen: Observation) -> Limits:
+        is_open = known.step(seen).admission == "open"
+        closed_s.append(0.0 if is_open else closed_s[-1] + DT_S)
+        return known.limits
+
+    trace = simulate(scene, control)
+    assert 20.0 < max(closed_s) <= 30.0 + DT_S
+    assert trace.under(cap_w, 30.0) >= 0.99

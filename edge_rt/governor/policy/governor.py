@@ -11,6 +11,8 @@ from edge_rt.governor.budget import PowerBounds, retry_after_s, spend
 from edge_rt.governor.policy.cap import Cap
 from edge_rt.governor.policy.choice import OperatingPoint, OperatingPoints, choose, stopped
 from edge_rt.governor.policy.guard import (
+    CLOSED_S,
+    LONG_CLOSED_S,
     WELL,
     AdmissionTerms,
     GuardState,
@@ -105,7 +107,8 @@ class Governor:
             self._kept = self.budget
             self._sacrifices.settle(least_duty)
         quiet = not seen.running and not seen.waiting
-        self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty, quiet)
+        closed_s = CLOSED_S if bounds.by == "power_w" else LONG_CLOSED_S
+        self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty, quiet, closed_s)
         guard = self._guard.update(seen.guarded_c, seen.trip_c, min(seen.dt_s, _GAP_S))
         on = terms(guard, self._sacrifices.made)
         if on.stopped:

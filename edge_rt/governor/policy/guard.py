@@ -12,7 +12,9 @@ _NEXT_S = 5.0  # that a sacrifice is given to help before the next one is made
 _BACK_S = 5.0  # that all must be well before the last one is taken back
 WELL = 1.5  # times the floor
 _BARELY_S = 30.0  # the same where the floor is reached, but not well
-_TRIED_S = 300.0  # without requests, until one may show whether it is as bad as believed
+# That the door stays closed at a stretch until it begins to open: where other programs may have the
+# power, and else.
+CLOSED_S, LONG_CLOSED_S = 20.0, 300.0
 
 
 class Sacrifices:
@@ -21,15 +23,17 @@ class Sacrifices:
     Pacing is always there, since it is what keeps a budget. What stands before it in the order is
     given up as soon as anything must be, what stands behind it once the pace is at its floor.
 
-    A board that turns requests away learns nothing. So after some minutes without any its door
-    opens, if the pace is believed to be low but not nothing.
+    A board that turns requests away learns nothing, and other programs may need its power for
+    long. So the door is closed for some time at most if the pace is believed to be low but not
+    nothing; then it stays open until somebody comes.
     """
 
     def __init__(self, order: Sequence[Sacrifice], floor_duty: float) -> None:
         self._order: tuple[Sacrifice, ...] = ()
         self._floor = floor_duty
         self._count = 0
-        self._waited_s = self._quiet_s = 0.0
+        self._waited_s = self._closed_s = 0.0
+        self._most_s = CLOSED_S
         self._more: bool = False  # whether it waits to make one, or else to take one back
         self.arrange(order)
 
@@ -50,9 +54,18 @@ class Sacrifices:
         self._doors = next(doors, len(self._order))  # that may be made with the door open
         self._count = max((k for k, name in enumerate(self._order, 1) if name in made), default=0)
 
-    def update(self, dt_s: float, duty: float, quiet: bool = False) -> None:
-        """`duty` is the share of the time that one thread may work; `quiet`: nobody asks."""
-        self._quiet_s = self._quiet_s + dt_s if quiet else 0.0
+    def update(
+        self, dt_s: float, duty: float, quiet: bool = False, closed_s: float = CLOSED_S
+    ) -> None:
+        """`duty` is the share of the time that one thread may work; `quiet`: nobody asks.
+
+        `closed_s` is for how long the door may be closed until it begins to open.
+        """
+        self._most_s = closed_s
+        if self._count > self._doors:
+            self._closed_s += dt_s
+        elif not quiet:
+            self._closed_s = 0.0
         wanted = self._wanted(duty)
         more = wanted > self._count
         if wanted == self._count or more != self._more:
@@ -61,7 +74,8 @@ class Sacrifices:
         if wanted == self._count:
             return
         self._waited_s += dt_s
-        back_s = _BARELY_S if self._floor <= duty < WELL * self._floor else _BACK_S
+        barely = self._floor <= duty < WELL * self._floor and not self._tried
+        back_s = _BARELY_S if barely else _BACK_S
         if self._waited_s >= (_NEXT_S if more else back_s):
             self._count += 1 if more else -1
             self._waited_s = 0.0
@@ -76,8 +90,13 @@ class Sacrifices:
     def _wanted(self, duty: float) -> int:
         if duty >= self._floor:
             return self._first if duty < 1.0 else 0
-        tried = duty > 0.0 and self._quiet_s >= _TRIED_S
-        return self._doors if tried else len(self._order)
+        tried = duty > 0.0 and self._tried
+        return max(self._doors, self._first) if tried else len(self._order)
+
+    @property
+    def _tried(self) -> bool:
+        """Whether the door was closed for so long that it opens to see how bad it is."""
+        return self._closed_s >= self._most_s
 
 
 @dataclass(frozen=True)

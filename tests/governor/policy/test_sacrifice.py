@@ -50,28 +50,38 @@ def test_they_are_taken_back_in_reverse_once_there_is_room() -> None:
 
 def test_they_are_taken_back_slowly_where_there_is_barely_room() -> None:
     known = Sacrifices(USUAL, FLOOR)
-    after(known, 60.0, 0.0)
-    assert after(known, 29.0, FLOOR * 1.2) == {"model", "queue", "refuse"}
-    assert after(known, 2.0, FLOOR * 1.2) == {"model", "queue"}
-    assert after(known, 90.0, FLOOR * 1.2) == set()
+    after(known, 6.0, 0.1)
+    assert after(known, 29.0, FLOOR * 1.2) == {"model"}
+    assert after(known, 2.0, FLOOR * 1.2) == set()
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 3.0), st.floats(0.001, 1.0)), max_size=200))
+def test_the_door_is_never_closed_for_more_than_half_a_minute_where_any_work_is_afforded(
+    story: Sequence[tuple[float, float]],
+) -> None:
+    known, closed_s = Sacrifices(USUAL, FLOOR), 0.0
+    for dt_s, duty in story:
+        known.update(dt_s, duty)
+        closed_s = closed_s + dt_s if "queue" in known.made else 0.0
+        assert closed_s <= 30.0 + 3 * 3.0  # and a look for each step
 
 
 def test_a_moment_below_the_floor_gives_up_nothing() -> None:
     known = Sacrifices(USUAL, FLOOR)
-    after(known, 11.0, 0.0)
+    after(known, 6.0, 0.0)
     for _ in range(5):
         after(known, 25.0, FLOOR * 1.2)
-        assert after(known, 1.0, FLOOR * 0.9) == {"model", "queue"}
+        assert after(known, 1.0, FLOOR * 0.9) == {"model"}
 
 
-def test_who_asks_after_some_quiet_minutes_is_let_in_and_turned_away_if_it_is_still_bad() -> None:
+def test_who_asks_after_a_quiet_time_is_let_in_and_turned_away_if_it_is_still_bad() -> None:
     known = Sacrifices(USUAL, FLOOR)
     quiet: list[set[Sacrifice]] = []
     for _ in range(round(400.0 / DT_S)):
         known.update(DT_S, 0.1, quiet=True)
         quiet.append(set(known.made))
-    assert quiet[round(290.0 / DT_S)] == {"model", "queue", "refuse"}
-    assert quiet[-1] == {"model"}
+    assert quiet[round(20.0 / DT_S)] == {"model", "queue", "refuse"}
+    assert {frozenset(made) for made in quiet[round(41.0 / DT_S) :]} == {frozenset({"model"})}
     assert after(known, 11.0, 0.1) == {"model", "queue", "refuse"}
     for _ in range(round(400.0 / DT_S)):
         known.update(DT_S, 0.0, quiet=True)
@@ -80,7 +90,7 @@ def test_who_asks_after_some_quiet_minutes_is_let_in_and_turned_away_if_it_is_st
 
 def test_another_budget_takes_back_at_once_what_it_does_not_need() -> None:
     known = Sacrifices(USUAL, FLOOR)
-    after(known, 60.0, 0.0)
+    after(known, 16.0, 0.0)
     known.settle(0.1)
     assert known.made == {"model", "queue", "refuse"}
     known.settle(1.0)
@@ -102,7 +112,7 @@ def test_the_order_is_the_users(
 ) -> None:
     known = Sacrifices(order, FLOOR)
     assert after(known, 60.0, 0.9) == slow
-    assert after(known, 60.0, 0.1) == starving
+    assert after(known, 20.0, 0.1) == starving
     assert after(known, 60.0, 1.0) == set()
 
 
