@@ -201,6 +201,7 @@ class FakeGoverning:
         self.admitted: list[bool] = []  # whether each loads a model
         self.seen: Any = None
         self.fixes: list[int] = []  # thread counts that somebody asked for
+        self.faults: list[str] = []  # of the supply
 
     @property
     def governor(self) -> FakeGoverning:
@@ -231,7 +232,11 @@ class FakeGoverning:
 
     def state(self, knobs: Iterable[KnobOutcome]) -> GovernorState:
         report = GovernorReport(why=self.limits.why)
-        return governor_state(self.budget, self.limits, report, None, None, knobs, {}, [])
+        told = (None, None, knobs, {}, [], self.supply())
+        return governor_state(self.budget, self.limits, report, *told)
+
+    def supply(self) -> list[str]:
+        return self.faults
 
 
 def wall() -> float:

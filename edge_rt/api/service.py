@@ -196,7 +196,8 @@ class Service(Protocol):
         """Prove that an answer can be made; raises Unavailable or EngineError when not.
 
         Holds "status": "ok" and the proof, which is reused for a few seconds. "storage" names the
-        files that cannot be written, if any, and what that means.
+        files that cannot be written, "sensors" those that are not read, and "supply" what is wrong
+        with the supply or its sensor, if anything.
         """
         ...
 

@@ -54,9 +54,11 @@ def model_problems(config: Config, store: Store) -> Iterator[Problem]:
 def other_problems(
     governor: GovernorState, queued: int, failing: Mapping[str, str], left_out: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """What is wrong with the budget, with requests that wait, the knobs, files and sensors."""
+    """What is wrong with budget and supply, requests that wait, knobs, files and sensors."""
     for warning in governor.warnings:
         yield Problem("budget", warning)
+    for fault in governor.supply:
+        yield Problem("supply", fault)
     if queued:
         requests = "1 request waits" if queued == 1 else f"{queued} requests wait"
         yield Problem("waiting", f"{requests}: {governor.why}")

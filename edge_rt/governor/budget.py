@@ -201,27 +201,33 @@ def changed(budget: BudgetConfig, change: BudgetChange) -> BudgetConfig:
     return msgspec.structs.replace(budget, **said)
 
 
+_LATE_S = 0.6  # delay of readings, from which on it is told
+
+
+def late(budget: BudgetConfig, delay_s: float | None) -> str | None:
+    """Return how late power is read, and for which windows a cap holds; None: it is not late."""
+    if delay_s is None or delay_s <= _LATE_S:
+        return None
+    window_s = budget.power_window_s + 2.0 * delay_s
+    told = f"The board's power is read {delay_s:.2g} s late"
+    return f"{told}: a power budget holds for windows of {window_s:.3g} s"
+
+
 _FAST_S = 0.5  # between two readings, with which windows of a second can be kept
 
 
 _READINGS = 5  # of a slower sensor that a window must hold
-_LATE_S = 0.6  # delay of readings, from which on it is told
 
 
 def warnings(
     budget: BudgetConfig,
     idle_w: float | None,
     reading_s: float | None = None,
-    delay_s: float | None = None,
 ) -> Iterator[str]:
     """A sentence for each cap that cannot be kept, or leaves nothing above what idling draws.
 
-    `reading_s` are the seconds between two readings of the supply, `delay_s` how late they are.
+    `reading_s` are the seconds between two readings of the supply.
     """
-    if budget.power_w is not None and delay_s is not None and delay_s > _LATE_S:
-        window_s = budget.power_window_s + 2.0 * delay_s
-        late = f"The board's power is read {delay_s:.2g} s late"
-        yield f"{late}: the power budget holds for windows of {window_s:.3g} s"
     slow = "answers take very long or are refused. Raise it with: edge-rt budget"
     power_w, energy_j = budget.power_w, budget.energy_j
     if power_w is not None and reading_s is not None and reading_s > _FAST_S:

@@ -20,7 +20,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.budget import changed, warnings
+from edge_rt.governor.budget import changed, late, warnings
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.journal import KnobOutcome
@@ -134,12 +134,18 @@ class GovernorLoop:
             knobs,
             self.held_back_s,
             self.warnings(),
+            self.supply(),
         )
 
     def warnings(self) -> list[str]:
         """Return why the budget cannot be kept, or leaves nothing for answers."""
-        budget, report = self.governor.budget, self.governor.report
-        return [*warnings(budget, report.idle_w, self._observer.reading_s, report.delay_s)]
+        budget, idle_w = self.governor.budget, self.governor.report.idle_w
+        return [*warnings(budget, idle_w, self._observer.reading_s)]
+
+    def supply(self) -> list[str]:
+        """Return what is wrong with the supply or its sensor, and what follows, a sentence each."""
+        told = late(self.governor.budget, self.governor.report.delay_s)
+        return [] if told is None else [told]
 
     def greet(self, client: EngineClient) -> None:
         """Send the limits to a new engine before it gets any request."""

@@ -236,6 +236,7 @@ def governor_state(
     knobs: Iterable[KnobOutcome],
     held_back_s: Mapping[str, float],
     warnings: list[str],
+    supply: list[str],
 ) -> GovernorState:
     """Return the state for clients: fields of the same name have the same meaning."""
     return GovernorState(
@@ -261,6 +262,7 @@ def governor_state(
         knobs=[_knob(outcome) for outcome in knobs],
         held_back_s=dict(held_back_s),
         warnings=warnings,
+        supply=supply,
     )
 
 

@@ -238,7 +238,11 @@ class DaemonService:
             if problem.fatal:  # somebody has to install a model first
                 raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
         proof = await self._health.prove()
-        failing = {"storage": self._storage.failing, "sensors": self.board().left_out}
+        failing = {
+            "storage": self._storage.failing,
+            "sensors": self.board().left_out,
+            "supply": self._governor_loop.supply(),
+        }
         return proof | {name: reasons for name, reasons in failing.items() if reasons}
 
     async def status(self) -> dict[str, object]:
@@ -278,7 +282,7 @@ class DaemonService:
         return self._named(self._governor_loop.state(self._knobs.report()))
 
     def warnings(self) -> list[str]:
-        return self._governor_loop.warnings()
+        return [*self._governor_loop.warnings(), *self._governor_loop.supply()]
 
     def set_budget(self, change: BudgetChange) -> None:
         self._governor_loop.change(change)

@@ -55,3 +55,15 @@ def test_health_and_status_tell(kit: Any, tmp_path: Path) -> None:
         assert (await house.service.status())["storage"].failing == told
 
     kit.run(run())
+
+
+def test_health_and_status_tell_what_is_wrong_with_the_supply(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        assert "supply" not in await house.service.health()
+        house.governor_loop.faults.append("it is read late")
+        assert (await house.service.health())["supply"] == ["it is read late"]
+        problems = (await house.service.status())["problems"]
+        assert [p.message for p in problems if p.code == "supply"] == ["it is read late"]
+
+    kit.run(run())

@@ -82,7 +82,7 @@ class PageSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     why: str
     """What holds back, in a sentence."""
     warnings: list[str]
-    """Caps that leave nothing for answers."""
+    """Caps that leave nothing for answers, and what is wrong with the supply or its sensor."""
     allowance_w: float | None
     """Watts that the board may draw now; null: nothing binds."""
     forecast_c: float | None
@@ -130,7 +130,7 @@ async def snapshot(service: Service, time: float) -> PageSnapshot:
         guard=governor.guard,
         admission=governor.limits.admission,
         why=governor.why,
-        warnings=governor.warnings,
+        warnings=[*governor.warnings, *governor.supply],
         allowance_w=governor.allowance_w,
         forecast_c=governor.forecast_c,
         horizon_s=governor.horizon_s,

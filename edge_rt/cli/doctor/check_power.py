@@ -42,8 +42,9 @@ def check_budget(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     if named and not faults:
         yield ok("budget", ", ".join(named))
     yield from faults
-    for text in lines(state, "missing") or []:
-        yield note("budget", text)
+    for name, key in (("budget", "missing"), ("power", "supply")):
+        for text in lines(state, key) or []:
+            yield note(name, text)
     for knob in members(state, "knobs"):
         if knob.get("error") is not None:
             yield _stuck_knob(machine, knob)

@@ -135,6 +135,8 @@ class GovernorState(msgspec.Struct, frozen=True):
     """Seconds since the start in which there was work and a limit held it back, by cause."""
     warnings: list[str] = []
     """Caps that leave nothing for answers."""
+    supply: list[str] = []
+    """What is wrong with the supply or its sensor, and what follows."""
     slowed: str | None = None
     """What slows answers at present, such as other programs or a cap; null: nothing does."""
     simulated: str | None = None

@@ -137,3 +137,9 @@ def test_a_knob_that_could_not_be_turned_is_a_problem(patient: Make, daemon: Dae
     none = bad | {"name": "knobs.rapl_w", "wanted": "", "error": "no power limit can be set"}
     one = found(board, daemon, knobs=[none])[-1]
     assert one.what == "knobs.rapl_w: no power limit can be set"
+
+
+def test_what_is_wrong_with_the_supply_or_its_sensor_is_told(patient: Make, daemon: Daemon) -> None:
+    late = "The board's power is read 1.5 s late: a power budget holds for windows of 4 s"
+    told = found(patient("pi5"), daemon, budget=budget(power_w=8.0), supply=[late])
+    assert [(one.id, one.level) for one in told if one.what == late] == [("power", "note")]
