@@ -26,6 +26,7 @@ from edge_rt.board.readers.ina3221 import Ina3221Hwmon, Ina3221Iio
 from edge_rt.board.readers.ina3221_i2c import Ina3221I2c, RawChip, WordBus, open_bus
 from edge_rt.board.readers.jtop import Jtop, JtopClient
 from edge_rt.board.readers.modelled import Coefficients, ModelledPower
+from edge_rt.board.readers.over_current import OVER_CURRENT, OverCurrent
 from edge_rt.board.readers.rails import Ina238
 from edge_rt.board.readers.rapl import Rapl
 from edge_rt.board.readers.raspberry_pi import PiPmicReader, PiThrottled, PiVolt
@@ -104,6 +105,7 @@ def discover(
         "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
         "pi-throttled": lambda: PiThrottled(sysfs, firmware, pace_s(0.5), io=io),
         "rpi_volt": lambda: PiVolt(sysfs, io=io),
+        OVER_CURRENT: lambda: OverCurrent(sysfs, io=io),
         "fan": lambda: FanReader(sysfs, io=io),
         "cpufreq": lambda: CpuFreq(sysfs, io=io),
         "devfreq": lambda: DevFreq(sysfs, io=io),

@@ -1,9 +1,9 @@
-"""What the governor reads of the board from look to look: mean power, CPU time and temperatures."""
+"""What the governor reads of the board from look to look: power, CPU time, heat and sags."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from edge_rt.board.heat_zones import hottest, nearest
 from edge_rt.board.monitor import Metered
 from edge_rt.board.readers.base import Kind
 from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.readers.over_current import OVER_CURRENT
+from edge_rt.board.readers.raspberry_pi import ALARM
 from edge_rt.board.snapshot import BoardSnapshot
 
 
@@ -96,6 +98,41 @@ def fan_drive(snapshot: BoardSnapshot) -> float | None:
     if not drives:
         return None
     return 0.0 if speeds and not any(speeds) else max(drives)
+
+
+UNDER_VOLTAGE = ("under_voltage", ALARM)  # flags of a Raspberry Pi
+
+
+class SagWatch:
+    """Tells from look to look whether the supply sags: by a flag, or by a counter that grew."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, float] = {}
+
+    def look(self, snapshot: BoardSnapshot | None) -> str | None:
+        """Return the flag or counter that tells of a sag; None: there is none."""
+        if snapshot is None:
+            return None
+        grown = self._grown(snapshot)
+        flags = [(name, snapshot.sampler.reading(name, "flag")) for name in UNDER_VOLTAGE]
+        stands = [name for name, reading in flags if reading is not None and reading.value]
+        return next(iter((*stands, *grown)), None)
+
+    def _grown(self, snapshot: BoardSnapshot) -> list[str]:
+        before, grown = self._counts, list[str]()
+        for name, count in _over_current(snapshot):
+            if count > before.get(name, count):
+                grown.append(name)
+            before[name] = count
+        return grown
+
+
+def _over_current(snapshot: BoardSnapshot) -> Iterator[tuple[str, float]]:
+    for reader in snapshot.sampler.readers:
+        for channel in reader.channels if reader.name == OVER_CURRENT else ():
+            reading = snapshot.sampler.reading(channel.name, "count")
+            if reading is not None and reading.value is not None:
+                yield channel.name, reading.value
 
 
 HOLD_S = 3.0  # for which the last watts are taken to go on: no supply is read less often

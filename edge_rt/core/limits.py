@@ -48,6 +48,7 @@ class Observation:
     helped: float = 0.0  # of `others`, the cores of processes that the engine started
     near_c: float | None = None  # temperature of the zone of `trip_c`; None: the hottest one's
     trip_assumed: bool = False  # whether nothing tells `trip_c`
+    sag: str | None = None  # the flag or counter that tells of a supply that sags; None: none does
 
     @property
     def rivals(self) -> float | None:

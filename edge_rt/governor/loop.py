@@ -144,8 +144,9 @@ class GovernorLoop:
 
     def supply(self) -> list[str]:
         """Return what is wrong with the supply or its sensor, and what follows, a sentence each."""
-        told = late(self.governor.budget, self.governor.report.delay_s)
-        return [] if told is None else [told]
+        report = self.governor.report
+        found = (report.sag, late(self.governor.budget, report.delay_s))
+        return [told for told in found if told is not None]
 
     def greet(self, client: EngineClient) -> None:
         """Send the limits to a new engine before it gets any request."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edge_rt.board.heat_zones import ASSUMED_TRIP_C
-from edge_rt.board.meters import CpuWatch, SupplyMeter, fan_drive, temperatures
+from edge_rt.board.meters import CpuWatch, SagWatch, SupplyMeter, fan_drive, temperatures
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import BoardSnapshot
@@ -144,7 +144,7 @@ class Observer:
         cores: the user has said how many threads there are to be.
         """
         self._give_way = give_way
-        self.meter = SupplyMeter()
+        self.meter, self._sags = SupplyMeter(), SagWatch()
         self._senses, self._supervisor, self._spent = senses, supervisor, spent
         self._engine, self._cpu = EngineWatch(clock=clock), CpuWatch(reader, clock)
         self._clock = clock
@@ -185,6 +185,7 @@ class Observer:
             near_c=heat.nearest_c,
             trip_c=ASSUMED_TRIP_C if assumed else heat.trip_c,
             trip_assumed=assumed,
+            sag=self._sags.look(snapshot),
             fan=None if snapshot is None else fan_drive(snapshot),
             threads=threads,
             busy_s=done.busy_s,

@@ -58,9 +58,11 @@ def why(
     return _fewer(limits, seen, subject, cores)
 
 
-def subject(bounds: PowerBounds, budget: BudgetConfig) -> str:
-    """What sets the allowance, as the beginning of a sentence."""
+def subject(bounds: PowerBounds, budget: BudgetConfig, sag: str | None = None) -> str:
+    """What sets the allowance, as the beginning of a sentence; `sag` is what lowers the cap."""
     energy = bounds.energy
+    if bounds.by == "power_w" and sag is not None:
+        return sag
     if bounds.by == "power_w" and budget.power_w is not None:
         return f"the power cap of {budget.power_w:.3g} W"
     if bounds.by == "energy_j" and energy is not None:
@@ -207,6 +209,7 @@ class GovernorReport(Ahead):
     predicted_w: float | None = None  # at the limits now in force, with the engine at work
     idle_w: float | None = None
     delay_s: float | None = None  # of the readings of power
+    sag: str | None = None  # how a sag of the supply lowers the cap; None: it does not
     why: str = "nothing holds back"
     missing: tuple[str, ...] = ()
 

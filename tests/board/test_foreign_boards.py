@@ -147,3 +147,15 @@ def test_a_temperature_of_which_nobody_knows_a_trip_point_is_still_watched(tree:
     assert (look.temp_c, look.near_c, look.trip_c, look.trip_assumed) == (80.0, None, 90.0, True)
     assert allowed(look).guard == "hold"  # where no guard was
     assert allowed(look, BudgetConfig(temp_c=70.0)).bound_by == "temp_c"
+
+
+def test_a_supply_that_sags_is_seen(tree: FakeBoard) -> None:
+    tree.hwmon("rpi_volt", {"in0_lcrit_alarm": 1})
+    senses = BoardMonitor(tree.proc.parent, None, Paths.system())
+    senses.open()
+    look = seen(senses)
+    senses.close()
+    assert look.sag == "under_voltage_alarm"
+    limits = allowed(look)
+    assert (limits.bound_by, limits.admission) == ("power_w", "open")
+    assert limits.why.startswith("the supply that sags (under_voltage_alarm) allows")

@@ -330,8 +330,9 @@ def test_the_log_warns_once_of_a_budget_below_idle_draw(
 def test_what_is_wrong_with_the_supply_is_told() -> None:
     stage = Stage()
     assert stage.governor_loop.supply() == []
-    stage.governor.report = GovernorReport(delay_s=1.5)
-    (late,) = stage.governor_loop.state([]).supply
+    stage.governor.report = GovernorReport(delay_s=1.5, sag="The supply sags.")
+    sag, late = stage.governor_loop.state([]).supply
+    assert sag == "The supply sags."
     assert "1.5 s late" in late
     assert "windows of 4 s" in late
 

@@ -32,6 +32,7 @@ class Scene:
     - delay_s: from a reading of power to the first look that sees it
     - deaf_clock: limits of the clock are accepted, read back as asked, and have no effect
     - varied: by how much the power of one request may differ from the mean, as a share
+    - weak_w, weak_until_s: until then the supply sags whenever more than so many watts are drawn
     """
 
     figures: Figures
@@ -46,6 +47,8 @@ class Scene:
     delay_s: float = 0.0
     deaf_clock: bool = False
     varied: float = 0.0
+    weak_w: float = math.inf
+    weak_until_s: float = math.inf
 
 
 def simulate(scene: Scene, control: Control | Limits) -> Trace:
@@ -86,6 +89,7 @@ class Run:
         self._clock = self._gpu_clock = 1.0  # as allowed
         self._told_clock = 1.0  # as read back
         self._others = Others()
+        self._sagged = False  # since the last look
         self.trace = Trace()
         self._cpu_s = self._cpu_told_s = 0.0  # of the engine since the start
         self._others_s = self._gpu_s = self._gpu_busy_s = 0.0  # since the last look
@@ -113,6 +117,8 @@ class Run:
         parts = list(engine.parts(begin, end))
         board.step(STEP_S, parts, others, program.weather_at(begin), self._clock, self._gpu_clock)
         power_w = self._modelled_w() if self._modelled else board.power_w
+        if begin < self.scene.weak_until_s and board.power_w > self.scene.weak_w:
+            self._sagged = True
         if self._control is not None:
             self._sense(end, parts, power_w)
         self._note(power_w)
@@ -180,6 +186,7 @@ class Run:
         kind, engine, seconds = self.scene.figures.kind, self.engine, LOOK_STEPS * STEP_S
         others, self._others_s = self._others_s / seconds, 0.0
         gpu_load, self._gpu_busy_s = self._gpu_busy_s / seconds, 0.0
+        sagged, self._sagged = self._sagged, False
         gpu_s, self._gpu_s = self._gpu_s, 0.0  # the engine notes a pass under way, too
         return Observation(
             time_s=now_s,
@@ -201,6 +208,7 @@ class Run:
             gpu_load=None if kind.gpu is None else round(gpu_load, 3),
             cpu_hz=kind.steps_hz[-1] * self._told_clock,
             gpu_hz=None if kind.gpu is None else kind.gpu.steps_hz[-1] * self._gpu_clock,
+            sag="under_voltage" if sagged else None,
         )
 
     def _ticks_s(self) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge_rt.board.heat_zones import AMD_C, ASSUMED_TRIP_C, hottest
+from edge_rt.board.meters import UNDER_VOLTAGE
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
+from edge_rt.board.readers.over_current import OVER_CURRENT
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading
 from edge_rt.cli.doctor.remedies import load_module, seclusion
 
-_WEAK = {"under_voltage", "under_voltage_alarm"}
+_WEAK = set(UNDER_VOLTAGE)
 _HEAT = ("throttled", "soft_temperature_limit", "frequency_capped")
 _LATER = "_occurred"
 _COOL = "# improve its cooling: heat sink, fan, free air"
@@ -34,6 +36,11 @@ def _by_supply(machine: ExaminedMachine, raised: set[str]) -> Iterator[CheckFind
         yield problem("throttling", "the supply is too weak right now", *_better(machine))
     elif f"under_voltage{_LATER}" in raised:
         yield note("throttling", "the supply was too weak since boot", *_better(machine))
+    counts = [r for r in machine.readings if r.reader == OVER_CURRENT and r.value]
+    if counts:
+        told = ", ".join(f"{r.channel.name} {r.value:g}" for r in counts)
+        what = f"the board slowed down since boot to spare its supply ({told})"
+        yield note("throttling", what, *_better(machine))
 
 
 def _by_heat(machine: ExaminedMachine, raised: set[str]) -> Iterator[CheckFinding]:
@@ -67,7 +74,8 @@ def _counted(machine: ExaminedMachine) -> list[str]:
 
 
 def _free(machine: ExaminedMachine, flags: list[MachineReading]) -> CheckFinding:
-    if flags or any("throttle" in r.channel.name for r in machine.readings):
+    counts = [r for r in machine.readings if r.reader == OVER_CURRENT]
+    if flags or counts or any("throttle" in r.channel.name for r in machine.readings):
         return ok("throttling", "nothing holds the board back")
     return note("throttling", "the board publishes no throttle flags")
 

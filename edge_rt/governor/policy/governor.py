@@ -27,6 +27,7 @@ from edge_rt.governor.policy.usage import ThreadChooser, ThreadUsage, clean
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
 from edge_rt.governor.report import Ahead, GovernorReport, ahead, missing, subject, why
+from edge_rt.governor.sag import SagCap
 from edge_rt.thermal.band import Hindsight
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from
@@ -68,6 +69,7 @@ class Governor:
         self._power, self._pace = PowerModel(cores, priors), Pace(cores)
         self._threads, self._usage = ThreadChooser(cores), ThreadUsage()
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
+        self._sag, self._in_force = SagCap(), budget
         self._guard, self._lead = GuardState(settings), Lead()
         self._sacrifices = Sacrifices(settings.sacrifice, settings.floor_duty)
         self._weighed: Rarely[list[OperatingPoint]] = Rarely()  # costly, so computed rarely
@@ -174,16 +176,18 @@ class Governor:
 
     def _bounds(self, seen: Observation) -> PowerBounds:
         found: dict[BoundBy, float] = {}
+        full = EngineSetting(self._cores, gpu=None if seen.gpu_s is None else 1.0)
+        idle_w, full_w = self._power.idle_w, self._power.power_w(full, 1.0)
+        budget = self._sag.look(seen.time_s, seen.sag, self.budget, idle_w, full_w)
+        self._in_force = budget
         deviation_w = self._power.present_deviation_w
-        target_w = self._cap.target_w(self.budget, deviation_w, self._ripple_w())
+        target_w = self._cap.target_w(budget, deviation_w, self._ripple_w())
         if target_w is not None:
             found["power_w"] = target_w[0]
         evacuate_c = self._evacuate_c(seen)
         limits = [] if evacuate_c is None else [evacuate_c - _NEAR_C]
         limits += [] if self.budget.temp_c is None else [self.budget.temp_c]
         limit_c = min(limits, default=None)
-        full = EngineSetting(self._cores, gpu=None if seen.gpu_s is None else 1.0)
-        idle_w, full_w = self._power.idle_w, self._power.power_w(full, 1.0)
         heat_w = self._heat.update(seen, self._thermal, limit_c, idle_w, full_w)
         if heat_w is not None:
             found["temp_c"] = heat_w
@@ -191,7 +195,7 @@ class Governor:
         if energy is not None:
             found["energy_j"] = energy.power_w
         return PowerBounds(
-            found, energy, limit_c, target_w and target_w[1], self._cap.likely_w(self.budget)
+            found, energy, limit_c, target_w and target_w[1], self._cap.likely_w(budget)
         )
 
     def _evacuate_c(self, seen: Observation) -> float | None:
@@ -203,7 +207,7 @@ class Governor:
     # --- choice
 
     def _choice(self, seen: Observation, bounds: PowerBounds) -> OperatingPoint:
-        budget = self.budget
+        budget = self._in_force
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
         least, most = 1, self._threads.threads
         if self.fixed is not None:
@@ -271,7 +275,7 @@ class Governor:
             cpu_hz=self._clocks.cpu_hz(choice.setting),
             gpu_hz=self._clocks.gpu_hz(choice.setting),
         )
-        about, idle_w = subject(bounds, self.budget), self._power.idle_w
+        about, idle_w = subject(bounds, self._in_force, self._sag.subject), self._power.idle_w
         reason, slows = why(
             limits,
             seen,
@@ -321,6 +325,7 @@ class Governor:
             predicted_w=choice.power_w,
             idle_w=self._power.idle_w,
             delay_s=self._power.delay_s,
+            sag=self._sag.told,
             why=self.limits.why,
             missing=tuple(missing(self.budget, seen, "temp_c" in bounds.allowances_w)),
         )

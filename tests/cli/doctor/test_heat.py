@@ -91,6 +91,17 @@ def test_a_gated_zone_may_be_silent_and_another_may_not(patient: Make, faults: F
         assert len(silent) == count
 
 
+def test_events_in_which_the_board_spared_its_supply_are_counted(patient: Make) -> None:
+    board = patient("orin-nano")
+    counts = {"oc1_event_cnt": 0, "oc2_event_cnt": 2, "oc3_event_cnt": 0}
+    board.tree.hwmon("soctherm_oc", counts)
+    (found,) = board.says(check_throttling)
+    assert (found.level, found.what) == (
+        "note",
+        "the board slowed down since boot to spare its supply (oc2_event_cnt 2)",
+    )
+
+
 def test_a_sensor_that_does_not_answer_is_to_be_mended(patient: Make) -> None:
     gate = threading.Event()
 
