@@ -16,7 +16,8 @@ from edge_rt.board.readers.heat import FanReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.energy.calibration.record import PhasePowers
-from edge_rt.governor.board_heat import heat_prior, power_prior
+from edge_rt.governor.board_heat import heat_prior, leakage_prior, power_prior
+from edge_rt.thermal.leakage import fit_leakage
 
 
 def snapshot(board: str | None, *readers: BaseReader) -> BoardSnapshot:
@@ -69,3 +70,29 @@ def test_a_fan_that_is_read_counts(tree: Any) -> None:
     tree.hwmon("pwmfan", {"pwm1": 90, "pwm1_enable": 2})
     assert heat_prior(snapshot(None, FanReader(tree.sysfs)), 4).fan_gain > 0
     assert heat_prior(snapshot(None), 4).fan_gain == 0
+
+
+@pytest.mark.parametrize(
+    ("board", "least_w", "most_w"),
+    [
+        ("jetson-agx-orin-64gb", 8.9, 11.2),
+        ("jetson-orin-nano-8gb", 3.8, 6.2),
+        ("jetson-orin-nano-super-8gb", 3.8, 6.2),
+        ("jetson-nano-4gb", 2.9, 3.3),
+        ("raspberry-pi-4b", 2.5, 2.9),
+        ("raspberry-pi-5", 3.0, 3.6),
+    ],
+)
+def test_a_board_at_rest_draws_what_was_recorded_of_it(
+    board: str, least_w: float, most_w: float
+) -> None:
+    """From the mode with the lowest clocks to that with the highest ones."""
+    assert least_w <= power_prior(snapshot(board)).idle_w <= most_w
+
+
+def test_the_leakage_of_an_agx_orin_is_within_what_was_recorded() -> None:
+    """At rest and at constant work near 60 °C, where 39.3 W were drawn."""
+    fit = fit_leakage((), leakage_prior(snapshot("jetson-agx-orin-64gb")))
+    slope = fit.leakage.slope_w_per_c(60.0)
+    assert 0.017 <= slope + fit.drift_w_per_c <= 0.030
+    assert 0.05 <= slope * fit.work_ratio + fit.drift_w_per_c <= 0.09
