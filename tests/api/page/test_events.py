@@ -171,6 +171,19 @@ def test_the_stream_begins_with_the_rights_and_a_snapshot(client, service):
     asyncio.run(run())
 
 
+def test_the_stream_tells_caps_that_cannot_be_kept_and_a_supply_that_sags(client, service, script):
+    service.governor = script.governor(warnings=["too low"], supply=["it sags"])
+
+    async def run() -> None:
+        connection = client.open("GET", PATH)
+        _, now = await told(connection, 2)
+        assert now["warnings"] == ["too low", "it sags"]
+        connection.leave()
+        await connection.end()
+
+    asyncio.run(run())
+
+
 def test_the_stream_ends_when_the_daemon_is_about_to(make_client):
     async def run() -> None:
         ending = asyncio.Event()
