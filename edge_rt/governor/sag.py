@@ -8,7 +8,9 @@ import msgspec
 
 from edge_rt.config.schema import BudgetConfig
 
-_LOWER, _LEAST = 0.85, 0.3  # factor of each step down; the least share, above the usual floor_duty
+# Factor of each step down, and the least share: where passes cannot draw less, a lower one would
+# cost nearly all tokens and leave the sags.
+_LOWER, _LEAST = 0.85, 0.5
 _STANDS_S = 2.0  # that a sag lasts until the next step down
 _HOLD_S, _MOST_S = 60.0, 1800.0  # after a sag, until the first step up: at first, and at most
 _RAISE, _RAISE_S = 0.1, 10.0  # step up, and the time until the next one
