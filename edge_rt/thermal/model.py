@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from operator import mul
 
-from edge_rt.thermal.band import WATCHED, WATCHED_S, Band, ForecastTrust
+from edge_rt.thermal.band import WATCHED_S, ErrorScale, ForecastTrust
 from edge_rt.thermal.course import (
-    HORIZONS_S,
+    Band,
     Forecast,
     ForecastTrials,
     Outlook,
     Trajectory,
     Trial,
-    between,
-    reach,
 )
-from edge_rt.thermal.fit import Fit, ForecastVariance
+from edge_rt.thermal.fit import Fit
 from edge_rt.thermal.network import ThermalPrior
 from edge_rt.thermal.readings import GAP_S, ReadingFilter, ThermalReading
 
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast
 _STEP_S = 0.5  # the longest of the fit
-_REFRESH_S = 5.0  # after which the variance is computed again
 _ABSURD_K = 1000.0  # no board would stand the power that leads there
 _FAR, _FAR_K = 5.0, 5.0  # standard deviations and kelvins from which on nothing is learnt
-_NINETY = 1.645  # standard deviations that hold 90 %
+_LEAST_K = 0.1  # half width, whatever the sensor's steps
 
 
 @dataclass(frozen=True)
@@ -58,9 +54,7 @@ class ThermalModel:
         self._prior, self._leakage = prior, leakage
         self._intake = ReadingFilter(_ABSURD_K / sum(prior.resistances_c_per_w))
         self._fit: Fit | None = None
-        self._trials, self._band, self._belief = ForecastTrials(), Band(), ForecastTrust()
-        self._doubt: ForecastVariance | None = None
-        self._fresh_s = 0.0
+        self._trials, self._scale, self._belief = ForecastTrials(), ErrorScale(), ForecastTrust()
         self._outlook: Outlook | None = None
 
     def observe(
@@ -119,12 +113,12 @@ class ThermalModel:
         if self._fit is None:
             return None
         network, fan, why_not = self._fit.network, self._intake.fan, self._why_not()
-        band_k = self._at(self._told_k, WATCHED_S)
+        band_k = self._band_k
         return ThermalState(
             network.ambient_c,
             network.resistance_c_per_w(fan),
             network.time_constants_s(fan),
-            tuple(self._fit.temps_c),
+            self._fit.temps_c,
             band_k,
             why_not is None,
             why_not or f"nine of ten forecasts come within {band_k:.1f} K",
@@ -136,7 +130,6 @@ class ThermalModel:
 
     def _resume(self, fit: Fit, reading: ThermalReading) -> None:
         self._trials.clear()
-        self._doubt = None
         if reading.temp_c is not None:
             fit.restart(reading.temp_c, reading.error_c)
 
@@ -146,7 +139,6 @@ class ThermalModel:
             fit.predict(reading.dt_s / count, reading.power_w, reading.fan, reading.known)
         if reading.temp_c is not None:
             self._correct(fit, reading.temp_c, reading)
-        self._fresh_s -= reading.dt_s
         self._score(fit, reading)
 
     def _correct(self, fit: Fit, temp_c: float, reading: ThermalReading) -> None:
@@ -157,54 +149,39 @@ class ThermalModel:
             fit.correct(temp_c, error_c, reading.known)
 
     def _score(self, fit: Fit, reading: ThermalReading) -> None:
-        self._trials.advance(reading.dt_s, reading.power_w, reading.known)
-        for score in self._trials.scores(reading.temp_c):
-            self._band.add(score)
+        about = reading.dt_s, reading.power_w, reading.known, reading.temp_c
+        for score in self._trials.advance(*about):
+            expected_k = score.band.expected_k(score.moved_k)
+            self._scale.add(abs(score.error_k) / expected_k, score.band.factor)
             if self._belief.judge(score):
                 fit.loosen()
-                self._doubt = None
         if self._trials.due(reading.dt_s) and reading.temp_c is not None:
             self._trials.start(self._trial(fit))
 
     def _trial(self, fit: Fit) -> Trial:
-        bands_k, told_k = (
-            [self._at(widths_k, horizon_s) for horizon_s in HORIZONS_S]
-            for widths_k in (self._widths_k, self._told_k)
-        )
-        return Trial(fit.network, tuple(fit.temps_c), self._intake.fan, bands_k, told_k)
+        return Trial(fit.network, fit.temps_c, self._intake.fan, self._band)
 
     def _look(self) -> Outlook | None:
         if self._fit is None or self._intake.blind_s > BLIND_S:
             return None
         if self._outlook is None:
             fit = self._fit
-            course = Trajectory(fit.network, tuple(fit.temps_c), self._intake.fan, self._leakage)
-            self._outlook = Outlook(course, self._widths_k, self._told_k)
+            course = Trajectory(fit.network, fit.temps_c, self._intake.fan, self._leakage)
+            self._outlook = Outlook(course, self._band)
         return self._outlook
 
-    def _widths_k(self, power_w: float, count: int) -> list[float]:
-        """Half widths at the first `count` times of a course: of recent errors, which come with
-        what is usual, and of what the fit does not know of `power_w`."""
-        if self._fit is None:
-            return []
-        if self._doubt is None or self._fresh_s <= 0.0:
-            self._doubt, self._fresh_s = ForecastVariance(self._fit, self._intake.fan), _REFRESH_S
-        unknown = self._doubt.deviations_k(power_w, count)
-        seen = self._intake
-        usual = self._band.widths_k(count, seen.grain_c, seen.blind_s, self._belief.shaken)
-        return [math.hypot(_NINETY * a, b) for a, b in zip(unknown, usual, strict=True)]
+    @property
+    def _band(self) -> Band:
+        """The band of forecasts from now on."""
+        return Band(self._scale.factor, max(_LEAST_K, 0.5 * self._intake.grain_c))
 
-    def _told_k(self, power_w: float, count: int) -> list[float]:
-        """Half widths to publish, which hold even if the board changes faster than recent errors.
-
-        Limits do without that scale: half of the misses are on the cold side.
-        """
-        return list(map(mul, self._widths_k(power_w, count), self._band.scales(count)))
-
-    def _at(self, widths_k: Callable[[float, int], Sequence[float]], horizon_s: float) -> float:
-        """A half width at the present power."""
-        widths = widths_k(self._intake.power_w or 0.0, reach(horizon_s))
-        return between(widths, horizon_s)
+    @property
+    def _band_k(self) -> float:
+        """The half width at the present power."""
+        outlook, power_w = self._look(), self._intake.power_w or 0.0
+        if outlook is None:
+            return self._band.width_k(0.0)
+        return outlook.forecast(power_w, WATCHED_S).band_k
 
     def _why_not(self) -> str | None:
         """Return why forecasts are not believed; None: they are."""
@@ -213,4 +190,4 @@ class ThermalModel:
             return f"no {missing} has been read yet"
         if self._intake.blind_s > GAP_S:
             return f"no temperature has been read for {self._intake.blind_s:.0f} s"
-        return self._belief.why_not(self._band.scored(WATCHED), self._at(self._widths_k, WATCHED_S))
+        return self._belief.why_not(self._scale.count, self._band_k)

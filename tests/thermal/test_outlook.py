@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.thermal.course import HOUR_S, Outlook, Trajectory
+from edge_rt.thermal.course import HOUR_S, Band, Outlook, Trajectory
 from edge_rt.thermal.leakage import Leakage
-from edge_rt.thermal.network import Network
+from edge_rt.thermal.network import Network, Pair
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 WARM, HOT = (50.0, 45.0), (90.0, 80.0)
 horizons = st.floats(3.0, HOUR_S)
 
 
-def band(power_w: float, count: int) -> Sequence[float]:
-    """Grows with time and power."""
-    return [0.2 + 0.01 * n * power_w for n in range(count)]
-
-
-def outlook(temps_c: tuple[float, ...] = WARM, leakage: Leakage | None = None) -> Outlook:
-    return Outlook(Trajectory(BOARD, temps_c, 0.3, leakage and leakage.power_w), band, band)
+def outlook(temps_c: Pair = WARM, leakage: Leakage | None = None) -> Outlook:
+    return Outlook(Trajectory(BOARD, temps_c, 0.3, leakage and leakage.power_w), Band(3.0, 0.1))
 
 
 leakages = st.sampled_from([None, Leakage(0.4, 20.0)])

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from toy_board import steady
 
-from edge_rt.thermal.course import HORIZONS_S, ForecastTrials, Score, Trial
+from edge_rt.thermal.course import HORIZONS_S, Band, ForecastTrials, Score, Trial
 from edge_rt.thermal.network import Network
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 STEADY = steady(BOARD, 5.0, 0.5)
-BANDS_K, TOLD_K = (1.0, 2.0, 3.0, 4.0), (2.0, 4.0, 6.0, 8.0)
+BAND = Band(1.5, 0.4)
 
 
 def trial() -> Trial:
     """From the steady state of 5 W."""
-    return Trial(BOARD, STEADY, 0.5, BANDS_K, TOLD_K)
+    return Trial(BOARD, STEADY, 0.5, BAND)
 
 
 def run(
@@ -28,8 +28,7 @@ def run(
 ) -> list[Score]:
     found: list[Score] = []
     for _ in range(round(seconds / dt_s)):
-        trials.advance(dt_s, power_w, known)
-        found += trials.scores(temp_c)
+        found += trials.advance(dt_s, power_w, known, temp_c)
     return found
 
 
@@ -37,17 +36,16 @@ def test_a_forecast_is_scored_once_at_each_horizon_with_the_band_it_was_told() -
     trials = ForecastTrials()
     trials.start(trial())
     found = run(trials, 200.0)
-    assert [score.index for score in found] == [0, 1, 2, 3]
-    assert [score.band_k for score in found] == list(BANDS_K)
-    assert [score.told_k for score in found] == list(TOLD_K)
-    assert [score.error_k for score in found] == pytest.approx([1.5] * 4)
+    assert [score.index for score in found] == [0, 1]
+    assert [score.band_k for score in found] == pytest.approx([1.5 * 0.4] * 2)
+    assert [score.error_k for score in found] == pytest.approx([1.5] * 2)
 
 
 def test_what_comes_of_age_unseen_is_not_scored() -> None:
     trials = ForecastTrials()
     trials.start(trial())
-    assert run(trials, HORIZONS_S[1], temp_c=None) == []
-    assert [score.index for score in run(trials, 200.0)] == [2, 3]
+    assert run(trials, HORIZONS_S[0], temp_c=None) == []
+    assert [score.index for score in run(trials, 200.0)] == [1]
 
 
 def test_a_forecast_follows_the_power_that_really_comes() -> None:
@@ -57,6 +55,8 @@ def test_a_forecast_follows_the_power_that_really_comes() -> None:
     found = run(trials, 60.0, power_w=9.0, temp_c=hot[0])
     errors = [score.error_k for score in found]
     assert errors == sorted(errors, reverse=True)  # nearer and nearer to the new steady state
+    assert found[1].moved_k > found[0].moved_k > 0.0
+    assert found[1].band_k > found[0].band_k
     assert 0.0 < errors[-1] < hot[0] - STEADY[0]
 
 
@@ -75,8 +75,7 @@ def test_a_little_time_without_power_does_not_matter_but_much_does() -> None:
     trials.start(trial())
     scores: list[Score] = []
     for number in range(600):
-        trials.advance(0.1, 5.0, number % 10 > 0)
-        scores += trials.scores(STEADY[0])
+        scores += trials.advance(0.1, 5.0, number % 10 > 0, STEADY[0])
     assert len(scores) == len(HORIZONS_S)
     trials.start(trial())
     run(trials, 20.0, known=False)

@@ -5,23 +5,18 @@ from __future__ import annotations
 from edge_rt.thermal.course import Forecast
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Network, ThermalPrior
+from edge_rt.thermal.network import Network, Pair, ThermalPrior
 
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 PRIOR = ThermalPrior((1.0, 9.0), (3.0, 40.0), 1.5)
 DT_S = 0.2
 
 
-def steady(network: Network, power_w: float, fan: float) -> tuple[float, ...]:
+def steady(network: Network, power_w: float, fan: float) -> Pair:
     """Temperatures that `power_w` ends at."""
-    outer_w = min(network.outer_w, power_w)
-    temp_c = network.ambient_c + power_w / network.to_air_w_per_c(fan)
-    temps = [temp_c]
-    for node in range(len(network.capacities_j_per_c) - 2, -1, -1):
-        flow_w = power_w if node > 0 else power_w - outer_w
-        temp_c += network.resistances_c_per_w[node] * flow_w
-        temps.append(temp_c)
-    return tuple(reversed(temps))
+    outer_c = network.ambient_c + power_w / network.to_air_w_per_c(fan)
+    through_w = power_w - min(network.outer_w, power_w)
+    return outer_c + network.resistances_c_per_w[0] * through_w, outer_c
 
 
 class Board:
@@ -44,7 +39,7 @@ class Board:
         for _ in range(round(seconds / dt_s)):
             self.time_s += dt_s
             power_w = 7.0 if self.time_s // 30.0 % 2 else 2.0
-            self.temps = tuple(TRUE.advance(TRUE.chain(dt_s, 0.5), self.temps, power_w))
+            self.temps = TRUE.advance(TRUE.step(dt_s, 0.5), self.temps, power_w)
             temp_c = round(self.temps[0], 1) if sees_heat else None
             if told:
                 self.model.observe(self.time_s, temp_c, power_w if sees_power else None, 0.5)
@@ -53,9 +48,9 @@ class Board:
         """Of the forecast for half a minute at 5 W."""
         forecast = self.model.forecast(5.0, seconds)
         assert forecast is not None
-        temps, chain = self.temps, TRUE.chain(0.05, 0.5)
+        temps, step = self.temps, TRUE.step(0.05, 0.5)
         for _ in range(round(seconds / 0.05)):
-            temps = TRUE.advance(chain, temps, 5.0)
+            temps = TRUE.advance(step, temps, 5.0)
         return abs(temps[0] - forecast.temp_c)
 
 

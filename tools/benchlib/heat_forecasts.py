@@ -117,8 +117,8 @@ def _come_of_age(running: Iterable[_Pending], look: Look) -> Iterator[Outcome]:
         trial.advance(LOOK_S, look.came_w)
         horizon_s = HORIZONS_S[trial.passed]
         if trial.age_s >= horizon_s - 1e-6:
-            error_k, band_k = look.true_c - trial.temps_c[0], trial.told_k[trial.passed]
-            yield Outcome(made.time_s, horizon_s, error_k, band_k, look.true_c - made.true_c)
+            found, moved_k = trial.score(look.true_c), look.true_c - made.true_c
+            yield Outcome(made.time_s, horizon_s, found.error_k, found.band_k, moved_k)
             trial.passed += 1
 
 
