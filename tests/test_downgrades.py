@@ -19,6 +19,11 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
+from edge_rt.board_model.calibration import (
+    ModelCalibration,
+    load_calibration,
+    save_calibration,
+)
 from edge_rt.board_model.runtime import Runtime
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.setup_changes import ChangeJournal, NewGroup
@@ -26,12 +31,6 @@ from edge_rt.core.cached import Kept
 from edge_rt.core.database import File, Schema
 from edge_rt.core.errors import ConfigError
 from edge_rt.core.storage import Storage
-from edge_rt.energy.calibration.record import (
-    FitErrors,
-    ModelCalibration,
-    load_calibration,
-    save_calibration,
-)
 from edge_rt.energy.ledger_records import Day, Pending
 from edge_rt.energy.ledger_tables import LEDGER, LedgerTables
 from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader
@@ -66,8 +65,8 @@ CALIBRATION = ModelCalibration(
     gpu_layers=0,
     kv_type="f16",
     calibrated_at=datetime(2026, 1, 31, tzinfo=timezone.utc),
-    promise=Runtime(((1, 0.01), (16, 0.08)), 0.01),
-    errors=FitErrors(0.1),
+    promise=Runtime(0.01, 0.005),
+    error_ratio=0.1,
 )
 FILE = StoredFile("tiny.gguf", "ab" * 32, Stamp(64, 1, 2))
 RECORD = ManifestRecord(
@@ -242,9 +241,9 @@ CASES = [
         CALIBRATION.file_name,
         lambda path: save_calibration(path.parent, CALIBRATION),
         calibrated,
-        2,
+        3,
         lambda kept: kept["promise"].update(new=1) or kept.update(new=2),
-        lambda kept: kept.pop("overhead_s"),
+        lambda kept: kept.pop("draws"),
     ),
     document(
         "setup.json",

@@ -9,10 +9,11 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
 import msgspec
 import yaml
+from msgspec import Meta
 
 from edge_rt.core.errors import ConfigError
 
@@ -22,6 +23,8 @@ YAML_BYTES = 4 << 20  # of a file in YAML, which people write
 _MOST = 64 << 20  # bytes of a file that is read as a whole
 
 T = TypeVar("T")
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]  # of a file, in hexadecimal
 
 # libyaml reads 16 times as fast; some builds of PyYAML are without it.
 LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))

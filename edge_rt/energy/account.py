@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 COVERED = 0.95  # of the busy time must lie where energy is known: a bill is no extrapolation
 NOTHING_J = 1e-6  # less than any meter's step is rounding
+INSTANT_S = 1e-6  # how long a span lasts that begins when it ends
+NOTHING_S = 1e-9  # less busy time than that has no price
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,6 @@ class Account:
         return covered and self.energy_j > NOTHING_J
 
 
-_INSTANT_S = 1e-6  # how long a span lasts that begins when it ends
-_NOTHING_S = 1e-9  # less busy time than that has no price
-
-
 class Window:
     """Joules over `covered_s` seconds, which lie between `begin_s` and `end_s`."""
 
@@ -166,7 +163,7 @@ class Window:
         """
         left_j = self.energy_j - idle_w * self.covered_s - self.spent_j
         busy_s = self.busy_s + untold_s
-        return left_j / busy_s if left_j > 0 and busy_s > _NOTHING_S else 0.0
+        return left_j / busy_s if left_j > 0 and busy_s > NOTHING_S else 0.0
 
     def take(self, account: Account, price_w: float) -> float:
         """Charge `account` its part at `price_w`, once; return the joules."""
@@ -195,7 +192,7 @@ class Span:
 
     def pour(self, window: Window) -> None:
         """Give `window` the part that lies in it; busy seconds are spread evenly."""
-        begin_s = min(self.begin_s, self.end_s - _INSTANT_S)
+        begin_s = min(self.begin_s, self.end_s - INSTANT_S)
         common_s = min(self.end_s, window.end_s) - max(begin_s, window.begin_s)
         part = common_s / (self.end_s - begin_s)
         if part <= 0:
@@ -204,71 +201,3 @@ class Span:
             # Who is closed has its bill: what comes to light of it later is nobody's.
             whose = None if account is None or account.bill is not None else account
             window.add(whose, part * prefill_s, part * decode_s)
-
-
-class FadingMean:
-    """Joules over seconds, of which the older ones fade."""
-
-    def __init__(self, memory_s: float, enough_s: float) -> None:
-        """Seconds fade to a third every `memory_s`; `enough_s` make a mean."""
-        self._memory_s, self._enough_s = memory_s, enough_s
-        self._sum_w = self._weight = self._seen_s = 0.0
-
-    @property
-    def power_w(self) -> float | None:
-        """Watts; None while not enough is known."""
-        # Divided by the weights so far, so that the start does not pull it towards 0.
-        return None if self._seen_s < self._enough_s else self._sum_w / self._weight
-
-    def learn(self, energy_j: float, seconds: float) -> None:
-        """Take joules over some time; no time teaches nothing."""
-        if seconds <= 0:
-            return
-        keep = math.exp(-seconds / self._memory_s)
-        self._sum_w = keep * self._sum_w + (1.0 - keep) * energy_j / seconds
-        self._weight = keep * self._weight + (1.0 - keep)
-        self._seen_s += seconds
-
-
-_ENOUGH_S = 0.05  # of idle time beat any figure from elsewhere
-_MEMORY_S = 3.0  # time constant of the mean
-_LOWEST_S = 600.0  # time constant, in idle seconds, with which the lowest idle draw is forgotten
-_WORKING_S = 1.0  # of work, over which the draw is averaged
-
-
-class Baseline:
-    """A mean over idle time in which older time fades, so that it follows other programs' draw.
-
-    Where the board draws less at work than that mean, other programs have stopped since: then the
-    lowest mean of the past minutes counts.
-    """
-
-    def __init__(self, initial_w: float | None = None) -> None:
-        """`initial_w` stands until there was some idle time; None: unknown until then."""
-        self._initial_w = initial_w
-        self._mean = FadingMean(_MEMORY_S, _ENOUGH_S)
-        self._working = FadingMean(_WORKING_S, _WORKING_S)
-        self._lowest_w: float | None = None
-
-    @property
-    def idle_w(self) -> float | None:
-        """Watts, never below 0; None while unknown."""
-        power_w, working_w = self._mean.power_w, self._working.power_w
-        if power_w is None:
-            return self._initial_w
-        if working_w is not None and working_w < power_w and self._lowest_w is not None:
-            power_w = self._lowest_w
-        return max(0.0, power_w)
-
-    def learn(self, energy_j: float, covered_s: float) -> None:
-        """Take what an idle window drew; one of no covered time teaches nothing."""
-        self._mean.learn(energy_j, covered_s)
-        self._working = FadingMean(_WORKING_S, _WORKING_S)
-        if (power_w := self._mean.power_w) is not None:
-            before_w = power_w if self._lowest_w is None else self._lowest_w
-            kept = math.exp(-covered_s / _LOWEST_S)
-            self._lowest_w = min(power_w, kept * before_w + (1.0 - kept) * power_w)
-
-    def work(self, energy_j: float, covered_s: float) -> None:
-        """Take what a window drew in which the engine was at work."""
-        self._working.learn(energy_j, covered_s)

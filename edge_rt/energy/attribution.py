@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_rt.board.integral import Energy
-from edge_rt.energy.account import Account, Baseline, Bill, FadingMean, Span, Window
+from edge_rt.board_model.idle import FadingMean, IdlePower
+from edge_rt.energy.account import Account, Bill, Span, Window
 
 # After work a window teaches no baseline for so long: governors take tens of milliseconds to
 # lower the clocks, power chips average over up to a few hundred, and memory and regulators follow.
@@ -45,12 +46,12 @@ class Attribution:
     Used by one thread.
     """
 
-    def __init__(self, baseline: Baseline, resolution_s: float = 0.0, hold_s: float = 30.0) -> None:
+    def __init__(self, idle: IdlePower, resolution_s: float = 0.0, hold_s: float = 30.0) -> None:
         """Requests served for less than `resolution_s` pay the recent price of a busy second.
 
         Nothing waits for more than `hold_s` for an engine, or a meter, that is silent.
         """
-        self._baseline = baseline
+        self._idle = idle
         self.resolution_s = resolution_s
         self._hold_s = hold_s
         self._price = FadingMean(MEMORY_S, ENOUGH_S)  # joules above the baseline of a busy second
@@ -162,13 +163,14 @@ class Attribution:
         self.told(since_s, now_s, [(account, 0.0, max(0.0, now_s - since_s))])
         return account
 
-    def renew(self, now_s: float, baseline: Baseline) -> None:
+    def renew(self, now_s: float) -> None:
         """Readings are another meter's from now on: open accounts stay unresolved."""
         self._told_s = max(self._told_s, now_s)
         self._settle()
         for account in self._open:
             account.renew()
-        self._baseline, self._price = baseline, FadingMean(MEMORY_S, ENOUGH_S)
+        self._idle.forget()
+        self._price = FadingMean(MEMORY_S, ENOUGH_S)
         self._renewed = True
 
     @property
@@ -215,16 +217,16 @@ class Attribution:
         while self._pending and self._pending[0].end_s <= max(certain_s, oldest_s):
             window = self._pending.popleft()
             if window.told_s > 0:
-                self._baseline.work(window.energy_j, window.covered_s)
+                self._idle.work(window.energy_j, window.covered_s)
                 if not any(account.idle for account in window.accounts):
                     self._learn(window, certain_s)
                 self._charge(window, window.accounts)
             elif window.quiet:
-                self._baseline.learn(window.energy_j, window.covered_s)
+                self._idle.learn(window.energy_j, window.covered_s)
 
     def _charge(self, window: Window, accounts: Iterable[Account]) -> None:
         """Let accounts take their parts; whoever runs on is taken as busy since last told of."""
-        idle_w = self._baseline.idle_w
+        idle_w = self._idle.idle_w
         if idle_w is None:
             return  # and never will it be known for this window: only later ones can teach it
         untold_s = max(0.0, window.end_s - max(window.begin_s, self._certain_s))
@@ -233,7 +235,7 @@ class Attribution:
             self._attributed_j += window.take(account, price_w)
 
     def _learn(self, window: Window, certain_s: float) -> None:
-        idle_w = self._baseline.idle_w
+        idle_w = self._idle.idle_w
         if idle_w is not None and window.end_s <= certain_s:
             added_j = window.energy_j - idle_w * window.covered_s
             seen = window.covered_s / (window.end_s - window.begin_s)

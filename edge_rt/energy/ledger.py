@@ -15,6 +15,7 @@ from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.board import ModelTotal
 from edge_rt.core.storage import Storage
 from edge_rt.energy.ledger_records import (
+    DAY_S,
     HOUR_S,
     KEPT,
     Day,
@@ -58,6 +59,7 @@ log = logging.getLogger(__name__)
 FLUSH_S = 10.0  # how often `flush` is to be called
 IDLE_S = 600.0  # how often sums are written while no request ends
 PRUNE_S = 3600.0
+_DAYS = 40  # that are searched for a day: a clock that was wrong may have left days to come
 
 T = TypeVar("T")
 
@@ -182,6 +184,11 @@ class Book:
             stored_j = self._read(lambda tables: tables.hour_j(number), 0.0)
             with self._memory:
                 return stored_j + self._pending.hours.get(number, 0.0)
+
+    def day_j(self, number: int) -> float:
+        """Return the supply's joules of that day since 1970; from memory alone like `totals`."""
+        wanted, (days, _) = utc_day(number * DAY_S), self.totals(_DAYS)
+        return sum(day.energy_j for day in days if day.day == wanted)
 
     def recent(self, count: int) -> list[UsageRecord]:
         """The last `count` requests, newest first; from memory alone like `totals`."""

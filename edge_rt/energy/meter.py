@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from edge_rt.board.monitor import BoardMonitor, Metered
+from edge_rt.board_model.idle import IdlePower
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.reports.board import LedgerReport
 from edge_rt.core.requests import Cost, Repeat
-from edge_rt.energy.account import Account, Baseline, Bill
+from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import Status, UsageRecord, ledger_report
@@ -46,8 +47,8 @@ class EnergyMeter:
         self._book = book
         self._loading = loading
         self._meter: Metered | None = None  # as heard last
-        self._baseline = Baseline()
-        self._attribution = Attribution(self._baseline)
+        self._idle = IdlePower()
+        self._attribution = Attribution(self._idle)
         self._lost: Loss | None = None  # while somebody waits for another engine to be at work
         self._clock = clock
         self._wall = wall
@@ -60,7 +61,7 @@ class EnergyMeter:
     @property
     def idle_w(self) -> float | None:
         """What the supply draws while the engine has nothing to do; None while unknown."""
-        return self._baseline.idle_w
+        return self._idle.idle_w
 
     # --- what the meters and the engine say
 
@@ -208,8 +209,7 @@ class EnergyMeter:
     def _renew(self, time_s: float) -> None:
         """Start over with another supply, about which the old one tells nothing."""
         self.post()
-        self._baseline = Baseline()
-        self._attribution.renew(time_s, self._baseline)
+        self._attribution.renew(time_s)
 
     def _work(self, client: EngineClient, work: EngineWork) -> None:
         shares = [

@@ -8,11 +8,11 @@ from statistics import median
 
 from edge_rt.board.readers.ina3221 import SHUNT_STEP_V
 from edge_rt.board.snapshot import BoardSnapshot, board_key
+from edge_rt.board_model.calibration import ModelCalibration, PhasePowers
+from edge_rt.board_model.watts import Watts
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Observation
 from edge_rt.core.reports.governor import HeatModelState
-from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers
-from edge_rt.energy.prediction.powers import Watts
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.power.draws import Priors, priors_of
 from edge_rt.thermal.course import Forecast

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -14,15 +15,29 @@ from msgspec import UNSET
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import BoundBy
 from edge_rt.core.reports.governor import BudgetChange, Period
-from edge_rt.energy.ledger import Book
-from edge_rt.energy.ledger_records import utc_day
 from edge_rt.governor.policy.heat_allowance import TemperatureModel, cools_in_s
 
 PERIOD_S: dict[Period, float] = {"hour": 3600.0, "day": 86400.0}
 
 
-_DAYS = 40  # of the ledger to look through: a clock that was wrong may have left days to come
 _LEAP_S = 60.0  # no two calls of `add` are so far apart unless somebody set the clock
+
+
+class PastEnergy(Protocol):
+    """The supply's joules by hour and by day since 1970."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether they outlive the daemon."""
+        ...
+
+    def hour_j(self, number: int) -> float:
+        """Return the joules of an hour."""
+        ...
+
+    def day_j(self, number: int) -> float:
+        """Return the joules of a day."""
+        ...
 
 
 class EnergySpent:
@@ -31,7 +46,7 @@ class EnergySpent:
     Where the clock is set into another hour or day, that one's joules are recalled as well.
     """
 
-    def __init__(self, book: Book, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, book: PastEnergy, wall: Callable[[], float] = time.time) -> None:
         """`wall` gives Unix seconds."""
         self._book, self._wall = book, wall
         self._energies_j: dict[Period, float] = {"hour": 0.0, "day": 0.0}
@@ -61,7 +76,7 @@ class EnergySpent:
 
     async def recall(self) -> None:
         """Read from the ledger what was drawn before the daemon started or the clock was set."""
-        for period, find in (("day", self._day_j), ("hour", self._book.hour_j)):
+        for period, find in (("day", self._book.day_j), ("hour", self._book.hour_j)):
             number = self._numbers[period]
             if period in self._torn:
                 found_j = await asyncio.to_thread(find, number)
@@ -70,11 +85,6 @@ class EnergySpent:
                     self._energies_j[period] = max(self._energies_j[period], found_j)
                     if self._book.stored:
                         self._torn.discard(period)
-
-    def _day_j(self, number: int) -> float:
-        days, _ = self._book.totals(_DAYS)
-        today = utc_day(number * PERIOD_S["day"])
-        return sum(day.energy_j for day in days if day.day == today)
 
 
 def _number(period: Period, unix_s: float) -> int:

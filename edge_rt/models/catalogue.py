@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.errors import ConfigError, ModelNotFound
-from edge_rt.core.files import read_yaml
+from edge_rt.core.files import Sha256, read_yaml
 from edge_rt.models.formats.card import CARD, Card, write_card
-from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
+from edge_rt.models.naming import BackendName, FileName, Id, content_sha256
 from edge_rt.models.pair import MODES, REMOVED_MODES, Pair, is_mode
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")

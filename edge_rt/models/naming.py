@@ -31,7 +31,6 @@ FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,191}\Z"
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
 BackendName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 RESERVED_NAMES = ("default", "auto")
 """Names of models in requests that mean something by themselves."""

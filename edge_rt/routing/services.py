@@ -11,18 +11,18 @@ from pathlib import Path
 from edge_rt.board.meters import CpuWatch
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board_model.calibration import FOLDER
 from edge_rt.config.schema import Config
 from edge_rt.core.clock import Pause
 from edge_rt.core.routing import Prediction, Served
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
-from edge_rt.energy.calibration.record import FOLDER
 from edge_rt.energy.calibration.session import Tools
 from edge_rt.energy.calibration.sweep import PROGRAM, Readiness, Sweeper
 from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
-from edge_rt.energy.prediction.forecaster import Forecaster, LeakedPower
+from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor import Supervisor
@@ -75,7 +75,6 @@ class RoutingServices:
             cores,
             lambda: monitor.snapshot,
             lambda: energy_meter.idle_w,
-            LeakedPower(lambda: governor_loop.seen, governor_loop.heat.leakage),
         )
         self.lessons = OnlineUpdates(self._learn, lambda: governor_loop.limits.threads)
         self.sweeper = Sweeper(program)
@@ -117,12 +116,11 @@ class RoutingServices:
             timing=ModelTimer(measurer, governor_loop, readiness, clock, pause),
             sweeper=self.sweeper,
             readiness=readiness,
-            heat=governor_loop.heat,
+            leakage=governor_loop.heat.leakage,
             overlooking=governor_loop.overlooking,
             folder=folder,
             clock=clock,
             wall=lambda: datetime.now(timezone.utc),
-            pause=pause,
         )
         self.calibrator = Calibrator(tools, self.alone.hold, cores)
 

@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from edge_rt.board_model.runtime import Runtime
-from edge_rt.energy.calibration.record import (
-    FitErrors,
+from edge_rt.board_model.calibration import (
     ModelCalibration,
     PhasePowers,
     save_calibration,
 )
+from edge_rt.board_model.runtime import Runtime
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
@@ -159,7 +158,7 @@ def test_passes_have_the_threads_that_take_the_fewest_joules(
 
 def _crowded(sha256: str, threads: int) -> ModelCalibration:
     """Of a board on which a second thread draws much and helps little."""
-    runtime = Runtime(((1, 0.01), (512, 3.0)), 0.01 / threads**0.2, 0.0, 0.0)
+    runtime = Runtime(0.01 / threads**0.2, 0.006)
     return ModelCalibration(
         board="raspberry-pi-5 (simulated)",
         model=GGUF,
@@ -170,6 +169,6 @@ def _crowded(sha256: str, threads: int) -> ModelCalibration:
         kv_type="q8_0/f16",
         calibrated_at=datetime.now(timezone.utc),
         promise=runtime,
-        errors=FitErrors(0.02),
+        error_ratio=0.02,
         draws=PhasePowers(3.0, 3.0 + threads, 3.0 + threads, "measured"),
     )

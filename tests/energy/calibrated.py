@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from edge_rt.board_model.rates import Hardware
+from edge_rt.board_model.calibration import ModelCalibration, PhasePowers, Sweep
+from edge_rt.board_model.model_cost import BoardFigures
 from edge_rt.board_model.roofline import Ceilings, ModelShape
 from edge_rt.board_model.runtime import Runtime
-from edge_rt.energy.calibration.record import FitErrors, ModelCalibration, PhasePowers, Sweep
-from edge_rt.energy.prediction.powers import Watts
-from edge_rt.energy.prediction.predictor import BoardFigures
+from edge_rt.board_model.watts import Watts
 
 SMOL = ModelShape(
     layers=30,
@@ -23,16 +22,10 @@ SMOL = ModelShape(
     kv_bytes_per_number=1.53,
 )
 # Of SmolLM2 with one thread, as timed.
-TIMED = Runtime(
-    prefill=((1, 0.0112), (16, 0.0838), (64, 0.324), (256, 1.41), (512, 3.03), (1024, 7.18)),
-    step_s=0.0109,
-    step_context_s=4.3e-6,
-    pair_s=3.8e-6,
-)
+TIMED = Runtime(step_s=0.0109, token_s=5.0e-3, step_context_s=4.3e-6, pair_s=3.8e-6)
 DRAWS = PhasePowers(idle_w=3.0, prefill_w=5.0, decode_w=4.5, quality="measured")
 DAY = datetime(2026, 11, 25, tzinfo=timezone.utc)
-HARDWARE = Hardware(4, Ceilings(80e9, 10e9))
-BOARD = BoardFigures(HARDWARE, Watts(3.0, 6.0, 6.0))
+BOARD = BoardFigures(4, Ceilings(80e9, 10e9), watts=Watts(3.0, 6.0, 6.0))
 
 
 def calibration(
@@ -57,7 +50,7 @@ def calibration(
         kv_type=kv_type,
         calibrated_at=DAY + timedelta(days=days),
         promise=promise,
-        errors=FitErrors(0.04),
+        error_ratio=0.04,
         draws=draws,
         sweep=sweep,
     )

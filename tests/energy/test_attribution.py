@@ -8,7 +8,8 @@ import pytest
 from metered import ACTIVE_W, IDLE_W, PERIOD_S, Plant
 
 from edge_rt.board.integral import Energy
-from edge_rt.energy.account import Account, Baseline, Bill
+from edge_rt.board_model.idle import IdlePower
+from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import SETTLING_S, Attribution
 
 ADDED_W = ACTIVE_W - IDLE_W
@@ -26,7 +27,7 @@ def steady(attribution: Attribution, seconds: float, power_w: float, begin_s: fl
 
 
 def told(attribution: Attribution) -> float:
-    baseline = attribution._baseline.idle_w  # what it learnt shows nowhere else
+    baseline = attribution._idle.idle_w  # what it learnt shows nowhere else
     assert baseline is not None
     return baseline
 
@@ -37,7 +38,7 @@ def energy_j(bill: Bill) -> float:
 
 
 def test_a_request_alone_pays_for_what_it_added() -> None:
-    plant, attribution = Plant([(2.03, 5.07)]), Attribution(Baseline())
+    plant, attribution = Plant([(2.03, 5.07)]), Attribution(IdlePower())
     plant.until(2.03, attribution)
     account = attribution.open(2.03)
     for step in range(4):
@@ -58,7 +59,7 @@ def test_a_request_alone_pays_for_what_it_added() -> None:
 
 def test_another_program_that_ends_as_a_request_begins_leaves_its_joules_known() -> None:
     """The board draws less at work than at rest before, so the last idle time is no measure."""
-    attribution = Attribution(Baseline())
+    attribution = Attribution(IdlePower())
     now_s = steady(attribution, 5.0, IDLE_W)
     now_s = steady(attribution, 10.0, IDLE_W + 6.0, now_s)
     account, begin_s = attribution.open(now_s), now_s
@@ -72,7 +73,7 @@ def test_another_program_that_ends_as_a_request_begins_leaves_its_joules_known()
 
 @pytest.mark.parametrize("count", [2, 4, 32])
 def test_equal_requests_pay_equally_for_all_that_was_added(count: int) -> None:
-    plant, attribution = Plant([(2.0, 6.0)]), Attribution(Baseline(), resolution_s=0.5)
+    plant, attribution = Plant([(2.0, 6.0)]), Attribution(IdlePower(), resolution_s=0.5)
     plant.until(2.0, attribution)
     accounts = [attribution.open(2.0) for _ in range(count)]
     for step in range(80):
@@ -95,7 +96,7 @@ def brief(attribution: Attribution, plant: Plant, at_s: float, busy_s: float) ->
 
 def test_what_is_too_short_for_the_meter_pays_what_busy_seconds_cost_of_late() -> None:
     plant = Plant([(2.0, 4.0), (5.03, 5.04)])
-    attribution = Attribution(Baseline(), resolution_s=PERIOD_S)
+    attribution = Attribution(IdlePower(), resolution_s=PERIOD_S)
     plant.until(2.0, attribution)
     long = attribution.open(2.0)
     plant.until(4.0, attribution)
@@ -110,7 +111,7 @@ def test_what_is_too_short_for_the_meter_pays_what_busy_seconds_cost_of_late() -
 
 def test_what_is_too_short_for_the_meter_pays_no_more_than_nobody_has_paid_for_yet() -> None:
     """Else the joules of all accounts would be more than the supply's."""
-    attribution = Attribution(Baseline(0.0), resolution_s=2.0)
+    attribution = Attribution(IdlePower(0.0), resolution_s=2.0)
     attribution.reading(0.0, Energy(0.0, 0.0, 0.0))
     long = attribution.open(0.0)
     attribution.reading(2.0, Energy(24.4, 2.0, 0.0))
@@ -127,7 +128,7 @@ def test_many_that_are_too_short_pay_what_they_added_together() -> None:
     """Each alone leaves a trace in the readings by chance only."""
     begins_s = [2.0 + 0.237 * i for i in range(400)]
     plant = Plant([(begin, begin + 0.05) for begin in begins_s])
-    attribution = Attribution(Baseline(), resolution_s=PERIOD_S)
+    attribution = Attribution(IdlePower(), resolution_s=PERIOD_S)
     bills = [brief(attribution, plant, begin, 0.05) for begin in begins_s]
     known = [energy_j(bill) for bill in bills if bill.resolved]
     assert all(bill.modelled for bill in bills if bill.resolved)
@@ -136,7 +137,7 @@ def test_many_that_are_too_short_pay_what_they_added_together() -> None:
 
 
 def test_shares_go_by_busy_time_whenever_it_is_told() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     one, two = attribution.open(0.0), attribution.open(0.0)
     now = steady(attribution, 3.0, ACTIVE_W)
     assert attribution.totals.attributed_j == 0.0
@@ -147,7 +148,7 @@ def test_shares_go_by_busy_time_whenever_it_is_told() -> None:
 
 
 def test_work_of_nobody_known_is_nobodys() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     now = steady(attribution, 1.0, ACTIVE_W)
     attribution.told(0.0, 1.0, [(account, 0.25, 0.0), (None, 0.75, 0.0)])
@@ -157,7 +158,7 @@ def test_work_of_nobody_known_is_nobodys() -> None:
 
 
 def test_an_early_bill_is_final_and_leaves_the_rest_to_the_others() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     one, two = attribution.open(0.0), attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     attribution.told(0.0, 1.0, [(one, 0.5, 0.0), (two, 0.5, 0.0)])
@@ -173,7 +174,7 @@ def test_an_early_bill_is_final_and_leaves_the_rest_to_the_others() -> None:
 
 
 def test_who_came_later_is_taken_to_work_from_then_on_only() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     one = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     attribution.told(0.0, 1.04, [(one, 1.04, 0.0)])
@@ -184,7 +185,7 @@ def test_who_came_later_is_taken_to_work_from_then_on_only() -> None:
 
 
 def test_what_is_told_of_a_closed_request_is_nobodys() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     one, two = attribution.open(0.0), attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     bill = attribution.close(one, 1.0)
@@ -194,7 +195,7 @@ def test_what_is_told_of_a_closed_request_is_nobodys() -> None:
 
 
 def test_work_after_the_last_reading_is_not_covered() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     long, short = attribution.open(0.0), attribution.open(0.0)
     steady(attribution, 2.0, ACTIVE_W)
     attribution.told(0.0, 2.05, [(long, 2.05, 0.0)])
@@ -205,7 +206,7 @@ def test_work_after_the_last_reading_is_not_covered() -> None:
 
 
 def test_a_window_that_comes_after_the_word_of_it_is_shared_all_the_same() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     now = steady(attribution, 1.0, IDLE_W)
     account = attribution.open(now)
     attribution.told(1.0, 1.06, [(account, 0.06, 0.0)])
@@ -216,7 +217,7 @@ def test_a_window_that_comes_after_the_word_of_it_is_shared_all_the_same() -> No
 
 
 def test_a_long_span_waits_for_all_its_windows() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     now = steady(attribution, 1.0, IDLE_W)
     account = attribution.open(now)
     attribution.told(1.0, 1.35, [(account, 0.35, 0.0)])
@@ -229,7 +230,7 @@ def test_a_long_span_waits_for_all_its_windows() -> None:
 
 def test_a_gap_is_not_bridged() -> None:
     plant = Plant([(2.0, 4.0)], missing=[(2.5, 3.0)])
-    attribution = Attribution(Baseline(), hold_s=0.3)
+    attribution = Attribution(IdlePower(), hold_s=0.3)
     plant.until(2.0, attribution)
     short, long = attribution.open(2.0), attribution.open(2.0)
     plant.until(3.0, attribution)
@@ -244,7 +245,7 @@ def test_a_gap_is_not_bridged() -> None:
 
 
 def test_a_counter_that_was_silent_tells_of_the_time_in_between() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     for beat in range(1, 6):
@@ -256,7 +257,7 @@ def test_a_counter_that_was_silent_tells_of_the_time_in_between() -> None:
 
 
 def test_a_counter_that_was_silent_for_long_does_not_charge_who_comes_then() -> None:
-    attribution = Attribution(Baseline(IDLE_W), hold_s=5.0)
+    attribution = Attribution(IdlePower(IDLE_W), hold_s=5.0)
     now = steady(attribution, 1.0, IDLE_W)
     for beat in range(1, 101):
         attribution.reading(now + beat, Energy(IDLE_W, 1.0, float(beat)))
@@ -267,7 +268,7 @@ def test_a_counter_that_was_silent_for_long_does_not_charge_who_comes_then() -> 
 
 
 def test_another_meter_starts_anew() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     attribution.reading(1.5, Energy(0.0, 0.0, 0.0))
@@ -280,7 +281,7 @@ def test_another_meter_starts_anew() -> None:
 
 
 def test_readings_that_do_not_advance_are_left_out() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     steady(attribution, 1.0, ACTIVE_W)
     before = attribution.totals
     attribution.reading(1.0, Energy(99.0, 99.0, 0.0))
@@ -289,7 +290,7 @@ def test_readings_that_do_not_advance_are_left_out() -> None:
 
 
 def test_without_a_meter_nothing_is_known_and_nothing_is_kept() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     for step in range(100):
         attribution.told(step * 0.1, step * 0.1 + 0.1, [(account, 0.0, 0.1)])
@@ -299,7 +300,7 @@ def test_without_a_meter_nothing_is_known_and_nothing_is_kept() -> None:
 
 
 def test_a_meter_that_fell_silent_leaves_nothing_to_pile_up() -> None:
-    attribution = Attribution(Baseline(IDLE_W), hold_s=2.0)
+    attribution = Attribution(IdlePower(IDLE_W), hold_s=2.0)
     steady(attribution, 1.0, ACTIVE_W)
     account = attribution.open(1.0)
     for step in range(1000):
@@ -308,7 +309,7 @@ def test_a_meter_that_fell_silent_leaves_nothing_to_pile_up() -> None:
 
 
 def test_a_baseline_that_is_not_known_leaves_bills_open() -> None:
-    attribution = Attribution(Baseline())
+    attribution = Attribution(IdlePower())
     account = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     attribution.told(0.0, 1.0, [(account, 1.0, 0.0)])
@@ -319,7 +320,7 @@ def test_a_baseline_that_is_not_known_leaves_bills_open() -> None:
 
 
 def test_work_that_shows_in_no_joule_is_unresolved() -> None:
-    attribution = Attribution(Baseline())
+    attribution = Attribution(IdlePower())
     now = steady(attribution, 1.0, IDLE_W)
     account = attribution.open(now)
     attribution.told(1.0, 2.0, [(account, 1.0, 0.0)])
@@ -328,7 +329,7 @@ def test_work_that_shows_in_no_joule_is_unresolved() -> None:
 
 
 def test_an_engine_that_hangs_holds_windows_for_a_while_only() -> None:
-    attribution = Attribution(Baseline(IDLE_W), hold_s=2.0)
+    attribution = Attribution(IdlePower(IDLE_W), hold_s=2.0)
     account = attribution.open(0.0)
     steady(attribution, 10.0, ACTIVE_W)
     assert len(attribution._pending) <= 21
@@ -339,7 +340,7 @@ def test_an_engine_that_hangs_holds_windows_for_a_while_only() -> None:
 
 
 def test_what_a_lost_engine_told_nothing_of_has_an_account_of_its_own() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     attribution.told(0.0, 0.6, [(account, 0.6, 0.0)])
@@ -354,7 +355,7 @@ def test_what_a_lost_engine_told_nothing_of_has_an_account_of_its_own() -> None:
 
 
 def test_what_a_lost_engine_took_is_no_price_of_work() -> None:
-    attribution = Attribution(Baseline(IDLE_W), resolution_s=0.5)
+    attribution = Attribution(IdlePower(IDLE_W), resolution_s=0.5)
     waiting = attribution.open(0.0)
     attribution.reading(0.0, Energy())
     lost = attribution.lost(0.0)
@@ -366,11 +367,11 @@ def test_what_a_lost_engine_took_is_no_price_of_work() -> None:
 
 
 def test_nothing_is_lost_with_an_engine_that_was_asked_for_nothing() -> None:
-    assert Attribution(Baseline(IDLE_W)).lost(1.0) is None
+    assert Attribution(IdlePower(IDLE_W)).lost(1.0) is None
 
 
 def test_an_engine_lost_unnoticed_settles_when_requests_end() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     attribution.told(0.0, 0.5, [(account, 0.5, 0.0)])
@@ -379,13 +380,13 @@ def test_an_engine_lost_unnoticed_settles_when_requests_end() -> None:
 
 
 def test_idle_windows_teach() -> None:
-    attribution = Attribution(Baseline(9.0))
+    attribution = Attribution(IdlePower(9.0))
     steady(attribution, 1.0, IDLE_W)
     assert told(attribution) == pytest.approx(IDLE_W)
 
 
 def test_windows_in_which_somebody_waits_teach_nothing() -> None:
-    attribution = Attribution(Baseline(9.0))
+    attribution = Attribution(IdlePower(9.0))
     account = attribution.open(0.0)
     steady(attribution, 1.0, IDLE_W)
     attribution.close(account, 1.0)
@@ -393,7 +394,7 @@ def test_windows_in_which_somebody_waits_teach_nothing() -> None:
 
 
 def test_windows_just_after_work_teach_nothing() -> None:
-    attribution = Attribution(Baseline(9.0))
+    attribution = Attribution(IdlePower(9.0))
     attribution.close(attribution.open(0.0), 0.05)
     steady(attribution, SETTLING_S, ACTIVE_W)
     assert told(attribution) == 9.0
@@ -402,14 +403,14 @@ def test_windows_just_after_work_teach_nothing() -> None:
 
 
 def test_work_of_nobody_known_teaches_nothing() -> None:
-    attribution = Attribution(Baseline(9.0))
+    attribution = Attribution(IdlePower(9.0))
     attribution.told(0.0, 1.0, [(None, 0.5, 0.0)])
     steady(attribution, 1.0, ACTIVE_W)
     assert told(attribution) == 9.0
 
 
 def test_loading_a_model_teaches_nothing() -> None:
-    attribution = Attribution(Baseline(9.0))
+    attribution = Attribution(IdlePower(9.0))
     attribution.loading = True
     assert attribution.loading
     now = steady(attribution, 1.0, ACTIVE_W)
@@ -425,7 +426,7 @@ def test_loading_a_model_teaches_nothing() -> None:
 
 
 def test_a_request_that_waits_for_a_model_takes_nothing() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     bill = attribution.close(account, 1.0)
@@ -436,7 +437,7 @@ def test_a_request_that_waits_for_a_model_takes_nothing() -> None:
 
 
 def test_power_is_the_boards_over_the_requests_own_life() -> None:
-    attribution = Attribution(Baseline(IDLE_W))
+    attribution = Attribution(IdlePower(IDLE_W))
     steady(attribution, 1.0, IDLE_W)
     account: Account = attribution.open(1.05)
     assert account.power_w is None

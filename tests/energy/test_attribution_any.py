@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from edge_rt.board.integral import Energy
-from edge_rt.energy.account import Account, Baseline, Bill
+from edge_rt.board_model.idle import IdlePower
+from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution
 
 WAITS = st.one_of(st.floats(0.001, 0.2), st.floats(0.2, 5.0))
@@ -36,7 +37,7 @@ class AnySchedule(RuleBasedStateMachine):
         count=st.sampled_from([0, 4, 32]),
     )
     def begin(self, idle: float | None, hold_s: float, resolution_s: float, count: int) -> None:
-        self.attribution = Attribution(Baseline(idle), resolution_s, hold_s)
+        self.attribution = Attribution(IdlePower(idle), resolution_s, hold_s)
         self.accounts = [self.attribution.open(self.now_s) for _ in range(count)]
 
     @rule(wait=WAITS)

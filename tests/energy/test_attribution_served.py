@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metered import IDLE_W, Plant
 
-from edge_rt.energy.account import Account, Baseline, Bill
+from edge_rt.board_model.idle import IdlePower
+from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution
 
 PASS_S = 0.04  # of one pass, a fifth of it nobody's
@@ -39,7 +40,7 @@ class Scene:
     plant: Plant
     requests: list[Request]
     late_s: float
-    attribution: Attribution = field(default_factory=lambda: Attribution(Baseline()))
+    attribution: Attribution = field(default_factory=lambda: Attribution(IdlePower()))
     kept: list[tuple[float, float, list[tuple[Account | None, float, float]]]] = field(
         default_factory=list
     )

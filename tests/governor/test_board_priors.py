@@ -15,7 +15,7 @@ from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.heat import FanReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.snapshot import BoardSnapshot
-from edge_rt.energy.calibration.record import PhasePowers
+from edge_rt.board_model.calibration import PhasePowers
 from edge_rt.governor.board_heat import heat_prior, leakage_prior, power_prior
 from edge_rt.thermal.leakage import fit_leakage
 

@@ -10,9 +10,9 @@ from docslib.markdown import code, page, table
 from edge_rt.cli.local.models_suggest import other_board
 from edge_rt.cli.text import joules, significant, size
 from edge_rt.config.board import Board
-from edge_rt.energy.prediction.suggested import READING_TOKENS_PER_S, Suggestion, choose
 from edge_rt.models.catalogue import SuggestedModel, Task, load_suggestions
 from edge_rt.models.record import MEMORY_SHARE
+from edge_rt.models.suggested import READING_TOKENS_PER_S, Suggestion, choose
 
 _ABOUT = f"""\
 `edge-rt models suggest` shows these models for the board at hand, with what their answers would

@@ -11,6 +11,7 @@ import click
 import psutil
 
 from edge_rt.board.profile import UNKNOWN
+from edge_rt.board_model.calibration import FOLDER, load_calibrations
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.document import table
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
@@ -20,8 +21,8 @@ from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.core.cgroup import ControlGroup, memory_bytes
-from edge_rt.energy.calibration.record import FOLDER, load_calibrations
-from edge_rt.energy.prediction.suggested import (
+from edge_rt.models.catalogue import TASKS, Task, load_suggestions
+from edge_rt.models.suggested import (
     ANSWER_TOKENS,
     CONTEXT_TOKENS,
     PROMPT_TOKENS,
@@ -32,7 +33,6 @@ from edge_rt.energy.prediction.suggested import (
     choose,
     suggest,
 )
-from edge_rt.models.catalogue import TASKS, Task, load_suggestions
 
 _COLUMNS = (
     *("name", "tokens_per_s", "energy_j", "size_bytes", "memory_bytes", "seconds", "total_j"),

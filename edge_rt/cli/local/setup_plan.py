@@ -31,8 +31,8 @@ from edge_rt.cli.local.setup_perform import Host
 from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import joules, member, members, number, significant, size
 from edge_rt.config.loader import check_text, present
-from edge_rt.energy.prediction.suggested import Suggestion, choose
 from edge_rt.models.store.store import Store
+from edge_rt.models.suggested import Suggestion, choose
 
 NO_MODEL = "none"
 _HEAD = "# Written by `edge-rt setup`, which takes it back with --undo:"

@@ -30,17 +30,11 @@ class Calibrator:
         """
         self._tools, self._hold, self._cores = tools, hold, cores
 
-    def report(self, host: CalibrationHost, remark: str | None = None) -> Calibrated:
-        """Return all calibrations of the present board and models.
-
-        `remark` is why a board could not be watched until its leakage was measured.
-        """
-        forecaster, leakage = self._tools.forecaster, self._tools.heat.leakage
+    def report(self, host: CalibrationHost) -> Calibrated:
+        """Return all calibrations of the present board and models."""
+        forecaster, leakage = self._tools.forecaster, self._tools.leakage
         found = [c for entry in host.entries() for c in forecaster.calibrations(entry)]
-        note = leakage.note
-        if remark is not None and not leakage.measured:
-            note += f". This calibration could not measure it: {remark}"
-        return calibrated(forecaster.board, found, leakage.fit, note)
+        return calibrated(forecaster.board, found, leakage.fit, leakage.note)
 
     async def calibrate(self, ask: CalibrateRequest, host: CalibrationHost) -> AsyncGenerator[Said]:
         """Yield the progress, and at the end the result or the reason why there is none.
@@ -67,6 +61,6 @@ class Calibrator:
             yield Refused(str(error))
             return
         if session.saved:
-            yield self.report(host, session.remark)
+            yield self.report(host)
         else:
             yield Refused("nothing could be calibrated; the daemon's log says why")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from itertools import accumulate
-from statistics import fmean, median
+from statistics import median
 
 import msgspec
 
-from edge_rt.board_model.runtime import Runtime, RunTiming, fit_error, fit_runtime
+from edge_rt.board_model.calibration import ModelCalibration, PhasePowers, Sweep
+from edge_rt.board_model.runtime import Runtime, fit_error, fit_runtime
 from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measurement
-from edge_rt.energy.calibration.record import FitErrors, ModelCalibration, PhasePowers, Sweep
 from edge_rt.models.record import ModelRecord
 from edge_rt.thermal.leakage import LeakageFit
 
@@ -31,8 +31,8 @@ def calibration(
     date: datetime,
 ) -> ModelCalibration:
     """Fit a calibration to the runs of one thread count; raise ValueError if some are missing."""
-    timings = [_timing(m) for m in measured]
-    runtime = fit_runtime(timings)
+    runs = [m.served for m in measured]
+    runtime = fit_runtime(runs)
     return ModelCalibration(
         board=board,
         model=entry.id,
@@ -43,17 +43,9 @@ def calibration(
         kv_type=load.kv_type,
         calibrated_at=date,
         promise=runtime,
-        errors=FitErrors(fit_error(runtime, timings)),
-        overhead_s=median(max(0.0, m.seconds - _timing(m).seconds) for m in measured),
+        error_ratio=fit_error(runtime, runs),
         draws=_draws(measured, runtime),
         sweep=sweep,
-    )
-
-
-def _timing(measured: Measurement) -> RunTiming:
-    timings = measured.timings
-    return RunTiming(
-        timings.prompt_tokens, timings.completion_tokens, timings.prefill_s, timings.decode_s
     )
 
 
@@ -65,13 +57,11 @@ def _draws(measured: Iterable[Measurement], promise: Runtime) -> PhasePowers | N
     if min(prefill_s, decode_s) < LEAST_S:
         return None
     idle_w = sum((m.idle_w or 0.0) * m.seconds for m in known) / sum(m.seconds for m in known)
-    temps_c = [m.temp_c for m in known if m.temp_c is not None]
     draws = PhasePowers(
         idle_w=idle_w,
         prefill_w=idle_w + _watts([(m.prefill_j or 0.0, m.served.prefill_s) for m in known]),
         decode_w=idle_w + _watts([(m.decode_j or 0.0, m.served.decode_s) for m in known]),
         quality="measured" if all(m.quality == "measured" for m in known) else "modelled",
-        temp_c=fmean(temps_c) if temps_c else None,
     )
     errors = [
         _energy_error(m.served, m.served.energy_j, draws, promise)
@@ -127,7 +117,7 @@ def _order(found: ModelCalibration) -> tuple[str, int, str, int]:
 
 
 def _fitted(found: ModelCalibration) -> Fitted:
-    promise, draws, errors = found.promise, found.draws, found.errors
+    promise, draws = found.promise, found.draws
     step_s = promise.step_s + _USUAL * promise.step_context_s
     return Fitted(
         model=found.model,
@@ -141,7 +131,7 @@ def _fitted(found: ModelCalibration) -> Fitted:
         prefill_w=draws and draws.prefill_w,
         decode_w=draws and draws.decode_w,
         quality=draws.quality if draws else "unresolved",
-        runtime_error=errors.median_ratio,
+        runtime_error=found.error_ratio,
         energy_error=draws and draws.error_ratio,
     )
 

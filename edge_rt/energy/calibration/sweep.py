@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from edge_rt.board.meters import CpuWatch
+from edge_rt.board_model.calibration import Sweep
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
-from edge_rt.energy.calibration.record import Sweep
 from edge_rt.engine.process import end
 from edge_rt.governor.loop import GovernorLoop
 

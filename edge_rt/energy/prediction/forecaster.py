@@ -7,37 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_rt.board.snapshot import BoardSnapshot, board_key
-from edge_rt.board_model.rates import Rates
+from edge_rt.board_model.calibration import ModelCalibration, load_calibrations
+from edge_rt.board_model.model_cost import BoardFigures, ModelCost
 from edge_rt.board_model.roofline import ModelShape
 from edge_rt.config.schema import Engine
-from edge_rt.core.limits import Observation
-from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import ModelCalibration, load_calibrations
-from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
-from edge_rt.governor.leakage_watch import LeakageWatch
+from edge_rt.core.routing import LoadConfig, Prediction, RequestTokens, Served, Unpredicted
 from edge_rt.models.loading import KV_NUMBER_BYTES, load_configs
 from edge_rt.models.record import ModelRecord
 
 log = logging.getLogger(__name__)
-
-
-class LeakedPower:
-    """What the chip leaks at work beyond what it leaks idle, now against another temperature.
-
-    The leakage of an idle chip is in what the board draws idle. At work the voltage is higher.
-    """
-
-    def __init__(self, seen: Callable[[], Observation | None], leakage: LeakageWatch) -> None:
-        """`seen` is the governor's last look."""
-        self._seen, self._leakage = seen, leakage
-
-    def __call__(self, at_c: float | None) -> float:
-        """Return the watts now beyond those at `at_c`; 0 where a temperature is not known."""
-        seen, leakage = self._seen(), self._leakage.fit.leakage
-        if at_c is None or seen is None or seen.temp_c is None:
-            return 0.0
-        grown_w = leakage.power_w(seen.temp_c) - leakage.power_w(at_c)
-        return (self._leakage.fit.work_ratio - 1.0) * grown_w
 
 
 class Forecaster:
@@ -50,20 +28,17 @@ class Forecaster:
         cores: int,
         snapshot: Callable[[], BoardSnapshot | None],
         idle_w: Callable[[], float | None],
-        leaked_w: Callable[[float | None], float] = lambda _: 0.0,
     ) -> None:
         """Read the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
-        what the board draws while the engine has nothing to do; `leaked_w` as in Predictor.
+        what the board draws while the engine has nothing to do.
         """
         self._engine, self._cores = engine, cores
         self._snapshot, self._idle_w = snapshot, idle_w
         self._calibrations, unusable = load_calibrations(folder)
         for bad in unusable:
             log.warning("%s %s", bad.path, bad.reason)
-        self.rates = Rates()
-        self._predictor = Predictor(self.rates, leaked_w)
         self._board = ""
-        self._known: dict[str, str] = {}  # the sha256 of the file, by key
+        self._costs: dict[tuple[str, str, int], ModelCost] = {}
 
     @property
     def board(self) -> str:
@@ -94,7 +69,7 @@ class Forecaster:
         names = {c.file_name for c in calibrations}
         others = [c for c in self._calibrations if c.file_name not in names]
         self._calibrations = [*others, *calibrations]
-        self._known.clear()
+        self._costs.clear()
 
     def predict(
         self,
@@ -117,35 +92,31 @@ class Forecaster:
             return Unpredicted(
                 f"it was never measured with {load.gpu_layers} layers on the GPU: edge-rt calibrate"
             )
-        self._predictor.idle_w = self._idle_w()
-        tokens = prompt_tokens, cached_tokens, completion_tokens
-        key = self.key(entry, load)
-        return self._predictor.predict(key, threads, *tokens, duty, constrained=constrained)
+        tokens = RequestTokens(prompt_tokens, cached_tokens, completion_tokens)
+        cost, idle_w = self._cost(entry, load), self._idle_w()
+        return cost.predict(threads, tokens, duty, idle_w, constrained=constrained)
 
     def learn(
         self, entry: ModelRecord, threads: int, served: Served, load: LoadConfig | None = None
     ) -> None:
         """Take what an answer took that had the engine to itself."""
-        load = load or load_configs(entry, self._engine)[0]
-        self._predictor.learn(self.key(entry, load), threads, served)
+        self._cost(entry, load or load_configs(entry, self._engine)[0]).learn(threads, served)
 
-    def key(self, entry: ModelRecord, load: LoadConfig) -> str:
-        """Return the name by which the board model knows a model that is loaded in that way."""
+    def _cost(self, entry: ModelRecord, load: LoadConfig) -> ModelCost:
+        """Return what is known of a file that is loaded in that way, on the board of now."""
         board = self.board
         if board != self._board:
             self._board = board
-            self._known.clear()
-        key = f"{entry.id} {load.gpu_layers}"
-        if self._known.get(key) != entry.sha256:
-            self._known[key] = entry.sha256
-            gpu = load.gpu_layers > 0
+            self._costs.clear()
+        key = entry.id, entry.sha256, load.gpu_layers
+        if key not in self._costs:
+            gpu, snapshot = load.gpu_layers > 0, self._snapshot()
             others = [c for c in self.of_board() if (c.gpu_layers > 0) == gpu]
-            snapshot = self._snapshot()
             profile = None if snapshot is None else snapshot.chosen.board
             figures = BoardFigures.of(profile, self._cores, others, gpu=gpu)
-            shape = shape_of(entry, self._engine, load)
-            self._predictor.know(key, shape, figures, self.calibrations(entry, load), others)
-        return key
+            shape, own = shape_of(entry, self._engine, load), self.calibrations(entry, load)
+            self._costs[key] = ModelCost(shape, figures, own, others)
+        return self._costs[key]
 
 
 def shape_of(entry: ModelRecord, engine: Engine, load: LoadConfig | None = None) -> ModelShape:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.core.files import read_regular
+from edge_rt.core.files import Sha256, read_regular
 from edge_rt.models.formats.onnx_file import OnnxFile
 from edge_rt.models.formats.summary import (
     MAX_CONTEXT,
@@ -21,7 +21,7 @@ from edge_rt.models.formats.summary import (
     Pooling,
     Summary,
 )
-from edge_rt.models.naming import BackendName, Sha256
+from edge_rt.models.naming import BackendName
 
 CARD = "model.json"  # what the file is called
 

@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from edge_rt.core.errors import ModelFileError
+from edge_rt.core.files import Sha256
 from edge_rt.models.formats.gguf import FILE_TYPES, Header, read_header
-from edge_rt.models.naming import Sha256
 
 # Far above any real model, and small enough that products of them fit 64 bits.
 MAX_LAYERS = 512  # llama.cpp ends its process for more

@@ -13,9 +13,16 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.errors import StoreError
-from edge_rt.core.files import READABLE, NewerFile, decode_kept, read_regular, replace_file
+from edge_rt.core.files import (
+    READABLE,
+    NewerFile,
+    Sha256,
+    decode_kept,
+    read_regular,
+    replace_file,
+)
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.naming import BackendName, FileName, Id, Sha256, content_sha256
+from edge_rt.models.naming import BackendName, FileName, Id, content_sha256
 from edge_rt.models.store.disk import changing, store_errors
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sites import Site
 
+from edge_rt.board_model.calibration import FOLDER
 from edge_rt.cli.local.setup_plan import Wishes
-from edge_rt.energy.calibration.record import FOLDER
 
 Make = Callable[..., Site]
 MEASURING = Wishes(model="none")

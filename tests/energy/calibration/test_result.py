@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from edge_rt.board_model.calibration import PhasePowers
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measurement
-from edge_rt.energy.calibration.record import PhasePowers
 from edge_rt.energy.calibration.result import calibration
 from edge_rt.engine.protocol import Timings
 
@@ -20,9 +20,13 @@ DATE = datetime(2026, 11, 25, tzinfo=timezone.utc)
 LENGTHS = (16, 64, 256)
 
 
+def read_s(tokens: int) -> float:
+    return 0.1 + 0.01 * (tokens - 1)
+
+
 def run(tokens: int, energy_j: float | None) -> Measurement:
     """One that draws 2 W more than idle while it reads, and 1 W while it decodes."""
-    prefill_s, decode_s = 0.01 * tokens, 2.4
+    prefill_s, decode_s = read_s(tokens), 2.4
     known = energy_j is not None
     return Measurement(
         timings=Timings(0.0, prefill_s, decode_s, tokens, 0, 25),
@@ -43,7 +47,7 @@ def drawn(entry: Any, energies_j: Sequence[float | None]) -> PhasePowers | None:
 
 
 def added_j(tokens: int) -> float:
-    return 2.0 * 0.01 * tokens + 1.0 * 2.4
+    return 2.0 * read_s(tokens) + 1.0 * 2.4
 
 
 def test_the_joules_error_is_that_of_the_runs(kit: Any) -> None:

@@ -13,11 +13,11 @@ from calibrated import calibration
 
 from edge_rt.board.profile import BoardChoice
 from edge_rt.board.snapshot import BoardSnapshot, board_key
+from edge_rt.board_model.calibration import ModelCalibration, save_calibration
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import ModelCalibration, save_calibration
 from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
 from edge_rt.models.record import ModelRecord
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.energy.account import FadingMean
+from edge_rt.board_model.idle import FadingMean
 
 
 def test_it_is_the_mean_of_what_it_was_told() -> None:

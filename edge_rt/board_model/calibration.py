@@ -11,11 +11,17 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.board_model.runtime import Runtime
-from edge_rt.core.files import NewerFile, decode_kept, plain_name, read_regular, replace_file
-from edge_rt.energy.prediction.powers import Watts
-from edge_rt.models.naming import Sha256
+from edge_rt.board_model.watts import Watts
+from edge_rt.core.files import (
+    NewerFile,
+    Sha256,
+    decode_kept,
+    plain_name,
+    read_regular,
+    replace_file,
+)
 
-VERSION = 2
+VERSION = 3
 FOLDER = "calibrations"  # in the state directory
 _MOST_BYTES = 1 << 20  # of a file: real ones have a few thousand
 
@@ -36,18 +42,10 @@ class Sweep(_Saved, frozen=True):
     byte_per_s: Amount
 
 
-class FitErrors(_Saved, frozen=True):
-    """The median relative error of a runtime over the runs that it was fitted to."""
-
-    median_ratio: Least
-    held_out_ratio: Least | None = None  # 0.1.0 does not read a file without
-
-
 class PhasePowers(_Saved, frozen=True):
     """The whole board's mean power while idle, reading a prompt and decoding.
 
     `error_ratio` is the median relative error of the runs' joules, by these and the runtime.
-    `temp_c` is the mean of the hottest zone meanwhile.
     """
 
     idle_w: Least
@@ -55,7 +53,6 @@ class PhasePowers(_Saved, frozen=True):
     decode_w: Least
     quality: Literal["measured", "modelled"]
     error_ratio: Least | None = None
-    temp_c: float | None = None
 
     @property
     def watts(self) -> Watts:
@@ -66,7 +63,7 @@ class PhasePowers(_Saved, frozen=True):
 class ModelCalibration(_Saved, frozen=True, kw_only=True):
     """One model on one board with one backend, loaded in one way, and one number of threads."""
 
-    version: Literal[2] = VERSION
+    version: Literal[3] = VERSION
     board: Text
     model: Text
     sha256: Sha256  # of the model's file
@@ -75,9 +72,8 @@ class ModelCalibration(_Saved, frozen=True, kw_only=True):
     gpu_layers: Annotated[int, Meta(ge=0)]
     kv_type: Text  # the backend's word for how it keeps keys and values
     calibrated_at: Annotated[datetime, Meta(tz=True)]
-    promise: Runtime  # by medians
-    errors: FitErrors  # of `promise`
-    overhead_s: Least = 0.0  # of an answer, in which the engine does not compute
+    promise: Runtime
+    error_ratio: Least  # the median relative error of `promise` over the runs
     draws: PhasePowers | None = None  # None: power could not be read
     sweep: Sweep | None = None
 

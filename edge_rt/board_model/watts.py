@@ -1,4 +1,4 @@
-"""What the board draws idle and at work, and the joules of an answer."""
+"""What the board draws at rest and at work, and the joules of an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edge_rt.config.board import Board
 
 @dataclass(frozen=True)
 class Watts:
-    """What the board draws idle, and what reading a prompt and decoding add to that."""
+    """What the board draws at rest, and what reading a prompt and decoding add to that."""
 
     idle_w: float | None  # None: not known, so neither is the board's whole
     prefill_w: float
@@ -21,13 +21,8 @@ class Watts:
         return cls(idle_w, max(0.0, prefill_w - idle_w), max(0.0, decode_w - idle_w))
 
     def times(self, factor: float) -> Watts:
-        """Return it with the additions scaled by `factor`, and idle unchanged."""
+        """Return it with the additions scaled by `factor`, and rest unchanged."""
         return Watts(self.idle_w, factor * self.prefill_w, factor * self.decode_w)
-
-    def plus(self, added_w: float) -> Watts:
-        """Return it with `added_w` more in both phases; no phase adds less than 0."""
-        prefill_w, decode_w = self.prefill_w + added_w, self.decode_w + added_w
-        return Watts(self.idle_w, max(0.0, prefill_w), max(0.0, decode_w))
 
     def added_j(self, prefill_s: float, decode_s: float) -> float:
         """Return the joules that the two phases' computing adds."""

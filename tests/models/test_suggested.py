@@ -8,14 +8,14 @@ import pytest
 from benchlib.boards import load_boards
 from calibrated import calibration
 
-from edge_rt.energy.calibration.record import Sweep
-from edge_rt.energy.prediction.suggested import (
+from edge_rt.board_model.calibration import Sweep
+from edge_rt.models.catalogue import load_suggestions
+from edge_rt.models.suggested import (
     READING_TOKENS_PER_S,
     SuggestionEstimator,
     choose,
     suggest,
 )
-from edge_rt.models.catalogue import load_suggestions
 
 GIB = 1 << 30
 BOARDS = load_boards()

@@ -13,36 +13,31 @@ from calibrated import BOARD, DRAWS, SMOL, TIMED, calibration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board_model.rates import Rates
+from edge_rt.board_model.calibration import ModelCalibration, Sweep
+from edge_rt.board_model.model_cost import BoardFigures, ModelCost
 from edge_rt.board_model.roofline import Ceilings, board_ceilings
 from edge_rt.board_model.runtime import Runtime
-from edge_rt.core.routing import Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import ModelCalibration, Sweep
-from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
+from edge_rt.core.routing import Prediction, RequestTokens, Served
 
 BARE = replace(BOARD, watts=None)
 PREFILL_W, DECODE_W = 2.0, 1.5
 
 
-def knowing(*calibrations: ModelCalibration, bare: bool = False) -> Predictor:
-    predictor = Predictor(Rates())
-    predictor.know("smol", SMOL, BARE if bare else BOARD, calibrations)
-    return predictor
+def knowing(*calibrations: ModelCalibration, bare: bool = False) -> ModelCost:
+    return ModelCost(SMOL, BARE if bare else BOARD, calibrations)
 
 
 def predict(
-    predictor: Predictor,
+    cost: ModelCost,
     prompt: int = 256,
     cached: int = 0,
     answer: int = 64,
     *,
-    model: str = "smol",
     threads: int = 1,
     duty: float = 1.0,
+    idle_w: float | None = None,
 ) -> Prediction:
-    found = predictor.predict(model, threads, prompt, cached, answer, duty)
-    assert isinstance(found, Prediction)
-    return found
+    return cost.predict(threads, RequestTokens(prompt, cached, answer), duty, idle_w)
 
 
 def served(
@@ -73,19 +68,17 @@ def requests(count: int, seed: int) -> list[Served]:
     ]
 
 
-def errors(predictor: Predictor, answers: list[Served]) -> tuple[list[float], list[float]]:
-    """Of seconds and of joules, each before the predictor learns the answer."""
+def errors(cost: ModelCost, answers: list[Served]) -> tuple[list[float], list[float]]:
+    """Of seconds and of joules, each before the cost learns the answer."""
     seconds: list[float] = []
     joules: list[float] = []
     for answer in answers:
-        told = predict(
-            predictor, answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens
-        )
+        told = predict(cost, answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens)
         seconds.append(abs(told.seconds / (answer.prefill_s + answer.decode_s) - 1))
         assert answer.energy_j is not None
         if told.energy_j is not None:
             joules.append(abs(told.energy_j / answer.energy_j - 1))
-        predictor.learn("smol", 1, answer)
+        cost.learn(1, answer)
     return seconds, joules
 
 
@@ -110,12 +103,12 @@ TAUGHT = st.lists(
 def test_no_token_makes_an_answer_cheaper(
     timed: bool, threads: int, taught: list[Served], prompt: int, cached: int, answer: int
 ) -> None:
-    predictor = knowing(calibration()) if timed else knowing()
+    cost = knowing(calibration()) if timed else knowing()
     for one in taught:
-        predictor.learn("smol", threads, one)
-    here = predict(predictor, prompt, cached, answer, threads=threads)
-    longer = predict(predictor, prompt + 1, cached, answer, threads=threads)
-    further = predict(predictor, prompt, cached, answer + 1, threads=threads)
+        cost.learn(threads, one)
+    here = predict(cost, prompt, cached, answer, threads=threads)
+    longer = predict(cost, prompt + 1, cached, answer, threads=threads)
+    further = predict(cost, prompt, cached, answer + 1, threads=threads)
     assert 0 < here.seconds < math.inf
     assert here.energy_j is not None
     for more in (longer, further):
@@ -126,8 +119,8 @@ def test_no_token_makes_an_answer_cheaper(
 
 @given(st.floats(0.05, 1.0))
 def test_pacing_stretches_time_and_costs_idle_power_alone(duty: float) -> None:
-    predictor = knowing(calibration())
-    full, paced = predict(predictor), predict(predictor, duty=duty)
+    cost = knowing(calibration())
+    full, paced = predict(cost), predict(cost, duty=duty)
     assert paced.seconds == pytest.approx(full.seconds / duty)
     assert paced.prefill_s + paced.decode_s == pytest.approx(paced.seconds)
     assert paced.energy_j == full.energy_j
@@ -138,18 +131,11 @@ def test_pacing_stretches_time_and_costs_idle_power_alone(duty: float) -> None:
 
 
 def test_cached_tokens_save_their_reading_but_lengthen_the_context() -> None:
-    predictor = knowing(calibration())
-    none, most = predict(predictor, 500), predict(predictor, 500, cached=490)
+    cost = knowing(calibration())
+    none, most = predict(cost, 500), predict(cost, 500, cached=490)
     assert most.prefill_s < none.prefill_s / 10
     assert most.decode_s == none.decode_s
-    assert most.prefill_s > predict(predictor, 10).prefill_s
-
-
-def test_overhead_comes_on_top_once() -> None:
-    overhead = msgspec.structs.replace(calibration(), overhead_s=0.5)
-    plain, with_it = predict(knowing(calibration())), predict(knowing(overhead))
-    assert with_it.seconds == pytest.approx(plain.seconds + 0.5)
-    assert with_it.energy_j == plain.energy_j
+    assert most.prefill_s > predict(cost, 10).prefill_s
 
 
 # --- where it comes from
@@ -158,30 +144,12 @@ def test_overhead_comes_on_top_once() -> None:
 def test_each_prediction_says_what_it_is_based_on() -> None:
     uncalibrated = knowing()
     assert predict(uncalibrated).basis == "roofline"
-    uncalibrated.learn("smol", 1, served())
+    uncalibrated.learn(1, served())
     assert predict(uncalibrated).basis == "learnt"
     assert predict(uncalibrated, threads=3).basis == "learnt"
     calibrated = knowing(calibration())
-    calibrated.learn("smol", 1, served())
+    calibrated.learn(1, served())
     assert predict(calibrated).basis == "calibrated"
-
-
-@pytest.mark.parametrize(
-    ("threads", "duty"), [(0, 1.0), (-1, 1.0), (1, 0.0), (1, 1.5), (1, math.nan)]
-)
-def test_what_cannot_be_has_no_prediction(threads: int, duty: float) -> None:
-    found = knowing().predict("smol", threads, 10, 0, 10, duty)
-    assert isinstance(found, Unpredicted)
-    assert str(threads) in found.reason
-
-
-def test_a_model_that_is_not_known_has_none_and_teaches_nothing() -> None:
-    predictor = knowing()
-    predictor.learn("else", 1, served(slower=9.0))
-    found = predictor.predict("else", 1, 10, 0, 10)
-    assert isinstance(found, Unpredicted)
-    assert "'else'" in found.reason
-    assert predict(predictor).basis == "roofline"
 
 
 # --- learning
@@ -197,20 +165,20 @@ def test_a_calibrated_board_predicts_within_its_bars(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("bare", [False, True])
 def test_an_uncalibrated_board_predicts_decently_after_a_few_answers(seed: int, bare: bool) -> None:
-    predictor = knowing(bare=bare)
-    seconds, joules = errors(predictor, requests(40, seed))
+    cost = knowing(bare=bare)
+    seconds, joules = errors(cost, requests(40, seed))
     assert seconds[0] < 3.0
     assert median(seconds[5:]) < 0.15
     assert median(joules[-35:]) < 0.2
-    assert predict(predictor).error_ratio < 0.25
+    assert predict(cost).error_ratio < 0.25
 
 
 def test_a_board_that_slows_down_is_followed() -> None:
-    predictor = knowing(calibration())
+    cost = knowing(calibration())
     for _ in range(12):
-        predictor.learn("smol", 1, served(slower=1.6))
+        cost.learn(1, served(slower=1.6))
     plain = predict(knowing(calibration())).seconds
-    assert predict(predictor).seconds == pytest.approx(1.6 * plain, rel=0.05)
+    assert predict(cost).seconds == pytest.approx(1.6 * plain, rel=0.05)
 
 
 def test_joules_have_an_error_of_their_own() -> None:
@@ -225,44 +193,42 @@ def test_joules_have_an_error_of_their_own() -> None:
 
 
 def test_joules_that_are_off_are_corrected_and_told_to_be_uncertain() -> None:
-    predictor = knowing(calibration())
+    cost = knowing(calibration())
     for _ in range(12):
         answer = served()
         assert answer.energy_j is not None
-        predictor.learn("smol", 1, replace(answer, energy_j=1.5 * answer.energy_j))
-    before, after = predict(knowing(calibration())), predict(predictor)
+        cost.learn(1, replace(answer, energy_j=1.5 * answer.energy_j))
+    before, after = predict(knowing(calibration())), predict(cost)
     assert before.energy_j is not None
     assert after.energy_j == pytest.approx(1.5 * before.energy_j, rel=0.05)
     assert after.seconds == pytest.approx(before.seconds)
 
 
 def test_joules_of_a_board_without_figures_are_learnt() -> None:
-    predictor = knowing(bare=True)
-    told = predict(predictor)
+    cost = knowing(bare=True)
+    told = predict(cost)
     assert (told.energy_j, told.total_j, told.energy_error_ratio) == (None, None, None)
     for _ in range(3):
-        predictor.learn("smol", 1, served())
-    told = predict(predictor)
+        cost.learn(1, served())
+    told = predict(cost)
     assert told.energy_j == pytest.approx(served().energy_j, rel=0.05)
     assert told.total_j is None
-    predictor.idle_w = 2.5
-    told = predict(predictor)
+    told = predict(cost, idle_w=2.5)
     assert told.energy_j is not None
     assert told.total_j == pytest.approx(told.energy_j + 2.5 * told.seconds)
 
 
 def test_a_calibration_without_power_promises_no_joules() -> None:
-    predictor = knowing(calibration(draws=None), bare=True)
-    assert predict(predictor).energy_j is None
-    predictor.learn("smol", 1, served())
-    assert predict(predictor).energy_j == pytest.approx(served().energy_j, rel=0.05)
+    cost = knowing(calibration(draws=None), bare=True)
+    assert predict(cost).energy_j is None
+    cost.learn(1, served())
+    assert predict(cost).energy_j == pytest.approx(served().energy_j, rel=0.05)
 
 
 def test_what_the_board_draws_idle_now_counts() -> None:
-    predictor = knowing(calibration())
-    before = predict(predictor)
-    predictor.idle_w = 4.0
-    after = predict(predictor)
+    cost = knowing(calibration())
+    before = predict(cost)
+    after = predict(cost, idle_w=4.0)
     assert after.energy_j == before.energy_j
     assert before.total_j is not None
     assert after.total_j == pytest.approx(before.total_j + after.seconds)
@@ -270,12 +236,11 @@ def test_what_the_board_draws_idle_now_counts() -> None:
 
 @pytest.mark.parametrize("bare", [False, True])
 def test_a_model_without_a_calibration_draws_what_others_do(bare: bool) -> None:
-    predictor = knowing(calibration(threads=4))
-    predictor.know("other", SMOL, BARE if bare else BOARD, (), [calibration(threads=4)])
-    told = predict(predictor, model="other", threads=4)
+    cost = ModelCost(SMOL, BARE if bare else BOARD, (), [calibration(threads=4)])
+    told = predict(cost, threads=4)
     assert told.basis == "roofline"
     assert told.energy_j == pytest.approx(PREFILL_W * told.prefill_s + DECODE_W * told.decode_s)
-    half = predict(predictor, model="other", threads=2)
+    half = predict(cost, threads=2)
     assert half.energy_j == pytest.approx(
         (PREFILL_W * half.prefill_s + DECODE_W * half.decode_s) / 2
     )
@@ -289,9 +254,9 @@ def test_a_board_that_nothing_is_calibrated_on_draws_what_its_profile_says() -> 
 def test_measured_ceilings_count_before_the_profile_but_for_a_gpu() -> None:
     few, most = Sweep(flop_per_s=1e9, byte_per_s=2e9), Sweep(flop_per_s=3e9, byte_per_s=4e9)
     known = [calibration(threads=4, sweep=most), calibration(threads=1, sweep=few, days=1)]
-    cores = BoardFigures.of(None, 4, known, gpu=False).hardware
+    cores = BoardFigures.of(None, 4, known, gpu=False)
     assert (cores.cores, cores.ceilings) == (4, Ceilings(3e9, 4e9))
-    gpu = BoardFigures.of(None, 4, known, gpu=True).hardware
+    gpu = BoardFigures.of(None, 4, known, gpu=True)
     assert (gpu.cores, gpu.ceilings) == (1, board_ceilings(None, 4, gpu=True))
 
 
@@ -302,14 +267,7 @@ def test_the_newest_of_several_calibrations_counts() -> None:
 
 
 def test_the_last_token_of_a_prompt_is_always_computed() -> None:
-    predictor = knowing(calibration())
-    whole = predict(predictor, 100, 100)
-    assert whole == predict(predictor, 100, 99) == predict(predictor, 100, 500)
-    assert predict(predictor, 0, 0) == predict(predictor, 1, -5)
-
-
-def test_new_calibrations_end_what_was_learnt_against_the_old() -> None:
-    predictor = knowing()
-    predictor.learn("smol", 1, served(slower=7.0))
-    predictor.know("smol", SMOL, BOARD, [calibration()])
-    assert predict(predictor) == predict(knowing(calibration()))
+    cost = knowing(calibration())
+    whole = predict(cost, 100, 100)
+    assert whole == predict(cost, 100, 99) == predict(cost, 100, 500)
+    assert predict(cost, 0, 0) == predict(cost, 1, -5)

@@ -8,12 +8,11 @@ from typing import Literal
 
 from msgspec.structs import asdict
 
-from edge_rt.board_model.rates import Rates
+from edge_rt.board_model.calibration import ModelCalibration
+from edge_rt.board_model.model_cost import BoardFigures, ModelCost
 from edge_rt.board_model.roofline import ModelShape
 from edge_rt.config.board import Board
-from edge_rt.core.routing import Prediction
-from edge_rt.energy.calibration.record import ModelCalibration
-from edge_rt.energy.prediction.predictor import BoardFigures, Predictor
+from edge_rt.core.routing import RequestTokens
 from edge_rt.models.catalogue import SuggestedModel, Task
 from edge_rt.models.record import fits
 
@@ -71,16 +70,14 @@ class SuggestionEstimator:
             if board is not None and c.board == board.id and (c.gpu_layers > 0) == gpu
         ]
         self._figures = BoardFigures.of(board, cores, self._calibrations, gpu=gpu)
-        self._predictor = Predictor(Rates())
 
     def cost(self, model: SuggestedModel) -> AnswerCost:
         """Return what an answer of `model` would take."""
         own, others = [c for c in self._calibrations if c.model == model.name], self._calibrations
-        self._predictor.know(model.name, _shape(model), self._figures, own, others)
         writes = "embedding" not in model.tasks
-        tokens = PROMPT_TOKENS, 0, ANSWER_TOKENS if writes else 1
-        found = self._predictor.predict(model.name, self._figures.hardware.cores, *tokens)
-        assert isinstance(found, Prediction)
+        tokens = RequestTokens(PROMPT_TOKENS, 0, ANSWER_TOKENS if writes else 1)
+        cost = ModelCost(_shape(model), self._figures, own, others)
+        found = cost.predict(self._figures.cores, tokens)
         return AnswerCost(
             seconds=found.seconds,
             tokens_per_s=(ANSWER_TOKENS - 1) / found.decode_s if writes else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from calibrated import TIMED, calibration
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_rt.energy.calibration.record import (
+from edge_rt.board_model.calibration import (
     ModelCalibration,
     Sweep,
     Unusable,
@@ -88,12 +87,12 @@ def _set(path: str, value: object) -> bytes:
     return msgspec.json.encode(document)
 
 
-@pytest.mark.parametrize("path", ["denoised", "errors.worst_ratio"])
+@pytest.mark.parametrize("path", ["denoised", "promise.worst_ratio"])
 def test_what_older_files_have_besides_is_passed_over(saved: Path, path: str) -> None:
     saved.write_bytes(_set(path, 0.5))
     found = load_calibration(saved)
     assert isinstance(found, ModelCalibration)
-    assert (found.promise, found.errors) == (FULL.promise, FULL.errors)
+    assert found == FULL
 
 
 @pytest.mark.parametrize(
@@ -107,13 +106,13 @@ def test_what_older_files_have_besides_is_passed_over(saved: Path, path: str) ->
         ("sha256", "short", "sha256"),
         ("calibrated_at", "yesterday", "calibrated_at"),
         ("calibrated_at", "2026-11-25T09:00:00", "calibrated_at"),
-        ("promise.prefill", [], "prefill"),
-        ("promise.prefill", [[16, 2.0], [32, 1.0]], "prefill"),
+        ("version", 2, "$.version"),
+        ("promise.token_s", -0.1, "token_s"),
         ("promise.step_s", -1.0, "step_s"),
         ("promise.step_s", None, "step_s"),  # as JSON writes not-a-number
         ("draws.quality", "guessed", "quality"),
         ("sweep.flop_per_s", 0.0, "flop_per_s"),
-        ("errors.median_ratio", "low", "median_ratio"),
+        ("error_ratio", "low", "error_ratio"),
     ],
 )
 def test_what_is_wrong_is_named(saved: Path, path: str, value: object, complaint: str) -> None:
@@ -150,18 +149,6 @@ def test_a_directory_in_its_place_is_told(tmp_path: Path) -> None:
     ((unusable,), none) = reversed(load_calibrations(tmp_path))
     assert not none
     assert "cannot be read" in unusable.reason
-
-
-def test_a_calibration_of_0_1_0_still_counts(saved: Path) -> None:
-    """Which held runs out and fitted an energy equation."""
-    kept = json.loads(msgspec.json.encode(FULL))
-    kept["errors"] = {"median_ratio": 0.02, "held_out_ratio": 0.04}
-    kept["sweep"] |= {"flop_j": 4e-11, "byte_j": 2e-10, "static_w": 3.1, "r2": 0.99}
-    saved.write_text(json.dumps(kept))
-    found = load_calibration(saved)
-    assert isinstance(found, ModelCalibration)
-    assert found.errors.median_ratio == 0.02
-    assert found.sweep == SWEEP
 
 
 def test_a_runtime_that_cannot_be_is_refused_before_it_is_saved() -> None:

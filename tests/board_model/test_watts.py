@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edge_rt.board_model.watts import Watts, board_watts
 from edge_rt.config.board import Board, Draw, Figure
-from edge_rt.energy.prediction.powers import Watts, board_watts
 
 
 def test_joules_are_those_of_both_phases() -> None:
@@ -12,7 +12,6 @@ def test_joules_are_those_of_both_phases() -> None:
 
 def test_no_phase_adds_less_than_nothing() -> None:
     assert Watts.of_totals(3.0, 2.9, 4.0) == Watts(3.0, 0.0, 1.0)
-    assert Watts(3.0, 2.0, 1.0).plus(-1.5) == Watts(3.0, 0.5, 0.0)
 
 
 def test_a_profile_tells_watts_only_with_both_figures() -> None:

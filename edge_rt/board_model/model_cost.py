@@ -1,0 +1,234 @@
+"""What a model costs on the board, in seconds and joules, learnt in this one place."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from edge_rt.board_model.calibration import ModelCalibration
+from edge_rt.board_model.drift import Drift, deviation_of, error_ratio_of
+from edge_rt.board_model.roofline import Ceilings, ModelShape, Roofline, board_ceilings
+from edge_rt.board_model.watts import Watts, board_watts
+from edge_rt.config.board import Board
+from edge_rt.core.routing import Basis, Prediction, RequestTokens, Served
+
+Phase = Literal["prefill", "decode"]
+
+MEMORY: Mapping[Phase, float] = {"prefill": 0.03, "decode": 0.25}
+"""m, the share of a pass at one thread that waits for memory."""
+ROOFLINE_RATIO = 1.0  # error to expect of ceilings, and of the profile's watts: half or twice
+OTHERS_RATIO = 0.3  # error to expect of joules by the powers of other models
+SCALED = 0.3  # deviation of the logarithm of a scaling, over the logarithm of that
+TIMED_ANSWERS = 2.0  # weight of a calibration
+FEW = 4  # tokens of a phase, below which what goes on around passes counts for more than they do
+WAITS = 9  # answers under a constraint, by whose waits a model is judged
+UNIT = Watts(None, 1.0, 1.0)  # stands in where no power is known: the factor is watts then
+
+
+@dataclass(frozen=True)
+class BoardFigures:
+    """What is known of a board; `cores` is 1 where a GPU computes.
+
+    `watts` are those of all cores at work; None: not known.
+    """
+
+    cores: int
+    ceilings: Ceilings
+    watts: Watts | None = None
+
+    @classmethod
+    def of(
+        cls, board: Board | None, cores: int, calibrations: Iterable[ModelCalibration], *, gpu: bool
+    ) -> BoardFigures:
+        """Return the profile's figures, with the ceilings that a calibration has measured.
+
+        `cores` are those of a machine whose profile does not tell.
+        """
+        cores = max(cores, sum(c.cores for c in board.clusters.values()) if board else 0)
+        ceilings = board_ceilings(board, cores, gpu=gpu)
+        swept = [(c.threads, c.calibrated_at, c.sweep) for c in calibrations if c.sweep is not None]
+        if swept and not gpu:
+            *_, sweep = max(swept, key=lambda one: one[:2])
+            ceilings = Ceilings(sweep.flop_per_s, sweep.byte_per_s)
+        return cls(1 if gpu else cores, ceilings, board_watts(board))
+
+    def pass_s(self, phase: Phase, threads: int) -> float:
+        """Return m + (1 - m)/n with n threads, over the time with one (Amdahl)."""
+        return MEMORY[phase] + (1.0 - MEMORY[phase]) / self.busy(threads)
+
+    def busy(self, threads: int) -> int:
+        """Return the cores that so many threads keep busy."""
+        return max(1, min(threads, self.cores))
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Seconds of computing, and the standard deviation of their logarithm."""
+
+    seconds: float
+    deviation: float
+
+
+class ModelCost:
+    """Seconds by phase and threads, and the watts meanwhile, of one model.
+
+    They begin with the calibration for the nearest number of threads, or with the roofline and what
+    other models draw, and scale with threads by Amdahl's law. They follow what answers took: one
+    factor for each phase and one for the watts, since what slows a board down slows all of its
+    settings.
+    """
+
+    def __init__(
+        self,
+        shape: ModelShape,
+        board: BoardFigures,
+        calibrations: Iterable[ModelCalibration] = (),
+        others: Iterable[ModelCalibration] = (),
+    ) -> None:
+        """Take the model's present calibrations, and those of others on the same board."""
+        own = sorted(calibrations, key=_date)
+        self._board, self._roofline = board, Roofline(shape, board.ceilings)
+        self._timed = {c.threads: c.promise for c in own}
+        ratio = max((c.error_ratio for c in own), default=ROOFLINE_RATIO)
+        weight = TIMED_ANSWERS if own else 0.0
+        self._pace = {phase: Drift(deviation_of(ratio), weight) for phase in MEMORY}
+        self._watts, self._draw = _powers(own, sorted(others, key=_date), board)
+        self._mask_waits: deque[float] = deque(maxlen=WAITS)  # of latest answers, seconds a token
+
+    @property
+    def basis(self) -> Basis:
+        """What the figures rest on."""
+        if self._timed:
+            return "calibrated"
+        return "learnt" if any(drift.weight for drift in self._pace.values()) else "roofline"
+
+    def seconds(self, phase: Phase, threads: int, tokens: float, context: float = 0.0) -> Duration:
+        """Return what it takes to read or write `tokens` alone in the engine.
+
+        `context` is what they look back at: the tokens before a prompt, or the mean over an answer.
+        """
+        expected, drift = self._expected(phase, threads, tokens, context), self._pace[phase]
+        deviation = math.hypot(drift.deviation, expected.deviation)
+        return Duration(drift.factor * expected.seconds, deviation)
+
+    def watts(self, threads: int) -> Watts | None:
+        """Return the watts with so many threads; None: not known."""
+        if not self._watts and not self._draw.weight:
+            return None
+        return self._expected_watts(threads).times(self._draw.factor)
+
+    def predict(
+        self,
+        threads: int,
+        tokens: RequestTokens,
+        duty: float = 1.0,
+        idle_w: float | None = None,
+        *,
+        constrained: bool = False,
+    ) -> Prediction:
+        """Return what an answer will take, alone in the engine.
+
+        `duty` is the share of time that the engine may compute, and `idle_w` what the board draws
+        idle now, None: as calibrated. A `constrained` answer waits for masks at the power of
+        decoding, as long a token as the median of earlier ones, if there were any.
+        """
+        computed, cached, steps, context = _sizes(*tokens)
+        prefill = self.seconds("prefill", threads, computed, cached)
+        decode = self.seconds("decode", threads, steps, context)
+        waited = self._mask_waits if constrained else ()
+        wait_s = tokens.completion * median(waited) if waited else 0.0
+        computing_s = prefill.seconds + decode.seconds
+        seconds = computing_s / duty + wait_s
+        spread = prefill.deviation * prefill.seconds + decode.deviation * decode.seconds
+        deviation, watts = spread / computing_s, self.watts(threads)
+        energy_j = total_j = energy_error = None
+        if watts is not None:
+            idle_w = watts.idle_w if idle_w is None else idle_w
+            energy_j = watts.added_j(prefill.seconds, decode.seconds + wait_s)
+            energy_error = error_ratio_of(math.hypot(deviation, self._draw.deviation))
+            total_j = None if idle_w is None else energy_j + idle_w * seconds
+        return Prediction(
+            seconds=seconds,
+            prefill_s=prefill.seconds / duty,
+            decode_s=decode.seconds / duty + wait_s,
+            energy_j=energy_j,
+            total_j=total_j,
+            power_w=None if total_j is None else total_j / seconds,
+            error_ratio=error_ratio_of(deviation),
+            energy_error_ratio=energy_error,
+            basis=self.basis,
+            mask_wait_s=wait_s,
+        )
+
+    def learn(self, threads: int, served: Served) -> None:
+        """Take what an answer took; a phase of fewer than FEW tokens teaches nothing."""
+        tokens = served.prompt_tokens, served.cached_tokens, served.completion_tokens
+        computed, cached, steps, context = _sizes(*tokens)
+        if served.mask_wait_s > 0.0:
+            self._mask_waits.append(served.mask_wait_s / max(1, served.completion_tokens))
+        decode_s = max(0.0, served.decode_s - served.mask_wait_s)
+        if computed >= FEW:
+            expected = self._expected("prefill", threads, computed, cached)
+            self._pace["prefill"].add(served.prefill_s, expected.seconds)
+        if steps >= FEW:
+            expected = self._expected("decode", threads, steps, context)
+            self._pace["decode"].add(decode_s, expected.seconds)
+        if served.energy_j is not None:
+            watts = self._expected_watts(threads)
+            self._draw.add(served.energy_j, watts.added_j(served.prefill_s, served.decode_s))
+
+    def _expected(self, phase: Phase, threads: int, tokens: float, context: float) -> Duration:
+        """Return what the nearest timing tells, else the roofline; the deviation is of scaling."""
+        nearest = _nearest(self._timed, threads)
+        source = self._roofline if nearest is None else self._timed[nearest]
+        known = source.prefill_s if phase == "prefill" else source.decode_s
+        top = self._board.cores if nearest is None else nearest
+        slower = self._board.pass_s(phase, threads) / self._board.pass_s(phase, top)
+        doubt = 0.0 if nearest is None else SCALED * abs(math.log(slower))
+        return Duration(slower * known(tokens, context), doubt)
+
+    def _expected_watts(self, threads: int) -> Watts:
+        """Return the watts of the nearest number of threads, in proportion to the busy cores."""
+        nearest = _nearest(self._watts, threads)
+        if nearest is None:
+            return UNIT
+        return self._watts[nearest].times(self._board.busy(threads) / self._board.busy(nearest))
+
+
+def _powers(
+    own: Iterable[ModelCalibration], others: Iterable[ModelCalibration], board: BoardFigures
+) -> tuple[dict[int, Watts], Drift]:
+    """Return watts by threads, and what they are corrected by.
+
+    They are the model's own, else those of other models, else the profile's with all cores.
+    """
+    mine = {c.threads: c.draws.watts for c in own if c.draws is not None}
+    theirs = {c.threads: c.draws.watts for c in others if c.draws is not None}
+    profile = {} if board.watts is None else {board.cores: board.watts}
+    if not mine:
+        ratio = OTHERS_RATIO if theirs else ROOFLINE_RATIO
+        return theirs or profile, Drift(deviation_of(ratio))
+    errors = [c.draws.error_ratio or c.error_ratio for c in own if c.draws is not None]
+    return mine, Drift(deviation_of(max(errors)), TIMED_ANSWERS)
+
+
+def _nearest(known: Iterable[int], threads: int) -> int | None:
+    return min(known, key=lambda count: abs(count - threads), default=None)
+
+
+def _date(found: ModelCalibration) -> float:
+    return found.calibrated_at.timestamp()
+
+
+def _sizes(prompt: int, cached: int, completion: int) -> tuple[int, int, int, float]:
+    """Return the tokens to compute, those before them, the steps, and their mean context.
+
+    The last token of a prompt is always computed, for there are no logits otherwise.
+    """
+    prompt = max(1, prompt)
+    cached = min(max(0, cached), prompt - 1)
+    return prompt - cached, cached, max(0, completion - 1), prompt + completion / 2
