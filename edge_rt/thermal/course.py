@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -195,7 +196,8 @@ class Trial:
         return Score(self.passed, error_k, moved_k, self._band)
 
 
-class Score(NamedTuple):
+@dataclass(frozen=True)
+class Score:
     """How a forecast for HORIZONS_S[index] came out: the truth less the forecast.
 
     The forecast went `moved_k` from the temperature of its start.

@@ -38,14 +38,14 @@ class Fit:
         """The chip is at `temp_c`, read with an error of `error_c`."""
         self._outer_w, spread = prior.outer_w, prior.spread
         logs = map(math.log, [*prior.resistances_c_per_w, *prior.capacities_j_per_c])
-        self.figures = [*logs, prior.fan_gain, min(prior.ambient_c, temp_c)]
+        self.figures: list[float] = [*logs, prior.fan_gain, min(prior.ambient_c, temp_c)]
         self._spreads = [spread] * 4 + [spread * prior.fan_gain, prior.ambient_spread_c]
         self._bounds = [
             (centre - _FARTHEST * spread, centre + _FARTHEST * spread)
             for centre, spread in zip(self.figures, self._spreads, strict=True)
         ]
         self._bounds[_GAIN - NODES] = (0.0, self._bounds[_GAIN - NODES][1])
-        self.covariance = [[0.0] * SIZE for _ in range(SIZE)]
+        self.covariance: list[list[float]] = [[0.0] * SIZE for _ in range(SIZE)]
         for index, deviation in enumerate(self._spreads, NODES):
             self.covariance[index][index] = deviation * deviation
         self.restart(temp_c, error_c)

@@ -22,7 +22,7 @@ LEAKAGE = Leakage(0.4, 20.0)
 
 def finely(power_w: float, seconds: float, leakage: Leakage | None = None) -> float:
     """The chip's temperature by steps of 20 ms."""
-    step, temps = BOARD.step(0.02, 0.3), list(COLD)
+    step, temps = BOARD.step(0.02, 0.3), COLD
     for _ in range(round(seconds / 0.02)):
         more_w = leakage.power_w(temps[0]) - leakage.power_w(COLD[0]) if leakage else 0.0
         temps = BOARD.advance(step, temps, power_w + more_w)
