@@ -96,13 +96,18 @@ class ErrorScale:
         return len(self._ratios)
 
     @property
-    def factor(self) -> float:
-        """The factor to publish with; 1 as long as there are too few errors."""
+    def quantile(self) -> float:
+        """What holds nearly all recent errors; 1 as long as there are too few."""
         count = len(self._ratios)
         if count < NEEDED:
             return 1.0
         place = min(count, math.ceil(_COVERED * (count + 1))) - 1
-        return max(_NARROWEST, sorted(self._ratios)[place] * math.exp(self._log))
+        return max(_NARROWEST, sorted(self._ratios)[place])
+
+    @property
+    def factor(self) -> float:
+        """The factor to publish with."""
+        return self.quantile * math.exp(self._log)
 
 
 class _Told(NamedTuple):

@@ -116,13 +116,15 @@ class Band(NamedTuple):
 class Outlook:
     """A course as seen from now, with its error bands."""
 
-    def __init__(self, course: Trajectory, band: Band) -> None:
-        self._course, self._band = course, band
+    def __init__(self, course: Trajectory, band: Band, told: Band) -> None:
+        """`band` is kept below limits, and `told` is published."""
+        self._course, self._band, self._told = course, band, told
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast:
         """Return the temperature after `horizon_s` at `power_w`."""
         temps = self._course.walk(power_w, reach(horizon_s))
-        return self._banded(temps[0], between(temps, horizon_s))
+        temp_c = between(temps, horizon_s)
+        return Forecast(temp_c, self._told.width_k(abs(temp_c - temps[0])))
 
     def peak(self, power_w: float, horizon_s: float, soonest_s: float = 0.0) -> Forecast:
         """Return the highest one, band included, from `soonest_s` to `horizon_s` from now."""
@@ -130,10 +132,8 @@ class Outlook:
         temps = self._course.walk(power_w, count)
         found = [temps[n] for n in range(count) if soonest_s < TIMES_S[n] < horizon_s]
         found += [between(temps, min(soonest_s, horizon_s)), between(temps, horizon_s)]
-        return max((self._banded(temps[0], temp_c) for temp_c in found), key=sum)
-
-    def _banded(self, now_c: float, temp_c: float) -> Forecast:
-        return Forecast(temp_c, self._band.width_k(abs(temp_c - now_c)))
+        widths = [self._band.width_k(abs(temp_c - temps[0])) for temp_c in found]
+        return max(map(Forecast, found, widths), key=sum)
 
     def most_power_w(self, limit_c: float, horizon_s: float) -> float:
         """The greatest constant power that stays below `limit_c`, band included, from three

@@ -159,7 +159,7 @@ class ThermalModel:
             self._trials.start(self._trial(fit))
 
     def _trial(self, fit: Fit) -> Trial:
-        return Trial(fit.network, fit.temps_c, self._intake.fan, self._band)
+        return Trial(fit.network, fit.temps_c, self._intake.fan, self._told)
 
     def _look(self) -> Outlook | None:
         if self._fit is None or self._intake.blind_s > BLIND_S:
@@ -167,20 +167,26 @@ class ThermalModel:
         if self._outlook is None:
             fit = self._fit
             course = Trajectory(fit.network, fit.temps_c, self._intake.fan, self._leakage)
-            self._outlook = Outlook(course, self._band)
+            self._outlook = Outlook(course, self._band(self._scale.quantile), self._told)
         return self._outlook
 
+    def _band(self, factor: float) -> Band:
+        return Band(factor, max(_LEAST_K, 0.5 * self._intake.grain_c))
+
     @property
-    def _band(self) -> Band:
-        """The band of forecasts from now on."""
-        return Band(self._scale.factor, max(_LEAST_K, 0.5 * self._intake.grain_c))
+    def _told(self) -> Band:
+        """The band to publish, which holds even if the board changes faster than recent errors.
+
+        Limits do without that scale: half of the misses are on the cold side.
+        """
+        return self._band(self._scale.factor)
 
     @property
     def _band_k(self) -> float:
         """The half width at the present power."""
         outlook, power_w = self._look(), self._intake.power_w or 0.0
         if outlook is None:
-            return self._band.width_k(0.0)
+            return self._told.width_k(0.0)
         return outlook.forecast(power_w, WATCHED_S).band_k
 
     def _why_not(self) -> str | None:

@@ -19,9 +19,9 @@ def add(scale: ErrorScale, *ratios: float) -> None:
 def test_what_is_expected_stands_until_enough_came() -> None:
     scale = ErrorScale()
     add(scale, *[3.0] * (NEEDED - 1))
-    assert scale.factor == 1.0
+    assert scale.quantile == 1.0
     add(scale, 3.0)
-    assert scale.factor > 3.0
+    assert scale.quantile == 3.0
 
 
 @pytest.mark.parametrize("spread", [0.5, 1.0, 5.0])

@@ -18,7 +18,9 @@ horizons = st.floats(3.0, HOUR_S)
 
 
 def outlook(temps_c: Pair = WARM, leakage: Leakage | None = None) -> Outlook:
-    return Outlook(Trajectory(BOARD, temps_c, 0.3, leakage and leakage.power_w), Band(3.0, 0.1))
+    return Outlook(
+        Trajectory(BOARD, temps_c, 0.3, leakage and leakage.power_w), Band(3.0, 0.1), Band(3.0, 0.1)
+    )
 
 
 leakages = st.sampled_from([None, Leakage(0.4, 20.0)])
