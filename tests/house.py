@@ -195,7 +195,7 @@ class FakeGoverning:
     def __init__(self) -> None:
         self.limits = Limits(2)
         self.admission = Admission(self.limits)
-        self.budget = BudgetConfig()
+        self.budget, self.report = BudgetConfig(), GovernorReport()
         self.history = BoardHistory(30.0, wall)
         self.heat = Heat(LeakageWatch(None))
         self.admitted: list[bool] = []  # whether each loads a model

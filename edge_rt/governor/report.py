@@ -70,12 +70,18 @@ def subject(bounds: PowerBounds, budget: BudgetConfig, sag: str | None = None) -
     return "the board" if bounds.limit_c is None else f"staying below {bounds.limit_c:.0f} °C"
 
 
-def missing(budget: BudgetConfig, seen: Observation, heat: bool) -> Iterator[str]:
+def missing(
+    budget: BudgetConfig, seen: Observation, heat: bool, frozen_w: float | None = None
+) -> Iterator[str]:
     """A sentence for each thing that is not seen, and what is done without it.
 
-    `heat` tells whether the forecast of the temperature goes on all the same.
+    `heat` tells whether the forecast of the temperature goes on all the same; `frozen_w` is the
+    value at which the power sensor is frozen.
     """
-    if seen.power_w is None:
+    if seen.power_w is not None and frozen_w is not None:
+        frozen = f"The power sensor is frozen: it stays at {frozen_w:.3g} W while the load moves"
+        yield f"{frozen}. Watts are kept by a model of the board."
+    elif seen.power_w is None:
         rest = "" if seen.temp_c is None else ", and heat by the temperature"
         yield f"No power can be read: watts are kept by a model of the board{rest}."
     if seen.temp_c is None:
@@ -212,6 +218,14 @@ class GovernorReport(Ahead):
     sag: str | None = None  # how a sag of the supply lowers the cap; None: it does not
     why: str = "nothing holds back"
     missing: tuple[str, ...] = ()
+    frozen_w: float | None = None  # the value at which the power sensor is frozen
+
+    @property
+    def distrusted(self) -> dict[str, str]:
+        """The reason why each sensor is not believed, by its name."""
+        if self.frozen_w is None:
+            return {}
+        return {"power": f"its sensor stays at {self.frozen_w:.3g} W while the load moves"}
 
 
 def ahead(

@@ -270,7 +270,9 @@ class DaemonService:
         return self._monitor.simulated
 
     def board(self) -> BoardReport:
-        return self._monitor.report(self._energy_meter.idle_w)
+        report = self._monitor.report(self._energy_meter.idle_w)
+        left_out = report.left_out | self._governor_loop.governor.report.distrusted
+        return msgspec.structs.replace(report, left_out=left_out)
 
     def storage(self) -> StorageReport:
         return self._storage.report()

@@ -23,6 +23,7 @@ from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Constraint, Sampling, TokenLogprob
 from edge_rt.engine.process import ExitReason
 from edge_rt.governor.knobs.journal import KnobOutcome
+from edge_rt.governor.report import GovernorReport
 
 TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model
 
@@ -394,6 +395,19 @@ def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
         assert told.knobs[0].error == "there is none"
         assert (await house.service.status())["governor"] == told
         assert house.service.history(60.0).time == []
+
+    kit.run(run())
+
+
+def test_a_frozen_sensor_is_told_by_health_board_and_status(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        assert "sensors" not in await house.service.health()
+        house.governor_loop.report = GovernorReport(frozen_w=5.31)
+        reason = "its sensor stays at 5.31 W while the load moves"
+        proof, status = await house.service.health(), await house.service.status()
+        assert house.service.board().left_out["power"] == proof["sensors"]["power"] == reason
+        assert f"power: {reason}" in {problem.message for problem in status["problems"]}
 
     kit.run(run())
 

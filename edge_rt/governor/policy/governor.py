@@ -28,6 +28,7 @@ from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
 from edge_rt.governor.report import Ahead, GovernorReport, ahead, missing, subject, why
 from edge_rt.governor.sag import SagCap
+from edge_rt.governor.stuck_reading import StuckReading
 from edge_rt.thermal.band import Hindsight
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from
@@ -70,6 +71,7 @@ class Governor:
         self._threads, self._usage = ThreadChooser(cores), ThreadUsage()
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._sag, self._in_force = SagCap(), budget
+        self._reading = StuckReading(cores)
         self._guard, self._lead = GuardState(settings), Lead()
         self._sacrifices = Sacrifices(settings.sacrifice, settings.floor_duty)
         self._weighed: Rarely[list[OperatingPoint]] = Rarely()  # costly, so computed rarely
@@ -97,7 +99,7 @@ class Governor:
             )
         self._hindsight.look(seen.time_s, seen.temp_c)
         if _SOON_S <= seen.dt_s <= _GAP_S:
-            self._learn(seen)
+            self._learn(self._reading.believed(seen))
         elif seen.dt_s > _GAP_S:
             self._cap.interrupt()
         bounds = self._bounds(seen)
@@ -311,7 +313,7 @@ class Governor:
     def _report(
         self, seen: Observation, bounds: PowerBounds, choice: OperatingPoint
     ) -> GovernorReport:
-        evacuate_c = self._evacuate_c(seen)
+        evacuate_c, frozen_w = self._evacuate_c(seen), self._reading.frozen_w
         known = self._ahead.get(
             seen.time_s, evacuate_c, lambda: self._looked_ahead(seen.time_s, evacuate_c)
         )
@@ -327,5 +329,6 @@ class Governor:
             delay_s=self._power.delay_s,
             sag=self._sag.told,
             why=self.limits.why,
-            missing=tuple(missing(self.budget, seen, "temp_c" in bounds.allowances_w)),
+            missing=tuple(missing(self.budget, seen, "temp_c" in bounds.allowances_w, frozen_w)),
+            frozen_w=frozen_w,
         )

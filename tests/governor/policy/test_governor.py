@@ -249,6 +249,18 @@ def test_what_is_missing_is_said(seen: dict[str, float | None], words: str) -> N
     assert known.report.missing[0].startswith(words)
 
 
+def test_a_frozen_sensor_is_told_until_it_moves_or_is_missing() -> None:
+    known = governor()
+    settle(known, 1.0)
+    settle(known, 5.0, **AT_WORK | {"power_w": 4.0})
+    assert known.report.missing[0].startswith("The power sensor is frozen: it stays at 4 W")
+    assert (known.report.frozen_w, list(known.report.distrusted)) == (4.0, ["power"])
+    settle(known, 0.2, **AT_WORK | {"power_w": None})
+    assert known.report.missing[0].startswith("No power can be read")
+    settle(known, 0.2, **AT_WORK)
+    assert (known.report.missing, known.report.frozen_w) == ((), None)
+
+
 def test_nothing_is_learnt_from_a_long_silence() -> None:
     known = governor()
     for look in looks(5.0, **AT_WORK):
