@@ -1,15 +1,17 @@
-"""What the governor reads of the board from look to look: power, CPU time, heat and sags."""
+"""What the governor reads of the board from look to look: power, CPU time, heat, clocks, sags."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge_rt.board.heat_zones import hottest, nearest
 from edge_rt.board.monitor import Metered
 from edge_rt.board.readers.base import Kind
+from edge_rt.board.readers.clocks import CpuFreq, DevFreq
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.readers.over_current import OVER_CURRENT
 from edge_rt.board.readers.raspberry_pi import ALARM
@@ -133,6 +135,65 @@ def _over_current(snapshot: BoardSnapshot) -> Iterator[tuple[str, float]]:
             reading = snapshot.sampler.reading(channel.name, "count")
             if reading is not None and reading.value is not None:
                 yield channel.name, reading.value
+
+
+_SPARE = 0.1  # of a core, by which readings of those at work may be too low
+_AT_WORK = 0.5  # load of a GPU, from which on its clock is that of work
+
+
+def cpu_clock_hz(snapshot: BoardSnapshot, busy: float) -> float | None:
+    """Return the clock that at least one of `busy` cores at work has or exceeds; None: not known.
+
+    Cores at rest may show any clock: where b of n cores are busy, the n - b highest clocks may be
+    theirs.
+    """
+    policies = [
+        policy
+        for reader in snapshot.sampler.readers
+        for policy in (reader.policies if isinstance(reader, CpuFreq) else ())
+    ]
+    names = [policy.name for policy in policies for _ in policy.cpus]
+    return _clock_hz(snapshot, names, max(0, math.ceil(len(names) - busy - _SPARE)))
+
+
+def gpu_clock_hz(snapshot: BoardSnapshot) -> float | None:
+    """Return the lowest clock of the GPU's parts; None: not known, or the GPU is at rest."""
+    readers = snapshot.sampler.readers
+    names = [name for one in readers if isinstance(one, DevFreq) for name in one.gpus]
+    if (gpu_load(snapshot) or 0.0) < _AT_WORK:
+        return None
+    return _clock_hz(snapshot, names, len(names) - 1)
+
+
+def _clock_hz(snapshot: BoardSnapshot, names: Sequence[str], place: int) -> float | None:
+    """Return the clock at a place in the order of clocks, the highest first.
+
+    They are compared as shares of their own limits, and the one that is found is returned as that
+    share of the highest limit: cores of different kinds have different clocks.
+    """
+    found: list[tuple[float, float]] = []  # shares, and limits in Hz
+    for name in names:
+        now, limit = (snapshot.sampler.reading(n, "clock_hz") for n in (name, f"{name} max"))
+        if now and limit and now.value is not None and limit.value:
+            found.append((now.value / limit.value, limit.value))
+    if not found or len(found) < len(names) or place >= len(found):
+        return None
+    share, _ = sorted(found, reverse=True)[place]
+    return share * max(limit_hz for _, limit_hz in found)
+
+
+_GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
+
+
+def gpu_load(snapshot: BoardSnapshot) -> float | None:
+    """The share of the time that the busiest GPU was busy; None where no driver tells it."""
+    loads = (
+        snapshot.sampler.reading(channel.name, channel.kind)
+        for reader in snapshot.sampler.readers
+        for channel in (reader.channels if reader.name in _GPU else ())
+        if channel.kind == "fraction"
+    )
+    return max((one.value for one in loads if one and one.value is not None), default=None)
 
 
 HOLD_S = 3.0  # for which the last watts are taken to go on: no supply is read less often

@@ -45,6 +45,8 @@ class Observation:
     gpu_load: float | None = None  # share of the time that any program kept the GPU busy
     cpu_hz: float | None = None  # highest clock allowed now, as read back
     gpu_hz: float | None = None
+    real_cpu_hz: float | None = None  # clock of cores at work; None: not known, or none works
+    real_gpu_hz: float | None = None
     helped: float = 0.0  # of `others`, the cores of processes that the engine started
     near_c: float | None = None  # temperature of the zone of `trip_c`; None: the hottest one's
     trip_assumed: bool = False  # whether nothing tells `trip_c`

@@ -208,7 +208,7 @@ class GovernorLoop:
     def _obey(self, limits: Limits) -> None:
         self._warn()
         self.admission.update(limits)
-        self._clocks.obey(limits)
+        self._clocks.obey(limits, self.governor.report.ineffective)
         if self._at_work():
             self._tell()
 

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edge_rt.board.heat_zones import ASSUMED_TRIP_C
-from edge_rt.board.meters import CpuWatch, SagWatch, SupplyMeter, fan_drive, temperatures
+from edge_rt.board.meters import (
+    CpuWatch,
+    SagWatch,
+    SupplyMeter,
+    cpu_clock_hz,
+    fan_drive,
+    gpu_clock_hz,
+    gpu_load,
+    temperatures,
+)
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import BoardSnapshot
@@ -125,9 +134,6 @@ class EngineWatch:
         return seconds if pong.offloads or seconds > 0.0 else None
 
 
-_GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
-
-
 class Observer:
     """Looks at board and engine; what a look tells is of the time since the one before."""
 
@@ -203,6 +209,8 @@ class Observer:
             asked=None if client is None else client.asked,
             gpu_s=done.gpu_s,
             gpu_load=None if snapshot is None else gpu_load(snapshot),
+            real_cpu_hz=self._cpu_hz(cpu, dt_s),
+            real_gpu_hz=None if snapshot is None else gpu_clock_hz(snapshot),
         )
 
     def again(self, seen: Observation, period: Period) -> Observation:
@@ -217,6 +225,12 @@ class Observer:
     def close(self) -> None:
         self._engine.close()
 
+    def _cpu_hz(self, used: tuple[float, float] | None, dt_s: float) -> float | None:
+        snapshot = self.snapshot
+        if snapshot is None or used is None or dt_s <= 0.0:
+            return None
+        return cpu_clock_hz(snapshot, used[0] / dt_s + used[1])
+
     def _others(self, cores: float | None) -> float | None:
         return cores if self._give_way else 0.0
 
@@ -226,14 +240,3 @@ class Observer:
     def _book(self) -> None:
         self._spent.add(self.meter.total_j - self._booked_j)
         self._booked_j = self.meter.total_j
-
-
-def gpu_load(snapshot: BoardSnapshot) -> float | None:
-    """The share of the time that the busiest GPU was busy; None where no driver tells it."""
-    loads = (
-        snapshot.sampler.reading(channel.name, channel.kind)
-        for reader in snapshot.sampler.readers
-        for channel in (reader.channels if reader.name in _GPU else ())
-        if channel.kind == "fraction"
-    )
-    return max((one.value for one in loads if one and one.value is not None), default=None)

@@ -219,6 +219,7 @@ class GovernorReport(Ahead):
     why: str = "nothing holds back"
     missing: tuple[str, ...] = ()
     frozen_w: float | None = None  # the value at which the power sensor is frozen
+    ineffective: tuple[bool, bool] = False, False  # limits of the CPU's clock, and the GPU's
 
     @property
     def distrusted(self) -> dict[str, str]:

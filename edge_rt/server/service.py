@@ -238,10 +238,12 @@ class DaemonService:
             if problem.fatal:  # somebody has to install a model first
                 raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
         proof = await self._health.prove()
+        knobs = {knob.name: knob.error for knob in self.budget().knobs if knob.error is not None}
         failing = {
             "storage": self._storage.failing,
             "sensors": self.board().left_out,
             "supply": self._governor_loop.supply(),
+            "knobs": knobs,
         }
         return proof | {name: reasons for name, reasons in failing.items() if reasons}
 

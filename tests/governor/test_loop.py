@@ -91,9 +91,11 @@ class FakeClocks:
 
     def __init__(self) -> None:
         self.told: list[tuple[float | None, float | None]] = []
+        self.ineffective = False, False
 
-    def obey(self, limits: Limits) -> None:
+    def obey(self, limits: Limits, ineffective: tuple[bool, bool]) -> None:
         self.told.append((limits.cpu_hz, limits.gpu_hz))
+        self.ineffective = ineffective
 
 
 class Stage:
@@ -186,6 +188,18 @@ def test_the_governor_chooses_among_clocks_and_each_look_tells_them(kit: Any) ->
         assert stage.governor.clocks == FakeClocks.steps
         seen = stage.governor.steps[-1][0]
         assert (seen.cpu_hz, seen.gpu_hz) == (2e9, None)
+
+    kit.run(run())
+
+
+def test_clocks_that_obey_no_limit_are_told(kit: Any) -> None:
+    async def run() -> None:
+        stage = Stage()
+        for ineffective in ((False, False), (True, False)):
+            await stage.look_with(Limits(2))
+            stage.governor.report = GovernorReport(ineffective=ineffective)
+            await stage.look_with(Limits(2))
+            assert stage.clocks.ineffective == ineffective
 
     kit.run(run())
 

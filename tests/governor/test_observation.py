@@ -12,7 +12,7 @@ import pytest
 from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.profile import BoardChoice
-from edge_rt.board.readers.clocks import GpuReader
+from edge_rt.board.readers.clocks import CpuFreq, DevFreq, GpuReader
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.readers.heat import ThermalReader
 from edge_rt.board.sampler import BoardSampler
@@ -37,7 +37,8 @@ class Board:
         self.asked = 1  # threads
         self.spent: list[float] = []
         self.supply: Any = "a supply"
-        readers = [ThermalReader(tree.sysfs), GpuReader(tree.sysfs)]
+        kinds = (ThermalReader, GpuReader, CpuFreq, DevFreq)
+        readers = [kind(tree.sysfs) for kind in kinds]
         sampler = BoardSampler(readers, lambda: self.now)
         sampler.step(self.now)
         self.snapshot: BoardSnapshot | None = BoardSnapshot(
@@ -134,6 +135,25 @@ def test_a_gpu_s_time_and_load(kit: Any, warm: Any) -> None:
         board.live(0.5, watts=6.0, engine=1.2, others=0.4)
         seen = await board.look()
         assert (seen.busy_s, seen.gpu_s) == (pytest.approx(0.3), pytest.approx(0.15))
+
+    kit.run(run())
+
+
+def test_the_clocks_of_what_works_are_read(kit: Any, warm: Any) -> None:
+    async def run() -> None:
+        warm.policy(0, "0 1", 1_800_000, 2_400_000, 600_000)
+        warm.write(
+            device := warm.sysfs / "class/devfreq/gpu",
+            {"cur_freq": 300_000_000, "max_freq": 600_000_000},
+        )
+        warm.write(device / "device", {"load": 900})
+        board = Board(warm)
+        assert (await board.look()).real_cpu_hz is None  # nobody knows yet what is busy
+        board.live(0.5, watts=6.0, engine=0.8, others=0.4)
+        seen = await board.look()
+        assert (seen.real_cpu_hz, seen.real_gpu_hz) == (1.8e9, 3e8)
+        board.live(0.5, watts=6.0, engine=0.2, others=0.4)
+        assert (await board.look()).real_cpu_hz is None
 
     kit.run(run())
 

@@ -399,15 +399,20 @@ def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
     kit.run(run())
 
 
-def test_a_frozen_sensor_is_told_by_health_board_and_status(kit: Any) -> None:
+def test_a_frozen_sensor_and_a_knob_that_fails_are_told_by_health_board_and_status(
+    kit: Any,
+) -> None:
     async def run() -> None:
         house = kit.house()
-        assert "sensors" not in await house.service.health()
+        assert not {"sensors", "knobs"} & (await house.service.health()).keys()
         house.governor_loop.report = GovernorReport(frozen_w=5.31)
+        house.knobs = [KnobOutcome("knobs.cpufreq", "failed", said="the clock stays above")]
         reason = "its sensor stays at 5.31 W while the load moves"
         proof, status = await house.service.health(), await house.service.status()
         assert house.service.board().left_out["power"] == proof["sensors"]["power"] == reason
-        assert f"power: {reason}" in {problem.message for problem in status["problems"]}
+        assert proof["knobs"] == {"knobs.cpufreq": "the clock stays above"}
+        told = {problem.message for problem in status["problems"]}
+        assert {f"power: {reason}", "knobs.cpufreq: the clock stays above"} <= told
 
     kit.run(run())
 

@@ -209,6 +209,7 @@ class Run:
             cpu_hz=kind.steps_hz[-1] * self._told_clock,
             gpu_hz=None if kind.gpu is None else kind.gpu.steps_hz[-1] * self._gpu_clock,
             sag="under_voltage" if sagged else None,
+            real_cpu_hz=kind.steps_hz[-1] * self.board.clock,
         )
 
     def _ticks_s(self) -> float:

@@ -109,6 +109,7 @@ class DevFreq(GaugeReader):
     """
 
     def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
+        self.gpus = tuple(device.name for device in gpu_devices(sysfs))
         gauges = [g for device in devices(sysfs) for g in _device_gauges(device)]
         reason = f"no device with cur_freq below {sysfs}/class/devfreq"
         super().__init__("devfreq", gauges, 0.5, nothing("devfreq", reason, gauges), io)

@@ -37,6 +37,7 @@ class ClockControl:
         self._all = cpu, gpu
         self._governed = [False, False]
         self._wanted: list[float | None] = [None, None]
+        self._ineffective = False, False  # whether limits have no effect
         self._do, self._clock = do, clock
         self._due = asyncio.Event()
         self._since: float | None = None  # the time at which the work in progress has begun
@@ -67,12 +68,16 @@ class ClockControl:
             self._governed = [cpu, gpu]
             self._due.set()
 
-    def obey(self, limits: Limits) -> None:
-        """Request the clocks of `limits`; returns at once."""
+    def obey(self, limits: Limits, ineffective: tuple[bool, bool] = (False, False)) -> None:
+        """Request the clocks of `limits`; returns at once.
+
+        `ineffective` tells of the CPU's clock and of the GPU's whether limits have no effect: such
+        a clock is given up.
+        """
         wanted = [limits.cpu_hz, limits.gpu_hz]
-        if wanted != self._wanted and any(self._governed):
+        if (wanted, ineffective) != (self._wanted, self._ineffective) and any(self._governed):
             self._due.set()
-        self._wanted = wanted
+        self._wanted, self._ineffective = wanted, ineffective
 
     async def run(self) -> None:
         """Set and watch clocks for ever."""
@@ -85,8 +90,11 @@ class ClockControl:
 
     def look(self) -> None:
         """Set each clock, unless another program has set it; for a thread."""
-        for clock, governed, wanted in zip(self._all, self._governed, self._wanted, strict=True):
-            if governed or clock.capped:
+        told = zip(self._all, self._governed, self._wanted, self._ineffective, strict=True)
+        for clock, governed, wanted, ineffective in told:
+            if governed and ineffective:
+                clock.give_up()
+            elif governed or clock.capped:
                 clock.look(wanted if governed else None)
             elif clock.begun:
                 clock.release()

@@ -23,9 +23,9 @@ class GovernedClock:
     Cores of different kinds have different top clocks. A clock in Hz is that of the fastest part;
     every other part gets the same share of its own top clock, rounded down to a clock that it has.
 
-    The clock is given up for good when another program changes a file while it is capped, or when
-    a file does not take a value; the original caps are put back where possible. For one thread at
-    a time.
+    The clock is given up for good when another program changes a file while it is capped, when a
+    file does not take a value, or when caps have no effect; the original caps are put back where
+    possible. For one thread at a time.
     """
 
     def __init__(
@@ -67,6 +67,12 @@ class GovernedClock:
             self._wait("waiting", str(error))
         except KnobError as error:
             self._give_up("failed", str(error))
+
+    def give_up(self) -> None:
+        """Put the original caps back for good, as caps have no effect on the clock."""
+        if not self._off:
+            names = ", ".join(part.name for part in self._known)
+            self._give_up("failed", f"the clock stays above what is written to {names}")
 
     def release(self) -> None:
         """Put the original caps back; the next look searches for the files again."""

@@ -8,6 +8,7 @@ from functools import partial
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import BoundBy, ClockSteps, Limits, Observation
 from edge_rt.governor.budget import PowerBounds, retry_after_s, spend
+from edge_rt.governor.clock_effect import ClockEffect
 from edge_rt.governor.policy.cap import Cap
 from edge_rt.governor.policy.choice import OperatingPoint, OperatingPoints, choose, stopped
 from edge_rt.governor.policy.guard import (
@@ -80,7 +81,7 @@ class Governor:
         self._hindsight = Hindsight(settings.horizon_s)
         self._mean_w = priors.idle_w  # mean power of the last seconds
         self.clocks = clocks or ClockSteps()  # to choose from; from the next step on
-        self._clocks = ClockRange(self.clocks)
+        self._clocks, self._effect = ClockRange(self.clocks), ClockEffect()
         self._chosen = EngineSetting(cores)
         self._told = OperatingPoint(self._chosen, 1.0, 1.0, 0.0, 0.0, (0.0, 0.0))
         self._told_idle_w = 0.0
@@ -92,11 +93,10 @@ class Governor:
         """
         seen = clean(seen, self._cores)
         self._lead.look(seen)
-        if self.clocks != self._clocks.steps:
-            self._clocks, self._chosen = (
-                ClockRange(self.clocks),
-                EngineSetting(self._chosen.threads),
-            )
+        clocks = self._effect.left(self.clocks, seen)
+        if clocks != self._clocks.steps:
+            self._clocks = ClockRange(clocks)
+            self._chosen = EngineSetting(self._chosen.threads)
         self._hindsight.look(seen.time_s, seen.temp_c)
         if _SOON_S <= seen.dt_s <= _GAP_S:
             self._learn(self._reading.believed(seen))
@@ -331,4 +331,5 @@ class Governor:
             why=self.limits.why,
             missing=tuple(missing(self.budget, seen, "temp_c" in bounds.allowances_w, frozen_w)),
             frozen_w=frozen_w,
+            ineffective=self._effect.ineffective,
         )

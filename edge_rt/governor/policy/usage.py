@@ -47,6 +47,8 @@ def clean(seen: Observation, cores: int) -> Observation:
         gpu_load=_within(seen.gpu_load, 0.0, 1.0),
         cpu_hz=_within(seen.cpu_hz, *_CLOCKS_HZ),
         gpu_hz=_within(seen.gpu_hz, *_CLOCKS_HZ),
+        real_cpu_hz=_within(seen.real_cpu_hz, *_CLOCKS_HZ),
+        real_gpu_hz=_within(seen.real_gpu_hz, *_CLOCKS_HZ),
         asked=None if seen.asked is None else int(_bound(seen.asked, 1, cores)),
         supply_j=_within(seen.supply_j, *_ENERGIES_J),
         period_left_s=_within(seen.period_left_s, 0.0, 1e6),

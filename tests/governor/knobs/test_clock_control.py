@@ -148,6 +148,28 @@ def test_the_knob_is_taken_away_and_given_again_while_the_daemon_runs(
     assert khz(board) == 2_000_000
 
 
+def test_a_clock_whose_limits_have_no_effect_is_put_back_named_and_left_alone(
+    kit: Any, board: Any, tmp_path: Path
+) -> None:
+    async def life() -> None:
+        house.clocks.obey(Limits(2, cpu_hz=1e9))
+        await until(lambda: khz(board) == 1_000_000)
+        house.clocks.obey(Limits(2), (True, False))
+        await until(lambda: khz(board) == 2_000_000 and house.clocks.cpu_hz is None)
+        assert house.clocks.steps == ClockSteps()
+        house.clocks.obey(Limits(2, cpu_hz=1e9))  # the governor has forgotten it
+        await asyncio.sleep(0.01)
+        assert khz(board) == 2_000_000
+        told = {outcome.knob: outcome for outcome in house.knobs.report()}["knobs.cpufreq"]
+        assert told.state == "failed"
+        assert told.said is not None
+        assert "stays above what is written to" in told.said
+        assert "policy0/scaling_max_freq" in told.said
+
+    house = House(board, tmp_path)
+    kit.run(house.live(life))
+
+
 @pytest.mark.parametrize("first", [None, "governed"])
 def test_the_highest_clock_that_is_configured_counts_governed_or_not(
     kit: Any, board: Any, tmp_path: Path, first: Any
