@@ -195,7 +195,8 @@ class GovernorLoop:
         limits = governor.step(seen)
         self._obey(limits)
         self._count(seen, limits)
-        self.heat.leakage.take(seen)
+        frozen = governor.report.frozen_w is not None
+        self.heat.leakage.take(replace(seen, power_w=None) if frozen else seen)
         self.history.take(was, limits, governor.report, governor.budget)
 
     def _decide(self) -> None:

@@ -204,6 +204,21 @@ def test_clocks_that_obey_no_limit_are_told(kit: Any) -> None:
     kit.run(run())
 
 
+def test_no_leakage_is_learnt_from_a_frozen_sensor(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        stage, taken = Stage(), list[float | None]()
+        leakage = stage.governor_loop.heat.leakage
+        monkeypatch.setattr(leakage, "take", lambda seen: taken.append(seen.power_w))
+        for frozen_w in (None, 5.0, None):
+            stage.governor_loop.governor.report = GovernorReport(frozen_w=frozen_w)
+            await stage.look_with(Limits(2))
+        assert taken == [5.0, None, 5.0]
+
+    kit.run(run())
+
+
 def test_a_duty_of_prompts_alone_is_told_too(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()
