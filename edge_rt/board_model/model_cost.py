@@ -11,7 +11,7 @@ from typing import Literal
 
 from edge_rt.board_model.calibration import ModelCalibration
 from edge_rt.board_model.drift import Drift, deviation_of, error_ratio_of
-from edge_rt.board_model.roofline import Ceilings, ModelShape, Roofline, board_ceilings
+from edge_rt.board_model.roofline import Ceilings, ModelShape, board_ceilings, roofline
 from edge_rt.board_model.watts import Watts, board_watts
 from edge_rt.config.board import Board
 from edge_rt.core.routing import Basis, Prediction, RequestTokens, Served
@@ -91,7 +91,7 @@ class ModelCost:
     ) -> None:
         """Take the model's present calibrations, and those of others on the same board."""
         own = sorted(calibrations, key=_date)
-        self._board, self._roofline = board, Roofline(shape, board.ceilings)
+        self._board, self._roofline = board, roofline(shape, board.ceilings)
         self._timed = {c.threads: c.promise for c in own}
         ratio = max((c.error_ratio for c in own), default=ROOFLINE_RATIO)
         weight = TIMED_ANSWERS if own else 0.0

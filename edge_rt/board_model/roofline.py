@@ -1,15 +1,12 @@
-"""The work of a model, the board's ceilings, and how long the work takes at least."""
+"""The board's ceilings, and how long a model takes by them."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from edge_rt.board_model.runtime import Runtime
 from edge_rt.config.board import Board, Figure, Memory, Unit
 
-_F32 = 4  # bytes
-_PASS_TOKENS = 512
-_VECTORS = 8  # as wide as the embedding that a token has written and read in each layer
 # What a well-made kernel reaches of the figures on paper. Raspberry Pis read quantised weights at
 # 0.58 to 0.62 of their bus; products of quantised matrices lose more to unpacking.
 _OF_INT8, _OF_FP16, _OF_FP32, _OF_BUS = 0.25, 0.4, 0.6, 0.6
@@ -48,42 +45,10 @@ class ModelShape:
         numbers = 2.0 * self.layers * self.kv_heads * self.head_dim
         return numbers * context * self.kv_bytes_per_number
 
-    def attention_flop(self, pairs: float) -> float:
-        """Return the FLOP of all layers for `pairs` of a new token and one before it."""
-        return 4.0 * self.layers * self.heads * self.head_dim * pairs
-
-
-@dataclass(frozen=True)
-class Workload:
-    """FLOP, a multiply-add being two, and bytes moved to and from memory."""
-
-    flop: float
-    bytes: float
-
-
-def prefill_work(shape: ModelShape, tokens: float, cached: float = 0) -> Workload:
-    """Return the work to read `tokens` new tokens behind `cached` ones and draw the first token.
-
-    The weights are read once for each pass of 512 tokens. Our formula, after the roofline of
-    QEIL v2: F = 2·N·n and the attention, Q = weights, KV and activations.
-    """
-    body = shape.parameters - shape.head_parameters
-    pairs = tokens * cached + tokens * (tokens + 1) / 2
-    matrices = 2.0 * (body * tokens + shape.head_parameters)
-    passes = max(1, math.ceil(tokens / _PASS_TOKENS))
-    moved = passes * (shape.file_bytes + shape.kv_bytes(cached + tokens))
-    activations = tokens * shape.layers * shape.embedding * _VECTORS * _F32
-    return Workload(matrices + shape.attention_flop(pairs), moved + activations)
-
-
-def decode_work(shape: ModelShape, context: float) -> Workload:
-    """Return the work of one more token of an answer, with which it has `context` tokens.
-
-    Our formula, after the roofline of QEIL v2 (arXiv 2602.06057): F = 2·N and the attention,
-    Q = weights + KV.
-    """
-    flop = 2.0 * shape.parameters + shape.attention_flop(context)
-    return Workload(flop, shape.file_bytes + shape.kv_bytes(context))
+    @property
+    def pair_flop(self) -> float:
+        """The FLOP of all layers for a pair of a new token and one before it."""
+        return 4.0 * self.layers * self.heads * self.head_dim
 
 
 @dataclass(frozen=True)
@@ -94,25 +59,22 @@ class Ceilings:
     byte_per_s: float
 
 
-def least_s(work: Workload, ceilings: Ceilings) -> float:
-    """Return the seconds that `work` takes at least: max(F/P, Q/B), the roofline."""
-    return max(work.flop / ceilings.flop_per_s, work.bytes / ceilings.byte_per_s)
+def roofline(shape: ModelShape, ceilings: Ceilings) -> Runtime:
+    """Return the runtime of a model that was never timed, from the ceilings P and B alone.
 
+    step_s = max(2·N/P, W/B), the roofline     token_s = 2·(N - output matrix)/P
+    step_context_s = KV of a token / B         pair_s = FLOP of a pair / P
 
-@dataclass(frozen=True)
-class Roofline:
-    """The runtime of a model that was never timed, from ceilings alone; see Runtime."""
-
-    shape: ModelShape
-    ceilings: Ceilings
-
-    def prefill_s(self, computed: float, cached: float = 0) -> float:
-        """Return the seconds to the first token."""
-        return least_s(prefill_work(self.shape, computed, cached), self.ceilings)
-
-    def decode_s(self, steps: float, context: float) -> float:
-        """Return the seconds of so many steps, at a mean context of so many tokens."""
-        return steps * least_s(decode_work(self.shape, context), self.ceilings)
+    with N parameters, a multiply-add being two FLOP, and W bytes of weights. Our formula, after the
+    roofline of QEIL v2 (arXiv 2602.06057).
+    """
+    flop_per_s, byte_per_s = ceilings.flop_per_s, ceilings.byte_per_s
+    return Runtime(
+        step_s=max(2.0 * shape.parameters / flop_per_s, shape.file_bytes / byte_per_s),
+        token_s=2.0 * (shape.parameters - shape.head_parameters) / flop_per_s,
+        step_context_s=shape.kv_bytes(1.0) / byte_per_s,
+        pair_s=shape.pair_flop / flop_per_s,
+    )
 
 
 def board_ceilings(board: Board | None, cores: int, gpu: bool = False) -> Ceilings:
