@@ -67,7 +67,7 @@ def test_without_one_the_roofline_holds_for_all_cores() -> None:
 
 def test_other_threads_follow_amdahl_from_the_nearest_calibration() -> None:
     cost = knowing(1)
-    for phase, memory in (("prefill", 0.03), ("decode", 0.25)):
+    for phase, memory in zip(PHASES, (0.03, 0.25), strict=True):
         for threads in (2, 3, 4):
             ratio = seconds(cost, phase, threads) / seconds(cost, phase)
             assert ratio == pytest.approx(memory + (1.0 - memory) / threads)
