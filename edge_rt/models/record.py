@@ -61,11 +61,6 @@ class ModelRecord:
         return label_of(self.backend, self.summary.quantisation)
 
     @property
-    def short_sha256(self) -> str:
-        """Enough of it to tell the model from another of its id."""
-        return self.sha256[:16]
-
-    @property
     def source_sha256(self) -> str | None:
         """The content of the model that this one was converted from, if any."""
         return self.summary.source_sha256

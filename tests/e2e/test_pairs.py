@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import token_gate
 from evallib import gates
 from strikes import Asking, beset, streamed
 
@@ -22,7 +23,7 @@ LARGE, SMALL = "smollm2-135m-instruct", "smollm2-small"
 ASK = {"prompt": "Once upon a time there was a fox who", "max_tokens": 40, "ignore_eos": True}
 GREEDY = {"temperature": 0}
 SAMPLED = {"temperature": 1.0, "seed": 5}
-TURNS = {"mode": "switch:ead", "large_share": 0.4}
+TURNS = {"mode": "switch:token", "large_share": 0.4}
 
 Daemon = Any
 
@@ -48,6 +49,7 @@ def daemon(make_daemon: Any, pair_store: Path, tmp_path_factory: Any) -> Iterato
     catalogue.write_text(f"pairs: [{{large: {LARGE}, small: {SMALL}, mode: single}}]")
     models = {"catalogue": [str(catalogue)], "default": LARGE}
     path = gates.install(tmp_path_factory.mktemp("gates"))
+    path = f"{path}:{token_gate.install(tmp_path_factory.mktemp('token'))}"
     made = make_daemon(pair_store, through=["env", f"PYTHONPATH={path}"], models=models)
     yield made
     made.close()
@@ -145,13 +147,13 @@ def test_answers_go_on_however_often_engines_are_ended(
 
 def test_it_is_told_everywhere(daemon: Daemon) -> None:
     response = daemon.post(ASK | GREEDY | {"edge": TURNS})
-    assert response.headers["x-edge-mode"] == "switch:ead"
+    assert response.headers["x-edge-mode"] == "switch:token"
     assert response.headers["x-edge-partner"] == SMALL
     [last] = daemon.http.get("/edge/v1/ledger?days=1&last=1").json()["last"]
     edge = response.json()["edge"]
-    assert (last["mode"], last["partner"]) == ("switch:ead", SMALL)
+    assert (last["mode"], last["partner"]) == ("switch:token", SMALL)
     assert last["large_tokens"] == edge["large_tokens"]
-    assert f'edge_rt_mode_tokens_total{{kind="large",mode="switch:ead",model="{LARGE}"}}' in (
+    assert f'edge_rt_mode_tokens_total{{kind="large",mode="switch:token",model="{LARGE}"}}' in (
         daemon.metrics()
     )
     shown = daemon.run("run", "--mode", "speculative", "--max-tokens", "8", "Hi")
