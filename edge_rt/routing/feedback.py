@@ -91,7 +91,7 @@ class MarkTable(File):
             return self._db.execute(f"DELETE FROM marks WHERE rowid IN ({rows})").rowcount > 0
 
 
-class Feedback:
+class FeedbackStore:
     """Keeps the marks of answers; nothing is decided by them."""
 
     def __init__(

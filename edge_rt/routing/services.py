@@ -31,7 +31,7 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
-from edge_rt.routing.feedback import Feedback
+from edge_rt.routing.feedback import FeedbackStore
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading import Room
 from edge_rt.routing.planner import Planner
@@ -82,7 +82,7 @@ class RoutingServices:
         self.room = Room(config, pool, available, lambda: supervisor.gpus)
         self.variants = Variants(config.engine, pool, self.forecaster)
         self.lengths = Lengths(pool, config.engine.sequences)
-        self.feedback = Feedback(state_folder / "router.db", wall)
+        self.feedback = FeedbackStore(state_folder / "router.db", wall)
         candidates = Candidates(self.forecaster, governor_loop.heat, self.variants)
         self.routes = Routes(
             candidates,

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from edge_rt.routing.feedback import KEPT, Feedback, MarkFilter
+from edge_rt.routing.feedback import KEPT, FeedbackStore, MarkFilter
 from edge_rt.testing.board import FakeClock
 
 
 @asynccontextmanager
-async def opened(path: Path, clock: FakeClock | None = None) -> AsyncGenerator[Feedback]:
+async def opened(path: Path, clock: FakeClock | None = None) -> AsyncGenerator[FeedbackStore]:
     """Feedback whose file was read, at work while the block runs."""
 
     async def pause(seconds: float) -> None:
         await asyncio.sleep(0)
 
-    feedback = Feedback(path, clock or FakeClock(), pause)
+    feedback = FeedbackStore(path, clock or FakeClock(), pause)
     await feedback._do(lambda table: table.sums())
     task = asyncio.create_task(feedback.run())
     while not feedback._news._waiters:
@@ -32,7 +32,7 @@ async def opened(path: Path, clock: FakeClock | None = None) -> AsyncGenerator[F
     await feedback.close()
 
 
-def told(feedback: Feedback) -> list[tuple[str, str, float, float]]:
+def told(feedback: FeedbackStore) -> list[tuple[str, str, float, float]]:
     return [(m.model, m.mode, m.good, m.bad) for m in feedback.report().marks]
 
 
@@ -92,7 +92,7 @@ async def test_marks_that_come_before_the_file_is_read_are_added(path: Path) -> 
     async with opened(path) as feedback:
         feedback.served("a", "big", "single")
         feedback.mark("a", 1.0, 1.0)
-    feedback = Feedback(path, FakeClock())
+    feedback = FeedbackStore(path, FakeClock())
     feedback.served("b", "big", "single")
     feedback.mark("b", 0.0, 1.0)
     task = asyncio.create_task(feedback.run())
@@ -105,7 +105,7 @@ async def test_marks_that_come_before_the_file_is_read_are_added(path: Path) -> 
 
 @running
 async def test_what_cannot_be_written_is_written_later(path: Path) -> None:
-    feedback = Feedback(path, FakeClock())
+    feedback = FeedbackStore(path, FakeClock())
     feedback.served("a", "big", "single")
     feedback.served("b", "tiny", "single")
     feedback.mark("a", 1.0, 1.0)
