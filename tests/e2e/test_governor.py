@@ -189,18 +189,23 @@ def test_what_the_board_cannot_do_idle_is_refused_with_reason_and_time(free, too
     assert "refused" in free.run("budget").stdout
 
 
+def rows(text: str) -> dict[str, str]:
+    """The fields that a command prints, by their names."""
+    pairs = (line.split("  ", 1) for line in text.splitlines() if "  " in line)
+    return {name: told.strip() for name, told in pairs}
+
+
 def test_the_command_line_changes_and_draws_it(free, tmp_path):
-    set_ = free.run("budget", "--power", "7.5", "--temp", "70")
-    assert "7.50 W over any" in set_.stdout
-    assert "70.0 °C" in set_.stdout
+    set_ = rows(free.run("budget", "--power", "7.5", "--temp", "70").stdout)
+    assert (set_["budget power"], set_["budget temp"]) == ("7.50 W", "70.0 °C")
     lifted = free.run("budget", "--power", "none", "--temp", "none")
-    said, _, table = lifted.stdout.partition("\n\n")
-    assert said.startswith("Simulated board raspberry-pi-5")
-    assert table.split()[:4] == ["power", "none", "temperature", "none"]
+    assert lifted.stdout.startswith("Simulated board raspberry-pi-5")
+    told = rows(lifted.stdout)
+    assert (told["budget power"], told["budget temp"]) == ("-", "-")
     page = tmp_path / "report.html"
     drawn = free.run("report", "--since", "5m", "--out", str(page))
     assert drawn.returncode == 0, drawn.stderr
-    assert page.read_text().count("<svg") >= 3
+    assert '"power_w": [' in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_whatever_shows_it_says_that_it_is_simulated(daemon):
     [resident] = state["residents"]
     assert (resident["gpu_layers"], resident["gpu_simulated"]) == (999, True)
     assert state["board"]["simulated"] is True
-    assert "simulated GPU" in daemon.run("ps").stdout
+    assert "gpu simulated" in daemon.run("ps").stdout
     sensors = daemon.run("sensors").stdout
     assert "simulated" in sensors
     assert GPU in sensors

@@ -129,7 +129,7 @@ def test_it_is_shown_and_forgotten_with_the_answers(kept: Daemon, tools: Any) ->
     for question in QUESTIONS[:2]:
         ask(kept, question, edge={"cache": "refresh"})
     written(kept, tools)
-    assert "beginning of prompts" in kept.run("cache", "show").stdout
+    assert "prefixes groups\n" in kept.run("cache", "show").stdout
     gone = kept.run("cache", "purge", "--model", id_of(kept)).stdout
     assert "1 beginning of prompts forgotten" in gone
     assert files(kept) == []
