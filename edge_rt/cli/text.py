@@ -160,14 +160,6 @@ def as_set(mode: str, setting: Pair) -> str:
     return ", ".join(parts)
 
 
-def in_mode(model: object, mode: object, partner: object) -> str:
-    """A model and how it decodes, where that is not by itself: "big, speculative with tiny"."""
-    words = line(model)
-    if mode not in (None, SINGLE):
-        words += f", {line(mode)}"
-    return words if partner is None else f"{words} with {line(partner)}"
-
-
 def making(told: Json) -> str:
     """Say which model wrote an answer, or how many drafted tokens were kept; "" for one alone."""
     mode, kept, lost = told.get("mode"), told.get("accepted_tokens"), told.get("rejected_tokens")

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 
 from edge_rt.cli.commands.ledger import COLUMNS
 from edge_rt.cli.commands.plan import PREDICTED, TRIED
-from edge_rt.cli.commands.router import router_table, trace_view
+from edge_rt.cli.commands.router import trace_view
 from edge_rt.cli.commands.sensors import board_view
 from edge_rt.cli.commands.status import residents_table, status_table
 from edge_rt.cli.document import table, view
@@ -83,18 +83,8 @@ def trace(models: list[str], figure: float | None, count: int) -> RenderableType
         {"candidate": candidate(model, figure, count), "state": state, "reason": "it takes less"}
         for model, state in zip(models, states, strict=True)
     ]
-    features = {"kind": "maths", "length": "short", "level": "hard"}
-    chances = {model: {"p": 0.318, "reasons": ["arc 0.32, so -0.75"]} for model in models}
-    return Group(
-        *trace_view(
-            {
-                "why": f"{models[0]} with 2 threads: the fewest joules of {count} ways to answer",
-                "considered": considered,
-                "assessed": {"features": features, "chances": chances},
-                "phi": 0.8312,
-            }
-        )
-    )
+    why = f"{models[0]} with 2 threads: the fewest joules of {count} ways to answer"
+    return trace_view({"why": why, "considered": considered})
 
 
 def ledger(models: list[str], figure: float | None, count: int) -> RenderableType:
@@ -145,7 +135,7 @@ def budget(models: list[str], figure: float | None, count: int) -> RenderableTyp
 def router(models: list[str], figure: float | None, count: int) -> RenderableType:
     """`edge-rt router show`."""
     marks = {"mode": "switch:ead", "good": count, "bad": figure}
-    return router_table({"marks": [marks | {"model": model} for model in models]})
+    return view({"marks": [{"model": model} | marks for model in models]})
 
 
 def cache(models: list[str], figure: float | None, count: int) -> RenderableType:

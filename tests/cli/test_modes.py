@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.text import in_mode, making
+from edge_rt.cli.text import making
 
 TURNS = {"mode": "switch:ead", "small_tokens": 48, "large_tokens": 16}
 DRAFTS = {"mode": "speculative", "small_tokens": 0, "large_tokens": 64}
@@ -27,16 +27,3 @@ DRAFTS |= {"accepted_tokens": 40, "rejected_tokens": 12}
 )
 def test_what_is_told_of_an_answer(told: dict[str, Any], words: str) -> None:
     assert making(told) == words
-
-
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        (("big", None, None), "big"),
-        (("big", "single", None), "big"),
-        (("big", "lookup", None), "big, lookup"),
-        (("big", "speculative", "tiny"), "big, speculative with tiny"),
-    ],
-)
-def test_what_is_told_of_a_setting(setting: tuple[Any, Any, Any], words: str) -> None:
-    assert in_mode(*setting) == words

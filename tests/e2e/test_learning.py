@@ -67,7 +67,7 @@ def test_marks_survive_a_kill(daemon: Daemon, tools: Any) -> None:
 def test_it_is_forgotten(daemon: Daemon) -> None:
     mark(daemon, ask(daemon, seed=4), 1)
     assert "forgotten" in daemon.run("router", "reset", "--all").stdout
-    assert "No answer is marked." in daemon.run("router", "show").stdout
+    assert daemon.run("router", "show").stdout.split()[-2:] == ["marks", "none"]
 
 
 def test_asking_again_counts_as_a_mark(daemon: Daemon) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,70 +9,20 @@ import click
 from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.document import pairs, table, view
 from edge_rt.cli.exits import SuggestingGroup
 from edge_rt.cli.options import daemon_socket, socket_option, to_forget
-from edge_rt.cli.tables import Column, Prose, TextTable, put_document
-from edge_rt.cli.text import (
-    Json,
-    counted,
-    fixed,
-    in_mode,
-    joules,
-    line,
-    member,
-    members,
-    percent,
-    significant,
-    whole,
+from edge_rt.cli.tables import PairTable, Prose, put_document
+from edge_rt.cli.text import Json, counted, members
+
+_SETTING = "candidate.setting"
+_CONSIDERED = (
+    *(f"{_SETTING}.{name}" for name in ("variant", "threads", "mode", "partner")),
+    *(f"candidate.{name}" for name in ("seconds", "energy_j", "power_w", "quality")),
+    *("candidate.error_ratio", "candidate.basis", "candidate.backend", "candidate.quantisation"),
+    *("candidate.loaded", f"{_SETTING}.gpu_layers", f"{_SETTING}.kv_type"),
+    *("candidate.prompt_tokens", "candidate.completion_tokens", "reason"),
 )
-
-_CANDIDATES = (
-    Column("model", text=True, kept=True),
-    Column("variant", text=True),
-    Column("figure"),
-    Column("threads", kept=True),
-    Column("tokens"),
-    Column("seconds", kept=True),
-    Column("adds", kept=True),
-    Column("watts"),
-    Column("error"),
-    Column("by", text=True),
-    Column("", text=True),
-)
-
-
-def trace_table(considered: Sequence[Json]) -> TextTable:
-    """A row for each; the chosen one is marked."""
-    settings = [member(member(one, "candidate"), "setting") for one in considered]
-    ways = {_way(setting) for setting in settings}
-    several = len(ways) > len({variant for variant, _ in ways})
-    rows = [_candidate_cells(one, several) for one in considered]
-    return TextTable(_CANDIDATES, rows, [one.get("state") == "chosen" for one in considered])
-
-
-def _way(setting: Json) -> tuple[str, str]:
-    """A variant, and how it is loaded."""
-    layers, kv_type = whole(setting.get("gpu_layers")), line(setting.get("kv_type"))
-    return line(setting.get("variant")), f"KV {kv_type}, GPU {layers}"
-
-
-def _candidate_cells(one: Json, several: bool) -> Iterator[str]:
-    """`several`: some may be loaded in more than one way."""
-    candidate = member(one, "candidate")
-    setting = member(candidate, "setting")
-    yield in_mode(setting.get("variant"), setting.get("mode"), setting.get("partner"))
-    loaded = "" if candidate.get("loaded") else ", not loaded"
-    way = f", {_way(setting)[1]}" if several else ""
-    yield f"{line(candidate.get('backend'))} {line(candidate.get('quantisation'))}{way}{loaded}"
-    yield fixed(candidate.get("quality"), 2)
-    yield whole(setting.get("threads"))
-    yield f"{whole(candidate.get('prompt_tokens'))}+{whole(candidate.get('completion_tokens'))}"
-    yield significant(candidate.get("seconds"))
-    yield joules(candidate.get("energy_j"))
-    yield significant(candidate.get("power_w"))
-    yield percent(candidate.get("error_ratio"))
-    yield line(candidate.get("basis"))
-    yield line(one.get("reason"))
 
 
 @click.command()
@@ -89,36 +38,17 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     """
     with Client(daemon_socket(socket)) as client:
         found = client.get(f"/edge/v1/trace/{quote(id, safe='')}")
-    put_document(found, lambda found: Group(*trace_view(found)), as_json=as_json)
+    put_document(found, trace_view, as_json=as_json)
 
 
-def trace_view(found: Json) -> Iterator[RenderableType]:
-    """Yield a trace: the reason, and the candidates."""
-    yield Prose(f"{line(found.get('why'))}\n")
-    yield trace_table(members(found, "considered"))
-
-
-_COLUMNS = (
-    Column("model", text=True, kept=True),
-    Column("good", kept=True),
-    Column("bad", kept=True),
-)
-
-
-def router_table(report: Json) -> RenderableType:
-    """Return the marks of each model and mode, those that were marked last first."""
-    parts: list[RenderableType] = []
-    if report.get("stored") is False:
-        parts.append(Prose("The file cannot be written; this is lost when the daemon ends.\n"))
-    marks = members(report, "marks")
-    table = TextTable(_COLUMNS, map(_cells, marks))
-    parts.append(table if marks else Prose("No answer is marked."))
-    return Group(*parts)
-
-
-def _cells(marked: Json) -> Iterator[str]:
-    yield in_mode(marked.get("model"), marked.get("mode"), None)
-    yield from (fixed(marked.get(name), 1) for name in ("good", "bad"))
+def trace_view(found: Json) -> RenderableType:
+    """Return a trace: the reason and what else is known, then every candidate."""
+    considered = [
+        one | {"chosen": one.get("state") == "chosen"} for one in members(found, "considered")
+    ]
+    return Group(
+        PairTable(pairs(found)), Prose(""), table(considered, _CONSIDERED, marked="chosen")
+    )
 
 
 @click.group(cls=SuggestingGroup)
@@ -133,7 +63,7 @@ def show(socket: Path | None, as_json: bool) -> None:
     """Show the marks of each model and mode; they decide nothing."""
     with Client(daemon_socket(socket)) as client:
         report = client.get("/edge/v1/router")
-    put_document(report, router_table, as_json=as_json)
+    put_document(report, view, as_json=as_json)
 
 
 @router.command()

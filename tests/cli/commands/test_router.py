@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
 import pytest
-from rich.console import Console
-
-from edge_rt.cli.commands.router import router_table
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
@@ -23,25 +19,10 @@ def report(**others: Any) -> Json:
     return {"stored": True, "marks": [MARKS]} | others
 
 
-def shown(document: Json) -> list[str]:
-    file = io.StringIO()
-    Console(width=100, file=file).print(router_table(document))
-    return [" ".join(line.split()) for line in file.getvalue().splitlines() if line.strip()]
-
-
-def test_the_marks_of_a_model_in_a_mode() -> None:
-    assert shown(report()) == ["model good bad", "big, switch:ead 3.0 0.5"]
-
-
-def test_nothing_yet_and_a_file_that_fails() -> None:
-    lines = shown(report(marks=[], stored=False))
-    assert "cannot be written" in lines[0]
-    assert lines[1] == "No answer is marked."
-
-
 def test_show(cli: Cli, daemon: Daemon) -> None:
     daemon.documents[PATH] = 200, report()
-    assert "switch:ead" in cli("router", "show").output
+    told = [" ".join(line.split()) for line in cli("router", "show").output.splitlines()]
+    assert told == ["stored yes", "", "marks", "model mode good bad", "big switch:ead 3.00 0.500"]
     assert json.loads(cli("router", "show", "--json").output) == report()
 
 
