@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from edge_rt.governor.policy import cap
-from edge_rt.governor.policy.pace import Pace
+from edge_rt.governor.power import draws
 from edge_rt.governor.power.disturbance import DelayMeter, Disturbance
-from edge_rt.governor.power.draws import PowerTerms
 from edge_rt.governor.power.measured import PowerObserver
 from edge_rt.governor.power.model import PowerModel
 
@@ -41,10 +40,6 @@ class Term:
             setattr(self.owner, self.attribute, before)
 
 
-def _nothing(*_args: object, **_named: object) -> None:
-    """In place of a method that only learns."""
-
-
 def _no(*_args: object, **_named: object) -> bool:
     return False
 
@@ -59,10 +54,8 @@ TERMS = (
     Term("reading doubts", PowerObserver, "_doubt_w2", _zero),
     Term("phase doubts", PowerObserver, "_phase_w2", _zero),
     Term("glitch filter", PowerObserver, "_far", _no),
-    Term("factors by setting", PowerTerms, "learn_factor", _nothing, model=True),
-    Term("settings' doubt", PowerTerms, "doubt", _zero),
+    Term("power of short pauses", draws, "_AWAKES", (0.0, 0.0), model=True),
     Term("deviation margin", PowerModel, "present_deviation_w", property(_zero)),
     Term("margin for steps", cap, "_STEPS", 0.0),
     Term("ripple", cap, "_RIPPLE", 0.0),
-    Term("thread trials", Pace, "trial", _nothing),
 )

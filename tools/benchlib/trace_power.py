@@ -50,7 +50,9 @@ class Product(BoardModel):
 
     @override
     def learn(self, at: Conditions, dt_s: float, power_w: float) -> None:
-        self._power.learn(dt_s, BoardLoad(_setting(at), at.busy, at.prompts), power_w)
+        self._power.learn(
+            dt_s, BoardLoad(_setting(at), at.busy, at.prompts, awake=at.busy > 0.0), power_w
+        )
 
     @override
     def predict(self, at: Conditions) -> float:

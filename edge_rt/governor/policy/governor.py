@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import partial
 
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
@@ -25,7 +26,7 @@ from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely, Temper
 from edge_rt.governor.policy.pace import Pace
 from edge_rt.governor.policy.setting import BoardLoad, ClockRange, EngineSetting, WorkMix
 from edge_rt.governor.policy.usage import ThreadChooser, ThreadUsage, clean
-from edge_rt.governor.power.draws import Priors
+from edge_rt.governor.power.draws import STIRS, Priors
 from edge_rt.governor.power.model import PowerModel
 from edge_rt.governor.report import Ahead, GovernorReport, ahead, missing, subject, why
 from edge_rt.governor.sag import SagCap
@@ -36,6 +37,7 @@ _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that 
 _NEAR_C = 0.5  # kelvins below the evacuation threshold at which pacing keeps the temperature
 _READS = 0.01  # share of prompts from which on the margin allows for them
 _NO_PAUSES = 0.9  # duty from which on pauses hardly lower the power of a window
+_AWAKE_S = 0.3  # of a pause, after which a board rests
 _MEAN_S = 3.0  # time constant of the power that forecasts take to go on
 
 
@@ -79,12 +81,13 @@ class Governor:
         self._retry: Rarely[float] = Rarely()
         self._ahead: Rarely[Ahead] = Rarely()
         self._hindsight = Hindsight(settings.horizon_s)
+        self._paused_s = math.inf  # whole looks since the engine worked
         self._mean_w = priors.idle_w  # mean power of the last seconds
         self.clocks = clocks or ClockSteps()  # to choose from; from the next step on
         self._clocks, self._effect = ClockRange(self.clocks), ClockEffect()
         self._chosen = EngineSetting(cores)
         self._told = OperatingPoint(self._chosen, 1.0, 1.0, 0.0, 0.0, (0.0, 0.0))
-        self._told_idle_w = 0.0
+        self._told_rest_w = 0.0
 
     def step(self, seen: Observation) -> Limits:
         """Return the limits from now on, also kept in `limits`, with the reasons in `report`.
@@ -117,7 +120,7 @@ class Governor:
         on = terms(guard, self._sacrifices.made)
         if on.stopped:
             choice = stopped(choice, self._power.idle_w)
-        self._told, self._told_idle_w = choice, self._power.rest_w(choice.setting)
+        self._told, self._told_rest_w = choice, self._power.rest_w(choice.setting)
         self.limits = self._limits(seen, bounds, choice, on)
         self.report = self._report(seen, bounds, choice)
         return self.limits
@@ -137,6 +140,7 @@ class Governor:
             gpu=usage.gpu,
             coarse=self._coarse(dt_s),
             intensity=usage.present_intensity if seen.gpu_s is None else 1.0,
+            awake=self._awake(dt_s, busy, seen.others or 0.0),
         )
         power.learn(dt_s, load, seen.power_w, usage.behind_s)
         drawn = power.recent()
@@ -151,6 +155,11 @@ class Governor:
         self._threads.look(dt_s, seen.rivals)
         self._pace.look(seen, self._clocks.seen(seen, seen.threads), self._threads.threads)
 
+    def _awake(self, dt_s: float, busy: float, others: float) -> bool:
+        """Return whether the board's clocks are still up, as something has worked lately."""
+        self._paused_s = 0.0 if busy > 0.0 else self._paused_s + dt_s
+        return self._paused_s < _AWAKE_S or others > STIRS
+
     def _coarse(self, dt_s: float) -> float:
         """The length of a pass as a share of a look, at most 1."""
         pace = self._pace
@@ -164,7 +173,12 @@ class Governor:
         """
         decode_w, prompt_w = self._told.planned_w
         planned_w = decode_w + self._usage.prompt_share * (prompt_w - decode_w)
-        return planned_w + self._power.idle_w - self._told_idle_w + self._cap.extra_margin_w
+        return (
+            planned_w
+            + self._power.rest_w(self._told.setting)
+            - self._told_rest_w
+            + self._cap.extra_margin_w
+        )
 
     def _ripple_w(self) -> float:
         """The excess of a window that ends between the first pass of a prompt and its rest."""
@@ -226,8 +240,7 @@ class Governor:
         best = choose(found, present)
         if self.fixed is None:
             self._chosen = best.setting
-        chosen = self._pace.trial(found, best, seen) or best
-        return chooser.at(chosen.setting, self._cap.room_w(budget), careful=True)
+        return chooser.at(best.setting, self._cap.room_w(budget), careful=True)
 
     def _chooser(self, bounds: PowerBounds, present: EngineSetting) -> OperatingPoints:
         pace, usage = self._pace, self._usage

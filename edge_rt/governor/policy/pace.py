@@ -1,4 +1,4 @@
-"""The engine's speed: learnt at each change of setting, and trials of other settings."""
+"""The engine's speed, learnt at each change of setting, and the length of prompts' passes."""
 
 from __future__ import annotations
 
@@ -39,10 +39,6 @@ class SpeedModel:
     def speed(self, setting: EngineSetting) -> float:
         """Relative speed; only ratios mean anything."""
         return math.exp(self._belief.value(self._weights(setting)))
-
-    def doubt(self, setting: EngineSetting, other: EngineSetting) -> float:
-        """Standard deviation of the logarithm of the ratio between two settings."""
-        return self._belief.deviation(self._apart(setting, other))
 
     def compare(
         self, setting: EngineSetting, rate: float, other: EngineSetting, other_rate: float
@@ -94,12 +90,6 @@ def _covariance(slopes: Sequence[float]) -> list[list[float]]:
 
 
 _ENOUGH_S, _ENOUGH_TOKENS = 0.4, 8  # least time and tokens of decoding that make a rate
-_MOST_S = 4.0  # longest trial
-_EVERY_S = 10.0  # between two trials,
-_SOON_S = 1.0  # and until the first one after other programs have come or gone
-_WORTH = 1.03  # least speed that a trial may reach, over that of the best setting
-_NEAR_SPEED = 0.6  # least predicted speed of a setting to try, over that of the best one
-_HOPE = 1.5  # deviations that are added to the predicted speed of a setting to try
 _WHOLE = 0.99  # duty from which on there are no rests
 _PASS_S = (0.02, 1.0)  # shortest and longest pass that reads a prompt
 _LONGEST = 0.33  # and its longest share of the cap's window
@@ -126,7 +116,7 @@ class _Rate:
 
 
 class Pace:
-    """Learns speeds at changes of settings, and proposes trials of settings that may be faster."""
+    """Learns speeds at changes of settings, and how long passes take."""
 
     def __init__(self, cores: int) -> None:
         # One for each number of cores that others leave: speeds learnt beside others hold there.
@@ -139,9 +129,6 @@ class Pace:
         self.prompt_pass_s = 0.0  # length set for passes that read prompts; 0: any
         self._now: _Rate | None = None
         self._before: _Rate | None = None
-        self._trial: EngineSetting | None = None
-        self._trial_s = 0.0
-        self._rest_s = 0.0
 
     def speed(self, setting: EngineSetting) -> float:
         """Relative speed of decoding; only ratios of speeds mean anything."""
@@ -160,10 +147,7 @@ class Pace:
         if self._decode is not self._decodes[most - 1]:
             self._decode = self._decodes[most - 1]
             self._now = self._before = None
-            self._rest_s = min(self._rest_s, _SOON_S)
         self._decode.fade(seen.dt_s)
-        self._rest_s -= seen.dt_s
-        self._trial_s += seen.dt_s
         if seen.busy_s <= 0.0:
             return
         self._busy_s += seen.busy_s
@@ -234,36 +218,3 @@ class Pace:
         lost_s = self.pass_s or _USUAL_S
         pass_s = best_pass_s(duty, lost_s, max(_PART, self.prompt_share), window_s)
         return min(max(pass_s, _PASS_S[0]), _LONGEST * window_s)
-
-    def trial(
-        self, found: Sequence[OperatingPoint], best: OperatingPoint, seen: Observation
-    ) -> OperatingPoint | None:
-        """Another setting to try for a few seconds; None: no trial is worth it now."""
-        if self._trial is not None:
-            now = self._now
-            over = self._trial_s > _MOST_S or (
-                now is not None
-                and now.setting == self._trial
-                and now.value is not None
-                and self._before is None
-            )
-            if over or not seen.running:
-                self._trial = None
-            return next((c for c in found if c.setting == self._trial), None)
-        now = self._now
-        if self._rest_s > 0.0 or now is None or now.setting != best.setting or now.value is None:
-            return None
-        if not seen.running or seen.prompt_s > 0.0 or best.speed <= 0.0:
-            return None
-        self._rest_s = _EVERY_S
-        near = [c for c in found if c is not best and c.speed > _NEAR_SPEED * best.speed]
-        hopes = [(self._hope(choice, best), choice) for choice in near]
-        promise, choice = max(hopes, key=lambda hope: hope[0], default=(0.0, best))
-        if promise <= _WORTH:
-            return None
-        self._trial, self._trial_s = choice.setting, 0.0
-        return choice
-
-    def _hope(self, choice: OperatingPoint, best: OperatingPoint) -> float:
-        doubt = self._decode.doubt(choice.setting, best.setting)
-        return choice.speed / best.speed * math.exp(_HOPE * doubt)

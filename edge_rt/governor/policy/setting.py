@@ -30,7 +30,8 @@ class BoardLoad:
     `setting` has one. `prompt_share` is the share of `busy` that read prompts. `coarse` is the
     length of a pass over that of the look, at most 1: it tells how uneven power is within the
     look. `intensity` is the share of a pass for which a thread computes. Other programs kept
-    `cores` busy, and the GPU for the share `gpu`.
+    `cores` busy, and the GPU for the share `gpu`. `awake`: something worked so lately that clocks
+    are still up.
     """
 
     setting: EngineSetting
@@ -40,6 +41,7 @@ class BoardLoad:
     gpu: float = 0.0
     coarse: float = 0.0
     intensity: float = 1.0
+    awake: bool = True
 
 
 @dataclass(frozen=True)

@@ -115,10 +115,11 @@ def priors_of(board: Board) -> Priors:
 
 
 # Places of the figures. In watts: power at rest, and power that nothing here explains. As multiples
-# of the priors' watts: a core of other programs; the engine on all cores at the top clock, its
-# corrections over threads and over clocks, and what prompts add; the same on a GPU, and the GPU's
-# load by other programs.
-BASE, HIDDEN, CORES, LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ, GPU_OTHERS = range(11)
+# of the priors' watts: what short pauses draw above rest, as clocks stay up; a core of other
+# programs; the engine on all cores at the top clock, its corrections over threads and over clocks,
+# and what prompts add; the same on a GPU, and the GPU's load by other programs.
+BASE, AWAKE, HIDDEN, CORES, LEVEL, BEND, CLOCK, READ = range(8)
+GPU, GPU_CLOCK, GPU_READ, GPU_OTHERS = range(8, 12)
 OWN = frozenset((LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ))  # what the engine adds
 # Means of the priors, and their deviations where the name ends in OWN.
 _OTHERS, _OTHERS_OWN = 0.5, 0.5  # times one thread's draw
@@ -126,16 +127,13 @@ _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN = 0.4, 0.08, 0.35
 _READ, _READ_OWN = 0.15, 0.25  # where calibration has not measured it
 _READ_KNOWN = 0.05  # deviation where it has
 _GPU_OWN, _GPU_OTHERS = 0.5, 0.8
+STIRS = 0.1  # cores of other programs that keep clocks up
+_AWAKE, _AWAKE_OWN, _AWAKES = 0.0, 0.3, (0.0, 2.0)  # times one thread's draw; bounds
 _GPU_CORES = 6  # an unknown GPU is taken to draw at least as much as so many cores
 _EXPONENT = 2.1  # of power over clock: voltage falls with the clock, but not in proportion
 # Bounds, as multiples of the level where that is not the figure itself.
 _LEVELS, _BENDS, _CLOCKS, _READS = (0.15, 6.0), (-0.5, 0.5), (-0.8, 0.6), (-0.4, 1.2)
 _CORES_MOST = 2.0  # bound of CORES and GPU_OTHERS
-_FACTOR_GAIN, _FACTORS = 0.05, (0.7, 1.4)  # of a setting's factor: gain of each look, and bounds
-# Deviation of the formula from one setting to another, as a share of the draw, for each unit of the
-# logarithm of the ratio of their clocks, and of their threads.
-_CLOCK_DOUBT, _THREAD_DOUBT = 0.8, 0.15
-_ENOUGH, _KNOWN = 5, 0.3  # looks after which a setting is known; share of the deviation then
 _BELOW = 0.1  # share of the power at rest by which the unexplained power may be below 0
 
 
@@ -153,17 +151,17 @@ class PowerTerms:
         usual_w = max(self._draws[-1], _GPU_CORES * priors.core_w)  # engines may have few threads
         self._gpu_w = usual_w if priors.gpu_w is None else max(0.01, priors.gpu_w)
         self._priors = priors
-        self._factors: dict[EngineSetting, float] = {}  # of single settings, beside the formula
-        self._counts: dict[EngineSetting, float] = {}  # looks that each factor rests on
 
     def belief(self) -> KalmanFilter:
         """The figures before anything was read."""
         priors = self._priors
         read, read_own = _extra(priors.prompts)
         gpu_read, gpu_read_own = _extra(priors.gpu_prompts)
-        mean = [priors.idle_w, 0.0, _OTHERS, 1.0, 0.0, 0.0, read, 1.0, 0.0, gpu_read, _GPU_OTHERS]
+        awake = 0.0 if priors.draws_w else _AWAKE  # a calibration has it in its draws
+        mean = [priors.idle_w, awake, 0.0, _OTHERS, 1.0, 0.0, 0.0, read]
+        mean += [1.0, 0.0, gpu_read, _GPU_OTHERS]
         base, others = 0.5 * priors.idle_w + 0.5, _OTHERS_OWN
-        own = [base, 0.0, others, _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN, read_own]
+        own = [base, _AWAKE_OWN, 0.0, others, _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN, read_own]
         own += [_GPU_OWN, _CLOCK_OWN, gpu_read_own, _GPU_OWN]
         size = len(mean)
         return KalmanFilter(
@@ -176,6 +174,8 @@ class PowerTerms:
         if load.cores:
             clock = math.log(max(LOW_CLOCK, load.setting.cpu))  # others' cores have it, too
             found[CORES] = load.cores * self._draws[0] * math.exp(_EXPONENT * clock)
+        if load.awake:
+            found[AWAKE] = self._draws[0]
         if load.gpu:
             found[GPU_OTHERS] = load.gpu * self._gpu_w
         if load.busy:
@@ -186,39 +186,13 @@ class PowerTerms:
         """The weights of what the engine adds."""
         if setting.gpu is not None:
             log = math.log(max(LOW_CLOCK, setting.gpu))
-            scale = self._gpu_w * math.exp(_EXPONENT * log) * busy * self.factor(setting)
+            scale = self._gpu_w * math.exp(_EXPONENT * log) * busy
             return {GPU: scale, GPU_CLOCK: scale * log, GPU_READ: scale * prompt_share}
         threads = max(1, min(setting.threads, self._cores))
         log = math.log(max(LOW_CLOCK, setting.cpu))
-        scale = self._draws[threads - 1] * math.exp(_EXPONENT * log) * busy * self.factor(setting)
+        scale = self._draws[threads - 1] * math.exp(_EXPONENT * log) * busy
         bend = math.log(threads / self._cores)
         return {LEVEL: scale, BEND: scale * bend, CLOCK: scale * log, READ: scale * prompt_share}
-
-    def factor(self, setting: EngineSetting) -> float:
-        """The ratio of a setting's draw to the formula's."""
-        return self._factors.get(setting, 1.0)
-
-    def learn_factor(self, setting: EngineSetting, error: float, worth: float) -> None:
-        """Correct a setting's factor by the relative `error` of its predicted draw.
-
-        `worth`, 0 to 1, is how far the reading is noise alone.
-        """
-        factor = self.factor(setting) * (1.0 + _FACTOR_GAIN * worth * error)
-        self._factors[setting] = min(max(factor, _FACTORS[0]), _FACTORS[1])
-        self._counts[setting] = self._counts.get(setting, 0.0) + worth
-
-    def knows(self, setting: EngineSetting) -> bool:
-        """Whether enough looks were taken at `setting`."""
-        return self._counts.get(setting, 0) >= _ENOUGH
-
-    def doubt(self, setting: EngineSetting, known: EngineSetting) -> float:
-        """Relative deviation of the formula's step from the setting `known` to `setting`."""
-        clocks = (setting.cpu, known.cpu)
-        if setting.gpu is not None:
-            clocks = setting.gpu, known.gpu or 1.0
-        away = _CLOCK_DOUBT * _apart(*clocks)
-        away += _THREAD_DOUBT * _apart(setting.threads, known.threads)
-        return away * (_KNOWN if self.knows(setting) else 1.0)
 
     def keep_possible(
         self, belief: KalmanFilter, rest: tuple[float, float], hidden_w: float
@@ -232,6 +206,7 @@ class PowerTerms:
         belief.keep_within(BASE, *rest)
         belief.keep_within(CORES, 0.0, _CORES_MOST)
         belief.keep_within(GPU_OTHERS, 0.0, _CORES_MOST)
+        belief.keep_within(AWAKE, *_AWAKES)
         belief.keep_within(HIDDEN, -_BELOW * mean[BASE], hidden_w)
         for level, parts in (
             (LEVEL, ((BEND, _BENDS), (CLOCK, _CLOCKS), (READ, _READS))),
@@ -257,10 +232,6 @@ def _draws(cores: int, priors: Priors) -> list[float]:
         return known[near] * threads / near
 
     return [max(0.01, of(threads)) for threads in range(1, cores + 1)]
-
-
-def _apart(one: float, other: float) -> float:
-    return abs(math.log(max(LOW_CLOCK, one) / max(LOW_CLOCK, other)))
 
 
 def mean(parts: Sequence[tuple[float, Mapping[int, float]]]) -> dict[int, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edge_rt.governor.policy.setting import BoardLoad, EngineSetting
-from edge_rt.governor.power.draws import BASE, HIDDEN, OWN, PowerTerms, Priors, mean
+from edge_rt.governor.power.draws import BASE, HIDDEN, OWN, STIRS, PowerTerms, Priors, mean
 from edge_rt.governor.power.measured import PowerObserver
 
 _LEARNT_S = 1.0  # age from which on a look is learnt from: its passes have ended by then
@@ -23,7 +23,6 @@ _LOWEST_S = 1.0  # length of the mean of which the lowest is kept
 _RISE = 0.0005  # relative rise of that lowest mean in a second, so that it can be forgotten
 _VALUED = 24  # newest looks, whose watts are computed again after each correction
 _PRESENT_S = 1.0  # time constant of the present load
-_SHOWN = 0.2  # least share of the power that is the engine's, for its setting to be learnt
 _TINY_W = 0.01
 
 
@@ -42,7 +41,6 @@ class PowerModel:
         self._measured = PowerObserver(lambda load: self.draw_w(load.setting, load.prompt_share))
         self._present: dict[int, float] = {}  # weights of the mean load
         self._load = BoardLoad(EngineSetting(cores), 0.0)
-        self._known: EngineSetting | None = None  # the last setting with a factor of its own
         self._lowest_w = math.inf  # lowest mean power that was read
         self._guess_w = priors.idle_w
         self._lowest_rest_w: float | None = None  # the same while the engine did nothing
@@ -52,7 +50,7 @@ class PowerModel:
     @property
     def idle_deviation_w(self) -> float:
         """Standard deviation of `idle_w`."""
-        return self._deviation(self._draws.weights(self._at(self._load.setting, 0.0, 0.0)))
+        return self._deviation(self._idle_weights)
 
     @property
     def present_deviation_w(self) -> float:
@@ -74,14 +72,9 @@ class PowerModel:
         return max(_TINY_W, self._belief.value(self._draws.own(setting, 1.0, prompt_share)))
 
     def rest_w(self, setting: EngineSetting) -> float:
-        """`idle_w` at the clock of `setting`, which other programs' cores follow."""
-        if setting.cpu == self._load.setting.cpu or not self._load.cores:
-            return self.idle_w
-        there, here = (
-            self._belief.value(self._draws.weights(self._at(one, 0.0, 0.0)))
-            for one in (setting, self._load.setting)
-        )
-        return max(0.0, self.idle_w + there - here)
+        """Watts of the pauses between passes at the clock of `setting`."""
+        there = self._belief.value(self._draws.weights(self._at(setting, 0.0, 0.0)))
+        return max(0.0, self.idle_w + there - self._belief.value(self._idle_weights))
 
     def power_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
         """The board's watts with an engine that computes for the share `busy` of the time."""
@@ -89,9 +82,7 @@ class PowerModel:
 
     def deviation_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
         """Standard deviation of `power_w`."""
-        known_w = self._deviation(self._draws.weights(self._at(setting, busy, prompt_share)))
-        doubt = self._draws.doubt(setting, self._known or setting)
-        return math.hypot(known_w, doubt * busy * self.draw_w(setting, prompt_share))
+        return self._deviation(self._draws.weights(self._at(setting, busy, prompt_share)))
 
     def utilisation(
         self, setting: EngineSetting, power_w: float, prompt_share: float = 0.0
@@ -111,8 +102,6 @@ class PowerModel:
         `behind_s` is how long before the look the passes that ended in it had begun.
         """
         self._load = load
-        if load.busy > 0.0 and self._draws.knows(load.setting):
-            self._known = load.setting
         if power_w is None:
             self._lose()
         weights = self._draws.weights(load)
@@ -126,7 +115,7 @@ class PowerModel:
             look.value_w = self._belief.value(look.weights)
         self._measured.observe()
         self._bound_idle()
-        idle_w = self._belief.value(self._draws.weights(self._at(load.setting, 0.0, 0.0)))
+        idle_w = self._belief.value(self._idle_weights)
         seen_w, guessed_w = self._lowest_rest_w, _GUESSES[0] * self._guess_w
         least_w = guessed_w if seen_w is None else _LEAST_REST * seen_w
         self.idle_w = min(max(least_w, idle_w + self._measured.local_w), self._idle_most_w)
@@ -195,12 +184,6 @@ class PowerModel:
         model_w2 = look.doubt_w2 + self._measured.mixed_w2(index)
         belief.correct(weights, power_w, 2.0 * noise_w2 + model_w2)
         self._draws.keep_possible(belief, self._rest(), self._hidden_most_w(weights, power_w))
-        settings = {part.load.setting for _, part in parts}
-        own_w = self._own_w(weights)
-        if len(settings) == 1 and own_w > 0.0:
-            error_w = (power_w - belief.value(weights)) if own_w > _SHOWN * power_w else 0.0
-            worth = noise_w2 / (noise_w2 + 0.5 * model_w2)
-            self._draws.learn_factor(settings.pop(), error_w / own_w, worth)
 
     def _rest(self) -> tuple[float, float]:
         """Bounds of the power at rest, around the power that was seen there or the prior's."""
@@ -225,6 +208,13 @@ class PowerModel:
 
     def _at(self, setting: EngineSetting, busy: float, prompt_share: float) -> BoardLoad:
         return BoardLoad(setting, busy, prompt_share, self._load.cores, self._load.gpu)
+
+    @property
+    def _idle_weights(self) -> dict[int, float]:
+        """The weights of the power without the engine, beside what other programs do now."""
+        load = self._load
+        idle = BoardLoad(load.setting, 0.0, 0.0, load.cores, load.gpu, awake=load.cores > STIRS)
+        return self._draws.weights(idle)
 
     def _follow(self, dt_s: float) -> None:
         share = min(1.0, dt_s / _PRESENT_S)

@@ -135,7 +135,7 @@ def test_the_user_may_leave_sacrifices_out() -> None:
     assert (limits.admission, limits.smaller) == ("queue", False)
 
 
-@pytest.mark.parametrize(("floor_duty", "smaller"), [(0.2, False), (0.6, True)])
+@pytest.mark.parametrize(("floor_duty", "smaller"), [(0.2, False), (0.8, True)])
 def test_the_user_says_how_slow_is_too_slow(floor_duty: float, smaller: bool) -> None:
     """The cap leaves one thread some 40 % of the time."""
     known = governor(BudgetConfig(power_w=4.4), GovernorConfig(floor_duty=floor_duty))

@@ -8,7 +8,6 @@ import pytest
 from look_help import DT_S, QUIET
 
 from edge_rt.core.limits import Observation
-from edge_rt.governor.policy.choice import OperatingPoint
 from edge_rt.governor.policy.pace import Pace
 from edge_rt.governor.policy.setting import EngineSetting
 
@@ -52,24 +51,3 @@ def test_passes_of_requests_for_fewer_threads_tell_nothing_of_a_count() -> None:
     assert [pace.speed(EngineSetting(n)) for n in (1, 2, 4)] == [
         before.speed(EngineSetting(n)) for n in (1, 2, 4)
     ]
-
-
-def test_a_count_that_requests_leave_unused_is_not_tried_out() -> None:
-    pace, engine = Pace(4), Slow(40.0)
-    found = [
-        OperatingPoint(
-            EngineSetting(n), 1.0, 1.0, pace.speed(EngineSetting(n)), 4.0 + n, (0.0, 0.0)
-        )
-        for n in (1, 2, 3, 4)
-    ]
-
-    def tried(spare_s: float) -> bool:
-        looks = [replace(engine.look(4), spare_s=spare_s) for _ in range(round(12.0 / DT_S))]
-        trials = [
-            (pace.look(look, EngineSetting(4), 4), pace.trial(found, found[3], look))[1]
-            for look in looks
-        ]
-        return any(trials)
-
-    assert not tried(DT_S)
-    assert tried(0.0)
