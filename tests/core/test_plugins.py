@@ -16,7 +16,7 @@ broken = edge_rt_extra.nowhere
 
 [edge_rt.gates]
 vowels = edge_rt_extra.gate:Vowels
-token = edge_rt_extra.gate:Vowels
+ead = edge_rt_extra.gate:Vowels
 broken = edge_rt_extra.gate:broken
 
 [edge_rt.readers]
@@ -92,7 +92,7 @@ print(*gates()[-3:])
 gate = make_gate(Gating("vowels", threshold=2.5), 7)
 print(type(gate).__name__, gate.threshold, gate.seed)
 print(type(make_gate(Gating("vowels", share=0.3), 7)).__name__)
-print(type(make_gate(Gating("token"), 7)).__name__)
+print(type(make_gate(Gating("ead"), 7)).__name__)
 print(Pair(large="a", small="b", mode="switch:vowels", large_share=0.2).gate)
 check_mode(DecodingRequest("switch:vowels", threshold=1.0))
 try:
@@ -101,10 +101,10 @@ except RequestError as error:
     print(error)
 """
     assert said(extra, program) == [
-        "early vowels broken",
+        "verify vowels broken",
         "Vowels 2.5 7",
         "ShareControl",
-        "TokenGate",
+        "EadGate",
         "vowels",
         "the package of the gate 'broken' does not work: NoneType is no Gate. "
         "Have it mended, or choose another gate.",

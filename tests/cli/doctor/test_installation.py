@@ -45,9 +45,9 @@ def test_what_keeps_the_daemon_from_starting_is_no_valid_configuration(patient: 
     file.write_text("access:\n  generate: {users: [nobody-here]}\n")
     (found,) = board.says(check_configuration)
     assert (found.level, "no user 'nobody-here'" in found.what) == ("problem", True)
-    file.write_text(f"router:\n  rules: {board.place}/none.yaml\n")
+    file.write_text("router:\n  rules: none.yaml\n")  # an option that is gone is only told
     (found,) = board.says(check_configuration)
-    assert (found.level, "router.rules" in found.what) == ("problem", True)
+    assert found.level == "ok"
 
 
 def test_files_of_any_name_can_be_mended(patient: Make) -> None:
