@@ -311,7 +311,6 @@ def test_any_yaml_is_a_config_or_has_faults_that_name_the_file(data: object) -> 
     config, found = check_text(text.encode("utf-8", "surrogatepass"), "f")
     assert isinstance(config, Config)
     assert all(isinstance(fault, ConfigError) and fault.file == "f" for fault in found)
-    assert not any("matching regex" in str(fault).partition(", got")[0] for fault in found)
 
 
 @given(st.binary(max_size=60) | st.text("{}[]:,&*!|>-?# \n'\"\\ab<%@0.", max_size=40))
