@@ -29,6 +29,14 @@ WAITS = 9  # answers under a constraint, by whose waits a model is judged
 UNIT = Watts(None, 1.0, 1.0)  # stands in where no power is known: the factor is watts then
 
 
+def amdahl(memory: float, speed: float) -> float:
+    """Return m + (1 - m)/s, the time of a pass at s times the speed of one core over that there.
+
+    `memory` is m, the share of a pass that waits for memory (Amdahl's law).
+    """
+    return memory + (1.0 - memory) / speed
+
+
 @dataclass(frozen=True)
 class BoardFigures:
     """What is known of a board; `cores` is 1 where a GPU computes.
@@ -57,8 +65,8 @@ class BoardFigures:
         return cls(1 if gpu else cores, ceilings, board_watts(board))
 
     def pass_s(self, phase: Phase, threads: int) -> float:
-        """Return m + (1 - m)/n with n threads, over the time with one (Amdahl)."""
-        return MEMORY[phase] + (1.0 - MEMORY[phase]) / self.busy(threads)
+        """Return the time of a pass with so many threads over that with one."""
+        return amdahl(MEMORY[phase], self.busy(threads))
 
     def busy(self, threads: int) -> int:
         """Return the cores that so many threads keep busy."""

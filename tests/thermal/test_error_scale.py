@@ -1,4 +1,4 @@
-"""Bands hold nine of ten errors like those of late, whatever was expected."""
+"""Bands hold nine of ten errors that are like recent ones, whatever was expected."""
 
 from __future__ import annotations
 

@@ -28,11 +28,6 @@ class RawChip:
     shunt_ohms: Mapping[int, float]
 
 
-def place_of(rail: Rail, sysfs: Path) -> tuple[int, int] | None:
-    """Bus and address of the rail's chip, where both are known."""
-    return _place(rail, _buses(sysfs))
-
-
 def raw_chips(rails: Mapping[str, Rail], sysfs: Path) -> tuple[RawChip, ...]:
     """The INA3221 whose place is known, from rails by label."""
     places: dict[tuple[int, int], dict[str, Rail]] = {}

@@ -169,7 +169,8 @@ class GrammarProcess:
 
         `wanted` is called with the processor time that the process has taken for it, in seconds.
         """
-        self._late(limits)  # with `idle_s` 0 from the beginning
+        if not limits.idle_s:
+            self._give_way()
         while not self.arrives(reply, limits, LOOK_S):
             if not wanted(self.used()[0] - self._since[0]):
                 self._stop("unwanted")
@@ -210,11 +211,14 @@ class GrammarProcess:
     def _late(self, limits: TimeLimits) -> str:
         cpu_s, wall_s = (now - begin for now, begin in zip(self.used(), self._since, strict=True))
         if cpu_s >= limits.idle_s:
-            with suppress(OSError):
-                os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
+            self._give_way()
         if cpu_s >= limits.cpu_s:
             return "cpu"
         return "wall" if wall_s >= limits.wall_s else ""
+
+    def _give_way(self) -> None:
+        with suppress(OSError):
+            os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
 
     def used(self) -> tuple[float, float]:
         """Return the processor's seconds that it has had, which are counted, and the time."""

@@ -103,7 +103,7 @@ class Forecaster:
         self._cost(entry, load or load_configs(entry, self._engine)[0]).learn(threads, served)
 
     def _cost(self, entry: ModelRecord, load: LoadConfig) -> ModelCost:
-        """Return what is known of a file that is loaded in that way, on the board of now."""
+        """Return the costs of a model file with a load configuration, on the present board."""
         board = self.board
         if board != self._board:
             self._board = board

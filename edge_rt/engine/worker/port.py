@@ -8,12 +8,12 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from threading import Event
 from typing import Protocol
 
 from edge_rt.core.clock import Aside
 from edge_rt.core.errors import Unavailable
-from edge_rt.decoding.params import Constraint
 from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.protocol import (
@@ -36,7 +36,6 @@ class Compilation:
 
     def __init__(self, request: Generate, homes: Sequence[Home], crowded: Event) -> None:
         """Others wait for their turn while it is `crowded`."""
-        self.idle = False  # compile only while nothing else runs
         self.cpu_s = 0.0  # the most that a constraint has taken
         self.request = request
         self.client = request.user or request.client or ""  # who is unknown is one client
@@ -46,14 +45,18 @@ class Compilation:
         self._held: list[object] = []  # what the scheduler is going to ask for
         self._until_s: float | None = None  # it is not being compiled yet
 
-    def run(self) -> Compilation:
-        """Compile and start; what comes of it is kept for the scheduler of the request."""
+    def run(self, *, idle: bool = False) -> Compilation:
+        """Compile and start; what comes of it is kept for the scheduler of the request.
+
+        `idle`: compile only while nothing else runs.
+        """
         request = self.request
         try:
             for home in self._homes:
                 if request.constraint is not None:
                     self._until_s = None
-                    self._held.append(self._compiled(request.constraint, home))
+                    compile = home.grammars.compile
+                    self._held.append(compile(request.constraint, self._goes_on, idle=idle))
                 if request.check is not None:
                     home.checkers.start(request.check)
         except Unavailable as error:
@@ -62,9 +65,6 @@ class Compilation:
             log.exception("the constraint of a request cannot be prepared")
             self.error = self._fault()
         return self
-
-    def _compiled(self, constraint: Constraint, home: Home) -> object:
-        return home.grammars.compile(constraint, self._goes_on, idle=self.idle)
 
     def _goes_on(self, cpu_s: float) -> bool:
         """Return whether to go on; it is first called when the constraint is being compiled."""
@@ -136,8 +136,8 @@ class Compiler:
             one = able[0]
             self._waiting.remove(one)
             self._running.append(one)
-            one.idle = self._expensive.get(one.client, 0.0) > time.monotonic()
-            self._aside.do(one.run)
+            idle = self._expensive.get(one.client, 0.0) > time.monotonic()
+            self._aside.do(partial(one.run, idle=idle))
             able = self._able()
         if able:
             self._crowded.set()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_rt.board_model.model_cost import MEMORY, amdahl
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Observation
 from edge_rt.governor.policy.choice import OperatingPoint, best_pass_s
@@ -32,7 +33,7 @@ class SpeedModel:
         """`memory` is m, 0 to 1."""
         self._cores, self._memory = cores, memory
         counts = range(1, cores + 1)
-        mean = [-math.log(_pass(memory, n)) for n in counts]
+        mean = [-math.log(amdahl(memory, n)) for n in counts]
         slopes = [(n - 1) / (1.0 + memory * (n - 1)) for n in counts]
         self._belief = KalmanFilter([*mean, 1.0, 1.0], _covariance(slopes))
 
@@ -57,12 +58,12 @@ class SpeedModel:
     def _weights(self, setting: EngineSetting) -> dict[int, float]:
         if setting.gpu is not None:
             memory = min(0.9, _GPU_MEMORY * self._memory)
-            return {self._cores + 1: -math.log(_pass(memory, max(LOW_CLOCK, setting.gpu)))}
+            return {self._cores + 1: -math.log(amdahl(memory, max(LOW_CLOCK, setting.gpu)))}
         threads = max(1, min(setting.threads, self._cores))
-        slower = _pass(self._memory, threads * max(LOW_CLOCK, setting.cpu))
+        slower = amdahl(self._memory, threads * max(LOW_CLOCK, setting.cpu))
         return {
             threads - 1: 1.0,
-            self._cores: math.log(_pass(self._memory, threads) / slower),
+            self._cores: math.log(amdahl(self._memory, threads) / slower),
         }
 
     def _apart(self, setting: EngineSetting, other: EngineSetting) -> dict[int, float]:
@@ -70,11 +71,6 @@ class SpeedModel:
         for place, weight in self._weights(other).items():
             apart[place] = apart.get(place, 0.0) - weight
         return {place: weight for place, weight in apart.items() if weight}
-
-
-def _pass(memory: float, speed: float) -> float:
-    """Seconds of a pass, with `speed` times one core at its top clock."""
-    return memory + (1.0 - memory) / speed
 
 
 def _covariance(slopes: Sequence[float]) -> list[list[float]]:
@@ -97,7 +93,6 @@ _PART = 0.1  # least share of the work that reads prompts
 _USUAL_S = 0.03  # length of a pass that decodes, before there was one
 _SHORT = 8  # prompt tokens of the shortest pass, and while the speed is not known
 _MIX_S = 20.0  # busy time over which the mix of prompts and answers is averaged
-_MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # share of a pass that waits for memory at one thread
 _SMOOTH, _SMOOTH_RATE = 0.2, 0.3  # gains of the mean length of passes, and of the prompts' rate
 _READ_S = 0.02  # least time of reading that makes a rate
 
@@ -120,9 +115,9 @@ class Pace:
 
     def __init__(self, cores: int) -> None:
         # One for each number of cores that others leave: speeds learnt beside others hold there.
-        self._decodes = [SpeedModel(cores, _MEMORY) for _ in range(cores)]
+        self._decodes = [SpeedModel(cores, MEMORY["decode"]) for _ in range(cores)]
         self._decode = self._decodes[-1]
-        self._prompt = SpeedModel(cores, _MEMORY_PROMPT)
+        self._prompt = SpeedModel(cores, MEMORY["prefill"])
         self._prompt_rate = 0.0  # tokens a second of reading, in units of its speed; 0: unknown
         self.prompt_share = self._busy_s = 0.0  # share of the busy time that reads prompts
         self.pass_s = 0.0  # mean length of a pass that only decodes; 0: not known yet

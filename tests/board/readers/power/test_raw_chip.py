@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from benchlib.boards import load_boards
 
-from edge_rt.board.readers.ina3221_i2c import place_of, raw_chips
+from edge_rt.board.readers.ina3221_i2c import raw_chips
 from edge_rt.testing.board import FakeBoard
 
 RAILS = load_boards()["jetson-xavier-nx"].rails
@@ -34,7 +34,6 @@ def test_the_bus_is_found_whatever_its_number(tree: FakeBoard, number: int) -> N
     [chip] = raw_chips(RAILS, tree.sysfs)
     assert (chip.bus, chip.address) == (number, 0x40)
     assert set(chip.labels.values()) == set(RAILS)
-    assert place_of(RAILS["VDD_IN"], tree.sysfs) == (number, 0x40)
 
 
 def test_another_bus_of_that_number_is_not_taken_for_it(tree: FakeBoard) -> None:
