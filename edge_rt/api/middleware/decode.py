@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Iterable, Mapping
+import types
+import typing
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -24,7 +26,7 @@ _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+")
-_WITH_NULLS = 64  # unknown fields of a body that are null and left out
+_WITH_NULLS = 8  # objects of a body of which unknown fields that are null are left out
 _SHOWN = 40  # characters of an offending value that a message repeats
 _nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
 
@@ -38,7 +40,7 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes, tries: int) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        less = _without_null(str(error), body) if tries else None
+        less = _without_nulls(str(error), body, decoder.type) if tries else None
         if less is None:
             raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -108,24 +110,47 @@ def did_you_mean(path: str, name: str, known: Iterable[str]) -> str:
     return f" Did you mean `{told_path(path, near)}`?" if near else ""
 
 
-def _without_null(message: str, body: bytes) -> bytes | None:
-    """Return the body without the unknown field that the error is of if it is null, else None.
+def _without_nulls(message: str, body: bytes, kind: object) -> bytes | None:
+    """Return the body without the unknown nulls of the object that the error is of; None: none.
 
     Clients send all fields that they know, also as null, and such a field is a field left out.
     """
     what, path = _parted(message)
-    strange = _STRANGE.match(what)
-    if strange is None or "[...]" in path:
+    if not _STRANGE.match(what) or "[...]" in path:
         return None
+    known = _names(kind, tuple(_STEP.findall(path)))
     try:
         root = msgspec.json.decode(body)
         held = _follow(root, path)
-        if held[strange["name"]] is not None:
-            return None
-        del held[strange["name"]]
-        return msgspec.json.encode(root)
+        nulls = [name for name, value in held.items() if value is None and name not in known]
+        for name in nulls:
+            del held[name]
+        return msgspec.json.encode(root) if nulls else None
     except (msgspec.MsgspecError, ValueError, LookupError, OverflowError, RecursionError):
         return None  # of numbers that Python has and JSON's decoder has not, or the other way round
+
+
+@lru_cache(maxsize=64)
+def _names(kind: object, steps: tuple[str, ...]) -> frozenset[str]:
+    """Return the names of the fields of the objects that may stand there; places are left out."""
+    found = [*objects(kind)]
+    for step in steps:
+        if not step.isdigit():
+            hints = [typing.get_type_hints(one).get(step) for one in found]
+            found = [inner for hint in hints for inner in objects(hint)]
+    return frozenset(name for one in found for name in one.__struct_encode_fields__)
+
+
+def objects(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """Yield the types of the objects that a `kind` is or that are its items.
+
+    `Annotated[dict[str, Any], Kind]` counts as a `Kind`: its fields are those, but it stays a dict.
+    """
+    if typing.get_origin(kind) in (typing.Union, types.UnionType, list, typing.Annotated):
+        for one in typing.get_args(kind):
+            yield from objects(one)
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
 
 
 def _follow(value: Any, path: str) -> Any:

@@ -9,15 +9,14 @@ unknown fields (`forbid_unknown_fields` of their types).
 from __future__ import annotations
 
 import logging
-import types
 import typing
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from edge_rt.api.middleware.decode import decode, did_you_mean, told_path
+from edge_rt.api.middleware.decode import decode, did_you_mean, objects, told_path
 from edge_rt.core.errors import RequestError
 
 log = logging.getLogger(__name__)
@@ -135,18 +134,6 @@ def _asks(name: str, value: object) -> bool:
 def unsupported(param: str, message: str) -> RequestError:
     """The error for a field that cannot be honoured."""
     return RequestError(message, param=param, code="unsupported_parameter")
-
-
-def objects(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    """Yield the types of the objects that a `kind` is or that are its items.
-
-    `Annotated[dict[str, Any], Kind]` counts as a `Kind`: its fields are those, but it stays a dict.
-    """
-    if typing.get_origin(kind) in (typing.Union, types.UnionType, list, typing.Annotated):
-        for one in typing.get_args(kind):
-            yield from objects(one)
-    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        yield kind
 
 
 class _Strange(NamedTuple):
