@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 from benchlib.govern_plant import governor_of
@@ -93,9 +94,9 @@ def test_a_sag_at_rest_keeps_nobody_out() -> None:
 # --- on the second plant, which shares no equation with the governor
 
 
-def weak(share: float, until_s: float, seconds: float) -> tuple[Scene, Trace]:
+def weak(share: float, until_s: float, seconds: float, seed: int = 0) -> tuple[Scene, Trace]:
     """A Pi 5 whose supply carries a share of full power, and a run with full power."""
-    scene = scene_of(Case("plain", "pi5", "1x100/150", 0, 1.0), seconds)
+    scene = scene_of(Case("plain", "pi5", "1x100/150", seed, 1.0), seconds)
     weak_w = share * Constants(scene).full_w
     free = simulate(scene, constant(scene.figures.kind.cores, 1.0))
     return replace(scene, weak_w=weak_w, weak_until_s=until_s), free
@@ -110,11 +111,15 @@ def tokens(trace: Trace, begin_s: float) -> int:
 
 
 def test_a_weak_supply_hardly_sags_once_it_is_known() -> None:
-    scene, free = weak(0.85, 1e9, 120.0)
-    trace = governed(scene)
-    late = trace.power_w[round(20.0 / STEP_S) :]
-    assert sum(watts > scene.weak_w for watts in late) < 0.05 * len(late)
-    assert tokens(trace, 20.0) > 0.5 * tokens(free, 20.0)
+    kept = list[float]()
+    for seed in range(3):
+        scene, free = weak(0.85, 1e9, 120.0, seed)
+        trace = governed(scene)
+        late = trace.power_w[round(20.0 / STEP_S) :]
+        assert sum(watts > scene.weak_w for watts in late) < 0.05 * len(late)
+        kept.append(tokens(trace, 20.0) / tokens(free, 20.0))
+    assert mean(kept) > 0.55  # a board that a sag found at the wrong moment keeps half
+    assert min(kept) > 0.45
 
 
 def test_full_speed_is_back_once_the_supply_holds() -> None:

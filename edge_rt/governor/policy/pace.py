@@ -94,6 +94,7 @@ _USUAL_S = 0.03  # length of a pass that decodes, before there was one
 _SHORT = 8  # prompt tokens of the shortest pass, and while the speed is not known
 _MIX_S = 20.0  # busy time over which the mix of prompts and answers is averaged
 _SMOOTH, _SMOOTH_RATE = 0.2, 0.3  # gains of the mean length of passes, and of the prompts' rate
+_OWN_TIME = 0.1  # least share of a pass that grows with its tokens
 _READ_S = 0.02  # least time of reading that makes a rate
 
 
@@ -118,7 +119,8 @@ class Pace:
         self._decodes = [SpeedModel(cores, MEMORY["decode"]) for _ in range(cores)]
         self._decode = self._decodes[-1]
         self._prompt = SpeedModel(cores, MEMORY["prefill"])
-        self._prompt_rate = 0.0  # tokens a second of reading, in units of its speed; 0: unknown
+        self._token_s = 0.0  # of reading, times its speed: b of a pass of a + b·n; 0: unknown
+        self._chunk: int | None = None  # the most prompt tokens of one pass; None: any number
         self.prompt_share = self._busy_s = 0.0  # share of the busy time that reads prompts
         self.pass_s = 0.0  # mean length of a pass that only decodes; 0: not known yet
         self.prompt_pass_s = 0.0  # length set for passes that read prompts; 0: any
@@ -153,10 +155,10 @@ class Pace:
 
     def _learn_prompts(self, seen: Observation, setting: EngineSetting) -> None:
         if seen.prompt_s > _READ_S and seen.prompt_tokens > 0:
-            rate = seen.prompt_tokens / seen.prompt_s / self._prompt.speed(setting)
-            self._prompt_rate += (_SMOOTH_RATE if self._prompt_rate else 1.0) * (
-                rate - self._prompt_rate
-            )
+            token_s = seen.prompt_s / seen.prompt_tokens
+            fixed_s = self.pass_s / self._chunk if self._chunk else 0.0
+            own_s = max(token_s - fixed_s, _OWN_TIME * token_s) * self._prompt.speed(setting)
+            self._token_s += (_SMOOTH_RATE if self._token_s else 1.0) * (own_s - self._token_s)
 
     def _learn_decoding(self, seen: Observation, setting: EngineSetting) -> None:
         if seen.prompt_s <= 0.0 and seen.tokens > 0 and seen.running:
@@ -198,10 +200,12 @@ class Pace:
         pass_s = self._prompt_pass_s(choice, cap)
         if pass_s is None:
             self.prompt_pass_s = 0.0
+            self._chunk = None
             return None
-        rate = self._prompt_rate * self._prompt.speed(choice.setting)
-        tokens = max(_SHORT, int(rate * pass_s))
-        self.prompt_pass_s = tokens / rate if rate else pass_s
+        token_s = self._token_s / self._prompt.speed(choice.setting)
+        tokens = max(_SHORT, int((pass_s - self.pass_s) / token_s) if token_s else 0)
+        self.prompt_pass_s = self.pass_s + tokens * token_s if token_s else pass_s
+        self._chunk = tokens
         return tokens
 
     def _prompt_pass_s(self, choice: OperatingPoint, cap: BudgetConfig) -> float | None:

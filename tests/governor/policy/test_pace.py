@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from look_help import DT_S, QUIET
 
+from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Observation
+from edge_rt.governor.policy.choice import OperatingPoint
 from edge_rt.governor.policy.pace import Pace
 from edge_rt.governor.policy.setting import EngineSetting
 
@@ -51,3 +53,21 @@ def test_passes_of_requests_for_fewer_threads_tell_nothing_of_a_count() -> None:
     assert [pace.speed(EngineSetting(n)) for n in (1, 2, 4)] == [
         before.speed(EngineSetting(n)) for n in (1, 2, 4)
     ]
+
+
+def test_short_passes_of_prompts_do_not_hide_how_many_tokens_fit_into_a_longer_one() -> None:
+    """Passes of a + b·n seconds: what a costs is not taken for the speed of reading."""
+    a_s, b_s, pace, setting = 0.1, 0.005, Pace(4), EngineSetting(4)
+    choice = OperatingPoint(setting, 0.9, 0.9, 1.0, 5.0, (5.0, 5.0))
+    decoding = replace(QUIET, threads=4, running=1, busy_s=0.1, tokens=1)
+    tokens = pace.chunk(choice, BudgetConfig(power_w=5.0))
+    assert tokens is not None
+    for _ in range(2):
+        pace.look(decoding, setting, 4)
+        pass_s = a_s + b_s * tokens
+        reading = replace(QUIET, threads=4, running=1, busy_s=pass_s)
+        pace.look(replace(reading, prompt_s=pass_s, prompt_tokens=tokens), setting, 4)
+        tokens = pace.chunk(choice, BudgetConfig(power_w=5.0))
+        assert tokens is not None
+    assert a_s + b_s * tokens == pytest.approx(pace.prompt_pass_s, rel=0.05)
+    assert tokens > 30
