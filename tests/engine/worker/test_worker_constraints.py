@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import threading
 from collections.abc import Callable, Generator
+from multiprocessing import connection
 from types import SimpleNamespace
 from typing import Any
 
@@ -251,7 +251,7 @@ def test_who_was_expensive_waits_for_all_other_work_for_a_while(
 
     def run(user: str) -> None:
         compiler.start(new_request(1, "ab", constraint=ABC, user=user))
-        select.select([compiler.fileno()], [], [], 60.0)
+        assert connection.wait([compiler.fileno()], 60.0)
         assert len(list(compiler.finished())) == 1
 
     for user in ("rude", "rude", "polite"):
