@@ -43,9 +43,10 @@ class Aside(Generic[T]):
     def __init__(self, name: str, most: int = 1) -> None:
         """They are done in `most` threads: with one, one after the other."""
         self._name, self._most = name, most
-        self._asked: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Callable[[], T] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[T] = queue.SimpleQueue()
-        self._wake, self._waker = os.pipe()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_SEMAPHORE)
+        self._open, self._waking = True, threading.Lock()
         self._threads = 0
 
     def fileno(self) -> int:
@@ -62,10 +63,20 @@ class Aside(Generic[T]):
     def finished(self) -> Iterator[T]:
         """What came of those that finished since the last call."""
         while not self._done.empty():
-            os.read(self._wake, 1)
+            os.eventfd_read(self._wake)
             yield self._done.get()
 
+    def close(self) -> None:
+        """Close the descriptor; the threads end after the jobs that they were given."""
+        with self._waking:  # no thread writes to a descriptor that may be another by then
+            self._open = False
+            os.close(self._wake)
+        for _ in range(self._threads):
+            self._asked.put(None)
+
     def _work(self) -> None:
-        while True:
-            self._done.put(self._asked.get()())
-            os.write(self._waker, b".")
+        while (job := self._asked.get()) is not None:
+            self._done.put(job())
+            with self._waking:
+                if self._open:
+                    os.eventfd_write(self._wake, 1)

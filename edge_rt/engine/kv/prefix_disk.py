@@ -70,6 +70,11 @@ class PrefixDisk:
         self._aside(written.set)
         written.wait(seconds)
 
+    def close(self) -> None:
+        """Close the descriptors."""
+        self.fetcher.aside.close()
+        self._writer.close()
+
     def used(self, stored: Stored) -> None:
         """Note that a state was put into a sequence."""
         now = self.wall()

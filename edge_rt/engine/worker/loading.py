@@ -268,6 +268,10 @@ class Loader:
         """What finished since the last call."""
         return self._aside.finished()
 
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._aside.close()
+
     def _load(self, spec: ModelSpec, threads: int) -> LoadOutcome:
         begin = time.monotonic()
         try:

@@ -172,6 +172,7 @@ class ModelRegistry:
             scheduler.close("the engine is shutting down")
         if self._disk is not None:
             self._disk.finish(WRITTEN_S)
+            self._disk.close()
 
     def _await_owners(self) -> None:
         if self._checkpoints is not None and self._checkpoints.orphaned:

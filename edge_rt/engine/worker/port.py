@@ -124,6 +124,10 @@ class Compiler:
             if one.wanted:
                 yield one
 
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._aside.close()
+
     def _remember(self, done: Compilation) -> None:
         now = time.monotonic()
         self._expensive = {who: until for who, until in self._expensive.items() if until > now}

@@ -112,6 +112,8 @@ class Worker:
             else:
                 self._pass(able)
         self._models.close()
+        self._loader.close()
+        self._compiler.close()
 
     # --- the loop
 

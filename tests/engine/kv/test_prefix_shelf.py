@@ -129,3 +129,4 @@ def test_who_leaves_what_was_read_for_him_lets_the_next_be_read(
     fetcher.leave(first)
     settle()
     assert fetcher.take(second) == state(2)
+    fetcher.aside.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,7 @@ class Board:
 
     def start(self, *, origin: str = "a" * 64, context: int = 1024, **more: Any) -> None:
         """Another engine, after any that there was; `more` is of the toy or of what is kept."""
-        if self.front is not None:
-            self.stop()
+        self.end()
         keep = {name: more.pop(name, usual) for name, usual in LARGE.items()}
         backend = self._toy(context=context, **more)
         self.front = front = self._new_front(backend)
@@ -41,10 +40,14 @@ class Board:
         front.keep_as(kept_as(spec, state_key(spec, "1"), self.disk))
         self.settle()
 
-    def stop(self) -> None:
-        """The engine's end."""
+    def end(self) -> None:
+        """End the engine, if one runs."""
+        if self.front is None:
+            return
         self.front.scheduler.close("the test ends it")
         self.disk.finish(60)
+        self.disk.close()
+        self.front = None
 
     def ask(self, prompt: list[int], **changes: Any) -> Any:
         """The answer to a prompt, and where it began."""
@@ -85,10 +88,13 @@ class Board:
 
 
 @pytest.fixture
-def board(tmp_path: Path, new_front: Callable[..., Any], toy: Callable[..., Any]) -> Board:
+def board(
+    tmp_path: Path, new_front: Callable[..., Any], toy: Callable[..., Any]
+) -> Generator[Board]:
     made = Board(tmp_path / "prefixes", new_front, toy)
     made.start()
-    return made
+    yield made
+    made.end()
 
 
 def restored(heard: Any) -> int:
@@ -308,6 +314,7 @@ def test_a_disk_that_cannot_be_written_is_done_without(
     learn(board, [8, *SYSTEM])
     assert board.disk.stored
     assert board.tokens == [[8, *SYSTEM]]
+    board.end()
 
 
 def test_others_go_on_while_the_disk_is_read(board: Board) -> None:
@@ -401,7 +408,7 @@ def test_what_is_forgotten_before_it_is_known_what_there_is_does_not_come_back(
     board: Board,
 ) -> None:
     learn(board)
-    board.stop()
+    board.end()
     disk = PrefixDisk(KeepPrefixes(str(board.path), **LARGE))
     gone: list[tuple[int, int]] = []
     disk.forget(Which(), lambda *told: gone.append(told))
@@ -411,6 +418,7 @@ def test_what_is_forgotten_before_it_is_known_what_there_is_does_not_come_back(
     assert gone == [(1, 0)]
     assert disk.shelf.groups() == []
     assert PrefixFolder(board.path).scan() == []
+    disk.close()
 
 
 def test_what_cannot_be_deleted_is_told_until_it_can(board: Board) -> None:
@@ -461,3 +469,4 @@ def test_what_waits_to_be_written_counts_as_if_it_were(tmp_path: Path, stored: i
     save(heads[stored:])
     kept = sum(group.prefixes for group in disk.shelf.groups())
     assert kept == len(list((tmp_path / "prefixes").iterdir())) == 4
+    disk.close()

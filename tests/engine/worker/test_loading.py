@@ -41,6 +41,7 @@ def test_loads_come_in_turn_and_with_their_threads(toy: Callable) -> None:
     assert seen == [("p0", 0), ("p1", 1), ("p2", 2)]
     assert not list(loader.finished())
     assert select.select([loader], [], [], 0) == ([], [], [])
+    loader.close()
 
 
 def test_the_caller_does_not_wait(toy: Callable) -> None:
@@ -58,6 +59,7 @@ def test_the_caller_does_not_wait(toy: Callable) -> None:
     assert model == "m"
     assert not isinstance(outcome.result, str)
     assert outcome.load_s >= 0
+    loader.close()
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,4 @@ def test_an_error_of_any_kind_is_told_and_the_next_load_runs(
     (_, bad), (_, good) = outcomes(loader, 2)
     assert bad.result == message
     assert not isinstance(good.result, str)
+    loader.close()

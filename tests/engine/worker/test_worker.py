@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from edge_rt.engine.protocol import (
     Finished,
     Generate,
     Hello,
+    KeepPrefixes,
     Loaded,
     LoadFailed,
     LoadModel,
@@ -308,6 +310,25 @@ def test_shutdown_ends_the_worker(loaded: Peer, factory: Factory, new_request: C
     assert "shutting down" in loaded.until(Failed).message
     assert loaded.ended()
     assert factory.made[0].closed
+
+
+def test_its_end_leaves_no_descriptor_and_no_thread(factory: Factory, tmp_path: Path) -> None:
+    def wakers() -> int:
+        opened = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        return [str(one.readlink()) for one in opened].count("anon_inode:[eventfd]")
+
+    before, others = wakers(), set(threading.enumerate())
+    peer = Peer(factory)
+    peer.send(KeepPrefixes(str(tmp_path), 1 << 20, 1 << 20, False), LoadModel("toy", SPEC))
+    peer.until(Loaded)
+    threads = set(threading.enumerate()) - others
+    assert {"loader", "prefix writer"} <= {one.name for one in threads}
+    peer.send(Shutdown())
+    for one in threads:
+        one.join(10)
+    assert not any(one.is_alive() for one in threads)
+    assert wakers() == before
+    peer.sock.close()
 
 
 @pytest.mark.parametrize("busy", [False, True])

@@ -259,6 +259,7 @@ def test_who_was_expensive_waits_for_all_other_work_for_a_while(
     now[0] += port.FORGIVEN_S + 1.0
     run("rude")
     assert home.idle == [False, True, False, False]
+    compiler.close()
 
 
 def test_a_fault_is_told_to_the_log_alone(
