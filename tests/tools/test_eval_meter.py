@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchlib.looks import Look, write_line
 from benchlib.noise import CpuTimes
 from benchlib.process import Child
+from benchlib.twin_record import Look, write_line
 from evallib.meter import MachineMeter, Record
 
 
@@ -15,7 +15,7 @@ def grow(file: Path, *powers_w: float, from_s: float = 0.0) -> None:
     """Look after look of a tenth of a second."""
     with file.open("a") as record:
         for number, power_w in enumerate(powers_w, 1):
-            record.write(write_line(Look(from_s + 0.1 * number, 0.1, 1.0, power_w, 50.0, 0)))
+            record.write(write_line(Look(from_s + 0.1 * number, 0.1, power_w)))
 
 
 def test_joules_are_what_was_drawn_between_two_times(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from benchlib import BenchError, govern_plant_part
-from benchlib.govern import Values
+from benchlib.govern import Ask
 from benchlib.govern_plant import Outcome, evaluate, far_s, governor_of, step_s
 from benchlib.govern_plant_long import long_cases, prediction_errors
 from benchlib.govern_plant_part import found_of, plant, scenes_part
@@ -75,7 +75,7 @@ def test_cases_are_chosen_by_the_words_of_their_labels() -> None:
     assert {case.part for case in long_cases(False, "hold")} == {"hold"}
     for part in (plant, scenes_part):
         with pytest.raises(BenchError, match="nosuch"):
-            part(lambda _: None, quick=True, only="nosuch")
+            part(lambda _: None, Ask(quick=True, only="nosuch"))
 
 
 def test_slow_sensors_have_longer_windows_and_late_ones_are_judged_by_longer_ones() -> None:
@@ -342,8 +342,8 @@ def test_a_span_is_judged_by_the_leakage_that_its_board_really_has() -> None:
 @pytest.mark.slow
 def test_the_short_form_runs_every_part_and_holds_what_the_whole_promises() -> None:
     lines: list[str] = []
-    values = {**scenes_part(lines.append, quick=True).values}
-    values |= {**plant(lines.append, quick=True).values}
+    values = {**scenes_part(lines.append, Ask(quick=True)).values}
+    values |= {**plant(lines.append, Ask(quick=True)).values}
     assert set(values) >= set(govern_plant_part.HEADLINE)
     assert len(lines) >= 60
     least = {
@@ -357,11 +357,5 @@ def test_the_short_form_runs_every_part_and_holds_what_the_whole_promises() -> N
         "throttles_without": 1.0,
     }
     most = {"plant_step_s_max": 2.0, "power_error_max": 0.05, "throttles": 0.0}
-    assert {name: values[name] for name in least if not _at(values, name) >= least[name]} == {}
-    assert {name: values[name] for name in most if not _at(values, name) <= most[name]} == {}
-
-
-def _at(values: Values, name: str) -> float:
-    value = values[name]
-    assert value is not None
-    return value
+    assert {name: values[name] for name in least if not values[name] >= least[name]} == {}
+    assert {name: values[name] for name in most if not values[name] <= most[name]} == {}

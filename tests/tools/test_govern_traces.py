@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from benchlib import BenchError
 from benchlib.boards import load_boards
+from benchlib.govern import Ask
 from benchlib.govern_traces import HEADLINE, traces
 from benchlib.trace_heat import forecasts, heat_errors
 from benchlib.trace_power import BoardModel, Plain, Product, errors, steps
@@ -97,7 +98,7 @@ def test_a_folder_without_an_index_is_told() -> None:
 
 
 def test_without_a_folder_nothing_is_measured() -> None:
-    found = traces(lambda _: None, None, quick=True)
+    found = traces(lambda _: None, Ask(quick=True))
     assert found.values == {}
     assert "--traces" in found.notes[0]
 
@@ -237,7 +238,7 @@ def test_all_figures_come_of_a_folder_that_has_everything(tmp_path: Path) -> Non
     entries = [llm(tmp_path, n, *load) for n, load in enumerate(loads)]
     indexed(tmp_path, *entries, heat(tmp_path))
     lines: list[str] = []
-    found = traces(lines.append, tmp_path, quick=True)
+    found = traces(lines.append, Ask(quick=True, traces=tmp_path))
     assert set(found.values) == set(HEADLINE)
     assert any("power at rest over kelvins" in line and "20.00 mW/K" in line for line in lines)
     assert any("power at work over kelvins" in line and "100.00 mW/K" in line for line in lines)

@@ -53,10 +53,6 @@ class Reply:
         return (self.prompt_tokens - self.cached_tokens) / self.ttft_s
 
 
-class Refused(BenchError):
-    """The server takes no request now, and says why."""
-
-
 async def ask(address: Address, model: str, prompt: str, max_tokens: int) -> Reply:
     """Stream exactly `max_tokens` greedy tokens; raises BenchError when they do not come."""
     body = {
@@ -77,8 +73,6 @@ async def ask(address: Address, model: str, prompt: str, max_tokens: int) -> Rep
 
 def parse(response: Response) -> Reply:
     """Read the events of a streamed `response`; raises BenchError when they are not as expected."""
-    if response.status == 503:
-        raise Refused(response.body[:300].decode(errors="replace"))
     if response.status != 200:
         shown = response.body[:300].decode(errors="replace")
         raise BenchError(f"chat completion: status {response.status}: {shown}")

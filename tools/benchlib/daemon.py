@@ -83,7 +83,6 @@ class Ours:
     directory: Path
     name: str = "ours"
     extra: Mapping[str, object] = field(default_factory=dict[str, object])
-    program: tuple[str, ...] = ()  # in place of `edge-rt serve`
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def features(self) -> str:
@@ -117,12 +116,10 @@ class Ours:
         async def answers() -> bool:
             return (await fetch(address, "GET", "/v1/models")).status == 200
 
-        program = self.program or (str(self.python.with_name("edge-rt")), "serve")
-        argv = [*program, *options(config_file, socket, self.store)]
+        edge_rt = str(self.python.with_name("edge-rt"))
+        argv = [edge_rt, "serve", *options(config_file, socket, self.store)]
         own = str(self.directory)  # what it learns is not the machine's, nor is what it is told
         environ = {"STATE_DIRECTORY": own, "CONFIGURATION_DIRECTORY": own, **self.environ}
-        if self.program:
-            environ["PYTHONPATH"] = str(CHECKOUT / "tools")
         with Child(argv, self.directory / "ours.log", environ=environ) as child:
             ready_s = await until(answers, child)
             yield Running(child, address, ready_s)

@@ -7,7 +7,7 @@ The last row is the integral controller with an oracle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchlib import BenchError, govern_model
-from benchlib.govern import Ask, Found, cores
+from benchlib.govern import Ask, Found, Say, cores
 from benchlib.govern_plant import Judged
 from benchlib.govern_terms import TERMS
 from benchlib.model_board import Control
@@ -35,8 +35,6 @@ ALL, RIVAL = "all on", "integral controller"
 _OFF = {term.name: term.off for term in TERMS}
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # 95 %, by degrees of freedom
 _TWIN_CAPS = (0.6, 0.9)
-
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Row:
     tokens: Mean
 
 
-def ablate(say: Say, ask: Ask, folder: Path | None = None) -> Found:
+def ablate(say: Say, ask: Ask) -> Found:
     """Run all scenes whose labels have every word of `ask.only`, for each term.
 
     Recorded traces, where there are any, are predicted without each term of the board model.
@@ -101,7 +99,7 @@ def ablate(say: Say, ask: Ask, folder: Path | None = None) -> Found:
     with ProcessPoolExecutor(cores()) as pool:
         tried = [ALL, *(term.name for term in TERMS if term.model)] if ask.traces else []
         traced = {term: pool.submit(traced_error, term, ask.traces) for term in tried}
-        jobs = [pool.submit(partial(run, t, c, folder)) for c, t in product(cases, terms)]
+        jobs = [pool.submit(partial(run, t, c, ask.kept)) for c, t in product(cases, terms)]
         for future in as_completed(jobs):
             if (found := future.result()) is not None:
                 runs.append(found)

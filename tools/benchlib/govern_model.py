@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from benchlib.boards import load_boards
@@ -19,8 +19,6 @@ from edge_rt.twin.run import Event, Script
 from edge_rt.twin.shape import Shape
 
 BOARDS = ("jetson-orin-nano-8gb", "raspberry-pi-5")
-CAPS = (0.6, 0.75, 0.9)  # of the uncapped draw
-SEEDS = (0, 1, 2)
 SETTLED_S = 5.0  # after the first request
 UNDER = 0.995  # share of the windows that must be at or under the cap
 _CHAT = Work(streams=1, prompt_tokens=100.0, answer_tokens=150.0)
@@ -37,8 +35,6 @@ _FAST: Mapping[str, Speed] = {
 }
 SLOWER = (1.0, 4.0)
 NO_CLOCKS = ClockSteps()
-
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -125,62 +121,3 @@ def tokens_per_s(scene: Scene, trace: Trace) -> float:
 def ok_share(scene: Scene, trace: Trace, cap_w: float) -> float:
     """Share of the 1-second windows at or under the cap, once settled."""
     return trace.under(cap_w, scene.idle_s + SETTLED_S)
-
-
-def cap(say: Say, seeds: tuple[int, ...] = SEEDS) -> dict[str, float]:
-    """Caps on both boards, with a fast and a slow model: the worst share and the worst ratio."""
-    shares: list[float] = []
-    ratios: list[float] = []
-    for scene, about in _cap_scenes(seeds):
-        full_w = at_full(scene).mean_w(scene.idle_s + SETTLED_S)
-        for share in CAPS:
-            best, trace = _under(scene, share * full_w)
-            shares.append(ok_share(scene, trace, share * full_w))
-            ratios.append(tokens_per_s(scene, trace) / best.tokens_per_s)
-            say(
-                f"{about}, {share * full_w:.2f} W: {100 * shares[-1]:.2f} % of the windows kept, "
-                f"{ratios[-1]:.3f} of {best}"
-            )
-    return {"cap_ok_share": min(shares), "cap_vs_best": min(ratios)}
-
-
-def heat(say: Say, seeds: tuple[int, ...] = SEEDS) -> dict[str, float]:
-    """A hot room, a hotter one, a dead fan: throttling with and without, and the worst ratio.
-
-    `throttles` are those of all runs together, `throttles_without` the fewest of any.
-    """
-    throttles = 0
-    without: list[int] = []
-    ratios: list[float] = []
-    for name in BOARDS:
-        for seed in seeds:
-            scene = hot_scene(name, seed)
-            best = best_constant(scene, lambda trace: not trace.throttles)
-            without.append(at_full(scene).throttles)
-            trace = simulate(scene, governed(scene.board, BudgetConfig()).step)
-            throttles += trace.throttles
-            ratios.append(tokens_per_s(scene, trace) / best.tokens_per_s)
-            say(
-                f"{scene.board.name} {seed}, heat: {trace.throttles} throttle events, "
-                f"{without[-1]} without governor, {ratios[-1]:.3f} of {best}"
-            )
-    return {
-        "throttles": throttles,
-        "throttles_without": min(without),
-        "heat_vs_best": min(ratios),
-    }
-
-
-def _under(scene: Scene, cap_w: float) -> tuple[Best, Trace]:
-    """The best constant setting under a cap, and what the governor makes of it."""
-    best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= UNDER)
-    return best, simulate(scene, governed(scene.board, BudgetConfig(power_w=cap_w)).step)
-
-
-def _cap_scenes(seeds: tuple[int, ...]) -> Iterator[tuple[Scene, str]]:
-    for name in BOARDS:
-        for seed in seeds:
-            for slower in SLOWER:
-                scene = capped_scene(name, seed, slower)
-                size = "small" if slower == 1.0 else "large"
-                yield scene, f"{scene.board.name} {seed}, {size} model"

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchlib import BenchError, govern_model
-from benchlib.govern import Found, cores
+from benchlib.govern import Ask, Found, Say, cores
 from benchlib.govern_plant import Outcome, evaluate, governor_of
 from benchlib.govern_plant_band import Bands, band_jobs, bands, coverage
 from benchlib.govern_plant_long import evaluate_long, long_cases
@@ -96,7 +96,8 @@ def _outcome(case: Case, values: dict[str, float]) -> Outcome:
 
 
 HEADLINE = (
-    *(metric.name for metric in METRICS if not metric.name.startswith("throttles")),
+    *(metric.name for metric in METRICS),
+    "band_coverage",
     "leak_measured",
     "leak_right",
     "leak_cover",
@@ -104,22 +105,18 @@ HEADLINE = (
 
 Result = Outcome | Bands | Learnt
 Job = Callable[[], Sequence[Result]]
-Say = Callable[[str], object]
 
 
-def plant(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> Found:
-    """All cases whose labels have every word of `only`; BenchError where there is none.
-
-    Results that depend on no governor are kept in `folder`.
-    """
-    return found_of(_done(say, list(_jobs(quick, only, folder)), only))
+def plant(say: Say, ask: Ask) -> Found:
+    """Run all cases whose labels have every word of `ask.only`; BenchError where there is none."""
+    return found_of(_done(say, list(_jobs(ask.quick, ask.only, ask.kept)), ask.only))
 
 
-def scenes_part(say: Say, quick: bool, only: str = "", folder: Path | None = None) -> Found:
-    """The scenes of 80 s alone, in the same way."""
-    found = groups(scenes(quick, only))
-    jobs = [partial(evaluate, group, SCENE_S, folder) for group in found]
-    return found_of(_done(say, jobs, only), "scenes")
+def scenes_part(say: Say, ask: Ask) -> Found:
+    """Run the scenes of 80 s alone, in the same way."""
+    found = groups(scenes(ask.quick, ask.only))
+    jobs = [partial(evaluate, group, SCENE_S, ask.kept) for group in found]
+    return found_of(_done(say, jobs, ask.only), "scenes")
 
 
 def _done(say: Say, jobs: Sequence[Job], only: str) -> list[Result]:

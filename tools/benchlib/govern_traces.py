@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 
-from benchlib.govern import Found, cores
+from benchlib.govern import Ask, Found, Say, cores
 from benchlib.trace_heat import Forecasts, forecasts, heat_errors
 from benchlib.trace_power import Plain, Product, Step, by_group, errors, steps
 from benchlib.trace_priors import compared, per_kelvin
@@ -16,22 +15,20 @@ from benchlib.traces import Recorded, Traces
 
 HEADLINE = ("trace_power_error", "trace_power_vs_last", "trace_heat_error", "trace_heat_vs_last")
 
-Say = Callable[[str], object]
 
-
-def traces(say: Say, folder: Path | None, quick: bool) -> Found:
-    """Power and heat of the boards in `folder`; nothing is measured without one.
+def traces(say: Say, ask: Ask) -> Found:
+    """Predict power and heat of the recorded boards; nothing is measured without one.
 
     - trace_power_error: median error of watts, as a share, at steps into unseen modes and loads
     - trace_heat_error: mean error in K of temperatures half a minute later
     - trace_power_vs_last, trace_heat_vs_last: over the error of carrying on the last value
     """
-    if folder is None:
+    if ask.traces is None:
         return Found(notes=["No recorded traces: name their folder with --traces."])
-    known = Traces(folder)
+    known = Traces(ask.traces)
     recorded = known.power()
     with ProcessPoolExecutor(cores()) as pool:
-        jobs = [pool.submit(forecasts, *one) for one in _heat(known, quick)]
+        jobs = [pool.submit(forecasts, *one) for one in _heat(known, ask.quick)]
         groups = [pool.submit(partial(steps, make=Product), group) for group in by_board(recorded)]
         ours = [step for job in groups for step in job.result()]
         heat = [job.result() for job in jobs]

@@ -1,134 +1,110 @@
 """A simulated board around real processes that writes down what it truly does.
 
-A process of its own: `python -m benchlib.twin_record OPTIONS`; see `recorded_twin`.
+A process of its own: `python -m benchlib.twin_record OPTIONS`; see `sim_board.recorded`.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from typing_extensions import override
 
 from benchlib.boards import load_boards
-from benchlib.looks import Look, write_line
 from edge_rt.config.board import Board
 from edge_rt.twin.load import WatchedLoad, WatchedUsage
 from edge_rt.twin.plant import PlantState
-from edge_rt.twin.run import Event, Twin, Watched, run
+from edge_rt.twin.run import Twin, Watched, run
 
 PERIOD_S = 0.1
 
 
-class Past:
-    """A load and a clock that begin with a past: time in which so many cores were busy.
+class Look(NamedTuple):
+    """The time up to `time_s` of the monotonic clock, `dt_s` long, and the mean power in it."""
 
-    Each core of this machine stands for `each` cores of the board.
-    """
+    time_s: float
+    dt_s: float
+    power_w: float
 
-    def __init__(self, load: Watched, seconds: float, cores: float, each: float = 1.0) -> None:
-        self.now_s = 0.0  # of the last reading
-        self.each = each
-        self._load, self._seconds, self._cores = load, seconds, cores
-        self._readings = 0
 
-    @property
-    def over(self) -> bool:
-        """Whether the time up to the last reading was real."""
-        return self._readings > 2
+def write_line(look: Look) -> str:
+    """Return a line of a record."""
+    return f"{look.time_s:.6f} {look.dt_s:.6g} {look.power_w:.6g}\n"
 
-    def clock(self) -> float:
-        """The monotonic clock; its first reading lies `seconds` earlier."""
-        self._readings += 1
-        self.now_s = time.monotonic() - (self._seconds if self._readings == 1 else 0.0)
-        return self.now_s
+
+def read_from(record: Path, offset: int) -> tuple[list[Look], int]:
+    """Return the whole lines of a record from a byte on, and the byte at which to go on."""
+    with record.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    looks = [Look(*map(float, line.split())) for line in whole.decode().splitlines()]
+    return looks, offset + len(whole)
+
+
+class Scaled:
+    """A load of whose cores each stands for `each` cores of the board."""
+
+    def __init__(self, load: Watched, each: float) -> None:
+        self._load, self._each = load, each
 
     def look(self) -> WatchedUsage | None:
-        """The load's usage; at the second look, what was used in the past."""
+        """Return the usage; the core that waits for a GPU stands for one, whatever others do."""
         usage = self._load.look()
         if usage is None:
             return None
-        waiting_s = usage.gpu_s  # of one core of the board, whatever a core here stands for
-        if self._readings == 1:  # the clock is read after it
-            return replace(usage, busy_s=self.each * self._cores * self._seconds, gpu_s=0.0)
-        return replace(usage, busy_s=self.each * (usage.busy_s - waiting_s) + waiting_s)
+        return replace(usage, busy_s=self._each * (usage.busy_s - usage.gpu_s) + usage.gpu_s)
 
 
 class RecordedTwin(Twin):
-    """Writes a line for each step after those of the past."""
+    """Writes a line for each step after the first."""
 
     def __init__(
-        self,
-        board: Board,
-        root: Path,
-        past: Past,
-        record: TextIO,
-        ambient_c: float = 25.0,
-        seed: int = 0,
-        events: Sequence[Event] = (),
+        self, board: Board, root: Path, load: Watched, record: TextIO, seed: int = 0
     ) -> None:
-        super().__init__(board, root, past, ambient_c, seed, events, past.clock)
-        self._past, self._record = past, record
+        super().__init__(board, root, load, seed=seed, clock=self._clock_s)
+        self._record, self._now_s, self._steps = record, 0.0, 0
 
     @override
     def step(self) -> PlantState | None:
-        before_s = self._past.now_s
+        before_s = self._now_s
         state = super().step()
-        if state is not None and self._past.over:
-            dt_s = self._past.now_s - before_s
-            self._record.write(write_line(_seen(self._past.now_s, dt_s, state, self._past.each)))
-            self._record.flush()
+        if state is not None:
+            self._steps += 1
+            if self._steps > 1:
+                look = Look(self._now_s, self._now_s - before_s, state.total_w)
+                self._record.write(write_line(look))
+                self._record.flush()
         return state
 
-
-def _seen(now_s: float, dt_s: float, state: PlantState, each: float) -> Look:
-    return Look(
-        now_s,
-        dt_s,
-        state.busy_cores / each,
-        state.total_w,
-        state.chip_c,
-        state.throttle_state,
-    )
+    def _clock_s(self) -> float:
+        self._now_s = time.monotonic()
+        return self._now_s
 
 
 def main() -> None:
-    """Simulate until SIGTERM, or until the watched process ends. Events count from the present.
+    """Simulate until SIGTERM, or until the watched process ends.
 
     The watched process is a client, as of another machine: it does not heat the board itself.
     """
     options = _options()
-    past = Past(
-        WatchedLoad(options.watch, own=False), options.past_s, options.past_cores, options.each
-    )
-    events = [later(Event.parse(text), options.past_s) for text in options.event]
+    load = Scaled(WatchedLoad(options.watch, own=False), options.each)
     root, board = Path(options.dir), load_boards()[options.board]
     with Path(options.record).open("w") as record:
-        twin = RecordedTwin(board, root, past, record, options.ambient, options.seed, events)
+        twin = RecordedTwin(board, root, load, record, options.seed)
         run(twin, PERIOD_S, lambda: print(root, flush=True))
-
-
-def later(event: Event, seconds: float) -> Event:
-    """The same so much later."""
-    return replace(event, start_s=event.start_s + seconds, end_s=event.end_s + seconds)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--board", required=True)
-    parser.add_argument("--dir", required=True)
-    parser.add_argument("--record", required=True)
+    for name in ("--board", "--dir", "--record"):
+        parser.add_argument(name, required=True)
     parser.add_argument("--watch", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--ambient", type=float, default=25.0)
-    parser.add_argument("--past-s", type=float, default=0.0)
-    parser.add_argument("--past-cores", type=float, default=0.0)
-    parser.add_argument("--each", type=float, default=1.0)
-    parser.add_argument("--event", action="append", default=[])
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--each", type=float, required=True)
     return parser.parse_args()
 
 

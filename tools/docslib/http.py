@@ -81,9 +81,6 @@ _CARD = """\
 `model.json` in the folder of an ONNX model. Its field `kind` is `language`, `embedding` or
 `tensors`."""
 
-_RULES = """\
-A file that `router.rules` names; see [Add rules](../how-to/choose-models.md#add-rules)."""
-
 _DOCUMENTS = "The configuration has a [page of its own](configuration.md). Unknown keys are errors."
 
 

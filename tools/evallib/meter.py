@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from benchlib import noise
-from benchlib.looks import Look, read_from
 from benchlib.process import Child
+from benchlib.twin_record import Look, read_from
 
 
 @dataclass(frozen=True)
