@@ -15,7 +15,6 @@ from benchlib.govern import Ask
 from benchlib.govern_traces import HEADLINE, traces
 from benchlib.trace_heat import forecasts, heat_errors
 from benchlib.trace_power import BoardModel, Plain, Product, errors, steps
-from benchlib.trace_priors import compared
 from benchlib.traces import Conditions, Phase, Recorded, Traces
 
 from edge_rt.config.board import Board
@@ -207,19 +206,8 @@ def test_heat_is_forecast_better_than_by_the_last_value(tmp_path: Path) -> None:
     assert over_last < 0.6
 
 
-def test_priors_are_held_against_rest_and_loads() -> None:
-    found = {one.what: one for one in compared([trace("a", 3.0, 6.0), trace("b", 3.0, 7.0)])}
-    draw = load_boards()["raspberry-pi-4b"].draw
-    assert draw.idle_w is not None
-    assert draw.loaded_w is not None
-    assert found["at rest"].prior == draw.idle_w.value
-    assert found["at rest"].measured == 3.0
-    assert found["a load adds"].prior == pytest.approx(draw.loaded_w.value - draw.idle_w.value)
-    assert found["a load adds"].measured == 3.5
-
-
 def cells(folder: Path) -> None:
-    """A table in which work draws 100 mW and rest 20 mW more for each kelvin."""
+    """A table of means of two models."""
     names = ("framework", "model", "quantization", "prompt_tokens", "gen_tokens", "ttft_ms")
     names += ("decode_tps", "idle_total_mw", "pp_total_mw", "dec_total_mw", "dec_gpu_util")
     rows: list[Sequence[object]] = []
@@ -240,6 +228,4 @@ def test_all_figures_come_of_a_folder_that_has_everything(tmp_path: Path) -> Non
     lines: list[str] = []
     found = traces(lines.append, Ask(quick=True, traces=tmp_path))
     assert set(found.values) == set(HEADLINE)
-    assert any("power at rest over kelvins" in line and "20.00 mW/K" in line for line in lines)
-    assert any("power at work over kelvins" in line and "100.00 mW/K" in line for line in lines)
-    assert any("prompts over answers" in line and "measured 1.22" in line for line in lines)
+    assert any(line.startswith("Jetson AGX Orin 32 GB: ") for line in lines)

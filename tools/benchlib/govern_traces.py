@@ -10,7 +10,6 @@ from functools import partial
 from benchlib.govern import Ask, Found, Say, cores
 from benchlib.trace_heat import Forecasts, forecasts, heat_errors
 from benchlib.trace_power import Plain, Product, Step, by_group, errors, steps
-from benchlib.trace_priors import compared, per_kelvin
 from benchlib.traces import Recorded, Traces
 
 HEADLINE = ("trace_power_error", "trace_power_vs_last", "trace_heat_error", "trace_heat_vs_last")
@@ -37,7 +36,6 @@ def traces(say: Say, ask: Ask) -> Found:
         *by_group(ours),
         f"a plain model: {plain[0]:.1%} off, {plain[1]:.2f} of the last value's",
         *(one.line for one in heat),
-        *(one.line for one in [*compared(recorded), *per_kelvin(known.leakage(), recorded)]),
     ]
     for line in lines:
         say(line)

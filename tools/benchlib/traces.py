@@ -20,7 +20,7 @@ from benchlib import BenchError
 Row = Mapping[str, str]
 
 _CELLS = "agxorin32_llm_cells.csv.gz"
-CELLS_BOARD, _CELLS_PROFILE = "Jetson AGX Orin 32 GB", "jetson-agx-orin-64gb"
+_CELLS_BOARD, _CELLS_PROFILE = "Jetson AGX Orin 32 GB", "jetson-agx-orin-64gb"
 _REST_S = 5.0  # of the calmest stretch before a load
 _EDGE_S, _LONG_S = 1.0, 20.0  # left out at both ends of a phase; used of a phase at most
 _AFTER_S = 20.0  # after a command, until the board is at rest
@@ -138,23 +138,6 @@ class Traces:
                 known = [tuple(float(row[name]) for name in names) for row in whole]
                 yield entry["file"].split(".")[0], [(t, share / 100.0, c) for t, share, c in known]
 
-    def leakage(self) -> list[tuple[float, float, float]]:
-        """Kelvins, watts at work and watts at rest apart from the mean of the same work.
-
-        Of runs that are alike in all that the table tells, and decode equally fast within 2 %.
-        """
-        cells: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        names = ("framework", "model", "quantization", "prompt_tokens", "gen_tokens")
-        for row in self.rows(_CELLS):
-            if all(row[key] for key in ("dec_gpu_temp", "dec_total_mw", "decode_tps")):
-                cells[tuple(row[name] for name in names)].append(row)
-        found: list[tuple[float, float, float]] = []
-        for rows in cells.values():
-            rate = median(float(row["decode_tps"]) for row in rows)
-            alike = [r for r in rows if abs(float(r["decode_tps"]) / rate - 1.0) < 0.02]
-            found += _apart(alike)
-        return found
-
     def _llm(self) -> Iterator[Recorded]:
         """Idle, prompt (where it is long), answer, idle."""
         for entry in self.index:
@@ -254,7 +237,7 @@ class Traces:
                 Phase(name, Conditions(12, 1.0, 1.0, share, prompts), 1.0, _steady(key, these))
                 for name, key, share, prompts, these in spans
             )
-            yield Recorded(_CELLS_PROFILE, CELLS_BOARD, f"{engine} {model}", phases)
+            yield Recorded(_CELLS_PROFILE, _CELLS_BOARD, f"{engine} {model}", phases)
 
     def _series(self, entry: Row, key: str) -> list[tuple[float, float]]:
         rows = self.rows(entry["file"]) if key in entry["columns"].split() else []
@@ -294,14 +277,3 @@ def _steady(key: str, rows: Sequence[Row]) -> tuple[float, ...]:
     """A median of the table, as readings that scatter by a thousandth."""
     watts = median(float(row[key]) for row in rows) / 1e3
     return tuple(watts * (1.0 + 0.001 * (-1) ** n) for n in range(_TABLE_S))
-
-
-def _apart(rows: Sequence[Row]) -> Iterator[tuple[float, float, float]]:
-    """Differences from the mean, where repeats go over enough kelvins."""
-    temps = [float(row["dec_gpu_temp"]) for row in rows]
-    if len(rows) < 5 or max(temps) - min(temps) < 1.5:
-        return
-    keys = ("dec_total_mw", "idle_total_mw")
-    works, rests = ([float(row[key]) / 1e3 for row in rows] for key in keys)
-    for temp_c, work, rest in zip(temps, works, rests, strict=True):
-        yield temp_c - fmean(temps), work - fmean(works), rest - fmean(rests)

@@ -12,27 +12,24 @@ from pathlib import Path
 from rich.console import Console
 
 from edge_rt.cli.progress import progress
-from edge_rt.config.paths import Paths
 from edge_rt.models.formats.card import CARD, read_card
 from edge_rt_convert import ConvertError
-from edge_rt_convert.builder import Builder
 from edge_rt_convert.check import Check, check_model, table
-from edge_rt_convert.folder import check_folder, convert_folder
 from edge_rt_convert.model import GRAPH, TOKENIZER, convert_gguf, entry_yaml, hashes
 from edge_rt_convert.runs import drawn, tokens_of, windows
 
 
 @dataclass(frozen=True)
 class Job:
-    """Convert the model `source` into `folder`, with every matrix in `bits` (None: as it is).
+    """Convert the GGUF file `source` into `folder`; `round_all`: with every matrix in 8 bits.
 
-    `source` is a GGUF file or a Hugging Face folder. The comparison reads the file `text`, at most
-    `tokens` of it; None: a text that the model makes up.
+    The comparison reads the file `text`, at most `tokens` of it; None: a text that the model makes
+    up.
     """
 
     source: Path
     folder: Path
-    bits: int | None
+    round_all: bool
     text: Path | None
     tokens: int
     threads: int
@@ -56,40 +53,26 @@ class Job:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=".convert-", dir=self.folder.parent))
         try:
-            if self.source.is_dir():
-                convert_folder(_builder(), self.source, unfinished, self.bits)
-            else:
-                self._convert_gguf(unfinished)
+            with progress() as show:
+                convert_gguf(
+                    self.source,
+                    unfinished,
+                    round_all=self.round_all,
+                    on_layer=lambda done, count: show(
+                        done / count, f"Converting {self.source.name}"
+                    ),
+                )
             unfinished.chmod(0o755)
             unfinished.rename(self.folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
-    def _convert_gguf(self, target: Path) -> None:
-        with progress() as show:
-            convert_gguf(
-                self.source,
-                target,
-                round_all=self.bits is not None,
-                on_layer=lambda done, count: show(done / count, f"Converting {self.source.name}"),
-            )
-
     def _compare(self) -> Check:
         """Compare with the original; the table goes to standard error."""
-        found = self._check_folder() if self.source.is_dir() else self._check_gguf()
-        Console(stderr=True, width=100).print(table(found))
-        return found
-
-    def _check_folder(self) -> Check:
-        text = None if self.text is None else self.text.read_text("utf-8", errors="replace")
-        builder = _builder()
-        return check_folder(builder, self.source, self.folder, self.bits, text, self.tokens)
-
-    def _check_gguf(self) -> Check:
         quantised = not read_card(self.folder / CARD).quantisation.startswith(("fp", "bf"))
         with progress() as show:
             show(0.0, "Comparing with llama.cpp")
-            return check_model(
+            found = check_model(
                 self.source,
                 self.folder / GRAPH,
                 windows(self._tokens()),
@@ -97,6 +80,8 @@ class Job:
                 quantised=quantised,
                 on_run=show,
             )
+        Console(stderr=True, width=100).print(table(found))
+        return found
 
     def _tokens(self) -> list[int]:
         if self.text is None:
@@ -113,7 +98,3 @@ class Job:
             "check": None if found is None else found.as_json(),
         }
         path.write_text(json.dumps(document, indent=2) + "\n")
-
-
-def _builder() -> Builder:
-    return Builder(Paths.detect().cache)

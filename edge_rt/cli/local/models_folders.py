@@ -19,13 +19,9 @@ _EXTRA = "Conversion needs more packages. Run: pip install 'edge-rt[convert]'"
 
 
 @click.command("convert")
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--bits",
-    type=click.Choice(["8", "4"]),
-    help="Quantize every matrix to that many bits; 4 only for a Hugging Face folder.",
-)
+@click.option("--bits", type=click.Choice(["8"]), help="Quantize every matrix to that many bits.")
 @click.option("--check/--no-check", default=True, help="Compare with the original afterwards.")
 @click.option(
     "--text",
@@ -59,26 +55,20 @@ def convert_model(
     threads: int | None,
     report: Path | None,
 ) -> None:
-    """Convert the model SOURCE to ONNX, into the new folder FOLDER.
+    """Convert the GGUF file SOURCE to ONNX, into the new folder FOLDER.
 
-    SOURCE is a GGUF file, whose weights are copied block for block and without loss
-    (architectures: llama, qwen2, gemma3), or a Hugging Face folder, which onnxruntime-genai's
-    model builder converts in an environment of its own. That environment, with torch, is fetched
-    the first time.
+    Its weights are copied block for block and without loss (architectures: llama, qwen2, gemma3).
 
-    Then a text is read by the original and by onnxruntime. The exit code is 1 where they differ by
-    more than llama.cpp differs from itself in batches or, with a folder, by more than quantization
-    costs. The model's catalogue entry is printed.
+    Then a text is read by llama.cpp and by onnxruntime. The exit code is 1 where they differ by
+    more than llama.cpp differs from itself in batches. The model's catalogue entry is printed.
     """
-    if bits == "4" and not source.is_dir():
-        raise click.UsageError("A GGUF file is quantized to 8 bits at most; 4 needs a folder.")
     try:
         from edge_rt_convert import ConvertError
         from edge_rt_convert.job import Job
     except ModuleNotFoundError as error:
         raise CommandFailure(_EXTRA) from error
     threads = threads or max(1, (os.cpu_count() or 1) - 1)
-    job = Job(source, folder, int(bits) if bits else None, text, tokens, threads)
+    job = Job(source, folder, bits is not None, text, tokens, threads)
     try:
         entry, faults = job.run(report or Path(f"{folder}.check.json"), compare=check)
     except ConvertError as error:
