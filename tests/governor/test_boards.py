@@ -8,7 +8,9 @@ from itertools import pairwise
 import msgspec
 import pytest
 from benchlib.boards import load_boards
-from benchlib.govern_model import (
+from benchlib.plant_load import Work
+from model_board import Scene, constant, simulate
+from twin_scenes import (
     SETTLED_S,
     SLOWER,
     UNDER,
@@ -20,8 +22,6 @@ from benchlib.govern_model import (
     speed_of,
     tokens_per_s,
 )
-from benchlib.model_board import Scene, constant, simulate
-from benchlib.model_engine import Work
 
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from benchlib.govern_model import (
+from model_board import simulate
+from twin_scenes import (
     at_full,
     best_constant,
     governed,
     hot_scene,
     tokens_per_s,
 )
-from benchlib.model_board import simulate
 
 from edge_rt.config.schema import BudgetConfig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 import pytest
-from benchlib.heat_lab import calibrate_board
+from heat_lab import calibrate_board
 
 SEEDS = range(4)
 

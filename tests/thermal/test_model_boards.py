@@ -6,8 +6,8 @@ from dataclasses import replace
 from statistics import fmean
 
 import pytest
-from benchlib.heat_board import parameters_of, prior_of
-from benchlib.heat_forecasts import Look, judge, looks, score
+from benchlib.heat_forecasts import Look, judge, score
+from heat_board import looks, parameters_of, prior_of
 from watch import Watch
 
 from edge_rt.thermal.model import ThermalModel

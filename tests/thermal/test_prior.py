@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from benchlib.heat_board import parameters_of, prior_of
+from heat_board import parameters_of, prior_of
 
 from edge_rt.thermal.network import ThermalPrior
 

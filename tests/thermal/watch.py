@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
-from benchlib.heat_board import prior_of
-from benchlib.heat_forecasts import Look, Outcome, Weather, calm, judge, looks
+from benchlib.heat_forecasts import Look, Outcome, judge
+from heat_board import Weather, calm, looks, prior_of
 
 from edge_rt.thermal.model import ThermalModel
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 from benchlib.boards import load_boards
-from benchlib.model_engine import Work
 from benchlib.plant_board import PlantBoard
 from benchlib.plant_engine import Pass, PlantEngine
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import AGX_ORIN, KINDS, ORIN_NANO, PI4, PI5, Kind
-from benchlib.plant_load import FINE, NOBODY, QUIET, Others, Program, Weather
+from benchlib.plant_load import FINE, NOBODY, QUIET, Others, Program, Weather, Work
 from benchlib.plant_run import Run, Scene
 from benchlib.plant_sensors import SupplySensor, Thermometer
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from benchlib.model_engine import Work
 from benchlib.plant_engine import Pass, PlantEngine
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import AGX_ORIN, ORIN_NANO, PI5, Kind
+from benchlib.plant_load import Work
 
 CHAT = Work(1, 100.0, 150.0)
 

@@ -1,4 +1,4 @@
-"""What each term of the governor is worth: windows and tokens without it, on both plants.
+"""What each term of the governor is worth: windows and tokens without it, on the second plant.
 
 All scenes run with all terms, and with one term off at a time. Windows are shares of those within
 the cap; tokens are over those with all terms, scene by scene. Intervals are of the mean over seeds.
@@ -7,7 +7,7 @@ The last row is the integral controller with an oracle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -16,40 +16,20 @@ from itertools import product
 from pathlib import Path
 from statistics import fmean, stdev
 
-from benchlib import BenchError, govern_model
+from benchlib import BenchError
 from benchlib.govern import Ask, Found, Say, cores
 from benchlib.govern_plant import Judged
 from benchlib.govern_terms import TERMS
-from benchlib.model_board import Control
-from benchlib.model_board import simulate as simulate_twin
 from benchlib.plant_best import Constants
 from benchlib.plant_cache import Kept, Values
 from benchlib.plant_cases import SCENE_S, SEEDS, Case, ablation, scene_of
-from benchlib.plant_rival import HELD, Integral, best_rival
+from benchlib.plant_rival import HELD
 from benchlib.trace_power import Product, errors, steps
 from benchlib.traces import Traces
-from edge_rt.config.schema import BudgetConfig
-from edge_rt.twin.shape import Shape
 
 ALL, RIVAL = "all on", "integral controller"
 _OFF = {term.name: term.off for term in TERMS}
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # 95 %, by degrees of freedom
-_TWIN_CAPS = (0.6, 0.9)
-
-
-@dataclass(frozen=True)
-class TwinCase:
-    """A scene of our own twin under a cap."""
-
-    board: str
-    slower: float  # model
-    seed: int
-    cap: float
-
-    @property
-    def label(self) -> str:
-        """For people, and to choose cases by."""
-        return f"twin {self.board} x{self.slower:g} {self.cap:.0%} seed{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +37,6 @@ class Run:
     """What one scene came to without a term; `work` is in tokens a second."""
 
     term: str
-    plant: str
     scene: str
     seed: int
     ok: float
@@ -77,10 +56,9 @@ class Mean:
 
 @dataclass(frozen=True)
 class Row:
-    """What a term is worth on one plant."""
+    """What a term is worth."""
 
     term: str
-    plant: str
     ok: Mean
     worst: float
     tokens: Mean
@@ -91,7 +69,7 @@ def ablate(say: Say, ask: Ask) -> Found:
 
     Recorded traces, where there are any, are predicted without each term of the board model.
     """
-    cases = list(_cases(ask.quick, ask.only))
+    cases = ablation(SEEDS[:1] if ask.quick else SEEDS, ask.only)
     if not cases:
         raise BenchError(f"no scene of the ablation has all words of {ask.only!r}")
     terms = [ALL, *(term.name for term in TERMS), RIVAL]
@@ -126,31 +104,17 @@ def _trace_table(told: Mapping[str, tuple[float, float]]) -> list[str]:
     return lines + [f"| {term} | {one:.4f} | {over:.3f} |" for term, (one, over) in told.items()]
 
 
-def _cases(quick: bool, only: str) -> Iterator[Case | TwinCase]:
-    seeds, words = SEEDS[:1] if quick else SEEDS, only.split()
-    yield from ablation(seeds, only)
-    found = product(govern_model.BOARDS, govern_model.SLOWER, seeds, _TWIN_CAPS)
-    for case in (TwinCase(*one) for one in found):
-        if all(word in case.label.split() for word in words):
-            yield case
-
-
-def run(term: str, case: Case | TwinCase, folder: Path | None) -> Run | None:
-    """One scene without one term; None where the rival has no say."""
+def run(term: str, case: Case, folder: Path | None) -> Run | None:
+    """Run one scene without one term; return None where the rival has no say."""
     with _OFF.get(term, nullcontext)():
-        if isinstance(case, TwinCase):
-            values = _on_twin(case, term == RIVAL)
-            plant, scene = "twin", case.label
-        else:
-            values = _on_plant(case, term == RIVAL, folder)
-            plant, scene = "second plant", case.label
+        values = _values(case, term == RIVAL, folder)
     if values is None:
         return None
-    name = scene.removesuffix(f" seed{case.seed}")
-    return Run(term, plant, name, case.seed, values["ok"], values["work"])
+    name = case.label.removesuffix(f" seed{case.seed}")
+    return Run(term, name, case.seed, values["ok"], values["work"])
 
 
-def _on_plant(case: Case, rival: bool, folder: Path | None) -> Values | None:
+def _values(case: Case, rival: bool, folder: Path | None) -> Values | None:
     constants = Constants(scene_of(case, SCENE_S))
     kept = Kept(folder, f"{case.scene} {SCENE_S} s")
     judged = Judged(case, constants, kept)
@@ -161,39 +125,16 @@ def _on_plant(case: Case, rival: bool, folder: Path | None) -> Values | None:
     return None if found is None else found.values
 
 
-def _on_twin(case: TwinCase, rival: bool) -> Values | None:
-    scene = govern_model.capped_scene(case.board, case.seed, case.slower, SCENE_S)
-    cap_w = case.cap * govern_model.at_full(scene).mean_w(scene.idle_s + govern_model.SETTLED_S)
-
-    def of(control: Control) -> Values:
-        trace = simulate_twin(scene, control)
-        return {
-            "ok": govern_model.ok_share(scene, trace, cap_w),
-            "work": govern_model.tokens_per_s(scene, trace),
-        }
-
-    def integral(threads: int, aim: float) -> Values:
-        return of(Integral(cap_w, threads, aim, None).step)
-
-    if not rival:
-        return of(govern_model.governed(scene.board, BudgetConfig(power_w=cap_w)).step)
-    counts = range(1, Shape.of(scene.board).cores + 1)
-    found = best_rival(integral, counts, HELD)
-    return None if found is None else found.values
-
-
 def rows_of(runs: Sequence[Run], terms: Sequence[str]) -> list[Row]:
-    """Each term's row on each plant where it ran."""
+    """Return the row of each term that ran."""
+    base = {(one.scene, one.seed): one for one in runs if one.term == ALL}
     found: list[Row] = []
-    for plant in dict.fromkeys(sorted(one.plant for one in runs)):
-        base = {(o.scene, o.seed): o for o in runs if o.plant == plant and o.term == ALL}
-        for term in terms:
-            these = [one for one in runs if one.plant == plant and one.term == term]
-            if these:
-                tokens = [(o.seed, o.work / base[o.scene, o.seed].work) for o in these]
-                ok = mean_of([(one.seed, one.ok) for one in these])
-                worst = min(one.ok for one in these)
-                found.append(Row(term, plant, ok, worst, mean_of(tokens)))
+    for term in terms:
+        these = [one for one in runs if one.term == term]
+        if these:
+            tokens = [(o.seed, o.work / base[o.scene, o.seed].work) for o in these]
+            ok = mean_of([(one.seed, one.ok) for one in these])
+            found.append(Row(term, ok, min(one.ok for one in these), mean_of(tokens)))
     return found
 
 
@@ -212,7 +153,7 @@ def mean_of(values: Sequence[tuple[int, float]]) -> Mean:
 
 def table(rows: Sequence[Row]) -> list[str]:
     """The rows as a table in Markdown."""
-    lines = ["| plant | off | windows | worst | tokens |", "|---|---|---|---|---|"]
+    lines = ["| off | windows | worst | tokens |", "|---|---|---|---|"]
     for row in rows:
-        lines.append(f"| {row.plant} | {row.term} | {row.ok} | {row.worst:.4f} | {row.tokens} |")
+        lines.append(f"| {row.term} | {row.ok} | {row.worst:.4f} | {row.tokens} |")
     return lines

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchlib.heat_forecasts import Look, Score, judge, score
-from benchlib.model_engine import Work
 from benchlib.plant_cases import BOARDS, SEEDS, load_profile
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import KINDS
-from benchlib.plant_load import Program, Weather
+from benchlib.plant_load import Program, Weather, Work
 from benchlib.plant_run import Run, Scene
 from benchlib.trace import steps
 from edge_rt.core.limits import Limits, Observation

@@ -55,7 +55,7 @@ METRICS = (
     Metric("plant_gpu_ok_min", "ok", min, ("gpu",)),
     Metric("warm_tokens_min", "warm", min, ("warm",)),
     Metric("power_error_max", "power_error", max, ("hour",)),
-    Metric("clock_gain_60", "gain", min, ("clock", "clock-twin")),
+    Metric("clock_gain_60", "gain", min, ("clock",)),
     Metric("hold_tokens_min", "hold", min, ("hold",)),
     Metric("throttles", "throttles", sum, ("hold", "heat")),
     Metric("throttles_without", "throttles_without", min, ("heat",)),

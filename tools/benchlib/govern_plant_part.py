@@ -8,13 +8,12 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from benchlib import BenchError, govern_model
+from benchlib import BenchError
 from benchlib.govern import Ask, Found, Say, cores
 from benchlib.govern_plant import Outcome, evaluate, governor_of
 from benchlib.govern_plant_band import Bands, band_jobs, bands, coverage
 from benchlib.govern_plant_long import evaluate_long, long_cases
 from benchlib.govern_plant_metrics import METRICS, breakdown, values_of, worst_of
-from benchlib.model_board import simulate as simulate_twin
 from benchlib.plant_best import Constants
 from benchlib.plant_cases import (
     BOARDS,
@@ -34,15 +33,12 @@ from benchlib.plant_cases import (
 from benchlib.plant_leak import LeakJob, Learnt, gathered, leak_jobs, learn
 from benchlib.plant_run import simulate
 from edge_rt.config.schema import BudgetConfig
-from edge_rt.core.limits import ClockSteps
-from edge_rt.twin.shape import Shape
 
 _WORKS = ("1x100/150", "1x600/40")
-_TWINS = {"pi5": "raspberry-pi-5", "nano": "jetson-orin-nano-8gb"}
 
 
 def clock_cases(quick: bool, only: str = "") -> list[Case]:
-    """Boards of the second plant, and of our own twin."""
+    """Return the cases with the clock as a knob."""
     return chosen(_cases(quick), only)
 
 
@@ -51,16 +47,10 @@ def _cases(quick: bool) -> Iterator[Case]:
         for board in ["pi5"] if quick else BOARDS:
             for work in _WORKS[:1] if quick else _WORKS:
                 yield Case("clock", board, work, seed, CAPS[0])
-        for board in _TWINS:
-            yield Case("clock-twin", board, "1x100/150", seed, CAPS[0])
 
 
 def evaluate_clock(case: Case, seconds: float) -> list[Outcome]:
     """Run one case with the clock and without it."""
-    return [_on_twin(case, seconds) if case.part == "clock-twin" else _on_plant(case, seconds)]
-
-
-def _on_plant(case: Case, seconds: float) -> Outcome:
     scene = scene_of(case, seconds)
     constants = Constants(scene)
     budget = BudgetConfig(power_w=case.cap * constants.full_w, power_window_s=case.window_s)
@@ -69,30 +59,11 @@ def _on_plant(case: Case, seconds: float) -> Outcome:
     without = simulate(scene, governor_of(scene, budget).step)
     values = constants.kept(with_clock, case.cap * constants.full_w, case.window_s)
     values["gain"] = constants.work(with_clock) / constants.work(without)
-    return _outcome(case, values)
-
-
-def _on_twin(case: Case, seconds: float) -> Outcome:
-    scene = govern_model.capped_scene(_TWINS[case.board], case.seed, seconds=seconds)
-    begin_s = scene.idle_s + govern_model.SETTLED_S
-    cap_w = case.cap * govern_model.at_full(scene).mean_w(begin_s)
-    budget, steps_hz = BudgetConfig(power_w=cap_w), tuple(reversed(Shape.of(scene.board).steps_hz))
-    speeds: list[float] = []
-    values: dict[str, float] = {}
-    for steps in (ClockSteps(steps_hz), ClockSteps()):
-        trace = simulate_twin(scene, govern_model.governed(scene.board, budget, clocks=steps).step)
-        speeds.append(govern_model.tokens_per_s(scene, trace))
-        values = values or {"ok": trace.under(cap_w, begin_s, 1.0)}
-    values["gain"] = speeds[0] / speeds[1]
-    return _outcome(case, values)
-
-
-def _outcome(case: Case, values: dict[str, float]) -> Outcome:
     line = (
         f"{case.label}: {values['gain']:.3f} times the tokens with the clock,"
         f" {values['ok']:.2%} of windows"
     )
-    return Outcome(case, values, line)
+    return [Outcome(case, values, line)]
 
 
 HEADLINE = (

@@ -7,11 +7,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from benchlib.model_engine import Work
 from benchlib.plant_board import PlantBoard
 from benchlib.plant_engine import Pass, PlantEngine
 from benchlib.plant_figures import Figures
-from benchlib.plant_load import NOBODY, Others, Weather
+from benchlib.plant_load import NOBODY, Others, Weather, Work
 
 LOOK_S = 1.0
 _PARTS = 4  # steps of a look

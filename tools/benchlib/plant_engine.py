@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchlib.model_engine import Work
 from benchlib.plant_figures import Figures
+from benchlib.plant_load import Work
 
 _SOFT = 3.0  # exponent of the norm of memory time and computing time; infinity: the longer one
 _FIXED_S = 0.0006  # overhead of each pass

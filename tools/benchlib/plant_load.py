@@ -8,7 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from benchlib.model_engine import Work
+
+@dataclass(frozen=True)
+class Work:
+    """What callers ask for: `streams` of them, one request after the other.
+
+    Each waits `pause_s` on average before the next. Tokens are those of a request, on average.
+    """
+
+    streams: int = 1
+    prompt_tokens: float = 100.0
+    answer_tokens: float = 150.0
+    pause_s: float = 0.0
+
 
 Fault = Literal["frozen", "jumping", "missing"]  # of the power sensor
 

@@ -7,11 +7,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchlib.model_engine import Work
 from benchlib.plant_board import PlantBoard
 from benchlib.plant_engine import Pass, PlantEngine
 from benchlib.plant_figures import Figures
-from benchlib.plant_load import QUIET, Others, Program
+from benchlib.plant_load import QUIET, Others, Program, Work
 from benchlib.plant_sensors import SupplySensor, Thermometer
 from benchlib.trace import STEP_S, Trace, steps
 from edge_rt.board.readers.modelled import power_scale

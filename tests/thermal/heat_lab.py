@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from benchlib.heat_board import AIR_C, BOARDS, STEP_S, SensedBoard
+from heat_board import AIR_C, BOARDS, STEP_S, SensedBoard
+
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.leakage import Block, LeakagePrior, fit_leakage, slopes_of
 from edge_rt.twin.plant import Conditions

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from benchlib.boards import load_boards
-from benchlib.model_board import Scene, Trace, constant, simulate
-from benchlib.model_engine import Speed, Work
+from benchlib.plant_load import Work
+from benchlib.trace import Trace
+from model_board import Scene, constant, simulate
+from model_engine import Speed
+
 from edge_rt.config.board import Board
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import ClockSteps

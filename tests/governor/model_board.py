@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchlib.model_engine import ModelEngine, Pass, Speed, Work
+from benchlib.plant_load import Work
 from benchlib.trace import STEP_S, Trace, steps
+from model_engine import ModelEngine, Pass, Speed
+
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.twin.plant import Conditions, Plant, PlantState

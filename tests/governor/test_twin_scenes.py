@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from benchlib.govern_model import at_full, best_constant, capped_scene, tokens_per_s
-from benchlib.model_board import constant, simulate
 from benchlib.trace import Trace
+from model_board import constant, simulate
+from twin_scenes import at_full, best_constant, capped_scene, tokens_per_s
 
 SCENE = capped_scene("raspberry-pi-5", 0, seconds=20.0)
 

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchlib.plant_load import Work
+
 CONTENDED = 0.42  # of its speed is left to an engine that wants a core which others hold
 
 
@@ -25,19 +27,6 @@ class Speed:
     decode_cores: float = 0.95
     decode_clock: float = 0.35
     chunk: int = 128  # prompt tokens of one pass
-
-
-@dataclass(frozen=True)
-class Work:
-    """What callers ask for: `streams` of them, one request after the other.
-
-    Each waits `pause_s` on average before the next. Tokens are those of a request, on average.
-    """
-
-    streams: int = 1
-    prompt_tokens: float = 100.0
-    answer_tokens: float = 150.0
-    pause_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
+from statistics import fmean
 
 from benchlib.boards import load_boards
+from benchlib.heat_forecasts import LOOK_S, Look
+
 from edge_rt.board.readers.modelled import power_scale
 from edge_rt.config.board import Rail
 from edge_rt.governor.power.draws import priors_of
@@ -18,6 +22,9 @@ AIR_C = 25.0
 _BUS_STEP_V, _SHUNT_STEP_V = 8e-3, 40e-6  # of the INA3221
 _PMIC_S = 0.25  # a Pi's power chip answers too slowly to be asked more often
 _RIPPLE = 0.15  # of a busy core's time, between one step and the next
+_PARTS = round(LOOK_S / STEP_S)
+
+Weather = Callable[[float], Conditions]
 
 
 def shape_of(name: str) -> Shape:
@@ -89,3 +96,48 @@ def _shown_w(rail: Rail, power_w: float, voltage_v: float) -> float:
     volts = round(voltage_v / _BUS_STEP_V) * _BUS_STEP_V
     step_a = max(1e-3, _SHUNT_STEP_V / rail.shunt_ohm)
     return volts * round(power_w / volts / step_a) * step_a
+
+
+def bursts(cores: int, seed: int) -> Callable[[float], int]:
+    """Busy cores by time: as many as chance wants for 2 to 60 s, every second time none."""
+    dice, plan = random.Random(seed), [(0.0, 0)]
+
+    def busy(time_s: float) -> int:
+        while time_s >= plan[-1][0]:
+            count = 0 if plan[-1][1] and dice.random() < 0.5 else dice.randint(0, cores)
+            plan.append((plan[-1][0] + dice.uniform(2.0, 60.0), count))
+        return plan[-1][1]
+
+    return busy
+
+
+def calm(_time_s: float) -> Conditions:
+    """Nothing happens to the board."""
+    return Conditions(AIR_C)
+
+
+def looks(
+    name: str,
+    seed: int,
+    seconds: float,
+    weather: Weather = calm,
+    busy: Callable[[float], float] | None = None,
+) -> Iterator[Look]:
+    """Five looks a second; a load of `busy` cores by time, in place of bursts."""
+    board = SensedBoard(name, seed, weather(0.0).ambient_c)
+    cores = busy or bursts(board.shape.cores, seed)
+    for number in range(round(seconds / LOOK_S)):
+        wanted, powers = cores(number * LOOK_S), list[float]()
+        for _ in range(_PARTS):
+            board.step(wanted, weather(board.state.time_s))
+            powers.append(board.power_w)
+        state, power_w = board.state, fmean(powers)
+        yield Look(
+            state.time_s,
+            board.temp_c,
+            power_w,
+            state.fan_duty,
+            true_c=state.chip_c,
+            came_w=power_w,
+            busy=wanted,
+        )
