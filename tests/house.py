@@ -19,22 +19,15 @@ from edge_rt.board.monitor import Metered
 from edge_rt.board.snapshot import nothing_yet
 from edge_rt.config.schema import BudgetConfig, Config
 from edge_rt.core.chat_format import ChatFormat
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import ModelNotFound
+from edge_rt.core.events import Delta, Embedded, Finished, Started, Timings
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.core.requests import Call, Cost, Plan
-from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger import Book
-from edge_rt.engine.protocol import (
-    Delta,
-    Embedded,
-    EngineWork,
-    Finished,
-    Started,
-    Timings,
-    WorkShare,
-)
+from edge_rt.engine.protocol import EngineWork, WorkShare
 from edge_rt.generation.prompts import Prompting, TemplateVocabulary
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
@@ -312,7 +305,7 @@ class House(EngineScript):
             program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
         self.energy_meter, self.pool = self.front.energy_meter, self.front.pool
-        self.state, self.health = self.front.state, self.front.health
+        self.occupancy, self.health = self.front.occupancy, self.front.health
         self.routing, self.service = self.front.routing, self.front.service
         self.supervisor = cast(FakeSupervisor, self.front.supervisor)
         self.connect = self.supervisor.client

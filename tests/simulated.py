@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edge_rt.engine.protocol import Delta, EngineWork, Finished, Started, Timings, WorkShare
+from edge_rt.core.events import Delta, Finished, Started, Timings
+from edge_rt.engine.protocol import EngineWork, WorkShare
 
 
 @dataclass

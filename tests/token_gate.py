@@ -6,9 +6,9 @@ import math
 import os
 from pathlib import Path
 
+from edge_rt.core.decoding import Gating
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Writer
-from edge_rt.decoding.params import Gating
 
 
 class TokenGate(Gate):

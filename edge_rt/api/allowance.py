@@ -10,11 +10,11 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import ChatFormat, ThinkFormat
+from edge_rt.core.decoding import Dry, Sampling
 from edge_rt.core.errors import invalid
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
-from edge_rt.decoding.params import Dry, Sampling
 from edge_rt.generation.tools.grammar import token_name
 from edge_rt.routing.decoding_options import check_mode
 from edge_rt.routing.quality import Level, floor_of

@@ -53,8 +53,8 @@ from edge_rt.api.page import BELOW, NAMES, Events, PageFile, Root
 from edge_rt.api.responses import Responses, kept
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
+from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import closest
-from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
 
 if TYPE_CHECKING:

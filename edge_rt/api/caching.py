@@ -16,9 +16,9 @@ from edge_rt.api.meters import Meters
 from edge_rt.api.service import Service
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import EdgeError, NotCached, RequestError
+from edge_rt.core.events import Started
 from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import EmbedCall
-from edge_rt.engine.protocol import Started
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.tables import vector
 from edge_rt.generation.usage import tallied

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from edge_rt.api.allowance import Cached, Terms
 from edge_rt.core.cached import Kept
 from edge_rt.core.chat_format import Reading
+from edge_rt.core.decoding import Made, Mode, TokenLogprob
+from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, ModelCard, Plan
-from edge_rt.decoding.params import Made, Mode, TokenLogprob
-from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.usage import Tally
 

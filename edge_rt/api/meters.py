@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
+from edge_rt.core.decoding import Made
 from edge_rt.core.requests import Costs
 from edge_rt.core.routing import SINGLE
-from edge_rt.decoding.params import Made
 from edge_rt.generation.usage import Tally
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ from edge_rt.core.reports.planning import (
     Progress,
     RouterReport,
 )
-from edge_rt.routing.choice.trace import Trace
+from edge_rt.core.trace import Trace
 from edge_rt.routing.feedback import MarkFilter
 
 JSON, EVENTS = "application/json", "text/event-stream"

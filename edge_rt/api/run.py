@@ -24,8 +24,8 @@ from edge_rt.api.middleware.respond import (
 from edge_rt.api.openai.answers import Answer
 from edge_rt.api.work import Work, run_calls
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
+from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.core.requests import Cost, Event, Repeat
-from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Tally
 
 SILENT_S = 15.0  # most proxies wait for a minute, some for half of one

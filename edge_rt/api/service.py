@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.chat_format import ChatFormat, PromptEnd
+from edge_rt.core.events import Embedded, Inferred, Tokenized
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -38,8 +39,7 @@ from edge_rt.core.requests import (
     Repeat,
 )
 from edge_rt.core.routing import RouteRequest
-from edge_rt.engine.protocol import Embedded, Inferred, Prefixes, Tokenized
-from edge_rt.routing.choice.trace import Trace
+from edge_rt.core.trace import Trace
 from edge_rt.routing.feedback import MarkFilter
 
 

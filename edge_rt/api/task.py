@@ -16,8 +16,8 @@ from edge_rt.api.middleware.context import Context, Exchange, Generated, exchang
 from edge_rt.api.middleware.decode import read_body, unless_gone, whole_numbers
 from edge_rt.api.openai.fields import Text
 from edge_rt.core.errors import RequestError
+from edge_rt.core.events import Embedded, Timings
 from edge_rt.core.requests import Cost, EmbedCall, Kind, ModelCard
-from edge_rt.engine.protocol import Embedded, Timings
 from edge_rt.generation.usage import Edge, Origin, tallied
 
 

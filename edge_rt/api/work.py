@@ -16,10 +16,10 @@ from edge_rt.api.kept import Found
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.service import Service
 from edge_rt.core.chat_format import Reading
+from edge_rt.core.decoding import Mode
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.requests import Call, Cost, Event, ModelCard, Plan, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, RouteRequest
-from edge_rt.decoding.params import Mode
 from edge_rt.generation.usage import Origin
 
 Numbered = tuple[int, Event]

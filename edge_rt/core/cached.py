@@ -1,4 +1,4 @@
-"""An answer as it is kept."""
+"""What is kept of answers and of prompts."""
 
 from __future__ import annotations
 
@@ -98,3 +98,31 @@ def unpack(packed: bytes, check: bytes) -> Kept | None:
 
 def _check(packed: bytes) -> bytes:
     return hashlib.blake2b(packed, digest_size=16).digest()
+
+
+class PrefixGroup(msgspec.Struct, frozen=True):
+    """How many beginnings of one model there are for one client; times in Unix seconds."""
+
+    model: str
+    client: str
+    prefixes: int
+    tokens: int
+    size_bytes: int
+    oldest: float
+    newest: float
+
+
+class Prefixes(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What is kept of prompts by model and client, how many beginnings were forgotten, and how many
+    are `left` that should have been: the disk does not let them be deleted.
+
+    `enabled` is False if prefixes are not kept, `stored` while the disk cannot be written.
+    """
+
+    nonce: int
+    enabled: bool
+    stored: bool = False
+    max_bytes: int = 0
+    groups: list[PrefixGroup] = []
+    forgotten: int = 0
+    left: int = 0

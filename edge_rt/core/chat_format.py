@@ -18,6 +18,13 @@ CallStyle = Literal["json", "named", "literal", "tagged"]
 
 NUMBER = "\ufdd0"  # no character of Unicode: in a format's texts it stands for a number of the call
 
+CUT = "\ufdd0"
+"""Divides a prompt: the text before it and the text behind it become tokens separately.
+
+So a control token that is written out across it is plain text. It is no character of Unicode, and
+no model reads it.
+"""
+
 FormatSource = Literal["template", "family", "generic"]
 """Where a format of calls comes from: read off the model's chat template, from the table of known
 families, or our own, which a system message explains to the model.

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 Group = Literal["edge_rt.backends", "edge_rt.gates", "edge_rt.readers"]
 
 
+BUILDS = {
+    "llama.cpp": ("llama-cpp-python",),
+    "onnx": ("onnxruntime-qnn", "onnxruntime-gpu", "onnxruntime"),
+}
+"""The packages that bring each backend's native library, those for one kind of board first."""
+
+
 @cache
 def plugins(group: Group) -> Mapping[str, EntryPoint]:
     """Return the entry points of `group` by their names.

@@ -7,11 +7,11 @@ from typing import Literal
 
 import msgspec
 
+from edge_rt.core.decoding import CheckerSpec, Constraint, Mode, Sampling
+from edge_rt.core.events import Delta, Finished, Started, Tensor
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.routing import LoadConfig
-from edge_rt.decoding.params import CheckerSpec, Constraint, Mode, Sampling
-from edge_rt.engine.protocol import Delta, Finished, Started, Tensor
-from edge_rt.routing.choice.trace import Trace
+from edge_rt.core.trace import Trace
 
 PowerQuality = Literal["measured", "modelled"]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rt.core.decoding import Dry, Sampling
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.distribution import Ids, Logits
-from edge_rt.decoding.params import Dry, Sampling
 
 
 class Adjuster:

@@ -28,8 +28,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.decoding.distribution import Ids, Logits, mass, ranked, top_floor
-from edge_rt.decoding.params import Sampling
 
 _COLDEST, _HOTTEST = 1e-6, 1e9  # beyond, nothing changes any more but float32 would overflow
 _UNDERFLOW = 700.0  # exp(-700) is about the least that float64 holds

@@ -6,11 +6,11 @@ import math
 from collections import deque
 from collections.abc import Callable
 
+from edge_rt.core.decoding import Gating, gates
 from edge_rt.core.errors import RequestError
 from edge_rt.core.plugins import plugins
 from edge_rt.decoding.drafts import Relaxed
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Opening, ShareControl, Writer
-from edge_rt.decoding.params import Gating, gates
 from edge_rt.decoding.step_gate import StepGate
 
 _DEFAULTS = {

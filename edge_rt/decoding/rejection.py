@@ -25,9 +25,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.decoding.distribution import Ids, Logits, ranked, top_floor
 from edge_rt.decoding.draws import Shortlist, cuts, fork_seed, heat, kept, shortlist, uniform
-from edge_rt.decoding.params import Sampling
 
 MOST = 4096  # tokens that are tried
 _MOST_REACH = 1.0 - 1e-9  # of the probability, held by tokens that are put in order

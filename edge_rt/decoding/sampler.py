@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EngineBroken, RequestError
 from edge_rt.decoding.adjuster import Adjuster
 from edge_rt.decoding.distribution import Logits, mass, ranked, top_floor
 from edge_rt.decoding.draws import draw, fork_seed, uniform
-from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.rejection import by_draw, by_rank
 from edge_rt.decoding.text import TextCheck
 

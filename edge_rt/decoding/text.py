@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from edge_rt.core.decoding import CheckCost, Verdict
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.params import CheckCost, Verdict
 from edge_rt.decoding.rejection import MOST, AcceptedToken, DrawnCandidate, search
 
 

@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import reduce
 
+from edge_rt.core.decoding import ConstraintCost, Made
+from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.core.requests import Repeat
-from edge_rt.decoding.params import ConstraintCost, Made
 from edge_rt.energy.account import Account
 from edge_rt.energy.attribution import Attribution
 from edge_rt.energy.ledger_records import UsageRecord
 from edge_rt.engine.client import Event
-from edge_rt.engine.protocol import Delta, Finished, Started
 
 
 @dataclass

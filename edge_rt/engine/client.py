@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.errors import (
     EngineBroken,
     EngineError,
@@ -19,6 +19,7 @@ from edge_rt.core.errors import (
     RequestError,
     Unavailable,
 )
+from edge_rt.core.events import Delta, Embedded, Finished, Inferred, Started, Tokenized
 from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.channel import Frames, Heartbeat, encode, front_decoder
 from edge_rt.engine.process import ExitReason
@@ -28,15 +29,11 @@ from edge_rt.engine.protocol import (
     AskPrefixes,
     Cancel,
     CountTokens,
-    Delta,
     Embed,
-    Embedded,
     EngineWork,
     Failed,
-    Finished,
     Generate,
     Hello,
-    Inferred,
     KeepPrefixes,
     Loaded,
     LoadFailed,
@@ -44,16 +41,13 @@ from edge_rt.engine.protocol import (
     ModelSpec,
     Ping,
     Pong,
-    Prefixes,
     RunTensors,
     SetLimits,
     Shutdown,
-    Started,
     StepOutput,
     ToEngine,
     ToFront,
     Tokenize,
-    Tokenized,
     TokensCounted,
     Unloaded,
     UnloadModel,

@@ -12,34 +12,20 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.core.reports.offload import OffloadDevice
-from edge_rt.decoding.params import (
-    CheckCost,
+from edge_rt.core.cached import Prefixes
+from edge_rt.core.decoding import (
     CheckerSpec,
     Constraint,
-    ConstraintCost,
     Made,
     Mode,
     Sampling,
     TokenLogprob,
 )
+from edge_rt.core.events import Delta, Embedded, Finished, Inferred, Started, Tensor, Tokenized
+from edge_rt.core.reports.offload import OffloadDevice
 
 VERSION = 8
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
-
-
-CUT = "\ufdd0"
-"""Divides a prompt: the text before it and the text behind it become tokens separately.
-
-So a control token that is written out across it is plain text. It is no character of Unicode, and
-no model reads it.
-"""
-
-BUILDS = {
-    "llama.cpp": ("llama-cpp-python",),
-    "onnx": ("onnxruntime-qnn", "onnxruntime-gpu", "onnxruntime"),
-}
-"""The packages that bring each backend's native library, those for one kind of board first."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -75,45 +61,6 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     kv_type: str = "q8_0/f16"  # how llama.cpp keeps keys and values; see its backend
     origin: ModelOrigin | None = None  # None: nothing of it is kept elsewhere than in memory
     gpu_share: float = 0.0  # of all layers, those on a GPU
-
-
-class Tensor(msgspec.Struct, frozen=True, array_like=True):
-    """Numbers in rows, the last dimension fastest, little-endian; `dtype` is numpy's name.
-
-    What is `loose` came without a type, and takes the one that the model wants where no value is
-    changed by that.
-    """
-
-    dtype: str
-    shape: list[int]
-    data: bytes
-    loose: bool = False
-
-
-class Timings(msgspec.Struct, frozen=True, array_like=True):
-    """Where one answer's time went, in seconds, and what it processed, in tokens.
-
-    All of it in this engine: what a lost engine did before is not counted.
-    """
-
-    queue_s: float
-    prefill_s: float
-    decode_s: float
-    prompt_tokens: int
-    cached_tokens: int  # of the prompt, taken from KV that was already there
-    completion_tokens: int
-
-
-class PrefixGroup(msgspec.Struct, frozen=True):
-    """How many beginnings of one model there are for one client; times in Unix seconds."""
-
-    model: str
-    client: str
-    prefixes: int
-    tokens: int
-    size_bytes: int
-    oldest: float
-    newest: float
 
 
 # --- front to engine -----------------------------------------------------------------------
@@ -331,37 +278,6 @@ class Unloaded(Message, frozen=True):
     model: str
 
 
-class Started(Message, frozen=True):
-    """Request `id` left the queue and its prompt begins to be read."""
-
-    id: int
-    prompt_tokens: int
-    cached_tokens: int
-    restored_tokens: int = 0  # of the cached ones, those that came from the disk
-
-
-class Delta(msgspec.Struct, frozen=True, array_like=True):
-    """New text of answer `index` of request `id`.
-
-    `text` may be empty while bytes of a character or a possible stop string are held back;
-    `tokens` are the ids drawn since the last delta and may run ahead of the text. To those that a
-    partner wrote the size of the model's vocabulary is added. `made` is what the whole answer comes
-    to so far, where Finished is going to tell it. `logprobs` go with the text; those of the last
-    tokens, whose text is still to come, are `withheld`. `seen` are the numbers that were judged by
-    before these tokens were taken, of modes that judge; see Replay. Of an answer under a check they
-    are the logarithms of the tokens' weights.
-    """
-
-    id: int
-    index: int
-    text: str
-    tokens: list[int]
-    logprobs: list[TokenLogprob] = []
-    made: Made | None = None
-    withheld: list[TokenLogprob] = []
-    seen: list[float] = []
-
-
 class WorkShare(msgspec.Struct, frozen=True, array_like=True):
     """Request `id`'s part of the engine's time, in seconds, by phase."""
 
@@ -393,44 +309,6 @@ class StepOutput(Message, frozen=True):
     work: EngineWork | None = None
 
 
-class Finished(Message, frozen=True):
-    """Answer `index` of request `id` ended. reason: "stop" or "length".
-
-    `made` is told of answers in a mode of more than one model or of drafts, `constraint` and
-    `check` of answers under one.
-    """
-
-    id: int
-    index: int
-    reason: str
-    timings: Timings
-    stop: str | None = None  # the stop string that was hit
-    made: Made | None = None
-    constraint: ConstraintCost | None = None
-    check: CheckCost | None = None
-
-
-class Embedded(Message, frozen=True):
-    """The vectors of request `id` in the order of its inputs: rows of `width` float32.
-
-    `tokens` are those of each input as it was read, control tokens among them.
-    """
-
-    id: int
-    width: int
-    vectors: bytes
-    tokens: list[int]
-    timings: Timings
-
-
-class Inferred(Message, frozen=True):
-    """The outputs of request `id` by name."""
-
-    id: int
-    tensors: dict[str, Tensor]
-    timings: Timings
-
-
 class Failed(Message, frozen=True):
     """Request `id` ends here. `param` and `code` are set when the request is at fault."""
 
@@ -451,34 +329,6 @@ class TokensCounted(Message, frozen=True):
     tokens: int | None
     cached: int = 0
     message: str = ""
-
-
-class Tokenized(Message, frozen=True):
-    """The tokens of a text, and the bytes of each: control tokens as prompts have them.
-
-    None where they cannot be told; `message` says why.
-    """
-
-    nonce: int
-    tokens: list[int] | None
-    pieces: list[bytes] = []
-    message: str = ""
-
-
-class Prefixes(Message, frozen=True):
-    """What is kept of prompts by model and client, how many beginnings were forgotten, and how many
-    are `left` that should have been: the disk does not let them be deleted.
-
-    `enabled` is False if prefixes are not kept, `stored` while the disk cannot be written.
-    """
-
-    nonce: int
-    enabled: bool
-    stored: bool = False
-    max_bytes: int = 0
-    groups: list[PrefixGroup] = []
-    forgotten: int = 0
-    left: int = 0
 
 
 class Pong(Message, frozen=True):

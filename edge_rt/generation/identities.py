@@ -11,10 +11,9 @@ from edge_rt import __version__
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import ModelNotFound, RequestError
-from edge_rt.core.plugins import plugins
+from edge_rt.core.plugins import BUILDS, plugins
 from edge_rt.core.requests import Identity
 from edge_rt.core.routing import LoadConfig
-from edge_rt.engine.protocol import BUILDS
 from edge_rt.models.loading import load_configs
 from edge_rt.models.record import ModelRecord, writer
 from edge_rt.models.store.store import Store

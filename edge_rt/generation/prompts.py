@@ -7,9 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, PromptEnd
+from edge_rt.core.chat_format import CUT, GENERIC, CallFormat, ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.engine.protocol import CUT
 from edge_rt.models.answers.writer import write_calls
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import TemplateVocabulary, Templating, vocabulary

@@ -6,11 +6,11 @@ import time
 from array import array
 from collections.abc import Callable
 
+from edge_rt.core.decoding import Made, TokenLogprob
 from edge_rt.core.errors import EngineBroken, EngineError
-from edge_rt.decoding.params import Made, TokenLogprob
+from edge_rt.core.events import Delta, Started
 from edge_rt.engine.client import EngineClient, EngineLost, Event
 from edge_rt.engine.process import ExitReason
-from edge_rt.engine.protocol import Delta, Started
 from edge_rt.models.record import ModelRecord
 
 LOSSES = 10  # engines that a request may lose in a row without coming any further,

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
+from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
-from edge_rt.engine.protocol import Delta, Finished, Generate, Started, Timings
+from edge_rt.engine.protocol import Generate
 from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord

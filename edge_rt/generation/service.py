@@ -11,20 +11,21 @@ from typing import TypeVar
 import msgspec
 
 from edge_rt.config.schema import Config
+from edge_rt.core.decoding import Mode
 from edge_rt.core.errors import EngineBroken
+from edge_rt.core.events import Started
+from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.requests import Call, Cost, Event
 from edge_rt.core.routing import LoadConfig
-from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.engine.protocol import Generate, Started
+from edge_rt.engine.protocol import Generate
 from edge_rt.generation.recovery import AnswerProgress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
-from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import SWITCH
@@ -50,7 +51,7 @@ class GenerationService(ModelManager):
         config: Config,
         store: Store,
         pool: ModelPool,
-        state: State,
+        occupancy: Occupancy,
         energy_meter: EnergyMeter,
         governor_loop: GovernorLoop,
         routing: RoutingServices,
@@ -59,7 +60,7 @@ class GenerationService(ModelManager):
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         super().__init__(config.engine, store, pool, routing.room)
-        self._config, self._state = config, state
+        self._config, self._occupancy = config, occupancy
         self._energy_meter, self._governor_loop = energy_meter, governor_loop
         self._routing, self._recovery, self._clock = routing, recovery, clock
 
@@ -86,7 +87,6 @@ class GenerationService(ModelManager):
 
         When the engine is lost the answer goes on in the next one.
         """
-        self._routing.alone.check()
         if call.energy_j is not None:
             self._energy_meter.watchable()
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
@@ -99,7 +99,7 @@ class GenerationService(ModelManager):
             usage.mode, usage.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
         with (
-            self._state.request(self._config.requests.queue),
+            self._occupancy.request(self._config.requests.queue),
             self._energy_meter.leaving(usage),
             self._routing.lessons.attend(call.n, plan.threads) as lesson,
             self._routing.lengths.follow(entry, call, partner) as heard,

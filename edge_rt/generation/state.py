@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 
 import msgspec
@@ -13,8 +12,10 @@ import msgspec
 from edge_rt import __version__
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import dotted
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.errors import Unavailable
+from edge_rt.core.events import Tokenized
+from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.process import rss_bytes
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatModelState
@@ -23,7 +24,6 @@ from edge_rt.core.requests import LoadedModel, ModelCard
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
-from edge_rt.engine.protocol import Prefixes, Tokenized
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.models.configured import missing_models
 from edge_rt.models.record import ModelRecord
@@ -71,48 +71,28 @@ def other_problems(
         yield Problem("sensor", f"{name}: {reason}")
 
 
-QUEUE_RETRY_S = 2.0  # when the queue is full
+RETRY_S = 2.0  # while the engine does not answer
 VOCABULARY_S = 60.0  # for what a vocabulary tells, which waits for models that are being loaded
 PATIENCE_S = 5.0  # for the decode loop's own figures
 _TOLD = ("rss_bytes", "threads", "running", "waiting", "steps", "step_s", "native_s", "spare_s")
 
 
 class State:
-    """Counts requests and describes the daemon."""
+    """Describes the daemon."""
 
     def __init__(
-        self, supervisor: Supervisor, tokens: TokenCounts, clock: Callable[[], float]
+        self,
+        supervisor: Supervisor,
+        occupancy: Occupancy,
+        tokens: TokenCounts,
+        clock: Callable[[], float],
     ) -> None:
         """`tokens` counts those of all requests; `clock` is in seconds."""
-        self.active = 0  # requests waiting or running
-        self.ahead = 0  # of them, those that nobody has sent: what they read is for later ones
-        self.changed: Callable[[], None] = lambda: None  # hears when requests come and go
+        self._occupancy = occupancy
         self._supervisor = supervisor
         self._tokens = tokens
         self._clock = clock
         self._born = clock()
-
-    @property
-    def sent(self) -> int:
-        """Requests of clients that wait or run."""
-        return self.active - self.ahead
-
-    @contextmanager
-    def request(self, most: int) -> Generator[None]:
-        """Count one request while the block runs; raises Unavailable over `most`."""
-        if self.sent >= most:
-            raise Unavailable(
-                f"{self.sent} requests are waiting or running: requests.queue allows no more",
-                retry_after_s=QUEUE_RETRY_S,
-                code="queue_full",
-            )
-        self.active += 1
-        self.changed()
-        try:
-            yield
-        finally:
-            self.active -= 1
-            self.changed()
 
     async def report(
         self,
@@ -134,7 +114,7 @@ class State:
             "pid": os.getpid(),
             "uptime_s": round(self._clock() - self._born, 1),
             "rss_bytes": rss_bytes(),
-            "requests": self.active,
+            "requests": self._occupancy.active,
             "queued": queued,
             "tokens": asdict(self._tokens),
             "board": _board(board),
@@ -176,7 +156,7 @@ class State:
             return await asyncio.wait_for(client.prefixes(forget), PATIENCE_S)
         except (asyncio.TimeoutError, EngineLost):
             why = "the engine does not tell what it keeps of prompts"
-            raise Unavailable(why, retry_after_s=QUEUE_RETRY_S) from None
+            raise Unavailable(why, retry_after_s=RETRY_S) from None
 
     async def tokenize(
         self,
@@ -201,7 +181,7 @@ class State:
             return await asyncio.wait_for(asking, VOCABULARY_S)
         except (asyncio.TimeoutError, EngineLost):
             why = "the engine does not tell tokens now"
-            raise Unavailable(why, retry_after_s=QUEUE_RETRY_S) from None
+            raise Unavailable(why, retry_after_s=RETRY_S) from None
 
     async def _engine(self) -> dict[str, object]:
         client = self._supervisor.current
@@ -259,47 +239,3 @@ async def _figures(client: EngineClient) -> dict[str, object]:
     told: dict[str, object] = {name: getattr(pong, name) for name in _TOLD}
     gpus = msgspec.to_builtins(client.gpus)
     return told | {"gpu_s": pong.gpu_s if pong.offloads else None, "gpus": gpus}
-
-
-RETRY_S = 5.0  # at least, for requests that come meanwhile
-
-
-class Alone:
-    """Lends the board to one user at a time; requests are refused until it is given back."""
-
-    def __init__(self, state: State, clock: Callable[[], float]) -> None:
-        """`clock` is in seconds."""
-        self._state, self._clock = state, clock
-        self.lent: str | None = None  # what it is lent to
-        self._until_s = 0.0
-
-    def refusal(self) -> str | None:
-        """Why it cannot be lent now; None: it can."""
-        if self.lent is not None:
-            return f"{self.lent} is under way"
-        if self._state.sent > 0:
-            return f"{self._state.sent} requests are waiting or running"
-        return None
-
-    def check(self) -> None:
-        """Raise Unavailable while something has the board for itself."""
-        if self.lent is not None:
-            left_s = max(RETRY_S, self._until_s - self._clock())
-            raise Unavailable(
-                f"{self.lent} is under way, and needs the board for itself",
-                retry_after_s=left_s,
-                code="calibrating",
-            )
-
-    @contextmanager
-    def hold(self, what: str, seconds: float) -> Generator[None]:
-        """Reserve the board for `what`, about `seconds` long; raises Unavailable."""
-        refusal = self.refusal()
-        if refusal is not None:
-            raise Unavailable(refusal, retry_after_s=RETRY_S, code="busy")
-        self.lent, self._until_s = what, self._clock() + seconds
-        try:
-            with self._state.request(1):  # the engine is at work, though for no request
-                yield
-        finally:
-            self.lent = None

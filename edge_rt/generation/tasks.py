@@ -6,15 +6,16 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from edge_rt.config.schema import Config
+from edge_rt.core.events import Embedded, Inferred, Started
+from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.requests import Cost, EmbedCall, InferCall
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
-from edge_rt.engine.protocol import Embed, Embedded, Inferred, RunTensors, Started
+from edge_rt.engine.protocol import Embed, RunTensors
 from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
-from edge_rt.generation.state import State
 from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.services import RoutingServices
@@ -32,13 +33,13 @@ class TaskService:
         self,
         config: Config,
         answering: GenerationService,
-        state: State,
+        occupancy: Occupancy,
         energy_meter: EnergyMeter,
         routing: RoutingServices,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
-        self._config, self._answering, self._state = config, answering, state
+        self._config, self._answering, self._occupancy = config, answering, occupancy
         self._energy_meter, self._routing = energy_meter, routing
         self._clock = clock
 
@@ -67,13 +68,12 @@ class TaskService:
     async def _perform(
         self, entry: ModelRecord, call: EmbedCall | InferCall, make: Make
     ) -> tuple[Embedded | Inferred, Cost]:
-        self._routing.alone.check()
         if call.energy_j is not None:
             self._energy_meter.watchable()
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id)
         with (
-            self._state.request(self._config.requests.queue),
+            self._occupancy.request(self._config.requests.queue),
             self._energy_meter.leaving(usage),
             self._routing.lessons.attend(0),  # whose work beside it teaches nothing
         ):

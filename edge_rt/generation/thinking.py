@@ -7,9 +7,10 @@ from contextlib import aclosing
 
 from msgspec.structs import replace
 
+from edge_rt.core.chat_format import CUT
+from edge_rt.core.decoding import Constraint
+from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.requests import Call, Cost, Costs, Event, ThinkLimit
-from edge_rt.decoding.params import Constraint
-from edge_rt.engine.protocol import CUT, Delta, Finished, Started, Timings
 from edge_rt.models.templates.task import Disarmed
 
 Generate = Callable[[Call], AsyncGenerator[Event, None]]

@@ -9,12 +9,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from edge_rt.core.chat_format import FormatSource
+from edge_rt.core.decoding import CheckCost, ConstraintCost, Made
+from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Costs, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
-from edge_rt.decoding.params import CheckCost, ConstraintCost, Made
-from edge_rt.engine.protocol import Delta, Finished, Started, Timings
-from edge_rt.routing.choice.trace import Trace
+from edge_rt.core.trace import Trace
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):

@@ -12,12 +12,13 @@ from typing import Literal
 import msgspec
 
 from edge_rt.core.clock import Pause
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EdgeError, EngineError, Unavailable
+from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.requests import Call, Event, Plan
-from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.generation.state import Problem, State
+from edge_rt.generation.state import Problem
 from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 
@@ -74,19 +75,19 @@ class Warming:
     def __init__(
         self,
         prefixes: Sequence[Prefix],
-        state: State,
+        occupancy: Occupancy,
         pool: ModelPool,
         generate: Callable[[Call], AsyncGenerator[Event, None]],
         pause: Pause = asyncio.sleep,
     ) -> None:
         """`generate` runs a call, governed and booked as any; `pause` lets seconds pass."""
-        self._prefixes, self._state, self._pool = prefixes, state, pool
+        self._prefixes, self._occupancy, self._pool = prefixes, occupancy, pool
         self._generate, self._pause = generate, pause
         self._woken = asyncio.Event()  # there is reason to look again
         self._moved = asyncio.Event()  # requests came or went
         self._reading: asyncio.Task[None] | None = None
         if prefixes:
-            state.changed, pool.on_load = self._hear, self._woken.set
+            occupancy.changed, pool.on_load = self._hear, self._woken.set
 
     def report(self) -> list[WarmPrefix]:
         """Return how far each prefix has come, as of the last look."""
@@ -105,7 +106,7 @@ class Warming:
     def _hear(self) -> None:
         """Requests came or went, of clients or for what is read ahead."""
         if self._reading is not None:
-            if self._state.sent <= 0:
+            if self._occupancy.sent <= 0:
                 return
             self._reading.cancel()
         self._woken.set()
@@ -120,7 +121,7 @@ class Warming:
         """Wait until there were no requests for a while."""
         while True:
             self._moved.clear()
-            if self._state.active:
+            if self._occupancy.active:
                 await self._moved.wait()
             else:
                 await self._pause(SETTLE_S)
@@ -189,10 +190,10 @@ class Warming:
         return True
 
     async def _through(self, call: Call) -> None:
-        self._state.ahead = 1
+        self._occupancy.ahead = 1
         try:
             async with aclosing(self._generate(call)) as events:
                 async for _ in events:
                     pass
         finally:
-            self._state.ahead = 0
+            self._occupancy.ahead = 0

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge_rt.decoding.params import GATES, gates
+from edge_rt.core.decoding import GATES, gates
 from edge_rt.models.naming import Id
 
 SINGLE, SPECULATIVE, LOOKUP, SWITCH = "single", "speculative", "lookup", "switch"

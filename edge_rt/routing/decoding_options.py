@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
+from edge_rt.core.decoding import GATES, Gating, Mode, gates
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import GATES, Gating, Mode, gates
 from edge_rt.models.pair import (
     LOOKUP,
     LOSSLESS,

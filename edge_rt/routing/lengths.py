@@ -11,13 +11,13 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from edge_rt.core.errors import EngineError, ModelFileError, RequestError
+from edge_rt.core.events import Delta, Started
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call
 from edge_rt.core.routing import RequestTokens, RouteRequest, Unpredicted
 from edge_rt.engine.client import EngineClient, Event
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.model_pool import ModelPool, Resident
-from edge_rt.engine.protocol import Delta, Started
 from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.host import ModelHost

@@ -10,15 +10,15 @@ from typing import NamedTuple
 import msgspec
 
 from edge_rt.core.clock import Pause
+from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import EdgeError, RequestError
+from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tried
 from edge_rt.core.requests import Plan
 from edge_rt.core.routing import DecodingRequest, Objectives, RequestTokens, Unpredicted
-from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer
 from edge_rt.energy.calibration.sweep import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
-from edge_rt.generation.state import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.loading import resident_name
@@ -54,7 +54,7 @@ class Planner:
         *,
         governor_loop: GovernorLoop,
         measurer: Measurer,
-        alone: Alone,
+        occupancy: Occupancy,
         readiness: Readiness,
         room: Room,
         connect: Connect,
@@ -66,7 +66,7 @@ class Planner:
         """
         self._candidates, self._learn = candidates, learn
         self._routes, self._governor_loop = routes, governor_loop
-        self._measurer, self._alone, self._room = measurer, alone, room
+        self._measurer, self._occupancy, self._room = measurer, occupancy, room
         self._readiness = readiness
         self._connect, self._cores, self._pause = connect, cores, pause
 
@@ -80,7 +80,7 @@ class Planner:
         Each reads all of the prompt. Raises Unavailable where there is other work, or the governor
         lets no request in.
         """
-        self._alone.check()
+        self._occupancy.check()
         limits = self._governor_loop.limits
         if limits.admission != "open":
             raise refusal(limits)
@@ -89,7 +89,7 @@ class Planner:
         yield PlanReport([planned.candidate for planned in options])
         able = [(o.asked, o) for o in options if o.asked and o.candidate.seconds is not None]
         seconds = sum((planned.candidate.seconds or GUESS_S) + REST_S for _, planned in able)
-        with self._alone.hold("a comparison of plans", seconds):
+        with self._occupancy.lend("a comparison of plans", seconds):
             hindrance: str | None = None
             for asked, planned in able:
                 hindrance = hindrance or await self._hindrance()

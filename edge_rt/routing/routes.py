@@ -19,6 +19,7 @@ from edge_rt.core.routing import (
     RunConfig,
     Unpredicted,
 )
+from edge_rt.core.trace import Candidate, Trace
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
@@ -27,7 +28,7 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Ask, Now, select
 from edge_rt.routing.choice.router import route as choose
-from edge_rt.routing.choice.trace import Candidate, Trace, Traces
+from edge_rt.routing.choice.traces import Traces
 from edge_rt.routing.choice.words import gave_way, unroutable
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, offer, partners
 from edge_rt.routing.host import ModelHost

@@ -14,8 +14,9 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board_model.calibration import FOLDER
 from edge_rt.config.schema import Config
 from edge_rt.core.clock import Pause
+from edge_rt.core.decoding import Mode
+from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.routing import Prediction, Served
-from edge_rt.decoding.params import Mode
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
 from edge_rt.energy.calibration.session import Tools
@@ -26,7 +27,6 @@ from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor import Supervisor
-from edge_rt.generation.state import Alone, State
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
@@ -51,7 +51,7 @@ class RoutingServices:
         *,
         supervisor: Supervisor,
         pool: ModelPool,
-        state: State,
+        occupancy: Occupancy,
         monitor: BoardMonitor,
         energy_meter: EnergyMeter,
         governor_loop: GovernorLoop,
@@ -68,7 +68,6 @@ class RoutingServices:
         """
         folder = state_folder / FOLDER
         self._governor_loop = governor_loop
-        self.alone = Alone(state, clock)
         self.forecaster = Forecaster(
             folder,
             config.engine,
@@ -102,7 +101,7 @@ class RoutingServices:
             self.routes,
             governor_loop=governor_loop,
             measurer=measurer,
-            alone=self.alone,
+            occupancy=occupancy,
             readiness=readiness,
             room=self.room,
             connect=supervisor.client,
@@ -122,7 +121,7 @@ class RoutingServices:
             clock=clock,
             wall=lambda: datetime.now(timezone.utc),
         )
-        self.calibrator = Calibrator(tools, self.alone.hold, cores)
+        self.calibrator = Calibrator(tools, occupancy.lend, cores)
 
     def least(
         self, entry: ModelRecord, prompt_tokens: int, cached_tokens: int, threads: int | None = None

@@ -19,6 +19,7 @@ from edge_rt.config.schema import Config
 from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.logs import Trouble
+from edge_rt.core.occupancy import Occupancy
 from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
@@ -127,7 +128,8 @@ class Container:
         self._keep, self._folder = _keep(config, paths), paths.state
         at_work = self._at_work_for_nobody
         self.energy_meter = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall)
-        self.state = State(self.supervisor, self.energy_meter.tokens, clock)
+        self.occupancy = Occupancy(clock)
+        state = State(self.supervisor, self.occupancy, self.energy_meter.tokens, clock)
         self.knobs = parts.knobs or BoardKnobs(config.knobs, root, own)
         self.spent = EnergySpent(self.book)
         self.observer = Observer(
@@ -145,7 +147,7 @@ class Container:
             self.heat,
             self.supervisor,
             history=BoardHistory(config.governor.horizon_s, parts.wall),
-            busy=lambda: self.state.active > 0,
+            busy=lambda: self.occupancy.active > 0,
             smaller=self._may_be_smaller,
             clock=clock,
             clocks=self.knobs.clocks,
@@ -156,7 +158,7 @@ class Container:
             self._cores,
             supervisor=self.supervisor,
             pool=self.pool,
-            state=self.state,
+            occupancy=self.occupancy,
             monitor=self.senses,
             energy_meter=self.energy_meter,
             governor_loop=self.governor_loop,
@@ -173,7 +175,7 @@ class Container:
             config,
             store,
             self.pool,
-            self.state,
+            self.occupancy,
             self.energy_meter,
             self.governor_loop,
             self.routing,
@@ -183,7 +185,7 @@ class Container:
         tasks_service = TaskService(
             config,
             generation,
-            self.state,
+            self.occupancy,
             self.energy_meter,
             self.routing,
             clock,
@@ -192,7 +194,7 @@ class Container:
         self.service = DaemonService(
             config,
             store,
-            state=self.state,
+            state=state,
             health=self.health,
             monitor=self.senses,
             energy_meter=self.energy_meter,
@@ -206,7 +208,7 @@ class Container:
             pulls=ModelPulls(store, paths.cache, offline=config.offline),
         )
         read = prefixes(config, self.service.entry, self.service)
-        self.warming = Warming(read, self.state, self.pool, self.service.generate, parts.pause)
+        self.warming = Warming(read, self.occupancy, self.pool, self.service.generate, parts.pause)
         self.service.warm = self.warming.report
 
     @asynccontextmanager

@@ -12,9 +12,11 @@ import msgspec
 
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.config.schema import Config
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.chat_format import ChatFormat, PromptEnd
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.core.events import Embedded, Inferred, Tokenized
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -43,11 +45,10 @@ from edge_rt.core.requests import (
     Repeat,
 )
 from edge_rt.core.routing import DecodingRequest, LoadConfig, RouteRequest
-from edge_rt.decoding.params import Sampling
+from edge_rt.core.trace import Trace
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.hang_detector import EngineHealth
 from edge_rt.engine.model_pool import Resident
-from edge_rt.engine.protocol import Embedded, Inferred, Prefixes, Tokenized
 from edge_rt.generation.identities import Identities
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.service import GenerationService
@@ -64,7 +65,6 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord, of_kind, only, writer
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.ask import AUTO
-from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.choice.words import unloadable
 from edge_rt.routing.feedback import MarkFilter
 from edge_rt.routing.services import RoutingServices

@@ -14,25 +14,15 @@ from msgspec.structs import replace
 
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.cgroup import Available, ControlGroup
+from edge_rt.core.events import Embedded, Finished, Timings
 from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.channel import encode, engine_decoder
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.process import ExitReason
-from edge_rt.engine.protocol import (
-    Embedded,
-    EngineWork,
-    Finished,
-    Generate,
-    Loaded,
-    ModelSpec,
-    Pong,
-    Prefixes,
-    Timings,
-    TokensCounted,
-)
+from edge_rt.engine.protocol import EngineWork, Generate, Loaded, ModelSpec, Pong, TokensCounted
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container, Parts

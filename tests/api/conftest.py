@@ -17,9 +17,20 @@ from msgspec import UNSET
 
 from edge_rt.api.app import create_app
 from edge_rt.config.schema import Requests
-from edge_rt.core.cached import digest
+from edge_rt.core.cached import Prefixes, digest
 from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.core.events import (
+    Delta,
+    Embedded,
+    Finished,
+    Inferred,
+    Started,
+    Tensor,
+    Timings,
+    Tokenized,
+)
 from edge_rt.core.reports.board import (
     BoardName,
     BoardReport,
@@ -61,20 +72,9 @@ from edge_rt.core.requests import (
     Repeat,
 )
 from edge_rt.core.routing import RouteRequest
-from edge_rt.decoding.params import Mode, Sampling
-from edge_rt.engine.protocol import (
-    Delta,
-    Embedded,
-    Finished,
-    Inferred,
-    Prefixes,
-    Started,
-    Tensor,
-    Timings,
-    Tokenized,
-)
+from edge_rt.core.trace import Trace
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.routing.choice.trace import Trace, Traces
+from edge_rt.routing.choice.traces import Traces
 from edge_rt.routing.feedback import MarkFilter
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)

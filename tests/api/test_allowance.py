@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.api.allowance import Allowance, grant
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.requests import Call, Plan
-from edge_rt.decoding.params import Sampling
 
 CALL = Call(Plan("m"), "Once", False, Sampling())
 

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from edge_rt.api.kept import Piece, Record
+from edge_rt.core.decoding import Gating, Made, Mode, TokenLogprob
 from edge_rt.core.errors import EngineError, RequestError
+from edge_rt.core.events import Finished, Timings
 from edge_rt.core.requests import Plan
-from edge_rt.decoding.params import Gating, Made, Mode, TokenLogprob
-from edge_rt.engine.protocol import Finished, Timings
 
 GREEDY = {"temperature": 0}
 USAGE = {"stream_options": {"include_usage": True}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.decoding.params import Dry, Sampling
+from edge_rt.core.decoding import Dry, Sampling
 
 
 def sampled(client: Any, service: Any, **fields: Any) -> Sampling:

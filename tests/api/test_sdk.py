@@ -12,8 +12,8 @@ import openai
 import pytest
 import uvicorn
 
+from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
-from edge_rt.decoding.params import TokenLogprob
 
 ASK = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}]}
 

@@ -83,7 +83,7 @@ def test_a_gate_of_another_package_decides(extra: Path) -> None:
     program = """
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.make_gate import make_gate
-from edge_rt.decoding.params import Gating, gates
+from edge_rt.core.decoding import (Gating, gates)
 from edge_rt.core.errors import RequestError
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import check_mode

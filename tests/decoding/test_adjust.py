@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.decoding import Dry, Sampling
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.adjuster import Adjuster, DryPenalty
-from edge_rt.decoding.params import Dry, Sampling
 
 VOCAB = 12
 tokens = st.lists(st.integers(0, VOCAB - 1), max_size=30)

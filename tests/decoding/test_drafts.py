@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.drafts import Exact, Relaxed, VerifiedToken
-from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 
 VOCAB, LENGTH = 12, 30

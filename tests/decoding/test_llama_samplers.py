@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from edge_rt.backends.llama.model import cut, load_vocabulary
+from edge_rt.core.decoding import Dry, Sampling
 from edge_rt.decoding.adjuster import Adjuster
 from edge_rt.decoding.draws import kept, shortlist
-from edge_rt.decoding.params import Dry, Sampling
 
 CONTEXT = 4096
 BREAKERS = Dry(1.0).breakers

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from gate_help import stream, written
 
+from edge_rt.core.decoding import GATES, Gating
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.make_gate import make_gate, make_rule
-from edge_rt.decoding.params import GATES, Gating
 
 
 @pytest.mark.parametrize("name", [name for name in GATES if name != "verify"])

@@ -7,9 +7,9 @@ from gate_help import stream, written
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.decoding import GATES, Gating
 from edge_rt.decoding.gate import Opening
 from edge_rt.decoding.make_gate import make_gate
-from edge_rt.decoding.params import GATES, Gating
 
 names = st.sampled_from([name for name in GATES if name != "verify"])
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from letters import END, OTHER_END, PIECES, Letters
 from numpy.typing import NDArray
 
+from edge_rt.core.decoding import Constraint, Sampling
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.draws import draw, uniform
-from edge_rt.decoding.params import Constraint, Sampling
 from edge_rt.decoding.rejection import MOST, DrawnCandidate, by_draw, by_rank, search
 
 PLAIN = Sampling()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.distribution import Logits
-from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 
 VOCAB = 50

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from token_gate import TokenGate
 
+from edge_rt.core.decoding import Gating
 from edge_rt.decoding.gate import Gate, Opening, ShareControl
 from edge_rt.decoding.make_gate import make_gate
-from edge_rt.decoding.params import Gating
 
 shares = st.sampled_from([0.1, 0.2, 0.3, 0.4])
 scales = st.sampled_from([0.02, 0.3, 1.0])  # of entropies, in nats: code, maths, prose

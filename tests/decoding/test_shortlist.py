@@ -13,9 +13,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.draws import draw
-from edge_rt.decoding.params import Sampling
 
 EDGE = 2e-6  # what float32 exponentials may move a boundary by
 

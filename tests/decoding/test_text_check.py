@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from letters import CALL, END, OTHER_END, PIECES, Letters
 
+from edge_rt.core.decoding import Constraint, Sampling, Verdict
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.grammars import Grammars
-from edge_rt.decoding.params import Constraint, Sampling, Verdict
 from edge_rt.decoding.rejection import DrawnCandidate
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.text import UNFINISHED, TextCheck

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
+from edge_rt.core.events import Finished
 from edge_rt.core.requests import Cost
 from edge_rt.engine.process import ExitReason
-from edge_rt.engine.protocol import EngineWork, Finished, WorkShare
+from edge_rt.engine.protocol import EngineWork, WorkShare
 
 IDLE_W, BUSY_W = 3.0, 8.0
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from worker_stage import Stage
 
 from edge_rt.backends.base import Batch, InfillMarks, fingerprint
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EngineError
 from edge_rt.core.plugins import plugins
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Gate
-from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefixes import PrefixTarget

@@ -8,8 +8,8 @@ from typing import Any
 
 from heard import Listener
 
+from edge_rt.core.decoding import Gating, Mode
 from edge_rt.decoding.gate import Gate, GateVerdict, Writer
-from edge_rt.decoding.params import Gating, Mode
 from edge_rt.engine.generation.factory import TextSequence
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.kv.checkpoints import Checkpoints

@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_rt.decoding.params import Made, TokenLogprob
-from edge_rt.engine.protocol import EngineWork, Failed, Finished, Started, StepOutput
+from edge_rt.core.decoding import Made, TokenLogprob
+from edge_rt.core.events import Finished, Started
+from edge_rt.engine.protocol import EngineWork, Failed, StepOutput
 
 
 @dataclass

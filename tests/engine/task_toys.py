@@ -10,17 +10,8 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import LooseArray
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.protocol import (
-    Embed,
-    Embedded,
-    Failed,
-    Inferred,
-    ModelSpec,
-    RunTensors,
-    Started,
-    StepOutput,
-    WorkShare,
-)
+from edge_rt.core.events import Embedded, Inferred, Started
+from edge_rt.engine.protocol import Embed, Failed, ModelSpec, RunTensors, StepOutput, WorkShare
 from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
 from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.scheduler.tasks import TensorScheduler

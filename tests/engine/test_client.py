@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, Which
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import (
     EngineError,
     EngineStopped,
@@ -20,18 +21,15 @@ from edge_rt.core.errors import (
     RequestError,
     Unavailable,
 )
-from edge_rt.decoding.params import Sampling
+from edge_rt.core.events import Delta, Embedded, Finished, Started, Timings
 from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import (
     VERSION,
     AskPrefixes,
     Cancel,
-    Delta,
     Embed,
-    Embedded,
     Failed,
-    Finished,
     Generate,
     Hello,
     Loaded,
@@ -40,12 +38,9 @@ from edge_rt.engine.protocol import (
     ModelSpec,
     Ping,
     Pong,
-    Prefixes,
     SetLimits,
     Shutdown,
-    Started,
     StepOutput,
-    Timings,
     ToEngine,
     ToFront,
     Unloaded,

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.config.schema import Engine
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import StoreError
 from edge_rt.core.routing import Prediction
-from edge_rt.decoding.params import Sampling
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Embed, Generate, RunTensors

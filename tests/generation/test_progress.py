@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edge_rt.decoding.params import Made
+from edge_rt.core.decoding import Made
 from edge_rt.generation.recovery import LOSSES, STUCK_S, AnswerProgress
 
 

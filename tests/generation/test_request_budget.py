@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from edge_rt.core.decoding import Made, Mode
 from edge_rt.core.errors import RequestError, Unavailable
+from edge_rt.core.events import Finished
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Prediction
-from edge_rt.decoding.params import Made, Mode
 from edge_rt.energy.account import Account
-from edge_rt.engine.protocol import Finished
 from edge_rt.generation.request_budget import spent_j
 
 IDLE_W = 3.0
@@ -62,7 +62,7 @@ def test_an_answer_ends_as_it_is_when_its_time_is_over(kit: Any) -> None:
         assert (times.prompt_tokens, times.completion_tokens) == (3, 2)
         assert "latency_s" in cost.why
         assert cost.energy_j == pytest.approx((kit.busy_w - IDLE_W) * 3.5)
-        assert (house.open, house.state.active) == (0, 0)
+        assert (house.open, house.occupancy.active) == (0, 0)
         [entry] = house.book.recent(9)
         assert (entry.status, entry.completion_tokens) == ("done", 2)
 
@@ -153,7 +153,7 @@ def test_who_waits_for_too_long_is_sent_away(kit: Any) -> None:
         with pytest.raises(Unavailable, match="latency_s") as caught:
             await waiting
         assert caught.value.code == "latency"
-        assert (house.governor_loop.admission.waiting, house.state.active) == (0, 0)
+        assert (house.governor_loop.admission.waiting, house.occupancy.active) == (0, 0)
         assert house.asked == []
 
     kit.run(run())
@@ -205,7 +205,7 @@ def test_what_cannot_be_met_is_refused_before_anything_is_said(
         with pytest.raises(RequestError, match=param) as caught:
             await house.answer(**limits)
         assert caught.value.param == param
-        assert (house.open, house.state.active) == (0, 0)
+        assert (house.open, house.occupancy.active) == (0, 0)
         generous = {name: 10.0 * value for name, value in limits.items()}
         assert (await house.answer(**generous))[-1] == kit.finished()
 

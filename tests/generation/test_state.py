@@ -193,7 +193,7 @@ def test_an_engine_tells_what_it_keeps_of_prompts_or_is_asked_again(kit: Any) ->
 def test_open_requests_are_counted(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        with house.state.request(2), house.state.request(2):
+        with house.occupancy.request(2), house.occupancy.request(2):
             assert (await house.service.status())["requests"] == 2
         assert (await house.service.status())["requests"] == 0
 

@@ -11,17 +11,9 @@ import pytest
 
 from edge_rt.config.schema import Config, Requests
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.core.events import Embedded, Inferred, Started, Tensor, Timings
 from edge_rt.core.requests import EmbedCall, InferCall
-from edge_rt.engine.protocol import (
-    Embed,
-    Embedded,
-    EngineWork,
-    Inferred,
-    RunTensors,
-    Started,
-    Tensor,
-    Timings,
-)
+from edge_rt.engine.protocol import Embed, EngineWork, RunTensors
 
 IDLE_W = 3.0
 LASTS = asyncio.Event  # what a script waits for that goes on and on
@@ -133,7 +125,7 @@ def test_who_does_not_wait_is_booked_as_cancelled_once_the_engine_has_told(kit: 
         await house.energy_meter.finish()
         [entry] = house.book.recent(9)
         assert entry.status == "cancelled"
-        assert house.open == house.service._state.active == 0
+        assert house.open == house.occupancy.active == 0
 
     kit.run(run())
 

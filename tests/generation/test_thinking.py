@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.chat_format import CUT
+from edge_rt.core.decoding import Constraint, Mode, Sampling
+from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.requests import Call, Cost, Event, Plan, ThinkLimit
-from edge_rt.decoding.params import Constraint, Mode, Sampling
-from edge_rt.engine.protocol import CUT, Delta, Finished, Started, Timings
 from edge_rt.generation.thinking import think_first
 
 END = "</think>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge_rt.decoding.params import GATES
+from edge_rt.core.decoding import GATES
 from edge_rt.models.pair import MODES, Pair, misfit
 
 

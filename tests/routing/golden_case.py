@@ -17,9 +17,9 @@ from edge_rt.core.routing import (
     RunConfig,
     Unpredicted,
 )
+from edge_rt.core.trace import Trace
 from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.router import route
-from edge_rt.routing.choice.trace import Trace
 
 FOLDER = Path(__file__).parent / "golden"
 _MB = 1e6

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Prediction, RequestTokens, RunConfig, Unpredicted
+from edge_rt.core.trace import Trace
 from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.router import route
-from edge_rt.routing.choice.trace import Trace
 
 GB = 1e9
 TOKENS = RequestTokens(100, 0, 50)

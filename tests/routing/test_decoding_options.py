@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from edge_rt.core.decoding import Gating, Mode
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import Gating, Mode
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOptions, every, offer
 

@@ -8,8 +8,8 @@ import pytest
 from golden_case import Case, cases, full_name, short_name
 
 from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.core.trace import Candidate
 from edge_rt.routing.choice.rules import Rule
-from edge_rt.routing.choice.trace import Candidate
 
 CASES = cases()
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.requests import Call, Plan
-from edge_rt.decoding.params import Sampling
 from edge_rt.routing.lengths import ANSWER, TOKEN_BYTES, Lengths
 
 CONTEXT = 2048

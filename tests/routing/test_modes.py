@@ -7,9 +7,9 @@ from dataclasses import replace
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
 from edge_rt.core.routing import Prediction, RequestTokens, RunConfig
+from edge_rt.core.trace import Considered, Trace
 from edge_rt.routing.choice.ask import DecodingWay, Variant
 from edge_rt.routing.choice.router import route as choose
-from edge_rt.routing.choice.trace import Considered, Trace
 
 PAIR = replace(
     BIG,

@@ -13,11 +13,11 @@ from msgspec.structs import replace as changed
 from simulated import Simulated
 
 from edge_rt.config.schema import Config, Models
+from edge_rt.core.decoding import Gating, Made, Mode, Sampling
 from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.core.routing import DecodingRequest, RequestTokens, RouteRequest
-from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import LESS_SHARE

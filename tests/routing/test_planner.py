@@ -262,7 +262,7 @@ def test_runs_come_as_they_were_predicted(kit: Any, tmp_path: Path) -> None:
             assert one.total_j == pytest.approx((one.power_w or 0) * (one.seconds or 0))
         assert all(asked.fresh for asked in house.asked[-2:])
         assert house.governor_loop.limits.threads == 2
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
 
     kit.run(run())
 
@@ -346,7 +346,7 @@ def test_nobody_else_is_served_while_candidates_run(kit: Any, tmp_path: Path) ->
             await anext(said)
             with pytest.raises(Unavailable, match="comparison of plans"):
                 await house.answer()
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
         async with aclosing(house.generate()) as request:
             await anext(request)
             with pytest.raises(Unavailable, match="1 requests"):
@@ -362,7 +362,7 @@ def test_nothing_is_tried_where_the_governor_lets_nobody_in(kit: Any, tmp_path: 
         house.governor_loop.allow(admission="queue", why="the budget is spent")
         with pytest.raises(Unavailable, match="the budget is spent"):
             await tries(house)
-        assert (house.state.active, len(house.asked)) == (0, asked)
+        assert (house.occupancy.active, len(house.asked)) == (0, asked)
 
     kit.run(run())
 
@@ -377,7 +377,7 @@ def test_the_board_is_given_back_when_the_engine_may_not_compute(kit: Any, tmp_p
         assert all("the cap of 2 W binds" in (t.failure or "") for t in tried)
         assert len(house.asked) == asked
         assert house.now - begin == pytest.approx(PATIENCE_S)
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
         house.governor_loop.allow()
         assert len(await house.answer()) > 1
 
@@ -403,7 +403,7 @@ def test_an_answer_that_comes_to_stand_is_given_up(
         _, tried = await tries(house)
         assert len(tried) == 2
         assert all("spent" in (t.failure or "") for t in tried)
-        assert (house.state.active, house.open) == (0, 0)
+        assert (house.occupancy.active, house.open) == (0, 0)
 
     kit.run(run())
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from simulated import Formula, Simulated
 
+from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 from edge_rt.core.requests import Call, Plan
 from edge_rt.core.routing import Objectives, RouteRequest
-from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions
 from edge_rt.routing.routes import ONLY
 

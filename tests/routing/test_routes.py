@@ -166,8 +166,8 @@ def replace_tokens(kit: Any, prompt: int) -> Any:
 
 
 def call(house: Any, prompt: str) -> Any:
+    from edge_rt.core.decoding import Sampling
     from edge_rt.core.requests import Call, Plan
-    from edge_rt.decoding.params import Sampling
 
     return Call(Plan("tiny"), prompt, False, Sampling(), 9)
 

@@ -9,7 +9,7 @@ import pytest
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import RunConfig
-from edge_rt.routing.choice.trace import Candidate, Considered, Trace
+from edge_rt.core.trace import Candidate, Considered, Trace
 from edge_rt.routing.choice.words import unroutable
 
 ONE = Candidate(

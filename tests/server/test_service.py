@@ -11,6 +11,7 @@ from graded import graded
 from msgspec.structs import replace
 
 from edge_rt.config.schema import Config, Engine, Models, Requests
+from edge_rt.core.decoding import Constraint, Sampling, TokenLogprob
 from edge_rt.core.errors import (
     EngineError,
     ModelFileError,
@@ -20,7 +21,6 @@ from edge_rt.core.errors import (
 )
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.routing import Objectives, RouteRequest
-from edge_rt.decoding.params import Constraint, Sampling, TokenLogprob
 from edge_rt.engine.process import ExitReason
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.report import GovernorReport
@@ -119,7 +119,7 @@ def test_a_model_that_was_alone_in_two_engines_is_refused(kit: Any) -> None:
         with pytest.raises(Unavailable, match="two engines that it was alone in"):
             await house.answer()
         assert len(house.asked) == 2
-        assert house.state.active == house.open == 0
+        assert house.occupancy.active == house.open == 0
 
     kit.run(run())
 
@@ -168,7 +168,7 @@ def test_errors_of_the_engine_are_the_callers(kit: Any, error: Exception) -> Non
         with pytest.raises(type(error), match="no"):
             await house.answer()
         assert len(house.asked) == 1
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
 
     kit.run(run())
 
@@ -194,9 +194,9 @@ def test_closing_early_frees_everything(kit: Any) -> None:
         house.scripts = [[kit.started(), asyncio.Event()]]
         async with aclosing(house.generate()) as events:
             await anext(events)
-            assert (house.open, house.state.active) == (1, 1)
+            assert (house.open, house.occupancy.active) == (1, 1)
             assert house.pool.residents()[0].users == 1
-        assert (house.open, house.state.active) == (0, 0)
+        assert (house.open, house.occupancy.active) == (0, 0)
         assert house.pool.residents()[0].users == 0
 
     kit.run(run())
@@ -269,7 +269,7 @@ def test_models_that_are_not_there(kit: Any) -> None:
         gone = kit.house(Config(models=Models(default="gone")))
         with pytest.raises(ModelNotFound, match="gone"):
             await gone.answer("default")
-        assert empty.state.active == gone.state.active == 0
+        assert empty.occupancy.active == gone.occupancy.active == 0
 
     kit.run(run())
 
@@ -341,7 +341,7 @@ def test_requests_go_in_when_the_governor_lets_them(kit: Any) -> None:
         with pytest.raises(Unavailable, match="no watts are left") as caught:
             await house.answer()
         assert caught.value.retry_after_s == 7.0
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
 
     kit.run(run())
 

@@ -85,7 +85,7 @@ def test_the_gate_calls_the_large_model(place: Path, tmp_path: Path) -> None:
     program = """
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.make_gate import make_gate
-from edge_rt.decoding.params import Gating
+from edge_rt.core.decoding import (Gating)
 from edge_rt.routing.decoding_options import check_mode
 
 check_mode(DecodingRequest("switch:digits", threshold=2.0))

@@ -13,8 +13,8 @@ from evallib import gates
 from evallib.gates import FixedGate, RandomGate
 from gate_help import judged, runs, seen, share, stream, written
 
+from edge_rt.core.decoding import Gating
 from edge_rt.decoding.gate import Gate, Opening, ShareControl
-from edge_rt.decoding.params import Gating
 
 TOKENS = 4000
 
@@ -78,7 +78,7 @@ def test_the_first_tokens_may_be_the_large_models(make: Callable[[Gating, int], 
 def test_what_is_installed_is_found_and_else_is_not_there(tmp_path: Path) -> None:
     program = """
 from edge_rt.decoding.make_gate import make_gate
-from edge_rt.decoding.params import Gating
+from edge_rt.core.decoding import (Gating)
 for name in ("random", "never", "always"):
     try:
         print(make_gate(Gating(name), 7).opens)

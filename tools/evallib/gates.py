@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bootstrap.paths import CHECKOUT
 
+from edge_rt.core.decoding import Gating
 from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.gate import Gate, GateVerdict, Writer
-from edge_rt.decoding.params import Gating
 
 FIXED = ("never", "always")
 NAMES = ("random", *FIXED)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from edge_rt.decoding.params import Made
+from edge_rt.core.decoding import Made
 from evallib import EvalError
 from evallib.asker import Asker, Reply, Unanswered, question
 from evallib.journal import Journal

@@ -22,7 +22,7 @@ from evallib.rounds import Rounds, Work
 from evallib.session import Session
 from evallib.way import CONTROL, Way, chosen, pair_of, ways
 
-from edge_rt.decoding.params import GATES
+from edge_rt.core.decoding import GATES
 from edge_rt.models.pair import Pair
 
 _BOARD = "raspberry-pi-5"

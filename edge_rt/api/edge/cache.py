@@ -11,9 +11,8 @@ from starlette.types import Receive, Scope, Send
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import read_document, whole_numbers
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.core.cached import Group, Which
+from edge_rt.core.cached import Group, PrefixGroup, Which
 from edge_rt.core.errors import Unavailable
-from edge_rt.engine.protocol import PrefixGroup
 from edge_rt.generation.cache.exact import AGAIN_S
 
 

@@ -20,7 +20,7 @@ from edge_rt.api.middleware.decode import decode, describe
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError, invalid
-from edge_rt.engine.protocol import Embedded
+from edge_rt.core.events import Embedded
 from edge_rt.generation.usage import Edge
 
 SCALE = 20.0  # a similarity that is greater by 0.05 makes a label e times as likely

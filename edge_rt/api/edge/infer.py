@@ -27,9 +27,9 @@ from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.respond import edge_headers, send_bytes
 from edge_rt.api.task import Received, TaskEndpoint
 from edge_rt.core.errors import RequestError
+from edge_rt.core.events import Inferred, Tensor
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import InferCall
-from edge_rt.engine.protocol import Inferred, Tensor
 from edge_rt.generation.usage import Edge
 
 NPY = "application/x-npy"

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from edge_rt.api.middleware.decode import describe
 from edge_rt.core.errors import invalid
-from edge_rt.engine.protocol import Tensor
+from edge_rt.core.events import Tensor
 
 STRUCT: dict[str, str] = {
     "bool": "?",

@@ -29,9 +29,9 @@ from edge_rt.api.middleware.respond import (
 )
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
+from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
-from edge_rt.decoding.params import CheckerSpec
 from edge_rt.generation.usage import Edge, Tally
 
 RETRY_S = 2.0

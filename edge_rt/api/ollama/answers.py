@@ -14,8 +14,8 @@ from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import LineStream
 from edge_rt.api.openai.answers import Answer, ChatTokenLogprob, Dialect, chat_logprobs
 from edge_rt.api.openai.chat_answers import call_id
-from edge_rt.decoding.params import TokenLogprob
-from edge_rt.engine.protocol import Delta
+from edge_rt.core.decoding import TokenLogprob
+from edge_rt.core.events import Delta
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader

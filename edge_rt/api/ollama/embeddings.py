@@ -20,7 +20,7 @@ from edge_rt.api.openai.fields import Count
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.task import Received, TextEndpoint, vectors
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.protocol import Embedded
+from edge_rt.core.events import Embedded
 from edge_rt.generation.usage import Edge
 
 

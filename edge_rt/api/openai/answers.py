@@ -16,8 +16,8 @@ from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import EventStream
-from edge_rt.decoding.params import TokenLogprob
-from edge_rt.engine.protocol import Delta
+from edge_rt.core.decoding import TokenLogprob
+from edge_rt.core.events import Delta
 from edge_rt.generation.usage import Edge, Usage
 
 _FLOOR = -9999.0  # stands for minus infinity, which JSON cannot say

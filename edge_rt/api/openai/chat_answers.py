@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.openai.answers import Answer, ChatLogprobs, Dialect, chat_logprobs
-from edge_rt.decoding.params import TokenLogprob
-from edge_rt.engine.protocol import Delta
+from edge_rt.core.decoding import TokenLogprob
+from edge_rt.core.events import Delta
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader

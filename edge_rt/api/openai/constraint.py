@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from edge_rt.api.allowance import Terms
 from edge_rt.api.openai.messages import ToolUse
 from edge_rt.core.chat_format import ChatFormat, Reading
+from edge_rt.core.decoding import CheckerSpec, Constraint
 from edge_rt.core.errors import RequestError, invalid
-from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.generation.tools.grammar import FreeText, grammar
 from edge_rt.generation.tools.schemas import without_others
 

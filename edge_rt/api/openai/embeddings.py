@@ -19,7 +19,7 @@ from edge_rt.api.openai.fields import Count, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.protocol import Embedded
+from edge_rt.core.events import Embedded
 from edge_rt.generation.usage import Edge
 
 

@@ -14,9 +14,9 @@ from edge_rt.api.allowance import SamplerName, Terms, dry_of, in_order
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
 from edge_rt.core.cached import digest
+from edge_rt.core.decoding import Constraint, Sampling
 from edge_rt.core.errors import invalid
 from edge_rt.core.requests import Identity
-from edge_rt.decoding.params import Constraint, Sampling
 
 MAX_TEXTS = 2048  # of one request; OpenAI's
 

@@ -16,8 +16,8 @@ from edge_rt.api.openai.fields import TokenId
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.task import Received, TaskEndpoint
 from edge_rt.core.errors import RequestError
+from edge_rt.core.events import Tokenized
 from edge_rt.core.requests import ModelCard
-from edge_rt.engine.protocol import Tokenized
 
 LONGEST = 1 << 20  # characters of a text, and tokens
 

@@ -32,9 +32,9 @@ from edge_rt.api.responses.documents import (
     ResponsesUsage,
 )
 from edge_rt.core.chat_format import Reading
+from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.params import TokenLogprob
-from edge_rt.engine.protocol import Delta
+from edge_rt.core.events import Delta
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, cast
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from llguidance.gbnf_to_lark import gbnf_to_lark
 
+from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.params import Constraint
 
 _ONE = (  # keywords whose value is a schema
     *("additionalItems", "additionalProperties", "contains", "else", "if", "items", "not"),

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from edge_rt.core.cgroup import ControlGroup, board_memory
+from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
 from edge_rt.decoding.constraints.matcher import Grammar, Matcher, TokenMasks
 from edge_rt.decoding.constraints.messages import Compile, Compiled, NotCompiled, Table
@@ -21,7 +22,6 @@ from edge_rt.decoding.constraints.process import (
     GrammarServer,
     TimeLimits,
 )
-from edge_rt.decoding.params import Constraint
 
 KEPT_BYTES = 64 << 20  # of grammars and their texts; a usual one takes some 3 MB
 ENTRY_BYTES = 64 << 10  # that each counts for at least, so that there are not too many

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from edge_rt.decoding.params import Constraint
+from edge_rt.core.decoding import Constraint
 
 _LENGTH = 4  # bytes of it before each message
 

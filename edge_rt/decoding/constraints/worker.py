@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
+from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
 from edge_rt.core.process import end_with_parent, refuse_network
 from edge_rt.decoding.constraints.compiling import compiled, named_tokens
@@ -53,7 +54,6 @@ from edge_rt.decoding.constraints.messages import (
     Tokens,
     Validate,
 )
-from edge_rt.decoding.params import Constraint
 
 CONTROL = 0  # the descriptor of the socket to the engine
 MASKS_BYTES = 32 << 20  # that a grammar may take more while answers follow it

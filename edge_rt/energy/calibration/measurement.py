@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from edge_rt.core.clock import Pause
+from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import EngineError, Unavailable
+from edge_rt.core.events import Finished, Timings
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Served
-from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
-from edge_rt.engine.protocol import Finished, Generate, Timings
+from edge_rt.engine.protocol import Generate
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord

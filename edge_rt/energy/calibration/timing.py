@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from edge_rt.core.clock import Pause
-from edge_rt.decoding.params import Sampling
+from edge_rt.core.decoding import Sampling
 from edge_rt.energy.calibration.measurement import Measurement, MeasurementJob, Measurer
 from edge_rt.energy.calibration.sweep import Readiness
 from edge_rt.engine.model_pool import Resident

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from edge_rt.core.decoding import Mode
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Served
-from edge_rt.decoding.params import Mode
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.models.record import ModelRecord
 

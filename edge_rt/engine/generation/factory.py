@@ -7,9 +7,9 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
-from edge_rt.decoding.params import CheckerSpec
 from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.decoding.text import TextCheck, TextStream
 from edge_rt.engine.generation.checker import Checkers

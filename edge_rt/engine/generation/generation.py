@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from edge_rt.backends.base import Backend
+from edge_rt.core.decoding import CheckCost, ConstraintCost, Made, TokenLogprob
+from edge_rt.core.events import Delta, Finished, Timings
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.gate import Look
-from edge_rt.decoding.params import CheckCost, ConstraintCost, Made, TokenLogprob
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 from edge_rt.engine.generation.tokens import Replay, StopHoldback, TokenProvenance
-from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
+from edge_rt.engine.protocol import Generate
 
 DecodingStrategy = Iterator[ModelSequence]
 """How an answer is made: yields the sequence that reads next, and goes on when it has read."""

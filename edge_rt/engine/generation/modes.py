@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend
+from edge_rt.core.decoding import Gating, Mode
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact
 from edge_rt.decoding.experience import Experience, PassTimes
 from edge_rt.decoding.make_gate import make_gate, make_rule
-from edge_rt.decoding.params import Gating, Mode
 from edge_rt.engine.generation.drafting import Always, Drafting, DraftModel, LookupSource
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import Home

@@ -6,7 +6,7 @@ import codecs
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from edge_rt.decoding.params import Made, TokenLogprob
+from edge_rt.core.decoding import Made, TokenLogprob
 from edge_rt.engine.generation.model_sequence import ModelSequence
 
 

@@ -6,10 +6,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import PrefixGroup, Which
 from edge_rt.core.clock import Aside
 from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, Stored
-from edge_rt.engine.protocol import PrefixGroup
 
 UNUSED_S = 7 * 86_400.0  # after which a beginning goes, also where there is room
 SHARE = 4  # of all bytes may one beginning have one part

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import EmbeddingBackend
 from edge_rt.core.errors import EngineBroken, EngineError, RequestError, invalid
-from edge_rt.engine.protocol import Embed, Embedded, ModelSpec, Started
+from edge_rt.core.events import Embedded, Started
+from edge_rt.engine.protocol import Embed, ModelSpec
 from edge_rt.engine.scheduler.inputs import PAUSE_S, fitting_tokens
 from edge_rt.engine.scheduler.runner import EngineCounters, Event
 from edge_rt.engine.scheduler.tasks import PendingTask, Tasks

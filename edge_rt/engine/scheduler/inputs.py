@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, LooseArray, PromptVocabulary
+from edge_rt.core.chat_format import CUT
 from edge_rt.core.errors import RequestError, invalid
-from edge_rt.engine.protocol import CUT, EngineWork, StepOutput, Tensor, WorkShare
+from edge_rt.core.events import Tensor
+from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
 
 if TYPE_CHECKING:
     from edge_rt.engine.generation.generation import Generation

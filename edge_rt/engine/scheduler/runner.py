@@ -11,19 +11,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from edge_rt.backends.base import BaseBackend
 from edge_rt.core.errors import EdgeError, EngineBroken, RequestError, Unavailable
+from edge_rt.core.events import Embedded, Finished, Inferred, Started
 from edge_rt.engine.channel import Heartbeat
-from edge_rt.engine.protocol import (
-    BROKEN,
-    Embed,
-    Embedded,
-    Failed,
-    Finished,
-    Generate,
-    Inferred,
-    RunTensors,
-    Started,
-    StepOutput,
-)
+from edge_rt.engine.protocol import BROKEN, Embed, Failed, Generate, RunTensors, StepOutput
 from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.passes import PassBudget
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError
+from edge_rt.core.events import Started
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
@@ -18,7 +19,7 @@ from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
-from edge_rt.engine.protocol import Generate, ModelSpec, Started
+from edge_rt.engine.protocol import Generate, ModelSpec
 from edge_rt.engine.scheduler.inputs import Outbox, prompt_tokens
 from edge_rt.engine.scheduler.passes import Pass, PrefillBudget, by_turn, client_of, gives_way
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner

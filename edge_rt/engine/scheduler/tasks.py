@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from edge_rt.backends.base import TensorBackend
 from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.engine.protocol import Embed, Embedded, Inferred, RunTensors, Started, Timings
+from edge_rt.core.events import Embedded, Inferred, Started, Timings
+from edge_rt.engine.protocol import Embed, RunTensors
 from edge_rt.engine.scheduler.inputs import PAUSE_S, Outbox, to_array, to_tensor
 from edge_rt.engine.scheduler.passes import Slice
 from edge_rt.engine.scheduler.runner import BackendT, EngineCounters, Event, Runner

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, PromptVocabulary, TensorBackend
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.plugins import plugins
 from edge_rt.engine.generation.model_sequence import Home, nobody
@@ -22,7 +22,6 @@ from edge_rt.engine.protocol import (
     Generate,
     KeepPrefixes,
     ModelSpec,
-    Prefixes,
     SetLimits,
     ToFront,
 )

@@ -10,10 +10,11 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
+from edge_rt.core.decoding import CheckerSpec, Constraint
 from edge_rt.core.errors import RequestError
+from edge_rt.core.events import Tokenized
 from edge_rt.core.process import rss_bytes
 from edge_rt.core.reports.offload import OffloadDevice
-from edge_rt.decoding.params import CheckerSpec, Constraint
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
@@ -39,7 +40,6 @@ from edge_rt.engine.protocol import (
     StepOutput,
     ToEngine,
     Tokenize,
-    Tokenized,
     TokensCounted,
     Unloaded,
     UnloadModel,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edge_rt.core.routing import Prediction, RequestTokens, RunConfig, Unpredicted
+from edge_rt.core.trace import Candidate
 from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, Selection, Variant
 from edge_rt.routing.choice.rules import (
     Dropped,
@@ -19,7 +20,6 @@ from edge_rt.routing.choice.rules import (
     against_threads,
     against_variant,
 )
-from edge_rt.routing.choice.trace import Candidate
 from edge_rt.routing.memory_pressure import cpq, feasible
 
 Predict = Callable[[RunConfig, RequestTokens], Prediction | Unpredicted]

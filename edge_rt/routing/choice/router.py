@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge_rt.core.routing import Prefer
+from edge_rt.core.trace import Candidate, Considered, Trace
 from edge_rt.routing.choice import words
 from edge_rt.routing.choice.ask import Ask, Now, Variant, select
 from edge_rt.routing.choice.options import Predict, options
 from edge_rt.routing.choice.rules import Dropped, Excess, excess
-from edge_rt.routing.choice.trace import Candidate, Considered, Trace
 
 
 class _Row(NamedTuple):

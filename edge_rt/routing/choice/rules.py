@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, RequestTokens, Unpredicted
+from edge_rt.core.trace import Candidate, Rule
 from edge_rt.routing.choice.ask import Ask, Selection, Variant
-from edge_rt.routing.choice.trace import Candidate, Rule
 from edge_rt.routing.memory_pressure import feasible
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import Prefer
+from edge_rt.core.trace import Candidate, Trace
 from edge_rt.engine.process import LESS
 from edge_rt.governor.admission import LOAD_S, refusal
-from edge_rt.routing.choice.trace import Candidate, Trace
 
 
 def unroutable(trace: Trace, limits: Limits) -> EdgeError:

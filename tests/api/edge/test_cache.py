@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.core.cached import Which
+from edge_rt.core.cached import Prefixes, PrefixGroup, Which
 from edge_rt.core.errors import Unavailable
-from edge_rt.engine.protocol import Prefixes, PrefixGroup, Started
+from edge_rt.core.events import Started
 
 GREEDY = {"temperature": 0}
 PATH, PURGE = "/edge/v1/cache", "/edge/v1/cache/purge"

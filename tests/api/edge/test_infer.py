@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge_rt.config.schema import Requests
-from edge_rt.engine.protocol import Tensor
+from edge_rt.core.events import Tensor
 
 PATH = "/edge/v1/infer"
 NPY = {"content-type": "application/x-npy"}

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from edge_rt.api.edge.tensors import MAGIC, NPY, STRUCT, read_npy, read_npz, write_npy, write_npz
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.protocol import Tensor
+from edge_rt.core.events import Tensor
 
 ARRAYS = st.sampled_from(sorted(NPY)).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, min_side=0, max_side=4))

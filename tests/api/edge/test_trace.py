@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.routing.choice.trace import Trace
+from edge_rt.core.trace import Trace
 from edge_rt.routing.quality import FLOORS
 
 TRACE = Trace("auto", "latency", True, "other: the fewest seconds of 2 settings", [])

@@ -271,7 +271,7 @@ def test_not_thinking_is_no_wish_of_a_model_that_does_not(client) -> None:
 
 
 def test_log_probabilities(client, service, script) -> None:
-    from edge_rt.decoding.params import TokenLogprob
+    from edge_rt.core.decoding import TokenLogprob
 
     token = TokenLogprob(b"Hello", -0.5, [(b"Hello", -0.5)])
     service.script = lambda call: [

@@ -6,7 +6,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.core.decoding import Sampling, TokenLogprob
 
 EDGE = {
     "asked": None,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edge_rt.decoding.params import CheckCost, CheckerSpec, Constraint, Mode
-from edge_rt.engine.protocol import Finished, Timings
+from edge_rt.core.decoding import CheckCost, CheckerSpec, Constraint, Mode
+from edge_rt.core.events import Finished, Timings
 
 SQL = CheckerSpec("sql", ("/usr/bin/sql",), 1.0, 1 << 28)
 CHECKERS = {"sql": SQL, "names": CheckerSpec("names", ("/usr/bin/names",), 1.0, 1 << 28)}

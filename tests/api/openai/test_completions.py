@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.config.schema import Requests
-from edge_rt.decoding.params import TokenLogprob
+from edge_rt.core.decoding import TokenLogprob
 
 
 def test_plain_answer_has_openais_shape(client):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.decoding.params import Constraint
+from edge_rt.core.decoding import Constraint
 
 SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"const": 1.0}}}
 CLOSED = json.dumps({**SCHEMA, "additionalProperties": False})

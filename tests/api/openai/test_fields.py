@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.api.openai.fields import GenerationFields, sampling
-from edge_rt.decoding.params import Sampling
+from edge_rt.core.decoding import Sampling
 
 BASE = Sampling(temperature=0.2, top_k=20, top_p=0.8, repeat_penalty=1.1, seed=None)
 

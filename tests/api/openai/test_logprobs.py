@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.api.openai.answers import Offsets, chat_logprobs, text_logprobs
-from edge_rt.decoding.params import TokenLogprob
+from edge_rt.core.decoding import TokenLogprob
 
 pieces = st.lists(st.binary(max_size=5), max_size=8)
 numbers = st.floats(max_value=0) | st.just(float("nan"))  # -inf: impossible; NaN: a broken model

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from edge_rt.core.decoding import Gating, Made, Mode
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.decoding.params import Gating, Made, Mode
 
 ASKED = [{"mode": "switch"}, {"partner": "other-1.5b"}, {"large_share": 0.2}, {"first": 2}]
 PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("ead", share=0.2))

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, ThinkFormat
-from edge_rt.decoding.params import TokenLogprob
+from edge_rt.core.decoding import TokenLogprob
 
 WEATHER = {"name": "get_weather", "parameters": {"properties": {"city": {"type": "string"}}}}
 TIME = {"name": "get_time"}

@@ -10,8 +10,8 @@ import pytest
 from openai.types.responses import Response
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.decoding.params import TokenLogprob
 
 USER = {"role": "user", "content": "Hi"}
 WEATHER = {

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from letters import END, Letters
 
+from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.compiling import with_tokens
 from edge_rt.decoding.constraints.grammars import Grammars
-from edge_rt.decoding.params import Constraint
 
 LETTERS = Letters()
 

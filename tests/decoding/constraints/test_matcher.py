@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from letters import CALL, END, OTHER_END, PIECES, Letters
 
+from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Grammar, Matcher
 from edge_rt.decoding.constraints.messages import Taken
-from edge_rt.decoding.params import Constraint
 
 CHOICES = st.lists(st.text("abcé", min_size=1, max_size=6), min_size=1, max_size=5, unique=True)
 

@@ -21,6 +21,7 @@ from letters import PIECES, Letters
 from stopping import stop
 
 from edge_rt.core.cgroup import ControlGroup
+from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.decoding.constraints import grammars as module
 from edge_rt.decoding.constraints import process as processes
@@ -29,7 +30,6 @@ from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Matcher
 from edge_rt.decoding.constraints.messages import ASK, END, FORK, NUMBER, ORDER, RUNNING
 from edge_rt.decoding.constraints.process import TimeLimits
-from edge_rt.decoding.params import Constraint
 from edge_rt.engine.hang_detector import STILL_S
 
 DEAR = Constraint("json_schema", json.dumps({"type": "integer", "multipleOf": 999983}))

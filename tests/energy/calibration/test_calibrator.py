@@ -216,7 +216,7 @@ def test_who_leaves_leaves_nothing_behind(kit: Any, tmp_path: Path) -> None:
                     break
         assert engine.made
         assert saved(tmp_path) == []
-        assert (house.open, house.state.active) == (0, 0)
+        assert (house.open, house.occupancy.active) == (0, 0)
         assert house.governor_loop.limits.threads == 2
         assert house.pool.residents()[0].users == 0
         assert not house.routing.sweeper.running
@@ -235,7 +235,7 @@ def test_a_board_that_becomes_too_hot_ends_it(kit: Any, tmp_path: Path) -> None:
         assert isinstance(refused, Refused)
         assert "hot" in refused.reason
         assert saved(tmp_path) == []
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
 
     kit.run(run())
 
@@ -261,7 +261,7 @@ def test_an_engine_that_may_not_go_on_ends_it(kit: Any, tmp_path: Path) -> None:
         *_, refused = await all_of(house, CalibrateRequest())
         assert isinstance(refused, Refused)
         assert "the cap of 2 W binds" in refused.reason
-        assert (house.state.active, house.open, len(engine.made)) == (0, 0, 4)
+        assert (house.occupancy.active, house.open, len(engine.made)) == (0, 0, 4)
 
     kit.run(run())
 
@@ -307,7 +307,7 @@ def test_a_model_that_is_not_there(kit: Any) -> None:
         house = kit.house()
         with pytest.raises(ModelNotFound):
             await all_of(house, CalibrateRequest(model="other"))
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
 
     kit.run(run())
 
@@ -319,7 +319,7 @@ def test_an_engine_that_fails_is_an_error(kit: Any, tmp_path: Path) -> None:
         house.scripts = [[kit.started(), EngineError("it broke")]]
         with pytest.raises(EngineError, match="it broke"):
             await all_of(house)
-        assert (house.state.active, saved(tmp_path)) == (0, [])
+        assert (house.occupancy.active, saved(tmp_path)) == (0, [])
 
     kit.run(run())
 
@@ -331,7 +331,7 @@ def test_a_sweep_that_fails_is_an_error(kit: Any, tmp_path: Path) -> None:
         house.routing.sweeper._program = ("false",)
         with pytest.raises(EngineError, match="sweep"):
             await all_of(house)
-        assert house.state.active == 0
+        assert house.occupancy.active == 0
 
     kit.run(run())
 

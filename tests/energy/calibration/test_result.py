@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from edge_rt.board_model.calibration import PhasePowers
+from edge_rt.core.events import Timings
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.calibration.result import calibration
-from edge_rt.engine.protocol import Timings
 
 FORM = LoadConfig(0, "f16")
 DATE = datetime(2026, 11, 25, tzinfo=timezone.utc)

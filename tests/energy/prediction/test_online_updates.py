@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from simulated import Formula, Simulated
 
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.routing import Prediction, Served
-from edge_rt.decoding.params import Sampling
 
 
 class Learner:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.params import CheckerSpec
 from edge_rt.engine.generation.checker import RETRY_S, CheckerProcess, Checkers
 
 LOOP = """
@@ -190,7 +190,7 @@ def test_one_that_starts_while_its_model_leaves_is_ended(tmp_path: Path) -> None
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     one = spec(tmp_path, LOOP)
     program = (
-        "import os; from edge_rt.decoding.params import CheckerSpec;"
+        "import os; from edge_rt.core.decoding import CheckerSpec;"
         "from edge_rt.engine.generation.checker import CheckerProcess;"
         f"one = CheckerProcess(CheckerSpec('mine', {one.command!r}, 1.0, {MEMORY}));"
         "print(one._process.pid, flush=True); os.kill(os.getpid(), 9)"

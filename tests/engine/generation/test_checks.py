@@ -14,8 +14,9 @@ from duo import SPECULATIVE, SWITCH, Duo
 from heard import Heard, Listener
 from msgspec.structs import replace
 
-from edge_rt.decoding.params import CheckerSpec, Mode, Sampling
-from edge_rt.engine.protocol import Generate, Started
+from edge_rt.core.decoding import CheckerSpec, Mode, Sampling
+from edge_rt.core.events import Started
+from edge_rt.engine.protocol import Generate
 
 LOOKUP = Mode("lookup")
 PROGRAM = """

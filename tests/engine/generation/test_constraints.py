@@ -16,11 +16,12 @@ from heard import Heard, Listener
 from msgspec.structs import replace
 from stopping import stop
 
+from edge_rt.core.decoding import Constraint, Gating, Mode, Sampling
 from edge_rt.core.errors import Unavailable
+from edge_rt.core.events import Started
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Matcher
-from edge_rt.decoding.params import Constraint, Gating, Mode, Sampling
-from edge_rt.engine.protocol import Generate, Started
+from edge_rt.engine.protocol import Generate
 
 LOOKUP = Mode("lookup")
 REGEX = r"the (cat|dog|dragonfly)( [a-e]{2,5}){1,4}[.]"

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from duo import SPECULATIVE, Duo
 
-from edge_rt.decoding.params import Dry, Gating, Made, Mode, Sampling
+from edge_rt.core.decoding import Dry, Gating, Made, Mode, Sampling
+from edge_rt.core.events import Delta
 from edge_rt.engine.generation.drafting import Always, LookupSource
-from edge_rt.engine.protocol import Delta, SetLimits, StepOutput
+from edge_rt.engine.protocol import SetLimits, StepOutput
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
 LOOKUP = Mode("lookup")

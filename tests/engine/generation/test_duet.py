@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from duo import SPECULATIVE, SWITCH, Duo, Script
 
+from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.core.errors import EngineError
+from edge_rt.core.events import Finished, Started
 from edge_rt.decoding.gate import Gate, GateVerdict
-from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.engine.protocol import Finished, Started
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
 STAY_SMALL, STAY_LARGE = GateVerdict(True, "small"), GateVerdict(True, "large")

@@ -9,8 +9,8 @@ from duo import SWITCH, Duo, Script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.decoding.gate import GateVerdict
-from edge_rt.decoding.params import Gating, Mode, Sampling
 
 VOCAB = 38
 verdicts = st.sampled_from(

@@ -16,9 +16,9 @@ from duo import SPECULATIVE, SWITCH, Duo, Script
 from edge_rt.backends.base import Backend
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.backends.onnx.backend import OnnxBackend
+from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.decoding.distribution import Logits, LogitsView
 from edge_rt.decoding.gate import GateVerdict, Look, Writer
-from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.engine.protocol import Generate
 
 CONTEXT, SPARE = 256, 3  # the last sequence is for reading anew

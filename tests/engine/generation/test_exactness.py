@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from duo import SPECULATIVE, Duo
 
+from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.generation.modes import exact_rows
 
 PROMPT = [8 + i % 5 for i in range(30)]  # its end is known from before

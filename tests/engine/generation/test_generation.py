@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.core.decoding import Sampling, TokenLogprob
 
 STOPS = ["a", "ab", "bc", "abca", "xyz", "e f", "é", "\ufffd", " "]
 

@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edge_rt.decoding.params import GATES, Gating, Mode, Sampling
+from edge_rt.core.decoding import GATES, Gating, Mode, Sampling
+from edge_rt.core.events import Started
 from edge_rt.engine.generation.modes import drafts
-from edge_rt.engine.protocol import Generate, Started
+from edge_rt.engine.protocol import Generate
 
 pytestmark = pytest.mark.slow  # thousands of answers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.engine.protocol import CUT
+from edge_rt.core.chat_format import CUT
 from edge_rt.engine.scheduler.inputs import text_tokens
 
 

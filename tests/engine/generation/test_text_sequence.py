@@ -10,8 +10,8 @@ from duo import LARGE_PIECES, SMALL_PIECES, SPECULATIVE, SWITCH, Duo, Script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.decoding.gate import GateVerdict
-from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.engine.generation.factory import TextSequence
 

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from duo import SPECULATIVE
 
+from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.engine.kv import checkpointer
 from edge_rt.engine.kv import checkpoints as spare
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed

@@ -9,7 +9,8 @@ import pytest
 from task_toys import InferFront
 
 from edge_rt.core.errors import EngineError, RequestError
-from edge_rt.engine.protocol import Failed, Inferred, StepOutput, Tensor
+from edge_rt.core.events import Inferred, Tensor
+from edge_rt.engine.protocol import Failed, StepOutput
 from edge_rt.engine.scheduler import tasks as inference
 
 X = Tensor("float32", [2], np.array([1, 2], "<f4").tobytes())

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.events import Delta
 from edge_rt.engine.generation.generation import Generation
-from edge_rt.engine.protocol import Delta, StepOutput
+from edge_rt.engine.protocol import StepOutput
 from edge_rt.engine.scheduler.inputs import Outbox
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.params import Sampling
+from edge_rt.core.decoding import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.kv.sequences import KvSequence

@@ -9,9 +9,10 @@ from itertools import pairwise
 
 import pytest
 
+from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.params import Mode, Sampling
-from edge_rt.engine.protocol import BROKEN, Failed, Finished, Started, StepOutput
+from edge_rt.core.events import Finished, Started
+from edge_rt.engine.protocol import BROKEN, Failed, StepOutput
 
 LONG = [8 + i * 7 % 25 for i in range(90)]
 OTHER = [9 + i * 11 % 23 for i in range(90)]

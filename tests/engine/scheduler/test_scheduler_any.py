@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rt.decoding.params import Sampling
+from edge_rt.core.decoding import Sampling
+from edge_rt.core.events import Started
 from edge_rt.engine.kv import checkpointer
 from edge_rt.engine.kv import checkpoints as spare
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
-from edge_rt.engine.protocol import Generate, Started
+from edge_rt.engine.protocol import Generate
 
 SYSTEM = [7 + i * 5 % 18 for i in range(40)]  # a prompt's beginning that many requests share
 

@@ -11,16 +11,9 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError
+from edge_rt.core.events import Finished, Tokenized
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import (
-    CountTokens,
-    Finished,
-    Loaded,
-    ModelSpec,
-    Tokenize,
-    Tokenized,
-    TokensCounted,
-)
+from edge_rt.engine.protocol import CountTokens, Loaded, ModelSpec, Tokenize, TokensCounted
 from edge_rt.engine.worker.loading import KEPT, Vocabularies
 from edge_rt.engine.worker.worker import Worker
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from edge_rt.backends.llama.model import park_threads
+from edge_rt.core.events import Finished, Started
 from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     Cancel,
     Failed,
-    Finished,
     Generate,
     Loaded,
     LoadModel,
@@ -23,7 +23,6 @@ from edge_rt.engine.protocol import (
     Pong,
     SetLimits,
     Shutdown,
-    Started,
     StepOutput,
     ToEngine,
     ToFront,

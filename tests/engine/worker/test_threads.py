@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from worker_stage import Stage
 
-from edge_rt.decoding.params import Gating, Mode
+from edge_rt.core.decoding import Gating, Mode
 from edge_rt.engine.protocol import Cancel, Ping, Pong, SetLimits
 
 

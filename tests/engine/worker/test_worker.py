@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import EngineError, ModelFileError
+from edge_rt.core.events import Finished, Started
 from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     VERSION,
     Cancel,
     Failed,
-    Finished,
     Generate,
     Hello,
     KeepPrefixes,
@@ -28,7 +28,6 @@ from edge_rt.engine.protocol import (
     Pong,
     SetLimits,
     Shutdown,
-    Started,
     StepOutput,
     ToEngine,
     ToFront,

@@ -10,18 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worker_stage import Stage
 
-from edge_rt.decoding.params import Sampling
-from edge_rt.engine.protocol import (
-    Cancel,
-    Failed,
-    Finished,
-    Generate,
-    Ping,
-    Pong,
-    SetLimits,
-    Started,
-    StepOutput,
-)
+from edge_rt.core.decoding import Sampling
+from edge_rt.core.events import Finished, Started
+from edge_rt.engine.protocol import Cancel, Failed, Generate, Ping, Pong, SetLimits, StepOutput
 
 LATE_S = 10_000.0  # by when all is done, however slow it was made
 

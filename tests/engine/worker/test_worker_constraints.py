@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.decoding import Constraint
+from edge_rt.core.events import Finished
 from edge_rt.decoding.constraints import grammars
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.process import TimeLimits
-from edge_rt.decoding.params import Constraint
 from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     Cancel,
     Failed,
-    Finished,
     Loaded,
     LoadModel,
     ModelSpec,

@@ -8,16 +8,9 @@ from collections.abc import Callable
 import pytest
 from worker_stage import Stage
 
+from edge_rt.core.events import Started
 from edge_rt.engine.kv.checkpoints import Checkpoints
-from edge_rt.engine.protocol import (
-    Cancel,
-    Generate,
-    Ping,
-    Pong,
-    SetLimits,
-    Started,
-    StepOutput,
-)
+from edge_rt.engine.protocol import Cancel, Generate, Ping, Pong, SetLimits, StepOutput
 from edge_rt.engine.worker.model_registry import ORPHANED_S
 
 PROMPT = [8 + i * 7 % 25 for i in range(90)]

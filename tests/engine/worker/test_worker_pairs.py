@@ -9,17 +9,9 @@ import msgspec
 import pytest
 from worker_stage import Stage
 
-from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.engine.protocol import (
-    Failed,
-    Finished,
-    Generate,
-    Ping,
-    Pong,
-    SetLimits,
-    StepOutput,
-    UnloadModel,
-)
+from edge_rt.core.decoding import Gating, Mode, Sampling
+from edge_rt.core.events import Finished
+from edge_rt.engine.protocol import Failed, Generate, Ping, Pong, SetLimits, StepOutput, UnloadModel
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
 SPECULATIVE = Mode("speculative", "small")

@@ -11,19 +11,18 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.cached import Prefixes
+from edge_rt.core.events import Finished, Started
 from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     AskPrefixes,
-    Finished,
     Generate,
     KeepPrefixes,
     Loaded,
     LoadModel,
     ModelOrigin,
     ModelSpec,
-    Prefixes,
     Shutdown,
-    Started,
     ToEngine,
     Unloaded,
     UnloadModel,

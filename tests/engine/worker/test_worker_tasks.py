@@ -12,10 +12,10 @@ import pytest
 from task_toys import ToyEmbedding, ToyTensors
 from worker_stage import Stage
 
+from edge_rt.core.events import Embedded, Tensor
 from edge_rt.engine.protocol import (
     Cancel,
     Embed,
-    Embedded,
     Failed,
     Generate,
     ModelSpec,
@@ -23,7 +23,6 @@ from edge_rt.engine.protocol import (
     RunTensors,
     SetLimits,
     StepOutput,
-    Tensor,
 )
 from edge_rt.engine.scheduler.passes import SLICE_S
 

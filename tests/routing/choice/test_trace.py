@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from route_help import POOL, SMOL, ask, choose, now, prediction
 
 from edge_rt.core.errors import RequestError
-from edge_rt.routing.choice.trace import Trace, Traces
+from edge_rt.core.trace import Trace
+from edge_rt.routing.choice.traces import Traces
 
 TOLD = {("smol", 1): prediction(6, 7, power_w=5), ("smol", 2): prediction(4, 8)}
 

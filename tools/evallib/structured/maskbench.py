@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.grammars import Grammars
-from edge_rt.decoding.params import Constraint
 from evallib import EvalError
 from evallib.document import Row
 

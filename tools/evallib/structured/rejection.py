@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
+from edge_rt.core.decoding import Constraint, Sampling
 from edge_rt.decoding.constraints.grammars import Grammars
 from edge_rt.decoding.constraints.matcher import Matcher
 from edge_rt.decoding.distribution import Logits
-from edge_rt.decoding.params import Constraint, Sampling
 from edge_rt.decoding.rejection import DrawnCandidate, by_draw, by_rank, search
 from evallib.document import Row
 from evallib.structured.maskbench import Case

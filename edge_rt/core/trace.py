@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Literal
 
 import msgspec
 
-from edge_rt.core.errors import RequestError
 from edge_rt.core.routing import Basis, Prefer, RunConfig
 
 Rule = Literal[
@@ -60,8 +58,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     unpredicted: str | None = None
 
 
-KEPT = 256  # traces
-
 State = Literal["chosen", "able", "dropped"]
 
 
@@ -95,31 +91,3 @@ class Trace(msgspec.Struct, frozen=True):
         """The candidate that was chosen; None where nothing can serve the request."""
         first = self.considered[0] if self.considered else None
         return first.candidate if first is not None and first.state == "chosen" else None
-
-
-class Traces:
-    """The latest traces, by the ids of their requests."""
-
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._traces: OrderedDict[str, Trace] = OrderedDict()
-
-    def keep(self, request: str, trace: Trace) -> None:
-        """Keep one, in place of an older one of the same request."""
-        self._traces[request] = trace
-        self._traces.move_to_end(request)
-        while len(self._traces) > self._kept:
-            self._traces.popitem(last=False)
-
-    def get(self, request: str) -> Trace:
-        """The trace of a request; raises RequestError where there is none any more."""
-        trace = self._traces.get(request)
-        if trace is None:
-            raise RequestError(
-                f"no trace of an answer {request!r:.80}: there are traces of the last {self._kept}"
-                ' answers since the start for which a model was chosen (`-m auto`, "model": "auto")'
-                ' or that asked for one ("edge": {"trace": true}), and of none from the cache',
-                param="id",
-                code="trace_not_found",
-            )
-        return trace
