@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from edge_rt.config.schema import Engine
@@ -13,6 +13,7 @@ from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
+from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Generate
@@ -47,30 +48,28 @@ class RequestBudget:
         """Whether there is anything to look after."""
         return self._call.energy_j is not None or self._call.deadline_s is not None
 
-    async def within(
-        self, events: AsyncGenerator[E, None], account: Callable[[], Account | None]
-    ) -> AsyncGenerator[E, None]:
-        """The events as long as anything is left; `account` gives what was taken so far.
+    async def left(self, step: Awaitable[E], usage: RequestUsage) -> E | None:
+        """Return what `step` gives; None once nothing is left for it, and it is cancelled.
 
-        Raises Unavailable where time was over before the engine began.
+        `usage` has what was taken so far. Raises Unavailable where time was over before the engine
+        began.
         """
-        coming: asyncio.Task[E | None] | None = None
+        if not self.limited:
+            return await step
+        coming = asyncio.ensure_future(step)
         try:
-            while not self._emptied(account()):
-                coming = coming or asyncio.ensure_future(_next(events))
+            while not self._emptied(usage.account):
                 await asyncio.wait((coming,), timeout=TICK_S)
                 if coming.done():
-                    event, coming = coming.result(), None
-                    if event is None:
-                        return
-                    self._note(event)
-                    yield event
+                    self._note(found := coming.result())
+                    return found
         finally:
-            if coming is not None:
+            if not coming.done():
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
         if self._start is None:
             raise _late("waited until")
+        return None
 
     def judge(self, least: Prediction | None) -> None:
         """Raise RequestError if not even `least`, what a single token takes, can be afforded."""
@@ -166,11 +165,6 @@ def _late(what: str) -> Unavailable:
     return Unavailable(
         f"The request {what} its `edge.latency_s` was over.", retry_after_s=RETRY_S, code="latency"
     )
-
-
-async def _next(events: AsyncGenerator[E, None]) -> E | None:
-    """The next event; None at the end."""
-    return await anext(events, None)
 
 
 UNKNOWN_S = 10.0  # a pass of which nothing is known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TypeVar
 
 import msgspec
@@ -21,7 +21,6 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import Generate
 from edge_rt.generation.recovery import AnswerProgress, Recovery
@@ -37,10 +36,7 @@ from edge_rt.routing.services import RoutingServices
 
 log = logging.getLogger(__name__)
 
-Make = Callable[[int], Generate]
 AskedT = TypeVar("AskedT")
-ToldT = TypeVar("ToldT")
-Ask = Callable[[EngineClient, Callable[[int], AskedT]], AsyncGenerator[ToldT, None]]
 
 
 class GenerationService(ModelManager):
@@ -106,9 +102,14 @@ class GenerationService(ModelManager):
         ):
             while True:
                 try:
-                    attempt = self._attempt(entry, make, usage, progress, budget, partner, call)
-                    async with aclosing(attempt) as events:
-                        async for event in events:
+                    async with AsyncExitStack() as held:
+                        engine = self.engine(usage, entry, partner, plan.load)
+                        client = await budget.left(held.enter_async_context(engine), usage)
+                        if client is None:
+                            break
+                        asked = client.generate(self.handing(usage, client, make))
+                        events = await held.enter_async_context(aclosing(asked))
+                        while (event := await budget.left(anext(events, None), usage)) is not None:
                             if not progress.news(event):
                                 continue
                             if isinstance(event, Started) and budget.limited:
@@ -147,61 +148,38 @@ class GenerationService(ModelManager):
         except Exception:
             log.exception("an answer of %s taught nothing", entry.id)
 
-    async def _attempt(
+    @asynccontextmanager
+    async def engine(
         self,
-        entry: ModelRecord,
-        make: Make,
         usage: RequestUsage,
-        progress: AnswerProgress,
-        budget: RequestBudget,
-        partner: ModelRecord | None,
-        call: Call,
-    ) -> AsyncGenerator[EngineEvent, None]:
-        """The events of one engine, as far as the budget reaches."""
-
-        def ask(client: EngineClient, handed: Make) -> AsyncGenerator[EngineEvent, None]:
-            return client.generate(handed)
-
-        run = self.run(entry, make, usage, progress, ask, partner, call.plan.load)
-        async with aclosing(run) as events:
-            if not budget.limited:
-                async for event in events:
-                    yield event
-                return
-            async with aclosing(budget.within(events, lambda: usage.account)) as paid:
-                async for event in paid:
-                    yield event
-
-    async def run(
-        self,
         entry: ModelRecord,
-        make: Callable[[int], AskedT],
-        usage: RequestUsage,
-        progress: AnswerProgress,
-        ask: Ask[AskedT, ToldT],
         partner: ModelRecord | None = None,
         load: LoadConfig | None = None,
-    ) -> AsyncGenerator[ToldT, None]:
-        """What one engine tells of a request, booked on `usage`; raises EngineLost.
+    ) -> AsyncGenerator[EngineClient]:
+        """Lend an engine with these models in memory, once the governor admits the request.
 
-        `make` makes the request of an id, and `ask` has the engine's client do it. `partner` is
-        held in memory beside `entry`, which is in that form as far as that can be.
+        `partner` is held beside `entry`, which is in that form as far as that can be. Raises
+        EngineLost for an engine whose output is of no use, too.
         """
         if usage.account is None:  # what an engine has begun goes on in the next one
             await self._governor_loop.admit(self.loads(entry, partner, load))
         async with self.resident(entry, partner, load) as resident:
             client = resident.client
-
-            def handed(id: int) -> AskedT:
-                self._energy_meter.handed(usage, client, id)
-                return make(id)
-
             try:
-                async with aclosing(ask(client, handed)) as events:
-                    async for event in events:
-                        yield event
+                yield client
             except EngineBroken as broken:
                 raise self._recovery.broken(entry, client, usage.request, broken) from broken
+
+    def handing(
+        self, usage: RequestUsage, client: EngineClient, make: Callable[[int], AskedT]
+    ) -> Callable[[int], AskedT]:
+        """Return `make`, which makes the request of an id, and books what that takes on `usage`."""
+
+        def handed(id: int) -> AskedT:
+            self._energy_meter.handed(usage, client, id)
+            return make(id)
+
+        return handed
 
     async def lost(self, usage: RequestUsage, progress: AnswerProgress, lost: EngineLost) -> None:
         """An engine was lost with a request; raises when no other one may have it."""
@@ -218,7 +196,7 @@ def _lighter(option: DecodingOption, entry: ModelRecord) -> ModelRecord:
 
 def _maker(
     entry: ModelRecord, call: Call, progress: AnswerProgress, partner: ModelRecord | None
-) -> Make:
+) -> Callable[[int], Generate]:
     """What makes the engine's request, each time from where it has come to."""
     mode = call.plan.mode
     if mode is not None and partner is not None:

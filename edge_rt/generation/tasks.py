@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 from edge_rt.config.schema import Config
 from edge_rt.core.events import Embedded, Inferred, Started
@@ -93,15 +93,16 @@ class TaskService:
         progress: AnswerProgress,
     ) -> Embedded | Inferred:
         """What one engine answers; raises what the budget says when it is empty before."""
-        run = self._answering.run(
-            entry, make, usage, progress, lambda client, handed: client.perform(handed)
-        )
-        async with aclosing(run) as events:
-            paid = budget.within(events, lambda: usage.account) if budget.limited else events
-            async with aclosing(paid) as told:
-                async for event in told:
-                    if not isinstance(event, Started):
-                        return event
-                    if progress.news(event):
-                        usage.take(event)
+        async with AsyncExitStack() as held:
+            engine = held.enter_async_context(self._answering.engine(usage, entry))
+            client = await budget.left(engine, usage)
+            if client is None:
+                raise budget.failure()
+            asked = client.perform(self._answering.handing(usage, client, make))
+            events = await held.enter_async_context(aclosing(asked))
+            while (event := await budget.left(anext(events, None), usage)) is not None:
+                if not isinstance(event, Started):
+                    return event
+                if progress.news(event):
+                    usage.take(event)
         raise budget.failure()
