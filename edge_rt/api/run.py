@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -21,17 +21,18 @@ from edge_rt.api.middleware.respond import (
     field_headers,
     send_json,
 )
-from edge_rt.api.openai.answers import Answer
-from edge_rt.api.work import Work, run_calls
+from edge_rt.api.work import Work
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
 from edge_rt.core.events import Delta, Finished, Started
-from edge_rt.core.requests import Cost, Event, Repeat
+from edge_rt.core.requests import Call, Cost, Event, Repeat
 from edge_rt.generation.usage import Edge, Tally
 
 SILENT_S = 15.0  # most proxies wait for a minute, some for half of one
 LONGEST = 8 * 1024  # bytes of a kept answer that is remembered as it was told
 
 Shown = Started | Delta | Finished  # the events that clients see something of, as they come
+Take = Callable[[int, Shown], Awaitable[None]]
+"""Takes an event, with the index of its call."""
 
 
 class Run:
@@ -49,6 +50,7 @@ class Run:
         self._exchange = exchange
         self._tally = Tally(len(work.calls))
         self._record = record
+        self._begun = False  # whether anything of it was handed on
         self._generated = exchange.generated = Generated(work.id, self._tally, self._edge)
 
     async def plain(self, send: Send) -> None:
@@ -57,14 +59,14 @@ class Run:
         await send_json(send, document, headers=edge_headers(edge))
 
     async def _whole(self) -> tuple[msgspec.Struct, Edge]:
-        """The document of all answers, and what it says of them."""
-        answers = [Answer() for _ in range(self._work.choices)]
-        async with aclosing(self._events()) as events:
-            async for call, event in events:
-                if not isinstance(event, Started):
-                    _collect(answers[self._choice(call, event.index)], event)
+        """Return the document of all answers, and what it says of them."""
+        await self._generate(self._collect)
         usage, edge = self._tally.usage(), self._edge()
-        return self._work.dialect.whole(answers, usage, edge), edge
+        return self._work.dialect.whole(self._work.choices, usage, edge), edge
+
+    async def _collect(self, call: int, event: Shown) -> None:
+        if not isinstance(event, Started):
+            self._work.dialect.collect(self._choice(call, event.index), event)
 
     async def stream(self, send: Send) -> None:
         """Answer with events as they come.
@@ -72,10 +74,17 @@ class Run:
         Nothing is sent before the first of the service, or before SILENT_S have passed.
         """
         out = self._work.dialect.stream(send)
+
+        async def tell(call: int, event: Shown) -> None:
+            if not out.started:
+                await out.start(edge_headers(self._work.origin))
+            await out.events(self._chunks(call, event))
+
         async with ending(out, self._exchange):
             beat = asyncio.create_task(self._keep_open(out))
             try:
-                await self._stream(out)
+                await self._generate(tell)
+                await out.events(self._summary())
             finally:
                 beat.cancel()
                 await asyncio.wait([beat])
@@ -89,34 +98,19 @@ class Run:
                 await out.start(edge_headers(self._work.origin))
                 await out.comment()
 
-    async def _stream(self, out: EventStream) -> None:
-        async with aclosing(self._events()) as events:
-            first = await anext(events)
-            await out.start(edge_headers(self._work.origin))
-            await out.events(self._chunks(*first))
-            async for item in events:
-                await out.events(self._chunks(*item))
-        await out.events(self._summary())
-
-    async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
-        """The events of all calls, booked, each with the index of its call.
+    async def _generate(self, take: Take) -> None:
+        """Have all calls run, and hand on what is shown of them.
 
         Raises EngineError when an answer has no end.
         """
-        begun = False
         try:
             try:
-                async with aclosing(self._served()) as served:
-                    async for item in served:
-                        begun = True
-                        yield item
+                await self._calls(take)
             except (RequestError, Unavailable) as fault:
-                if begun or not self._work.helped:
+                if self._begun or not self._work.helped:
                     raise
                 self._work = self._work.alone(fault)
-                async with aclosing(self._served()) as served:
-                    async for item in served:
-                        yield item
+                await self._calls(take)
         finally:
             origin = self._work.origin
             self._context.meters.generated(origin.model, self._tally, origin.mode)
@@ -126,16 +120,42 @@ class Run:
         if self._record is not None:
             self._record.close(self._work.plan, self._tally, self._work.reading)
 
-    async def _served(self) -> AsyncGenerator[tuple[int, Shown], None]:
-        service, calls = self._context.service, self._work.calls
+    async def _calls(self, take: Take) -> None:
+        """Run all calls, so many at once as together have `requests.max_n` answers.
+
+        The first error ends all of them.
+        """
+        waiting = iter(enumerate(self._work.calls))  # shared: a lane takes the next when it is free
         width = max(1, self._context.requests.max_n // self._work.per_call)
-        async with aclosing(run_calls(service, calls, width=width)) as numbered:
-            async for call, event in numbered:
-                self._book(call, event)
-                if not isinstance(event, Cost):
+        lanes = min(width, len(self._work.calls))
+        if lanes == 1:
+            await self._lane(waiting, take)
+            return
+        turn = asyncio.Lock()  # one document goes out after the other
+
+        async def in_turn(call: int, event: Shown) -> None:
+            async with turn:
+                await take(call, event)
+
+        tasks = [asyncio.ensure_future(self._lane(waiting, in_turn)) for _ in range(lanes)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _lane(self, waiting: Iterator[tuple[int, Call]], take: Take) -> None:
+        for index, call in waiting:
+            async with aclosing(self._context.service.generate(call)) as events:
+                async for event in events:
+                    self._book(index, event)
+                    if isinstance(event, Cost):
+                        continue
+                    self._begun = True
                     if self._record is not None:
-                        self._record.take(call, event)
-                    yield call, event
+                        self._record.take(index, event)
+                    await take(index, event)
 
     def _book(self, call: int, event: Event) -> None:
         self._tally.take(event, call)
@@ -154,10 +174,7 @@ class Run:
         if isinstance(event, Started):
             choices = (self._choice(call, i) for i in range(self._work.per_call))
             return [chunk for choice in choices for chunk in dialect.opening(choice)]
-        choice = self._choice(call, event.index)
-        if isinstance(event, Delta):
-            return dialect.piece(choice, event)
-        return dialect.ending(choice, _reason(event.reason), self._last_edge())
+        return dialect.told(self._choice(call, event.index), event, self._last_edge())
 
     def _summary(self) -> list[msgspec.Struct]:
         """What follows the answers of a stream."""
@@ -184,19 +201,6 @@ class Run:
         )
 
 
-def _collect(answer: Answer, event: Delta | Finished) -> None:
-    if isinstance(event, Delta):
-        answer.deltas.append(event)
-    else:
-        answer.reason = _reason(event.reason)
-
-
-def _reason(reason: str) -> str:
-    if reason not in ("stop", "length"):
-        raise EngineError(f"The engine cut the answer short ({reason}); try again.")
-    return reason
-
-
 class CachedReplay(Run):
     """A Run of a kept answer, which is told in as few pieces as clients take.
 
@@ -219,21 +223,25 @@ class CachedReplay(Run):
             lasting = edge_headers(replace(edge, cache_age_s=UNSET, latency_s=UNSET))
             self.told = Told(self._found, self._tally, document, edge, lasting, repeat)
 
-    async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
+    @override
+    async def _generate(self, take: Take) -> None:
         for _ in self._work.calls:
             self._tally.take(self._found.cost)
         for line in self._found.content.lines:
             event = line.event()
             self._tally.take(event)
-            yield line.call, event
+            await take(line.call, event)
 
     @override
     async def stream(self, send: Send) -> None:
         """Answer with all events in one piece; nobody waits in between."""
         out, chunks = self._work.dialect.stream(send), list[msgspec.Struct]()
+
+        async def gather(call: int, event: Shown) -> None:
+            chunks.extend(self._chunks(call, event))
+
         async with ending(out, self._exchange):
-            async for item in self._events():
-                chunks += self._chunks(*item)
+            await self._generate(gather)
             await out.start(edge_headers(self._work.origin))
             await out.events([*chunks, *self._summary()])
             self._context.service.repeated(self._repeat())

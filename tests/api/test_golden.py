@@ -15,9 +15,9 @@ import pytest
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
+from edge_rt.core.decoding import Made, TokenLogprob
 from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.requests import Call
-from edge_rt.decoding.params import Made, TokenLogprob
 
 FOLDER = Path(__file__).with_name("golden")
 ASK = [{"role": "user", "content": "Hi"}]

@@ -12,12 +12,17 @@ from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import LineStream
-from edge_rt.api.openai.answers import Answer, ChatTokenLogprob, Dialect, chat_logprobs
+from edge_rt.api.openai.answers import (
+    Answer,
+    ChatTokenLogprob,
+    Dialect,
+    Piece,
+    chat_logprobs,
+    text_of,
+)
 from edge_rt.api.openai.chat_answers import call_id
-from edge_rt.core.decoding import TokenLogprob
-from edge_rt.core.events import Delta
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
+from edge_rt.models.answers.parts import Content, MadeCall, Thought
 from edge_rt.models.answers.reader import AnswerReader
 
 _NS = 1_000_000_000  # of a second
@@ -108,6 +113,7 @@ class OllamaDialect(Dialect):
     """Answers in the shape of one of the two endpoints; a call comes whole in one document."""
 
     stream = LineStream
+    eager = False
 
     def __init__(
         self,
@@ -119,56 +125,35 @@ class OllamaDialect(Dialect):
         wants_logprobs: bool = False,
         reader: Callable[[], AnswerReader] | None = None,
     ) -> None:
-        """`name` is the model as the client names it, `clock` gives Unix seconds. `reader` makes
-        what reads the answer; None: all of it is content.
-        """
-        super().__init__(head, include_usage=True, wants_logprobs=wants_logprobs)
-        self._id, self._name, self._clock, self._chat = head.id, name, clock, chat
-        self._reader = None if reader is None else reader()
-        self._made = 0  # calls
-        self._waiting: list[TokenLogprob] = []  # for a document to go out with
-        self._reason = "stop"
+        """`name` is the model as the client names it, `clock` gives Unix seconds."""
+        super().__init__(head, wants_logprobs=wants_logprobs, reader=reader)
+        self._name, self._clock, self._chat = name, clock, chat
 
     @override
-    def opening(self, choice: int) -> Sequence[OllamaDocument]:
+    def piece(self, choice: int, piece: Piece) -> Iterable[OllamaDocument]:
+        return [self._document([piece], done=False)]
+
+    @override
+    def ending(self, choice: int, answer: Answer, edge: Edge | None) -> Iterable[OllamaDocument]:
         return ()
 
     @override
-    def piece(self, choice: int, delta: Delta) -> Sequence[OllamaDocument]:
-        text = delta.text
-        self._waiting += delta.logprobs if self.wants_logprobs else []
-        if self._reader is None:
-            return self._told([Content(text)] if text else [])
-        return self._told(self._reader.push(text))
-
-    @override
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[OllamaDocument]:
-        self._reason = reason
-        return [] if self._reader is None else self._told(self._reader.finish())
-
-    @override
     def summary(self, usage: Usage, edge: Edge) -> OllamaDocument:
-        return self._document([], **self._end(usage, edge))
+        left = self._answers[0].told([Content("")])
+        return self._document(left, **self._end(usage, edge))
 
     @override
-    def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> OllamaDocument:
-        [answer] = answers
-        self._reason = answer.reason
-        self._waiting += answer.logprobs if self.wants_logprobs else []
-        parts: list[Part] = [Content(answer.text)]
-        if self._reader is not None:
-            parts = [*self._reader.push(answer.text), *self._reader.finish()]
-        return self._document(parts, **self._end(usage, edge))
-
-    def _told(self, parts: Iterable[Part]) -> list[OllamaDocument]:
-        return [self._document([part], done=False) for part in parts]
+    def whole(self, choices: int, usage: Usage, edge: Edge) -> OllamaDocument:
+        answer = self._answers[0]
+        pieces = [*answer.pieces, *answer.told([Content("")])]
+        return self._document(pieces, **self._end(usage, edge))
 
     def _end(self, usage: Usage, edge: Edge) -> dict[str, Any]:
         """The fields of the last document; all time before the prompt counts as loading."""
         total_s = edge.latency_s or 0.0
         return {
             "done": True,
-            "done_reason": self._reason,
+            "done_reason": self._answers[0].reason,
             "total_duration": in_ns(total_s),
             "load_duration": in_ns(total_s - edge.prefill_s - edge.decode_s),
             "prompt_eval_count": usage.prompt_tokens,
@@ -178,21 +163,24 @@ class OllamaDialect(Dialect):
             "edge": msgspec.structs.replace(edge, id=self._id),
         }
 
-    def _document(self, parts: Sequence[Part], **fields: Any) -> OllamaDocument:
-        content = "".join(part.text for part in parts if isinstance(part, Content))
-        thought = "".join(part.text for part in parts if isinstance(part, Thought)) or UNSET
-        calls = [self._call(part) for part in parts if isinstance(part, MadeCall)]
+    def _document(self, pieces: Sequence[Piece], **fields: Any) -> OllamaDocument:
+        content = text_of(pieces)
+        thought = text_of(pieces, Thought) or UNSET
         fields |= {"model": self._name, "created_at": now(self._clock)}
-        if self._waiting:
-            fields["logprobs"] = chat_logprobs(self._waiting).content
-            self._waiting = []
+        logprobs = [one for piece in pieces for one in piece.logprobs]
+        if logprobs:
+            fields["logprobs"] = chat_logprobs(logprobs).content
         if not self._chat:
             return OllamaText(response=content, thinking=thought, **fields)
+        calls = [
+            self._call(piece.part, piece.calls)
+            for piece in pieces
+            if isinstance(piece.part, MadeCall)
+        ]
         reply = OllamaReply(content=content, thinking=thought, tool_calls=calls or UNSET)
         return OllamaChatAnswer(message=reply, **fields)
 
-    def _call(self, call: MadeCall) -> OllamaToolCall:
-        index, self._made = self._made, self._made + 1
+    def _call(self, call: MadeCall, index: int) -> OllamaToolCall:
         arguments = msgspec.json.decode(call.arguments, type=dict[str, Any])
         function = OllamaFunction(index, call.name, arguments)
         return OllamaToolCall(call_id(self._id, 0, index), function)

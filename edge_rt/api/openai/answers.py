@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,8 +18,11 @@ from typing_extensions import override
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import EventStream
 from edge_rt.core.decoding import TokenLogprob
-from edge_rt.core.events import Delta
+from edge_rt.core.errors import EngineError
+from edge_rt.core.events import Delta, Finished
 from edge_rt.generation.usage import Edge, Usage
+from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
+from edge_rt.models.answers.reader import AnswerReader
 
 _FLOOR = -9999.0  # stands for minus infinity, which JSON cannot say
 
@@ -107,53 +111,114 @@ def _finite(logprob: float) -> float:
     return logprob if logprob > _FLOOR else _FLOOR  # also for NaN
 
 
+class Piece(NamedTuple):
+    """A part of an answer, the log-probabilities that go out with it, and the calls before it."""
+
+    part: Part
+    logprobs: list[TokenLogprob]
+    calls: int
+
+
 @dataclass
 class Answer:
-    """One answer while it is being collected."""
+    """One answer while it is read; `reader` None: all of it is content."""
 
-    deltas: list[Delta] = field(default_factory=list[Delta])
+    reader: AnswerReader | None
+    waiting: list[TokenLogprob] = field(default_factory=list[TokenLogprob])  # for a piece
+    calls: int = 0  # that were made
+    pieces: list[Piece] = field(default_factory=list[Piece])  # of an answer that is not streamed
     reason: str = ""  # empty until it has ended
 
-    @property
-    def text(self) -> str:
-        return "".join(delta.text for delta in self.deltas)
+    def told(self, parts: Sequence[Part]) -> list[Piece]:
+        """Return new parts as pieces, the first with all log-probabilities that wait."""
+        found: list[Piece] = []
+        for part in parts:
+            found.append(Piece(part, self.waiting, self.calls))
+            self.waiting = []
+            self.calls += isinstance(part, MadeCall)
+        return found
 
     @property
     def logprobs(self) -> list[TokenLogprob]:
-        return [token for delta in self.deltas for token in delta.logprobs]
+        return [*(one for piece in self.pieces for one in piece.logprobs), *self.waiting]
+
+
+def text_of(pieces: Iterable[Piece], kind: type[Content | Thought] = Content) -> str:
+    """Return the text of pieces, of those of one kind."""
+    return "".join(part.text for part, *_ in pieces if isinstance(part, kind))
 
 
 class Dialect(ABC):
-    """Turns one request's events into documents; `choice` counts its answers from 0."""
+    """Turns the events of one request into documents; `choice` counts its answers from 0."""
 
     stream: Callable[[Send], EventStream] = EventStream  # how its streams are written
     lasting = False  # whether `whole` says the same each time but for `edge` and the head's fields
+    eager = True  # whether log-probabilities of plain content go out though there is no text
 
-    def __init__(self, head: Head, *, include_usage: bool, wants_logprobs: bool) -> None:
-        """`include_usage` is that of the request's stream_options."""
+    def __init__(
+        self,
+        head: Head,
+        *,
+        wants_logprobs: bool,
+        include_usage: bool = True,
+        reader: Callable[[], AnswerReader] | None = None,
+    ) -> None:
+        """`include_usage` is that of the request's stream_options. `reader` makes what reads an
+        answer; None: all of it is content.
+        """
         self._head: dict[str, Any] = asdict(head)
+        self._id = head.id
         self._no_usage: UnsetType | None = None if include_usage else UNSET
+        self._answers = defaultdict[int, Answer](lambda: Answer(reader and reader()))
         self.wants_logprobs = wants_logprobs
 
-    @abstractmethod
+    def told(self, choice: int, event: Delta | Finished, edge: Edge | None) -> list[msgspec.Struct]:
+        """Return the chunks for an event of a choice; `edge` comes with the last one of all."""
+        pieces = self.read(self._answers[choice], event)
+        chunks = [chunk for piece in pieces for chunk in self.piece(choice, piece)]
+        if isinstance(event, Finished):
+            chunks += self.ending(choice, self._answers[choice], edge)
+        return chunks
+
+    def collect(self, choice: int, event: Delta | Finished) -> None:
+        """Note an event of a choice, for `whole`."""
+        answer = self._answers[choice]
+        answer.pieces += self.read(answer, event)
+
+    def read(self, answer: Answer, event: Delta | Finished) -> list[Piece]:
+        """Return what an event adds to an answer; raises EngineError if that was cut short."""
+        reader = answer.reader
+        if isinstance(event, Finished):
+            if event.reason not in ("stop", "length"):
+                raise EngineError(f"The engine cut the answer short ({event.reason}); try again.")
+            answer.reason = event.reason
+            return answer.told(reader.finish() if reader else [])
+        if self.wants_logprobs:
+            answer.waiting += event.logprobs
+        if reader is not None:
+            return answer.told(reader.push(event.text))
+        some = event.text or (self.eager and answer.waiting)
+        return answer.told([Content(event.text)] if some else [])
+
     def opening(self, choice: int) -> Sequence[msgspec.Struct]:
-        """The chunks that a choice of a stream begins with."""
+        """Return the chunks that a choice of a stream begins with."""
+        return ()
 
     @abstractmethod
-    def piece(self, choice: int, delta: Delta) -> Sequence[msgspec.Struct]:
-        """The chunks for new text."""
+    def piece(self, choice: int, piece: Piece) -> Iterable[msgspec.Struct]:
+        """Return the chunks for a new piece."""
 
     @abstractmethod
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[msgspec.Struct]:
-        """The chunks that end a choice; `edge` comes with the last one of all."""
+    def ending(self, choice: int, answer: Answer, edge: Edge | None) -> Iterable[msgspec.Struct]:
+        """Return the chunks that end a choice; `edge` comes with the last one of all."""
 
     @abstractmethod
     def summary(self, usage: Usage, edge: Edge) -> msgspec.Struct:
-        """The chunk of usage after all choices."""
+        """Return the chunk of usage after all choices."""
 
     @abstractmethod
-    def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> msgspec.Struct:
-        """The document that is not streamed."""
+    def whole(self, choices: int, usage: Usage, edge: Edge) -> msgspec.Struct:
+        """Return the document of so many answers that are not streamed."""
 
 
 class TextChoice(msgspec.Struct, frozen=True):
@@ -197,27 +262,30 @@ class TextDialect(Dialect):
         return [self._document([TextChoice(choice, echo)])] if echo else ()
 
     @override
-    def piece(self, choice: int, delta: Delta) -> Sequence[TextCompletion]:
-        text, logprobs = delta.text, delta.logprobs
-        if not text and not (self.wants_logprobs and logprobs):
-            return ()
-        return [self._document([TextChoice(choice, text, self._logprobs(choice, logprobs))])]
+    def piece(self, choice: int, piece: Piece) -> Iterable[TextCompletion]:
+        assert isinstance(piece.part, Content)
+        text = TextChoice(choice, piece.part.text, self._logprobs(choice, piece.logprobs))
+        return [self._document([text])]
 
     @override
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[TextCompletion]:
-        return [self._document([TextChoice(choice, "", finish_reason=reason)], edge=edge)]
+    def ending(self, choice: int, answer: Answer, edge: Edge | None) -> Iterable[TextCompletion]:
+        ended = TextChoice(choice, "", finish_reason=answer.reason)
+        return [self._document([ended], edge=edge)]
 
     @override
     def summary(self, usage: Usage, edge: Edge) -> TextCompletion:
         return self._document([], usage, edge)
 
     @override
-    def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> TextCompletion:
-        choices = [
-            TextChoice(i, self._echoes[i] + a.text, self._logprobs(i, a.logprobs), a.reason)
+    def whole(self, choices: int, usage: Usage, edge: Edge) -> TextCompletion:
+        answers = [self._answers[i] for i in range(choices)]
+        told = [
+            TextChoice(
+                i, self._echoes[i] + text_of(a.pieces), self._logprobs(i, a.logprobs), a.reason
+            )
             for i, a in enumerate(answers)
         ]
-        return self._document(choices, usage, edge)
+        return self._document(told, usage, edge)
 
     def _logprobs(self, choice: int, tokens: list[TokenLogprob]) -> TextLogprobs | None:
         return text_logprobs(tokens, self._offsets[choice]) if self.wants_logprobs else None

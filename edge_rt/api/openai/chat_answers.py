@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -11,11 +11,10 @@ from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
-from edge_rt.api.openai.answers import Answer, ChatLogprobs, Dialect, chat_logprobs
+from edge_rt.api.openai.answers import Answer, ChatLogprobs, Dialect, Piece, chat_logprobs, text_of
 from edge_rt.core.decoding import TokenLogprob
-from edge_rt.core.events import Delta
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
+from edge_rt.models.answers.parts import Content, MadeCall, Thought
 from edge_rt.models.answers.reader import AnswerReader
 
 ID_LENGTH = 9  # letters and digits of a call's id: the templates of Mistral take no others
@@ -120,13 +119,11 @@ class ChatDialect(Dialect):
         reader: Callable[[], AnswerReader] | None = None,
         legacy: bool = False,
     ) -> None:
-        """`reader` makes what reads one answer; None: all of it is content. `legacy`: a call is
-        told as the older `function_call`.
-        """
-        super().__init__(head, include_usage=include_usage, wants_logprobs=wants_logprobs)
-        self._id, self._reader, self._legacy = head.id, reader, legacy
-        self._readers: dict[int, AnswerReader] = {}
-        self._waiting: dict[int, list[TokenLogprob]] = {}  # for a chunk to go out with
+        """`legacy`: a call is told as the older `function_call`."""
+        super().__init__(
+            head, wants_logprobs=wants_logprobs, include_usage=include_usage, reader=reader
+        )
+        self._legacy = legacy
 
     @override
     def opening(self, choice: int) -> Sequence[ChatChunk]:
@@ -134,75 +131,43 @@ class ChatDialect(Dialect):
         return [self._chunk([ChatChunkChoice(choice, delta)])]
 
     @override
-    def piece(self, choice: int, delta: Delta) -> Sequence[ChatChunk]:
-        text, logprobs = delta.text, delta.logprobs
-        if self._reader is None:
-            parts: list[Part] = (
-                [Content(text)] if text or (self.wants_logprobs and logprobs) else []
-            )
-        else:
-            parts = self._reading(choice).push(text)
-        return list(self._told(choice, parts, logprobs))
+    def piece(self, choice: int, piece: Piece) -> Iterable[ChatChunk]:
+        told = self._logprobs(piece.logprobs)
+        return [self._chunk([ChatChunkChoice(choice, self._delta(choice, piece), told)])]
 
     @override
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[ChatChunk]:
-        reader = self._readers.get(choice)
-        rest = [] if reader is None else list(self._told(choice, reader.finish(), []))
-        left = self._waiting.pop(choice, [])
-        told = self._logprobs(left) if left else None
-        last = ChatChunkChoice(choice, ChatDelta(), told, self._reason(reader, reason))
-        return [*rest, self._chunk([last], edge=edge)]
+    def ending(self, choice: int, answer: Answer, edge: Edge | None) -> Iterable[ChatChunk]:
+        told = self._logprobs(answer.waiting) if answer.waiting else None
+        last = ChatChunkChoice(choice, ChatDelta(), told, self._reason(answer))
+        return [self._chunk([last], edge=edge)]
 
     @override
     def summary(self, usage: Usage, edge: Edge) -> ChatChunk:
         return self._chunk([], usage, edge)
 
     @override
-    def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> ChatCompletion:
-        choices = [self._whole(index, answer) for index, answer in enumerate(answers)]
-        return ChatCompletion(choices=choices, usage=usage, edge=edge, **self._head)
+    def whole(self, choices: int, usage: Usage, edge: Edge) -> ChatCompletion:
+        told = [self._whole(choice, self._answers[choice]) for choice in range(choices)]
+        return ChatCompletion(choices=told, usage=usage, edge=edge, **self._head)
 
     def _whole(self, choice: int, answer: Answer) -> ChatChoice:
-        logprobs = self._logprobs(answer.logprobs)
-        if self._reader is None:
-            message = AssistantMessage(content=answer.text)
-            return ChatChoice(choice, message, logprobs, answer.reason)
-        reader = self._reader()
-        parts = [*reader.push(answer.text), *reader.finish()]
-        reason = self._reason(reader, answer.reason)
-        return ChatChoice(choice, self._message(choice, parts), logprobs, reason)
+        message, logprobs = self._message(choice, answer), self._logprobs(answer.logprobs)
+        return ChatChoice(choice, message, logprobs, self._reason(answer))
 
-    def _message(self, choice: int, parts: list[Part]) -> AssistantMessage:
-        content = "".join(part.text for part in parts if isinstance(part, Content))
-        thoughts = "".join(part.text for part in parts if isinstance(part, Thought))
-        made = [part for part in parts if isinstance(part, MadeCall)]
-        calls = [self._call(choice, i, call) for i, call in enumerate(made)]
+    def _message(self, choice: int, answer: Answer) -> AssistantMessage:
+        content, thoughts = text_of(answer.pieces), text_of(answer.pieces, Thought)
+        calls = [
+            self._call(choice, piece.calls, piece.part)
+            for piece in answer.pieces
+            if isinstance(piece.part, MadeCall)
+        ]
         more: dict[str, Any] = {"reasoning_content": thoughts} if thoughts else {}
         if calls:
             more |= {"function_call": calls[0].function} if self._legacy else {"tool_calls": calls}
         return AssistantMessage(content=content or (None if calls else ""), **more)
 
-    def _reading(self, choice: int) -> AnswerReader:
-        assert self._reader is not None
-        if choice not in self._readers:
-            self._readers[choice] = self._reader()
-        return self._readers[choice]
-
-    def _told(
-        self, choice: int, parts: list[Part], logprobs: list[TokenLogprob]
-    ) -> Iterator[ChatChunk]:
-        """A chunk for each part; the first one has the log-probabilities."""
-        waiting = [*self._waiting.pop(choice, []), *logprobs]
-        made = 0 if self._reader is None else self._reading(choice).calls
-        made -= sum(isinstance(part, MadeCall) for part in parts)
-        for part in parts:
-            told, waiting = self._logprobs(waiting), list[TokenLogprob]()
-            yield self._chunk([ChatChunkChoice(choice, self._delta(choice, made, part), told)])
-            made += isinstance(part, MadeCall)
-        if waiting:
-            self._waiting[choice] = waiting
-
-    def _delta(self, choice: int, index: int, part: Part) -> ChatDelta:
+    def _delta(self, choice: int, piece: Piece) -> ChatDelta:
+        part, index = piece.part, piece.calls
         if isinstance(part, Content):
             return ChatDelta(content=part.text)
         if isinstance(part, Thought):
@@ -217,9 +182,9 @@ class ChatDialect(Dialect):
         function = CalledFunction(call.name, call.arguments)
         return AnsweredCall(id=call_id(self._id, choice, index), function=function)
 
-    def _reason(self, reader: AnswerReader | None, reason: str) -> str:
-        if reader is None or not reader.calls or reason != "stop":
-            return reason
+    def _reason(self, answer: Answer) -> str:
+        if not answer.calls or answer.reason != "stop":
+            return answer.reason
         return "function_call" if self._legacy else "tool_calls"
 
     def _logprobs(self, tokens: list[TokenLogprob]) -> ChatLogprobs | None:

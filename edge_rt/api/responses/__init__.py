@@ -16,7 +16,7 @@ from edge_rt.api.asked import CheckedRequest
 from edge_rt.api.middleware.context import Context, Head, exchange_of
 from edge_rt.api.middleware.decode import describe, read_body, renamed
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
-from edge_rt.api.openai.answers import Answer, Dialect, chat_logprobs
+from edge_rt.api.openai.answers import Answer, Dialect, Piece, chat_logprobs
 from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
 from edge_rt.api.openai.fields import Text
 from edge_rt.api.openai.unsupported import BodyReader
@@ -32,9 +32,8 @@ from edge_rt.api.responses.documents import (
     ResponsesUsage,
 )
 from edge_rt.core.chat_format import Reading
-from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import RequestError
-from edge_rt.core.events import Delta
+from edge_rt.core.events import Delta, Finished
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader
@@ -42,6 +41,8 @@ from edge_rt.models.answers.reader import AnswerReader
 
 class ResponsesDialect(Dialect):
     """One answer as the Responses API tells it; a call's arguments come whole."""
+
+    eager = False
 
     def __init__(
         self,
@@ -51,17 +52,12 @@ class ResponsesDialect(Dialect):
         *,
         reader: Callable[[], AnswerReader] | None = None,
     ) -> None:
-        """`clock` gives Unix seconds. `reader` makes what reads the answer; None: all of it is
-        content.
-        """
-        super().__init__(head, include_usage=True, wants_logprobs=asked.wants_logprobs)
+        """`clock` gives Unix seconds."""
+        super().__init__(head, wants_logprobs=asked.wants_logprobs, reader=reader)
         self.stream = partial(NamedEventStream, failed=self._failed)
         self._clock = clock
-        self._reader = None if reader is None else reader()
         self._begun = begun(head, asked)
         self._output = Output(head.id)
-        self._reason = "stop"
-        self._waiting: list[TokenLogprob] = []  # for content to go out with
         self._thought, self._pending = 0, 0  # tokens of thoughts, and of what is not told yet
         self._last: type[Part] | None = None  # what was told last
 
@@ -71,25 +67,27 @@ class ResponsesDialect(Dialect):
         return [self._output.event(name, response=self._begun) for name in named]
 
     @override
-    def piece(self, choice: int, delta: Delta) -> Sequence[ResponsesEvent]:
-        text = delta.text
-        self._waiting += delta.logprobs if self.wants_logprobs else []
-        parts: list[Part] = [Content(text)] if text else []
-        if self._reader is not None:
-            parts = self._reader.push(text)
-        self._count(parts, len(delta.tokens))
-        return [event for part in parts for event in self._told(part)]
+    def read(self, answer: Answer, event: Delta | Finished) -> list[Piece]:
+        pieces = super().read(answer, event)
+        ended = isinstance(event, Finished)
+        if ended and self._last is None and not pieces:
+            pieces = answer.told([Content("")])  # clients look for a message
+        self._count([piece.part for piece in pieces], 0 if ended else len(event.tokens))
+        return pieces
 
     @override
-    def ending(self, choice: int, reason: str, edge: Edge | None) -> Sequence[ResponsesEvent]:
-        self._reason = reason
-        rest = [] if self._reader is None else self._reader.finish()
-        if self._last is None and not rest:
-            rest = [Content("")]  # clients look for a message
-        self._count(rest, 0)
-        events = [event for part in rest for event in self._told(part)]
-        status = "incomplete" if reason == "length" else "completed"
-        return [*events, *self._output.close(status)]
+    def collect(self, choice: int, event: Delta | Finished) -> None:
+        self.told(choice, event, None)
+
+    @override
+    def piece(self, choice: int, piece: Piece) -> Iterator[ResponsesEvent]:
+        some = isinstance(piece.part, Content) and piece.logprobs
+        logprobs = chat_logprobs(piece.logprobs).content if some else []
+        return self._output.take(piece.part, logprobs)
+
+    @override
+    def ending(self, choice: int, answer: Answer, edge: Edge | None) -> Iterator[ResponsesEvent]:
+        return self._output.close("incomplete" if answer.reason == "length" else "completed")
 
     @override
     def summary(self, usage: Usage, edge: Edge) -> ResponsesEvent:
@@ -97,17 +95,8 @@ class ResponsesDialect(Dialect):
         return self._output.event(f"response.{answer.status}", response=answer)
 
     @override
-    def whole(self, answers: list[Answer], usage: Usage, edge: Edge) -> ResponsesAnswer:
-        [answer] = answers
-        for delta in answer.deltas:
-            self.piece(0, delta)
-        self.ending(0, answer.reason, None)
+    def whole(self, choices: int, usage: Usage, edge: Edge) -> ResponsesAnswer:
         return self._answer(usage, edge)
-
-    def _told(self, part: Part) -> Iterator[ResponsesEvent]:
-        waiting, self._waiting = self._waiting, []
-        content = isinstance(part, Content) and waiting
-        yield from self._output.take(part, chat_logprobs(waiting).content if content else [])
 
     def _count(self, parts: Sequence[Part], tokens: int) -> None:
         """Count new tokens; those of a marker are with what comes before it."""
@@ -120,7 +109,7 @@ class ResponsesDialect(Dialect):
         self._pending = 0
 
     def _answer(self, usage: Usage, edge: Edge) -> ResponsesAnswer:
-        short = self._reason == "length"
+        short = self._answers[0].reason == "length"
         return replace(
             self._begun,
             status="incomplete" if short else "completed",
