@@ -126,7 +126,8 @@ class Answer:
     reader: AnswerReader | None
     waiting: list[TokenLogprob] = field(default_factory=list[TokenLogprob])  # for a piece
     calls: int = 0  # that were made
-    pieces: list[Piece] = field(default_factory=list[Piece])  # of an answer that is not streamed
+    deltas: list[Delta] = field(default_factory=list[Delta])  # of one that is not streamed
+    pieces: list[Piece] = field(default_factory=list[Piece])  # of that, once it has ended
     reason: str = ""  # empty until it has ended
 
     def told(self, parts: Sequence[Part]) -> list[Piece]:
@@ -174,15 +175,23 @@ class Dialect(ABC):
 
     def told(self, choice: int, event: Delta | Finished, edge: Edge | None) -> list[msgspec.Struct]:
         """Return the chunks for an event of a choice; `edge` comes with the last one of all."""
-        pieces = self.read(self._answers[choice], event)
-        chunks = [chunk for piece in pieces for chunk in self.piece(choice, piece)]
+        answer = self._answers[choice]
+        chunks: list[msgspec.Struct] = []
+        for piece in self.read(answer, event):
+            chunks += self.piece(choice, piece)
         if isinstance(event, Finished):
-            chunks += self.ending(choice, self._answers[choice], edge)
+            chunks += self.ending(choice, answer, edge)
         return chunks
 
     def collect(self, choice: int, event: Delta | Finished) -> None:
-        """Note an event of a choice, for `whole`."""
+        """Note an event of a choice, for `whole`; the text is read once all of it is there."""
         answer = self._answers[choice]
+        if isinstance(event, Delta):
+            answer.deltas.append(event)
+            return
+        text = "".join(delta.text for delta in answer.deltas)
+        logprobs = [one for delta in answer.deltas for one in delta.logprobs]
+        answer.pieces += self.read(answer, Delta(0, choice, text, [], logprobs))
         answer.pieces += self.read(answer, event)
 
     def read(self, answer: Answer, event: Delta | Finished) -> list[Piece]:
