@@ -28,7 +28,7 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.energy.ledger import Book
 from edge_rt.engine.protocol import EngineWork, WorkShare
-from edge_rt.generation.prompts import Prompting, TemplateVocabulary
+from edge_rt.generation.prompts import Prompting
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import changed
@@ -90,6 +90,8 @@ SUMMARY = Summary(
     chat_template="{{ messages[0].content }}|",
     bos_token=None,
     eos_token=None,
+    control_tokens=(),
+    longest_token=16,
 )
 ENTRY = ModelRecord(
     id="tiny",
@@ -295,9 +297,7 @@ class House(EngineScript):
             governor_loop=self.governor_loop,
             knobs=SimpleNamespace(report=lambda: self.knobs),
             book=self.book,
-            prompting=Prompting(
-                cast(Templating, FakeTemplating()), lambda _: TemplateVocabulary([], 16)
-            ),
+            prompting=Prompting(cast(Templating, FakeTemplating())),
             reader=self.cpu,
             cores=2,
             pause=self.rest,

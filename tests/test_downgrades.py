@@ -260,7 +260,7 @@ CASES = [
         2,
         lambda kept: kept["models"][0]["summary"].update(new=1) or kept["models"][0].update(new=1),
         lambda kept: [
-            kept["models"][0]["summary"].pop(n) for n in ("file_bytes", "name", "layers")
+            kept["models"][0]["summary"].pop(n) for n in ("control_tokens", "name", "layers")
         ],
     ),
     Case(

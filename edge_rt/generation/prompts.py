@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from edge_rt.core.chat_format import CUT, GENERIC, CallFormat, ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.answers.writer import write_calls
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.templates.process import TemplateVocabulary, Templating, vocabulary
+from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Template, TemplateTask
 
 _TOLD = """\
@@ -89,13 +88,9 @@ def _text_of(arguments: object) -> str:
 class Prompting:
     """Writes conversations as models read them, in which only templates have control tokens."""
 
-    def __init__(
-        self, templating: Templating, read: Callable[[ModelRecord], TemplateVocabulary] = vocabulary
-    ) -> None:
-        """`read` gives a model's vocabulary, and may take a while."""
-        self._templating, self._read = templating, read
-        self._known: dict[str, tuple[Template, int | None]] = {}  # by the sha256 of the file
-        self._formats: dict[str, ChatFormat] = {}  # likewise
+    def __init__(self, templating: Templating) -> None:
+        self._templating = templating
+        self._formats: dict[str, ChatFormat] = {}  # by the sha256 of the model
 
     async def write(
         self,
@@ -111,7 +106,7 @@ class Prompting:
 
         RequestError, too, for messages that cannot fit into `context` tokens.
         """
-        template, longest = await self._vocabulary(entry)
+        template, longest = _template(entry), entry.summary.longest_token
         if tools or any(m.get("role") == "tool" or m.get("tool_calls") for m in messages):
             calls = (await self.format(entry)).calls
             messages, tools = written_for(calls, messages, tools)
@@ -129,8 +124,7 @@ class Prompting:
         found = self._formats.get(entry.sha256)
         if found is None:
             try:
-                template, _ = await self._vocabulary(entry)
-                found = await self._templating.analyse(template)
+                found = await self._templating.analyse(_template(entry))
             except (RequestError, ModelFileError):
                 found = ChatFormat(GENERIC)
             self._formats[entry.sha256] = found
@@ -139,15 +133,12 @@ class Prompting:
     async def close(self) -> None:
         await self._templating.close()
 
-    async def _vocabulary(self, entry: ModelRecord) -> tuple[Template, int | None]:
-        known = self._known.get(entry.sha256)
-        if known is None:
-            tokens, longest = await asyncio.to_thread(self._read, entry)
-            told = entry.summary
-            texts = told.chat_template, told.bos_token, told.eos_token
-            known = Template(*texts, tuple(tokens), CUT), longest
-            self._known[entry.sha256] = known
-        return known
+
+def _template(entry: ModelRecord) -> Template:
+    told = entry.summary
+    if told.control_tokens is None:
+        raise ModelFileError(f"{entry.path}: cannot be read: edge-rt models verify {entry.id}")
+    return Template(told.chat_template, told.bos_token, told.eos_token, told.control_tokens, CUT)
 
 
 def _refuse_what_cannot_fit(messages: list[dict[str, Any]], longest: int, context: int) -> None:

@@ -16,7 +16,7 @@ from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.messages import template_messages
 from edge_rt.core.chat_format import GENERIC, ChatFormat
 from edge_rt.core.errors import RequestError
-from edge_rt.generation.prompts import Prompting, TemplateVocabulary
+from edge_rt.generation.prompts import Prompting
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
 
@@ -25,13 +25,13 @@ HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]
 
 
 def entry(template: str | None, sha256: str = "1" * 64) -> ModelRecord:
-    summary = msgspec.structs.replace(ENTRY.summary, chat_template=template)
+    told = {"control_tokens": ("<|im_end|>",), "longest_token": 16}
+    summary = msgspec.structs.replace(ENTRY.summary, chat_template=template, **told)
     return replace(ENTRY, sha256=sha256, summary=summary)
 
 
 def prompting(templating: Any = None) -> Prompting:
-    vocabulary = TemplateVocabulary(["<|im_end|>"], 16)
-    return Prompting(cast(Templating, templating or Templating()), lambda _: vocabulary)
+    return Prompting(cast(Templating, templating or Templating()))
 
 
 def test_templates_with_and_without_tools_are_told_of_them() -> None:

@@ -25,7 +25,7 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.models.templates.process import Templating, vocabulary
+from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Template
 
 
@@ -218,8 +218,8 @@ def chat_format(entry: ModelRecord) -> ChatFormat | None:
 
 async def _found(entry: ModelRecord) -> ChatFormat:
     told = entry.summary
-    control = tuple(vocabulary(entry).control)
-    template = Template(told.chat_template, told.bos_token, told.eos_token, control, "")
+    texts = told.chat_template, told.bos_token, told.eos_token
+    template = Template(*texts, told.control_tokens or (), "")
     templating = Templating()
     try:
         return await templating.analyse(template)

@@ -131,11 +131,12 @@ def write_card(card: Card) -> bytes:
     return msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n"
 
 
-def summarise_card(card: Card, file_bytes: int) -> Summary:
+def summarise_card(card: Card, file_bytes: int, control_tokens: tuple[str, ...] = ()) -> Summary:
     """Return the summary of a model with that card, whose files have `file_bytes` in all."""
     known = msgspec.structs.asdict(card)
     found = {name: known[name] for name in Summary.__struct_fields__ if name in known}
     found |= {"kind": _KINDS[type(card)], "organisation": card.publisher, "file_bytes": file_bytes}
+    found["control_tokens"] = control_tokens
     if not isinstance(card, TensorsCard):
         found["context_train"] = card.context
     if isinstance(card, LanguageModelCard):
@@ -160,28 +161,27 @@ class _Added(msgspec.Struct, frozen=True):
     special: bool = False
 
 
-class _Tokenizer(msgspec.Struct, frozen=True):
+class TokenizerFile(msgspec.Struct, frozen=True):
+    """What of a tokenizer.json matters before it is loaded."""
+
     truncation: _Truncation | None = None
     added_tokens: list[_Added] = []
 
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """The control tokens, as texts."""
+        return tuple(token.content for token in self.added_tokens if token.special)
 
-def special_tokens(path: Path) -> list[str]:
-    """The control tokens of the tokenizer at `path`, as texts; raises as `longest_text`."""
-    return [token.content for token in _read(path).added_tokens if token.special]
-
-
-def longest_text(path: Path) -> int | None:
-    """After how many tokens the tokenizer at `path` cuts a text, where it does.
-
-    Raises ModelFileError for a file that is cut off or else no tokenizer.
-    """
-    truncation = _read(path).truncation
-    return None if truncation is None else truncation.max_length
+    @property
+    def longest_text(self) -> int | None:
+        """The tokens after which a text is cut, where it is."""
+        return None if self.truncation is None else self.truncation.max_length
 
 
-def _read(path: Path) -> _Tokenizer:
+def read_tokenizer(path: Path) -> TokenizerFile:
+    """Read the tokenizer at `path`; raises ModelFileError for a file that is cut off or none."""
     try:
-        return msgspec.json.decode(read_regular(path, _MAX_BYTES), type=_Tokenizer)
+        return msgspec.json.decode(read_regular(path, _MAX_BYTES), type=TokenizerFile)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
@@ -226,7 +226,7 @@ class Description:
         return self._embedding(found, tokenizer)
 
     def _embedding(self, found: OnnxFile, tokenizer: Path) -> Card:
-        context = self.context or longest_text(tokenizer)
+        context = self.context or read_tokenizer(tokenizer).longest_text
         width = self.width or found.output_width
         if self.pooling is None:
             raise RequestError("say how it pools: --pooling mean, cls or last", param="pooling")

@@ -83,15 +83,18 @@ class Cursor:
             self._file.seek(offset)
             self._data, self._base, self._at = b"", offset, 0
 
-    def skip_texts(self, count: int) -> list[int]:
-        """Pass over `count` texts; returns where every STRIDE-th of them begins."""
+    def skip_texts(self, count: int) -> tuple[list[int], int]:
+        """Pass over `count` texts.
+
+        Returns where every STRIDE-th of them begins, and the bytes of the longest.
+        """
         if count * 8 > self._size - self.offset:
             raise self.fault(f"truncated: a list of {count} texts does not fit into the file")
-        marks: list[int] = []
+        marks, longest = list[int](), 0
         for first in range(0, count, STRIDE):
             marks.append(self.offset)
-            self._skip_texts(min(STRIDE, count - first))
-        return marks
+            longest = max(longest, self._skip_texts(min(STRIDE, count - first)))
+        return marks, longest
 
     def text_of(self, marks: list[int], index: int) -> str:
         """Text `index` of a list that `skip_texts` passed over; moves the position."""
@@ -106,16 +109,20 @@ class Cursor:
         for _ in range(count):
             yield self.raw(self.u64())
 
-    def _skip_texts(self, count: int) -> None:
+    def _skip_texts(self, count: int) -> int:
         # Vocabularies hold hundreds of thousands of texts: no calls in the inner loop.
-        unpack = _U64.unpack_from
+        unpack, longest = _U64.unpack_from, 0
         while count:
             self._require(8)
             data, at, last = self._data, self._at, len(self._data) - 8
             while count and at <= last:
-                at += 8 + unpack(data, at)[0]
+                length: int = unpack(data, at)[0]
+                at += 8 + length
                 count -= 1
+                if length > longest:
+                    longest = length
             self.seek(self._base + at)
+        return longest
 
     def _require(self, count: int) -> None:
         """Have `count` bytes from the position on in memory."""

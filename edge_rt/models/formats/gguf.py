@@ -182,6 +182,8 @@ class Header:
     vocab: int  # tokens in the vocabulary
     bos_token: str | None
     eos_token: str | None
+    control_tokens: tuple[str, ...]  # as the vocabulary writes them
+    longest_token: int | None  # most bytes of one; None: there is no vocabulary
     elements: dict[str, int]  # tensor type name -> numbers stored that way
 
 
@@ -189,17 +191,6 @@ def read_header(path: Path) -> Header:
     """The header of the GGUF file at `path`, checked; raises ModelFileError."""
     with _opened(path) as (cursor, size):
         return _read(cursor, path, size)
-
-
-def read_tokens(path: Path) -> tuple[list[str], int | None]:
-    """The control tokens of the GGUF file at `path` as its vocabulary writes them, and the most
-    bytes that it writes any token with, None without a vocabulary.
-
-    Raises ModelFileError.
-    """
-    with _opened(path) as (cursor, _):
-        _, metadata = _entries(cursor)
-        return metadata.control_tokens(cursor), metadata.longest_token(cursor)
 
 
 def refuse_twins(path: Path) -> None:
@@ -244,6 +235,8 @@ def _read(cursor: Cursor, path: Path, size: int) -> Header:
         vocab=metadata.vocab,
         bos_token=metadata.token(cursor, "tokenizer.ggml.bos_token_id"),
         eos_token=metadata.token(cursor, "tokenizer.ggml.eos_token_id"),
+        control_tokens=tuple(metadata.control_tokens(cursor)),
+        longest_token=metadata.longest_token or None,
     )
 
 

@@ -54,6 +54,11 @@ class Metadata:
 
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     vocab: int = 0  # tokens in the vocabulary
+    longest_token: int = 0
+    """The most bytes of a token as the vocabulary writes it.
+
+    No token stands for more bytes of a text: what is written in another way takes more.
+    """
     _tokens: list[int] = field(default_factory=list[int])  # marks, see Cursor.skip_texts
     _types: tuple[int, int] | None = None  # where the tokens' types lie, and how many
     _keys: set[str] = field(default_factory=set[str])
@@ -127,21 +132,14 @@ class Metadata:
         found = [token for token, kind in enumerate(types) if kind in _CONTROL][:_MOST_CONTROL]
         return [cursor.text_of(self._tokens, token) for token in found]
 
-    def longest_token(self, cursor: Cursor) -> int | None:
-        """The most bytes of a token as the vocabulary writes it; moves the cursor.
-
-        No token stands for more bytes of a text: what is written in another way takes more.
-        """
-        return max(map(len, cursor.texts(self._tokens, self.vocab)), default=None)
-
     def _read_list(self, cursor: Cursor, key: str) -> None:
         kind, length = int(cursor.number(U32)), cursor.u64()
         if key in _LISTS:
             self._lists[key] = kind, length
         if kind == _TEXT:
-            marks = cursor.skip_texts(length)
+            marks, longest = cursor.skip_texts(length)
             if key == _TOKENS:
-                self._tokens, self.vocab = marks, length
+                self._tokens, self.vocab, self.longest_token = marks, length, longest
             return
         layout = _layout(cursor, key, kind)
         if key == _TYPES and kind == _I32:

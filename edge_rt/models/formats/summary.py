@@ -70,6 +70,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     chat_template: str | None = None
     bos_token: str | None = None
     eos_token: str | None = None
+    control_tokens: tuple[str, ...] | None = None  # None: an earlier version did not keep them
+    longest_token: int | None = None  # most bytes of a token; None: not known
     add_bos: bool | None = None  # nothing reads it, but older programs refuse a store without
     kv_number_bytes: int = _F16  # of one number in the KV, at most
     pooling: Pooling | None = None  # None with kind "embedding": the backend knows
@@ -128,6 +130,8 @@ def summarise(header: Header) -> Summary:
         chat_template=facts.text("tokenizer.chat_template"),
         bos_token=header.bos_token,
         eos_token=header.eos_token,
+        control_tokens=header.control_tokens,
+        longest_token=header.longest_token,
         pooling=_POOLING.get(pooling) if kind == "embedding" else None,
         normalise=kind == "embedding",  # files do not say; such vectors are made to be compared
     )

@@ -18,12 +18,11 @@ from edge_rt.models.formats.card import (
     CARD,
     Description,
     TensorsCard,
-    longest_text,
     read_card,
+    read_tokenizer,
     summarise_card,
     write_card,
 )
-from edge_rt.models.formats.gguf import refuse_twins
 from edge_rt.models.formats.onnx_file import read_onnx
 from edge_rt.models.formats.summary import Summary, read_summary
 from edge_rt.models.naming import content_sha256, stored_name
@@ -67,34 +66,24 @@ def look(place: Path, said: Description | None = None) -> Offer:
     return Offer(place, {stored_name(place, "model.gguf"): place})
 
 
-def glance(main: Path, backend: str) -> None:
-    """The header of a model's main file, looked at again before a native library reads the file.
-
-    Raises ModelFileError. Costs some hundredths of a second.
-    """
-    if backend == "llama.cpp":
-        read_summary(main)
-    elif backend == "onnx":
-        read_onnx(main)
-
-
 def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
-    """Return the backend and the summary of the model in these files; raises ModelFileError."""
+    """Return the backend and the summary of the model in these files; raises ModelFileError.
+
+    Takes some hundredths of a second.
+    """
     main = next(iter(files.values()))
     if CARD not in files:
-        refuse_twins(main)
         return "llama.cpp", read_summary(main)
     card = read_card(files[CARD])
+    control = read_tokenizer(files[TOKENIZER]).control_tokens if TOKENIZER in files else ()
     if card.backend != "onnx":
         bytes = sum(path.stat().st_size for name, path in files.items() if name != CARD)
-        return card.backend, summarise_card(card, bytes)
+        return card.backend, summarise_card(card, bytes, control)
     graph = read_onnx(main)
     if not isinstance(card, TensorsCard) and TOKENIZER not in files:
         raise ModelFileError(f"{main.parent}: {TOKENIZER} is missing; a model of text needs it")
-    if TOKENIZER in files:
-        longest_text(files[TOKENIZER])  # may raise
     weights = [main, *(files[name] for name in graph.external)]
-    summary = summarise_card(card, sum(path.stat().st_size for path in weights))
+    summary = summarise_card(card, sum(path.stat().st_size for path in weights), control)
     context = min(summary.context_train, graph.positions or summary.context_train)
     return "onnx", msgspec.structs.replace(summary, context_train=context)
 

@@ -87,6 +87,10 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Where the main file lies in the store at `root`."""
         return self.directory(root) / self.files[0].name
 
+    def paths(self, root: Path) -> dict[str, Path]:
+        """Return where each file lies in the store at `root`, by its name."""
+        return {file.name: self.directory(root) / file.name for file in self.files}
+
 
 class _Document(msgspec.Struct, kw_only=True):
     version: int
@@ -211,9 +215,6 @@ class Manifest:
         for number, raw in enumerate(models):
             try:
                 record = msgspec.json.decode(raw, type=ManifestRecord)
-                if not record.summary.file_bytes:  # a version of edge_rt that had no such field
-                    summary = msgspec.structs.replace(record.summary, file_bytes=record.size)
-                    record = msgspec.structs.replace(record, summary=summary)
                 records[record.id] = record
             except (ValueError, RecursionError) as error:
                 faults.append(StoreError(f"{path}: models[{number}]: {error}; {advice}"))

@@ -14,11 +14,13 @@ from edge_rt.core.cgroup import ControlGroup, memory_bytes
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.formats.card import Description
+from edge_rt.models.formats.gguf import refuse_twins
+from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import HubName, check_id, derive_id
 from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored
 from edge_rt.models.store.digest import Progress, Proof
 from edge_rt.models.store.disk import delete, is_full, store_errors
-from edge_rt.models.store.incoming import Incoming, Offer, describe, glance, look, reading
+from edge_rt.models.store.incoming import Incoming, Offer, describe, look, reading
 from edge_rt.models.store.manifest import Manifest, ManifestRecord
 
 
@@ -53,6 +55,7 @@ class Store:
         self._memory = cache(memory)
         self._manifest = Manifest(root)
         self._proof = Proof(root, self._manifest)
+        self._again: dict[str, Summary] = {}  # by the content of the model
 
     def entries(self) -> list[ModelRecord]:
         """Every model, sorted by id."""
@@ -131,9 +134,8 @@ class Store:
         """
         record = self._record(id, self._manifest.read())
         self._proof.quick(record)
-        main = record.path(self.root)
-        glance(main, record.backend)  # an earlier version may have let it in
-        return main
+        describe(record.paths(self.root))  # an earlier version may have let it in
+        return record.path(self.root)
 
     def harm(self, id: str) -> str | None:
         """What is wrong with a file of that model, if anything; see `check`."""
@@ -230,6 +232,8 @@ class Store:
         known: CatalogueEntry | None,
     ) -> ManifestRecord:
         backend, summary = describe(incoming.paths)
+        if backend == "llama.cpp":
+            refuse_twins(next(iter(incoming.paths.values())))
         if known is not None:
             licence = summary.licence or known.licence
             owner = summary.organisation or known.publisher
@@ -266,7 +270,25 @@ class Store:
         raise ModelNotFound(f"no model {id!r:.120} in the store, {there}{advice}")
 
     def _entry(self, record: ManifestRecord) -> ModelRecord:
+        if record.summary.control_tokens is None:
+            record = msgspec.structs.replace(record, summary=self._read_again(record))
         return entry_of(record, self.root, self.catalogue)
+
+    def _read_again(self, record: ManifestRecord) -> Summary:
+        """Return the summary of a record that an earlier version of edge_rt has written."""
+        kept = record.summary
+        if record.sha256 not in self._again:
+            try:
+                _, found = describe(record.paths(self.root))
+            except ModelFileError:  # nor can it be loaded
+                return kept
+            self._again[record.sha256] = msgspec.structs.replace(
+                found,
+                licence=found.licence or kept.licence,
+                organisation=found.organisation or kept.organisation,
+                source_sha256=found.source_sha256 or kept.source_sha256,
+            )
+        return self._again[record.sha256]
 
 
 def _refuse_taken(id: str, records: Mapping[str, ManifestRecord]) -> None:

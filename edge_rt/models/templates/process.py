@@ -13,16 +13,13 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from edge_rt.board.readers.cpu import ProcessTime
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import RequestError, Unavailable
-from edge_rt.models.formats.card import special_tokens
-from edge_rt.models.formats.gguf import read_tokens
-from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.task import (
     LENGTH,
     Analysed,
@@ -253,20 +250,6 @@ async def _answer(process: Process) -> bytes:
     if length > _MOST:
         raise EOFError
     return await process.stdout.readexactly(length)
-
-
-class TemplateVocabulary(NamedTuple):
-    """The tokens of a model, as far as writing a prompt depends on them."""
-
-    control: Sequence[str]  # the texts of its control tokens
-    longest: int | None  # most bytes of a token; None: not known
-
-
-def vocabulary(entry: ModelRecord) -> TemplateVocabulary:
-    """Read the vocabulary of a model, which takes a while; raises ModelFileError."""
-    if entry.backend == "llama.cpp":
-        return TemplateVocabulary(*read_tokens(entry.path))
-    return TemplateVocabulary(special_tokens(entry.path.with_name("tokenizer.json")), None)
 
 
 class ClientTurns:

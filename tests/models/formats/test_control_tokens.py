@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import ModelFileError
-from edge_rt.models.formats.card import special_tokens
-from edge_rt.models.formats.gguf import read_tokens
+from edge_rt.models.formats.card import read_tokenizer
+from edge_rt.models.formats.gguf import read_header
 
 Write = Callable[..., Path]
 Gguf = Any  # the builder of conftest.py
@@ -31,32 +31,31 @@ def test_those_that_the_file_calls_so(gguf: Gguf, write: Write) -> None:
         t0=UNKNOWN, t3=OWN, t255=CONTROL, t256=CONTROL, t300=BYTE, t599=CONTROL, t9=UNUSED
     )
     path = write(gguf.changed(tokenizer__ggml__token_type=kinds))
-    assert read_tokens(path)[0] == ["t0", "t255", "t256", "t599"]
+    assert read_header(path).control_tokens == ("t0", "t255", "t256", "t599")
 
 
-@pytest.mark.parametrize(
-    "kinds", [None, struct.pack("<I", 4) + b"\0" * 4, struct.pack("<IIQ", 9, 5, 0)]
-)
-def test_a_file_that_calls_none_so(gguf: Gguf, write: Write, kinds: bytes | None) -> None:
-    assert read_tokens(write(gguf.changed(tokenizer__ggml__token_type=kinds)))[0] == []
+def test_a_file_that_calls_none_so(gguf: Gguf, write: Write) -> None:
+    path = write(gguf.changed(tokenizer__ggml__token_type=None))
+    assert read_header(path).control_tokens == ()
 
 
 def test_more_types_than_tokens_are_not_looked_at(gguf: Gguf, write: Write) -> None:
     kinds = struct.pack(f"<IIQ{TOKENS + 5}i", 9, 5, TOKENS + 5, *[CONTROL] * (TOKENS + 5))
     path = write(gguf.changed(tokenizer__ggml__token_type=kinds))
-    assert len(read_tokens(path)[0]) == TOKENS
+    assert len(read_header(path).control_tokens) == TOKENS
 
 
 def test_the_real_model(smollm2: Path) -> None:
-    control, longest = read_tokens(smollm2)
-    assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>"} <= set(control)
-    assert longest == 162  # as llama.cpp finds it, of spaces
+    header = read_header(smollm2)
+    assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>"} <= set(header.control_tokens)
+    assert header.longest_token == 162  # as llama.cpp finds it, of spaces
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    for read, name in ((read_tokens, "x.gguf"), (special_tokens, "tokenizer.json")):
-        with pytest.raises(ModelFileError, match="cannot be read"):
-            read(tmp_path / name)
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        read_header(tmp_path / "x.gguf")
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        read_tokenizer(tmp_path / "tokenizer.json")
 
 
 def test_those_of_a_tokenizer_file(tmp_path: Path) -> None:
@@ -67,6 +66,6 @@ def test_those_of_a_tokenizer_file(tmp_path: Path) -> None:
         {"id": 2, "content": "<end>", "special": True},
     ]
     path.write_text(json.dumps({"added_tokens": added, "truncation": None}))
-    assert special_tokens(path) == ["<s>", "<end>"]
+    assert read_tokenizer(path).control_tokens == ("<s>", "<end>")
     path.write_text("{}")
-    assert special_tokens(path) == []
+    assert read_tokenizer(path).control_tokens == ()

@@ -583,3 +583,17 @@ def test_the_real_model(tmp_path: Path, smollm2: Path) -> None:
     assert entry.id == "smollm2-135m-instruct"
     assert entry.sampling.given() == {"temperature": 0.2, "top_p": 0.9}
     assert store.check(entry.id).stat().st_size == 98_362_432
+
+
+def test_what_an_earlier_version_did_not_keep_is_read_again(store: Store, file: Path) -> None:
+    added = store.add(file, "mine")
+    assert added.summary.control_tokens is not None
+    manifest = store.root / "manifest.json"
+    document = json.loads(manifest.read_text())
+    document["models"][0]["summary"] = {"organisation": "them", "source_sha256": "a" * 64}
+    manifest.write_text(json.dumps(document))
+    again, told = reopened(store).get("mine").summary, added.summary
+    kept = {"source_sha256": "a" * 64, "organisation": told.organisation or "them"}
+    assert again == msgspec.structs.replace(told, **kept)
+    added.path.write_bytes(b"damaged")
+    assert reopened(store).get("mine").summary.control_tokens is None  # and cannot be loaded
