@@ -81,6 +81,17 @@ def own_bytes(statm: Path = _STATM) -> int:
     return (int(resident) - int(shared)) * _PAGE
 
 
+def limit(memory_bytes: int, files: int) -> None:
+    """Limit this process's address space and how many files it has open; it writes none."""
+    for what, most in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_NOFILE, files),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
 def end_with_parent(link: int) -> None:
     """Have the kernel kill this process when the thread that started it ends.
 
@@ -202,13 +213,7 @@ def _become(memory: int, program: Sequence[str]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
     if refuse_network(unix=False) is not None:
         sys.exit(NO_SANDBOX)
-    for what, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_NOFILE, _FILES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (limit, limit))
+    limit(memory, _FILES)
     kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     try:
         os.execvpe(program[0], [*program], kept)

@@ -12,12 +12,10 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from edge_rt.board.readers.cpu import ProcessTime
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.models.templates.task import (
@@ -34,8 +32,7 @@ from edge_rt.models.templates.task import (
 
 log = logging.getLogger(__name__)
 
-TASK_S = 15.0  # for one task, or for the process to start
-STILL_S = 2.0  # without any time of the processor, after which the process counts as stopped
+TASK_S = 15.0  # for one task, or for the process to start; the worker limits processor time
 IDLE_S = 900.0  # without a task, after which the process is ended
 _MOST = 256 * 1024 * 1024  # bytes of an answer
 
@@ -67,11 +64,9 @@ class Templating:
         command: Sequence[str] = WORKER,
         *,
         task_s: float = TASK_S,
-        still_s: float = STILL_S,
         idle_s: float = IDLE_S,
     ) -> None:
         self._command, self._task_s, self._idle_s = command, task_s, idle_s
-        self._still_s = still_s
         self._line = ClientTurns()
         self._process: Process | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -130,22 +125,18 @@ class Templating:
             task.exception()  # who asked may have left
 
     async def _do(self, task: AnyTask) -> Filled | Analysed:
-        told = await self._tell(task)
-        if isinstance(told, TemplateRefusal):
-            raise told.error()
-        return told
-
-    async def _tell(self, task: AnyTask) -> AnyReply:
-        """What the process answers; raises RequestError where the task ends it, or _Stopped."""
+        """Return the process's answer; raises its refusal, or _Stopped where there is none."""
         try:
             process = await self._started()
-            told = await self._watched(process, _ask(process, _encoded(task)))
+            told = await self._in_time(_ask(process, _encoded(task)))
         except _LOST:
             raise self._failure(await self._end(_GONE_S)) from None
         except BaseException:
             await self._end()
             raise
         self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._leave)
+        if isinstance(told, TemplateRefusal):
+            raise told.error()
         return told
 
     def _failure(self, ended: int | None) -> RequestError | _Stopped:
@@ -156,23 +147,11 @@ class Templating:
             return _Stopped(f"it was ended ({ended})")
         return _blamed("takes too much memory or time")
 
-    async def _watched(self, process: Process, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await `work` of `process`; raises _Stopped where that does nothing, or is late."""
-        time, working = ProcessTime(Path("/proc"), process.pid), asyncio.ensure_future(work)
-        used_s, until_s = time.busy_s(), asyncio.get_running_loop().time() + self._task_s
+    async def _in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
-            while asyncio.get_running_loop().time() < until_s:
-                done, _ = await asyncio.wait({working}, timeout=min(self._still_s, self._task_s))
-                if done:
-                    return working.result()
-                before_s, used_s = used_s, time.busy_s()
-                if used_s == before_s:
-                    raise _Stopped(f"it did nothing for {self._still_s:g} s")
-            raise _Stopped(f"it has not ended after {self._task_s:g} s")
-        finally:
-            time.file.close()
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            return await asyncio.wait_for(work, self._task_s)
+        except asyncio.TimeoutError:
+            raise _Stopped(f"it has not ended after {self._task_s:g} s") from None
 
     async def _started(self) -> Process:
         if self._idle is not None:
@@ -186,7 +165,7 @@ class Templating:
         except OSError as error:  # such as too few open files
             raise _unavailable(f"does not start: {error}") from None
         try:
-            await self._watched(self._process, _answer(self._process))
+            await self._in_time(_answer(self._process))
         except _LOST:
             ended = await self._end(_GONE_S)
             if ended is None or ended < 0:

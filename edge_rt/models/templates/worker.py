@@ -22,7 +22,7 @@ import msgspec
 from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, ThinkFormat
 from edge_rt.core.errors import ConfigError, ModelFileError, RequestError
 from edge_rt.core.files import read_yaml
-from edge_rt.core.process import end_with_parent
+from edge_rt.core.process import end_with_parent, limit
 from edge_rt.models.templates.call_format import common_begin, find_calls
 from edge_rt.models.templates.chat_template import (
     CONTENT,
@@ -267,24 +267,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
     templates = Templates()
     source, target = sys.stdin.buffer, sys.stdout.buffer
-    _limit_memory()
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit(pages * resource.getpagesize() + MEMORY, _FILES)
     _write(target, b"")  # ready
     while (content := _read(source)) is not None:
         cpu_s = int(time.process_time()) + CPU_S
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.RLIM_INFINITY))
         _write(target, msgspec.json.encode(templates.fill(content)))
-
-
-def _limit_memory() -> None:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + MEMORY
-    for what, limit in (
-        (resource.RLIMIT_AS, most),
-        (resource.RLIMIT_NOFILE, _FILES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (limit, limit))
 
 
 def _read(source: BinaryIO) -> bytes | None:

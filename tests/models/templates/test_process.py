@@ -128,7 +128,7 @@ def test_one_that_is_stopped_is_replaced_and_the_task_done_again() -> None:
         assert templating._process is not stopped
         assert stopped.returncode == -signal.SIGKILL
 
-    run(test)
+    run(test, task_s=2.0)
 
 
 def test_where_all_stop_it_is_not_the_messages_fault() -> None:
@@ -145,7 +145,7 @@ def test_where_all_stop_it_is_not_the_messages_fault() -> None:
             await templating.fill(task("x"))
         assert caught.value.retry_after_s
 
-    run(test, command=[sys.executable, "-c", stops], still_s=0.3, task_s=0.9)
+    run(test, command=[sys.executable, "-c", stops], task_s=0.3)
 
 
 DYING = """
