@@ -9,7 +9,7 @@ from typing import Any, cast
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.tables import Column, PairTable, TextTable
+from edge_rt.cli.tables import PairTable, TextTable
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -24,8 +24,6 @@ from edge_rt.cli.text import (
     size,
     whole,
 )
-
-_MANY = 2  # columns of a table that stay beside each other on a narrow terminal
 
 
 def _with(unit: str, digits: int = 3) -> Callable[[object], str]:
@@ -55,6 +53,13 @@ def _moment(value: object) -> str:
     return MISSING if when is None else f"{when:%Y-%m-%d %H:%M:%S}"
 
 
+def _many(value: object) -> str:
+    count = number(value)
+    if count is None or count < 1e5:
+        return whole(value)
+    return f"{count / 1e9:.3g} B" if count >= 1e9 else f"{count / 1e6:.3g} M"
+
+
 _UNITS: Mapping[str, Callable[[object], str]] = {  # by the end of a name; the longest counts
     "_w": _with("W"),
     "_v": _with("V"),
@@ -77,8 +82,9 @@ _NAMES: Mapping[str, Callable[[object], str]] = {
     "fraction": percent,
     "rpm": _with("rpm"),
     "count": whole,
+    "parameters": _many,
     "flag": lambda value: "yes" if value else "no",
-    **dict.fromkeys(("time", "ended", "oldest", "newest"), _moment),
+    **dict.fromkeys(("time", "ended", "oldest", "newest", "created"), _moment),
 }
 
 
@@ -145,16 +151,13 @@ def table(
     flat = [dict(_flattened(row)) for row in rows]
     names = list(flat[0] if flat and names is None else names or ())
     names = [name for name in names if any(row.get(name) is not None for row in flat)]
-    text = [any(isinstance(row.get(name), str) for row in flat) for name in names]
-    columns = [
-        Column(title(name), text=is_text, kept=place < _MANY)
-        for place, (name, is_text) in enumerate(zip(names, text, strict=True))
-    ]
+    text = [title(name) for name in names if any(isinstance(row.get(name), str) for row in flat)]
     cells = [
         [figure(name.rpartition(".")[2], row[name]) if name in row else "" for name in names]
         for row in flat
     ]
-    return TextTable(columns, cells, [bool(row.get(marked)) for row in flat] if marked else ())
+    marks = [bool(row.get(marked)) for row in flat] if marked else ()
+    return TextTable([*map(title, names)], cells, marks, text=text)
 
 
 def view(document: Json, **columns: Sequence[str]) -> RenderableType:

@@ -7,13 +7,9 @@ import math
 import os
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 import click
-
-if TYPE_CHECKING:
-    from edge_rt.models.pair import Pair
-
 
 _KEPT = {ord("\n"), ord("\t")}
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _KEPT}
@@ -146,18 +142,6 @@ def members(document: Json, name: str) -> list[Json]:
 
 
 SINGLE = "single"
-
-
-def as_set(mode: str, setting: Pair) -> str:
-    """A mode and what is set of it: "switch:ead, threshold 0.5"."""
-    parts = [mode]
-    if setting.large_share is not None:
-        parts.append(f"{100 * setting.large_share:.0f} % of the tokens by the large model")
-    if setting.threshold is not None:
-        parts.append(f"threshold {setting.threshold:g}")
-    if setting.first:
-        parts.append(f"the first {setting.first} by the large model")
-    return ", ".join(parts)
 
 
 def making(told: Json) -> str:

@@ -17,7 +17,7 @@ from edge_rt.cli.commands.router import trace_view
 from edge_rt.cli.commands.sensors import board_view
 from edge_rt.cli.commands.status import residents_table, status_table
 from edge_rt.cli.document import table, view
-from edge_rt.cli.local.models_table import facts, models_table
+from edge_rt.cli.local.model_documents import document, models_table
 from edge_rt.cli.tables import put
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
@@ -114,7 +114,7 @@ def models_list(models: list[str], figure: float | None, count: int) -> Renderab
     )
     about = (count, "sha256", 0, "Apache-2.0", "Someone", "onnx", SamplingDefaults(), summary)
     entries = [ModelRecord(model, Path(model), *about) for model in models]
-    return models_table([facts(e) | {"default": e is entries[0]} for e in entries])
+    return models_table([document(e) | {"default": e is entries[0]} for e in entries])
 
 
 def sensors(models: list[str], figure: float | None, count: int) -> RenderableType:

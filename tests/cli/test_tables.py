@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from screens import GOLDEN, ID, LIKE, VIEWS, candidate, golden, screen, shown
 
-from edge_rt.cli.tables import Column, PairTable, TextTable, wrapped
+from edge_rt.cli.tables import PairTable, TextTable, wrapped
 
 Daemon = Any  # the scripted daemon of conftest.py
 Terminal = Any
@@ -45,39 +45,33 @@ def test_every_id_and_number_is_whole_at_any_width(
     assert name == "sensors" or any(str(count) in word for word in narrow)
 
 
-@given(st.lists(st.tuples(NAME, NAME, NAME), min_size=1), WIDTH, st.booleans(), st.booleans())
+@given(st.lists(st.tuples(NAME, NAME, NAME), min_size=1), WIDTH)
 def test_a_table_is_no_wider_than_the_terminal_but_for_longer_words(
-    rows: list[tuple[str, ...]], width: int, text: bool, kept: bool
+    rows: list[tuple[str, ...]], width: int
 ) -> None:
-    table = TextTable(
-        [Column("a", text=True, kept=True), Column("b", text, kept), Column("")], rows
-    )
-    for line in shown(table, width).splitlines():
+    for line in shown(TextTable(["a", "b", ""], rows, text=["a"]), width).splitlines():
         assert cell_len(line) <= width or cell_len(max(line.split(), key=cell_len)) > width - 4
 
 
-def test_columns_move_below_their_row_before_rows_become_records() -> None:
-    columns = [Column("model", text=True, kept=True), Column("J", kept=True), Column("W")]
-    rows = [["smollm2-135m", "8.23", "5.00"], ["big", "12.4", "6.00"]]
-    table = TextTable(columns, rows, [True, False])
+def test_rows_become_paragraphs_where_they_are_too_wide() -> None:
+    rows = [["smollm2-135m", "8.23", "5.00", ""], ["big", "12.4", "6.00", ""]]
+    table = TextTable(["model", "J", "W", "none"], rows, [True, False], text=["model"])
     assert shown(table, 26).splitlines() == [
         "  model            J     W",
         "* smollm2-135m  8.23  5.00",
         "  big           12.4  6.00",
     ]
     assert shown(table, 25).splitlines() == [
-        "  model            J",
-        "* smollm2-135m  8.23",
-        "    W: 5.00",
-        "  big           12.4",
-        "    W: 6.00",
+        "* smollm2-135m",
+        "    J: 8.23  W: 5.00",
+        "  big",
+        "    J: 12.4  W: 6.00",
     ]
-    assert shown(table, 19).splitlines() == [
-        "* model:",
-        "    smollm2-135m",
+    assert shown(table, 12).splitlines() == [
+        "* smollm2-135m",
         "    J: 8.23",
         "    W: 5.00",
-        "  model: big",
+        "  big",
         "    J: 12.4",
         "    W: 6.00",
     ]
@@ -86,20 +80,18 @@ def test_columns_move_below_their_row_before_rows_become_records() -> None:
 def test_a_word_that_is_wider_than_the_terminal_is_left_to_it() -> None:
     sha256 = "0123456789abcdef" * 4
     assert sha256 in shown(PairTable([("sha256", sha256), ("kind", "language")]), 40).split()
-    assert (
-        sha256 in shown(TextTable([Column("sha256", text=True, kept=True)], [[sha256]]), 40).split()
-    )
+    assert sha256 in shown(TextTable(["sha256"], [[sha256]]), 40).split()
 
 
 def test_a_number_keeps_its_unit() -> None:
     assert wrapped("about 8.23 W of 12 W", 8) == ["about", "8.23 W", "of 12 W"]
 
 
-def test_a_narrow_terminal_gets_records(
+def test_a_narrow_terminal_gets_paragraphs(
     daemon: Daemon, terminal: Terminal, environ: dict[str, str]
 ) -> None:
     environ |= {"COLUMNS": "40", "LINES": "24"}
     document = {"candidates": [candidate(ID, 8.23, 9, chosen=True)]}
     daemon.documents["/edge/v1/plan"] = (200, document)
     shell = terminal("plan", "Why?")
-    assert f"* {ID}        2\n    seconds: 8.23 s  energy: 8.23 J\n" in shell.rest()
+    assert f"* {ID}\n    threads: 2  seconds: 8.23 s\n" in shell.rest()

@@ -110,7 +110,7 @@ def test_a_model_of_the_backend_comes_into_the_store_and_is_run(
     done(edge_rt, "models", "add", model, cwd=tmp_path)
     models = json.loads(done(edge_rt, "models", "list", "--json", cwd=tmp_path))["models"]
     [entry] = [model for model in models if model["id"] == "triple"]
-    assert entry["backend"] == "scale"
+    assert entry["edge"]["backend"] == "scale"
     program = f"""
 import numpy as np
 from edge_rt.backends.base import LooseArray

@@ -7,12 +7,13 @@ from urllib.parse import quote
 
 import click
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import pairs, table, view
 from edge_rt.cli.exits import SuggestingGroup
 from edge_rt.cli.options import daemon_socket, socket_option, to_forget
-from edge_rt.cli.tables import PairTable, Prose, put_document
+from edge_rt.cli.tables import PairTable, put_document
 from edge_rt.cli.text import Json, counted, members
 
 _SETTING = "candidate.setting"
@@ -46,9 +47,7 @@ def trace_view(found: Json) -> RenderableType:
     considered = [
         one | {"chosen": one.get("state") == "chosen"} for one in members(found, "considered")
     ]
-    return Group(
-        PairTable(pairs(found)), Prose(""), table(considered, _CONSIDERED, marked="chosen")
-    )
+    return Group(PairTable(pairs(found)), Text(""), table(considered, _CONSIDERED, marked="chosen"))
 
 
 @click.group(cls=SuggestingGroup)

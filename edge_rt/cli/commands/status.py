@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from rich.console import RenderableType
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import table
 from edge_rt.cli.exits import CommandFailure, NoDaemon
 from edge_rt.cli.options import daemon_socket, socket_option
-from edge_rt.cli.tables import PairTable, Prose, TextTable, put_document
+from edge_rt.cli.tables import PairTable, put_document
 from edge_rt.cli.text import (
     Json,
     counted,
@@ -38,9 +39,9 @@ def status_table(state: Json, health: Json) -> PairTable:
     return PairTable(_rows(state, health))
 
 
-def residents_table(residents: list[Json]) -> TextTable | Prose:
+def residents_table(residents: list[Json]) -> RenderableType:
     """Return the models in memory, a row each."""
-    return table(residents, _RESIDENT) if residents else Prose("No models are in memory.")
+    return table(residents, _RESIDENT) if residents else "No models are in memory."
 
 
 def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,23 +190,6 @@ def _told(socket: Path) -> Path | None:
     with Client(socket) as client:
         store = client.store()
     return None if store is None else Path(store)
-
-
-_SOURCES = {
-    "template": "by its chat template",
-    "family": "as is known of its family",
-    "generic": "as a system message explains",
-}
-
-
-def chat_rows(chat: ChatFormat | None) -> Iterator[tuple[str, str]]:
-    """How the model writes calls, where that is known from, and the markers of its thoughts."""
-    if chat is None:
-        return
-    why = "; those in its chat template do not read back" if chat.calls.unread else ""
-    yield "tool calls", f"{chat.calls}, {_SOURCES[chat.calls.source]}{why}"
-    if chat.thinking is not None:
-        yield "thoughts", f"{chat.thinking.begin}…{chat.thinking.end}"
 
 
 def chat_format(entry: ModelRecord) -> ChatFormat | None:

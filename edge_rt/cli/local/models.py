@@ -9,11 +9,12 @@ from typing import Any
 import click
 from rich.text import Text
 
+from edge_rt.cli.document import table
 from edge_rt.cli.exits import BadOption, CommandFailure, NoModel, SuggestingGroup
+from edge_rt.cli.local.model_documents import details, model_view, models_table, served, stored
 from edge_rt.cli.local.model_store import (
     FILE,
     announce_starter,
-    chat_format,
     default_told,
     fetch,
     find_store,
@@ -22,24 +23,11 @@ from edge_rt.cli.local.model_store import (
 )
 from edge_rt.cli.local.models_folders import convert_model, import_models
 from edge_rt.cli.local.models_suggest import suggest_models
-from edge_rt.cli.local.models_table import (
-    catalogue_facts,
-    catalogue_table,
-    facts,
-    listing,
-    model_table,
-    models_table,
-    pair_facts,
-    served_facts,
-    served_model,
-    served_pairs,
-)
 from edge_rt.cli.progress import bar
-from edge_rt.cli.tables import output, put
+from edge_rt.cli.tables import output, put, put_document
 from edge_rt.cli.text import clean, note
 from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.card import Description
-from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 
@@ -63,19 +51,22 @@ models.add_command(suggest_models)
 def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     """Show the models that are there, and those that can be pulled."""
     place = find_store(store, config)
-    listed, there = listing(place)
-    catalogue = place.store().catalogue
-    known = [e for e in catalogue if e.pullable and not {e.id, e.sha256} & there]
+    listed = stored(place)
+    there = {name for one in listed for name in (one["id"], one["edge"].get("sha256"))}
+    pullable = [
+        {"id": e.id, "size_bytes": e.bytes, "licence": e.licence, "description": e.description}
+        for e in place.store().catalogue
+        if e.pullable and not {e.id, e.sha256} & there
+    ]
     if as_json:
-        pullable = [catalogue_facts(entry) for entry in known]
-        document = {"store": str(place.root), "models": listed, "pullable": pullable}
-        click.echo(json.dumps(document))
+        told = {"store": str(place.root), "models": listed, "pullable": pullable}
+        click.echo(json.dumps(told))
         return
     console = output()
     put(console, models_table(listed) if listed else Text(f"No models in {place.root}."))
-    if known:
+    if pullable:
         put(console, Text("\nedge-rt models pull can fetch:"))
-        put(console, catalogue_table(known))
+        put(console, table(pullable))
     note(str(place))
 
 
@@ -116,7 +107,7 @@ def default_model(id: str | None, store: Path | None, config: Path | None, as_js
     """
     found = find_store(store, config)
     if id is None and found.served_by is not None:
-        _show_default(served_model(found.served_by, "default")["id"], None, as_json)
+        _show_default(served(found.served_by, "default")["id"], None, as_json)
         note(str(found))
         return
     place, named = found.open(write=id is not None), found.config.models.default
@@ -187,23 +178,12 @@ def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> Non
     """Show all that is known of the model ID, and of others that it answers with."""
     found = find_store(store, config)
     if found.served_by is not None:
-        note(str(found))
-        told = served_facts(served_model(found.served_by, id))
-        if as_json:
-            click.echo(json.dumps(told))
-        else:
-            put(output(), served_pairs(told))
-        return
-    place = open_store(store, config)
-    entry, there = place.get(id), {each.id for each in place.entries()}
-    pairs = [pair for pair in place.catalogue.pairs if id in (pair.large, pair.small)]
-    chat = chat_format(entry)
-    if as_json:
-        click.echo(
-            json.dumps(facts(entry, chat) | {"pairs": [pair_facts(p, there) for p in pairs]})
-        )
+        told = served(found.served_by, id)
     else:
-        put(output(), model_table(entry, _source(entry, place), pairs, there, chat))
+        place = found.open()
+        told = details(place.get(id), place)
+    note(str(found))
+    put_document(told, model_view, as_json=as_json)
 
 
 @models.command()
@@ -273,13 +253,3 @@ def remove(id: str, store: Path | None, config: Path | None) -> None:
     """Delete the model ID. A daemon that has it loaded goes on until it unloads it."""
     open_store(store, config, write=True).remove(id)
     note(f"removed {id}")
-
-
-def _source(entry: ModelRecord, store: Store) -> str | None:
-    """The model that `entry` was made from, as people call it."""
-    sha256 = entry.source_sha256
-    if sha256 is None:
-        return None
-    known = store.catalogue.of_content(sha256)
-    there = [each.id for each in store.entries() if each.sha256 == sha256]
-    return next(iter(there), known.id if known else f"sha256 {sha256}")

@@ -23,10 +23,10 @@ def test_days_models_and_requests_fit_80_columns(
     assert max(cell_len(line.rstrip()) for line in text.splitlines()) <= 80
     rows = [" ".join(line.split()) for line in text.splitlines()]
     assert any(row.startswith("2026-11-25 432 kJ 149 J 432 kJ measured") for row in rows)
-    assert any(row.startswith("2026-11-25 smollm2-135m-instruct 149 J 12 0") for row in rows)
-    known, lost = (row for row in rows if row.startswith("2026-11-18"))
-    assert known.partition("smollm2-135m-instruct ")[2].startswith("12.4 J 2.31 s")
-    assert lost.partition("smollm2-135m-instruct ")[2].startswith("- 2.31 s")
+    assert any(row.startswith("model: smollm2-135m-instruct energy: 149 J") for row in rows)
+    known, lost = (row for row in rows if row.startswith("model: ") and "seconds" in row)
+    assert known.startswith("model: smollm2-135m-instruct energy: 12.4 J seconds: 2.31 s")
+    assert lost.startswith("model: smollm2-135m-instruct energy: - seconds: 2.31 s")
     assert "unresolved" in text
 
 

@@ -76,7 +76,7 @@ def test_what_is_modelled_says_so_in_its_row() -> None:
 
 
 def test_what_is_missing_is_a_dash_and_never_0() -> None:
-    lines = shown(boards.x86(), 300)
+    lines = shown(boards.x86(), 1000)
     assert row(lines, "supply power")[1] == "-"
     assert row(lines, "package-0/core")[1] == "-"
     assert row(lines, "x86_pkg_temp")[1] == "-"

@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from msgspec.structs import replace
 from tiny_file import tiny_model
 
-from edge_rt.cli.local.model_store import chat_rows, find_store
+from edge_rt.cli.local.model_store import find_store
 from edge_rt.cli.main import main
 from edge_rt.config.paths import Paths
-from edge_rt.core.chat_format import GENERIC, ChatFormat
 
 Cli = Callable[..., Result]
 Daemon = Any
@@ -102,8 +100,7 @@ def test_options_win(daemon: Daemon, tmp_path: Path) -> None:
 OPEN = """
 import os, sys
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.local.model_store import chat_rows, find_store
-from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.cli.local.model_store import find_store
 find_store(None, None)
 os.setuid(1000)
 try:
@@ -128,11 +125,3 @@ def test_a_user_without_the_right_is_told_what_to_do(system: Path, mode: int, ve
 def test_check_config_takes_the_same_installation(system: Path, user: Paths) -> None:
     told = edge("check-config").stdout
     assert told.startswith(str(Paths.system().config_file))
-
-
-def test_a_model_whose_calls_do_not_read_back_says_so() -> None:
-    (generic,), (unread,) = (
-        list(chat_rows(ChatFormat(calls))) for calls in (GENERIC, replace(GENERIC, unread=True))
-    )
-    assert generic[1].endswith("as a system message explains")
-    assert unread[1] == f"{generic[1]}; those in its chat template do not read back"

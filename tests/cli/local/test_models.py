@@ -49,11 +49,11 @@ def test_an_added_model_is_listed(cli: Cli, file: Path, state: Path) -> None:
     assert (state / "models" / "my-model" / "My-Model.gguf").is_file()
     shown = cli("models", "list").stdout
     assert shown.splitlines()[0].split() == [
-        "model", "kind", "variant", "size", "parameters", "context", "licence",
+        "id", "kind", "variant", "size", "parameters", "context", "licence",
     ]  # fmt: skip
-    assert shown.splitlines()[1].split()[0] == "my-model"
-    assert shown.splitlines()[1].split()[2] == "llama.cpp-f32"
-    assert "my-model@llama.cpp-f32" in cli("models", "show", "my-model").stdout
+    assert shown.splitlines()[1].split()[:2] == ["*", "my-model"]
+    assert shown.splitlines()[1].split()[3] == "llama.cpp-f32"
+    assert "llama.cpp-f32" in cli("models", "show", "my-model").stdout
     assert "smollm2-135m-instruct" in shown  # what could be pulled
 
 
@@ -72,7 +72,7 @@ def test_the_default_is_marked(cli: Cli, file: Path, environ: dict[str, str]) ->
         ]
         models = json.loads(cli("models", "list", "--json").stdout)["models"]
         default = [model["id"] for model in models if model["default"]]
-        assert [row[0] for row in table if row[-1] == "default"] == default
+        assert [row[1] for row in table if row[0] == "*"] == default
         return default
 
     assert marked() == ["other"]
@@ -133,9 +133,10 @@ def test_json_is_one_object(cli: Cli, file: Path, state: Path) -> None:
     document: dict[str, Any] = json.loads(cli("models", "list", "--json").stdout)
     assert document["store"] == str(state / "models")
     (model,) = document["models"]
-    assert (model["id"], model["parameters"], model["context_train"]) == ("mine", 8, 256)
-    assert model["variant"] == "llama.cpp-f32"
-    assert model["size_bytes"] == file.stat().st_size
+    edge = model["edge"]
+    assert (model["id"], edge["parameters"], edge["context"]) == ("mine", 8, 256)
+    assert edge["variant"] == "llama.cpp-f32"
+    assert edge["size_bytes"] == file.stat().st_size
     assert "smollm2-135m-instruct" in [entry["id"] for entry in document["pullable"]]
 
 
@@ -185,8 +186,9 @@ def test_pull_takes_what_the_cache_has(
     assert (result.exit_code, result.stdout) == (0, "")
     assert f"tiny is in the store: {state / 'models' / 'tiny'}" in result.stderr
     assert cli("models", "pull", "tiny").exit_code == 0
-    assert "\ntiny " in cli("models", "list").stdout
-    assert json.loads(cli("models", "list", "--json").stdout)["models"][0]["licence"] == "MIT"
+    assert "\n* tiny " in cli("models", "list").stdout
+    (model,) = json.loads(cli("models", "list", "--json").stdout)["models"]
+    assert model["edge"]["licence"] == "MIT"
 
 
 def test_pull_says_which_model_is_the_default_and_how_to_go_back(
@@ -304,8 +306,7 @@ def test_what_is_not_known_of_a_folder_is_asked_for(cli: Cli, folder: Path) -> N
     words = ["--kind", "embedding", "--pooling", "mean", "--context", "64", "--no-normalise"]
     assert cli("models", "add", str(folder), *words).stdout == "vectors\n"
     row = cli("models", "list").stdout.splitlines()[1].split()
-    assert row[:3] == ["vectors", "embedding", "onnx-none"]
-    assert row[-1] != "default"
+    assert row[:2] == ["vectors", "embedding"]
 
 
 def test_a_model_is_shown_with_all_its_files(cli: Cli, folder: Path, state: Path) -> None:
@@ -314,9 +315,10 @@ def test_a_model_is_shown_with_all_its_files(cli: Cli, folder: Path, state: Path
     for words in ("tensors", "onnx", "model.json", "tokenizer.json", str(state / "models/mine")):
         assert words in shown
     document = json.loads(cli("models", "show", "mine", "--json").stdout)
-    assert (document["kind"], document["backend"]) == ("tensors", "onnx")
+    edge = document["edge"]
+    assert (edge["kind"], edge["backend"]) == ("tensors", "onnx")
     names = ["model.onnx", "tokenizer.json", "model.json"]
-    assert [file["name"] for file in document["files"]] == names
+    assert [file["name"] for file in edge["files"]] == names
     assert cli("models", "show", "none").exit_code == 4
 
 
@@ -334,20 +336,16 @@ def test_a_model_is_shown_with_those_that_it_answers_with(
     configuration = state / "config.yaml"
     configuration.write_text(f"models: {{catalogue: ['{own}']}}\n")
     shown = ("models", "show", "--config", str(configuration))
-    rows = [line.split(maxsplit=1) for line in cli(*shown, "big").stdout.splitlines()]
-    words = "switch:ead, threshold 0.5, the first 8 by the large model"
-    assert [row[1].rstrip() for row in rows if row[0] == "partner"] == [
-        f"tiny: {words}",
-        "gone (not in the store): single",
-    ]
-    small = cli(*shown, "tiny").stdout
-    assert re.search(rf"partner of +big: {re.escape(words)}", small)
-    first, second = json.loads(cli(*shown, "big", "--json").stdout)["pairs"]
+    rows = [line.split() for line in cli(*shown, "big").stdout.splitlines()]
+    assert ["large", "small", "mode", "threshold", "first", "there"] in rows
+    assert ["big", "tiny", "switch:ead", "0.500", "8", "yes"] in rows
+    assert ["big", "gone", "-", "-", "0", "no"] in rows
+    assert "switch:ead" in cli(*shown, "tiny").stdout
+    first, second = json.loads(cli(*shown, "big", "--json").stdout)["edge"]["pairs"]
     assert first == {
         "large": "big",
         "small": "tiny",
         "mode": "switch:ead",
-        "gate": "ead",
         "large_share": None,
         "threshold": 0.5,
         "first": 8,
