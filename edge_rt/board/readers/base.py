@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 
 from edge_rt.board.readers.bounds import IMPOSSIBLE, USUAL, Kind, ReadingBounds, contradiction
 from edge_rt.board.readers.sysfs import HeldFile
+from edge_rt.core.finding import Finding
 
 Quality = Literal["measured", "modelled"]
 
@@ -111,6 +112,19 @@ class BaseReader(ABC):
         """Let go of what the reader holds."""
         return
 
+    def diagnose(self, supply_w: float | None = None) -> Iterable[Finding]:
+        """Return what the values of the last read tell whoever uses the board.
+
+        `supply_w` is what the board's own supply gives, where a profile states it.
+        """
+        return ()
+
+    @property
+    def raised(self) -> dict[str, float]:
+        """The values of the last read that are neither missing nor 0, by the channel's name."""
+        pairs = zip(self.channels, self.values, strict=True)
+        return {channel.name: value for channel, value in pairs if value}
+
     @abstractmethod
     def _read(self) -> None:
         """Set or fail every channel."""
@@ -153,6 +167,18 @@ class BaseReader(ABC):
     def _fail_all(self, reason: str) -> None:
         for index in range(len(self.channels)):
             self._fail(index, reason)
+
+
+COOL = "# improve its cooling: heat sink, fan, free air"
+
+
+def better_supply(supply_w: float | None) -> tuple[str, ...]:
+    """Return the remedy for a supply that is too weak."""
+    size = "the board's own supply" if supply_w is None else f"a {supply_w:g} W supply"
+    return (
+        f"# use {size} and a short, thick cable; feed USB devices apart",
+        "# what happened since boot is forgotten at the next one",
+    )
 
 
 def unique(names: Iterable[str]) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from edge_rt.board.readers.base import BaseReader, Channel, Kind, Skipped, nothing
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
@@ -16,6 +18,7 @@ from edge_rt.board.readers.sysfs import (
     first_line,
     numbered,
 )
+from edge_rt.core.finding import Finding, note, ok
 
 TEMP_LOW_MC, TEMP_HIGH_MC = -100_000, 300_000  # a gated zone may read -256000, an unset one -274000
 
@@ -178,6 +181,7 @@ def _cards(sysfs: Path) -> Iterator[GaugeFile]:
 
 
 KHZ_HIGH = 20_000_000
+_OWN_DRIVERS = ("intel_pstate", "amd-pstate-epp")  # whose "powersave" is the usual governor
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,25 @@ class Policy:
     cpus: tuple[int, ...]
     hardware_max_hz: float | None
 
+    @property
+    def governor(self) -> str | None:
+        """The kernel's governor that sets the clock; None: no file tells."""
+        return first_line(self.folder / "scaling_governor")
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the governor keeps the slowest clock."""
+        driver = first_line(self.folder / "scaling_driver")
+        return self.governor == "powersave" and driver not in _OWN_DRIVERS
+
+    @property
+    def cap_hz(self) -> float | None:
+        """The clock that users allow at most, where the hardware can do more."""
+        khz = first_integer(self.folder / "scaling_max_freq")
+        if khz is None or self.hardware_max_hz is None or khz * 1e3 >= self.hardware_max_hz:
+            return None
+        return khz * 1e3
+
 
 class CpuFreq(GaugeReader):
     """`clock_hz` of each policy, and the same named "policyN max" and "policyN min"."""
@@ -198,6 +221,21 @@ class CpuFreq(GaugeReader):
         gauges = [g for policy in self.policies for g in _gauges(policy)]
         reason = f"no cpufreq policy below {sysfs}/devices/system/cpu/cpufreq"
         super().__init__("cpufreq", gauges, 0.5, nothing("cpufreq", reason, gauges), io)
+
+    @override
+    def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
+        """Yield the cores with who sets their clock, and a governor that keeps it low."""
+        tops = [policy.hardware_max_hz for policy in self.policies if policy.hardware_max_hz]
+        top = f"up to {max(tops) / 1e9:.2f} GHz" if tops else "top clock unknown"
+        cores = sum(len(policy.cpus) for policy in self.policies)
+        governors = {policy.governor for policy in self.policies} - {None}
+        names = ", ".join(sorted(map(str, governors)))
+        yield ok("clocks", f"{cores} cores, {top}" + (f", governor {names}" if names else ""))
+        slow = [policy for policy in self.policies if policy.is_slow]
+        if slow:
+            files = f"{slow[0].folder.parent}/policy*/scaling_governor"
+            remedy = f"echo schedutil | sudo tee {files}"
+            yield note("clocks", "governor powersave keeps the slowest clock", remedy)
 
 
 def policies(sysfs: Path) -> tuple[Policy, ...]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from typing_extensions import override
 
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, nothing
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
+from edge_rt.core.finding import Finding, ok
 from edge_rt.core.process import stat_fields
 
 _IDLE = slice(3, 5)  # idle and iowait, of the columns behind the word "cpu"
@@ -189,6 +192,12 @@ class Pressure(BaseReader):
         self._files = {what: HeldFile(folder / what, io, 256) for what, _ in self._rows}
         self._last: list[tuple[float, int] | None] = [None] * len(channels)
         self._clock = clock
+
+    @override
+    def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
+        """Yield whether the kernel tells for how long tasks want for memory."""
+        if any(value is not None for value in self.values):
+            yield ok("pressure", "the kernel counts pressure stalls (PSI)")
 
     def close(self) -> None:
         for file in self._files.values():

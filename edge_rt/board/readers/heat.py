@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.board.readers.base import Kind, Skipped, nothing, unique
+from typing_extensions import override
+
+from edge_rt.board.readers.base import COOL, Kind, Skipped, nothing, unique
 from edge_rt.board.readers.clocks import (
     TEMP_HIGH_MC,
     TEMP_LOW_MC,
@@ -22,6 +25,7 @@ from edge_rt.board.readers.sysfs import (
     hwmon_devices,
     numbered,
 )
+from edge_rt.core.finding import Finding, note
 
 _PWM_TOP = 255
 _RPM_HIGH = 100_000
@@ -117,6 +121,14 @@ class ThermalThrottle(GaugeReader):
         skipped = nothing("thermal_throttle", f"no thermal_throttle below {base}/cpu*", gauges)
         super().__init__("thermal_throttle", gauges, 1.0, skipped, io)
 
+    @override
+    def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
+        """Yield how often each package was throttled since boot."""
+        counts = {name: n for name, n in self.raised.items() if " core " not in name}
+        if counts:
+            told = ", ".join(f"{name} {count:g} times" for name, count in counts.items())
+            yield note("throttling", f"the board slowed down for heat since boot ({told})", COOL)
+
 
 def _counts(cpu: Path) -> list[tuple[str, Path]]:
     package = first_integer(cpu / "topology" / "physical_package_id") or 0
@@ -160,6 +172,13 @@ class ThermalReader(GaugeReader):
         skipped += nothing("thermal", f"no thermal zone below {base}", self.zones)
         gauges = [temperature(z.name, z.folder / "temp") for z in self.zones]
         super().__init__("thermal", gauges + cooling, 0.5, skipped, io)
+
+    @override
+    def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
+        """Yield the cooling devices of Jetsons that stand for throttling, where they are on."""
+        if on := [name for name in self.raised if "throttle" in name]:
+            what = f"the board slows down for heat right now ({', '.join(on)})"
+            yield note("throttling", what, COOL)
 
 
 def _zones(base: Path) -> tuple[ThermalZone, ...]:

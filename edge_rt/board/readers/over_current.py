@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from edge_rt.board.readers.base import nothing
+from typing_extensions import override
+
+from edge_rt.board.readers.base import better_supply, nothing
 from edge_rt.board.readers.clocks import GaugeReader, gauge
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, hwmon_devices, numbered
+from edge_rt.core.finding import Finding, note
 
 OVER_CURRENT = "soctherm_oc"  # name of the hwmon device, and of the reader
 _MOST = 1 << 32
@@ -28,3 +32,11 @@ class OverCurrent(GaugeReader):
         ]
         reason = f"no hwmon device of that name below {sysfs}"
         super().__init__(OVER_CURRENT, gauges, 0.5, nothing(OVER_CURRENT, reason, gauges), io)
+
+    @override
+    def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
+        """Yield the events since boot."""
+        if self.raised:
+            told = ", ".join(f"{name} {count:g}" for name, count in self.raised.items())
+            what = f"the board slowed down since boot to spare its supply ({told})"
+            yield note("throttling", what, *better_supply(supply_w))

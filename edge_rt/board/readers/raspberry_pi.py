@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from edge_rt.board.readers.base import BaseReader, Channel, SensorAccess, Skipped, nothing, unique
+from typing_extensions import override
+
+from edge_rt.board.readers.base import (
+    COOL,
+    BaseReader,
+    Channel,
+    SensorAccess,
+    Skipped,
+    better_supply,
+    nothing,
+    unique,
+)
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
 from edge_rt.board.readers.clocks import GaugeFile, GaugeReader, gauge
 from edge_rt.board.readers.sysfs import (
@@ -18,8 +29,10 @@ from edge_rt.board.readers.sysfs import (
     numbered,
 )
 from edge_rt.board.readers.videocore import Firmware, failure, refusal
+from edge_rt.core.finding import Finding, note, problem
 
 _NOW = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
+_HEAT = ("throttled", "soft_temperature_limit", "frequency_capped")
 BITS = tuple(enumerate(_NOW)) + tuple((bit + 16, f"{n}_occurred") for bit, n in enumerate(_NOW))
 
 
@@ -42,6 +55,25 @@ class PiThrottled(BaseReader):
             source = "" if firmware is None else f"{firmware.source} get_throttled"
         channels = [Channel(n, "flag", f"{source} bit {b}") for b, n in BITS] if source else []
         super().__init__("pi-throttled", channels, period_s, _skipped_flags(sysfs, channels))
+
+    @override
+    def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
+        """Yield a weak supply and heat, now or else since boot.
+
+        A weak supply raises the flags of heat as well, but for one.
+        """
+        raised = self.raised
+        weak, was_weak = "under_voltage" in raised, "under_voltage_occurred" in raised
+        if weak:
+            yield _too_weak(supply_w)
+        elif was_weak:
+            what = "the supply was too weak since boot"
+            yield note("throttling", what, *better_supply(supply_w))
+        now, before = _hot(raised, "", weak), _hot(raised, "_occurred", weak or was_weak)
+        if now:
+            yield note("throttling", f"the board slows down for heat right now ({now})", COOL)
+        elif before:
+            yield note("throttling", f"the board slowed down for heat since boot ({before})", COOL)
 
     def close(self) -> None:
         for held in (self._file, self._firmware):
@@ -69,6 +101,15 @@ class PiThrottled(BaseReader):
             return None, failure(self._firmware, error)
         reason = refusal(answer)
         return (answer, None) if reason is None else (None, reason)
+
+
+def _too_weak(supply_w: float | None) -> Finding:
+    return problem("throttling", "the supply is too weak right now", *better_supply(supply_w))
+
+
+def _hot(raised: Collection[str], suffix: str, weak: bool) -> str:
+    flags = ("soft_temperature_limit",) if weak else _HEAT
+    return ", ".join(flag.replace("_", " ") for flag in flags if flag + suffix in raised)
 
 
 def parse_flags(text: str) -> int | None:
@@ -104,6 +145,12 @@ class PiVolt(GaugeReader):
             gauges += _voltages(folder)
         reason = f"no hwmon device of that name below {sysfs}"
         super().__init__("rpi_volt", gauges, 0.5, nothing("rpi_volt", reason, gauges), io)
+
+    @override
+    def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
+        """Yield the alarm."""
+        if ALARM in self.raised:
+            yield _too_weak(supply_w)
 
 
 def _voltages(folder: Path) -> list[GaugeFile]:

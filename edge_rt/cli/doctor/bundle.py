@@ -18,10 +18,11 @@ from typing import cast
 import msgspec
 
 from edge_rt import __version__
-from edge_rt.cli.doctor.finding import CheckFinding, document
+from edge_rt.cli.doctor.finding import document
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import counted
+from edge_rt.core.finding import Finding
 
 Run = Callable[[Sequence[str]], "str | None"]
 """What a program writes; None where there is none of that name, or it fails."""
@@ -179,9 +180,7 @@ _TOLD = {  # by the daemon, if one answers
 }
 
 
-def papers(
-    machine: ExaminedMachine, findings: Sequence[CheckFinding], run: Run
-) -> dict[str, bytes]:
+def papers(machine: ExaminedMachine, findings: Sequence[Finding], run: Run) -> dict[str, bytes]:
     """Every paper by the name of its file."""
     told = {name: machine.ask(path) for name, path in _TOLD.items()}
     sheets = {

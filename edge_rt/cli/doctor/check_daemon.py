@@ -10,7 +10,6 @@ from pathlib import Path
 
 from edge_rt.board.supply import SupplyRails
 from edge_rt.cli.doctor.check_power_chips import grant
-from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, group_of, several
 from edge_rt.cli.doctor.remedies import word, written
 from edge_rt.cli.exits import CommandFailure, NoDaemon
@@ -18,10 +17,11 @@ from edge_rt.cli.options import nearest, text, there
 from edge_rt.cli.text import Json, line, lines, member, members
 from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
+from edge_rt.core.finding import Finding, note, ok, problem
 from edge_rt.governor.knobs.clock_files import GPU_DEVICES
 
 
-def check_user(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
     """Name this user, and check that the daemon's socket is open to them."""
     user, socket = machine.user, machine.socket
     groups = "" if user.uid == 0 else f", in groups {', '.join(sorted(user.groups))}"
@@ -44,7 +44,7 @@ _SERVICE = "edge-rt.service"
 _GPU_DRIVERS = ("nvhost*", "nvidia*", *GPU_DEVICES.split("|"))  # in /proc/devices
 
 
-def check_daemon(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_daemon(machine: ExaminedMachine) -> Iterator[Finding]:
     """Whether a daemon answers at the socket and proves that it could answer a request."""
     socket = machine.socket
     absent = note("daemon", f"none answers at {socket}", _start(machine))
@@ -80,7 +80,7 @@ def is_service(machine: ExaminedMachine) -> bool:
     return any(there(machine.file(place) / _SERVICE) for place in _UNITS)
 
 
-def check_gpu_devices(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_gpu_devices(machine: ExaminedMachine) -> Iterator[Finding]:
     """Check that the service's unit allows the devices of a Jetson's or an NVIDIA card's GPU."""
     allowed = _allowed(machine)
     drivers = [name for name in _drivers(machine) if _fits(name, _GPU_DRIVERS)]
@@ -150,7 +150,7 @@ def _restart(machine: ExaminedMachine) -> str:
     return "# then end the daemon and start it again"
 
 
-def check_daemons_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_daemons_board(machine: ExaminedMachine) -> Iterator[Finding]:
     """Compare the daemon's readings with those that this user can take."""
     report = machine.daemon_board
     if report is None:
@@ -171,7 +171,7 @@ def check_daemons_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     yield from _silent(report)
 
 
-def _elsewhere(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def _elsewhere(machine: ExaminedMachine) -> Iterator[Finding]:
     """What a daemon reads that reads another board than the one that is looked at."""
     report = machine.ask("/edge/v1/board") or {}
     if report.get("simulated"):
@@ -183,7 +183,7 @@ def _elsewhere(machine: ExaminedMachine) -> Iterator[CheckFinding]:
         yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
 
 
-def _supply(machine: ExaminedMachine, report: Json) -> Iterator[CheckFinding]:
+def _supply(machine: ExaminedMachine, report: Json) -> Iterator[Finding]:
     theirs, ours = member(report, "supply"), machine.supply
     if machine.daemon_measures:
         yield _read(machine, lines(theirs, "rails") or [], report)
@@ -193,7 +193,7 @@ def _supply(machine: ExaminedMachine, report: Json) -> Iterator[CheckFinding]:
         yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
 
 
-def _read(machine: ExaminedMachine, rails: list[str], report: Json) -> CheckFinding:
+def _read(machine: ExaminedMachine, rails: list[str], report: Json) -> Finding:
     """Whether each rail of the total has a value, and if not, why."""
     powers = [row for row in members(report, "channels") if row.get("kind") == "power_w"]
     silent = {
@@ -224,7 +224,7 @@ def _rights(machine: ExaminedMachine, supply: SupplyRails) -> tuple[str, ...]:
     return tuple(line for name in readers for line in grant(machine, name, "edge-rt"))
 
 
-def _silent(report: Json) -> Iterator[CheckFinding]:
+def _silent(report: Json) -> Iterator[Finding]:
     rows = members(report, "channels")
     lacking = [row for row in rows if row.get("value") is None and row.get("error")]
     failed = [row for row in lacking if row.get("reader") != _PROCESSES]
@@ -237,7 +237,7 @@ def _silent(report: Json) -> Iterator[CheckFinding]:
 _LEAST_BYTES = 1 << 20  # with less the disk counts as full
 
 
-def check_ledger(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_ledger(machine: ExaminedMachine) -> Iterator[Finding]:
     """Check that the daemon writes its ledger; yields nothing without a daemon."""
     stored = (machine.ask("/edge/v1/ledger?days=1&last=0") or {}).get("stored")
     if stored is True:
@@ -270,7 +270,7 @@ def _storage(machine: ExaminedMachine) -> Json:
     return member(machine.ask("/edge/v1/status") or {}, "storage")
 
 
-def check_storage(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_storage(machine: ExaminedMachine) -> Iterator[Finding]:
     """Report the files that the daemon says it cannot use; yields nothing if there are none."""
     report = _storage(machine)
     for name, fault in member(report, "failing").items():

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import choose, own_profile, seclusion, sudo_for, word
 from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import Json, line, member, members, size
 from edge_rt.config.loader import present
 from edge_rt.core.errors import ConfigError
+from edge_rt.core.finding import Finding, note, ok, problem
 
 if TYPE_CHECKING:  # what it imports takes long
     from edge_rt.models.store.store import Store
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # what it imports takes long
 _GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
 
 
-def check_configuration(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_configuration(machine: ExaminedMachine) -> Iterator[Finding]:
     """Whether the daemon would start with config.yaml and the user's own profiles."""
     file = machine.config_file
     faults = machine.configuration[1]
@@ -41,7 +41,7 @@ def _edit(machine: ExaminedMachine, fault: ConfigError) -> tuple[str, ...]:
     return (f"{sudo_for(machine, file)}nano{line} {word(file.absolute())}",)
 
 
-def check_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_board(machine: ExaminedMachine) -> Iterator[Finding]:
     """Whether a profile tells about this board."""
     board, found = machine.board, machine.detection
     if board is None:
@@ -54,7 +54,7 @@ def check_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
         yield _recognised(machine, board.id, f"{board.name} ({board.id}), by its {found.by}")
 
 
-def _recognised(machine: ExaminedMachine, id: str, what: str) -> CheckFinding:
+def _recognised(machine: ExaminedMachine, id: str, what: str) -> Finding:
     confidence = machine.detection.confidence if machine.detection else "exact"
     if confidence == "exact":
         return ok("board", what)
@@ -71,7 +71,7 @@ def _recognised(machine: ExaminedMachine, id: str, what: str) -> CheckFinding:
     return note("board", what, own_profile(machine, id))
 
 
-def _unknown(machine: ExaminedMachine) -> CheckFinding:
+def _unknown(machine: ExaminedMachine) -> Finding:
     if machine.config.board is not None:
         what = f"no profile can be used for {machine.config.board!r}"
         file = machine.config_file
@@ -96,7 +96,7 @@ _GPU_LIBRARIES = {"libggml-cuda.so": "CUDA", "libggml-vulkan.so": "Vulkan"}
 _GPU_RIGHTS = "# the daemon's user has to be in groups video and render, as the service's is"
 
 
-def check_gpu(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_gpu(machine: ExaminedMachine) -> Iterator[Finding]:
     """Tell which GPUs the daemon finds; where none, for which llama.cpp has code, and what is
     here.
     """
@@ -130,7 +130,7 @@ def _gpu(gpu: Json) -> str:
     return f"{line(gpu.get('name'))} by {line(gpu.get('backend'))}, {memory}{simulated}"
 
 
-def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_models(machine: ExaminedMachine) -> Iterator[Finding]:
     """Whether the store has a model to answer with, and no damaged one."""
     from edge_rt.models.catalogue import load_catalogue
     from edge_rt.models.store.store import Store
@@ -163,9 +163,7 @@ def store_of(machine: ExaminedMachine) -> Path:
     return Path(named) if named else machine.paths.state / "models"
 
 
-def _stored(
-    machine: ExaminedMachine, store: Store, served: list[str] | None
-) -> Iterator[CheckFinding]:
+def _stored(machine: ExaminedMachine, store: Store, served: list[str] | None) -> Iterator[Finding]:
     """Check the store: its models where none are `served`, and damage in any case."""
     root, models = store.root, machine.config.models
     entries = [entry.id for entry in store.entries()]

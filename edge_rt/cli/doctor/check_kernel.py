@@ -3,93 +3,34 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge_rt.board.readers.clocks import Policy, policies
-from edge_rt.board.readers.sysfs import first_integer, first_line
-from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.cli.doctor.remedies import boot_parameter, let_group_use, seclusion, word, written
+from edge_rt.cli.doctor.remedies import boot_parameter, let_group_use, seclusion, written
 from edge_rt.cli.options import text, there
+from edge_rt.core.finding import Finding, note, ok, problem
 from edge_rt.governor.knobs import clock_files
 from edge_rt.governor.knobs.knob import GROUP, KnobError
-
-_MODE = re.compile(r"pmode:(\d+)")
-_NAMES = re.compile(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)")
-_OWN_DRIVERS = ("intel_pstate", "amd-pstate-epp")  # whose "powersave" is the usual governor
+from edge_rt.governor.knobs.programs import diagnose_mode
 
 
-def check_clocks(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """Whether clocks can be read, and who sets them."""
-    known = policies(machine.roots.sysfs)
-    if not known:
+def check_clocks(machine: ExaminedMachine) -> Iterator[Finding]:
+    """Yield whether clocks can be read, who sets them, and what caps them."""
+    found = [one for one in machine.told if one.id == "clocks"]
+    yield from found
+    if not found:
         where = seclusion(machine)
         why = f"this is {where}" if where else "the kernel has no cpufreq driver for this board"
         yield note("clocks", f"no clock can be read: {why}")
-        return
-    tops = [policy.hardware_max_hz for policy in known if policy.hardware_max_hz]
-    top = f"up to {max(tops) / 1e9:.2f} GHz" if tops else "top clock unknown"
-    cores = sum(len(policy.cpus) for policy in known)
-    governors = {first_line(policy.folder / "scaling_governor") for policy in known} - {None}
-    names = ", ".join(sorted(str(name) for name in governors))
-    yield ok("clocks", f"{cores} cores, {top}" + (f", governor {names}" if names else ""))
-    yield from _held(machine, known)
+    if machine.config.knobs.cpufreq is None:
+        yield from clock_files.capped(machine.roots.sysfs)
 
 
-def _held(machine: ExaminedMachine, known: tuple[Policy, ...]) -> Iterator[CheckFinding]:
-    slow = [policy for policy in known if _powersave(policy)]
-    if slow:
-        files = f"{word(slow[0].folder.parent)}/policy*/scaling_governor"
-        remedy = f"echo schedutil | {machine.user.sudo}tee {files}"
-        yield note("clocks", "governor powersave keeps the slowest clock", remedy)
-    capped = [policy for policy in known if _cap_hz(policy) is not None]
-    if capped and machine.config.knobs.cpufreq is None:
-        limit = _cap_hz(capped[0]) or 0.0
-        what = f"{capped[0].name} is limited to {limit / 1e9:.2f} GHz, below what it can do"
-        yield note("clocks", what)
-
-
-def _powersave(policy: Policy) -> bool:
-    governor = first_line(policy.folder / "scaling_governor")
-    return governor == "powersave" and (
-        first_line(policy.folder / "scaling_driver") not in _OWN_DRIVERS
-    )
-
-
-def _cap_hz(policy: Policy) -> float | None:
-    khz = first_integer(policy.folder / "scaling_max_freq")
-    if khz is None or policy.hardware_max_hz is None:
-        return None
-    return khz * 1e3 if khz * 1e3 < policy.hardware_max_hz else None
-
-
-def power_modes(machine: ExaminedMachine) -> dict[int, str]:
-    """Return the names of NVIDIA's power modes by their numbers."""
-    table = text(machine.file("etc/nvpmodel.conf"))
-    return {int(number): name for number, name in _NAMES.findall(table)}
-
-
-def power_mode(machine: ExaminedMachine) -> int | None:
-    """Return the number of the power mode that is on; None: no file tells."""
-    match = _MODE.search(text(machine.file("var/lib/nvpmodel/status")))
-    return int(match[1]) if match else None
-
-
-def check_power_mode(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """Which of NVIDIA's power modes is on; nothing on other boards."""
-    if not text(machine.file("etc/nvpmodel.conf")):
-        return
-    names, number = power_modes(machine), power_mode(machine)
-    if number is None:
-        ask = f"{machine.user.sudo}nvpmodel -q"
-        yield note(
-            "power mode", f"not told by any file; there are {', '.join(names.values())}", ask
-        )
-        return
-    yield ok("power mode", f"{names.get(number, 'unknown')} (nvpmodel's number {number})")
+def check_power_mode(machine: ExaminedMachine) -> Iterable[Finding]:
+    """Return which of NVIDIA's power modes is on; nothing on other boards."""
+    return machine.own(diagnose_mode(machine.root))
 
 
 TMPFILES = "edge-rt.conf"
@@ -97,7 +38,7 @@ _OWN = "edge-rt-knobs.conf"
 _PLACES = ("etc/tmpfiles.d", "run/tmpfiles.d", "usr/lib/tmpfiles.d")
 
 
-def check_governed_clocks(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_governed_clocks(machine: ExaminedMachine) -> Iterator[Finding]:
     """Check the rights of the files, unless a daemon runs, which reports what it could not set."""
     if machine.ask("/edge/v1/status"):
         return
@@ -158,18 +99,18 @@ def _cpu(machine: ExaminedMachine) -> tuple[str, ...]:
     )
 
 
-def check_pressure(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """Whether the kernel tells for how long tasks want for memory."""
-    known = [r for r in machine.readings if r.reader == "pressure"]
-    if any(r.value is not None for r in known):
-        yield ok("pressure", "the kernel counts pressure stalls (PSI)")
-        return
-    why = known[0].error if known else f"no {machine.roots.proc}/pressure"
-    what = f"the kernel counts no pressure stalls ({why}): memory shortage is seen later"
-    yield note("pressure", what, *boot_parameter(machine, "psi=1"))
+def check_pressure(machine: ExaminedMachine) -> Iterator[Finding]:
+    """Yield whether the kernel tells for how long tasks want for memory."""
+    found = [one for one in machine.told if one.id == "pressure"]
+    yield from found
+    if not found:
+        errors = (one.error for one in machine.readings if one.reader == "pressure")
+        why = next(errors, f"no {machine.roots.proc}/pressure")
+        what = f"the kernel counts no pressure stalls ({why}): memory shortage is seen later"
+        yield note("pressure", what, *boot_parameter(machine, "psi=1"))
 
 
-def check_memory_cgroup(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_memory_cgroup(machine: ExaminedMachine) -> Iterator[Finding]:
     """Whether a service's memory can be limited; nothing where the files do not tell."""
     enabled = _memory_cgroup(machine)
     if enabled:

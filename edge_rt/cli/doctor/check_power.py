@@ -9,19 +9,19 @@ import msgspec
 from edge_rt.cli.doctor.check_daemon import log_of
 from edge_rt.cli.doctor.check_kernel import right_to
 from edge_rt.cli.doctor.check_power_chips import doubtful, explain, rights
-from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion, word
 from edge_rt.cli.document import caps
 from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, joules, line, lines, member, members, number, significant
 from edge_rt.config.board import Board
+from edge_rt.core.finding import Finding, note, ok, problem
 
 _PERIOD_S = {"hour": 3600.0, "day": 86400.0}
 _ROOM = 1.5  # times the idle power that a budget should at least be
 
 
-def check_budget(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_budget(machine: ExaminedMachine) -> Iterator[Finding]:
     """Check the budget, by the daemon's state or, without a daemon, the configuration."""
     status = machine.ask("/edge/v1/status") or {}
     state = member(status, "governor")
@@ -57,7 +57,7 @@ def _profile_idle_w(machine: ExaminedMachine) -> float | None:
 
 def _too_low(
     machine: ExaminedMachine, state: Json, idle_w: float | None, source: str | None
-) -> Iterator[CheckFinding]:
+) -> Iterator[Finding]:
     """Caps of power and energy that the board exceeds while it does nothing.
 
     `source` tells whose figure `idle_w` is where nobody has measured it.
@@ -82,7 +82,7 @@ def _too_low(
         yield _raise(machine, what, "energy", "energy_j", most)
 
 
-def _unfelt(machine: ExaminedMachine, state: Json) -> Iterator[CheckFinding]:
+def _unfelt(machine: ExaminedMachine, state: Json) -> Iterator[Finding]:
     """A cap of the temperature where the daemon reads none."""
     temp_c = number(member(state, "budget").get("temp_c"))
     looking = (machine.daemon_board or {}).get("looking")
@@ -96,7 +96,7 @@ def _unfelt(machine: ExaminedMachine, state: Json) -> Iterator[CheckFinding]:
         )
 
 
-def _raise(machine: ExaminedMachine, what: str, option: str, key: str, value: str) -> CheckFinding:
+def _raise(machine: ExaminedMachine, what: str, option: str, key: str, value: str) -> Finding:
     file = word(machine.config_file)
     return problem(
         "budget",
@@ -106,7 +106,7 @@ def _raise(machine: ExaminedMachine, what: str, option: str, key: str, value: st
     )
 
 
-def _stuck_knob(machine: ExaminedMachine, knob: Json) -> CheckFinding:
+def _stuck_knob(machine: ExaminedMachine, knob: Json) -> Finding:
     name = line(knob.get("name"))
     value, wished = (line(knob.get(key)) for key in ("value", "wanted"))
     now = "" if knob.get("value") is None else f" and is {value}"
@@ -119,7 +119,7 @@ _SOCKET = "run/jtop.sock"
 _UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.service")
 
 
-def check_jtop(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_jtop(machine: ExaminedMachine) -> Iterator[Finding]:
     """Check jetson-stats; yields nothing where it is not installed."""
     runs = there(machine.file(_SOCKET))
     if not runs and not any(there(machine.file(unit)) for unit in _UNITS):
@@ -133,7 +133,7 @@ def check_jtop(machine: ExaminedMachine) -> Iterator[CheckFinding]:
         yield problem("jtop", what, f"{machine.user.sudo}systemctl enable --now jtop")
 
 
-def check_power(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def check_power(machine: ExaminedMachine) -> Iterator[Finding]:
     """Which rails form the power, or why each chip that should give it does not."""
     board, supply = machine.board, machine.supply
     if supply is not None:
@@ -157,7 +157,7 @@ def check_power(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     yield from doubtful(machine)
 
 
-def _refused(machine: ExaminedMachine, supply: Collection[str] = ()) -> Iterator[CheckFinding]:
+def _refused(machine: ExaminedMachine, supply: Collection[str] = ()) -> Iterator[Finding]:
     """The rails, but those of the supply, whose watts are refused since they cannot be."""
     for reading in machine.readings:
         name = reading.channel.name
@@ -165,7 +165,7 @@ def _refused(machine: ExaminedMachine, supply: Collection[str] = ()) -> Iterator
             yield problem("power", f"{name} does not count: {reading.error}")
 
 
-def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[CheckFinding]:
+def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[Finding]:
     chips = [
         rail.chip for total in board.totals for rail in map(board.rails.get, total.rails) if rail
     ]
@@ -179,7 +179,7 @@ def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[CheckFinding
         yield note("power", f"as it is, {_instead(board)}")
 
 
-def _sensorless(machine: ExaminedMachine, board: Board) -> CheckFinding:
+def _sensorless(machine: ExaminedMachine, board: Board) -> Finding:
     if rails := tuple(machine.powers):
         what = f"the profile does not say how to add up {several(rails)}: {_instead(board)}"
         return note("power", what, own_profile(machine, board.id))

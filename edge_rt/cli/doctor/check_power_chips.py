@@ -14,10 +14,10 @@ from edge_rt.board.readers.rails import INA238_ACCESS
 from edge_rt.board.readers.raspberry_pi import PMIC_ACCESS
 from edge_rt.board.readers.sysfs import numbered
 from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
-from edge_rt.cli.doctor.finding import CheckFinding, note, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading, group_of
 from edge_rt.cli.doctor.remedies import let_group_use, load_module, seclusion
 from edge_rt.cli.options import there
+from edge_rt.core.finding import Finding, note, problem
 
 GROUP = "edge-rt"
 _CHIPS: Mapping[str, SensorAccess] = {
@@ -29,7 +29,7 @@ _CHIPS: Mapping[str, SensorAccess] = {
 _ENABLE = ("# see that the device tree has all channels of the chip, enabled and labelled",)
 
 
-def explain(machine: ExaminedMachine, chip: str) -> CheckFinding:
+def explain(machine: ExaminedMachine, chip: str) -> Finding:
     """Tell why a kind of power chip gives no power, in the words of its readers."""
     access = _CHIPS[chip]
     failed = _failed(machine, access)
@@ -70,7 +70,7 @@ def _by_rule(machine: ExaminedMachine, access: SensorAccess) -> tuple[str, ...]:
     return let_group_use(machine, access.rule(access.group), access.subsystem, access.group)
 
 
-def doubtful(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+def doubtful(machine: ExaminedMachine) -> Iterator[Finding]:
     """Rails whose readings contradict each other or the profile."""
     driver = [r for r in machine.discovery.readers if isinstance(r, Ina3221Hwmon)]
     files = {rail: file for reader in driver for rail, file in reader.shunt_files.items()}
@@ -89,7 +89,7 @@ def _set_shunt(machine: ExaminedMachine, rail: str, file: Path | None) -> tuple[
     )
 
 
-def rights(machine: ExaminedMachine, supply: SupplyRails) -> Iterator[CheckFinding]:
+def rights(machine: ExaminedMachine, supply: SupplyRails) -> Iterator[Finding]:
     """Check that a daemon that is not root could measure what this user can."""
     readers = {reader.name for reader in supply.readers}
     for reader, find in (("rapl", counter_files), ("ina3221x", iio_files)):
@@ -129,7 +129,7 @@ def _is_refused(
     return shut or any(reading.refused for reading in failed)
 
 
-def _refused(machine: ExaminedMachine, access: SensorAccess) -> CheckFinding:
+def _refused(machine: ExaminedMachine, access: SensorAccess) -> Finding:
     user, device = machine.user, machine.roots.dev / access.device
     if machine.daemon_measures:
         return note("power", f"you may not read {access.what}, but the daemon can")
@@ -146,7 +146,7 @@ def _shown(machine: ExaminedMachine, access: SensorAccess) -> list[str]:
     return [channel.name for channel in channels if channel.kind == "power_w"]
 
 
-def _incomplete(machine: ExaminedMachine, access: SensorAccess) -> CheckFinding:
+def _incomplete(machine: ExaminedMachine, access: SensorAccess) -> Finding:
     """Tell which rails of the total the chip does not show, and why as far as that is known."""
     shown, board = _shown(machine, access), machine.board
     chips = {rail: known.chip for rail, known in board.rails.items()} if board else {}

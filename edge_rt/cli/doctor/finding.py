@@ -1,11 +1,10 @@
-"""Findings of the checks, and the report of them for people and programs."""
+"""The checks' findings, and the report of them for people and programs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import click
 
@@ -14,45 +13,12 @@ from edge_rt.cli.options import there
 from edge_rt.cli.tables import wrapped
 from edge_rt.cli.text import clean, columns
 from edge_rt.core.errors import EdgeError
+from edge_rt.core.finding import Finding, Level, problem
 
-Level = Literal["ok", "note", "problem"]
-
-
-@dataclass(frozen=True)
-class CheckFinding:
-    """One thing that was found; `remedy` is shell commands and "#" advice, a line each.
-
-    A "problem" is something that whoever uses the board can and should mend; a "note" is worth
-    knowing, and its remedy is an offer.
-    """
-
-    id: str
-    level: Level
-    what: str
-    remedy: tuple[str, ...] = ()
+Check = Callable[[ExaminedMachine], Iterable[Finding]]
 
 
-Check = Callable[[ExaminedMachine], Iterable[CheckFinding]]
-
-
-def ok(id: str, what: str) -> CheckFinding:
-    """Something is as it should be."""
-    return CheckFinding(id, "ok", what)
-
-
-def note(id: str, what: str, *remedy: str) -> CheckFinding:
-    """Something is worth knowing."""
-    return CheckFinding(id, "note", what, remedy)
-
-
-def problem(id: str, what: str, *remedy: str) -> CheckFinding:
-    """Something is broken or missing."""
-    return CheckFinding(id, "problem", what, remedy)
-
-
-def examine(
-    machine: ExaminedMachine, checks: Sequence[tuple[str, Check]]
-) -> Iterator[CheckFinding]:
+def examine(machine: ExaminedMachine, checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
     """What all checks find; one that fails is a finding itself, and the others go on."""
     for name, check in checks:
         try:
@@ -69,7 +35,7 @@ _COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
 _NAMES = 13  # columns for the names of the checks
 
 
-def lines(findings: Sequence[CheckFinding]) -> list[str]:
+def lines(findings: Sequence[Finding]) -> list[str]:
     """The report; colours are for click to leave out where there is no terminal.
 
     Commands are never broken: one that is longer than the screen stays in one line.
@@ -78,7 +44,7 @@ def lines(findings: Sequence[CheckFinding]) -> list[str]:
     return [*shown, "", _end(findings)]
 
 
-def document(findings: Sequence[CheckFinding]) -> dict[str, object]:
+def document(findings: Sequence[Finding]) -> dict[str, object]:
     """The report as a JSON object; a remedy's lines are parted by newlines."""
     checks = [
         {
@@ -92,12 +58,12 @@ def document(findings: Sequence[CheckFinding]) -> dict[str, object]:
     return {"ok": healthy(findings), "checks": checks}
 
 
-def healthy(findings: Sequence[CheckFinding]) -> bool:
+def healthy(findings: Sequence[Finding]) -> bool:
     """Whether nothing needs doing."""
     return all(finding.level != "problem" for finding in findings)
 
 
-def _lines(finding: CheckFinding) -> list[str]:
+def _lines(finding: Finding) -> list[str]:
     label = click.style(_LABELS[finding.level], fg=_COLOURS[finding.level])
     indent = " " * (4 + 2 + _NAMES + 2)
     width = min(_WIDTH, columns(sys.stdout) or _WIDTH)
@@ -111,7 +77,7 @@ def _flat(text: str) -> str:
     return clean(text.replace("\n", " ").replace("\t", " "))
 
 
-def _end(findings: Sequence[CheckFinding]) -> str:
+def _end(findings: Sequence[Finding]) -> str:
     count = sum(finding.level == "problem" for finding in findings)
     if count == 0:
         return "Nothing needs doing."
@@ -121,7 +87,7 @@ def _end(findings: Sequence[CheckFinding]) -> str:
 def of_board(check: Check) -> Check:
     """`check`, but no kernel, cable or group mends a simulated board, and an empty one has none."""
 
-    def judge(machine: ExaminedMachine) -> Iterator[CheckFinding]:
+    def judge(machine: ExaminedMachine) -> Iterator[Finding]:
         if not machine.simulated:
             yield from check(machine)
         elif there(machine.roots.sysfs) or there(machine.roots.proc):

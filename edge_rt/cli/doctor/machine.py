@@ -7,8 +7,8 @@ import importlib.util
 import os
 import pwd
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.core.errors import ConfigError
+from edge_rt.core.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,20 @@ class ExaminedMachine:
     def readings(self) -> list[MachineReading]:
         """Every channel as it was then."""
         return rows(self.sampler)
+
+    @cached_property
+    def told(self) -> list[Finding]:
+        """What the readers themselves find, each thing once."""
+        supply = self.board.draw.supply_w if self.board else None
+        supply_w = None if supply is None else supply.value
+        found = [one for reader in self.sampler.readers for one in reader.diagnose(supply_w)]
+        return list(dict.fromkeys(self.own(found)))
+
+    def own(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Yield findings with the commands as this user has to type them."""
+        for one in findings:
+            lines = (line.replace("sudo ", self.user.sudo) for line in one.remedy)
+            yield replace(one, remedy=tuple(lines))
 
     @cached_property
     def heat(self) -> HeatZones:

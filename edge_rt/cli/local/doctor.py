@@ -32,17 +32,10 @@ from edge_rt.cli.doctor.check_kernel import (
     check_pressure,
 )
 from edge_rt.cli.doctor.check_power import check_budget, check_jtop, check_power
-from edge_rt.cli.doctor.finding import (
-    Check,
-    CheckFinding,
-    document,
-    examine,
-    healthy,
-    lines,
-    of_board,
-)
+from edge_rt.cli.doctor.finding import Check, document, examine, healthy, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
+from edge_rt.core.finding import Finding
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("config", check_configuration),
@@ -117,7 +110,7 @@ def doctor(
     ctx.exit(0 if healthy(findings) else 1)
 
 
-def _bundled(machine: ExaminedMachine, findings: Sequence[CheckFinding], named: str) -> Path:
+def _bundled(machine: ExaminedMachine, findings: Sequence[Finding], named: str) -> Path:
     """The file with all that is known, made now."""
     from edge_rt.cli.doctor.bundle import papers, run, write_archive
 

@@ -6,7 +6,7 @@ A `CappedClock` may change its cap several times a second.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import msgspec
 
 from edge_rt.board.readers.clocks import Policy, gpu_devices, policies
 from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
+from edge_rt.core.finding import Finding, note
 from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import (
     FileKnob,
@@ -67,6 +68,15 @@ def throttle(thermal: Path, kinds: tuple[str, ...]) -> str | None:
         if kind.startswith(kinds) and first_integer(folder / "cur_state"):
             return f"the kernel throttles the clock ({folder.name}, {kind})"
     return None
+
+
+def capped(sysfs: Path) -> Iterator[Finding]:
+    """Yield the first CPU clock that is limited to less than the hardware can do."""
+    for policy in policies(sysfs):
+        if policy.cap_hz is not None:
+            what = f"{policy.name} is limited to {policy.cap_hz / 1e9:.2f} GHz"
+            yield note("clocks", f"{what}, below what it can do")
+            return
 
 
 _CPU_PLACE = re.compile(r"(/.*)?/sys/devices/system/cpu/cpufreq/policy\d+/scaling_max_freq")

@@ -6,10 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_rt.core.finding import Finding, note, ok
 from edge_rt.core.process import stat_fields
 from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget, ProcessEnded, Value, failure
 
@@ -76,6 +77,7 @@ def _run(path: str, arguments: Sequence[str], said: str) -> ProgramResult:
 
 _MODE = re.compile(r"^[^#\n]*\bPOWER_MODEL:?\s+ID=(\d+)\s+NAME=([^\s>]+)", re.MULTILINE)
 _NOW = re.compile(r"NV Power Mode:\s*(\S+)")
+_STATUS = re.compile(r"pmode:(\d+)")  # of /var/lib/nvpmodel/status
 
 
 class NvpMode(Knob):
@@ -118,12 +120,31 @@ class NvpMode(Knob):
         return numbers[mode]
 
     def _numbers(self) -> dict[str, str]:
-        try:
-            text = self._table.read_text(errors="replace")
-        except OSError:
-            text = ""
-        found = _MODE.findall(text) or _MODE.findall(self._program(["-p", "--verbose"], "").text)
+        found = _MODE.findall(_text(self._table)) or _MODE.findall(
+            self._program(["-p", "--verbose"], "").text
+        )
         return {name: number for number, name in found}
+
+
+def diagnose_mode(root: Path) -> Iterator[Finding]:
+    """Yield the power mode of the Jetson whose files lie below `root`; nothing of other boards."""
+    names = {int(number): name for number, name in _MODE.findall(_text(root / "etc/nvpmodel.conf"))}
+    if not names:
+        return
+    found = _STATUS.search(_text(root / "var/lib/nvpmodel/status"))
+    if found is None:
+        what = f"not told by any file; there are {', '.join(names.values())}"
+        yield note("power mode", what, "sudo nvpmodel -q")
+        return
+    name = names.get(int(found[1]), "unknown")
+    yield ok("power mode", f"{name} (nvpmodel's number {int(found[1])})")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _refusal(mode: str, number: str, now: str, answer: ProgramResult) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 from benchlib.boards import load_boards
 from trees import BOARDS
 
-from edge_rt.cli.doctor.finding import Check, CheckFinding, examine
+from edge_rt.cli.doctor.finding import Check, examine
 from edge_rt.cli.doctor.machine import ExaminedMachine, User
 from edge_rt.cli.local.doctor import CHECKS
 from edge_rt.config.paths import Paths
+from edge_rt.core.finding import Finding
 from edge_rt.testing.board import FakeBoard
 
 PROFILES = load_boards()
@@ -76,11 +77,11 @@ class Patient:
         kind = ExaminedMachine if self.simulated else Real
         return kind(self.paths, socket, root=self.root, **(self.how | how))
 
-    def says(self, check: Check, **how: Any) -> list[CheckFinding]:
+    def says(self, check: Check, **how: Any) -> list[Finding]:
         """What one check finds."""
         return list(check(self.machine(**how)))
 
-    def report(self, **how: Any) -> list[CheckFinding]:
+    def report(self, **how: Any) -> list[Finding]:
         """What all checks find but those of models, which are the same on every board."""
         checks = [(name, check) for name, check in CHECKS if name != "models"]
         return list(examine(self.machine(**how), checks))
@@ -95,12 +96,12 @@ def denied(*paths: Path) -> Any:
     return access
 
 
-def commands(findings: list[CheckFinding]) -> str:
+def commands(findings: list[Finding]) -> str:
     """Every remedy, a line each."""
     return "\n".join(line for finding in findings for line in finding.remedy)
 
 
-def levels(findings: list[CheckFinding]) -> dict[str, str]:
+def levels(findings: list[Finding]) -> dict[str, str]:
     """The worst level of each check."""
     order = ("ok", "note", "problem")
     worst: dict[str, str] = {}

@@ -11,8 +11,8 @@ from governed import governor
 from patients import Patient, commands
 
 from edge_rt.cli.doctor.check_power import check_budget
-from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.text import Json
+from edge_rt.core.finding import Finding
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py
@@ -28,7 +28,7 @@ def found(
     power_w: float | None = 4.0,
     temp_c: float | None = 50.0,
     **told: Any,
-) -> list[CheckFinding]:
+) -> list[Finding]:
     read = {"power_w": power_w, "temp_c": temp_c}
     status = boards.status(board=read, governor=governor(**told))
     daemon.documents["/edge/v1/status"] = (200, status)

@@ -10,8 +10,8 @@ import pytest
 from patients import Patient, commands
 
 from edge_rt.cli.doctor.check_installation import check_gpu
-from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.doctor.machine import ExaminedMachine
+from edge_rt.core.finding import Finding
 
 CARD = {"name": "A card", "backend": "Vulkan", "shared": False, "simulated": False}
 CARD |= {"total_bytes": 8 << 30, "free_bytes": 6 << 30}
@@ -24,7 +24,7 @@ def says(patient: Callable[..., Patient], tmp_path: Path, monkeypatch: pytest.Mo
 
     def find(
         gpus: list[dict[str, Any]] | None = None, code: str = "", layers: int = 0, node: str = ""
-    ) -> list[CheckFinding]:
+    ) -> list[Finding]:
         board = patient("x86")
         libraries = tmp_path / "lib"
         libraries.mkdir()

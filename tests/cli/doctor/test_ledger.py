@@ -12,7 +12,7 @@ import pytest
 from patients import PI, Patient, commands
 
 from edge_rt.cli.doctor.check_daemon import check_ledger
-from edge_rt.cli.doctor.finding import CheckFinding
+from edge_rt.core.finding import Finding
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py
@@ -20,7 +20,7 @@ Daemon = Any  # the scripted daemon of tests/cli/conftest.py
 LEDGER = "/edge/v1/ledger?days=1&last=0"
 
 
-def found(board: Patient, daemon: Daemon, stored: bool) -> list[CheckFinding]:
+def found(board: Patient, daemon: Daemon, stored: bool) -> list[Finding]:
     told = {"stored": stored, "days": [], "models": [], "last": []}
     daemon.documents[LEDGER] = (200, told)
     return list(check_ledger(board.machine(socket=daemon.path)))

@@ -16,10 +16,11 @@ from edge_rt.board.discovery import Roots
 from edge_rt.board.readers import ina3221 as ina3221_iio
 from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.rapl import udev_rule
+from edge_rt.cli.doctor.check_heat import check_answers
 from edge_rt.cli.doctor.check_power import check_power
-from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.doctor.machine import User
 from edge_rt.cli.doctor.remedies import broken, written
+from edge_rt.core.finding import Finding, note
 
 Make = Callable[..., Patient]
 KIOSK = """
@@ -34,7 +35,7 @@ def counters(board: Patient) -> list[Path]:
     return list((board.tree.sysfs / "class" / "powercap").glob("*/energy_uj"))
 
 
-def only(findings: list[CheckFinding], level: str) -> CheckFinding:
+def only(findings: list[Finding], level: str) -> Finding:
     (one,) = [finding for finding in findings if finding.level == level]
     return one
 
@@ -284,6 +285,16 @@ class UsbMeter(BaseReader):
 
     def _read(self) -> None:
         self._set(0, float(self._file.read_text()))
+
+    def diagnose(self, supply_w: float | None = None) -> list[Finding]:
+        return [note("usbmeter", f"its shunt is hot at {self.raised['meter']:g} W", "sudo rest")]
+
+
+def test_a_reader_of_another_package_says_what_is_wrong_with_it(patient: Make) -> None:
+    board = patient("x86", others={"usbmeter": lambda: UsbMeter}, user=ROOT)
+    (board.tree.sysfs / "meter").write_text("7.3")
+    expected = Finding("usbmeter", "note", "its shunt is hot at 7.3 W", ("rest",))
+    assert board.says(check_answers) == [expected]
 
 
 def test_a_reader_of_another_package_gives_the_power_once_a_total_names_it(patient: Make) -> None:

@@ -6,23 +6,14 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.cli.doctor.finding import (
-    CheckFinding,
-    Level,
-    document,
-    examine,
-    healthy,
-    lines,
-    note,
-    ok,
-    problem,
-)
+from edge_rt.cli.doctor.finding import document, examine, healthy, lines
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.core.errors import StoreError
+from edge_rt.core.finding import Finding, Level, note, ok, problem
 
 LEVELS: tuple[Level, ...] = ("ok", "note", "problem")
 FINDINGS = st.builds(
-    CheckFinding,
+    Finding,
     st.sampled_from(("power", "memory cgroup")),
     st.sampled_from(LEVELS),
     st.text(max_size=300),
@@ -31,7 +22,7 @@ FINDINGS = st.builds(
 
 
 @given(st.lists(FINDINGS, max_size=5))
-def test_no_line_is_wider_than_the_screen_nor_moves_the_cursor(found: list[CheckFinding]) -> None:
+def test_no_line_is_wider_than_the_screen_nor_moves_the_cursor(found: list[Finding]) -> None:
     shown = [click.unstyle(line) for line in lines(found)]
     remedies = {"      " + line for finding in found for line in finding.remedy}
     assert all(
@@ -41,7 +32,7 @@ def test_no_line_is_wider_than_the_screen_nor_moves_the_cursor(found: list[Check
 
 
 @given(st.lists(FINDINGS, max_size=5))
-def test_programs_are_told_the_same(found: list[CheckFinding]) -> None:
+def test_programs_are_told_the_same(found: list[Finding]) -> None:
     told = document(found)
     assert told["ok"] == healthy(found) == all(f.level != "problem" for f in found)
     checks = told["checks"]
@@ -64,14 +55,14 @@ def test_levels_are_told_in_words() -> None:
 
 
 def test_a_check_that_fails_is_a_finding_and_the_others_go_on(patient: object) -> None:
-    def torn(machine: ExaminedMachine) -> list[CheckFinding]:
+    def torn(machine: ExaminedMachine) -> list[Finding]:
         yield ok("torn", "so far")
         raise RuntimeError("oops")
 
-    def refused(machine: ExaminedMachine) -> list[CheckFinding]:
+    def refused(machine: ExaminedMachine) -> list[Finding]:
         raise StoreError("cannot read the store")
 
-    def fine(machine: ExaminedMachine) -> list[CheckFinding]:
+    def fine(machine: ExaminedMachine) -> list[Finding]:
         return [ok("fine", "all")]
 
     machine = patient().machine()

@@ -10,17 +10,17 @@ import pytest
 from patients import PI, Patient, commands
 
 from edge_rt.cli.doctor.check_daemon import check_storage
-from edge_rt.cli.doctor.finding import CheckFinding
+from edge_rt.core.finding import Finding
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py
 
 
 @pytest.fixture
-def found(patient: Make, daemon: Daemon) -> Callable[..., list[CheckFinding]]:
+def found(patient: Make, daemon: Daemon) -> Callable[..., list[Finding]]:
     board = patient("pi5", user=PI)
 
-    def tell(**storage: Any) -> list[CheckFinding]:
+    def tell(**storage: Any) -> list[Finding]:
         told = {"files": [], "failing": {}, "aside": [], "free_bytes": 1} | storage
         daemon.documents["/edge/v1/status"] = (200, boards.status(storage=told))
         return list(check_storage(board.machine(socket=daemon.path)))
@@ -28,19 +28,19 @@ def found(patient: Make, daemon: Daemon) -> Callable[..., list[CheckFinding]]:
     return tell
 
 
-def test_where_all_is_well_nothing_is_said(found: Callable[..., list[CheckFinding]]) -> None:
+def test_where_all_is_well_nothing_is_said(found: Callable[..., list[Finding]]) -> None:
     assert found() == []
 
 
 def test_a_file_that_fails_is_a_problem_but_for_the_ledger_which_has_its_own(
-    found: Callable[..., list[CheckFinding]],
+    found: Callable[..., list[Finding]],
 ) -> None:
     (one,) = found(failing={"ledger.db": "x", "cache.db": "answers are\nlost: disk full"})
     assert (one.level, one.what) == ("problem", "cache.db: answers are lost: disk full")
     assert "log" in commands([one])
 
 
-def test_a_file_that_was_put_aside_is_noted(found: Callable[..., list[CheckFinding]]) -> None:
+def test_a_file_that_was_put_aside_is_noted(found: Callable[..., list[Finding]]) -> None:
     (one,) = found(aside=["cache.db.corrupt-5"])
     assert one.level == "note"
     assert "cache.db.corrupt-5 was damaged" in one.what
