@@ -25,7 +25,7 @@ def shown(interactive: bool, *steps: int, lines: bool = False) -> str:
 def test_a_terminal_sees_what_is_done() -> None:
     text = shown(True, 1024 * 1024)
     assert "Fetching [x][31m" in text  # neither markup nor an order to the terminal
-    assert "1.0/2.0 MiB" in text
+    assert "1.0 MiB of 2.0 MiB" in text
     assert "Checking" not in text
     assert "Checking" in shown(True, 2 * 1024 * 1024)
 
@@ -37,19 +37,17 @@ def test_no_figure_and_no_id_is_cut_on_a_narrow_terminal(width: int) -> None:
     with bar("Fetching smollm2-135m-instruct-onnx-int4", console=console) as progress:
         progress(43_000_000, 98_000_000)
     assert "smollm2-135m-instruct-onnx-int4" in file.getvalue()
-    assert "44%" in file.getvalue() or "41.0/93.5 MiB" in file.getvalue()
+    assert "44%" in file.getvalue()
     assert "…" not in file.getvalue()
 
 
-@pytest.mark.parametrize(("width", "share"), [(80, "41.0/468.6 MiB"), (60, "9%"), (40, "9%")])
-def test_a_narrow_terminal_still_sees_how_much_is_done_and_how_long_it_takes(
-    width: int, share: str
-) -> None:
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_a_narrow_terminal_still_sees_how_much_is_done_and_how_long_it_takes(width: int) -> None:
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, color_system=None)
     with bar("Fetching qwen2.5-coder-0.5b-instruct", console=console) as progress:
         progress(43_000_000, 491_400_000)
-    assert share in file.getvalue()
+    assert "9%" in file.getvalue()
     assert "0:00:00" in file.getvalue()  # the time that passed
 
 
