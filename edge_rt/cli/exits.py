@@ -1,10 +1,10 @@
-"""Exit codes, the failures that end a command with them, and what Ctrl-C and unknown names do."""
+"""Exit codes, the failures that end a command with them, and what Ctrl-C does."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import IO
 
@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from edge_rt.cli import leave
 from edge_rt.cli.text import Json, clean, fitted, member
-from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable, closest
+from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
 
 HELP = """\b
 Exit codes:
@@ -136,29 +136,6 @@ def message_in(body: Json, otherwise: str) -> str:
     if not param or field in message or str(param) in message or str(detail.get("code")) in _CODES:
         return message
     return f"{message} (in {param})"
-
-
-class SuggestingGroup(click.Group):
-    """Names the nearest of its commands, and those of the groups in it that have the name."""
-
-    inner: Sequence[str] = ()  # commands of groups in it, such as "models pull"
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; raises UsageError where there is none of that name."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            meant = self._meant(ctx, args[0])
-            if meant is None or "Did you mean" in error.message:
-                raise
-            hint = f"Did you mean `{ctx.command_path} {meant}`?"
-            raise click.UsageError(f"{error.message} {hint}", ctx) from None
-
-    def _meant(self, ctx: click.Context, name: str) -> str | None:
-        of_groups = (each for each in self.inner if each.split()[-1] == name)
-        return next(of_groups, None) or closest(name, self.list_commands(ctx))
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from edge_rt.cli import INTERRUPTED
 from edge_rt.cli.exits import (
     HELP,
     CommandFailure,
-    SuggestingGroup,
     failure_of,
     interruptible,
 )
@@ -119,7 +118,7 @@ def _give_up() -> None:
                 os.close(nowhere)
 
 
-class LazyGroup(SuggestingGroup):
+class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `--help` imports none of them.
 
     The command `check-config` is the object `check_config` of the module `check_config` in
@@ -141,7 +140,6 @@ class LazyGroup(SuggestingGroup):
         self._package, self._elsewhere = package, elsewhere or {}
         self._lazy = lazy
         self._groups = groups or {"Commands": lazy}
-        self.inner = [name for name in EXAMPLES if " " in name]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order in which they are told."""

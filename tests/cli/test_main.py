@@ -138,25 +138,3 @@ def test_errors_of_any_command_become_exit_codes(
     result = CliRunner().invoke(group, ["fail"])
     assert result.exit_code == code
     assert ("Error: " in result.stderr) == isinstance(error, EdgeError)
-
-
-@pytest.mark.parametrize(
-    ("words", "meant"),
-    [
-        (["stauts"], "edge-rt status"),
-        (["pull", "smol"], "edge-rt models pull"),
-        (["list"], "edge-rt models list"),
-        (["models", "lst"], "edge-rt models list"),
-        (["cache", "purgee"], "edge-rt cache purge"),
-    ],
-)
-def test_a_command_that_is_none_is_told_with_the_one_that_was_meant(words, meant) -> None:
-    result = CliRunner().invoke(main, words, prog_name="edge-rt")
-    assert result.exit_code == 2
-    assert f"Did you mean `{meant}`?" in result.stderr
-
-
-def test_a_command_like_no_other_is_told_with_none() -> None:
-    result = CliRunner().invoke(main, ["xyzzy"])
-    assert result.exit_code == 2
-    assert "Did you mean" not in result.stderr

@@ -8,13 +8,12 @@ import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import view
-from edge_rt.cli.exits import SuggestingGroup
 from edge_rt.cli.options import Range, daemon_socket, socket_option, to_forget
 from edge_rt.cli.tables import put_document
 from edge_rt.cli.text import Json, counted
 
 
-@click.group(cls=SuggestingGroup)
+@click.group()
 def cache() -> None:
     """Show or forget what is kept: answers, to be given again to the very same question, and
     beginnings of prompts, which need not be read again.

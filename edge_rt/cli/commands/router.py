@@ -11,7 +11,6 @@ from rich.text import Text
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import pairs, table, view
-from edge_rt.cli.exits import SuggestingGroup
 from edge_rt.cli.options import daemon_socket, socket_option, to_forget
 from edge_rt.cli.tables import PairTable, put_document
 from edge_rt.cli.text import Json, counted, members
@@ -50,7 +49,7 @@ def trace_view(found: Json) -> RenderableType:
     return Group(PairTable(pairs(found)), Text(""), table(considered, _CONSIDERED, marked="chosen"))
 
 
-@click.group(cls=SuggestingGroup)
+@click.group()
 def router() -> None:
     """Show or forget the marks of answers."""
 

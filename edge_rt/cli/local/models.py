@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from edge_rt.cli.document import table
-from edge_rt.cli.exits import BadOption, CommandFailure, NoModel, SuggestingGroup
+from edge_rt.cli.exits import BadOption, CommandFailure, NoModel
 from edge_rt.cli.local.model_documents import details, model_view, models_table, served, stored
 from edge_rt.cli.local.model_store import (
     FILE,
@@ -31,7 +31,7 @@ from edge_rt.models.formats.card import Description
 from edge_rt.models.store.store import Store
 
 
-@click.group(cls=SuggestingGroup)
+@click.group()
 def models() -> None:
     """List, fetch, check and remove models.
 
@@ -147,11 +147,6 @@ def _no_default(named: str | None) -> str:
     type=click.Choice(["mean", "cls", "last"]),
     help="How the vectors of a text's tokens become one.",
 )
-@click.option(
-    "--context", type=int, help="Tokens of the longest text; else as tokenizer.json says."
-)
-@click.option("--width", type=int, help="Numbers in a vector; else as the graph says.")
-@click.option("--normalise/--no-normalise", default=None, help="Give vectors the length 1.")
 @with_store
 def add(
     place: Path, id: str | None, move: bool, store: Path | None, config: Path | None, **said: Any

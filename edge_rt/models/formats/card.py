@@ -193,13 +193,10 @@ _UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
 
 @dataclass(frozen=True)
 class Description:
-    """What the user says of a model; None: nothing was said of it."""
+    """What the user says of a model without a card; None: nothing was said of it."""
 
     kind: Literal["embedding", "tensors"] | None = None
     pooling: Pooling | None = None
-    context: int | None = None  # tokens
-    width: int | None = None  # of the vectors
-    normalise: bool | None = None
 
     def refuse_for(self, why: str) -> None:
         """Raise RequestError unless nothing was said."""
@@ -207,13 +204,13 @@ class Description:
             raise RequestError(f"what kind of model it is cannot be chosen: {why}", param="kind")
 
     def card(self, place: Path, found: OnnxFile, tokenizer: Path | None) -> Card:
-        """The card for the model at `place`; RequestError asks for what is lacking."""
+        """Return the card for the model at `place`; RequestError asks for what is lacking."""
         kind = self.kind or ("tensors" if tokenizer is None else None)
         if kind is None:
-            message = f"{place} has no model.json: say what it is with --kind embedding or tensors"
+            message = f"{place} has no {CARD}: say what it is with --kind embedding or tensors"
             raise RequestError(message, param="kind")
         if kind == "tensors":
-            if self != Description("tensors") and self != Description():
+            if self.pooling is not None:
                 raise RequestError("only models of --kind embedding have a pooling", param="kind")
             return TensorsCard(
                 architecture=_UNKNOWN,
@@ -223,40 +220,21 @@ class Description:
         if tokenizer is None:
             message = f"{place}: an embedding model is a folder with model.onnx and tokenizer.json"
             raise RequestError(message, param="kind")
-        return self._embedding(found, tokenizer)
+        return self._embedding(place, found, tokenizer)
 
-    def _embedding(self, found: OnnxFile, tokenizer: Path) -> Card:
-        context = self.context or read_tokenizer(tokenizer).longest_text
-        width = self.width or found.output_width
+    def _embedding(self, place: Path, found: OnnxFile, tokenizer: Path) -> Card:
+        context, width = read_tokenizer(tokenizer).longest_text, found.output_width
         if self.pooling is None:
             raise RequestError("say how it pools: --pooling mean, cls or last", param="pooling")
-        if context is None:
-            message = "tokenizer.json does not say how long texts may be: say it with --context"
-            raise RequestError(message, param="context")
-        if width is None:
-            message = "the graph does not say how long its vectors are: say it with --width"
-            raise RequestError(message, param="width")
-        _require("context", context, MAX_CONTEXT)
-        _require("width", width, MAX_WIDTH)
-        if found.positions is not None and context > found.positions:
-            if self.context is not None:
-                places = f"the graph has places for {found.positions} tokens"
-                raise RequestError(f"--context is {context}, but {places}", param="context")
-            context = found.positions
-        if found.output_width not in (None, width):
-            message = f"--width is {width}, but the graph's vectors are {found.output_width} wide"
-            raise RequestError(message, param="width")
+        if context is None or width is None or not (0 < context <= MAX_CONTEXT):
+            told = "how long texts may be" if width is not None else "how long its vectors are"
+            raise RequestError(f"{place} does not say {told}: write its {CARD}", param="kind")
         return EmbeddingCard(
             architecture=_UNKNOWN,
             quantisation=found.quantisation,
             parameters=found.parameters,
-            context=context,
+            context=min(context, found.positions or context),
             embedding=width,
             pooling=self.pooling,
-            normalise=self.normalise is not False,
+            normalise=True,
         )
-
-
-def _require(name: str, value: int, limit: int) -> None:
-    if not 1 <= value <= limit:
-        raise RequestError(f"--{name} is {value}, expected 1 to {limit}", param=name)

@@ -303,7 +303,8 @@ def folder(tmp_path: Path) -> Path:
 def test_what_is_not_known_of_a_folder_is_asked_for(cli: Cli, folder: Path) -> None:
     result = cli("models", "add", str(folder), "--kind", "embedding")
     assert (result.exit_code, "--pooling mean, cls or last" in result.stderr) == (1, True)
-    words = ["--kind", "embedding", "--pooling", "mean", "--context", "64", "--no-normalise"]
+    (folder / "tokenizer.json").write_text('{"truncation": {"max_length": 64}}')
+    words = ["--kind", "embedding", "--pooling", "mean"]
     assert cli("models", "add", str(folder), *words).stdout == "vectors\n"
     row = cli("models", "list").stdout.splitlines()[1].split()
     assert row[:2] == ["vectors", "embedding"]

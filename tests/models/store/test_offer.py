@@ -59,15 +59,10 @@ def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) ->
         look(path, Description("embedding"))
     card = made(look(path, Description("embedding", "mean")))
     assert (card["context"], card["embedding"], card["normalise"]) == (128, 4, True)
-    card = made(look(path, Description("embedding", "cls", 64, 4, normalise=False)))
-    assert (card["context"], card["embedding"], card["normalise"]) == (64, 4, False)
-    with pytest.raises(RequestError, match=r"--width is 2, but .* 4 wide"):
-        look(path, Description("embedding", "cls", width=2))
-    with pytest.raises(RequestError, match="--context is -5"):
-        look(path, Description("embedding", "cls", -5))
-    (path / "tokenizer.json").write_text("{}")
-    with pytest.raises(RequestError, match="--context"):
-        look(path, Description("embedding", "mean"))
+    for tokenizer in ({}, {"truncation": {"max_length": -5}}):
+        (path / "tokenizer.json").write_text(json.dumps(tokenizer))
+        with pytest.raises(RequestError, match=r"how long texts may be: write its model\.json"):
+            look(path, Description("embedding", "mean"))
     (path / "tokenizer.json").write_text("[]")
     with pytest.raises(ModelFileError, match=r"tokenizer\.json: not a tokenizer"):
         look(path, Description("embedding", "mean"))
@@ -106,7 +101,7 @@ def test_a_width_that_the_graph_leaves_open_is_asked_for(folder: Folder, onnx_mo
     path, model = folder(card=None), onnx_model()
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "width"
     (path / "model.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(RequestError, match="--width"):
+    with pytest.raises(RequestError, match=r"how long its vectors are: write its model\.json"):
         look(path, Description("embedding", "mean"))
 
 
@@ -123,8 +118,6 @@ def test_no_text_is_longer_than_the_graph_has_places_for(folder: Folder) -> None
     with_positions(path, 100)
     card = made(look(path, Description("embedding", "mean")))  # tokenizer.json says 128
     assert card["context"] == 100
-    with pytest.raises(RequestError, match=r"--context is 101, but .* 100 tokens"):
-        look(path, Description("embedding", "mean", 101))
 
 
 def test_a_card_gives_no_more_places_than_the_graph_has(folder: Folder) -> None:
