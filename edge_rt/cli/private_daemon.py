@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.cli.client import Client
@@ -20,7 +19,6 @@ from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import announce_starter, fetch, find_store, tell_better
 from edge_rt.cli.options import AUTO, DEFAULT, accepts
 from edge_rt.cli.text import Json, note, size
-from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.store.store import Store
 
 _PAUSE_S = 0.2
@@ -135,25 +133,6 @@ def _read(log: Path) -> str:
 _SERVE = (sys.executable, "-m", "edge_rt.cli.entry", "serve", "--log-level", "warning")
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A model of the catalogue that a store lacks; `chosen`: nobody named it."""
-
-    store: Store
-    entry: CatalogueEntry
-    chosen: bool
-
-    @property
-    def question(self) -> str:
-        """What is asked before it is fetched."""
-        lacking = "No text model" if self.chosen else f"No model {self.entry.id}"
-        return f"{lacking} is installed. Fetch {self.entry.id} ({size(self.entry.bytes)})?"
-
-    def fetch(self) -> None:
-        """Fetch it; says which it is, where nobody named it."""
-        fetch(self.store, announce_starter(self.store, "--model") if self.chosen else self.entry.id)
-
-
 @contextmanager
 def started(
     model: str, config: Path | None, sensors_root: Path | None, may: Callable[[str], bool]
@@ -175,34 +154,21 @@ def started(
         yield socket
 
 
-def missing(config: Path | None, model: str, socket: Path) -> Missing | None:
-    """What could be fetched for the daemon at `socket`, which lacks `model`; None: nothing.
-
-    Raises Failure if this process has no right to change the daemon's store.
-    """
-    return _missing(find_store(None, config, socket=socket).open(write=True), _id(model))
-
-
 def _have(may: Callable[[str], bool], store: Store, model: str, named: str | None) -> None:
     """Have the model, or one at all where none is named, in the store if it may be fetched."""
-    id = _id(model)
+    id = model.partition("@")[0]
+    any_model = id in (DEFAULT, AUTO)
     default = store.default(named)
-    if id is None and default is not None:
-        if model == DEFAULT:
+    if any_model and default is not None:
+        if id == DEFAULT:
             note(f"{default.id} ({size(default.size)}) answers.")
             tell_better(store, default.id, "--model")
-    elif id is None or store.find(id) is None:
-        found = _missing(store, id)
-        if found is not None and may(found.question):
-            found.fetch()  # else the daemon tells what it lacks
-
-
-def _missing(store: Store, id: str | None) -> Missing | None:
-    entry = store.catalogue.find(id) if id else store.starter()
-    return Missing(store, entry, id is None) if entry is not None and entry.pullable else None
-
-
-def _id(model: str) -> str | None:
-    """The model's id without its variant; None where any model will do."""
-    id = model.partition("@")[0]
-    return None if id in (DEFAULT, AUTO) else id
+        return
+    if not any_model and store.find(id) is not None:
+        return
+    entry = store.starter() if any_model else store.catalogue.find(id)
+    if entry is None or not entry.pullable:
+        return  # the daemon tells what it lacks
+    lacking = "No text model" if any_model else f"No model {id}"
+    if may(f"{lacking} is installed. Fetch {entry.id} ({size(entry.bytes)})?"):
+        fetch(store, announce_starter(store, "--model") if any_model else entry.id)

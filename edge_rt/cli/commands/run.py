@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
+from edge_rt.cli.exits import CommandFailure, NoDaemon
 from edge_rt.cli.options import accepts, asking, daemon_socket, sensors_root_option, socket_option
 from edge_rt.cli.progress import ReceivedAnswer, stream, whole
 from edge_rt.cli.text import Json, Screen, line, note
@@ -50,24 +50,6 @@ class Standalone:
         with started(model, self.config, self.sensors_root, self.may) as own:
             yield own
 
-    def fetch(self, model: str, socket: Path, error: NoModel) -> None:
-        """Fetch the model that the daemon at `socket` lacks into its store.
-
-        Raises NoModel where it may not or cannot be fetched.
-        """
-        from edge_rt.cli.private_daemon import missing
-
-        try:
-            found = missing(self.config, model, socket)
-        except CommandFailure as denied:  # the daemon has its store to itself
-            why = f"; {denied.message}" if self.yes else ""
-            raise NoModel(f"{error.message}{why}") from denied
-        if found is None:
-            raise error
-        if not self.may(found.question):
-            raise NoModel(f"{error.message}, or let `edge-rt run --yes` fetch it") from error
-        found.fetch()
-
     def may(self, question: str) -> bool:
         """Whether to go on: an option says so, or whoever is at the terminal."""
         if self.always or self.yes:
@@ -89,7 +71,7 @@ def standalone_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "-y",
         "--yes",
         is_flag=True,
-        help="Do the same where no daemon answers; fetch a model that one lacks.",
+        help="Do the same where no daemon answers.",
     )
     @click.option(
         "--config",
@@ -167,11 +149,7 @@ def run(
     with standalone.daemon(socket, model) as there, Client(there) as client:
         if not quiet and not as_json:
             warn(client)
-        try:
-            ask(client)
-        except NoModel as error:
-            standalone.fetch(model, there, error)
-            ask(client)
+        ask(client)
 
 
 def question(prompt: str, system: str | None, raw: bool) -> tuple[str, Json]:

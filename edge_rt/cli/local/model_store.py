@@ -106,15 +106,13 @@ def find_store(
     named: Path | None,
     config_file: Path | None,
     environ: Mapping[str, str] = os.environ,
-    socket: Path | None = None,
 ) -> StorePlace:
     """Find the store that a command means; all commands use this function.
 
     1. the directory `named` by --store
     2. that of the configuration named by --config
-    3. that of the daemon at `socket`, which the command has asked already
-    4. that of this environment, if systemd's STATE_DIRECTORY or CONFIGURATION_DIRECTORY is set
-    5. that of the daemon to which the command would speak: the one it names itself, or while it
+    3. that of this environment, if systemd's STATE_DIRECTORY or CONFIGURATION_DIRECTORY is set
+    4. that of the daemon to which the command would speak: the one it names itself, or while it
        does not answer, that of its installation
     """
     if named is not None:
@@ -122,10 +120,10 @@ def find_store(
     if config_file is not None:
         return _configured(load(config_file), Paths.detect(environ), f"--config {config_file}")
     pinned = next((name for name in PINNING if environ.get(name)), None)
-    if pinned is not None and socket is None:
+    if pinned is not None:
         return _configured(_of(Paths.detect(environ)), Paths.detect(environ), pinned)
     named_socket = environ.get(ENVIRONMENT)
-    return _of_daemon(environ, socket or (Path(named_socket) if named_socket else None))
+    return _of_daemon(environ, Path(named_socket) if named_socket else None)
 
 
 def _of_daemon(environ: Mapping[str, str], named: Path | None) -> StorePlace:
