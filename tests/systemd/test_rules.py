@@ -18,6 +18,7 @@ from edge_rt.governor.knobs.knob import GROUP
 
 TMPFILES = Path(__file__).parents[2] / "systemd" / "edge-rt.tmpfiles"
 RULES = Path(__file__).parents[2] / "systemd" / "60-edge-rt.rules"
+GPUS = "*.gpu|*.ga10b|*.gv11b|*.gp10b|*.gm20b|gpu-gpc*|gpu.*|gpu"
 _PART = re.compile(r'([A-Z]+)(?:\{(\w+)\})?(==|!=|\+=|=|:=)"([^"]*)"')
 
 
@@ -44,7 +45,8 @@ def test_the_rules_are_those_that_doctor_and_the_readers_tell() -> None:
     assert rules() == [
         rapl.udev_rule("edge-rt"),
         ina3221_iio.udev_rule("edge-rt"),
-        clock_files.udev_rule(GROUP),
+        f'ACTION!="remove", SUBSYSTEM=="devfreq", KERNEL=="{GPUS}", '
+        f'RUN+="/bin/chgrp {GROUP} /sys%p/max_freq", RUN+="/bin/chmod 0664 /sys%p/max_freq"',
     ]
 
 
@@ -67,7 +69,9 @@ def test_nothing_is_given_to_everybody_and_only_clocks_may_be_written() -> None:
 
 def test_of_the_kernels_files_the_clocks_of_the_cpu_alone_are_given_away_at_boot() -> None:
     lines = [line for line in TMPFILES.read_text().splitlines() if " /sys/" in line]
-    assert lines == [clock_files.tmpfiles_line(GROUP)]
+    # The kernel drops the uevents of policies, so no rule of udev ever sees one.
+    clocks = "/sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq"
+    assert lines == [f"z {clocks} 0664 root {GROUP}"]
 
 
 @pytest.mark.parametrize("name", ["17000000.gpu", "17000000.gv11b", "gpu-gpc-0", "gpu"])

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from edge_rt.cli.doctor.check_daemon import log_of
-from edge_rt.cli.doctor.check_kernel import right_to
 from edge_rt.cli.doctor.check_power_chips import doubtful, explain, rights
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion, word
@@ -112,7 +111,7 @@ def _stuck_knob(machine: ExaminedMachine, knob: Json) -> Finding:
     now = "" if knob.get("value") is None else f" and is {value}"
     wanted = f" should be {wished}{now}" if knob.get("wanted") else ""
     what = f"{name}{wanted}: {line(knob.get('error'))}"
-    return problem("knob", what, *right_to(machine, name), log_of(machine))
+    return problem("knob", what, log_of(machine))
 
 
 _SOCKET = "run/jtop.sock"

@@ -6,6 +6,7 @@ import grp
 import importlib.util
 import os
 import pwd
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -267,6 +268,13 @@ class ExaminedMachine:
         for one in findings:
             lines = (line.replace("sudo ", self.user.sudo) for line in one.remedy)
             yield replace(one, remedy=tuple(lines))
+
+    def may_write(self, path: Path) -> bool:
+        """Return whether a daemon that is not root could write a file of the kernel's."""
+        if (self.simulated or self.user.uid != 0) and self.access(path, os.W_OK):
+            return True
+        info = path.stat()
+        return bool(info.st_mode & stat.S_IWOTH or (info.st_mode & stat.S_IWGRP and info.st_gid))
 
     @cached_property
     def heat(self) -> HeatZones:

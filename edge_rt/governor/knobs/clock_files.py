@@ -6,7 +6,7 @@ A `CappedClock` may change its cap several times a second.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,11 @@ import msgspec
 
 from edge_rt.board.readers.clocks import Policy, gpu_devices, policies
 from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
-from edge_rt.core.finding import Finding, note
+from edge_rt.config.schema import Knobs
+from edge_rt.core.finding import Finding, note, problem
 from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import (
+    GROUP,
     FileKnob,
     KnobBusy,
     KnobError,
@@ -79,6 +81,31 @@ def capped(sysfs: Path) -> Iterator[Finding]:
             return
 
 
+def diagnose(wanted: Knobs, sysfs: Path, may_write: Callable[[Path], bool]) -> Iterator[Finding]:
+    """Yield the governed clocks that are not there, or that the daemon may not set."""
+    governed = (
+        ("knobs.cpufreq", wanted.cpufreq, cpu_files),
+        ("knobs.gpufreq", wanted.gpufreq, gpu_files),
+    )
+    for key, mode, files in governed:
+        try:
+            paths = [file.knob.path for file in files(sysfs)] if mode is not None else []
+        except KnobError as error:
+            yield problem("knob", f"{key}: {error}")
+            continue
+        if shut := [path for path in paths if not may_write(path)]:
+            what = f"{key} is governed, and the daemon may not write {shut[0]}"
+            yield problem("knob", what, *_give_away(shut))
+
+
+def _give_away(paths: Sequence[Path]) -> Iterator[str]:
+    yield f"getent group {GROUP} || sudo groupadd --system {GROUP}"
+    for path in paths:
+        yield f"sudo chgrp {GROUP} {path} && sudo chmod g+w {path}"
+    yield "# until the board starts again; udev and tmpfiles.d as tools/install sets them last"
+    yield f"# a daemon that is no service needs {GROUP} among its user's groups"
+
+
 _CPU_PLACE = re.compile(r"(/.*)?/sys/devices/system/cpu/cpufreq/policy\d+/scaling_max_freq")
 _CPU_COOLERS = ("cpufreq-", "thermal-cpufreq-", "Processor")  # types of the clock's cooling devices
 
@@ -110,14 +137,6 @@ def cpu_files(sysfs: Path) -> list[ClockFile]:
     return found
 
 
-def tmpfiles_line(group: str) -> str:
-    """What lets `group` set the clocks, as a line for systemd-tmpfiles.
-
-    The kernel drops the uevents of policies, so no rule of udev ever sees one.
-    """
-    return f"z /sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq 0664 root {group}"
-
-
 def clock_knob(name: str) -> MaxClock | None:
     """The knob that the journal calls `name`; None where it is none of these."""
     return MaxClock(Path(name)) if _CPU_PLACE.fullmatch(name) else None
@@ -135,7 +154,6 @@ def _cpu_file(policy: Policy) -> ClockFile:
 
 
 _GPU_PLACE = re.compile(r"(/.*)?/sys/class/devfreq/[^/\n]+/max_freq")
-GPU_DEVICES = "*.gpu|*.ga10b|*.gv11b|*.gp10b|*.gm20b|gpu-gpc*|gpu.*|gpu"  # as in gpu_devices
 _GPU_COOLERS = ("devfreq-", "thermal-devfreq-")  # types of the clock's cooling devices
 
 
@@ -153,14 +171,6 @@ def gpu_files(sysfs: Path) -> list[ClockFile]:
     if not folders:
         raise KnobError(f"no GPU clock can be set: {sysfs}/class/devfreq has no GPU with max_freq")
     return [_gpu_file(folder) for folder in folders]
-
-
-def udev_rule(group: str) -> str:
-    """The udev rule, one line, that lets `group` set the clock."""
-    return (
-        f'ACTION!="remove", SUBSYSTEM=="devfreq", KERNEL=="{GPU_DEVICES}", '
-        f'RUN+="/bin/chgrp {group} /sys%p/max_freq", RUN+="/bin/chmod 0664 /sys%p/max_freq"'
-    )
 
 
 def gpu_knob(name: str) -> MaxGpuClock | None:

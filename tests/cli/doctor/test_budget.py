@@ -128,12 +128,6 @@ def test_a_knob_that_could_not_be_turned_is_a_problem(patient: Make, daemon: Dae
     bound = bad | {"name": "affinity of process 42 begun at tick 7", "wanted": "50", "error": "no"}
     one = found(board, daemon, knobs=[bound])[-1]
     assert one.what == "affinity of process 42 begun at tick 7 should be 50: no"
-    board.paths.config_file.write_text("knobs: {cpufreq: governed}\n")
-    shut = board.root / "sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"
-    shut.chmod(0o644)
-    clock = bad | {"name": "knobs.cpufreq", "wanted": "", "error": "no right to write it"}
-    one = found(board, daemon, knobs=[clock])[-1]
-    assert "systemd-tmpfiles --create" in commands([one])
     none = bad | {"name": "knobs.rapl_w", "wanted": "", "error": "no power limit can be set"}
     one = found(board, daemon, knobs=[none])[-1]
     assert one.what == "knobs.rapl_w: no power limit can be set"
