@@ -12,8 +12,7 @@ from edge_rt.cli.local.model_store import open_store, with_store
 from edge_rt.cli.progress import bar
 from edge_rt.cli.text import clean
 from edge_rt.core.errors import EdgeError
-from edge_rt.models.store.offline_bundle import BundlePiece, take_in, unpack
-from edge_rt.models.store.store import Store
+from edge_rt.models.store.offline_bundle import take_in, unpack
 
 _EXTRA = "Conversion needs more packages. Run: pip install 'edge-rt[convert]'"
 
@@ -96,21 +95,14 @@ def import_models(
     """
     place = open_store(store, config, write=True)
     refused = 0
-    for piece in unpack(folder, place, names):
+    for piece in unpack(folder, names):
         try:
-            told = _take(piece, place)
+            with bar(f"Importing {piece.name}") as progress:
+                entry, how = take_in(piece, place, progress)
         except EdgeError as error:
             refused += 1
-            told = f"{piece.name}: refused: {error}"
-        click.echo(clean(told))
+            click.echo(clean(f"{piece.name}: refused: {error}"))
+        else:
+            click.echo(clean(f"{entry.id}: {how}"))
     if refused:
         raise CommandFailure(f"{refused} of the models were not taken in")
-
-
-def _take(piece: BundlePiece, store: Store) -> str:
-    """Take the piece in, and say what became of it; raises EdgeError where it is refused."""
-    if piece.there and piece.present is not None:
-        return f"{piece.present.id}: is in the store already"
-    with bar(f"Importing {piece.name}") as progress:
-        entry = take_in(piece, store, progress)
-    return f"{entry.id}: {'mended' if piece.present else 'taken in'}"
