@@ -103,6 +103,19 @@ def figure(name: str, value: object) -> str:
     return whole(value) if isinstance(value, int) else significant(value)
 
 
+def pick(document: Json, names: Iterable[str]) -> Json:
+    """Return the fields of those names that there are, "a.b" for one of an object."""
+    made: Json = {}
+    for name in names:
+        *objects, last = name.split(".")
+        source, place = document, made
+        for one in objects:
+            source, place = member(source, one), place.setdefault(one, {})
+        if last in source:
+            place[last] = source[last]
+    return made
+
+
 def caps(state: Json) -> list[str]:
     """Return each cap of a GovernorState's budget; none where nothing is capped."""
     budget = member(state, "budget")

@@ -15,7 +15,7 @@ from edge_rt.cli.commands.ledger import COLUMNS
 from edge_rt.cli.commands.plan import PREDICTED, TRIED
 from edge_rt.cli.commands.router import trace_view
 from edge_rt.cli.commands.sensors import board_view
-from edge_rt.cli.commands.status import residents_table, status_table
+from edge_rt.cli.commands.status import residents_table, status_view
 from edge_rt.cli.document import table, view
 from edge_rt.cli.local.model_documents import document, models_table
 from edge_rt.cli.tables import put
@@ -187,9 +187,7 @@ def status(models: list[str], figure: float | None, count: int) -> RenderableTyp
         problems=[{"code": "knob", "message": "cpufreq: no right to write it", "fatal": False}],
     )
     return Group(
-        status_table(state, {"status": "ok"}),
-        "",
-        status_table(state | {"residents": residents[:1], "problems": []}, {"status": "ok"}),
+        status_view({"status": state, "health": {"status": "ok"}}),
         "",
         residents_table(residents),
     )

@@ -93,8 +93,8 @@ def test_run_without_a_daemon(daemon, tmp_path):
 def test_status(daemon):
     result = daemon.run("status")
     assert result.returncode == 0, result.stderr
-    names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert names == ["board", "draw", "heat", "models", "requests", "slowed", "problems"]
+    names = {line.split("  ")[0] for line in result.stdout.splitlines()}
+    assert {"health", "board id", "board power", "governor slowed", "requests"} <= names
     state = json.loads(daemon.run("status", "--json").stdout)
     assert state["status"]["pid"] == daemon.process.pid
     assert state["health"]["status"] == "ok"
@@ -108,7 +108,7 @@ def test_ps_lists_a_model_once_it_was_used(daemon):
     assert (model["id"], model["backend"], model["requests"]) == (MODEL, "llama.cpp", 0)
     assert model["size_bytes"] > model["used_ago_s"] >= 0
     assert model["loaded_ago_s"] >= model["used_ago_s"]
-    assert f"{MODEL} in memory" in daemon.run("status").stdout
+    assert MODEL in daemon.run("status").stdout
 
 
 def test_chat(daemon):
