@@ -3,8 +3,7 @@
     python -m edge_rt.backends.quantize IN OUT FORMAT THREADS
 
 FORMAT is llama.cpp's number of the format (enum llama_ftype). Standard output tells of the work in
-lines: once "size BYTES", of the file that will be, then "done TENSORS ALL". Goes on where a line
-"go" comes on standard input, after the size. Exit code 1: standard error says why.
+lines "done TENSORS ALL". Exit code 1: standard error says why.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ from edge_rt.backends.llama.model import Complaints
 from edge_rt.core.process import end_with_parent
 
 _DONE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
-_SIZE = re.compile(r"(model|quant) size\s*=\s*([\d.]+) MiB")
-_MIB = 1024 * 1024
-_BUFFER = 256 * _MIB  # bytes of rows in memory at once; llama.cpp's own limit is 8 GiB
+_BUFFER = 256 << 20  # bytes of rows in memory at once; llama.cpp's own limit is 8 GiB
 
 
 class Quantizer:
@@ -36,33 +33,19 @@ class Quantizer:
         self._params.nthread = threads
         self._params.allow_requantize = True
         self._params.max_buf_size = _BUFFER
-        self._header = source.stat().st_size  # and the weights, until their size is known
-        self._sizes: dict[str, float] = {}
         self.complaints = Complaints()
         self._callback = lib.llama_log_callback(self._note)  # must outlive every call
 
-    def run(self, dry: bool) -> bool:
-        """Quantize, or if `dry` find out what would become of it; whether it went well."""
-        self._params.dry_run = dry
+    def run(self) -> bool:
+        """Quantize; return whether it went well."""
         lib.llama_log_set(self._callback, ctypes.c_void_p())
         return not lib.llama_model_quantize(
             self._source, self._target, ctypes.pointer(self._params)
         )
 
-    @property
-    def size(self) -> int:
-        """The bytes of the file to be written, known after a dry run."""
-        sizes = self._sizes
-        if sizes.keys() != {"model", "quant"}:
-            return self._header
-        return int(self._header + (sizes["quant"] - sizes["model"]) * _MIB) + _MIB
-
     def _note(self, level: int, text: bytes, user: object) -> None:
         self.complaints.note(level, text, user)
-        line = text.decode(errors="replace")
-        if found := _SIZE.search(line):
-            self._sizes[found[1]] = float(found[2])
-        if (found := _DONE.match(line)) and not self._params.dry_run:
+        if found := _DONE.match(text.decode(errors="replace")):
             tell(f"done {found[1]} {found[2]}")
 
 
@@ -78,15 +61,10 @@ def main(source: str, target: str, format: str, threads: str) -> int:
     """Do what the arguments say; returns the exit code."""
     end_with_parent(sys.stdout.fileno())
     quantizer = Quantizer(Path(source), Path(target), int(format), int(threads))
-    well = quantizer.run(dry=True)
-    if well:
-        tell(f"size {quantizer.size}")
-        if sys.stdin.readline() != "go\n":
-            return 0
-        well = quantizer.run(dry=False)
-    if not well:
-        print(quantizer.complaints.summary(), file=sys.stderr)
-    return 0 if well else 1
+    if quantizer.run():
+        return 0
+    print(quantizer.complaints.summary(), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import IO
 
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.ownership import child_ids
@@ -81,7 +79,8 @@ def quantize(
                 left.unlink()
             threads = threads or len(os.sched_getaffinity(0))
             words = [str(path), str(target), str(number), str(threads)]
-            _run([*program, *words], work, source, progress)
+            require_space(work, source.size)
+            _run([*program, *words], source, progress)
             origin = source.source_sha256 or source.sha256
             return store.add(target, name, move=True, source_sha256=origin)
         finally:
@@ -96,45 +95,31 @@ def _number(format: str) -> int:
     return _NUMBERS[format.upper()]
 
 
-def _run(command: list[str], work: Path, source: ModelRecord, progress: Progress | None) -> None:
+def _run(command: list[str], source: ModelRecord, progress: Progress | None) -> None:
     user, group = child_ids()
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
             command,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             user=user,
             group=group,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
+        ) as process,
+    ):
         try:
-            _follow(process.stdin, process.stdout, work, source, progress)
+            for line in process.stdout or ():
+                match line.split():
+                    case ["done", done, total] if progress is not None:
+                        progress(source.size * int(done) // int(total), source.size)
+                    case _:
+                        pass
             code = process.wait()
         finally:
             process.kill()
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
         if code:
             errors.seek(0)
             reason = errors.read().strip() or f"it ended with {code}"
             raise ModelFileError(f"{source.path}: cannot be quantized: {reason}")
-
-
-def _follow(
-    commands: IO[str], said: IO[str], work: Path, source: ModelRecord, progress: Progress | None
-) -> None:
-    """Let the program begin if the disk has room, and report its progress."""
-    for line in said:
-        match line.split():
-            case ["size", size]:
-                require_space(work, int(size))
-                commands.write("go\n")
-                commands.flush()
-            case ["done", done, total] if progress is not None:
-                progress(source.size * int(done) // int(total), source.size)
-            case _:
-                pass

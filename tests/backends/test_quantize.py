@@ -13,12 +13,12 @@ from edge_rt.models.formats.summary import read_summary
 Q4_0, Q8_0 = 2, 7  # enum llama_ftype
 
 
-def run(source: Path, target: Path, format: int, say: str = "go\n") -> tuple[int, list[str], str]:
+def run(source: Path, target: Path, format: int) -> tuple[int, list[str], str]:
     """The exit code, what it said, and what it said of errors."""
     program = [sys.executable, "-m", "edge_rt.backends.quantize"]
     words = [str(source), str(target), str(format), "1"]
     done = subprocess.run(
-        [*program, *words], check=False, input=say, capture_output=True, text=True, timeout=120
+        [*program, *words], check=False, capture_output=True, text=True, timeout=120
     )
     return done.returncode, done.stdout.splitlines(), done.stderr
 
@@ -31,16 +31,7 @@ def test_a_model_is_written_anew(format: int, name: str, smollm2: Path, tmp_path
     before, after = read_summary(smollm2), read_summary(target)
     assert (after.quantisation, after.parameters) == (name, before.parameters)
     assert (after.chat_template, after.vocab) == (before.chat_template, before.vocab)
-    foretold = int(said[0].removeprefix("size "))
-    assert 0 <= foretold - target.stat().st_size < 4 << 20
-    assert said[1:] == [f"done {number} 272" for number in range(1, 273)]
-
-
-def test_nothing_is_written_until_told_to(smollm2: Path, tmp_path: Path) -> None:
-    target = tmp_path / "out.gguf"
-    code, said, _ = run(smollm2, target, Q4_0, "")
-    assert (code, len(said)) == (0, 1)
-    assert not target.exists()
+    assert said == [f"done {number} 272" for number in range(1, 273)]
 
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:
