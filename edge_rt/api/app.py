@@ -1,13 +1,12 @@
-"""The whole HTTP side as one ASGI app, and its routes."""
+"""The whole HTTP side as one ASGI app, and its paths."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -16,10 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.caching import Caching, Nearby
-from edge_rt.api.edge import cache as caches
-from edge_rt.api.edge import state
-from edge_rt.api.edge.classify import Classify
-from edge_rt.api.edge.infer import Infer
 from edge_rt.api.edge.marking import Marking
 from edge_rt.api.families import (
     board_families,
@@ -31,26 +26,10 @@ from edge_rt.api.families import (
 from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import AccessRules, Authorizer
 from edge_rt.api.middleware.clients import Clients
-from edge_rt.api.middleware.context import (
-    BodyQuota,
-    Context,
-    Endpoint,
-    RequestMiddleware,
-)
+from edge_rt.api.middleware.context import BodyQuota, Context, RequestMiddleware, exchange_of
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.ollama import models as ollama
-from edge_rt.api.ollama.bodies import OllamaChatRequest, OllamaGenerateRequest
-from edge_rt.api.ollama.embeddings import OllamaEmbed, OllamaEmbeddings
-from edge_rt.api.ollama.generation import NEVER, OllamaGeneration
-from edge_rt.api.ollama.pull import OllamaPull
-from edge_rt.api.openai.chat import ChatCompletions
-from edge_rt.api.openai.completions import Completions
-from edge_rt.api.openai.embeddings import Embeddings, Rerank
-from edge_rt.api.openai.models import models, one_model
-from edge_rt.api.openai.tokens import DetokenizeEndpoint, TokenizeEndpoint
-from edge_rt.api.openapi import OpenApi
-from edge_rt.api.page import BELOW, NAMES, Events, PageFile, Root
-from edge_rt.api.responses import Responses, kept
+from edge_rt.api.openapi import Operation
+from edge_rt.api.routes import OPERATIONS
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.core.decoding import CheckerSpec
@@ -65,30 +44,51 @@ _OPENAI = "/v1"
 _NEAR = 0.75  # how much of a path a served one must share to be what was meant
 
 
-class NamedRoute(Route):
-    """A route that says which methods it has, and whether it is open to who has no key."""
+class Path(Route):
+    """A path with its operations."""
 
-    open = False
+    def __init__(self, path: str, operations: Sequence[Operation], context: Context) -> None:
+        """All of `operations` are of `path`."""
+        super().__init__(path, self.handle, methods=[each.method for each in operations])
+        self.template = operations[0].template
+        self.open = any(each.right == "open" for each in operations)
+        self._context = context
+        self._served = {each.method: (each.right, each.app(context)) for each in operations}
 
     @override
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises HTTPException 405 for other methods."""
-        methods = self.methods or ()
-        if scope["method"] in methods:
-            await self.app(scope, receive, send)
+        """Serve one request; raises HTTPException 403 or 405, or Unavailable."""
+        method: str = scope["method"]
+        right, serve = self._served.get("GET" if method == "HEAD" else method, (None, None))
+        if serve is None:
+            allowed = ", ".join(sorted(self.methods or ()))
+            message = f"{_shown(scope)} is not served: {self.template} takes {allowed}."
+            raise HTTPException(405, message, {"allow": allowed})
+        exchange = exchange_of(scope)
+        exchange.endpoint = self.template
+        if right == "administer":
+            exchange.rights.check_administer()
+        if right != "generate":
+            await serve(scope, receive, send)
             return
-        allowed = ", ".join(sorted(methods))
-        message = f"{_shown(scope)} is not served: {template_of(self)} takes {allowed}."
-        raise HTTPException(405, message, {"allow": allowed})
+        exchange.rights.check_generate()
+        exchange.warnings += self._context.service.warnings()  # what makes answers slow
+        with self._context.clients.enter(exchange.client):
+            await serve(scope, receive, send)
 
 
 class PathRouter(Router):
-    """The routes of the app."""
+    """The paths of the app."""
 
-    def __init__(self, routes: Sequence[NamedRoute]) -> None:
-        """`routes` are tried in order."""
-        super().__init__(routes, redirect_slashes=False, default=self._missing)
-        self._templates = [template_of(route) for route in routes]
+    def __init__(self, operations: Sequence[Operation], context: Context) -> None:
+        """`operations` are tried in order."""
+        grouped: dict[str, list[Operation]] = {}
+        for each in operations:
+            grouped.setdefault(each.path, []).append(each)
+        paths = [Path(path, those, context) for path, those in grouped.items()]
+        super().__init__(paths, redirect_slashes=False, default=self._missing)
+        self.open = frozenset(path.path for path in paths if path.open)
+        self._templates = [path.template for path in paths]
         found = (each for each in self._templates if each.startswith(f"{_OPENAI}/"))
         self._short = {each.removeprefix(_OPENAI).split("/")[1] for each in found}
 
@@ -119,11 +119,6 @@ class PathRouter(Router):
         close = closest(path, self._templates, _NEAR)
         meant = [*(longer if path.count("/") > 1 else ()), *ends, close or "/"]
         return next((each for each in meant if each != "/"), None)
-
-
-def template_of(route: Route) -> str:
-    """Return the path of a route, with the names of its parameters."""
-    return route.path.replace(":path", "")
 
 
 def _shown(scope: Scope) -> str:
@@ -190,11 +185,10 @@ def create_app(
         clock,
         monotonic,
         new_id,
+        ending or asyncio.Event(),
     )
-    routes = _routes(context, ending or asyncio.Event())
-    router = PathRouter(routes)
-    open = frozenset(route.path for route in routes if route.open)
-    guard = Authorizer(api_key_sha256, admin_key_sha256, access, origins, open)
+    router = PathRouter(OPERATIONS, context)
+    guard = Authorizer(api_key_sha256, admin_key_sha256, access, origins, router.open)
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
     intake = BodyQuota(held)
@@ -223,78 +217,3 @@ def _for_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         allow_headers=["*"],
         expose_headers=["X-Request-ID", "X-Edge-Model", "X-Edge-Warning", "Retry-After"],
     )
-
-
-def _routes(context: Context, ending: asyncio.Event) -> list[NamedRoute]:
-    """The routes, busiest first: they are tried in order."""
-
-    def route(
-        methods: str,
-        path: str,
-        endpoint: ASGIApp,
-        right: Literal["generate", "administer"] | None = None,
-        *,
-        open: bool = False,
-    ) -> NamedRoute:
-        name = path.replace(":path", "")
-        served = Endpoint(context, name, endpoint, right)
-        made = NamedRoute(path, served, methods=methods.split(","))
-        made.open = open
-        return made
-
-    def of(serve: Callable[[Context, Scope, Receive, Send], Awaitable[None]]) -> ASGIApp:
-        return partial(serve, context)
-
-    return [
-        route("POST", "/v1/chat/completions", ChatCompletions(context), "generate"),
-        route("POST", "/v1/completions", Completions(context), "generate"),
-        route("POST", "/v1/responses", Responses(context), "generate"),
-        route("POST", "/v1/embeddings", Embeddings(context), "generate"),
-        route("POST", "/v1/rerank", Rerank(context), "generate"),
-        route("POST", "/tokenize", TokenizeEndpoint(context), "generate"),
-        route("POST", "/detokenize", DetokenizeEndpoint(context), "generate"),
-        route("POST", "/edge/v1/classify", Classify(context), "generate"),
-        route("POST", "/edge/v1/infer", Infer(context), "generate"),
-        route("POST", "/api/chat", OllamaGeneration(context, OllamaChatRequest), "generate"),
-        route(
-            "POST",
-            "/api/generate",
-            OllamaGeneration(context, OllamaGenerateRequest, NEVER),
-            "generate",
-        ),
-        route("POST", "/api/embed", OllamaEmbed(context), "generate"),
-        route("POST", "/api/embeddings", OllamaEmbeddings(context), "generate"),
-        route("GET", "/api/tags", of(ollama.tags)),
-        route("GET", "/api/ps", of(ollama.ps)),
-        route("GET", "/api/version", of(ollama.version)),
-        route("POST", "/api/show", of(ollama.show)),
-        route("POST", "/api/pull", OllamaPull(context)),
-        *(
-            route(method, path, of(ollama.refused(advice)))
-            for (method, path), advice in ollama.REFUSED.items()
-        ),
-        # The page needs no key so that it can ask for one, nor does a monitor.
-        route("GET", "/", Root(of(ollama.running)), open=True),
-        *(route("GET", f"{BELOW}{name}", PageFile(name), open=True) for name in NAMES),
-        route("GET", "/health", of(state.health), open=True),
-        route("GET", "/metrics", of(state.metrics)),
-        route("GET", "/openapi.json", OpenApi(context)),
-        route("GET", "/edge/v1/status", of(state.status)),
-        route("GET", "/edge/v1/board", of(state.board)),
-        route("GET", "/edge/v1/ledger", of(state.ledger)),
-        route("GET,PUT", "/edge/v1/budget", of(state.budget), "administer"),
-        route("GET", "/edge/v1/history", of(state.history)),
-        route("GET", "/edge/v1/events", Events(context, ending)),
-        route("POST", "/edge/v1/plan", of(state.plan), "generate"),
-        route("GET", "/edge/v1/cache", of(caches.cache)),
-        route("POST", "/edge/v1/cache/purge", of(caches.purge), "administer"),
-        route("POST", "/edge/v1/feedback", of(state.feedback), "generate"),
-        route("GET", "/edge/v1/router", of(state.router)),
-        route("POST", "/edge/v1/router/reset", of(state.router_reset), "administer"),
-        route("GET", "/edge/v1/trace/{id}", of(state.trace)),
-        route("POST", "/edge/v1/calibrate", of(state.calibrate), "administer"),
-        route("GET", "/edge/v1/calibration", of(state.calibration)),
-        route("GET", "/v1/models", of(models)),
-        route("GET", "/v1/models/{id:path}", of(one_model)),
-        route("GET,DELETE", "/v1/responses/{id:path}", of(kept)),
-    ]

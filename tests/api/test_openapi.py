@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from edge_rt.api.routes import OPERATIONS
 from edge_rt.core.reports.planning import Calibrated, PlanReport
 
 CALIBRATED = Calibrated("pi", "2026-11-26T00:00:00Z", 4e10, 1e10, None, None, "unknown", [])
@@ -38,6 +39,11 @@ def test_every_route_is_described(client, document):
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
     }
     assert described == routes
+
+
+def test_every_operation_has_a_summary_of_one_sentence():
+    assert {each.summary[-1:] for each in OPERATIONS} == {"."}
+    assert all(each.summary[0].isupper() and len(each.summary) < 120 for each in OPERATIONS)
 
 
 @pytest.mark.parametrize(

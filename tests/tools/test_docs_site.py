@@ -23,7 +23,7 @@ from docslib.metrics import metrics
 from docslib.pages import MADE
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.openapi import OPERATIONS
+from edge_rt.api.routes import OPERATIONS
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.main import main
 from edge_rt.cli.text import significant, size
@@ -138,7 +138,7 @@ STATUS = {"engine.lost", "governor.missing"}  # fields of /edge/v1/status, no ke
 
 
 def test_paths_of_http_in_sentences_are_served() -> None:
-    served = {path.replace("{id}", "ID") for _, path in OPERATIONS}
+    served = {each.template.replace("{id}", "ID") for each in OPERATIONS}
     named = set(
         re.findall(r"`(?:[A-Z]+ )?(/(?:v1|edge)/[\w/]+|/health|/metrics|/\w+\.json)`", TEXT)
     )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from docslib.fields import documents, structs
 from docslib.markdown import code, page, table
 from edge_rt.api.middleware.respond import ErrorBody, PlainError
-from edge_rt.api.openapi import OPERATIONS, Operation
+from edge_rt.api.openapi import Operation
+from edge_rt.api.routes import OPERATIONS
 from edge_rt.config.board import TABLES, Board
 from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.formats.card import EmbeddingCard, LanguageModelCard, TensorsCard
@@ -41,12 +42,11 @@ not. 404: no such path, model, cached answer or trace. 405: the path takes other
 
 def http() -> str:
     """Return the page: an overview, each operation, and the types of the documents."""
-    operations = OPERATIONS.items()
-    rows = [(f"{code(method)} {code(path)}", each.summary) for (method, path), each in operations]
+    rows = [(f"{code(each.method)} {code(each.template)}", each.summary) for each in OPERATIONS]
     blocks = [_ABOUT, table(("Request", "Meaning"), rows), "## Errors", _ERRORS, "## Operations"]
-    for (method, path), each in operations:
-        blocks += [f"### {method} {path}", *_operation(each)]
-    roots = [one for _, each in operations for one in (each.body, each.reply) if one]
+    for each in OPERATIONS:
+        blocks += [f"### {each.method} {each.template}", *_operation(each)]
+    roots = [one for each in OPERATIONS for one in (each.body, each.reply) if one]
     found = sorted(structs([*roots, ErrorBody, PlainError]), key=lambda each: each.__name__)
     return page("HTTP API", *blocks, "## Documents", *documents(found))
 
@@ -54,7 +54,7 @@ def http() -> str:
 def _operation(operation: Operation) -> Iterator[str]:
     yield operation.summary
     if operation.query:
-        each = (f"`{name}` ({low} to {high})" for name, (low, high) in operation.query.items())
+        each = (f"`{name}` ({one.low} to {one.high})" for name, one in operation.query.items())
         yield f"Query: {', '.join(each)}."
     if operation.body is not None:
         yield f"Body: {_link(operation.body)}."

@@ -85,13 +85,16 @@ _DECODER = msgspec.json.Decoder(Purge)
 
 
 async def cache(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show the cache; raises RequestError for any query."""
+    """Show what is cached.
+
+    Raises RequestError for any query.
+    """
     whole_numbers(scope)
     await send_json(send, await _report(context))
 
 
 async def purge(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Forget answers, and beginnings of prompts.
+    """Forget cached answers and prompt prefixes (administers).
 
     Raises RequestError for a query and for what names no answers, and Unavailable where some
     may not be forgotten: the engine does not tell, or the disk keeps it. All else is.

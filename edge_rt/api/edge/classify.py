@@ -151,7 +151,10 @@ class ClassificationList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Classify(TextEndpoint):
-    """Embeds texts and examples in one go, the examples of labels used lately only once."""
+    """Score texts against labels.
+
+    Texts and examples are embedded in one go, the examples of labels used lately only once.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

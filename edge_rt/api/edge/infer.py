@@ -110,7 +110,10 @@ class InferAnswer(msgspec.Struct, frozen=True):
 
 
 class Infer(TaskEndpoint):
-    """Runs a model on tensors that come as JSON, .npy or .npz, and go as what is accepted."""
+    """Run a model on named tensors; .npy and .npz bodies are taken too.
+
+    The answer comes as what the client accepts.
+    """
 
     @override
     def check_query(self, scope: Scope) -> None:

@@ -44,18 +44,18 @@ from edge_rt.routing.feedback import MarkFilter
 _UNWELL = "No answer can be made now; ask with a key for the reason."
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 
-_DAYS = Whole(1, 3650, default=30)
-_LAST = Whole(0, 1000, default=20)
-_SINCE = Whole(1, 86_400, default=3600)
+LEDGER = {"days": Whole(1, 3650, default=30), "last": Whole(0, 1000, default=20)}
+HISTORY = {"since": Whole(1, 86_400, default=3600)}
 _BUDGET = msgspec.json.Decoder(BudgetChange)
 _WHICH = msgspec.json.Decoder(MarkFilter)
 _WORDS = {"good": 1.0, "bad": 0.0}
 
 
 async def health(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Prove that an answer can be made; raises Unavailable when there is no proof.
+    """Prove that an answer can be made, else 503.
 
-    Who has no right to use models learns only whether there is one.
+    Raises Unavailable when there is no proof. Who has no right to use models learns only whether
+    there is one.
     """
     known = exchange_of(scope).rights.generate
     try:
@@ -74,6 +74,7 @@ async def health(context: Context, scope: Scope, receive: Receive, send: Send) -
 
 
 async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show the metrics to Prometheus."""
     if "prometheus_client" not in sys.modules:  # 0.1 s that other requests need not wait
         await in_thread(partial(import_module, "prometheus_client"))
     from prometheus_client import CONTENT_TYPE_LATEST
@@ -83,46 +84,68 @@ async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) 
 
 
 async def status(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show the state of the daemon, engine and models."""
     await send_json(send, await context.service.status())
 
 
 async def board(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show every rail, zone and flag as it stands; raises RequestError for any query."""
+    """Show every rail, zone, clock and flag of the board.
+
+    Raises RequestError for any query.
+    """
     whole_numbers(scope)
     await send_json(send, context.service.board())
 
 
 async def ledger(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show joules of `days` UTC days and by model, and `last` requests; raises RequestError."""
-    asked = whole_numbers(scope, days=_DAYS, last=_LAST)
+    """Show joules by day and model, and of the last requests.
+
+    Raises RequestError for any other query.
+    """
+    asked = whole_numbers(scope, **LEDGER)
     await send_json(send, await context.service.ledger(asked["days"], asked["last"]))
 
 
 async def budget(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show the governor, or change its budget until the daemon ends.
+    """Show the budget, the limits in force, and why.
+
+    Raises RequestError for any query.
+    """
+    whole_numbers(scope)
+    await send_json(send, context.service.budget())
+
+
+async def set_budget(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Change the budget until the daemon ends (administers).
 
     Raises RequestError for a query and for what cannot be a budget.
     """
-    if scope["method"] == "PUT":
-        context.service.set_budget(await read_document(context, scope, receive, _BUDGET))
-    else:
-        whole_numbers(scope)
+    context.service.set_budget(await read_document(context, scope, receive, _BUDGET))
     await send_json(send, context.service.budget())
 
 
 async def history(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show power, temperature and limits of the last `since` seconds; raises RequestError."""
-    asked = whole_numbers(scope, since=_SINCE)
+    """Show power, heat, limits and requests of the last seconds.
+
+    Raises RequestError for any other query.
+    """
+    asked = whole_numbers(scope, **HISTORY)
     await send_json(send, context.service.history(asked["since"]))
 
 
 async def trace(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Explain the choice of model for an answer; raises RequestError where no trace is kept."""
+    """Explain the choice of model for an answer.
+
+    Raises RequestError where no trace is kept.
+    """
     await send_json(send, context.service.trace(scope["path_params"]["id"]))
 
 
 async def router(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show the marks of answers; raises RequestError for any query."""
+    """Show the marks of answers.
+
+    Raises RequestError for any query.
+    """
     whole_numbers(scope)
     await send_json(send, context.service.router())
 
@@ -134,9 +157,9 @@ class Reset(msgspec.Struct, frozen=True):
 
 
 async def router_reset(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Forget the marks of a model, of a mode, or all.
+    """Forget marks of answers (administers).
 
-    Raises RequestError for a query and for what names nothing.
+    Those of a model, of a mode, or all. Raises RequestError for a query and for what names nothing.
     """
     which = await read_document(context, scope, receive, _WHICH)
     await send_json(send, Reset(context.service.reset_router(which)))
@@ -169,7 +192,10 @@ _MARKS = msgspec.json.Decoder(Feedback)
 
 
 async def feedback(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Take a mark; an answer with a bad one is not given again. Raises RequestError."""
+    """Mark an answer as good or bad.
+
+    One with a bad mark is not given again. Raises RequestError.
+    """
     given = await read_document(context, scope, receive, _MARKS)
     client, marking = exchange_of(scope).client, context.marking
     key = marking.kept_as(given.id, client)
@@ -193,16 +219,19 @@ _CALIBRATIONS = msgspec.json.Decoder(CalibrateRequest)
 
 
 async def calibrate(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Calibrate while the client listens, and tell where that stands; it ends with the client.
+    """Calibrate board and models; the reply tells the progress (administers).
 
-    Errors before the response are raised.
+    It ends with the client. Errors before the response are raised.
     """
     ask = await read_document(context, scope, receive, _CALIBRATIONS)
     await unless_gone(_tell(scope, send, context.service.calibrate(ask)), receive)
 
 
 async def calibration(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show what was calibrated; raises RequestError for any query."""
+    """Show the last calibration.
+
+    Raises RequestError for any query.
+    """
     whole_numbers(scope)
     await send_json(send, context.service.calibration())
 
@@ -230,7 +259,7 @@ _PLAN = BodyReader(PlanRequest)
 
 
 async def plan(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Tell of every candidate; with `run` in a stream, as one after the other is run.
+    """Predict seconds, joules and degrees of an answer; with `run`, run each candidate too.
 
     Errors before the response are raised.
     """

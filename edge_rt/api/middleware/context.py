@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -9,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -79,6 +79,7 @@ class Context:
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds
     new_id: Callable[[], str]
+    ending: asyncio.Event  # set when streams without an end of their own are to end
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -247,38 +248,6 @@ def _request_id(scope: Scope) -> bytes:
     """Return the id that the client gave the request, if it is a sane one, else a new one."""
     given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
     return given if _SANE.fullmatch(given) else secrets.token_hex(16).encode()
-
-
-class Endpoint:
-    """An endpoint with its name in the metrics and the right that a client needs for it.
-
-    "generate" is the right to use models, within the limits of one client; "administer" that to
-    change what counts for all, which reading does not need. None: no right is needed.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        name: str,
-        inner: ASGIApp,
-        right: Literal["generate", "administer"] | None,
-    ) -> None:
-        self._context, self._name = context, name
-        self._inner, self._right = inner, right
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises HTTPException or Unavailable."""
-        exchange = exchange_of(scope)
-        exchange.endpoint = self._name
-        if self._right == "administer" and scope["method"] not in ("GET", "HEAD"):
-            exchange.rights.check_administer()
-        if self._right != "generate":
-            await self._inner(scope, receive, send)
-            return
-        exchange.rights.check_generate()
-        exchange.warnings += self._context.service.warnings()  # what makes answers slow
-        with self._context.clients.enter(exchange.client):
-            await self._inner(scope, receive, send)
 
 
 def _drop_authority(scope: Scope) -> None:

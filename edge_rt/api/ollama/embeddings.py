@@ -109,7 +109,7 @@ class _Embeddings(TextEndpoint):
 
 
 class OllamaEmbed(_Embeddings):
-    """Gives each text a vector."""
+    """Give each text a vector, as Ollama does."""
 
     cut = "`truncate`: true"
 
@@ -135,7 +135,7 @@ class OllamaEmbed(_Embeddings):
 
 
 class OllamaEmbeddings(_Embeddings):
-    """Gives one text a vector, in the older form."""
+    """Give one text a vector, as older clients of Ollama ask."""
 
     cut = _CUT
 

@@ -31,7 +31,7 @@ from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 
 BodyT = TypeVar("BodyT", OllamaChatRequest, OllamaGenerateRequest)
-NEVER = ("template", "context", "images", "width", "height", "steps")
+_NEVER = ("template", "context", "images", "width", "height", "steps")
 """Fields of /api/generate that are refused when they ask for something."""
 
 
@@ -98,6 +98,20 @@ class OllamaGeneration(Generic[BodyT]):
             return self._context.service.card(model).context
         except ModelNotFound:
             return None
+
+
+class OllamaChat(OllamaGeneration[OllamaChatRequest]):
+    """Continue a conversation, as Ollama does; streams lines of JSON unless `stream` is false."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, OllamaChatRequest)
+
+
+class OllamaGenerate(OllamaGeneration[OllamaGenerateRequest]):
+    """Answer a prompt, as Ollama does; streams as /api/chat."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, OllamaGenerateRequest, _NEVER)
 
 
 class _Chat(ChatCompletions):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import read_document
-from edge_rt.api.middleware.respond import send_bytes, send_json
+from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.ollama.answers import now
 from edge_rt.api.openai.models import aliased, capabilities
 from edge_rt.core.errors import missing
@@ -113,18 +113,16 @@ def required_name(model: str | None, name: str | None) -> str:
     return given
 
 
-async def running(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Say that the API is there, in the words that clients look for."""
-    text = (b"content-type", b"text/plain; charset=utf-8")
-    await send_bytes(send, b"Ollama is running", headers=(text,))
-
-
 async def version(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Tell the version of Ollama whose API is spoken."""
     await send_json(send, OllamaVersion(SPOKEN, {"version": context.version}))
 
 
 async def tags(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """List the models of the store that can be used by this API, and their aliases."""
+    """List the models that Ollama's API uses.
+
+    Those are the models of the store that write or embed, and their aliases.
+    """
     cards = {card.id: card for card in context.service.cards()} | aliased(context.service)
     listed = [_model(name, card) for name, card in cards.items() if card.kind != "tensors"]
     await send_json(send, OllamaModels(listed))
@@ -139,7 +137,10 @@ async def ps(context: Context, scope: Scope, receive: Receive, send: Send) -> No
 
 
 async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Describe one model; raises ModelNotFound."""
+    """Describe one model, as Ollama does.
+
+    Raises ModelNotFound.
+    """
     asked = await read_document(context, scope, receive, _SHOW)
     card = context.service.card(required_name(asked.model, asked.name))
     format = await context.service.chat_format(card.id) if card.has_template else None
@@ -164,16 +165,10 @@ REFUSED = {
 }
 """Routes that are refused by their name, with what to do instead."""
 
-Serve = Callable[[Context, Scope, Receive, Send], Awaitable[None]]
 
-
-def refused(advice: str) -> Serve:
-    """Make the endpoint of a route that is refused, with `advice` for what to do instead."""
-
-    async def refuse(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-        raise HTTPException(403, f"{scope['path']} is not served: {advice}.")
-
-    return refuse
+async def refuse(advice: str, context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Raise HTTPException 403 with `advice` for what to do instead."""
+    raise HTTPException(403, f"{scope['path']} is not served: {advice}.")
 
 
 def _tagged(name: str) -> str:

@@ -48,7 +48,10 @@ PERIOD_S = 0.25  # between two lines of the stream at least: a file comes in tho
 
 
 class OllamaPull:
-    """Has a model fetched, unless it is in the store."""
+    """Fetch a model of the catalogue (administers); streams as /api/chat.
+
+    What is in the store is not fetched.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context

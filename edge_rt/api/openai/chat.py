@@ -124,7 +124,10 @@ HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completi
 
 
 class ChatCompletions(GenerationEndpoint[ChatRequest]):
-    """Continues a conversation through the model's chat template."""
+    """Continue a conversation.
+
+    The model's chat template writes the prompt.
+    """
 
     prefix = "chatcmpl"
 

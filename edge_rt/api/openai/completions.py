@@ -67,9 +67,10 @@ def _check_tokens(request: CompletionsRequest, prompt: list[int], at: str) -> No
 
 
 class Completions(GenerationEndpoint[CompletionsRequest]):
-    """Continues texts as they are, without a template.
+    """Continue one or several texts.
 
-    Control tokens spelt out in a prompt are recognised: whoever comes here formats prompts alone.
+    There is no template: whoever comes here formats prompts alone, so that control tokens spelt
+    out in a prompt are recognised.
     """
 
     prefix = "cmpl"

@@ -68,7 +68,10 @@ class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Embeddings(TextEndpoint):
-    """Gives each text a vector that lies near those of texts that mean the same."""
+    """Give each text a vector.
+
+    It lies near those of texts that mean the same.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -159,7 +162,10 @@ class RankedList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rerank(TextEndpoint):
-    """Embeds question and documents in one go, and orders the documents by their cosines."""
+    """Order documents by how well they fit a question.
+
+    All of them are embedded in one go, and ordered by their cosines.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -73,14 +73,20 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def models(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """List the models in the store, then their aliases."""
+    """List the models in the store.
+
+    Their aliases come behind them.
+    """
     named = [(card.id, card) for card in context.service.cards()]
     named += aliased(context.service).items()
     await send_json(send, ModelList(data=[_model(name, card) for name, card in named]))
 
 
 async def one_model(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Describe one model; raises ModelNotFound."""
+    """Describe one model.
+
+    Raises ModelNotFound.
+    """
     service, id = context.service, scope["path_params"]["id"]
     card = service.card(id)
     chat = await service.chat_format(card.id) if card.has_template else None

@@ -99,7 +99,10 @@ class DetokenizedText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenizeEndpoint(TaskEndpoint):
-    """Cuts a text into tokens, whether the model is in memory or not."""
+    """Cut a text into tokens, as llama.cpp's server and vLLM do.
+
+    The model need not be in memory.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -121,7 +124,10 @@ class TokenizeEndpoint(TaskEndpoint):
 
 
 class DetokenizeEndpoint(TaskEndpoint):
-    """Writes tokens out as text, whether the model is in memory or not."""
+    """Write tokens out as text.
+
+    The model need not be in memory.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.access import Rights
 from edge_rt.api.middleware.context import Context, exchange_of
@@ -87,14 +87,14 @@ PERIOD_S = 2.0
 
 
 class Events:
-    """Tells every listener the same snapshots until the daemon is about to end.
+    """Stream what the page shows, beginning with `hello` and the client's rights.
 
-    A listener whose key is removed, or may do something else now, hears nothing more.
+    A snapshot comes at once and every two seconds, the same to every listener, until the daemon is
+    about to end. A listener whose key is removed, or may do something else now, hears nothing more.
     """
 
-    def __init__(self, context: Context, ending: asyncio.Event) -> None:
-        """`ending` is set when open streams are to end."""
-        self._context, self._ending = context, ending
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._feed = Feed(self._snapshot, self._pause)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,7 +124,7 @@ class Events:
 
     async def _pause(self) -> bool:
         try:
-            await asyncio.wait_for(self._ending.wait(), PERIOD_S)
+            await asyncio.wait_for(self._context.ending.wait(), PERIOD_S)
         except asyncio.TimeoutError:
             return False
         return True
@@ -132,13 +132,12 @@ class Events:
 
 FOLDER = Path(__file__).with_name("files")
 BELOW = "/ui/"
-_TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
+_SCRIPT = "text/javascript"
+MEDIA_TYPES = {  # of the files beside the page itself
+    "page.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    **{f"{name}.js": _SCRIPT for name in ("page", "board", "chart", "chat", "caps", "net")},
 }
-NAMES = ("page.css", "icon.svg", "page.js", "board.js", "chart.js", "chat.js", "caps.js", "net.js")
 # Nothing but these files runs or is shown, no other page may frame it, and forms go nowhere.
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -155,32 +154,21 @@ _HEADERS = (
 )
 
 
-class PageFile:
-    """Sends one file."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = (b"content-type", f"{media_type(self._name)}; charset=utf-8".encode())
-        body = _content(self._name)
-        await send_bytes(send, body, headers=(kind, (b"vary", b"accept"), *_HEADERS))
+async def page_file(
+    name: str, context: Context, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Send a file of the page."""
+    kind = (b"content-type", f"{MEDIA_TYPES.get(name, 'text/html')}; charset=utf-8".encode())
+    await send_bytes(send, _content(name), headers=(kind, (b"vary", b"accept"), *_HEADERS))
 
 
-class Root:
-    """Sends the page to browsers, and to others what `other` says."""
-
-    def __init__(self, other: ASGIApp) -> None:
-        self._page, self._other = PageFile("index.html"), other
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        browser = "text/html" in Headers(scope=scope).get("accept", "")
-        await (self._page if browser else self._other)(scope, receive, send)
-
-
-def media_type(name: str) -> str:
-    """Return the media type of the file of that name."""
-    return _TYPES[Path(name).suffix]
+async def root(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Say that Ollama's API is there; browsers get the page for people."""
+    if "text/html" in Headers(scope=scope).get("accept", ""):
+        await page_file("index.html", context, scope, receive, send)
+    else:
+        text = (b"content-type", b"text/plain; charset=utf-8")
+        await send_bytes(send, b"Ollama is running", headers=(text,))
 
 
 @cache

@@ -166,7 +166,10 @@ def _said(struct: msgspec.Struct) -> dict[str, Any]:
 
 
 class Responses:
-    """Translates requests, and has them answered as chat completions are."""
+    """Continue a conversation, which is not kept.
+
+    Requests are translated, and answered as chat completions are.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from edge_rt.api.page import BELOW, FOLDER, NAMES
+from edge_rt.api.page import BELOW, FOLDER, MEDIA_TYPES
 
 TCP = ("127.0.0.1", 8080)
 HASH = hashlib.sha256(b"sk-edge-1").hexdigest()
@@ -30,7 +30,7 @@ def test_browsers_get_the_page_and_other_clients_what_they_look_for(client):
         assert client.get("/", headers=headers).body == b"Ollama is running"
 
 
-@pytest.mark.parametrize("path", ["/", *(f"{BELOW}{name}" for name in NAMES)])
+@pytest.mark.parametrize("path", ["/", *(f"{BELOW}{name}" for name in MEDIA_TYPES)])
 def test_every_file_is_open_without_a_key_and_confined(closed, path):
     response = closed.get(path, headers=HTML, server=TCP)
     assert response.status == 200
@@ -57,7 +57,7 @@ def test_a_wrong_key_opens_nothing(closed):
 
 def test_all_of_it_is_small_and_served():
     files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
-    assert {*files} == {"index.html", *NAMES}
+    assert {*files} == {"index.html", *MEDIA_TYPES}
     assert sum(files.values()) <= MOST_BYTES
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from governed import Json, past
 
-from edge_rt.api.page import FOLDER, NAMES
+from edge_rt.api.page import FOLDER, MEDIA_TYPES
 from edge_rt.cli.commands.report import page
 
 Daemon = Any  # the scripted daemon of conftest.py
@@ -57,7 +57,7 @@ def test_it_holds_what_it_shows_and_loads_nothing() -> None:
 def test_every_script_of_the_page_is_in_it_without_the_words_of_modules() -> None:
     script = Parts(page(SAVED)).scripts["module"]
     assert not re.search("^(import|export) ", script, re.MULTILINE)
-    for name in (name for name in NAMES if name.endswith(".js")):
+    for name in (name for name in MEDIA_TYPES if name.endswith(".js")):
         comment = (FOLDER / name).read_text().splitlines()[0]
         assert comment in script
 
