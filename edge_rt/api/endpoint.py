@@ -96,10 +96,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return request.constraint is not None
 
     @abstractmethod
-    def prompt(self, request: RequestT) -> object:
-        """All that is said in it to the model: who says it again wants another answer."""
-
-    @abstractmethod
     async def prepare(self, request: RequestT, client: str | None) -> Work:
         """Choose a model and write the prompt for `client`.
 
@@ -212,11 +208,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             caching.missed(place)
         if request.edge is not None and request.edge.cache == "only":
             raise not_cached(place)
-        marking = self.context.marking
-        fixed = "greedy" if request.temperature == 0 else request.seed
-        said = self.prefix, request.model, self.prompt(request)
-        answer = marking.begin(exchange.client, fixed, *said)
-        answer.key = None if place is None else place.key
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
         work = await self.prepare(request, exchange.client)
         if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
@@ -225,7 +216,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         work = work.granted(exchange.arrived, before)
         work = work.with_calls(client=keeper, user=exchange.client)
         exchange.model = work.card.id
-        marking.keep(work.id, answer)
+        self.context.marking.keep(work.id, exchange.client, place and place.key)
         record = None if place is None else caching.record(place, meant)
         run = Run(self.context, work, exchange, record)
         await (run.stream(send) if work.stream else run.plain(send))

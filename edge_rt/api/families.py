@@ -84,15 +84,12 @@ def storage_families(report: StorageReport) -> list[Metric]:
 
 
 def marking_families(marking: Marking) -> list[Metric]:
-    text = (
-        "Marks of answers: good or bad, given by feedback or told by a regeneration, and whether "
-        "they are kept."
-    )
     marks = (
-        (["good" if told.good else "bad", told.by, str(told.counted).lower()], float(count))
+        (["good" if told.good else "bad", str(told.counted).lower()], float(count))
         for told, count in marking.counts.items()
     )
-    return _shown(counter("marks", text, marks, "mark", "by", "counted"))
+    text = "Marks of answers, and whether they are kept."
+    return _shown(counter("marks", text, marks, "mark", "counted"))
 
 
 # Kind -> name, label for the channel's name, help. `energy_j` is not here: the energies of the

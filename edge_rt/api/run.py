@@ -116,7 +116,6 @@ class Run:
             self._context.meters.generated(origin.model, self._tally, origin.mode)
         if self._tally.finished_answers < self._work.choices:
             raise EngineError("The engine stopped before the answer was complete; try again.")
-        self._context.marking.ended(self._work.id)
         if self._record is not None:
             self._record.close(self._work.plan, self._tally, self._work.reading)
 

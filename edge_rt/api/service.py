@@ -89,8 +89,8 @@ class Service(Protocol):
         """Book an answer that was given again, without any engine."""
         ...
 
-    def mark(self, id: str, mark: float, weight: float) -> bool:
-        """Keep that an answer was found so good, 0 to 1, which counts as `weight` marks.
+    def mark(self, id: str, mark: float) -> bool:
+        """Keep that an answer was found so good, 0 to 1.
 
         False where it is not known which model made it, or that was too long ago.
         """

@@ -43,7 +43,6 @@ class Mark(NamedTuple):
     model: str
     mode: str
     mark: float
-    weight: float
 
 
 class MarkFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +73,7 @@ class MarkTable(File):
         self.make_room(256 * len(marks))
         with self.transaction():
             into = f"marks ({', '.join(Mark._fields)})"
-            self._db.executemany(f"INSERT INTO {into} VALUES (?, ?, ?, ?, ?)", marks)
+            self._db.executemany(f"INSERT INTO {into} VALUES (?, ?, ?, ?)", marks)
         return len(marks)
 
     def delete(self, which: MarkFilter) -> None:
@@ -118,13 +117,13 @@ class FeedbackStore:
         if len(self._served) > KEPT:
             self._served.popitem(last=False)
 
-    def mark(self, id: str, mark: float, weight: float) -> bool:
+    def mark(self, id: str, mark: float) -> bool:
         """Keep a mark from 0 to 1 of an answer; return False where that answer is not known."""
         served = self._served.get(id)
         if served is None:
             return False
-        self._add(*served, weight * mark, weight * (1.0 - mark))
-        self._unwritten.append(Mark(self._clock(), *served, mark, weight))
+        self._add(*served, mark, 1.0 - mark)
+        self._unwritten.append(Mark(self._clock(), *served, mark))
         self._news.set()
         return True
 

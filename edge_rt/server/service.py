@@ -172,8 +172,8 @@ class DaemonService:
     def repeated(self, repeat: Repeat) -> None:
         self._energy_meter.repeated(repeat)
 
-    def mark(self, id: str, mark: float, weight: float) -> bool:
-        return self._routing.feedback.mark(id, mark, weight)
+    def mark(self, id: str, mark: float) -> bool:
+        return self._routing.feedback.mark(id, mark)
 
     def router(self) -> RouterReport:
         return self._routing.feedback.report()

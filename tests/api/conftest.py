@@ -265,7 +265,7 @@ class FakeService:
     hold: asyncio.Event | None = None  # that every task waits for
     cancelled: int = 0  # tasks
     chosen: bool = True  # whether there was something to choose for every answer
-    marks: list[tuple[str, float, float]] = field(default_factory=list)
+    marks: list[tuple[str, float]] = field(default_factory=list)
     resets: list[MarkFilter] = field(default_factory=list)
     format: ChatFormat = field(default_factory=lambda: ChatFormat(GENERIC))
     others: dict[str, str] = field(default_factory=dict)  # aliases
@@ -332,8 +332,8 @@ class FakeService:
         why, threads = self.routing.why, self.threads
         return Plan(self.models[-1].id, threads=threads, why=why, trace=trace)
 
-    def mark(self, id: str, mark: float, weight: float) -> bool:
-        self.marks.append((id, mark, weight))
+    def mark(self, id: str, mark: float) -> bool:
+        self.marks.append((id, mark))
         return self.chosen
 
     def router(self) -> RouterReport:

@@ -49,12 +49,12 @@ async def test_marks_are_summed_by_model_and_mode_over_a_restart(path: Path) -> 
     async with opened(path, clock) as feedback:
         feedback.served("a", "big", "single")
         feedback.served("b", "tiny", "switch:ead")
-        assert feedback.mark("a", 1.0, 1.0)
-        assert feedback.mark("b", 0.0, 0.5)
+        assert feedback.mark("a", 1.0)
+        assert feedback.mark("b", 0.0)
         clock.now += 1.0
-        assert feedback.mark("a", 0.25, 1.0)
+        assert feedback.mark("a", 0.25)
         known = told(feedback)
-    assert known == [("big", "single", 1.25, 0.75), ("tiny", "switch:ead", 0.0, 0.5)]
+    assert known == [("big", "single", 1.25, 0.75), ("tiny", "switch:ead", 0.0, 1.0)]
     async with opened(path) as feedback:
         assert told(feedback) == known
         assert feedback.report().stored
@@ -63,11 +63,11 @@ async def test_marks_are_summed_by_model_and_mode_over_a_restart(path: Path) -> 
 @running
 async def test_an_answer_that_is_not_known_cannot_be_marked(path: Path) -> None:
     async with opened(path) as feedback:
-        assert not feedback.mark("a", 1.0, 1.0)
+        assert not feedback.mark("a", 1.0)
         for number in range(KEPT + 1):
             feedback.served(str(number), "big", "single")
-        assert not feedback.mark("0", 1.0, 1.0)
-        assert feedback.mark("1", 1.0, 1.0)
+        assert not feedback.mark("0", 1.0)
+        assert feedback.mark("1", 1.0)
 
 
 @running
@@ -75,7 +75,7 @@ async def test_what_is_forgotten_stays_forgotten(path: Path) -> None:
     async with opened(path) as feedback:
         for id, model, mode in (("a", "big", "single"), ("b", "tiny", "single")):
             feedback.served(id, model, mode)
-            feedback.mark(id, 1.0, 1.0)
+            feedback.mark(id, 1.0)
     async with opened(path) as feedback:
         assert feedback.reset(MarkFilter(model="big")) == 1
         assert told(feedback) == [("tiny", "single", 1.0, 0.0)]
@@ -91,10 +91,10 @@ async def test_what_is_forgotten_stays_forgotten(path: Path) -> None:
 async def test_marks_that_come_before_the_file_is_read_are_added(path: Path) -> None:
     async with opened(path) as feedback:
         feedback.served("a", "big", "single")
-        feedback.mark("a", 1.0, 1.0)
+        feedback.mark("a", 1.0)
     feedback = FeedbackStore(path, FakeClock())
     feedback.served("b", "big", "single")
-    feedback.mark("b", 0.0, 1.0)
+    feedback.mark("b", 0.0)
     task = asyncio.create_task(feedback.run())
     while told(feedback) != [("big", "single", 1.0, 1.0)]:
         await asyncio.sleep(0.001)
@@ -108,8 +108,8 @@ async def test_what_cannot_be_written_is_written_later(path: Path) -> None:
     feedback = FeedbackStore(path, FakeClock())
     feedback.served("a", "big", "single")
     feedback.served("b", "tiny", "single")
-    feedback.mark("a", 1.0, 1.0)
-    feedback.mark("b", 1.0, 1.0)
+    feedback.mark("a", 1.0)
+    feedback.mark("b", 1.0)
     path.mkdir()
     await feedback.write()
     assert not feedback.report().stored
@@ -136,7 +136,7 @@ def test_a_file_of_sums_by_kinds_of_prompts_is_used_on(tmp_path: Path) -> None:
 async def _mark(path: Path) -> list[tuple[str, str, float, float]]:
     async with opened(path) as feedback:
         feedback.served("a", "big", "single")
-        feedback.mark("a", 1.0, 1.0)
+        feedback.mark("a", 1.0)
         return told(feedback)
 
 

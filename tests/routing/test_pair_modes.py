@@ -324,7 +324,7 @@ def test_an_answer_without_its_partner_is_marked_as_such(kit: Any) -> None:
         house = house_of(kit, SWITCH)
         await house.service.route(route_request())
         await house.answer(BIG, id="cmpl-1")
-        assert house.service.mark("cmpl-1", 0.0, 1.0)
+        assert house.service.mark("cmpl-1", 0.0)
         [told] = house.service.router().marks
         assert (told.model, told.mode, told.bad) == (BIG, "single", 1.0)
 

@@ -103,4 +103,4 @@ def _caching() -> Caching:
 
 
 def _marking() -> Marking:
-    return cast(Marking, SimpleNamespace(counts={Counted(True, "feedback", True): 1}))
+    return cast(Marking, SimpleNamespace(counts={Counted(True, True): 1}))

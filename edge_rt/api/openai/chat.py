@@ -152,10 +152,6 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         return (request.top_logprobs or 0) if request.logprobs else None
 
     @override
-    def prompt(self, request: ChatRequest) -> object:
-        return request.messages, request.tools, request.functions
-
-    @override
     def constrained(self, request: ChatRequest) -> bool:
         return request.use is not None or super().constrained(request)
 

@@ -87,10 +87,6 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         return request.logprobs
 
     @override
-    def prompt(self, request: CompletionsRequest) -> object:
-        return request.prompt
-
-    @override
     async def prepare(self, request: CompletionsRequest, client: str | None) -> Work:
         found = prompts(request)
         longest = max(found, key=len)  # the others are read beside it
