@@ -5,140 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
 from edge_rt.api import page
-from edge_rt.api.page import Feed
 
 PATH = "/edge/v1/events"
 TCP = ("127.0.0.1", 8080)
-
-
-class Maker:
-    """Makes one thing after the other, each when the test says so."""
-
-    def __init__(self) -> None:
-        self.made = 0
-        self.fault: Exception | None = None
-        self.over = False
-        self._turn = asyncio.Semaphore(0)
-        self.pausing = asyncio.Event()
-
-    async def make(self) -> bytes:
-        if self.fault is not None:
-            raise self.fault
-        self.made += 1
-        return str(self.made).encode()
-
-    async def pause(self) -> bool:
-        self.pausing.set()
-        await self._turn.acquire()
-        self.pausing.clear()
-        return self.over
-
-    def turn(self) -> None:
-        self._turn.release()
-
-
-def test_each_listener_gets_the_latest_at_once_and_all_the_same():
-    async def run() -> None:
-        maker = Maker()
-        feed = Feed(maker.make, maker.pause)
-        async with aclosing(feed.listen()) as first, aclosing(feed.listen()) as second:
-            assert [await anext(first), await anext(second)] == [b"1", b"1"]
-            maker.turn()
-            assert [await anext(first), await anext(second)] == [b"2", b"2"]
-        assert maker.made == 2
-
-    asyncio.run(run())
-
-
-def test_another_listener_costs_one_frame_a_snapshot_and_no_task():
-    async def run() -> None:
-        maker = Maker()
-        feed = Feed(maker.make, maker.pause)
-        heard: list[list[bytes]] = [[] for _ in range(5)]
-        async with AsyncExitStack() as stack:
-            listeners = [await stack.enter_async_context(aclosing(feed.listen())) for _ in heard]
-            for _ in range(4):
-                for listener, frames in zip(listeners, heard, strict=True):
-                    frames.append(await anext(listener))
-                maker.turn()
-            assert len(asyncio.all_tasks()) == 2, "this one, and the one that makes them"
-        assert maker.made == 4
-        for frames in heard:
-            assert [*map(id, frames)] == [*map(id, heard[0])], "nothing is encoded again"
-
-    asyncio.run(run())
-
-
-def test_nothing_is_made_and_no_task_is_left_once_all_have_gone():
-    async def run() -> None:
-        maker = Maker()
-        feed = Feed(maker.make, maker.pause)
-        async with aclosing(feed.listen()) as only:
-            await anext(only)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        async with aclosing(feed.listen()) as later:
-            assert await anext(later) == b"2", "what was made for others is old by then"
-
-    asyncio.run(run())
-
-
-def test_one_that_leaves_takes_nothing_from_the_others():
-    async def run() -> None:
-        maker = Maker()
-        feed = Feed(maker.make, maker.pause)
-        async with aclosing(feed.listen()) as stays:
-            await anext(stays)
-            leaves = feed.listen()
-            await anext(leaves)
-            waiting = asyncio.ensure_future(anext(leaves))
-            await asyncio.sleep(0)
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
-            maker.turn()
-            assert await anext(stays) == b"2"
-
-    asyncio.run(run())
-
-
-def test_one_that_does_not_read_misses_what_was_made_meanwhile():
-    async def run() -> None:
-        maker = Maker()
-        feed = Feed(maker.make, maker.pause)
-        async with aclosing(feed.listen()) as reads, aclosing(feed.listen()) as slow:
-            await anext(slow)
-            await anext(reads)
-            for expected in (b"2", b"3", b"4"):
-                maker.turn()
-                assert await anext(reads) == expected
-            assert await anext(slow) == b"4"
-
-    asyncio.run(run())
-
-
-def test_the_end_ends_every_listener_and_a_failure_reaches_them():
-    async def run() -> None:
-        maker = Maker()
-        feed = Feed(maker.make, maker.pause)
-        async with aclosing(feed.listen()) as one:
-            await anext(one)
-            maker.over = True
-            maker.turn()
-            assert [made async for made in one] == []
-        maker.over, maker.fault = False, OSError("the disk is gone")
-        async with aclosing(feed.listen()) as one:
-            with pytest.raises(OSError, match="disk"):
-                await anext(one)
-        maker.fault = None
-        async with aclosing(feed.listen()) as one:
-            assert await anext(one) == b"2"
-
-    asyncio.run(run())
 
 
 async def told(connection, count: int) -> list[dict]:
@@ -167,6 +40,43 @@ def test_the_stream_begins_with_the_rights_and_a_snapshot(client, service):
             connection.leave()
             await connection.end()
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
+
+
+def test_listeners_share_what_is_made(make_client, service, monkeypatch):
+    monkeypatch.setattr(page, "PERIOD_S", 0.001)
+    now_s = 100.0
+    client = make_client(monotonic=lambda: now_s)
+
+    async def run() -> None:
+        nonlocal now_s
+        streams = [client.open("GET", PATH) for _ in range(5)]
+        for stream in streams:
+            await told(stream, 4)
+        assert len(service.asked) == 1
+        now_s += 0.001
+        for stream in streams:
+            await told(stream, stream.response.body.count(b"\n\n") + 2)
+        assert len(service.asked) == 2
+        for stream in streams:
+            stream.leave()
+            await stream.end()
+
+    asyncio.run(run())
+
+
+def test_a_fault_ends_a_stream_and_the_next_begins_anew(client, service):
+    service.snapshot, report = OSError("the bus is gone"), service.snapshot
+
+    async def run() -> None:
+        with pytest.raises(OSError, match="bus"):
+            await client.open("GET", PATH).end()
+        service.snapshot = report
+        connection = client.open("GET", PATH)
+        await told(connection, 2)
+        connection.leave()
+        await connection.end()
 
     asyncio.run(run())
 
@@ -211,8 +121,10 @@ def test_over_tcp_it_needs_a_key_and_tells_what_the_key_may(make_client):
         await connection.end()
         return hello["generate"], hello["administer"]
 
-    assert asyncio.run(rights("user")) == (True, False)
-    assert asyncio.run(rights("admin")) == (True, True)
+    async def both() -> list[tuple[bool, bool]]:
+        return [await rights("user"), await rights("admin")]
+
+    assert asyncio.run(both()) == [(True, False), (True, True)]
     change = {"headers": {"authorization": "Bearer user"}, "server": TCP}
     refused = client.put("/edge/v1/budget", {"power_w": 5}, **change)
     assert refused.status == 403
