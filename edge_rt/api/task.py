@@ -7,6 +7,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -15,10 +16,13 @@ from edge_rt.api.allowance import TextAllowance, grant
 from edge_rt.api.middleware.context import Context, Exchange, Generated, exchange_of
 from edge_rt.api.middleware.decode import read_body, unless_gone, whole_numbers
 from edge_rt.api.openai.fields import Text
+from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Embedded, Timings
 from edge_rt.core.requests import Cost, EmbedCall, Kind, ModelCard
 from edge_rt.generation.usage import Edge, Origin, tallied
+
+BodyT = TypeVar("BodyT", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,14 @@ class Received:
     exchange: Exchange
 
 
-class TaskEndpoint(ABC):
+class TaskEndpoint(ABC, Generic[BodyT]):
     """An ASGI endpoint that reads a request and answers while the client waits."""
+
+    body: type[BodyT]
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._reader = BodyReader(self.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
@@ -49,6 +56,10 @@ class TaskEndpoint(ABC):
     def limit(self, scope: Scope) -> int:
         """The most bytes of a body."""
         return self.context.requests.body_bytes
+
+    def read(self, request: Received) -> BodyT:
+        """Return the decoded body; raises RequestError."""
+        return self._reader.read(request.body, request.exchange.warnings)
 
     @abstractmethod
     async def answer(self, request: Received, send: Send) -> None:
@@ -101,7 +112,7 @@ class TextUsage(msgspec.Struct, frozen=True):
         return cls(tokens, tokens)
 
 
-class TextEndpoint(TaskEndpoint):
+class TextEndpoint(TaskEndpoint[BodyT]):
     """Has texts embedded."""
 
     async def embed(

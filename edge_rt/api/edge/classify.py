@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.decode import decode, describe
+from edge_rt.api.middleware.decode import describe
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError, invalid
@@ -126,7 +126,6 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 KEPT = 16  # sets of labels whose points are remembered
 
 Points = dict[str, Vector]
-_DECODER = msgspec.json.Decoder(ClassifyRequest)
 
 
 class Classification(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,11 +149,13 @@ class ClassificationList(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
-class Classify(TextEndpoint):
+class Classify(TextEndpoint[ClassifyRequest]):
     """Score texts against labels.
 
     Texts and examples are embedded in one go, the examples of labels used lately only once.
     """
+
+    body = ClassifyRequest
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -162,7 +163,7 @@ class Classify(TextEndpoint):
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = decode(_DECODER, request.body)
+        asked = self.read(request)
         groups, texts = asked.groups, asked.texts
         card = self.card(request, asked.model, "embedding")
         key = _key(card.sha256, groups, asked.edge.side if asked.edge else None)

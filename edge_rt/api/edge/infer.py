@@ -109,11 +109,13 @@ class InferAnswer(msgspec.Struct, frozen=True):
     edge: Edge
 
 
-class Infer(TaskEndpoint):
+class Infer(TaskEndpoint[InferRequest]):
     """Run a model on named tensors; .npy and .npz bodies are taken too.
 
     The answer comes as what the client accepts.
     """
+
+    body = InferRequest
 
     @override
     def check_query(self, scope: Scope) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -11,13 +11,11 @@ from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
-from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.ollama.answers import in_ns
 from edge_rt.api.ollama.options import KEPT, KeepAlive, check_keep_alive, notes
 from edge_rt.api.openai.embeddings import texts
 from edge_rt.api.openai.fields import Count
-from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.task import Received, TextEndpoint, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Embedded
@@ -77,15 +75,19 @@ class OllamaEmbedding(msgspec.Struct, frozen=True, kw_only=True):
 _CUT = '`edge.truncate`: "end" or "start"'  # in an error of the engine
 
 
-class _Embeddings(TextEndpoint):
+FieldsT = TypeVar("FieldsT", bound=OllamaEmbedFields)
+
+
+class _Embeddings(TextEndpoint[FieldsT]):
     """What both endpoints do alike."""
 
+    field: str  # that holds the texts
     cut: str  # how a text that is too long may be cut
 
     async def placed(
-        self, request: Received, asked: OllamaEmbedFields, given: str | list[str], name: str
+        self, request: Received, asked: FieldsT, given: str | list[str]
     ) -> tuple[Embedded, Edge]:
-        """Return the vectors of the texts in the field `name`, and their cost."""
+        """Return the vectors of the texts, and their cost."""
         unloads = check_keep_alive(asked.keep_alive)
         warnings = request.exchange.warnings
         warnings += [] if unloads or asked.keep_alive is None else [KEPT]
@@ -96,31 +98,27 @@ class _Embeddings(TextEndpoint):
             dimensions = asked.dimensions
             if asked.truncate:
                 terms = msgspec.structs.replace(terms or TextAllowance(), truncate=True)
-        found = texts([given] if isinstance(given, str) else [*given], name)
+        found = texts([given] if isinstance(given, str) else [*given], self.field)
         try:
             placed = await self.embed(request, card, found, terms, dimensions)
         except RequestError as error:  # which names the field of the other API
-            message = str(error).replace("`input", f"`{name}").replace(_CUT, self.cut)
-            param = (error.param or name).replace("input", name, 1)
+            message = str(error).replace("`input", f"`{self.field}").replace(_CUT, self.cut)
+            param = (error.param or self.field).replace("input", self.field, 1)
             raise RequestError(message, param=param, code=error.code) from error
         if unloads:
             await self.context.service.unload(card.id)
         return placed
 
 
-class OllamaEmbed(_Embeddings):
+class OllamaEmbed(_Embeddings[OllamaEmbedRequest]):
     """Give each text a vector, as Ollama does."""
 
-    cut = "`truncate`: true"
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._body = BodyReader(OllamaEmbedRequest)
+    body, field, cut = OllamaEmbedRequest, "input", "`truncate`: true"
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request.body, request.exchange.warnings)
-        embedded, edge = await self.placed(request, asked, asked.input, "input")
+        asked = self.read(request)
+        embedded, edge = await self.placed(request, asked, asked.input)
         rows = await asyncio.to_thread(vectors, embedded)
         total_s = self.context.monotonic() - request.exchange.arrived
         document = OllamaEmbedded(
@@ -134,18 +132,14 @@ class OllamaEmbed(_Embeddings):
         await send_json(send, document, headers=edge_headers(edge))
 
 
-class OllamaEmbeddings(_Embeddings):
+class OllamaEmbeddings(_Embeddings[OllamaEmbeddingsRequest]):
     """Give one text a vector, as older clients of Ollama ask."""
 
-    cut = _CUT
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._body = BodyReader(OllamaEmbeddingsRequest)
+    body, field, cut = OllamaEmbeddingsRequest, "prompt", _CUT
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request.body, request.exchange.warnings)
-        embedded, edge = await self.placed(request, asked, asked.prompt, "prompt")
+        asked = self.read(request)
+        embedded, edge = await self.placed(request, asked, asked.prompt)
         [row] = vectors(embedded)
         await send_json(send, OllamaEmbedding(embedding=row, edge=edge), headers=edge_headers(edge))

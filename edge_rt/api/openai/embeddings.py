@@ -13,10 +13,8 @@ from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
 from edge_rt.api.edge.classify import similarity
-from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
-from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Embedded
@@ -67,19 +65,17 @@ class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
-class Embeddings(TextEndpoint):
+class Embeddings(TextEndpoint[EmbeddingsRequest]):
     """Give each text a vector.
 
     It lies near those of texts that mean the same.
     """
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._body = BodyReader(EmbeddingsRequest)
+    body = EmbeddingsRequest
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request.body, request.exchange.warnings)
+        asked = self.read(request)
         found = texts(asked.input)
         card = self.card(request, asked.model, "embedding")
         embedded, edge = await self.embed(request, card, found, asked.edge, asked.dimensions)
@@ -161,19 +157,17 @@ class RankedList(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
-class Rerank(TextEndpoint):
+class Rerank(TextEndpoint[RerankRequest]):
     """Order documents by how well they fit a question.
 
     All of them are embedded in one go, and ordered by their cosines.
     """
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._body = BodyReader(RerankRequest)
+    body = RerankRequest
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request.body, request.exchange.warnings)
+        asked = self.read(request)
         card = self.card(request, asked.model, "embedding")
         texts = asked.texts
         try:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.types import Send
 from typing_extensions import override
 
-from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.openai.fields import TokenId
-from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.task import Received, TaskEndpoint
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Tokenized
@@ -98,19 +96,17 @@ class DetokenizedText(msgspec.Struct, frozen=True, kw_only=True):
     """The same, as vLLM calls it."""
 
 
-class TokenizeEndpoint(TaskEndpoint):
+class TokenizeEndpoint(TaskEndpoint[TokenizeRequest]):
     """Cut a text into tokens, as llama.cpp's server and vLLM do.
 
     The model need not be in memory.
     """
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._body = BodyReader(TokenizeRequest)
+    body = TokenizeRequest
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request.body, request.exchange.warnings)
+        asked = self.read(request)
         text, begins, special = asked.text, asked.begins, asked.parse_special is not False
         card = _writer(self, request, asked.model)
         told = await self.context.service.tokenize(
@@ -123,26 +119,24 @@ class TokenizeEndpoint(TaskEndpoint):
         await send_json(send, _document(asked, told, card.context))
 
 
-class DetokenizeEndpoint(TaskEndpoint):
+class DetokenizeEndpoint(TaskEndpoint[DetokenizeRequest]):
     """Write tokens out as text.
 
     The model need not be in memory.
     """
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._body = BodyReader(DetokenizeRequest)
+    body = DetokenizeRequest
 
     @override
     async def answer(self, request: Received, send: Send) -> None:
-        asked = self._body.read(request.body, request.exchange.warnings)
+        asked = self.read(request)
         card = _writer(self, request, asked.model)
         told = await self.context.service.tokenize(card.id, asked.tokens, pieces=True)
         text = b"".join(told.pieces).decode(errors="replace")
         await send_json(send, DetokenizedText(content=text, prompt=text))
 
 
-def _writer(endpoint: TaskEndpoint, request: Received, model: str | None) -> ModelCard:
+def _writer(endpoint: TaskEndpoint[Any], request: Received, model: str | None) -> ModelCard:
     """The language model that a request names; raises ModelNotFound or RequestError."""
     card = endpoint.context.service.card(model or "default")
     return endpoint.card(request, card.id, "language")
