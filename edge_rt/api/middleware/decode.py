@@ -25,29 +25,23 @@ T = TypeVar("T")
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
-_STEP = re.compile(r"[^.\[\]]+")
-_WITH_NULLS = 8  # objects of a body of which unknown fields that are null are left out
 _SHOWN = 40  # characters of an offending value that a message repeats
 _nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Decode and validate `body`; raises RequestError whose `param` is the path of the field."""
-    return _decode(decoder, body, _WITH_NULLS)
-
-
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes, tries: int) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        less = _without_nulls(str(error), body, decoder.type) if tries else None
+        less = _without_nulls(str(error), body, decoder.type)
         if less is None:
             raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(str(error)) from None
     except RecursionError:
         raise _malformed("it is nested too deeply") from None
-    return _decode(decoder, less, tries - 1)
+    return decode(decoder, less)
 
 
 def describe(value: object) -> str:
@@ -111,34 +105,40 @@ def did_you_mean(path: str, name: str, known: Iterable[str]) -> str:
 
 
 def _without_nulls(message: str, body: bytes, kind: object) -> bytes | None:
-    """Return the body without the unknown nulls of the object that the error is of; None: none.
+    """Return the body without unknown nulls where the error is of an unknown field; None: no such.
 
     Clients send all fields that they know, also as null, and such a field is a field left out.
     """
-    what, path = _parted(message)
-    if not _STRANGE.match(what) or "[...]" in path:
+    if not _STRANGE.match(message):
         return None
-    known = _names(kind, tuple(_STEP.findall(path)))
     try:
         root = msgspec.json.decode(body)
-        held = _follow(root, path)
-        nulls = [name for name, value in held.items() if value is None and name not in known]
-        for name in nulls:
-            del held[name]
-        return msgspec.json.encode(root) if nulls else None
-    except (msgspec.MsgspecError, ValueError, LookupError, OverflowError, RecursionError):
+        return msgspec.json.encode(root) if _drop_nulls(root, kind) else None
+    except (msgspec.MsgspecError, OverflowError, RecursionError):
         return None  # of numbers that Python has and JSON's decoder has not, or the other way round
 
 
-@lru_cache(maxsize=64)
-def _names(kind: object, steps: tuple[str, ...]) -> frozenset[str]:
-    """Return the names of the fields of the objects that may stand there; places are left out."""
-    found = [*objects(kind)]
-    for step in steps:
-        if not step.isdigit():
-            hints = [typing.get_type_hints(one).get(step) for one in found]
-            found = [inner for hint in hints for inner in objects(hint)]
-    return frozenset(name for one in found for name in one.__struct_encode_fields__)
+def _drop_nulls(value: Any, kind: Any) -> int:
+    """Drop the unknown nulls of all objects in a value of that kind; return how many there were."""
+    if isinstance(value, list):
+        return sum(_drop_nulls(one, kind) for one in cast("list[Any]", value))
+    fields = _fields(kind)
+    if not isinstance(value, dict) or not fields:
+        return 0
+    held = cast("dict[str, Any]", value)
+    nulls = [name for name in held if held[name] is None and name not in fields]
+    for name in nulls:
+        del held[name]
+    return len(nulls) + sum(_drop_nulls(held[name], fields[name]) for name in held.keys() & fields)
+
+
+@lru_cache(maxsize=256)
+def _fields(kind: Any) -> dict[str, Any]:
+    """Return the types of the fields that objects of that kind may have; {} for any others."""
+    found: dict[str, Any] = {}
+    for one in objects(kind):
+        found |= typing.get_type_hints(one, include_extras=True)
+    return found
 
 
 def objects(kind: Any) -> Iterator[type[msgspec.Struct]]:
@@ -151,12 +151,6 @@ def objects(kind: Any) -> Iterator[type[msgspec.Struct]]:
             yield from objects(one)
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield kind
-
-
-def _follow(value: Any, path: str) -> Any:
-    for step in _STEP.findall(path):
-        value = cast("Any", value[int(step)] if isinstance(value, list) else value[step])
-    return value
 
 
 _DIGITS = re.compile(r"[0-9]{1,9}")

@@ -91,6 +91,12 @@ def test_unknown_fields_that_are_null_count_as_left_out():
         decode(DECODER, b'{"items": [], "strict": {"a": null, "c": 0}}')
 
 
+def test_unknown_nulls_are_left_out_of_any_number_of_objects():
+    decoder = msgspec.json.Decoder(list[Strict | None])
+    body = [{"depth": depth, "no": None} for depth in range(30)]
+    assert decode(decoder, json.dumps(body).encode()) == [Strict(depth) for depth in range(30)]
+
+
 def test_malformed_json_has_a_code_of_its_own():
     with pytest.raises(RequestError, match="not valid JSON") as caught:
         decode(DECODER, b'{"items": [')
