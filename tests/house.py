@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,24 +49,6 @@ from edge_rt.models.templates.task import (
 )
 from edge_rt.models.templates.worker import Templates
 from edge_rt.testing.engine import LOST, EngineScript, FakeEngine, FakeSupervisor, build
-
-_KERNELS = (("read", 1e9, 4e9), ("copy", 0.0, 8e9), ("some", 4e9, 2e9), ("product", 8e9, 1e8))
-SWEPT = "\n".join(
-    json.dumps({"begin": name})
-    + "\n"
-    + json.dumps(
-        {
-            "end": name,
-            "name": name,
-            "flop": flop,
-            "bytes": moved,
-            "seconds": 1.0,
-            "best_flop_per_s": 1.25 * flop,
-            "best_byte_per_s": 1.25 * moved,
-        }
-    )
-    for name, flop, moved in _KERNELS
-)
 
 SUMMARY = Summary(
     architecture="llama",
@@ -215,9 +195,6 @@ class FakeGoverning:
         yield
         self.limits = before
 
-    def overlooking(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
     async def admit(self, loads: bool) -> None:
         self.admitted.append(loads)
         await self.admission.enter(loads)
@@ -302,7 +279,6 @@ class House(EngineScript):
             cores=2,
             pause=self.rest,
             wall=wall,
-            program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
         self.energy_meter, self.pool = self.front.energy_meter, self.front.pool
         self.occupancy, self.health = self.front.occupancy, self.front.health

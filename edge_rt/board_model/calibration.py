@@ -1,4 +1,4 @@
-"""The saved calibration: ceilings of the board, and a model's runtime and watts on it."""
+"""The saved calibration: a model's runtime and watts on the board, and what the board reached."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_rt.board_model.roofline import Ceilings
 from edge_rt.board_model.runtime import Runtime
 from edge_rt.board_model.watts import Watts
 from edge_rt.core.files import (
@@ -26,20 +27,12 @@ FOLDER = "calibrations"  # in the state directory
 _MOST_BYTES = 1 << 20  # of a file: real ones have a few thousand
 
 Count = Annotated[int, Meta(ge=1)]
-Amount = Annotated[float, Meta(gt=0)]
 Least = Annotated[float, Meta(ge=0)]
 Text = Annotated[str, Meta(min_length=1)]
 
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     """Base of everything saved; keys that later programs have added are passed over."""
-
-
-class Sweep(_Saved, frozen=True):
-    """The ceilings that the sweep reached with these threads."""
-
-    flop_per_s: Amount
-    byte_per_s: Amount
 
 
 class PhasePowers(_Saved, frozen=True):
@@ -75,7 +68,7 @@ class ModelCalibration(_Saved, frozen=True, kw_only=True):
     promise: Runtime
     error_ratio: Least  # the median relative error of `promise` over the runs
     draws: PhasePowers | None = None  # None: power could not be read
-    sweep: Sweep | None = None
+    sweep: Ceilings | None = None  # what the model reached; see `roofline.reached`
 
     @property
     def file_name(self) -> str:

@@ -52,7 +52,7 @@ class BoardFigures:
     def of(
         cls, board: Board | None, cores: int, calibrations: Iterable[ModelCalibration], *, gpu: bool
     ) -> BoardFigures:
-        """Return the profile's figures, with the ceilings that a calibration has measured.
+        """Return the profile's figures, with the ceilings that a timed model has reached.
 
         `cores` are those of a machine whose profile does not tell.
         """
@@ -60,8 +60,7 @@ class BoardFigures:
         ceilings = board_ceilings(board, cores, gpu=gpu)
         swept = [(c.threads, c.calibrated_at, c.sweep) for c in calibrations if c.sweep is not None]
         if swept and not gpu:
-            *_, sweep = max(swept, key=lambda one: one[:2])
-            ceilings = Ceilings(sweep.flop_per_s, sweep.byte_per_s)
+            *_, ceilings = max(swept, key=lambda one: one[:2])
         return cls(1 if gpu else cores, ceilings, board_watts(board))
 
     def pass_s(self, phase: Phase, threads: int) -> float:

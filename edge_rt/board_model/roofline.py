@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 from edge_rt.board_model.runtime import Runtime
 from edge_rt.config.board import Board, Figure, Memory, Unit
@@ -55,8 +58,8 @@ class ModelShape:
 class Ceilings:
     """The most FLOP and bytes a second that the processor and its memory do."""
 
-    flop_per_s: float
-    byte_per_s: float
+    flop_per_s: Annotated[float, Meta(gt=0)]
+    byte_per_s: Annotated[float, Meta(gt=0)]
 
 
 def roofline(shape: ModelShape, ceilings: Ceilings) -> Runtime:
@@ -75,6 +78,19 @@ def roofline(shape: ModelShape, ceilings: Ceilings) -> Runtime:
         step_context_s=shape.kv_bytes(1.0) / byte_per_s,
         pair_s=shape.pair_flop / flop_per_s,
     )
+
+
+def reached(shape: ModelShape, timed: Runtime) -> Ceilings | None:
+    """Return the ceilings that explain how long a model took: `roofline` the other way round.
+
+    P = 2·(N - output matrix)/token_s     B = W/step_s
+
+    None where the runs do not tell one of the two.
+    """
+    if timed.token_s == 0.0 or timed.step_s == 0.0:
+        return None
+    flop = 2.0 * (shape.parameters - shape.head_parameters)
+    return Ceilings(flop / timed.token_s, shape.file_bytes / timed.step_s) if flop > 0.0 else None
 
 
 def board_ceilings(board: Board | None, cores: int, gpu: bool = False) -> Ceilings:

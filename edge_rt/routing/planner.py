@@ -17,7 +17,7 @@ from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tr
 from edge_rt.core.requests import Plan
 from edge_rt.core.routing import DecodingRequest, Objectives, RequestTokens, Unpredicted
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer
-from edge_rt.energy.calibration.sweep import Readiness, Unready
+from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop

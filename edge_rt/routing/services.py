@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.routing import Prediction, Served
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
+from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.energy.calibration.session import Tools
-from edge_rt.energy.calibration.sweep import PROGRAM, Readiness, Sweeper
 from edge_rt.energy.calibration.timing import ModelTimer
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import Forecaster
@@ -59,12 +59,10 @@ class RoutingServices:
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
         reader: CpuReader | None = None,
-        program: Sequence[str] = PROGRAM,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`cores` is the most threads that the engine may use, `available` gives the free bytes of
-        memory; `clock` is in seconds, and `pause` lets them pass. `program` sweeps the ceilings,
-        `wall` gives Unix seconds.
+        memory; `clock` is in seconds, `pause` lets them pass, and `wall` gives Unix seconds.
         """
         folder = state_folder / FOLDER
         self._governor_loop = governor_loop
@@ -76,7 +74,6 @@ class RoutingServices:
             lambda: energy_meter.idle_w,
         )
         self.lessons = OnlineUpdates(self._learn, lambda: governor_loop.limits.threads)
-        self.sweeper = Sweeper(program)
         measurer = Measurer(energy_meter, governor_loop, clock)
         self.room = Room(config, pool, available, lambda: supervisor.gpus)
         self.variants = Variants(config.engine, pool, self.forecaster)
@@ -113,10 +110,8 @@ class RoutingServices:
             loads=self.variants.offloads,
             loaded=self.variants.load_config,
             timing=ModelTimer(measurer, governor_loop, readiness, clock, pause),
-            sweeper=self.sweeper,
             readiness=readiness,
             leakage=governor_loop.heat.leakage,
-            overlooking=governor_loop.overlooking,
             folder=folder,
             clock=clock,
             wall=lambda: datetime.now(timezone.utc),

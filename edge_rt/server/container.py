@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.logs import Trouble
 from edge_rt.core.occupancy import Occupancy
-from edge_rt.energy.calibration.sweep import PROGRAM
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient
@@ -64,7 +63,7 @@ class Parts:
     """What stands in the place of the front's own parts; None: the front makes its own.
 
     `available` gives the free bytes of memory, `wall` Unix seconds; `pause` lets seconds pass for
-    measurements, and `program` sweeps the ceilings.
+    measurements.
     """
 
     senses: BoardMonitor | None = None
@@ -78,7 +77,6 @@ class Parts:
     available: Available | None = None
     pause: Pause = asyncio.sleep
     wall: Callable[[], float] = time.time
-    program: Sequence[str] = PROGRAM
 
 
 class Container:
@@ -166,7 +164,6 @@ class Container:
             clock=clock,
             pause=parts.pause,
             reader=parts.reader,
-            program=parts.program,
             wall=parts.wall,
         )
         self._expected_times = ExpectedTimes(store, config.engine, self.routing.least)
@@ -312,7 +309,7 @@ class Container:
         self.observer.meter.hear(meter)
 
     def _at_work_for_nobody(self) -> bool:
-        at_work = self.pool.loading or self.health.proving or self.routing.sweeper.running
+        at_work = self.pool.loading or self.health.proving
         return at_work or self.supervisor.current is None
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from edge_rt.board_model.calibration import (
     ModelCalibration,
-    Sweep,
     Unusable,
     load_calibration,
     load_calibrations,
     save_calibration,
 )
+from edge_rt.board_model.roofline import Ceilings
 
-SWEEP = Sweep(flop_per_s=8e10, byte_per_s=1e10)
+SWEEP = Ceilings(flop_per_s=8e10, byte_per_s=1e10)
 FULL = calibration(sweep=SWEEP)
 
 

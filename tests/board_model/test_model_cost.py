@@ -13,7 +13,7 @@ from calibrated import BOARD, DRAWS, SMOL, TIMED, calibration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board_model.calibration import ModelCalibration, Sweep
+from edge_rt.board_model.calibration import ModelCalibration
 from edge_rt.board_model.model_cost import BoardFigures, ModelCost
 from edge_rt.board_model.roofline import Ceilings, board_ceilings
 from edge_rt.board_model.runtime import Runtime
@@ -252,7 +252,7 @@ def test_a_board_that_nothing_is_calibrated_on_draws_what_its_profile_says() -> 
 
 
 def test_measured_ceilings_count_before_the_profile_but_for_a_gpu() -> None:
-    few, most = Sweep(flop_per_s=1e9, byte_per_s=2e9), Sweep(flop_per_s=3e9, byte_per_s=4e9)
+    few, most = Ceilings(flop_per_s=1e9, byte_per_s=2e9), Ceilings(flop_per_s=3e9, byte_per_s=4e9)
     known = [calibration(threads=4, sweep=most), calibration(threads=1, sweep=few, days=1)]
     cores = BoardFigures.of(None, 4, known, gpu=False)
     assert (cores.cores, cores.ceilings) == (4, Ceilings(3e9, 4e9))

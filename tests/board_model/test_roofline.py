@@ -8,7 +8,8 @@ import pytest
 from benchlib.boards import load_boards
 from calibrated import SMOL
 
-from edge_rt.board_model.roofline import Ceilings, board_ceilings, roofline
+from edge_rt.board_model.roofline import Ceilings, board_ceilings, reached, roofline
+from edge_rt.board_model.runtime import Runtime
 from edge_rt.config.board import Board, Compute, ComputeRates, Figure, Memory, Unit
 
 BOARDS = load_boards()
@@ -29,6 +30,20 @@ def test_answers_are_bound_by_memory_that_holds_weights_and_keys() -> None:
     assert found.step_s == pytest.approx(0.0984, rel=0.01)
     assert found.step_context_s == pytest.approx(2 * 30 * 3 * 64 * 1.53 / 1e9)
     assert found.prefill_s(512) == pytest.approx(found.step_s)
+
+
+def test_what_a_timed_model_reached_tells_how_long_it_takes() -> None:
+    ceilings = Ceilings(1e11, 1e9)
+    other = replace(SMOL, parameters=3 * SMOL.parameters, file_bytes=2 * SMOL.file_bytes)
+    found = reached(SMOL, roofline(SMOL, ceilings))
+    assert found is not None
+    assert found.flop_per_s == pytest.approx(1e11)
+    assert roofline(other, found).step_s == pytest.approx(other.file_bytes / 1e9)
+
+
+@pytest.mark.parametrize("timed", [Runtime(0.0, 0.1), Runtime(0.1, 0.0)])
+def test_runs_that_tell_too_little_give_no_ceilings(timed: Runtime) -> None:
+    assert reached(SMOL, timed) is None
 
 
 def test_what_was_reached_counts_before_what_is_on_paper() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from edge_rt.board_model.calibration import ModelCalibration, PhasePowers, Sweep
+from edge_rt.board_model.calibration import ModelCalibration, PhasePowers
 from edge_rt.board_model.model_cost import BoardFigures
 from edge_rt.board_model.roofline import Ceilings, ModelShape
 from edge_rt.board_model.runtime import Runtime
@@ -37,7 +37,7 @@ def calibration(
     days: int = 0,
     promise: Runtime = TIMED,
     draws: PhasePowers | None = DRAWS,
-    sweep: Sweep | None = None,
+    sweep: Ceilings | None = None,
 ) -> ModelCalibration:
     """One of `days` after the first day."""
     return ModelCalibration(

@@ -8,7 +8,7 @@ import pytest
 from benchlib.boards import load_boards
 from calibrated import calibration
 
-from edge_rt.board_model.calibration import Sweep
+from edge_rt.board_model.roofline import Ceilings
 from edge_rt.models.catalogue import load_suggestions
 from edge_rt.models.suggested import (
     READING_TOKENS_PER_S,
@@ -74,7 +74,7 @@ def test_without_a_figure_of_its_draw_a_board_has_no_joules() -> None:
 
 
 def test_a_calibration_of_the_board_counts_before_its_profile() -> None:
-    sweep = Sweep(flop_per_s=80e9, byte_per_s=1e9)
+    sweep = Ceilings(flop_per_s=80e9, byte_per_s=1e9)
     measured = calibration(threads=4, sweep=sweep)
     board = BOARDS["raspberry-pi-5"]
     cost = SuggestionEstimator(board, 4, [measured]).cost(LLAMA)
@@ -88,7 +88,7 @@ def test_a_calibration_of_the_board_counts_before_its_profile() -> None:
 
 def test_the_calibration_of_the_very_model_counts_most() -> None:
     smol = next(model for model in MODELS if model.name == "smollm2-135m-instruct")
-    measured = calibration(model=smol.name, threads=4, sweep=Sweep(flop_per_s=1, byte_per_s=1))
+    measured = calibration(model=smol.name, threads=4, sweep=Ceilings(flop_per_s=1, byte_per_s=1))
     cost = SuggestionEstimator(BOARDS["raspberry-pi-5"], 4, [measured]).cost(smol)
     expected = measured.promise.seconds(100, 100)
     assert cost.seconds == pytest.approx(expected)

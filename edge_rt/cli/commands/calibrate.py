@@ -26,7 +26,7 @@ _NONE = "Nothing is calibrated: edge-rt calibrate --quick"
 def calibrate(
     socket: Path | None, quick: bool, model: str | None, force: bool, show: bool, as_json: bool
 ) -> None:
-    """Measure ceilings, speeds and watts of the board and its models.
+    """Measure speeds and watts of the models on this board.
 
     Predictions, plans and the governor rest on it. The board must be cool and have nothing else
     to do; other requests are refused meanwhile. Ctrl-C ends it; measurements

@@ -185,9 +185,9 @@ class Calibrated(msgspec.Struct, frozen=True, tag="calibrated"):
     date: str | None
     """When it was done, as in "2026-01-31T12:00:00Z"; null: never."""
     flop_per_s: float | None
-    """Operations a second that the processor reached."""
+    """Operations a second that the model with the most threads reached."""
     bytes_per_s: float | None
-    """Bytes a second that the memory reached."""
+    """Bytes of weights a second that it read."""
     leakage_w: float | None
     """Leakage of the chip at 45 °C."""
     doubling_c: float | None

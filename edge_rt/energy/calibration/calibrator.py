@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, aclosing
 
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
+from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
 from edge_rt.energy.calibration.session import CalibrationHost, Session, Tools
-from edge_rt.energy.calibration.sweep import Unready
 from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
 from edge_rt.models.record import writer, writers
 
@@ -39,7 +39,7 @@ class Calibrator:
     async def calibrate(self, ask: CalibrateRequest, host: CalibrationHost) -> AsyncGenerator[Said]:
         """Yield the progress, and at the end the result or the reason why there is none.
 
-        Raises ModelNotFound, and EngineError where the engine or the sweep fails. Closing the
+        Raises ModelNotFound, and EngineError where the engine fails. Closing the
         generator ends it; an incomplete model is not saved.
         """
         if ask.quick or ask.model is not None:

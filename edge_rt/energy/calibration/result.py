@@ -9,7 +9,8 @@ from statistics import median
 
 import msgspec
 
-from edge_rt.board_model.calibration import ModelCalibration, PhasePowers, Sweep
+from edge_rt.board_model.calibration import ModelCalibration, PhasePowers
+from edge_rt.board_model.roofline import ModelShape, reached
 from edge_rt.board_model.runtime import Runtime, fit_error, fit_runtime
 from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.core.routing import LoadConfig, Served
@@ -27,7 +28,7 @@ def calibration(
     load: LoadConfig,
     threads: int,
     measured: Sequence[Measurement],
-    sweep: Sweep | None,
+    shape: ModelShape,
     date: datetime,
 ) -> ModelCalibration:
     """Fit a calibration to the runs of one thread count; raise ValueError if some are missing."""
@@ -45,7 +46,7 @@ def calibration(
         promise=runtime,
         error_ratio=fit_error(runtime, runs),
         draws=_draws(measured, runtime),
-        sweep=sweep,
+        sweep=reached(shape, runtime),
     )
 
 
@@ -95,7 +96,7 @@ def calibrated(
     leakage: LeakageFit,
     note: str,
 ) -> Calibrated:
-    """Return the calibrations for clients; the ceilings are those of the most threads."""
+    """Return the calibrations for clients; what was reached is that of the most threads."""
     sweeps = [(c.threads, c.sweep) for c in found if c.sweep is not None]
     sweep = max(sweeps, key=lambda item: item[0])[1] if sweeps else None
     newest = max((c.calibrated_at for c in found), default=None)

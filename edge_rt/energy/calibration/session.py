@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from edge_rt.board_model.calibration import ModelCalibration, Sweep, save_calibration
+from edge_rt.board_model.calibration import ModelCalibration, save_calibration
 from edge_rt.core.errors import StoreError, Unavailable
 from edge_rt.core.reports.planning import Progress
 from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.measurement import Measurement
+from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.calibration.result import calibration
-from edge_rt.energy.calibration.sweep import SWEEP_S, Readiness, Sweeper, Unready
 from edge_rt.energy.calibration.timing import ModelTimer, Thoroughness, shares_s
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import Resident
@@ -28,7 +28,6 @@ from edge_rt.models.record import ModelRecord
 log = logging.getLogger(__name__)
 
 WATCH_S = 4.0  # of a board at rest
-KERNEL_S = 0.8  # of a sweep
 LOAD_S = 5.0  # after which a model that was loaded otherwise may be asked for again
 SHORTEST_S = 2.0  # below which a thread count is not begun
 
@@ -56,25 +55,22 @@ class Tools:
     """What a calibration is made with.
 
     `loads` gives the ways to load a model, the first for each number of layers on a GPU, and
-    `loaded` the present one. `overlooking` has the governor learn nothing; files go to `folder`.
-    `clock` is in seconds, and `wall` gives the date.
+    `loaded` the present one. Files go to `folder`; `clock` is in seconds, `wall` gives the date.
     """
 
     forecaster: Forecaster
     loads: Callable[[ModelRecord], Sequence[LoadConfig]]
     loaded: Callable[[ModelRecord], LoadConfig]
     timing: ModelTimer
-    sweeper: Sweeper
     readiness: Readiness
     leakage: LeakageWatch
-    overlooking: Callable[[], AbstractContextManager[None]]
     folder: Path
     clock: Callable[[], float]
     wall: Callable[[], datetime]
 
 
 class Session:
-    """The steps of a calibration: rest, ceilings, and models with each number of threads."""
+    """The steps of a calibration: rest, and models with each number of threads."""
 
     def __init__(
         self,
@@ -84,14 +80,13 @@ class Session:
         counts: Sequence[int],
         host: CalibrationHost,
     ) -> None:
-        """`counts` of threads, the most telling first, with which the ceilings are found."""
+        """`counts` are those of threads, the most telling first."""
         self._tools, self._how, self._host, self._counts = tools, how, host, counts
         self._ways = [(entry, load) for entry in entries for load in self._loads(entry)]
         self._begin_s, self._done_s = tools.clock(), 0.0
-        self._sweep: Sweep | None = None
         self.saved = 0  # calibrations
         timed_s = len(self._ways) * sum(map(self._expected_s, counts))
-        self._whole_s = WATCH_S + SWEEP_S * KERNEL_S + timed_s
+        self._whole_s = WATCH_S + timed_s
         self.expected_s = how.total_s or self._whole_s
 
     async def run(self, force: bool) -> AsyncGenerator[Progress]:
@@ -99,17 +94,13 @@ class Session:
 
         `force`: although other programs are at work.
         """
-        tools, threads = self._tools, self._counts[0]
+        readiness = self._tools.readiness
         yield self._at("watching the board at rest")
-        crowd = await tools.readiness.crowd(WATCH_S)
+        crowd = await readiness.crowd(WATCH_S)
         if crowd is not None and not force:
             raise Unready(crowd)
-        await tools.readiness.wait(self._how.patience_s)
+        await readiness.wait(self._how.patience_s)
         self._done_s += WATCH_S
-        yield self._at(f"ceilings with {thread_count(threads)}")
-        with tools.overlooking():
-            self._sweep = await tools.sweeper.sweep(threads, KERNEL_S)
-        self._done_s += SWEEP_S * KERNEL_S
         for entry, load in self._ways:
             async with aclosing(self._way(entry, load)) as said:
                 async for word in said:
@@ -172,10 +163,11 @@ class Session:
         self, entry: ModelRecord, threads: int, came: Sequence[Measurement]
     ) -> list[ModelCalibration]:
         """Return the calibration of these runs; none if they tell too little."""
-        tools, sweep = self._tools, self._sweep if threads == self._counts[0] else None
-        about = tools.forecaster.board, entry, tools.loaded(entry), threads
+        tools, load = self._tools, self._tools.loaded(entry)
+        shape = tools.forecaster.shape(entry, load)
+        about = tools.forecaster.board, entry, load, threads
         try:
-            return [calibration(*about, came, sweep, tools.wall())]
+            return [calibration(*about, came, shape, tools.wall())]
         except ValueError as error:  # too slow for the time that there is
             log.warning("%s with %d threads is not calibrated: %s", entry.id, threads, error)
             return []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edge_rt.core.clock import Pause
 from edge_rt.core.decoding import Sampling
 from edge_rt.energy.calibration.measurement import Measurement, MeasurementJob, Measurer
-from edge_rt.energy.calibration.sweep import Readiness
+from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord

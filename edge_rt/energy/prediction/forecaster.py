@@ -64,6 +64,10 @@ class Forecaster:
             and (load is None or c.gpu_layers == load.gpu_layers)
         ]
 
+    def shape(self, entry: ModelRecord, load: LoadConfig) -> ModelShape:
+        """Return the sizes of a model that is loaded in that way."""
+        return shape_of(entry, self._engine, load)
+
     def take(self, calibrations: Sequence[ModelCalibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
         names = {c.file_name for c in calibrations}

@@ -8,12 +8,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from calibrated import SMOL
 
 from edge_rt.board_model.calibration import PhasePowers
 from edge_rt.core.events import Timings
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measurement
-from edge_rt.energy.calibration.result import calibration
+from edge_rt.energy.calibration.result import calibrated, calibration
+from edge_rt.thermal.leakage import LeakagePrior, fit_leakage
 
 FORM = LoadConfig(0, "f16")
 DATE = datetime(2026, 11, 25, tzinfo=timezone.utc)
@@ -43,7 +45,7 @@ def run(tokens: int, energy_j: float | None) -> Measurement:
 
 def drawn(entry: Any, energies_j: Sequence[float | None]) -> PhasePowers | None:
     measured = [run(n, j) for n, j in zip(LENGTHS, energies_j, strict=True)]
-    return calibration("a board", entry, FORM, 1, measured, None, DATE).draws
+    return calibration("a board", entry, FORM, 1, measured, SMOL, DATE).draws
 
 
 def added_j(tokens: int) -> float:
@@ -76,6 +78,15 @@ def test_one_run_that_was_disturbed_does_not_spoil_the_watts(kit: Any) -> None:
     assert prefill_j is not None
     assert decode_j is not None
     runs[0] = replace(runs[0], prefill_j=0.1 * prefill_j, decode_j=0.1 * decode_j)
-    draws = calibration("a board", kit.entry, FORM, 1, runs, None, DATE).draws
+    draws = calibration("a board", kit.entry, FORM, 1, runs, SMOL, DATE).draws
     assert draws is not None
     assert (draws.prefill_w, draws.decode_w) == pytest.approx((5.0, 4.0))
+
+
+def test_what_the_model_reached_is_kept_and_told(kit: Any) -> None:
+    runs = [run(tokens, None) for tokens in LENGTHS]
+    made = calibration("a board", kit.entry, FORM, 1, runs, SMOL, DATE)
+    assert made.sweep is not None
+    assert made.sweep.byte_per_s == pytest.approx(SMOL.file_bytes / made.promise.step_s)
+    told = calibrated("a board", [made], fit_leakage((), LeakagePrior()), "")
+    assert (told.flop_per_s, told.bytes_per_s) == (made.sweep.flop_per_s, made.sweep.byte_per_s)

@@ -1,92 +1,18 @@
-"""The ceilings of processor and memory, and whether a board is at rest."""
+"""Whether a board can be measured: its guard, its limits and other programs."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Sequence
-
-import msgspec
+from collections.abc import Callable
 
 from edge_rt.board.meters import CpuWatch
-from edge_rt.board_model.calibration import Sweep
 from edge_rt.core.clock import Pause
-from edge_rt.core.errors import EngineError
-from edge_rt.engine.process import end
 from edge_rt.governor.loop import GovernorLoop
 
-PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")
-SWEEP_S = 8.0  # of all kernels with their warming up, in units of the seconds for each
-PATIENCE_S = 60.0  # beyond that
 BUSY_CORES = 0.4  # that other programs may use
 FULL_DUTY = 0.99
 LOOK_S = 1.0  # between two looks at a board that is not ready
 SETTLE_S = 0.5  # for whoever asked to come to rest
-
-
-class KernelResult(msgspec.Struct, frozen=True):
-    """The line that edge_rt.backends.ceilings prints after a kernel."""
-
-    end: str
-    flop: float
-    bytes: float
-    seconds: float
-    best_flop_per_s: float
-    best_byte_per_s: float
-
-
-class Sweeper:
-    """Runs the program in a process of its own."""
-
-    def __init__(self, program: Sequence[str] = PROGRAM, patience_s: float = PATIENCE_S) -> None:
-        self.running = False
-        self._program, self._patience_s = program, patience_s
-
-    async def sweep(self, threads: int, seconds: float) -> Sweep:
-        """Return the ceilings, by kernels of so many seconds; raise EngineError if that fails."""
-        process = await asyncio.create_subprocess_exec(
-            *self._program,
-            str(threads),
-            str(seconds),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            cwd="/",  # python -m would look for modules in the working directory first
-        )
-        self.running = True
-        try:
-            patience_s = SWEEP_S * seconds + self._patience_s
-            said, _ = await asyncio.wait_for(process.communicate(), patience_s)
-        except asyncio.TimeoutError:
-            raise EngineError("the sweep of the ceilings does not come to an end") from None
-        finally:
-            await end(process, 0.0)
-            self.running = False
-        if process.returncode:
-            code = process.returncode
-            raise EngineError(f"the sweep of the ceilings ended with {code}; see the log")
-        lines = (line for line in said.splitlines() if not line.startswith(b'{"begin"'))
-        return ceilings([_parsed(line) for line in lines])
-
-
-def ceilings(kernels: Sequence[KernelResult]) -> Sweep:
-    """Return the ceilings that were reached.
-
-    Memory's ceiling is that of what computes less than an operation for each byte.
-    """
-    streams = [k for k in kernels if k.flop < k.bytes]
-    if not streams or len(streams) == len(kernels):
-        raise EngineError("the sweep of the ceilings told too little; see the log")
-    return Sweep(
-        flop_per_s=max(k.best_flop_per_s for k in kernels),
-        byte_per_s=max(k.best_byte_per_s for k in streams),
-    )
-
-
-def _parsed(line: bytes) -> KernelResult:
-    try:
-        return msgspec.json.decode(line, type=KernelResult)
-    except ValueError as error:
-        raise EngineError(f"the sweep of the ceilings says {line[:80]!r}: {error}") from None
 
 
 class Unready(Exception):
