@@ -18,6 +18,11 @@ _PART = re.compile(r"\bp(\d{4})-(\d{4})")
 _SPEC = re.compile(r"^(?:TNSPEC|COMPATIBLE_SPEC)\s+(\d{4})-\w+-(\d{4})-", re.MULTILINE)
 _MODE = re.compile(r"<\s*POWER_MODEL\s+ID=\d+\s+NAME=(\S+)")
 _DMI = ("sys_vendor", "product_name", "board_name")
+_RANK: dict[Confidence, int] = {"generic": 0, "family": 1, "exact": 2}
+# The kernel never has all the memory that is fitted, and sizes come in powers of two.
+_LEAST_SHARE = 0.6
+
+CPUS = Path("/sys/devices/system/cpu")
 
 
 @dataclass(frozen=True)
@@ -114,9 +119,6 @@ def _text(path: Path) -> str:
 
 
 Confidence = Literal["exact", "family", "generic"]
-_RANK: dict[Confidence, int] = {"generic": 0, "family": 1, "exact": 2}
-# The kernel never has all the memory that is fitted, and sizes come in powers of two.
-_LEAST_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,6 @@ def _memory_fits(sizes_bytes: Sequence[int], memory_bytes: int | None) -> bool:
     if memory_bytes is None or not sizes_bytes:
         return True
     return any(_LEAST_SHARE * size <= memory_bytes <= size for size in sizes_bytes)
-
-
-CPUS = Path("/sys/devices/system/cpu")
 
 
 def usable_cores(cpus: Path = CPUS, allowed: Collection[int] | None = None) -> int:

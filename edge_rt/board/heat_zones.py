@@ -36,6 +36,14 @@ _CHIP = (
     r"b(?=0d4)",  # Intel's own name for its processor among the ACPI participants
 )
 _FIRMWARE = "acpitz"  # what it measures is up to the maker of the computer
+ASSUMED_TRIP_C = 90.0  # where nothing tells a trip point: boards state 80 to 99 °C
+AMD_C = 95.0  # maximum operating temperature (TjMax) that AMD states for most desktop Ryzen
+_BRAKES = ("passive", "hot")  # kinds of trip points at which the kernel slows the board down
+_LIMITS_C = (50.0, 150.0)  # a trip point outside is a placeholder or one for users to set
+_NOTICES = "x86_pkg_temp"  # its trip points wake programs, and slow nothing down
+_CARD = "amdgpu"  # a graphics card's limit holds for no other zone
+_ZEN = ("k10temp T", "zenpower T")  # Tctl, Tdie, Tccd1
+_OTHERS = "there are zones of the chip"
 
 
 class Judged(NamedTuple):
@@ -65,17 +73,6 @@ def _word(pattern: str) -> Pattern[str]:
 
 _FOREIGN_WORDS = tuple((whose, _word(pattern)) for whose, pattern in _FOREIGN.items())
 _CHIP_WORDS = (re.compile(_CHIP[0]), *map(_word, _CHIP[1:]))
-
-
-ASSUMED_TRIP_C = 90.0  # where nothing tells a trip point: boards state 80 to 99 °C
-AMD_C = 95.0  # maximum operating temperature (TjMax) that AMD states for most desktop Ryzen
-
-_BRAKES = ("passive", "hot")  # kinds of trip points at which the kernel slows the board down
-_LIMITS_C = (50.0, 150.0)  # a trip point outside is a placeholder or one for users to set
-_NOTICES = "x86_pkg_temp"  # its trip points wake programs, and slow nothing down
-_CARD = "amdgpu"  # a graphics card's limit holds for no other zone
-_ZEN = ("k10temp T", "zenpower T")  # Tctl, Tdie, Tccd1
-_OTHERS = "there are zones of the chip"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,11 @@ from edge_rt.board.readers.over_current import OVER_CURRENT
 from edge_rt.board.readers.raspberry_pi import ALARM
 from edge_rt.board.snapshot import BoardSnapshot
 
+UNDER_VOLTAGE = ("under_voltage", ALARM)  # flags of a Raspberry Pi
+_SPARE = 0.1  # of a core, by which readings of those at work may be too low
+_AT_WORK = 0.5  # load of a GPU, from which on its clock is that of work
+HOLD_S = 3.0  # for which the last watts are taken to go on: no supply is read less often
+
 
 @dataclass(frozen=True)
 class _Sample:
@@ -102,9 +107,6 @@ def fan_drive(snapshot: BoardSnapshot) -> float | None:
     return 0.0 if speeds and not any(speeds) else max(drives)
 
 
-UNDER_VOLTAGE = ("under_voltage", ALARM)  # flags of a Raspberry Pi
-
-
 class SagWatch:
     """Tells from look to look whether the supply sags: by a flag, or by a counter that grew."""
 
@@ -135,10 +137,6 @@ def _over_current(snapshot: BoardSnapshot) -> Iterator[tuple[str, float]]:
             reading = snapshot.sampler.reading(channel.name, "count")
             if reading is not None and reading.value is not None:
                 yield channel.name, reading.value
-
-
-_SPARE = 0.1  # of a core, by which readings of those at work may be too low
-_AT_WORK = 0.5  # load of a GPU, from which on its clock is that of work
 
 
 def cpu_clock_hz(snapshot: BoardSnapshot, busy: float) -> float | None:
@@ -194,9 +192,6 @@ def gpu_load(snapshot: BoardSnapshot) -> float | None:
         if channel.kind == "fraction"
     )
     return max((one.value for one in loads if one and one.value is not None), default=None)
-
-
-HOLD_S = 3.0  # for which the last watts are taken to go on: no supply is read less often
 
 
 class SupplyMeter:

@@ -21,6 +21,19 @@ _NOISE, _NOISE_W = 1.25, 1.0
 _MODE = re.compile(r"(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about what it draws
 _TOLERANCE = 0.05  # relative, of a shunt
 
+# Rails that are totals on whatever board they are found, where no profile says anything.
+_TOTALS: dict[str, Covered] = {
+    "VDD_IN": "module",  # NVIDIA's names for what goes into a module
+    "POM_5V_IN": "module",
+    "VIN": "board",  # the INA238 at the input of a carrier board
+    "PMIC": "regulators",  # the reader's own sum over a Raspberry Pi's power chip
+    "package-0": "package",  # RAPL; its parts are inside it
+}
+_SOCKET = re.compile(r"^package-\d+")  # of a RAPL zone
+# How often counters of energy move: RAPL's each millisecond, CPU time by ticks of the kernel.
+_COUNTER_STEP_S = {"rapl": 0.001, "modelled": 0.01}
+_STEPS = 20  # that a request must last for one step more or less to be 5 % at most
+
 
 def known_of(board: Board) -> RailFacts:
     """What the profile states of rails, against which readings are checked."""
@@ -76,19 +89,6 @@ def _larger_parts(board: Board, powers: Mapping[str, float]) -> Iterator[tuple[s
 
 
 Covered = Literal["board", "module", "package", "regulators"]
-
-# Rails that are totals on whatever board they are found, where no profile says anything.
-_TOTALS: dict[str, Covered] = {
-    "VDD_IN": "module",  # NVIDIA's names for what goes into a module
-    "POM_5V_IN": "module",
-    "VIN": "board",  # the INA238 at the input of a carrier board
-    "PMIC": "regulators",  # the reader's own sum over a Raspberry Pi's power chip
-    "package-0": "package",  # RAPL; its parts are inside it
-}
-_SOCKET = re.compile(r"^package-\d+")  # of a RAPL zone
-# How often counters of energy move: RAPL's each millisecond, CPU time by ticks of the kernel.
-_COUNTER_STEP_S = {"rapl": 0.001, "modelled": 0.01}
-_STEPS = 20  # that a request must last for one step more or less to be 5 % at most
 
 
 class SupplyRails:

@@ -17,6 +17,10 @@ PACE_HIGH_S = 1.0  # a slower reader leaves gaps: what lies between its reads wo
 # Readings of power so far apart are integrated, however fast the reader: as good as a sensor that
 # is read once a second, and a busy machine often reads late by tenths of a second.
 GAP_LOW_S = 1.0
+_BLOCK_S = 30.0  # length of the means that are compared
+_MOVED_K = 8.0  # between two blocks: another zone has moved
+_FAR_K = 30.0  # hotter than every other zone of the chip
+_PLACEHOLDERS_C = frozenset((100.0, 125.0, 127.0, 128.0, 150.0))  # where there is no sensor
 
 
 @dataclass(frozen=True)
@@ -137,11 +141,6 @@ def _meters(channels: Sequence[Channel], gap_s: float) -> list[tuple[str, int, M
             meters.append((channel.name, index if counter is None else counter, meter))
     return meters
 
-
-_BLOCK_S = 30.0  # length of the means that are compared
-_MOVED_K = 8.0  # between two blocks: another zone has moved
-_FAR_K = 30.0  # hotter than every other zone of the chip
-_PLACEHOLDERS_C = frozenset((100.0, 125.0, 127.0, 128.0, 150.0))  # where there is no sensor
 
 _Means = list["float | None"]
 

@@ -17,6 +17,9 @@ from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError
 
+SHIPPED = Path(__file__).parents[1] / "boards"
+_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
+
 
 def board_contradictions(board: Board) -> Iterator[tuple[Key, str]]:
     """Every key whose value cannot be true of any board, with the reason."""
@@ -96,9 +99,7 @@ def _thermal(board: Board) -> Iterator[tuple[Key, str]]:
             yield ("thermal", "fan", "points"), "expected rising temp_c"
 
 
-SHIPPED = Path(__file__).parents[1] / "boards"
 _Kind = TypeVar("_Kind")
-_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 
 
 def board_dirs(paths: Paths) -> list[Path]:

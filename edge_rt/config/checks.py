@@ -19,6 +19,9 @@ from edge_rt.config.tree import Key
 from edge_rt.core.files import open_regular
 
 LONGEST_PATH = 107  # bytes, a limit of the kernel
+_OTLP = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
+_HEADER = b"SQLite format 3\0"
+_BLOCKS = ("q8_0", "q4_0")  # types that llama.cpp keeps values in only with flash attention
 
 
 def socket_faults(config: Config) -> Iterator[tuple[Key, str]]:
@@ -49,9 +52,6 @@ def check_faults(config: Config) -> Iterator[tuple[Key, str]]:
         elif shutil.which(program) is None:
             why = f"there is no program {program!r} that can be run: give its path"
             yield ("checks", name, "command", 0), why
-
-
-_OTLP = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
 
 def telemetry_faults(config: Config) -> Iterator[tuple[Key, str]]:
@@ -145,9 +145,6 @@ def _host(text: str) -> str:
     return text
 
 
-_HEADER = b"SQLite format 3\0"
-
-
 def ledger_faults(config: Config) -> Iterator[tuple[Key, str]]:
     """The path of the ledger if no ledger can be there, or if the file is somebody else's."""
     path = config.ledger.path
@@ -176,9 +173,6 @@ def _fits(file: Path) -> bool:
         return True
     with open_regular(file) as content:
         return content.read(len(_HEADER)) in (_HEADER, b"")
-
-
-_BLOCKS = ("q8_0", "q4_0")  # types that llama.cpp keeps values in only with flash attention
 
 
 def contradictions(config: Config) -> Iterator[tuple[Key, str]]:

@@ -21,6 +21,8 @@ from edge_rt.core.files import YAML_BYTES, read_regular
 
 log = logging.getLogger(__name__)
 
+_PLACE = re.compile(r"\.(\w+)|\[(\d+)\]")
+
 
 def describe(message: str) -> str:
     """Return msgspec's message; an unknown field of a section in a list is an unknown key."""
@@ -68,8 +70,6 @@ def _section(kind: object) -> type[msgspec.Struct] | None:
 
 Check = Callable[[Config], Iterable[tuple[Key, str]]]
 """Finds keys that cannot work, with the reasons, in a Config that is without other faults."""
-
-_PLACE = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
 def load(path: Path | None = None, *further: Check) -> Config:

@@ -7,6 +7,8 @@ from typing import NamedTuple, cast
 
 from edge_rt.config.tree import Key
 
+_CHOICE = "a model is chosen by its published figure and router.quality alone"
+
 
 class RemovedOption(NamedTuple):
     """What to do instead of setting an option, as a clause of a sentence.
@@ -17,8 +19,6 @@ class RemovedOption(NamedTuple):
     instead: str
     types: tuple[type, ...] = (object,)
 
-
-_CHOICE = "a model is chosen by its published figure and router.quality alone"
 
 REMOVED: Mapping[Key, RemovedOption] = {
     ("requests", "infer_s"): RemovedOption("a pass of two minutes is ended with its engine"),

@@ -16,17 +16,16 @@ from edge_rt.core.files import LOADER
 Key = tuple[str | int, ...]
 """Section, key and, in a list, the index: ("models", "preload", 1)."""
 
+_STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
+_TYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
+# These look special to YAML 1.1, but nothing in a configuration is a date or a merge.
+_TEXT = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "timestamp", "merge", "value"))
+
 
 def dotted(key: Key) -> str:
     """`key` as people write it: models.preload[1]."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     return "".join(parts).removeprefix(".")
-
-
-_STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
-_TYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
-# These look special to YAML 1.1, but nothing in a configuration is a date or a merge.
-_TEXT = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "timestamp", "merge", "value"))
 
 
 @dataclass(frozen=True)

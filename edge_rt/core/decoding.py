@@ -8,6 +8,9 @@ import msgspec
 
 from edge_rt.core.plugins import plugins
 
+GATES = ("ead", "step", "verify")
+"""The names that a Gating may have, beside those of other packages."""
+
 
 class Dry(msgspec.Struct, frozen=True, array_like=True):
     """A penalty on tokens that would lengthen a repetition: llama.cpp's DRY.
@@ -136,10 +139,6 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     token: bytes
     logprob: float
     top: list[tuple[bytes, float]] = []
-
-
-GATES = ("ead", "step", "verify")
-"""The names that a Gating may have, beside those of other packages."""
 
 
 def gates() -> tuple[str, ...]:

@@ -13,6 +13,10 @@ from edge_rt.core.decoding import Dry, Sampling
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.distribution import Ids, Logits
 
+_LARGEST = 88.72  # e^88.72 is about the most that float32 holds
+_MOST = 1e38
+_SHORT = 8  # tokens of a repetition, up to which most texts have none that is longer
+
 
 class Adjuster:
     """Applies one answer's logit bias and penalties, and remembers the tokens they depend on.
@@ -101,11 +105,6 @@ class Adjuster:
         ids = np.fromiter(self._counts.keys(), np.int64, size)
         counts: NDArray[np.float32] = np.fromiter(self._counts.values(), np.float32, size)
         scratch[ids] -= counts * np.float32(self._frequency) + np.float32(self._presence)
-
-
-_LARGEST = 88.72  # e^88.72 is about the most that float32 holds
-_MOST = 1e38
-_SHORT = 8  # tokens of a repetition, up to which most texts have none that is longer
 
 
 class DryPenalty:

@@ -12,6 +12,12 @@ import numpy as np
 from edge_rt.decoding.experience import CLOSE, Bins, Experience, PassTimes
 
 _STEPS = 32  # of the chance that a draft is accepted, 0 to 1
+_SPENT = 0.02  # of the time of tokens written without a draft: for trials whether drafts pay again
+_TRIAL = 4  # rounds of a trial
+_TRIED = 3  # tokens drafted in each
+_AHEAD = 128.0  # tokens for which an answer is thought to go on
+_WORTH = 0.05  # of a token's time that a draft model has to save, as passes cost something besides
+_ALONE = 64  # rounds after which one token is written alone, to know what that takes
 
 
 class DraftCosts(NamedTuple):
@@ -53,14 +59,6 @@ def _between(values: Bins, chances: Bins) -> Bins:
     """Interpolate `values`, at equal steps from chance 0 to 1, at `chances` of any shape."""
     below = np.minimum((chances * _STEPS).astype(np.int64), _STEPS - 1)
     return values[below] + (values[below + 1] - values[below]) * (chances * _STEPS - below)
-
-
-_SPENT = 0.02  # of the time of tokens written without a draft: for trials whether drafts pay again
-_TRIAL = 4  # rounds of a trial
-_TRIED = 3  # tokens drafted in each
-_AHEAD = 128.0  # tokens for which an answer is thought to go on
-_WORTH = 0.05  # of a token's time that a draft model has to save, as passes cost something besides
-_ALONE = 64  # rounds after which one token is written alone, to know what that takes
 
 
 class DraftLength:

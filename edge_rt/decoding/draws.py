@@ -35,6 +35,9 @@ _COLDEST, _HOTTEST = 1e-6, 1e9  # beyond, nothing changes any more but float32 w
 _UNDERFLOW = 700.0  # exp(-700) is about the least that float64 holds
 _FIRST_BOUND = 1024  # stands in for V at the first try
 _SLACK = 1e-3  # nats by which a bound gives way to rounding; costs a candidate or two
+_WORD = (1 << 64) - 1
+_WEYL = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd
+_FORK = 0x6A09E667F3BCC909  # keeps forked seeds apart from the words that are drawn
 
 
 class Shortlist(NamedTuple):
@@ -148,11 +151,6 @@ def cuts(sampling: Sampling, vocab: int) -> bool:
     if sampling.order:
         return True
     return 0 < sampling.top_k < vocab or sampling.top_p < 1.0 or sampling.min_p > 0.0
-
-
-_WORD = (1 << 64) - 1
-_WEYL = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd
-_FORK = 0x6A09E667F3BCC909  # keeps forked seeds apart from the words that are drawn
 
 
 def uniform(seed: int, position: int) -> float:

@@ -15,6 +15,14 @@ _PRIOR = 2.0  # guesses for which "accepted as often as confident" counts
 
 Bins = NDArray[np.float64]
 
+CLOSE = 8  # tokens to catch up on that a pass of the draft model takes along
+_MEMORY = 16  # passes that an average is over
+_FORGET_PASS = 1.0 - 1.0 / (2 * _MEMORY)
+_OUTLIER = 2.0  # times what was expected: more is the machine's doing and counts as this much
+_SLOPE = 0.3  # of a pass for one token: what each further one takes, before it is known
+_DOUBT = 1.0  # how much that assumption weighs, in (rows from their mean)^2
+_EVIDENCE = 8.0  # rounds after which what they brought counts for more than what was expected
+
 
 class AcceptanceCalibration:
     """From a confidence, 0 to 1, to the probability of acceptance, by bins. Ours.
@@ -57,14 +65,6 @@ class AcceptanceCalibration:
 
 def _bin(confidence: float) -> int:
     return bisect_right(_EDGES, confidence)
-
-
-CLOSE = 8  # tokens to catch up on that a pass of the draft model takes along
-_MEMORY = 16  # passes that an average is over
-_FORGET_PASS = 1.0 - 1.0 / (2 * _MEMORY)
-_OUTLIER = 2.0  # times what was expected: more is the machine's doing and counts as this much
-_SLOPE = 0.3  # of a pass for one token: what each further one takes, before it is known
-_DOUBT = 1.0  # how much that assumption weighs, in (rows from their mean)^2
 
 
 class Average:
@@ -117,9 +117,6 @@ class PassTimes:
         spread = self._rows2 - rows * self._rows
         slope = (self._cross - rows * self._seconds + _DOUBT * _SLOPE * one) / (spread + _DOUBT)
         return max(one, seconds + max(slope, 0.0) * (drafted + 1 - rows))
-
-
-_EVIDENCE = 8.0  # rounds after which what they brought counts for more than what was expected
 
 
 class TokenRate:

@@ -15,6 +15,13 @@ Writer = Literal["small", "large"]
 Look = Callable[[LogitsView], float]
 """Gets one number from a model's distribution of the next token."""
 
+_MEMORY = 256  # measures that are remembered
+_PRIOR = 12  # made-up ones at the start, which give way to what is seen
+_HORIZON = 16.0  # tokens over which a surplus of one model's tokens is made up for
+_BAND, _BAND_SHARE = 4.0, 0.02  # tokens, and of all tokens: a surplus that is left alone
+_MOST_SURPLUS = 64.0  # tokens; what exceeds it is let go, so that no answer turns round for long
+_COARSEST = 8.0  # tokens for each measure, at most, by which the horizon is drawn out
+
 
 class GateVerdict(NamedTuple):
     """Whether the token that the writer would draw is taken, and who writes on.
@@ -90,14 +97,6 @@ class Opening(Gate):
 
     def _sends_away(self, writer: Writer) -> bool:
         return self._left > 0 and writer == "small"
-
-
-_MEMORY = 256  # measures that are remembered
-_PRIOR = 12  # made-up ones at the start, which give way to what is seen
-_HORIZON = 16.0  # tokens over which a surplus of one model's tokens is made up for
-_BAND, _BAND_SHARE = 4.0, 0.02  # tokens, and of all tokens: a surplus that is left alone
-_MOST_SURPLUS = 64.0  # tokens; what exceeds it is let go, so that no answer turns round for long
-_COARSEST = 8.0  # tokens for each measure, at most, by which the horizon is drawn out
 
 
 class Aim:

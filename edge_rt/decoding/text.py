@@ -11,6 +11,9 @@ from edge_rt.core.decoding import CheckCost, Verdict
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.rejection import MOST, AcceptedToken, DrawnCandidate, search
 
+UNFINISHED = "\ufffd"
+"""In place of the first bytes of a character, whose others come with the next token."""
+
 
 class TextStream:
     """Decodes one answer's bytes as they come and ends the text at the first stop string.
@@ -70,10 +73,6 @@ class TextStream:
             if any(stop.startswith(text[-count:]) for stop in self._stops):
                 return count
         return 0
-
-
-UNFINISHED = "\ufffd"
-"""In place of the first bytes of a character, whose others come with the next token."""
 
 
 class Checker(Protocol):

@@ -28,6 +28,12 @@ from edge_rt.energy.ledger_tables import LEDGER, LedgerTables
 
 JUMP_S = 60.0
 SETTLED_S = 3600.0
+FLUSH_S = 10.0  # how often `flush` is to be called
+IDLE_S = 600.0  # how often sums are written while no request ends
+PRUNE_S = 3600.0
+_DAYS = 40  # that are searched for a day: a clock that was wrong may have left days to come
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class SteadyClock:
@@ -52,16 +58,6 @@ class SteadyClock:
             self._since = ticks
         self._apart = apart
         return now if ticks - self._since >= SETTLED_S else None
-
-
-log = logging.getLogger(__name__)
-
-FLUSH_S = 10.0  # how often `flush` is to be called
-IDLE_S = 600.0  # how often sums are written while no request ends
-PRUNE_S = 3600.0
-_DAYS = 40  # that are searched for a day: a clock that was wrong may have left days to come
-
-T = TypeVar("T")
 
 
 class Book:

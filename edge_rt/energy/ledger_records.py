@@ -37,6 +37,7 @@ _FIGURES = [
     "saved_j",
 ]
 _RANK: dict[Quality, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
+KEPT = 1000  # requests; about 0.5 MB
 
 
 class UsageRecord(Booking, frozen=True):
@@ -113,9 +114,6 @@ def of_model(entry: UsageRecord) -> ModelTotal:
         int(entry.status == "cached"),
         entry.saved_j or 0.0,
     )
-
-
-KEPT = 1000  # requests; about 0.5 MB
 
 
 class Pending:

@@ -40,6 +40,7 @@ DATED_FROM = 1_735_689_600  # 2025-01-01: a clock that says less is wrong
 
 _SLICE = 256  # requests deleted at a time; in WAL mode even a freed page is written once
 _TRANSACTION_PAGES = 64  # what 1,000 requests and their sums take, with room to spare
+_ANSWER, _DAY, _MODEL = (", ".join(k.__struct_fields__) for k in (UsageRecord, Day, ModelTotal))
 
 
 class LedgerTables(File):
@@ -130,9 +131,6 @@ class LedgerTables(File):
     def _id(self, where: str, *values: float) -> int | None:
         row = self._db.execute(f"SELECT id FROM answers {where} LIMIT 1", values).fetchone()
         return None if row is None else row[0]
-
-
-_ANSWER, _DAY, _MODEL = (", ".join(k.__struct_fields__) for k in (UsageRecord, Day, ModelTotal))
 
 
 def _size(entry: UsageRecord) -> int:

@@ -22,6 +22,12 @@ MAX_FRAME = 64 * 1024 * 1024  # bytes; a prompt of a million tokens is a tenth o
 _LENGTH = struct.Struct(">I")
 _encoder = msgspec.msgpack.Encoder()
 
+_WORDS = mmap.PAGESIZE // 8
+_CHANGES, _ALL, _GPU, _BEGIN, _SHARE = range(3, 8)  # behind turn, tokens and request count
+_OFFLOADED = 8  # microseconds in passes of models with layers on a GPU
+_HELPED = 9  # microseconds of the processor that processes of the engine's had
+_HEAD = 10  # where the numbers of the requests begin
+
 
 def encode(message: ToEngine | ToFront) -> bytes:
     """`message` as one frame. Raises ProtocolError when it is larger than MAX_FRAME."""
@@ -69,13 +75,6 @@ def engine_decoder() -> msgspec.msgpack.Decoder[ToEngine]:
 def front_decoder() -> msgspec.msgpack.Decoder[ToFront]:
     """Decoder of what the front receives."""
     return msgspec.msgpack.Decoder(ToFront)
-
-
-_WORDS = mmap.PAGESIZE // 8
-_CHANGES, _ALL, _GPU, _BEGIN, _SHARE = range(3, 8)  # behind turn, tokens and request count
-_OFFLOADED = 8  # microseconds in passes of models with layers on a GPU
-_HELPED = 9  # microseconds of the processor that processes of the engine's had
-_HEAD = 10  # where the numbers of the requests begin
 
 
 class Doing(NamedTuple):

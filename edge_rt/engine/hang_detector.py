@@ -28,6 +28,11 @@ TIMES = 10.0  # nor are so many times what is expected
 
 
 T = TypeVar("T")
+_USER = 10  # where the user time of proc_pid_stat(5) lies behind the status, in ticks
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second
+FRESH_S = 5.0  # seconds for which a proof is good
+PATIENCE_S = 15.0
+SLOW = 0.05  # duty of an engine that would take too long over a token
 
 
 class EngineStuck(EngineError):
@@ -36,10 +41,6 @@ class EngineStuck(EngineError):
     def __init__(self, *, stopped: bool) -> None:
         super().__init__("it hung at its start")
         self.stopped = stopped
-
-
-_USER = 10  # where the user time of proc_pid_stat(5) lies behind the status, in ticks
-_TICKS = os.sysconf("SC_CLK_TCK")  # a second
 
 
 class Life(NamedTuple):
@@ -148,11 +149,6 @@ class _Quiet:
         """Whether that is too long for something that is to take `expected_s`."""
         still_s, busy_s = STILL_S + min(MOST_S, 2.0 * expected_s), BUSY_S + TIMES * expected_s
         return self.still_s >= still_s or self.busy_s >= busy_s
-
-
-FRESH_S = 5.0  # seconds for which a proof is good
-PATIENCE_S = 15.0
-SLOW = 0.05  # duty of an engine that would take too long over a token
 
 
 class EngineHealth:

@@ -28,6 +28,10 @@ LESS = "Use a smaller model, engine.context or engine.sequences"  # where memory
 Attempt = tuple[str, ModelSpec | None]
 """A model, and how it was to be loaded; None: that could not be made ready."""
 
+_OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+SOONER, SOONEST = 500, 1000  # of the kernel's points: half of all memory more, and the most
+log = logging.getLogger(__name__)
+
 
 class Failures:
     """Remembers each attempt by itself: what fails on a GPU may be loaded without."""
@@ -87,9 +91,6 @@ class ExitReason:
     short_of_memory: bool = False
 
 
-_OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-
-
 class CrashDiagnosis:
     """Finds out why an engine ended; made when that engine is started."""
 
@@ -129,9 +130,6 @@ def ended(code: int) -> str:
         return f"exit {code}"
     named = -code in signal.Signals.__members__.values()  # not all of real time are
     return f"signal {signal.Signals(-code).name if named else -code}"
-
-
-log = logging.getLogger(__name__)
 
 
 class CheckpointMemory:
@@ -178,9 +176,6 @@ class CheckpointMemory:
         except OSError as error:
             log.warning("answers under way will be read again if the engine is killed: %s", error)
             return -1
-
-
-SOONER, SOONEST = 500, 1000  # of the kernel's points: half of all memory more, and the most
 
 
 async def spawn(command: Sequence[str], *descriptors: int) -> Process:

@@ -18,6 +18,9 @@ from edge_rt.core.logs import Trouble
 
 Value = Union[str, bool, int, float, list[str]]  # noqa: UP007 - msgspec evaluates it at run time
 
+LAST_S = 3.0  # for the exporter to send what it has when the daemon ends
+_EXPORTER = (sys.executable, "-m", "edge_rt.telemetry.exporter")
+
 
 class Phase(msgspec.Struct, frozen=True):
     """A part of a request's time; `start_ns` and `end_ns` are Unix nanoseconds."""
@@ -39,8 +42,6 @@ class RequestSpan(msgspec.Struct, frozen=True):
     failed: bool = False
 
 
-LAST_S = 3.0  # for the exporter to send what it has when the daemon ends
-_EXPORTER = (sys.executable, "-m", "edge_rt.telemetry.exporter")
 _log = logging.getLogger(__name__)
 
 

@@ -11,6 +11,13 @@ from edge_rt.twin.filesystem import NO_SENSORS, Folders, NumberFile, show
 from edge_rt.twin.plant import PlantState
 from edge_rt.twin.shape import Shape
 
+_RPM = 8000  # at full speed
+_PMIC_C = 100.0  # what the zone of a Jetson's regulators always shows
+_ACPI_CRITICAL_C = 119.0
+_OF_THE_CHIP = ("cpu-thermal", "tj-thermal", "CPU-therm", "x86_pkg_temp")
+_OF_THE_GPU = ("gpu-thermal", "GPU-therm")
+_OF_THE_BOARD = ("tboard-thermal", "thermal-fan-est", "acpitz")
+
 
 @dataclass
 class _Policy:
@@ -123,14 +130,6 @@ class GpuClocks:
 
 def _whole(hz: float) -> str:
     return str(round(hz))
-
-
-_RPM = 8000  # at full speed
-_PMIC_C = 100.0  # what the zone of a Jetson's regulators always shows
-_ACPI_CRITICAL_C = 119.0
-_OF_THE_CHIP = ("cpu-thermal", "tj-thermal", "CPU-therm", "x86_pkg_temp")
-_OF_THE_GPU = ("gpu-thermal", "GPU-therm")
-_OF_THE_BOARD = ("tboard-thermal", "thermal-fan-est", "acpitz")
 
 
 class Zones:

@@ -11,6 +11,7 @@ from edge_rt.twin.shape import REFERENCE_C, Parameters, Shape
 _AWAKE = 0.02  # share of the time at work from which on the clock leaves its lowest step
 _OFF_S = 0.5  # without work, after which it is switched off
 _MEAN_S = 0.3  # time constant of the load that its driver tells
+_POLL_S = 1.0  # one step of the clock a second, as the kernel's step-wise governor polls
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,6 @@ class Ladder:
         for node in range(size - 2, -1, -1):
             above = links[node] * self.temps_c[node + 1]
             self.temps_c[node] = (right[node] + above) / diagonal[node]
-
-
-_POLL_S = 1.0  # one step of the clock a second, as the kernel's step-wise governor polls
 
 
 class FanCurve:

@@ -14,6 +14,8 @@ from edge_rt.twin.plant import PlantState
 
 MARK = ".edge-rt-twin"
 _PARTS = ("sys", "proc", "dev", "etc")
+NO_SENSORS: frozenset[str] = frozenset()
+_WIDTH = 16  # bytes; every number fits, so that the length of a file does not change
 
 
 class SysfsTree:
@@ -108,12 +110,6 @@ class BoardPart(Protocol):
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Bring the files up to date; `faults` are kinds of events by sensor."""
         ...
-
-
-NO_SENSORS: frozenset[str] = frozenset()
-
-
-_WIDTH = 16  # bytes; every number fits, so that the length of a file does not change
 
 
 class _File:

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PARENT = 1  # in stat, counted behind the name
+_ENGINE = b"edge_rt.engine.worker"  # in the command line of an engine
+_MEMORY = -2  # index of the word of that line which is the memory's descriptor
+_FIGURES = struct.Struct("=5Q")  # words 3 to 7 of that memory, see Heartbeat
+_PLACE = 24  # bytes before them
+_TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_USER, _SYSTEM, _RESIDENT = 11, 12, 21  # in stat, counted behind the name
+log = logging.getLogger(__name__)
 
 
 class Family:
@@ -48,14 +56,6 @@ def _stat(proc: Path, pid: int) -> list[bytes]:
         return (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return []
-
-
-log = logging.getLogger(__name__)
-
-_ENGINE = b"edge_rt.engine.worker"  # in the command line of an engine
-_MEMORY = -2  # index of the word of that line which is the memory's descriptor
-_FIGURES = struct.Struct("=5Q")  # words 3 to 7 of that memory, see Heartbeat
-_PLACE = 24  # bytes before them
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,6 @@ class _Engine:
         return all_us * 1e-6 + under_way_s, gpu_us * 1e-6 + under_way_s * share_ppm * 1e-6
 
 
-_TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_USER, _SYSTEM, _RESIDENT = 11, 12, 21  # in stat, counted behind the name
 _NONE = GpuTime(0.0, 0.0)
 
 

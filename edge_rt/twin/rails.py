@@ -11,6 +11,30 @@ from edge_rt.twin.filesystem import NO_SENSORS, Folders, NumberFile, TextFile, s
 from edge_rt.twin.plant import PlantState
 
 RANGE_UJ = 262_143_328_850
+_BUS_STEP_V, _SHUNT_STEP_V = 8e-3, 40e-6  # of the INA3221
+_SHUNT_OHM = 0.005  # where the profile has none
+_BUS, _ADDRESS = 1, 0x40
+_INA238 = "1-0044"
+
+# The numbers that the firmware gives to current and voltage of each rail.
+_NUMBERS = {
+    "3V7_WL_SW": (0, 8),
+    "3V3_SYS": (1, 9),
+    "1V8_SYS": (2, 10),
+    "DDR_VDD2": (3, 11),
+    "DDR_VDDQ": (4, 12),
+    "1V1_SYS": (5, 13),
+    "0V8_SW": (6, 14),
+    "VDD_CORE": (7, 15),
+    "0V8_AON": (16, 19),
+    "3V3_DAC": (17, 20),
+    "3V3_ADC": (18, 21),
+    "HDMI": (22, 23),
+}
+_SUPPLY_V, _SAGGING_V = 5.05, 4.58
+_UNKNOWN = 'error=1 error_msg="Command not registered"\n'
+_UNDER_VOLTAGE, _CAPPED, _THROTTLED, _SOFT_LIMIT = 1, 2, 4, 8
+_HOT_C = 85.0  # from here on the firmware says "throttled"
 
 
 class RaplPower:
@@ -41,12 +65,6 @@ def _zones(labels: list[str]) -> Iterator[tuple[str, str]]:
         parts = [label for label in labels if label.startswith(f"{package}/")]
         for index, part in enumerate(parts):
             yield part, f"intel-rapl:{number}:{index}"
-
-
-_BUS_STEP_V, _SHUNT_STEP_V = 8e-3, 40e-6  # of the INA3221
-_SHUNT_OHM = 0.005  # where the profile has none
-_BUS, _ADDRESS = 1, 0x40
-_INA238 = "1-0044"
 
 
 @dataclass(frozen=True)
@@ -155,27 +173,6 @@ def _ina238(folders: Folders, label: str) -> _Files:
 
 def _shunt_ohm(rail: Rail | None) -> float:
     return _SHUNT_OHM if rail is None or rail.shunt_ohm is None else rail.shunt_ohm
-
-
-# The numbers that the firmware gives to current and voltage of each rail.
-_NUMBERS = {
-    "3V7_WL_SW": (0, 8),
-    "3V3_SYS": (1, 9),
-    "1V8_SYS": (2, 10),
-    "DDR_VDD2": (3, 11),
-    "DDR_VDDQ": (4, 12),
-    "1V1_SYS": (5, 13),
-    "0V8_SW": (6, 14),
-    "VDD_CORE": (7, 15),
-    "0V8_AON": (16, 19),
-    "3V3_DAC": (17, 20),
-    "3V3_ADC": (18, 21),
-    "HDMI": (22, 23),
-}
-_SUPPLY_V, _SAGGING_V = 5.05, 4.58
-_UNKNOWN = 'error=1 error_msg="Command not registered"\n'
-_UNDER_VOLTAGE, _CAPPED, _THROTTLED, _SOFT_LIMIT = 1, 2, 4, 8
-_HOT_C = 85.0  # from here on the firmware says "throttled"
 
 
 class PmicFile:

@@ -28,6 +28,8 @@ _FORM = re.compile(
 _OF_SENSORS: tuple[Kind, ...] = ("vanish", "storm", "stuck")
 AMBIENT_C = (-60.0, 125.0)  # coldest and hottest air
 _STORM = 0.8  # share of the steps at which a read fails
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_MOST_OWED_S = 2.0  # seconds that were used within one step and are felt in the next ones
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,6 @@ class Script:
 
 def _targets(events: Iterable[Event], kind: Kind, time_s: float) -> list[str]:
     return [e.sensor for e in events if e.kind == kind and e.holds(time_s)]
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_MOST_OWED_S = 2.0  # seconds that were used within one step and are felt in the next ones
 
 
 class Watched(Protocol):

@@ -14,6 +14,13 @@ import msgspec
 from edge_rt.config.board import Board
 from edge_rt.core.files import read_yaml
 
+_FILE = Path(__file__).with_name("priors.yaml")
+_OTHER = "other"
+_STEPS = 12  # clocks between the lowest and the top one, where the profile lists none
+_GPU_TOP_HZ = 1e9  # where the profile has none
+_HYSTERESIS_C = 5.0
+REFERENCE_C = 45.0  # where `leakage_w` holds
+
 
 @dataclass(frozen=True)
 class RailShare:
@@ -70,19 +77,10 @@ class BoardPrior:
     iio: bool = False  # JetPack 4's driver of the INA3221
 
 
-_FILE = Path(__file__).with_name("priors.yaml")
-_OTHER = "other"
-
-
 def prior_of(board: Board) -> BoardPrior:
     """The figures of the class that `board` belongs to, which a rail of it tells."""
     classes = msgspec.convert(read_yaml(_FILE), dict[str, BoardPrior])
     return classes[next((rail for rail in classes if rail in board.rails), _OTHER)]
-
-
-_STEPS = 12  # clocks between the lowest and the top one, where the profile lists none
-_GPU_TOP_HZ = 1e9  # where the profile has none
-_HYSTERESIS_C = 5.0
 
 
 @dataclass(frozen=True)
@@ -178,9 +176,6 @@ def _fan_points(board: Board, prior: BoardPrior) -> tuple[tuple[float, float], .
         (p.temp_c, (n + 1) / len(points) if p.duty is None else p.duty)
         for n, p in enumerate(points)
     )
-
-
-REFERENCE_C = 45.0  # where `leakage_w` holds
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ _X86 = (
     "flags\t\t: fpu lm sse sse2\n\n"
 )
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+_KERNEL_SHARE = 0.07  # of the memory that is fitted: never seen by the kernel's users
+_SYSTEM_SHARE = 0.05  # what the rest of a small system holds
+_MEMORY_S = 1.0
+
 
 def write_identity(folders: Folders, shape: Shape) -> None:
     """Every mark that the profile wants of its board, and no other board's."""
@@ -40,12 +45,6 @@ def write_identity(folders: Folders, shape: Shape) -> None:
         modes = enumerate(shape.board.power_modes)
         rows = "".join(f"< POWER_MODEL ID={number} NAME={name} >\n" for number, name in modes)
         (folders.etc / "nvpmodel.conf").write_text(rows)
-
-
-_TICKS = os.sysconf("SC_CLK_TCK")
-_KERNEL_SHARE = 0.07  # of the memory that is fitted: never seen by the kernel's users
-_SYSTEM_SHARE = 0.05  # what the rest of a small system holds
-_MEMORY_S = 1.0
 
 
 def _free_bytes() -> int:

@@ -19,6 +19,8 @@ from edge_rt.backends.llama.devices import LIBRARIES, gpu_devices, native
 from edge_rt.core.errors import ModelFileError
 
 _ERROR = 4  # enum ggml_log_level
+_SOFT = 1  # omp_pause_soft: settings stay
+_NO_DEVICES = (ctypes.c_void_p * 1)(None)
 
 
 def _drop(_level: int, _text: bytes, _user: object) -> None:
@@ -69,9 +71,6 @@ def capture() -> Generator[Complaints]:
         yield complaints
     finally:
         lib.llama_log_set(_SILENT, ctypes.c_void_p())
-
-
-_SOFT = 1  # omp_pause_soft: settings stay
 
 
 def park_threads() -> None:
@@ -156,9 +155,6 @@ def load_weights(path: Path, gpu_layers: int) -> Any:
     params = lib.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
     return load(path, params)
-
-
-_NO_DEVICES = (ctypes.c_void_p * 1)(None)
 
 
 def _on_the_cpu() -> Any:

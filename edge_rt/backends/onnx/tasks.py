@@ -21,6 +21,19 @@ POOLINGS = ("mean", "cls", "last")
 ROWS = 64  # most inputs of one pass
 _TOKENS, _MASK, _SEGMENTS = "input_ids", "attention_mask", "token_type_ids"
 
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bool)": "bool",
+    **{
+        f"tensor({sign}int{bits})": f"{sign}int{bits}"
+        for sign in ("", "u")
+        for bits in (8, 16, 32, 64)
+    },
+}
+"""What onnxruntime calls the types that travel, and what numpy does."""
+
 
 class OnnxEmbedding:
     """One model that gives a vector for each token, pooled here; see EmbeddingBackend.
@@ -130,20 +143,6 @@ def _pooled(
         return found[np.arange(len(found)), mask.sum(1) - 1]
     weights = mask.astype(np.float32)[:, :, None]
     return cast(NDArray[np.float32], (found * weights).sum(1) / weights.sum(1))
-
-
-_TYPES = {
-    "tensor(float)": "float32",
-    "tensor(double)": "float64",
-    "tensor(float16)": "float16",
-    "tensor(bool)": "bool",
-    **{
-        f"tensor({sign}int{bits})": f"{sign}int{bits}"
-        for sign in ("", "u")
-        for bits in (8, 16, 32, 64)
-    },
-}
-"""What onnxruntime calls the types that travel, and what numpy does."""
 
 
 class OnnxTensors:

@@ -12,6 +12,9 @@ from tokenizers import Tokenizer
 from edge_rt.backends.base import fingerprint, going_on
 from edge_rt.core.errors import ModelFileError
 
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_SPACE = "\u2581"  # how SentencePiece writes a space
+
 
 class OnnxCard(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a card that running the model needs; sizes in tokens or numbers as named."""
@@ -43,10 +46,6 @@ def read_card(graph: Path) -> OnnxCard:
         if getattr(card, name) < 1:
             raise ModelFileError(f"{path}: {name} is missing or less than 1")
     return card
-
-
-_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_SPACE = "\u2581"  # how SentencePiece writes a space
 
 
 class OnnxVocabulary:

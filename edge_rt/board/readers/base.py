@@ -17,6 +17,8 @@ from edge_rt.core.finding import Finding
 Quality = Literal["measured", "modelled"]
 
 PENDING = "no reading yet: this figure needs two reads"
+PATIENCE_S = 3.0  # with one sensor; the slowest programs that are asked get a second
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,6 @@ def unique(names: Iterable[str]) -> list[str]:
 def nothing(name: str, reason: str, found: object) -> tuple[Skipped, ...]:
     """What a reader says in `skipped` when it found nothing at all."""
     return () if found else (Skipped(name, reason),)
-
-
-PATIENCE_S = 3.0  # with one sensor; the slowest programs that are asked get a second
-
-T = TypeVar("T")
 
 
 class Hung(Exception):

@@ -21,6 +21,14 @@ from edge_rt.board.readers.sysfs import (
 from edge_rt.core.finding import Finding, note, ok
 
 TEMP_LOW_MC, TEMP_HIGH_MC = -100_000, 300_000  # a gated zone may read -256000, an unset one -274000
+_HZ_HIGH = 20_000_000_000
+_GPU_ENDS = (".gpu", ".ga10b", ".gv11b", ".gp10b", ".gm20b")  # of Jetsons before Thor
+_MHZ_HIGH = 20_000
+# NVIDIA's links to a Jetson's GPU, for kernels whose GPU is no devfreq device.
+_LINKS = ("devices/platform/gpu.0", "devices/gpu.0")
+
+KHZ_HIGH = 20_000_000
+_OWN_DRIVERS = ("intel_pstate", "amd-pstate-epp")  # whose "powersave" is the usual governor
 
 
 @dataclass(frozen=True)
@@ -102,10 +110,6 @@ class GaugeReader(BaseReader):
                 self._set(index, raw * scale)
 
 
-_HZ_HIGH = 20_000_000_000
-_GPU_ENDS = (".gpu", ".ga10b", ".gv11b", ".gp10b", ".gm20b")  # of Jetsons before Thor
-
-
 class DevFreq(GaugeReader):
     """`clock_hz` of each devfreq device, named as the kernel names it, such as "gpu-gpc-0", and the
     same named "gpu-gpc-0 max": the highest that is allowed.
@@ -137,11 +141,6 @@ def _device_gauges(device: Path) -> Iterator[GaugeFile]:
     for name, file in ((device.name, "cur_freq"), (f"{device.name} max", "max_freq")):
         if (device / file).exists():
             yield gauge(name, "clock_hz", device / file, 1.0, 0, _HZ_HIGH)
-
-
-_MHZ_HIGH = 20_000
-# NVIDIA's links to a Jetson's GPU, for kernels whose GPU is no devfreq device.
-_LINKS = ("devices/platform/gpu.0", "devices/gpu.0")
 
 
 class GpuReader(GaugeReader):
@@ -178,10 +177,6 @@ def _cards(sysfs: Path) -> Iterator[GaugeFile]:
                 gauge(f"{name} max", "clock_hz", card / "gt_max_freq_mhz", 1e6, 0, _MHZ_HIGH),
             ]
             yield from (row for row in rows if row.path.exists())
-
-
-KHZ_HIGH = 20_000_000
-_OWN_DRIVERS = ("intel_pstate", "amd-pstate-epp")  # whose "powersave" is the usual governor
 
 
 @dataclass(frozen=True)

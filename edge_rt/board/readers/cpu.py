@@ -14,6 +14,8 @@ from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 from edge_rt.core.finding import Finding, ok
 from edge_rt.core.process import stat_fields
 
+_ROWS = (("cpu", b"some"), ("memory", b"some"), ("memory", b"full"), ("io", b"some"))
+_KEYS = (("memory available", b"MemAvailable:"), ("memory total", b"MemTotal:"))
 _IDLE = slice(3, 5)  # idle and iowait, of the columns behind the word "cpu"
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
@@ -160,9 +162,6 @@ class CpuReader:
             process.file.close()
 
 
-_ROWS = (("cpu", b"some"), ("memory", b"some"), ("memory", b"full"), ("io", b"some"))
-
-
 class Pressure(BaseReader):
     """The `fraction` of time that tasks stood still for want of CPU, memory or disk.
 
@@ -226,9 +225,6 @@ def _stalled_us(data: bytes, key: bytes) -> int | None:
             total = line.partition(b"total=")[2].strip()
             return int(total) if total.isdigit() else None
     return None
-
-
-_KEYS = (("memory available", b"MemAvailable:"), ("memory total", b"MemTotal:"))
 
 
 class MemoryReader(BaseReader):

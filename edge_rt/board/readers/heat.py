@@ -29,6 +29,7 @@ from edge_rt.core.finding import Finding, note
 
 _PWM_TOP = 255
 _RPM_HIGH = 100_000
+DRIVERS = frozenset(("coretemp", "k10temp", "zenpower", "amdgpu"))
 
 
 class FanReader(GaugeReader):
@@ -64,8 +65,6 @@ def _gauges(pairs: list[tuple[str, Path]], kind: Kind, scale: float, high: int) 
     names = unique(name for name, _ in pairs)
     return [gauge(n, kind, p, scale, 0, high) for n, (_, p) in zip(names, pairs, strict=True)]
 
-
-DRIVERS = frozenset(("coretemp", "k10temp", "zenpower", "amdgpu"))
 
 # What the kernel registers for a thermal zone (cpu_thermal) is not read here: the zone is.
 

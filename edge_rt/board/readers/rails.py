@@ -15,6 +15,13 @@ from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile, first_line, h
 HIGH_MILLI = 10**9  # mV and mA; the bounds of a rail are narrower
 POWER_HIGH_UW = 10**12
 
+# Source: Texas Instruments SBOSA20, with the wider of its two ranges for the shunt.
+BUS_HIGH_V = 85.0
+SHUNT_HIGH_V, SHUNT_STEP_V = 0.16384, 5e-6
+LEAST_OHM = 0.0005  # of any shunt known; where nothing tells the rail's own
+_NAMES = frozenset(("ina238", "ina237"))
+INA238_ACCESS = SensorAccess("the INA238, which some carrier boards have", ("ina238",))
+
 
 @dataclass(frozen=True)
 class RailFiles:
@@ -133,17 +140,6 @@ def _channels(name: str, rail: RailFiles) -> tuple[Channel, Channel, Channel]:
 
 def _power(rail: RailFiles, io: FileIo) -> tuple[HeldFile, float] | None:
     return None if rail.power is None else (HeldFile(rail.power, io), rail.power_scale)
-
-
-# Source: Texas Instruments SBOSA20, with the wider of its two ranges for the shunt.
-BUS_HIGH_V = 85.0
-SHUNT_HIGH_V, SHUNT_STEP_V = 0.16384, 5e-6
-LEAST_OHM = 0.0005  # of any shunt known; where nothing tells the rail's own
-
-_NAMES = frozenset(("ina238", "ina237"))
-
-
-INA238_ACCESS = SensorAccess("the INA238, which some carrier boards have", ("ina238",))
 
 
 class Ina238(RailReader):

@@ -19,6 +19,8 @@ from edge_rt.board.readers.sysfs import (
 )
 
 POWER_HIGH_W = 2000.0  # no package draws more: a faster counter was reset, not used
+LEAST_W = 100.0  # that any package may draw for a moment, whatever its limits
+RULES_FILE = "/etc/udev/rules.d/60-edge-rt.rules"
 
 
 class EnergyCounter:
@@ -60,11 +62,6 @@ class EnergyCounter:
     def _difference(self, before: int, now: int) -> int:
         difference = now - before
         return difference + self._range_uj if difference < 0 and self._range_uj else difference
-
-
-LEAST_W = 100.0  # that any package may draw for a moment, whatever its limits
-
-RULES_FILE = "/etc/udev/rules.d/60-edge-rt.rules"
 
 
 def udev_rule(group: str) -> str:

@@ -34,6 +34,38 @@ from edge_rt.core.finding import Finding, note, problem
 _NOW = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
 _HEAT = ("throttled", "soft_temperature_limit", "frequency_capped")
 BITS = tuple(enumerate(_NOW)) + tuple((bit + 16, f"{n}_occurred") for bit, n in enumerate(_NOW))
+ALARM = "under_voltage_alarm"
+
+RAILS = (
+    "3V7_WL_SW",
+    "3V3_SYS",
+    "1V8_SYS",
+    "DDR_VDD2",
+    "DDR_VDDQ",
+    "1V1_SYS",
+    "0V8_SW",
+    "VDD_CORE",
+    "0V8_AON",
+    "3V3_DAC",
+    "3V3_ADC",
+    "HDMI",
+)
+VOLTAGES = ("EXT5V", "BATT")  # measured without a current
+TOTAL = "PMIC"
+COMMAND = "pmic_read_adc"
+_HIGH_V = 6.0  # of its input, EXT5V, which no rail exceeds
+_LOW_A, _HIGH_A = -0.05, 20.0  # an offset, and more than any of its regulators gives
+_LINE = re.compile(r"(\w+)_([AV])\s+(?:current|volt)\(\d+\)=(-?\d+(?:\.\d+)?)([AV])\b")
+
+PMIC_ACCESS = SensorAccess(
+    "the power chip behind the firmware's mailbox",
+    ("pi-pmic",),
+    module="vcio",
+    group="video",
+    rule=lambda group: f'KERNEL=="vcio", GROUP="{group}", MODE="0660"',
+    device="vcio",
+    advice=("# a firmware of before it told powers: rpi-eeprom-update -a, then reboot",),
+)
 
 
 class PiThrottled(BaseReader):
@@ -133,9 +165,6 @@ def _skipped_flags(sysfs: Path, channels: Sequence[Channel]) -> tuple[Skipped, .
     return (Skipped("pi-throttled", reason),)
 
 
-ALARM = "under_voltage_alarm"
-
-
 class PiVolt(GaugeReader):
     """The hwmon device `rpi_volt`: one flag, true below about 4.63 V, and labelled voltages."""
 
@@ -161,41 +190,6 @@ def _voltages(folder: Path) -> list[GaugeFile]:
     names = unique(label or p.name[:-6] for label, p in zip(labels, inputs, strict=True))
     pairs = zip(names, inputs, strict=True)
     return found + [gauge(n, "voltage_v", p, 1e-3, 0, 1_000_000) for n, p in pairs]
-
-
-RAILS = (
-    "3V7_WL_SW",
-    "3V3_SYS",
-    "1V8_SYS",
-    "DDR_VDD2",
-    "DDR_VDDQ",
-    "1V1_SYS",
-    "0V8_SW",
-    "VDD_CORE",
-    "0V8_AON",
-    "3V3_DAC",
-    "3V3_ADC",
-    "HDMI",
-)
-VOLTAGES = ("EXT5V", "BATT")  # measured without a current
-TOTAL = "PMIC"
-COMMAND = "pmic_read_adc"
-
-_HIGH_V = 6.0  # of its input, EXT5V, which no rail exceeds
-_LOW_A, _HIGH_A = -0.05, 20.0  # an offset, and more than any of its regulators gives
-
-_LINE = re.compile(r"(\w+)_([AV])\s+(?:current|volt)\(\d+\)=(-?\d+(?:\.\d+)?)([AV])\b")
-
-
-PMIC_ACCESS = SensorAccess(
-    "the power chip behind the firmware's mailbox",
-    ("pi-pmic",),
-    module="vcio",
-    group="video",
-    rule=lambda group: f'KERNEL=="vcio", GROUP="{group}", MODE="0660"',
-    device="vcio",
-    advice=("# a firmware of before it told powers: rpi-eeprom-update -a, then reboot",),
-)
 
 
 class PiPmicReader(BaseReader):

@@ -26,6 +26,23 @@ Fields = dict[str, Any]
 Check = Callable[[Any], str]
 """Tells what is wrong with a schema; "": nothing."""
 
+# White space that models write: one space, or a line feed and an indentation. With more of it small
+# models write nothing else until the answer is full.
+_BLANK = r"[ ]|\n[ \t]{0,32}"
+# Twenty times as much as usual, some 0.4 s: where the lexer has used it up, in the middle of an
+# answer, llguidance forbids what is allowed.
+_LIMITS = LLParserLimits(initial_lexer_fuel=20_000_000)
+_LEXEMES = re.compile(
+    r'"(?:\\.|[^"\\])*"'  # strings, also those of JSON
+    r"|//[^\n]*|\#[^\n]*"  # comments
+    r"|/(?:\\.|[^/\\\n])+/"  # regular expressions
+    r"|<(?P<name>(?:\|\"\||[^<>\s\"])+)>"  # one may hold a quote, as in `<|"|>`
+)
+_DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[3-7])/schema#?")
+_NEWER = re.compile(r"https://json-schema\.org/draft/20(19-09|20-12)/schema#?")
+_BESIDE = ("$defs", "$id", "$ref", "$schema", "definitions", "id")
+_IDS = re.compile(r"\[[\d,*^-]+\]")  # llguidance's own way to name tokens
+
 
 class Fault(NamedTuple):
     """The keyword at fault, None: no single one; the JSON Pointer (RFC 6901) to it; and why."""
@@ -123,24 +140,6 @@ def _at(schema: Any, place: str) -> Any:
 
 def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
-
-
-# White space that models write: one space, or a line feed and an indentation. With more of it small
-# models write nothing else until the answer is full.
-_BLANK = r"[ ]|\n[ \t]{0,32}"
-# Twenty times as much as usual, some 0.4 s: where the lexer has used it up, in the middle of an
-# answer, llguidance forbids what is allowed.
-_LIMITS = LLParserLimits(initial_lexer_fuel=20_000_000)
-_LEXEMES = re.compile(
-    r'"(?:\\.|[^"\\])*"'  # strings, also those of JSON
-    r"|//[^\n]*|\#[^\n]*"  # comments
-    r"|/(?:\\.|[^/\\\n])+/"  # regular expressions
-    r"|<(?P<name>(?:\|\"\||[^<>\s\"])+)>"  # one may hold a quote, as in `<|"|>`
-)
-_DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[3-7])/schema#?")
-_NEWER = re.compile(r"https://json-schema\.org/draft/20(19-09|20-12)/schema#?")
-_BESIDE = ("$defs", "$id", "$ref", "$schema", "definitions", "id")
-_IDS = re.compile(r"\[[\d,*^-]+\]")  # llguidance's own way to name tokens
 
 
 def compiled(constraint: Constraint, tokenizer: LLTokenizer, names: Mapping[str, int]) -> LLMatcher:

@@ -24,6 +24,8 @@ FORK, END, ASK = b"f", b"e", b"a"
 NUMBER = struct.Struct("<q")  # what it answers: the pid, and to ASK the exit code, or RUNNING
 RUNNING = 256  # no exit code
 NO_MEMORY = 3  # exit code of a process of a grammar
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -139,9 +141,6 @@ class Cut(_Message, frozen=True):
 
 
 ToEngine = Compiled | NotCompiled | Taken | Masks | Agreed | Impossible | Cut
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 class Link(Generic[T]):

@@ -15,6 +15,11 @@ from typing import NamedTuple
 SHARE = 1 / 200
 READING_SHARE = 1 / 50  # of the time in which only prompts are read, and no stream waits
 BURST_S = 0.1
+_PLACES = 64
+_KEY = 32  # bytes
+_FRONT = struct.Struct(f"<QQ{_KEY}s")  # bytes of the tokens and of the state, and its key
+_TOKEN = array("i").itemsize  # bytes
+_WINDOW = 4 << 20  # bytes that are mapped at once: a process may have a limit
 
 
 class Spare:
@@ -42,13 +47,6 @@ class Spare:
     def spend(self, seconds: float) -> None:
         """Count seconds that were spent."""
         self._left_s -= seconds
-
-
-_PLACES = 64
-_KEY = 32  # bytes
-_FRONT = struct.Struct(f"<QQ{_KEY}s")  # bytes of the tokens and of the state, and its key
-_TOKEN = array("i").itemsize  # bytes
-_WINDOW = 4 << 20  # bytes that are mapped at once: a process may have a limit
 
 
 @dataclass(eq=False)

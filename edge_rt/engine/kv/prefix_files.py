@@ -26,6 +26,10 @@ _MOST_HEAD = 1 << 24  # bytes
 Tokens: TypeAlias = "array[int]"
 """Token ids as C ints: slices of them are compared in no time."""
 
+SPARE_BYTES = 128 << 20  # of the disk are left to others
+_SUFFIX = ".prefix"
+log = logging.getLogger(__name__)
+
 
 class PrefixHeader(msgspec.Struct, frozen=True, array_like=True):
     """Which beginning it is, and whose: made for `client` at `made` in Unix seconds.
@@ -154,12 +158,6 @@ def _check(data: bytes | bytearray) -> bytes:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-log = logging.getLogger(__name__)
-
-SPARE_BYTES = 128 << 20  # of the disk are left to others
-_SUFFIX = ".prefix"
 
 
 class PrefixFolder:

@@ -13,6 +13,7 @@ from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader, Stored
 UNUSED_S = 7 * 86_400.0  # after which a beginning goes, also where there is room
 SHARE = 4  # of all bytes may one beginning have one part
 _HOUR_S = 3600.0
+log = logging.getLogger(__name__)
 
 
 class PrefixShelf:
@@ -89,8 +90,6 @@ def _group(model: str, client: str, stored: list[Stored]) -> PrefixGroup:
     tokens, size = sum(len(one.tokens) for one in stored), sum(one.size for one in stored)
     return PrefixGroup(model, client, len(stored), tokens, size, min(made), max(made))
 
-
-log = logging.getLogger(__name__)
 
 Then = Callable[[], None]
 """What the decode loop is to do about what came of a job."""

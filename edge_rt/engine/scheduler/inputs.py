@@ -17,6 +17,9 @@ from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
 if TYPE_CHECKING:
     from edge_rt.engine.generation.generation import Generation
 
+CHARACTERS = 64  # a token, more than any text has: longer ones are cut or refused unread
+PAUSE_S = 1 / 20  # between two messages: text that grows 20 times a second looks smooth
+
 
 def prompt_tokens(
     prompt: str | list[int], special: bool, backend: Backend, suffix: str | None = None
@@ -105,9 +108,6 @@ def _little(dtype: str) -> Any:
     return native.newbyteorder("<")
 
 
-CHARACTERS = 64  # a token, more than any text has: longer ones are cut or refused unread
-
-
 def fitting_tokens(
     given: str | list[int], backend: EmbeddingBackend, truncate: str | None, param: str
 ) -> list[int]:
@@ -188,9 +188,6 @@ class WorkLog:
         shares = [WorkShare(request, *spent) for request, spent in self._spent.items()]
         self._begin_s, self._spent = None, {}
         return EngineWork(begin_s, end_s, shares)
-
-
-PAUSE_S = 1 / 20  # between two messages: text that grows 20 times a second looks smooth
 
 
 class Outbox:

@@ -17,6 +17,8 @@ from edge_rt.engine.scheduler.runner import BackendT, EngineCounters, Event, Run
 
 TaskT = TypeVar("TaskT", Embed, RunTensors)
 
+MOST_BYTES = 48 * 1024 * 1024  # of outputs, which go in one frame
+
 
 class PendingTask(Generic[TaskT]):
     """One request on its way; times are readings of the clock."""
@@ -97,8 +99,6 @@ class Tasks(Runner[BackendT, J]):
         self._waiting = deque(job for job in self._waiting if job.id != request_id)
         self._running = [job for job in self._running if job.id != request_id]
 
-
-MOST_BYTES = 48 * 1024 * 1024  # of outputs, which go in one frame
 
 InferJob = PendingTask[RunTensors]
 

@@ -28,6 +28,8 @@ KEPT = 3  # vocabularies, some ten megabytes each
 OpenVocabulary = Callable[[str, str], PromptVocabulary]
 """From the backend's name and the file's path; raises EdgeError."""
 
+log = logging.getLogger(__name__)
+
 
 def no_vocabulary(backend: str, path: str) -> PromptVocabulary:
     """Raise ModelFileError: this engine counts tokens for loaded models only."""
@@ -92,9 +94,6 @@ def _tokens(asked: Tokenize, vocabulary: PromptVocabulary) -> list[int]:
 def written(vocabulary: PromptVocabulary, token: int) -> bytes:
     """The bytes of a token, a control token's as prompts have it."""
     return vocabulary.piece(token) or vocabulary.mark(token)
-
-
-log = logging.getLogger(__name__)
 
 
 def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
