@@ -61,7 +61,7 @@ class Batch:
 
 
 def fingerprint(texts: Iterable[bytes]) -> str:
-    """A word for a vocabulary whose tokens, in the order of their ids, are written so."""
+    """Return a word for a vocabulary whose tokens, in the order of their ids, are written so."""
     found = hashlib.sha256()
     for text in texts:
         found.update(len(text).to_bytes(4, "little") + text)
@@ -96,11 +96,11 @@ class PromptVocabulary(TextVocabulary, Protocol):
         ...
 
     def piece(self, token: int) -> bytes:
-        """The bytes of `token`; empty for control tokens."""
+        """Return the bytes of `token`; empty for control tokens."""
         ...
 
     def mark(self, token: int) -> bytes:
-        """How a control token is written in prompts; empty where it cannot be."""
+        """Return how a control token is written in prompts; empty where it cannot be."""
         ...
 
 
@@ -144,7 +144,7 @@ class Backend(PromptVocabulary, BaseBackend, Protocol):
     batch: Batch  # the one batch that `forward` runs
 
     def ends(self, token: int) -> bool:
-        """Whether `token` ends an answer."""
+        """Return whether `token` ends an answer."""
         ...
 
     def forward(self) -> None:
@@ -152,7 +152,7 @@ class Backend(PromptVocabulary, BaseBackend, Protocol):
         ...
 
     def logits(self, row: int) -> NDArray[np.float32]:
-        """Logits of `row` of the last pass, (vocab,) float32; valid until the next pass."""
+        """Return logits of `row` of the last pass, (vocab,) float32; valid until the next pass."""
         ...
 
     def rewind(self, seq: int, length: int) -> bool:
@@ -167,11 +167,11 @@ class Backend(PromptVocabulary, BaseBackend, Protocol):
         ...
 
     def saved_bytes(self, seq: int) -> int:
-        """How many bytes `save` would give: as many as keys and values have, and a few."""
+        """Return how many bytes `save` would give: as many as keys and values have, and a few."""
         ...
 
     def save(self, seq: int) -> bytes | bytearray:
-        """What `seq` holds, for `restore`.
+        """Return what `seq` holds, for `restore`.
 
         Logits of the last pass are no longer valid, nor are they after `restore`.
         """
@@ -206,7 +206,7 @@ class EmbeddingBackend(TextVocabulary, BaseBackend, Protocol):
     marks: tuple[int, int]  # control tokens that `tokenize` puts before and behind a text
 
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """The vectors of the inputs, (inputs, width) float32, of any length but 0."""
+        """Return the vectors of the inputs, (inputs, width) float32, of any length but 0."""
         ...
 
 
@@ -214,11 +214,11 @@ class TensorBackend(BaseBackend, Protocol):
     """A loaded model of named tensors."""
 
     def check(self, tensors: Mapping[str, LooseArray]) -> dict[str, NDArray[Any]]:
-        """The arrays as the model wants them; RequestError names the one at fault."""
+        """Return the arrays as the model wants them; RequestError names the one at fault."""
         ...
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The outputs for checked inputs.
+        """Return the outputs for checked inputs.
 
         RequestError when the model cannot take these together, EngineError when it breaks.
         """

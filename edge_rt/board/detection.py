@@ -40,7 +40,7 @@ class MachineIdentity:
 
     @classmethod
     def read(cls, root: Path = Path("/")) -> MachineIdentity:
-        """What is under `root`; a file that is missing or senseless counts as silent."""
+        """Return what is under `root`; a file that is missing or senseless counts as silent."""
         model, compatible, dts = _device_tree(root)
         cpuinfo = _fields(_text(root / "proc/cpuinfo"))
         boot = _text(root / "etc/nv_boot_control.conf")
@@ -96,7 +96,7 @@ def _memory_bytes(root: Path) -> int | None:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """ "NAME : VALUE" lines; the first of a name, which is the first processor's."""
+    """Return the fields of "NAME : VALUE" lines; of equal names the first processor's."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, colon, value = line.partition(":")
@@ -106,7 +106,7 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _strings(path: Path) -> tuple[str, ...]:
-    """The strings of a device tree property, each ended by NUL."""
+    """Return the strings of a device tree property, each ended by NUL."""
     return tuple(text.strip() for text in _text(path).split("\0") if text.strip())
 
 
@@ -144,12 +144,15 @@ class _Sign:
 
 
 def detect(boards: Mapping[str, Board], root: Path = Path("/")) -> Detection | None:
-    """The profile in `boards` of the machine whose files lie under `root`, or None."""
+    """Return the profile in `boards` of the machine whose files lie under `root`, or None."""
     return recognise(boards, MachineIdentity.read(root))
 
 
 def recognise(boards: Mapping[str, Board], identity: MachineIdentity) -> Detection | None:
-    """The profile in `boards` that fits `identity` best; of equals the last, a user's own."""
+    """Return the profile in `boards` that fits `identity` best.
+
+    Of equals the last, a user's own.
+    """
     best: tuple[tuple[int, int, bool], Detection] | None = None
     for name, board in boards.items():
         sign = _sign(board, identity)
@@ -162,7 +165,7 @@ def recognise(boards: Mapping[str, Board], identity: MachineIdentity) -> Detecti
 
 
 def _sign(board: Board, identity: MachineIdentity) -> _Sign | None:
-    """What tells most: a module's number more than the name of the kit that it sits in."""
+    """Return what tells most: a module's number more than the name of the kit that it sits in."""
     if board.match.super_modes and not identity.super_modes:
         return None
     signs = _signs(board, identity)
@@ -219,7 +222,10 @@ def usable_cores(cpus: Path = CPUS, allowed: Collection[int] | None = None) -> i
 
 
 def _cores(cpus: Path, allowed: Collection[int]) -> dict[str, int]:
-    """The speed of each core, by the numbers of its CPUs; equal where the kernel tells none."""
+    """Return the speed of each core, by the numbers of its CPUs.
+
+    Equal where the kernel tells none.
+    """
     found: dict[str, int] = {}
     for number in allowed:
         cpu = cpus / f"cpu{number}"

@@ -136,7 +136,7 @@ class _Trials:
     patience_s: float
 
     def do(self, name: str, work: Callable[[], T]) -> T | None:
-        """What `work` gives; None where it does not end."""
+        """Return what `work` gives; None where it does not end."""
         try:
             return within(name, work, self.patience_s)
         except Hung as hung:
@@ -248,7 +248,7 @@ def _with_power(
 
 
 def _powers(reader: BaseReader) -> list[str]:
-    """The rails of which a read gives the power, or will at the next read."""
+    """Return the rails of which a read gives the power, or will at the next read."""
     powers = [i for i, channel in enumerate(reader.channels) if channel.kind == "power_w"]
     if powers:
         reader.read()

@@ -116,8 +116,9 @@ class HeatZones:
         listed: Mapping[str, bool] | None = None,
         profile_c: float | None = None,
     ) -> None:
-        """`listed` are the profile's zones, and whether it ignores them; `profile_c` is its trip
-        point.
+        """Find the zones.
+
+        `listed` are the profile's, and whether it ignores them; `profile_c` is its trip point.
         """
         self.zones = tuple(_zones(sampler, listed or {}))
         self._sampler, self._profile_c = sampler, profile_c
@@ -147,13 +148,13 @@ class HeatZones:
         return {zone.name: said.get(zone.name) or zone.apart or other for zone in rest}
 
     def now(self) -> list[ZoneTemp]:
-        """The zones that count and can be read."""
+        """Return the zones that count and can be read."""
         readings, zones = self._sampler.readings(), self.counting
         rows = [(zone.name, readings[zone.place].value, c) for zone, c in self._trips(zones)]
         return [ZoneTemp(name, temp_c, c) for name, temp_c, c in rows if temp_c is not None]
 
     def lowest_trip_c(self) -> float | None:
-        """The lowest trip point of all zones that count, whether they can be read or not."""
+        """Return the lowest trip point of all zones that count, whether they can be read or not."""
         return min((c for _, c in self._trips(self.counting) if c is not None), default=None)
 
     def _trips(self, zones: Collection[HeatZone]) -> Iterator[tuple[HeatZone, float | None]]:
@@ -175,12 +176,15 @@ class HeatZones:
 
 
 def hottest(zones: Iterable[ZoneTemp]) -> ZoneTemp | None:
-    """The zone with the highest temperature."""
+    """Return the zone with the highest temperature."""
     return max(zones, key=lambda zone: zone.temp_c, default=None)
 
 
 def nearest(zones: Iterable[ZoneTemp]) -> ZoneTemp | None:
-    """The zone that is nearest to its own trip point, as a share of it; None where none has one."""
+    """Return the zone that is nearest to its own trip point, as a share of it.
+
+    None where none has one.
+    """
     return max(
         (zone for zone in zones if zone.trip_c),
         key=lambda zone: zone.temp_c / (zone.trip_c or 1.0),
@@ -205,7 +209,7 @@ def _zones(sampler: BoardSampler, listed: Mapping[str, bool]) -> Iterator[HeatZo
 
 
 def _own(readers: Iterable[BaseReader]) -> Iterator[tuple[str, float]]:
-    """The trip points that zones publish, by the zone's name."""
+    """Yield the trip points that zones publish, by the zone's name."""
     least_c, most_c = _LIMITS_C
     for reader in readers:
         for name, temp_c in _published(reader):

@@ -28,7 +28,7 @@ class Meter(Protocol):
         ...
 
     def total(self) -> Energy:
-        """Everything since the first reading."""
+        """Return everything since the first reading."""
         ...
 
 
@@ -132,7 +132,7 @@ class RailSum:
 
 
 def _whole(before: Sequence[Energy], now: Sequence[Energy]) -> bool:
-    """Whether every meter knows more than before, and all of the time in between."""
+    """Return whether every meter knows more than before, and all of the time in between."""
     pairs = zip(before, now, strict=True)
     return all(n.covered_s > b.covered_s and n.missing_s <= b.missing_s for b, n in pairs)
 

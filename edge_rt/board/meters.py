@@ -81,7 +81,7 @@ class Temperatures(NamedTuple):
 
 
 def temperatures(snapshot: BoardSnapshot | None) -> Temperatures:
-    """The board's temperatures now; if none can be read, only the lowest trip point."""
+    """Return the board's temperatures now; if none can be read, only the lowest trip point."""
     if snapshot is None:
         return Temperatures()
     zones = snapshot.heat.now()
@@ -94,7 +94,7 @@ def temperatures(snapshot: BoardSnapshot | None) -> Temperatures:
 
 
 def fan_drive(snapshot: BoardSnapshot) -> float | None:
-    """How hard the fan is driven, 0 to 1; 0 where it stands still all the same."""
+    """Return how hard the fan is driven, 0 to 1; 0 where it stands still all the same."""
     found: dict[Kind, list[float]] = {"fraction": [], "rpm": []}
     for reader in snapshot.sampler.readers:
         for channel in reader.channels if reader.name == "fan" else ():
@@ -184,7 +184,7 @@ _GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
 
 
 def gpu_load(snapshot: BoardSnapshot) -> float | None:
-    """The share of the time that the busiest GPU was busy; None where no driver tells it."""
+    """Return the share of the time that the busiest GPU was busy; None where no driver tells it."""
     loads = (
         snapshot.sampler.reading(channel.name, channel.kind)
         for reader in snapshot.sampler.readers
@@ -229,6 +229,6 @@ class SupplyMeter:
 
 
 def _another(before: Metered, now: Metered) -> bool:
-    """Whether `now` is of another meter, or of one that was reset."""
+    """Return whether `now` is of another meter, or of one that was reset."""
     told = (before.quality, before.rails) != (now.quality, now.rails)
     return told or now.energy.covered_s < before.energy.covered_s

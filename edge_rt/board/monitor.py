@@ -50,7 +50,7 @@ Hear = Callable[[Metered], object]
 
 
 def _unheard(meter: Metered) -> None:
-    """The listener until there is one: does nothing."""
+    """Do nothing: the listener until there is one."""
 
 
 class BoardMonitor:
@@ -122,7 +122,7 @@ class BoardMonitor:
         return self._snapshot is not None and self._snapshot.complete(self._clock())
 
     def _awaited(self) -> dict[str, str]:
-        """What the first look waits for, if that takes long."""
+        """Return what the first look waits for, if that takes long."""
         if self._first is None or self._clock() - self._first[0] < PATIENCE_S:
             return {}
         return {"board": hung("board", self._first[1]).reason}

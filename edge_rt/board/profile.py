@@ -36,7 +36,7 @@ class BoardChoice:
 
 
 def choose(configured: str | None, root: Path, paths: Paths) -> BoardChoice:
-    """The profile that the configuration names, else that of the board below `root`.
+    """Return the profile that the configuration names, else that of the board below `root`.
 
     Faulty profiles are logged and left out.
     """
@@ -67,7 +67,7 @@ class Simulated:
 
 
 def simulated_board(configured: str | None, root: Path, paths: Paths) -> Simulated | None:
-    """The simulated board below `root`; None where `root` is this machine's."""
+    """Return the simulated board below `root`; None where `root` is this machine's."""
     if root == Path("/"):
         return None
     boards, _ = check_boards(board_dirs(paths))
@@ -77,11 +77,12 @@ def simulated_board(configured: str | None, root: Path, paths: Paths) -> Simulat
 
 
 def roots(root: Path) -> Roots:
+    """Return where the files of a board below `root` begin."""
     return Roots(root / "sys", root / "proc", root / "dev")
 
 
 def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> WantedReaders:
-    """What the readers cannot find out by themselves."""
+    """Return what the readers cannot find out by themselves."""
     return WantedReaders(
         processes=processes,
         chips=() if board is None else raw_chips(board.rails, roots(root).sysfs),
@@ -94,12 +95,12 @@ def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wan
 
 
 def installed_readers() -> dict[str, Callable[[], MakeReader]]:
-    """The readers that other packages bring, by the names of their entry points."""
+    """Return the readers that other packages bring, by the names of their entry points."""
     return {name: point.load for name, point in plugins("edge_rt.readers").items()}
 
 
 def _model(board: Board) -> Coefficients | None:
-    """The board's power from its draw at rest and under full load, spread over its cores."""
+    """Return the board's power from its draw at rest and under full load, spread over its cores."""
     idle, loaded = board.draw.idle_w, board.draw.loaded_w
     cores = sum(cluster.cores for cluster in board.clusters.values())
     if idle is None or loaded is None or not cores:

@@ -68,7 +68,7 @@ class BoardSampler:
         return tuple(c for track in self._tracks for c in track.reader.channels)
 
     def due(self, now_s: float) -> float:
-        """Seconds from `now_s` until the next reader is due; 0 where one is."""
+        """Return seconds from `now_s` until the next reader is due; 0 where one is."""
         due_s = (track.due_s for track in self._tracks if track.idle)
         return max(0.0, min(due_s, default=now_s + 1.0) - now_s)
 
@@ -129,12 +129,12 @@ class BoardSampler:
         return count
 
     def pace_s(self, reader: BaseReader) -> float:
-        """Seconds between two reads of `reader` as they come; see Track."""
+        """Return seconds between two reads of `reader` as they come; see Track."""
         with self._lock:
             return next(track.pace_s for track in self._tracks if track.reader is reader)
 
     def reading(self, name: str, kind: Kind) -> ChannelReading | None:
-        """One channel as it stands; None where there is no such channel."""
+        """Return one channel as it stands; None where there is no such channel."""
         place = self._places.get((name, kind))
         if place is None:
             return None
@@ -142,7 +142,7 @@ class BoardSampler:
             return place[0].reading(place[1], self._clock())
 
     def readings(self) -> list[ChannelReading]:
-        """Every channel as it stands, in the order of `channels`."""
+        """Return every channel as it stands, in the order of `channels`."""
         now_s = self._clock()
         with self._lock:
             return [
@@ -152,7 +152,7 @@ class BoardSampler:
             ]
 
     def energies(self) -> dict[str, Energy]:
-        """The energy of each channel of power since it was first read, by name.
+        """Return the energy of each channel of power since it was first read, by name.
 
         Names overlap as rails do: parts of another rail are in here beside the whole.
         """
@@ -160,7 +160,10 @@ class BoardSampler:
             return {name: meter.total() for name, meter in self._meters.items()}
 
     def metered(self, names: Iterable[str]) -> list[Energy]:
-        """The energy so far of these channels of power, all of one moment; KeyError for others."""
+        """Return the energy so far of these channels of power, all of one moment.
+
+        KeyError for others.
+        """
         meters = [self._meters[name] for name in names]
         with self._lock:
             return [meter.total() for meter in meters]
@@ -180,7 +183,10 @@ class BoardSampler:
                 track.reader.close()
 
     def _begin(self, track: Track, now_s: float) -> bool:
-        """Whether `track` is due; its next beat is set here, so that a hurry in a read counts."""
+        """Return whether `track` is due.
+
+        Its next beat is set here, so that a hurry in a read counts.
+        """
         with self._lock:
             due = track.due_s <= now_s and track.idle
             if due:

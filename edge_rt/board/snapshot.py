@@ -64,14 +64,14 @@ class BoardSnapshot:
         return hangs or self.sampler.late
 
     def complete(self, now_s: float) -> bool:
-        """Whether everything has answered, power is measured and a temperature that counts is read.
+        """Return whether everything answers, power is measured and a temperature is read.
 
         `now_s` is the sampler's.
         """
         return bool(self.heat.counting) and self.answered and self._rank(now_s) == _MEASURED
 
     def worth(self, now_s: float) -> tuple[int, int]:
-        """The more, the better a look: by its supply, then by how much can be read at all."""
+        """Return how good a look was: by its supply, then by how much can be read at all."""
         return self._rank(now_s), len(self.sampler.channels)
 
     def _rank(self, now_s: float) -> int:
@@ -91,14 +91,14 @@ class BoardSnapshot:
 
 
 def board_key(snapshot: BoardSnapshot | None) -> str:
-    """Tells boards apart, and a simulated one from the one that it looks like."""
+    """Return a name that tells boards apart, and a simulated one from a real one."""
     name = None if snapshot is None else snapshot.chosen.name
     simulated = snapshot is not None and snapshot.simulated
     return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
 
 
 def hottest_c(snapshot: BoardSnapshot) -> float | None:
-    """The temperature of the hottest zone that counts, None where none can be read."""
+    """Return the temperature of the hottest zone that counts, None where none can be read."""
     zone = hottest(snapshot.heat.now())
     return None if zone is None else zone.temp_c
 
@@ -123,7 +123,7 @@ def left_out(snapshot: BoardSnapshot) -> dict[str, str]:
 
 
 def held_back(snapshot: BoardSnapshot) -> list[str] | None:
-    """What slows the board down now; None where it does not tell."""
+    """Return what slows the board down now; None where it does not tell."""
     told, active = False, list[str]()
     for reader, reading in _by_reader(snapshot.sampler):
         channel = reading.channel
@@ -136,7 +136,7 @@ def held_back(snapshot: BoardSnapshot) -> list[str] | None:
 
 
 def report(snapshot: BoardSnapshot, now_s: float, idle_w: float | None) -> BoardReport:
-    """All of it as clients see it, at `now_s` on the sampler's clock."""
+    """Return all of it as clients see it, at `now_s` on the sampler's clock."""
     zones = snapshot.heat.now()
     hot = hottest(zones)
     return BoardReport(
@@ -161,7 +161,10 @@ def report(snapshot: BoardSnapshot, now_s: float, idle_w: float | None) -> Board
 
 
 def nothing_yet(root: Path, left_out: dict[str, str] | None = None) -> BoardReport:
-    """What is told before the first look at the board; `left_out` names what it waits for."""
+    """Return what is told before the first look at the board.
+
+    `left_out` names what it waits for.
+    """
     return BoardReport(
         board=None,
         root=_text(root),
@@ -178,7 +181,7 @@ def nothing_yet(root: Path, left_out: dict[str, str] | None = None) -> BoardRepo
 
 
 def _by_reader(sampler: BoardSampler) -> Iterator[tuple[str, ChannelReading]]:
-    """Each channel as it stands, with the name of its reader."""
+    """Yield each channel as it stands, with the name of its reader."""
     names = [reader.name for reader in sampler.readers for _ in reader.channels]
     yield from zip(names, sampler.readings(), strict=True)
 
@@ -241,5 +244,5 @@ def _brakes(device: str) -> bool:
 
 
 def _text(words: object) -> str:
-    """What can be sent: names of files may hold bytes that are no text."""
+    """Return what can be sent: names of files may hold bytes that are no text."""
     return str(words).encode("utf-8", "backslashreplace").decode()

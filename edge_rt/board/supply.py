@@ -36,7 +36,7 @@ _STEPS = 20  # that a request must last for one step more or less to be 5 % at m
 
 
 def known_of(board: Board) -> RailFacts:
-    """What the profile states of rails, against which readings are checked."""
+    """Return what the profile states of rails, against which readings are checked."""
     shunts = {label: ohms for label, rail in board.rails.items() if (ohms := rail.shunt_ohm)}
     draw = board.draw
     stated = [figure.value for figure in (draw.range_max_w, draw.supply_w, draw.loaded_w) if figure]
@@ -46,20 +46,20 @@ def known_of(board: Board) -> RailFacts:
 
 
 def doubts(board: Board | None, sampler: BoardSampler) -> dict[str, str]:
-    """Why the readings of a rail are not to be trusted, by its name."""
+    """Return why the readings of a rail are not to be trusted, by its name."""
     if board is None:
         return {}
     return dict(_foreign_shunts(board, sampler)) | dict(_larger_parts(board, _powers(sampler)))
 
 
 def shunts(sampler: BoardSampler) -> dict[str, float]:
-    """The shunts in ohms that the kernel's driver assumes, by rail."""
+    """Return the shunts in ohms that the kernel's driver assumes, by rail."""
     readers = [reader for reader in sampler.readers if isinstance(reader, Ina3221Hwmon)]
     return {rail: ohms for reader in readers for rail, ohms in reader.shunts.items()}
 
 
 def agrees(ohms: float | None, stated: float) -> bool:
-    """Whether the driver's shunt is the stated one; so it is where the driver tells none."""
+    """Return whether the driver's shunt is the stated one; so it is where the driver tells none."""
     return ohms is None or abs(ohms / stated - 1.0) <= _TOLERANCE
 
 
@@ -122,11 +122,11 @@ class SupplyRails:
         return self._pace.period_s
 
     def energy(self) -> Energy:
-        """Joules since the supply was found; missing is what any of the rails lacks."""
+        """Return joules since the supply was found; missing is what any of the rails lacks."""
         return self._sum.total
 
     def power_w(self) -> float | None:
-        """Watts now; None while one of the rails cannot be read."""
+        """Return watts now; None while one of the rails cannot be read."""
         total = 0.0
         for rail in self.rails:
             reading = self._sampler.reading(rail, "power_w")
@@ -145,7 +145,7 @@ class SupplyRails:
 
 
 def find_supply(board: Board | None, sampler: BoardSampler) -> SupplyRails | None:
-    """The best total that can be read; None in doubt, since rails may be parts of others.
+    """Return the best total that can be read; None in doubt, since rails may be parts of others.
 
     The sampler must have read everything once. The profile's totals come first; where none of
     them can be read the model, then a rail that is a total by its name. A lone rail with another
@@ -165,7 +165,7 @@ def find_supply(board: Board | None, sampler: BoardSampler) -> SupplyRails | Non
 
 
 def measured(board: Board | None, readable: Collection[str]) -> bool:
-    """Whether the power of these rails tells that of the board; see `find_supply`."""
+    """Return whether the power of these rails tells that of the board; see `find_supply`."""
     return (board is not None and board.total(readable) is not None) or len(_named(readable)) == 1
 
 
@@ -187,7 +187,7 @@ def _readable(sampler: BoardSampler) -> list[str]:
 
 
 def _owner(sampler: BoardSampler, rail: str) -> tuple[BaseReader, Quality]:
-    """The reader that gives the power of `rail`, and the quality of what it gives."""
+    """Return the reader that gives the power of `rail`, and the quality of what it gives."""
     for reader in sampler.readers:
         for channel in reader.channels:
             if channel.name == rail and channel.kind == "power_w":

@@ -112,7 +112,7 @@ class Track:
         self.due_s = beat if beat > now_s else now_s + self.reader.period_s
 
     def reading(self, index: int, now_s: float) -> ChannelReading:
-        """One channel as it stands at `now_s`."""
+        """Return one channel as it stands at `now_s`."""
         channel, last = self.reader.channels[index], self._last[index]
         time_s = None if last is None else self._last_s[index]
         blocked = self.blocked and self.blocked.reason
@@ -178,7 +178,7 @@ class StuckZones:
         self._sums, self._counts = [0.0] * count, [0] * count
 
     def take(self, time_s: float, zones: Sequence[tuple[int, float | None]]) -> None:
-        """The values of some zones, None where missing, at `time_s`."""
+        """Take the values of some zones, None where missing, at `time_s`."""
         if self._block_s is None or not 0.0 <= time_s - self._block_s < _BLOCK_S:
             self._end_block(time_s)
         for zone, value in zones:
@@ -222,7 +222,7 @@ class StuckZones:
 
 
 def _moved(zone: int, before: _Means, after: _Means) -> bool:
-    """Whether another zone than `zone` has moved far."""
+    """Return whether another zone than `zone` has moved far."""
     return any(
         other != zone and then is not None and now is not None and abs(now - then) >= _MOVED_K
         for other, (then, now) in enumerate(zip(before, after, strict=True))

@@ -14,7 +14,7 @@ class FadingMean:
     """Joules over seconds, of which the older ones fade."""
 
     def __init__(self, memory_s: float, enough_s: float) -> None:
-        """Seconds fade to a third every `memory_s`; `enough_s` make a mean."""
+        """Let seconds fade to a third every `memory_s`; `enough_s` make a mean."""
         self._memory_s, self._enough_s = memory_s, enough_s
         self._sum_w = self._weight = self._seen_s = 0.0
 

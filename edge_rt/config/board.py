@@ -227,7 +227,7 @@ class Board(Section, frozen=True):
         return self.memory.sizes.bytes if self.memory.sizes else ()
 
     def total(self, readable: Collection[str]) -> Total | None:
-        """The total that the `readable` rails can form, or None: then power is not measured."""
+        """Return the total that the `readable` rails can form. None: power is not measured."""
         return next((total for total in self.totals if set(total.rails) <= set(readable)), None)
 
 

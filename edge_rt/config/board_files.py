@@ -38,7 +38,10 @@ class Shelf:
 
     @classmethod
     def read(cls, dirs: Sequence[Path]) -> Shelf:
-        """What lies in `dirs`, later ones above earlier ones; one that is missing is empty."""
+        """Return what lies in `dirs`, later ones above earlier ones.
+
+        One that is missing is empty.
+        """
         shelf = cls()
         for layer, directory in enumerate(dirs):
             for path in shelf._files(directory):
@@ -49,7 +52,7 @@ class Shelf:
         return shelf
 
     def visible(self) -> Iterator[Profile]:
-        """The winning profile of every id, in the order of their directories."""
+        """Yield the winning profile of every id, in the order of their directories."""
         winners = [versions[-1] for versions in self.profiles.values()]
         return iter(sorted(winners, key=lambda profile: (profile.layer, profile.id)))
 
@@ -65,7 +68,7 @@ class Shelf:
         return found
 
     def _parent(self, profile: Profile) -> Profile:
-        """A profile that extends its own id extends the one that it hides."""
+        """Return the parent. A profile that extends its own id extends the one that it hides."""
         name = profile.extends
         versions = self.profiles.get(name, []) if isinstance(name, str) else []
         if name == profile.id:
@@ -100,7 +103,7 @@ class Shelf:
 
 
 def merged(line: Sequence[Profile]) -> dict[str, object]:
-    """The content of the first profile in `line` upon that of the others."""
+    """Return the content of the first profile in `line` upon that of the others."""
     data: dict[str, object] = {}
     for profile in reversed(line):
         data = _upon(data, profile.data)
@@ -108,7 +111,7 @@ def merged(line: Sequence[Profile]) -> dict[str, object]:
 
 
 def place(line: Sequence[Profile], key: Key, message: str) -> ConfigError:
-    """An error that points at `key`, or what is around it, in the nearest profile that has it."""
+    """Return an error that points at `key`, in the nearest profile that has it."""
     whole = key
     while key:
         for profile in line:
@@ -124,8 +127,11 @@ def place(line: Sequence[Profile], key: Key, message: str) -> ConfigError:
 
 
 def _upon(below: dict[str, object], above: dict[str, object]) -> dict[str, object]:
-    """Sections join. A record with a source is replaced whole, so that no figure changes hands;
-    null takes away what is below."""
+    """Join sections.
+
+    A record with a source is replaced whole, so that no figure changes hands; null takes away what
+    is below.
+    """
     joined = below | above
     for name, value in above.items():
         under = below.get(name)

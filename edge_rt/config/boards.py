@@ -22,7 +22,7 @@ _FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 
 
 def board_contradictions(board: Board) -> Iterator[tuple[Key, str]]:
-    """Every key whose value cannot be true of any board, with the reason."""
+    """Yield every key whose value cannot be true of any board, with the reason."""
     yield from _rails(board)
     yield from _totals(board)
     yield from _modes(board)
@@ -32,7 +32,7 @@ def board_contradictions(board: Board) -> Iterator[tuple[Key, str]]:
 def unknown_sources(
     data: object, known: Collection[str], at: Key = ()
 ) -> Iterator[tuple[Key, str]]:
-    """Every source that a record in `data`, which lies at `at`, names and nobody explains."""
+    """Yield every source that a record in `data`, which lies at `at`, names and nobody explains."""
     for name, value in _items(data):
         if name != "source":
             yield from unknown_sources(value, known, (*at, name))
@@ -44,7 +44,10 @@ def unknown_sources(
 
 
 def feeders(rails: Mapping[str, Rail], label: str) -> list[str]:
-    """The rails above `label`, nearest first; ends where the profile is cut off or circular."""
+    """Return the rails above `label`, nearest first.
+
+    Ends where the profile is cut off or circular.
+    """
     found: list[str] = []
     rail = rails.get(label)
     while rail is not None and rail.part_of is not None and rail.part_of not in found:
@@ -103,12 +106,12 @@ _Kind = TypeVar("_Kind")
 
 
 def board_dirs(paths: Paths) -> list[Path]:
-    """Where an installation's profiles lie: those that come with it, then the user's own."""
+    """Return where an installation's profiles lie: those that come with it, then the user's own."""
     return [SHIPPED, paths.config_file.parent / "boards.d"]
 
 
 def check_boards(dirs: Sequence[Path]) -> tuple[dict[str, Board], list[ConfigError]]:
-    """The profiles that can be used, later directories last, and what is wrong with the others."""
+    """Return the usable profiles, later directories last, and the faults of the others."""
     shelf = Shelf.read(dirs)
     boards: dict[str, Board] = {}
     faults = list(shelf.faults)
@@ -121,7 +124,7 @@ def check_boards(dirs: Sequence[Path]) -> tuple[dict[str, Board], list[ConfigErr
 
 
 def board_faults(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:
-    """What is wrong with the board that `config` names: an unknown or a faulty profile."""
+    """Yield what is wrong with the board that `config` names: an unknown or a faulty profile."""
     name = config.board
     if name is None:
         return

@@ -25,7 +25,7 @@ _BLOCKS = ("q8_0", "q4_0")  # types that llama.cpp keeps values in only with fla
 
 
 def socket_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """Every key of the socket with which it cannot be made, with the reason."""
+    """Yield every key of the socket with which it cannot be made, with the reason."""
     named = config.socket
     if named.path is not None:
         yield from _judged(("socket", "path"), named.path, check_path)
@@ -34,7 +34,7 @@ def socket_faults(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def access_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """Every user and group that this machine does not have, with the reason."""
+    """Yield every user and group that this machine does not have, with the reason."""
     access = config.access
     for right, people in (("generate", access.generate), ("administer", access.administer)):
         for index, name in enumerate(people.users):
@@ -44,7 +44,7 @@ def access_faults(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def check_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """Every checker whose program is not there, with the reason."""
+    """Yield every checker whose program is not there, with the reason."""
     for name, checker in config.checks.items():
         program = checker.command[0]
         if "/" in program and not program.startswith("/"):
@@ -55,7 +55,7 @@ def check_faults(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def telemetry_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """The address of the collector, if what sends traces is not installed."""
+    """Yield the address of the collector, if what sends traces is not installed."""
     missing = config.telemetry.otlp is not None and [*filter(_lacks, _OTLP)]
     if missing:
         told = " and ".join(missing)
@@ -74,7 +74,7 @@ def _lacks(distribution: str) -> bool:
 
 
 def _judged(key: Key, value: str, judge: Callable[[str], object]) -> Iterator[tuple[Key, str]]:
-    """The key with the reason for which `judge` refuses its value, if it does."""
+    """Yield the key with the reason for which `judge` refuses its value, if it does."""
     try:
         judge(value)
     except ValueError as error:
@@ -88,12 +88,15 @@ def check_path(path: str | Path) -> None:
 
 
 def group_id(group: str) -> int:
-    """The number of a group given by name or number; ValueError when nothing has that name."""
+    """Return the number of a group given by name or number.
+
+    ValueError when nothing has that name.
+    """
     return _id(group, "group", lambda: grp.getgrnam(group).gr_gid)
 
 
 def user_id(user: str) -> int:
-    """The number of a user given by name or number; ValueError when nobody has that name."""
+    """Return the number of a user given by name or number; ValueError when nobody has that name."""
     return _id(user, "user", lambda: pwd.getpwnam(user).pw_uid)
 
 
@@ -125,7 +128,7 @@ class Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the IP address `host` is this machine's own alone; ValueError for a name."""
+    """Return whether the IP address `host` is this machine's own alone; ValueError for a name."""
     address = ipaddress.ip_address(host)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
@@ -146,7 +149,7 @@ def _host(text: str) -> str:
 
 
 def ledger_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """The path of the ledger if no ledger can be there, or if the file is somebody else's."""
+    """Yield the path of the ledger if no ledger can be there, or if the file is somebody else's."""
     path = config.ledger.path
     if path is not None:
         with suppress(OSError):  # what may not be looked at is for the daemon to find out
@@ -168,7 +171,10 @@ def _reasons(path: str) -> Iterator[str]:
 
 
 def _fits(file: Path) -> bool:
-    """Whether it is a database, or empty, or by its name a damaged one, which is put aside."""
+    """Return whether a file is a database, empty, or a damaged one by its name.
+
+    A damaged one is put aside.
+    """
     if file.suffix == ".db":
         return True
     with open_regular(file) as content:
@@ -176,7 +182,7 @@ def _fits(file: Path) -> bool:
 
 
 def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
-    """Every key whose value cannot work, with the reason."""
+    """Yield every key whose value cannot work, with the reason."""
     yield from _tcp(config)
     yield from _paths(config)
     yield from _engine(config)
@@ -242,7 +248,7 @@ def _engine(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def _twice(key: Key, values: object) -> Iterator[tuple[Key, str]]:
-    """Each item of a list that was there before."""
+    """Yield each item of a list that was there before."""
     items = cast("list[object]", values) if isinstance(values, list) else []
     for index, item in enumerate(items):
         if item in items[:index]:
@@ -281,7 +287,7 @@ def _warm(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def _smaller(config: Config) -> Iterator[tuple[Key, str]]:
-    """Each circle of models once, at the key that closes it; a chain is fine."""
+    """Yield each circle of models once, at the key that closes it; a chain is fine."""
     smaller, seen = config.models.smaller, set[str]()
     for first in smaller:
         way: list[str] = []

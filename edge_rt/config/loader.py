@@ -32,7 +32,7 @@ def describe(message: str) -> str:
 
 
 def suggestion(key: Key) -> str:
-    """A hint at the key that was meant, here or in another section."""
+    """Return a hint at the key that was meant, here or in another section."""
     known = {dotted(place): place for place in _keys(Config)}
     siblings = [str(place[-1]) for place in known.values() if place[:-1] == key[:-1]]
     name = str(key[-1])
@@ -48,7 +48,7 @@ def suggestion(key: Key) -> str:
 def unknown(
     data: Mapping[str, object], section: type[msgspec.Struct] = Config, at: Key = ()
 ) -> Iterator[Key]:
-    """Every key of `data`, which lies at `at`, that `section` does not have."""
+    """Yield every key of `data`, which lies at `at`, that `section` does not have."""
     sections = {field.name: _section(field.type) for field in msgspec.structs.fields(section)}
     for name, value in data.items():
         if name not in sections:
@@ -73,7 +73,9 @@ Check = Callable[[Config], Iterable[tuple[Key, str]]]
 
 
 def load(path: Path | None = None, *further: Check) -> Config:
-    """The configuration in `path`; None: the installation's file, or defaults if it has none.
+    """Return the configuration in `path`.
+
+    None: the installation's file, or defaults if it has none.
 
     Raises ConfigError for the first fault, those that `further` checks find among them, and for
     a named file that is missing.
@@ -88,7 +90,7 @@ def load(path: Path | None = None, *further: Check) -> Config:
 
 
 def present(path: Path) -> bool:
-    """Whether something is at `path`; one that may not be looked at counts as present."""
+    """Return whether something is at `path`; one that may not be looked at counts as present."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -99,7 +101,7 @@ def present(path: Path) -> bool:
 
 
 def check(path: Path, *further: Check) -> tuple[Config, list[ConfigError]]:
-    """The configuration in `path` and all its faults, in the order of their lines.
+    """Return the configuration in `path` and all its faults, in the order of their lines.
 
     Keys at fault have their defaults in the Config.
     """
@@ -147,7 +149,7 @@ def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
 
 
 def split(message: str) -> tuple[Key, str]:
-    """msgspec's "MESSAGE - at `$.engine.threads`" as key and message; at the root it names none."""
+    """Split "MESSAGE - at `$.engine.threads`" into key and message; the root has no key."""
     text, _, place = message.rpartition(" - at `$")
     if not text:
         return (), message

@@ -25,7 +25,7 @@ class Paths:
 
     @classmethod
     def detect(cls, environ: Mapping[str, str] = os.environ, uid: int | None = None) -> Paths:
-        """The paths for user `uid` (None: this process's) under `environ`.
+        """Return the paths for user `uid` (None: this process's) under `environ`.
 
         What systemd hands to a service wins; then root gets the system's directories and anyone
         else those of the XDG base directory specification.
@@ -41,7 +41,7 @@ class Paths:
 
     @classmethod
     def system(cls, environ: Mapping[str, str] = os.environ) -> Paths:
-        """The paths of the service that serves the whole machine."""
+        """Return the paths of the service that serves the whole machine."""
         return cls.detect({ROOT: environ.get(ROOT, "")}, uid=0)
 
     @property
@@ -51,7 +51,9 @@ class Paths:
 
 
 def of_board(folder: Path, simulated: str | None) -> Path:
-    """Where in `folder` a board's ledger and learnt state are kept; None: this machine's board.
+    """Return where in `folder` a board's ledger and learnt state are kept.
+
+    None: this machine's board.
 
     A simulated board has a directory of its own, so that its figures never mix with measured ones.
     """
@@ -87,12 +89,12 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _absolute(environ: Mapping[str, str], name: str) -> Path | None:
-    """The variable's path; a relative or empty one counts as unset, as XDG demands."""
+    """Return the variable's path; a relative or empty one counts as unset, as XDG demands."""
     value = environ.get(name, "")
     return Path(value) if value.startswith("/") else None
 
 
 def _service(environ: Mapping[str, str], name: str) -> Path | None:
-    """The first of systemd's colon-separated directories."""
+    """Return the first of systemd's colon-separated directories."""
     first = environ.get(name, "").split(":", 1)[0]
     return Path(first) if first else None

@@ -40,13 +40,13 @@ class Tree:
     faults: list[ConfigError] = field(default_factory=list[ConfigError])
 
     def line(self, key: Key) -> int | None:
-        """The line of `key`, or of the nearest place around it that is in the file."""
+        """Return the line of `key`, or of the nearest place around it that is in the file."""
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key)
 
     def error(self, key: Key, message: str) -> ConfigError:
-        """An error that points at `key`."""
+        """Return an error that points at `key`."""
         return ConfigError(message, file=self.file, line=self.line(key), key=dotted(key))
 
 

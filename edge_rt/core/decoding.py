@@ -120,9 +120,9 @@ class CheckerSpec(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CheckCost(msgspec.Struct, frozen=True, array_like=True):
-    """What a checker took of one answer, all in this engine: texts that it judged, messages that
-    they were sent in, and seconds until they were answered.
+    """What a checker took of one answer, all in this engine.
 
+    It judged `calls` texts in `trips` messages, and answered them in `seconds`.
     `log_weight` is the sum of the natural logarithms of the weights of all tokens, also those of
     earlier engines; see decoding.rejection. None: they were not drawn, but the likeliest ones.
     """

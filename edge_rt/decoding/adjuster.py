@@ -55,7 +55,7 @@ class Adjuster:
             self._dry.record(token)
 
     def apply(self, logits: Logits) -> Logits:
-        """The adjusted logits, good until the next call; `logits` itself if nothing changes.
+        """Return the adjusted logits, good until the next call; `logits` itself if nothing changes.
 
         Raises RequestError when the bias names a token that the vocabulary does not have.
         """
@@ -90,7 +90,7 @@ class Adjuster:
             )
 
     def _repeated(self) -> Ids:
-        """The tokens under the repeat penalty, with repetitions."""
+        """Return the tokens under the repeat penalty, with repetitions."""
         recent = self._recent if self._window < 0 else self._recent[-self._window :]
         return np.array(recent, np.int64)
 
@@ -142,7 +142,7 @@ class DryPenalty:
         return self._known
 
     def _breaks(self, piece: bytes) -> bool:
-        """Whether a breaker ends in `piece`."""
+        """Return whether a breaker ends in `piece`."""
         text = self._tail + piece
         return any(
             text.find(one, max(0, len(text) - len(piece) - len(one) + 1)) >= 0

@@ -22,7 +22,7 @@ _BLOCK = 16384  # 64 KiB of float32: stays in the second-level cache of small bo
 
 
 def ranked(logits: Logits, floor: float) -> Ids:
-    """Ids of all logits >= `floor`, in order; -inf is never among them.
+    """Return ids of all logits >= `floor`, in order; -inf is never among them.
 
     `floor` is rounded downwards to float32, so that no logit on the edge is lost.
     """
@@ -36,8 +36,11 @@ def ranked(logits: Logits, floor: float) -> Ids:
 
 
 def _keys(values: Logits, ids: Ids) -> Ids:
-    """One integer a token that sorts like (-value, id): plain integers sort several times faster
-    than a stable argsort of floats and leave nothing to the sorting algorithm's choice."""
+    """Return one integer a token that sorts like (-value, id).
+
+    Plain integers sort several times faster than a stable argsort of floats and leave nothing to
+    the sorting algorithm's choice.
+    """
     plain = values + np.float32(0)  # turns -0.0 into 0.0
     bits: NDArray[np.int32] = np.ndarray(plain.shape, np.int32, plain)
     rising = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # IEEE order as two's complement
@@ -45,7 +48,7 @@ def _keys(values: Logits, ids: Ids) -> Ids:
 
 
 def top_floor(logits: Logits, k: int) -> float:
-    """A value that at least `k` logits reach, and not many more do.
+    """Return a value that at least `k` logits reach, and not many more do.
 
     The maxima of disjoint columns are logits themselves, so the k-th largest of them is reached
     k times at least. Small vocabularies and large k take the exact k-th largest logit.
@@ -127,14 +130,17 @@ class LogitsView:
         return self.confidence * (1.0 - math.exp(second - peak))
 
     def top_entropy(self, count: int) -> float:
-        """The entropy of the `count` likeliest tokens among themselves, in nats."""
+        """Return the entropy of the `count` likeliest tokens among themselves, in nats."""
         shifted = self._top(count)
         weights = np.exp(shifted)
         total = float(weights.sum())
         return max(0.0, math.log(total) - float(weights @ shifted) / total)
 
     def _top(self, count: int) -> NDArray[np.float64]:
-        """The `count` largest logits less the largest, falling; fewer where others are -inf."""
+        """Return the `count` largest logits less the largest, falling.
+
+        Fewer where others are -inf.
+        """
         if not math.isfinite(self._peak):
             return np.zeros(1)
         ids = ranked(self._logits, top_floor(self._logits, count))[:count]

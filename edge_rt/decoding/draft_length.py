@@ -73,7 +73,9 @@ class DraftLength:
     """
 
     def __init__(self, most: int, times: PassTimes, known: Experience) -> None:
-        """A draft has at most `most` tokens; `times` are fed by who runs the passes.
+        """Allow drafts of at most `most` tokens.
+
+        `times` are fed by the caller, who runs the passes.
 
         Answers that draft from the same source for the same target share `times` and `known`.
         """
@@ -87,7 +89,7 @@ class DraftLength:
         self._drafts = False
 
     def begins(self, behind: int = 0, left: float = math.inf) -> bool:
-        """Whether the draft model should guess at the next token. Asked once for each round.
+        """Return whether the draft model should guess at the next token. Asked once for each round.
 
         `behind`: tokens of text that it has not read, its prompt among them. `left`: most tokens
         that are still to come.
@@ -105,7 +107,7 @@ class DraftLength:
         return begins
 
     def adds(self, confidences: Sequence[float], guess: float) -> bool:
-        """Whether a guess of confidence `guess` after those drafted is worth verifying.
+        """Return whether a guess of confidence `guess` after those drafted is worth verifying.
 
         Asked once for each guess. Where it is not, the draft ends before it.
         """
@@ -119,7 +121,7 @@ class DraftLength:
         return gain > self._rows()[drafted]
 
     def goes_on(self, confidences: Sequence[float]) -> bool:
-        """Whether the draft model should make another guess after those drafted."""
+        """Return whether the draft model should make another guess after those drafted."""
         if len(confidences) >= self._most:
             return False
         if self._trying:
@@ -127,7 +129,7 @@ class DraftLength:
         return self._later(len(confidences), self._chance(confidences)) > 0.0
 
     def cut(self, confidences: Sequence[float]) -> int:
-        """How many tokens are worth verifying of a draft that cost nothing.
+        """Return how many tokens are worth verifying of a draft that cost nothing.
 
         Asked once for each round, in place of the other questions, be there a draft or not.
         """
@@ -141,7 +143,7 @@ class DraftLength:
         return best
 
     def verified(self, confidences: Sequence[float], accepted: int) -> None:
-        """A round has ended: of what was drafted, the first `accepted` tokens were accepted.
+        """End a round: of what was drafted, the first `accepted` tokens were accepted.
 
         Told of each round that began, those too that came to no draft.
         """
@@ -175,7 +177,7 @@ class DraftLength:
             self._known.all.add(1, self._times.alone.value)
 
     def _pays(self, behind: int, left: float) -> bool:
-        """Whether drafting is expected to beat the target alone, catching up included."""
+        """Return whether drafting is expected to beat the target alone, catching up included."""
         if self._times.draft.value is None or self._known.idle == math.inf:
             return False
         saving = (1.0 - _WORTH) * self._alone - self._known.drafted.token_s(0.0)
@@ -215,6 +217,6 @@ class DraftLength:
         return Prospects(costs, calibration.shares, calibration.acceptances)
 
     def _rows(self) -> list[float]:
-        """What each drafted token adds to the verification, in seconds."""
+        """Return what each drafted token adds to the verification, in seconds."""
         verify = [self._times.verify(drafted) for drafted in range(self._most + 1)]
         return [more - less for less, more in itertools.pairwise(verify)]

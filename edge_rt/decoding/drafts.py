@@ -32,7 +32,7 @@ class Lookup:
         self.feed(tokens)
 
     def feed(self, tokens: Iterable[int]) -> None:
-        """The text goes on by `tokens`."""
+        """Add `tokens` to the text."""
         for token in tokens:
             end = len(self._tokens)
             pair = (self._tokens[-1] if end else -1, token)
@@ -41,7 +41,7 @@ class Lookup:
             self._tokens.append(token)
 
     def draft(self, most: int) -> list[int]:
-        """At most `most` tokens that may come next; empty when the text's end is new.
+        """Return at most `most` tokens that may come next; empty when the text's end is new.
 
         Where the occurrence reaches into the draft's own beginning, as in a text that repeats
         itself, the draft repeats it.
@@ -55,7 +55,7 @@ class Lookup:
         return drafted
 
     def _best(self) -> tuple[int, int]:
-        """Where the longest match ends, and its length; of equal ones the latest."""
+        """Return where the longest match ends, and its length; of equal ones the latest."""
         place, length = -1, 0
         at = self._earlier[-1] if self._tokens else -1
         for _ in range(_VISITS):
@@ -68,7 +68,7 @@ class Lookup:
         return place, length
 
     def _match(self, at: int) -> int:
-        """How many tokens up to `at` equal the last ones of the text; two are known to."""
+        """Return how many tokens up to `at` equal the last ones of the text; two are known to."""
         length, most = 2, min(_LONGEST, at + 1)
         while length < most and self._tokens[at - length] == self._tokens[-1 - length]:
             length += 1
@@ -76,7 +76,10 @@ class Lookup:
 
 
 def confidence(matched: int) -> float:
-    """How sure a draft that goes by `matched` tokens may be, 0 to 1; yet to be calibrated."""
+    """Return how sure a draft that goes by `matched` tokens may be, 0 to 1.
+
+    Yet to be calibrated.
+    """
     return min(matched, _SURE) / (_SURE + 1)
 
 
@@ -100,7 +103,7 @@ class Exact:
     def follow(
         self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
     ) -> Iterator[VerifiedToken]:
-        """The answer's next tokens, the last of which is not the draft's.
+        """Yield the answer's next tokens, the last of which is not the draft's.
 
         `rows` are the target's logits after the text so far and after each token of `draft`.
         `sampler`, the answer's own, records a token when it is asked for and none before: a caller
@@ -129,7 +132,7 @@ class Relaxed:
     def follow(
         self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
     ) -> Iterator[VerifiedToken]:
-        """As Exact.follow, by another rule."""
+        """Yield tokens as Exact.follow does, by another rule."""
         for guess, logits in zip([*draft, None], rows, strict=True):
             gap = inf if guess is None else sampler.gap(logits, guess)
             if not self.keeps(gap) or guess is None:
@@ -138,7 +141,7 @@ class Relaxed:
             yield VerifiedToken(sampler.take(logits, guess), drafted=True, seen=gap)
 
     def keeps(self, gap: float) -> bool:
-        """Whether the answer goes on by a drafted token that is so much less likely than another.
+        """Return whether the answer goes on by a drafted token that is by `gap` less likely.
 
         `gap` is in nats, see Sampler; infinite where there is no such token. Each token of an
         answer is asked about once.

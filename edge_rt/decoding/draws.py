@@ -54,7 +54,7 @@ class Shortlist(NamedTuple):
 
 
 def draw(logits: Logits, sampling: Sampling, peak: float, u: float) -> int:
-    """The token that the number `u` in [0, 1) picks; `peak` is the largest logit, finite.
+    """Return the token that the number `u` in [0, 1) picks; `peak` is the largest logit, finite.
 
     Temperature, top_k, top_p, min_p, in this order. At least one token is always left.
     """
@@ -66,7 +66,7 @@ def draw(logits: Logits, sampling: Sampling, peak: float, u: float) -> int:
 
 
 def kept(short: Shortlist, sampling: Sampling) -> int:
-    """How many tokens of the head top_p and min_p leave: one at least."""
+    """Return how many tokens of the head top_p and min_p leave: one at least."""
     if sampling.order:
         return short.ids.size
     count = short.ids.size
@@ -78,7 +78,7 @@ def kept(short: Shortlist, sampling: Sampling) -> int:
 
 
 def shortlist(logits: Logits, sampling: Sampling, peak: float, u: float) -> Shortlist:
-    """The head of the order that holds all that `sampling` keeps, or what `u` can pick."""
+    """Return the head of the order that holds all that `sampling` keeps, or what `u` can pick."""
     if sampling.order:
         return _chained(logits, sampling, peak)
     temperature = heat(sampling)
@@ -95,7 +95,7 @@ def shortlist(logits: Logits, sampling: Sampling, peak: float, u: float) -> Shor
 
 
 def _chained(logits: Logits, sampling: Sampling, peak: float) -> Shortlist:
-    """What the samplers leave, one after the other in the order that the request gives."""
+    """Return what the samplers leave, one after the other in the order that the request gives."""
     temperature = heat(sampling)
     ids = ranked(logits, peak - _UNDERFLOW * max(temperature, 1.0))
     scores: NDArray[np.float64] = logits[ids].astype(np.float64) - peak
@@ -119,7 +119,7 @@ def _chained(logits: Logits, sampling: Sampling, peak: float) -> Shortlist:
 def _reaching(
     logits: Logits, peak: float, temperature: float, floor: float, reach: float
 ) -> Shortlist:
-    """The head of the order that weighs `reach` of everything, or all that `floor` leaves."""
+    """Return the head of the order that weighs `reach` of all, or all that `floor` leaves."""
     total = mass(logits, peak, temperature)
     short = None
     for tokens in (_FIRST_BOUND, logits.size):
@@ -134,7 +134,10 @@ def _reaching(
 def _head(
     logits: Logits, peak: float, temperature: float, floor: float, most: int | None = None
 ) -> Shortlist:
-    """All logits >= `floor` in order, `most` of them at most; never empty as floor <= peak."""
+    """Return all logits >= `floor` in order, `most` of them at most.
+
+    Never empty as floor <= peak.
+    """
     ids = ranked(logits, floor)[:most]
     weights = np.exp((logits[ids].astype(np.float64) - peak) / temperature)
     sums = np.cumsum(weights)
@@ -142,19 +145,19 @@ def _head(
 
 
 def heat(sampling: Sampling) -> float:
-    """The temperature of the draw."""
+    """Return the temperature of the draw."""
     return min(max(sampling.temperature, _COLDEST), _HOTTEST)
 
 
 def cuts(sampling: Sampling, vocab: int) -> bool:
-    """Whether top_k, top_p or min_p leaves anything out."""
+    """Return whether top_k, top_p or min_p leaves anything out."""
     if sampling.order:
         return True
     return 0 < sampling.top_k < vocab or sampling.top_p < 1.0 or sampling.min_p > 0.0
 
 
 def uniform(seed: int, position: int) -> float:
-    """The number in [0, 1) that belongs to `position` (from 0) of the stream `seed`.
+    """Return the number in [0, 1) that belongs to `position` (from 0) of the stream `seed`.
 
     A multiple of 2^-53; seeds count modulo 2^64.
     """
@@ -162,7 +165,7 @@ def uniform(seed: int, position: int) -> float:
 
 
 def fork_seed(seed: int, index: int) -> int:
-    """The seed of answer `index` to a request with `seed`; index 0 keeps the seed itself."""
+    """Return the seed of answer `index` to a request with `seed`; index 0 keeps the seed itself."""
     if index == 0:
         return seed
     return _mix(_mix(seed ^ _FORK) + index * _WEYL)

@@ -37,7 +37,7 @@ class AcceptanceCalibration:
         self._made = np.full(len(_CENTRES), _PRIOR / len(_CENTRES))
 
     def acceptance(self, confidence: float) -> float:
-        """How likely a guess of `confidence` is to be accepted where those before it are."""
+        """Return how likely a guess of `confidence` is to be accepted where those before it are."""
         at = _bin(confidence)
         return float(self._hits[at] / self._guesses[at])
 
@@ -57,7 +57,7 @@ class AcceptanceCalibration:
         self._made[_bin(confidence)] += 1.0
 
     def verified(self, confidence: float, *, accepted: bool) -> None:
-        """A guess of `confidence` was held against what the target wrote."""
+        """Note whether a guess of `confidence` was accepted."""
         at = _bin(confidence)
         self._hits[at] = self._hits[at] * _FORGET + accepted
         self._guesses[at] = self._guesses[at] * _FORGET + 1.0
@@ -97,7 +97,7 @@ class PassTimes:
         self._weight = self._rows = self._seconds = self._rows2 = self._cross = 0.0
 
     def verify_took(self, rows: int, seconds: float) -> None:
-        """A pass of the large model over one token and `rows` - 1 drafted ones."""
+        """Note a pass of the large model over one token and `rows` - 1 drafted ones."""
         if self._weight > 4.0:
             seconds = min(seconds, _OUTLIER * self.verify(rows - 1))
         self._weight = self._weight * _FORGET_PASS + 1.0
@@ -107,7 +107,10 @@ class PassTimes:
         self._cross = self._cross * _FORGET_PASS + rows * seconds
 
     def verify(self, drafted: int) -> float:
-        """Seconds in which the large model verifies `drafted` tokens; 0 of them: writes one."""
+        """Return seconds in which the large model verifies `drafted` tokens.
+
+        0 of them: writes one.
+        """
         one = self.alone.value or 0.0
         if drafted == 0:
             return one
@@ -136,13 +139,13 @@ class TokenRate:
         self._rounds = self._tokens = self._seconds = 0.0
 
     def add(self, tokens: int, seconds: float) -> None:
-        """A round brought `tokens` and took `seconds`."""
+        """Note that a round brought `tokens` and took `seconds`."""
         self._rounds = self._rounds * self._forget + 1.0
         self._tokens = self._tokens * self._forget + tokens
         self._seconds = self._seconds * self._forget + seconds
 
     def token_s(self, before: float) -> float:
-        """Seconds a token; `before` there is evidence of it."""
+        """Return seconds a token; `before` there is evidence of it."""
         return self._seconds / self._tokens if self.known else before
 
 

@@ -135,7 +135,7 @@ class Aim:
         self._move()
 
     def took(self, *, large: bool) -> None:
-        """The answer goes on by a token of the large model, or else of the small one."""
+        """Note a token of the large model, or else of the small one."""
         if self._share is None:
             return
         self._tokens += 1

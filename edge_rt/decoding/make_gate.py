@@ -58,7 +58,7 @@ class EadGate(Gate):
 
 
 def make_gate(gating: Gating, seed: int) -> Gate:
-    """The gate of one answer; `seed` is the answer's, for gates of chance.
+    """Return the gate of one answer; `seed` is the answer's, for gates of chance.
 
     Raises RequestError when there is no such gate. "verify" is no gate but a rule of acceptance:
     see make_rule.
@@ -70,7 +70,7 @@ def make_gate(gating: Gating, seed: int) -> Gate:
 
 
 def make_rule(gating: Gating) -> Relaxed:
-    """The rule of acceptance of the gate "verify".
+    """Return the rule of acceptance of the gate "verify".
 
     `first` is not its concern: who drafts must not begin before.
     """
@@ -93,7 +93,7 @@ def _base(gating: Gating, seed: int) -> Gate:
 
 
 def _of_package(gating: Gating, seed: int) -> Gate:
-    """The gate of another package, whose entry point is called with the same arguments."""
+    """Return the gate of another package, whose entry point is called with the same arguments."""
     point = plugins("edge_rt.gates").get(gating.name)
     if point is None:  # it was there when the request was read
         known = ", ".join(gates())

@@ -83,7 +83,7 @@ def _judged(
 
 
 def by_rank(logits: Logits) -> Iterator[DrawnCandidate]:
-    """The tokens by falling logit, of equal ones the lowest id first, without probabilities."""
+    """Yield the tokens by falling logit, of equal ones the lowest id first, unweighted."""
     told = 0
     for count in (8, 128, logits.size):
         ids = ranked(logits, top_floor(logits, count))
@@ -95,7 +95,7 @@ def by_rank(logits: Logits) -> Iterator[DrawnCandidate]:
 def by_draw(
     logits: Logits, sampling: Sampling, peak: float, seed: int, position: int
 ) -> Iterator[DrawnCandidate]:
-    """The tokens in an order of draws without replacement, in the end all that are not -inf.
+    """Yield the tokens in an order of draws without replacement, in the end all that are not -inf.
 
     The first is the one that would be drawn without a predicate, by the number at `position` of the
     stream `seed`; `peak` is the largest of the (vocab,) logits, finite. What top_k, top_p and min_p
@@ -137,7 +137,10 @@ class _Head:
         return DrawnCandidate(int(self.ids[pick]), weight / self._total, left / self._total)
 
     def _reach(self, number: float) -> float:
-        """The share up to where the sum of what is left exceeds `number`; soon a larger one."""
+        """Return the share up to where the sum of what is left exceeds `number`.
+
+        Soon a larger one.
+        """
         share = (self._total - self._left + number) / self._total
         return share if len(self.picks) < _SINGLE else 1.0 - (1.0 - share) / 4
 
@@ -155,7 +158,7 @@ class _Head:
 def _rest(
     logits: Logits, sampling: Sampling, peak: float, drawn: Ids, seed: int, position: int
 ) -> Iterator[DrawnCandidate]:
-    """All tokens but those `drawn`, by when exponential clocks of these rates ring."""
+    """Yield all tokens but those `drawn`, by when exponential clocks of these rates ring."""
     weights = _weights(logits, sampling, peak)
     total = float(weights.sum())
     random = np.random.Generator(np.random.PCG64([seed % 2**64, position])).random(logits.size)

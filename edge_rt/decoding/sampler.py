@@ -58,9 +58,10 @@ class Sampler:
         check: TextCheck | None = None,
         piece: Callable[[int], bytes] = lambda token: b"",
     ) -> None:
-        """`sampling.seed` is not looked at; `matcher` is at the beginning of the constraint, and
-        `check` at that of the text, None: there is none. `piece` gives
-        the bytes of a token.
+        """`sampling.seed` is not looked at.
+
+        `matcher` is at the beginning of the constraint, and `check` at that of the text, None:
+        there is none. `piece` gives the bytes of a token.
         """
         self._sampling = sampling
         self._seed = seed
@@ -72,7 +73,7 @@ class Sampler:
         self._drawn = 0
 
     def fork(self, index: int) -> Sampler:
-        """A new sampler for answer `index` to the same prompt, with a stream of its own.
+        """Return a new sampler for answer `index` to the same prompt, with a stream of its own.
 
         Answer 0 has this sampler's seed. Tokens drawn so far are not carried over.
         """
@@ -99,14 +100,14 @@ class Sampler:
         return checked or (self.matcher is not None and self.matcher.over)
 
     def forced(self) -> list[int]:
-        """The next tokens of the answer, of which the constraint leaves no choice.
+        """Return the next tokens of the answer, of which the constraint leaves no choice.
 
         Under a check each token is a choice: it may be refused.
         """
         return [] if self.matcher is None or self.check is not None else self.matcher.forced()
 
     def spelt(self, token: int) -> bytes:
-        """The bytes in the text of a special token that the constraint names; else none."""
+        """Return the bytes in the text of a special token that the constraint names; else none."""
         return b"" if self.matcher is None else self.matcher.spelt.get(token, b"")
 
     def prepare(self, draft: Sequence[int] = ()) -> None:
@@ -142,7 +143,7 @@ class Sampler:
         return self.take(logits, self.guess(logits))
 
     def guess(self, logits: Logits, after: Sequence[int] = ()) -> int:
-        """What would be drawn from `logits` behind the tokens `after`; records nothing.
+        """Return what would be drawn from `logits` behind the tokens `after`; records nothing.
 
         Takes the random number of that position, so that another model's guess is often what is
         drawn there later; penalties are those of the answer as it is. Raises as `sample` does.
@@ -150,7 +151,7 @@ class Sampler:
         return self._pick(self._adjuster.apply(logits), after)
 
     def gap(self, logits: Logits, token: int) -> float:
-        """How much likelier than `token` the likeliest token is: a difference of log-probabilities.
+        """Return how much less likely `token` is than the likeliest: log-probabilities apart.
 
         In nats, at least 0, after bias and penalties and before temperature. Raises as `sample`
         does.
@@ -181,7 +182,7 @@ class Sampler:
         return draw(logits, self._sampling, peak, uniform(self._seed, self._drawn + len(after)))
 
     def _checked(self, logits: Logits, check: TextCheck) -> int:
-        """The token that `check` accepts first, of those that the constraint leaves."""
+        """Return the token that `check` accepts first, of those that the constraint leaves."""
         if self.matcher is not None:
             logits = self.matcher.apply(logits)
         _, peak = _peak(logits)
@@ -210,7 +211,10 @@ class Sampler:
 
 
 def _peak(logits: Logits) -> tuple[int, float]:
-    """The token of the largest logit, and that logit; EngineBroken where there is none to have."""
+    """Return the token of the largest logit, and that logit.
+
+    EngineBroken where there is none to have.
+    """
     best = int(logits.argmax())  # the first of equal ones, or the first NaN
     peak = float(logits[best])
     if not math.isfinite(peak):

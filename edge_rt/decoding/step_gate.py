@@ -20,7 +20,7 @@ class Steps:
         self._feeds = 2  # since the last ink; an answer begins as after a blank line
 
     def feed(self, piece: bytes) -> bool:
-        """The text goes on by `piece`: whether a blank line is complete in it."""
+        """Add `piece` to the text; return whether a blank line is complete in it."""
         ended = False
         for byte in piece:
             if byte == _LF:

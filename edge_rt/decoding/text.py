@@ -28,7 +28,7 @@ class TextStream:
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
-        """Raises RequestError on an empty stop string."""
+        """Begin a text; raises RequestError on an empty stop string."""
         if not all(stops):
             raise RequestError("a stop string must not be empty", param="stop")
         self.stopped: str | None = None  # the stop string that ended the text
@@ -39,11 +39,11 @@ class TextStream:
         self._held = ""
 
     def push(self, piece: bytes) -> str:
-        """The text that `piece` makes safe to send; may be empty, and is after a stop."""
+        """Return the text that `piece` makes safe to send; may be empty, and is after a stop."""
         return self._advance(self._decoder.decode(piece))
 
     def finish(self) -> str:
-        """The text still held back, an unfinished character as U+FFFD; empty after a stop.
+        """Return the text still held back, an unfinished character as U+FFFD; empty after a stop.
 
         Nothing may be pushed afterwards. Even this text can complete a stop string (one that
         holds U+FFFD): look at `stopped` after the call.
@@ -68,7 +68,7 @@ class TextStream:
         return text[:safe]
 
     def _begun(self, text: str) -> int:
-        """How many characters at the end of `text` may be the beginning of a stop string."""
+        """Return how many characters at the end of `text` may be the beginning of a stop string."""
         for count in range(min(self._longest - 1, len(text)), 0, -1):
             if any(stop.startswith(text[-count:]) for stop in self._stops):
                 return count
@@ -81,8 +81,10 @@ class Checker(Protocol):
     name: str
 
     def judge(self, text: str, following: Sequence[str], spent_s: float) -> list[Verdict]:
-        """Return what it says of `text` with each of `following` behind it; EngineError where it
-        does not, or where `spent_s` and its own seconds are too many for one token.
+        """Return what it says of `text` with each of `following` behind it.
+
+        EngineError where it does not, or where `spent_s` and its own seconds are too many for one
+        token.
         """
         ...
 
@@ -93,8 +95,9 @@ class TextCheck:
     def __init__(
         self, checker: Checker, piece: Callable[[int], bytes], ends: Callable[[int], bool]
     ) -> None:
-        """`piece` gives the bytes of a token, none for a special one; `ends` tells whether a token
-        ends the answer.
+        """`piece` gives the bytes of a token, none for a special one.
+
+        `ends` tells whether a token ends the answer.
         """
         self._checker, self._piece, self._ends = checker, piece, ends
         self._text, self._tail = "", b""  # whole characters, and the beginning of the next one
@@ -142,7 +145,7 @@ class TextCheck:
         self._text += whole
 
     def complete(self) -> bool:
-        """Whether the text is whole as it is."""
+        """Return whether the text is whole as it is."""
         if self._verdict is None:
             self._judge({})
         return self._verdict in ("complete", "final") and not self._tail
@@ -155,7 +158,7 @@ class TextCheck:
         ]
 
     def _text_of(self, token: int) -> str:
-        """What the text goes on by; "" for a token that can stand in no text."""
+        """Return what the text goes on by; "" for a token that can stand in no text."""
         whole, tail = _decoded(self._tail + self._piece(token)) or ("", b"")
         return whole + UNFINISHED if tail else whole
 

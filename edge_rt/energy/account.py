@@ -157,7 +157,7 @@ class Window:
         self.told_s += prefill_s + decode_s
 
     def price_w(self, idle_w: float, untold_s: float) -> float:
-        """Joules for each busy second: what is left above `idle_w`, over all who have a part.
+        """Return the joules of a busy second: what is left above `idle_w`, over all with a part.
 
         `untold_s` seconds more are taken as busy for those who have not been told of yet.
         """

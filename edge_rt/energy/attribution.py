@@ -47,7 +47,7 @@ class Attribution:
     """
 
     def __init__(self, idle: IdlePower, resolution_s: float = 0.0, hold_s: float = 30.0) -> None:
-        """Requests served for less than `resolution_s` pay the recent price of a busy second.
+        """Have requests served for less than `resolution_s` pay the recent price of a busy second.
 
         Nothing waits for more than `hold_s` for an engine, or a meter, that is silent.
         """
@@ -82,7 +82,7 @@ class Attribution:
         self._loaded |= loading
 
     def open(self, now_s: float) -> Account:
-        """A request has been handed to the engine."""
+        """Open an account for a request that has been handed to the engine."""
         account = Account(now_s)
         self._open[account] = None
         return account
@@ -90,7 +90,7 @@ class Attribution:
     def told(
         self, begin_s: float, end_s: float, shares: Iterable[tuple[Account | None, float, float]]
     ) -> None:
-        """The engine spent prefill and decode seconds on accounts between two times.
+        """Note prefill and decode seconds that the engine spent on accounts between two times.
 
         None stands for work of nobody known. What concerns settled windows comes too late: it
         counts as busy time of unknown energy.
@@ -109,7 +109,7 @@ class Attribution:
         self._settle()
 
     def reading(self, time_s: float, total: Energy) -> None:
-        """The supply's meter stood at `total` at `time_s`.
+        """Take a reading of the supply's meter: `total` at `time_s`.
 
         A reading that is no later than the last one is left out. A meter that went back has been
         reset: the time in between is missing.
@@ -133,7 +133,7 @@ class Attribution:
         self._advance(self._start, self._last)
 
     def close(self, account: Account, now_s: float) -> Bill:
-        """The request has ended, whichever way: its bill, which nothing changes from now on.
+        """Return the final bill of a request that has ended, whichever way.
 
         Read the supply just before: busy time after the last reading has no known energy.
         """
@@ -150,7 +150,7 @@ class Attribution:
         return bill
 
     def lost(self, now_s: float) -> Account | None:
-        """The engine is gone, and word of its last work with it: an account of that, still open.
+        """Open an account for the last work of a lost engine, of which no word came.
 
         None where nobody had asked it for anything.
         """
@@ -164,7 +164,7 @@ class Attribution:
         return account
 
     def renew(self, now_s: float) -> None:
-        """Readings are another meter's from now on: open accounts stay unresolved."""
+        """Begin with another meter: the joules of open accounts stay unresolved."""
         self._told_s = max(self._told_s, now_s)
         self._settle()
         for account in self._open:

@@ -91,7 +91,10 @@ class Book:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Opens nothing yet. Raises ValueError where `max_bytes` is below LEAST_BYTES."""
+        """Prepare the ledger, opening nothing yet.
+
+        Raises ValueError where `max_bytes` is below LEAST_BYTES.
+        """
         if max_bytes < LEAST_BYTES:
             raise ValueError(f"max_bytes is {max_bytes}: a ledger needs at least {LEAST_BYTES}")
         self._days = days
@@ -172,7 +175,7 @@ class Book:
         return both.newest(days)
 
     def hour_j(self, number: int) -> float:
-        """The supply's joules of that hour since 1970; from memory alone like `totals`.
+        """Return the supply's joules of that hour since 1970; from memory alone like `totals`.
 
         Hours are kept for about two days.
         """
@@ -187,7 +190,7 @@ class Book:
         return sum(day.energy_j for day in days if day.day == wanted)
 
     def recent(self, count: int) -> list[UsageRecord]:
-        """The last `count` requests, newest first; from memory alone like `totals`."""
+        """Return the last `count` requests, newest first; from memory alone like `totals`."""
         with self._disk:
             with self._memory:
                 newest = list(reversed(self._pending.entries))[:count]
@@ -205,7 +208,7 @@ class Book:
                 log.warning("%s cannot be written: %s are lost", self._storage.path, lost)
 
     def _due(self) -> bool:
-        """Whether there is anything to write, or to try."""
+        """Return whether there is anything to write, or to try."""
         with self._memory:
             requests, sums = bool(self._pending.entries), bool(self._pending.days)
         now = self._monotonic()

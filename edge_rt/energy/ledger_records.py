@@ -89,7 +89,7 @@ def sum_of(total: ModelTotal, more: ModelTotal) -> ModelTotal:
 
 
 def utc_day(unix_s: float) -> str:
-    """The UTC day of a time, such as "2026-01-31"; ValueError beyond the years 1 to 9999."""
+    """Return the UTC day of a time, such as "2026-01-31"; ValueError beyond the years 1 to 9999."""
     return _day(math.floor(unix_s / DAY_S))
 
 
@@ -99,7 +99,7 @@ def _day(number: int) -> str:
 
 
 def of_model(entry: UsageRecord) -> ModelTotal:
-    """What one request adds to its model's day."""
+    """Return what one request adds to its model's day."""
     request = entry.status != "lost"
     return ModelTotal(
         utc_day(entry.ended),
@@ -151,7 +151,7 @@ class Pending:
             self._model(model)
 
     def newest(self, count: int) -> tuple[list[Day], list[ModelTotal]]:
-        """The sums of the newest `count` days that anything is known of, newest first."""
+        """Return the sums of the newest `count` days that anything is known of, newest first."""
         known = sorted({*self.days, *(day for day, _ in self.models)}, reverse=True)[:count]
         days = [self.days[day] for day in known if day in self.days]
         models = sorted(self.models.values(), key=lambda total: total.model)

@@ -63,8 +63,9 @@ class LedgerTables(File):
             self._insert("hours (hour, energy_j)", *sums)
 
     def prune(self, now: float, days: int) -> None:
-        """Delete requests that ended more than `days` before `now`, in the order of booking, and
-        hours that are far from it.
+        """Delete requests that ended more than `days` before `now`, in the order of booking.
+
+        Hours that are far from `now` go, too.
 
         A date is believed if it lies between DATED_FROM and tomorrow. Requests whose date is not
         go and stay with those booked around them: they are deleted once a later one is old, and
@@ -84,7 +85,7 @@ class LedgerTables(File):
             self._db.execute("DELETE FROM hours WHERE ABS(hour - ?) > ?", (now // HOUR_S, HOURS))
 
     def totals(self, days: int) -> tuple[list[Day], list[ModelTotal]]:
-        """All sums of the newest `days` days that are on record, in no order."""
+        """Return all sums of the newest `days` days that are on record, in no order."""
         newest = "(SELECT day FROM days UNION SELECT day FROM models ORDER BY day DESC LIMIT ?)"
         found = self._db.execute(f"SELECT {_DAY} FROM days WHERE day IN {newest}", (days,))
         sums = [Day(*row) for row in found.fetchall()]
@@ -92,13 +93,13 @@ class LedgerTables(File):
         return sums, [ModelTotal(*row) for row in found.fetchall()]
 
     def hour_j(self, number: int) -> float:
-        """The supply's joules of an hour, as far as they are on record."""
+        """Return the supply's joules of an hour, as far as they are on record."""
         query = "SELECT energy_j FROM hours WHERE hour = ?"
         row = self._db.execute(query, (number,)).fetchone()
         return 0.0 if row is None else row[0]
 
     def recent(self, count: int) -> list[UsageRecord]:
-        """The last `count` requests, newest first."""
+        """Return the last `count` requests, newest first."""
         query = f"SELECT {_ANSWER} FROM answers ORDER BY id DESC LIMIT ?"
         return [UsageRecord(*row) for row in self._db.execute(query, (count,)).fetchall()]
 

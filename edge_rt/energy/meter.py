@@ -84,7 +84,7 @@ class EnergyMeter:
         client.on_work = lambda work: self._work(client, work)
 
     def lost(self, requests: Collection[int] = ()) -> None:
-        """The engine is lost, which was at work for `requests`.
+        """Take the loss of the engine, which was at work for `requests`.
 
         Whatever is drawn until another is at work again, or nobody waits for that, goes with it.
         """
@@ -230,7 +230,7 @@ class EnergyMeter:
         await self.settle(usage, status)
 
     def _waits_no_more(self, account: Account) -> None:
-        """The engine has told all of a request, or its client has left."""
+        """Let go of a request: the engine has told all of it, or its client has left."""
         waited = self._waiting.pop(account, None) is not None
         if waited and not self._waiting:
             self._found()

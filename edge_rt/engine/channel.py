@@ -68,12 +68,12 @@ class Frames:
 
 
 def engine_decoder() -> msgspec.msgpack.Decoder[ToEngine]:
-    """Decoder of what the engine receives."""
+    """Return a decoder of what the engine receives."""
     return msgspec.msgpack.Decoder(ToEngine)
 
 
 def front_decoder() -> msgspec.msgpack.Decoder[ToFront]:
-    """Decoder of what the front receives."""
+    """Return a decoder of what the front receives."""
     return msgspec.msgpack.Decoder(ToFront)
 
 
@@ -89,8 +89,9 @@ class Doing(NamedTuple):
 
 
 class Heartbeat:
-    """A page of memory: the engine notes what it begins, and the front reads it, even after a
-    kill.
+    """A page of memory: the engine notes what it begins.
+
+    The front reads it, even after a kill.
 
     Words 3 to 7 tell how long passes kept a GPU busy; a simulated board reads them, so they stay
     where they are: a count that is odd while the others change; microseconds in passes that are
@@ -105,13 +106,16 @@ class Heartbeat:
 
     @staticmethod
     def shared() -> int:
-        """A descriptor of new memory, for this process and a child of it."""
+        """Return a descriptor of new memory, for this process and a child of it."""
         fd = os.memfd_create("edge_rt engine")
         os.ftruncate(fd, mmap.PAGESIZE)
         return fd
 
     def pass_begins(self, begin_s: float, gpu_share: float) -> None:
-        """A pass of a model began at `begin_s`; `gpu_share` of its layers, 0 to 1, lie on a GPU."""
+        """Note that a pass of a model began at `begin_s`.
+
+        `gpu_share` of its layers, 0 to 1, lie on a GPU.
+        """
         words = self._words
         words[_CHANGES] += 1
         words[_BEGIN] = int(1e6 * begin_s)
@@ -119,8 +123,9 @@ class Heartbeat:
         words[_CHANGES] += 1
 
     def pass_is_over(self, all_s: float, gpu_s: float, offloaded_s: float = 0.0) -> None:
-        """End the pass. The totals since the start: seconds of passes, the GPU's part, and those
-        with a GPU.
+        """End the pass.
+
+        `totals` since the start: seconds of passes, the GPU's part, and those with a GPU.
         """
         words = self._words
         words[_CHANGES] += 1
@@ -131,8 +136,9 @@ class Heartbeat:
         words[_CHANGES] += 1
 
     def offloaded_s(self, now_s: float) -> float | None:
-        """Seconds in passes of models with layers on a GPU, one under way included; None while they
-        change.
+        """Return seconds in passes of models with layers on a GPU, one under way included.
+
+        None while they change.
         """
         words = self._words
         changes, begin_us = words[_CHANGES], words[_BEGIN]

@@ -103,7 +103,7 @@ class HangDetector:
                 client.terminate(ExitReason(why, doing.requests, outside=seen.stopped))
 
     async def over(self, pid: int, start: Coroutine[Any, Any, T]) -> T:
-        """What comes of an engine's start; raises Stuck once that does nothing any more."""
+        """Return what comes of an engine's start; raises Stuck once that does nothing any more."""
         starting = asyncio.ensure_future(start)
         stuck = asyncio.ensure_future(self._stuck(pid))
         try:
@@ -117,7 +117,7 @@ class HangDetector:
             await asyncio.gather(starting, stuck, return_exceptions=True)
 
     async def _stuck(self, pid: int) -> bool:
-        """Whether it is stopped, once it has done nothing for too long."""
+        """Return whether it is stopped, once it has done nothing for too long."""
         quiet, stopped = _Quiet(Doing(0, 0, frozenset())), False
         while quiet.still_s < STILL_S:
             await self._pause(LOOK_S)
@@ -129,9 +129,7 @@ class HangDetector:
 
 
 class _Quiet:
-    """The seconds in which an engine has begun with nothing new; idle in the last `still_s` of all
-    `busy_s`.
-    """
+    """The seconds in which an engine began nothing new: `busy_s`, the last `still_s` idle."""
 
     def __init__(self, doing: Doing) -> None:
         self.doing = doing
@@ -146,7 +144,7 @@ class _Quiet:
         self.still_s = 0.0 if works else self.still_s + LOOK_S
 
     def hangs(self, expected_s: float) -> bool:
-        """Whether that is too long for something that is to take `expected_s`."""
+        """Return whether that is too long for something that is to take `expected_s`."""
         still_s, busy_s = STILL_S + min(MOST_S, 2.0 * expected_s), BUSY_S + TIMES * expected_s
         return self.still_s >= still_s or self.busy_s >= busy_s
 
@@ -178,7 +176,7 @@ class EngineHealth:
         return self._lock.locked()
 
     async def prove(self) -> dict[str, object]:
-        """The proof, at most FRESH_S old; raises Unavailable or EngineError."""
+        """Return the proof, at most FRESH_S old; raises Unavailable or EngineError."""
         async with self._lock:
             if self._clock() - self._proved_s > FRESH_S:
                 try:
@@ -189,7 +187,10 @@ class EngineHealth:
             return self._proof
 
     async def _proved(self) -> dict[str, object]:
-        """The proof of an engine; one that is ended from outside meanwhile does not count."""
+        """Return the proof of an engine.
+
+        One that is ended from outside meanwhile does not count.
+        """
         while True:
             try:
                 return await self._prove()

@@ -104,11 +104,11 @@ class ModelPool:
         return bool(self._loads)
 
     def residents(self) -> list[Resident]:
-        """What is loaded now."""
+        """Return what is loaded now."""
         return [r for r in self._residents.values() if not r.client.lost.is_set()]
 
     def get(self, model: str) -> Resident | None:
-        """The model, while it is loaded."""
+        """Return the model, while it is loaded."""
         resident = self._residents.get(model)
         return resident if resident is not None and not resident.client.lost.is_set() else None
 
@@ -206,7 +206,7 @@ class ModelPool:
             return True
 
     def avoids(self, wanted: LoadRequest) -> bool:
-        """Whether to load the model in another way, since this one failed recently."""
+        """Return whether to load the model in another way, since this one failed recently."""
         return self._failures.avoids((wanted.model, wanted.spec))
 
     def engine_ended(self, exit_reason: ExitReason) -> None:
@@ -229,7 +229,7 @@ class ModelPool:
             self._note_failure((model, None), kind(why), fatal=True)
 
     def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
-        """All of them; None where one is missing."""
+        """Return all of them; None where one is missing."""
         there = {model: self.get(model) for model in models}
         alive = {model: resident for model, resident in there.items() if resident is not None}
         return alive if len(alive) == len(there) else None
@@ -292,7 +292,7 @@ class ModelPool:
         self.on_load()
 
     async def _loaded(self, client: EngineClient, wanted: LoadRequest) -> Loaded:
-        """What the engine says of a load; it is ended where it never will."""
+        """Return what the engine says of a load; it is ended where it never will."""
         most_s = LOAD_S + wanted.need_bytes / SLOW_BYTES_S
         loading = asyncio.ensure_future(client.load(wanted.model, wanted.spec))
         done, _ = await asyncio.wait((loading,), timeout=most_s)
@@ -324,7 +324,7 @@ class ModelPool:
         return f"{need} and {kept}: {in_mb(short)} are missing. {LESS}"
 
     def _short(self, wanted: LoadRequest) -> int:
-        """Bytes that are missing for it."""
+        """Return bytes that are missing for it."""
         return wanted.need_bytes + self._reserve - self._free()
 
     def _free(self) -> int:
@@ -343,5 +343,5 @@ class ModelPool:
 
 
 def in_mb(size: float) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes for people."""
     return f"{size / 1e6:.0f} MB"

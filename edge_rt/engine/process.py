@@ -43,8 +43,9 @@ class Failures:
         self._waits: dict[Attempt, float] = {}  # of those that ended engines
 
     def note(self, attempt: Attempt, why: Exception, *, fatal: bool = False) -> None:
-        """Record that it failed, with a MemoryError for want of memory; `fatal`: and ended the
-        engine.
+        """Record that it failed, with a MemoryError for want of memory.
+
+        `fatal`: and ended the engine.
         """
         self._known[attempt] = self._clock(), why
         if fatal:
@@ -56,14 +57,14 @@ class Failures:
         self._waits.pop(attempt, None)
 
     def check(self, attempt: Attempt) -> None:
-        """Raises Unavailable where it is too soon to try again."""
+        """Raise Unavailable where it is too soon to try again."""
         failed_s, why = self._known.get(attempt, (-math.inf, Exception()))
         left_s = failed_s + self._waits.get(attempt, FAILED_S) - self._clock()
         if left_s > 0.0:
             raise _refusal(attempt[0], why, left_s) from why
 
     def avoids(self, attempt: Attempt) -> bool:
-        """Whether the model had better be loaded in another way."""
+        """Return whether the model had better be loaded in another way."""
         failed_s, _ = self._known.get(attempt, (-math.inf, None))
         return self._clock() < failed_s + AVOIDED_S
 
@@ -112,8 +113,9 @@ class CrashDiagnosis:
         return ExitReason(why, doing.requests, outside)
 
     def _out_of_memory(self) -> int:
-        """Return how often the kernel has killed for memory, of this service's processes or else of
-        all.
+        """Return how often the kernel has killed for memory.
+
+        Processes of this service count, or else all.
         """
         if (own := self._group.kills()) is not None:
             return own
@@ -125,7 +127,7 @@ class CrashDiagnosis:
 
 
 def ended(code: int) -> str:
-    """An exit code for people."""
+    """Return an exit code for people."""
     if code >= 0:
         return f"exit {code}"
     named = -code in signal.Signals.__members__.values()  # not all of real time are
@@ -179,8 +181,9 @@ class CheckpointMemory:
 
 
 async def spawn(command: Sequence[str], *descriptors: int) -> Process:
-    """Start `command` with `descriptors` as its last arguments, -1 for a missing one; raises
-    OSError.
+    """Start `command` with `descriptors` as its last arguments, -1 for a missing one.
+
+    Raises OSError.
     """
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -116,7 +116,7 @@ class Supervisor:
         self._checkpoints.close()
 
     async def client(self, wait_s: float = HELLO_S + LONGEST_WAIT_S) -> EngineClient:
-        """The live connection, waited for if need be; raises Unavailable after `wait_s`."""
+        """Return the live connection, waited for if need be; raises Unavailable after `wait_s`."""
         try:
             return await asyncio.wait_for(self._wait(), wait_s)
         except asyncio.TimeoutError:
@@ -151,7 +151,7 @@ class Supervisor:
             wait_s = min(2 * wait_s, OUTSIDE_WAIT_S if outside else LONGEST_WAIT_S)
 
     async def _one_life(self) -> ExitReason | None:
-        """One engine from its birth to its death; None where that is not known."""
+        """Keep one engine from its birth to its death; return why it ended, None: not known."""
         ours, theirs = socket.socketpair()
         page = Heartbeat.shared()
         beat, diagnosis = Heartbeat(page), self._diagnosis()

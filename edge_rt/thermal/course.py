@@ -52,13 +52,13 @@ class Trajectory:
         fan: float,
         leakage: Callable[[float], float] | None = None,
     ) -> None:
-        """The fan stays as it is."""
+        """Start from one set of figures; the fan stays as it is."""
         self._network, self._temps_c, self._fan = network, temps_c, fan
         self._leakage = leakage
         self._steps: list[EulerStep] = []
 
     def walk(self, power_w: float, count: int) -> list[float]:
-        """The chip's temperature at the first `count` of TIMES_S."""
+        """Return the chip's temperature at the first `count` of TIMES_S."""
         for span_s in SPANS_S[len(self._steps) : count - 1]:
             self._steps.append(self._network.step(span_s / _PARTS, self._fan))
         temps, leakage, advance = self._temps_c, self._leakage, self._network.advance
@@ -73,7 +73,7 @@ class Trajectory:
 
 
 def reach(time_s: float) -> int:
-    """How many of TIMES_S lead up to `time_s`, the last one not before it."""
+    """Return how many of TIMES_S lead up to `time_s`, the last one not before it."""
     return min(len(TIMES_S), bisect_left(TIMES_S, time_s) + 1)
 
 
@@ -136,8 +136,10 @@ class Outlook:
         return max(map(Forecast, found, widths), key=sum)
 
     def most_power_w(self, limit_c: float, horizon_s: float) -> float:
-        """The greatest constant power that stays below `limit_c`, band included, from three
-        seconds on; 0 where none does."""
+        """Return the greatest constant power whose forecast and band stay below `limit_c`.
+
+        The first three seconds do not count; 0 where no power does.
+        """
 
         def below(power_w: float) -> bool:
             return sum(self.peak(power_w, horizon_s, _SOONEST_S)) < limit_c
@@ -155,7 +157,10 @@ class Outlook:
         return low_w
 
     def seconds_to(self, limit_c: float, power_w: float) -> float | None:
-        """Seconds until the forecast, without its band, reaches `limit_c`; None: not in an hour."""
+        """Return seconds until the forecast, without its band, reaches `limit_c`.
+
+        None: not in an hour.
+        """
         temps = self._course.walk(power_w, len(TIMES_S))
         for index, temp_c in enumerate(temps):
             if temp_c >= limit_c:
@@ -226,7 +231,7 @@ class ForecastTrials:
         self._running, self._rest_s = [], 0.0
 
     def due(self, dt_s: float) -> bool:
-        """Whether another forecast is to be put to the test."""
+        """Return whether another forecast is to be put to the test."""
         self._rest_s -= dt_s
         return self._rest_s <= 0.0
 

@@ -35,7 +35,7 @@ class Fit:
     """
 
     def __init__(self, prior: ThermalPrior, temp_c: float, error_c: float) -> None:
-        """The chip is at `temp_c`, read with an error of `error_c`."""
+        """Start with the chip at `temp_c`, read with an error of `error_c`."""
         self._outer_w, spread = prior.outer_w, prior.spread
         logs = map(math.log, [*prior.resistances_c_per_w, *prior.capacities_j_per_c])
         self.figures: list[float] = [*logs, prior.fan_gain, min(prior.ambient_c, temp_c)]
@@ -127,7 +127,7 @@ class Fit:
         self.figures = list(map(_clipped, self.figures, self._bounds))
 
     def surprise(self, temp_c: float, error_c: float) -> float:
-        """How far off the chip's temperature is, in standard deviations."""
+        """Return how far off the chip's temperature is, in standard deviations."""
         return abs(temp_c - self.temps_c[0]) / math.sqrt(self.covariance[0][0] + error_c * error_c)
 
     def snap(self, temp_c: float, error_c: float) -> None:

@@ -77,7 +77,7 @@ class ThermalModel:
             self._follow(self._fit, reading)
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:
-        """The temperature after `horizon_s` at constant power, None as long as nothing is known.
+        """Return the temperature after `horizon_s` at constant power. None: nothing is known yet.
 
         `power_w` is all that the supply gives at the leakage of now; what leakage grows by comes
         on top.
@@ -86,7 +86,7 @@ class ThermalModel:
         return None if outlook is None else outlook.forecast(power_w, horizon_s)
 
     def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
-        """The greatest constant power whose forecast and band stay below `limit_c`.
+        """Return the greatest constant power whose forecast and band stay below `limit_c`.
 
         From three seconds on: what comes earlier cannot be helped. 0 where no power does.
         """
@@ -94,12 +94,15 @@ class ThermalModel:
         return None if outlook is None else outlook.most_power_w(limit_c, horizon_s)
 
     def seconds_to(self, limit_c: float, power_w: float) -> float | None:
-        """Seconds until the forecast reaches `limit_c`; None: not in an hour, or not known."""
+        """Return seconds until the forecast reaches `limit_c`.
+
+        None: not in an hour, or not known.
+        """
         outlook = self._look()
         return None if outlook is None else outlook.seconds_to(limit_c, power_w)
 
     def trial(self) -> Trial | None:
-        """A forecast from now on, to be fed with the power that really comes."""
+        """Return a forecast from now on, to be fed with the power that really comes."""
         return None if self._fit is None or self._look() is None else self._trial(self._fit)
 
     @property

@@ -46,7 +46,10 @@ class ReadingFilter:
     def take(
         self, time_s: float, temp_c: float | None, power_w: float | None, fan: float | None
     ) -> ThermalReading | None:
-        """The next reading; None where it is out of order, or as long as no power was seen."""
+        """Return the next reading.
+
+        None where it is out of order, or as long as no power was seen.
+        """
         last_s = time_s - GAP_S - 1.0 if self._time_s is None else self._time_s
         dt_s = time_s - last_s
         if not math.isfinite(dt_s) or -GAP_S < dt_s < _SOONEST_S:
@@ -63,7 +66,7 @@ class ReadingFilter:
         return ThermalReading(dt_s, temp_c, self.power_w, known, self.fan, error_c, gap)
 
     def _seen_c(self, temp_c: float | None, dt_s: float, gap: bool) -> float | None:
-        """The temperature, if it counts: buses garble a reading now and then."""
+        """Return the temperature, if it counts: buses garble a reading now and then."""
         if temp_c is None or not (self._likely(temp_c) or (gap and self.temp_c is not None)):
             self._doubted_c = self._doubted_c if temp_c is None else temp_c
             self.blind_s += dt_s
@@ -79,7 +82,10 @@ class ReadingFilter:
         return any(c is not None and abs(temp_c - c) <= _JUMP_C for c in near)
 
     def _error_c(self, dt_s: float) -> float:
-        """Rounding repeats itself as long as little changes, so it counts for twice its size."""
+        """Return the error of a reading.
+
+        Rounding repeats itself as long as little changes, so it counts for twice its size.
+        """
         once_c = math.sqrt(self.grain_c**2 / 3.0 + _ERROR_C**2)
         return once_c * math.sqrt(max(1.0, _USUAL_S / max(dt_s, _SOONEST_S)))
 

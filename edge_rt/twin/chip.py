@@ -43,7 +43,7 @@ class CpuClocks:
         self._policies = [self._policy(folders, cores) for cores in shape.policies]
 
     def limits_hz(self) -> tuple[float, ...]:
-        """What others have written to scaling_max_freq, by policy, within what is possible."""
+        """Return what others have set as scaling_max_freq, by policy, within its bounds."""
         for policy in self._policies:
             khz = policy.top.taken()
             if khz is not None:
@@ -97,7 +97,7 @@ class GpuClocks:
             folders.write(self._device(folders, prior.folder, other), fixed)
 
     def limit_hz(self) -> float:
-        """What others have written to max_freq, within what is possible."""
+        """Return what others have written to max_freq, within what is possible."""
         hz = self._top.taken()
         if hz is not None:
             self._limit_hz = min(self._steps_hz[0], max(self._steps_hz[-1], float(hz)))
@@ -114,7 +114,7 @@ class GpuClocks:
             self._load.put(str(round(1000 * gpu.load)))
 
     def _device(self, folders: Folders, base: str, name: str) -> Path:
-        """The devfreq folder of a device, which its own folder is linked from."""
+        """Return the devfreq folder of a device, which its own folder is linked from."""
         device = folders.sysfs / base / name
         steps = " ".join(_whole(hz) for hz in reversed(self._steps_hz))
         files = {
@@ -234,7 +234,7 @@ class FanFiles:
         self._drive, self._speed = NumberFile(driver / "pwm1"), NumberFile(speed)
 
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """A fan that failed is driven and stands still."""
+        """Show the drive and the speed; a fan that failed is driven and stands still."""
         self._drive.put(str(round(state.fan_duty * 255)))
         self._speed.put(str(round(state.fan_duty * _RPM) if state.fan_works else 0))
 

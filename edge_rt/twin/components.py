@@ -34,7 +34,7 @@ class GpuModel:
     """
 
     def __init__(self, shape: Shape, known: Parameters) -> None:
-        """The GPU begins switched off."""
+        """Begin with the GPU switched off."""
         self._known = known
         self._top_hz, self._low_hz = shape.gpu_steps_hz[0], shape.gpu_steps_hz[-1]
         self._load = 0.0
@@ -78,7 +78,7 @@ class Ladder:
         capacities_j_per_c: Sequence[float],
         temp_c: float,
     ) -> None:
-        """All nodes start at `temp_c`."""
+        """Begin with all nodes at `temp_c`."""
         self.temps_c = [temp_c] * len(capacities_j_per_c)
         self._inner = list(resistances_c_per_w[:-1])
         self._outer = resistances_c_per_w[-1]

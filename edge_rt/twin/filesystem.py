@@ -33,17 +33,17 @@ class SysfsTree:
         return folder
 
     def link(self, place: Path, target: Path) -> None:
-        """A link within the tree, which may be moved as a whole."""
+        """Make a link within the tree, which may be moved as a whole."""
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(os.path.relpath(target, place.parent))
 
     def number(self, kind: str) -> int:
-        """The next free number of a class."""
+        """Return the next free number of a class."""
         self._numbers[kind] = self._numbers.get(kind, -1) + 1
         return self._numbers[kind]
 
     def i2c(self, place: str, driver: str) -> Path:
-        """The folder of the chip at "BUS-ADDRESS", which `driver` owns."""
+        """Return the folder of the chip at "BUS-ADDRESS", which `driver` owns."""
         bus = place.partition("-")[0]
         device = self.sysfs / "devices" / "platform" / f"i2c-{bus}" / place
         drivers = self.sysfs / "bus" / "i2c" / "drivers" / driver
@@ -56,7 +56,7 @@ class SysfsTree:
         return device
 
     def hwmon(self, name: str, files: Mapping[str, object], device: Path | None = None) -> Path:
-        """A hwmon device with `files` that do not change."""
+        """Return a hwmon device with `files` that do not change."""
         number = self.number("hwmon")
         parent = device or self.sysfs / "devices" / "virtual"
         folder = self.write(parent / "hwmon" / f"hwmon{number}", {"name": name, **files})
@@ -94,7 +94,7 @@ class Folders(SysfsTree):
         (self.root / MARK).unlink(missing_ok=True)
 
     def numbered(self, kind: str) -> Path:
-        """The next folder of a class, such as class/thermal/thermal_zone0."""
+        """Return the next folder of a class, such as class/thermal/thermal_zone0."""
         room = {"thermal_zone": "thermal", "cooling_device": "thermal"}[kind]
         return self.sysfs / "class" / room / f"{kind}{self.number(kind)}"
 
@@ -157,7 +157,7 @@ class NumberFile(_File):
         self._shown = data
 
     def taken(self) -> int | None:
-        """The number that somebody else has put in the file since; None where nobody has."""
+        """Return the number that somebody else has put in the file since; None where nobody has."""
         if self._fd < 0:
             return None
         data = os.pread(self._fd, 64, 0)

@@ -91,7 +91,7 @@ class Passes:
         return {pid: engine.look(now_s) for pid, engine in self._engines.items()}
 
     def _memory(self, pid: int) -> int | None:
-        """A descriptor of the memory that an engine shares.
+        """Return a descriptor of the memory that an engine shares.
 
         None where the process is no engine, or is another user's engine, which is logged once.
         """
@@ -135,7 +135,10 @@ class _Engine:
         os.close(self._fd)
 
     def _totals(self, now_s: float) -> tuple[float, float] | None:
-        """Seconds in all passes, and the GPU's; None while they change, or before the first."""
+        """Return seconds in all passes, and the GPU's.
+
+        None while they change, or before the first.
+        """
         data = os.pread(self._fd, _FIGURES.size, _PLACE)
         if len(data) < _FIGURES.size:
             return None
@@ -185,7 +188,7 @@ class WatchedLoad:
         self._seen: dict[int, int] | None = None  # ticks by pid
 
     def look(self) -> WatchedUsage | None:
-        """What was used since the last look; None once the watched process has ended."""
+        """Return what was used since the last look; None once the watched process has ended."""
         pids = self._family.pids()
         figures = {pid: row for pid in pids if (row := self._figures(pid)) is not None}
         if self.pid not in figures:

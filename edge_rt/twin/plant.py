@@ -75,7 +75,7 @@ class Plant:
     """
 
     def __init__(self, shape: Shape, parameters: Parameters, ambient_c: float = 25.0) -> None:
-        """The board has lain unpowered at `ambient_c`."""
+        """Begin with a board that has lain unpowered at `ambient_c`."""
         self._shape, self._known = shape, parameters
         self._heat = Ladder(
             parameters.resistances_c_per_w, parameters.capacities_j_per_c, ambient_c
@@ -161,13 +161,16 @@ class Plant:
         return tuple(max(low_hz, min(limit_hz, cap_hz)) for limit_hz in limits_hz)
 
     def _cap_hz(self, conditions: Conditions) -> float:
-        """A Pi's firmware goes to the lowest clock when the supply sags."""
+        """Return the cap; a Pi's firmware goes to the lowest clock when the supply sags."""
         if conditions.under_voltage and self._shape.firmware_throttles:
             return self._shape.steps_hz[-1]
         return self._throttle.cap_hz
 
     def _powers(self, busy: float, clocks_hz: tuple[float, ...]) -> tuple[float, float, float]:
-        """Static, switching and leakage power; all policies are equally busy for their size."""
+        """Return static, switching and leakage power.
+
+        All policies are equally busy for their size.
+        """
         if self._off:
             return 0.0, 0.0, 0.0
         known, cores = self._known, self._shape.cores
@@ -201,7 +204,7 @@ class Plant:
     def _voltages(
         self, clocks_hz: tuple[float, ...], conditions: Conditions
     ) -> Mapping[str, float]:
-        """Inputs sag with the supply; the Pi's core voltage follows its clock."""
+        """Return the voltages: inputs sag with the supply, the Pi's core follows its clock."""
         scale = _UNDER_VOLTAGE if conditions.under_voltage else 1.0
         found: dict[str, float] = {}
         for label, rail in self._shape.board.rails.items():
@@ -215,7 +218,7 @@ class Plant:
 
 
 def carried(shape: Shape) -> dict[str, RailShare]:
-    """What each rail carries, what it feeds included."""
+    """Return what each rail carries, what it feeds included."""
     rails = shape.board.rails
 
     def of(label: str) -> RailShare:

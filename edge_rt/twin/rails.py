@@ -111,7 +111,10 @@ def _stepped(value: float, step: float) -> float:
 
 
 def _chips(board: Board) -> dict[str, dict[int, tuple[str, Rail]]]:
-    """The INA3221 by place, with label and rail by channel; channels not named are in order."""
+    """Return the INA3221 by place, with label and rail by channel.
+
+    Channels not named are in order.
+    """
     chips: dict[str, dict[int, tuple[str, Rail]]] = {}
     for label, rail in board.rails.items():
         if rail.chip != "ina3221":
@@ -227,7 +230,7 @@ class PiFlags:
         self._ever = 0
 
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """What holds the board back now, and, 16 bits higher, whatever has since the start."""
+        """Show what holds the board back now and, 16 bits higher, what has since the start."""
         now = _flags(state)
         self._ever |= now << 16
         bits = now | self._ever

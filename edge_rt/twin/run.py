@@ -95,7 +95,7 @@ class Script:
         return frozenset(event.sensor for event in self._events if event.sensor)
 
     def conditions(self, time_s: float) -> Conditions:
-        """What the plant feels; of several ambient temperatures the latest one's."""
+        """Return what the plant feels; of several ambient temperatures the latest one's."""
         now = [event for event in self._events if event.holds(time_s)]
         kinds = {event.kind for event in now}
         steps = sorted((e for e in now if e.kind == "ambient"), key=lambda event: event.start_s)
@@ -103,7 +103,7 @@ class Script:
         return Conditions(ambient_c, "fan-failure" not in kinds, "undervoltage" in kinds)
 
     def faults(self, time_s: float) -> dict[str, Kind]:
-        """The sensors that fail at this step, and how; the worst where several would."""
+        """Return the sensors that fail at this step, and how; the worst where several would."""
         found: dict[str, Kind] = {}
         for kind in ("stuck", "storm", "vanish"):
             for sensor in _targets(self._events, kind, time_s):
@@ -120,7 +120,7 @@ class Watched(Protocol):
     """The process whose CPU and GPU time heats the board."""
 
     def look(self) -> WatchedUsage | None:
-        """What was used since the last look; None once there is nobody to watch."""
+        """Return what was used since the last look; None once there is nobody to watch."""
         ...
 
 
@@ -190,7 +190,7 @@ class _Owed:
         self._owed_s = 0.0
 
     def felt_s(self, used_s: float, most_s: float) -> float:
-        """What is felt of them in a step that has room for `most_s`, after `used_s` more."""
+        """Return what is felt of them in a step that has room for `most_s`, after `used_s` more."""
         self._owed_s = min(self._owed_s + used_s, most_s + _MOST_OWED_S)
         felt_s = min(self._owed_s, most_s)
         self._owed_s -= felt_s

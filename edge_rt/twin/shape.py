@@ -24,10 +24,10 @@ REFERENCE_C = 45.0  # where `leakage_w` holds
 
 @dataclass(frozen=True)
 class RailShare:
-    """How much of the board's static, switching and leakage power one rail carries by itself, the
-    GPU's apart from the others'.
+    """How much of the board's static, switching and leakage power one rail carries by itself.
 
-    A rail that feeds others shows their power on top of its own.
+    The GPU's is apart from the others'. A rail that feeds others shows their power on top of its
+    own.
     """
 
     static: float = 0.0
@@ -78,7 +78,7 @@ class BoardPrior:
 
 
 def prior_of(board: Board) -> BoardPrior:
-    """The figures of the class that `board` belongs to, which a rail of it tells."""
+    """Return the figures of the class that `board` belongs to, which a rail of it tells."""
     classes = msgspec.convert(read_yaml(_FILE), dict[str, BoardPrior])
     return classes[next((rail for rail in classes if rail in board.rails), _OTHER)]
 
@@ -100,7 +100,7 @@ class Shape:
 
     @classmethod
     def of(cls, board: Board) -> Shape:
-        """The shape of the board that a profile describes."""
+        """Return the shape of the board that a profile describes."""
         prior, trips = prior_of(board), board.thermal.trips
         throttle_c = (trips.throttle_c or trips.hot_c) if trips else None
         fan = board.thermal.fan
@@ -201,7 +201,7 @@ class Parameters:
 
 
 def draw(shape: Shape, seed: int) -> Parameters:
-    """The board number `seed` of its kind: the same each time, near the profile's figures.
+    """Return the board number `seed` of its kind: the same each time, near the profile's figures.
 
     The spread is ours: a fifth for power and heat, a third for leakage, which differs most
     between chips; the doubling of leakage within what 13 to 31 K of theory allow.
@@ -231,7 +231,10 @@ def _near(dice: random.Random, value: float, spread: float) -> float:
 
 
 def _power(shape: Shape) -> tuple[float, float]:
-    """Static power and that of a core: where no rail defines what counts, the profile's draw."""
+    """Return static power and that of a core.
+
+    Where no rail defines what counts, the profile's draw is split.
+    """
     prior, draw = shape.prior, shape.board.draw
     if shape.board.rails or draw.idle_w is None:
         return prior.static_w, prior.core_w
@@ -242,7 +245,7 @@ def _power(shape: Shape) -> tuple[float, float]:
 
 
 def _network(shape: Shape) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """One node where the profile knows its constants, else those of the class."""
+    """Return one node where the profile knows its constants, else those of the class."""
     known = shape.board.thermal.constants
     if known is None or known.resistance_c_per_w is None or known.capacity_j_per_c is None:
         return shape.prior.resistances_c_per_w, shape.prior.capacities_j_per_c

@@ -26,7 +26,7 @@ _MEMORY_S = 1.0
 
 
 def write_identity(folders: Folders, shape: Shape) -> None:
-    """Every mark that the profile wants of its board, and no other board's."""
+    """Write the marks of the profile's board, and of no other board."""
     match = shape.board.match
     x86 = "x86_64" in match.architectures
     cpus = "".join((_X86 if x86 else _ARM).format(core) for core in range(shape.cores))
@@ -133,11 +133,11 @@ class BoardTree:
         return frozenset[str]().union(*(part.sensors for part in self._parts))
 
     def limits_hz(self) -> tuple[float, ...]:
-        """The clocks that others allow, by policy."""
+        """Return the clocks that others allow, by policy."""
         return self._clocks.limits_hz()
 
     def gpu_limit_hz(self) -> float | None:
-        """The GPU's clock that others allow; None where there is no GPU."""
+        """Return the GPU's clock that others allow; None where there is no GPU."""
         return None if self._gpu is None else self._gpu.limit_hz()
 
     def show(

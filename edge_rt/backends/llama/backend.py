@@ -61,9 +61,11 @@ class LlamaBackend(LlamaVocabulary):
         outputs: int = 0,
         kv_type: str = "q8_0/f16",
     ) -> None:
-        """Load `path`. `context` is tokens a sequence, and `outputs` of how many rows of a pass
-        logits may be wanted, one a sequence at least. `kv_type` is one of _KV_TYPES; see above.
-        Raises ModelFileError with llama.cpp's own words when it cannot be loaded.
+        """Load `path`.
+
+        `context` is tokens a sequence, and `outputs` of how many rows of a pass logits may be
+        wanted, one a sequence at least. `kv_type` is one of _KV_TYPES; see above. Raises
+        ModelFileError with llama.cpp's own words when it cannot be loaded.
         """
         super().__init__(path, load_weights(path, gpu_layers))
         self.outputs = max(outputs, sequences)

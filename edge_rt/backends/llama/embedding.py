@@ -35,8 +35,9 @@ class LlamaEmbedding(LlamaVocabulary):
     def __init__(
         self, path: Path, *, context: int, batch: int, threads: int, gpu_layers: int = 0
     ) -> None:
-        """Load `path`; sizes in tokens. ModelFileError, with llama.cpp's own words, when it
-        cannot be loaded.
+        """Load `path`; sizes in tokens.
+
+        ModelFileError, with llama.cpp's own words, when it cannot be loaded.
         """
         super().__init__(path, load_weights(path, gpu_layers))
         self.width: int = lib.llama_model_n_embd_out(self._model)
@@ -79,7 +80,7 @@ class LlamaEmbedding(LlamaVocabulary):
         return np.array(values, np.float32)
 
     def _marks(self) -> tuple[int, int]:
-        """How many control tokens come before and behind a text, seen around a word."""
+        """Return how many control tokens come before and behind a text, seen around a word."""
         whole, bare = self.tokenize("a", special=False), cut(self._vocab, b"a", False, False)
         before = next(
             (at for at in range(len(whole)) if whole[at : at + len(bare)] == bare), len(whole)

@@ -51,13 +51,13 @@ class Complaints:
         self._lines: deque[str] = deque(maxlen=4)
 
     def note(self, level: int, text: bytes, _user: object) -> None:
-        """The log callback's shape: keep `text` when it is an error."""
+        """Keep `text` when it is an error: the log callback of llama.cpp."""
         line = text.decode(errors="replace").strip()
         if level == _ERROR and line:
             self._lines.append(line)
 
     def summary(self) -> str:
-        """The lines in one, the first cause first."""
+        """Return the lines in one, the first cause first."""
         return "; ".join(self._lines) or "it gave no reason"
 
 
@@ -112,7 +112,7 @@ class NativeBatch:
         )
 
     def filled(self) -> lib.llama_batch:
-        """The structure, with the rows that there are now."""
+        """Return the structure, with the rows that there are now."""
         self._struct.n_tokens = self._batch.size
         return self._struct
 
@@ -123,7 +123,10 @@ def _pointer(array: NDArray[Any], kind: Any) -> Any:
 
 
 def load(path: Path, params: Any) -> Any:
-    """The file as a llama_model; ModelFileError, with llama.cpp's own words, says why not."""
+    """Return the file as a llama_model.
+
+    ModelFileError, with llama.cpp's own words, says why not.
+    """
     with capture() as complaints:
         model = lib.llama_model_load_from_file(str(path).encode(), params)
     park_threads()  # those of a thread that only loads would slow down those that compute
@@ -133,14 +136,14 @@ def load(path: Path, params: Any) -> Any:
 
 
 def load_vocabulary(path: Path) -> Any:
-    """The file without its weights; see `load`."""
+    """Return the file without its weights; see `load`."""
     params = _on_the_cpu()
     params.vocab_only = True
     return load(path, params)
 
 
 def load_weights(path: Path, gpu_layers: int) -> Any:
-    """The file with its weights, of so many layers on a GPU; see `load`.
+    """Return the file with its weights, of so many layers on a GPU; see `load`.
 
     Without a GPU llama.cpp would leave them on the CPU and say nothing: that is a ModelFileError.
     """
@@ -168,7 +171,7 @@ def _on_the_cpu() -> Any:
 
 
 def make_context(model: Any, params: Any) -> Any:
-    """A llama_context for `model`, which is freed where there can be none: ModelFileError."""
+    """Make a llama_context for `model`. ModelFileError frees the model where there can be none."""
     with capture() as complaints:
         made = lib.llama_init_from_model(model, params)
     if not made:
@@ -218,7 +221,7 @@ class LlamaVocabulary:
 
 
 def _written(vocab: Any, token: int, *, control: bool) -> bytes:
-    """The bytes of a token; without `control` those of control tokens are none."""
+    """Return the bytes of a token; without `control` those of control tokens are none."""
     room = 64
     while True:
         buffer = (ctypes.c_char * room)()

@@ -46,9 +46,10 @@ class OnnxBackend(OnnxVocabulary):
         held: Callable[[], int] = lambda: 0,
         growth_bytes: int = GROWTH_BYTES,
     ) -> None:
-        """Load the graph at `path`, with card and tokenizer beside it. `context` is tokens a
-        sequence, and `outputs` of how many rows of a pass logits may be wanted, one a sequence at
-        least; see OnnxSession for `providers`. Raises ModelFileError.
+        """Load the graph at `path`, with card and tokenizer beside it.
+
+        `context` is tokens a sequence, and `outputs` of how many rows of a pass logits may be
+        wanted, one a sequence at least; see OnnxSession for `providers`. Raises ModelFileError.
 
         When `held`, the bytes that the process holds but for mapped files, grew by more than
         `growth_bytes` in passes, a new session is made. KV and what one pass may need do not
@@ -132,7 +133,7 @@ class OnnxBackend(OnnxVocabulary):
             self._kv.extend(one.first + slot, length)
 
     def _binding(self, first: int, count: int) -> Any:
-        """A binding with the KV of `count` slots; every pass binds the rest."""
+        """Return a binding with the KV of `count` slots; every pass binds the rest."""
         binding = self._bindings.pop((first, count), None) or self._bound_kv(first, count)
         self._bindings[first, count] = binding
         if len(self._bindings) > _BINDINGS:

@@ -66,7 +66,7 @@ class HostBuffers:
         return len(self._arrays)
 
     def address(self, index: int) -> int:
-        """The address at which buffer `index` begins."""
+        """Return the address at which buffer `index` begins."""
         return self._arrays[index].ctypes.data
 
     def get(self, index: int) -> Buffer:
@@ -96,11 +96,11 @@ class DeviceBuffers:
         return len(self._values)
 
     def address(self, index: int) -> int:
-        """The address at which buffer `index` begins."""
+        """Return the address at which buffer `index` begins."""
         return self._values[index].data_ptr()
 
     def get(self, index: int) -> Buffer:
-        """A copy of buffer `index`."""
+        """Return a copy of buffer `index`."""
         return self._values[index].numpy().copy()
 
     def put(self, index: int, buffer: Buffer) -> None:
@@ -143,11 +143,11 @@ class KvCache:
         self.extend(target, length)
 
     def saved_bytes(self, seq: int) -> int:
-        """How many bytes `save` gives."""
+        """Return how many bytes `save` gives."""
         return _HEADER.size + self.lengths[seq] * self.shape.token_bytes
 
     def save(self, seq: int) -> bytes:
-        """What `seq` holds."""
+        """Return what `seq` holds."""
         return b"".join(self._saved(seq))
 
     def _saved(self, seq: int) -> Iterator[bytes]:

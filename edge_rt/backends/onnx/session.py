@@ -29,7 +29,7 @@ _FATAL = 4  # what goes wrong is raised, and need not be logged as well
 
 
 def provider_names(wanted: Sequence[str]) -> list[str]:
-    """onnxruntime's names for `wanted`, such as "cpu", "CUDA" or "TensorrtExecutionProvider".
+    """Return onnxruntime's names for `wanted`, as "cpu", "CUDA" or "TensorrtExecutionProvider".
 
     What they cannot run falls to the CPU. ModelFileError names what this build has not.
     """
@@ -65,7 +65,9 @@ class OnnxSession:
     """The model at `path` on `providers` with some number of threads."""
 
     def __init__(self, path: Path, *, threads: int, providers: Sequence[str] = ()) -> None:
-        """`providers` in order of preference; see `provider_names`. Raises ModelFileError with
+        """Open the model.
+
+        `providers` are in order of preference; see `provider_names`. Raises ModelFileError with
         onnxruntime's own words.
         """
         self._path = path
@@ -107,11 +109,11 @@ class OnnxSession:
             raise EngineError(str(error)) from error
 
     def binding(self) -> Any:
-        """A new IOBinding; see `bind`."""
+        """Return a new IOBinding; see `bind`."""
         return self._session.io_binding()
 
     def run(self, binding: Any) -> None:
-        """One pass; raises EngineError with onnxruntime's own words."""
+        """Do one pass; raises EngineError with onnxruntime's own words."""
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # its own classes, which have no base of theirs
@@ -126,7 +128,7 @@ class OnnxSession:
         *,
         threads: int,
     ) -> list[NDArray[Any]]:
-        """The outputs of those names for inputs by name; raises onnxruntime's own errors.
+        """Return the outputs of those names for inputs by name; raises onnxruntime's own errors.
 
         EngineError where the session cannot be made again for another number of threads.
         """
@@ -187,7 +189,7 @@ def bind(
 
 
 def first_line(error: Exception) -> str:
-    """What onnxruntime says, without what its errors begin with and the call stack behind."""
+    """Return what onnxruntime says, without the prefix of its errors and the call stack."""
     line = str(error).strip().partition("\n")[0] or type(error).__name__
     return line.rpartition(" : ")[2] if line.startswith("[ONNXRuntimeError]") else line
 
@@ -215,7 +217,7 @@ class Growth:
 
     @contextmanager
     def measured(self) -> Generator[None]:
-        """A pass runs within the block."""
+        """Count the growth of a pass that runs within the block."""
         before = self._held() - self._due()
         try:
             yield

@@ -1,6 +1,7 @@
 """Models for onnxruntime that answer at once: embeddings, and any named tensors.
 
-An embedding model has `tokenizer.json` beside its `model.onnx`."""
+An embedding model has `tokenizer.json` beside its `model.onnx`.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +106,7 @@ def _inputs(nodes: Sequence[Node], path: Path) -> list[str]:
 
 
 def _output(nodes: Sequence[Node], path: Path) -> tuple[str, int]:
-    """The output to take and the width of its vectors."""
+    """Return the output to take and the width of its vectors."""
     for node in nodes:
         width = node.dims[-1] if len(node.dims) in (2, 3) else None
         if isinstance(width, int):
@@ -114,7 +115,7 @@ def _output(nodes: Sequence[Node], path: Path) -> tuple[str, int]:
 
 
 def _marks(tokenizer: Tokenizer) -> tuple[int, int]:
-    """How many control tokens come before and behind a text, seen around a word."""
+    """Return how many control tokens come before and behind a text, seen around a word."""
     mask = tokenizer.encode("a").special_tokens_mask
     if 0 not in mask:
         return 0, 0
@@ -122,7 +123,7 @@ def _marks(tokenizer: Tokenizer) -> tuple[int, int]:
 
 
 def _padded(inputs: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Tokens with 0 behind the shorter ones, and 1 where there is a token."""
+    """Return tokens with 0 behind the shorter ones, and 1 where there is a token."""
     longest = max(map(len, inputs))
     tokens = np.zeros((len(inputs), longest), np.int64)
     mask = np.zeros_like(tokens)
@@ -149,8 +150,9 @@ class OnnxTensors:
     """One model; see TensorBackend."""
 
     def __init__(self, path: Path, *, threads: int, providers: Sequence[str] = ()) -> None:
-        """Load the model at `path`. ModelFileError when it cannot be, or takes or gives what
-        cannot be sent, such as texts.
+        """Load the model at `path`.
+
+        ModelFileError when it cannot be, or takes or gives what cannot be sent, such as texts.
         """
         self._threads = threads
         self._session = OnnxSession(path, threads=threads, providers=providers)
@@ -212,7 +214,7 @@ class _Input:
         return f"{self.name} {self.dtype} ({sizes})"
 
     def fit(self, given: LooseArray) -> NDArray[Any]:
-        """The array with the type of this input; RequestError when it has not its shape."""
+        """Return the array with the type of this input; RequestError when it has not its shape."""
         array = given.array
         known = [
             dim if isinstance(dim, int) else size

@@ -32,7 +32,7 @@ class OnnxCard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_card(graph: Path) -> OnnxCard:
-    """The card beside `graph`; ModelFileError if it is not that of a language model."""
+    """Return the card beside `graph`; ModelFileError if it is not that of a language model."""
     path = graph.with_name("model.json")
     if path.is_fifo():  # reading would wait for the writer of a FIFO
         raise ModelFileError(f"{path}: not a regular file")
@@ -103,7 +103,7 @@ class OnnxVocabulary:
         return bytes.fromhex(byte[1]) if byte else text.replace(_SPACE, " ").encode()
 
     def mark(self, token: int) -> bytes:
-        """How a control token is written in prompts; empty for others."""
+        """Return how a control token is written in prompts; empty for others."""
         return self._marks.get(token, b"")
 
     def ends(self, token: int) -> bool:
@@ -128,13 +128,13 @@ def load_tokenizer(graph: Path) -> Tokenizer:
 
 
 def _by_bytes(tokenizer: Tokenizer) -> bool:
-    """Whether tokens are written in the alphabet of byte-level BPE."""
+    """Return whether tokens are written in the alphabet of byte-level BPE."""
     decoder = tokenizer.decoder
     return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
 
 
 def _alphabet() -> dict[str, int]:
-    """The byte that each letter of byte-level BPE stands for (GPT-2's `bytes_to_unicode`)."""
+    """Return the byte of each letter of byte-level BPE (GPT-2's `bytes_to_unicode`)."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     letters = {chr(byte): byte for byte in plain}

@@ -184,7 +184,7 @@ def better_supply(supply_w: float | None) -> tuple[str, ...]:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """The names, with "#2", "#3"... behind those that came before."""
+    """Return the names, with "#2", "#3"... behind those that came before."""
     seen: dict[str, int] = {}
     result: list[str] = []
     for name in names:
@@ -194,7 +194,7 @@ def unique(names: Iterable[str]) -> list[str]:
 
 
 def nothing(name: str, reason: str, found: object) -> tuple[Skipped, ...]:
-    """What a reader says in `skipped` when it found nothing at all."""
+    """Return what a reader says in `skipped` when it found nothing at all."""
     return () if found else (Skipped(name, reason),)
 
 
@@ -228,13 +228,13 @@ def within(name: str, work: Callable[[], T], patience_s: float = PATIENCE_S) -> 
 
 
 def hung(name: str, thread: threading.Thread, channels: Sequence[Channel] = ()) -> Skipped:
-    """What is told of a sensor that keeps `thread` waiting."""
+    """Return what is told of a sensor that keeps `thread` waiting."""
     place = _place(thread) or (channels[0].source if channels else "it")
     return Skipped(name, f"no answer: a read of {place} does not return", thread)
 
 
 def _place(thread: threading.Thread) -> str | None:
-    """The file that `thread` is at, by the local variables of its innermost functions.
+    """Return the file that `thread` is at, by the local variables of its innermost functions.
 
     Taken from the stack once a thread hangs, so that reading costs nothing more.
     """

@@ -45,7 +45,7 @@ class ReadingBounds:
     of: str
 
     def refusal(self, kind: Kind, value: float) -> str | None:
-        """Why a value of that kind is refused; None: it can be."""
+        """Return why a value of that kind is refused; None: it can be."""
         if self.low <= value <= self.high:
             return None
         unit = f" {_UNITS[kind]}" if kind in _UNITS else ""
@@ -78,7 +78,7 @@ class RailFacts:
 
 
 def contradiction(watts: float, volts: float, amps: float) -> str | None:
-    """Why a rail cannot draw so much at that voltage and current; None: it can.
+    """Return why a rail cannot draw so much at that voltage and current; None: it can.
 
     The three are read one after the other, so they have to agree in their order of magnitude only.
     """

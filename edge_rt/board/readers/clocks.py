@@ -45,12 +45,12 @@ class GaugeFile:
 def gauge(
     name: str, kind: Kind, path: Path, scale: float, low: int = 0, high: int = 10**15
 ) -> GaugeFile:
-    """A measured gauge whose source is its path."""
+    """Return a measured gauge whose source is its path."""
     return GaugeFile(Channel(name, kind, str(path)), path, scale, low, high)
 
 
 def temperature(name: str, path: Path) -> GaugeFile:
-    """A file in thousandths of °C."""
+    """Return a gauge of a file in thousandths of °C."""
     return gauge(name, "temp_c", path, 1e-3, TEMP_LOW_MC, TEMP_HIGH_MC)
 
 
@@ -81,8 +81,10 @@ class GaugeReader(BaseReader):
                 file.close()
 
     def pass_over(self, why: str) -> Channel | None:
-        """Leave out the file that is being read until it answers, so that another thread can read
-        the others. Returns its channel, None where no file is being read; `why` tells people.
+        """Leave out the file that is being read until it answers.
+
+        Another thread can then read the others. Returns its channel, None where no file is being
+        read; `why` tells people.
         """
         with self._lock:
             at, self._at = self._at, None
@@ -111,8 +113,9 @@ class GaugeReader(BaseReader):
 
 
 class DevFreq(GaugeReader):
-    """`clock_hz` of each devfreq device, named as the kernel names it, such as "gpu-gpc-0", and the
-    same named "gpu-gpc-0 max": the highest that is allowed.
+    """`clock_hz` of each devfreq device, and the highest that is allowed.
+
+    They are named as the kernel names the device: "gpu-gpc-0" and "gpu-gpc-0 max".
     """
 
     def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
@@ -123,7 +126,7 @@ class DevFreq(GaugeReader):
 
 
 def devices(sysfs: Path) -> list[Path]:
-    """The folders of all devfreq devices that tell their clock."""
+    """Return the folders of all devfreq devices that tell their clock."""
     found = numbered(sysfs / "class" / "devfreq", "*")
     return [device for device in found if (device / "cur_freq").exists()]
 
@@ -234,7 +237,7 @@ class CpuFreq(GaugeReader):
 
 
 def policies(sysfs: Path) -> tuple[Policy, ...]:
-    """The cpufreq policies of this board, in the order of their numbers."""
+    """Return the cpufreq policies of this board, in the order of their numbers."""
     base = sysfs / "devices" / "system" / "cpu" / "cpufreq"
     return tuple(_policy(folder) for folder in numbered(base, "policy*"))
 

@@ -28,7 +28,7 @@ class BoardTime:
         self.error: str | None = None
 
     def busy_s(self) -> float | None:
-        """Seconds since boot, idle and iowait left out; None where not readable."""
+        """Return seconds since boot, idle and iowait left out; None where not readable."""
         data = self.file.read()
         if data is None:
             self.error = self.file.error
@@ -53,7 +53,7 @@ class ProcessTime:
         self.error: str | None = None
 
     def busy_s(self) -> float | None:
-        """Seconds since the process began; None when it is gone."""
+        """Return seconds since the process began; None when it is gone."""
         data = self.file.read()
         if data is None:
             self.error = f"process {self.pid}: {self.file.error}"
@@ -67,7 +67,7 @@ class ProcessTime:
 
 
 def core_count(proc: Path) -> int | None:
-    """The number of cores that /proc/stat lists; None where not readable."""
+    """Return the number of cores that /proc/stat lists; None where not readable."""
     try:
         with (proc / "stat").open(encoding="ascii", errors="replace") as file:
             count = sum(1 for line in file if line[:3] == "cpu" and line[3:4].isdigit())
@@ -150,7 +150,7 @@ class CpuReader:
         self._board = BoardTime(proc)
 
     def board_s(self) -> float | None:
-        """Seconds that all cores together were busy since boot; None where not readable."""
+        """Return seconds that all cores together were busy since boot; None where not readable."""
         return self._board.busy_s()
 
     def process_s(self, pid: int) -> float | None:

@@ -102,7 +102,7 @@ def _temp_label(path: Path) -> str:
 
 
 def _file(path: Path, kind: str) -> Path:
-    """The file beside a `temp1_input`, such as `temp1_crit`."""
+    """Return the file beside a `temp1_input`, such as `temp1_crit`."""
     return path.with_name(f"{path.name.removesuffix('input')}{kind}")
 
 

@@ -31,7 +31,7 @@ LEAST_OHM = 0.001  # of any shunt known; where nothing tells the rail's own
 def bounds(
     ohms: float | None, power: ReadingBounds
 ) -> tuple[ReadingBounds, ReadingBounds, ReadingBounds]:
-    """The power, voltage and current that the chip can tell of a rail with that shunt.
+    """Return the power, voltage and current that the chip can tell of a rail with that shunt.
 
     A figure at the end of the shunt's range is refused: the current may be anything beyond it.
     """
@@ -43,38 +43,41 @@ def bounds(
 
 
 def shunt_register(channel: int) -> int:
-    """The register of the voltage over the shunt of channel 1, 2 or 3."""
+    """Return the register of the voltage over the shunt of channel 1, 2 or 3."""
     return 2 * channel - 1
 
 
 def bus_register(channel: int) -> int:
-    """The register of the bus voltage of channel 1, 2 or 3."""
+    """Return the register of the bus voltage of channel 1, 2 or 3."""
     return 2 * channel
 
 
 def swapped(word: int) -> int:
-    """The chip's word from an SMBus word: SMBus sends the low byte first, the chip the high."""
+    """Return the chip's word from an SMBus word.
+
+    SMBus sends the low byte first, the chip the high.
+    """
     return ((word & 0xFF) << 8) | ((word >> 8) & 0xFF)
 
 
 def steps(register: int) -> int:
-    """The signed 13-bit figure in the upper bits of a measurement register, in steps."""
+    """Return the signed 13-bit figure in the upper bits of a measurement register, in steps."""
     value = (register >> 3) & 0x1FFF
     return value - 0x2000 if value & 0x1000 else value
 
 
 def enabled(config: int, channel: int) -> bool:
-    """Whether the configuration register lets channel 1, 2 or 3 measure."""
+    """Return whether the configuration register lets channel 1, 2 or 3 measure."""
     return bool(config & (1 << (15 - channel)))
 
 
 def continuous(config: int) -> bool:
-    """Whether the chip measures shunts and buses all the time, and is not powered down."""
+    """Return whether the chip measures shunts and buses all the time, and is not powered down."""
     return config & 0b111 == 0b111
 
 
 def udev_rule(group: str) -> str:
-    """The udev rule, one line, that lets `group` read the rails where only root may."""
+    """Return the udev rule, one line, that lets `group` read the rails where only root may."""
     files = "/sys%p/in_*_input /sys%p/rail_name_*"
     return (
         'ACTION!="remove", SUBSYSTEM=="iio", KERNEL=="iio:device*", ATTR{name}=="ina3221x", '

@@ -29,7 +29,7 @@ class RawChip:
 
 
 def raw_chips(rails: Mapping[str, Rail], sysfs: Path) -> tuple[RawChip, ...]:
-    """The INA3221 whose place is known, from rails by label."""
+    """Return the INA3221 whose place is known, from rails by label."""
     places: dict[tuple[int, int], dict[str, Rail]] = {}
     buses = _buses(sysfs)
     for label, rail in rails.items():
@@ -40,7 +40,10 @@ def raw_chips(rails: Mapping[str, Rail], sysfs: Path) -> tuple[RawChip, ...]:
 
 
 def _place(rail: Rail, buses: Mapping[str, int]) -> tuple[int, int] | None:
-    """The number in a profile is that of one kernel: it counts only where no bus tells its node."""
+    """Return the bus and the address.
+
+    The number in a profile is that of one kernel: it counts only where no bus tells its node.
+    """
     told = bool(buses) and rail.i2c_node is not None
     bus = buses.get(rail.i2c_node or "") if told else rail.i2c_bus
     return None if bus is None or rail.i2c_address is None else (bus, rail.i2c_address)
@@ -66,7 +69,7 @@ class WordBus(Protocol):
     """The part of smbus2.SMBus that is used."""
 
     def read_word_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
-        """A little-endian word; OSError where the bus or chip fails."""
+        """Return a little-endian word; OSError where the bus or chip fails."""
         ...
 
     def close(self) -> None:
@@ -75,7 +78,7 @@ class WordBus(Protocol):
 
 
 def open_bus(device: Path) -> WordBus:
-    """The bus behind /dev/i2c-N; OSError where it cannot be opened."""
+    """Return the bus behind /dev/i2c-N; OSError where it cannot be opened."""
     from smbus2 import SMBus
 
     return SMBus(str(device))
@@ -137,7 +140,10 @@ class Ina3221I2c(BaseReader):
             self._config = None  # the chip may have been reset, replaced or taken by a driver
 
     def _check(self) -> int | None:
-        """The configuration register of a chip that may be read; else None and errors set."""
+        """Return the configuration register of a chip that may be read.
+
+        Else None and errors set.
+        """
         try:
             reason = self._refusal()
             if reason is None:

@@ -33,8 +33,9 @@ class EnergyCounter:
     __slots__ = ("_range_uj", "_raw", "_time_s", "energy_j", "high_w", "power_w", "refused")
 
     def __init__(self, range_uj: int | None, high_w: float = POWER_HIGH_W) -> None:
-        """`range_uj` is where the counter wraps, None where that is not known; nothing that it
-        counts draws more than `high_w`.
+        """`range_uj` is where the counter wraps, None where that is not known.
+
+        Nothing that it counts draws more than `high_w`.
         """
         self.refused: str | None = None  # why the last window's energy is not known
         self.high_w = high_w
@@ -65,7 +66,7 @@ class EnergyCounter:
 
 
 def udev_rule(group: str) -> str:
-    """The udev rule, one line, that lets `group` read the counters.
+    """Return the udev rule, one line, that lets `group` read the counters.
 
     They are files of sysfs, to which udev's GROUP and MODE, made for device nodes, do not apply.
     """

@@ -145,7 +145,10 @@ def _hot(raised: Collection[str], suffix: str, weak: bool) -> str:
 
 
 def parse_flags(text: str) -> int | None:
-    """The bits in "throttled=0x50005", or "50005" as sysfs has it; None where there are none."""
+    """Return the bits in "throttled=0x50005", or "50005" as sysfs has it.
+
+    None where there are none.
+    """
     try:
         bits = int(text.strip().rpartition("=")[2], 16)
     except ValueError:
@@ -267,7 +270,10 @@ def _unsupported(firmware: Firmware) -> str | None:
 
 
 def parse_figures(answer: str) -> dict[str, float]:
-    """The figures of an answer by name, such as "VDD_CORE_A"; lines that are none are left out."""
+    """Return the figures of an answer by name, such as "VDD_CORE_A".
+
+    Lines that are none are left out.
+    """
     figures: dict[str, float] = {}
     for line in answer.splitlines():
         match = _LINE.fullmatch(line.strip())

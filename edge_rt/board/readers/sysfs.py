@@ -63,7 +63,7 @@ class HeldFile:
         self._size = size
 
     def read(self) -> bytes | None:
-        """The file's first bytes."""
+        """Return the file's first bytes."""
         try:
             data = self._attempt()
         except OSError as error:
@@ -78,7 +78,10 @@ class HeldFile:
         return data
 
     def number(self, low: int, high: int) -> int | None:
-        """The integer in the file, `low` and `high` being the least and greatest that can be."""
+        """Return the integer in the file.
+
+        `low` and `high` are the least and greatest that can be.
+        """
         data = self.read()
         if data is None:
             return None
@@ -104,7 +107,7 @@ class HeldFile:
                 return  # it is gone already
 
     def __del__(self) -> None:
-        """A reader that is dropped without being closed must not keep its descriptors."""
+        """Close the file: a reader that is dropped unclosed must not keep descriptors."""
         self.close()
 
     def _attempt(self) -> bytes:
@@ -135,7 +138,10 @@ class HeldFile:
 
 
 def first_line(path: Path) -> str | None:
-    """The first line of a file that does not change, stripped; None where not readable or empty."""
+    """Return the first line of a file that does not change, stripped.
+
+    None where not readable or empty.
+    """
     try:
         with open(path, encoding="utf-8", errors="replace", opener=open_regular) as file:
             return file.readline(256).strip().rstrip("\0") or None
@@ -144,7 +150,7 @@ def first_line(path: Path) -> str | None:
 
 
 def first_integer(path: Path) -> int | None:
-    """The number in a file that does not change; None where there is none."""
+    """Return the number in a file that does not change; None where there is none."""
     line = first_line(path)
     try:
         return None if line is None else int(line)
@@ -153,7 +159,7 @@ def first_integer(path: Path) -> int | None:
 
 
 def numbered(folder: Path, pattern: str) -> list[Path]:
-    """The entries of `folder` that match, in the order of the numbers in their names.
+    """Return the entries of `folder` that match, in the order of the numbers in their names.
 
     An empty list where the folder is missing or not readable.
     """
@@ -170,7 +176,7 @@ def _digits(name: str) -> tuple[int, ...]:
 
 
 def hwmon_devices(sysfs: Path, names: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    """Each hwmon folder whose `name` is one of `names`; their numbers change between boots.
+    """Yield each hwmon folder whose `name` is one of `names`; their numbers change between boots.
 
     What is given is the folder behind the number: a number goes to another device once its own is
     removed, the folder belongs to one device only.
@@ -187,7 +193,7 @@ def driver_devices(sysfs: Path, driver: str, pattern: str) -> list[Path]:
 
 
 def bus_address(device: Path) -> str:
-    """The "bus-address" name, such as "1-0040", of the I2C device that a folder belongs to."""
+    """Return the "bus-address" name of the I2C device of a folder, such as "1-0040"."""
     for part in (device, *device.parents):
         bus, dash, address = part.name.partition("-")
         if dash and bus.isdigit() and len(address) == 4:

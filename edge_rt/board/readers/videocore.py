@@ -28,7 +28,7 @@ class Firmware(Protocol):
         ...
 
     def ask(self, command: str) -> str:
-        """The answer's text; OSError where there is none."""
+        """Return the answer's text; OSError where there is none."""
         ...
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ Ioctl = Callable[[int, int, bytearray], int]
 
 
 def libc_call(name: str) -> Ioctl:
-    """The C library's ioctl, or another function that is called like it; raises OSError.
+    """Return the C library's ioctl, or another function that is called like it; raises OSError.
 
     Other threads run meanwhile. With Python's own ioctl they stand still when the buffer is
     longer than 1024 bytes, as a message is: for the 23 ms that a sweep of the rails takes.
@@ -75,7 +75,7 @@ class Mailbox:
         self._fd = -1
 
     def ask(self, command: str) -> str:
-        """The firmware's answer, lines parted by newlines."""
+        """Return the firmware's answer, lines parted by newlines."""
         message = _message(command)
         try:
             if self._fd < 0:
@@ -125,12 +125,12 @@ class FirmwareFiles:
         self._folder = folder
 
     def ask(self, command: str) -> str:
-        """The content of the file that is named like the command."""
+        """Return the content of the file that is named like the command."""
         with open(self._folder / command, errors="replace", opener=open_regular) as file:
             return file.read()
 
     def close(self) -> None:
-        """Nothing is held between commands."""
+        """Do nothing: no file is held between commands."""
 
 
 def _message(command: str) -> bytearray:
@@ -151,13 +151,13 @@ def _answer(message: bytearray) -> str:
 
 
 def failure(firmware: Firmware, error: OSError) -> str:
-    """Why a firmware gave no answer, and which users may ask it."""
+    """Return why a firmware gave no answer, and which users may ask it."""
     who = "; members of its group, mostly video, may" if isinstance(error, PermissionError) else ""
     return f"{firmware.source}: {error.strerror or error}{who}"
 
 
 def refusal(answer: str) -> str | None:
-    """The firmware's message where it does not know the command; else None."""
+    """Return the firmware's message where it does not know the command; else None."""
     if "error=" not in answer:
         return None
     return answer.partition("error_msg=")[2].strip().strip('"') or answer.strip()

@@ -53,8 +53,9 @@ class Fault(NamedTuple):
 
 
 def find_fault(schema: Any, check: Check) -> Fault | None:
-    """Look for the innermost part of a schema that `check` complains of, and in that for the
-    keyword at fault. None: nothing is wrong, or nothing was found.
+    """Return the keyword at fault in the innermost part that `check` complains of.
+
+    None: nothing is wrong, or nothing was found.
     """
     return _Search(schema, check).find()
 
@@ -78,7 +79,7 @@ class _Search:
         return None
 
     def _behind(self, fault: Fault, part: Fields) -> Fault | None:
-        """Where a reference is at fault, what is wrong with its target."""
+        """Return what is wrong with the target where a reference is at fault."""
         target = part.get("$ref") if fault.keyword == "$ref" else None
         if not isinstance(target, str) or not target.startswith("#/") or target in self._followed:
             return None
@@ -111,7 +112,7 @@ class _Search:
 
 
 def parts(schema: Any) -> Iterator[tuple[str, Any]]:
-    """The schemas right inside a schema, with the way to them as the end of a JSON Pointer."""
+    """Yield the schemas right inside a schema, each with the end of its JSON Pointer."""
     # References lead to the shared ones, which are to be blamed themselves.
     for name, value in sorted(_fields(schema).items(), key=lambda item: item[0] not in _SHARED):
         if name in _NAMED:
@@ -128,7 +129,7 @@ def _fields(value: Any) -> Fields:
 
 
 def _at(schema: Any, place: str) -> Any:
-    """The part at a JSON Pointer; {} where there is none."""
+    """Return the part at a JSON Pointer; {} where there is none."""
     for step in place.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         found = _fields(schema).get(key, {})
@@ -143,7 +144,7 @@ def _escaped(key: str) -> str:
 
 
 def compiled(constraint: Constraint, tokenizer: LLTokenizer, names: Mapping[str, int]) -> LLMatcher:
-    """The grammar at its beginning; RequestError, with the place, where there can be none.
+    """Return the grammar at its beginning; RequestError, with the place, where there can be none.
 
     `names` has the special tokens of the model.
     """
@@ -160,7 +161,10 @@ def compiled(constraint: Constraint, tokenizer: LLTokenizer, names: Mapping[str,
 
 
 def grammar_of(constraint: Constraint, names: Mapping[str, int]) -> str:
-    """What is asked for, other than a schema, in llguidance's words; may raise any Exception."""
+    """Return what is asked for, other than a schema, in llguidance's words.
+
+    May raise any Exception.
+    """
     makers: dict[str, Callable[[str], str]] = {
         "json_object": lambda text: schema_grammar({"type": "object"}),
         "lark": lambda text: with_tokens(text, names),
@@ -172,7 +176,7 @@ def grammar_of(constraint: Constraint, names: Mapping[str, int]) -> str:
 
 
 def schema_grammar(schema: Any, *, lenient: bool = False) -> str:
-    """A grammar of the JSON texts that are valid by `schema`, with the properties in its order."""
+    """Return a grammar of the JSON texts valid by `schema`, with its order of properties."""
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
     schema = _of_dialect(schema)
@@ -182,7 +186,7 @@ def schema_grammar(schema: Any, *, lenient: bool = False) -> str:
 
 
 def _of_dialect(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema as llguidance reads it, which takes no dialect that it does not know.
+    """Return a schema as llguidance reads it, which takes no dialect that it does not know.
 
     Up to draft 7 what stands beside a reference is ignored.
     """
@@ -195,7 +199,10 @@ def _of_dialect(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_siblings(part: Any) -> Any:
-    """A part of an old schema without the keywords beside references, which mean nothing there."""
+    """Return a part of an old schema without the keywords beside references.
+
+    They mean nothing there.
+    """
     if isinstance(part, list):
         return [_without_siblings(one) for one in cast(list[Any], part)]
     if not isinstance(part, dict):
@@ -207,14 +214,14 @@ def _without_siblings(part: Any) -> Any:
 
 
 def named_tokens(text: str, names: Mapping[str, int]) -> list[int]:
-    """The special tokens that a Lark grammar names."""
+    """Return the special tokens that a Lark grammar names."""
     found = (match["name"] for match in _LEXEMES.finditer(text))
     ids = (_token(name, names) for name in found if name is not None)
     return [token for token in ids if token is not None]
 
 
 def with_tokens(text: str, names: Mapping[str, int]) -> str:
-    """A Lark grammar with names of special tokens that the model has none of as plain texts."""
+    """Return a Lark grammar with the names of unknown special tokens as plain texts."""
 
     def put(match: re.Match[str]) -> str:
         name = match["name"]
@@ -229,7 +236,7 @@ def with_tokens(text: str, names: Mapping[str, int]) -> str:
 
 
 def _token(name: str, names: Mapping[str, int]) -> int | None:
-    """The special token that is called so, with or without the angle brackets."""
+    """Return the special token that is called so, with or without the angle brackets."""
     return names.get(f"<{name}>", names.get(name))
 
 
@@ -252,7 +259,7 @@ def _of_schema(constraint: Constraint, tokenizer: LLTokenizer) -> LLMatcher:
 
 
 def validated(schema: Any, *, lenient: bool = False) -> str:
-    """What is wrong with a schema; "" where nothing is."""
+    """Return what is wrong with a schema; "" where nothing is."""
     return LLMatcher.validate_grammar(schema_grammar(schema, lenient=lenient), limits=_LIMITS)
 
 

@@ -102,7 +102,9 @@ class Grammars:
         return found
 
     def matcher(self, constraint: Constraint) -> Matcher:
-        """The beginning of what `constraint` allows; RequestError where it cannot be enforced.
+        """Return the beginning of what `constraint` allows.
+
+        RequestError where it cannot be enforced.
 
         The first for a constraint has the time that it took to compile. Raises as `compile`, too.
         """
@@ -175,7 +177,7 @@ class Grammars:
         return ended.error(param, COMPILATION, "compiling it")
 
     def _most_bytes(self) -> int:
-        """The memory that compiling may take: half of what is free."""
+        """Return the memory that compiling may take: half of what is free."""
         free = self._group.free_bytes()
         with suppress(OSError, LookupError, ValueError):
             board = board_memory("MemAvailable")

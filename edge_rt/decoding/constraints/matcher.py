@@ -45,14 +45,15 @@ class TokenMasks:
         self._scratch: Logits = np.empty(vocab, np.float32)
 
     def allows(self, mask: bytes, token: int) -> bool:
-        """Whether `token` may come next."""
+        """Return whether `token` may come next."""
         if token in self.ends:
             token = int(self._end_ids[0])
         return bool(mask[token >> 3] >> (token & 7) & 1)
 
     def apply(self, mask: bytes, logits: Logits) -> Logits:
-        """The logits of the tokens that may come next, -inf for the others; good until the next
-        call.
+        """Return the logits of the tokens that may come next, -inf for the others.
+
+        Good until the next call.
         """
         scratch = self._scratch
         if mask == self._free:  # some special tokens are all that it forbids
@@ -152,12 +153,13 @@ class Matcher:
         return [] if self.over else list(self._must)
 
     def allows(self, token: int, after: Sequence[int] = ()) -> bool:
-        """Whether `token` may come next, or behind the tokens `after`."""
+        """Return whether `token` may come next, or behind the tokens `after`."""
         return self._masks.allows(self._mask(after), token)
 
     def apply(self, logits: Logits, after: Sequence[int] = ()) -> Logits:
-        """Return the logits of what `allows` allows, -inf for all else; good until the next call
-        for this model.
+        """Return the logits of what `allows` allows, -inf for all else.
+
+        Good until the next call for this model.
         """
         return self._masks.apply(self._mask(after), logits)
 
@@ -180,7 +182,7 @@ class Matcher:
         return self._ready[0]
 
     def _behind(self, after: tuple[int, ...]) -> bytes:
-        """The mask behind some tokens; the last one is kept."""
+        """Return the mask behind some tokens; the last one is kept."""
         if self._last is None or self._last[0] != after:
             self._last = (
                 after,

@@ -25,8 +25,9 @@ class Calibrator:
         hold: Callable[[str, float], AbstractContextManager[None]],
         cores: int,
     ) -> None:
-        """`hold` reserves the board for so many seconds, or raises Unavailable; `cores` is the most
-        threads that the engine may use.
+        """`hold` reserves the board for so many seconds, or raises Unavailable.
+
+        `cores` is the most threads that the engine may use.
         """
         self._tools, self._hold, self._cores = tools, hold, cores
 

@@ -80,7 +80,7 @@ class Session:
         counts: Sequence[int],
         host: CalibrationHost,
     ) -> None:
-        """`counts` are those of threads, the most telling first."""
+        """Prepare the steps; `counts` are those of threads, the most telling first."""
         self._tools, self._how, self._host, self._counts = tools, how, host, counts
         self._ways = [(entry, load) for entry in entries for load in self._loads(entry)]
         self._begin_s, self._done_s = tools.clock(), 0.0

@@ -29,8 +29,10 @@ class Forecaster:
         snapshot: Callable[[], BoardSnapshot | None],
         idle_w: Callable[[], float | None],
     ) -> None:
-        """Read the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
-        what the board draws while the engine has nothing to do.
+        """Read the calibrations in `folder`.
+
+        `cores` are those that the engine may use, `idle_w` what the board draws while the engine
+        has nothing to do.
         """
         self._engine, self._cores = engine, cores
         self._snapshot, self._idle_w = snapshot, idle_w
@@ -87,8 +89,10 @@ class Forecaster:
         *,
         constrained: bool = False,
     ) -> Prediction | Unpredicted:
-        """Return what an answer takes; `load` None: the usual one, and of others only calibrated
-        ones. A `constrained` one waits for what may come next.
+        """Return what an answer takes.
+
+        `load` None: the usual one, and of others only calibrated ones. A `constrained` one waits
+        for what may come next.
         """
         usual = load_configs(entry, self._engine)[0]
         load = usual if load is None else load

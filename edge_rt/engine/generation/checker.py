@@ -74,7 +74,7 @@ class CheckerProcess:
         return said
 
     def _answer(self, text: str, following: Sequence[str], left_s: float) -> bytes:
-        """One line; OSError where it has ended, TimeoutError where it is late.
+        """Return one line; OSError where it has ended, TimeoutError where it is late.
 
         Raises EngineError where it has said more than it was asked: an answer could be taken for
         that to another question.
@@ -154,7 +154,7 @@ class Checkers:
             process.close()
 
     def get(self, spec: CheckerSpec) -> CheckerProcess:
-        """The process that was started; EngineError where none is."""
+        """Return the process that was started; EngineError where none is."""
         found = self._known.get(spec) or EngineError(f"the checker {spec.name!r:.80} has ended")
         if isinstance(found, EngineError):
             raise EngineError(str(found))

@@ -86,11 +86,11 @@ class Source(Protocol):
     """Drafts how the text of an answer may go on."""
 
     def draft(self, most: int, left: int) -> Guesses:
-        """At most `most` tokens, one at least; `left` may still come of the answer."""
+        """Return at most `most` tokens, one at least; `left` may still come of the answer."""
         ...
 
     def verified(self, drafted: int, accepted: int) -> None:
-        """The first `drafted` tokens of its last draft were read, and so many accepted."""
+        """Note that `drafted` tokens of the last draft were read, and so many accepted."""
         ...
 
 
@@ -168,7 +168,10 @@ class DraftModel:
 
 
 def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:
-    """Up to the first that ends an answer: what a conversation went on with is another's text."""
+    """Yield tokens up to the first that ends an answer.
+
+    What a conversation went on with is another's text.
+    """
     for token in tokens:
         yield token
         if ends(token):
@@ -219,7 +222,7 @@ class Drafting:
             yield from forced(answer, target)
 
     def _draft(self) -> Generator[ModelSequence, None, tuple[Source | None, list[int]]]:
-        """A draft and whose it is, or else who was asked last for one."""
+        """Return a draft and whose it is, or else who was asked last for one."""
         source, draft, left = None, list[int](), self._answer.room
         most = min(self._most, left - 1, self._target.backend.outputs - 1)
         written = len(self._answer.provenance.tokens)

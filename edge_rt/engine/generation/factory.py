@@ -93,8 +93,10 @@ class GenerationFactory:
         note: Callable[[], None] = lambda: None,
         helped: Callable[[float], None] = lambda cpu_s: None,
     ) -> None:
-        """`find` gives another model by its name; EdgeError where there is none. `note` is called
-        before a checker or a grammar is waited for, `helped` is told what grammars take.
+        """`find` gives another model by its name; EdgeError where there is none.
+
+        `note` is called before a checker or a grammar is waited for, `helped` is told what grammars
+        take.
         """
         self.checkers = Checkers(note)
         self._home, self._note, self._helped = home, note, helped
@@ -181,7 +183,10 @@ def _maker(
 
 
 def _check(spec: CheckerSpec, home: Home, matcher: Matcher | None) -> TextCheck:
-    """The beginning of what a checker allows; a special token is text where a grammar names it."""
+    """Return the beginning of what a checker allows.
+
+    A special token is text where a grammar names it.
+    """
     backend = home.backend
 
     def piece(token: int) -> bytes:
@@ -211,7 +216,7 @@ def _partners_prompt(request: Generate) -> str | list[int]:
 
 
 def _refuse_tokens(request: Generate) -> None:
-    """What names tokens means nothing to a model of another vocabulary: RequestError."""
+    """Raise RequestError for what names tokens: it means nothing to another vocabulary."""
     if needs_one_vocabulary(request.mode):
         raise RequestError(
             "the two models have unequal vocabularies, so that neither reads what the other "

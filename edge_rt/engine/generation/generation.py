@@ -202,8 +202,9 @@ class Generation:
         return self.open
 
     def see(self, sequence: ModelSequence, look: Look) -> float | None:
-        """Return what `look` makes of the last logits of the sequence; in a replay, the number of
-        then.
+        """Return what `look` makes of the last logits of the sequence.
+
+        In a replay, the number of then.
 
         None: the front was not told that number.
         """
@@ -228,7 +229,7 @@ class Generation:
         return Delta(id, self.index, text, tokens, logprobs, made, withheld, seen)
 
     def finished(self, now: float) -> Finished:
-        """The closing message of a complete answer."""
+        """Return the closing message of a complete answer."""
         assert self.reason is not None
         first = self._started if self._first is None else self._first
         sequence = self.sequences[0]

@@ -131,7 +131,7 @@ class ModelSequence:
             self.kv = None
 
     def follows(self, other: ModelSequence) -> bool:
-        """Whether the text that `other` is reading will soon spare it much reading."""
+        """Return whether the text that `other` is reading will soon spare it much reading."""
         shared = min(common_prefix(self.text, other.text), len(self.text) - 1)
         return not self._fresh and shared >= len(self.held.tokens) + WORTH_COPYING
 
@@ -177,7 +177,7 @@ class ModelSequence:
         self.spent_s += seconds
 
     def logits(self, place: int = 0) -> Logits:
-        """Logits of the last pass: after the text, or after `place` tokens of its draft."""
+        """Return logits of the last pass: after the text, or after `place` tokens of its draft."""
         return self.backend.logits(self._row + place)
 
     # --- what it reads
@@ -230,7 +230,10 @@ class ModelSequence:
         return heard
 
     def may_leave(self, token: int | None) -> bool:
-        """Whether another sequence can go on where this one would draw `token`; None: unknown."""
+        """Return whether another sequence can go on where this one would draw `token`.
+
+        None: unknown.
+        """
         return True
 
     def forget_draft(self) -> None:

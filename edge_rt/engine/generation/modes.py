@@ -83,7 +83,7 @@ def exact_rows(backend: Backend, seq: int) -> int:
 
 
 def _read(backend: Backend, seq: int, start: int, tokens: Sequence[int]) -> NDArray[np.float32]:
-    """Logits after each of the first few of `tokens`, (n, vocab)."""
+    """Return logits after each of the first few of `tokens`, (n, vocab)."""
     backend.batch.clear()
     last = backend.batch.add(seq, start, tokens, want=len(tokens))
     backend.forward()
@@ -92,24 +92,27 @@ def _read(backend: Backend, seq: int, start: int, tokens: Sequence[int]) -> NDAr
 
 
 def partner_of(mode: Mode | None) -> str | None:
-    """The second model that an answer is made on, if it is."""
+    """Return the second model that an answer is made on, if it is."""
     if mode is None or mode.name not in ("switch", "speculative"):
         return None
     return mode.partner
 
 
 def needs_one_vocabulary(mode: Mode | None) -> bool:
-    """Whether one model has to read tokens of the other as they are."""
+    """Return whether one model has to read tokens of the other as they are."""
     return mode is not None and (mode.name == "speculative" or _verifies(mode))
 
 
 def drafts(mode: Mode | None) -> bool:
-    """Whether the model is told how the text may go on."""
+    """Return whether the model is told how the text may go on."""
     return mode is not None and (mode.name in ("speculative", "lookup") or _verifies(mode))
 
 
 def retells(mode: Mode | None) -> bool:
-    """Whether the strategy of an answer goes through its past; else it begins behind that."""
+    """Return whether the strategy of an answer goes through its past.
+
+    Else it begins behind that.
+    """
     return mode is not None and mode.name == "switch" and not _verifies(mode)
 
 
@@ -121,7 +124,10 @@ class Modes:
         self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
 
     def strategy(self, answer: Generation, seed: int) -> DecodingStrategy:
-        """How `answer` is made; `seed` is its own. RequestError where its gate does not work."""
+        """Return how `answer` is made; `seed` is its own.
+
+        RequestError where its gate does not work.
+        """
         mode = answer.request.mode or Mode()
         if _verifies(mode):
             return self._verified(answer, mode, _gating(mode))

@@ -9,7 +9,7 @@ from edge_rt.engine.generation.model_sequence import ModelSequence
 
 
 def single(answer: Generation) -> DecodingStrategy:
-    """A model by itself."""
+    """Write with a model by itself."""
     (sequence,) = answer.sequences
     while answer.open:
         yield sequence
@@ -19,7 +19,7 @@ def single(answer: Generation) -> DecodingStrategy:
 
 
 def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
-    """The model and its partner write by turns, as `gate` says.
+    """Have the model and its partner write by turns, as `gate` says.
 
     The next token is judged before it is drawn. Where the turn may not change yet, the writer goes
     on until it may; where the partner's context is full, the model goes on alone. A replay takes
@@ -75,7 +75,7 @@ def _name(answer: Generation, sequence: ModelSequence) -> Writer:
 
 
 def _next(answer: Generation, sequence: ModelSequence) -> tuple[ModelSequence, int]:
-    """The next token and the sequence that writes it: replayed, or what `sequence` would draw."""
+    """Return the next token, replayed or drawn, and the sequence that writes it."""
     return answer.retold or (sequence, sequence.sampler.guess(sequence.logits()))
 
 

@@ -18,7 +18,7 @@ class Replay:
     """
 
     def __init__(self, tokens: Iterable[int] = (), seen: Iterable[float] = ()) -> None:
-        """Tokens as the front is told them; see TokenProvenance."""
+        """Replay tokens as the front is told them; see TokenProvenance."""
         self.tokens = deque(tokens)
         self.seen = deque(seen)
 
@@ -51,7 +51,7 @@ class StopHoldback:
         self._waiting = deque(reversed([*zip(ends, reversed(waiting), strict=False)]))
 
     def add(self, piece: bytes, logprob: TokenLogprob | None) -> None:
-        """The next token has the bytes `piece`; None when nothing is to be said about it."""
+        """Add the next token, of the bytes `piece`. None: nothing is to be said about it."""
         self._end += len(self._decoder.decode(piece))
         unfinished = bool(self._decoder.getstate()[0])
         self._waiting.append((self._end + unfinished, logprob))
@@ -100,7 +100,7 @@ class TokenProvenance:
         self._accepted, self._rejected = made.accepted, made.rejected
 
     def wrote(self, sequence: ModelSequence, token: int) -> None:
-        """The next token is `token`, of that sequence's model."""
+        """Note that the next token is `token`, of that sequence's model."""
         place = self._sequences.index(sequence)
         self.tokens.append(token + place * self._mark)
         self._written[place] += 1
@@ -113,7 +113,7 @@ class TokenProvenance:
         return self._sequences[place], told - place * self._mark
 
     def written(self) -> Iterator[tuple[ModelSequence, int]]:
-        """Every token and whose it is."""
+        """Yield every token and whose it is."""
         return map(self.author, self.tokens)
 
     def verified(self, accepted: int, rejected: int) -> None:

@@ -38,7 +38,7 @@ class Checkpointer:
         self._own: dict[int, Checkpoint] = {}  # by sequence
 
     def has(self, text: list[int]) -> bool:
-        """Whether an earlier engine left more of `text` than there is in sequences."""
+        """Return whether an earlier engine left more of `text` than there is in sequences."""
         if self._keyed is None or not self._keyed.checkpoints.orphaned:
             return False  # as it nearly always is, which is asked in every pass
         return self._left(text, self._pool.reusable(text)) is not None
@@ -62,7 +62,7 @@ class Checkpointer:
             left.orphan, self._own[sequence.id] = False, left
 
     def behind(self, sequences: Iterable[KvSequence]) -> KvSequence | None:
-        """The sequence to save now; None: it is not time for any."""
+        """Return the sequence to save now; None: it is not time for any."""
         if self._keyed is None:
             return None
         left = [(unkept, s) for s in sequences if (unkept := self._unkept(s)) >= KEEP_EVERY]
@@ -90,7 +90,7 @@ class Checkpointer:
         checkpoints.spare.spend(self._clock() - begin)
 
     def drop(self, sequence: KvSequence) -> None:
-        """A sequence is given back."""
+        """Drop the checkpoint of a sequence that is given back."""
         kept = self._own.pop(sequence.id, None)
         if kept is not None:
             self._drop(kept)
@@ -102,7 +102,7 @@ class Checkpointer:
         return self._keyed.checkpoints.fits(old, len(sequence.tokens), size)
 
     def _unkept(self, sequence: KvSequence) -> int:
-        """How many of its tokens are not kept."""
+        """Return how many of its tokens are not kept."""
         kept = self._own.get(sequence.id)
         return len(sequence.tokens) - (0 if kept is None else len(kept.tokens))
 
@@ -125,7 +125,7 @@ class Checkpointer:
                 checkpoints.drop(kept)
 
     def _left(self, text: list[int], held: int) -> Checkpoint | None:
-        """What holds most of `text`, clearly more than `held` tokens."""
+        """Return what holds most of `text`, clearly more than `held` tokens."""
         if self._keyed is None:
             return None
         orphans = [
@@ -138,5 +138,5 @@ class Checkpointer:
 
 
 def _shared(checkpoint: Checkpoint, text: list[int]) -> int:
-    """Tokens that it spares reading; the last one's logits are wanted."""
+    """Return tokens that it spares reading; the last one's logits are wanted."""
     return min(common_prefix(checkpoint.tokens, text), len(text) - 1)

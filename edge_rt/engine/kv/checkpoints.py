@@ -33,7 +33,7 @@ class Spare:
         self._seen_s: float | None = None
 
     def left(self, now: float) -> bool:
-        """Whether there is any; `now` is the clock's reading in seconds."""
+        """Return whether there is any; `now` is the clock's reading in seconds."""
         if self._seen_s is not None:
             self._left_s = min(BURST_S, self._left_s + (now - self._seen_s) * SHARE)
         self._seen_s = now
@@ -51,10 +51,9 @@ class Spare:
 
 @dataclass(eq=False)
 class Checkpoint:
-    """A state of a sequence that held `tokens`, of `size` bytes; `key` tells all else that shapes
-    it.
+    """A state of a sequence that held `tokens`, of `size` bytes.
 
-    An earlier engine left an `orphan`.
+    `key` tells all else that shapes it. An earlier engine left an `orphan`.
     """
 
     place: int
@@ -86,8 +85,9 @@ class Checkpoints:
 
     @staticmethod
     def shared(most_bytes: int) -> int:
-        """Return a descriptor of new memory for this process and its children, of `most_bytes` at
-        most.
+        """Return a descriptor of new memory for this process and its children.
+
+        It holds `most_bytes` at most.
         """
         fd = os.memfd_create("edge_rt checkpoints")
         try:
@@ -119,8 +119,9 @@ class Checkpoints:
         return (one for one in self._held.values() if one.orphan and one.key == key)
 
     def fits(self, old: Checkpoint | None, tokens: int, state_bytes: int) -> bool:
-        """Whether a state of so many tokens and bytes can be put in place of `old`; orphans make
-        room.
+        """Return whether a state of so many tokens and bytes can be put in place of `old`.
+
+        Orphans make room.
         """
         others = [one for one in self._held.values() if one is not old and not one.orphan]
         size = _size(tokens, state_bytes)
@@ -152,7 +153,7 @@ class Checkpoints:
         return self._held[place]
 
     def state(self, checkpoint: Checkpoint) -> bytearray:
-        """What was put there."""
+        """Return what was put there."""
         begin = checkpoint.place * self._stride
         said, size, _ = _FRONT.unpack(os.pread(self._fd, _FRONT.size, begin))
         state = bytearray(size)

@@ -55,7 +55,7 @@ class PrefixDisk:
         return self._trouble.told is None
 
     def filenos(self) -> tuple[int, int]:
-        """The descriptors that become readable when there is something to settle."""
+        """Return the descriptors that become readable when there is something to settle."""
         return self.fetcher.aside.fileno(), self._writer.fileno()
 
     def settle(self) -> None:
@@ -86,7 +86,7 @@ class PrefixDisk:
     # --- writing
 
     def may_save(self, size: int) -> bool:
-        """Whether a state of so many bytes would be written; 0 where that is not known."""
+        """Return whether a state of so many bytes would be written; 0 where that is not known."""
         most, waiting = min(_WAITING_BYTES, self.shelf.max_bytes), self._waiting_bytes
         return waiting + size <= most and self.shelf.may_write(size, waiting)
 

@@ -91,17 +91,20 @@ def write(path: Path, head: PrefixHeader, state: bytes | bytearray) -> int:
 
 
 def size_of(head: PrefixHeader, state: bytes | bytearray) -> int:
-    """The bytes of the file."""
+    """Return the bytes of the file."""
     return _FRONT.size + _CHECK + len(_pack(head)) + len(state)
 
 
 def draft_of(path: Path) -> Path:
-    """What it is called until it is whole."""
+    """Return what it is called until it is whole."""
     return path.with_name(f".{path.name}.new")
 
 
 def look(path: Path) -> Stored | None:
-    """What the head says; None where the file is damaged, cut or another one. Raises OSError."""
+    """Return what the head says; None where the file is damaged, cut or another one.
+
+    Raises OSError.
+    """
     with path.open("rb") as file:
         found = _head(file)
         status = os.fstat(file.fileno())
@@ -129,7 +132,10 @@ def read(path: Path) -> tuple[PrefixHeader, bytearray] | None:
 
 
 def _head(file: BufferedReader) -> tuple[PrefixHeader, int, bytes] | None:
-    """The head, the bytes of the state and its check; the file is then where the state begins."""
+    """Return the head, the bytes of the state and its check.
+
+    The file is then where the state begins.
+    """
     front = file.read(_FRONT.size)
     if len(front) < _FRONT.size:
         return None
@@ -161,17 +167,17 @@ def _private(path: str, flags: int) -> int:
 
 
 class PrefixFolder:
-    """Files by the names of their heads. Incomplete files are deleted when they are met, those of
-    a later version are left alone.
+    """Files by the names of their heads.
 
-    What cannot be deleted is not used: a client may have wanted it to be forgotten.
+    Incomplete files are deleted when they are met, those of a later version are left alone. What
+    cannot be deleted is not used: a client may have wanted it to be forgotten.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def scan(self) -> list[Stored]:
-        """All there is, but for what a kill left half written. Raises OSError."""
+        """Return all there is, but for what a kill left half written. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _may_change(self.path):
             raise PermissionError(errno.EACCES, "nothing can be deleted there", str(self.path))

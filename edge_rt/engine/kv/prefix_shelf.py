@@ -48,7 +48,7 @@ class PrefixShelf:
             self._stored.pop(name, None)
 
     def may_write(self, size: int, waiting: int = 0) -> bool:
-        """Whether one of so many bytes may be written now, after `waiting` bytes that are to be."""
+        """Return whether `size` bytes may be written now, behind `waiting` others."""
         now = self._clock()
         # A clock that was set back must not forbid all writing until it has caught up.
         while self._written and not 0 <= now - self._written[0][0] < _HOUR_S:
@@ -61,7 +61,7 @@ class PrefixShelf:
         self._written.append((self._clock(), size))
 
     def too_much(self, more: int = 0) -> list[str]:
-        """The names of those that have to go, so that there is room for `more` bytes."""
+        """Return the names of those that have to go, so that there is room for `more` bytes."""
         now = self._clock()
         by_use = sorted(self._stored.values(), key=lambda stored: stored.used)
         over = sum(stored.size for stored in by_use) + more - self.max_bytes
@@ -73,12 +73,12 @@ class PrefixShelf:
         return gone
 
     def chosen(self, which: Which) -> list[str]:
-        """The names of `which` there are."""
+        """Return the names of `which` there are."""
         now = self._clock()
         return [name for name, stored in self._stored.items() if which.fits(stored.head, now)]
 
     def groups(self) -> list[PrefixGroup]:
-        """What there is, by model and client."""
+        """Return what there is, by model and client."""
         found: dict[tuple[str, str], list[Stored]] = {}
         for stored in self._stored.values():
             found.setdefault((stored.head.model, stored.head.client), []).append(stored)
@@ -131,7 +131,7 @@ class PrefixFetcher:
         return state if fetch.stored in self._shelf else None
 
     def leave(self, fetch: Fetch) -> None:
-        """One reader less waits for it."""
+        """Stop waiting for it, as one reader of perhaps several."""
         fetch.waiting -= 1
         if fetch.waiting == 0 and fetch.over:
             fetch.state = None

@@ -81,7 +81,10 @@ class PrefixCache:
     # --- from the disk
 
     def fetch(self, text: list[int], client: str | None) -> Fetch | None:
-        """What to get for `text` before it is read, which must be taken or left; None: nothing."""
+        """Return what to get for `text` before it is read, which must be taken or left.
+
+        None: nothing.
+        """
         if self._kept is None or client is None:
             return None
         disk, tokens = self._kept.disk, array("i", text)
@@ -96,7 +99,7 @@ class PrefixCache:
     def take(
         self, text: list[int], fetch: Fetch | None, client: str | None, *, fresh: bool
     ) -> tuple[KvSequence, int]:
-        """A sequence for `text`, and how many of its tokens came from the disk."""
+        """Return a sequence for `text`, and how many of its tokens came from the disk."""
         sequence = None if fetch is None else self._restored(text, fetch)
         restored = 0 if sequence is None else len(sequence.tokens)
         sequence = sequence or self._pool.take(text, fresh=fresh)
@@ -144,19 +147,19 @@ class PrefixCache:
         self._save(sequence, shared=True)
 
     def leave_all(self) -> None:
-        """The model is about to be unloaded."""
+        """Keep what is worth it, since the model is about to be unloaded."""
         for sequence in self._pool.idle():
             self._leaves(sequence, 0)
 
     def forget(self, which: Which) -> None:
-        """What is in memory of `which` never goes to the disk, however old it is."""
+        """Keep what is in memory of `which` off the disk for good, however old it is."""
         if self._kept is None or which.model not in (None, self._kept.model):
             return
         self._recent.clear()
         self._pool.disown(lambda sequence: which.client in (None, sequence.client))
 
     def _common(self, tokens: Tokens, request: int, client: str) -> Iterator[Tokens]:
-        """What the prompt has in common with others, but for those that it goes on with."""
+        """Yield what the prompt has in common with others, but for those that it goes on with."""
         for seen in self._recent:
             if seen.request == request or (self._apart and seen.client != client):
                 continue
@@ -165,7 +168,10 @@ class PrefixCache:
                 yield tokens[: min(shared, len(tokens) - 1)]
 
     def _leaves(self, sequence: KvSequence, kept: int) -> None:
-        """A sequence is about to hold `kept` of its tokens alone: most of it was used again."""
+        """Keep the content of a sequence that is about to hold `kept` of its tokens alone.
+
+        It is worth it if most of it was used again.
+        """
         length, client = len(sequence.tokens), sequence.client
         if client is None or length - kept < LONG or 2 * sequence.reused < length:
             return

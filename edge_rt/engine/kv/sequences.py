@@ -56,7 +56,7 @@ class SequencePool:
         return sum(s.busy for s in self._all)
 
     def reusable(self, prompt: Tokens[int]) -> int:
-        """Tokens of `prompt` that `take` would not have to read."""
+        """Return tokens of `prompt` that `take` would not have to read."""
         return self._donor(prompt)[1]
 
     def take(self, prompt: Tokens[int], *, fresh: bool = False) -> KvSequence:
@@ -81,11 +81,11 @@ class SequencePool:
         return target
 
     def idle(self) -> list[KvSequence]:
-        """The sequences that can be taken."""
+        """Return the sequences that can be taken."""
         return [s for s in self._all if not s.busy]
 
     def hold(self, sequence: KvSequence, tokens: Tokens[int], length: int) -> None:
-        """The model has put `tokens` into a sequence that was lent: keep the first `length`."""
+        """Note that the model put `tokens` into a lent sequence; keep the first `length`."""
         sequence.tokens = list(tokens)
         if length < len(tokens):
             self.rewind(sequence, length)
@@ -152,7 +152,7 @@ class SequencePool:
         return (best, length) if length > 0 else (None, 0)
 
     def _target(self, donor: KvSequence | None, length: int) -> KvSequence:
-        """The sequence to use: the donor itself if it loses nothing, else one that makes room.
+        """Return the sequence to use: the donor if it loses nothing, else one that makes room.
 
         Neighbours of busy sequences are preferred: llama.cpp runs only neighbours in one pass over
         the weights.
@@ -167,12 +167,12 @@ class SequencePool:
         return best if gains and not loses else donor
 
     def _loss(self, sequence: KvSequence) -> tuple[bool, bool, bool, int, int]:
-        """What is lost by giving a sequence to another prompt, as far as it can be compared."""
+        """Return the loss, comparable among sequences, if this one goes to another prompt."""
         worth, beside = _worth(sequence), self._beside_busy(sequence)
         return sequence.pinned > 0, worth > 1, not beside, worth, sequence.used
 
     def _beside_busy(self, sequence: KvSequence) -> bool:
-        """Whether using `sequence` leaves the busy ones together, if they are."""
+        """Return whether using `sequence` leaves the busy ones together, if they are."""
         beside = self._all[max(0, sequence.id - 1) : sequence.id + 2]
         return any(s.busy for s in beside) or not self.busy
 

@@ -35,7 +35,7 @@ class EmbedJob(PendingTask[Embed]):
         return len(self.tokens) == len(self.request.inputs)
 
     def sort(self) -> None:
-        """All are read: begin."""
+        """Begin, now that all inputs are read: put the shortest first."""
         self.left = sorted(range(len(self.tokens)), key=lambda index: len(self.tokens[index]))
 
 
@@ -118,7 +118,10 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
     # --- one pass
 
     def _rows(self, tokens: int) -> list[Row]:
-        """The inputs of the next pass, of so many tokens; at least one where any are left."""
+        """Return the inputs of the next pass, of so many tokens.
+
+        At least one where any are left.
+        """
         ready = [job for job in self._running if job.read]
         if not ready:
             return []
@@ -168,7 +171,7 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         self._passed(begin, self._clock() - begin, rows, gpu_share)
 
     def _finished(self, vector: NDArray[np.float32], job: EmbedJob) -> NDArray[np.float32]:
-        """What of a vector was asked for, with length 1 where the model's are to have that."""
+        """Truncate the vector and, if configured, normalise it to length 1."""
         kept = vector[: job.vectors.shape[1]]
         length = float(np.linalg.norm(kept))
         if not math.isfinite(length):

@@ -24,7 +24,7 @@ PAUSE_S = 1 / 20  # between two messages: text that grows 20 times a second look
 def prompt_tokens(
     prompt: str | list[int], special: bool, backend: Backend, suffix: str | None = None
 ) -> list[int]:
-    """The prompt as tokens; RequestError when it is empty, unknown to the model or too long.
+    """Return the prompt as tokens; RequestError when it is empty, unknown to the model or too long.
 
     With a `suffix` the answer is to fill the gap before that; RequestError where a model cannot.
     """
@@ -51,8 +51,9 @@ def prompt_tokens(
 
 
 def _infill_tokens(prompt: str | list[int], suffix: str, backend: Backend) -> list[int]:
-    """In the order of llama.cpp's server. Control tokens that texts spell out stay text: it is code
-    as it stands in a file.
+    """Return the prompt in the order of llama.cpp's server.
+
+    Control tokens that texts spell out stay text: it is code as it stands in a file.
     """
     marks = backend.infill
     if marks is None:
@@ -72,7 +73,7 @@ def _infill_tokens(prompt: str | list[int], suffix: str, backend: Backend) -> li
 
 
 def text_tokens(text: str, special: bool, vocabulary: PromptVocabulary) -> list[int]:
-    """The tokens of a text, of which what a CUT parts is read apart."""
+    """Return the tokens of a text, of which what a CUT parts is read apart."""
     first, *others = text.split(CUT)
     tokens = vocabulary.tokenize(first, special=special)
     for part in others:
@@ -90,14 +91,14 @@ def _prompt_too_long(tokens: str, backend: Backend) -> RequestError:
 
 
 def to_array(tensor: Tensor) -> LooseArray:
-    """The array of an input, whose shape takes all of its data."""
+    """Return the array of an input, whose shape takes all of its data."""
     array: Any = np.frombuffer(tensor.data, _little(tensor.dtype))
     array = array.reshape(tensor.shape).astype(tensor.dtype, copy=False)
     return LooseArray(array, tensor.loose)
 
 
 def to_tensor(array: NDArray[Any]) -> Tensor:
-    """The message for an output."""
+    """Return the message for an output."""
     dtype = str(array.dtype)
     data: NDArray[Any] = np.ascontiguousarray(array, _little(dtype))
     return Tensor(dtype, list(array.shape), data.tobytes())
@@ -141,7 +142,7 @@ def _tokens(text: str, backend: EmbeddingBackend, truncate: str | None, param: s
 
 
 def _cut(tokens: list[int], most: int, truncate: str, before: int, behind: int) -> list[int]:
-    """The first or the last tokens, with the control tokens at both ends."""
+    """Return the first or the last tokens, with the control tokens at both ends."""
     end = len(tokens) - behind
     kept = max(0, most - before - behind)
     middle = tokens[before:end]
@@ -182,7 +183,10 @@ class WorkLog:
             spent[decoding] += (end_s - begin_s) * count / size
 
     def take(self, now_s: float) -> EngineWork:
-        """What was booked since the last call; with nothing booked, that there is no more."""
+        """Return what was booked since the last call.
+
+        With nothing booked, that there is no more.
+        """
         begin_s = now_s if self._begin_s is None else self._begin_s
         end_s = now_s if self._begin_s is None else self._end_s
         shares = [WorkShare(request, *spent) for request, spent in self._spent.items()]

@@ -58,7 +58,7 @@ class DutyCycle:
         return left_s if left_s >= REST_S else 0.0
 
     def computed(self, seconds: float, *, prompts: bool = False) -> None:
-        """The engine computed for `seconds`, in a pass that read prompts or in one that did not."""
+        """Note that the engine computed for `seconds`, in a pass that read prompts or not."""
         factor = self._factor(prompts)
         if factor == 0.0 == self._due_s:  # as always without a limit, which is asked in every pass
             self._rested_s = min(self._rested_s, CREDIT_S)
@@ -68,12 +68,12 @@ class DutyCycle:
         self._settle()
 
     def rested(self, seconds: float) -> None:
-        """The engine did nothing for `seconds`."""
+        """Note that the engine did nothing for `seconds`."""
         self._rested_s += seconds
         self._settle()
 
     def _factor(self, prompts: bool) -> float:
-        """Seconds of rest for one of computing."""
+        """Return seconds of rest for one of computing."""
         duty = self._duties[prompts]
         return 1.0 / duty - 1.0 if duty > 0.0 else 0.0
 
@@ -104,14 +104,14 @@ class PassBudget(ABC):
         self._rate = 0.0  # tokens a second, smoothed; 0: not known yet
 
     def took(self, tokens: int, seconds: float) -> None:
-        """A pass of `tokens` took `seconds`."""
+        """Note that a pass of `tokens` took `seconds`."""
         if seconds > 0:
             rate = tokens / seconds
             self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
 
     @abstractmethod
     def tokens(self, *, brief: bool) -> int:
-        """Tokens of the next pass, at least one. `brief`: streams wait for it."""
+        """Return tokens of the next pass, at least one. `brief`: streams wait for it."""
 
 
 class PrefillBudget(PassBudget):
@@ -133,7 +133,7 @@ class PrefillBudget(PassBudget):
         return wanted if self.most is None else max(1, min(wanted, self.most))
 
     def took(self, tokens: int, seconds: float) -> None:
-        """A pass of `tokens` took `seconds`; small ones, mostly of answers, teach nothing."""
+        """Note a pass of `tokens` in `seconds`; small ones, mostly of answers, teach nothing."""
         if tokens >= self._chunk:
             super().took(tokens, seconds)
 
@@ -182,7 +182,7 @@ class Pass:
 
 
 def _most(asked: Iterable[int | None]) -> int | None:
-    """The largest; None where any is."""
+    """Return the largest; None where any is."""
     most = 0
     for threads in asked:
         if threads is None:
@@ -205,7 +205,7 @@ def apart(answers: Iterable[Generation]) -> Iterator[Generation]:
 
 
 def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int) -> list[Part]:
-    """Every answer past its prompt has a row; at most `more` rows are shared out beyond those.
+    """Give each answer past its prompt a row, and share out at most `more` rows beyond those.
 
     They go to other unread tokens of such answers, and half of them to prompts, the oldest first. A
     pass has `capacity` rows and keeps the logits of `outputs`, of one a sequence at least.

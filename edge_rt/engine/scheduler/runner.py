@@ -87,8 +87,10 @@ class Runner(ABC, Generic[BackendT, ItemT]):
         tally: EngineCounters,
         clock: Callable[[], float],
     ) -> None:
-        """`budget` says what a pass may carry. `emit` receives the messages for the front, `outbox`
-        those that may wait, which models share. `tally` counts; `clock` is in seconds.
+        """`budget` says what a pass may carry.
+
+        `emit` receives the messages for the front, `outbox` those that may wait, which models
+        share. `tally` counts; `clock` is in seconds.
         """
         self.budget = budget
         self._backend = backend
@@ -149,7 +151,7 @@ class Runner(ABC, Generic[BackendT, ItemT]):
 
     @abstractmethod
     def step(self, *, brief: bool = False) -> None:
-        """One pass. `brief`: others' streams wait."""
+        """Do one pass. `brief`: others' streams wait."""
 
     @abstractmethod
     def close(self, why: str) -> None:
@@ -160,7 +162,7 @@ class Runner(ABC, Generic[BackendT, ItemT]):
         self._outbox.flush(self._clock())
 
     def set_threads(self, threads: int) -> None:
-        """The most threads of the next passes."""
+        """Set the most threads of the next passes."""
         self._most_threads = threads
         self._use(threads)
 
@@ -170,8 +172,9 @@ class Runner(ABC, Generic[BackendT, ItemT]):
         self._tally.beat.pass_begins(begin_s, self.gpu_share)
 
     def _use(self, asked: int | None) -> int:
-        """Have the next pass use `asked` threads as far as allowed, None: all; return how many are
-        left.
+        """Have the next pass use `asked` threads as far as allowed, None: all.
+
+        Return how many are left.
         """
         most = self._most_threads
         if most is None:

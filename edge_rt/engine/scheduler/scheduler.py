@@ -196,7 +196,7 @@ class Scheduler(Runner[Backend, Generation]):
                 answers.remove(answer)
 
     def awaits(self, sequence: ModelSequence) -> bool:
-        """Whether a prompt that is being read will soon spare `sequence` much reading."""
+        """Return whether a prompt that is being read will soon spare `sequence` much reading."""
         if self.checkpointer.has(sequence.text):
             return False
         readers = [a.at for a in self._at_turn() if not a.at.decoding]
@@ -234,8 +234,9 @@ class Scheduler(Runner[Backend, Generation]):
         return by_turn(waiting, self._running, self._backend.sequences, self._served)
 
     def _make_room(self, left: list[Generation]) -> list[Generation]:
-        """Suspend an answer of a client with several, where the first of `left` is the only one of
-        another client; return the answers that may start now.
+        """Suspend an answer of a client with several, for the only one of another client.
+
+        Returns the answers that may start now; `left` are those that wait.
         """
         first = left[0]
         gone = gives_way(first, self._at_turn()) if first.home is self else None
@@ -266,7 +267,7 @@ class Scheduler(Runner[Backend, Generation]):
             answer.at.sampler.ready(LATE_S)
 
     def _draw(self, ready: list[Generation]) -> tuple[list[Generation], dict[int, EdgeError]]:
-        """The answers of which there is news, and the requests that the pass failed."""
+        """Return the answers of which there is news, and the requests that the pass failed."""
         now = self._clock()
         news: list[Generation] = []
         faults: dict[int, EdgeError] = {}
@@ -321,6 +322,6 @@ class Scheduler(Runner[Backend, Generation]):
 
 
 def _of(sequence: ModelSequence) -> Scheduler:
-    """The scheduler of the sequence's model."""
+    """Return the scheduler of the sequence's model."""
     assert isinstance(sequence.home, Scheduler), "homes of sequences are schedulers"
     return sequence.home

@@ -29,7 +29,7 @@ class PendingTask(Generic[TaskT]):
         self.arrived = self.started = now
 
     def timings(self, now: float, tokens: int) -> Timings:
-        """Where its time went, now that it is done."""
+        """Return where its time went, now that it is done."""
         return Timings(self.started - self.arrived, now - self.started, 0.0, tokens, 0, 0)
 
 

@@ -44,7 +44,7 @@ class Vocabularies:
         self._kept: dict[tuple[str, str], PromptVocabulary] = {}  # the one used last is last
 
     def count(self, asked: CountTokens) -> TokensCounted:
-        """The answer to `asked`; never raises."""
+        """Return the answer to `asked`; never raises."""
         try:
             vocabulary = self._vocabulary(asked.backend, asked.path)
             tokens = text_tokens(asked.prompt, asked.special, vocabulary)
@@ -55,7 +55,7 @@ class Vocabularies:
         return TokensCounted(asked.nonce, len(tokens))
 
     def tokenize(self, asked: Tokenize) -> Tokenized:
-        """The answer to `asked`; never raises."""
+        """Return the answer to `asked`; never raises."""
         try:
             vocabulary = self._vocabulary(asked.backend, asked.path)
             tokens = _tokens(asked, vocabulary)
@@ -92,12 +92,12 @@ def _tokens(asked: Tokenize, vocabulary: PromptVocabulary) -> list[int]:
 
 
 def written(vocabulary: PromptVocabulary, token: int) -> bytes:
-    """The bytes of a token, a control token's as prompts have it."""
+    """Return the bytes of a token, a control token's as prompts have it."""
     return vocabulary.piece(token) or vocabulary.mark(token)
 
 
 def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
-    """The backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
+    """Return the backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
     with _installed(spec.backend):
         if spec.backend == "llama.cpp":
             return _llama(spec, threads)
@@ -110,14 +110,14 @@ def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
 
 
 def make_without_gpu(spec: ModelSpec, threads: int) -> AnyBackend:
-    """The same with all layers on the CPU."""
+    """Return the backend with all layers on the CPU."""
     if spec.gpu_layers:
         log.warning("the GPU is simulated: the CPU computes what is to lie there of %s", spec.path)
     return make_backend(msgspec.structs.replace(spec, gpu_layers=0), threads)
 
 
 def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
-    """The vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
+    """Return the vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
     if Path(path).is_fifo():  # a native library would wait for the writer of a FIFO
         raise ModelFileError(f"{path}: not a regular file")
     with _installed(backend):
@@ -136,7 +136,7 @@ def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
 
 
 def versions() -> dict[str, str]:
-    """The version of each backend that is installed.
+    """Return the version of each backend that is installed.
 
     onnxruntime is not imported for it, which would take memory from engines that never need it.
     """
@@ -258,7 +258,7 @@ class Loader:
         self._aside.do(lambda: self._vocabularies.tokenize(asked))
 
     def finished(self) -> Iterator[Done]:
-        """What finished since the last call."""
+        """Yield what finished since the last call."""
         return self._aside.finished()
 
     def close(self) -> None:

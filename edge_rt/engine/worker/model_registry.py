@@ -95,11 +95,11 @@ class ModelRegistry:
         return sorted(able, key=lambda s: s.waits_since) if len(able) > 1 else able
 
     def get(self, model: str) -> AnyRunner | None:
-        """The scheduler of `model`; None when it is not loaded."""
+        """Return the scheduler of `model`; None when it is not loaded."""
         return self._models.get(model)
 
     def homes(self, request: Generate) -> list[Home]:
-        """The schedulers of a request's models, as far as they are loaded."""
+        """Return the schedulers of a request's models, as far as they are loaded."""
         partner = None if request.mode is None else request.mode.partner
         found = [self._models.get(name) for name in (request.model, partner) if name is not None]
         return [one for one in found if isinstance(one, Scheduler)]
@@ -198,7 +198,10 @@ class ModelRegistry:
         )
 
     def _language(self, model: str) -> Home:
-        """The scheduler of a model that is to answer together with another; raises EdgeError."""
+        """Return the scheduler of a model that is to answer together with another.
+
+        Raises EdgeError.
+        """
         scheduler = self._models.get(model)
         if scheduler is None:
             return nobody(model)

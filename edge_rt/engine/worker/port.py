@@ -116,7 +116,7 @@ class Compiler:
         self._begin()
 
     def finished(self) -> Iterator[Compilation]:
-        """What is done, without what was dropped."""
+        """Yield what is done, without what was dropped."""
         for one in self._aside.finished():
             self._running.remove(one)
             self._remember(one)
@@ -149,7 +149,7 @@ class Compiler:
             self._crowded.clear()
 
     def _able(self) -> list[Compilation]:
-        """Those of clients that have nothing compiled now."""
+        """Return those of clients that have nothing compiled now."""
         busy = {one.client for one in self._running}
         return [one for one in self._waiting if one.client not in busy]
 
@@ -162,7 +162,7 @@ class Poll(Protocol):
         ...
 
     def poll(self, timeout: float | None, /) -> list[tuple[int, int]]:
-        """The descriptors that became ready within `timeout`, with their events."""
+        """Return the descriptors that became ready within `timeout`, with their events."""
         ...
 
 
@@ -178,7 +178,7 @@ class Port:
         self._poll.register(sock.fileno(), select.POLLIN)
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when something arrives."""
+        """Return the descriptor that becomes readable when something arrives."""
         return self._sock.fileno()
 
     def wake_on(self, fd: int) -> None:
@@ -190,11 +190,11 @@ class Port:
         return bool(self._poll.poll(None if seconds == math.inf else seconds * 1000))
 
     def ready(self) -> bool:
-        """Whether something has arrived, or one of the other descriptors is readable."""
+        """Return whether something has arrived, or one of the other descriptors is readable."""
         return bool(self._poll.poll(0))
 
     def received(self) -> Iterator[ToEngine]:
-        """What has arrived; never waits."""
+        """Yield what has arrived; never waits."""
         if any(fd == self._sock.fileno() for fd, _ in self._poll.poll(0)):
             for body in self._frames.feed(self._read()):
                 yield self._decoder.decode(body)

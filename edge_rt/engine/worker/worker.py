@@ -81,8 +81,9 @@ class Worker:
         beat: Heartbeat | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        """`backends` maps each backend to its version; `threads` to start with. `gpus` are those
-        on which layers can be put.
+        """`backends` maps each backend to its version; `threads` to start with.
+
+        `gpus` are those on which layers can be put.
 
         `clock` is in seconds, `poll` lets them pass, `park` puts native threads to sleep. The front
         reads `beat`; `checkpoints` outlive this engine.
