@@ -20,7 +20,7 @@ from docslib.fields import fields, structs
 from docslib.http import formats, http
 from docslib.manual import write_manual
 from docslib.metrics import metrics
-from docslib.pages import MADE
+from docslib.pages import BESIDE, MADE
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.routes import OPERATIONS
@@ -44,6 +44,21 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         assert (tmp_path / page.removesuffix(".md") / "index.html").is_file()
     commands = (tmp_path / "reference/cli/index.html").read_text()
     assert "<code>--prefer [energy&#124;latency&#124;quality]</code>" in commands
+
+
+def test_links_between_pages_lead_somewhere_in_a_checkout() -> None:
+    links = [
+        (page.relative_to(CHECKOUT), page.parent / link)
+        for page in [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")]
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    ]
+    assert len(links) > 100
+    assert [(str(page), str(target)) for page, target in links if not target.exists()] == []
+
+
+def test_every_page_that_is_made_has_one_for_readers_of_the_checkout() -> None:
+    for page in (*MADE, *BESIDE):
+        assert "is made with the site" in (CHECKOUT / "docs" / page).read_text(), page
 
 
 def test_the_readme_is_short() -> None:

@@ -18,5 +18,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     from docslib.pages import pages
 
     for path, text in pages().items():
+        if (stub := files.get_file_from_path(path)) is not None:  # for readers of the checkout
+            files.remove(stub)
         files.append(File.generated(config, path, content=text))
     return files
