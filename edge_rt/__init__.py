@@ -1,3 +1,3 @@
 """edge_rt: language models inside a board's watt and heat budget."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
