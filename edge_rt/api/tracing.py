@@ -96,7 +96,7 @@ class Tracing:
 
 
 def _generated(exchange: Exchange, made: Generated, edge: Edge) -> dict[str, Value]:
-    """What is known of a request that came to a model."""
+    """Return what is known of a request that came to a model."""
     usage = made.tally.usage()
     told: dict[str, Value] = {
         "gen_ai.response.model": edge.model,

@@ -69,13 +69,13 @@ class Client:
         self._http.close()
 
     def get(self, path: str) -> Json:
-        """The JSON object at `path`."""
+        """Return the JSON object at `path`."""
         with self._reported():
             timeout = httpx.Timeout(self._patience_s, connect=_CONNECT_S)
             return _document(self._http.get(path, timeout=timeout))
 
     def store(self) -> str | None:
-        """The directory of the daemon's models; None where it does not tell."""
+        """Return the directory of the daemon's models; None where it does not tell."""
         timeout = httpx.Timeout(_STORE_S, connect=_CONNECT_S)
         with suppress(CommandFailure, httpx.TransportError):
             told = _document(self._http.get("/edge/v1/status", timeout=timeout)).get("store")
@@ -83,17 +83,17 @@ class Client:
         return None
 
     def post(self, path: str, body: Json) -> Json:
-        """The JSON object that `path` answers to `body`."""
+        """Return the JSON object that `path` answers to `body`."""
         with self._reported():
             return _document(self._http.post(path, **_json(body)))
 
     def put(self, path: str, body: Json) -> Json:
-        """The JSON object that `path` answers to `body` being put there."""
+        """Return the JSON object that `path` answers to `body` being put there."""
         with self._reported():
             return _document(self._http.put(path, **_json(body)))
 
     def events(self, path: str, body: Json | None = None) -> Generator[Json, None, None]:
-        """The events of the stream at `path`, or that it answers to `body`, as they come.
+        """Yield the events of the stream at `path`, or that it answers to `body`, as they come.
 
         Closing the generator closes the connection, by which the daemon knows to stop.
         """
@@ -192,7 +192,7 @@ def _came_of(error: BaseException, kind: type[BaseException]) -> bool:
 
 
 def parse_events(chunks: Iterable[bytes]) -> Iterator[Json]:
-    """The JSON objects of a server-sent event stream, up to its [DONE].
+    """Yield the JSON objects of a server-sent event stream, up to its [DONE].
 
     Splits at line feeds only: JSON strings may hold other characters that count as line ends
     elsewhere. Failure when the stream ends early.
@@ -240,7 +240,7 @@ def _document(response: httpx.Response) -> Json:
 
 
 def _refused(response: httpx.Response) -> CommandFailure:
-    """The failure that an HTTP error means, from its status and OpenAI-shaped body."""
+    """Return the failure that an HTTP error means, from its status and OpenAI-shaped body."""
     try:
         body = _object(response.content)
     except CommandFailure:

@@ -18,6 +18,17 @@ from edge_rt.cli.text import Json
 from edge_rt.config.paths import Paths
 from edge_rt.core.errors import ConfigError
 
+DEFAULT = "default"  # the daemon knows which model that is
+AUTO = "auto"  # it chooses one for each answer
+_FIELDS = ("max_tokens", "temperature", "seed")  # of a request
+_EDGE = (  # of its field `edge`
+    *("energy_j", "latency_s", "prefer", "quality", "mode", "partner", "large_share", "cache"),
+)
+
+_LIMIT = 1 << 20  # bytes; none of these files comes near it
+ENVIRONMENT = "EDGE_RT_SOCKET"
+PINNING = ("STATE_DIRECTORY", "CONFIGURATION_DIRECTORY")  # name an installation by its files
+
 
 class Range(click.FloatRange):
     """A number from `low` to `high`; NaN, which no comparison finds outside, is none."""
@@ -59,15 +70,7 @@ def to_forget(said: Json, *, everything: bool) -> Json:
     return which
 
 
-DEFAULT = "default"  # the daemon knows which model that is
-AUTO = "auto"  # it chooses one for each answer
-
-
 _AMOUNT = Range(0.001, 1e9)
-_FIELDS = ("max_tokens", "temperature", "seed")  # of a request
-_EDGE = (  # of its field `edge`
-    *("energy_j", "latency_s", "prefer", "quality", "mode", "partner", "large_share", "cache"),
-)
 
 
 def asking(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,11 +136,8 @@ def _taken(given: dict[str, Any], names: Sequence[str]) -> Json:
     return {name: value for name, value in values.items() if value is not None}
 
 
-_LIMIT = 1 << 20  # bytes; none of these files comes near it
-
-
 def there(path: Path) -> bool:
-    """Whether something is at `path` and may be seen."""
+    """Return whether something is at `path` and may be seen."""
     try:
         path.stat()
     except OSError:
@@ -151,16 +151,13 @@ def nearest(path: Path) -> Path:
 
 
 def text(path: Path) -> str:
-    """What is in a file; empty where it cannot be read."""
+    """Return what is in a file; empty where it cannot be read."""
     try:
         with path.open(errors="replace") as file:
             return file.read(_LIMIT)
     except OSError:
         return ""
 
-
-ENVIRONMENT = "EDGE_RT_SOCKET"
-PINNING = ("STATE_DIRECTORY", "CONFIGURATION_DIRECTORY")  # name an installation by its files
 
 # Decorators of commands; the argument of that name is None when nobody names one.
 socket_option = click.option(
@@ -183,7 +180,7 @@ def daemon_socket(
     system: Path | None = None,
     uid: int | None = None,
 ) -> Path:
-    """The socket to speak to: the named one, the configured one, the user's own, the system's.
+    """Return the socket to speak to: named, configured, the user's own, or the system's.
 
     The user's own counts only while it is there, unless the system's is missing as well. NoDaemon
     where its directory is not that of `uid` (None: this process's): below /tmp any user could
@@ -206,7 +203,10 @@ def daemon_socket(
 
 
 def accepts(path: Path) -> bool:
-    """Whether a process listens at that socket; raises PermissionError where that is hidden."""
+    """Return whether a process listens at that socket.
+
+    Raises PermissionError where that is hidden.
+    """
     with socket.socket(socket.AF_UNIX) as client:
         client.setblocking(False)  # else it waits while the listener's backlog is full
         try:
@@ -221,7 +221,7 @@ def accepts(path: Path) -> bool:
 
 
 def installation(socket: Path | None = None) -> Paths:
-    """The installation of the daemon at `socket`; None: of the one that commands speak to.
+    """Return the installation of the daemon at `socket`; None: of the one that commands speak to.
 
     The system's if that is the system's socket, unless systemd's variables name another.
     """
@@ -247,7 +247,10 @@ def _stranger(directory: Path, uid: int | None) -> int | None:
 
 
 def _configured(file: Path) -> Path | None:
-    """What the configuration names; one that is faulty is for the daemon to complain about."""
+    """Return what the configuration names.
+
+    One that is faulty is for the daemon to complain about.
+    """
     from edge_rt.config.loader import load, present  # YAML is not needed when --socket is given
 
     with suppress(ConfigError):

@@ -7,6 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_UNLIMITED = 1 << 60  # bytes: version 1 has a number for none
+_SHARE, _MOST_SHARE = 64, 256 << 20  # one part in so many, and at most so many bytes
+
 
 @dataclass(frozen=True)
 class _Files:
@@ -30,8 +33,6 @@ _VERSION_2 = _Files(
     ("inactive_file", "active_file"),
     "memory.events",
 )
-_UNLIMITED = 1 << 60  # bytes: version 1 has a number for none
-_SHARE, _MOST_SHARE = 64, 256 << 20  # one part in so many, and at most so many bytes
 
 
 class ControlGroup:
@@ -52,19 +53,21 @@ class ControlGroup:
         self._levels = [one for one in levels if (one / self._files.used).exists()]
 
     def free_bytes(self) -> int | None:
-        """What it may still have within its limits and those of groups around it; below zero where
-        it has more. None where nothing limits it.
+        """Return what it may still have within its limits and those of groups around it.
+
+        Below zero where it has more. None where nothing limits it.
         """
         free = [self._free(level) for level in self._levels]
         return min((one for one in free if one is not None), default=None)
 
     def limit_bytes(self) -> int | None:
-        """What it may have at most; None where nothing limits it."""
+        """Return what it may have at most; None where nothing limits it."""
         return min(filter(None, map(self._limit, self._levels)), default=None)
 
     def kills(self) -> int | None:
-        """How many of its processes the kernel has killed for memory; None where it does not
-        tell.
+        """Return how many of its processes the kernel has killed for memory.
+
+        None where it does not tell.
         """
         return _table(self._own / self._files.kills).get("oom_kill")
 
@@ -104,13 +107,14 @@ class Available:
         own_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
         """`reserve_bytes` are kept of what the `board` has: there are no others in the group.
+
         `own_bytes`, which the daemon may come to take itself, are kept of both.
         """
         self._reserve, self._group, self._board = reserve_bytes, group, board
         self._own = own_bytes
 
     def __call__(self) -> int:
-        """What both leave."""
+        """Return what both leave."""
         return min(self._board(), self._granted()) - self._own()
 
     @property
@@ -126,7 +130,7 @@ class Available:
 
 
 def memory_bytes(group: ControlGroup, board: int | None = None) -> int:
-    """Bytes of memory that programs in `group` may have in all.
+    """Return bytes of memory that programs in `group` may have in all.
 
     `board` are those of the board, None: as the kernel tells.
     """
@@ -135,7 +139,7 @@ def memory_bytes(group: ControlGroup, board: int | None = None) -> int:
 
 
 def memory_share(wished: int | None, group: ControlGroup, board: int | None = None) -> int:
-    """Bytes of memory that are `wished`, or else a small share of what there is in all."""
+    """Return bytes of memory that are `wished`, or else a small share of what there is in all."""
     if wished is not None:
         return wished
     return min(memory_bytes(group, board) // _SHARE, _MOST_SHARE)

@@ -24,6 +24,10 @@ shares of a page, the format of the schema, the encoding of texts, and a stretch
 https://sqlite.org/fileformat2.html#the_database_header.
 """
 
+LEAST_BYTES = 1 << 20  # of a file to work with
+_SHM_PAGES = 8
+_TRIES, _AGAIN_S = 10, 0.02  # for a -wal that another program empties at the same time
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -73,7 +77,7 @@ def connect(path: Path, schema: Schema, checkpoint_pages: int) -> sqlite3.Connec
 
 
 def is_unfit(error: BaseException) -> bool:
-    """Whether the file is at fault and will not get better by itself.
+    """Return whether the file is at fault and will not get better by itself.
 
     sqlite3 has subclasses for all else: what is busy, full, read-only or out of order.
     """
@@ -168,12 +172,6 @@ def _run(db: sqlite3.Connection, statements: Iterable[str]) -> None:
         db.execute(statement)
 
 
-LEAST_BYTES = 1 << 20  # of a file to work with
-
-_SHM_PAGES = 8
-_TRIES, _AGAIN_S = 10, 0.02  # for a -wal that another program empties at the same time
-
-
 class File(ABC):
     """An open file of at most `max_bytes`, with its -wal and -shm; for one thread at a time.
 
@@ -208,7 +206,7 @@ class File(ABC):
         return self._used() * PAGE
 
     def in_place(self) -> bool:
-        """Whether the path still leads to this file: SQLite writes on into a deleted one."""
+        """Return whether the path still leads to this file: SQLite writes on into a deleted one."""
         try:
             return _inode(self._path) == self._inode
         except OSError:
@@ -220,7 +218,7 @@ class File(ABC):
 
     @contextmanager
     def transaction(self) -> Generator[None, None, None]:
-        """All that is done in the block, or nothing."""
+        """Do all of the block, or nothing."""
         if self._db.in_transaction:  # the disk failed a rollback, too
             self._db.execute("ROLLBACK")
         self._bound_wal()

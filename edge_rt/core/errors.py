@@ -50,12 +50,12 @@ class RequestError(EdgeError, ValueError):
 
 
 def invalid(param: str, what: str) -> RequestError:
-    """The error for a field of a request whose value cannot be, as `what` says."""
+    """Return the error for a field of a request whose value cannot be, as `what` says."""
     return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
 
 
 def missing(param: str) -> RequestError:
-    """The error for a field that a request must have."""
+    """Return the error for a field that a request must have."""
     return RequestError(f"`{param}` is required.", param=param, code="missing_required_parameter")
 
 

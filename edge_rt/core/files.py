@@ -34,7 +34,7 @@ NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionErr
 
 
 def take(lock: Path) -> int:
-    """The descriptor of a lock that nobody else has while it is open.
+    """Return the descriptor of a lock that nobody else has while it is open.
 
     The file stays when it is closed: removing it would let two hold a lock. Raises OSError,
     BlockingIOError where another has it.
@@ -99,7 +99,10 @@ def decode_kept(content: bytes, kind: type[T], known: int = 1) -> T:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a file holds, None where it is empty; raises ConfigError, with the line if it can."""
+    """Return what a file holds, None where it is empty.
+
+    Raises ConfigError, with the line if it can.
+    """
     try:
         content = read_regular(path, YAML_BYTES)
         with suppress(*NO_YAML):

@@ -7,6 +7,9 @@ import traceback
 from collections.abc import Iterator
 from types import TracebackType
 
+_ENDS_A_LINE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)  # or moves a terminal's cursor
+_CONTROL = {code: f"\\x{code:02x}" for code in _ENDS_A_LINE}
+
 
 class Trouble:
     """A fault of one part, such as a file. It is logged once, until its reason changes."""
@@ -35,8 +38,6 @@ class Trouble:
 
 
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-_ENDS_A_LINE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)  # or moves a terminal's cursor
-_CONTROL = {code: f"\\x{code:02x}" for code in _ENDS_A_LINE}
 
 
 class PlainLines(logging.Formatter):
@@ -70,7 +71,7 @@ def log_to_stderr(level: str) -> None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it came of, the last one first."""
+    """Yield the error, and those that it came of, the last one first."""
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -15,10 +15,12 @@ from edge_rt.core.logs import Trouble
 
 KEPT = 2
 _HEADER = b"SQLite format 3\0"
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def is_ours(path: Path) -> bool:
-    """Whether `path` may be moved: it is a database, or at least its name ends as one's does.
+    """Return whether `path` may be moved: it is a database, at least by its name.
 
     Anything else is a file that somebody named by mistake. Raises OSError.
     """
@@ -61,10 +63,7 @@ def _beside(path: Path, tail: str) -> Path:
     return path.with_name(path.name + tail)
 
 
-log = logging.getLogger(__name__)
-
 FileT = TypeVar("FileT", bound=File)
-T = TypeVar("T")
 
 
 class Storage(Generic[FileT]):
@@ -78,7 +77,7 @@ class Storage(Generic[FileT]):
         clock: Callable[[], float],
         without: str,
     ) -> None:
-        """Opens nothing yet: `open_` does. `clock` gives Unix seconds.
+        """Prepare the file, opening nothing: `open_` does that. `clock` gives Unix seconds.
 
         `without` says what is so for as long as the file cannot be used.
         """

@@ -22,7 +22,7 @@ _KINDS: dict[Kind, str] = {
 
 
 def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """Every key of the models that cannot work here, with the reason."""
+    """Yield every key of the models that cannot work here, with the reason."""
     yield from _names(config)
     yield from _store(config)
     for index, path in enumerate(config.models.catalogue):
@@ -33,7 +33,7 @@ def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def missing_models(config: Config, store: Store) -> Iterator[tuple[Key, str]]:
-    """Every key that names a model which the store lacks or which is of the wrong kind.
+    """Yield every key that names a model which the store lacks or which is of the wrong kind.
 
     The daemon starts without these models, because they may be added while it runs. Raises
     StoreError.
@@ -49,7 +49,7 @@ def missing_models(config: Config, store: Store) -> Iterator[tuple[Key, str]]:
 
 
 def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
-    """Each key that names a model, the name, and the kind that is needed; None: any."""
+    """Yield each key that names a model, the name, and the kind that is needed; None: any."""
     models, semantic = config.models, config.cache.semantic.model
     if models.default is not None:
         yield ("models", "default"), models.default, "language"

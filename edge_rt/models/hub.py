@@ -140,7 +140,7 @@ async def _ask(
 
 
 async def _content(response: httpx.Response, patience: FetchPatience) -> bytes:
-    """The body; raises DecodeError for one that is larger than any model's."""
+    """Return the body; raises DecodeError for one that is larger than any model's."""
     content = bytearray()
     # In small pieces: a compressed body may be huge once it is unpacked.
     async for piece in in_time(response.aiter_bytes(65536), patience):

@@ -12,9 +12,24 @@ from msgspec import Meta
 
 from edge_rt.core.errors import ModelFileError, RequestError
 
+ID_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,95}\Z"
+FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,191}\Z"
+
+RESERVED_NAMES = ("default", "auto")
+"""Names of models in requests that mean something by themselves."""
+_RESERVED = {*RESERVED_NAMES, "manifest.json", "pairs.yaml"}  # and the store's files
+_SUFFIXES = {".gguf", ".onnx"}
+_MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
+_HUB_PREFIX = r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
+HUB_FORM = "hf:OWNER/REPOSITORY[:QUANTISATION]"
+_HUB_NAME = re.compile(
+    _HUB_PREFIX + r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)/?(?::(?P<wanted>[\w.+/-]+))?",
+    re.ASCII,
+)
+
 
 def content_sha256(files: Iterable[tuple[str, str]]) -> str:
-    """One sha256 in hexadecimal for a model, from the name and the sha256 of each of its files.
+    """Return one sha256 for a model, from the name and the sha256 of each of its files.
 
     For one file it is the file's own, whatever its name. For several it is taken over a line
     "NAME SHA256" for each, sorted by name.
@@ -26,29 +41,13 @@ def content_sha256(files: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-ID_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,95}\Z"
-FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,191}\Z"
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
 BackendName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 
-RESERVED_NAMES = ("default", "auto")
-"""Names of models in requests that mean something by themselves."""
-_RESERVED = {*RESERVED_NAMES, "manifest.json", "pairs.yaml"}  # and the store's files
-_SUFFIXES = {".gguf", ".onnx"}
-_MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
-
-
-_HUB_PREFIX = r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
-HUB_FORM = "hf:OWNER/REPOSITORY[:QUANTISATION]"
-_HUB_NAME = re.compile(
-    _HUB_PREFIX + r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)/?(?::(?P<wanted>[\w.+/-]+))?",
-    re.ASCII,
-)
-
 
 def is_hub_name(text: str) -> bool:
-    """Whether `text` begins as the name of a model of the hub does; see models/hub.py."""
+    """Return whether `text` begins as the name of a model of the hub does; see models/hub.py."""
     return re.match(_HUB_PREFIX, text) is not None
 
 
@@ -68,7 +67,7 @@ class HubName(NamedTuple):
         return cls(match["repository"], match["wanted"])
 
     def means(self, place: str) -> bool:
-        """Whether the file at `place`, OWNER/REPOSITORY/FILE, is one of those that are meant."""
+        """Return whether the file at `place`, OWNER/REPOSITORY/FILE, is one of those meant."""
         owner, _, rest = place.partition("/")
         repository, _, file = rest.partition("/")
         same = f"{owner}/{repository}".lower() == self.repository.lower()
@@ -76,7 +75,7 @@ class HubName(NamedTuple):
 
 
 def fits(file: str, wanted: str) -> bool:
-    """Whether `wanted` is the file or stands in its name between dots or hyphens."""
+    """Return whether `wanted` is the file or stands in its name between dots or hyphens."""
     if wanted.lower().endswith(".gguf"):
         return file == wanted
     return wanted.lower() in re.split(r"[-./]", file.lower())
@@ -95,7 +94,7 @@ def check_id(id: str) -> str:
 
 
 def derive_id(file: Path, name: str | None) -> str:
-    """An id made from the name of a file or folder or, where that says nothing, the model's own."""
+    """Return an id from the name of a file or folder or, failing that, from the model's own."""
     called = file.name or file.absolute().name
     stem = called.removesuffix(file.suffix) if file.suffix.lower() in _SUFFIXES else called
     usual = [stem, name or ""] if not _MEANINGLESS.fullmatch(stem) else [name or "", stem]
@@ -107,5 +106,5 @@ def derive_id(file: Path, name: str | None) -> str:
 
 
 def stored_name(file: Path, usual: str) -> str:
-    """What a file is called in the store: its own name where that is harmless, else `usual`."""
+    """Return the name of a file in the store: its own where that is harmless, else `usual`."""
     return file.name if re.match(FILE_PATTERN, file.name) else usual

@@ -14,6 +14,31 @@ from edge_rt.models.store.manifest import ManifestRecord
 
 _NO_DEFAULTS = SamplingDefaults()
 
+MEMORY_SHARE = 0.3
+"""Of all memory what a model's files may take. With the usual settings keys, values and buffers
+take as much again, and the system, its other programs and a reserve need the rest."""
+
+STARTER_BYTES = 512_000_000
+"""Most bytes that are fetched of a model that nobody named: minutes, not hours."""
+
+_IS = {
+    "language": "a language model; POST /v1/chat/completions has it write",
+    "embedding": "an embedding model; POST /v1/embeddings has it place texts",
+    "tensors": "a model of named tensors; POST /edge/v1/infer runs it",
+}
+
+_CANNOT = {
+    "language": "writes no text",
+    "embedding": "gives no embeddings",
+    "tensors": "runs on no tensors of yours",
+}
+
+_COULD = {
+    "language": "writes: edge-rt models pull",
+    "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
+    "tensors": "runs on tensors: edge-rt models add FILE.onnx",
+}
+
 
 def label_of(backend: str, quantisation: str) -> str:
     """Return the name of a backend and number format, by which a request may pin a model."""
@@ -72,7 +97,7 @@ class ModelRecord:
 
 
 def entry_of(record: ManifestRecord, root: Path, catalogue: Catalogue) -> ModelRecord:
-    """The entry for a record; a file that the catalogue does not know speaks for itself.
+    """Return the entry for a record; a file that the catalogue does not know speaks for itself.
 
     What the catalogue says of the model from which this one was converted stands in for what
     nobody says of this one.
@@ -106,14 +131,6 @@ def _first(*words: str | None) -> str:
     return next((word for word in words if word), "unknown")
 
 
-MEMORY_SHARE = 0.3
-"""Of all memory what a model's files may take. With the usual settings keys, values and buffers
-take as much again, and the system, its other programs and a reserve need the rest."""
-
-STARTER_BYTES = 512_000_000
-"""Most bytes that are fetched of a model that nobody named: minutes, not hours."""
-
-
 @dataclass(frozen=True)
 class DefaultCandidate:
     """A model that writes text, as far as the choice depends on it."""
@@ -138,12 +155,12 @@ def best(candidates: Iterable[DefaultCandidate], memory_bytes: int) -> DefaultCa
 
 
 def fits(bytes: int, memory_bytes: int) -> bool:
-    """Whether a model of that size can be served on a machine with that much memory in all."""
+    """Return whether a model of that size can be served with that much memory in all."""
     return bytes <= MEMORY_SHARE * memory_bytes
 
 
 def stored(entries: Iterable[ModelRecord]) -> list[DefaultCandidate]:
-    """The models of a store that write text."""
+    """Return the models of a store that write text."""
     return [
         DefaultCandidate(
             entry.id,
@@ -193,27 +210,6 @@ def _rank(candidates: Sequence[DefaultCandidate]) -> Callable[[DefaultCandidate]
     return lambda each: fmean(each.figures[test] for test in shared)
 
 
-_IS = {
-    "language": "a language model; POST /v1/chat/completions has it write",
-    "embedding": "an embedding model; POST /v1/embeddings has it place texts",
-    "tensors": "a model of named tensors; POST /edge/v1/infer runs it",
-}
-
-
-_CANNOT = {
-    "language": "writes no text",
-    "embedding": "gives no embeddings",
-    "tensors": "runs on no tensors of yours",
-}
-
-
-_COULD = {
-    "language": "writes: edge-rt models pull",
-    "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
-    "tensors": "runs on tensors: edge-rt models add FILE.onnx",
-}
-
-
 def writer(entry: ModelRecord) -> ModelRecord:
     """`entry` if it can write text; raises RequestError, which says what it can do."""
     return of_kind(entry, "language")
@@ -228,7 +224,7 @@ def of_kind(entry: ModelRecord, kind: Kind) -> ModelRecord:
 
 
 def only(entries: Iterable[ModelRecord], kind: Kind) -> ModelRecord:
-    """The model of that kind that came first; raises ModelNotFound."""
+    """Return the model of that kind that came first; raises ModelNotFound."""
     able = [entry for entry in entries if entry.kind == kind]
     if not able:
         raise ModelNotFound(f"the store holds no model that {_COULD[kind]}")

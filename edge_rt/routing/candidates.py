@@ -16,6 +16,8 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.routing.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.variants import Variants
 
+LEAST_DUTY = 0.02  # nothing is paced lower
+
 
 def tried(came: Measurement, predicted: PlanCandidate) -> Tried:
     """Return what a run took, and how far off its prediction was."""
@@ -59,9 +61,6 @@ def _error(predicted: float | None, came: float | None) -> float | None:
 
 def _warmer_c(predicted_c: float | None, came_c: float | None) -> float | None:
     return None if predicted_c is None or came_c is None else predicted_c - came_c
-
-
-LEAST_DUTY = 0.02  # nothing is paced lower
 
 
 class Candidates:
@@ -163,7 +162,10 @@ def nothing(
     reason: str,
     option: DecodingOption = ALONE,
 ) -> PlanCandidate:
-    """A candidate of which nothing is known, or that cannot be; `tokens` as in RequestTokens."""
+    """Return a candidate of which nothing is known, or that cannot be.
+
+    `tokens` as in RequestTokens.
+    """
     return PlanCandidate(
         model=entry.id,
         backend=entry.backend,

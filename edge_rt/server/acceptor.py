@@ -38,6 +38,9 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 MakeProtocol = Callable[[ConnectionOwner, ConnectionVerdict], asyncio.BaseProtocol]
 
+_TOO_MANY = "There are too many connections (requests.connections): try again later."
+_TOO_OFTEN = "This client opens too many connections a second: keep one open, or try again later."
+
 
 def _refusal(status: str, kind: str, code: str, message: str) -> bytes:
     body = msgspec.json.encode(ErrorBody(ErrorDetail(message, kind, None, code)))
@@ -48,8 +51,6 @@ def _refusal(status: str, kind: str, code: str, message: str) -> bytes:
     return head.encode() + body
 
 
-_TOO_MANY = "There are too many connections (requests.connections): try again later."
-_TOO_OFTEN = "This client opens too many connections a second: keep one open, or try again later."
 _OFTEN = _refusal("429 Too Many Requests", "rate_limit_error", "rate_limit", _TOO_OFTEN)
 _REFUSALS = {
     ConnectionVerdict.SHUT: _refusal(
@@ -76,8 +77,9 @@ class Acceptor:
         make: MakeProtocol,
         keep_out: Callable[[socket.socket, Collection[int]], None] = keep_out,
     ) -> None:
-        """Listen, and accept from now on. `make` makes the protocol of a connection, and `keep_out`
-        has the kernel refuse users.
+        """Listen, and accept from now on.
+
+        `make` makes the protocol of a connection, and `keep_out` has the kernel refuse users.
         """
         self._keep_out, self._kept_out = keep_out, dict[int, asyncio.TimerHandle]()
         self._sock, self._limiter, self._make = sock, limiter, make

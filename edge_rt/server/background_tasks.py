@@ -31,6 +31,9 @@ NOBODYS = "-" * 64  # the hash of no key: while it is all there is, no key opens
 
 _KEYS = frozenset({"tcp.api_key_sha256", "tcp.admin_key_sha256"})
 _LIVE = frozenset({"log.level", "knobs.cpufreq", "knobs.gpufreq"})
+SWEEP_S = 5.0  # between looks for idle models
+RECALL_S = 60.0  # between looks whether the clock was set, or the ledger can be read by now
+AGAIN_S = (5.0, 15.0, 40.0, 240.0)  # until the next look for sensors; the last again and again
 
 
 class Reload:
@@ -51,8 +54,10 @@ class Reload:
         admin_keys: list[str],
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """`read` gives what the configuration says now, or raises. `config` is in force, and the
-        keys, which are changed in place, with it. After `patience_s` it stays in force.
+        """`read` gives what the configuration says now, or raises.
+
+        `config` is in force, and the keys, which are changed in place, with it. After `patience_s`
+        it stays in force.
         """
         self._patience_s = patience_s
         self._config, self._read = config, read
@@ -101,8 +106,9 @@ class Reload:
         return key in _LIVE or key.startswith("budget.")
 
     def _adopt(self, live: set[str], config: Config) -> None:
-        """Put the keys `live` in force. A budget that clients have set lasts while the file's is
-        the same.
+        """Put the keys `live` in force.
+
+        A budget that clients have set lasts while the file's is the same.
         """
         replace, now = msgspec.structs.replace, self._config
         if "log.level" in live:
@@ -126,7 +132,7 @@ class Reload:
 
 
 def differences(old: Section, new: Section, above: str = "") -> Iterator[str]:
-    """The keys in which two sections of one kind differ, such as "engine.threads"."""
+    """Yield the keys in which two sections of one kind differ, such as "engine.threads"."""
     for name in old.__struct_fields__:
         was, now = getattr(old, name), getattr(new, name)
         if isinstance(was, Section) and isinstance(now, Section):
@@ -137,11 +143,6 @@ def differences(old: Section, new: Section, above: str = "") -> Iterator[str]:
 
 def _listed(keys: set[str]) -> str:
     return ", ".join(sorted(keys)) or "nothing else than before"
-
-
-SWEEP_S = 5.0  # between looks for idle models
-RECALL_S = 60.0  # between looks whether the clock was set, or the ledger can be read by now
-AGAIN_S = (5.0, 15.0, 40.0, 240.0)  # until the next look for sensors; the last again and again
 
 
 async def told(task: Coroutine[Any, Any, None]) -> None:

@@ -31,6 +31,12 @@ _PHRASES = {400: b"Bad Request", 408: b"Request Timeout"}
 _CLOSE = (b"connection", b"close")
 _SHORT = re.compile(r"received (\d+) bytes, expected (\d+)")  # in h11's error
 _AWAITED: dict[Any, Literal["head", "body"]] = {h11.IDLE: "head", h11.SEND_BODY: "body"}
+READ = 64 * 1024  # bytes at once; for asyncio's 256 KiB malloc maps memory anew each time
+BODY_STEP = 32 * 1024
+BODY_RATE = 256 * 1024
+KEEP_ALIVE_S = 75  # for the next request; proxies and SDKs close after 60 or less, and never race
+GONE_S = 0.5  # between two looks whether a client that sends no more is gone
+FIRST_S = 0.5  # for the first request of a client that has connected just before the server stops
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,6 @@ class Patience:
     body_s: float = 10.0  # for each BODY_STEP bytes of a body, or its end
     whole_s: float = 120.0  # for all of a body, and a second more for each BODY_RATE bytes of it
     read_s: float = 30.0  # for it to read an answer on, once so much is unread that we hold some
-
-
-READ = 64 * 1024  # bytes at once; for asyncio's 256 KiB malloc maps memory anew each time
-BODY_STEP = 32 * 1024
-BODY_RATE = 256 * 1024
-KEEP_ALIVE_S = 75  # for the next request; proxies and SDKs close after 60 or less, and never race
-GONE_S = 0.5  # between two looks whether a client that sends no more is gone
-FIRST_S = 0.5  # for the first request of a client that has connected just before the server stops
 
 
 class Connection(H11Protocol):
@@ -64,7 +62,7 @@ class Connection(H11Protocol):
         verdict: ConnectionVerdict,
         **given: Any,
     ) -> None:
-        """The connection of `caller`, which the limiter let in with `verdict`, until it ends.
+        """Serve the connection of `caller`, which the limiter let in with `verdict`, until it ends.
 
         `given` is what uvicorn hands to its protocols.
         """
@@ -229,7 +227,9 @@ class Connection(H11Protocol):
         return self.loop.call_later(patience_s, self._look, awaited, self._came)
 
     def _look(self, awaited: Literal["head", "body"], came: int) -> None:
-        """The time is up; a body may take as much again while enough of it comes.
+        """End the connection, since its time is up.
+
+        A body may take as much again while enough of it comes.
 
         What is sent just fast enough for that would hold its place for most of an hour, so that all
         of a body has a time, too. The time in which we do not read does not count.
@@ -278,7 +278,7 @@ def _notice_gone(connection: socket.socket | None) -> None:
 
 
 def _is_gone(peer: socket.socket) -> bool:
-    """Whether the other side has closed; False if it has only ended what it sends."""
+    """Return whether the other side has closed; False if it has only ended what it sends."""
     poll = select.poll()
     poll.register(peer.fileno(), 0)  # errors and hang-ups are always told
     return bool(poll.poll(0))
@@ -297,7 +297,7 @@ def _document(status: int, code: str, message: str) -> list[h11.Event]:
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
-    """The app of a connection that is one too many."""
+    """Answer a connection that is one too many."""
     message = "There are too many connections (requests.connections): try again later."
     failure = explain(Unavailable(message, retry_after_s=RETRY_S, code="connections"))
     await send_failure(send, msgspec.structs.replace(failure, headers=(*failure.headers, _CLOSE)))

@@ -22,6 +22,13 @@ from edge_rt.config.checks import group_id, user_id
 _CREDENTIALS = struct.Struct("3i")  # process, user and group
 _SO_PEERGROUPS = 59  # of Linux since 4.13, which Python does not name
 _MOST_BYTES = 1024  # that Python reads of a socket's option: 256 groups
+MOST_FILES = 4096  # open at once; more than the connections, models and sensors of any board
+_LARGE = 128 * 1024  # bytes
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
+MORE = 64  # connections that are told that there are too many, beyond those that are served
+RESERVED = 48  # open files for all but connections: models, sensors, engine, databases
+_PROGRAMS = 1024  # whose rates are remembered, those that connected last
+_CLIENTS = 256
 
 
 class ConnectionOwner(NamedTuple):
@@ -40,7 +47,7 @@ def caller_of(connection: socket.SocketType, address: Any) -> ConnectionOwner:
 
 
 def peer_of(connection: socket.socket | None) -> Peer | None:
-    """The user who opened a connection; None where that is no Unix socket's.
+    """Return the user who opened a connection; None where that is no Unix socket's.
 
     The groups are those that the process had, as the kernel tells; where it does not, or there are
     more than 256, that is the first one alone.
@@ -72,11 +79,6 @@ def _people(named: schema.People) -> UserIds:
     return UserIds(frozenset(map(user_id, named.users)), frozenset(map(group_id, named.groups)))
 
 
-MOST_FILES = 4096  # open at once; more than the connections, models and sensors of any board
-_LARGE = 128 * 1024  # bytes
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
-
-
 def raise_file_limit() -> int:
     """Raise the soft limit of open files to the hard one, or to MOST_FILES; return the new one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -97,12 +99,6 @@ def return_large_blocks() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_ARENA_MAX, 1)
-
-
-MORE = 64  # connections that are told that there are too many, beyond those that are served
-RESERVED = 48  # open files for all but connections: models, sensors, engine, databases
-_PROGRAMS = 1024  # whose rates are remembered, those that connected last
-_CLIENTS = 256
 
 
 class ConnectionVerdict(Enum):

@@ -22,6 +22,11 @@ _OWNER, _USER, _GROUP, _GROUPS, _MASK, _OTHERS = 0x01, 0x02, 0x04, 0x08, 0x10, 0
 _REFUSED = 1  # to execute, which is nothing at a socket: no administrator's entry allows just that
 _UNNAMED = 0xFFFFFFFF
 _PROBE_S = 1.0  # a daemon whose queue is not full accepts at once
+_BACKLOG = 128  # until the daemon accepts connections; see Acceptor
+_NO_NETWORK = (
+    "; a service without a network has systemd listen: leave tcp.listen out, and add ListenStream= "
+    "to edge-rt.socket with `systemctl edit edge-rt.socket`"
+)
 
 
 def safe_directory(directory: Path) -> None:
@@ -126,19 +131,13 @@ def _access_list(path: str) -> list[tuple[int, int, int]]:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells the file at `path` from one put there later; None when there is none."""
+    """Return what tells the file at `path` from one put there later; None when there is none."""
     try:
         info = path.lstat()
     except OSError:
         return None
     return info.st_dev, info.st_ino
 
-
-_BACKLOG = 128  # until the daemon accepts connections; see Acceptor
-_NO_NETWORK = (
-    "; a service without a network has systemd listen: leave tcp.listen out, and add ListenStream= "
-    "to edge-rt.socket with `systemctl edit edge-rt.socket`"
-)
 
 _Resolved = tuple[int, int, int, str, Any]
 Resolver = Callable[..., Sequence[_Resolved]]
@@ -179,7 +178,7 @@ class UnixSocket(socket.socket):
 
 
 def unix_socket(path: Path, mode: int, group: str | None = None) -> UnixSocket:
-    """A Unix socket that listens at `path` with `mode` and `group` (a name or a number).
+    """Return a Unix socket that listens at `path` with `mode` and `group` (a name or a number).
 
     Makes the directory when it is missing (not its parents) and clears away the socket of a
     daemon that is gone. Sets the process's umask for a moment, so call it before threads start.
@@ -207,7 +206,7 @@ def unix_socket(path: Path, mode: int, group: str | None = None) -> UnixSocket:
 
 
 def tcp_socket(listen: str, has_key: bool, resolve: Resolver = socket.getaddrinfo) -> socket.socket:
-    """A TCP socket that listens at `listen` ("HOST:PORT").
+    """Return a TCP socket that listens at `listen` ("HOST:PORT").
 
     Without a key every address that the host stands for must be a loopback address; ConfigError
     otherwise. ListenError when the host is unknown or the address taken.

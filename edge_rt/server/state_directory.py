@@ -20,6 +20,9 @@ from edge_rt.core.reports.planning import StorageReport
 from edge_rt.server.listening import identity
 
 _ASIDE = "*.db.corrupt-*"
+log = logging.getLogger(__name__)
+LOOK_S = 5.0  # between two looks whether the directory is there
+_ENDS = "", "-wal", "-shm", ".corrupt-*"
 
 
 class StorageHealth:
@@ -37,7 +40,7 @@ class StorageHealth:
         return {name: told for name, told in found.items() if told is not None}
 
     def report(self) -> StorageReport:
-        """All that is known."""
+        """Return all that is known."""
         return StorageReport(list(self._troubles), self.failing, self._aside(), self._free_bytes())
 
     def _aside(self) -> list[str]:
@@ -53,11 +56,6 @@ class StorageHealth:
             return shutil.disk_usage(self._folder).free
         except OSError:
             return None
-
-
-log = logging.getLogger(__name__)
-
-LOOK_S = 5.0  # between two looks whether the directory is there
 
 
 class StateDirectory:
@@ -152,9 +150,6 @@ def _close_to_others(state: Path) -> None:
             mode = path.stat(follow_symlinks=path == state).st_mode
             if (path == state or stat.S_ISREG(mode)) and mode & 0o077:
                 path.chmod(stat.S_IMODE(mode) & 0o700)
-
-
-_ENDS = "", "-wal", "-shm", ".corrupt-*"
 
 
 def forget_unkept(cache: Cache, folder: Path) -> None:

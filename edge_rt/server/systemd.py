@@ -15,12 +15,18 @@ from edge_rt.core.errors import ListenError
 FIRST = 3  # descriptor
 _LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
+log = logging.getLogger(__name__)
+EVERY_S = 5.0  # between two signs of life, or less where the watchdog wants more
+EXTEND_S = 30.0  # that each of them asks for until the daemon is ready
+_SIGNS = 3  # within the watchdog's time, so that one may come late
+_PATIENCE_S = 0.2  # for systemd to take a message; answers wait as long
+_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 def handed_over(
     environ: MutableMapping[str, str] = os.environ, first: int = FIRST
 ) -> list[socket.socket]:
-    """The sockets that this process was started with, none where it was started otherwise.
+    """Return the sockets that this process was started with, none where it was started otherwise.
 
     Its children get neither them nor the variables that tell of them. Raises ListenError for what
     is no listening socket.
@@ -46,15 +52,6 @@ def _listening(number: int) -> socket.socket:
     )
 
 
-log = logging.getLogger(__name__)
-
-EVERY_S = 5.0  # between two signs of life, or less where the watchdog wants more
-EXTEND_S = 30.0  # that each of them asks for until the daemon is ready
-_SIGNS = 3  # within the watchdog's time, so that one may come late
-_PATIENCE_S = 0.2  # for systemd to take a message; answers wait as long
-_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-
-
 class Notifier:
     """Sends messages to systemd; says nothing where there is none."""
 
@@ -74,7 +71,10 @@ class Notifier:
 
     @classmethod
     def detect(cls, environ: MutableMapping[str, str] = os.environ) -> Notifier:
-        """The one that `environ` names. It is taken out: no child is to speak for the daemon."""
+        """Return the one that `environ` names.
+
+        It is taken out: no child is to speak for the daemon.
+        """
         address, microseconds, owner = (environ.pop(name, "") for name in _VARIABLES)
         mine = owner in ("", str(os.getpid())) and microseconds.isdigit()
         return cls(address or None, int(microseconds) / 1e6 if mine else None)

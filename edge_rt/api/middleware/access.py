@@ -18,6 +18,15 @@ from starlette.types import Scope
 ROOT = 0
 _KEYLESS = "a client over TCP without a key"
 
+PEER = "peer_uid"
+"""In the state of a scope, who is at the other end of a Unix socket, where the server knows."""
+
+PEER_GROUPS = "peer_groups"
+"""There as well, the numbers of that user's groups."""
+
+REFUSED = "refused"
+"""There as well, the status with which the server refused a request whose body never was whole."""
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -89,16 +98,6 @@ class Rights:
 ALL = Rights(generate=True, administer=True)
 
 
-PEER = "peer_uid"
-"""In the state of a scope, who is at the other end of a Unix socket, where the server knows."""
-
-PEER_GROUPS = "peer_groups"
-"""There as well, the numbers of that user's groups."""
-
-REFUSED = "refused"
-"""There as well, the status with which the server refused a request whose body never was whole."""
-
-
 class Caller(NamedTuple):
     """The client: "uid:1000", "key:" and the begin of a key's hash; None where it is not known."""
 
@@ -117,10 +116,10 @@ class Authorizer:
         origins: Collection[str] = (),
         open: Collection[str] = (),
     ) -> None:
-        """Each request is held against the present hashes; those of `admin_key_sha256` are among
-        the others. `access` is that of the Unix socket; None: all users may do everything.
-        Web pages of `origins` are served without a key as those of this machine are. The paths
-        `open` need no key.
+        """Hold each request against the present hashes.
+
+        Those of `admin_key_sha256` are among the others. `access` is that of the Unix socket; None:
+        all users may do everything.
         """
         self._hashes, self._admins, self._access = api_key_sha256, admin_key_sha256, access
         self._origins, self._open = origins, open
@@ -178,7 +177,7 @@ def _among(given: str, hashes: Sequence[str]) -> bool:
 
 
 def over_tcp(scope: Scope) -> bool:
-    """True unless the connection is known to have come over a Unix socket.
+    """Return True unless the connection is known to have come over a Unix socket.
 
     A Unix socket's address is (path, None). Where the server does not tell, TCP is assumed, for
     that is the side on which a mistake does no harm.
@@ -195,7 +194,7 @@ def _check_framing(scope: Scope) -> None:
 
 
 def _foreign(scope: Scope, origins: Collection[str]) -> str | None:
-    """Why a request without a key may not be one of this machine's own; None: it is."""
+    """Return why a request without a key may not be one of this machine's own; None: it is."""
     headers = Headers(scope=scope)
     host, origin = headers.get("host", ""), headers.get("origin", "")
     # No browser speaks HTTP/1.0, so no web page asks under a name of its own.

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 
 from edge_rt.core.errors import Unavailable
 
+AT_ONCE_S = 10.0  # the share of a minute's requests that may come at once
+RETRY_S = 1.0  # after which one of a client's requests may be done
+_CLIENTS = 256  # whose rates are remembered, those that asked last
+
 
 class Rate:
     """A bucket of `most` that fills by `per_s` a second; what is done takes from it."""
@@ -18,7 +22,7 @@ class Rate:
         self._left, self._at_s = most, now()
 
     def allows(self, weight: float = 1.0) -> bool:
-        """Whether so much more may be done, which then was."""
+        """Return whether so much more may be done, which then was."""
         now_s = self._now()
         self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_s)
         self._at_s = now_s
@@ -48,11 +52,6 @@ class ClientRates:
                 self._rates.popitem(last=False)
         self._rates.move_to_end(who)
         return rate
-
-
-AT_ONCE_S = 10.0  # the share of a minute's requests that may come at once
-RETRY_S = 1.0  # after which one of a client's requests may be done
-_CLIENTS = 256  # whose rates are remembered, those that asked last
 
 
 class Clients:

@@ -39,6 +39,18 @@ HTTP_CODES = {
     413: "request_too_large",
 }
 
+_PLAIN = "@+:"  # harmless in a header beside what `quote` leaves alone
+_SENTENCE = _PLAIN + " !\"#$&'()*,/;<=>?[]^`{|}"
+_LONGEST = 1000  # characters of a warning
+_JSON = (b"content-type", b"application/json")
+_LINES = (b"content-type", b"application/x-ndjson")
+_UNBUFFERED = (b"x-accel-buffering", b"no")  # to nginx, which else holds events back
+_EVENTS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    _UNBUFFERED,
+)
+
 
 class ErrorDetail(msgspec.Struct, frozen=True):
     """What went wrong; `param` is the path of the request field at fault."""
@@ -70,12 +82,15 @@ class PlainError(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, failure: Failure) -> PlainError:
-        """What went wrong, without type, code and field."""
+        """Return what went wrong, without type, code and field."""
         return cls(failure.body.error.message)
 
 
 def explain(error: Exception) -> Failure:
-    """The status, document and headers for `error`; logs those that are the daemon's own fault."""
+    """Return the status, document and headers for `error`.
+
+    Logs those that are the daemon's own fault.
+    """
     if isinstance(error, RequestError):
         return _failure(400, str(error), param=error.param, code=error.code)
     if isinstance(error, ModelNotFound):
@@ -110,7 +125,7 @@ def drop_tracebacks(error: BaseException) -> None:
 
 
 def retry_after(seconds: float) -> tuple[bytes, bytes]:
-    """The Retry-After header: whole seconds, at least 1."""
+    """Return the Retry-After header: whole seconds, at least 1."""
     return (b"retry-after", str(max(1, math.ceil(seconds))).encode())
 
 
@@ -166,13 +181,9 @@ def _own_fault(error: Exception) -> Failure:
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-_PLAIN = "@+:"  # harmless in a header beside what `quote` leaves alone
-_SENTENCE = _PLAIN + " !\"#$&'()*,/;<=>?[]^`{|}"
-_LONGEST = 1000  # characters of a warning
-
 
 def edge_headers(document: msgspec.Struct) -> Headers:
-    """A header for each text or number of `document`; see `field_headers`."""
+    """Return a header for each text or number of `document`; see `field_headers`."""
     return field_headers(msgspec.structs.asdict(document))
 
 
@@ -205,16 +216,6 @@ def _name(field: str) -> bytes:
 @lru_cache(maxsize=256)  # answers repeat their models, modes and reasons
 def _quoted(text: str) -> bytes:
     return quote(text, safe=_PLAIN).encode()
-
-
-_JSON = (b"content-type", b"application/json")
-_LINES = (b"content-type", b"application/x-ndjson")
-_UNBUFFERED = (b"x-accel-buffering", b"no")  # to nginx, which else holds events back
-_EVENTS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    _UNBUFFERED,
-)
 
 
 async def send_bytes(send: Send, body: bytes, *, status: int = 200, headers: Headers) -> None:

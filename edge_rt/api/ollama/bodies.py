@@ -58,7 +58,7 @@ def refuse_images(images: list[Any] | None, at: str) -> None:
 
 
 def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
-    """The messages in the shape of a chat completion; raises RequestError for images.
+    """Return the messages in the shape of a chat completion; raises RequestError for images.
 
     Calls get ids, and a result without id and name is that of the first call without one.
     """
@@ -86,7 +86,7 @@ def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
 
 
 def _result(message: OllamaMessage, waiting: deque[ToolCall]) -> ChatMessage:
-    """The result of a tool with the id and name of its call, which then waits no more."""
+    """Return the result of a tool with the id and name of its call, which then waits no more."""
     for call in waiting:
         by_id = message.tool_call_id in (None, call.id)
         name = call.function.name
@@ -173,7 +173,7 @@ class OllamaGenerateRequest(OllamaFields, frozen=True, kw_only=True):
 
 
 def asks_nothing(asked: OllamaChatRequest | OllamaGenerateRequest) -> bool:
-    """Whether a body has nothing to answer: the model is to be loaded."""
+    """Return whether a body has nothing to answer: the model is to be loaded."""
     return not (asked.messages if isinstance(asked, OllamaChatRequest) else asked.prompt)
 
 
@@ -230,7 +230,7 @@ def _fields(asked: OllamaFields) -> dict[str, Any]:
 
 
 def _response_format(format: str | dict[str, Any] | None) -> ResponseFormat | None:
-    """A keyword of a schema that cannot be enforced is an error: it is not silently ignored."""
+    """Return the format; a keyword of a schema that cannot be enforced is an error."""
     if format is None or format == "":
         return None
     if isinstance(format, str) and format != "json":
@@ -239,7 +239,7 @@ def _response_format(format: str | dict[str, Any] | None) -> ResponseFormat | No
 
 
 def _terms(asked: OllamaFields) -> Terms | None:
-    """The field `edge`, with `think` in it, unless it has that itself."""
+    """Return the field `edge`, with `think` in it, unless it has that itself."""
     if not isinstance(asked.think, bool):
         return asked.edge
     terms = asked.edge or Terms()

@@ -32,6 +32,29 @@ _Room = (
 )
 # Whole numbers, which some clients, such as Home Assistant, write as 8192.0.
 
+_SAMPLED = (
+    *("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n"),
+    *("presence_penalty", "frequency_penalty", "seed", "stop"),
+)
+_WHOLE = "top_k", "repeat_last_n", "seed"
+_OFF: dict[str, float] = {"mirostat": 0, "tfs_z": 1, "typical_p": 1}
+_LOADING = frozenset(
+    (
+        *("num_gpu", "main_gpu", "num_thread", "num_batch", "low_vram", "f16_kv", "numa"),
+        *("use_mmap", "use_mlock", "vocab_only", "logits_all", "embedding_only"),
+        *("rope_frequency_base", "rope_frequency_scale", "num_gqa"),
+    )
+)
+"""How a model is loaded, which the configuration says."""
+_VOID = frozenset(("num_keep", "mirostat_eta", "mirostat_tau"))
+"""Change nothing here: a prompt is never cut, and mirostat is refused."""
+
+_DURATION = re.compile(
+    r"-?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)((\d+(\.\d*)?)(ns|us|µs|ms|s|m|h))*"
+)
+
+KEPT = "keep_alive: not honoured, models.idle_unload_s says how long a model stays in memory."
+
 
 class OllamaOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How an answer is sampled, and the options that clients send although a daemon decides."""
@@ -80,24 +103,6 @@ class OllamaOptions(msgspec.Struct, frozen=True, kw_only=True):
         return given | whole
 
 
-_SAMPLED = (
-    *("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n"),
-    *("presence_penalty", "frequency_penalty", "seed", "stop"),
-)
-_WHOLE = "top_k", "repeat_last_n", "seed"
-_OFF: dict[str, float] = {"mirostat": 0, "tfs_z": 1, "typical_p": 1}
-_LOADING = frozenset(
-    (
-        *("num_gpu", "main_gpu", "num_thread", "num_batch", "low_vram", "f16_kv", "numa"),
-        *("use_mmap", "use_mlock", "vocab_only", "logits_all", "embedding_only"),
-        *("rope_frequency_base", "rope_frequency_scale", "num_gqa"),
-    )
-)
-"""How a model is loaded, which the configuration says."""
-_VOID = frozenset(("num_keep", "mirostat_eta", "mirostat_tau"))
-"""Change nothing here: a prompt is never cut, and mirostat is refused."""
-
-
 def check_options(options: OllamaOptions) -> None:
     """Raise RequestError for an option that would change the answer and cannot be honoured."""
     for name, off in _OFF.items():
@@ -131,13 +136,10 @@ def notes(given: dict[str, Any] | None, context: int | None) -> Iterator[str]:
 
 
 KeepAlive = int | float | str
-_DURATION = re.compile(
-    r"-?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)((\d+(\.\d*)?)(ns|us|µs|ms|s|m|h))*"
-)
 
 
 def check_keep_alive(keep_alive: KeepAlive | None) -> bool:
-    """Whether the model is to leave memory at once; raises RequestError for no duration."""
+    """Return whether the model is to leave memory at once; raises RequestError for no duration."""
     if isinstance(keep_alive, str) and keep_alive:
         number = re.fullmatch(r"-?\d+(\.\d*)?", keep_alive)
         if number is None and not _DURATION.fullmatch(keep_alive):
@@ -145,6 +147,3 @@ def check_keep_alive(keep_alive: KeepAlive | None) -> bool:
             raise invalid("keep_alive", what)
         return not re.search("[1-9]", keep_alive)
     return keep_alive == 0
-
-
-KEPT = "keep_alive: not honoured, models.idle_unload_s says how long a model stays in memory."

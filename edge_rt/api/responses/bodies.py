@@ -27,6 +27,22 @@ Metadata = Annotated[
     Meta(max_length=16),
 ]
 
+_THOUGHTS = "thoughts come as `content` of a reasoning item"
+_INSTEAD = {
+    "summary": _THOUGHTS,
+    "generate_summary": _THOUGHTS,
+    "context": "the thoughts in `input` are all read",
+    "mode": "`reasoning.effort` says how much is thought",
+}
+_ADVICE = {
+    "previous_response_id": "answers are not kept, send the whole conversation as `input`",
+    "conversation": "conversations are not kept, send the whole one as `input`",
+    "background": "answers are not kept, leave it out and read the answer, or stream it",
+    "prompt": "prompts are not kept, send its text as `instructions` and `input`",
+    "context_management": "leave it out, and shorten `input` where it does not fit",
+    "moderation": "leave it out",
+}
+
 
 class TextFormat(JsonSchemaFormat, frozen=True, kw_only=True):
     """The kind of answer wanted."""
@@ -145,23 +161,6 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
             yield from unreadable(self.input)
 
 
-_THOUGHTS = "thoughts come as `content` of a reasoning item"
-_INSTEAD = {
-    "summary": _THOUGHTS,
-    "generate_summary": _THOUGHTS,
-    "context": "the thoughts in `input` are all read",
-    "mode": "`reasoning.effort` says how much is thought",
-}
-_ADVICE = {
-    "previous_response_id": "answers are not kept, send the whole conversation as `input`",
-    "conversation": "conversations are not kept, send the whole one as `input`",
-    "background": "answers are not kept, leave it out and read the answer, or stream it",
-    "prompt": "prompts are not kept, send its text as `instructions` and `input`",
-    "context_management": "leave it out, and shorten `input` where it does not fit",
-    "moderation": "leave it out",
-}
-
-
 def refuse(asked: ResponsesRequest) -> None:
     """Raise RequestError for a field that would change the answer and cannot be honoured."""
     for name, advice in _ADVICE.items():
@@ -210,7 +209,7 @@ def _tool(tool: dict[str, Any], at: str) -> Tool:
 
 
 def _choice(choice: Any) -> Any:
-    """The choice of a tool as chat completions have it."""
+    """Return the choice of a tool as chat completions have it."""
     if not isinstance(choice, dict):
         return choice
     told = cast("dict[str, Any]", choice)

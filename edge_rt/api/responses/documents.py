@@ -218,7 +218,7 @@ class Output:
         self.items.append(item)
 
     def _inner(self, type: str, **fields: Any) -> ResponsesEvent:
-        """An event about the only part of the open item."""
+        """Return an event about the only part of the open item."""
         id = self._named("rs" if self._open is Thought else "msg")
         place: dict[str, Any] = {"item_id": id, "output_index": len(self.items)}
         return self.event(type, content_index=0, **place, **fields)
@@ -235,5 +235,5 @@ class Output:
         return OutputMessage(id=self._named("msg"), status=status, content=content)
 
     def _named(self, kind: str) -> str:
-        """The id of the item that comes next."""
+        """Return the id of the item that comes next."""
         return f"{kind}_{self._id.removeprefix('resp_')}_{len(self.items)}"

@@ -20,7 +20,7 @@ _HOTTEST_C = 150.0
 
 
 def cap(text: str) -> float | str:
-    """A positive number, or "none", which takes the cap away."""
+    """Return a positive number, or "none", which takes the cap away."""
     word = text.strip().lower()
     if word == _NONE:
         return _NONE
@@ -34,7 +34,7 @@ def cap(text: str) -> float | str:
 
 
 def heat_cap(text: str) -> float | str:
-    """A cap of the temperature, which the daemon takes up to 150 °C."""
+    """Return a cap of the temperature, which the daemon takes up to 150 °C."""
     number = cap(text)
     if not isinstance(number, str) and number > _HOTTEST_C:
         raise click.BadParameter(f"{text!r} is more than {_HOTTEST_C:g} °C")

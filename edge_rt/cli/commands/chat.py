@@ -20,6 +20,15 @@ from edge_rt.cli.options import AUTO, DEFAULT, asking, daemon_socket, socket_opt
 from edge_rt.cli.progress import ReceivedAnswer
 from edge_rt.cli.text import Json, Screen, note
 
+HELP = """\
+/system TEXT  tell the model how to behave; without TEXT, nothing any more
+/reset        forget what was said
+/exit, /quit  leave, as Ctrl-D does
+//TEXT        ask /TEXT; what begins as a path does (/etc/hosts) needs no second /
+Ctrl-C        stop the answer"""
+_COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?", re.DOTALL)
+_LEAVE = {"exit", "quit", "bye"}
+
 
 class Conversation:
     """Messages in the API's shape; a question without any answer is not kept."""
@@ -34,7 +43,7 @@ class Conversation:
         return bool(self._turns)
 
     def messages(self, question: str) -> list[dict[str, str]]:
-        """Everything that the model is to read before it answers `question`."""
+        """Return everything that the model is to read before it answers `question`."""
         said = [("system", self.system)] if self.system else []
         for asked, answered in self._turns:
             said += [("user", asked), ("assistant", answered)]
@@ -48,16 +57,6 @@ class Conversation:
     def reset(self) -> None:
         """Forget all turns, but not what the system said."""
         self._turns.clear()
-
-
-HELP = """\
-/system TEXT  tell the model how to behave; without TEXT, nothing any more
-/reset        forget what was said
-/exit, /quit  leave, as Ctrl-D does
-//TEXT        ask /TEXT; what begins as a path does (/etc/hosts) needs no second /
-Ctrl-C        stop the answer"""
-_COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?", re.DOTALL)
-_LEAVE = {"exit", "quit", "bye"}
 
 
 @click.command()
@@ -83,7 +82,7 @@ def chat(socket: Path | None, system: str | None, body: Json, quiet: bool, verbo
 
 
 def reader(interactive: bool) -> Callable[[], str]:
-    """What gives the next line and raises EOFError after the last."""
+    """Return what gives the next line and raises EOFError after the last."""
     if interactive:
         with suppress(ImportError):
             import readline  # noqa: F401  # pyright: ignore[reportUnusedImport]

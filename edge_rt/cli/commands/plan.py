@@ -32,7 +32,7 @@ TRIED = (
 
 
 def advice(candidates: Sequence[Json]) -> str | None:
-    """What would make the predictions better; None: nothing."""
+    """Return what would make the predictions better; None: nothing."""
     guessed = sorted({line(c.get("model")) for c in candidates if c.get("basis") == _ROOFLINE})
     if not guessed:
         return None

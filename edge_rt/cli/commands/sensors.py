@@ -21,6 +21,9 @@ from edge_rt.cli.tables import output, put
 from edge_rt.cli.text import Json, line, members, note
 from edge_rt.config.loader import load
 
+_CHANNELS = ("name", "value", "kind", "reader", "quality", "error", "source")
+_SETTLE_S = 1.0  # for one reading: long enough for every reader
+
 
 def board_reports(root: Path | None, period_s: float) -> Generator[Json, None, None]:
     """Reports of the board below `root`, else of the configured one, every `period_s` seconds.
@@ -35,9 +38,6 @@ def board_reports(root: Path | None, period_s: float) -> Generator[Json, None, N
         yield msgspec.to_builtins(report)
 
 
-_CHANNELS = ("name", "value", "kind", "reader", "quality", "error", "source")
-
-
 def board_view(report: Json) -> RenderableType:
     """Return all of a report of the board; each channel's value has the unit of its kind."""
     channels = [
@@ -45,9 +45,6 @@ def board_view(report: Json) -> RenderableType:
         for one in members(report, "channels")
     ]
     return view(report | {"channels": channels}, channels=_CHANNELS)
-
-
-_SETTLE_S = 1.0  # for one reading: long enough for every reader
 
 
 @click.command()
@@ -90,7 +87,10 @@ def sensors(
 
 
 def daemon_reports(socket: Path, period_s: float) -> Generator[Json, None, None]:
-    """What the daemon reports every `period_s` seconds; without a daemon what is read here."""
+    """Yield what the daemon reports every `period_s` seconds.
+
+    Without a daemon what is read here.
+    """
     with Client(socket) as client:
         try:
             report = client.get("/edge/v1/board")

@@ -58,6 +58,15 @@ _SPARK_COLUMNS = 24
 _LINES = 24  # where no terminal says how many it has
 _TERMINATED = 128 + signal.SIGTERM
 
+_KINDS = {
+    "rails": "power_w",
+    "zones": "temp_c",
+    "clocks": "clock_hz",
+    "memory": "bytes",
+    "load": "fraction",
+    "fans": "rpm",
+}
+
 
 @dataclass(frozen=True)
 class DaemonSnapshot:
@@ -177,16 +186,6 @@ def _speed(seen: DaemonSnapshot) -> str:
 def _column(seen: DaemonSnapshot, name: str) -> list[float | None]:
     values: Sequence[object] = seen.past.get(name) or []
     return [number(value) for value in values]
-
-
-_KINDS = {
-    "rails": "power_w",
-    "zones": "temp_c",
-    "clocks": "clock_hz",
-    "memory": "bytes",
-    "load": "fraction",
-    "fans": "rpm",
-}
 
 
 def _channels(board: Json, kind: str) -> list[str]:

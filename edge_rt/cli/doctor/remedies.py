@@ -13,10 +13,13 @@ from edge_rt.cli.options import nearest, text, there
 RULES = "60-edge-rt.rules"
 _RULE_WIDTH = 56
 _PLACES = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
+_CONTAINERS = ("run/systemd/container", ".dockerenv", "run/.containerenv")
+_MAKERS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Amazon EC2")
+_MODELS = ("Virtual Machine", "Google Compute Engine", "linux,dummy-virt")
 
 
 def rules_installed(machine: ExaminedMachine) -> bool:
-    """Whether edge_rt's udev rules are where udev looks."""
+    """Return whether edge_rt's udev rules are where udev looks."""
     return any(there(machine.file(place) / RULES) for place in _PLACES)
 
 
@@ -37,7 +40,7 @@ def let_group_use(
 
 
 def broken(rule: str) -> str:
-    """A udev rule in lines that fit a screen; udev does not mind how they are indented."""
+    """Return a udev rule in lines that fit a screen; udev does not mind how they are indented."""
     lines = [""]
     for part in rule.split(", "):
         if lines[-1] and len(lines[-1]) + len(part) > _RULE_WIDTH:
@@ -58,7 +61,7 @@ def word(path: object) -> str:
 
 
 def sudo_for(machine: ExaminedMachine, path: Path) -> str:
-    """What goes before a command that writes to `path` or makes it."""
+    """Return what goes before a command that writes to `path` or makes it."""
     return "" if machine.access(nearest(path), os.W_OK) else machine.user.sudo
 
 
@@ -107,13 +110,8 @@ def choose(machine: ExaminedMachine, board: str) -> tuple[str, ...]:
     return (f"{sudo}mkdir -p {word(file.parent)}", f"echo 'board: {board}' | {tee}")
 
 
-_CONTAINERS = ("run/systemd/container", ".dockerenv", "run/.containerenv")
-_MAKERS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Amazon EC2")
-_MODELS = ("Virtual Machine", "Google Compute Engine", "linux,dummy-virt")
-
-
 def seclusion(machine: ExaminedMachine) -> str | None:
-    """ "a container" or "a virtual machine", which see little of the board's sensors."""
+    """Return "a container" or "a virtual machine", which see few sensors; None: neither."""
     if any(there(machine.file(place)) for place in _CONTAINERS):
         return "a container"
     known = machine.identity

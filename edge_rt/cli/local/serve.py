@@ -65,7 +65,7 @@ def key(given: bool, as_json: bool) -> None:
 
 
 def _given() -> str:
-    """The key that is typed unseen, or comes through a pipe."""
+    """Return the key that is typed unseen, or comes through a pipe."""
     typed = sys.stdin.isatty()
     value = (click.prompt("Key", hide_input=True) if typed else sys.stdin.read()).strip()
     if len(value) < LEAST:
@@ -77,7 +77,7 @@ def _given() -> str:
 
 
 def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:
-    """Every key with which a daemon could not serve on this machine, with the reason.
+    """Yield every key with which a daemon could not serve on this machine, with the reason.
 
     `paths` are those of the installation; None: of this user.
     """
@@ -137,7 +137,7 @@ def _faults(faults: Sequence[ConfigError]) -> dict[str, object]:
 
 
 def _lacking(config: Config, file: Path, store: Path | None) -> Iterator[tuple[Key, str]]:
-    """Every key that names a power mode or a model which is not there, with the reason."""
+    """Yield every key that names a power mode or a model which is not there, with the reason."""
     yield from _power_mode(config)
     try:
         yield from missing_models(config, _store(config, file, store))

@@ -93,7 +93,7 @@ def twin(
 
 
 def _is_read() -> bool:
-    """Whether standard output, if it is a pipe, still has a reader: in a pipeline, the daemon."""
+    """Return whether standard output, if it is a pipe, still has a reader."""
     poll = select.poll()
     poll.register(1, 0)  # a pipe without readers is told all the same
     return not any(events & select.POLLERR for _, events in poll.poll(0))

@@ -40,7 +40,7 @@ class ExactCache:
         memory_bytes: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Opens nothing yet. `clock` gives Unix seconds."""
+        """Prepare the cache, opening nothing. `clock` gives Unix seconds."""
         self.ttl_s, self.max_bytes = ttl_s, max_bytes
         self.file_bytes: int | None = None  # of answers; None while that is not known
         self._clock = clock
@@ -100,12 +100,12 @@ class ExactCache:
         self._recent.drop(lambda kept: kept.key == key)
 
     async def groups(self) -> list[Group]:
-        """What the file has, by model and client."""
+        """Return what the file has, by model and client."""
         await self._write()
         return await self._do(Tables.groups) or []
 
     async def pages(self, most: int) -> AsyncGenerator[list[Kept]]:
-        """All that the file has, at most so many at a time, the oldest writing first.
+        """Yield all that the file has, at most so many at a time, the oldest writing first.
 
         Raises Unavailable where it cannot be read.
         """
@@ -132,7 +132,7 @@ class ExactCache:
         await asyncio.to_thread(self._storage.close)
 
     async def _write(self) -> bool:
-        """Whether the file has all there is."""
+        """Return whether the file has all there is."""
         async with self._writing:
             new, self._new = self._new, {}
             used, self._used = self._used, {}

@@ -17,9 +17,11 @@ _LATIN = "\u024f"  # the last letter of that script
 
 Same = Callable[[Wording, Wording], bool]
 
+_IDLE = frozenset(map(sense, lexicon.IDLE))
+
 
 def apart(one: Wording, other: Wording) -> str | None:
-    """The first guard that forbids the answer to one question to be given to the other.
+    """Return the first guard that forbids the answer to one question to be given to the other.
 
     None: there is none. It does not matter which of the two was asked first. What asks or sets a
     task must have all names, times and quantities of the other; of two texts that only tell
@@ -53,7 +55,7 @@ def _initials(one: Wording) -> Iterator[str]:
 
 
 def _names(one: Wording, other: Wording) -> bool:
-    """Whether no name stands in another's place, and names of both come in the same order."""
+    """Return whether names of both come in the same order, and none in another's place."""
     openers = [_openers(a, b) for a, b in _ways(one, other)]
     news = [
         [*unknown_names(a, b), *(word for word in begun if word not in b.words)]
@@ -110,15 +112,12 @@ def _lacking(one: Wording, other: Wording) -> set[str]:
     return set(one.content) - set(other.content) - set(map(sense, _all(one))) - _IDLE
 
 
-_IDLE = frozenset(map(sense, lexicon.IDLE))
-
-
 def _all(one: Wording) -> Iterator[str]:
     return chain.from_iterable(one.names)
 
 
 def _quoted(one: Wording, other: Wording) -> bool:
-    """What one has in quotes is in the other word for word.
+    """Return whether what one has in quotes is in the other word for word.
 
     But of texts that only tell something, speech is left to the second look, like all else.
     """
@@ -147,7 +146,7 @@ def _questions(one: Wording, other: Wording) -> bool:
 
 
 def _asked(one: Wording) -> Counter[str]:
-    """The question words of what asks, and what is measured by a "how"."""
+    """Return the question words of what asks, and what is measured by a "how"."""
     if not one.asks:
         return Counter()
     words = [word.partition("'")[0] for word in one.words]
@@ -156,7 +155,7 @@ def _asked(one: Wording) -> Counter[str]:
 
 
 def _opposites(one: Wording, other: Wording) -> bool:
-    """What only one has does not face its opposite in what only the other has."""
+    """Return whether nothing that only one has faces its opposite in the other."""
     a, b = set(one.words), set(other.words)
     a, b = a - b, b - a
     return not any(
@@ -184,7 +183,7 @@ def _lengths(one: Wording, other: Wording) -> bool:
 
 
 def _english(one: Wording, other: Wording) -> bool:
-    """Whether both seem to be English, the only language that the guards know."""
+    """Return whether both seem to be English, the only language that the guards know."""
     return all(
         sum(word in lexicon.FOREIGN for word in words)
         <= sum(word in lexicon.FUNCTION for word in words)
@@ -194,7 +193,7 @@ def _english(one: Wording, other: Wording) -> bool:
 
 
 def _tenses(one: Wording, other: Wording) -> bool:
-    """What asks or sets a task is about the past in both, or in neither."""
+    """Return whether what asks or sets a task is about the past in both, or in neither."""
     return not _strict(one, other) or _past(one) == _past(other)
 
 

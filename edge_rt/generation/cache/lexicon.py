@@ -11,19 +11,51 @@ from edge_rt.core.files import read_yaml
 
 _LISTS: Mapping[str, Any] = read_yaml(Path(__file__).with_name("lexicon.yaml"))
 
+SCALES: Mapping[str, int] = {
+    "hundred": 100,
+    "thousand": 1000,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "bn": 10**9,
+}
+
+OPPOSITES = tuple(
+    (frozenset(one.split()), frozenset(other.split())) for one, other in _LISTS["opposites"]
+)
+
+WISHES = frozenset(
+    (who, verb)
+    for who in ("i", "we")
+    for verb in ("need", "want", "wish", "would", "should", "must", "have", "can", "could")
+) | {("i'd", "like"), ("we'd", "like"), ("how", "to")}
+"""Two words, one behind the other, with which people say that they want something."""
+
+_LEAST = 3  # letters that are left
+_VOWELS = frozenset("aeiouy")
+_MANY = (("ies", "y"), ("sses", "ss"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("s", ""))
+_FORMS = (
+    *(("ied", "y"), ("ness", ""), ("ing", ""), ("edly", ""), ("ed", "")),
+    *(("er", ""), ("or", ""), ("ly", "")),
+)
+
+_GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+_SIGNS = frozenset("$¢€£¥")
+_GOES_ON = frozenset(SCALES) | {"and"}
+
 
 def _words(name: str) -> frozenset[str]:
     return frozenset(_LISTS[name].split())
 
 
 def _sides(text: str) -> dict[str, str]:
-    """Each word by the name of its line, the line's first word."""
+    """Return each word by the name of its line, the line's first word."""
     lines = (line.split() for line in text.splitlines())
     return {word: line[0] for line in lines for word in line}
 
 
 def _counted(text: str, first: int, step: int = 1) -> dict[str, int]:
-    """Each word with its number, which grows by `step` from one to the next."""
+    """Return each word with its number, which grows by `step` from one to the next."""
     return {word: first + step * at for at, word in enumerate(text.split())}
 
 
@@ -39,14 +71,6 @@ SMALL: Mapping[str, int] = {
 }
 """Numbers and places in a row that are written as one word."""
 
-SCALES: Mapping[str, int] = {
-    "hundred": 100,
-    "thousand": 1000,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-    "bn": 10**9,
-}
 
 FRACTIONS: Mapping[str, str] = _sides("half halves\nquarter quarters")
 
@@ -59,24 +83,10 @@ QUESTIONS, MEASURES = _words("questions"), _words("measures")
 TITLES, FUNCTION, FOREIGN = _words("titles"), _words("function"), _words("foreign")
 IDLE, GREETING, THANKS = _words("idle"), _words("greeting"), _words("thanks")
 TASKS, ASKING, OPENERS = _words("tasks"), _words("asking"), _words("openers")
-OPPOSITES = tuple(
-    (frozenset(one.split()), frozenset(other.split())) for one, other in _LISTS["opposites"]
-)
-
-WISHES = frozenset(
-    (who, verb)
-    for who in ("i", "we")
-    for verb in ("need", "want", "wish", "would", "should", "must", "have", "can", "could")
-) | {("i'd", "like"), ("we'd", "like"), ("how", "to")}
-"""Two words, one behind the other, with which people say that they want something."""
-
-
-_LEAST = 3  # letters that are left
-_VOWELS = frozenset("aeiouy")
 
 
 def stem(word: str) -> str:
-    """The word without the endings of number, time and manner; our own few rules.
+    """Return the word without the endings of number, time and manner; our own few rules.
 
     Forms of one word mostly have the same stem, which need be no word itself.
     """
@@ -85,15 +95,8 @@ def stem(word: str) -> str:
     return _even(word)
 
 
-_MANY = (("ies", "y"), ("sses", "ss"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("s", ""))
-_FORMS = (
-    *(("ied", "y"), ("ness", ""), ("ing", ""), ("edly", ""), ("ed", "")),
-    *(("er", ""), ("or", ""), ("ly", "")),
-)
-
-
 def _without(word: str, endings: Iterable[tuple[str, str]]) -> str:
-    """The word with something else in place of the first of the endings that it has."""
+    """Return the word with something else in place of the first of the endings that it has."""
     for ending, instead in endings:
         rest = word[: -len(ending)]
         if word.endswith(ending) and len(rest) >= _LEAST and not _VOWELS.isdisjoint(rest):
@@ -108,10 +111,6 @@ def _even(word: str) -> str:
     return word[:-1] if len(word) > _LEAST and word[-1] == "e" else word
 
 
-_GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
-_SIGNS = frozenset("$¢€£¥")
-
-
 class Number(NamedTuple):
     """A number as it reads in digits, and its unit; "" where none is told."""
 
@@ -120,7 +119,7 @@ class Number(NamedTuple):
 
 
 def numbers(words: Sequence[str]) -> tuple[tuple[Number, ...], frozenset[int]]:
-    """The numbers among words in small letters, and where they and their units stand."""
+    """Return the numbers among words in small letters, and where they and their units stand."""
     found: list[Number] = []
     spoken: set[int] = set()
     at = 0
@@ -137,7 +136,7 @@ def numbers(words: Sequence[str]) -> tuple[tuple[Number, ...], frozenset[int]]:
 
 
 def _read(words: Sequence[str], at: int) -> tuple[str | None, int]:
-    """The number that begins there, None where none does, and where it ends."""
+    """Return the number that begins there, None where none does, and where it ends."""
     word = words[at]
     if word.removeprefix("-")[:1].isdigit():
         return _scaled(_digits(word), words, at + 1)
@@ -147,7 +146,7 @@ def _read(words: Sequence[str], at: int) -> tuple[str | None, int]:
 
 
 def _digits(word: str) -> str:
-    """A number in digits without what may be left out; dates and times as they are."""
+    """Return a number in digits without what may be left out; dates and times as they are."""
     if word.startswith("-"):
         return f"-{_digits(word[1:])}"
     if _GROUPS.fullmatch(word):
@@ -187,16 +186,15 @@ def _spelt(words: Sequence[str], at: int) -> tuple[str | None, int]:
 
 
 def _joins(word: str, before: str, behind: Sequence[str]) -> bool:
-    """Whether a word is an "and" within a number."""
+    """Return whether a word is an "and" within a number."""
     return word == "and" and before in SCALES and any(one in SMALL for one in behind)
 
 
-_GOES_ON = frozenset(SCALES) | {"and"}
 _TENS = frozenset(word for word, value in SMALL.items() if value >= 20)
 
 
 def _unit(words: Sequence[str], at: int, end: int) -> tuple[str, int]:
-    """The unit of the number from `at` to `end`, and where all of it ends."""
+    """Return the unit of the number from `at` to `end`, and where all of it ends."""
     if at and words[at - 1] in _SIGNS:
         return words[at - 1], end
     if list(words[end : end + 2]) == ["per", "cent"]:

@@ -22,6 +22,7 @@ _LOOKS = 4  # neighbours whose words are compared
 _MANY = 2000  # vectors that are compared beside the requests
 _TINY = 300  # characters of all texts together that are compared at once
 _BATCH = 512  # entries read at a time
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Question(NamedTuple):
@@ -56,7 +57,7 @@ class Verdict(NamedTuple):
     doubt: float
 
     def passes(self, limit: float) -> bool:
-        """Whether one answer does for both, with no more doubt than `limit`."""
+        """Return whether one answer does for both, with no more doubt than `limit`."""
         return self.guard is None and self.cosine >= LEAST and self.doubt <= limit
 
 
@@ -73,7 +74,6 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
     numbers: bytes
 
 
-_ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Entry)
 
 
@@ -165,7 +165,7 @@ class SemanticCache:
         self._scope_of[key] = scope
 
     async def _read(self, key: bytes, scope: bytes) -> _Entry | None:
-        """What is kept under a key; one that is of `scope` no more is forgotten."""
+        """Return what is kept under a key; one that is of `scope` no more is forgotten."""
         kept = await self._store.find(key)
         entry = None if kept is None else _entry(kept)
         if entry is not None and entry.scope == scope:

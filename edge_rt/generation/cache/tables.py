@@ -18,6 +18,29 @@ from edge_rt.core.database import PAGE, File, Schema
 if TYPE_CHECKING:
     from edge_rt.generation.cache.wording import Wording
 
+SCHEMA = Schema(
+    name="cache",
+    version=1,
+    tables={
+        "kept": """CREATE TABLE kept (
+            key BLOB PRIMARY KEY, model TEXT, client TEXT, made REAL, used REAL, size INTEGER,
+            packed BLOB, digest BLOB)""",
+    },
+    further=[
+        "CREATE INDEX kept_by_use ON kept (used)",
+        "CREATE INDEX kept_by_age ON kept (made)",
+    ],
+)
+
+SHARE = 16  # of the file may one answer have one part
+_SLICE = 16  # answers deleted at a time
+_WEIGHTS = (4.03, 3.78, 3.11, 0.28)  # of what `_figures` gives
+_BIAS = -4.61
+SHORT = 64  # vectors that are compared in full
+_RADIUS = 0.3  # of the signs may differ: those of a cosine of 0.8 do in 0.2, chance makes it 0.26
+_PEAK = 127
+_SIGNS = bytes(49 if value < 128 else 48 for value in range(256))  # "1" for what is not below 0
+
 
 class Recent:
     """Holds at most `max_bytes` of answers; the least recently used goes first."""
@@ -31,7 +54,7 @@ class Recent:
         return self._kept.get(kept.key) is kept
 
     def get(self, key: bytes) -> Kept | None:
-        """The answer of that key, used now."""
+        """Return the answer of that key, used now."""
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
@@ -55,24 +78,6 @@ class Recent:
         self._bytes -= 0 if kept is None else kept.size
 
 
-SCHEMA = Schema(
-    name="cache",
-    version=1,
-    tables={
-        "kept": """CREATE TABLE kept (
-            key BLOB PRIMARY KEY, model TEXT, client TEXT, made REAL, used REAL, size INTEGER,
-            packed BLOB, digest BLOB)""",
-    },
-    further=[
-        "CREATE INDEX kept_by_use ON kept (used)",
-        "CREATE INDEX kept_by_age ON kept (made)",
-    ],
-)
-
-SHARE = 16  # of the file may one answer have one part
-_SLICE = 16  # answers deleted at a time
-
-
 class Tables(File):
     """The file of the answers; those that were not used for longest go first."""
 
@@ -80,14 +85,18 @@ class Tables(File):
         super().__init__(path, SCHEMA, max_bytes, max_bytes // PAGE // SHARE + 16)
 
     def read(self, key: bytes) -> Kept | None:
-        """The answer of that key; raises sqlite3.DatabaseError where it is no longer whole."""
+        """Return the answer of that key.
+
+        Raises sqlite3.DatabaseError where it is no longer whole.
+        """
         query = "SELECT key, packed, digest FROM kept WHERE key = ?"
         row = self._db.execute(query, (key,)).fetchone()
         return None if row is None else _whole(*row)
 
     def page(self, last: int, most: int) -> list[tuple[int, Kept]]:
-        """At most so many of the answers that were written after that of the number `last`, each
-        with its own number; raises as `read` does.
+        """Return at most so many of the answers written after that of the number `last`.
+
+        Each comes with its own number; raises as `read` does.
         """
         query = "SELECT rowid, key, packed, digest FROM kept WHERE rowid > ? ORDER BY rowid LIMIT ?"
         return [(row, _whole(*kept)) for row, *kept in self._db.execute(query, (last, most))]
@@ -130,7 +139,7 @@ class Tables(File):
             self._db.execute("DELETE FROM kept WHERE key = ?", (key,))
 
     def groups(self) -> list[Group]:
-        """What there is, by model and client."""
+        """Return what there is, by model and client."""
         rows = self._db.execute(
             """SELECT model, client, COUNT(*), SUM(size), MIN(made), MAX(made) FROM kept
                GROUP BY model, client ORDER BY model, client"""
@@ -155,10 +164,6 @@ def _whole(key: bytes, packed: bytes, digest: bytes) -> Kept:
     return kept
 
 
-_WEIGHTS = (4.03, 3.78, 3.11, 0.28)  # of what `_figures` gives
-_BIAS = -4.61
-
-
 def doubt(cosine: float, one: Wording, other: Wording) -> float:
     """Return the chance, 0 to 1, that two texts differ; `cosine` is their embeddings'."""
     figures = _figures(cosine, one, other)
@@ -167,7 +172,7 @@ def doubt(cosine: float, one: Wording, other: Wording) -> float:
 
 
 def _figures(cosine: float, one: Wording, other: Wording) -> tuple[float, ...]:
-    """All of them 0 for equal texts, and larger for those that have less in common.
+    """Return all of them 0 for equal texts, and larger for those that have less in common.
 
     What the embeddings miss to each other; the share of the words that is not in both in the same
     order; how much longer one is; and the most words that one tells in a row and the other nowhere.
@@ -191,12 +196,6 @@ def _disorder(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     return 1 - matcher.ratio() if one or other else 0.0
 
 
-SHORT = 64  # vectors that are compared in full
-_RADIUS = 0.3  # of the signs may differ: those of a cosine of 0.8 do in 0.2, chance makes it 0.26
-_PEAK = 127
-_SIGNS = bytes(49 if value < 128 else 48 for value in range(256))  # "1" for what is not below 0
-
-
 class Vector(NamedTuple):
     """A direction: its numbers as int8, the largest of them 127, and their signs as bits."""
 
@@ -212,7 +211,7 @@ def vector(floats: bytes) -> Vector:
 
 
 def restored(numbers: bytes) -> Vector:
-    """The vector of those numbers."""
+    """Return the vector of those numbers."""
     return Vector(numbers, int(numbers.translate(_SIGNS), 2))
 
 
@@ -228,7 +227,7 @@ def cosine(one: Vector, other: Vector) -> float:
 def nearest(
     point: Vector, keys: Sequence[bytes], vectors: Sequence[Vector], least: float, most: int
 ) -> list[tuple[float, bytes]]:
-    """At most `most` cosines of at least `least`, the highest first, each with its vector's key.
+    """Return the `most` highest cosines of at least `least`, each with its vector's key.
 
     Signs choose the SHORT vectors that are compared in full: for a `least` of 0.8 and more those
     have all that the numbers would find but for chance, which the tests bound.

@@ -34,6 +34,9 @@ _NO_OPENERS = _NO_NAMES | set(lexicon.TIMES)
 _SENTENCE = re.compile(r"\S.*?(?:[.!?:](?=\s)|\Z)", re.DOTALL)
 _PLAIN = re.compile(r"[\w\s.,!?:;'-]+")  # without quotes and code
 _BESIDE = lexicon.FUNCTION - lexicon.QUESTIONS  # what stands in a polite sentence
+_WORD = re.compile(r"\w[\w']*")
+_DOTTED = re.compile(r"[^\W\d_](\.[^\W\d_])+")
+_SENSES = {stem(word): sense for word, sense in lexicon.SAME_SENSE.items()}
 
 
 class Wording(NamedTuple):
@@ -100,7 +103,7 @@ def _meant(text: str) -> str:
 
 
 def _polite(sentence: str, words: Set[str]) -> bool:
-    """Whether it has some of these words, and else only such as tell of nothing."""
+    """Return whether it has some of these words, and else only such as tell of nothing."""
     found = set(_WORD.findall(sentence.casefold()))
     asks = "?" in sentence and "you" not in found  # for an answer, and not for the kindness
     return (
@@ -111,20 +114,14 @@ def _polite(sentence: str, words: Set[str]) -> bool:
     )
 
 
-_WORD = re.compile(r"\w[\w']*")
-
-
 def _bare(token: str) -> str:
     """Return a word in small letters, without 's and the dots of an abbreviation."""
     word = token.casefold().removesuffix("'s")
     return word.replace(".", "") if _DOTTED.fullmatch(word) else word
 
 
-_DOTTED = re.compile(r"[^\W\d_](\.[^\W\d_])+")
-
-
 def _plain(*parts: str) -> str:
-    """The words of what stands in quotes, of whichever kind, as `words` has them."""
+    """Return the words of what stands in quotes, of whichever kind, as `words` has them."""
     return " ".join(_bare(token) for token in _TOKEN.findall("".join(parts)) if token not in _ENDS)
 
 
@@ -156,7 +153,7 @@ def _openers(first: Sequence[str]) -> Iterator[str]:
 
 
 def _told(words: Sequence[str], spoken: frozenset[int]) -> Iterator[tuple[int, str]]:
-    """What tells of something, and where it stands."""
+    """Yield what tells of something, and where it stands."""
     for at, word in enumerate(words):
         tells = word[0].isalpha() and word not in lexicon.FUNCTION and not negates(word)
         if tells and at not in spoken:
@@ -182,13 +179,10 @@ def _times(tokens: Sequence[str], words: Sequence[str]) -> Iterator[str]:
 
 
 def sense(word: str) -> str:
-    """The stem of a word in small letters, or what stands for all words of the same sense."""
+    """Return the stem of a word, or what stands for all words of the same sense."""
     return _SENSES.get(stem(word), stem(word))
 
 
-_SENSES = {stem(word): sense for word, sense in lexicon.SAME_SENSE.items()}
-
-
 def negates(word: str) -> bool:
-    """Whether a word in small letters negates the sentence."""
+    """Return whether a word in small letters negates the sentence."""
     return word in lexicon.NEGATIONS or word.endswith("n't")

@@ -51,7 +51,7 @@ def grammar(
     opened: bool = False,
     free: FreeText | None = None,
 ) -> str:
-    """The grammar of an answer with thoughts, if the model has any, and then calls or text.
+    """Return the grammar of an answer with thoughts, if the model has any, and then calls or text.
 
     `rules` None: without calls. `opened`: the prompt began the thoughts. `free` None: any text.
     """
@@ -144,9 +144,10 @@ class _Grammar:
             yield f"before_calls: marked {self._literal(self._opening[len(trigger) :])}"
 
     def _bare(self) -> Iterator[str]:
-        """Calls in plain JSON at the begin of the answer, which some models write against their
-        template; see bare_calls.py. Behind text they are free: to look for them there would cost
-        time for each token.
+        """Yield the rules of calls in plain JSON at the begin of the answer, see bare_calls.py.
+
+        Some models write them against their template. Behind text they are free: to look for them
+        there would cost time for each token.
         """
         ways = " | ".join(f"head_{i} BLANK? wide_{i}" for i in range(len(self._rules.tools)))
         yield f"bare: ({ways}) CLOSE {'answer' if self._rules.parallel else 'LAST?'}"
@@ -159,8 +160,10 @@ class _Grammar:
             yield f"wide_{i}: {_json(closed(schema), lenient=lenient, wide=True)}"
 
     def _unmarked(self) -> Iterator[str]:
-        """An answer that begins as a call does is one. Behind text, all that stands before the
-        arguments tells a call, since an object with a name may be anything.
+        """Yield an answer that begins as a call does is one.
+
+        Behind text, all that stands before the arguments tells a call, since an object with a name
+        may be anything.
         """
         if self._calls.style == "literal":  # which is read at the begin alone
             yield f"answer: OTHER | {self._literal(self._opening)} calls"
@@ -183,7 +186,7 @@ class _Grammar:
             yield from self._literals.shared()
 
     def _rest(self) -> str:
-        """What may follow the arguments of the first call."""
+        """Return what may follow the arguments of the first call."""
         calls, more = self._calls, ""
         if self._rules.parallel and calls.separator is not None:
             more = f"({self._literal(calls.separator + calls.before)} call)*"
@@ -239,7 +242,7 @@ class _Grammar:
         return f"{self._literal(middle)} {value} {self._literal(calls.value_end)}"
 
     def _up_to(self, name: str, end: str) -> Iterator[str]:
-        """The rule `name`: any text with the first `end` behind it."""
+        """Yield the rule `name`: any text with the first `end` behind it."""
         first = self._pieces(end)[0]
         rest = self._literal(end[len(first) :])
         if self._is_control(first):
@@ -249,7 +252,7 @@ class _Grammar:
             yield f"{name}: {name}_text {rest}"
 
     def _literal(self, text: str) -> str:
-        """The text itself; control tokens by their names."""
+        """Return the text itself; control tokens by their names."""
         pieces = self._pieces(text)
         return " ".join(self._piece(piece) for piece in pieces if piece)
 
@@ -266,8 +269,9 @@ class _Grammar:
 
 
 def _bare_head(name: str) -> str:
-    """An expression for what stands before the arguments of a call in plain JSON, with what may
-    close the fence of another one.
+    """Return an expression for what stands before the arguments of a call in plain JSON.
+
+    It may close the fence of another one.
     """
     pieces = r"\{", '"name"', ":", f'"{re.escape(name)}"', ",", '"(arguments|parameters)"', ":"
     head = f"{_BLANKS}*".join(piece.replace("/", r"\/") for piece in pieces)
@@ -282,7 +286,7 @@ def _json(schema: Mapping[str, Any], *, lenient: bool, wide: bool = False) -> st
 
 
 def token_name(name: str) -> str:
-    """A control token by its name, which need not have angle brackets."""
+    """Return a control token by its name, which need not have angle brackets."""
     return name if name.startswith("<") and name.endswith(">") else f"<{name}>"
 
 

@@ -39,7 +39,7 @@ class BareCalls:
         self._span = ObjectSpan()
 
     def begins(self, text: str) -> bool | None:
-        """Whether a call of one of the tools begins here; None for more text."""
+        """Return whether a call of one of the tools begins here; None for more text."""
         opened = _OPENED.match(text)
         if opened is not None:
             return self._head(text[opened.end() :])

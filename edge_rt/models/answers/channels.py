@@ -40,7 +40,10 @@ class ChannelReader:
     def __init__(
         self, format: ChatFormat, tools: Tools | None, *, opened: bool, parallel: bool
     ) -> None:
-        """`opened`: the prompt began the thoughts. Not `parallel`: one call is told."""
+        """Begin to read.
+
+        `opened`: the prompt began the thoughts. Not `parallel`: one call is told.
+        """
         self.calls = 0  # that were made
         self._tools, self._parallel = tools, parallel
         self._text = ""  # that is not told yet

@@ -15,6 +15,8 @@ SPACE = " \t\r\n"
 Tools = Mapping[str, Mapping[str, Any]]
 """The JSON schemas of tools' arguments, by the tools' names."""
 
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair that an escape wrote; no UTF-8 has it
+
 
 class Content(NamedTuple):
     """New text of the answer itself."""
@@ -65,9 +67,6 @@ def held(text: str, words: tuple[str, ...]) -> int:
     most = min(max(map(len, words), default=1) - 1, len(text))
     ends = (text[-n:] for n in range(most, 0, -1))
     return next((len(end) for end in ends if any(word.startswith(end) for word in words)), 0)
-
-
-_HALF = re.compile("[\ud800-\udfff]")  # of a pair that an escape wrote; no UTF-8 has it
 
 
 def argument(text: str, schema: object) -> object:

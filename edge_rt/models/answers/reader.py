@@ -282,8 +282,10 @@ class TextReader:
         return True
 
     def _end_calls(self, *, unfinished: bool, final: bool) -> None:
-        """No call follows here. What was read for one is content, unless the answer ends within a
-        call whose marker was there, or that followed another.
+        """No call follows here.
+
+        What was read for one is content, unless the answer ends within a call whose marker was
+        there, or that followed another.
         """
         self._state = self._answer
         begun = bool(self._marker) and self._marker in self._raw

@@ -28,29 +28,6 @@ _INSIDE: dict[str, dict[int, str]] = {
 }
 _OF_MODEL = {20: "training", 25: "function"}  # beside the graph
 _OF_GRAPH = {1: "node", 15: "sparse"}  # beside the weights
-
-
-def tensors_beside(wire: Wire, part: Field, *, graph: bool) -> Iterator[Field]:
-    """The tensors in `part`, a field of the model or of its `graph`, that are none of its weights.
-
-    Raises ModelFileError for messages that lie too deep in one another.
-    """
-    kind = (_OF_GRAPH if graph else _OF_MODEL).get(part.number)
-    if kind is not None:
-        yield from _within(wire, part, kind, _DEEPEST)
-
-
-def _within(wire: Wire, message: Field, kind: str, deeper: int) -> Iterator[Field]:
-    if not deeper:
-        raise wire.fault(f"messages more than {_DEEPEST} deep in one another")
-    for part in wire.fields(message):
-        inside = _INSIDE[kind].get(part.number)
-        if inside == _TENSOR:
-            yield part
-        elif inside is not None:
-            yield from _within(wire, part, inside, deeper - 1)
-
-
 _GRAPH, _OPSETS = 7, 8  # fields of ModelProto; 1 is ir_version
 _INITIALIZER, _OUTPUT = 5, 12  # of GraphProto
 _DIMS, _DATA_TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of TensorProto
@@ -71,6 +48,27 @@ _FORMATS = {  # enum TensorProto.DataType
     21: "int4",
     22: "int4",
 }
+
+
+def tensors_beside(wire: Wire, part: Field, *, graph: bool) -> Iterator[Field]:
+    """Yield the tensors in `part`, the model or its `graph`, that are none of its weights.
+
+    Raises ModelFileError for messages that lie too deep in one another.
+    """
+    kind = (_OF_GRAPH if graph else _OF_MODEL).get(part.number)
+    if kind is not None:
+        yield from _within(wire, part, kind, _DEEPEST)
+
+
+def _within(wire: Wire, message: Field, kind: str, deeper: int) -> Iterator[Field]:
+    if not deeper:
+        raise wire.fault(f"messages more than {_DEEPEST} deep in one another")
+    for part in wire.fields(message):
+        inside = _INSIDE[kind].get(part.number)
+        if inside == _TENSOR:
+            yield part
+        elif inside is not None:
+            yield from _within(wire, part, inside, deeper - 1)
 
 
 @dataclass
@@ -94,7 +92,9 @@ class OnnxFile:
 
 
 def read_onnx(path: Path) -> OnnxFile:
-    """What the ONNX file at `path` says; ModelFileError when it is none or a file is missing.
+    """Return what the ONNX file at `path` says.
+
+    ModelFileError when it is none or a file is missing.
 
     Every file that it names must lie in the same folder and be long enough.
     """

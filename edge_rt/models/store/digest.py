@@ -19,10 +19,11 @@ SUMS = "SHA256SUMS"
 
 _MAX_BYTES = 4 * 1024 * 1024  # some 40,000 files
 _LINE = re.compile(r"([0-9A-Fa-f]{64}) [ *](.+)\Z")
+_CHUNK = 1024 * 1024
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """The sha256 of each file that the list of `folder` names, by its path below that.
+    """Return the sha256 of each file that the list of `folder` names, by its path below that.
 
     Raises ModelFileError where there is no list, or for a line that is none of such a list.
     """
@@ -53,11 +54,9 @@ def _entry(path: Path, number: int, line: str) -> tuple[str, str]:
 Progress = Callable[[int, int], None]
 """Called now and then with the bytes done and the bytes in all."""
 
-_CHUNK = 1024 * 1024
-
 
 def digest(file: Path, progress: Progress | None = None) -> str:
-    """The sha256 of `file` in hexadecimal; raises OSError."""
+    """Return the sha256 of `file` in hexadecimal; raises OSError."""
     with open_regular(file) as source:
         return _pump(source, None, progress)
 
@@ -79,7 +78,7 @@ def copy(
 
 
 def behind(progress: Progress | None, done: int, total: int) -> Progress | None:
-    """The progress of one of several files: `done` bytes came before it, of `total` in all."""
+    """Return the progress of one of several files: `done` of `total` bytes came before it."""
     if progress is None:
         return None
     tell = progress

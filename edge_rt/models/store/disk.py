@@ -33,7 +33,7 @@ def store_errors(what: str) -> Generator[None]:
 
 
 def is_full(error: StoreError) -> bool:
-    """Whether the block of a `store_errors` failed for want of room."""
+    """Return whether the block of a `store_errors` failed for want of room."""
     cause = error.__cause__
     return isinstance(cause, OSError) and cause.errno in _FULL
 
@@ -112,7 +112,10 @@ def clear(lock: Path) -> None:
 
 
 def _held(path: Path, wait: bool) -> int | None:
-    """The file, locked; None if it was deleted meanwhile: others may hold one of its name."""
+    """Return the file, locked.
+
+    None if it was deleted meanwhile: others may hold one of its name.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)

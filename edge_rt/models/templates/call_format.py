@@ -30,15 +30,29 @@ from edge_rt.models.templates.chat_template import (
 _OPEN = re.compile(r"[<\[][^<>\[\]\s]*\Z")  # a marker that is not closed
 _WORD_MARKER = re.compile(r"\w<[^<>\s]+>")
 _CLOSING = re.compile(r"\A[^<>\[\]\s]*[>\]]")
+_ID = r"zqid0000\d"
+_IDS = re.compile(  # a call's id as a key of JSON or behind a marker; models need write none
+    rf'"\w+":\s*"{_ID}",\s*|,?\s*"\w+":\s*"{_ID}"|[<\[][^<>\[\]\s]*[>\]]{_ID}'
+)
+_TURN_END = re.compile(r"<\|(?:eom|eot|im_end|end|eos|call)[^<>\s]*\|>\s*\Z")
+_NO_TAG = re.compile(r"['\\{}]|\A\s*\Z")  # what is written like this is no argument in markers
+_NUMBER = re.compile(r"\d+")
+_TYPED: dict[str, object] = {  # a value of each JSON type but "string"
+    "number": 7654321,
+    "boolean": True,
+    "null": None,
+    "array": ["zqvalue"],
+    "object": {"zqvalue": 1},
+}
 
 
 def common_begin(one: str, other: str) -> str:
-    """The longest text that both begin with and that ends in no marker."""
+    """Return the longest text that both begin with and that ends in no marker."""
     return _OPEN.sub("", _shared(one, other))
 
 
 def common_end(one: str, other: str) -> str:
-    """The longest text that both end with and that begins in no marker."""
+    """Return the longest text that both end with and that begins in no marker."""
     end = _shared(one[::-1], other[::-1])[::-1]
     if end in (one, other):
         return end
@@ -51,7 +65,7 @@ def common_end(one: str, other: str) -> str:
 
 
 def inserted(one: str, other: str) -> str:
-    """The part of `one` between what both begin and end with."""
+    """Return the part of `one` between what both begin and end with."""
     begin = common_begin(one, other)
     end = common_end(one[len(begin) :], other[len(begin) :])
     return one[len(begin) : len(one) - len(end)]
@@ -60,24 +74,6 @@ def inserted(one: str, other: str) -> str:
 def _shared(one: str, other: str) -> str:
     pairs = zip(one, other, strict=False)
     return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-_ID = r"zqid0000\d"
-_IDS = re.compile(  # a call's id as a key of JSON or behind a marker; models need write none
-    rf'"\w+":\s*"{_ID}",\s*|,?\s*"\w+":\s*"{_ID}"|[<\[][^<>\[\]\s]*[>\]]{_ID}'
-)
-_TURN_END = re.compile(r"<\|(?:eom|eot|im_end|end|eos|call)[^<>\s]*\|>\s*\Z")
-_NO_TAG = re.compile(r"['\\{}]|\A\s*\Z")  # what is written like this is no argument in markers
-
-
-_NUMBER = re.compile(r"\d+")
-_TYPED: dict[str, object] = {  # a value of each JSON type but "string"
-    "number": 7654321,
-    "boolean": True,
-    "null": None,
-    "array": ["zqvalue"],
-    "object": {"zqvalue": 1},
-}
 
 
 class _Arguments(NamedTuple):
@@ -142,7 +138,10 @@ class _Analysis:
         )
 
     def _part(self, *calls: ProbeCall) -> str | None:
-        """What the calls add to an answer, without their ids; None where there is nothing."""
+        """Return what the calls add to an answer, without their ids.
+
+        None where there is nothing.
+        """
         called = self._probe.calls(*calls)
         if called is None or self._content is None:
             return None
@@ -269,7 +268,7 @@ def _read(
 
 
 def _gap(text: str, second: int, whole: CallFormat) -> str | None:
-    """What stands between the arguments of the first call and the name of the second."""
+    """Return what stands between the arguments of the first call and the name of the second."""
     first = text.find(FIRST.name)
     if whole.style in ("json", "named"):
         found = _json(text, first, FIRST)
@@ -281,7 +280,7 @@ def _gap(text: str, second: int, whole: CallFormat) -> str | None:
 
 
 def _json(text: str, at: int, call: ProbeCall) -> _Arguments | None:
-    """The arguments of `call`, whose name stands at `at`, where they are one JSON object."""
+    """Return the arguments of `call`, whose name stands at `at`, where they are one JSON object."""
     begin = text.find("{", at)
     while begin >= 0:
         found = _decoded(text, begin)
@@ -292,7 +291,7 @@ def _json(text: str, at: int, call: ProbeCall) -> _Arguments | None:
 
 
 def _keys(text: str, head: str) -> tuple[str, str] | None:
-    """The keys of name and arguments, where an object that begins in `head` holds both."""
+    """Return the keys of name and arguments, where an object that begins in `head` holds both."""
     begin = head.find("{")
     while begin >= 0:
         found = _decoded(text, begin)

@@ -25,6 +25,10 @@ from typing_extensions import override
 from edge_rt.core.errors import ModelFileError, RequestError
 
 MAX_PROMPT = 16 * 1024 * 1024  # characters; no context holds as many
+_CHANGES = ("append", "pop")
+CONTENT = "zqcontent"
+THOUGHT = "zqthought"
+_USER = {"role": "user", "content": "zquser"}
 
 
 class ChatTemplate:
@@ -56,7 +60,7 @@ class ChatTemplate:
         add_generation_prompt: bool = True,
         variables: Mapping[str, object] | None = None,
     ) -> str:
-        """The prompt for `messages`; `variables` are further names that templates may know.
+        """Return the prompt for `messages`; `variables` are further names that templates may know.
 
         Raises RequestError with param "messages" when the template refuses or fails on them,
         ModelFileError when it does what no template may.
@@ -141,9 +145,6 @@ def _tojson(
     )
 
 
-_CHANGES = ("append", "pop")
-
-
 class _Sandbox(ImmutableSandboxedEnvironment):
     """The sandbox, with the two operators bounded that make much out of little.
 
@@ -179,11 +180,6 @@ class _Generation(Extension):
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return nodes.Scope(body, lineno=line)
-
-
-CONTENT = "zqcontent"
-THOUGHT = "zqthought"
-_USER = {"role": "user", "content": "zquser"}
 
 
 @dataclass(frozen=True)
@@ -227,11 +223,14 @@ class TemplateProbe:
         return self._render([_USER]) != self._render([_USER], tools=None)
 
     def content(self, **more: str) -> str | None:
-        """A conversation in which the assistant says CONTENT; `more` are fields of that message."""
+        """Return a conversation in which the assistant says CONTENT.
+
+        `more` are fields of that message.
+        """
         return self._render([_USER, {"role": "assistant", "content": CONTENT, **more}])
 
     def calls(self, *calls: ProbeCall) -> str | None:
-        """A conversation in which the assistant makes these calls."""
+        """Return a conversation in which the assistant makes these calls."""
         made = [self._call(call) for call in calls]
         return self._render([_USER, {"role": "assistant", "content": "", "tool_calls": made}])
 

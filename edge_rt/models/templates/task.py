@@ -13,6 +13,14 @@ from edge_rt.core.errors import ModelFileError, RequestError
 
 LENGTH = 4  # bytes, big-endian, before each document of JSON
 
+# What marks turns in common templates, should a vocabulary not call it a control token.
+_USUAL = (
+    r"<\|[^|<>\s]{1,64}\|>",
+    "<\uff5c[^\uff5c<>\\s]{1,64}\uff5c>",
+    "</?s>",
+    "<(?:start|end)_of_turn>",
+)
+
 
 class Template(msgspec.Struct, frozen=True):
     """A model's template, and the control tokens that messages may not hold."""
@@ -71,15 +79,6 @@ AnyTask = TemplateTask | AnalysisTask
 AnyReply = Filled | Analysed | TemplateRefusal
 
 
-# What marks turns in common templates, should a vocabulary not call it a control token.
-_USUAL = (
-    r"<\|[^|<>\s]{1,64}\|>",
-    "<\uff5c[^\uff5c<>\\s]{1,64}\uff5c>",
-    "</?s>",
-    "<(?:start|end)_of_turn>",
-)
-
-
 class Disarmed:
     """Puts a mark into every control token that a text spells out, behind its first character."""
 
@@ -96,7 +95,7 @@ class Disarmed:
         return self._token.sub(self._marked, text)
 
     def all(self, value: object) -> Any:
-        """A document of JSON in which every text has the marks."""
+        """Return a document of JSON in which every text has the marks."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
