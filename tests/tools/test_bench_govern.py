@@ -34,7 +34,7 @@ def test_the_report_has_all_values_and_says_none_of_what_was_not_measured() -> N
     assert report.values["plant_ok_min"] is None
     assert report.details == {"plant": {"cases": 6}, "scenes": 1}
     assert report.notes == ["a note"]
-    assert report.machine["quick"] is True
+    assert report.about["quick"] is True
 
 
 def test_the_parts_can_be_chosen_by_name() -> None:

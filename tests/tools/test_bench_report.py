@@ -21,7 +21,15 @@ ROWS = (
 def report() -> Report:
     values = {**row_values(ROWS), "front_rss_mb": 40.0, "ready_s": None}
     ratios = row_ratios(ROWS)
-    return Report("serve", "abc", {"cores": 2}, [QUIET, LOUD], ROWS, values, ratios, ["a note"])
+    return Report(
+        name="serve",
+        values=values,
+        about={"cores": 2},
+        samples=[QUIET, LOUD],
+        rows=ROWS,
+        ratios=ratios,
+        notes=["a note"],
+    )
 
 
 def test_the_json_has_exactly_the_agreed_keys_and_plain_numbers(tmp_path: Path) -> None:

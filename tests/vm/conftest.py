@@ -21,7 +21,7 @@ NEXT = "99.0.0"  # the version of the second wheel
 @pytest.fixture(scope="session", autouse=True)
 def able() -> None:
     """Guests take root and two programs. CI has to have them; elsewhere the tests are left out."""
-    missing = [package for program, package in guests.PROGRAMS.items() if not shutil.which(program)]
+    missing = [package for program, package in debian.PROGRAMS.items() if not shutil.which(program)]
     why = f"needs apt-get install {' '.join(missing)}" if missing else ""
     why = why or ("needs root" if os.geteuid() else "")
     if why and os.environ.get("CI"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import vm_deb
 import vm_guests as guests
+from nspawn import Container
 from test_lifecycle import Asker, there, version
-from vm.nspawn import Container
 
 pytestmark = pytest.mark.whole
 

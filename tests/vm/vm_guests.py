@@ -14,10 +14,9 @@ from zipfile import ZipFile
 import httpx
 from bootstrap.paths import CHECKOUT
 from installlib.source import Checkout
+from nspawn import Container
 from vm import debian
 from vm import wheels as guest_wheels
-from vm.nspawn import PROGRAMS as PROGRAMS
-from vm.nspawn import Container
 
 MODEL = "smollm2-135m-instruct"
 CACHE = "/srv/cache"

@@ -68,6 +68,14 @@ async def fetch(
         writer.close()
 
 
+async def post(address: Address, path: str, body: object) -> Response:
+    """Return what comes of `body`; raise BenchError where the status is not 200."""
+    response = await fetch(address, "POST", path, body)
+    if response.status != 200:
+        raise BenchError(f"POST {path}: status {response.status}: {_shown(response.body)}")
+    return response
+
+
 async def get_json(address: Address, path: str) -> object:
     """The JSON document at `path`; raises BenchError for any status but 200."""
     response = await fetch(address, "GET", path)

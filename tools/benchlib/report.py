@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from bootstrap.paths import CHECKOUT
 from rich.console import Console
 from rich.table import Table
 
-from benchlib import noise
+from benchlib import machine, noise
 from benchlib.stats import Ratio, ratio, summarise
 
 
@@ -26,22 +28,23 @@ class Row:
     less_is_better: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A finished benchmark. In `values`, None is what could not be measured.
 
-    `details` are the data behind `values`: any plain data, for a closer look.
+    `about` is how it was measured, and `details` are the data behind `values`: any plain data.
     """
 
     name: str
-    commit: str | None
-    machine: Mapping[str, object]
-    samples: Sequence[noise.Sample]
-    rows: Sequence[Row]
     values: Mapping[str, float | None]
-    ratios: Mapping[str, float | None]
+    about: Mapping[str, object] = field(default_factory=dict[str, object])
+    samples: Sequence[noise.Sample] = ()
+    rows: Sequence[Row] = ()
+    ratios: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
     notes: Sequence[str] = ()
     details: Mapping[str, object] = field(default_factory=dict[str, object])
+    commit: str | None = field(default_factory=partial(machine.commit, CHECKOUT))
+    machine: Mapping[str, object] = field(default_factory=machine.describe)
 
     def write_json(self, path: Path) -> None:
         """{name, commit, machine, noise, values, ratios}; values and ratios are flat.
@@ -51,7 +54,7 @@ class Report:
         document = {
             "name": self.name,
             "commit": self.commit,
-            "machine": self.machine,
+            "machine": {**self.machine, **self.about},
             "noise": noise.as_json(self.samples),
             "values": self.values,
             "ratios": self.ratios,
@@ -62,7 +65,7 @@ class Report:
     def print(self, console: Console) -> None:
         """Tables of both sides and of the values, then how far to trust them."""
         console.print(f"{self.name}: commit {self.commit or 'unknown'}")
-        for key, value in self.machine.items():
+        for key, value in {**self.machine, **self.about}.items():
             console.print(f"  {key}: {'unknown' if value is None else value}")
         if self.rows:
             console.print(_sides(self.rows))

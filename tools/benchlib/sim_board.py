@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from bootstrap.paths import CHECKOUT
+from bootstrap.paths import CHECKOUT, cache_dir
 
 from benchlib.boards import load_boards
+from benchlib.daemon import MODEL, Ours, weights
 from benchlib.process import Child, until
+from benchlib.server import Running, Settings
 from benchlib.twin_record import read_from
 from edge_rt.twin.shape import Shape
 
@@ -64,3 +68,22 @@ async def recorded(board: SimBoard, python: Path, directory: Path) -> AsyncGener
     with Child(argv, directory / "twin.log", environ=environ) as child:
         await until(shown, child)
         yield found
+
+
+@asynccontextmanager
+async def simulated(
+    directory: Path, name: str, clients: int = 1, extra: Mapping[str, object] | None = None
+) -> AsyncGenerator[Running]:
+    """Run a daemon on a simulated board of that name; the board's files lie beside `directory`.
+
+    It has room for so many `clients` at once; `extra` are sections of its configuration.
+    """
+    python, store = Path(sys.executable), cache_dir() / "store"
+    gguf = weights(python.with_name("edge-rt"), store)
+    settings = Settings(gguf, MODEL, clients * 2048, clients, None)
+    sim = SimBoard.whole(name, 1, os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory(prefix="edge-rt-board-") as place:
+        async with recorded(sim, python, Path(place)) as board:
+            sections = {**(extra or {}), "sensors": {"root": str(board.root)}}
+            async with Ours(python, store, directory, extra=sections).run(settings) as running:
+                yield running

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from benchlib import hits, machine, prompts
+from benchlib import hits, prompts
 from benchlib.daemon import MODEL, Ours, model_file, weights
 from benchlib.http import Address, fetch
 from benchlib.noise import Sample, Watch
@@ -122,10 +122,8 @@ class Bench:
         """What was found."""
         return Report(
             name="cache",
-            commit=machine.commit(CHECKOUT),
-            machine={**machine.describe(), "model": MODEL},
+            about={"model": MODEL},
             samples=self.samples,
-            rows=[],
             values={name: hits.median(numbers) for name, numbers in self.found.items()},
             ratios={"hit_vs_bare": hits.median(self.found.get("hit_vs_bare", ()))},
             notes=_NOTES,

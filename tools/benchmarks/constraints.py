@@ -18,15 +18,15 @@ from typing import Any
 
 import click
 import psutil
-from benchlib import BenchError, machine
+from benchlib import BenchError
 from benchlib.crowd import NOBODY
 from benchlib.daemon import MODEL, Ours, weights
 from benchlib.hostile import requests
-from benchlib.http import Address, fetch
+from benchlib.http import Address, fetch, post
 from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Running, Settings
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 
 _LOOK_S = 0.2
 _TOKENS = 24  # of a polite answer
@@ -139,10 +139,7 @@ class Bench:
         values |= {f"hostile_{status}": n for status, n in sorted(self.statuses.items())}
         return Report(
             name="constraints",
-            commit=machine.commit(CHECKOUT),
-            machine={**machine.describe(), "hostile": hostile},
-            samples=[],
-            rows=[],
+            about={"hostile": hostile},
             values={**values, **ratios},
             ratios=ratios,
             notes=_NOTES,
@@ -154,9 +151,7 @@ class Bench:
         for _ in range(rounds):
             for kind, body in polite(next(numbers)).items():
                 begin = time.perf_counter()
-                answer = await fetch(running.address, "POST", "/v1/chat/completions", body)
-                if answer.status != 200:
-                    raise BenchError(f"{kind}: {answer.status}: {answer.body[:300]!r}")
+                await post(running.address, "/v1/chat/completions", body)
                 found.setdefault(kind, []).append(time.perf_counter() - begin)
 
     async def _attack(self, address: Address, bodies: Iterator[tuple[str, Any]]) -> None:

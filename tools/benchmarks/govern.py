@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine
+from benchlib import BenchError
 from benchlib.govern import Ask, Found, Say
 from benchlib.govern_ablation import ablate
 from benchlib.govern_plant_part import HEADLINE, plant, scenes_part
@@ -15,7 +15,7 @@ from benchlib.govern_traces import HEADLINE as TRACES
 from benchlib.govern_traces import traces
 from benchlib.publish import show
 from benchlib.report import Report
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 
 VALUES = (*HEADLINE, *TRACES)
@@ -111,12 +111,8 @@ def report_of(found: Sequence[Found], about: Mapping[str, object]) -> Report:
         details |= one.details
     return Report(
         name="govern",
-        commit=machine.commit(CHECKOUT),
-        machine={**machine.describe(), **about},
-        samples=[],
-        rows=[],
+        about={**about},
         values={name: worst(name, [one.values.get(name) for one in found]) for name in VALUES},
-        ratios={},
         notes=[note for one in found for note in one.notes],
         details=details,
     )

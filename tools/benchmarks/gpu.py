@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from benchlib import BenchError, gpu, machine
+from benchlib import BenchError, gpu
 from benchlib.daemon import Ours, model_file
-from benchlib.http import Address, fetch
+from benchlib.http import Address, post
 from benchlib.noise import Sample, Watch
 from benchlib.publish import publish
 from benchlib.report import Report
@@ -21,7 +21,7 @@ from benchlib.server import Settings
 from benchlib.stats import summarise
 from bootstrap import SetupError
 from bootstrap.ensure import ensure
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 from wheelslib.build import GPUS
 
 CANNOT = 3  # the exit code where there is nothing to measure
@@ -113,10 +113,7 @@ class Bench:
     async def _complete(self, address: Address, tokens: int, prompt: str) -> Mapping[str, Any]:
         body = {"model": self._model, "prompt": prompt, "max_tokens": tokens}
         body |= {"temperature": 0, "ignore_eos": True}
-        response = await fetch(address, "POST", "/v1/completions", body)
-        if response.status != 200:
-            raise BenchError(f"status {response.status}: {response.body[:300].decode()}")
-        answer = json.loads(response.body)
+        answer = json.loads((await post(address, "/v1/completions", body)).body)
         return {**answer["edge"], "prompt_tokens": answer["usage"]["prompt_tokens"]}
 
     def note(self, name: str, edge: Mapping[str, Any]) -> None:
@@ -134,13 +131,11 @@ class Bench:
             for key, value in values.items()
             if (base := values.get(f"cpu_{key.partition('_')[2]}")) and not key.startswith("cpu_")
         }
-        described = {**machine.describe(), "gpu": self._gpu.kind, "model": self._model}
+        described = {"gpu": self._gpu.kind, "model": self._model}
         return Report(
             name="gpu",
-            commit=machine.commit(CHECKOUT),
-            machine=described,
+            about=described,
             samples=self._samples,
-            rows=[],
             values={**values, **{f"{key}_vs_cpu": value for key, value in ratios.items()}},
             ratios={**ratios},
             notes=_NOTES,

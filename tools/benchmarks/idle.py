@@ -8,15 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine
 from benchlib.daemon import MODEL, Ours, weights
-from benchlib.http import fetch
+from benchlib.http import post
 from benchlib.noise import Sample, Watch
 from benchlib.process import Child
 from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Settings
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 
 _SETTLE_S = 10.0  # until what came before is done with
 _NOTES = (
@@ -38,9 +37,7 @@ async def _measured(directory: Path, seconds: float) -> Report:
     settings = Settings(weights(python.with_name("edge-rt"), store), MODEL, 2048, 1, None)
     async with Ours(python, store, directory).run(settings) as running:
         body = {"prompt": "Hello", "max_tokens": 2, "model": MODEL}
-        answer = await fetch(running.address, "POST", "/v1/completions", body)
-        if answer.status != 200:
-            raise BenchError(f"status {answer.status}: {answer.body[:300]!r}")
+        await post(running.address, "/v1/completions", body)
         await asyncio.sleep(_SETTLE_S)
         watch, child = Watch("idle", 0.0), running.child
         cpu_s, before = child.cpu_s(), wakeups(child)
@@ -50,12 +47,9 @@ async def _measured(directory: Path, seconds: float) -> Report:
         sample: Sample = watch.finish(cpu_s)
     return Report(
         name="idle",
-        commit=machine.commit(CHECKOUT),
-        machine=machine.describe() | {"model": MODEL, "seconds": seconds},
+        about={"model": MODEL, "seconds": seconds},
         samples=[sample],
-        rows=[],
         values={"idle_cpu": 100 * cpu_s / seconds, "idle_wakeups": woken / seconds},
-        ratios={},
         notes=_NOTES,
     )
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine
-from benchlib.daemon import MODEL, Ours, weights
-from benchlib.http import Address, fetch
+from benchlib import BenchError
+from benchlib.daemon import MODEL
+from benchlib.http import Address, post
 from benchlib.noise import Sample, Watch
 from benchlib.publish import publish
 from benchlib.report import Report
-from benchlib.server import Running, Settings
-from benchlib.sim_board import SimBoard, recorded
+from benchlib.sim_board import simulated
 from benchlib.stats import summarise
-from bootstrap.paths import CHECKOUT, cache_dir
 
 _BOARD = "raspberry-pi-5"
 _MOST = 2  # browsers
@@ -49,7 +45,9 @@ def command(seconds: float, rounds: int, json_file: Path | None) -> None:
 async def _measured(directory: Path, seconds: float, rounds: int) -> Report:
     samples: list[Sample] = []
     found: dict[int, list[float]] = {count: [] for count in range(_MOST + 1)}
-    async with _daemon(directory) as running:
+    async with simulated(directory, _BOARD) as running:
+        body = {"prompt": "Hello", "max_tokens": 2, "model": MODEL}
+        await post(running.address, "/v1/completions", body)
         for turn in range(rounds):
             for count, shares in found.items():
                 async with browsers(running.address, count):
@@ -71,31 +69,11 @@ async def _measured(directory: Path, seconds: float, rounds: int) -> Report:
     values["second_percent_max"] = None if second is None else second.high
     return Report(
         name="page",
-        commit=machine.commit(CHECKOUT),
-        machine=machine.describe() | {"seconds": seconds, "rounds": rounds},
+        about={"seconds": seconds, "rounds": rounds},
         samples=samples,
-        rows=[],
         values=values,
-        ratios={},
         notes=_NOTES,
     )
-
-
-@asynccontextmanager
-async def _daemon(directory: Path) -> AsyncGenerator[Running]:
-    """At rest while the block runs, with a model in memory, on a simulated board."""
-    python, store, place = Path(sys.executable), cache_dir() / "store", directory / "board"
-    settings = Settings(weights(python.with_name("edge-rt"), store), MODEL, 2048, 1, None)
-    place.mkdir()
-    sim = SimBoard.whole(_BOARD, 1, os.cpu_count() or 1)
-    async with recorded(sim, python, place) as board:
-        side = Ours(python, store, directory, extra={"sensors": {"root": str(board.root)}})
-        async with side.run(settings) as running:
-            body = {"prompt": "Hello", "max_tokens": 2, "model": MODEL}
-            answer = await fetch(running.address, "POST", "/v1/completions", body)
-            if answer.status != 200:
-                raise BenchError(f"status {answer.status}: {answer.body[:300]!r}")
-            yield running
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from benchlib import machine, peer, prompts
+from benchlib import peer, prompts
 from benchlib.daemon import MODEL, Ours, compile_bytecode, weights
 from benchlib.publish import publish
 from benchlib.report import Report, Row, row_ratios, row_values, shown
@@ -118,8 +118,7 @@ class Bench:
         rows.append(Row("decode_1_hogged", title, "tok/s", auto, default))
         return Report(
             name="serve",
-            commit=machine.commit(CHECKOUT),
-            machine={**machine.describe(), **_features(self.sides), **self._settings()},
+            about={**_features(self.sides), **self._settings()},
             samples=self.rounds.samples,
             rows=rows,
             values={**row_values(rows), **values(self.rounds)},

@@ -12,14 +12,14 @@ from statistics import median
 
 import click
 import psutil
-from benchlib import flood, machine
+from benchlib import flood
 from benchlib.crowd import Crowd, Seen
 from benchlib.daemon import MODEL, Ours, weights
 from benchlib.http import fetch
 from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Running, Settings
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 
 RUDE = 1 / 3
 _LOOK_S = 1.0
@@ -149,12 +149,8 @@ class Soak:
         }
         return Report(
             name="soak",
-            commit=machine.commit(CHECKOUT),
-            machine={**machine.describe(), "clients": self.clients, "looks": len(self.looks)},
-            samples=[],
-            rows=[],
+            about={"clients": self.clients, "looks": len(self.looks)},
             values=values,
-            ratios={},
             notes=_NOTES,
             details={"faults": dict(self.seen.faults), "rude": dict(self.seen.rude)},
         )

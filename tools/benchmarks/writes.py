@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine
-from benchlib.daemon import MODEL, Ours, weights
-from benchlib.http import fetch
+from benchlib.daemon import MODEL
+from benchlib.http import post
 from benchlib.noise import Sample, Watch
 from benchlib.publish import publish
 from benchlib.report import Report
-from benchlib.server import Running, Settings
-from benchlib.sim_board import SimBoard, recorded
+from benchlib.server import Running
+from benchlib.sim_board import simulated
 from benchlib.writes import Written, own_disk, written
-from bootstrap.paths import CHECKOUT, cache_dir
 
 _BOARD = "raspberry-pi-5"
 _CLIENTS = 4
@@ -71,7 +67,8 @@ class Bench:
     async def run(self) -> None:
         """Both measures, one after the other."""
         numbers = itertools.count(1)
-        async with self._daemon() as running:
+        place = self.disk or self.directory
+        async with simulated(place, _BOARD, _CLIENTS, {"cache": {}}) as running:
             await _answer(running, next(numbers))  # the model is in memory from then on
             await self._measure("idle", running, self.idle_s)
             async with _asking(running, numbers) as answers:
@@ -84,28 +81,11 @@ class Bench:
         """What came of it."""
         return Report(
             name="writes",
-            commit=machine.commit(CHECKOUT),
-            machine=machine.describe() | {"idle_s": self.idle_s, "load_s": self.load_s},
+            about={"idle_s": self.idle_s, "load_s": self.load_s},
             samples=self.samples,
-            rows=[],
             values=self.values,
-            ratios={},
             notes=_NOTES,
         )
-
-    @asynccontextmanager
-    async def _daemon(self) -> AsyncGenerator[Running]:
-        """At work while the block runs, on a simulated board."""
-        python, store, place = Path(sys.executable), cache_dir() / "store", self.directory / "board"
-        gguf = weights(python.with_name("edge-rt"), store)
-        settings = Settings(gguf, MODEL, _CLIENTS * 2048, _CLIENTS, None)
-        place.mkdir()
-        sim = SimBoard.whole(_BOARD, 1, os.cpu_count() or 1)
-        async with recorded(sim, python, place) as board:
-            sections = {"cache": {}, "sensors": {"root": str(board.root)}}
-            side = Ours(python, store, self.disk or self.directory, extra=sections)
-            async with side.run(settings) as running:
-                yield running
 
     async def _measure(self, name: str, running: Running, seconds: float) -> None:
         await asyncio.sleep(_SETTLE_S)
@@ -148,6 +128,4 @@ async def _answer(running: Running, number: int) -> None:
     text = f"Tell what is special about the number {number}."
     messages = [{"role": "user", "content": text}]
     body = {"messages": messages, "max_tokens": _ANSWER, "temperature": 0, "model": MODEL}
-    response = await fetch(running.address, "POST", "/v1/chat/completions", body)
-    if response.status != 200:
-        raise BenchError(f"status {response.status}: {response.body[:300]!r}")
+    await post(running.address, "/v1/chat/completions", body)

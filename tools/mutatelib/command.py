@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from benchlib import machine
 from benchlib.publish import show
 from benchlib.report import Report
 from bootstrap.paths import CHECKOUT
@@ -129,16 +128,12 @@ def _report(
     tried = [known[mutant.key] for mutant in sample if mutant.key in known]
     return Report(
         name="mutate",
-        commit=machine.commit(CHECKOUT),
-        machine={**machine.describe(), "seed": seed, "sample": len(sample)},
-        samples=[],
-        rows=[],
+        about={"seed": seed, "sample": len(sample)},
         values={
             "mutants": len(tried),
             "mutants_caught": tried.count(CAUGHT) / len(tried) if tried else None,
             "untested": tried.count(UNTESTED),
         },
-        ratios={},
         notes=[f"{len(sample) - len(tried)} of the sample were not tried."],
         details={"survivors": diffs},
     )

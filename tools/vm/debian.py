@@ -12,6 +12,7 @@ from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 
+PROGRAMS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap"}  # by package
 # Without a package manager: what an image builder would put beside edge_rt. libgomp1 and libstdc++6
 # are what llama.cpp is linked against, strace and curl are for this checkout's tests.
 PACKAGES = (

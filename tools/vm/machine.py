@@ -13,7 +13,7 @@ from pathlib import Path
 from bootstrap import SetupError
 from bootstrap.system import Need
 
-from vm.nspawn import PROGRAMS
+from vm.debian import PROGRAMS
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from bootstrap import SetupError
 
-PROGRAMS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap"}
 BOOT_S = 120.0  # a second, on a quiet machine
 END_S = 60.0
 
