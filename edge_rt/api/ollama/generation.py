@@ -31,8 +31,6 @@ from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 
 BodyT = TypeVar("BodyT", OllamaChatRequest, OllamaGenerateRequest)
-_NEVER = ("template", "context", "images", "width", "height", "steps")
-"""Fields of /api/generate that are refused when they ask for something."""
 
 
 class _Given(msgspec.Struct, frozen=True):
@@ -47,10 +45,12 @@ _GIVEN = msgspec.json.Decoder(_Given)
 class OllamaGeneration(Generic[BodyT]):
     """An endpoint of Ollama's API that generates: it translates, and others answer."""
 
-    def __init__(self, context: Context, body: type[BodyT], refused: Collection[str] = ()) -> None:
-        """`body` is the type to which bodies are decoded, without the fields `refused`."""
+    body: type[BodyT]
+    refused: Collection[str] = ()  # fields
+
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._body = BodyReader(body, refused)
+        self._body = BodyReader(self.body, self.refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised, in Ollama's words."""
@@ -103,15 +103,14 @@ class OllamaGeneration(Generic[BodyT]):
 class OllamaChat(OllamaGeneration[OllamaChatRequest]):
     """Continue a conversation, as Ollama does; streams lines of JSON unless `stream` is false."""
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context, OllamaChatRequest)
+    body = OllamaChatRequest
 
 
 class OllamaGenerate(OllamaGeneration[OllamaGenerateRequest]):
     """Answer a prompt, as Ollama does; streams as /api/chat."""
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context, OllamaGenerateRequest, _NEVER)
+    body = OllamaGenerateRequest
+    refused = ("template", "context", "images", "width", "height", "steps")
 
 
 class _Chat(ChatCompletions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
@@ -20,16 +20,21 @@ _MEDIA = {
     "image_url": "see images",
     "input_image": "see images",
     "input_audio": "hear audio",
+    "input_file": "read files",
     "file": "read files",
 }
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One part of a message's content; the type says which of the fields holds it."""
+    """One part of a content; the type says which of the fields holds it."""
 
     type: str
+    """A type of text, or `refusal`."""
     text: str | None = None
     refusal: str | None = None
+
+
+Content = str | Annotated[list[Part], Meta(max_length=MOST)]
 
 
 class FunctionCall(msgspec.Struct, frozen=True):
@@ -51,7 +56,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
     """One message as clients send it."""
 
     role: str
-    content: str | Annotated[list[Part], Meta(max_length=MOST)] | None = None
+    content: Content | None = None
     name: str | None = None
     tool_calls: Annotated[list[ToolCall], Meta(max_length=MOST)] | None = None
     tool_call_id: str | None = None
@@ -102,9 +107,7 @@ def _made(message: ChatMessage) -> dict[str, object]:
 
 def _content(message: ChatMessage, at: str) -> str:
     """The text of a message; what the assistant refused with follows it in a line of its own."""
-    text = message.content
-    if isinstance(text, list):
-        text = "\n".join(_part(part, f"{at}[{i}]") for i, part in enumerate(text))
+    text = None if message.content is None else joined(message.content, at, ("text",), '"text"')
     if message.role == "assistant" and message.refusal:
         return "\n".join(filter(None, (text, message.refusal)))
     if text is None and not _may_be_empty(message):
@@ -122,15 +125,26 @@ def _may_be_empty(message: ChatMessage) -> bool:
     return message.role == "function" or (message.role == "assistant" and (bool(said) or refused))
 
 
-def _part(part: Part, at: str) -> str:
+def joined(content: Content, at: str, texts: Collection[str], wanted: str) -> str:
+    """Return the text of a content that stands at `at`, with parts of the types `texts`.
+
+    `wanted` names these. Raises RequestError for a part that is none.
+    """
+    if isinstance(content, str):
+        return content
+    return "\n".join(_part(part, f"{at}[{i}]", texts, wanted) for i, part in enumerate(content))
+
+
+def _part(part: Part, at: str, texts: Collection[str], wanted: str) -> str:
     if part.type in _MEDIA:
         text = f"`{at}`: this model cannot {_MEDIA[part.type]}; send text only."
         raise RequestError(text, param=at, code="unsupported_content")
-    if part.type not in ("text", "refusal"):
-        raise invalid(f"{at}.type", f'expected "text", got {describe(part.type)}')
-    content = part.text if part.type == "text" else part.refusal
+    if part.type not in texts and part.type != "refusal":
+        raise invalid(f"{at}.type", f"expected {wanted}, got {describe(part.type)}")
+    name = "refusal" if part.type == "refusal" else "text"
+    content: str | None = getattr(part, name)
     if content is None:
-        raise missing(f"{at}.{part.type}")
+        raise missing(f"{at}.{name}")
     return content
 
 

@@ -10,26 +10,21 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.api.middleware.decode import describe
-from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, ToolCall
-from edge_rt.core.errors import RequestError, invalid, missing
+from edge_rt.api.openai.messages import (
+    MOST,
+    ChatMessage,
+    Content,
+    FunctionCall,
+    Part,
+    ToolCall,
+    joined,
+)
+from edge_rt.core.errors import invalid, missing
 
 T = TypeVar("T")
 
 _ROLES = ("user", "assistant", "system", "developer")
 _TEXTS = ("input_text", "output_text", "text", "reasoning_text", "summary_text")
-_MEDIA = {"input_image": "see images", "input_file": "read files", "input_audio": "hear audio"}
-
-
-class InputPart(msgspec.Struct, frozen=True):
-    """One part of an item's content."""
-
-    type: str
-    """`input_text`, `output_text` or `refusal`, and of thoughts `reasoning_text`."""
-    text: str | None = None
-    refusal: str | None = None
-
-
-Content = str | Annotated[list[InputPart], Meta(max_length=MOST)]
 
 
 class InputItem(msgspec.Struct, frozen=True):
@@ -49,7 +44,7 @@ class InputItem(msgspec.Struct, frozen=True):
     """Of a call, JSON in a string."""
     output: Content | None = None
     """What the function gave back."""
-    summary: Annotated[list[InputPart], Meta(max_length=MOST)] | None = None
+    summary: Annotated[list[Part], Meta(max_length=MOST)] | None = None
     """Of thoughts without content, their text."""
     encrypted_content: str | None = None
     """Of thoughts; not readable here."""
@@ -154,21 +149,7 @@ class _Reader:
 
 
 def _text(content: Content, at: str) -> str:
-    if isinstance(content, str):
-        return content
-    return "\n".join(_part(part, f"{at}[{place}]") for place, part in enumerate(content))
-
-
-def _part(part: InputPart, at: str) -> str:
-    if part.type in _MEDIA:
-        message = f"`{at}`: this model cannot {_MEDIA[part.type]}; send text only."
-        raise RequestError(message, param=at, code="unsupported_content")
-    if part.type == "refusal":
-        return _needed(part.refusal, f"{at}.refusal")
-    if part.type not in _TEXTS:
-        what = f"expected input_text or output_text, got {describe(part.type)}"
-        raise invalid(f"{at}.type", what)
-    return _needed(part.text, f"{at}.text")
+    return joined(content, at, _TEXTS, "input_text or output_text")
 
 
 def unreadable(items: Sequence[InputItem]) -> Iterator[str]:
