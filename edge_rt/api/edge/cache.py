@@ -81,9 +81,6 @@ class Purged(msgspec.Struct, frozen=True):
     prefixes: int
 
 
-_DECODER = msgspec.json.Decoder(Purge)
-
-
 async def cache(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Show what is cached.
 
@@ -99,7 +96,7 @@ async def purge(context: Context, scope: Scope, receive: Receive, send: Send) ->
     Raises RequestError for a query and for what names no answers, and Unavailable where some
     may not be forgotten: the engine does not tell, or the disk keeps it. All else is.
     """
-    asked = await read_document(context, scope, receive, _DECODER)
+    asked = await read_document(context, scope, receive, Purge)
     which = Which(asked.model, asked.client, asked.older_s)
     counts, faults = list[int](), list[Unavailable]()
     for part in (_purge_answers, _purge_questions, _purge_prefixes):

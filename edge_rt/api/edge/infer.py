@@ -65,9 +65,6 @@ class InferQuestion:
     edge: Allowance | None
 
 
-_DECODER = msgspec.json.Decoder(InferRequest)
-
-
 def read_query(scope: Scope) -> InferQuery:
     """The query; raises RequestError."""
     given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -92,7 +89,7 @@ def read_request(kind: str, query: InferQuery, body: bytes, limit: int) -> Infer
                 f"{NPY} or {NPZ[0]}; say it in the body where that is JSON."
             )
             raise RequestError(message, code="unknown_parameter")
-        asked = decode(_DECODER, body)
+        asked = decode(InferRequest, body)
         tensors = {name: read_tensor(given, name) for name, given in asked.inputs.items()}
         return InferQuestion(asked.model or "default", tensors, asked.edge)
     allowance = Allowance(query.energy_j, query.latency_s)

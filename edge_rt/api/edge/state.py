@@ -46,8 +46,6 @@ RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 
 LEDGER = {"days": Whole(1, 3650, default=30), "last": Whole(0, 1000, default=20)}
 HISTORY = {"since": Whole(1, 86_400, default=3600)}
-_BUDGET = msgspec.json.Decoder(BudgetChange)
-_WHICH = msgspec.json.Decoder(MarkFilter)
 _WORDS = {"good": 1.0, "bad": 0.0}
 
 
@@ -120,7 +118,7 @@ async def set_budget(context: Context, scope: Scope, receive: Receive, send: Sen
 
     Raises RequestError for a query and for what cannot be a budget.
     """
-    context.service.set_budget(await read_document(context, scope, receive, _BUDGET))
+    context.service.set_budget(await read_document(context, scope, receive, BudgetChange))
     await send_json(send, context.service.budget())
 
 
@@ -161,7 +159,7 @@ async def router_reset(context: Context, scope: Scope, receive: Receive, send: S
 
     Those of a model, of a mode, or all. Raises RequestError for a query and for what names nothing.
     """
-    which = await read_document(context, scope, receive, _WHICH)
+    which = await read_document(context, scope, receive, MarkFilter)
     await send_json(send, Reset(context.service.reset_router(which)))
 
 
@@ -188,15 +186,12 @@ class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return mark
 
 
-_MARKS = msgspec.json.Decoder(Feedback)
-
-
 async def feedback(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Mark an answer as good or bad.
 
     One with a bad mark is not given again. Raises RequestError.
     """
-    given = await read_document(context, scope, receive, _MARKS)
+    given = await read_document(context, scope, receive, Feedback)
     client, marking = exchange_of(scope).client, context.marking
     key = marking.kept_as(given.id, client)
     marked = marking.give(given.id, client, given.number)
@@ -215,15 +210,12 @@ async def _tell(scope: Scope, send: Send, documents: AsyncGenerator[msgspec.Stru
             await out.events([document])
 
 
-_CALIBRATIONS = msgspec.json.Decoder(CalibrateRequest)
-
-
 async def calibrate(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Calibrate board and models; the reply tells the progress (administers).
 
     It ends with the client. Errors before the response are raised.
     """
-    ask = await read_document(context, scope, receive, _CALIBRATIONS)
+    ask = await read_document(context, scope, receive, CalibrateRequest)
     await unless_gone(_tell(scope, send, context.service.calibrate(ask)), receive)
 
 

@@ -26,22 +26,24 @@ _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _SHOWN = 40  # characters of an offending value that a message repeats
+_decoder = lru_cache(maxsize=None)(msgspec.json.Decoder)  # slow to make, and of a few types
 _nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Decode and validate `body`; raises RequestError whose `param` is the path of the field."""
+def decode(kind: type[T], body: bytes) -> T:
+    """Return `body` as a `kind`; raises RequestError whose `param` is the path of the field."""
+    decoder: msgspec.json.Decoder[T] = _decoder(kind)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        less = _without_nulls(str(error), body, decoder.type)
+        less = _without_nulls(str(error), body, kind)
         if less is None:
             raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(str(error)) from None
     except RecursionError:
         raise _malformed("it is nested too deeply") from None
-    return decode(decoder, less)
+    return decode(kind, less)
 
 
 def describe(value: object) -> str:
@@ -247,14 +249,14 @@ DocumentT = TypeVar("DocumentT")
 
 
 async def read_document(
-    context: Context, scope: Scope, receive: Receive, decoder: msgspec.json.Decoder[DocumentT]
+    context: Context, scope: Scope, receive: Receive, kind: type[DocumentT]
 ) -> DocumentT:
-    """The body as `decoder` reads it.
+    """Return the body as a `kind`.
 
     Raises RequestError, also for any query; and what `read_body` raises.
     """
     whole_numbers(scope)
-    return decode(decoder, await read_body(scope, receive, limit=context.requests.body_bytes))
+    return decode(kind, await read_body(scope, receive, limit=context.requests.body_bytes))
 
 
 async def unless_gone(work: Coroutine[object, object, None], receive: Receive) -> None:

@@ -39,9 +39,6 @@ class _Given(msgspec.Struct, frozen=True):
     options: dict[str, Any] | None = None
 
 
-_GIVEN = msgspec.json.Decoder(_Given)
-
-
 class OllamaGeneration(Generic[BodyT]):
     """An endpoint of Ollama's API that generates: it translates, and others answer."""
 
@@ -59,7 +56,7 @@ class OllamaGeneration(Generic[BodyT]):
         asked = self._body.read(body, exchange.warnings)
         exchange.warnings += asked.told()
         if asked.options is not None:
-            exchange.warnings += notes(decode(_GIVEN, body).options, self._room(asked.model))
+            exchange.warnings += notes(decode(_Given, body).options, self._room(asked.model))
         try:
             if asks_nothing(asked):
                 await unless_gone(self._load(asked, exchange, send), receive)

@@ -102,9 +102,6 @@ class OllamaShown(msgspec.Struct, frozen=True, kw_only=True):
     modified_at: datetime
 
 
-_SHOW = msgspec.json.Decoder(OllamaShowRequest)
-
-
 def required_name(model: str | None, name: str | None) -> str:
     """Return the model that a body names in either way; raises RequestError."""
     given = model or name
@@ -141,7 +138,7 @@ async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> 
 
     Raises ModelNotFound.
     """
-    asked = await read_document(context, scope, receive, _SHOW)
+    asked = await read_document(context, scope, receive, OllamaShowRequest)
     card = context.service.card(required_name(asked.model, asked.name))
     format = await context.service.chat_format(card.id) if card.has_template else None
     shown = OllamaShown(

@@ -40,7 +40,6 @@ class OllamaPulled(msgspec.Struct, frozen=True, kw_only=True):
     completed: int | UnsetType = UNSET
 
 
-_DECODER = msgspec.json.Decoder(OllamaPullRequest)
 _SUCCESS = OllamaPulled(status="success")
 
 
@@ -59,7 +58,7 @@ class OllamaPull:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
-        asked = decode(_DECODER, body)
+        asked = decode(OllamaPullRequest, body)
         name, exchange = required_name(asked.model, asked.name), exchange_of(scope)
         steps = self._steps(name, exchange)
         if asked.stream is False:

@@ -22,8 +22,6 @@ from edge_rt.core.errors import RequestError
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=msgspec.Struct)
 
-_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ANY = msgspec.json.Decoder(Any)
 _NULL = msgspec.Raw(b"null")
 _WARNINGS = 8  # of one request
 _LOGGED = 100  # names that the log warns of, each once
@@ -177,7 +175,6 @@ class _Shape:
 
 
 _shape = cache(_Shape)  # type hints are slow to read, and the endpoints share types
-_decoder = cache(msgspec.json.Decoder)  # likewise
 
 
 class BodyReader(Generic[T]):
@@ -185,14 +182,13 @@ class BodyReader(Generic[T]):
 
     def __init__(self, kind: type[T], refused: Collection[str] = ()) -> None:
         """`kind` is the type to which bodies are decoded, without the fields `refused`."""
-        self._decoder: msgspec.json.Decoder[T] = _decoder(kind)
-        self._shape, self._refused = _shape(kind), refused
+        self._kind, self._shape, self._refused = kind, _shape(kind), refused
         self._silent = HARMLESS.union(refused)
         self._logged: set[str] = set()
 
     def read(self, body: bytes, warnings: list[str]) -> T:
         """Return a body, and add to `warnings`; raises RequestError."""
-        request = decode(self._decoder, body)
+        request = decode(self._kind, body)
         warnings += self._warnings(body)
         return request
 
@@ -202,7 +198,9 @@ class BodyReader(Generic[T]):
         One that several objects of an array have is told once. Raises RequestError for a refused
         field that asks for something.
         """
-        said = decode(_TOP, body)  # a prompt of many token ids is not decoded again
+        said = decode(
+            dict[str, msgspec.Raw], body
+        )  # a prompt of many token ids is not decoded again
         for name in said:
             if name in self._refused and _asks(name, _value(said[name])):
                 instead = _INSTEAD.get(name, "leave it out")
@@ -226,7 +224,7 @@ class BodyReader(Generic[T]):
 
 
 def _value(raw: msgspec.Raw) -> object:
-    return decode(_ANY, bytes(raw))
+    return decode(object, bytes(raw))
 
 
 def unknown_and_ignored(at: str, name: str, known: Iterable[str]) -> str:
