@@ -48,7 +48,7 @@ class Path(Route):
     """A path with its operations."""
 
     def __init__(self, path: str, operations: Sequence[Operation], context: Context) -> None:
-        """All of `operations` are of `path`."""
+        """Serve `operations`, which are all of `path`."""
         super().__init__(path, self.handle, methods=[each.method for each in operations])
         self.template = operations[0].template
         self.open = any(each.right == "open" for each in operations)

@@ -97,7 +97,7 @@ class KeptContent(msgspec.Struct, frozen=True, array_like=True):
 
 
 def line(call: int, event: Started | Delta | Finished) -> Line:
-    """What to keep of an event of a call."""
+    """Return what to keep of an event of a call."""
     if isinstance(event, Started):
         return Begin(call, event.prompt_tokens, event.cached_tokens)
     if isinstance(event, Delta):
@@ -191,7 +191,7 @@ class Found(msgspec.Struct, frozen=True):
         return _NOTHING if self.near is None else self.near.cost
 
     def told(self) -> dict[str, Any]:
-        """What clients are told of it; see Origin."""
+        """Return what clients are told of it; see Origin."""
         content = self.content
         return {
             "cache": "exact" if self.near is None else "semantic",

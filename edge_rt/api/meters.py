@@ -36,7 +36,7 @@ class Scraped:
         self._failing = False
 
     def collect(self) -> Sequence[Metric]:
-        """All families; none when they cannot be made, so that the other metrics still come."""
+        """Return all families; none when they cannot be made: the other metrics still come."""
         try:
             families = self._families()
         except Exception:
@@ -194,7 +194,7 @@ class Meters:
             self._per_token.observe(model, 1 / speed)
 
     def render(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """Return all of it in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         return generate_latest(cast(CollectorRegistry, self))  # of which it takes `collect`

@@ -111,7 +111,7 @@ class _Thoughts:
             self.over = event
 
     def _limited(self, event: Finished) -> bool:
-        """Whether the thoughts' own limit ended them, and not one of the whole answer."""
+        """Return whether the thoughts' own limit ended them, and not one of the whole answer."""
         whole, limit = self._whole, self._limit
         if event.reason != "length" or self._tokens >= (whole.max_tokens or self._tokens + 1):
             return False

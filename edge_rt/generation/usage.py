@@ -277,7 +277,7 @@ def _checked(costs: Mapping[tuple[int, int], CheckCost]) -> Checked:
 
 
 def tallied(timings: Timings, cost: Cost) -> Tally:
-    """What a request took that ends in one answer."""
+    """Return what a request took that ends in one answer."""
     tally = Tally()
     tally.take(Started(0, timings.prompt_tokens, 0))
     tally.take(cost)

@@ -43,7 +43,7 @@ class WarmPrefix(msgspec.Struct, frozen=True):
 
 
 def warm_problems(prefixes: Iterable[WarmPrefix]) -> Iterator[Problem]:
-    """What keeps prefixes from being read, for the status."""
+    """Yield what keeps prefixes from being read, for the status."""
     for one in prefixes:
         if one.state == "failed":
             yield Problem("warm", f"a prefix of `warm` for {one.model} is not read: {one.why}")

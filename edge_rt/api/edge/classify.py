@@ -188,7 +188,7 @@ class Classify(TextEndpoint[ClassifyRequest]):
 
 
 def _key(sha256: str, groups: Groups, side: str | None) -> bytes:
-    """What the points depend on, in few bytes: examples may be long, and cut at one side."""
+    """Return in few bytes what the points depend on: examples may be long, and cut at one side."""
     return hashlib.sha256(msgspec.msgpack.encode((sha256, list(groups.items()), side))).digest()
 
 

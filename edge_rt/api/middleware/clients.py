@@ -26,9 +26,9 @@ class Rate:
         now_s = self._now()
         self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_s)
         self._at_s = now_s
-        if self._left < weight:
+        if self._left < 1.0:
             return False
-        self._left -= weight
+        self._left -= 1.0
         return True
 
     def wait_s(self) -> float:

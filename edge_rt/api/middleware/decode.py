@@ -95,7 +95,7 @@ def unknown_field(path: str, name: str) -> RequestError:
 
 
 def told_path(path: str, name: str) -> str:
-    """Where a field stands that a client named, its name cut if it is long."""
+    """Return where a field stands that a client named, its name cut if it is long."""
     shown = describe(name)[1:-1]
     return f"{path}.{shown}" if path else shown
 

@@ -67,7 +67,7 @@ class OllamaPull:
             await unless_gone(self._stream(steps, exchange, send), receive)
 
     async def _steps(self, name: str, exchange: Exchange) -> AsyncGenerator[PullProgress]:
-        """How far the download is; a model that is there needs none, and no administrator.
+        """Yield how far the download is; a model that is there needs none, and no administrator.
 
         Raises HTTPException 403 for others, and what the service raises.
         """

@@ -51,7 +51,7 @@ def constraint_of(
     grammar_text: str | None,
     terms: Terms,
 ) -> Constraint | None:
-    """What the text of the answers must be; None: anything.
+    """Return what the text of the answers must be; None: anything.
 
     Raises RequestError where two fields say it, or one says nothing that can be.
     """

@@ -157,13 +157,13 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def constraint(self) -> Constraint | None:
-        """What the text of the answers must be; None: anything. Raises RequestError."""
+        """Return what the text of the answers must be; None: anything. Raises RequestError."""
         terms = self.edge or Terms()
         return constraint_of(self.response_format, self.json_schema, self.grammar, terms)
 
 
 def answers(fields: GenerationFields, limit: int) -> int:
-    """How many answers are wanted; raises RequestError above `limit`."""
+    """Return how many answers are wanted; raises RequestError above `limit`."""
     count = fields.n or 1
     if count > limit:
         raise invalid("n", f"expected integer <= {limit}, got {count}")
@@ -234,7 +234,7 @@ _SPELT_OUT = {  # fields that the key holds with their defaults, or that change 
 
 
 def same_each_time(models: Sequence[Identity], hows: Sequence[Sampling]) -> bool:
-    """Whether the engine gives one answer only, whichever model answers, each sampled as in `hows`.
+    """Return whether only one answer is possible, whichever model samples it as in `hows`.
 
     That is the likeliest one, or that of a seed where it is always the same.
     """

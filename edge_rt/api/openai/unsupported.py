@@ -120,7 +120,7 @@ REFUSED = frozenset(
 
 
 def _asks(name: str, value: object) -> bool:
-    """Whether a refused field would change the answer.
+    """Return whether a refused field would change the answer.
 
     null, false, 0 and what is empty ask for nothing, as do the usual values of others.
     """

@@ -39,7 +39,7 @@ def unknown_names(one: Wording, other: Wording) -> list[str]:
 
 
 def parts(one: Wording) -> Iterator[tuple[str, ...]]:
-    """Whatever stands together in a name, two words or more, and as many as have initials."""
+    """Yield whatever stands together in a name, of two words up to as many as have initials."""
     for run in one.names:
         for begin in range(len(run) - 1):
             for end in range(begin + 2, min(begin + _INITIALS, len(run)) + 1):
