@@ -26,7 +26,6 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.energy.ledger import Book
 from edge_rt.engine.protocol import EngineWork, WorkShare
-from edge_rt.generation.prompts import Prompting
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import changed
@@ -48,6 +47,7 @@ from edge_rt.models.templates.task import (
     TemplateTask,
 )
 from edge_rt.models.templates.worker import Templates
+from edge_rt.routing.prompts import Prompting
 from edge_rt.testing.engine import LOST, EngineScript, FakeEngine, FakeSupervisor, build
 
 SUMMARY = Summary(
@@ -338,7 +338,7 @@ class House(EngineScript):
         fields: dict = {"sampling": Sampling(), "max_tokens": 9}
         prompt = [5, 6] if prompt_tokens is None else [5] * prompt_tokens
         how = {name: changes.pop(name) for name in Plan.__struct_fields__ if name in changes}
-        return self.service.generate(
+        return self.service.generation.generate(
             Call(Plan(model, **how), prompt, False, **{**fields, **changes})
         )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edge_rt.core.chat_format import ChatFormat, ThinkFormat
+from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.decoding import Dry, Sampling
 from edge_rt.core.errors import invalid
 from edge_rt.core.reports.governor import Amount
@@ -203,30 +203,6 @@ def think_of(think: Think | None, effort: Effort | None) -> Think | None:
         return "off"
     tokens = _EFFORTS.get(effort)
     return "on" if tokens is None else ThinkTerms(tokens)
-
-
-def variables_of(
-    think: Think | None, effort: Effort | None, format: ChatFormat, given: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    """The variables for a chat template, with those that turn thinking on and off."""
-    variables: dict[str, Any] = {} if effort in (None, "none") else {"reasoning_effort": effort}
-    if think is not None and format.thinking is not None and format.thinking.variable is not None:
-        variables[format.thinking.variable] = think != "off"
-    return {**variables, **(given or {})} or None
-
-
-def prompt_of(think: Think | None, thinking: ThinkFormat | None, prompt: str) -> str:
-    """The prompt with thoughts begun, or ended before they begin, where the template did not."""
-    if think is None or thinking is None:
-        return prompt
-    opened = prompt.rstrip().endswith(thinking.begin)
-    if think != "off":
-        begun = opened or think == "on"
-        return prompt if begun else f"{prompt}{thinking.begin}\n"
-    if not opened and thinking.variable is not None:  # the template did what there is to do
-        return prompt
-    begin = "" if opened else f"{thinking.begin}\n"
-    return f"{prompt}{begin}\n{thinking.end}{thinking.behind}"
 
 
 def limit_of(think: Think | None, format: ChatFormat) -> ThinkLimit | None:

@@ -161,7 +161,7 @@ class Nearby:
         try:
             card = self._service.able(self.model, "embedding")
             [call] = grant([EmbedCall(card.id, [topic.text])], allowance, arrived_s)
-            embedded, cost = await self._service.embed(call)
+            embedded, cost = await self._service.tasks.embed(call)
         except EdgeError as error:
             if not (isinstance(error, RequestError) and error.code == _TOO_LONG):
                 self._trouble.met(str(error))

@@ -28,9 +28,9 @@ from edge_rt.api.openai.fields import (
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
-from edge_rt.core.chat_format import Reading
+from edge_rt.core.chat_format import ChatPrompt, Reading
 from edge_rt.core.requests import Call, Identity, Plan
-from edge_rt.core.routing import DecodingRequest, RouteRequest, Write
+from edge_rt.core.routing import RouteRequest
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
 
@@ -76,19 +76,26 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         else:
             await unless_gone(self._answer(asked, place, exchange, send), receive)
 
-    def route_request(self, request: RequestT, write: Write) -> RouteRequest:
-        """How the request wants to be served."""
+    def route_request(
+        self, request: RequestT, prompt: ChatPrompt | Text, client: str | None
+    ) -> RouteRequest:
+        """Return how the request wants to be served; of several prompts, `prompt` is the longest.
+
+        The others are read beside it.
+        """
         terms = request.edge or Terms()
         return RouteRequest(
             id=self._new_id(),
             model=request.model or "default",
-            write=write,
+            prompt=prompt,
             max_tokens=self.max_tokens(request),
             ignore_eos=bool(request.ignore_eos),
             objectives=terms.objectives,
             trace=terms.trace,
             mode=terms.decoding,
             constrained=self.constrained(request),
+            own_tokens=bool(request.logit_bias) or request.checked or isinstance(prompt, list),
+            client=client,
         )
 
     def constrained(self, request: RequestT) -> bool:
@@ -126,7 +133,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         id: str,
         plan: Plan,
         prompts: Sequence[Text],
-        wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
         reading: Reading | None = None,
         found: Found | None = None,
     ) -> Work:
@@ -159,7 +165,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
-            wanted=wanted,
             found=found,
             reading=reading,
         )
@@ -247,7 +252,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         terms = request.edge or Terms()
         if terms.cache == "off" or terms.check is not None or not caching.serves(client):
             return None
-        models = self.context.service.identities(request.model or "default", terms.partner)
+        models = self.context.service.identities.of(request.model or "default", terms.partner)
         if models is asked.models:
             return asked.place
         place = await self._placed(request, terms, models, client)

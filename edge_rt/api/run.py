@@ -107,9 +107,11 @@ class Run:
             try:
                 await self._calls(take)
             except (RequestError, Unavailable) as fault:
-                if self._begun or not self._work.helped:
+                alone = self._work.plan.alone
+                if self._begun or alone is None:
                     raise
-                self._work = self._work.alone(fault)
+                self._exchange.warnings.append(f"{alone.less}: {fault}")
+                self._work = self._work.with_calls(plan=alone)
                 await self._calls(take)
         finally:
             origin = self._work.origin
@@ -146,7 +148,7 @@ class Run:
 
     async def _lane(self, waiting: Iterator[tuple[int, Call]], take: Take) -> None:
         for index, call in waiting:
-            async with aclosing(self._context.service.generate(call)) as events:
+            async with aclosing(self._context.service.generation.generate(call)) as events:
                 async for event in events:
                     self._book(index, event)
                     if isinstance(event, Cost):
@@ -216,7 +218,7 @@ class CachedReplay(Run):
         document, edge = await self._whole()
         await send_json(send, document, headers=edge_headers(edge))
         repeat = self._repeat()
-        self._context.service.repeated(repeat)  # while the client reads
+        self._context.service.energy_meter.repeated(repeat)  # while the client reads
         exact, short = self._found.near is None, self._found.kept.size <= LONGEST
         if exact and short and self._work.dialect.lasting:
             lasting = edge_headers(replace(edge, cache_age_s=UNSET, latency_s=UNSET))
@@ -243,7 +245,7 @@ class CachedReplay(Run):
             await self._generate(gather)
             await out.start(edge_headers(self._work.origin))
             await out.events([*chunks, *self._summary()])
-            self._context.service.repeated(self._repeat())
+            self._context.service.energy_meter.repeated(self._repeat())
 
     def _repeat(self) -> Repeat:
         tally = self._tally
@@ -287,4 +289,6 @@ class Told(msgspec.Struct, frozen=True):
         document = replace(self.document, edge=edge, **asdict(head))
         await send_json(send, document, headers=(*self.headers, *field_headers(moment)))
         seconds = context.monotonic() - exchange.arrived
-        context.service.repeated(replace(self.repeat, seconds=seconds, answer_id=head.id))
+        context.service.energy_meter.repeated(
+            replace(self.repeat, seconds=seconds, answer_id=head.id)
+        )

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
-from edge_rt.core.cached import Prefixes, Which
-from edge_rt.core.chat_format import ChatFormat, PromptEnd
-from edge_rt.core.events import Embedded, Inferred, Tokenized
+from edge_rt.core.chat_format import ChatFormat, ChatPrompt
+from edge_rt.core.events import Tokenized
 from edge_rt.core.reports.board import BoardReport, LedgerReport
-from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
+from edge_rt.core.reports.governor import GovernorState, Past
 from edge_rt.core.reports.planning import (
     Calibrated,
     CalibrateRequest,
@@ -20,31 +19,32 @@ from edge_rt.core.reports.planning import (
     PlanReport,
     Progress,
     Refused,
-    RouterReport,
     StorageReport,
     Tried,
 )
-from edge_rt.core.requests import (
-    Call,
-    Cost,
-    EmbedCall,
-    Event,
-    Identity,
-    InferCall,
-    Kind,
-    LoadedModel,
-    ModelCard,
-    Plan,
-    PullProgress,
-    Repeat,
-)
-from edge_rt.core.routing import RouteRequest
+from edge_rt.core.requests import Kind, LoadedModel, ModelCard, PullProgress
 from edge_rt.core.trace import Trace
-from edge_rt.routing.feedback import MarkFilter
+from edge_rt.energy.meter import EnergyMeter
+from edge_rt.generation.service import GenerationService
+from edge_rt.generation.state import State
+from edge_rt.generation.tasks import TaskService
+from edge_rt.governor.loop import GovernorLoop
+from edge_rt.routing.feedback import FeedbackStore
+from edge_rt.routing.identities import Identities
+from edge_rt.routing.router import Router
 
 
 class Service(Protocol):
-    """The daemon, as the API sees it."""
+    """The daemon, as the API sees it: some of its parts, and what takes several of them."""
+
+    router: Router
+    generation: GenerationService
+    tasks: TaskService
+    identities: Identities
+    feedback: FeedbackStore
+    energy_meter: EnergyMeter
+    governor_loop: GovernorLoop
+    state: State
 
     def cards(self) -> list[ModelCard]:
         """Every model in the store, sorted by id."""
@@ -65,62 +65,12 @@ class Service(Protocol):
         """
         ...
 
-    async def route(self, request: RouteRequest) -> Plan:
-        """The model to answer a request.
-
-        A model's name stands for all variants of it, "auto" for any model. Raises ModelNotFound,
-        RequestError or Unavailable where there is none that can, and what `request.write` raises.
-        """
-        ...
-
-    def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
-        """The models that may answer for a name, with that partner if they are to have one.
-
-        Costs next to nothing while the store stays as it is. Raises ModelNotFound or RequestError
-        where there is none.
-        """
-        ...
-
-    async def prefixes(self, forget: Which | None = None) -> Prefixes:
-        """What the engine keeps of prompts, once `forget` is gone; raises Unavailable."""
-        ...
-
-    def repeated(self, repeat: Repeat) -> None:
-        """Book an answer that was given again, without any engine."""
-        ...
-
-    def mark(self, id: str, mark: float) -> bool:
-        """Keep that an answer was found so good, 0 to 1.
-
-        False where it is not known which model made it, or that was too long ago.
-        """
-        ...
-
-    def router(self) -> RouterReport:
-        """The marks of answers."""
-        ...
-
-    def reset_router(self, which: MarkFilter) -> int:
-        """Forget marks; of how many models and modes."""
-        ...
-
     def trace(self, id: str) -> Trace:
         """Why the request with the answer of that id went where it did; raises RequestError."""
         ...
 
-    async def render(
-        self,
-        model: str,
-        messages: list[dict[str, object]],
-        *,
-        tools: list[dict[str, object]] | None = None,
-        variables: dict[str, object] | None = None,
-        client: str | None = None,
-        end: PromptEnd = "assistant",
-    ) -> str:
-        """The model's chat template over `messages`, up to that end.
-
-        Clients take turns where several wait.
+    async def render(self, model: str, prompt: ChatPrompt, client: str | None = None) -> str:
+        """The prompt as the model of that id reads it; clients take turns where several wait.
 
         Raises ModelNotFound, or RequestError with a `param` when the template refuses.
         """
@@ -168,28 +118,11 @@ class Service(Protocol):
         """
         ...
 
-    def generate(self, call: Call) -> AsyncGenerator[Event, None]:
-        """Run `call`, loading its model when needed.
-
-        A Cost comes once, just before the Finished that ends the call. Closing the generator
-        early cancels the request. Raises ModelNotFound, RequestError (its fault, such as limits
-        that cannot be kept), Unavailable (later, perhaps) or EngineError.
-        """
-        ...
-
     def able(self, model: str, kind: Kind) -> ModelCard:
         """One model of that kind; raises ModelNotFound, or RequestError where it is another.
 
         "default" is the one that came first.
         """
-        ...
-
-    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """The vectors, and what they cost; loads the model when needed. Raises as `generate`."""
-        ...
-
-    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
-        """The outputs, and what they cost; loads the model when needed. Raises as `generate`."""
         ...
 
     async def health(self) -> dict[str, object]:
@@ -227,10 +160,6 @@ class Service(Protocol):
 
     def warnings(self) -> list[str]:
         """Return why the budget cannot be kept, or makes answers slow; costs next to nothing."""
-        ...
-
-    def set_budget(self, change: BudgetChange) -> None:
-        """Change the budget from now on, until the daemon ends; what is UNSET stays."""
         ...
 
     def history(self, since_s: float) -> Past:

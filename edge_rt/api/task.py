@@ -127,5 +127,5 @@ class TextEndpoint(TaskEndpoint[BodyT]):
         side = allowance.side if allowance else None
         call = EmbedCall(card.id, list(texts), side, dimensions)
         [call] = grant([call], allowance, request.exchange.arrived)
-        embedded, cost = await self.context.service.embed(call)
+        embedded, cost = await self.context.service.tasks.embed(call)
         return embedded, self.booked(request, card, embedded.timings, cost)

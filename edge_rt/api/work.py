@@ -1,4 +1,4 @@
-"""A request that was checked and can be run, and what the smaller of two models reads of it."""
+"""A request that was checked and can be run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from edge_rt.api.kept import Found
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.decoding import Mode
-from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.requests import Call, Cost, ModelCard, Plan, ThinkLimit
-from edge_rt.core.routing import DecodingRequest, RouteRequest
 from edge_rt.generation.usage import Origin
 
 
@@ -29,21 +27,9 @@ class Work(msgspec.Struct, frozen=True):
     stream: bool
     include_usage: bool
     allowance: Allowance | None = None
-    wanted: DecodingRequest = DecodingRequest()
     found: Found | None = None  # what was answered before
     reading: Reading | None = None  # of its answers' text; None: all of it is content
     before: Sequence[Cost] = ()  # what it took to look for an answer, and to choose a model
-
-    @property
-    def helped(self) -> bool:
-        """Whether a partner helps that nobody asked for."""
-        return unasked(self.plan.mode, self.wanted)
-
-    def alone(self, fault: EdgeError) -> Work:
-        """Return the work without the partner, which `fault` keeps from helping."""
-        why = f"{self.card.id} answers by itself: {fault}"
-        plan = replace(self.plan, mode=None, less=why)
-        return self.with_calls(plan=plan)
 
     def with_calls(self, **fields: Any) -> Work:
         """Return the work with these fields of each of its calls."""
@@ -109,35 +95,3 @@ def _apart(call: Call, limit: ThinkLimit) -> Iterator[Call]:
         seed = None if seed is None else (seed + index) % 2**64
         sampling = replace(call.sampling, seed=seed)
         yield replace(call, n=1, sampling=sampling, thinking=limit)
-
-
-def unasked(mode: Mode | None, request: DecodingRequest) -> bool:
-    """Whether a partner helps that nobody asked for, and without whom the model answers as well."""
-    return mode is not None and mode.partner is not None and not request.asks
-
-
-def without_partner(plan: Plan, request: RouteRequest, *, tokens: bool) -> Plan:
-    """Return the plan without a partner that was not asked for, if `tokens` are the model's own.
-
-    The partner's tokens may have other ids, and the engine would refuse them.
-    """
-    left_out = tokens and unasked(plan.mode, request.mode)
-    return replace(plan, mode=None) if left_out else plan
-
-
-async def with_partner(plan: Plan, request: RouteRequest, prompt: str) -> Plan:
-    """Return the plan with the prompt by the partner's own template, where it differs.
-
-    A partner that nobody asked for, and whose template refuses, is left out. Raises what
-    `request.write` does where the request asks for one.
-    """
-    mode = plan.mode
-    if mode is None or mode.partner is None:
-        return plan
-    try:
-        its = await request.write(mode.partner)
-    except (RequestError, ModelFileError):
-        if not unasked(mode, request.mode):
-            raise
-        return replace(plan, mode=None)
-    return replace(plan, mode=replace(mode, prompt=None if its == prompt else its))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -144,3 +144,18 @@ GENERIC = CallFormat(
     source="generic",
 )
 """The format of models whose template knows no tools."""
+
+
+class ChatPrompt(msgspec.Struct, frozen=True):
+    """A conversation, for a model's chat template to make a prompt of, up to `end`.
+
+    `think` is "off", "on", or "limited" for thoughts that end at a limit; None: as the model
+    usually does. `several`: the model is told that one answer may hold several calls.
+    """
+
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None = None
+    variables: dict[str, Any] | None = None
+    think: Literal["off", "on", "limited"] | None = None
+    several: bool = False
+    end: PromptEnd = "assistant"

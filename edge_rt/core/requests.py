@@ -91,6 +91,7 @@ class Plan(msgspec.Struct, frozen=True):
     """
 
     model: str  # the id of the model that answers
+    prompt: str | list[int] = ""  # what it reads; of several prompts, the longest
     mode: Mode | None = None  # how it decodes, with the partner's id; None: by itself
     threads: int | None = None  # that compute it; None: all that the governor's limits allow
     load: LoadConfig | None = None  # how the model is to be loaded; None: as it is, or as usual
@@ -98,6 +99,7 @@ class Plan(msgspec.Struct, frozen=True):
     why: str | None = None  # why the router chose this
     less: str | None = None  # what is less than usual, and why
     trace: Trace | None = None  # all candidates, where the request asks for them
+    alone: Plan | None = None  # for where a partner that nobody asked for cannot help
 
 
 class Identity(msgspec.Struct, frozen=True):

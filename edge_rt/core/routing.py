@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import msgspec
+
+from edge_rt.core.chat_format import ChatPrompt
 
 SINGLE = "single"
 
@@ -109,9 +110,6 @@ class Served:
 
 Prefer = Literal["energy", "latency", "quality"]
 
-Write = Callable[[str], Awaitable[str | list[int]]]
-"""The prompt as the model of an id reads it; raises RequestError where it cannot."""
-
 
 class Objectives(NamedTuple):
     """What to choose a model by, and what the answer may take; see Ask. None: nothing is said.
@@ -149,16 +147,19 @@ class RouteRequest:
     """All that the choice of a model depends on.
 
     `id` is that of the answer to come, by which the trace of the choice is kept, and `trace` tells
-    whether the answer is to hold it. `max_tokens` None: as many as come. `constrained`: the answer
-    is under a constraint, or may be.
+    whether the answer is to hold it. Of several prompts, `prompt` is the longest; chats of one
+    `client` take turns with those of others. `max_tokens` None: as many as come. `constrained`: the
+    answer is under a constraint, or may be. `own_tokens`: the request names tokens by their ids.
     """
 
     id: str
     model: str
-    write: Write
+    prompt: ChatPrompt | str | list[int]
     max_tokens: int | None = None
     ignore_eos: bool = False
     objectives: Objectives = Objectives()  # noqa: RUF009 - a tuple
     trace: bool = False
     mode: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
     constrained: bool = False
+    own_tokens: bool = False
+    client: str | None = None

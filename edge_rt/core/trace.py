@@ -9,7 +9,6 @@ import msgspec
 from edge_rt.core.routing import Basis, Prefer, RunConfig
 
 Rule = Literal[
-    "pin",
     "guard",
     "mode",
     "tokens",

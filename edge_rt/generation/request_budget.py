@@ -18,7 +18,7 @@ from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Generate
 from edge_rt.generation.recovery import AnswerProgress
-from edge_rt.models.loading import resident_name
+from edge_rt.models.loading import context_of, resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
@@ -193,7 +193,7 @@ class ExpectedTimes:
         entry = self._entry(request.model) if isinstance(request, Generate) else None
         if entry is None:
             return UNKNOWN_S
-        context = min(self._engine.context, entry.summary.context_train)
+        context = context_of(entry, self._engine)
         found = self._least(entry, context, max(0, context - max(1, tokens)))
         seconds = UNKNOWN_S if found is None else found.prefill_s
         # onnxruntime loads a model again in the first pass with another number of threads, and a

@@ -21,17 +21,14 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import Generate
 from edge_rt.generation.recovery import AnswerProgress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
+from edge_rt.generation.thinking import think_first
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.store.store import Store
-from edge_rt.routing.decoding_options import DecodingOption
-from edge_rt.routing.loading import ModelManager
 from edge_rt.routing.services import RoutingServices
 
 log = logging.getLogger(__name__)
@@ -39,14 +36,12 @@ log = logging.getLogger(__name__)
 AskedT = TypeVar("AskedT")
 
 
-class GenerationService(ModelManager):
-    """Loads models and answers calls as far as governor, memory and the calls themselves allow."""
+class GenerationService:
+    """Answers calls as far as governor, memory and the calls themselves allow."""
 
     def __init__(
         self,
         config: Config,
-        store: Store,
-        pool: ModelPool,
         occupancy: Occupancy,
         energy_meter: EnergyMeter,
         governor_loop: GovernorLoop,
@@ -55,42 +50,30 @@ class GenerationService(ModelManager):
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
-        super().__init__(config.engine, store, pool, routing.room)
         self._config, self._occupancy = config, occupancy
         self._energy_meter, self._governor_loop = energy_meter, governor_loop
         self._routing, self._recovery, self._clock = routing, recovery, clock
 
-    async def preload(self, entry: ModelRecord, load: LoadConfig | None = None) -> None:
-        """Load a model ahead of the first request; raises as `generate` does.
+    def generate(self, call: Call) -> AsyncGenerator[Event, None]:
+        """Run `call`, loading its model when needed.
 
-        `load` is as for `resident`.
+        A Cost comes once, just before the Finished that ends the call. Closing the generator early
+        cancels the request. Raises ModelNotFound, RequestError (its fault, such as limits that
+        cannot be kept), Unavailable (later, perhaps) or EngineError.
         """
-        await self._governor_loop.admit(self.loads(entry, None, load))
-        async with self.resident(entry, None, load):
-            pass
+        return self._answer(call) if call.thinking is None else think_first(call, self._answer)
 
-    async def unload(self, entry: ModelRecord) -> bool:
-        """Unload a model unless a request uses it; return whether it is out of memory."""
-        try:
-            return await self._pool.unload(resident_name(entry))
-        except EngineLost:  # with all that it had loaded
-            return True
-
-    async def generate(
-        self, entry: ModelRecord, call: Call, partner: ModelRecord | None = None
-    ) -> AsyncGenerator[Event, None]:
-        """Run `call`; `partner` is that of its mode.
-
-        When the engine is lost the answer goes on in the next one.
-        """
+    async def _answer(self, call: Call) -> AsyncGenerator[Event, None]:
+        """Run `call`; when the engine is lost the answer goes on in the next one."""
+        entry, plan = self._routing.models.writer(call.plan.model), call.plan
+        mode = plan.mode or Mode()
+        partner = None if mode.partner is None else self._routing.models.writer(mode.partner)
         if call.energy_j is not None:
             self._energy_meter.watchable()
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id, call.id or None)
-        plan = call.plan
-        option = DecodingOption(plan.mode or Mode(), partner)
-        lighter = _lighter(option, entry)
-        self._routing.feedback.served(call.id, entry.id, option.mode.label)
+        lighter = partner if partner is not None and mode.name == SWITCH else entry
+        self._routing.feedback.served(call.id, entry.id, mode.label)
         if plan.mode is not None:
             usage.mode, usage.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
@@ -120,7 +103,7 @@ class GenerationService(ModelManager):
                             self._routing.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._energy_meter.settle(usage)
-                                self._learn(lesson, entry, usage, cost, option)
+                                self._learn(lesson, entry, usage, cost, mode)
                                 yield cost
                             yield event
                     break
@@ -140,11 +123,11 @@ class GenerationService(ModelManager):
         entry: ModelRecord,
         usage: RequestUsage,
         cost: Cost,
-        option: DecodingOption,
+        mode: Mode,
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            self._routing.lessons.end(lesson, entry, usage, cost, option.mode)
+            self._routing.lessons.end(lesson, entry, usage, cost, mode)
         except Exception:
             log.exception("an answer of %s taught nothing", entry.id)
 
@@ -162,8 +145,8 @@ class GenerationService(ModelManager):
         EngineLost for an engine whose output is of no use, too.
         """
         if usage.account is None:  # what an engine has begun goes on in the next one
-            await self._governor_loop.admit(self.loads(entry, partner, load))
-        async with self.resident(entry, partner, load) as resident:
+            await self._governor_loop.admit(self._routing.manager.loads(entry, partner, load))
+        async with self._routing.manager.resident(entry, partner, load) as resident:
             client = resident.client
             try:
                 yield client
@@ -186,12 +169,6 @@ class GenerationService(ModelManager):
         usage.redone = True
         id, usage.request = usage.request, None
         await self._recovery.lost(id, progress, lost)
-
-
-def _lighter(option: DecodingOption, entry: ModelRecord) -> ModelRecord:
-    """The model that may do all of the work: where two write by turns, perhaps the partner."""
-    by_turns = option.mode.name == SWITCH
-    return option.partner if by_turns and option.partner is not None else entry
 
 
 def _maker(

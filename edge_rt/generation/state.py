@@ -23,7 +23,7 @@ from edge_rt.core.reports.planning import StorageReport
 from edge_rt.core.requests import LoadedModel, ModelCard
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.model_pool import Resident
+from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.models.configured import missing_models
 from edge_rt.models.record import ModelRecord
@@ -83,13 +83,14 @@ class State:
     def __init__(
         self,
         supervisor: Supervisor,
+        pool: ModelPool,
         occupancy: Occupancy,
         tokens: TokenCounts,
         clock: Callable[[], float],
     ) -> None:
         """`tokens` counts those of all requests; `clock` is in seconds."""
         self._occupancy = occupancy
-        self._supervisor = supervisor
+        self._supervisor, self._pool = supervisor, pool
         self._tokens = tokens
         self._clock = clock
         self._born = clock()
@@ -103,7 +104,6 @@ class State:
         queued: int,
         storage: StorageReport,
         problems: list[Problem],
-        residents: list[Resident],
     ) -> dict[str, object]:
         """The whole state; figures that cannot be had now are None.
 
@@ -132,11 +132,13 @@ class State:
                 }
                 for c in cards
             ],
-            "residents": [_resident(one, self._clock(), board.simulated) for one in residents],
+            "residents": [
+                _resident(one, self._clock(), board.simulated) for one in self._pool.residents()
+            ],
         }
 
-    def loaded(self, residents: list[Resident], idle_s: float | None) -> list[LoadedModel]:
-        """The models in memory, which leave it when they were unused for `idle_s`."""
+    def loaded(self, idle_s: float | None) -> list[LoadedModel]:
+        """Return the models in memory, which leave it when they were unused for `idle_s`."""
         now_s = self._clock()
         return [
             LoadedModel(
@@ -146,10 +148,10 @@ class State:
                 context=one.wanted.spec.context or None,
                 leaves_in_s=idle_s and idle_s - (0.0 if one.users else now_s - one.used_s),
             )
-            for one in residents
+            for one in self._pool.residents()
         ]
 
-    async def prefixes(self, forget: Which | None) -> Prefixes:
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
         """What the engine keeps of prompts, once `forget` is gone; raises Unavailable."""
         client = await self._supervisor.client()
         try:

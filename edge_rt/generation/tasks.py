@@ -43,8 +43,9 @@ class TaskService:
         self._energy_meter, self._routing = energy_meter, routing
         self._clock = clock
 
-    async def embed(self, entry: ModelRecord, call: EmbedCall) -> tuple[Embedded, Cost]:
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
         """Return the vectors, and what they cost; raises as `generate` does."""
+        entry = self._routing.models.able(call.model, "embedding")
         model = resident_name(entry)
 
         def make(id: int) -> Embed:
@@ -54,8 +55,9 @@ class TaskService:
         assert isinstance(answer, Embedded)
         return answer, cost
 
-    async def infer(self, entry: ModelRecord, call: InferCall) -> tuple[Inferred, Cost]:
+    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
         """Return the outputs, and what they cost; raises as `generate` does."""
+        entry = self._routing.models.able(call.model, "tensors")
         model = resident_name(entry)
 
         def make(id: int) -> RunTensors:

@@ -25,11 +25,15 @@ def load_configs(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
     return [LoadConfig(layers, kind) for kind in types for layers in engine.offloads]
 
 
+def context_of(entry: ModelRecord, engine: Engine) -> int:
+    """Return the tokens of the longest conversation."""
+    return min(engine.context, entry.summary.context_train)
+
+
 def kv_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
     """Return the bytes of the keys and values of all sequences."""
-    summary = entry.summary
-    cells = min(engine.context, summary.context_train) * engine.sequences
-    return int(cells * summary.kv_per_token * KV_NUMBER_BYTES[load.kv_type])
+    cells = context_of(entry, engine) * engine.sequences
+    return int(cells * entry.summary.kv_per_token * KV_NUMBER_BYTES[load.kv_type])
 
 
 def _usual(engine: Engine) -> tuple[str, ...]:

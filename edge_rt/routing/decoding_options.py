@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -12,6 +11,7 @@ from edge_rt.core.decoding import GATES, Gating, Mode, gates
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
+from edge_rt.models.directory import ModelDirectory
 from edge_rt.models.pair import (
     LOOKUP,
     LOSSLESS,
@@ -23,7 +23,7 @@ from edge_rt.models.pair import (
     is_mode,
     misfit,
 )
-from edge_rt.models.record import ModelRecord, writer
+from edge_rt.models.record import ModelRecord
 
 USUAL_GATE = "ead"
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
@@ -33,58 +33,25 @@ Fits = Callable[[ModelRecord, ModelRecord], bool]
 """Whether the second model can be in memory beside the first, and reads as much."""
 
 
-class ModelSource(Protocol):
-    """What finds models and their pairs."""
-
-    def entry(self, model: str) -> ModelRecord:
-        """One model; raises ModelNotFound."""
-        ...
-
-    def pairs(self, large: str) -> Sequence[Pair]:
-        """The pairs in which that model is the large one, the one to take first."""
-        ...
-
-
 class DecodingOption(NamedTuple):
-    """A mode with its partner."""
+    """A mode with its partner; `less` tells how it is less than was asked for, and why."""
 
     mode: Mode = Mode()
     partner: ModelRecord | None = None
+    less: str | None = None
 
 
 ALONE = DecodingOption()
 
 
-@dataclass(frozen=True)
-class DecodingOptions:
-    """The options of a request; `why` tells how they differ from the mode asked for."""
-
-    modes: tuple[DecodingOption, ...] = (ALONE,)
-    why: str | None = None
-
-    @property
-    def turns(self) -> bool:
-        """Whether two models write by turns."""
-        return any(option.mode.name == SWITCH for option in self.modes)
-
-    def of(self, label: str) -> DecodingOption:
-        return next(option for option in self.modes if option.mode.label == label)
-
-
-def partners(offers: Mapping[str, DecodingOptions]) -> list[ModelRecord]:
-    """All partners in them, each once."""
-    found = (one.partner for offer in offers.values() for one in offer.modes)
-    return list({partner.id: partner for partner in found if partner is not None}.values())
-
-
 def offer(
     entry: ModelRecord,
     request: DecodingRequest,
-    models: ModelSource,
+    models: ModelDirectory,
     limits: Limits,
     fits: Fits,
-) -> DecodingOptions:
-    """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
+) -> DecodingOption:
+    """Return how `entry` decodes its answer; raises RequestError where it cannot as is asked.
 
     If no mode is requested that is the usual one of its pair, as long as the partner `fits` beside
     it; a partner that is requested without a mode drafts, if its vocabulary allows that.
@@ -98,33 +65,33 @@ def offer(
         name = SPECULATIVE if drafts else SINGLE
     if name in (SINGLE, LOOKUP):
         check_settings(name, request)
-        return DecodingOptions((DecodingOption(Mode(name)),))
+        return DecodingOption(Mode(name))
     if partner is None:
         raise _alone(entry, name, models)
     if not request.asks and not fits(entry, partner):
-        return DecodingOptions()
+        return ALONE
     if name == SPECULATIVE:
         check_settings(name, request)
-        return DecodingOptions((DecodingOption(Mode(name, partner.id), partner),))
+        return DecodingOption(Mode(name, partner.id), partner)
     as_usual = pair if pair is not None and name == usual else None
     gating = _gating(name, request, as_usual)
-    less = _less(gating, limits)
+    share = _less(gating, limits)
     why = f"{entry.id} writes {LESS_SHARE:.0%} of the tokens: {limits.why}"
-    option = DecodingOption(Mode(SWITCH, partner.id, gating=less), partner)
-    return DecodingOptions((option,), None if less is gating else why)
+    mode = Mode(SWITCH, partner.id, gating=share)
+    return DecodingOption(mode, partner, None if share is gating else why)
 
 
-def every(entry: ModelRecord, models: ModelSource, limits: Limits) -> DecodingOptions:
-    """Each mode that a request may get without asking for more than that."""
+def every(entry: ModelRecord, models: ModelDirectory, limits: Limits) -> list[DecodingOption]:
+    """Return each mode that a request may get without asking for more than that."""
     partner, pair = _partner(entry, DecodingRequest(), models)
-    modes = [ALONE]
+    found = [ALONE]
     if partner is not None:
-        modes.append(DecodingOption(Mode(LOOKUP)))
+        found.append(DecodingOption(Mode(LOOKUP)))
         if _alike(entry, partner):
-            modes.append(DecodingOption(Mode(SPECULATIVE, partner.id), partner))
+            found.append(DecodingOption(Mode(SPECULATIVE, partner.id), partner))
     if pair is not None and pair.gate is not None:
-        modes += offer(entry, DecodingRequest(), models, limits, lambda _, partner: True).modes
-    return DecodingOptions(tuple(modes))
+        found.append(offer(entry, DecodingRequest(), models, limits, lambda _, partner: True))
+    return found
 
 
 def _name(request: DecodingRequest, pair: Pair | None) -> str | None:
@@ -163,7 +130,7 @@ def _less(gating: Gating, limits: Limits) -> Gating:
 
 
 def _partner(
-    entry: ModelRecord, request: DecodingRequest, models: ModelSource
+    entry: ModelRecord, request: DecodingRequest, models: ModelDirectory
 ) -> tuple[ModelRecord | None, Pair | None]:
     """The smaller model, and what is known of the two; the first pair of which both are there."""
     pairs = models.pairs(entry.id)
@@ -172,15 +139,15 @@ def _partner(
         return _named(request.partner, entry, models), pair
     for pair in pairs:
         try:
-            return writer(models.entry(pair.small)), pair
+            return models.writer(pair.small), pair
         except (ModelNotFound, RequestError):
             continue
     return None, None
 
 
-def _named(partner: str, entry: ModelRecord, models: ModelSource) -> ModelRecord:
+def _named(partner: str, entry: ModelRecord, models: ModelDirectory) -> ModelRecord:
     try:
-        found = writer(models.entry(partner))
+        found = models.writer(partner)
     except (ModelNotFound, RequestError) as error:
         raise refused("partner", str(error)) from error
     if found.id == entry.id:
@@ -192,7 +159,7 @@ def _named(partner: str, entry: ModelRecord, models: ModelSource) -> ModelRecord
     return found
 
 
-def _alone(entry: ModelRecord, mode: str, models: ModelSource) -> RequestError:
+def _alone(entry: ModelRecord, mode: str, models: ModelDirectory) -> RequestError:
     absent = [pair.small for pair in models.pairs(entry.id)]
     ways = [f"edge-rt models pull {absent[0]}"] if absent else []
     ways += ["name one in `edge.partner`", "add a pair to a file of models.catalogue"]

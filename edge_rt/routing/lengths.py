@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from edge_rt.config.schema import Engine
 from edge_rt.core.errors import EngineError, ModelFileError, RequestError
 from edge_rt.core.events import Delta, Started
-from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call
 from edge_rt.core.routing import RequestTokens, RouteRequest, Unpredicted
 from edge_rt.engine.client import EngineClient, Event
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.model_pool import ModelPool, Resident
-from edge_rt.models.loading import resident_name
+from edge_rt.models.directory import families, weights
+from edge_rt.models.loading import context_of, resident_name
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.host import ModelHost
-from edge_rt.routing.variants import families, weights
+from edge_rt.routing.prompts import Prompts
 
 TOKEN_BYTES = 4.0  # of a text, as long as nothing is known of a vocabulary
 ANSWER = 128  # tokens of an answer, as long as none came to its end
 _KEPT = 16  # texts by which a vocabulary is judged, and answers
 
-T = TypeVar("T")
+LONG = 0.5  # of the context has an estimate to be for the prompt to be counted
+
+Written = str | list[int] | RequestError | ModelFileError
 Connect = Callable[[], Awaitable[EngineClient]]
 """Gives the live engine."""
 
@@ -134,30 +135,24 @@ def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
-LONG = 0.5  # of the context has an estimate to be for the prompt to be counted
-
-
 class Sizing:
-    """Estimates, and counts where it may matter."""
+    """Estimates the tokens of prompts, and counts them where that may matter."""
 
-    def __init__(self, lengths: Lengths, connect: Connect) -> None:
-        self._lengths, self._connect = lengths, connect
+    def __init__(self, lengths: Lengths, connect: Connect, engine: Engine) -> None:
+        self._lengths, self._connect, self._engine = lengths, connect, engine
 
     async def tokens(
-        self,
-        able: Sequence[ModelRecord],
-        request: RouteRequest,
-        completion: int,
-        host: ModelHost,
+        self, able: Sequence[ModelRecord], prompts: Prompts, request: RouteRequest
     ) -> dict[str, RequestTokens | Unpredicted]:
         """Return what the prompt is for each; raise what all say against it."""
-        prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
+        completion = self._lengths.expected(request.max_tokens, ignore_eos=request.ignore_eos)
+        known: dict[str | None, Written] = {}
         found: dict[str, RequestTokens | Unpredicted] = {}
         for entry in able:
             template = entry.summary.chat_template
-            if template not in prompts:  # those with the same one read the same
-                prompts[template] = await _written(request.write(entry.id))
-            prompt = prompts[template]
+            if template not in known:  # those with the same one read the same
+                known[template] = await written(prompts.of(entry))
+            prompt = known[template]
             if isinstance(prompt, (RequestError, ModelFileError)):
                 found[entry.id] = Unpredicted(str(prompt))
             elif isinstance(prompt, list) and len({*families(able)}) > 1:
@@ -167,30 +162,35 @@ class Sizing:
                     code="invalid_value",
                 )
             else:
-                context = host.card(entry.id).context
-                found[entry.id] = await self._sized(entry, prompt, completion, context)
-        faults = [p for p in prompts.values() if isinstance(p, (RequestError, ModelFileError))]
-        if len(faults) == len(prompts):
-            raise faults[0]
+                found[entry.id] = await self._sized(entry, prompt, completion)
+        raise_if_none([*known.values()])
         return found
 
     async def _sized(
-        self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
+        self, entry: ModelRecord, prompt: str | list[int], completion: int
     ) -> RequestTokens | Unpredicted:
         """Estimate the tokens; count them if the prompt may not fit into the context."""
+        context = context_of(entry, self._engine)
         estimate = self._lengths.of(entry, prompt, completion, context)
         if isinstance(prompt, list) or estimate.prompt < LONG * context:
             return estimate
         try:
-            tokens, cached = await _counted(self._connect, entry, prompt, special=True)
+            tokens, cached = await self.count(entry, prompt, special=True)
         except RequestError as error:
             return Unpredicted(str(error))
         except EngineError:  # it is lost, and the estimate as good as any
             return estimate
         return RequestTokens(tokens, cached, min(completion, max(1, context - tokens)))
 
+    async def count(self, entry: ModelRecord, prompt: str, *, special: bool) -> tuple[int, int]:
+        """Return the tokens of a prompt, and how many are cached; see EngineClient.count."""
+        client, name = await self._connect(), resident_name(entry)
+        counted = await client.count(name, entry.backend, str(entry.path), prompt, special=special)
+        assert counted.tokens is not None
+        return counted.tokens, counted.cached
 
-async def _written(writing: Awaitable[T]) -> T | RequestError | ModelFileError:
+
+async def written(writing: Awaitable[str | list[int]]) -> Written:
     """Return a prompt, or why the model's template gives none."""
     try:
         return await writing
@@ -198,54 +198,8 @@ async def _written(writing: Awaitable[T]) -> T | RequestError | ModelFileError:
         return error
 
 
-async def _counted(
-    connect: Connect, entry: ModelRecord, prompt: str, *, special: bool
-) -> tuple[int, int]:
-    """Return the tokens of a prompt, and how many of them are cached; see EngineClient.count."""
-    client, name = await connect(), resident_name(entry)
-    counted = await client.count(name, entry.backend, str(entry.path), prompt, special=special)
-    assert counted.tokens is not None
-    return counted.tokens, counted.cached
-
-
-@dataclass(frozen=True)
-class ReadPrompt:
-    """A prompt as one model reads it, with its tokens."""
-
-    entry: ModelRecord
-    text: str
-    context: int
-    prompt_tokens: int
-    cached_tokens: int
-
-
-async def read_prompts(
-    ask: PlanAsk, host: ModelHost, entries: Iterable[ModelRecord], connect: Connect
-) -> list[tuple[ModelRecord, ReadPrompt | Unpredicted]]:
-    """Return each of `entries` with what it reads, or why it cannot; RequestError if none can."""
-    written = [(entry, await _written(_prompt(ask, host, entry))) for entry in entries]
-    faults = [text for _, text in written if isinstance(text, RequestError)]
-    if faults and len(faults) == len(written):
+def raise_if_none(prompts: Sequence[Written]) -> None:
+    """Raise the first fault if there are only faults."""
+    faults = [one for one in prompts if isinstance(one, (RequestError, ModelFileError))]
+    if faults and len(faults) == len(prompts):
         raise faults[0]
-    return [(entry, await _read(ask, host, entry, text, connect)) for entry, text in written]
-
-
-async def _prompt(ask: PlanAsk, host: ModelHost, entry: ModelRecord) -> str:
-    return await host.render(entry.id, ask.messages) if ask.prompt is None else ask.prompt
-
-
-async def _read(
-    ask: PlanAsk,
-    host: ModelHost,
-    entry: ModelRecord,
-    text: str | RequestError | ModelFileError,
-    connect: Connect,
-) -> ReadPrompt | Unpredicted:
-    try:
-        if not isinstance(text, str):
-            raise text
-        tokens, cached = await _counted(connect, entry, text, special=ask.prompt is None)
-    except (RequestError, ModelFileError) as error:
-        return Unpredicted(str(error))
-    context = host.card(entry.id).context
-    return ReadPrompt(entry, text, context, tokens, 0 if ask.fresh else cached)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,10 @@ from pathlib import Path
 from edge_rt.config.schema import Config, Engine
 from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.core.routing import LoadConfig
+from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
 from edge_rt.engine.protocol import ModelOrigin, ModelSpec
-from edge_rt.models.loading import kv_bytes, load_configs, resident_name
+from edge_rt.models.loading import context_of, kv_bytes, load_configs, resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.memory_pressure import cpq, feasible
@@ -37,11 +38,10 @@ def wanted(
     memory.
     """
     load = load or load_configs(entry, engine)[0]
-    context = min(engine.context, entry.summary.context_train)
     spec = ModelSpec(
         backend=entry.backend,
         path=str(path),
-        context=context,
+        context=context_of(entry, engine),
         sequences=engine.sequences,
         batch=engine.batch,
         prefill_chunk=engine.prefill_chunk,
@@ -200,18 +200,38 @@ def _fits(need: float, usable: float) -> bool:
 class ModelManager:
     """Has models loaded, in the form that is asked for."""
 
-    def __init__(self, engine: Engine, store: Store, pool: ModelPool, room: Room) -> None:
-        self._engine, self._store = engine, store
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        pool: ModelPool,
+        room: Room,
+        admit: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        """`admit` waits until the governor lets something in that loads a model, or does not."""
+        self._engine, self._store, self._admit = engine, store, admit
         self._pool, self._room = pool, room
-
-    @property
-    def residents(self) -> list[Resident]:
-        return self._pool.residents()
 
     @property
     def loaded(self) -> set[str]:
         """The engine's names of the models in its memory."""
-        return {resident.wanted.model for resident in self.residents}
+        return {resident.wanted.model for resident in self._pool.residents()}
+
+    async def preload(self, entry: ModelRecord, load: LoadConfig | None = None) -> None:
+        """Load a model ahead of the first request; `load` is as for `resident`.
+
+        Raises what a request for it would.
+        """
+        await self._admit(self.loads(entry, None, load))
+        async with self.resident(entry, None, load):
+            pass
+
+    async def unload(self, entry: ModelRecord) -> bool:
+        """Unload a model unless a request uses it; return whether it is out of memory."""
+        try:
+            return await self._pool.unload(resident_name(entry))
+        except EngineLost:  # with all that it had loaded
+            return True
 
     def loads(
         self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None

@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
 
+from edge_rt.config.schema import Engine
+from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.clock import Pause
 from edge_rt.core.decoding import Mode, Sampling
-from edge_rt.core.errors import EdgeError, RequestError
+from edge_rt.core.errors import EdgeError, ModelFileError, RequestError, Unavailable
 from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.reports.planning import PlanAsk, PlanCandidate, PlanReport, Tried
-from edge_rt.core.requests import Plan
 from edge_rt.core.routing import DecodingRequest, Objectives, RequestTokens, Unpredicted
 from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer
 from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.loading import resident_name
+from edge_rt.models.directory import DEFAULT, ModelDirectory
+from edge_rt.models.loading import context_of, resident_name
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord, writers
 from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
-from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
-from edge_rt.routing.host import ModelHost
-from edge_rt.routing.lengths import Connect, ReadPrompt, read_prompts
-from edge_rt.routing.loading import Room
-from edge_rt.routing.routes import Routes
+from edge_rt.routing.decoding_options import ALONE, DecodingOption, every
+from edge_rt.routing.lengths import Sizing, Written, raise_if_none, written
+from edge_rt.routing.loading import ModelManager, Room
+from edge_rt.routing.prompts import Prompting, Prompts
+from edge_rt.routing.router import Router
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
+
+
+@dataclass(frozen=True)
+class ReadPrompt:
+    """A prompt as one model reads it, with its tokens."""
+
+    entry: ModelRecord
+    text: str
+    context: int
+    prompt_tokens: int
+    cached_tokens: int
 
 
 class _Planned(NamedTuple):
@@ -48,33 +62,40 @@ class Planner:
 
     def __init__(
         self,
+        models: ModelDirectory,
+        router: Router,
         candidates: Candidates,
+        prompting: Prompting,
+        sizing: Sizing,
         learn: Learn,
-        routes: Routes,
         *,
         governor_loop: GovernorLoop,
+        manager: ModelManager,
         measurer: Measurer,
         occupancy: Occupancy,
         readiness: Readiness,
         room: Room,
-        connect: Connect,
+        engine: Engine,
         cores: int,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """`connect` gives the live engine, `learn` takes what answers took, `cores` is the most
-        threads, `pause` lets seconds pass between two answers.
+        """`learn` takes what answers took, `cores` is the most threads, and `pause` lets seconds
+        pass between two answers.
         """
-        self._candidates, self._learn = candidates, learn
-        self._routes, self._governor_loop = routes, governor_loop
-        self._measurer, self._occupancy, self._room = measurer, occupancy, room
-        self._readiness = readiness
-        self._connect, self._cores, self._pause = connect, cores, pause
+        self._models, self._router, self._candidates = models, router, candidates
+        self._prompting, self._sizing, self._learn = prompting, sizing, learn
+        self._governor_loop, self._manager, self._room = governor_loop, manager, room
+        self._measurer, self._occupancy, self._readiness = measurer, occupancy, readiness
+        self._engine, self._cores, self._pause = engine, cores, pause
 
-    async def plan(self, ask: PlanAsk, host: ModelHost) -> PlanReport:
-        """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
-        return PlanReport([planned.candidate for planned in await self._options(ask, host)])
+    async def plan(self, ask: PlanAsk) -> PlanReport:
+        """Return what each candidate would take.
 
-    async def tries(self, ask: PlanAsk, host: ModelHost) -> AsyncGenerator[PlanReport | Tried]:
+        Raises RequestError, ModelNotFound or Unavailable.
+        """
+        return PlanReport([planned.candidate for planned in await self._options(ask)])
+
+    async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
         """Yield the plan, and then what came of each candidate that can be run.
 
         Each reads all of the prompt. Raises Unavailable where there is other work, or the governor
@@ -85,7 +106,7 @@ class Planner:
         if limits.admission != "open":
             raise refusal(limits)
         ask = msgspec.structs.replace(ask, fresh=True)
-        options = await self._options(ask, host)
+        options = await self._options(ask)
         yield PlanReport([planned.candidate for planned in options])
         able = [(o.asked, o) for o in options if o.asked and o.candidate.seconds is not None]
         seconds = sum((planned.candidate.seconds or GUESS_S) + REST_S for _, planned in able)
@@ -94,22 +115,22 @@ class Planner:
             for asked, planned in able:
                 hindrance = hindrance or await self._hindrance()
                 if hindrance is None:
-                    yield await self._try(ask, host, asked, planned)
+                    yield await self._try(ask, asked, planned)
                 else:
                     yield failed(planned.candidate, hindrance)
 
     # --- before
 
-    async def _options(self, ask: PlanAsk, host: ModelHost) -> list[_Planned]:
-        """Each candidate with its prompt."""
-        named = [self._routes.named(model, host) for model in ask.models]
-        entries = [entry for some in named for entry in some] or writers(host.entries())
+    async def _options(self, ask: PlanAsk) -> list[_Planned]:
+        """Return each candidate with its prompt."""
+        named = [self._models.candidates(model) for model in ask.models]
+        entries = [entry for some in named for entry in some] or writers(self._models.entries())
         limits, counts = self._governor_loop.limits, self._threads(ask)
         found: list[PlanCandidate] = []
         prompts: dict[str, ReadPrompt] = {}
-        offers: dict[str, DecodingOptions] = {}
+        options: dict[tuple[str, str], DecodingOption] = {}
         entries = list({entry.id: entry for entry in entries}.values())
-        for entry, asked in await read_prompts(ask, host, entries, self._connect):
+        for entry, asked in await self._read(ask, entries):
             if isinstance(asked, Unpredicted):
                 tokens = None, 0, ask.max_tokens
                 found += [nothing(entry, t, tokens, asked.reason) for t in counts]
@@ -117,62 +138,75 @@ class Planner:
             lack = _too_long(asked) or self._room.lack(entry)
             if lack is None:
                 prompts[entry.id] = asked
-            offers[entry.id] = every(entry, host, limits)
-            for option in offers[entry.id].modes:
+            for option in every(entry, self._models, limits):
+                options[entry.id, option.mode.label] = option
                 without = lack or self._lack(entry, option)
                 found += [self._candidate(ask, asked, t, without, option) for t in counts]
-        usual = self._usual(named[0][0].id if named else "default", host)
-        wanted, why, mode = self._choice(ask, host, named, usual, prompts)
+        wanted, why, mode = self._choice(ask, named, prompts)
         ranked = judged(found, wanted, why, mode)
         return [
-            _Planned(c, prompts.get(c.model), offers.get(c.model, DecodingOptions()).of(c.mode))
-            for c in ranked
+            _Planned(c, prompts.get(c.model), options.get((c.model, c.mode), ALONE)) for c in ranked
         ]
 
+    async def _read(
+        self, ask: PlanAsk, entries: Sequence[ModelRecord]
+    ) -> list[tuple[ModelRecord, ReadPrompt | Unpredicted]]:
+        """Return each model with what it reads, or why it cannot; RequestError if none can."""
+        prompt = ChatPrompt(ask.messages) if ask.prompt is None else ask.prompt
+        prompts = Prompts(self._prompting, prompt, None, self._engine)
+        texts = [await written(prompts.of(entry)) for entry in entries]
+        raise_if_none(texts)
+        both = zip(entries, texts, strict=True)
+        return [(entry, await self._counted(ask, entry, text)) for entry, text in both]
+
+    async def _counted(
+        self, ask: PlanAsk, entry: ModelRecord, text: Written
+    ) -> ReadPrompt | Unpredicted:
+        try:
+            if not isinstance(text, str):
+                return Unpredicted(str(text))
+            special = ask.prompt is None
+            tokens, cached = await self._sizing.count(entry, text, special=special)
+        except (RequestError, ModelFileError) as error:
+            return Unpredicted(str(error))
+        context = context_of(entry, self._engine)
+        return ReadPrompt(entry, text, context, tokens, 0 if ask.fresh else cached)
+
     def _lack(self, entry: ModelRecord, option: DecodingOption) -> str | None:
-        """Why the partner cannot be had in memory beside `entry`."""
+        """Return why the partner cannot be had in memory beside `entry`."""
         partner = option.partner
         lack = None if partner is None else self._room.lack(partner, entry)
         return lack and f"{option.mode.partner} {lack}"
 
-    def _usual(self, name: str, host: ModelHost) -> Plan:
-        """Return the plan for `name` now; a stand-in that is not good enough is left out."""
-        plan = host.plan_for(name)
-        if plan.asked is None:
-            return plan
-        other, asked = host.entry(plan.model), host.entry(plan.asked)
-        short = self._routes.floor.shortfall(other, asked, Objectives())
-        return plan if short is None else Plan(plan.asked)
-
     def _choice(
         self,
         ask: PlanAsk,
-        host: ModelHost,
         named: list[list[ModelRecord]],
-        usual: Plan,
         prompts: Mapping[str, ReadPrompt],
     ) -> tuple[tuple[str, int], str, str]:
         """Return what a request for the first of those named would get now: model and threads, why,
         and mode.
         """
-        limits = self._governor_loop.limits
+        limits, free = self._governor_loop.limits, Objectives()
         why = f"what the governor allows now: {limits.why}"
+        name = ask.models[0] if named else DEFAULT
+        entries = named[0] if named else [self._models.writer(DEFAULT)]
+        with suppress(Unavailable):  # a plan shows what there is all the same
+            if (stand_in := self._router.stand_in(name, DecodingRequest(), free)) is not None:
+                return (stand_in.entry.id, limits.threads), why, SINGLE
         if len(named) != 1:
-            return (usual.model, limits.threads), why, SINGLE
-        offers = {e.id: self._routes.offer(e, DecodingRequest(), host) for e in named[0]}
-        first = named[0][0].id
-        left_open = self._routes.threads_open(named[0][0], ask.models[0], Objectives())
-        if len(named[0]) == 1 and len(offers[first].modes) == 1 and not left_open:
-            mode = SINGLE if usual.asked is not None else offers[first].modes[0].mode.label
-            return (usual.model, limits.threads), why, mode
+            return (entries[0].id, limits.threads), why, SINGLE
+        offers = {entry.id: self._router.offer(entry, DecodingRequest()) for entry in entries}
+        if len(entries) == 1 and not self._router.threads_open(entries[0], name, free):
+            return (entries[0].id, limits.threads), why, offers[entries[0].id].mode.label
         tokens = {
             entry.id: self._tokens(ask, prompts[entry.id])
             if entry.id in prompts
             else Unpredicted("it cannot be had now")
-            for entry in named[0]
+            for entry in entries
         }
-        wanted = ask.models[0], named[0], tokens, Objectives(), offers
-        trace = self._routes.judge(*wanted, constrained=ask.constrained)
+        wanted = name, entries, tokens, free, offers
+        trace = self._router.judge(*wanted, constrained=ask.constrained)
         if (chosen := trace.chosen) is None:
             return ("", limits.threads), why, SINGLE
         setting = chosen.setting
@@ -216,9 +250,7 @@ class Planner:
             return str(error)
         return None
 
-    async def _try(
-        self, ask: PlanAsk, host: ModelHost, asked: ReadPrompt, planned: _Planned
-    ) -> Tried:
+    async def _try(self, ask: PlanAsk, asked: ReadPrompt, planned: _Planned) -> Tried:
         entry, before, option = asked.entry, planned.candidate, planned.option
         job = MeasurementJob(
             entry,
@@ -230,9 +262,9 @@ class Planner:
             partner=option.partner,
         )
         try:
-            job = replace(job, mode=await _mode(ask, host, asked, option))
+            job = replace(job, mode=await self._mode(ask, asked, option))
             with self._governor_loop.fixed(before.threads):
-                async with host.resident(entry, option.partner) as resident:
+                async with self._manager.resident(entry, option.partner) as resident:
                     await self._pause(REST_S)
                     before = self._predicted(asked, planned)
                     came = await self._measurer.measure(job, resident, entry.id)
@@ -245,6 +277,18 @@ class Planner:
             part = self._predicted(asked, planned, came.served.completion_tokens)
             predicted = part_of(planned.candidate, part, self._predicted(asked, planned))
         return tried(came, predicted)
+
+    async def _mode(self, ask: PlanAsk, asked: ReadPrompt, option: DecodingOption) -> Mode | None:
+        """Return the mode for the engine, with the partner's prompt; None: the model alone."""
+        partner = option.partner
+        if partner is None:
+            return None if option.mode.name == SINGLE else option.mode
+        text = ask.prompt
+        if text is None:
+            context, prompt = context_of(partner, self._engine), ChatPrompt(ask.messages)
+            text = await self._prompting.write(partner, context, prompt)
+        its = None if text == asked.text else text
+        return msgspec.structs.replace(option.mode, partner=resident_name(partner), prompt=its)
 
     def _predicted(
         self, asked: ReadPrompt, planned: _Planned, completion: int | None = None
@@ -287,22 +331,6 @@ def _too_long(asked: ReadPrompt) -> str | None:
     if asked.prompt_tokens < asked.context:
         return None
     return f"the prompt has {asked.prompt_tokens} tokens, and {asked.context} fit at most"
-
-
-async def _mode(
-    ask: PlanAsk, host: ModelHost, asked: ReadPrompt, option: DecodingOption
-) -> Mode | None:
-    """Return the mode for the engine, with the partner's prompt; None: the model alone."""
-    if option.mode.name == SINGLE:
-        return None
-    partner = option.partner
-    if partner is None:
-        return option.mode
-    text = ask.prompt
-    if text is None:
-        text = await host.render(partner.id, ask.messages)
-    its = None if text == asked.text else text
-    return msgspec.structs.replace(option.mode, partner=resident_name(partner), prompt=its)
 
 
 def _sampling(entry: ModelRecord, ask: PlanAsk) -> Sampling:

@@ -28,15 +28,18 @@ from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.loop import GovernorLoop
+from edge_rt.models.directory import ModelDirectory
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
+from edge_rt.models.store.store import Store
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.feedback import FeedbackStore
-from edge_rt.routing.lengths import Lengths
-from edge_rt.routing.loading import Room
+from edge_rt.routing.identities import Identities
+from edge_rt.routing.lengths import Lengths, Sizing
+from edge_rt.routing.loading import ModelManager, Room
 from edge_rt.routing.planner import Planner
-from edge_rt.routing.quality import Floor
-from edge_rt.routing.routes import Routes
+from edge_rt.routing.prompts import Prompting
+from edge_rt.routing.router import Router
 from edge_rt.routing.variants import Variants
 
 
@@ -49,6 +52,8 @@ class RoutingServices:
         state_folder: Path,
         cores: int,
         *,
+        store: Store,
+        prompting: Prompting,
         supervisor: Supervisor,
         pool: ModelPool,
         occupancy: Occupancy,
@@ -66,6 +71,7 @@ class RoutingServices:
         """
         folder = state_folder / FOLDER
         self._governor_loop = governor_loop
+        self.models = ModelDirectory(store, config.models)
         self.forecaster = Forecaster(
             folder,
             config.engine,
@@ -76,36 +82,47 @@ class RoutingServices:
         self.lessons = OnlineUpdates(self._learn, lambda: governor_loop.limits.threads)
         measurer = Measurer(energy_meter, governor_loop, clock)
         self.room = Room(config, pool, available, lambda: supervisor.gpus)
+        self.manager = ModelManager(config.engine, store, pool, self.room, governor_loop.admit)
         self.variants = Variants(config.engine, pool, self.forecaster)
         self.lengths = Lengths(pool, config.engine.sequences)
         self.feedback = FeedbackStore(state_folder / "router.db", wall)
+        self.identities = Identities(config, self.models)
+        sizing = Sizing(self.lengths, supervisor.client, config.engine)
         candidates = Candidates(self.forecaster, governor_loop.heat, self.variants)
-        self.routes = Routes(
+        self.router = Router(
+            config,
+            self.models,
             candidates,
             self.variants,
-            self.lengths,
+            sizing,
+            prompting,
             governor_loop=governor_loop,
+            manager=self.manager,
             pool=pool,
             room=self.room,
-            floor=Floor(config.router.quality, lambda: governor_loop.limits.smaller),
-            connect=supervisor.client,
         )
         cpu = CpuWatch(reader or CpuReader(), clock)
         readiness = Readiness(governor_loop, cpu, lambda: supervisor.pid, pause)
         self.planner = Planner(
+            self.models,
+            self.router,
             candidates,
+            prompting,
+            sizing,
             self._learn,
-            self.routes,
             governor_loop=governor_loop,
+            manager=self.manager,
             measurer=measurer,
             occupancy=occupancy,
             readiness=readiness,
             room=self.room,
-            connect=supervisor.client,
+            engine=config.engine,
             cores=cores,
             pause=pause,
         )
         tools = Tools(
+            models=self.models,
+            manager=self.manager,
             forecaster=self.forecaster,
             loads=self.variants.offloads,
             loaded=self.variants.load_config,

@@ -29,7 +29,6 @@ from edge_rt.engine.process import CheckpointMemory, ExitReason
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.request_budget import ExpectedTimes
 from edge_rt.generation.service import GenerationService
@@ -46,6 +45,7 @@ from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
+from edge_rt.routing.prompts import Prompting
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, preload, recall, sweep, told, write
 from edge_rt.server.model_work import ModelPulls, prefixes
@@ -127,7 +127,8 @@ class Container:
         at_work = self._at_work_for_nobody
         self.energy_meter = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall)
         self.occupancy = Occupancy(clock)
-        state = State(self.supervisor, self.occupancy, self.energy_meter.tokens, clock)
+        tokens = self.energy_meter.tokens
+        state = State(self.supervisor, self.pool, self.occupancy, tokens, clock)
         self.knobs = parts.knobs or BoardKnobs(config.knobs, root, own)
         self.spent = EnergySpent(self.book)
         self.observer = Observer(
@@ -150,10 +151,13 @@ class Container:
             clock=clock,
             clocks=self.knobs.clocks,
         )
+        self._prompting = parts.prompting or Prompting(Templating())
         self.routing = RoutingServices(
             config,
             own,
             self._cores,
+            store=store,
+            prompting=self._prompting,
             supervisor=self.supervisor,
             pool=self.pool,
             occupancy=self.occupancy,
@@ -170,8 +174,6 @@ class Container:
         recovery = Recovery(clock)
         generation = GenerationService(
             config,
-            store,
-            self.pool,
             self.occupancy,
             self.energy_meter,
             self.governor_loop,
@@ -187,7 +189,6 @@ class Container:
             self.routing,
             clock,
         )
-        self._prompting = parts.prompting or Prompting(Templating())
         self.service = DaemonService(
             config,
             store,
@@ -204,8 +205,8 @@ class Container:
             storage=StorageHealth(paths.state, self._troubles()),
             pulls=ModelPulls(store, paths.cache, offline=config.offline),
         )
-        read = prefixes(config, self.service.entry, self.service)
-        self.warming = Warming(read, self.occupancy, self.pool, self.service.generate, parts.pause)
+        read = prefixes(config, self.routing.models, self.service)
+        self.warming = Warming(read, self.occupancy, self.pool, generation.generate, parts.pause)
         self.service.warm = self.warming.report
 
     @asynccontextmanager

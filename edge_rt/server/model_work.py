@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,15 +17,15 @@ from edge_rt.api.openai.messages import template_messages
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Config, Warm
 from edge_rt.config.tree import Key
+from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import PullProgress
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.generation.warming import Prefix
+from edge_rt.models.directory import ModelDirectory
 from edge_rt.models.naming import is_hub_name
-from edge_rt.models.record import ModelRecord, writer
 from edge_rt.models.store.store import Store
 
-_DECODER = msgspec.json.Decoder(ChatRequest)
 _PLACE = re.compile(r"\w+")
 _NEXT = ("0", "1")  # two messages of the user that have nothing in common
 
@@ -43,12 +43,12 @@ def warm_faults(config: Config) -> Iterator[tuple[Key, str]]:
             yield ("warm", index, *at), str(error)
 
 
-def prefixes(config: Config, entry: Callable[[str], ModelRecord], service: Service) -> list[Prefix]:
-    """The entries of `warm`, for `service` to write; `entry` finds the model of a name."""
+def prefixes(config: Config, models: ModelDirectory, service: Service) -> list[Prefix]:
+    """Return the entries of `warm`, for `service` to write."""
     return [
         Prefix(
             warm.model,
-            lambda model=warm.model: writer(entry(model)),
+            partial(models.writer, warm.model),
             partial(_text, warm, service),
         )
         for warm in config.warm
@@ -64,12 +64,9 @@ async def _text(warm: Warm, service: Service) -> str:
 
 
 async def _written(model: str, chat: ChatRequest, service: Service) -> str:
-    return await service.render(
-        model,
-        template_messages(chat.messages),
-        tools=None if chat.use is None else chat.use.told,
-        variables=chat.chat_template_kwargs,
-    )
+    tools = None if chat.use is None else chat.use.told
+    prompt = ChatPrompt(template_messages(chat.messages), tools, chat.chat_template_kwargs)
+    return await service.render(model, prompt)
 
 
 def _chats(warm: Warm) -> list[ChatRequest]:
@@ -78,7 +75,7 @@ def _chats(warm: Warm) -> list[ChatRequest]:
     chats = [[*warm.messages, {"role": "user", "content": text}] for text in _NEXT]
     chats = [warm.messages] if _asks(warm) else chats
     bodies = [msgspec.json.encode(said | {"messages": chat}) for chat in chats]
-    found = [decode(_DECODER, body) for body in bodies]
+    found = [decode(ChatRequest, body) for body in bodies]
     for one in found:
         one.check()
     return found

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from msgspec import UNSET
 from edge_rt.api.app import create_app
 from edge_rt.config.schema import Requests
 from edge_rt.core.cached import Prefixes, digest
-from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.core.chat_format import GENERIC, ChatFormat, ChatPrompt
 from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.events import (
@@ -76,7 +77,9 @@ from edge_rt.core.trace import Trace
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.traces import Traces
 from edge_rt.routing.feedback import MarkFilter
+from edge_rt.routing.prompts import SEVERAL, variables_of, with_note, with_thoughts
 
+ALONE = "smol answers by itself: other-1.5b@q4 cannot help"
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
 
 
@@ -256,7 +259,7 @@ class FakeService:
     repeats: list[Repeat] = field(default_factory=list)
     kept: Prefixes | Exception = field(default_factory=lambda: Prefixes(0, enabled=False))
     forgotten: list = field(default_factory=list)  # of prompts
-    tasks: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
+    silent: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
     embeds: list[EmbedCall] = field(default_factory=list)
     cut: list[tuple] = field(default_factory=list)  # what was to become tokens
     infers: list[InferCall] = field(default_factory=list)
@@ -307,15 +310,41 @@ class FakeService:
                 raise step
             yield step
 
-    def plan_for(self, model: str) -> Plan:
-        card = self.card(model)
-        if self.stands_in is None:
-            return Plan(card.id, mode=self.mode)
-        return Plan(self.card(self.stands_in).id, asked=card.id, less="the board is hot")
+    # --- the parts of the daemon, which this is in one
+
+    @property
+    def router(self) -> FakeService:
+        return self
+
+    generation = tasks = energy_meter = governor_loop = state = feedback = router
+
+    @property
+    def identities(self) -> SimpleNamespace:
+        return SimpleNamespace(of=self._identities)
+
+    async def _plan(self, request: RouteRequest) -> Plan:
+        card = self.card(request.model)
+        if self.stands_in is not None:
+            other, less = self.card(self.stands_in).id, "the board is hot"
+            prompt = await self._prompt(other, request)
+            return Plan(other, prompt=prompt, asked=card.id, less=less)
+        alone = Plan(card.id, prompt=await self._prompt(card.id, request))
+        mode, asks = self.mode, request.mode.asks
+        if mode is None or mode.partner is None:
+            return msgspec.structs.replace(alone, mode=mode)
+        if request.own_tokens and not asks:
+            return alone
+        fallback = None if asks else msgspec.structs.replace(alone, less=ALONE)
+        return msgspec.structs.replace(alone, mode=mode, alone=fallback)
+
+    async def _prompt(self, model: str, request: RouteRequest) -> Any:
+        if not isinstance(request.prompt, ChatPrompt):
+            return request.prompt
+        return await self.render(model, request.prompt, request.client)
 
     def able(self, model: str, kind: Kind) -> ModelCard:
         model = model.removesuffix(":latest")
-        for card in [*self.models, *self.tasks]:
+        for card in [*self.models, *self.silent]:
             if (model == "default" and card.kind == kind) or card.id == model:
                 if card.kind != kind:
                     raise RequestError("another kind", param="model", code="unsupported")
@@ -326,27 +355,27 @@ class FakeService:
         """The model asked for; of all, where any may answer, the last."""
         self.wishes.append(route_request)
         if self.routing is None:
-            return self.plan_for(route_request.model)
-        self.written.append(await route_request.write(self.models[-1].id))
+            return await self._plan(route_request)
+        self.written.append(prompt := await self._prompt(self.models[-1].id, route_request))
         trace = self.routing if route_request.trace else None
         why, threads = self.routing.why, self.threads
-        return Plan(self.models[-1].id, threads=threads, why=why, trace=trace)
+        return Plan(self.models[-1].id, prompt=prompt, threads=threads, why=why, trace=trace)
 
     def mark(self, id: str, mark: float) -> bool:
         self.marks.append((id, mark))
         return self.chosen
 
-    def router(self) -> RouterReport:
+    def report(self) -> RouterReport:
         return RouterReport(True, [MarkedModel("smol", "single", 3.0, 1.5)])
 
-    def reset_router(self, which: MarkFilter) -> int:
+    def reset(self, which: MarkFilter) -> int:
         self.resets.append(which)
         return 3
 
     def trace(self, id: str) -> Trace:
         return self.traces.get(id)
 
-    def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
+    def _identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
         """All models for "auto", else the one asked for, whoever stands in for it.
 
         It is the same object as long as nothing has changed.
@@ -401,21 +430,21 @@ class FakeService:
         if self.fault is not None:
             raise self.fault
 
-    async def render(
-        self, model, messages, *, tools=None, variables=None, client=None, end="assistant"
-    ) -> str:
+    async def render(self, model: str, prompt: ChatPrompt, client: str | None = None) -> str:
         if self.render_error is not None:
             raise self.render_error
+        several = prompt.several and self.format.calls.separator is not None
+        messages = with_note(prompt.messages, SEVERAL) if several else prompt.messages
         self.rendered.append(
             {
                 "model": model,
                 "messages": messages,
-                "tools": tools,
-                "variables": variables,
-                "end": end,
+                "tools": prompt.tools,
+                "variables": variables_of(prompt, self.format.thinking),
+                "end": prompt.end,
             }
         )
-        return self.prompt
+        return with_thoughts(prompt, self.format.thinking, self.prompt)
 
     async def tokenize(self, model, text, *, special=True, begins=False, pieces=False) -> Tokenized:
         """One token for each byte, behind token 1 where the text begins."""
@@ -475,7 +504,7 @@ class FakeService:
     def warnings(self) -> list[str]:
         return self.budget().warnings
 
-    def set_budget(self, change: BudgetChange) -> None:
+    def change(self, change: BudgetChange) -> None:
         self.changes.append(change)
         state = self.budget()
         said = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}

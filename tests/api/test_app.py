@@ -104,11 +104,6 @@ def test_a_template_that_refuses_is_the_requests_fault(client, service):
     assert error_of(response)["param"] == "messages"
 
 
-def test_what_is_too_deep_for_a_template_is_the_requests_fault(client, service):
-    service.render_error = RecursionError()
-    assert client.chat().status == 400
-
-
 def test_bodies_above_the_limit(make_client, service):
     client = make_client(Requests(body_bytes=100))
     body = json.dumps({**CHAT, "user": "x" * 100}).encode()

@@ -207,13 +207,13 @@ def test_without_an_embedding_requests_are_answered(
 
 def test_vectors_of_another_model_are_not_compared(near: Any, service: Any) -> None:
     ask(near, FIRST)
-    service.tasks = [msgspec.structs.replace(card, sha256="0" * 64) for card in service.tasks]
+    service.silent = [msgspec.structs.replace(card, sha256="0" * 64) for card in service.silent]
     assert found(ask(near, AGAIN)) is None
     assert found(ask(near, "Name 3 rivers, please.")) == "semantic"
 
 
 def test_a_model_that_is_not_there_is_missed_by_nobody(near: Any, service: Any) -> None:
-    service.tasks = []
+    service.silent = []
     assert found(ask(near, FIRST)) is None
 
 

@@ -113,7 +113,7 @@ except RequestError as error:
 
 def test_a_backend_of_another_package_loads_models(extra: Path) -> None:
     program = """
-from edge_rt.generation.identities import _packages as packages
+from edge_rt.routing.identities import _packages as packages
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.worker.loading import make_backend, open_vocabulary, versions
 from edge_rt.core.errors import ModelFileError

@@ -181,11 +181,11 @@ def test_an_engine_that_says_nothing_is_busy(kit: Any) -> None:
 def test_an_engine_tells_what_it_keeps_of_prompts_or_is_asked_again(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        assert (await house.service.prefixes()).forgotten == 0
-        assert (await house.service.prefixes(Which())).forgotten == 3
+        assert (await house.service.state.prefixes()).forgotten == 0
+        assert (await house.service.state.prefixes(Which())).forgotten == 3
         house.engine.fails.append(EngineLost("gone"))
         with pytest.raises(Unavailable, match="keeps of prompts"):
-            await house.service.prefixes()
+            await house.service.state.prefixes()
 
     kit.run(run())
 

@@ -35,7 +35,7 @@ def house_of(kit: Any, kind: str, config: Config | None = None, powered: bool = 
 
 
 def embed(house: Any, *inputs: str, **more: Any) -> Any:
-    return house.service.embed(EmbedCall("other", list(inputs or ("a",)), **more))
+    return house.service.tasks.embed(EmbedCall("other", list(inputs or ("a",)), **more))
 
 
 def test_the_engine_is_asked_and_its_answer_comes_with_the_cost(kit: Any) -> None:
@@ -59,7 +59,7 @@ def test_tensors_go_the_same_way(kit: Any) -> None:
         house = house_of(kit, "tensors")
         said = Inferred(0, {"y": X}, Timings(0.0, 0.0, 0.0, 0, 0, 0))
         house.scripts = [[Started(0, 0, 0), said]]
-        answer, _ = await house.service.infer(InferCall("other", {"x": X}))
+        answer, _ = await house.service.tasks.infer(InferCall("other", {"x": X}))
         [asked] = house.asked
         assert isinstance(asked, RunTensors)
         assert asked.tensors == {"x": X}
@@ -256,7 +256,7 @@ def test_health_embeds_with_an_embedding_model_and_runs_no_tensors(kit: Any) -> 
         assert (proof["model"], proof["proof"]) == ("other", "one text embedded")
         house = house_of(kit, "tensors")
         house.scripts = [[Inferred(0, {}, Timings(0.0, 0.0, 0.0, 0, 0, 0))]]
-        await house.service.infer(InferCall("other", {"x": X}))
+        await house.service.tasks.infer(InferCall("other", {"x": X}))
         proof = await house.service.health()
         assert (proof["status"], proof["model"]) == ("ok", None)
         assert len(house.asked) == 1

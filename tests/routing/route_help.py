@@ -8,14 +8,13 @@ from dataclasses import replace
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Prediction, RequestTokens, RunConfig, Unpredicted
 from edge_rt.core.trace import Trace
+from edge_rt.routing.choice import rule
 from edge_rt.routing.choice.ask import Ask, Now, Variant
-from edge_rt.routing.choice.router import route
 
 GB = 1e9
 TOKENS = RequestTokens(100, 0, 50)
 SMOL = Variant(
     id="smol",
-    source="smol",
     weights="smol",
     backend="llama.cpp",
     quantisation="Q4_0",
@@ -26,9 +25,7 @@ SMOL = Variant(
 SMOL_ONNX = replace(
     SMOL, id="smol-onnx", backend="onnx", quantisation="int4", kv_bytes={"f32": 0.1 * GB}
 )
-BIG = replace(
-    SMOL, id="big", source="big", weights="big", quantisation="Q4_K_M", weights_bytes=1.1 * GB
-)
+BIG = replace(SMOL, id="big", weights="big", quantisation="Q4_K_M", weights_bytes=1.1 * GB)
 POOL = (SMOL, SMOL_ONNX, BIG)
 
 Told = Mapping[tuple[str, int], Prediction]  # by variant and threads
@@ -37,7 +34,7 @@ Told = Mapping[tuple[str, int], Prediction]  # by variant and threads
 def setting(variant: Variant, threads: int = 2) -> RunConfig:
     """The variant's first setting with so many threads."""
     return RunConfig(
-        variant.id, threads, variant.gpu_layers[0], variant.modes[0], next(iter(variant.kv_bytes))
+        variant.id, threads, variant.gpu_layers[0], variant.mode, next(iter(variant.kv_bytes))
     )
 
 
@@ -82,4 +79,4 @@ def choose(told: Told, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
         found = told.get((setting.variant, setting.threads))
         return found or Unpredicted("nothing is known of it")
 
-    return route(ask, pool, now, predict)
+    return rule.choose(ask, pool, now, predict)

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from edge_rt.config.schema import Config, Models
+from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
+from edge_rt.core.routing import RouteRequest
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.record import ModelRecord
 
@@ -37,12 +39,12 @@ def test_no_text_is_asked_of_what_writes_none(kind: str, instead: str, kit: Any)
         house = house_with(kit, kind)
         refused = pytest.raises(RequestError, match=rf"silent writes no text.*{instead}")
         with refused as caught:
-            house.service.plan_for("silent")
+            await house.service.router.route(RouteRequest("1", "silent", "hey"))
         assert (caught.value.param, caught.value.code) == ("model", "unsupported")
         with refused:
             await house.answer("silent")
         with refused:
-            await house.service.render("silent", [{"role": "user", "content": "hey"}])
+            await house.service.render("silent", ChatPrompt([]))
         with refused:
             await house.service.plan(PlanAsk(prompt="x", models=["silent"]))
         with refused:
@@ -68,7 +70,8 @@ def test_nothing_silent_stands_in(kit: Any) -> None:
     async def run() -> None:
         house = house_with(kit, "embedding", Config(models=Models(smaller={"tiny": "silent"})))
         house.governor_loop.allow(smaller=True, why="hot")
-        assert house.service.plan_for("tiny").model == "tiny"
+        plan = await house.service.router.route(RouteRequest("1", "tiny", "hey"))
+        assert plan.model == "tiny"
 
     kit.run(run())
 
@@ -77,6 +80,6 @@ def test_a_default_that_writes_no_text_is_told(kit: Any) -> None:
     async def run() -> None:
         house = house_with(kit, "embedding", Config(models=Models(default="silent")))
         with pytest.raises(RequestError, match="silent writes no text"):
-            house.service.plan_for("default")
+            await house.service.router.route(RouteRequest("1", "default", "hey"))
 
     kit.run(run())

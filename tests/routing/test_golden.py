@@ -7,7 +7,6 @@ from typing import get_args
 import pytest
 from golden_case import Case, cases, full_name, short_name
 
-from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.trace import Candidate
 from edge_rt.routing.choice.rules import Rule
 
@@ -22,11 +21,6 @@ def called(candidate: Candidate, names: set[str]) -> str:
 @pytest.mark.parametrize("case", CASES, ids=[case.case for case in CASES])
 def test_the_expected_candidate_is_chosen(case: Case) -> None:
     expected = case.expected
-    if expected.error is not None:
-        with pytest.raises((ModelNotFound, RequestError)) as raised:
-            case.route()
-        assert expected.error in str(raised.value)
-        return
     trace, chosen = case.route(), case.route().chosen
     names = {*expected.others, *expected.reasons, expected.chosen or ""}
     assert (chosen and called(chosen, names)) == expected.chosen, trace.why

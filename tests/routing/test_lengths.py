@@ -33,7 +33,7 @@ def running(kit: Any, test: Any) -> None:
 
     async def run() -> None:
         house = kit.house()
-        async with house.service.resident(house.get("tiny")):
+        async with house.routing.manager.resident(house.get("tiny")):
             test(house, house.routing.lengths)
 
     kit.run(run())

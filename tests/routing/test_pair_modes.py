@@ -13,6 +13,7 @@ from msgspec.structs import replace as changed
 from simulated import Simulated
 
 from edge_rt.config.schema import Config, Models
+from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.decoding import Gating, Made, Mode, Sampling
 from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import PlanAsk
@@ -21,7 +22,7 @@ from edge_rt.core.routing import DecodingRequest, RequestTokens, RouteRequest
 from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import Pair
 from edge_rt.routing.decoding_options import LESS_SHARE
-from edge_rt.routing.routes import ONLY
+from edge_rt.routing.router import ONLY
 
 BIG, TINY = "big", "tiny"
 SPECULATIVE = Mode("speculative", TINY)
@@ -45,10 +46,7 @@ def names(house: Any) -> tuple[str, str]:
 
 
 def route_request(mode: DecodingRequest = USUAL, model: str = BIG, **fields: Any) -> RouteRequest:
-    async def write(model: str) -> str:
-        return "x" * 400
-
-    return RouteRequest("cmpl-1", model, write, mode=mode, **fields)
+    return RouteRequest("cmpl-1", model, "x" * 400, mode=mode, **fields)
 
 
 class Pairing(Simulated):
@@ -137,7 +135,7 @@ def test_a_partner_that_is_not_there_is_told(kit: Any) -> None:
         house = house_of(kit)
         for mode in (DecodingRequest("speculative"), DecodingRequest("switch", "gone")):
             with pytest.raises(RequestError):
-                await house.service.route(route_request(mode))
+                await house.service.router.route(route_request(mode))
 
     kit.run(run())
 
@@ -170,15 +168,17 @@ def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
 def test_what_is_asked_for_is_served(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        served = await house.service.route(
+        served = await house.service.router.route(
             route_request(DecodingRequest("switch:ead", large_share=0.3))
         )
         assert served.model == BIG
         assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.3))
         assert (served.why, served.trace) == (ONLY, None)
-        assert (await house.service.route(route_request(DecodingRequest("single")))).mode is None
         assert (
-            await house.service.route(route_request(DecodingRequest("lookup"), TINY))
+            await house.service.router.route(route_request(DecodingRequest("single")))
+        ).mode is None
+        assert (
+            await house.service.router.route(route_request(DecodingRequest("lookup"), TINY))
         ).mode == Mode("lookup")
 
     kit.run(run())
@@ -187,7 +187,7 @@ def test_what_is_asked_for_is_served(kit: Any) -> None:
 def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        served = await house.service.route(
+        served = await house.service.router.route(
             route_request(DecodingRequest("speculative"), "auto", trace=True)
         )
         assert (served.model, served.mode) == (BIG, SPECULATIVE)
@@ -201,10 +201,10 @@ def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
 def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
-        served = await house.service.route(route_request())
+        served = await house.service.router.route(route_request())
         assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.4))
-        house.routing.routes._room._available = lambda: 0
-        assert (await house.service.route(route_request())).mode is None
+        house.routing.router._room._available = lambda: 0
+        assert (await house.service.router.route(route_request())).mode is None
 
     kit.run(run())
 
@@ -215,7 +215,7 @@ def test_the_usual_mode_is_for_what_both_can_read(kit: Any) -> None:
         big, tiny = house.entries()
         short = replace(tiny, summary=changed(tiny.summary, context_train=1024))
         house.entries = lambda: [big, short]
-        assert (await house.service.route(route_request())).mode is None
+        assert (await house.service.router.route(route_request())).mode is None
 
     kit.run(run())
 
@@ -225,11 +225,11 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
         smaller = Config(models=Models(smaller={BIG: TINY}))
         house = house_of(kit, SWITCH, config=smaller)
         house.governor_loop.allow(smaller=True, why="the board is hot")
-        served = await house.service.route(route_request())
+        served = await house.service.router.route(route_request())
         assert (served.model, served.asked) == (BIG, None)
         assert served.mode.gating == Gating("ead", share=LESS_SHARE)
         assert served.less == "big writes 20% of the tokens: the board is hot"
-        alone = await house.service.route(route_request(DecodingRequest("single")))
+        alone = await house.service.router.route(route_request(DecodingRequest("single")))
         assert (alone.model, alone.asked, alone.mode) == (TINY, BIG, None)
 
     kit.run(run())
@@ -240,11 +240,11 @@ def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: An
         house = house_of(kit, SWITCH)
         house.governor_loop.allow(smaller=True, why="the board is hot")
         graded(house, big=0.9, tiny=0.145)
-        served = await house.service.route(route_request())
+        served = await house.service.router.route(route_request())
         assert served.mode.gating != Gating("ead", share=LESS_SHARE)
         assert served.less is None
         graded(house, big=0.9, tiny=0.3)
-        served = await house.service.route(route_request())
+        served = await house.service.router.route(route_request())
         assert served.mode.gating == Gating("ead", share=LESS_SHARE)
 
     kit.run(run())
@@ -263,8 +263,65 @@ def test_what_either_has_read_counts_for_it_alone(kit: Any) -> None:
         for mode, known in ((None, (True, False)), (SPECULATIVE, (True, True))):
             call = Call(Plan(BIG, mode=mode), prompt, False, Sampling())
             house.scripts = [list(story)]
-            [event async for event in house.service.generate(call)]
+            [event async for event in house.service.generation.generate(call)]
             assert (read(BIG) > 0, read(TINY) > 0) == known
+
+    kit.run(run())
+
+
+CHAT = ChatPrompt([{"role": "user", "content": "hey"}])
+
+
+def read_by(house: Any, **templates: str | None) -> None:
+    """Have the models read chats by these templates."""
+    entries = [
+        replace(entry, summary=changed(entry.summary, chat_template=templates[entry.id]))
+        for entry in house.entries()
+    ]
+    house.entries = lambda: entries
+
+
+def test_a_partner_reads_by_its_own_template(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        usual = house.entry.summary.chat_template
+        read_by(house, big="{{ messages[0].content }}!", tiny=usual)
+        served = await house.service.router.route(replace(route_request(), prompt=CHAT))
+        assert (served.prompt, served.mode.prompt) == ("hey!", "hey|")
+        assert (served.alone.prompt, served.alone.mode) == ("hey!", None)
+        assert served.alone.less == "big answers by itself: tiny cannot help"
+        served = await house.service.router.route(route_request())
+        assert (served.prompt, served.mode.prompt) == ("x" * 400, None)
+
+    kit.run(run())
+
+
+ASKED = [DecodingRequest("switch"), DecodingRequest(partner=TINY), DecodingRequest(first=2)]
+
+
+def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        read_by(house, big=house.entry.summary.chat_template, tiny=None)
+        route = house.service.router.route
+        served = await route(replace(route_request(), prompt=CHAT))
+        assert (served.model, served.prompt, served.mode) == (BIG, "hey|", None)
+        for mode in ASKED:
+            with pytest.raises(RequestError, match="no chat template"):
+                await route(replace(route_request(mode), prompt=CHAT))
+
+    kit.run(run())
+
+
+def test_who_names_tokens_gets_no_partner_unasked(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        route = house.service.router.route
+        assert (await route(route_request(own_tokens=True))).mode is None
+        for mode in ASKED:
+            served = await route(route_request(mode, own_tokens=True))
+            assert served.mode.partner == TINY
+            assert served.alone is None, "nobody decodes otherwise than was asked for"
 
     kit.run(run())
 
@@ -322,10 +379,10 @@ def test_costs_are_those_of_both(kit: Any) -> None:
 def test_an_answer_without_its_partner_is_marked_as_such(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
-        await house.service.route(route_request())
+        await house.service.router.route(route_request())
         await house.answer(BIG, id="cmpl-1")
-        assert house.service.mark("cmpl-1", 0.0)
-        [told] = house.service.router().marks
+        assert house.service.feedback.mark("cmpl-1", 0.0)
+        [told] = house.service.feedback.report().marks
         assert (told.model, told.mode, told.bad) == (BIG, "single", 1.0)
 
     kit.run(run())

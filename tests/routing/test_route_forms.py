@@ -51,10 +51,7 @@ def kept(house: Any) -> list[str | None]:
 
 
 def route_request(model: str, *, trace: bool = True) -> RouteRequest:
-    async def write(model: str) -> str:
-        return "x" * 40
-
-    return RouteRequest("cmpl-1", model, write, 20, trace=trace)
+    return RouteRequest("cmpl-1", model, "x" * 40, 20, trace=trace)
 
 
 def test_what_fits_answers_where_the_first_would_not(kit: Any) -> None:
@@ -134,7 +131,7 @@ def test_with_one_way_there_is_no_room_as_ever(kit: Any, engine: dict[str, Any])
 def test_the_router_takes_what_fits_and_says_why(kit: Any) -> None:
     async def run(usable: int, expected: LoadConfig) -> dict[str, Any]:
         house = house_of(kit, usable, **BOTH)
-        served = await house.service.route(route_request("auto"))
+        served = await house.service.router.route(route_request("auto"))
         assert served.load == expected
         await house.said(load=served.load)
         assert loaded(house) == expected
@@ -159,7 +156,7 @@ def test_a_model_is_loaded_anew_for_another_form_and_stays_for_none(kit: Any) ->
 def test_what_was_chosen_gives_way_where_memory_shrank_since(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, AMPLE, **BOTH)
-        served = await house.service.route(route_request("auto"))
+        served = await house.service.router.route(route_request("auto"))
         assert served.load == F16
         limit(house, TIGHT)
         for _ in range(2):
@@ -197,7 +194,7 @@ def test_what_is_at_work_is_taken_as_it_is(kit: Any) -> None:
         house.scripts = [[kit.started(), go_on, kit.delta(1), kit.finished()]]
         async with aclosing(house.generate()) as first:
             await anext(first)
-            served = await house.service.route(route_request("auto"))
+            served = await house.service.router.route(route_request("auto"))
             rows = {row.candidate.setting.kv_type: row.rule for row in served.trace.considered}
             assert rows == {"f16": None, "q4_0": "in_use"}
             await house.said(load=Q4)
@@ -236,14 +233,14 @@ def test_each_number_of_layers_is_calibrated_once(kit: Any) -> None:
 def test_another_offload_is_taken_only_where_nothing_else_can_be(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, AMPLE, gpu_layers=[0, 9])
-        served = await house.service.route(route_request("auto"))
+        served = await house.service.router.route(route_request("auto"))
         rows = {row.candidate.setting.gpu_layers: row for row in served.trace.considered}
         assert (rows[0].state, rows[9].state) == ("chosen", "able")
         assert "never measured with 9 layers on the GPU" in rows[9].reason
         assert served.load == F16
         await house.said(load=LoadConfig(9, "f16"))
         house.pool.residents()[0].users += 1  # so that it has to stay
-        served = await house.service.route(route_request("auto"))
+        served = await house.service.router.route(route_request("auto"))
         assert served.load == LoadConfig(9, "f16")
         assert "what it takes is not known" in served.why
 

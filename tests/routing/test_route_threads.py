@@ -16,8 +16,8 @@ from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 from edge_rt.core.requests import Call, Plan
 from edge_rt.core.routing import Objectives, RouteRequest
-from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions
-from edge_rt.routing.routes import ONLY
+from edge_rt.routing.decoding_options import DecodingOption
+from edge_rt.routing.router import ONLY
 
 PLAIN, ENERGY, LATENCY = Objectives(), Objectives("energy"), Objectives("latency")
 
@@ -52,16 +52,13 @@ def running(kit: Any, tmp_path: Path) -> Callable[[Test], None]:
 def route_request(
     model: str, objectives: Objectives = PLAIN, *, trace: bool = False
 ) -> RouteRequest:
-    async def write(model: str) -> list[int]:
-        return [5] * 40
-
     return RouteRequest(
-        "cmpl-1", model, write, 20, ignore_eos=True, objectives=objectives, trace=trace
+        "cmpl-1", model, [5] * 40, 20, ignore_eos=True, objectives=objectives, trace=trace
     )
 
 
 async def threads(house: Any, model: str, objectives: Objectives = PLAIN) -> int | None:
-    return (await house.service.route(route_request(model, objectives))).threads
+    return (await house.service.router.route(route_request(model, objectives))).threads
 
 
 def considered(trace: Any) -> dict[int, Any]:
@@ -70,14 +67,14 @@ def considered(trace: Any) -> dict[int, Any]:
 
 def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
-        served = await house.service.route(route_request("auto", ENERGY, trace=True))
+        served = await house.service.router.route(route_request("auto", ENERGY, trace=True))
         assert served.threads == 1
         assert "the fewest joules of 2 settings" in served.why
         rows = considered(served.trace)
         assert (rows[1].state, rows[2].state) == ("chosen", "able")
         before = len(engine.made)
         call = Call(Plan("tiny", threads=served.threads), [5] * 40, False, Sampling(), 20)
-        events = [event async for event in house.service.generate(call)]
+        events = [event async for event in house.service.generation.generate(call)]
         assert house.asked[-1].threads == 1
         assert engine.made[before:] == [(40, 20, 1)]
         (cost,) = [event for event in events if hasattr(event, "energy_j")]
@@ -88,9 +85,9 @@ def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> Non
 
 def test_who_names_a_model_and_no_aim_has_what_the_governor_allows(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
-        served = await house.service.route(route_request("tiny"))
+        served = await house.service.router.route(route_request("tiny"))
         assert (served.threads, served.why) == (None, ONLY)
-        served = await house.service.route(route_request("tiny", trace=True))
+        served = await house.service.router.route(route_request("tiny", trace=True))
         assert (served.threads, set(considered(served.trace))) == (None, {2})
         await house.answer()
         assert house.asked[-1].threads is None
@@ -104,7 +101,7 @@ def test_what_is_aimed_at_decides(running: Any) -> None:
         assert await threads(house, "auto") == 1
         assert await threads(house, "auto@llama.cpp") == 1
         assert await threads(house, "tiny", LATENCY) is None
-        trace = (await house.service.route(route_request("tiny", ENERGY, trace=True))).trace
+        trace = (await house.service.router.route(route_request("tiny", ENERGY, trace=True))).trace
         both = [considered(trace)[n].candidate.seconds for n in (1, 2)]
         assert await threads(house, "tiny", Objectives(latency_s=sum(both) / 2)) is None
         assert await threads(house, "tiny", Objectives(latency_s=2 * both[0])) == 1
@@ -116,7 +113,7 @@ def test_never_more_than_the_governor_allows(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
         house.governor_loop.limits = Limits(1, why="another program has a core")
         assert await threads(house, "tiny", LATENCY) is None
-        trace = (await house.service.route(route_request("tiny", LATENCY, trace=True))).trace
+        trace = (await house.service.router.route(route_request("tiny", LATENCY, trace=True))).trace
         rows = considered(trace)
         assert (rows[1].state, rows[2].rule) == ("chosen", "threads")
 
@@ -128,7 +125,7 @@ def test_who_asks_for_fewer_rests_as_much_as_the_others(running: Any) -> None:
         seconds: list[float] = []
         for duty in (1.0, 0.5):
             house.governor_loop.allow(duty=duty, allowance_w=7.0)
-            trace = (await house.service.route(route_request("auto", trace=True))).trace
+            trace = (await house.service.router.route(route_request("auto", trace=True))).trace
             seconds.append(considered(trace)[1].candidate.seconds)
         assert seconds[1] == pytest.approx(2 * seconds[0], rel=0.05)
 
@@ -176,8 +173,7 @@ def test_onnxruntime_would_have_to_begin_anew_for_another_count(kit: Any) -> Non
         assert routing.variants.threads(other) == ()
         for partner, counts in ((entry, (1, 2)), (other, ())):
             helped = DecodingOption(Mode("switch", partner.id, gating=Gating("ead")), partner)
-            offers = {entry.id: DecodingOptions((helped,))}
-            (variant,) = routing.variants.of([entry], 2, offers, any_threads=True)
+            variant = routing.variants.of(entry, helped, 2, any_threads=True)
             assert variant.threads == counts
 
     house = kit.house()

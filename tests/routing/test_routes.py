@@ -11,6 +11,7 @@ from graded import graded
 from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Models, Router
+from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.routing import Objectives, Prediction, RouteRequest
 
@@ -46,14 +47,11 @@ def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, fl
 
 
 def route_request(model: str, prompt: Any = "x" * 400, **changes: Any) -> RouteRequest:
-    async def write(model: str) -> Any:
-        return prompt
-
-    return RouteRequest("cmpl-1", model, changes.pop("write", write), **changes)
+    return RouteRequest("cmpl-1", model, prompt, **changes)
 
 
 async def chosen(house: Any, model: str, **changes: Any) -> str:
-    return (await house.service.route(route_request(model, **changes))).model
+    return (await house.service.router.route(route_request(model, **changes))).model
 
 
 def running(test: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
@@ -71,7 +69,7 @@ async def test_an_id_is_any_of_the_same_weights_and_auto_any_model(kit: Any) -> 
     assert await chosen(house, "auto") == OTHER
     assert await chosen(house, GGUF, objectives=Objectives("latency")) == GGUF
     assert await chosen(house, "default") == GGUF
-    served = await house.service.route(route_request("auto"))
+    served = await house.service.router.route(route_request("auto"))
     assert (served.asked, served.less, served.trace) == (None, None, None)
     assert "this is the largest of 2 that can answer" in served.why
 
@@ -93,21 +91,19 @@ async def test_what_is_pinned_answers_whatever_it_takes(kit: Any) -> None:
 async def test_errors_tell_what_there_is(kit: Any) -> None:
     house = house_of(kit)
     with pytest.raises(RequestError, match=r"no variant 'onnx-int8'; .*llama.cpp-q4_1, onnx-int4"):
-        await house.service.route(route_request(f"{GGUF}@onnx-int8"))
+        await house.service.router.route(route_request(f"{GGUF}@onnx-int8"))
     with pytest.raises(ModelNotFound, match="nobody"):
-        await house.service.route(route_request("nobody@onnx"))
+        await house.service.router.route(route_request("nobody@onnx"))
 
 
 @running
 async def test_where_nothing_is_to_choose_nothing_is_looked_at(kit: Any) -> None:
-    async def write(model: str) -> str:
-        raise AssertionError(model)
-
     house = house_of(kit)
     for model in (OTHER, "default", f"{GGUF}@onnx"):
-        served = await house.service.route(route_request(model, write=write))
+        served = await house.service.router.route(route_request(model))
         assert (served.why, served.trace) == ("nothing else was asked for", None)
-    assert house.counted == []
+        assert served.prompt == "x" * 400
+    assert house.counted == house.predicted == []
     with pytest.raises(RequestError, match="no trace"):
         house.service.trace("cmpl-1")
 
@@ -128,17 +124,17 @@ async def test_a_model_quantised_anew_is_another_one_unless_it_is_pinned(kit: An
 @running
 async def test_a_trace_is_kept_and_given_to_who_asks(kit: Any) -> None:
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4))
-    await house.service.route(route_request(GGUF))
+    await house.service.router.route(route_request(GGUF))
     assert house.service.trace("cmpl-1").chosen.setting.variant == ONNX
-    served = await house.service.route(route_request(f"{GGUF}@llama.cpp", trace=True))
+    served = await house.service.router.route(route_request(f"{GGUF}@llama.cpp", trace=True))
     rows = {c.candidate.setting.variant: c.rule or c.state for c in served.trace.considered}
-    assert rows == {GGUF: "chosen", ONNX: "pin"}
+    assert rows == {GGUF: "chosen"}
 
 
 @running
 async def test_threads_are_the_governors(kit: Any) -> None:
     house = house_of(kit)
-    served = await house.service.route(route_request("auto", trace=True))
+    served = await house.service.router.route(route_request("auto", trace=True))
     assert {c.candidate.setting.threads for c in served.trace.considered} == {2}
 
 
@@ -151,7 +147,7 @@ async def test_tokens_are_estimated_and_the_estimate_is_learnt(kit: Any) -> None
     }
     assert house.counted == []
     house.scripts = [[replace_tokens(kit, 200), kit.delta(1), kit.finished()]]
-    async for _ in house.service.generate(call(house, "x" * 400)):
+    async for _ in house.service.generation.generate(call(house, "x" * 400)):
         pass
     house.predicted.clear()
     await chosen(house, GGUF, prompt="x" * 400 + "1 yy", max_tokens=20)
@@ -176,7 +172,7 @@ def call(house: Any, prompt: str) -> Any:
 async def test_what_may_not_fit_is_counted(kit: Any) -> None:
     house = house_of(kit)
     with pytest.raises(RequestError, match="context") as raised:
-        await house.service.route(route_request(GGUF, prompt="x" * 5000))
+        await house.service.router.route(route_request(GGUF, prompt="x" * 5000))
     assert (raised.value.param, raised.value.code) == ("prompt", "context_length_exceeded")
     assert {counted[1] for counted in house.counted} == {"llama.cpp", "onnx"}
 
@@ -187,22 +183,17 @@ async def test_what_only_some_templates_take_is_for_them(kit: Any) -> None:
     bare = changed(kit.entry.summary, chat_template=None)
     entries = [replace(e, summary=bare) if e.id == GGUF else e for e in house.entries()]
     house.entries = lambda: entries
-
-    async def write(model: str) -> str:
-        if model == GGUF:
-            raise RequestError("it has no chat template", param="messages")
-        return "x"
-
-    served = await house.service.route(route_request("auto", write=write, trace=True))
+    chat = ChatPrompt([{"role": "user", "content": "hey"}])
+    served = await house.service.router.route(route_request("auto", chat, trace=True))
     assert served.model != GGUF
+    assert served.prompt == "hey|"
     (row,) = [c for c in served.trace.considered if c.candidate.setting.variant == GGUF]
-    assert (row.rule, row.reason) == ("tokens", "it has no chat template")
-
-    async def never(model: str) -> str:
-        raise RequestError("bad messages", param="messages")
-
-    with pytest.raises(RequestError, match="bad messages"):
-        await house.service.route(route_request("auto", write=never))
+    assert row.rule == "tokens"
+    assert "no chat template" in row.reason
+    bare_ones = [replace(e, summary=bare, sha256=f"a{e.sha256[1:]}") for e in entries]
+    house.entries = lambda: bare_ones
+    with pytest.raises(RequestError, match="no chat template"):
+        await house.service.router.route(route_request("auto", chat))
 
 
 @running
@@ -210,7 +201,7 @@ async def test_token_ids_are_for_a_model_that_is_named(kit: Any) -> None:
     house = house_of(kit)
     assert await chosen(house, GGUF, prompt=[1, 2, 3]) in (GGUF, ONNX)
     with pytest.raises(RequestError, match="tokens are those of one model"):
-        await house.service.route(route_request("auto", prompt=[1, 2, 3]))
+        await house.service.router.route(route_request("auto", prompt=[1, 2, 3]))
 
 
 @running
@@ -218,7 +209,7 @@ async def test_a_board_that_takes_nothing_says_so(kit: Any) -> None:
     house = house_of(kit)
     house.governor_loop.allow(admission="refuse", guard="evacuate", why="it is hot")
     with pytest.raises(Unavailable, match="it is hot"):
-        await house.service.route(route_request("auto"))
+        await house.service.router.route(route_request("auto"))
 
 
 @running
@@ -233,7 +224,9 @@ async def test_what_is_loaded_answers_where_nothing_may_be_loaded(kit: Any) -> N
 async def test_limits_are_soft(kit: Any) -> None:
     house = house_of(kit, big=(9, 1), tiny=(4, 9), tiny_onnx=(5, 5))
     objectives = Objectives("energy", 0.5, None)
-    served = await house.service.route(route_request("auto", objectives=objectives, trace=True))
+    served = await house.service.router.route(
+        route_request("auto", objectives=objectives, trace=True)
+    )
     assert (served.model, served.trace.within) == (GGUF, False)
 
 
@@ -241,7 +234,7 @@ async def test_limits_are_soft(kit: Any) -> None:
 async def test_a_stand_in_answers_for_all_variants(kit: Any) -> None:
     house = house_of(kit, Config(models=Models(smaller={GGUF: OTHER})))
     house.governor_loop.allow(smaller=True)
-    served = await house.service.route(route_request(GGUF))
+    served = await house.service.router.route(route_request(GGUF))
     assert (served.model, served.asked) == (OTHER, GGUF)
 
 
@@ -254,7 +247,7 @@ async def test_the_smallest_model_that_reaches_the_floor_answers(kit: Any) -> No
     for quality in (0.8, 1.0):
         assert await chosen(house, "auto", objectives=Objectives(quality=quality)) == OTHER
     assert await chosen(house, "auto", objectives=Objectives("quality")) == OTHER
-    trace = (await house.service.route(route_request("auto", trace=True))).trace
+    trace = (await house.service.router.route(route_request("auto", trace=True))).trace
     assert trace.quality == 0.5
     qualities = {c.candidate.setting.variant: c.candidate.quality for c in trace.considered}
     assert qualities == {GGUF: 0.6, ONNX: 0.6, OTHER: 0.9}
@@ -266,7 +259,9 @@ async def test_the_usual_floor_gives_way_while_smaller_models_are_asked_for(kit:
     graded(house, tiny=0.3, tiny_onnx=0.3, big=0.9)
 
     async def routed(**objectives: Any) -> tuple[str, str | None]:
-        plan = await house.service.route(route_request("auto", objectives=Objectives(**objectives)))
+        plan = await house.service.router.route(
+            route_request("auto", objectives=Objectives(**objectives))
+        )
         return plan.model, plan.less
 
     assert await routed() == (OTHER, None)

@@ -35,7 +35,7 @@ def error(*rules: Any, **limits: Any) -> Any:
     [
         (["memory", "context"], {}, "out_of_memory"),
         (["guard", "memory"], {"guard": "hold"}, "too_hot"),
-        (["pin", "guard"], {}, "budget"),
+        (["mode", "guard"], {}, "budget"),
         (["in_use"], {}, "out_of_memory"),
         (["context"], {"admission": "refuse", "guard": "evacuate"}, "too_hot"),
     ],
@@ -55,7 +55,7 @@ def test_who_lacks_memory_hears_what_takes_less() -> None:
 @pytest.mark.parametrize(
     ("rules", "param", "code"),
     [
-        (["pin", "context"], "prompt", "context_length_exceeded"),
+        (["mode", "context"], "prompt", "context_length_exceeded"),
         (["mode"], "model", "unsupported"),
         ([], "model", "unsupported"),
     ],

@@ -11,6 +11,7 @@ from graded import graded
 from msgspec.structs import replace
 
 from edge_rt.config.schema import Config, Engine, Models, Requests
+from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.decoding import Constraint, Sampling, TokenLogprob
 from edge_rt.core.errors import (
     EngineError,
@@ -265,7 +266,7 @@ def test_models_that_are_not_there(kit: Any) -> None:
         with pytest.raises(ModelNotFound):
             await empty.answer("other")
         with pytest.raises(ModelNotFound):
-            await empty.service.render("other", [])
+            await empty.service.render("other", ChatPrompt([]))
         gone = kit.house(Config(models=Models(default="gone")))
         with pytest.raises(ModelNotFound, match="gone"):
             await gone.answer("default")
@@ -293,7 +294,9 @@ def test_a_chat_is_rendered_by_the_models_template(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         for word in ("one", "two"):
-            text = await house.service.render("default", [{"role": "user", "content": word}])
+            text = await house.service.render(
+                "default", ChatPrompt([{"role": "user", "content": word}])
+            )
             assert text == f"{word}|"
 
     kit.run(run())
@@ -303,12 +306,16 @@ def test_messages_that_cannot_fit_are_refused_before_the_template_sees_them(kit:
     async def run() -> None:
         house = kit.house(Config(engine=Engine(context=512)))  # of at most 16 bytes a token
         fits = [{"role": "user", "content": "x" * (512 * 16 - 1)}]
-        assert await house.service.render("default", fits)
+        assert await house.service.render("default", ChatPrompt(fits))
         with pytest.raises(RequestError, match="at least 512") as caught:
-            await house.service.render("default", [*fits, {"role": "system", "content": "x"}])
+            await house.service.render(
+                "default", ChatPrompt([*fits, {"role": "system", "content": "x"}])
+            )
         assert (caught.value.param, caught.value.code) == ("messages", "context_length_exceeded")
         left_out = [{"role": "assistant", "content": "x" * 9999}, {"role": "user", "content": "y"}]
-        assert await house.service.render("default", left_out)  # by templates that do so
+        assert await house.service.render(
+            "default", ChatPrompt(left_out)
+        )  # by templates that do so
 
     kit.run(run())
 
@@ -318,7 +325,7 @@ def test_tools_that_the_template_would_leave_out_are_told_in_words(kit: Any) -> 
         house = kit.house()
         messages: list[dict[str, object]] = [{"role": "user", "content": "hi"}]
         tool: dict[str, object] = {"type": "function", "function": {"name": "look"}}
-        told = await house.service.render("tiny", messages, tools=[tool])
+        told = await house.service.render("tiny", ChatPrompt(messages, [tool]))
         assert '{"name": "look"}' in told
         assert (await house.service.chat_format("tiny")).calls.source == "generic"
 
@@ -363,7 +370,7 @@ def test_a_model_is_unloaded_unless_a_request_uses_it(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         await house.service.preload("tiny")
-        async with house.service.resident(house.service.entry("tiny")):
+        async with house.routing.manager.resident(house.get("tiny")):
             assert not await house.service.unload("tiny")
         assert house.service.card("tiny").loaded
         assert await house.service.unload("tiny:latest")
@@ -388,7 +395,7 @@ def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         house.knobs = [KnobOutcome("knobs.nvpmodel", "failed", said="there is none")]
-        house.service.set_budget(BudgetChange(power_w=5.0))
+        house.service.governor_loop.change(BudgetChange(power_w=5.0))
         house.governor_loop.allow(duty=0.5, why="the power cap allows half of the time")
         told = house.service.budget()
         assert (told.budget.power_w, told.limits.duty) == (5.0, 0.5)
@@ -423,17 +430,15 @@ SMALLER = Config(models=Models(smaller={"large": "tiny", "odd": "gone"}))
 def test_a_smaller_model_stands_in_while_the_governor_asks_for_it(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(SMALLER, ("large", "odd", "tiny"))
-        assert house.service.plan_for("large").model == "large"
+        route = lambda model: house.service.router.route(route_request_for(model))  # noqa: E731
+        assert (await route("large")).model == "large"
         house.governor_loop.allow(smaller=True, why="the board is hot; smaller models answer")
-        serving = house.service.plan_for("large")
+        serving = await route("large")
         assert (serving.model, serving.asked) == ("tiny", "large")
         assert serving.less == "tiny stands in for large: the board is hot; smaller models answer"
         for model in ("tiny", "odd"):  # nothing stands in for it, or nothing that is there
-            assert house.service.plan_for(model).model == model
-            assert (house.service.plan_for(model).asked, house.service.plan_for(model).less) == (
-                None,
-                None,
-            )
+            serving = await route(model)
+            assert (serving.model, serving.asked, serving.less) == (model, None, None)
 
     kit.run(run())
 
@@ -444,7 +449,9 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
         house.governor_loop.allow(smaller=True, why="the board is hot")
 
         async def answers(**objectives: Any) -> str:
-            return (await house.service.route(route_request_for("large", **objectives))).model
+            return (
+                await house.service.router.route(route_request_for("large", **objectives))
+            ).model
 
         graded(house, large=0.9, tiny=0.3)
         assert await answers() == "tiny"
@@ -466,22 +473,20 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
 
 
 def route_request_for(model: str, **objectives: Any) -> RouteRequest:
-    async def write(model: str) -> str:
-        return "x" * 400
-
-    return RouteRequest("1", model, write, objectives=Objectives(**objectives))
+    return RouteRequest("1", model, "x" * 400, objectives=Objectives(**objectives))
 
 
 def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(SMALLER, ("large", "tiny"))
         await house.answer("large")
+        route = lambda: house.service.router.route(route_request_for("large"))  # noqa: E731
         house.governor_loop.allow(smaller=True, heavy=False)
-        assert house.service.plan_for("large").model == "large"
+        assert (await route()).model == "large"
         house.governor_loop.allow(smaller=True)
         await house.answer("tiny")
         house.governor_loop.allow(smaller=True, heavy=False)
-        assert house.service.plan_for("large").model == "tiny"
+        assert (await route()).model == "tiny"
 
     kit.run(run())
 
@@ -494,7 +499,7 @@ def test_aliases_and_ollamas_tag_are_names_of_models(kit: Any) -> None:
         assert service.aliases() == aliases
         for name in ("gpt", "gpt:latest", "tiny:latest", "usual", "default:latest", "llama3:8b"):
             assert service.card(name).id == "tiny"
-            assert [one.card.id for one in service.identities(name, None)] == ["tiny"]
+            assert [one.card.id for one in service.identities.of(name, None)] == ["tiny"]
             assert service.able(name, "language").id == "tiny"
         house.fetched["hf.co/someone/Tiny-GGUF:Q4_0"] = "tiny"
         for name in ("hf.co/someone/Tiny-GGUF:Q4_0", "hf.co/someone/Tiny-GGUF:Q4_0:latest"):
@@ -502,7 +507,7 @@ def test_aliases_and_ollamas_tag_are_names_of_models(kit: Any) -> None:
         with pytest.raises(ModelNotFound, match="someone"):
             service.card("hf.co/someone/Other-GGUF")
         for name in ("any", "gpt"):
-            assert (await service.route(route_request_for(name))).model == "tiny"
+            assert (await service.router.route(route_request_for(name))).model == "tiny"
         with pytest.raises(ModelNotFound, match="nosuch"):
             service.card("nosuch:latest")
 

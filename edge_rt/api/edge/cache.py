@@ -128,7 +128,7 @@ async def _purge_questions(context: Context, which: Which) -> int:
 
 
 async def _purge_prefixes(context: Context, which: Which) -> int:
-    told = await context.service.prefixes(which)
+    told = await context.service.state.prefixes(which)
     if told.left:
         what = f"{told.left} beginnings of prompts cannot be deleted, the daemon's log says why"
         raise Unavailable(what, retry_after_s=AGAIN_S, code="not_forgotten")
@@ -156,7 +156,7 @@ async def _report(context: Context) -> CacheReport:
 async def _prefixes(context: Context) -> PrefixReport | None:
     caching = context.caching
     try:
-        told = await context.service.prefixes()
+        told = await context.service.state.prefixes()
     except Unavailable:
         return None
     counted = caching.restored_prompts, caching.restored_tokens

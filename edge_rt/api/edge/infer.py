@@ -133,7 +133,7 @@ class Infer(TaskEndpoint[InferRequest]):
         )
         card = self.card(request, asked.model, "tensors")
         [call] = grant([InferCall(card.id, asked.tensors)], asked.edge, request.exchange.arrived)
-        inferred, cost = await self.context.service.infer(call)
+        inferred, cost = await self.context.service.tasks.infer(call)
         edge = self.booked(request, card, inferred.timings, cost)
         accepted = Headers(scope=scope).get("accept", "").lower()
         kind, body = await asyncio.to_thread(_written, accepted, card.id, inferred, edge)

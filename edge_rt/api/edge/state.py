@@ -118,7 +118,7 @@ async def set_budget(context: Context, scope: Scope, receive: Receive, send: Sen
 
     Raises RequestError for a query and for what cannot be a budget.
     """
-    context.service.set_budget(await read_document(context, scope, receive, BudgetChange))
+    context.service.governor_loop.change(await read_document(context, scope, receive, BudgetChange))
     await send_json(send, context.service.budget())
 
 
@@ -145,7 +145,7 @@ async def router(context: Context, scope: Scope, receive: Receive, send: Send) -
     Raises RequestError for any query.
     """
     whole_numbers(scope)
-    await send_json(send, context.service.router())
+    await send_json(send, context.service.feedback.report())
 
 
 class Reset(msgspec.Struct, frozen=True):
@@ -160,7 +160,7 @@ async def router_reset(context: Context, scope: Scope, receive: Receive, send: S
     Those of a model, of a mode, or all. Raises RequestError for a query and for what names nothing.
     """
     which = await read_document(context, scope, receive, MarkFilter)
-    await send_json(send, Reset(context.service.reset_router(which)))
+    await send_json(send, Reset(context.service.feedback.reset(which)))
 
 
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.allowance import Effort, Think, limit_of, prompt_of, think_of, variables_of
+from edge_rt.api.allowance import Effort, Think, ThinkTerms, limit_of, think_of
 from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
@@ -28,11 +28,10 @@ from edge_rt.api.openai.messages import (
     last_said,
     template_messages,
     tool_use,
-    with_note,
 )
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
-from edge_rt.api.work import Work, with_partner, without_partner
-from edge_rt.core.chat_format import PromptEnd, Reading
+from edge_rt.api.work import Work
+from edge_rt.core.chat_format import ChatPrompt, PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError, invalid
 from edge_rt.core.requests import Identity
 from edge_rt.models.answers.reader import AnswerReader, answer_reader
@@ -116,10 +115,6 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
             raise RequestError(message, param="top_logprobs", code="invalid_value")
 
 
-# Behind the user's last message: a system message would replace what some templates say by default.
-_SEVERAL = "To call several functions at once, write all of their calls in one answer."
-
-
 HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completions refuse
 
 
@@ -169,24 +164,16 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         self, request: ChatRequest, models: Sequence[Identity], client: str | None
     ) -> list[str]:
         timed = dict.fromkeys(id for one in models for id in one.timed)
-        return [await self._written(request, id, client) for id in timed]
+        prompt = self.chat_prompt(request) if timed else None
+        return [await self._written(id, prompt, client) for id in timed if prompt is not None]
 
     @override
     async def prepare(self, request: ChatRequest, client: str | None) -> Work:
-        written: dict[str, str] = {}  # by model, so that no template is filled in twice
-
-        async def write(model: str) -> str:
-            if model not in written:
-                written[model] = await self._render(request, model, client)
-            return written[model]
-
-        asked = self.route_request(request, write)
-        plan = await self.context.service.route(asked)
-        prompt = await write(plan.model)
-        plan = without_partner(plan, asked, tokens=bool(request.logit_bias) or request.checked)
-        plan = await with_partner(plan, asked, prompt)
-        reading = await self.reading(request, plan.model, prompt)
-        work = self.work(request, asked.id, plan, [prompt], asked.mode, reading)
+        asked = self.route_request(request, self.chat_prompt(request), client)
+        plan = await self.context.service.router.route(asked)
+        assert isinstance(plan.prompt, str)
+        reading = await self.reading(request, plan.model, plan.prompt)
+        work = self.work(request, asked.id, plan, [plan.prompt], reading)
         if request.checked:
             return work
         limit = None if reading is None else limit_of(request.think, reading.format)
@@ -236,32 +223,22 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             return Reading(format, tools=tools) if tools or format.wrapping else None
         return Reading(format, prompt.rstrip().endswith(thinking.begin), tools)
 
-    async def _written(self, request: ChatRequest, model: str, client: str | None) -> str:
+    async def _written(self, model: str, prompt: ChatPrompt, client: str | None) -> str:
         """The prompt, or what speaks against one: another model may answer."""
         try:
-            return await self._render(request, model, client)
+            return await self.context.service.render(model, prompt, client)
         except (RequestError, ModelFileError) as error:
             return str(error)
 
-    async def _render(self, request: ChatRequest, model: str, client: str | None) -> str:
-        format, think = await self.context.service.chat_format(model), request.think
-        given = request.chat_template_kwargs
-        use = request.use
-        several = request.parallel_tool_calls and use is not None and use.rules.parallel
-        try:
-            messages = template_messages(request.messages)
-            if several and format.calls.separator is not None:
-                messages = with_note(messages, _SEVERAL)
-            prompt = await self.context.service.render(
-                model,
-                messages,
-                tools=None if use is None else use.told,
-                variables=variables_of(think, request.reasoning_effort, format, given),
-                client=client,
-                end=request.end,
-            )
-        except RecursionError:
-            # What the decoder can just read may be too deep for a template to print.
-            message = "The messages, tools or chat_template_kwargs are nested too deeply."
-            raise RequestError(message, code="invalid_value") from None
-        return prompt_of(think, format.thinking, prompt) if request.end == "assistant" else prompt
+    def chat_prompt(self, request: ChatRequest) -> ChatPrompt:
+        """Return what is said in it, for the template of whichever model answers."""
+        use, think, effort = request.use, request.think, request.reasoning_effort
+        variables = {} if effort in (None, "none") else {"reasoning_effort": effort}
+        return ChatPrompt(
+            template_messages(request.messages),
+            None if use is None else use.told,
+            {**variables, **(request.chat_template_kwargs or {})} or None,
+            "limited" if isinstance(think, ThinkTerms) else think,
+            bool(request.parallel_tool_calls) and use is not None and use.rules.parallel,
+            request.end,
+        )

@@ -13,7 +13,7 @@ from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.openai.answers import Dialect, TextDialect
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
-from edge_rt.api.work import Work, without_partner
+from edge_rt.api.work import Work
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import invalid
 
@@ -89,16 +89,9 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
     @override
     async def prepare(self, request: CompletionsRequest, client: str | None) -> Work:
         found = prompts(request)
-        longest = max(found, key=len)  # the others are read beside it
-
-        async def write(model: str) -> str | list[int]:
-            return longest
-
-        asked = self.route_request(request, write)
-        plan = await self.context.service.route(asked)
-        named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
-        plan = without_partner(plan, asked, tokens=named or request.checked)
-        work = self.work(request, asked.id, plan, found, asked.mode)
+        asked = self.route_request(request, max(found, key=len), client)
+        plan = await self.context.service.router.route(asked)
+        work = self.work(request, asked.id, plan, found)
         return work.with_calls(suffix=request.suffix or None)
 
     @override

@@ -164,15 +164,6 @@ def _arguments(arguments: str | dict[str, Any]) -> str | dict[str, Any]:
         return arguments
 
 
-def with_note(messages: list[dict[str, Any]], words: str) -> list[dict[str, Any]]:
-    """Return `messages` with `words` behind what the user said last."""
-    at = next((i for i in reversed(range(len(messages))) if messages[i]["role"] == "user"), None)
-    if at is None:
-        return messages
-    noted = {**messages[at], "content": f"{messages[at]['content']}\n\n{words}"}
-    return [*messages[:at], noted, *messages[at + 1 :]]
-
-
 def last_said(messages: list[ChatMessage]) -> str:
     """The text of the last message of the user; "" without any."""
     content = next((m.content for m in reversed(messages) if m.role == "user"), None)

@@ -22,7 +22,7 @@ from edge_rt.core.finding import Finding, note, ok
 
 TEMP_LOW_MC, TEMP_HIGH_MC = -100_000, 300_000  # a gated zone may read -256000, an unset one -274000
 _HZ_HIGH = 20_000_000_000
-_GPU_ENDS = (".gpu", ".ga10b", ".gv11b", ".gp10b", ".gm20b")  # of Jetsons before Thor
+GPU_ENDS = (".gpu", ".ga10b", ".gv11b", ".gp10b", ".gm20b")  # of Jetsons before Thor
 _MHZ_HIGH = 20_000
 # NVIDIA's links to a Jetson's GPU, for kernels whose GPU is no devfreq device.
 _LINKS = ("devices/platform/gpu.0", "devices/gpu.0")
@@ -137,7 +137,7 @@ def gpu_devices(sysfs: Path) -> list[Path]:
 
 
 def _is_gpu(name: str) -> bool:
-    return name.endswith(_GPU_ENDS) or name.startswith(("gpu-gpc", "gpu.")) or name == "gpu"
+    return name.endswith(GPU_ENDS) or name.startswith(("gpu-gpc", "gpu.")) or name == "gpu"
 
 
 def _device_gauges(device: Path) -> Iterator[GaugeFile]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from edge_rt.board.readers.clocks import GPU_ENDS
 from edge_rt.board.supply import SupplyRails
 from edge_rt.cli.doctor.check_power_chips import grant
 from edge_rt.cli.doctor.machine import ExaminedMachine, group_of, several
@@ -18,7 +19,6 @@ from edge_rt.cli.text import Json, line, lines, member, members
 from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
 from edge_rt.core.finding import Finding, note, ok, problem
-from edge_rt.governor.knobs.clock_files import GPU_DEVICES
 
 
 def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -41,7 +41,8 @@ def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
 _PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _SERVICE = "edge-rt.service"
-_GPU_DRIVERS = ("nvhost*", "nvidia*", *GPU_DEVICES.split("|"))  # in /proc/devices
+_GPU_ENDS = [f"*{end}" for end in GPU_ENDS]
+_GPU_DRIVERS = ("nvhost*", "nvidia*", *_GPU_ENDS, "gpu-gpc*", "gpu.*", "gpu")  # in /proc/devices
 
 
 def check_daemon(machine: ExaminedMachine) -> Iterator[Finding]:

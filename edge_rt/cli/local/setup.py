@@ -16,7 +16,7 @@ from edge_rt.cli.doctor.check_daemon import check_daemon
 from edge_rt.cli.doctor.check_heat import check_temperatures, check_throttling
 from edge_rt.cli.doctor.check_installation import check_board
 from edge_rt.cli.doctor.check_power import check_power
-from edge_rt.cli.doctor.finding import CheckFinding, examine, lines, of_board
+from edge_rt.cli.doctor.finding import examine, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import BadConfig
 from edge_rt.cli.local.models_suggest import served_machine
@@ -25,6 +25,7 @@ from edge_rt.cli.local.setup_perform import Host, Performer
 from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
 from edge_rt.cli.text import note, say
+from edge_rt.core.finding import Finding
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
@@ -120,7 +121,7 @@ def run(
     return _make(performer, able, len(able) < len(changes))
 
 
-def _tell(findings: Iterable[CheckFinding], planner: SetupPlanner, changes: list[Change]) -> None:
+def _tell(findings: Iterable[Finding], planner: SetupPlanner, changes: list[Change]) -> None:
     shown = [replace(finding, remedy=()) for finding in findings]
     for text in lines(shown)[:-2]:
         click.echo(text)

@@ -13,7 +13,6 @@ from pathlib import Path
 from edge_rt.board.readers import ina3221, rapl
 from edge_rt.cli.doctor.check_daemon import is_service
 from edge_rt.cli.doctor.check_installation import generic_profile, store_of
-from edge_rt.cli.doctor.check_kernel import power_mode, power_modes
 from edge_rt.cli.doctor.check_power_chips import GROUP, counter_files, group_reads, iio_files
 from edge_rt.cli.doctor.machine import ExaminedMachine, group_of
 from edge_rt.cli.doctor.remedies import RULES, rules_installed
@@ -31,6 +30,7 @@ from edge_rt.cli.local.setup_perform import Host
 from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import joules, member, members, number, significant, size
 from edge_rt.config.loader import check_text, present
+from edge_rt.governor.knobs.programs import present_mode
 from edge_rt.models.store.store import Store
 from edge_rt.models.suggested import Suggestion, choose
 
@@ -257,8 +257,7 @@ def _stated(machine: ExaminedMachine) -> list[tuple[float, str]]:
 
 def _mode(machine: ExaminedMachine) -> tuple[float, str] | None:
     """The watts in the name of the NVIDIA power mode that is on."""
-    number = power_mode(machine)
-    name = None if number is None else power_modes(machine).get(number)
+    name = present_mode(machine.root)
     watts = _MODE.fullmatch(name) if name else None
     return (float(watts[1]), f"as the power mode {name} says") if watts else None
 

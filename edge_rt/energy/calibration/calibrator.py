@@ -9,9 +9,10 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
 from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
-from edge_rt.energy.calibration.session import CalibrationHost, Session, Tools
+from edge_rt.energy.calibration.session import Session, Tools
 from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
-from edge_rt.models.record import writer, writers
+from edge_rt.models.directory import DEFAULT
+from edge_rt.models.record import writers
 
 Said = Progress | Calibrated | Refused
 
@@ -31,28 +32,31 @@ class Calibrator:
         """
         self._tools, self._hold, self._cores = tools, hold, cores
 
-    def report(self, host: CalibrationHost) -> Calibrated:
+    def report(self) -> Calibrated:
         """Return all calibrations of the present board and models."""
         forecaster, leakage = self._tools.forecaster, self._tools.leakage
-        found = [c for entry in host.entries() for c in forecaster.calibrations(entry)]
+        found = [
+            c for entry in self._tools.models.entries() for c in forecaster.calibrations(entry)
+        ]
         return calibrated(forecaster.board, found, leakage.fit, leakage.note)
 
-    async def calibrate(self, ask: CalibrateRequest, host: CalibrationHost) -> AsyncGenerator[Said]:
+    async def calibrate(self, ask: CalibrateRequest) -> AsyncGenerator[Said]:
         """Yield the progress, and at the end the result or the reason why there is none.
 
         Raises ModelNotFound, and EngineError where the engine fails. Closing the
         generator ends it; an incomplete model is not saved.
         """
+        models = self._tools.models
         if ask.quick or ask.model is not None:
-            entries = [writer(host.entry(ask.model or "default"))]
+            entries = [models.writer(ask.model or DEFAULT)]
         else:
-            entries = writers(host.entries()) or [host.entry("default")]
+            entries = writers(models.entries()) or [models.writer(DEFAULT)]
         refusal = self._tools.readiness.obstacle()
         if refusal is not None:
             yield Refused(refusal)
             return
         how = QUICK if ask.quick else FULL
-        session = Session(self._tools, how, entries, in_order(self._cores), host)
+        session = Session(self._tools, how, entries, in_order(self._cores))
         try:
             with self._hold("a calibration", session.expected_s):
                 async with aclosing(session.run(ask.force)) as said:
@@ -62,6 +66,6 @@ class Calibrator:
             yield Refused(str(error))
             return
         if session.saved:
-            yield self.report(host)
+            yield self.report()
         else:
             yield Refused("nothing could be calibrated; the daemon's log says why")

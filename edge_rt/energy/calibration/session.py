@@ -23,6 +23,7 @@ from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.report import thread_count
+from edge_rt.models.directory import ModelDirectory
 from edge_rt.models.record import ModelRecord
 
 log = logging.getLogger(__name__)
@@ -32,21 +33,13 @@ LOAD_S = 5.0  # after which a model that was loaded otherwise may be asked for a
 SHORTEST_S = 2.0  # below which a thread count is not begun
 
 
-class CalibrationHost(Protocol):
-    """What finds models and has the engine load them."""
-
-    def entry(self, model: str) -> ModelRecord:
-        """Return one model; raise ModelNotFound. Resolves "default"."""
-        ...
-
-    def entries(self) -> list[ModelRecord]:
-        """Return all models in the store."""
-        ...
+class ResidentModels(Protocol):
+    """What has models in the engine's memory; see routing's ModelManager."""
 
     def resident(
         self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory while the block runs; see ModelManager."""
+        """Have `entry` in memory while the block runs."""
         ...
 
 
@@ -58,6 +51,8 @@ class Tools:
     `loaded` the present one. Files go to `folder`; `clock` is in seconds, `wall` gives the date.
     """
 
+    models: ModelDirectory
+    manager: ResidentModels
     forecaster: Forecaster
     loads: Callable[[ModelRecord], Sequence[LoadConfig]]
     loaded: Callable[[ModelRecord], LoadConfig]
@@ -78,10 +73,9 @@ class Session:
         how: Thoroughness,
         entries: Sequence[ModelRecord],
         counts: Sequence[int],
-        host: CalibrationHost,
     ) -> None:
         """Prepare the steps; `counts` are those of threads, the most telling first."""
-        self._tools, self._how, self._host, self._counts = tools, how, host, counts
+        self._tools, self._how, self._counts = tools, how, counts
         self._ways = [(entry, load) for entry in entries for load in self._loads(entry)]
         self._begin_s, self._done_s = tools.clock(), 0.0
         self.saved = 0  # calibrations
@@ -112,7 +106,7 @@ class Session:
         yield self._at(f"loading {name}")
         found: list[ModelCalibration] = []
         try:
-            async with self._host.resident(entry, load=load) as resident:
+            async with self._tools.manager.resident(entry, load=load) as resident:
                 self._check(entry, load)
                 for number, threads in enumerate(self._counts):
                     came: list[Measurement] = []

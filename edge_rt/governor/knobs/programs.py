@@ -126,9 +126,15 @@ class NvpMode(Knob):
         return {name: number for number, name in found}
 
 
+def present_mode(root: Path) -> str | None:
+    """Return the name of the power mode in the files below `root`; None: they name none."""
+    found = _STATUS.search(_text(root / "var/lib/nvpmodel/status"))
+    return _names(root).get(int(found[1])) if found else None
+
+
 def diagnose_mode(root: Path) -> Iterator[Finding]:
     """Yield the power mode of the Jetson whose files lie below `root`; nothing of other boards."""
-    names = {int(number): name for number, name in _MODE.findall(_text(root / "etc/nvpmodel.conf"))}
+    names = _names(root)
     if not names:
         return
     found = _STATUS.search(_text(root / "var/lib/nvpmodel/status"))
@@ -138,6 +144,11 @@ def diagnose_mode(root: Path) -> Iterator[Finding]:
         return
     name = names.get(int(found[1]), "unknown")
     yield ok("power mode", f"{name} (nvpmodel's number {int(found[1])})")
+
+
+def _names(root: Path) -> dict[int, str]:
+    """Return the names of the power modes by their numbers."""
+    return {int(number): name for number, name in _MODE.findall(_text(root / "etc/nvpmodel.conf"))}
 
 
 def _text(path: Path) -> str:

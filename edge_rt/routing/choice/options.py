@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from edge_rt.core.routing import Prediction, RequestTokens, RunConfig, Unpredicted
 from edge_rt.core.trace import Candidate
-from edge_rt.routing.choice.ask import Ask, DecodingWay, Now, Selection, Variant
+from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.rules import (
     Dropped,
     against_loading,
@@ -33,26 +32,36 @@ class Option(NamedTuple):
     dropped: Dropped | None
 
 
-def options(ask: Ask, selection: Selection, now: Now, predict: Predict) -> list[Option]:
-    """Return each variant with each KV type, number of GPU layers, mode and thread count."""
-    found: list[Option] = []
-    for variant in selection.variants:
-        dropped = against_variant(variant, ask, selection, now.limits)
-        tokens = ask.tokens.get(variant.id)
-        counted = tokens if isinstance(tokens, RequestTokens) else None
-        for setting, pressure, loaded in _settings(variant, now):
-            asked = _asked(counted, variant, setting, now)
-            blank = _blank(variant, setting, asked, pressure, loaded)
-            why = dropped or against_threads(setting.threads, now.limits)
-            if why is None and not loaded:
-                why = _against_change(variant, setting, now)
-                why = why or _against_loading(variant, setting, pressure, now)
-            if why is None and asked is not None:
-                load = _load(variant, setting, now)
-                found.append(Option(_with_figures(load, blank, predict(setting, asked)), None))
-            else:
-                found.append(Option(blank, why))
-    return found
+def options(ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> list[Option]:
+    """Return each variant with each KV type, number of GPU layers and thread count."""
+    return [option for variant in pool for option in _of(variant, ask, now, predict)]
+
+
+def _of(variant: Variant, ask: Ask, now: Now, predict: Predict) -> Iterator[Option]:
+    against = against_variant(variant, ask, now.limits)
+    tokens = ask.tokens.get(variant.id)
+    counted = tokens if isinstance(tokens, RequestTokens) else None
+    for setting in _settings(variant, now):
+        loaded = _is_loaded(setting, now)
+        asked = counted if loaded or counted is None else counted._replace(cached=0)
+        helped = loaded and (setting.partner is None or setting.partner in now.loaded)
+        pressure = _pressure(variant, setting, now)
+        blank = _blank(variant, setting, asked, pressure, helped)
+        why = against or against_threads(setting.threads, now.limits)
+        if why is None and not helped:
+            why = _against_change(setting, now) or _against_loading(variant, setting, pressure, now)
+        if why is None and asked is not None:
+            yield Option(_with_figures(variant, blank, predict(setting, asked), now), None)
+        else:
+            yield Option(blank, why)
+
+
+def _settings(variant: Variant, now: Now) -> Iterator[RunConfig]:
+    partner = None if variant.helper is None else variant.helper.id
+    for kv_type in variant.kv_bytes:
+        for layers in variant.gpu_layers:
+            for threads in dict.fromkeys([*now.threads, *variant.threads]):
+                yield RunConfig(variant.id, threads, layers, variant.mode, kv_type, partner)
 
 
 def _blank(
@@ -78,36 +87,24 @@ def _blank(
     )
 
 
-class _Load(NamedTuple):
-    """What has to be loaded takes."""
-
-    seconds: float
-    energy_j: float
-
-
-def _load(variant: Variant, setting: RunConfig, now: Now) -> _Load:
-    """Return what it takes to load the variant and its partner, if they are not loaded."""
-    seconds = energy_j = 0.0
-    if not _is_loaded(variant, setting, now):
-        seconds, energy_j = variant.load_s, variant.load_j
-    way = variant.way(setting.mode)
-    if way.partner is not None and way.partner not in now.loaded:
-        seconds, energy_j = seconds + way.load_s, energy_j + way.load_j
-    return _Load(seconds, energy_j)
-
-
-def _with_figures(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Candidate:
+def _with_figures(
+    variant: Variant, blank: Candidate, found: Prediction | Unpredicted, now: Now
+) -> Candidate:
     """Return the candidate with its figures; without a prediction it is as good as any."""
+    helper, load_s, load_j = variant.helper, 0.0, 0.0
+    if not _is_loaded(blank.setting, now):
+        load_s, load_j = variant.load_s, variant.load_j
+    if helper is not None and helper.id not in now.loaded:
+        load_s, load_j = load_s + helper.load_s, load_j + helper.load_j
     if isinstance(found, Unpredicted):
-        return replace(blank, load_s=load.seconds, unpredicted=found.reason)
-    energy_j = found.energy_j
+        return replace(blank, load_s=load_s, unpredicted=found.reason)
     return replace(
         blank,
-        load_s=load.seconds,
+        load_s=load_s,
         prefill_s=found.prefill_s,
         decode_s=found.decode_s,
-        seconds=load.seconds + found.seconds,
-        energy_j=None if energy_j is None else energy_j + load.energy_j,
+        seconds=load_s + found.seconds,
+        energy_j=None if found.energy_j is None else found.energy_j + load_j,
         power_w=found.power_w,
         error_ratio=found.error_ratio,
         energy_error_ratio=found.energy_error_ratio,
@@ -116,51 +113,29 @@ def _with_figures(load: _Load, blank: Candidate, found: Prediction | Unpredicted
     )
 
 
-def _settings(variant: Variant, now: Now) -> Iterator[tuple[RunConfig, float, bool]]:
-    """Each setting, the memory pressure with it, and whether all is loaded like that."""
-    for kv_type in variant.kv_bytes:
-        for layers in variant.gpu_layers:
-            for mode in variant.modes:
-                way = variant.way(mode)
-                pressure = _pressure(variant, kv_type, way, now)
-                for threads in dict.fromkeys([*now.threads, *variant.threads]):
-                    setting = RunConfig(variant.id, threads, layers, mode, kv_type, way.partner)
-                    there = way.partner is None or way.partner in now.loaded
-                    yield setting, pressure, there and _is_loaded(variant, setting, now)
-
-
 def _against_loading(
     variant: Variant, setting: RunConfig, pressure: float, now: Now
 ) -> Dropped | None:
     """Why what is not loaded cannot be; for want of memory, whether others at work take that."""
-    way, alone = variant.way(setting.mode), dataclasses.replace(now, in_use={})
-    if not feasible(pressure) and feasible(_pressure(variant, setting.kv_type, way, alone)):
+    alone = cpq(variant.needed_bytes(setting.kv_type), now.usable_bytes)
+    if not feasible(pressure) and feasible(alone):
         return against_others(pressure)
     return against_loading(pressure, now.limits)
 
 
-def _pressure(variant: Variant, kv_type: str, way: DecodingWay, now: Now) -> float:
-    """Return the pressure on memory with the variant and its partner beside what is in use."""
-    own = (variant.id, way.partner)
+def _pressure(variant: Variant, setting: RunConfig, now: Now) -> float:
+    """Return the pressure on memory with the variant and its helper beside what is in use."""
+    own = (setting.variant, setting.partner)
     others = sum(size for name, size in now.in_use.items() if name not in own)
-    return cpq(variant.needed_bytes(kv_type) + others + way.bytes, now.usable_bytes)
+    return cpq(variant.needed_bytes(setting.kv_type) + others, now.usable_bytes)
 
 
-def _is_loaded(variant: Variant, setting: RunConfig, now: Now) -> bool:
-    return now.loaded.get(variant.id) == setting.load
+def _is_loaded(setting: RunConfig, now: Now) -> bool:
+    return now.loaded.get(setting.variant) == setting.load
 
 
-def _asked(
-    counted: RequestTokens | None, variant: Variant, setting: RunConfig, now: Now
-) -> RequestTokens | None:
-    """Return the counts without cached tokens where the model has to be loaded again."""
-    if counted is None or not counted.cached or _is_loaded(variant, setting, now):
-        return counted
-    return counted._replace(cached=0)
-
-
-def _against_change(variant: Variant, setting: RunConfig, now: Now) -> Dropped | None:
-    load = now.loaded.get(variant.id)
-    if load is None or load == setting.load or variant.id not in now.in_use:
+def _against_change(setting: RunConfig, now: Now) -> Dropped | None:
+    load = now.loaded.get(setting.variant)
+    if load is None or load == setting.load or setting.variant not in now.in_use:
         return None
     return against_reloading(load)

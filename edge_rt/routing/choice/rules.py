@@ -7,7 +7,7 @@ from typing import NamedTuple
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, RequestTokens, Unpredicted
 from edge_rt.core.trace import Candidate, Rule
-from edge_rt.routing.choice.ask import Ask, Selection, Variant
+from edge_rt.routing.choice.ask import Ask, Variant
 from edge_rt.routing.memory_pressure import feasible
 
 
@@ -25,12 +25,8 @@ class Excess(NamedTuple):
     times: float
 
 
-def against_variant(
-    variant: Variant, ask: Ask, selection: Selection, limits: Limits
-) -> Dropped | None:
-    """Why no setting of `variant` can serve the request; None where one may."""
-    if not selection.admits(variant):
-        return Dropped("pin", f"the request names {selection.pin}, and this is {variant.label}")
+def against_variant(variant: Variant, ask: Ask, limits: Limits) -> Dropped | None:
+    """Return why no setting of `variant` can serve the request; None where one may."""
     if limits.admission == "refuse":
         return Dropped("guard", f"the board takes no requests now: {limits.why}")
     if (why := ask.unfit.get(variant.id)) is not None:

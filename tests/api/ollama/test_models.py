@@ -24,7 +24,7 @@ MAKE = {
 
 @pytest.fixture(autouse=True)
 def models(service, script) -> None:
-    service.models = [script.card("smol", **MAKE), *service.tasks]
+    service.models = [script.card("smol", **MAKE), *service.silent]
 
 
 def lines(response) -> list[dict]:

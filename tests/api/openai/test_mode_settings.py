@@ -11,6 +11,7 @@ from edge_rt.core.routing import DecodingRequest
 
 ASKED = [{"mode": "switch"}, {"partner": "other-1.5b"}, {"large_share": 0.2}, {"first": 2}]
 PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("ead", share=0.2))
+ALONE = "smol answers by itself: other-1.5b@q4 cannot help"
 SPECULATIVE = Mode("speculative", "other-1.5b@q4")
 MADE = Made(small=3, large=1, switches=2, catch_up=4, accepted=0, rejected=1)
 
@@ -94,43 +95,17 @@ def test_answers_add_up(client, together, script):
     assert (edge["small_tokens"], edge["large_tokens"], edge["catch_up_tokens"]) == (6, 2, 8)
 
 
-def test_the_partner_reads_by_its_own_template(client, together):
-    async def render(model, messages, *, tools=None, variables=None, client=None, end=""):
-        return f"<{model}>"
-
-    together.render = render
-    client.chat()
-    assert together.calls[-1].prompt == "<smol>"
-    assert together.calls[-1].plan.mode == replace(PAIR, prompt="<other-1.5b@q4>")
-    client.complete()
-    assert together.calls[-1].plan.mode == PAIR
-
-
-def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(client, together):
-    async def render(model, messages, *, tools=None, variables=None, client=None, end=""):
-        if model != "smol":
-            raise RequestError("it knows no tools", param="tools")
-        return "<smol>"
-
-    together.render = render
-    answer = client.chat()
-    assert (answer.status, together.calls[-1].plan.mode) == (200, None)
-    for edge in ASKED:
-        asked = client.chat(edge=edge)
-        assert (asked.status, asked.json()["error"]["param"]) == (400, "tools")
-
-
-def test_who_names_tokens_gets_no_partner_unasked(client, together):
+def test_who_names_tokens_is_told_to_the_router(client, service):
     for ask in (
-        lambda **more: client.complete(prompt=[1, 2], **more),
-        lambda **more: client.complete(logit_bias={"7": -1}, **more),
-        lambda **more: client.chat(logit_bias={"7": -1}, **more),
+        lambda: client.complete(prompt=[1, 2]),
+        lambda: client.complete(logit_bias={"7": -1}),
+        lambda: client.chat(logit_bias={"7": -1}),
     ):
         ask()
-        assert together.calls[-1].plan.mode is None
-        for edge in ASKED:
-            ask(edge=edge)
-            assert together.calls[-1].plan.mode == PAIR
+        assert service.wishes[-1].own_tokens
+    client.chat()
+    client.complete()
+    assert [request.own_tokens for request in service.wishes[-2:]] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +129,8 @@ def test_a_partner_that_cannot_help_is_missed_only_where_it_was_asked_for(
         else answer.json()["edge"]
     )
     assert (answer.status, edge["mode"], edge["partner"]) == (200, "single", None)
-    assert edge["why"] == f"smol answers by itself: {fault}"
+    assert edge["why"] == ALONE
+    assert edge["warnings"] == [f"{ALONE}: {fault}"]
     assert [call.plan.mode for call in service.calls] == [PAIR, None]
     assert client.chat(stream=stream, edge={"mode": "switch"}).status in (400, 500)
     assert len(service.calls) == 3

@@ -8,9 +8,9 @@ from family_templates import FORMATS, written
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, ChatFormat
-from edge_rt.generation.prompts import written_for
 from edge_rt.models.answers.parts import MadeCall
 from edge_rt.models.answers.reader import answer_reader
+from edge_rt.routing.prompts import written_for
 
 TOOLS: list[dict[str, Any]] = [{"type": "function", "function": {"name": "look"}}]
 CALL = {"type": "function", "function": {"name": "look", "arguments": {"at": "it"}}}

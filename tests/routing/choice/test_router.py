@@ -62,7 +62,6 @@ def variants(draw: st.DrawFn, number: int) -> Variant:
     return replace(
         SMOL,
         id=f"m{number}",
-        source=f"s{number // 2}",
         weights=f"w{number // 2}" if draw(st.booleans()) else f"own {number}",
         context=draw(st.sampled_from((100, 4096))),
         weights_bytes=draw(st.floats(0.1, 4.0)) * GB,

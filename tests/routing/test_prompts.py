@@ -10,15 +10,15 @@ from typing import Any, cast
 import msgspec
 import pytest
 from family_templates import HERMES, NO_TOOLS
-from house import ENTRY
+from house import ENTRY, FakeTemplating
 
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.messages import template_messages
-from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.core.chat_format import GENERIC, ChatFormat, ChatPrompt
 from edge_rt.core.errors import RequestError
-from edge_rt.generation.prompts import Prompting
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
+from edge_rt.routing.prompts import Prompting
 
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "look"}}
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]
@@ -38,9 +38,9 @@ def test_templates_with_and_without_tools_are_told_of_them() -> None:
     async def run() -> None:
         prompts = prompting()
         try:
-            asked = HELLO, [TOOL], None
-            theirs = await prompts.write(entry(HERMES), 4096, *asked)
-            ours = await prompts.write(entry(NO_TOOLS, "2" * 64), 4096, *asked)
+            asked = ChatPrompt(HELLO, [TOOL])
+            theirs = await prompts.write(entry(HERMES), 4096, asked)
+            ours = await prompts.write(entry(NO_TOOLS, "2" * 64), 4096, asked)
             assert "You may call functions" not in theirs
             assert "You may call functions" in ours
             assert '"name": "look"' in theirs
@@ -68,7 +68,7 @@ def test_after_a_tools_result_the_model_reads_what_llama_cpp_would_show_it(name:
         prompts = prompting()
         try:
             model = entry((PEER / "qwen2.5-coder.jinja").read_text())
-            return await prompts.write(model, 4096, messages, tools, None)
+            return await prompts.write(model, 4096, ChatPrompt(messages, tools))
         finally:
             await prompts.close()
 
@@ -91,5 +91,17 @@ def test_a_template_that_fails_is_asked_once_and_has_the_generic_format() -> Non
         for _ in range(2):
             assert await prompts.format(entry("{{ 1 / 0 }}")) == ChatFormat(GENERIC)
         assert templating.asked == 1
+
+    asyncio.run(run())
+
+
+def test_what_is_too_deep_for_a_template_is_the_requests_fault() -> None:
+    class Deep(FakeTemplating):
+        async def fill(self, task: Any, client: str | None = None) -> str:
+            raise RecursionError
+
+    async def run() -> None:
+        with pytest.raises(RequestError, match="nested too deeply"):
+            await prompting(Deep()).write(entry(HERMES), 4096, ChatPrompt(HELLO))
 
     asyncio.run(run())

@@ -14,11 +14,9 @@ from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.plugins import BUILDS, plugins
 from edge_rt.core.requests import Identity
 from edge_rt.core.routing import LoadConfig
+from edge_rt.models.directory import ModelDirectory, card_of
 from edge_rt.models.loading import load_configs
-from edge_rt.models.record import ModelRecord, writer
-from edge_rt.models.store.store import Store
-from edge_rt.routing.host import ModelHost
-from edge_rt.routing.routes import Routes
+from edge_rt.models.record import ModelRecord
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama/backend.py.
 _ONE_KERNEL, _EXACT = {"Q4_1"}, LoadConfig(0, "q8_0/f16")
@@ -28,37 +26,45 @@ _MANY = 64  # names that were asked for
 class Identities:
     """The models that may answer for a name, looked up again only when the store has changed."""
 
-    def __init__(self, config: Config, store: Store, routes: Routes) -> None:
-        self._engine, self._store, self._routes = config.engine, store, routes
+    def __init__(self, config: Config, models: ModelDirectory) -> None:
+        self._engine, self._models = config.engine, models
         self._settings = config.engine, config.router
         self._builds: dict[str, str] = {}  # by backend
         self._stamp: object = None
         self._known: dict[tuple[str, str | None], tuple[Identity, ...]] = {}
 
-    def of(self, model: str, partner: str | None, host: ModelHost) -> tuple[Identity, ...]:
-        """Return the models that may answer for a name; raises ModelNotFound or RequestError."""
-        stamp = self._store.stamp()
+    def of(self, model: str, partner: str | None) -> tuple[Identity, ...]:
+        """Return the models that may answer for a name, perhaps with that partner.
+
+        Raises ModelNotFound or RequestError where there is none.
+        """
+        stamp, asked = self._models.stamp(), (self._models.resolve(model), partner)
         if stamp != self._stamp or len(self._known) >= _MANY:
             self._stamp, self._known = stamp, {}
-        asked = model, partner
         if asked not in self._known:
-            entries = self._routes.named(model, host)
-            self._known[asked] = tuple(self._identity(entry, partner, host) for entry in entries)
+            entries = self._models.candidates(model)
+            self._known[asked] = tuple(self._identity(entry, partner) for entry in entries)
         return self._known[asked]
 
-    def _identity(self, entry: ModelRecord, partner: str | None, host: ModelHost) -> Identity:
-        pairs = host.pairs(entry.id)
-        others = {pair.small: _found(pair.small, host) for pair in pairs}
+    def _identity(self, entry: ModelRecord, partner: str | None) -> Identity:
+        pairs = self._models.pairs(entry.id)
+        others = {pair.small: self._found(pair.small) for pair in pairs}
         if partner is not None:
-            others[partner] = _found(partner, host)
+            others[partner] = self._found(partner)
         beside = [None if other is None else self._made_of(other) for other in others.values()]
         everybody = [entry, *(other for other in others.values() if other is not None)]
         return Identity(
-            card=host.card(entry.id),
+            card=card_of(entry, self._engine),
             digest=digest(*self._settings, self._made_of(entry), list(pairs), beside),
             repeats=all(self._repeats(one) for one in everybody),
             timed=tuple(one.id for one in everybody if _is_timed(one)),
         )
+
+    def _found(self, model: str) -> ModelRecord | None:
+        try:
+            return self._models.writer(model)
+        except (ModelNotFound, RequestError):
+            return None
 
     def _made_of(self, entry: ModelRecord) -> tuple[object, ...]:
         """Files, and what is read of them; the library, and our own program."""
@@ -75,13 +81,6 @@ class Identities:
 
 def _is_timed(entry: ModelRecord) -> bool:
     return "strftime_now" in (entry.summary.chat_template or "")
-
-
-def _found(model: str, host: ModelHost) -> ModelRecord | None:
-    try:
-        return writer(host.entry(model))
-    except (ModelNotFound, RequestError):
-        return None
 
 
 def _packages(backend: str) -> tuple[str, ...]:

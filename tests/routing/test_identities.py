@@ -15,16 +15,16 @@ from edge_rt.models.pair import Pair
 
 
 def digests(house: Any, model: str = "tiny", partner: str | None = None) -> list[bytes]:
-    return [one.digest for one in house.service.identities(model, partner)]
+    return [one.digest for one in house.service.identities.of(model, partner)]
 
 
 def test_it_is_looked_at_once_while_the_store_stays_as_it_is(kit: Any) -> None:
     house = kit.house()
-    first = house.service.identities("tiny", None)
+    first = house.service.identities.of("tiny", None)
     house.entry = replace(house.entry, sha256="1" * 64)
-    assert house.service.identities("tiny", None) is first
+    assert house.service.identities.of("tiny", None) is first
     house.changes += 1
-    assert house.service.identities("tiny", None) is not first
+    assert house.service.identities.of("tiny", None) is not first
 
 
 SUMMARY_CHANGES = [
@@ -64,7 +64,7 @@ def test_another_build_of_the_library(
                 raise PackageNotFoundError(package)
             return SimpleNamespace(read_text=lambda name: record)
 
-        monkeypatch.setattr("edge_rt.generation.identities.distribution", distribution)
+        monkeypatch.setattr("edge_rt.routing.identities.distribution", distribution)
         house = kit.house()
         house.entry = replace(house.entry, backend="onnx")
         return digests(house)
@@ -87,7 +87,7 @@ def test_another_floor_of_quality(kit: Any) -> None:
 
 def test_every_model_that_may_answer_counts(kit: Any) -> None:
     house = kit.house(models=("tiny", "two"))
-    assert [one.card.id for one in house.service.identities("auto", None)] == ["tiny", "two"]
+    assert [one.card.id for one in house.service.identities.of("auto", None)] == ["tiny", "two"]
     assert digests(house, "tiny") == digests(kit.house(), "tiny")
     assert digests(house, "default") == digests(house, "tiny")
     assert digests(house, "tiny") != digests(house, "two")
@@ -127,7 +127,7 @@ def test_a_seed_repeats_where_the_backend_says_so(
 ) -> None:
     house = kit.house(Config(engine=Engine(**engine)))
     house.entry = replace(house.entry, summary=other(house.entry.summary, **summary))
-    assert [one.repeats for one in house.service.identities("tiny", None)] == [repeats]
+    assert [one.repeats for one in house.service.identities.of("tiny", None)] == [repeats]
 
 
 def test_templates_that_ask_for_the_time(kit: Any) -> None:
@@ -143,7 +143,7 @@ def test_templates_that_ask_for_the_time(kit: Any) -> None:
     def found(*entries: Any) -> tuple[str, ...]:
         house.entries = lambda: list(entries)
         house.changes += 1
-        (one,) = house.service.identities("tiny", None)
+        (one,) = house.service.identities.of("tiny", None)
         return one.timed
 
     assert found(usual["tiny"], usual["two"]) == ()

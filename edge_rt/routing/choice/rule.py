@@ -1,4 +1,4 @@
-"""Picks how a request is served."""
+"""The one rule that picks how a request is served."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from edge_rt.core.routing import Prefer
 from edge_rt.core.trace import Candidate, Considered, Trace
 from edge_rt.routing.choice import words
-from edge_rt.routing.choice.ask import Ask, Now, Variant, select
+from edge_rt.routing.choice.ask import Ask, Now, Variant
 from edge_rt.routing.choice.options import Predict, options
 from edge_rt.routing.choice.rules import Dropped, Excess, excess
 
@@ -22,16 +22,15 @@ class _Row(NamedTuple):
     broken: Excess | None
 
 
-def route(ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> Trace:
+def choose(ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> Trace:
     """Return the choice among the models of `pool`, with its reasons, by what `predict` returns.
 
     Of the candidates that keep all limits the smallest model is chosen whose published figure
-    reaches the floor, else the largest; of its settings the one that takes least. Raises
-    ModelNotFound or RequestError where none has the name.
+    reaches the floor, else the largest; of its settings the one that takes least.
     """
     rows = [
         _Row(candidate, dropped, None if dropped else excess(candidate, ask, now.limits))
-        for candidate, dropped in options(ask, select(ask.model, pool), now, predict)
+        for candidate, dropped in options(ask, pool, now, predict)
     ]
     able = [row.candidate for row in rows if row.dropped is None and row.broken is None]
     over = [(row.candidate, row.broken) for row in rows if row.broken]

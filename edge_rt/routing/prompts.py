@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from edge_rt.core.chat_format import CUT, GENERIC, CallFormat, ChatFormat, PromptEnd
+from edge_rt.config.schema import Engine
+from edge_rt.core.chat_format import CUT, GENERIC, CallFormat, ChatFormat, ChatPrompt, ThinkFormat
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.answers.writer import write_calls
+from edge_rt.models.loading import context_of
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Template, TemplateTask
@@ -21,6 +23,9 @@ You may call functions to help with the user's request. Their signatures:
 To call a function, answer with its name and arguments in this way, and nothing else:
 {example}"""
 _EXAMPLE = ("NAME", {"KEY": "VALUE"})
+
+# Behind the user's last message: a system message would replace what some templates say by default.
+SEVERAL = "To call several functions at once, write all of their calls in one answer."
 
 Messages = list[dict[str, Any]]
 
@@ -85,6 +90,36 @@ def _text_of(arguments: object) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
+def with_note(messages: Messages, words: str) -> Messages:
+    """Return `messages` with `words` behind what the user said last."""
+    at = next((i for i in reversed(range(len(messages))) if messages[i]["role"] == "user"), None)
+    if at is None:
+        return messages
+    noted = {**messages[at], "content": f"{messages[at]['content']}\n\n{words}"}
+    return [*messages[:at], noted, *messages[at + 1 :]]
+
+
+def variables_of(prompt: ChatPrompt, thinking: ThinkFormat | None) -> dict[str, Any] | None:
+    """Return the variables for a chat template, with the one that turns thinking on and off."""
+    if prompt.think is None or thinking is None or thinking.variable is None:
+        return prompt.variables
+    return {thinking.variable: prompt.think != "off", **(prompt.variables or {})}
+
+
+def with_thoughts(prompt: ChatPrompt, thinking: ThinkFormat | None, text: str) -> str:
+    """Return the text with thoughts begun, or ended before they begin, as the prompt wants."""
+    if prompt.think is None or thinking is None or prompt.end != "assistant":
+        return text
+    opened = text.rstrip().endswith(thinking.begin)
+    if prompt.think != "off":
+        begun = opened or prompt.think == "on"
+        return text if begun else f"{text}{thinking.begin}\n"
+    if not opened and thinking.variable is not None:  # the template did what there is to do
+        return text
+    begin = "" if opened else f"{thinking.begin}\n"
+    return f"{text}{begin}\n{thinking.end}{thinking.behind}"
+
+
 class Prompting:
     """Writes conversations as models read them, in which only templates have control tokens."""
 
@@ -93,28 +128,29 @@ class Prompting:
         self._formats: dict[str, ChatFormat] = {}  # by the sha256 of the model
 
     async def write(
-        self,
-        entry: ModelRecord,
-        context: int,
-        messages: list[dict[str, Any]],
-        tools: list[dict[str, Any]] | None,
-        variables: dict[str, Any] | None,
-        client: str | None = None,
-        end: PromptEnd = "assistant",
+        self, entry: ModelRecord, context: int, prompt: ChatPrompt, client: str | None = None
     ) -> str:
-        """The prompt, up to that end; raises as Templating.fill.
+        """Return the prompt as `entry` reads it; raises as Templating.fill.
 
         RequestError, too, for messages that cannot fit into `context` tokens.
         """
         template, longest = _template(entry), entry.summary.longest_token
+        format, messages, tools = await self.format(entry), prompt.messages, prompt.tools
+        if prompt.several and format.calls.separator is not None:
+            messages = with_note(messages, SEVERAL)
         if tools or any(m.get("role") == "tool" or m.get("tool_calls") for m in messages):
-            calls = (await self.format(entry)).calls
-            messages, tools = written_for(calls, messages, tools)
+            messages, tools = written_for(format.calls, messages, tools)
         if longest is not None:
             _refuse_what_cannot_fit(messages, longest, context)
-        return await self._templating.fill(
-            TemplateTask(template, messages, tools, variables, end), client
-        )
+        variables = variables_of(prompt, format.thinking)
+        task = TemplateTask(template, messages, tools, variables, prompt.end)
+        try:
+            text = await self._templating.fill(task, client)
+        except RecursionError:
+            # What the decoder can just read may be too deep for a template to print.
+            message = "The messages, tools or chat_template_kwargs are nested too deeply."
+            raise RequestError(message, code="invalid_value") from None
+        return with_thoughts(prompt, format.thinking, text)
 
     async def format(self, entry: ModelRecord) -> ChatFormat:
         """How the model writes calls and thoughts; raises Unavailable where nothing can tell.
@@ -155,3 +191,28 @@ def _refuse_what_cannot_fit(messages: list[dict[str, Any]], longest: int, contex
             param="messages",
             code="context_length_exceeded",
         )
+
+
+class Prompts:
+    """The prompt of one request as each model reads it, written once a model."""
+
+    def __init__(
+        self,
+        prompting: Prompting,
+        prompt: ChatPrompt | str | list[int],
+        client: str | None,
+        engine: Engine,
+    ) -> None:
+        self._prompting, self._prompt = prompting, prompt
+        self._client, self._engine = client, engine
+        self._written: dict[str, str] = {}
+
+    async def of(self, entry: ModelRecord) -> str | list[int]:
+        """Return the prompt for `entry`; raises as Prompting.write."""
+        if not isinstance(self._prompt, ChatPrompt):
+            return self._prompt
+        if entry.id not in self._written:
+            context = context_of(entry, self._engine)
+            written = await self._prompting.write(entry, context, self._prompt, self._client)
+            self._written[entry.id] = written
+        return self._written[entry.id]
