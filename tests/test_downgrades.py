@@ -28,9 +28,9 @@ from edge_rt.board_model.runtime import Runtime
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.setup_changes import ChangeJournal, NewGroup
 from edge_rt.core.cached import Kept
-from edge_rt.core.database import File, Schema
 from edge_rt.core.errors import ConfigError
-from edge_rt.core.storage import Storage
+from edge_rt.core.system.database import File, Schema
+from edge_rt.core.system.storage import Storage
 from edge_rt.energy.ledger_records import Day, Pending
 from edge_rt.energy.ledger_tables import LEDGER, LedgerTables
 from edge_rt.engine.kv.prefix_files import PrefixFolder, PrefixHeader

@@ -17,7 +17,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 
 from edge_rt.backends.llama.model import Complaints
-from edge_rt.core.process import end_with_parent
+from edge_rt.core.system.process import end_with_parent
 
 _DONE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
 _BUFFER = 256 << 20  # bytes of rows in memory at once; llama.cpp's own limit is 8 GiB

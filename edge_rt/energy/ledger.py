@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from edge_rt.core.database import LEAST_BYTES
 from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.board import ModelTotal
-from edge_rt.core.storage import Storage
+from edge_rt.core.system.database import LEAST_BYTES
+from edge_rt.core.system.storage import Storage
 from edge_rt.energy.ledger_records import (
     DAY_S,
     HOUR_S,

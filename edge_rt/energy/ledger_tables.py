@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec.structs import astuple
 
-from edge_rt.core.database import File, Schema
 from edge_rt.core.reports.board import ModelTotal
+from edge_rt.core.system.database import File, Schema
 from edge_rt.energy.ledger_records import DAY_S, HOUR_S, Day, Pending, UsageRecord, sum_of
 
 LEDGER = Schema(

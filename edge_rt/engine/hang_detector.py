@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from edge_rt.core.clock import Pause
 from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EngineError
-from edge_rt.core.process import stat_fields
+from edge_rt.core.system.process import stat_fields
 from edge_rt.engine.channel import Doing, Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import ModelPool, Resident

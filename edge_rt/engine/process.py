@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.core.cgroup import ControlGroup
 from edge_rt.core.errors import DamagedFile, Unavailable
+from edge_rt.core.system.cgroup import ControlGroup
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec

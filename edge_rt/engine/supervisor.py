@@ -38,7 +38,7 @@ GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 SIMULATED_GPU = "simulated-gpu"  # an argument behind these; see the engine's worker
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
-OFFLINE = (sys.executable, "-m", "edge_rt.core.process", "edge_rt.engine.worker")
+OFFLINE = (sys.executable, "-m", "edge_rt.core.system.process", "edge_rt.engine.worker")
 
 
 class Supervisor:

@@ -16,11 +16,11 @@ from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.events import Tokenized
 from edge_rt.core.occupancy import Occupancy
-from edge_rt.core.process import rss_bytes
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatModelState
 from edge_rt.core.reports.planning import StorageReport
 from edge_rt.core.requests import LoadedModel, ModelCard
+from edge_rt.core.system.process import rss_bytes
 from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import ModelPool, Resident

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from edge_rt.core.errors import ModelFileError, Unavailable
-from edge_rt.core.ownership import child_ids
+from edge_rt.core.system.ownership import child_ids
 from edge_rt.models.catalogue import Hub, ModelFile, Package, Pypi
 from edge_rt.models.http_get import (
     FETCH_PATIENCE,

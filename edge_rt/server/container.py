@@ -16,10 +16,10 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
-from edge_rt.core.cgroup import Available, ControlGroup, memory_share
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.logs import Trouble
 from edge_rt.core.occupancy import Occupancy
+from edge_rt.core.system.cgroup import Available, ControlGroup, memory_share
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient

@@ -25,7 +25,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.logs import log_to_stderr
-from edge_rt.core.process import stay_offline
+from edge_rt.core.system.process import stay_offline
 from edge_rt.engine.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store

@@ -26,7 +26,7 @@ from typing_extensions import override
 
 from edge_rt import __version__
 from edge_rt.core.logs import Trouble, log_to_stderr
-from edge_rt.core.process import end_with_parent
+from edge_rt.core.system.process import end_with_parent
 from edge_rt.telemetry import RequestSpan
 
 PATH = "/v1/traces"

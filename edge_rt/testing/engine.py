@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Prefixes, Which
-from edge_rt.core.cgroup import Available, ControlGroup
 from edge_rt.core.events import Embedded, Finished, Timings
 from edge_rt.core.reports.offload import OffloadDevice
+from edge_rt.core.system.cgroup import Available, ControlGroup
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.channel import encode, engine_decoder
 from edge_rt.engine.client import EngineClient, EngineLost

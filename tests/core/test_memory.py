@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge_rt.core.process import own_bytes, rss_bytes
+from edge_rt.core.system.process import own_bytes, rss_bytes
 
 
 def test_resident_pages_are_the_second_number(tmp_path: Path) -> None:

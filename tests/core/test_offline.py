@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.core.process import refuse_network
+from edge_rt.core.system.process import refuse_network
 
 BEFORE = """
 import asyncio, ctypes, errno, os, socket, sys
-from edge_rt.core.process import stay_offline
+from edge_rt.core.system.process import stay_offline
 """
 OFFLINE = """
 assert stay_offline() is None, "the kernel refuses nothing"
@@ -93,7 +93,7 @@ def test_a_module_runs_in_such_a_process(tmp_path: Path) -> None:
         "import socket, sys\nassert __name__ == '__main__'\nprint(sys.argv[1:])\n"
         "socket.create_connection(('127.0.0.1', 9))\n"
     )
-    words = [sys.executable, "-m", "edge_rt.core.process", "tried", "7", "8"]
+    words = [sys.executable, "-m", "edge_rt.core.system.process", "tried", "7", "8"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "['7', '8']\n"
     assert "edge_rt is offline" in done.stderr

@@ -185,7 +185,7 @@ def test_the_bound_holds_while_another_program_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its view keeps the -wal from being emptied, so the ledger waits in memory."""
-    monkeypatch.setattr("edge_rt.core.database.BUSY_S", 0.001)
+    monkeypatch.setattr("edge_rt.core.system.database.BUSY_S", 0.001)
     path = tmp_path / "l.db"
     book = new_book(path, max_bytes=MIB)
     book.flush()

@@ -15,7 +15,7 @@ import pytest
 from book_help import TODAY, entry, new_book, sums_of_answers, sums_of_models
 from disk_help import failing_disk
 
-from edge_rt.core.storage import Storage
+from edge_rt.core.system.storage import Storage
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import KEPT
 
@@ -234,7 +234,7 @@ print(book.stored)
 def test_a_file_that_is_locked_for_long_is_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_rt.core.database.BUSY_S", 0.01)
+    monkeypatch.setattr("edge_rt.core.system.database.BUSY_S", 0.01)
     path = tmp_path / "ledger.db"
     book = new_book(path)
     book.flush()

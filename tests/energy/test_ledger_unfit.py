@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from book_help import NOW, Clock, entry, new_book
 
-from edge_rt.core.storage import move_aside
+from edge_rt.core.system.storage import move_aside
 
 
 def garbage(path: Path) -> None:

@@ -15,7 +15,7 @@ from edge_rt.twin.load import GpuTime, Passes, WatchedLoad, WatchedUsage
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 ENGINE = ("python", "-m", "edge_rt.engine.worker", "simulated-gpu", "5", "7", "-1")
-OFFLINE = ("python", "-m", "edge_rt.core.process", "edge_rt.engine.worker", "5", "7", "-1")
+OFFLINE = ("python", "-m", "edge_rt.core.system.process", "edge_rt.engine.worker", "5", "7", "-1")
 
 
 class Engine:

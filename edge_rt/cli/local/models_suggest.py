@@ -20,7 +20,7 @@ from edge_rt.cli.text import Json, member, note, size
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths, of_board
-from edge_rt.core.cgroup import ControlGroup, memory_bytes
+from edge_rt.core.system.cgroup import ControlGroup, memory_bytes
 from edge_rt.models.catalogue import TASKS, Task, load_suggestions
 from edge_rt.models.suggested import (
     ANSWER_TOKENS,

@@ -13,7 +13,7 @@ from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import significant
 from edge_rt.config.paths import Paths
 from edge_rt.core.files import NewerFile, decode_kept, replace_file
-from edge_rt.core.ownership import as_owner
+from edge_rt.core.system.ownership import as_owner
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True):

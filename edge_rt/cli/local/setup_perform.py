@@ -29,7 +29,7 @@ from edge_rt.cli.progress import calibrated
 from edge_rt.cli.text import Json, member, number
 from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.files import READABLE, replace_file
-from edge_rt.core.ownership import as_owner
+from edge_rt.core.system.ownership import as_owner
 from edge_rt.models.store.store import Store
 
 

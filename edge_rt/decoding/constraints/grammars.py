@@ -9,9 +9,9 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
-from edge_rt.core.cgroup import ControlGroup, board_memory
 from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
+from edge_rt.core.system.cgroup import ControlGroup, board_memory
 from edge_rt.decoding.constraints.matcher import Grammar, Matcher, TokenMasks
 from edge_rt.decoding.constraints.messages import Compile, Compiled, NotCompiled, Table
 from edge_rt.decoding.constraints.process import (

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
-from edge_rt.core.process import own_bytes
+from edge_rt.core.system.process import own_bytes
 from edge_rt.decoding.constraints.messages import (
     ASK,
     END,

@@ -27,7 +27,7 @@ from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
-from edge_rt.core.process import end_with_parent, refuse_network
+from edge_rt.core.system.process import end_with_parent, refuse_network
 from edge_rt.decoding.constraints.compiling import compiled, named_tokens
 from edge_rt.decoding.constraints.messages import (
     ASK,

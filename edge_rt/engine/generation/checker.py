@@ -13,7 +13,7 @@ import msgspec
 
 from edge_rt.core.decoding import CheckerSpec, Verdict
 from edge_rt.core.errors import EngineError
-from edge_rt.core.process import NO_SANDBOX, NOT_RUN, sandboxed
+from edge_rt.core.system.process import NO_SANDBOX, NOT_RUN, sandboxed
 
 START_S = 10.0  # for a program to start and answer once
 RETRY_S = 10.0  # after which one that did not is started again

@@ -18,7 +18,7 @@ import socket
 import sys
 
 from edge_rt.core.logs import log_to_stderr
-from edge_rt.core.process import end_with_parent
+from edge_rt.core.system.process import end_with_parent
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.worker.loading import (

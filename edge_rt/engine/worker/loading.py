@@ -18,7 +18,7 @@ from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.events import Tokenized
 from edge_rt.core.plugins import BUILDS, plugins
-from edge_rt.core.process import own_bytes
+from edge_rt.core.system.process import own_bytes
 from edge_rt.engine.protocol import CountTokens, ModelSpec, Tokenize, TokensCounted
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.model_registry import AnyBackend, backend_package, versions_of_packages

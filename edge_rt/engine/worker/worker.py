@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from edge_rt.core.decoding import CheckerSpec, Constraint
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Tokenized
-from edge_rt.core.process import rss_bytes
 from edge_rt.core.reports.offload import OffloadDevice
+from edge_rt.core.system.process import rss_bytes
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (

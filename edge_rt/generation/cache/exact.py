@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from edge_rt.core.cached import Group, Kept, Which
 from edge_rt.core.errors import Unavailable
-from edge_rt.core.storage import Storage
+from edge_rt.core.system.storage import Storage
 from edge_rt.generation.cache.tables import SCHEMA, SHARE, Recent, Tables
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_rt.core.cached import Group, Kept, Which, pack, unpack
-from edge_rt.core.database import PAGE, File, Schema
+from edge_rt.core.system.database import PAGE, File, Schema
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.wording import Wording

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.core.finding import Finding, note, ok
-from edge_rt.core.process import stat_fields
+from edge_rt.core.system.process import stat_fields
 from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget, ProcessEnded, Value, failure
 
 _LONGEST_S = 30.0

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from edge_rt.core.errors import StoreError
-from edge_rt.core.ownership import as_owner, child_ids, owner_of
+from edge_rt.core.system.ownership import as_owner, child_ids, owner_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

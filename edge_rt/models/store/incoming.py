@@ -13,7 +13,7 @@ import msgspec
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.core.files import sync
-from edge_rt.core.ownership import as_caller
+from edge_rt.core.system.ownership import as_caller
 from edge_rt.models.formats.card import (
     CARD,
     Description,

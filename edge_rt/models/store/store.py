@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.core.cgroup import ControlGroup, memory_bytes
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.core.system.cgroup import ControlGroup, memory_bytes
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.formats.card import Description
 from edge_rt.models.formats.gguf import refuse_twins

@@ -22,7 +22,7 @@ import msgspec
 from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, ThinkFormat
 from edge_rt.core.errors import ConfigError, ModelFileError, RequestError
 from edge_rt.core.files import read_yaml
-from edge_rt.core.process import end_with_parent, limit
+from edge_rt.core.system.process import end_with_parent, limit
 from edge_rt.models.templates.call_format import common_begin, find_calls
 from edge_rt.models.templates.chat_template import (
     CONTENT,

@@ -20,9 +20,9 @@ import pytest
 from letters import PIECES, Letters
 from stopping import stop
 
-from edge_rt.core.cgroup import ControlGroup
 from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError, Unavailable
+from edge_rt.core.system.cgroup import ControlGroup
 from edge_rt.decoding.constraints import grammars as module
 from edge_rt.decoding.constraints import process as processes
 from edge_rt.decoding.constraints import worker

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from disk_help import failing_disk
 
-from edge_rt.core.database import File, Schema
-from edge_rt.core.storage import Storage
+from edge_rt.core.system.database import File, Schema
+from edge_rt.core.system.storage import Storage
 
 FIRST = Schema("diary", 1, {"days": "CREATE TABLE days (name TEXT)"})
 SECOND = Schema(

@@ -2,10 +2,10 @@
 
 The kernel refuses the network on each `Machine` whose system calls are known.
 
-See prctl(2), seccomp(2) and bpf(2). `python -m edge_rt.core.process MODULE ARGUMENT...` runs a
-module in a process that opens no connection, whatever a library in it tries, and
-`python -m edge_rt.core.process --sandbox MEMORY COMMAND...` a program that may compute and answer,
-and little else.
+See prctl(2), seccomp(2) and bpf(2). `python -m edge_rt.core.system.process MODULE ARGUMENT...`
+runs a module in a process that opens no connection, whatever a library in it tries, and
+`python -m edge_rt.core.system.process --sandbox MEMORY COMMAND...` a program that may compute and
+answer, and little else.
 """
 
 from __future__ import annotations
@@ -204,7 +204,14 @@ def sandboxed(memory_bytes: int, program: Sequence[str]) -> list[str]:
     It has no socket but the one on its standard input, `memory_bytes` of address space, and limits
     on what it writes and opens. It ends with the process that started it.
     """
-    return [sys.executable, "-m", "edge_rt.core.process", _SANDBOX, str(memory_bytes), *program]
+    return [
+        sys.executable,
+        "-m",
+        "edge_rt.core.system.process",
+        _SANDBOX,
+        str(memory_bytes),
+        *program,
+    ]
 
 
 def _become(memory: int, program: Sequence[str]) -> NoReturn:

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from edge_rt.core.process import MACHINES, socket_filter
+from edge_rt.core.system.process import MACHINES, socket_filter
 
 ALLOWED, REFUSED = 0x7FFF0000, 0x00050000 | errno.EPERM
 X86_64, AARCH64, I386, ARM = 0xC000003E, 0xC00000B7, 0x40000003, 0x40000028
@@ -74,7 +74,7 @@ def test_without_unix_every_socket_is_refused(
 
 CHILD = """
 import sys, time
-from edge_rt.core.process import end_with_parent
+from edge_rt.core.system.process import end_with_parent
 end_with_parent(1)
 print("ready", flush=True)
 time.sleep(600)

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from edge_rt.core.database import File, Schema, is_unfit
 from edge_rt.core.logs import Trouble
+from edge_rt.core.system.database import File, Schema, is_unfit
 
 KEPT = 2
 _HEADER = b"SQLite format 3\0"

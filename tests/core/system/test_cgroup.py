@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.core.cgroup import Available, ControlGroup, board_memory, memory_share
+from edge_rt.core.system.cgroup import Available, ControlGroup, board_memory, memory_share
 
 MB = 1 << 20
 SERVICE = "system.slice/edge-rt.service"

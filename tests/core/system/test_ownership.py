@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.core.ownership import as_caller, as_owner, child_ids, owner_of
+from edge_rt.core.system.ownership import as_caller, as_owner, child_ids, owner_of
 
 UID = 54321  # of nobody that the system knows
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")

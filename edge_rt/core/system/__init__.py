@@ -1,0 +1,1 @@
+"""Processes and their limits, and the databases and folders that outlive them."""
