@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from edge_rt.core.cached import Prefixes, Which
@@ -114,7 +113,7 @@ class EngineClient(asyncio.Protocol):
         self._ids = itertools.count(1)
         self._streams: dict[int, asyncio.Queue[Any]] = {}
         self._requests: dict[int, Request] = {}
-        self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
+        self._replies: dict[int | tuple[str, str], asyncio.Future[ToFront]] = {}
         self._nudges: set[int] = set()  # of which nothing came yet
 
     @property
@@ -164,7 +163,7 @@ class EngineClient(asyncio.Protocol):
     @property
     def loading(self) -> bool:
         """Whether a model is being loaded, or is to be."""
-        return any(kind == "load" for kind, _ in self._replies)
+        return any(isinstance(key, tuple) and key[0] == "load" for key in self._replies)
 
     @property
     def owes(self) -> bool:
@@ -181,41 +180,35 @@ class EngineClient(asyncio.Protocol):
             self._nudges.add(nonce := next(self._ids))
             self._send(Ping(nonce))
 
-    async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
+    def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
         """Yield the events of the request that `make` builds from its id, until every answer ended.
 
         Closing the generator cancels the request. Raises RequestError, Unavailable, EngineError or
         EngineLost.
         """
         request = make(next(self._ids))
-        open_answers = request.n - len(request.done)
-        with self._events(request) as events:
-            while open_answers:
-                event = await events.next()
-                open_answers -= isinstance(event, Finished)
-                events.ended = not open_answers
-                yield event
+        return self._told(request, request.n - len(request.done))
 
-    async def perform(self, make: MakeTask) -> AsyncGenerator[TaskEvent, None]:
+    def perform(self, make: MakeTask) -> AsyncGenerator[TaskEvent, None]:
         """Yield Started, and then the answer of the request that `make` builds; see `generate`."""
-        with self._events(make(next(self._ids))) as events:
-            while not events.ended:
-                event = await events.next()
-                events.ended = not isinstance(event, Started)
-                yield event
+        return self._told(make(next(self._ids)), 1)
 
-    @contextmanager
-    def _events(self, request: Request) -> Generator[_Events]:
-        """What is told of `request` from now on; it is cancelled unless it has ended."""
+    async def _told(self, request: Request, answers: int) -> AsyncGenerator[Any, None]:
+        """Yield what is told of `request` until so many answers have ended; cancel it before."""
         self._streams[request.id] = queue = asyncio.Queue[Any]()
         self._requests[request.id] = request
-        events = _Events(queue)
         try:
             self._send(request)
-            yield events
+            while answers:
+                event = await queue.get()
+                if isinstance(event, Exception):
+                    answers = 0
+                    raise event
+                answers -= not isinstance(event, (Started, Delta))
+                yield event
         finally:
             del self._streams[request.id], self._requests[request.id]
-            if not events.ended and not self.lost.is_set():
+            if answers and not self.lost.is_set():
                 self._send(Cancel(request.id))
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
@@ -233,7 +226,7 @@ class EngineClient(asyncio.Protocol):
     async def ping(self) -> Pong:
         """Hear from the decode loop: waits for the pass under way."""
         nonce = next(self._ids)
-        reply = await self._ask(Ping(nonce), ("ping", nonce))
+        reply = await self._ask(Ping(nonce), nonce)
         assert isinstance(reply, Pong)
         return reply
 
@@ -243,7 +236,7 @@ class EngineClient(asyncio.Protocol):
         """Return the tokens of `prompt` for `model`, loaded or not; RequestError if unknown."""
         nonce = next(self._ids)
         message = CountTokens(nonce, model, backend, path, prompt, special)
-        reply = await self._ask(message, ("count", nonce))
+        reply = await self._ask(message, nonce)
         assert isinstance(reply, TokensCounted)
         if reply.tokens is None:
             raise RequestError(reply.message, param="prompt")
@@ -262,7 +255,7 @@ class EngineClient(asyncio.Protocol):
         """Return the tokens of a text, or what tokens stand for; RequestError if unknown."""
         nonce = next(self._ids)
         message = Tokenize(nonce, backend, path, text, special, begins, pieces)
-        reply = await self._ask(message, ("tokenize", nonce))
+        reply = await self._ask(message, nonce)
         assert isinstance(reply, Tokenized)
         if reply.tokens is None:
             param = "content" if isinstance(text, str) else "tokens"
@@ -288,7 +281,7 @@ class EngineClient(asyncio.Protocol):
         nonce = next(self._ids)
         model, client, older_s = forget or Which()
         asked = AskPrefixes(nonce, forget is not None, model, client, older_s)
-        reply = await self._ask(asked, ("prefixes", nonce))
+        reply = await self._ask(asked, nonce)
         assert isinstance(reply, Prefixes)
         return reply
 
@@ -298,7 +291,7 @@ class EngineClient(asyncio.Protocol):
         if not self.lost.is_set():
             self._send(Shutdown())
 
-    async def _ask(self, message: ToEngine, key: tuple[str, str | int]) -> ToFront:
+    async def _ask(self, message: ToEngine, key: int | tuple[str, str]) -> ToFront:
         future: asyncio.Future[ToFront] = asyncio.get_running_loop().create_future()
         self._replies[key] = future
         try:
@@ -358,15 +351,11 @@ class EngineClient(asyncio.Protocol):
                 self._reply(("load", message.model), message)
             case Unloaded():
                 self._reply(("unload", message.model), message)
-            case TokensCounted():
-                self._reply(("count", message.nonce), message)
-            case Tokenized():
-                self._reply(("tokenize", message.nonce), message)
-            case Prefixes():
-                self._reply(("prefixes", message.nonce), message)
+            case TokensCounted() | Tokenized() | Prefixes():
+                self._reply(message.nonce, message)
             case Pong():
                 self._nudges.discard(message.nonce)
-                self._reply(("ping", message.nonce), message)
+                self._reply(message.nonce, message)
 
     def _greet(self, hello: Hello) -> None:
         self.hello = hello
@@ -383,26 +372,10 @@ class EngineClient(asyncio.Protocol):
         if queue is not None:  # else it was cancelled, and this was under way
             queue.put_nowait(event)
 
-    def _reply(self, key: tuple[str, str | int], message: ToFront) -> None:
+    def _reply(self, key: int | tuple[str, str], message: ToFront) -> None:
         future = self._replies.get(key)
         if future is not None and not future.done():
             future.set_result(message)
-
-
-class _Events:
-    """What is told of one request; `ended` once nothing more is to come."""
-
-    def __init__(self, queue: asyncio.Queue[Any]) -> None:
-        self.ended = False
-        self._queue = queue
-
-    async def next(self) -> Any:
-        """The next event; raises what ended the request before its answer."""
-        event = await self._queue.get()
-        if isinstance(event, Exception):
-            self.ended = True
-            raise event
-        return event
 
 
 def _error(failed: Failed, stopping: bool) -> Exception:
