@@ -31,13 +31,13 @@ from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.routing.feedback import FeedbackStore
 from edge_rt.routing.identities import Identities
-from edge_rt.routing.router import Router
+from edge_rt.routing.router import RequestRouter
 
 
 class Service(Protocol):
     """The daemon, as the API sees it: some of its parts, and what takes several of them."""
 
-    router: Router
+    router: RequestRouter
     generation: GenerationService
     tasks: TaskService
     identities: Identities

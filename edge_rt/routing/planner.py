@@ -32,7 +32,7 @@ from edge_rt.routing.decoding_options import ALONE, DecodingOption, every
 from edge_rt.routing.lengths import Sizing, Written, raise_if_none, written
 from edge_rt.routing.loading import ModelManager, Room
 from edge_rt.routing.prompts import Prompting, Prompts
-from edge_rt.routing.router import Router
+from edge_rt.routing.router import RequestRouter
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
@@ -63,7 +63,7 @@ class Planner:
     def __init__(
         self,
         models: ModelDirectory,
-        router: Router,
+        router: RequestRouter,
         candidates: Candidates,
         prompting: Prompting,
         sizing: Sizing,

@@ -61,7 +61,7 @@ class _Choice(NamedTuple):
     asked: str | None = None
 
 
-class Router:
+class RequestRouter:
     """Makes the plans of requests, and keeps the traces of its choices."""
 
     def __init__(

@@ -39,7 +39,7 @@ from edge_rt.routing.lengths import Lengths, Sizing
 from edge_rt.routing.loading import ModelManager, Room
 from edge_rt.routing.planner import Planner
 from edge_rt.routing.prompts import Prompting
-from edge_rt.routing.router import Router
+from edge_rt.routing.router import RequestRouter
 from edge_rt.routing.variants import Variants
 
 
@@ -89,7 +89,7 @@ class RoutingServices:
         self.identities = Identities(config, self.models)
         sizing = Sizing(self.lengths, supervisor.client, config.engine)
         candidates = Candidates(self.forecaster, governor_loop.heat, self.variants)
-        self.router = Router(
+        self.router = RequestRouter(
             config,
             self.models,
             candidates,
