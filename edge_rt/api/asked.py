@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from edge_rt.api.kept import Place
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.requests import Identity
+from edge_rt.models.answers.reader import AnswerReader
 
 if TYPE_CHECKING:
+    from edge_rt.api.middleware.context import Head
+    from edge_rt.api.openai.answers import Dialect
     from edge_rt.api.run import Told
 
 RequestT = TypeVar("RequestT")
+MakeReader = Callable[[], AnswerReader]
+Form = Callable[["Head", Reading | None, MakeReader | None], "Dialect"]
+"""Makes the dialect of answers with that head, whose text is read so, by such readers.
+
+Without one all of the text is content.
+"""
 
 MOST = 64  # requests that are remembered
 LONGEST = 8 * 1024  # bytes of the body of one
@@ -31,13 +41,15 @@ class Sent(NamedTuple):
 class CheckedRequest(Generic[RequestT]):
     """A request that was read and checked, and where its answer was looked for last.
 
-    `sent` None: it is another dialect's, translated. `place` holds as long as `models` may answer,
-    and `told` is the answer from there if that says the same each time.
+    `sent` None: it is another dialect's, translated, and `form` makes that dialect. `place` holds
+    as long as `models` may answer, and `told` is the answer from there if that says the same each
+    time.
     """
 
     request: RequestT
     warnings: Sequence[str] = ()
     sent: Sent | None = None
+    form: Form | None = None
     models: Sequence[Identity] | None = None
     place: Place | None = None
     told: Told | None = None

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
-from edge_rt.api.asked import CheckedRequest, Sent
+from edge_rt.api.asked import CheckedRequest, MakeReader, Sent
 from edge_rt.api.caching import not_cached
 from edge_rt.api.kept import Found, Place, Topic
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of, new_head
@@ -115,9 +115,13 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
 
     @abstractmethod
     def dialect(
-        self, request: RequestT, head: Head, prompts: Sequence[Text], reading: Reading | None
+        self, request: RequestT, head: Head, prompts: Sequence[Text], reader: MakeReader | None
     ) -> Dialect:
-        """The form of the answers to these prompts, whose text is read so."""
+        """Return the form of the answers to these prompts, read by such a reader."""
+
+    def reader(self, request: RequestT, reading: Reading | None) -> MakeReader | None:
+        """Return what makes the reader of one answer; None: all of it is content."""
+        return None
 
     @abstractmethod
     def max_tokens(self, request: RequestT) -> int | None:
@@ -161,7 +165,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return Work(
             card=card,
             calls=[replace(call, prompt=prompt) for prompt in prompts],
-            dialect=self.dialect(request, new_head(self.context, card, id), prompts, reading),
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
@@ -215,6 +218,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             raise not_cached(place)
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
         work = await self.prepare(request, exchange.client)
+        form = self._form(asked, work)
         if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
             exchange.warnings.append(_UNREAD)
         before = [] if meant is None else [meant.cost]
@@ -223,7 +227,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         exchange.model = work.card.id
         self.context.marking.keep(work.id, exchange.client, place and place.key)
         record = None if place is None else caching.record(place, meant)
-        run = Run(self.context, work, exchange, record)
+        run = Run(self.context, work, form, exchange, record)
         await (run.stream(send) if work.stream else run.plain(send))
 
     async def _replay(
@@ -236,9 +240,18 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             head = new_head(self.context, found.card, id)
             await told.again(self.context, head, found, exchange, send)
             return
-        replay = CachedReplay(self.context, self._again(request, found, id), exchange, found)
+        work = self._again(request, found, id)
+        replay = CachedReplay(self.context, work, self._form(asked, work), exchange, found)
         await (replay.stream(send) if request.stream else replay.plain(send))
         asked.told = replay.told
+
+    def _form(self, asked: CheckedRequest[RequestT], work: Work) -> Dialect:
+        """Return the dialect that the request came in, for its answers."""
+        head = new_head(self.context, work.card, work.id)
+        reader = self.reader(asked.request, work.reading)
+        if asked.form is not None:
+            return asked.form(head, work.reading, reader)
+        return self.dialect(asked.request, head, [call.prompt for call in work.calls], reader)
 
     def _read(self, sent: Sent) -> CheckedRequest[RequestT]:
         warnings: list[str] = []

@@ -21,6 +21,7 @@ from edge_rt.api.middleware.respond import (
     field_headers,
     send_json,
 )
+from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.work import Work
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
 from edge_rt.core.events import Delta, Finished, Started
@@ -42,11 +43,16 @@ class Run:
     """
 
     def __init__(
-        self, context: Context, work: Work, exchange: Exchange, record: Record | None = None
+        self,
+        context: Context,
+        work: Work,
+        dialect: Dialect,
+        exchange: Exchange,
+        record: Record | None = None,
     ) -> None:
         """`record` notes the answer."""
         self._context = context
-        self._work = work
+        self._work, self._dialect = work, dialect
         self._exchange = exchange
         self._tally = Tally(len(work.calls))
         self._record = record
@@ -62,18 +68,18 @@ class Run:
         """Return the document of all answers, and what it says of them."""
         await self._generate(self._collect)
         usage, edge = self._tally.usage(), self._edge()
-        return self._work.dialect.whole(self._work.choices, usage, edge), edge
+        return self._dialect.whole(self._work.choices, usage, edge), edge
 
     async def _collect(self, call: int, event: Shown) -> None:
         if not isinstance(event, Started):
-            self._work.dialect.collect(self._choice(call, event.index), event)
+            self._dialect.collect(self._choice(call, event.index), event)
 
     async def stream(self, send: Send) -> None:
         """Answer with events as they come.
 
         Nothing is sent before the first of the service, or before SILENT_S have passed.
         """
-        out = self._work.dialect.stream(send)
+        out = self._dialect.stream(send)
 
         async def tell(call: int, event: Shown) -> None:
             if not out.started:
@@ -171,7 +177,7 @@ class Run:
             first_token.observe(self._work.card.id, now - self._exchange.arrived)
 
     def _chunks(self, call: int, event: Shown) -> Sequence[msgspec.Struct]:
-        dialect = self._work.dialect
+        dialect = self._dialect
         if isinstance(event, Started):
             choices = (self._choice(call, i) for i in range(self._work.per_call))
             return [chunk for choice in choices for chunk in dialect.opening(choice)]
@@ -181,7 +187,7 @@ class Run:
         """What follows the answers of a stream."""
         if not self._work.include_usage:
             return []
-        return [self._work.dialect.summary(self._tally.usage(), self._edge())]
+        return [self._dialect.summary(self._tally.usage(), self._edge())]
 
     def _choice(self, call: int, index: int) -> int:
         return call * self._work.per_call + index
@@ -208,8 +214,10 @@ class CachedReplay(Run):
     No engine worked for it, so it took no joules but those of finding it.
     """
 
-    def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
-        super().__init__(context, work, exchange)
+    def __init__(
+        self, context: Context, work: Work, dialect: Dialect, exchange: Exchange, found: Found
+    ) -> None:
+        super().__init__(context, work, dialect, exchange)
         self._found = found
         self.told: Told | None = None  # once it was, if it says the same each time
 
@@ -220,7 +228,7 @@ class CachedReplay(Run):
         repeat = self._repeat()
         self._context.service.energy_meter.repeated(repeat)  # while the client reads
         exact, short = self._found.near is None, self._found.kept.size <= LONGEST
-        if exact and short and self._work.dialect.lasting:
+        if exact and short and self._dialect.lasting:
             lasting = edge_headers(replace(edge, cache_age_s=UNSET, latency_s=UNSET))
             self.told = Told(self._found, self._tally, document, edge, lasting, repeat)
 
@@ -236,7 +244,7 @@ class CachedReplay(Run):
     @override
     async def stream(self, send: Send) -> None:
         """Answer with all events in one piece; nobody waits in between."""
-        out, chunks = self._work.dialect.stream(send), list[msgspec.Struct]()
+        out, chunks = self._dialect.stream(send), list[msgspec.Struct]()
 
         async def gather(call: int, event: Shown) -> None:
             chunks.extend(self._chunks(call, event))

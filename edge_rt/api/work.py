@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.kept import Found
-from edge_rt.api.openai.answers import Dialect
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.decoding import Mode
 from edge_rt.core.requests import Call, Cost, ModelCard, Plan, ThinkLimit
@@ -23,7 +22,6 @@ class Work(msgspec.Struct, frozen=True):
 
     card: ModelCard  # of the model that answers
     calls: list[Call]
-    dialect: Dialect
     stream: bool
     include_usage: bool
     allowance: Allowance | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.asked import CheckedRequest
+from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
 from edge_rt.api.middleware.decode import decode, read_body, renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
@@ -23,9 +24,8 @@ from edge_rt.api.ollama.bodies import (
     raw_request,
 )
 from edge_rt.api.ollama.options import notes
-from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
+from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions, CompletionsRequest
-from edge_rt.api.openai.fields import Text
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
@@ -48,6 +48,7 @@ class OllamaGeneration(Generic[BodyT]):
     def __init__(self, context: Context) -> None:
         self._context = context
         self._body = BodyReader(self.body, self.refused)
+        self._chat, self._raw = ChatCompletions(context), _Raw(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised, in Ollama's words."""
@@ -70,12 +71,29 @@ class OllamaGeneration(Generic[BodyT]):
     async def _generate(
         self, asked: BodyT, exchange: Exchange, receive: Receive, send: Send
     ) -> None:
+        form = partial(self._form, asked)
         if isinstance(asked, OllamaGenerateRequest) and asked.untemplated:
-            raw = _Raw(self._context, asked)
-            await raw.serve(CheckedRequest(raw_request(asked)), exchange, receive, send)
+            raw = CheckedRequest(raw_request(asked), form=form)
+            await self._raw.serve(raw, exchange, receive, send)
         else:
-            chat = _Chat(self._context, asked)
-            await chat.serve(CheckedRequest(chat_request(asked)), exchange, receive, send)
+            chat = CheckedRequest(chat_request(asked), form=form)
+            await self._chat.serve(chat, exchange, receive, send)
+
+    def _form(
+        self, asked: BodyT, head: Head, reading: Reading | None, reader: MakeReader | None
+    ) -> OllamaDialect:
+        """Return the dialect of the answer; raises RequestError if the model cannot think so."""
+        if asked.think and (reading is None or reading.format.thinking is None):
+            message = f'"{asked.model}" does not support thinking: leave `think` out.'
+            raise RequestError(message, param="think", code="unsupported_parameter")
+        return OllamaDialect(
+            head,
+            asked.model,
+            self._context.clock,
+            chat=isinstance(asked, OllamaChatRequest),
+            wants_logprobs=bool(asked.logprobs),
+            reader=reader,
+        )
 
     async def _load(self, asked: BodyT, exchange: Exchange, send: Send) -> None:
         """Have the model in memory, or out of it: clients ask for that by asking nothing."""
@@ -110,57 +128,12 @@ class OllamaGenerate(OllamaGeneration[OllamaGenerateRequest]):
     refused = ("template", "context", "images", "width", "height", "steps")
 
 
-class _Chat(ChatCompletions):
-    """Answers one request as a chat completion would, in Ollama's shape."""
-
-    def __init__(self, context: Context, asked: OllamaFields) -> None:
-        super().__init__(context)
-        self._asked = asked
-
-    @override
-    def dialect(
-        self, request: ChatRequest, head: Head, prompts: Sequence[Text], reading: Reading | None
-    ) -> OllamaDialect:
-        return OllamaDialect(
-            head,
-            self._asked.model,
-            self.context.clock,
-            chat=isinstance(self._asked, OllamaChatRequest),
-            wants_logprobs=bool(request.logprobs),
-            reader=self.reader(request, reading),
-        )
-
-    @override
-    async def reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
-        """Return it as a chat completion does; raises RequestError if the model cannot think so."""
-        found = await super().reading(request, model, prompt)
-        if self._asked.think and (found is None or found.format.thinking is None):
-            message = f'"{self._asked.model}" does not support thinking: leave `think` out.'
-            raise RequestError(message, param="think", code="unsupported_parameter")
-        return found
-
-
 class _Raw(Completions):
-    """Continues a text as a completion would, in Ollama's shape."""
-
-    def __init__(self, context: Context, asked: OllamaFields) -> None:
-        super().__init__(context)
-        self._asked = asked
+    """Continues a text as a completion would, as far as it goes."""
 
     @override
     def max_tokens(self, request: CompletionsRequest) -> int | None:
         return request.max_tokens
-
-    @override
-    def dialect(
-        self,
-        request: CompletionsRequest,
-        head: Head,
-        prompts: Sequence[Text],
-        reading: Reading | None,
-    ) -> OllamaDialect:
-        wants, clock = request.logprobs is not None, self.context.clock
-        return OllamaDialect(head, self._asked.model, clock, chat=False, wants_logprobs=wants)
 
 
 _NAMES = {"response_format": "format", "max_tokens": "options.num_predict"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.allowance import Effort, Think, ThinkTerms, limit_of, think_of
+from edge_rt.api.asked import MakeReader
 from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
@@ -34,7 +35,7 @@ from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError, invalid
 from edge_rt.core.requests import Identity
-from edge_rt.models.answers.reader import AnswerReader, answer_reader
+from edge_rt.models.answers.reader import answer_reader
 
 
 class ChatRequest(GenerationFields, frozen=True, kw_only=True):
@@ -187,20 +188,18 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     def dialect(
-        self, request: ChatRequest, head: Head, prompts: Sequence[Text], reading: Reading | None
+        self, request: ChatRequest, head: Head, prompts: Sequence[Text], reader: MakeReader | None
     ) -> Dialect:
         return ChatDialect(
             head,
             include_usage=request.include_usage,
             wants_logprobs=bool(request.logprobs),
-            reader=self.reader(request, reading),
+            reader=reader,
             legacy=request.use is not None and request.use.legacy,
         )
 
-    def reader(
-        self, request: ChatRequest, reading: Reading | None
-    ) -> Callable[[], AnswerReader] | None:
-        """What makes the reader of one answer; None: all of it is content."""
+    @override
+    def reader(self, request: ChatRequest, reading: Reading | None) -> MakeReader | None:
         if reading is None:
             return None
         rules = None if request.use is None else request.use.rules

@@ -8,13 +8,13 @@ from typing import Annotated
 from msgspec import Meta
 from typing_extensions import override
 
+from edge_rt.api.asked import MakeReader
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.openai.answers import Dialect, TextDialect
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work
-from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import invalid
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
@@ -104,7 +104,7 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         request: CompletionsRequest,
         head: Head,
         prompts: Sequence[Text],
-        reading: Reading | None,
+        reader: MakeReader | None,
     ) -> Dialect:
         texts = [prompt if request.echo and isinstance(prompt, str) else "" for prompt in prompts]
         return TextDialect(

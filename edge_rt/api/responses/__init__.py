@@ -12,13 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.asked import CheckedRequest
+from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.middleware.context import Context, Head, exchange_of
 from edge_rt.api.middleware.decode import describe, read_body, renamed
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
 from edge_rt.api.openai.answers import Answer, Dialect, Piece, chat_logprobs
-from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
-from edge_rt.api.openai.fields import Text
+from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.responses.bodies import ResponsesRequest, chat_request, refuse
 from edge_rt.api.responses.documents import (
@@ -174,6 +173,7 @@ class Responses:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._body = BodyReader(ResponsesRequest)
+        self._chat = _Chat(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised, in this API's words."""
@@ -183,25 +183,23 @@ class Responses:
         refuse(asked)
         exchange.warnings += asked.told()
         try:
-            request = CheckedRequest(chat_request(asked))
-            await _Chat(self._context, asked).serve(request, exchange, receive, send)
+            request = CheckedRequest(chat_request(asked), form=partial(self._form, asked))
+            await self._chat.serve(request, exchange, receive, send)
         except RequestError as error:
             raise _renamed(error) from error
 
+    def _form(
+        self,
+        asked: ResponsesRequest,
+        head: Head,
+        reading: Reading | None,
+        reader: MakeReader | None,
+    ) -> ResponsesDialect:
+        return ResponsesDialect(head, asked, self._context.clock, reader=reader)
+
 
 class _Chat(ChatCompletions):
-    """Answers one request as a chat completion would, in the shape of a response."""
-
-    def __init__(self, context: Context, asked: ResponsesRequest) -> None:
-        super().__init__(context)
-        self._asked = asked
-
-    @override
-    def dialect(
-        self, request: ChatRequest, head: Head, prompts: Sequence[Text], reading: Reading | None
-    ) -> ResponsesDialect:
-        reader = self.reader(request, reading)
-        return ResponsesDialect(head, self._asked, self.context.clock, reader=reader)
+    """Answers as a chat completion would, under ids of this API."""
 
     @override
     def _new_id(self) -> str:
