@@ -14,9 +14,9 @@ from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import LineStream
 from edge_rt.api.openai.answers import (
     Answer,
+    AnswerPart,
     ChatTokenLogprob,
     Dialect,
-    Piece,
     chat_logprobs,
     text_of,
 )
@@ -130,7 +130,7 @@ class OllamaDialect(Dialect):
         self._name, self._clock, self._chat = name, clock, chat
 
     @override
-    def piece(self, choice: int, piece: Piece) -> Iterable[OllamaDocument]:
+    def piece(self, choice: int, piece: AnswerPart) -> Iterable[OllamaDocument]:
         return [self._document([piece], done=False)]
 
     @override
@@ -163,7 +163,7 @@ class OllamaDialect(Dialect):
             "edge": msgspec.structs.replace(edge, id=self._id),
         }
 
-    def _document(self, pieces: Sequence[Piece], **fields: Any) -> OllamaDocument:
+    def _document(self, pieces: Sequence[AnswerPart], **fields: Any) -> OllamaDocument:
         content = text_of(pieces)
         thought = text_of(pieces, Thought) or UNSET
         fields |= {"model": self._name, "created_at": now(self._clock)}

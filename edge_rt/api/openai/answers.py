@@ -111,7 +111,7 @@ def _finite(logprob: float) -> float:
     return logprob if logprob > _FLOOR else _FLOOR  # also for NaN
 
 
-class Piece(NamedTuple):
+class AnswerPart(NamedTuple):
     """A part of an answer, the log-probabilities that go out with it, and the calls before it."""
 
     part: Part
@@ -127,14 +127,14 @@ class Answer:
     waiting: list[TokenLogprob] = field(default_factory=list[TokenLogprob])  # for a piece
     calls: int = 0  # that were made
     deltas: list[Delta] = field(default_factory=list[Delta])  # of one that is not streamed
-    pieces: list[Piece] = field(default_factory=list[Piece])  # of that, once it has ended
+    pieces: list[AnswerPart] = field(default_factory=list[AnswerPart])  # of that, once it has ended
     reason: str = ""  # empty until it has ended
 
-    def told(self, parts: Sequence[Part]) -> list[Piece]:
+    def told(self, parts: Sequence[Part]) -> list[AnswerPart]:
         """Return new parts as pieces, the first with all log-probabilities that wait."""
-        found: list[Piece] = []
+        found: list[AnswerPart] = []
         for part in parts:
-            found.append(Piece(part, self.waiting, self.calls))
+            found.append(AnswerPart(part, self.waiting, self.calls))
             self.waiting = []
             self.calls += isinstance(part, MadeCall)
         return found
@@ -144,7 +144,7 @@ class Answer:
         return [*(one for piece in self.pieces for one in piece.logprobs), *self.waiting]
 
 
-def text_of(pieces: Iterable[Piece], kind: type[Content | Thought] = Content) -> str:
+def text_of(pieces: Iterable[AnswerPart], kind: type[Content | Thought] = Content) -> str:
     """Return the text of pieces, of those of one kind."""
     return "".join(part.text for part, *_ in pieces if isinstance(part, kind))
 
@@ -194,7 +194,7 @@ class Dialect(ABC):
         answer.pieces += self.read(answer, Delta(0, choice, text, [], logprobs))
         answer.pieces += self.read(answer, event)
 
-    def read(self, answer: Answer, event: Delta | Finished) -> list[Piece]:
+    def read(self, answer: Answer, event: Delta | Finished) -> list[AnswerPart]:
         """Return what an event adds to an answer; raises EngineError if that was cut short."""
         reader = answer.reader
         if isinstance(event, Finished):
@@ -214,7 +214,7 @@ class Dialect(ABC):
         return ()
 
     @abstractmethod
-    def piece(self, choice: int, piece: Piece) -> Iterable[msgspec.Struct]:
+    def piece(self, choice: int, piece: AnswerPart) -> Iterable[msgspec.Struct]:
         """Return the chunks for a new piece."""
 
     @abstractmethod
@@ -271,7 +271,7 @@ class TextDialect(Dialect):
         return [self._document([TextChoice(choice, echo)])] if echo else ()
 
     @override
-    def piece(self, choice: int, piece: Piece) -> Iterable[TextCompletion]:
+    def piece(self, choice: int, piece: AnswerPart) -> Iterable[TextCompletion]:
         assert isinstance(piece.part, Content)
         text = TextChoice(choice, piece.part.text, self._logprobs(choice, piece.logprobs))
         return [self._document([text])]

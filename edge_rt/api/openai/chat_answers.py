@@ -11,7 +11,14 @@ from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from edge_rt.api.middleware.context import Head
-from edge_rt.api.openai.answers import Answer, ChatLogprobs, Dialect, Piece, chat_logprobs, text_of
+from edge_rt.api.openai.answers import (
+    Answer,
+    AnswerPart,
+    ChatLogprobs,
+    Dialect,
+    chat_logprobs,
+    text_of,
+)
 from edge_rt.core.decoding import TokenLogprob
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, MadeCall, Thought
@@ -131,7 +138,7 @@ class ChatDialect(Dialect):
         return [self._chunk([ChatChunkChoice(choice, delta)])]
 
     @override
-    def piece(self, choice: int, piece: Piece) -> Iterable[ChatChunk]:
+    def piece(self, choice: int, piece: AnswerPart) -> Iterable[ChatChunk]:
         told = self._logprobs(piece.logprobs)
         return [self._chunk([ChatChunkChoice(choice, self._delta(choice, piece), told)])]
 
@@ -166,7 +173,7 @@ class ChatDialect(Dialect):
             more |= {"function_call": calls[0].function} if self._legacy else {"tool_calls": calls}
         return AssistantMessage(content=content or (None if calls else ""), **more)
 
-    def _delta(self, choice: int, piece: Piece) -> ChatDelta:
+    def _delta(self, choice: int, piece: AnswerPart) -> ChatDelta:
         part, index = piece.part, piece.calls
         if isinstance(part, Content):
             return ChatDelta(content=part.text)

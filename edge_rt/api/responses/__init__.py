@@ -16,7 +16,7 @@ from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.middleware.context import Context, Head, exchange_of
 from edge_rt.api.middleware.decode import describe, read_body, renamed
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
-from edge_rt.api.openai.answers import Answer, Dialect, Piece, chat_logprobs
+from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect, chat_logprobs
 from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.responses.bodies import ResponsesRequest, chat_request, refuse
@@ -66,7 +66,7 @@ class ResponsesDialect(Dialect):
         return [self._output.event(name, response=self._begun) for name in named]
 
     @override
-    def read(self, answer: Answer, event: Delta | Finished) -> list[Piece]:
+    def read(self, answer: Answer, event: Delta | Finished) -> list[AnswerPart]:
         pieces = super().read(answer, event)
         ended = isinstance(event, Finished)
         if ended and self._last is None and not pieces:
@@ -79,7 +79,7 @@ class ResponsesDialect(Dialect):
         self.told(choice, event, None)
 
     @override
-    def piece(self, choice: int, piece: Piece) -> Iterator[ResponsesEvent]:
+    def piece(self, choice: int, piece: AnswerPart) -> Iterator[ResponsesEvent]:
         some = isinstance(piece.part, Content) and piece.logprobs
         logprobs = chat_logprobs(piece.logprobs).content if some else []
         return self._output.take(piece.part, logprobs)
