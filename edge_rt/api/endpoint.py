@@ -88,19 +88,15 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             id=self._new_id(),
             model=request.model or "default",
             prompt=prompt,
-            max_tokens=self.max_tokens(request),
+            max_tokens=request.most_tokens,
             ignore_eos=bool(request.ignore_eos),
             objectives=terms.objectives,
             trace=terms.trace,
             mode=terms.decoding,
-            constrained=self.constrained(request),
+            constrained=request.constrained,
             own_tokens=bool(request.logit_bias) or request.checked or isinstance(prompt, list),
             client=client,
         )
-
-    def constrained(self, request: RequestT) -> bool:
-        """Whether the answer may come under a constraint."""
-        return request.constraint is not None
 
     @abstractmethod
     async def prepare(self, request: RequestT, client: str | None) -> Work:
@@ -123,14 +119,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         """Return what makes the reader of one answer; None: all of it is content."""
         return None
 
-    @abstractmethod
-    def max_tokens(self, request: RequestT) -> int | None:
-        """The most tokens of an answer; None: as many as come."""
-
-    @abstractmethod
-    def top_logprobs(self, request: RequestT) -> int | None:
-        """How many alternatives are reported a token; None: no log-probabilities at all."""
-
     def work(
         self,
         request: RequestT,
@@ -145,15 +133,12 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         An answer that was `found` is not sampled, and its model not looked for in the store.
         """
         card = self.context.service.card(plan.model) if found is None else found.card
-        how = card.sampling
-        if found is None:
-            how = sampling(request, how, self.top_logprobs(request))
         call = Call(
             plan=plan,
             prompt="",
             special=True,
-            sampling=how,
-            max_tokens=self.max_tokens(request),
+            sampling=sampling(request, card.sampling) if found is None else card.sampling,
+            max_tokens=request.most_tokens,
             n=answers(request, self.context.requests.max_n),
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
@@ -279,8 +264,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     ) -> Place | None:
         """The place of an answer that any of `models` gives; None: it is not the same each time."""
         caching = self.context.caching
-        top = self.top_logprobs(request)
-        hows = [sampling(request, one.card.sampling, top) for one in models]
+        hows = [sampling(request, one.card.sampling) for one in models]
         if terms.cache is None and not same_each_time(models, hows):
             return None
         owner = client if caching.per_client else None
@@ -289,7 +273,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             return question(
                 said,
                 endpoint=self.prefix,
-                max_tokens=self.max_tokens(said),
                 models=[one.digest for one in models],
                 hows=hows,
                 prompts=await self.timed_prompts(said, models, client),

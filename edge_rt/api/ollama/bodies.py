@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from typing_extensions import override
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.ollama.options import (
@@ -198,6 +199,15 @@ def chat_request(asked: OllamaChatRequest | OllamaGenerateRequest) -> ChatReques
     return request
 
 
+class _RawRequest(CompletionsRequest, frozen=True, kw_only=True):
+    """A text that is to be continued as far as that goes."""
+
+    @property
+    @override
+    def most_tokens(self) -> int | None:
+        return self.max_tokens
+
+
 def raw_request(asked: OllamaGenerateRequest) -> CompletionsRequest:
     """Return the completion that an untemplated body stands for; raises RequestError."""
     field = "suffix" if asked.suffix else "raw"
@@ -206,7 +216,7 @@ def raw_request(asked: OllamaGenerateRequest) -> CompletionsRequest:
             message = f"`{name}` cannot go with `{field}`: write it into the prompt."
             raise RequestError(message, param=name, code="invalid_value")
     top = (asked.top_logprobs or 0) if asked.logprobs else None
-    request = CompletionsRequest(
+    request = _RawRequest(
         prompt=asked.prompt or "",
         suffix=asked.suffix,
         logprobs=top,

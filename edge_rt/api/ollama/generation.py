@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
-from typing_extensions import override
 
 from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
@@ -25,12 +24,13 @@ from edge_rt.api.ollama.bodies import (
 )
 from edge_rt.api.ollama.options import notes
 from edge_rt.api.openai.chat import ChatCompletions
-from edge_rt.api.openai.completions import Completions, CompletionsRequest
+from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 
 BodyT = TypeVar("BodyT", OllamaChatRequest, OllamaGenerateRequest)
+_NAMES = {"response_format": "format", "max_tokens": "options.num_predict"}
 
 
 class _Given(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class OllamaGeneration(Generic[BodyT]):
     def __init__(self, context: Context) -> None:
         self._context = context
         self._body = BodyReader(self.body, self.refused)
-        self._chat, self._raw = ChatCompletions(context), _Raw(context)
+        self._chat, self._raw = ChatCompletions(context), Completions(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised, in Ollama's words."""
@@ -126,17 +126,6 @@ class OllamaGenerate(OllamaGeneration[OllamaGenerateRequest]):
 
     body = OllamaGenerateRequest
     refused = ("template", "context", "images", "width", "height", "steps")
-
-
-class _Raw(Completions):
-    """Continues a text as a completion would, as far as it goes."""
-
-    @override
-    def max_tokens(self, request: CompletionsRequest) -> int | None:
-        return request.max_tokens
-
-
-_NAMES = {"response_format": "format", "max_tokens": "options.num_predict"}
 
 
 def _renamed(error: RequestError, asked: OllamaFields) -> RequestError:

@@ -96,6 +96,21 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
         parallel = self.parallel_tool_calls is not False
         return tool_use(self.tools, self.functions, choice, parallel=parallel)
 
+    @property
+    @override
+    def most_tokens(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    @override
+    def alternatives(self) -> int | None:
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+    @property
+    @override
+    def constrained(self) -> bool:
+        return self.use is not None or self.constraint is not None
+
     @override
     def check(self) -> None:
         super().check()
@@ -138,18 +153,6 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             if error.param != "prompt":
                 raise
             raise RequestError(str(error), param="messages", code=error.code) from error
-
-    @override
-    def max_tokens(self, request: ChatRequest) -> int | None:
-        return request.max_completion_tokens or request.max_tokens
-
-    @override
-    def top_logprobs(self, request: ChatRequest) -> int | None:
-        return (request.top_logprobs or 0) if request.logprobs else None
-
-    @override
-    def constrained(self, request: ChatRequest) -> bool:
-        return request.use is not None or super().constrained(request)
 
     @override
     def topic(self, request: ChatRequest) -> tuple[ChatRequest, str] | None:

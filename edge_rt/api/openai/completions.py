@@ -34,6 +34,16 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     best_of: Annotated[int, Meta(ge=1)] | None = None
     """Only the value of `n` is taken."""
 
+    @property
+    @override
+    def most_tokens(self) -> int | None:
+        return self.max_tokens or DEFAULT_MAX_TOKENS
+
+    @property
+    @override
+    def alternatives(self) -> int | None:
+        return self.logprobs
+
     @override
     def check(self) -> None:
         super().check()
@@ -77,14 +87,6 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, CompletionsRequest, REFUSED)
-
-    @override
-    def max_tokens(self, request: CompletionsRequest) -> int | None:
-        return request.max_tokens or DEFAULT_MAX_TOKENS
-
-    @override
-    def top_logprobs(self, request: CompletionsRequest) -> int | None:
-        return request.logprobs
 
     @override
     async def prepare(self, request: CompletionsRequest, client: str | None) -> Work:

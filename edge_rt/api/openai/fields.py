@@ -141,6 +141,21 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
     @property
+    def most_tokens(self) -> int | None:
+        """The most tokens of an answer; None: as many as come."""
+        return self.max_tokens
+
+    @property
+    def alternatives(self) -> int | None:
+        """How many alternatives come with each token; None: no log-probabilities at all."""
+        return None
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the answer may come under a constraint; raises RequestError."""
+        return self.constraint is not None
+
+    @property
     def stops(self) -> tuple[str, ...]:
         if self.stop is None:
             return ()
@@ -170,7 +185,7 @@ def answers(fields: GenerationFields, limit: int) -> int:
     return count
 
 
-def sampling(fields: GenerationFields, base: Sampling, top_logprobs: int | None) -> Sampling:
+def sampling(fields: GenerationFields, base: Sampling) -> Sampling:
     """`base` with what the request says put over it."""
     given: dict[str, object] = {
         "temperature": fields.temperature,
@@ -192,7 +207,7 @@ def sampling(fields: GenerationFields, base: Sampling, top_logprobs: int | None)
         ),
     }
     said = {name: value for name, value in given.items() if value is not None}
-    how = msgspec.structs.replace(base, **said, top_logprobs=top_logprobs)
+    how = msgspec.structs.replace(base, **said, top_logprobs=fields.alternatives)
     return in_order(how, fields.samplers)
 
 
@@ -246,7 +261,6 @@ def question(
     request: GenerationFields,
     *,
     endpoint: str,
-    max_tokens: int | None,
     models: Sequence[bytes],
     hows: Sequence[Sampling],
     prompts: Sequence[str],
@@ -261,7 +275,7 @@ def question(
     """
     terms = replace(request.edge or Terms(), cache=None, trace=False, pin=False)
     said = {name: None for name in request.__struct_fields__ if name in _SPELT_OUT}
-    asked = max_tokens, request.n or 1, request.stops, bool(request.ignore_eos)
+    asked = request.most_tokens, request.n or 1, request.stops, bool(request.ignore_eos)
     others = replace(request, **said)
     try:
         return digest(_FORMAT, endpoint, models, hows, prompts, client, asked, terms, others)

@@ -14,7 +14,7 @@ BASE = Sampling(temperature=0.2, top_k=20, top_p=0.8, repeat_penalty=1.1, seed=N
 
 
 def drawn(**fields: object) -> Sampling:
-    return sampling(msgspec.convert(fields, GenerationFields), BASE, None)
+    return sampling(msgspec.convert(fields, GenerationFields), BASE)
 
 
 def test_a_silent_request_gets_the_models_defaults():
