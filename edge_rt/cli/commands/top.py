@@ -53,8 +53,6 @@ _PARTS = {"status": STATUS, "board": BOARD, "ledger": LEDGER, "past": PAST}
 _PATIENCE_S = 5.0  # for the daemon's answer, during which no key is read
 _LABEL = 10  # columns of the word before each line
 _RECENT = 4  # rows of the history, a second each, over which a speed is a mean
-_SPARKS = " ▁▂▃▄▅▆▇█"
-_SPARK_COLUMNS = 24
 _LINES = 24  # where no terminal says how many it has
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -152,8 +150,7 @@ def _supply(seen: DaemonSnapshot) -> str:
     watts = f"{significant(supply.get('power_w'))} W{quality}"
     heat = f"{fixed(seen.board.get('temp_c'), 1)} °C"
     zone = f" {line(hottest['name'])}" if "name" in hottest else ""
-    parts = (watts, sparkline(_column(seen, "power_w")), heat + zone)
-    return ", ".join(part for part in parts if part)
+    return f"{watts}, {heat}{zone}"
 
 
 def _governed(state: Json) -> Iterator[tuple[str, str]]:
@@ -215,14 +212,6 @@ def _request(one: Json) -> str:
         "" if status == "done" else line(status),
     ]
     return ", ".join(part for part in parts if part)
-
-
-def sparkline(values: Sequence[float | None]) -> str:
-    """Return the last values, from 0 to the highest of them; a blank where one is missing."""
-    shown = values[-_SPARK_COLUMNS:]
-    top = max((value for value in shown if value is not None), default=0.0)
-    steps = [0 if v is None or top <= 0 else 1 + round(7 * max(0.0, v) / top) for v in shown]
-    return "".join(_SPARKS[step] for step in steps).rjust(_SPARK_COLUMNS) if any(steps) else ""
 
 
 @click.command()

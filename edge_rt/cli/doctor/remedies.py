@@ -11,7 +11,6 @@ from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import nearest, text, there
 
 RULES = "60-edge-rt.rules"
-_RULE_WIDTH = 56
 _PLACES = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
 _CONTAINERS = ("run/systemd/container", ".dockerenv", "run/.containerenv")
 _MAKERS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Amazon EC2")
@@ -33,20 +32,10 @@ def let_group_use(
         return (f"getent group {group} || {sudo}groupadd --system {group}", trigger)
     return (
         f"getent group {group} || {sudo}groupadd --system {group}",
-        *written(broken(rule), f"/etc/udev/rules.d/{RULES}", sudo),
+        f"echo {word(rule)} | {sudo}tee /etc/udev/rules.d/{RULES}",
         f"{sudo}udevadm control --reload",
         trigger,
     )
-
-
-def broken(rule: str) -> str:
-    """Return a udev rule in lines that fit a screen; udev does not mind how they are indented."""
-    lines = [""]
-    for part in rule.split(", "):
-        if lines[-1] and len(lines[-1]) + len(part) > _RULE_WIDTH:
-            lines.append("  ")
-        lines[-1] += f"{part}, "
-    return ", \\\n".join(line.removesuffix(", ") for line in lines)
 
 
 def written(text: str, path: object, sudo: str) -> tuple[str, ...]:

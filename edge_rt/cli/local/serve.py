@@ -231,18 +231,16 @@ def override(
     sensors_root: Path | None = None,
     listen: str | None = None,
 ) -> Config:
-    """`config` with the options that were given."""
-    replace = msgspec.structs.replace
-    if socket is not None:
-        path = str(socket.absolute())
-        config = replace(config, socket=replace(config.socket, path=path))
-    if store is not None:
-        config = replace(config, models=replace(config.models, store=str(store.absolute())))
-    if sensors_root is not None:
-        root = str(sensors_root.absolute())
-        config = replace(config, sensors=replace(config.sensors, root=root))
-    if listen is not None:
-        config = replace(config, tcp=replace(config.tcp, listen=listen))
-    if log_level is not None:
-        config = replace(config, log=replace(config.log, level=log_level))
+    """Return `config` with the options that were given."""
+    given = (
+        ("socket", "path", socket and str(socket.absolute())),
+        ("models", "store", store and str(store.absolute())),
+        ("sensors", "root", sensors_root and str(sensors_root.absolute())),
+        ("tcp", "listen", listen),
+        ("log", "level", log_level),
+    )
+    for section, field, value in given:
+        if value is not None:
+            changed = msgspec.structs.replace(getattr(config, section), **{field: value})
+            config = msgspec.structs.replace(config, **{section: changed})
     return config

@@ -13,13 +13,11 @@ from faults import Faults
 from patients import PI, ROOT, Patient, commands, denied
 
 from edge_rt.board.discovery import Roots
-from edge_rt.board.readers import ina3221 as ina3221_iio
 from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.rapl import udev_rule
 from edge_rt.cli.doctor.check_heat import check_answers
 from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.machine import User
-from edge_rt.cli.doctor.remedies import broken, written
 from edge_rt.core.finding import Finding, note
 
 Make = Callable[..., Patient]
@@ -51,7 +49,6 @@ def test_refused_counters_are_mended_by_the_rule(patient: Make, faults: Faults, 
     assert "/bin/chgrp edge-rt /sys%p/energy_uj" in lines
     assert "sudo udevadm trigger --subsystem-match=powercap" in lines
     assert "sudo usermod -aG edge-rt pi" in lines
-    assert max(len(line) for line in found.remedy) <= 74
 
 
 def test_installed_rules_need_only_be_triggered(patient: Make, faults: Faults) -> None:
@@ -77,8 +74,7 @@ def test_the_rule_as_told_is_the_rule_when_its_commands_are_run(
     script = remedy.replace("/etc/udev/rules.d/60-edge-rt.rules", str(target))
     stubs = "getent() { :; }; udevadm() { :; }\n"
     subprocess.run(["sh", "-ec", stubs + script], check=True, stdout=subprocess.DEVNULL)
-    joined = target.read_text().replace("\\\n", " ")
-    assert " ".join(joined.split()) == udev_rule("edge-rt")
+    assert target.read_text() == f"{udev_rule('edge-rt')}\n"
 
 
 def test_counters_that_only_root_may_read_are_told_to_root(patient: Make) -> None:
@@ -96,13 +92,6 @@ def test_no_counters_on_a_real_computer_are_a_missing_module(patient: Make) -> N
     for path in counters(board):
         path.unlink()
     assert "sudo modprobe intel_rapl_msr" in commands(board.says(check_power))
-
-
-def test_a_rule_with_quotes_passes_the_shell_unharmed() -> None:
-    rule = ina3221_iio.udev_rule("edge-rt")
-    script = "\n".join(written(broken(rule), "/dev/null", "")[:-1]).removesuffix("|")
-    told = subprocess.run(["sh", "-ec", script], check=True, stdout=subprocess.PIPE, text=True)
-    assert " ".join(told.stdout.replace("\\\n", " ").split()) == rule
 
 
 @pytest.mark.parametrize("mark", ["cpuinfo", "dmi", "container"])
