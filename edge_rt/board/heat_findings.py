@@ -9,7 +9,7 @@ from edge_rt.board.readers.bounds import IMPOSSIBLE
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.config.board import Thermal
-from edge_rt.core.finding import Finding, note, ok
+from edge_rt.core.reports.finding import Finding, note, ok
 
 _TOLD = 4  # zones that are named
 

@@ -25,7 +25,7 @@ _PAUSE_S = 0.2
 
 
 def board(path: Path) -> Json | None:
-    """What the daemon at the socket `path` feels of its board; None where it does not tell."""
+    """Return the board's report of the daemon at the socket `path`; None: it tells none."""
     with Client(path) as client:
         try:
             return client.get("/edge/v1/board")

@@ -33,7 +33,7 @@ def terminal() -> Console:
 
 
 def output() -> Console:
-    """The same for tables, as wide as they want to be where it is no terminal."""
+    """Return the same for tables, as wide as they want to be where it is no terminal."""
     console = terminal()
     if not console.is_terminal:
         console.width = _UNBOUNDED  # a program reads it: every row on a line of its own

@@ -103,7 +103,7 @@ class CatalogueEntry(_Item, frozen=True):
     providers: list[Provider] = []  # what onnxruntime runs it with, the preferred first; none: CPU
 
     def __post_init__(self) -> None:
-        """What belongs together must be there together; raises ValueError."""
+        """Raise ValueError where what belongs together is not there together."""
         names = [file.name for file in self.files]
         if len({*names, CARD}) <= len(names):
             raise ValueError(f"`files` has a name twice, or {CARD}, which is made from the card")

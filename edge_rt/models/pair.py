@@ -38,7 +38,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     first: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
 
     def __post_init__(self) -> None:
-        """What belongs together must be there together; raises ValueError."""
+        """Raise ValueError where what belongs together is not there together."""
         if self.large == self.small:
             raise ValueError(f"`small`: {self.small} is the large one already")
         if self.mode is not None and not is_mode(self.mode):

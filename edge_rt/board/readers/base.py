@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from edge_rt.board.readers.bounds import IMPOSSIBLE, USUAL, Kind, ReadingBounds, contradiction
 from edge_rt.board.readers.sysfs import HeldFile
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 
 Quality = Literal["measured", "modelled"]
 

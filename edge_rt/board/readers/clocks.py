@@ -18,7 +18,7 @@ from edge_rt.board.readers.sysfs import (
     first_line,
     numbered,
 )
-from edge_rt.core.finding import Finding, note, ok
+from edge_rt.core.reports.finding import Finding, note, ok
 
 TEMP_LOW_MC, TEMP_HIGH_MC = -100_000, 300_000  # a gated zone may read -256000, an unset one -274000
 _HZ_HIGH = 20_000_000_000

@@ -25,7 +25,7 @@ from edge_rt.board.readers.sysfs import (
     hwmon_devices,
     numbered,
 )
-from edge_rt.core.finding import Finding, note
+from edge_rt.core.reports.finding import Finding, note
 
 _PWM_TOP = 255
 _RPM_HIGH = 100_000

@@ -10,7 +10,7 @@ from typing_extensions import override
 from edge_rt.board.readers.base import better_supply, nothing
 from edge_rt.board.readers.clocks import GaugeReader, gauge
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, hwmon_devices, numbered
-from edge_rt.core.finding import Finding, note
+from edge_rt.core.reports.finding import Finding, note
 
 OVER_CURRENT = "soctherm_oc"  # name of the hwmon device, and of the reader
 _MOST = 1 << 32

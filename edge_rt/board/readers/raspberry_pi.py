@@ -29,7 +29,7 @@ from edge_rt.board.readers.sysfs import (
     numbered,
 )
 from edge_rt.board.readers.videocore import Firmware, failure, refusal
-from edge_rt.core.finding import Finding, note, problem
+from edge_rt.core.reports.finding import Finding, note, problem
 
 _NOW = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
 _HEAT = ("throttled", "soft_temperature_limit", "frequency_capped")

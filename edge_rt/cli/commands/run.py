@@ -51,7 +51,7 @@ class Standalone:
             yield own
 
     def may(self, question: str) -> bool:
-        """Whether to go on: an option says so, or whoever is at the terminal."""
+        """Return whether to go on: an option says so, or whoever is at the terminal."""
         if self.always or self.yes:
             return True
         asked = sys.stdin.isatty() and sys.stderr.isatty()
@@ -95,7 +95,7 @@ def standalone_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _absent(socket: Path) -> bool:
-    """Whether nobody listens there; one that may not be used is there."""
+    """Return whether nobody listens there; one that may not be used is there."""
     try:
         return not accepts(socket)
     except PermissionError:
@@ -153,7 +153,7 @@ def run(
 
 
 def question(prompt: str, system: str | None, raw: bool) -> tuple[str, Json]:
-    """Where to ask and what, in the dialect that fits."""
+    """Return where to ask and what, in the dialect that fits."""
     if raw:
         return "/v1/completions", {"prompt": prompt}
     messages = [{"role": "system", "content": system}] if system else []

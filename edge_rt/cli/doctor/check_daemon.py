@@ -18,7 +18,7 @@ from edge_rt.cli.options import nearest, text, there
 from edge_rt.cli.text import Json, line, lines, member, members
 from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
-from edge_rt.core.finding import Finding, note, ok, problem
+from edge_rt.core.reports.finding import Finding, note, ok, problem
 
 
 def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ _GPU_DRIVERS = ("nvhost*", "nvidia*", *_GPU_ENDS, "gpu-gpc*", "gpu.*", "gpu")  #
 
 
 def check_daemon(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Whether a daemon answers at the socket and proves that it could answer a request."""
+    """Yield whether a daemon answers at the socket and proves that it could answer a request."""
     socket = machine.socket
     absent = note("daemon", f"none answers at {socket}", _start(machine))
     if not there(socket):
@@ -72,12 +72,12 @@ def check_daemon(machine: ExaminedMachine) -> Iterator[Finding]:
 
 
 def log_of(machine: ExaminedMachine) -> str:
-    """How to read what the daemon says of itself."""
+    """Return how to read what the daemon says of itself."""
     return "journalctl -u edge-rt -n 50" if is_service(machine) else "# look at the daemon's log"
 
 
 def is_service(machine: ExaminedMachine) -> bool:
-    """Whether edge_rt is installed as a service."""
+    """Return whether edge_rt is installed as a service."""
     return any(there(machine.file(place) / _SERVICE) for place in _UNITS)
 
 
@@ -173,7 +173,7 @@ def check_daemons_board(machine: ExaminedMachine) -> Iterator[Finding]:
 
 
 def _elsewhere(machine: ExaminedMachine) -> Iterator[Finding]:
-    """What a daemon reads that reads another board than the one that is looked at."""
+    """Yield what a daemon reads that reads another board than the one that is looked at."""
     report = machine.ask("/edge/v1/board") or {}
     if report.get("simulated"):
         root, id = (
@@ -195,7 +195,7 @@ def _supply(machine: ExaminedMachine, report: Json) -> Iterator[Finding]:
 
 
 def _read(machine: ExaminedMachine, rails: list[str], report: Json) -> Finding:
-    """Whether each rail of the total has a value, and if not, why."""
+    """Return whether each rail of the total has a value, and if not, why."""
     powers = [row for row in members(report, "channels") if row.get("kind") == "power_w"]
     silent = {
         str(row["name"]): row["error"]
@@ -220,7 +220,7 @@ def _known(machine: ExaminedMachine) -> tuple[str, ...]:
 
 
 def _rights(machine: ExaminedMachine, supply: SupplyRails) -> tuple[str, ...]:
-    """What gives the service's group the rights that it lacks, by the total's chips."""
+    """Return what gives the service's group the rights that it lacks, by the total's chips."""
     readers = dict.fromkeys(reader.name for reader in supply.readers)
     return tuple(line for name in readers for line in grant(machine, name, "edge-rt"))
 
@@ -253,7 +253,7 @@ def check_ledger(machine: ExaminedMachine) -> Iterator[Finding]:
 
 
 def _reason(machine: ExaminedMachine) -> str | None:
-    """What can be seen from here, where the daemon's configuration is the installation's."""
+    """Return what can be seen from here, where the daemon's configuration is the installation's."""
     path = Path(machine.config.ledger.path or machine.paths.state / "ledger.db")
     for _, reason in ledger_faults(Config(ledger=Ledger(path=str(path)))):
         return reason

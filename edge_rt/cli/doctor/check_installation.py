@@ -13,7 +13,7 @@ from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import Json, line, member, members, size
 from edge_rt.config.loader import present
 from edge_rt.core.errors import ConfigError
-from edge_rt.core.finding import Finding, note, ok, problem
+from edge_rt.core.reports.finding import Finding, note, ok, problem
 
 if TYPE_CHECKING:  # what it imports takes long
     from edge_rt.models.store.store import Store
@@ -22,7 +22,7 @@ _GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
 
 
 def check_configuration(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Whether the daemon would start with config.yaml and the user's own profiles."""
+    """Yield whether the daemon would start with config.yaml and the user's own profiles."""
     file = machine.config_file
     faults = machine.configuration[1]
     for fault in [*faults, *machine.profiles[1]]:
@@ -42,7 +42,7 @@ def _edit(machine: ExaminedMachine, fault: ConfigError) -> tuple[str, ...]:
 
 
 def check_board(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Whether a profile tells about this board."""
+    """Yield whether a profile tells about this board."""
     board, found = machine.board, machine.detection
     if board is None:
         yield _unknown(machine)
@@ -131,7 +131,7 @@ def _gpu(gpu: Json) -> str:
 
 
 def check_models(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Whether the store has a model to answer with, and no damaged one."""
+    """Yield whether the store has a model to answer with, and no damaged one."""
     from edge_rt.models.catalogue import load_catalogue
     from edge_rt.models.store.store import Store
 
@@ -185,7 +185,7 @@ def _stored(machine: ExaminedMachine, store: Store, served: list[str] | None) ->
 
 
 def _mend(machine: ExaminedMachine, store: Store, id: str) -> str:
-    """What brings a damaged model back."""
+    """Return what brings a damaged model back."""
     if store.catalogue.find(id) is not None:
         return _pull(machine, store.root, id)
     return f"# import it from where it was exported to, or: edge-rt models remove {id}, then add"
@@ -200,7 +200,7 @@ def _served(machine: ExaminedMachine) -> list[str] | None:
 
 
 def _pull(machine: ExaminedMachine, root: Path, id: str = "") -> str:
-    """What fetches the model `id`, or the one to start with on that machine."""
+    """Return what fetches the model `id`, or the one to start with on that machine."""
     usual = root == machine.paths.state / "models"
     pull = f"{sudo_for(machine, root)}edge-rt models pull {id}".rstrip()
     return pull if usual else f"{pull} --store {word(root)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import boot_parameter, seclusion
 from edge_rt.cli.options import text
-from edge_rt.core.finding import Finding, note, ok
+from edge_rt.core.reports.finding import Finding, note, ok
 from edge_rt.governor.knobs import clock_files
 from edge_rt.governor.knobs.programs import diagnose_mode
 
@@ -49,7 +49,7 @@ def check_pressure(machine: ExaminedMachine) -> Iterator[Finding]:
 
 
 def check_memory_cgroup(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Whether a service's memory can be limited; nothing where the files do not tell."""
+    """Yield whether a service's memory can be limited; nothing where the files do not tell."""
     enabled = _memory_cgroup(machine)
     if enabled:
         yield ok("memory cgroup", "the memory of services can be limited")

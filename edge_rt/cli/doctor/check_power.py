@@ -14,7 +14,7 @@ from edge_rt.cli.document import caps
 from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, joules, line, lines, member, members, number, significant
 from edge_rt.config.board import Board
-from edge_rt.core.finding import Finding, note, ok, problem
+from edge_rt.core.reports.finding import Finding, note, ok, problem
 
 _PERIOD_S = {"hour": 3600.0, "day": 86400.0}
 _ROOM = 1.5  # times the idle power that a budget should at least be
@@ -133,7 +133,7 @@ def check_jtop(machine: ExaminedMachine) -> Iterator[Finding]:
 
 
 def check_power(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Which rails form the power, or why each chip that should give it does not."""
+    """Yield which rails form the power, or why each chip that should give it does not."""
     board, supply = machine.board, machine.supply
     if supply is not None:
         how = "simulated" if machine.simulated else "measured"

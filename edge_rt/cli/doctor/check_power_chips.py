@@ -17,7 +17,7 @@ from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading, group_of
 from edge_rt.cli.doctor.remedies import let_group_use, load_module, seclusion
 from edge_rt.cli.options import there
-from edge_rt.core.finding import Finding, note, problem
+from edge_rt.core.reports.finding import Finding, note, problem
 
 GROUP = "edge-rt"
 _CHIPS: Mapping[str, SensorAccess] = {
@@ -111,7 +111,7 @@ def iio_files(machine: ExaminedMachine) -> list[Path]:
 
 
 def group_reads(file: Path) -> bool:
-    """Whether others than root may read the file, by its group or all."""
+    """Return whether others than root may read the file, by its group or all."""
     info = file.stat()
     return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))
 

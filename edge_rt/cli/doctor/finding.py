@@ -13,13 +13,13 @@ from edge_rt.cli.options import there
 from edge_rt.cli.tables import wrapped
 from edge_rt.cli.text import clean, columns
 from edge_rt.core.errors import EdgeError
-from edge_rt.core.finding import Finding, Level, problem
+from edge_rt.core.reports.finding import Finding, Level, problem
 
 Check = Callable[[ExaminedMachine], Iterable[Finding]]
 
 
 def examine(machine: ExaminedMachine, checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
-    """What all checks find; one that fails is a finding itself, and the others go on."""
+    """Yield what all checks find; one that fails is a finding itself, and the others go on."""
     for name, check in checks:
         try:
             yield from check(machine)
@@ -59,7 +59,7 @@ def document(findings: Sequence[Finding]) -> dict[str, object]:
 
 
 def healthy(findings: Sequence[Finding]) -> bool:
-    """Whether nothing needs doing."""
+    """Return whether nothing needs doing."""
     return all(finding.level != "problem" for finding in findings)
 
 

@@ -34,7 +34,7 @@ from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.core.errors import ConfigError
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class User:
         return "" if self.uid == 0 else "sudo "
 
     def join(self, group: str) -> tuple[str, ...]:
-        """How to become a member of `group`."""
+        """Return how to become a member of `group`."""
         if group in self.listed and group not in self.groups:
             return ("# you are a member from your next login on: log out and in again",)
         return (

@@ -93,7 +93,7 @@ class StorePlace:
         return self.store()
 
     def allows(self, *, write: bool = False) -> bool:
-        """Whether this process may read or `write` it."""
+        """Return whether this process may read or `write` it."""
         mode = os.R_OK | os.X_OK | (os.W_OK if write else 0)
         return os.access(nearest(self.root.absolute()), mode)
 

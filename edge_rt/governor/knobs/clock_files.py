@@ -15,7 +15,7 @@ import msgspec
 from edge_rt.board.readers.clocks import Policy, gpu_devices, policies
 from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
 from edge_rt.config.schema import Knobs
-from edge_rt.core.finding import Finding, note, problem
+from edge_rt.core.reports.finding import Finding, note, problem
 from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import (
     GROUP,

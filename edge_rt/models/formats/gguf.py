@@ -215,7 +215,7 @@ def _opened(path: Path) -> Generator[tuple[Cursor, int]]:
 
 
 def _entries(cursor: Cursor) -> tuple[int, Metadata]:
-    """How many tensors there are, and what the entries say."""
+    """Return how many tensors there are, and what the entries say."""
     _check_version(cursor)
     tensors, entries = _count(cursor, "tensors"), _count(cursor, "metadata entries")
     metadata = Metadata()

@@ -88,7 +88,7 @@ class Metadata:
             self.values[key] = cursor.number(_layout(cursor, key, kind))
 
     def alignment(self, cursor: Cursor) -> int:
-        """What the tensors' places are multiples of, in bytes."""
+        """Return what the tensors' places are multiples of, in bytes."""
         value = self.values.get("general.alignment", _ALIGNMENT)
         if not isinstance(value, int) or value < _ALIGNMENT or value & (value - 1):
             expected = f"expected a power of two from {_ALIGNMENT} on"

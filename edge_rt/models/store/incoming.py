@@ -114,7 +114,7 @@ def _onnx(place: Path, graph: Path, said: Description) -> Offer:
 
 
 def _is_foreign(card: Path) -> bool:
-    """Whether a card names the backend of another package."""
+    """Return whether a card names the backend of another package."""
     return card.is_file() and read_card(card).backend != "onnx"
 
 

@@ -80,11 +80,11 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
         return sum(file.stamp.size for file in self.files)
 
     def directory(self, root: Path) -> Path:
-        """Where the files lie in the store at `root`; nothing else does."""
+        """Return where the files lie in the store at `root`; nothing else does."""
         return root / self.id
 
     def path(self, root: Path) -> Path:
-        """Where the main file lies in the store at `root`."""
+        """Return where the main file lies in the store at `root`."""
         return self.directory(root) / self.files[0].name
 
     def paths(self, root: Path) -> dict[str, Path]:
@@ -123,7 +123,7 @@ class Manifest:
         self._seen: tuple[Stamp, _Contents] | None = None
 
     def read(self) -> Mapping[str, ManifestRecord]:
-        """What the file holds now; nothing when there is none. Raises StoreError."""
+        """Return what the file holds now; nothing when there is none. Raises StoreError."""
         return self._contents().records
 
     def default(self) -> str | None:

@@ -138,7 +138,7 @@ class Store:
         return record.path(self.root)
 
     def harm(self, id: str) -> str | None:
-        """What is wrong with a file of that model, if anything; see `check`."""
+        """Return what is wrong with a file of that model, if anything; see `check`."""
         try:
             self.check(id)
         except ModelFileError as error:

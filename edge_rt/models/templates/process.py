@@ -84,7 +84,7 @@ class Templating:
         return told.prompt
 
     async def analyse(self, template: Template) -> ChatFormat:
-        """How the model's answers are written; raises as `fill` does."""
+        """Return how the model's answers are written; raises as `fill` does."""
         told = await self._take_turn(AnalysisTask(template), None)
         assert isinstance(told, Analysed)
         return told.format
@@ -140,7 +140,7 @@ class Templating:
         return told
 
     def _failure(self, ended: int | None) -> RequestError | _Stopped:
-        """Why there is no answer of a process that ended with that code."""
+        """Return why there is no answer of a process that ended with that code."""
         if ended in _FAULTS:
             return _Crashed(f"it crashed ({ended})")
         if ended is None or (ended < 0 and ended != -signal.SIGXCPU):

@@ -209,7 +209,7 @@ class Templates:
         self._families: KnownFamilies | None = None
 
     def fill(self, content: bytes) -> AnyReply:
-        """What comes of a task; never raises."""
+        """Return what comes of a task; never raises."""
         try:
             task = _DECODER.decode(content)
             chat, disarmed = self._get(task.template)

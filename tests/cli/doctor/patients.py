@@ -13,7 +13,7 @@ from edge_rt.cli.doctor.finding import Check, examine
 from edge_rt.cli.doctor.machine import ExaminedMachine, User
 from edge_rt.cli.local.doctor import CHECKS
 from edge_rt.config.paths import Paths
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 from edge_rt.testing.board import FakeBoard
 
 PROFILES = load_boards()

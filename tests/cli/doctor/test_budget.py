@@ -12,7 +12,7 @@ from patients import Patient, commands
 
 from edge_rt.cli.doctor.check_power import check_budget
 from edge_rt.cli.text import Json
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py

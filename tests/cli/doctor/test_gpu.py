@@ -11,7 +11,7 @@ from patients import Patient, commands
 
 from edge_rt.cli.doctor.check_installation import check_gpu
 from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 
 CARD = {"name": "A card", "backend": "Vulkan", "shared": False, "simulated": False}
 CARD |= {"total_bytes": 8 << 30, "free_bytes": 6 << 30}

@@ -18,7 +18,7 @@ from edge_rt.board.readers.rapl import udev_rule
 from edge_rt.cli.doctor.check_heat import check_answers
 from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.machine import User
-from edge_rt.core.finding import Finding, note
+from edge_rt.core.reports.finding import Finding, note
 
 Make = Callable[..., Patient]
 KIOSK = """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_rt.cli.doctor.finding import document, examine, healthy, lines
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.core.errors import StoreError
-from edge_rt.core.finding import Finding, Level, note, ok, problem
+from edge_rt.core.reports.finding import Finding, Level, note, ok, problem
 
 LEVELS: tuple[Level, ...] = ("ok", "note", "problem")
 FINDINGS = st.builds(

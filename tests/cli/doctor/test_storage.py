@@ -10,7 +10,7 @@ import pytest
 from patients import PI, Patient, commands
 
 from edge_rt.cli.doctor.check_daemon import check_storage
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py
