@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, nothing
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
-from edge_rt.core.finding import Finding, ok
+from edge_rt.core.reports.finding import Finding, ok
 from edge_rt.core.system.process import stat_fields
 
 _ROWS = (("cpu", b"some"), ("memory", b"some"), ("memory", b"full"), ("io", b"some"))

@@ -22,7 +22,7 @@ from edge_rt.cli.doctor.finding import document
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import counted
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 
 Run = Callable[[Sequence[str]], "str | None"]
 """What a program writes; None where there is none of that name, or it fails."""

@@ -35,7 +35,7 @@ from edge_rt.cli.doctor.check_power import check_budget, check_jtop, check_power
 from edge_rt.cli.doctor.finding import Check, document, examine, healthy, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("config", check_configuration),

@@ -25,7 +25,7 @@ from edge_rt.cli.local.setup_perform import Host, Performer
 from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
 from edge_rt.cli.text import note, say
-from edge_rt.core.finding import Finding
+from edge_rt.core.reports.finding import Finding
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.core.finding import Finding, note, ok
+from edge_rt.core.reports.finding import Finding, note, ok
 from edge_rt.core.system.process import stat_fields
 from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget, ProcessEnded, Value, failure
 
