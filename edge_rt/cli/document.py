@@ -25,6 +25,8 @@ from edge_rt.cli.text import (
     whole,
 )
 
+_WORDS = ("_error", "_share")  # that say what a figure is, beside how it is written
+
 
 def _with(unit: str, digits: int = 3) -> Callable[[object], str]:
     def text(value: object) -> str:
@@ -74,7 +76,6 @@ _UNITS: Mapping[str, Callable[[object], str]] = {  # by the end of a name; the l
     "_error": percent,
     "_share": percent,
 }
-_WORDS = ("_error", "_share")  # that say what a figure is, beside how it is written
 _NAMES: Mapping[str, Callable[[object], str]] = {
     "seconds": duration,
     "bytes": size,

@@ -28,6 +28,24 @@ Exit codes:
   141  the reader of the output has ended, as `head` does
 """
 
+_OPTIONS = {
+    "edge.mode": "--mode",
+    "edge.partner": "--partner",
+    "edge.large_share": "--large-share",
+    "edge.prefer": "--prefer",
+    "edge.quality": "--quality",
+    "edge.cache": "--cache",
+    "edge.energy_j": "--energy",
+    "edge.latency_s": "--latency",
+    "max_tokens": "--max-tokens",
+    "temperature": "--temperature",
+    "seed": "--seed",
+    "threads": "--threads",
+}
+"""The options that set a field of a request."""
+
+_WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
+
 
 class CommandFailure(click.ClickException):
     """Ends the command with a message on standard error and an exit code."""
@@ -82,7 +100,7 @@ class BadConfig(CommandFailure):
 
 
 def failure_of(error: EdgeError) -> CommandFailure:
-    """The failure that an edge_rt error means to whoever typed the command."""
+    """Return the failure that an edge_rt error means to whoever typed the command."""
     if isinstance(error, ConfigError):
         return BadConfig(str(error))
     if isinstance(error, ModelNotFound):
@@ -92,24 +110,6 @@ def failure_of(error: EdgeError) -> CommandFailure:
     return CommandFailure(str(error))
 
 
-_OPTIONS = {
-    "edge.mode": "--mode",
-    "edge.partner": "--partner",
-    "edge.large_share": "--large-share",
-    "edge.prefer": "--prefer",
-    "edge.quality": "--quality",
-    "edge.cache": "--cache",
-    "edge.energy_j": "--energy",
-    "edge.latency_s": "--latency",
-    "max_tokens": "--max-tokens",
-    "temperature": "--temperature",
-    "seed": "--seed",
-    "threads": "--threads",
-}
-"""The options that set a field of a request."""
-
-_WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
-
 _CODES: dict[str, type[CommandFailure]] = {
     "model_not_found": NoModel,
     "context_length_exceeded": TooLong,
@@ -117,7 +117,7 @@ _CODES: dict[str, type[CommandFailure]] = {
 
 
 def failure_in(body: Json, otherwise: str) -> CommandFailure:
-    """The failure that an OpenAI-shaped error means, wherever it came."""
+    """Return the failure that an OpenAI-shaped error means, wherever it came."""
     detail = member(body, "error")
     kind = _CODES.get(str(detail.get("code")), CommandFailure)
     if kind is CommandFailure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:

@@ -22,6 +22,9 @@ from edge_rt.cli.text import Json, note, size
 from edge_rt.models.store.store import Store
 
 _PAUSE_S = 0.2
+_POLL_S = 0.02
+_PATH_MOST = 100  # bytes; the kernel takes 107
+_SERVE = (sys.executable, "-m", "edge_rt.cli.entry", "serve", "--log-level", "warning")
 
 
 def board(path: Path) -> Json | None:
@@ -54,10 +57,6 @@ def _knows(report: Json) -> bool:
     if supply is None:  # either nothing tells power, or nothing was looked at yet
         return bool(report["channels"])
     return supply["idle_w"] is not None
-
-
-_POLL_S = 0.02
-_PATH_MOST = 100  # bytes; the kernel takes 107
 
 
 @contextlib.contextmanager
@@ -96,7 +95,7 @@ def private_daemon(
 
 
 def _directory() -> Path:
-    """A new directory with mode 0700 and a name short enough for a socket in it."""
+    """Return a new directory with mode 0700 and a name short enough for a socket in it."""
     directory = tempfile.mkdtemp(prefix="edge-rt-")
     if len(os.fsencode(directory)) > _PATH_MOST:
         Path(directory).rmdir()
@@ -128,9 +127,6 @@ def _stop(daemon: subprocess.Popen[bytes], grace_s: float) -> None:
 
 def _read(log: Path) -> str:
     return log.read_text(errors="replace").rstrip()
-
-
-_SERVE = (sys.executable, "-m", "edge_rt.cli.entry", "serve", "--log-level", "warning")
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from edge_rt.cli.text import (
 )
 
 _WIDE = 100  # columns from which on there is room for a bar and more figures
+_ALONE = "nothing else was asked for"  # the daemon's word where there was nothing to choose
 
 
 @contextmanager
@@ -129,9 +130,6 @@ def calibrated(client: Client, body: Json) -> Json:
     raise CommandFailure("the daemon told nothing of what it found")
 
 
-_ALONE = "nothing else was asked for"  # the daemon's word where there was nothing to choose
-
-
 @dataclass
 class ReceivedAnswer:
     """What has come so far; `usage` and `edge` are the API's objects, empty until the end."""
@@ -155,8 +153,10 @@ class ReceivedAnswer:
         return added
 
     def cost(self, wall_s: float) -> str:
-        """One line: tokens, speed of decoding, seconds in all, energy, model, backend, how two
-        models or drafts made it, and whether that was before.
+        """Return the cost in one line.
+
+        It has tokens, speed of decoding, seconds in all, energy, model, backend, how two models or
+        drafts made it, and whether that was before.
 
         Then why another model answered or the answer ended early, where that is so.
         """
@@ -176,7 +176,7 @@ class ReceivedAnswer:
         return ", ".join(part for part in parts if part)
 
     def identity(self) -> str:
-        """The id in one line, with the command that explains the choice where there was one."""
+        """Return the id in one line, with the command that explains the choice if there was one."""
         id, routed = line(self.id or None), self.edge.get("route") not in (None, _ALONE)
         return f"id {id}, why: edge-rt trace {id}" if routed else f"id {id}"
 
@@ -210,7 +210,10 @@ def whole(client: Client, path: str, body: Json) -> ReceivedAnswer:
 
 
 def _energy(edge: Json) -> Iterator[str]:
-    """Joules, mean watts and degrees as far as they are known; a daemon may tell none of them."""
+    """Yield joules, mean watts and degrees as far as they are known.
+
+    A daemon may tell none of them.
+    """
     quality, power_w = edge.get("energy_quality"), number(edge.get("power_w"))
     if number(edge.get("energy_j")) is not None:
         yield f"{joules(edge['energy_j'])} ({line(quality)})"
@@ -224,8 +227,9 @@ def _energy(edge: Json) -> Iterator[str]:
 
 
 def _again(edge: Json) -> str:
-    """The age of a cached answer, the joules that it took when it was made, and its question
-    where that was another one.
+    """Return the age of a cached answer and the joules that it took when it was made.
+
+    Its question is added where that was another one.
     """
     if edge.get("cache") is None:
         return ""

@@ -15,6 +15,10 @@ from rich.text import Text
 from edge_rt.cli.text import Json, clean, simulated
 
 _UNBOUNDED = 1 << 14  # columns
+_GAP = "  "
+_INDENT = "    "
+_LEAST_TEXT = 16  # columns that text beside other columns gets at least
+WORD = re.compile(r"(?:[^\w\s]*\d[\d.,]*\s)?\S+")  # a number stays with its unit
 
 
 class _Console(Console):
@@ -26,7 +30,7 @@ class _Console(Console):
 
 
 def terminal() -> Console:
-    """The console on standard output; a character that its encoding lacks becomes a "?"."""
+    """Return the console on standard output; a character that its encoding lacks becomes a "?"."""
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="replace")
     return _Console(highlight=False)
@@ -60,12 +64,6 @@ def put_simulated(document: Json) -> None:
         put(output(), Text(f"{words}\n"))
 
 
-_GAP = "  "
-_INDENT = "    "
-_LEAST_TEXT = 16  # columns that text beside other columns gets at least
-WORD = re.compile(r"(?:[^\w\s]*\d[\d.,]*\s)?\S+")  # a number stays with its unit
-
-
 class TextTable:
     """Rows below a header; where they are too wide, a paragraph for each row.
 
@@ -80,7 +78,7 @@ class TextTable:
         *,
         text: Collection[str] = (),
     ) -> None:
-        """`marks` has for each row whether a star precedes it; empty: the table has no stars.
+        """Make a table. `marks` has for each row whether a star precedes it; empty: no stars.
 
         The columns named in `text` are flush left.
         """

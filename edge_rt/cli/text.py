@@ -13,6 +13,8 @@ import click
 
 _KEPT = {ord("\n"), ord("\t")}
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _KEPT}
+MISSING = "-"
+SINGLE = "single"
 
 
 def clean(text: str) -> str:
@@ -27,11 +29,8 @@ Json = dict[str, Any]
 """A JSON object."""
 
 
-MISSING = "-"
-
-
 def number(value: object) -> float | None:
-    """A finite number; None for everything that is none."""
+    """Return a finite number; None for everything that is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -57,13 +56,13 @@ def significant(value: object, digits: int = 3) -> str:
 
 
 def percent(value: object, decimals: int = 0, *, signed: bool = False) -> str:
-    """A share of 1 in percent, with a "+" where it is `signed` and not negative."""
+    """Return a share of 1 in percent, with a "+" where it is `signed` and not negative."""
     share = number(value)
     return MISSING if share is None else f"{100 * share:{'+' * signed}.{decimals}f} %"
 
 
 def size(value: object) -> str:
-    """Bytes in the unit that leaves up to four digits."""
+    """Return bytes in the unit that leaves up to four digits."""
     count = number(value)
     if count is None:
         return MISSING
@@ -88,7 +87,7 @@ def duration(value: object) -> str:
 
 
 def joules(value: object) -> str:
-    """An energy with its unit: J, kJ or MJ."""
+    """Return an energy with its unit: J, kJ or MJ."""
     figure = number(value)
     if figure is None:
         return MISSING
@@ -100,12 +99,12 @@ def joules(value: object) -> str:
 
 
 def whole(value: object) -> str:
-    """A count."""
+    """Return a count."""
     return fixed(value, 0)
 
 
 def counted(value: object, thing: str) -> str:
-    """A count of things whose plural ends in s."""
+    """Return a count of things whose plural ends in s."""
     return f"{whole(value)} {thing}{'' if number(value) == 1 else 's'}"
 
 
@@ -115,7 +114,7 @@ def line(value: object) -> str:
 
 
 def lines(document: Json, name: str) -> list[str] | None:
-    """The texts in the list of that name, a line each; None where there is no list."""
+    """Return the texts in the list of that name, a line each; None where there is no list."""
     value: object = document.get(name)
     if not isinstance(value, list):
         return None
@@ -123,25 +122,22 @@ def lines(document: Json, name: str) -> list[str] | None:
 
 
 def simulated(document: Json) -> str | None:
-    """A sentence for figures of a simulated board; None where they are a real board's."""
+    """Return a sentence for figures of a simulated board; None where they are a real board's."""
     board = document.get("simulated")
     return f"Simulated board {line(board)}: the figures are not this machine's." if board else None
 
 
 def member(document: Json, name: str) -> Json:
-    """The object of that name; empty where there is none."""
+    """Return the object of that name; empty where there is none."""
     value: object = document.get(name)
     return cast(Json, value) if isinstance(value, dict) else {}
 
 
 def members(document: Json, name: str) -> list[Json]:
-    """The objects in the list of that name; none where there is no list."""
+    """Return the objects in the list of that name; none where there is no list."""
     value: object = document.get(name)
     items = cast("list[object]", value) if isinstance(value, list) else []
     return [cast(Json, item) for item in items if isinstance(item, dict)]
-
-
-SINGLE = "single"
 
 
 def making(told: Json) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 _ENCODER = msgspec.msgpack.Encoder()
+_OVERHEAD = 256  # bytes that an answer takes beside its content
 
 
 def digest(*parts: object) -> bytes:
@@ -17,9 +18,6 @@ def digest(*parts: object) -> bytes:
     mapping's keys, in which templates print it.
     """
     return hashlib.sha256(_ENCODER.encode(parts)).digest()
-
-
-_OVERHEAD = 256  # bytes that an answer takes beside its content
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -64,7 +62,7 @@ class Which(NamedTuple):
     older_s: float | None = None
 
     def fits(self, kept: Dated, now: float) -> bool:
-        """Whether `kept` is among them, at `now` in Unix seconds."""
+        """Return whether `kept` is among them, at `now` in Unix seconds."""
         return (
             self.model in (None, kept.model)
             and self.client in (None, kept.client)
@@ -90,7 +88,7 @@ def pack(kept: Kept) -> tuple[bytes, bytes]:
 
 
 def unpack(packed: bytes, check: bytes) -> Kept | None:
-    """What `pack` made bytes of; None where they are no longer those."""
+    """Return what `pack` made bytes of; None where they are no longer those."""
     if _check(packed) != check:
         return None
     return msgspec.msgpack.decode(packed, type=Kept)

@@ -50,7 +50,7 @@ class Aside(Generic[T]):
         self._threads = 0
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable."""
+        """Return the descriptor that becomes readable."""
         return self._wake
 
     def do(self, job: Callable[[], T]) -> None:
@@ -61,7 +61,7 @@ class Aside(Generic[T]):
             threading.Thread(target=self._work, daemon=True, name=self._name).start()
 
     def finished(self) -> Iterator[T]:
-        """What came of those that finished since the last call."""
+        """Yield what came of those that finished since the last call."""
         while not self._done.empty():
             os.eventfd_read(self._wake)
             yield self._done.get()

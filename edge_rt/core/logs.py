@@ -15,7 +15,7 @@ class Trouble:
     """A fault of one part, such as a file. It is logged once, until its reason changes."""
 
     def __init__(self, log: logging.Logger, what: str) -> None:
-        """`what` says in words what does not work while there is a fault."""
+        """Know no fault; `what` says in words what does not work while there is one."""
         self._log, self._what = log, what
         self._why: object = None
 

@@ -171,7 +171,7 @@ class EngineClient(asyncio.Protocol):
         return bool(self._streams or self._replies or self._nudges)
 
     def request(self, id: int) -> Request | None:
-        """The request of that id, while it is under way."""
+        """Return the request of that id, while it is under way."""
         return self._requests.get(id)
 
     def nudge(self) -> None:
@@ -277,7 +277,7 @@ class EngineClient(asyncio.Protocol):
         self._send(keep)
 
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
-        """What is kept of prompts, once `forget` is gone."""
+        """Return what is kept of prompts, once `forget` is gone."""
         nonce = next(self._ids)
         model, client, older_s = forget or Which()
         asked = AskPrefixes(nonce, forget is not None, model, client, older_s)

@@ -92,7 +92,7 @@ class Recovery:
     def broken(
         self, entry: ModelRecord, client: EngineClient, id: int | None, broken: EngineBroken
     ) -> EngineLost:
-        """An engine's output is of no use: it is ended, so that a new one may do better.
+        """End an engine whose output is of no use, so that a new one may do better.
 
         Raises `broken` where a new one did not, not long ago.
         """

@@ -59,7 +59,7 @@ def is_mode(name: str) -> bool:
 
 
 def gate_of(mode: str) -> str | None:
-    """The gate in the name of a mode that has one."""
+    """Return the gate in the name of a mode that has one."""
     _, colon, gate = mode.partition(":")
     return gate if colon else None
 
@@ -67,7 +67,10 @@ def gate_of(mode: str) -> str | None:
 def misfit(
     mode: str, large_share: float | None, threshold: float | None, first: int
 ) -> tuple[str, str] | None:
-    """The field that does not go with the mode and what to do about it; None where all do."""
+    """Return the field that does not go with the mode and what to do about it.
+
+    None where all do.
+    """
     gate = gate_of(mode)
     settings = {"large_share": large_share, "threshold": threshold, "first": first or None}
     given = [field for field, value in settings.items() if value is not None]

@@ -149,7 +149,7 @@ class OllamaDialect(Dialect):
         return self._document(pieces, **self._end(usage, edge))
 
     def _end(self, usage: Usage, edge: Edge) -> dict[str, Any]:
-        """The fields of the last document; all time before the prompt counts as loading."""
+        """Return the fields of the last document; all time before the prompt counts as loading."""
         total_s = edge.latency_s or 0.0
         return {
             "done": True,

@@ -68,7 +68,7 @@ class Offsets:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def advance(self, token: bytes) -> int:
-        """The offset of `token`, which comes next."""
+        """Return the offset of `token`, which comes next."""
         start = self._at
         self._at += len(self._decoder.decode(token))
         return start
@@ -164,8 +164,9 @@ class Dialect(ABC):
         include_usage: bool = True,
         reader: Callable[[], AnswerReader] | None = None,
     ) -> None:
-        """`include_usage` is that of the request's stream_options. `reader` makes what reads an
-        answer; None: all of it is content.
+        """`include_usage` is that of the request's stream_options.
+
+        `reader` makes what reads an answer; None: all of it is content.
         """
         self._head: dict[str, Any] = asdict(head)
         self._id = head.id

@@ -137,7 +137,7 @@ class DetokenizeEndpoint(TaskEndpoint[DetokenizeRequest]):
 
 
 def _writer(endpoint: TaskEndpoint[Any], request: Received, model: str | None) -> ModelCard:
-    """The language model that a request names; raises ModelNotFound or RequestError."""
+    """Return the language model that a request names; raises ModelNotFound or RequestError."""
     card = endpoint.context.service.card(model or "default")
     return endpoint.card(request, card.id, "language")
 

@@ -15,8 +15,10 @@ from edge_rt.cli.text import Json, counted
 
 @click.group()
 def cache() -> None:
-    """Show or forget what is kept: answers, to be given again to the very same question, and
-    beginnings of prompts, which need not be read again.
+    """Show or forget kept answers and beginnings of prompts.
+
+    Answers are given again to the very same question, and beginnings of prompts need not be read
+    again.
     """
 
 

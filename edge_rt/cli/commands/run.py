@@ -162,7 +162,7 @@ def question(prompt: str, system: str | None, raw: bool) -> tuple[str, Json]:
 
 
 def read_prompt(words: tuple[str, ...], raw: bool) -> str:
-    """The prompt from the command line or standard input; UsageError when there is none.
+    """Return the prompt from the command line or standard input; UsageError when there is none.
 
     The line feed with which piped text ends is no part of a question, but may be of a raw text.
     """

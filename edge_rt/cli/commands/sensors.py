@@ -26,7 +26,7 @@ _SETTLE_S = 1.0  # for one reading: long enough for every reader
 
 
 def board_reports(root: Path | None, period_s: float) -> Generator[Json, None, None]:
-    """Reports of the board below `root`, else of the configured one, every `period_s` seconds.
+    """Yield reports of the board below `root`, else of the configured one, each `period_s`.
 
     They are as the daemon tells them. Raises ConfigError where the configuration, which may name
     the board, is faulty.

@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # what it imports takes long
     from edge_rt.models.store.store import Store
 
 _GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
+_GPU_NODES = ("nvidia0", "nvhost-gpu", "nvgpu", "nvhost-ctrl-gpu", "dri/renderD*")
+_GPU_LIBRARIES = {"libggml-cuda.so": "CUDA", "libggml-vulkan.so": "Vulkan"}
+_GPU_RIGHTS = "# the daemon's user has to be in groups video and render, as the service's is"
 
 
 def check_configuration(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -91,14 +94,10 @@ def generic_profile(machine: ExaminedMachine) -> str:
     return _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
 
 
-_GPU_NODES = ("nvidia0", "nvhost-gpu", "nvgpu", "nvhost-ctrl-gpu", "dri/renderD*")
-_GPU_LIBRARIES = {"libggml-cuda.so": "CUDA", "libggml-vulkan.so": "Vulkan"}
-_GPU_RIGHTS = "# the daemon's user has to be in groups video and render, as the service's is"
-
-
 def check_gpu(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Tell which GPUs the daemon finds; where none, for which llama.cpp has code, and what is
-    here.
+    """Tell which GPUs the daemon finds.
+
+    Where none, for which llama.cpp has code, and what is here.
     """
     status = machine.ask("/edge/v1/status")
     found = members(member(status or {}, "engine"), "gpus")
@@ -151,7 +150,7 @@ def check_models(machine: ExaminedMachine) -> Iterator[Finding]:
 
 
 def store_of(machine: ExaminedMachine) -> Path:
-    """The daemon's store, as it names it itself; while none answers, the configured one."""
+    """Return the daemon's store, as it names it itself; while none answers, the configured one."""
     told = (
         (machine.ask("/edge/v1/status") or {}).get("store")
         if machine.named_config is None
@@ -192,7 +191,7 @@ def _mend(machine: ExaminedMachine, store: Store, id: str) -> str:
 
 
 def _served(machine: ExaminedMachine) -> list[str] | None:
-    """The models of a daemon that answers; None where none does."""
+    """Return the models of a daemon that answers; None where none does."""
     told = machine.ask("/v1/models")
     if told is None or "data" not in told:
         return None

@@ -100,12 +100,12 @@ def rights(machine: ExaminedMachine, supply: SupplyRails) -> Iterator[Finding]:
 
 
 def counter_files(machine: ExaminedMachine) -> list[Path]:
-    """The energy counters of x86 packages."""
+    """Return the energy counters of x86 packages."""
     return numbered(machine.roots.sysfs / "class" / "powercap", "intel-rapl*:*/energy_uj")
 
 
 def iio_files(machine: ExaminedMachine) -> list[Path]:
-    """The powers that JetPack 4's driver shows."""
+    """Return the powers that JetPack 4's driver shows."""
     drivers = machine.roots.sysfs / "bus" / "i2c" / "drivers"
     return numbered(drivers / "ina3221x", "*-*/iio:device*/in_power*_input")
 

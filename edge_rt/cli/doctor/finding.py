@@ -17,6 +17,11 @@ from edge_rt.core.reports.finding import Finding, Level, problem
 
 Check = Callable[[ExaminedMachine], Iterable[Finding]]
 
+_WIDTH = 80
+_LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}
+_COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
+_NAMES = 13  # columns for the names of the checks
+
 
 def examine(machine: ExaminedMachine, checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
     """Yield what all checks find; one that fails is a finding itself, and the others go on."""
@@ -29,14 +34,8 @@ def examine(machine: ExaminedMachine, checks: Sequence[tuple[str, Check]]) -> It
             yield problem(name, f"this check failed: {type(error).__name__}: {error}")
 
 
-_WIDTH = 80
-_LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}
-_COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
-_NAMES = 13  # columns for the names of the checks
-
-
 def lines(findings: Sequence[Finding]) -> list[str]:
-    """The report; colours are for click to leave out where there is no terminal.
+    """Return the report; colours are for click to leave out where there is no terminal.
 
     Commands are never broken: one that is longer than the screen stays in one line.
     """
@@ -45,7 +44,7 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def document(findings: Sequence[Finding]) -> dict[str, object]:
-    """The report as a JSON object; a remedy's lines are parted by newlines."""
+    """Return the report as a JSON object; a remedy's lines are parted by newlines."""
     checks = [
         {
             "id": finding.id.replace(" ", "-"),

@@ -36,6 +36,9 @@ from edge_rt.config.schema import Config
 from edge_rt.core.errors import ConfigError
 from edge_rt.core.reports.finding import Finding
 
+SETTLE_S = 0.2  # what is measured over a window needs two reads
+PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
+
 
 @dataclass(frozen=True)
 class User:
@@ -71,12 +74,12 @@ class User:
 
 
 def group_name(gid: int) -> str:
-    """The name of a group, or its number."""
+    """Return the name of a group, or its number."""
     return _name(lambda: grp.getgrgid(gid).gr_name, gid)
 
 
 def group_of(path: Path) -> str:
-    """The name of the group that `path` belongs to."""
+    """Return the name of the group that `path` belongs to."""
     return group_name(path.stat().st_gid)
 
 
@@ -85,9 +88,6 @@ def _name(look: Callable[[], str], number: int) -> str:
         return look()
     except KeyError:
         return str(number)
-
-
-SETTLE_S = 0.2  # what is measured over a window needs two reads
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,13 @@ def several(rails: Sequence[str]) -> str:
 
 
 def rows(sampler: BoardSampler) -> list[MachineReading]:
-    """Every channel as it stands."""
+    """Return every channel as it stands."""
     names = [reader.name for reader in sampler.readers for _ in reader.channels]
     pairs = zip(names, sampler.readings(), strict=True)
     return [MachineReading(name, r.channel, r.value, r.error) for name, r in pairs]
 
 
 Access = Callable[[Path, int], bool]
-
-PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
 
 
 class ExaminedMachine:
@@ -305,7 +303,7 @@ class ExaminedMachine:
         return report if report and Path(str(report.get("root"))) == self.root else None
 
     def ask(self, path: str) -> Json | None:
-        """A document of the daemon's; None where none answers or it has none."""
+        """Return a document of the daemon's; None where none answers or it has none."""
         if self.silent or not there(self.socket):
             return None
         from edge_rt.cli.client import Client  # brings an HTTP client
@@ -329,5 +327,5 @@ class ExaminedMachine:
         )
 
     def file(self, path: str) -> Path:
-        """An absolute path below the root."""
+        """Return an absolute path below the root."""
         return self.root / path.lstrip("/")

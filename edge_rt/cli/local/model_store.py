@@ -28,6 +28,8 @@ from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Template
 
+FILE = click.Path(path_type=Path, readable=False)
+
 
 def fetch(store: Store, id: str) -> ModelRecord:
     """Fetch the model `id` of the catalogue or the hub into `store`; shows the progress."""
@@ -62,7 +64,6 @@ def tell_better(store: Store, id: str, option: str) -> None:
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path, readable=False)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class StorePlace:
         return None if self.socket is None or self.allows() else self.socket
 
     def open(self, *, write: bool = False) -> Store:
-        """The store; raises Failure if this process may not read or `write` it."""
+        """Return the store; raises Failure if this process may not read or `write` it."""
         if not self.allows(write=write):
             raise CommandFailure(
                 f"no right to {'change' if write else 'read'} the model store {self.root} "
@@ -98,7 +99,7 @@ class StorePlace:
         return os.access(nearest(self.root.absolute()), mode)
 
     def store(self) -> Store:
-        """The store and its catalogue, whether or not it can be read."""
+        """Return the store and its catalogue, whether or not it can be read."""
         return Store(self.root, load_catalogue(self.config.models.catalogue))
 
 
@@ -175,12 +176,12 @@ def _configured(config: Config, paths: Paths, owner: str) -> StorePlace:
 
 
 def _of(paths: Paths) -> Config:
-    """The configuration of an installation."""
+    """Return the configuration of an installation."""
     return load(paths.config_file) if present(paths.config_file) else Config()
 
 
 def _told(socket: Path) -> Path | None:
-    """The store of the daemon at `socket`; None while none answers."""
+    """Return the store of the daemon at `socket`; None while none answers."""
     if not there(socket):
         return None
     from edge_rt.cli.client import Client  # brings an HTTP client

@@ -146,7 +146,7 @@ def memory_share(wished: int | None, group: ControlGroup, board: int | None = No
 
 
 def _memberships(file: Path) -> Iterator[tuple[list[str], str]]:
-    """Controllers and path of each group that a process is in."""
+    """Yield controllers and path of each group that a process is in."""
     for line in _lines(file):
         _, _, rest = line.partition(":")
         controllers, colon, path = rest.partition(":")

@@ -35,6 +35,21 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM  # SECCOMP_RET_ALLOW, SEC
 _IO_URING_SETUP = 425  # on every architecture; a ring makes sockets without socket(2)
 _NO_FAMILY = 0xFFFFFFFF  # of sockets
 _X32 = 0x40000000  # of system calls of x86-64's other interface, which have other numbers
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_STATM = Path("/proc/self/statm")
+
+_NAMES = {  # events of https://docs.python.org/3/library/audit_events.html
+    "socket.getaddrinfo",
+    "socket.gethostbyaddr",
+    "socket.gethostbyname",
+    "socket.getnameinfo",
+}
+_GIVEN = -1  # the family of a socket that is made of a descriptor
+_WAYS = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+NOT_RUN, NO_SANDBOX = 127, 126  # exit codes: it cannot be run, or not without sockets
+_SANDBOX = "--sandbox"
+_FILES = 64  # that may be open
+_VARIABLES = ("PATH", "LANG")  # variables that it gets
 
 
 @dataclass(frozen=True)
@@ -56,10 +71,6 @@ class _Program(ctypes.Structure):
     """struct sock_fprog."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
-
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_STATM = Path("/proc/self/statm")
 
 
 def stat_fields(content: bytes) -> list[bytes]:
@@ -132,7 +143,7 @@ def refuse_network(machine: str | None = None, *, unix: bool = True) -> str | No
 
 
 def socket_filter(machine: Machine, *, unix: bool = True) -> bytes:
-    """The BPF program; each jump leads so many instructions further, if true and if not."""
+    """Return the BPF program; each jump leads so many instructions further, if true and if not."""
     lines: Sequence[tuple[int, int, int, int]] = (
         (_LOAD, 0, 0, _ARCH),
         (_IF_EQUAL, 0, 7, machine.arch),  # else refuse: 32-bit calls have other numbers
@@ -150,16 +161,6 @@ def socket_filter(machine: Machine, *, unix: bool = True) -> bytes:
 
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
-
-
-_NAMES = {  # events of https://docs.python.org/3/library/audit_events.html
-    "socket.getaddrinfo",
-    "socket.gethostbyaddr",
-    "socket.gethostbyname",
-    "socket.getnameinfo",
-}
-_GIVEN = -1  # the family of a socket that is made of a descriptor
-_WAYS = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 
 
 def stay_offline(listens: bool = False) -> str | None:
@@ -188,18 +189,12 @@ def _refuse(listens: bool, event: str, args: tuple[Any, ...]) -> None:
 
 
 def _leads_out(sock: socket.socket, address: object) -> bool:
-    """Whether `sock` is to reach `address`; None: whoever connected to it."""
+    """Return whether `sock` is to reach `address`; None: whoever connected to it."""
     return address is not None and sock.family != socket.AF_UNIX
 
 
-NOT_RUN, NO_SANDBOX = 127, 126  # exit codes: it cannot be run, or not without sockets
-_SANDBOX = "--sandbox"
-_FILES = 64  # that may be open
-_VARIABLES = ("PATH", "LANG")  # variables that it gets
-
-
 def sandboxed(memory_bytes: int, program: Sequence[str]) -> list[str]:
-    """The command that runs `program` in the sandbox.
+    """Return the command that runs `program` in the sandbox.
 
     It has no socket but the one on its standard input, `memory_bytes` of address space, and limits
     on what it writes and opens. It ends with the process that started it.

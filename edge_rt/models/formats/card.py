@@ -37,6 +37,9 @@ _Heads = Annotated[int, Meta(ge=1, le=MAX_HEADS)]
 _Width = Annotated[int, Meta(ge=1, le=MAX_WIDTH)]
 _Context = Annotated[int, Meta(ge=1, le=MAX_CONTEXT)]
 
+_MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
+_UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
+
 
 class _Card(
     msgspec.Struct,
@@ -81,7 +84,7 @@ class LanguageModelCard(_Card, frozen=True, tag="language"):
     bos_id: _Token | None = None
 
     def __post_init__(self) -> None:
-        """Ids must lie in the vocabulary; raises ValueError."""
+        """Check that ids lie in the vocabulary; raises ValueError."""
         super().__post_init__()
         for name, ids in (("end_ids", self.end_ids), ("bos_id", [self.bos_id or 0])):
             if max(ids) >= self.vocab:
@@ -113,7 +116,7 @@ _KINDS: dict[type[Card], Kind] = {
 
 
 def read_card(path: Path) -> Card:
-    """The card at `path`; raises ModelFileError, which names the file and the field."""
+    """Return the card at `path`; raises ModelFileError, which names the file and the field."""
     try:
         return msgspec.json.decode(read_regular(path, _MOST_BYTES), type=Card)
     except OSError as error:
@@ -127,7 +130,7 @@ def read_card(path: Path) -> Card:
 
 
 def write_card(card: Card) -> bytes:
-    """The content of the file that says what `card` says; the same for the same card."""
+    """Return the content of the file that says what `card` says; the same for the same card."""
     return msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n"
 
 
@@ -147,9 +150,6 @@ def summarise_card(card: Card, file_bytes: int, control_tokens: tuple[str, ...] 
             "kv_number_bytes": _F32,
         }
     return msgspec.convert(found, Summary)
-
-
-_MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
 
 
 class _Truncation(msgspec.Struct, frozen=True):
@@ -186,9 +186,6 @@ def read_tokenizer(path: Path) -> TokenizerFile:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise ModelFileError(f"{path}: not a tokenizer: {error}") from error
-
-
-_UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
 
 
 @dataclass(frozen=True)

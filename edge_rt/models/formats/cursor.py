@@ -13,6 +13,9 @@ MAX_TEXT = 1024 * 1024  # bytes of one text that is kept; chat templates stay be
 STRIDE = 256  # every so many texts of a list are found again without counting from its start
 _CHUNK = 256 * 1024
 _U64 = struct.Struct("<Q")
+_MAX_FIELDS = 4_000_000  # in one file; graphs have some ten thousands of nodes
+_MAX_TEXT = 64 * 1024  # bytes of a text or of packed integers that are looked at
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class Cursor:
@@ -37,31 +40,31 @@ class Cursor:
         return self._base + self._at
 
     def fault(self, what: str, at: int | None = None) -> ModelFileError:
-        """An error about the bytes at the position, or at `at`."""
+        """Return an error about the bytes at the position, or at `at`."""
         return ModelFileError(f"{self._name}: {what} (byte {self.offset if at is None else at})")
 
     def number(self, layout: struct.Struct) -> int | float:
-        """The next number of that `layout`."""
+        """Return the next number of that `layout`."""
         self._require(layout.size)
         (value,) = layout.unpack_from(self._data, self._at)
         self._at += layout.size
         return value
 
     def u64(self) -> int:
-        """The next unsigned 64-bit integer."""
+        """Return the next unsigned 64-bit integer."""
         self._require(8)
         (value,) = _U64.unpack_from(self._data, self._at)
         self._at += 8
         return value
 
     def raw(self, count: int) -> bytes:
-        """The next `count` bytes; for counts that are known to be small."""
+        """Return the next `count` bytes; for counts that are known to be small."""
         self._require(count)
         self._at += count
         return self._data[self._at - count : self._at]
 
     def text(self, limit: int = MAX_TEXT) -> str:
-        """The next length-prefixed UTF-8 text of at most `limit` bytes."""
+        """Return the next length-prefixed UTF-8 text of at most `limit` bytes."""
         start, length = self.offset, self.u64()
         if length > limit:
             raise self.fault(f"a text of {length} bytes where at most {limit} make sense", start)
@@ -103,7 +106,7 @@ class Cursor:
         return self.text()
 
     def texts(self, marks: list[int], count: int) -> Iterator[bytes]:
-        """The `count` texts of a list that `skip_texts` passed over; moves the position."""
+        """Yield the `count` texts of a list that `skip_texts` passed over; moves the position."""
         for start in marks[:1]:
             self.seek(start)
         for _ in range(count):
@@ -142,11 +145,6 @@ class Cursor:
             raise self.fault(f"a header of more than {MAX_HEADER} bytes")
 
 
-_MAX_FIELDS = 4_000_000  # in one file; graphs have some ten thousands of nodes
-_MAX_TEXT = 64 * 1024  # bytes of a text or of packed integers that are looked at
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-
-
 class Field(NamedTuple):
     """A field of a message: its number, and a number or where its bytes lie."""
 
@@ -166,11 +164,11 @@ class Wire:
         self._seen = 0
 
     def fault(self, what: str) -> ModelFileError:
-        """An error about the file."""
+        """Return an error about the file."""
         return ModelFileError(f"{self.name}: not an ONNX model: {what}")
 
     def fields(self, message: Field | None = None) -> Iterator[Field]:
-        """The fields of the whole file or of the `message` in it, in order."""
+        """Yield the fields of the whole file or of the `message` in it, in order."""
         at, end = (0, self._size) if message is None else (message.start, message.end)
         while at < end:
             self._file.seek(at)
@@ -179,7 +177,7 @@ class Wire:
             yield found
 
     def integers(self, field: Field) -> list[int]:
-        """The numbers of a repeated field, which may be packed into one."""
+        """Return the numbers of a repeated field, which may be packed into one."""
         if field.start == field.end:
             return [field.value]
         self._require_short(field)
@@ -190,7 +188,7 @@ class Wire:
         return values
 
     def text(self, field: Field) -> str:
-        """A field's bytes as text."""
+        """Return a field's bytes as text."""
         self._require_short(field)
         self._file.seek(field.start)
         return self._file.read(field.end - field.start).decode(errors="replace")

@@ -19,6 +19,50 @@ from edge_rt.core.files import open_regular
 from edge_rt.models.formats.cursor import Cursor
 from edge_rt.models.formats.metadata import U32, Metadata, Value
 
+FILE_TYPES: dict[int, str] = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4_MOE",
+    39: "NVFP4",
+    40: "Q1_0",
+    41: "Q2_0",
+}
+"""What `general.file_type` says about the mix of formats in a file."""
+
+_MAX_NAME = 255  # bytes of a tensor's name
+_MAX_DIMENSIONS = 4
+MAX_COUNT = 65_536  # metadata entries, and tensors
+
 
 class TensorType(NamedTuple):
     """A number format: blocks of `elements` numbers that take `size` bytes each."""
@@ -67,50 +111,6 @@ TENSOR_TYPES: dict[int, TensorType] = {
 }
 """Formats 4, 5, 31 to 33 and 36 to 38 were withdrawn from GGUF."""
 
-FILE_TYPES: dict[int, str] = {
-    0: "F32",
-    1: "F16",
-    2: "Q4_0",
-    3: "Q4_1",
-    7: "Q8_0",
-    8: "Q5_0",
-    9: "Q5_1",
-    10: "Q2_K",
-    11: "Q3_K_S",
-    12: "Q3_K_M",
-    13: "Q3_K_L",
-    14: "Q4_K_S",
-    15: "Q4_K_M",
-    16: "Q5_K_S",
-    17: "Q5_K_M",
-    18: "Q6_K",
-    19: "IQ2_XXS",
-    20: "IQ2_XS",
-    21: "Q2_K_S",
-    22: "IQ3_XS",
-    23: "IQ3_XXS",
-    24: "IQ1_S",
-    25: "IQ4_NL",
-    26: "IQ3_S",
-    27: "IQ3_M",
-    28: "IQ2_S",
-    29: "IQ2_M",
-    30: "IQ4_XS",
-    31: "IQ1_M",
-    32: "BF16",
-    36: "TQ1_0",
-    37: "TQ2_0",
-    38: "MXFP4_MOE",
-    39: "NVFP4",
-    40: "Q1_0",
-    41: "Q2_0",
-}
-"""What `general.file_type` says about the mix of formats in a file."""
-
-
-_MAX_NAME = 255  # bytes of a tensor's name
-_MAX_DIMENSIONS = 4
-
 
 def read_tensors(cursor: Cursor, count: int, alignment: int, size: int) -> dict[str, int]:
     """Check `count` tensors of a file of `size` bytes; returns the numbers stored, by type."""
@@ -135,7 +135,7 @@ def read_tensors(cursor: Cursor, count: int, alignment: int, size: int) -> dict[
 
 
 def _read_shape(cursor: Cursor, name: str) -> tuple[TensorType, int, int]:
-    """A tensor's type, how many numbers it has and how many bytes they take."""
+    """Return a tensor's type, how many numbers it has and how many bytes they take."""
     dimensions = int(cursor.number(U32))
     if dimensions > _MAX_DIMENSIONS:
         raise cursor.fault(f"tensor {name!r:.80} has {dimensions} dimensions, at most 4 make sense")
@@ -169,9 +169,6 @@ def _padded(offset: int, alignment: int) -> int:
     return (offset + alignment - 1) // alignment * alignment
 
 
-MAX_COUNT = 65_536  # metadata entries, and tensors
-
-
 @dataclass(frozen=True)
 class Header:
     """What a GGUF header says, without its vocabulary and the other long lists."""
@@ -188,7 +185,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of the GGUF file at `path`, checked; raises ModelFileError."""
+    """Return the header of the GGUF file at `path`, checked; raises ModelFileError."""
     with _opened(path) as (cursor, size):
         return _read(cursor, path, size)
 
@@ -205,7 +202,7 @@ def refuse_twins(path: Path) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[Cursor, int]]:
-    """A cursor at the begin of the file, and the file's size; raises ModelFileError."""
+    """Give a cursor at the begin of the file, and the file's size; raises ModelFileError."""
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size

@@ -114,7 +114,7 @@ class Metadata:
                 seen.add(token)
 
     def token(self, cursor: Cursor, key: str) -> str | None:
-        """The text of the token whose id stands at `key`, if any; moves the cursor."""
+        """Return the text of the token whose id stands at `key`, if any; moves the cursor."""
         token = self.values.get(key)
         if token is None:
             return None
@@ -123,7 +123,7 @@ class Metadata:
         return cursor.text_of(self._tokens, token)
 
     def control_tokens(self, cursor: Cursor) -> list[str]:
-        """The texts of the tokens that are no text of a prompt; moves the cursor."""
+        """Return the texts of the tokens that are no text of a prompt; moves the cursor."""
         if self._types is None:
             return []
         start, count = self._types

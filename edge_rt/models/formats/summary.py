@@ -84,12 +84,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_summary(path: Path) -> Summary:
-    """The summary of the GGUF file at `path`; raises ModelFileError if it is no whole model."""
+    """Return the summary of the GGUF file at `path`.
+
+    Raises ModelFileError if it is no whole model.
+    """
     return summarise(read_header(path))
 
 
 def summarise(header: Header) -> Summary:
-    """The summary of what `header` says; raises ModelFileError when that is not a whole model."""
+    """Return the summary of what `header` says.
+
+    Raises ModelFileError when that is not a whole model.
+    """
     facts = _Facts(header)
     architecture = facts.text("general.architecture")
     if architecture is None:
@@ -207,7 +213,7 @@ class _Facts:
         return self._bounded(key, value, low, high)
 
     def by_layer(self, key: str, layers: int, default: list[int] | None) -> list[int]:
-        """A number by layer; files state one for all layers or a list."""
+        """Return a number by layer; files state one for all layers or a list."""
         value = self._header.values.get(key, default)
         if not isinstance(value, list):
             return [self.integer(key, 0, MAX_HEADS)] * layers
@@ -222,7 +228,7 @@ class _Facts:
 
 
 def _quantisation(header: Header) -> str:
-    """The file's name for its mix of formats, else the format of most of its numbers."""
+    """Return the file's name for its mix of formats, else the format of most of its numbers."""
     named = header.values.get("general.file_type")
     if isinstance(named, int) and named in FILE_TYPES:
         return FILE_TYPES[named]

@@ -39,12 +39,12 @@ class Stamp(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
-        """The stamp of a file with that `status`."""
+        """Return the stamp of a file with that `status`."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """The stamp of a file; None where there is none. Raises OSError."""
+    """Return the stamp of a file; None where there is none. Raises OSError."""
     try:
         return Stamp.of(path.stat())
     except (FileNotFoundError, NotADirectoryError):
@@ -127,7 +127,7 @@ class Manifest:
         return self._contents().records
 
     def default(self) -> str | None:
-        """The model that was made the default, if it is there. Raises StoreError."""
+        """Return the model that was made the default, if it is there. Raises StoreError."""
         records, default = self._contents()
         return default if isinstance(default, str) and default in records else None
 
@@ -155,7 +155,7 @@ class Manifest:
 
     @contextmanager
     def changing(self, *, wait: bool = True) -> Generator[dict[str, ManifestRecord]]:
-        """A copy of the records to change, while no other process can.
+        """Give a copy of the records to change, while no other process can.
 
         Raises StoreError; when another process is at it, only if `wait` is False.
         """

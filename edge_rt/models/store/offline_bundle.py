@@ -79,7 +79,7 @@ def _chosen(folder: Path, sums: Sums, wanted: Sequence[str]) -> list[BundlePiece
 
 
 def _pieces(folder: Path, sums: Sums) -> Iterable[BundlePiece]:
-    """A GGUF file is a model, and so is a folder with model.onnx.
+    """Return the models: a GGUF file is one, and so is a folder with model.onnx.
 
     One that is alone in a folder is called like that.
     """

@@ -11,9 +11,15 @@ from edge_rt.core.trace import Candidate, Trace
 from edge_rt.engine.process import LESS
 from edge_rt.governor.admission import LOAD_S, refusal
 
+_SETTING: Mapping[Prefer, str] = {
+    "energy": "the fewest joules",
+    "latency": "the fewest seconds",
+    "quality": "the fewest joules",
+}
+
 
 def unroutable(trace: Trace, limits: Limits) -> EdgeError:
-    """The error for a trace without a choice; what passes by itself is told first."""
+    """Return the error for a trace without a choice; what passes by itself is told first."""
     if limits.admission == "refuse":
         return refusal(limits)
     rules = {considered.rule for considered in trace.considered}
@@ -29,7 +35,7 @@ def unroutable(trace: Trace, limits: Limits) -> EdgeError:
 
 
 def unloadable(model: str, why: str, limits: Limits) -> Unavailable:
-    """The error for a model that may not be loaded now, and that nothing stands in for."""
+    """Return the error for a model that may not be loaded now, and that nothing stands in for."""
     return _later(f"{model} may not be loaded now: {limits.why}; {why}.", limits)
 
 
@@ -40,13 +46,6 @@ def _later(message: str, limits: Limits) -> Unavailable:
 
 def _sentence(trace: Trace) -> str:
     return f"{trace.why[:1].upper()}{trace.why[1:]}."
-
-
-_SETTING: Mapping[Prefer, str] = {
-    "energy": "the fewest joules",
-    "latency": "the fewest seconds",
-    "quality": "the fewest joules",
-}
 
 
 def in_setting(chosen: Candidate, prefer: Prefer, settings: int) -> str:
@@ -76,12 +75,12 @@ def by_rule(chosen: Candidate, floor: float, prefer: Prefer, models: int) -> str
 
 
 def nearest(excess: str) -> str:
-    """Why one is chosen that does not keep its limits."""
+    """Return why one is chosen that does not keep its limits."""
     return f"nothing keeps all limits, and this comes nearest: {excess}"
 
 
 def beside(other: Candidate, chosen: Candidate) -> str:
-    """How a candidate compares with another one."""
+    """Return how a candidate compares with another one."""
     parts: list[str] = []
     if other.seconds is not None and chosen.seconds:
         parts.append(f"{other.seconds / chosen.seconds:.2f} times the seconds")
