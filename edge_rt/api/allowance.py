@@ -27,6 +27,18 @@ Cached = Literal["use", "refresh", "off", "only"]
 kept, nothing, or an answer from it or else none.
 """
 
+_OFF = Sampling()  # its fields are those of samplers that do nothing
+_FIELDS: dict[SamplerName, tuple[str, ...]] = {
+    "penalties": ("repeat_penalty", "presence_penalty", "frequency_penalty"),
+    "dry": ("dry",),
+    "top_k": ("top_k",),
+    "top_p": ("top_p",),
+    "min_p": ("min_p",),
+    "temperature": ("temperature",),
+}
+_USUAL = ("temperature", "top_k", "top_p", "min_p")
+_EFFORTS: dict[str, int | None] = {"minimal": 128, "low": 512, "medium": 2048}  # tokens
+
 
 class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The limits of one request; those left out do not apply."""
@@ -124,7 +136,7 @@ class Terms(Allowance, frozen=True):
 def grant(
     calls: Sequence[C], allowance: Allowance | None, arrived_s: float, spent_j: float = 0.0
 ) -> list[C]:
-    """The calls of one request, which came at `arrived_s`, with what each may take.
+    """Return the calls of one request, which came at `arrived_s`, with what each may take.
 
     So many joules of it were spent before.
     """
@@ -141,17 +153,6 @@ SamplerName = Literal[
 ]
 """A sampler of llama.cpp; `top_n_sigma`, `typ_p` and `xtc` do nothing, as their fields are refused.
 """
-
-_OFF = Sampling()  # its fields are those of samplers that do nothing
-_FIELDS: dict[SamplerName, tuple[str, ...]] = {
-    "penalties": ("repeat_penalty", "presence_penalty", "frequency_penalty"),
-    "dry": ("dry",),
-    "top_k": ("top_k",),
-    "top_p": ("top_p",),
-    "min_p": ("min_p",),
-    "temperature": ("temperature",),
-}
-_USUAL = ("temperature", "top_k", "top_p", "min_p")
 
 
 def dry_of(
@@ -192,11 +193,10 @@ def in_order(how: Sampling, samplers: Sequence[SamplerName] | None) -> Sampling:
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-_EFFORTS: dict[str, int | None] = {"minimal": 128, "low": 512, "medium": 2048}  # tokens
 
 
 def think_of(think: Think | None, effort: Effort | None) -> Think | None:
-    """What a request wants by `edge.think`, or else by `reasoning_effort`; None: nothing."""
+    """Return what a request wants by `edge.think`, or else by `reasoning_effort`; None: nothing."""
     if think is not None or effort is None:
         return think
     if effort == "none":
@@ -206,7 +206,7 @@ def think_of(think: Think | None, effort: Effort | None) -> Think | None:
 
 
 def limit_of(think: Think | None, format: ChatFormat) -> ThinkLimit | None:
-    """The limit of a call's thoughts; None: there is none."""
+    """Return the limit of a call's thoughts; None: there is none."""
     thinking = format.thinking
     if thinking is None or not isinstance(think, ThinkTerms):
         return None

@@ -145,7 +145,7 @@ def create_app(
     ending: asyncio.Event | None = None,
     trace: Callable[[RequestSpan], object] | None = None,
 ) -> ASGIApp:
-    """The app over `service`, for the Unix socket and the TCP listener alike.
+    """Return the app over `service`, for the Unix socket and the TCP listener alike.
 
     `api_key_sha256` are hashes in hex of the keys that open TCP, and `admin_key_sha256` those
     among them that may also administrate; each request is held against the present ones. The

@@ -26,9 +26,13 @@ from edge_rt.generation.usage import tallied
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
 
+LONGEST_TEXT = 2000  # characters; longer texts are seldom alike, and not looked for
+_TOO_LONG = "context_length_exceeded"
+log = logging.getLogger(__name__)
+
 
 def not_cached(place: Place | None) -> NotCached:
-    """The error for a request that accepts nothing but an answer from the cache."""
+    """Return the error for a request that accepts nothing but an answer from the cache."""
     wanted = '`edge.cache` is "only", and'
     if place is not None:
         advice = 'with "use" a model answers it'
@@ -49,8 +53,9 @@ class Caching:
         nearby: Nearby | None = None,
         simulated: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`cache` None: nothing is kept. `clock` gives Unix seconds, `simulated` the id of the
-        simulated board that is read, if any.
+        """`cache` None: nothing is kept.
+
+        `clock` gives Unix seconds, `simulated` the id of the simulated board that is read, if any.
 
         With `per_client` each client gets its own answers only, with `nearby` also those to
         questions that mean the same.
@@ -65,11 +70,14 @@ class Caching:
         self._clock, self._simulated = clock, simulated
 
     def serves(self, client: str | None) -> bool:
-        """Whether answers are kept for `client`; None is one that cannot be told from others."""
+        """Return whether answers are kept for `client`.
+
+        None is one that cannot be told from others.
+        """
         return self.cache is not None and not (self.per_client and client is None)
 
     def keeper(self, client: str | None, wanted: Cached | None) -> str | None:
-        """The client for which beginnings of its prompts are kept on disk; None: nobody."""
+        """Return the client for which beginnings of its prompts are kept on disk; None: nobody."""
         return (client or NOBODY) if self.serves(client) and wanted != "off" else None
 
     def restored(self, started: Started) -> None:
@@ -78,21 +86,22 @@ class Caching:
         self.restored_tokens += started.restored_tokens
 
     async def find(self, place: Place) -> Found | None:
-        """What was answered before to the very same question, if anything was."""
+        """Return what was answered before to the very same question, if anything was."""
         if place.wanted == "refresh":
             return None
         return await self._find(place.key, place)
 
     async def read(self, place: Place, arrived_s: float) -> AskedQuestion | None:
-        """The question of a request that came at `arrived_s`, to look for others that mean the
-        same; None where none is looked for.
+        """Return the question of a request that came at `arrived_s`.
+
+        It is there to look for others that mean the same; None where none is looked for.
         """
         if self.nearby is None or place.topic is None:
             return None
         return await self.nearby.read(place.topic, place.terms, arrived_s)
 
     async def find_near(self, place: Place, asked: AskedQuestion) -> Found | None:
-        """What was answered before to a question that means the same, if anything was."""
+        """Return what was answered before to a question that means the same, if anything was."""
         if self.nearby is None or place.wanted == "refresh":
             return None
         while (neighbour := await self.nearby.cache.find(asked.question)) is not None:
@@ -113,7 +122,7 @@ class Caching:
             await self.cache.forget(key)
 
     def record(self, place: Place, asked: AskedQuestion | None = None) -> Record | None:
-        """What notes the answer of a request; None where that is not to be kept."""
+        """Return what notes the answer of a request; None where that is not to be kept."""
         if self.cache is None or place.wanted == "only":
             return None
         nearby = None if self.nearby is None else self.nearby.cache
@@ -135,12 +144,6 @@ class Caching:
         return found
 
 
-LONGEST_TEXT = 2000  # characters; longer texts are seldom alike, and not looked for
-_TOO_LONG = "context_length_exceeded"
-
-log = logging.getLogger(__name__)
-
-
 class Nearby:
     """Questions as vectors, which an embedding model makes, and the cache that holds them."""
 
@@ -154,7 +157,7 @@ class Nearby:
     async def read(
         self, topic: Topic, allowance: Allowance | None, arrived_s: float
     ) -> AskedQuestion | None:
-        """The question of a request that came at `arrived_s` with that allowance.
+        """Return the question of a request that came at `arrived_s` with that allowance.
 
         None where there is no embedding now: the request goes on without, for it can be answered.
         """

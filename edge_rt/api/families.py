@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Kind -> name, label for the channel's name, help. `energy_j` is not here: the energies of the
+# report are those counters, and hold the rails that have no counter too.
+KINDS: dict[str, tuple[str, str, str]] = {
+    "power_w": ("rail_power_watts", "rail", "Power of a rail; parts are beside the whole."),
+    "voltage_v": ("rail_voltage_volts", "rail", "Voltage of a rail."),
+    "current_a": ("rail_current_amperes", "rail", "Current of a rail."),
+    "temp_c": ("zone_temperature_celsius", "zone", "Temperature of a zone."),
+    "clock_hz": ("clock_hertz", "name", "A clock, or the limit that its name tells."),
+    "flag": ("board_flag", "flag", "1 where the board raises the flag, else 0."),
+    "fraction": ("board_ratio", "name", "Use of the CPU, drive of a fan: 0 to 1."),
+    "bytes": ("board_bytes", "name", "Memory of the board."),
+    "rpm": ("fan_rpm", "fan", "Turns of a fan per minute."),
+    "count": ("board_events_total", "event", "What the board counts, such as throttling."),
+}
+
 
 def governor_families(state: GovernorState) -> list[Metric]:
     guards = (([each], float(each == state.guard)) for each in get_args(Guard))
@@ -109,7 +124,10 @@ KINDS: dict[str, tuple[str, str, str]] = {
 
 
 def board_families(report: BoardReport) -> list[Metric]:
-    """The families of one report; of channels with the same name and kind the first counts."""
+    """Return the families of one report.
+
+    Of channels with the same name and kind the first counts.
+    """
     channels = _firsts(report.channels, lambda channel: (channel.name, channel.kind))
     missing = (([c.reader, c.name, c.kind], float(c.value is None)) for c in channels)
     text = "1 where a channel has no current value, else 0."
@@ -138,7 +156,7 @@ def _channels(kind: str, channels: list[ChannelState]) -> Metric:
 
 
 def _heat(report: BoardReport) -> Iterable[Metric]:
-    """The hottest zone that counts, and the zone nearest to its own trip point."""
+    """Return the hottest zone that counts, and the zone nearest to its own trip point."""
     near, text = report.nearest, "The hottest zone that counts."
     yield gauge("board_temperature_celsius", text, _one(report.temp_c))
     text = "Where the zone nearest to its trip point makes the board slow down."
@@ -167,7 +185,7 @@ def _supply(supply: Supply) -> Iterable[Metric]:
 
 
 def _one(value: float | None) -> Series:
-    """The series of a family without labels."""
+    """Return the series of a family without labels."""
     return [((), value)]
 
 
@@ -176,7 +194,10 @@ def _shown(*families: Metric) -> list[Metric]:
 
 
 def _firsts(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
-    """The first item of each key; Prometheus refuses a page on which a series comes twice."""
+    """Return the first item of each key.
+
+    Prometheus refuses a page on which a series comes twice.
+    """
     found: dict[Hashable, T] = {}
     for item in items:
         found.setdefault(key(item), item)

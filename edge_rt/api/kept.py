@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 
 _LONG = 4096  # characters of a piece to which no more is added
+NOBODY = "unknown"  # in place of a client that the connection does not tell
+_SHOWN = 120  # characters of a question
+_NOTHING = Cost(energy_j=0.0, quality="modelled", power_w=None, temp_c=None, seconds=0.0)
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -135,15 +138,6 @@ class Near(NamedTuple):
 
     neighbour: Neighbour
     cost: Cost
-
-
-NOBODY = "unknown"  # in place of a client that the connection does not tell
-
-
-_SHOWN = 120  # characters of a question
-
-
-_NOTHING = Cost(energy_j=0.0, quality="modelled", power_w=None, temp_c=None, seconds=0.0)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ Series = Iterable[tuple[Sequence[str], float | None]]
 
 _log = logging.getLogger("edge_rt.api")
 
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
+
 
 class Scraped:
     """Families that are made from a state at each scrape."""
@@ -46,10 +49,6 @@ class Scraped:
             return []
         self._failing = False
         return families
-
-
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
 
 
 def gauge(name: str, text: str, series: Series, *labels: str) -> Metric:

@@ -24,6 +24,8 @@ from edge_rt.generation.usage import Edge, Origin, tallied
 
 BodyT = TypeVar("BodyT", bound=msgspec.Struct)
 
+_INPUT = re.compile(r"input\[(\d+)\]")
+
 
 @dataclass(frozen=True)
 class Received:
@@ -54,7 +56,7 @@ class TaskEndpoint(ABC, Generic[BodyT]):
         whole_numbers(scope)
 
     def limit(self, scope: Scope) -> int:
-        """The most bytes of a body."""
+        """Return the most bytes of a body."""
         return self.context.requests.body_bytes
 
     def read(self, request: Received) -> BodyT:
@@ -66,7 +68,7 @@ class TaskEndpoint(ABC, Generic[BodyT]):
         """Decode, check, have it done and answer."""
 
     def card(self, request: Received, model: str | None, kind: Kind) -> ModelCard:
-        """The model that the request is for; raises RequestError or ModelNotFound."""
+        """Return the model that the request is for; raises RequestError or ModelNotFound."""
         request.exchange.asked = model or "default"
         card = self.context.service.able(request.exchange.asked, kind)
         request.exchange.model = card.id
@@ -85,9 +87,6 @@ class TaskEndpoint(ABC, Generic[BodyT]):
 def vectors(embedded: Embedded) -> list[tuple[float, ...]]:
     numbers = struct.Struct(f"<{embedded.width}f")
     return [*numbers.iter_unpack(embedded.vectors)]
-
-
-_INPUT = re.compile(r"input\[(\d+)\]")
 
 
 def placed(error: RequestError, fields: Sequence[str]) -> RequestError:
@@ -123,7 +122,7 @@ class TextEndpoint(TaskEndpoint[BodyT]):
         allowance: TextAllowance | None,
         dimensions: int | None = None,
     ) -> tuple[Embedded, Edge]:
-        """The vectors of the texts, and their cost; raises the errors of the service."""
+        """Return the vectors of the texts, and their cost; raises the errors of the service."""
         side = allowance.side if allowance else None
         call = EmbedCall(card.id, list(texts), side, dimensions)
         [call] = grant([call], allowance, request.exchange.arrived)

@@ -86,7 +86,7 @@ class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
         return f"{tag}{name}" if self.style == "tagged" and head.strip() else ""
 
     def __str__(self) -> str:
-        """One call in it, as people read it on one line."""
+        """Return one call in it, as people read it on one line."""
         inside = "ARGUMENTS"
         if self.style == "literal":
             inside = f"{self.brackets[0]}KEY{self.equals}VALUE{self.brackets[1]}"

@@ -19,6 +19,11 @@ PowerQuality = Literal["measured", "modelled"]
 Kind = Literal["language", "embedding", "tensors"]
 """What a model does: write text, place texts in a space, or whatever its named tensors say."""
 
+LATEST = ":latest"
+"""The tag that clients of Ollama put behind the name of a model; it may be left out."""
+
+_INSTANT_S = 1e-9  # what a call that took no time at all weighs
+
 
 class Cost(msgspec.Struct, frozen=True):
     """What one call cost, told once, before the event that ends its last answer.
@@ -38,10 +43,6 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 Event = Started | Delta | Finished | Cost
-
-
-LATEST = ":latest"
-"""The tag that clients of Ollama put behind the name of a model; it may be left out."""
 
 
 class ModelCard(msgspec.Struct, frozen=True):
@@ -191,9 +192,6 @@ class InferCall(msgspec.Struct, frozen=True):
     tensors: dict[str, Tensor]
     energy_j: float | None = None
     deadline_s: float | None = None
-
-
-_INSTANT_S = 1e-9  # what a call that took no time at all weighs
 
 
 class Costs:

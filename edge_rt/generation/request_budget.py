@@ -27,6 +27,7 @@ STEADY_S = 0.2  # of readings before their joules make a rate
 RETRY_S = 5.0  # after a wait in vain
 
 E = TypeVar("E")
+UNKNOWN_S = 10.0  # a pass of which nothing is known
 
 
 class RequestBudget:
@@ -88,7 +89,7 @@ class RequestBudget:
                 raise _too_little("energy_j", needed, had)
 
     def endings(self, progress: AnswerProgress, n: int) -> list[Finished]:
-        """The ends of those of `n` answers that are not done, with times as seen from here."""
+        """Return the ends of those of `n` answers that are not done, timed as seen from here."""
         begin_s, now_s = self._begin_s, self._clock()
         start_s, started = self._start or (now_s, Started(0, 0, 0))
         first_s = now_s if self._first_s is None else self._first_s
@@ -107,7 +108,7 @@ class RequestBudget:
         ]
 
     def failure(self) -> Exception:
-        """What a request is told that has no part of an answer to show."""
+        """Return what a request is told that has no part of an answer to show."""
         if self._overdue():
             return _late("was not done when")
         return RequestError(
@@ -146,7 +147,7 @@ class RequestBudget:
 
 
 def spent_j(account: Account) -> float:
-    """Joules up to the next look: those that readings told, and as much as they tell for later."""
+    """Return the joules up to the next look, as told by readings or expected from them."""
     if account.resolved_s < STEADY_S:
         return account.energy_j
     rate_w = account.energy_j / account.resolved_s  # while the engine works for it
@@ -167,8 +168,6 @@ def _late(what: str) -> Unavailable:
     )
 
 
-UNKNOWN_S = 10.0  # a pass of which nothing is known
-
 Least = Callable[[ModelRecord, int, int], Prediction | None]
 """What a prompt of which so many tokens are cached takes, with one token of the answer."""
 
@@ -180,7 +179,7 @@ class ExpectedTimes:
         self._store, self._engine, self._least = store, engine, least
 
     def seconds(self, client: EngineClient, doing: Doing) -> float:
-        """What it is at work for now, at the longest.
+        """Return what it is at work for now, at the longest.
 
         A load ends when ModelPool has it end: onnxruntime lets no other thread run meanwhile.
         """

@@ -165,7 +165,7 @@ class GenerationService:
         return handed
 
     async def lost(self, usage: RequestUsage, progress: AnswerProgress, lost: EngineLost) -> None:
-        """An engine was lost with a request; raises when no other one may have it."""
+        """Note that an engine was lost with a request; raises when no other one may have it."""
         usage.redone = True
         id, usage.request = usage.request, None
         await self._recovery.lost(id, progress, lost)
@@ -174,7 +174,7 @@ class GenerationService:
 def _maker(
     entry: ModelRecord, call: Call, progress: AnswerProgress, partner: ModelRecord | None
 ) -> Callable[[int], Generate]:
-    """What makes the engine's request, each time from where it has come to."""
+    """Return what makes the engine's request, each time from where it has come to."""
     mode = call.plan.mode
     if mode is not None and partner is not None:
         mode = msgspec.structs.replace(mode, partner=resident_name(partner))

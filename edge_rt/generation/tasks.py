@@ -94,7 +94,7 @@ class TaskService:
         budget: RequestBudget,
         progress: AnswerProgress,
     ) -> Embedded | Inferred:
-        """What one engine answers; raises what the budget says when it is empty before."""
+        """Return what one engine answers; raises what the budget says when it is empty before."""
         async with AsyncExitStack() as held:
             engine = held.enter_async_context(self._answering.engine(usage, entry))
             client = await budget.left(engine, usage)

@@ -81,7 +81,7 @@ class _Thoughts:
         return True
 
     def rest(self) -> Call:
-        """The call for the answer."""
+        """Return the call for the answer."""
         whole, plan = self._whole, self._whole.plan
         said = Disarmed((), CUT).text(self._text)  # what looks like a control token is none
         more = f"{said}{self._limit.end}{self._limit.behind}"
@@ -99,7 +99,7 @@ class _Thoughts:
         )
 
     def added(self, event: Event) -> Event:
-        """An event of the answer, with what the thoughts took."""
+        """Return an event of the answer, with what the thoughts took."""
         if isinstance(event, Cost):
             return _together(self.cost, event)
         return _after(self._end, event) if isinstance(event, Finished) else event

@@ -170,7 +170,7 @@ class Tally:
     """
 
     def __init__(self, calls: int = 1) -> None:
-        """`calls` is how many calls the request makes; each tells its cost once."""
+        """Count the cost of `calls` calls; each tells its cost once."""
         self.costs = Costs(calls)
         self.prompt_tokens = 0
         self.cached_tokens = self.restored_tokens = 0
@@ -206,7 +206,7 @@ class Tally:
         return decoded / self.decode_s if decoded > 0 and self.decode_s > 0 else None
 
     def usage(self) -> Usage:
-        """The sums in OpenAI's shape."""
+        """Return the sums in OpenAI's shape."""
         total = self.prompt_tokens + self.completion_tokens
         details = PromptTokensDetails(self.cached_tokens)
         return Usage(self.prompt_tokens, self.completion_tokens, total, details)
@@ -220,7 +220,7 @@ class Tally:
         latency_s: float | UnsetType = UNSET,
         warnings: list[str] | UnsetType = UNSET,
     ) -> Edge:
-        """The costs and times in our shape, with what it cost `before` the calls."""
+        """Return the costs and times in our shape, with what it cost `before` the calls."""
         costs = self.costs.after(before) if before else self.costs
         reasons = [why for why in (origin.why, costs.why) if why is not None]
         told: dict[str, Any] = msgspec.structs.asdict(origin)

@@ -104,7 +104,7 @@ class Warming:
             await self._wake(RETRY_S if waiting else None)
 
     def _hear(self) -> None:
-        """Requests came or went, of clients or for what is read ahead."""
+        """Note that requests came or went, of clients or for what is read ahead."""
         if self._reading is not None:
             if self._occupancy.sent <= 0:
                 return
@@ -156,7 +156,10 @@ class Warming:
         return WarmPrefix(prefix.model, "warm", tokens)
 
     async def _missing(self, entry: ModelRecord, text: str) -> tuple[int, bool]:
-        """The tokens of a prefix, and whether the engine lacks any; the last is always read."""
+        """Return the tokens of a prefix, and whether the engine lacks any.
+
+        The last is always read.
+        """
         resident = self._pool.get(resident_name(entry))
         if resident is None:
             raise EngineLost("the model is not loaded any more")

@@ -102,7 +102,7 @@ def _name(request: DecodingRequest, pair: Pair | None) -> str | None:
 
 
 def _alike(one: ModelRecord, two: ModelRecord) -> bool:
-    """Whether the second reads all that the first does, by what seems to be the same vocabulary.
+    """Return whether the second reads all that the first does: the vocabulary seems the same.
 
     The engine knows that for sure.
     """
@@ -132,7 +132,10 @@ def _less(gating: Gating, limits: Limits) -> Gating:
 def _partner(
     entry: ModelRecord, request: DecodingRequest, models: ModelDirectory
 ) -> tuple[ModelRecord | None, Pair | None]:
-    """The smaller model, and what is known of the two; the first pair of which both are there."""
+    """Return the smaller model, and what is known of the two.
+
+    The first pair of which both are there.
+    """
     pairs = models.pairs(entry.id)
     if request.partner is not None:
         pair = next((pair for pair in pairs if pair.small == request.partner), None)

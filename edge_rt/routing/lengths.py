@@ -56,7 +56,7 @@ class Lengths:
         self._texts: WeakKeyDictionary[Resident, deque[str]] = WeakKeyDictionary()
 
     def expected(self, max_tokens: int | None, *, ignore_eos: bool = False) -> int:
-        """Tokens of an answer that may have so many."""
+        """Return tokens of an answer that may have so many."""
         usual = round(median(self._answers)) if self._answers else ANSWER
         if max_tokens is None:
             return usual
@@ -65,7 +65,7 @@ class Lengths:
     def of(
         self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
     ) -> RequestTokens:
-        """What to expect of `prompt`; `completion` tokens are as many as would be made."""
+        """Return what to expect of `prompt`; `completion` tokens are as many as would be made."""
         if isinstance(prompt, str):
             size = _bytes(prompt)
             tokens = max(1, round(size / self._token_bytes(entry)))

@@ -34,8 +34,9 @@ def load_config_of(spec: ModelSpec) -> LoadConfig:
 def wanted(
     entry: ModelRecord, path: Path, engine: Engine, load: LoadConfig | None = None
 ) -> LoadRequest:
-    """Return `entry` as configured, in that form, None: the usual one, with an upper bound of its
-    memory.
+    """Return `entry` as configured, in that form, with an upper bound of its memory.
+
+    None: the usual form.
     """
     load = load or load_configs(entry, engine)[0]
     spec = ModelSpec(
@@ -94,7 +95,7 @@ def _working_bytes(entry: ModelRecord, spec: ModelSpec) -> int:
 
 
 def _scores(entry: ModelRecord, spec: ModelSpec) -> int:
-    """How much a pass attends to what: llama.cpp never holds all of it, onnxruntime does."""
+    """Return how much a pass attends to what: llama.cpp never holds all of it, onnxruntime does."""
     if entry.backend == "llama.cpp":
         return 0
     return spec.batch * entry.summary.heads * spec.context * 4
@@ -129,7 +130,10 @@ class Room:
         return self._config.engine.gpu_bytes or (sum(own) if own else math.inf)
 
     def lack(self, entry: ModelRecord, beside: ModelRecord | None = None) -> str | None:
-        """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""
+        """Return why `entry` cannot be had in memory now, `beside` another one.
+
+        None where it can.
+        """
         if self._pool.get(resident_name(entry)) is not None:
             return None
         usable = self._usable_bytes(beside)
@@ -170,14 +174,14 @@ class Room:
         return {load: way for load, way in able.items() if not self._pool.avoids(way)} or able
 
     def _usable_bytes(self, beside: ModelRecord | None) -> int:
-        """What is left for one more model."""
+        """Return what is left for one more model."""
         return self.usable_bytes - sum(way.need_bytes for way in self._staying(beside))
 
     def _gpu_bytes(self, beside: ModelRecord | None) -> float:
         return self.gpu_bytes - sum(way.gpu_bytes for way in self._staying(beside))
 
     def _staying(self, beside: ModelRecord | None) -> Iterable[LoadRequest]:
-        """What one more model cannot have the memory of: what is at work, and `beside`."""
+        """Return what one more model cannot have the memory of: what is at work, and `beside`."""
         staying = {r.wanted.model: r.wanted for r in self._pool.residents() if r.users}
         if beside is not None:
             held = self._pool.get(resident_name(beside))
@@ -189,7 +193,7 @@ class Room:
 
 
 def _fits_both(way: LoadRequest, usable: float, gpu: float) -> bool:
-    """Whether so many bytes of the board's memory and of its GPU's will do."""
+    """Return whether so many bytes of the board's memory and of its GPU's will do."""
     return _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
 
 
@@ -236,7 +240,7 @@ class ModelManager:
     def loads(
         self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
     ) -> bool:
-        """Whether a model would have to be loaded beside others for `entry` and its partner.
+        """Return whether a model would have to be loaded beside others for `entry` and its partner.
 
         The only one does not count: a board that stays warm by itself would never serve.
         """
@@ -266,7 +270,7 @@ class ModelManager:
     def _changes(
         self, entry: ModelRecord, beside: ModelRecord | None, load: LoadConfig | None
     ) -> bool:
-        """Whether `entry` is loaded in another form, not at work, and can have that one."""
+        """Return whether `entry` is loaded in another form, not at work, and can have that one."""
         resident = self._pool.get(resident_name(entry))
         if load is None or resident is None or resident.users:
             return False

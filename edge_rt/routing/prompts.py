@@ -153,7 +153,9 @@ class Prompting:
         return with_thoughts(prompt, format.thinking, text)
 
     async def format(self, entry: ModelRecord) -> ChatFormat:
-        """How the model writes calls and thoughts; raises Unavailable where nothing can tell.
+        """Return how the model writes calls and thoughts.
+
+        Raises Unavailable where nothing can tell.
 
         A model without a template, or with one that fails, has the generic format.
         """

@@ -31,7 +31,7 @@ _NEXT = ("0", "1")  # two messages of the user that have nothing in common
 
 
 def warm_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """Every key of `warm` that no request could have, with the reason."""
+    """Yield every key of `warm` that no request could have, with the reason."""
     for index, warm in enumerate(config.warm):
         if warm.prompt is not None:
             continue
@@ -56,7 +56,7 @@ def prefixes(config: Config, models: ModelDirectory, service: Service) -> list[P
 
 
 async def _text(warm: Warm, service: Service) -> str:
-    """The prefix: what prompts have in common that differ in the user's next message."""
+    """Return the prefix: what prompts have in common that differ in the user's next message."""
     if warm.prompt is not None:
         return warm.prompt
     first, *others = [await _written(warm.model, chat, service) for chat in _chats(warm)]
@@ -70,7 +70,7 @@ async def _written(model: str, chat: ChatRequest, service: Service) -> str:
 
 
 def _chats(warm: Warm) -> list[ChatRequest]:
-    """Requests that begin with the entry; raises RequestError where it is no request."""
+    """Return requests that begin with the entry; raises RequestError where it is no request."""
     said = {"tools": warm.tools, "chat_template_kwargs": warm.chat_template_kwargs}
     chats = [[*warm.messages, {"role": "user", "content": text}] for text in _NEXT]
     chats = [warm.messages] if _asks(warm) else chats
@@ -82,7 +82,7 @@ def _chats(warm: Warm) -> list[ChatRequest]:
 
 
 def _asks(warm: Warm) -> bool:
-    """Whether the user has the last word already."""
+    """Return whether the user has the last word already."""
     return bool(warm.messages) and warm.messages[-1].get("role") == "user"
 
 

@@ -27,26 +27,29 @@ SCALE = 20.0  # a similarity that is greater by 0.05 makes a label e times as li
 
 Vector = Sequence[float]
 
+MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
+KEPT = 16  # sets of labels whose points are remembered
+
 
 def point(examples: Iterable[Vector]) -> Vector:
-    """The point of a label, of length 1."""
+    """Return the point of a label, of length 1."""
     units = [_unit(example) for example in examples]
     return _unit([sum(numbers) for numbers in zip(*units, strict=True)])
 
 
 def similarities(text: Vector, points: Mapping[str, Vector]) -> dict[str, float]:
-    """The cosine between the embedding of a text and each label's point, -1 to 1."""
+    """Return the cosine between the embedding of a text and each label's point, -1 to 1."""
     unit = _unit(text)
     return {label: sum(map(mul, unit, point)) for label, point in points.items()}
 
 
 def similarity(one: Vector, other: Vector) -> float:
-    """The cosine between two embeddings, -1 to 1; 0 where one is all zeros."""
+    """Return the cosine between two embeddings, -1 to 1; 0 where one is all zeros."""
     return sum(map(mul, _unit(one), _unit(other)))
 
 
 def scores(similar: Mapping[str, float], scale: float) -> dict[str, float]:
-    """The softmax of `scale` times the similarities: 0 to 1, 1 in all."""
+    """Return the softmax of `scale` times the similarities: 0 to 1, 1 in all."""
     most = max(similar.values())
     weights = {label: math.exp(scale * (value - most)) for label, value in similar.items()}
     whole = sum(weights.values())
@@ -57,8 +60,6 @@ def _unit(vector: Vector) -> Vector:
     length = math.sqrt(sum(map(mul, vector, vector)))
     return [number / length for number in vector] if length else vector
 
-
-MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
 
 Words = Annotated[str, Meta(min_length=1)]
 Groups = dict[str, tuple[str, ...]]
@@ -122,8 +123,6 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             fields += [name] if isinstance(given, str) else many
         return fields
 
-
-KEPT = 16  # sets of labels whose points are remembered
 
 Points = dict[str, Vector]
 
@@ -195,7 +194,10 @@ def _key(sha256: str, groups: Groups, side: str | None) -> bytes:
 def _data(
     embedded: Embedded, scale: float, groups: Groups, points: Points | None
 ) -> tuple[list[Classification], Points]:
-    """The answers, and the points of the labels: those given, or else of the last vectors."""
+    """Return the answers, and the points of the labels.
+
+    Labels are those given, or else those of the last vectors.
+    """
     texts = vectors(embedded)
     if points is None:
         examples = sum(map(len, groups.values()))

@@ -66,7 +66,7 @@ class InferQuestion:
 
 
 def read_query(scope: Scope) -> InferQuery:
-    """The query; raises RequestError."""
+    """Return the query; raises RequestError."""
     given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     try:
         return msgspec.convert(dict(given), InferQuery, strict=False)
@@ -76,12 +76,12 @@ def read_query(scope: Scope) -> InferQuery:
 
 
 def binary(kind: str) -> bool:
-    """Whether a body of that content type holds arrays; of any other it is JSON."""
+    """Return whether a body of that content type holds arrays; of any other it is JSON."""
     return kind == NPY or kind in NPZ
 
 
 def read_request(kind: str, query: InferQuery, body: bytes, limit: int) -> InferQuestion:
-    """The request in a body of that content type, unpacked to at most `limit` bytes."""
+    """Return the request in a body of that content type, unpacked to at most `limit` bytes."""
     if not binary(kind):
         if query != InferQuery():
             message = (
@@ -146,7 +146,7 @@ def _kind(scope: Scope) -> str:
 
 
 def _written(accepted: str, model: str, inferred: Inferred, edge: Edge) -> tuple[str, bytes]:
-    """The content type and the body that the client accepts; JSON where it does not say."""
+    """Return the content type and the body that the client accepts; JSON where it does not say."""
     if NPY in accepted:
         return NPY, write_npy(_only(inferred))
     for kind in NPZ:

@@ -50,10 +50,11 @@ _ALIGN = 64  # bytes, a multiple of which header and all before it take
 _MAX_HEADER = 64 * 1024
 _MAX_FILES = 256
 _MOST_AXES = 64  # numpy's
+MAX_RANK = 16
 
 
 def read_npy(body: bytes, name: str) -> Tensor:
-    """The tensor in an .npy file, for the input `name`; RequestError where it is none."""
+    """Return the tensor in an .npy file, for the input `name`; RequestError where it is none."""
     at = f"inputs.{name}" if name else "inputs"
     header, begin = _header(body, at)
     code = header.get("descr")
@@ -67,7 +68,7 @@ def read_npy(body: bytes, name: str) -> Tensor:
 
 
 def write_npy(tensor: Tensor) -> bytes:
-    """The tensor as an .npy file of version 1.0."""
+    """Return the tensor as an .npy file of version 1.0."""
     shape = "".join(f"{size}, " for size in tensor.shape)
     header = f"{{'descr': '{NPY[tensor.dtype]}', 'fortran_order': False, 'shape': ({shape}), }}"
     before = len(MAGIC) + 2 + _LENGTH_BYTES[1]
@@ -76,7 +77,7 @@ def write_npy(tensor: Tensor) -> bytes:
 
 
 def read_npz(body: bytes, limit: int) -> dict[str, Tensor]:
-    """The tensors of an .npz file by name.
+    """Return the tensors of an .npz file by name.
 
     RequestError where it is none; HTTPException 413 when it unpacks to more than `limit` bytes.
     """
@@ -94,7 +95,7 @@ def read_npz(body: bytes, limit: int) -> dict[str, Tensor]:
 
 
 def write_npz(tensors: Mapping[str, Tensor]) -> bytes:
-    """The tensors as an .npz file, not compressed."""
+    """Return the tensors as an .npz file, not compressed."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, tensor in tensors.items():
@@ -112,7 +113,7 @@ def _member(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:
 
 
 def _header(body: bytes, at: str) -> tuple[dict[str, Any], int]:
-    """The header, and where the numbers begin."""
+    """Return the header, and where the numbers begin."""
     version = body[len(MAGIC)] if len(body) > len(MAGIC) else 0
     if not body.startswith(MAGIC) or version not in _LENGTH_BYTES:
         raise invalid(at, "it is no .npy file of version 1, 2 or 3")
@@ -144,9 +145,6 @@ def _tensor(dtype: str, shape: list[int], data: bytes, at: str) -> Tensor:
     return Tensor(dtype, shape, data)
 
 
-MAX_RANK = 16
-
-
 class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tensor with its type; `data` is flat or nested, and without a `shape` tells it."""
 
@@ -167,7 +165,7 @@ class FlatNumbers(msgspec.Struct, frozen=True):
 
 
 def read_tensor(given: object, name: str) -> Tensor:
-    """The tensor for input `name`; RequestError, which names it, where it is none."""
+    """Return the tensor for input `name`; RequestError, which names it, where it is none."""
     at = f"inputs.{name}"
     if not isinstance(given, dict):
         shape, flat = _shape(given, at)
@@ -190,14 +188,14 @@ def read_tensor(given: object, name: str) -> Tensor:
 
 
 def write_tensor(tensor: Tensor) -> FlatNumbers:
-    """The tensor as a part of an answer."""
+    """Return the tensor as a part of an answer."""
     count = math.prod(tensor.shape)
     data = list(struct.unpack(f"<{count}{STRUCT[tensor.dtype]}", tensor.data))
     return FlatNumbers(tensor.dtype, tensor.shape, data)
 
 
 def _shape(value: object, at: str) -> tuple[list[int], list[Any]]:
-    """The shape of nested lists, and their numbers in one."""
+    """Return the shape of nested lists, and their numbers in one."""
     shape: list[int] = []
     flat: list[Any] = [value]
     while flat and isinstance(flat[0], list):

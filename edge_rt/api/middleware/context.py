@@ -35,6 +35,11 @@ from edge_rt.core.requests import ModelCard
 from edge_rt.generation.usage import Edge, Tally
 
 RETRY_S = 2.0
+_KEY = "edge_rt.exchange"
+OLLAMA = "/api/"  # what the paths of Ollama's API begin with
+REQUEST_ID = b"x-request-id"
+_SANE = re.compile(rb"[A-Za-z0-9._:=+/-]{1,128}")
+CLIENT_LEFT = 499  # never sent; in the metrics only
 
 
 class BodyQuota:
@@ -59,9 +64,6 @@ class BodyQuota:
 
     def give_back(self, count: int) -> None:
         self.held -= count
-
-
-_KEY = "edge_rt.exchange"
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def open_exchange(scope: Scope, arrived: float, intake: BodyQuota) -> Exchange:
 
 
 def exchange_of(scope: Scope) -> Exchange:
-    """The exchange that `open_exchange` began."""
+    """Return the exchange that `open_exchange` began."""
     exchange: Exchange = scope[_KEY]
     return exchange
 
@@ -169,7 +171,7 @@ async def ending(out: EventStream, exchange: Exchange) -> AsyncGenerator[None]:
 
 
 def new_head(context: Context, card: ModelCard, id: str) -> Head:
-    """The head of a new answer; its fingerprint is of the program and the model's file."""
+    """Return the head of a new answer; its fingerprint is of the program and the model's file."""
     fingerprint = _fingerprint(f"{context.version} {card.backend} {card.sha256}")
     return Head(id, int(context.clock()), card.id, fingerprint)
 
@@ -177,12 +179,6 @@ def new_head(context: Context, card: ModelCard, id: str) -> Head:
 @lru_cache(maxsize=64)
 def _fingerprint(what: str) -> str:
     return f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"
-
-
-OLLAMA = "/api/"  # what the paths of Ollama's API begin with
-REQUEST_ID = b"x-request-id"
-_SANE = re.compile(rb"[A-Za-z0-9._:=+/-]{1,128}")
-CLIENT_LEFT = 499  # never sent; in the metrics only
 
 
 class RequestMiddleware:
@@ -198,7 +194,7 @@ class RequestMiddleware:
         monotonic: Callable[[], float],
         ended: Callable[[Scope, Exchange, int], None] | None = None,
     ) -> None:
-        """`ended` is told each request with its status, once that is counted."""
+        """Wrap the app. `ended` is told each request with its status, once that is counted."""
         self._inner = inner
         self._ended = ended
         self._guard = guard

@@ -29,6 +29,9 @@ _SHOWN = 40  # characters of an offending value that a message repeats
 _decoder = lru_cache(maxsize=None)(msgspec.json.Decoder)  # slow to make, and of a few types
 _nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
 
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more
+
 
 def decode(kind: type[T], body: bytes) -> T:
     """Return `body` as a `kind`; raises RequestError whose `param` is the path of the field."""
@@ -47,7 +50,7 @@ def decode(kind: type[T], body: bytes) -> T:
 
 
 def describe(value: object) -> str:
-    """A short JSON rendering of an offending value, for a message."""
+    """Return a short JSON rendering of an offending value, for a message."""
     if isinstance(value, list):
         return f"an array of length {len(value)}"  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(value, dict):
@@ -101,7 +104,7 @@ def told_path(path: str, name: str) -> str:
 
 
 def did_you_mean(path: str, name: str, known: Iterable[str]) -> str:
-    """A sentence with the one of the `known` fields at `path` that `name` is most like, or ""."""
+    """Return a sentence with the known field that `name` is most like, or ""."""
     near = _nearest(name[:64], tuple(known))
     return f" Did you mean `{told_path(path, near)}`?" if near else ""
 
@@ -155,9 +158,6 @@ def objects(kind: Any) -> Iterator[type[msgspec.Struct]]:
         yield kind
 
 
-_DIGITS = re.compile(r"[0-9]{1,9}")
-
-
 @dataclass(frozen=True)
 class Whole:
     """A whole number from `low` to `high`; `default` where the query does not tell."""
@@ -168,7 +168,10 @@ class Whole:
 
 
 def whole_numbers(scope: Scope, **allowed: Whole) -> dict[str, int]:
-    """The value of each allowed parameter; raises RequestError for any other and for bad values."""
+    """Return the value of each allowed parameter.
+
+    Raises RequestError for any other and for bad values.
+    """
     text = scope["query_string"].decode("latin-1")
     given = parse_qsl(text, keep_blank_values=True)
     _check_names([name for name, _ in given], allowed)
@@ -196,11 +199,8 @@ def _number(name: str, text: str, whole: Whole) -> int:
     raise invalid(name, f"{expected}, got {describe(text)}")
 
 
-_VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more
-
-
 async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes.
+    """Return the whole body, at most `limit` bytes.
 
     Raises HTTPException 415 where it is compressed; 413 before anything is read when
     Content-Length says too much, and as soon as more has come when it does not; Unavailable when
@@ -230,7 +230,7 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
 
 
 def _decoded_bytes(body: bytes) -> int:
-    """About what a body takes once it is decoded: its texts again, and an object for each value."""
+    """Return about what a body takes once decoded: its texts, and an object for each value."""
     return len(body) + _VALUE * sum(map(body.count, (b",", b"[", b"{")))
 
 

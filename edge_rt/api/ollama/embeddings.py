@@ -21,6 +21,8 @@ from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Embedded
 from edge_rt.generation.usage import Edge
 
+_CUT = '`edge.truncate`: "end" or "start"'  # in an error of the engine
+
 
 class OllamaEmbedFields(msgspec.Struct, frozen=True, kw_only=True):
     """What both requests for embeddings share; a field that is null is a field left out."""
@@ -70,9 +72,6 @@ class OllamaEmbedding(msgspec.Struct, frozen=True, kw_only=True):
 
     embedding: tuple[float, ...]
     edge: Edge
-
-
-_CUT = '`edge.truncate`: "end" or "start"'  # in an error of the engine
 
 
 FieldsT = TypeVar("FieldsT", bound=OllamaEmbedFields)

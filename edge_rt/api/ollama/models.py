@@ -23,6 +23,14 @@ SPOKEN = "0.13.0"
 _FOREVER = datetime(2318, 1, 1, tzinfo=timezone.utc)  # Ollama's: centuries away
 _FORMATS = {"llama.cpp": "gguf"}
 
+REFUSED = {
+    ("DELETE", "/api/delete"): "remove a model with `edge-rt models remove`",
+    ("POST", "/api/create"): "bring a model in with `edge-rt models add`",
+    ("POST", "/api/copy"): "give a model further names by models.aliases of the configuration",
+    ("POST", "/api/push"): "models are not sent anywhere",
+}
+"""Routes that are refused by their name, with what to do instead."""
+
 
 class OllamaDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The make of a model."""
@@ -152,15 +160,6 @@ async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> 
         modified_at=datetime.fromtimestamp(card.created, timezone.utc),
     )
     await send_json(send, shown)
-
-
-REFUSED = {
-    ("DELETE", "/api/delete"): "remove a model with `edge-rt models remove`",
-    ("POST", "/api/create"): "bring a model in with `edge-rt models add`",
-    ("POST", "/api/copy"): "give a model further names by models.aliases of the configuration",
-    ("POST", "/api/push"): "models are not sent anywhere",
-}
-"""Routes that are refused by their name, with what to do instead."""
 
 
 async def refuse(advice: str, context: Context, scope: Scope, receive: Receive, send: Send) -> None:

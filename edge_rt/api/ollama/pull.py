@@ -17,6 +17,8 @@ from edge_rt.api.ollama.models import required_name
 from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.requests import PullProgress
 
+PERIOD_S = 0.25  # between two lines of the stream at least: a file comes in thousands of pieces
+
 
 class OllamaPullRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which model of the catalogue is to be fetched."""
@@ -41,9 +43,6 @@ class OllamaPulled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SUCCESS = OllamaPulled(status="success")
-
-
-PERIOD_S = 0.25  # between two lines of the stream at least: a file comes in thousands of pieces
 
 
 class OllamaPull:

@@ -18,6 +18,10 @@ from edge_rt.core.errors import RequestError, invalid
 from edge_rt.generation.tools.grammar import FreeText, grammar
 from edge_rt.generation.tools.schemas import without_others
 
+_GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)
+JSON_KINDS = ("json_object", "json_schema")  # of constraints that are a part of a grammar
+_MOST = 16  # names that an error tells
+
 
 class JsonSchemaFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A JSON Schema, and how strictly answers keep to it."""
@@ -109,9 +113,6 @@ def _of_schema(
         raise invalid(param, "the schema is nested too deeply") from None
 
 
-_GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)
-
-
 def _of_grammar(text: str) -> Constraint:
     """GBNF has rules with `::=`, Lark has them with a colon."""
     return Constraint("gbnf" if _GBNF.search(text) else "lark", text, param="grammar")
@@ -121,13 +122,10 @@ def _of_choice(texts: list[str]) -> Constraint:
     return Constraint("choice", json.dumps(texts), param="edge.choice")
 
 
-JSON_KINDS = ("json_object", "json_schema")  # of constraints that are a part of a grammar
-
-
 def chat_constraint(
     wanted: Constraint | None, reading: Reading | None, use: ToolUse | None, *, thought: bool
 ) -> Constraint | None:
-    """The constraint of an answer of which `wanted` is asked; None: it may be anything.
+    """Return the constraint of an answer of which `wanted` is asked; None: it may be anything.
 
     `thought`: the thoughts are a call of their own. Raises RequestError for a constraint that
     cannot go with tools.
@@ -168,11 +166,11 @@ def _hidden(format: ChatFormat) -> bool:
     return format.channels or any(token in mark for token in format.control for mark in markers)
 
 
-_MOST = 16  # names that an error tells
-
-
 def checker_of(terms: Terms | None, checkers: Mapping[str, CheckerSpec]) -> CheckerSpec | None:
-    """The configured program that a request names; None: it names none. Raises RequestError."""
+    """Return the configured program that a request names; None: it names none.
+
+    Raises RequestError.
+    """
     name = None if terms is None else terms.check
     if terms is None or name is None:
         return None

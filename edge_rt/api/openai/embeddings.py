@@ -20,6 +20,8 @@ from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Embedded
 from edge_rt.generation.usage import Edge
 
+MOST = 1024  # documents of one request
+
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Texts that are to be placed in a space; a field that is null is a field left out."""
@@ -37,7 +39,7 @@ class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def texts(given: str | list[str | int | list[int]], name: str = "input") -> list[Text]:
-    """The texts; raises RequestError for an empty one."""
+    """Return the texts; raises RequestError for an empty one."""
     found = separate(given, name)
     for i, text in enumerate(found):
         if not text:
@@ -97,7 +99,6 @@ def _items(embedded: Embedded, in_base64: bool) -> list[Embedding]:
     ]
 
 
-MOST = 1024  # documents of one request
 Words = Annotated[str, Meta(min_length=1)]
 
 

@@ -23,9 +23,20 @@ MAX_TEXTS = 2048  # of one request; OpenAI's
 Text = str | list[int]
 """A text, or the token ids that it was cut into."""
 
+_FORMAT = 2  # of keys, and of what is kept under them
+
+_SPELT_OUT = {  # fields that the key holds with their defaults, or that change no answer
+    *("model", "edge", "stream", "stream_options"),
+    *("max_tokens", "max_completion_tokens", "n", "stop", "ignore_eos"),
+    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "seed"),
+    *("top_k", "min_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"),
+    *("logprobs", "top_logprobs", "samplers", "dry_multiplier", "dry_base", "dry_allowed_length"),
+    *("dry_penalty_last_n", "dry_sequence_breakers"),
+}
+
 
 def separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
-    """The texts of the field `name`; RequestError for too many, or ids beside texts."""
+    """Return the texts of the field `name`; RequestError for too many, or ids beside texts."""
     found = _separate(given, name)
     if len(found) > MAX_TEXTS:
         raise invalid(name, f"expected at most {MAX_TEXTS} {name}s, got {len(found)}")
@@ -236,18 +247,6 @@ def _bias(key: str, value: float) -> float:
     return value
 
 
-_FORMAT = 2  # of keys, and of what is kept under them
-
-_SPELT_OUT = {  # fields that the key holds with their defaults, or that change no answer
-    *("model", "edge", "stream", "stream_options"),
-    *("max_tokens", "max_completion_tokens", "n", "stop", "ignore_eos"),
-    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "seed"),
-    *("top_k", "min_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"),
-    *("logprobs", "top_logprobs", "samplers", "dry_multiplier", "dry_base", "dry_allowed_length"),
-    *("dry_penalty_last_n", "dry_sequence_breakers"),
-}
-
-
 def same_each_time(models: Sequence[Identity], hows: Sequence[Sampling]) -> bool:
     """Return whether only one answer is possible, whichever model samples it as in `hows`.
 
@@ -266,7 +265,7 @@ def question(
     prompts: Sequence[str],
     client: str | None,
 ) -> bytes | None:
-    """The key of a request; None where it holds what cannot be told apart.
+    """Return the key of a request; None where it holds what cannot be told apart.
 
     `models` are the digests of those that may answer, and `hows` how each would sample; which of
     them does is not asked, for that changes from moment to moment. `prompts` are those that depend

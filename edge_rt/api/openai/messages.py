@@ -24,6 +24,8 @@ _MEDIA = {
     "file": "read files",
 }
 
+_NAME = re.compile(r"[\w./-]{1,128}")
+
 
 class Part(msgspec.Struct, frozen=True):
     """One part of a content; the type says which of the fields holds it."""
@@ -66,7 +68,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
 
 def template_messages(messages: list[ChatMessage]) -> list[dict[str, object]]:
-    """The messages as templates read them; raises RequestError naming the field at fault.
+    """Return the messages as templates read them; raises RequestError naming the field at fault.
 
     Content parts are joined by newlines, a developer speaks as the system, a function as a tool,
     and the arguments of tool calls become objects, which is what templates print as JSON.
@@ -93,7 +95,7 @@ def _message(message: ChatMessage, at: str) -> dict[str, object]:
 
 
 def _made(message: ChatMessage) -> dict[str, object]:
-    """What an assistant's message holds besides content."""
+    """Return what an assistant's message holds besides content."""
     calls = list(message.tool_calls or ())
     if message.function_call is not None:
         calls.append(ToolCall(message.function_call))
@@ -106,7 +108,10 @@ def _made(message: ChatMessage) -> dict[str, object]:
 
 
 def _content(message: ChatMessage, at: str) -> str:
-    """The text of a message; what the assistant refused with follows it in a line of its own."""
+    """Return the text of a message.
+
+    What the assistant refused with follows it in a line of its own.
+    """
     text = None if message.content is None else joined(message.content, at, ("text",), '"text"')
     if message.role == "assistant" and message.refusal:
         return "\n".join(filter(None, (text, message.refusal)))
@@ -155,7 +160,10 @@ def _tool_call(call: ToolCall) -> dict[str, object]:
 
 
 def _arguments(arguments: str | dict[str, Any]) -> str | dict[str, Any]:
-    """The object that `arguments` spell; the string itself when a model wrote no valid JSON."""
+    """Return the object that `arguments` spell.
+
+    The string itself when a model wrote no valid JSON.
+    """
     if isinstance(arguments, dict):
         return arguments
     try:
@@ -165,14 +173,11 @@ def _arguments(arguments: str | dict[str, Any]) -> str | dict[str, Any]:
 
 
 def last_said(messages: list[ChatMessage]) -> str:
-    """The text of the last message of the user; "" without any."""
+    """Return the text of the last message of the user; "" without any."""
     content = next((m.content for m in reversed(messages) if m.role == "user"), None)
     if content is None or isinstance(content, str):
         return content or ""
     return "\n".join(part.text for part in content if part.text is not None)
-
-
-_NAME = re.compile(r"[\w./-]{1,128}")
 
 
 class Function(msgspec.Struct, frozen=True):
@@ -207,7 +212,7 @@ def tool_use(
     *,
     parallel: bool,
 ) -> ToolUse | None:
-    """The tools to tell the model of; None: none are there or wanted.
+    """Return the tools to tell the model of; None: none are there or wanted.
 
     `choice` is that of `tools`, or of the older `functions` where these came. Raises RequestError
     with the field at fault.
@@ -255,7 +260,7 @@ def _refuse_twins(names: list[str], field: str) -> None:
 
 
 def _choice(choice: object, names: list[str], field: str) -> tuple[bool, list[str], bool]:
-    """Whether a call is required, of which tools, and whether there may be several."""
+    """Return whether a call is required, of which tools, and whether there may be several."""
     if choice is None or choice in ("auto", "none", "required"):
         if choice == "required" and not names:
             raise invalid(field, '"required" needs `tools` to choose from')
@@ -290,7 +295,7 @@ def _allowed(allowed: object, names: list[str], field: str) -> tuple[bool, list[
 
 
 def _named(tool: object) -> object:
-    """The name of the function that a choice tells, in either of its forms."""
+    """Return the name of the function that a choice tells, in either of its forms."""
     told = cast("dict[str, Any]", tool) if isinstance(tool, dict) else {}
     inner: object = told.get("function") or told
     return cast("dict[str, Any]", inner).get("name") if isinstance(inner, dict) else None

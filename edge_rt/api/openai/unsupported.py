@@ -130,7 +130,7 @@ def _asks(name: str, value: object) -> bool:
 
 
 def unsupported(param: str, message: str) -> RequestError:
-    """The error for a field that cannot be honoured."""
+    """Return the error for a field that cannot be honoured."""
     return RequestError(message, param=param, code="unsupported_parameter")
 
 
@@ -228,6 +228,6 @@ def _value(raw: msgspec.Raw) -> object:
 
 
 def unknown_and_ignored(at: str, name: str, known: Iterable[str]) -> str:
-    """The warning of an unknown field of the object at `at`, which has the fields `known`."""
+    """Return the warning of an unknown field of the object at `at`."""
     meant = did_you_mean(at, name, known)
     return f"The field `{told_path(at, name)}` is unknown and was ignored.{meant}"

@@ -18,6 +18,28 @@ from edge_rt.api.middleware.respond import EventStream, send_bytes
 from edge_rt.api.page.snapshot import PageHello, snapshot
 
 PERIOD_S = 2.0
+FOLDER = Path(__file__).with_name("files")
+BELOW = "/ui/"
+_SCRIPT = "text/javascript"
+MEDIA_TYPES = {  # of the files beside the page itself
+    "page.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    **{f"{name}.js": _SCRIPT for name in ("page", "board", "chart", "chat", "caps", "net")},
+}
+# Nothing but these files runs or is shown, no other page may frame it, and forms go nowhere.
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"require-trusted-types-for 'script'"
+)
+_HEADERS = (
+    (b"content-security-policy", _POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-cache"),  # a page of another version may not fit the daemon
+)
 
 
 class Events:
@@ -68,30 +90,6 @@ class Events:
         except asyncio.TimeoutError:
             return False
         return True
-
-
-FOLDER = Path(__file__).with_name("files")
-BELOW = "/ui/"
-_SCRIPT = "text/javascript"
-MEDIA_TYPES = {  # of the files beside the page itself
-    "page.css": "text/css",
-    "icon.svg": "image/svg+xml",
-    **{f"{name}.js": _SCRIPT for name in ("page", "board", "chart", "chat", "caps", "net")},
-}
-# Nothing but these files runs or is shown, no other page may frame it, and forms go nowhere.
-_POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    b"require-trusted-types-for 'script'"
-)
-_HEADERS = (
-    (b"content-security-policy", _POLICY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-cache"),  # a page of another version may not fit the daemon
-)
 
 
 async def page_file(

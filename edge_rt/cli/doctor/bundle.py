@@ -48,6 +48,28 @@ _SHORTENED = (  # of an error only which one it was, of code only where it stand
     re.compile(r"(    \S+\.py:\d+ in [\w<>]+): "),
 )
 
+FOLDER = "edge-rt-support"  # what it unpacks to
+
+ABOUT = """\
+Made by `edge-rt doctor --bundle` of edge_rt {version}.
+
+It holds versions, the configuration, what the board is and reads, what doctor finds, what the
+daemon tells of itself, joules by day and model, the state of the units, and the log.
+
+It does not hold: prompts, answers, or texts of yours (templates, caches are not read);
+keys and their hashes; comments of the configuration; lines of the log that may be anything. The
+log names models, files, users and groups: look at it before you send it to anyone.
+"""
+
+_SECRET = ("key", "secret", "token", "password")  # in the name of a field
+_TOLD = {  # by the daemon, if one answers
+    "status": "/edge/v1/status",
+    "board": "/edge/v1/board",
+    "governor": "/edge/v1/budget",
+    "models": "/v1/models",
+    "ledger": "/edge/v1/ledger?days=90&last=0",
+}
+
 
 def run(command: Sequence[str]) -> str | None:
     """Run `command` and return its output; None where it is missing or fails."""
@@ -61,13 +83,16 @@ def run(command: Sequence[str]) -> str | None:
 
 
 def units(run: Run) -> str:
-    """The state of the units."""
+    """Return the state of the units."""
     told = run(["systemctl", "show", f"--property={_STATE}", *UNITS])
     return told or "systemd tells nothing here.\n"
 
 
 def log(run: Run) -> str:
-    """The newest lines of the log; of those that may hold anything only how many there were."""
+    """Return the newest lines of the log.
+
+    Of those that may hold anything only how many there were.
+    """
     fields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID"
     chosen = [f"--unit={unit}" for unit in UNITS]
     written = ["--output=json", fields, "--quiet", "--no-pager", f"--lines={LINES}"]
@@ -96,7 +121,7 @@ def _shortened(records: Iterable[str]) -> Iterator[str]:
 
 
 def _line(record: str) -> str | None:
-    """A record of the journal as a line, None where it may hold anything."""
+    """Return a record of the journal as a line, None where it may hold anything."""
     try:
         found = json.loads(record)
     except ValueError:
@@ -112,7 +137,7 @@ def _line(record: str) -> str | None:
 
 
 def _own(message: str) -> str | None:
-    """A line of the daemon's or the engine's; of an error only which one it was."""
+    """Return a line of the daemon's or the engine's; of an error only which one it was."""
     if _KEPT.match(message):
         return message
     found = next(filter(None, (each.match(message) for each in _SHORTENED)), None)
@@ -124,9 +149,6 @@ def _time(microseconds: object) -> str:
         return "?"
     moment = datetime.fromtimestamp(int(microseconds) / 1e6, timezone.utc)
     return moment.isoformat(timespec="milliseconds")
-
-
-FOLDER = "edge-rt-support"  # what it unpacks to
 
 
 def write_archive(path: Path, papers: Mapping[str, bytes], now_s: float) -> None:
@@ -159,29 +181,8 @@ def _put(archive: tarfile.TarFile, name: str, content: bytes, now_s: float) -> N
     archive.addfile(member, io.BytesIO(content))
 
 
-ABOUT = """\
-Made by `edge-rt doctor --bundle` of edge_rt {version}.
-
-It holds versions, the configuration, what the board is and reads, what doctor finds, what the
-daemon tells of itself, joules by day and model, the state of the units, and the log.
-
-It does not hold: prompts, answers, or texts of yours (templates, caches are not read);
-keys and their hashes; comments of the configuration; lines of the log that may be anything. The
-log names models, files, users and groups: look at it before you send it to anyone.
-"""
-
-_SECRET = ("key", "secret", "token", "password")  # in the name of a field
-_TOLD = {  # by the daemon, if one answers
-    "status": "/edge/v1/status",
-    "board": "/edge/v1/board",
-    "governor": "/edge/v1/budget",
-    "models": "/v1/models",
-    "ledger": "/edge/v1/ledger?days=90&last=0",
-}
-
-
 def papers(machine: ExaminedMachine, findings: Sequence[Finding], run: Run) -> dict[str, bytes]:
-    """Every paper by the name of its file."""
+    """Return every paper by the name of its file."""
     told = {name: machine.ask(path) for name, path in _TOLD.items()}
     sheets = {
         "versions": _versions(),
@@ -220,7 +221,7 @@ def _release() -> str | None:
 
 
 def _config(machine: ExaminedMachine) -> dict[str, object]:
-    """What counts, defaults included, and where what does not count stands."""
+    """Return what counts, defaults included, and where what does not count stands."""
     config, faults = machine.configuration
     return {
         "file": machine.config_file,
@@ -230,7 +231,7 @@ def _config(machine: ExaminedMachine) -> dict[str, object]:
 
 
 def _open(name: str, value: object) -> object:
-    """A value of the configuration; of a secret only whether there is one."""
+    """Return a value of the configuration; of a secret only whether there is one."""
     if any(word in name for word in _SECRET):
         return "left out" if value else value
     if isinstance(value, dict):
@@ -240,7 +241,7 @@ def _open(name: str, value: object) -> object:
 
 
 def _machine(machine: ExaminedMachine) -> dict[str, object]:
-    """The board as whoever makes the bundle sees it."""
+    """Return the board as whoever makes the bundle sees it."""
     return {
         "root": machine.root,
         "identity": msgspec.to_builtins(machine.identity),

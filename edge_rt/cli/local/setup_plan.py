@@ -37,6 +37,14 @@ from edge_rt.models.suggested import Suggestion, choose
 NO_MODEL = "none"
 _HEAD = "# Written by `edge-rt setup`, which takes it back with --undo:"
 
+SHARE = 0.75
+"""Of a supply's watts; the rest is for what no sensor of the board sees. An Orin NX that drew 29 W
+took 37 W from its supply."""
+
+_ROOM = 1.5  # times the idle power that a cap should at least be
+_USB_V = 5.0
+_MODE = re.compile(r"(?:MODE_)?(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about what it draws
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -134,7 +142,7 @@ class SetupPlanner:
         yield FileChange(path=str(file), before=before, after=after, why="; ".join(lines))
 
     def _groups(self) -> Iterator[Change]:
-        """Who sets up may use the service, or read the sensors where there is no service."""
+        """Yield who sets up may use the service, or read the sensors where there is no service."""
         machine, host = self.machine, self.host
         if machine.simulated or self.login == "root":
             return
@@ -196,15 +204,6 @@ def _about(best: Suggestion) -> str:
     return f"{size(model.bytes)}, licence {model.licence}{energy}"
 
 
-SHARE = 0.75
-"""Of a supply's watts; the rest is for what no sensor of the board sees. An Orin NX that drew 29 W
-took 37 W from its supply."""
-
-_ROOM = 1.5  # times the idle power that a cap should at least be
-_USB_V = 5.0
-_MODE = re.compile(r"(?:MODE_)?(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about what it draws
-
-
 @dataclass(frozen=True)
 class PowerCap:
     """Watts of a cap and the reason, or, with None, why there should be none."""
@@ -230,13 +229,13 @@ def power_cap(machine: ExaminedMachine) -> PowerCap:
 
 
 def _supply(machine: ExaminedMachine) -> tuple[float, str] | None:
-    """Watts that a cap may be, and where they come from."""
+    """Return watts that a cap may be, and where they come from."""
     known = [*_negotiated(machine), *_stated(machine)]
     return min(known) if known else _mode(machine) or _range(machine)
 
 
 def _negotiated(machine: ExaminedMachine) -> list[tuple[float, str]]:
-    """What a Raspberry Pi 5 has agreed upon with its supply, in mA at 5 V."""
+    """Return what a Raspberry Pi 5 has agreed upon with its supply, in mA at 5 V."""
     path = machine.file("proc/device-tree/chosen/power/max_current")
     try:
         milliamps = int.from_bytes(path.read_bytes()[:4], "big")
@@ -256,7 +255,7 @@ def _stated(machine: ExaminedMachine) -> list[tuple[float, str]]:
 
 
 def _mode(machine: ExaminedMachine) -> tuple[float, str] | None:
-    """The watts in the name of the NVIDIA power mode that is on."""
+    """Return the watts in the name of the NVIDIA power mode that is on."""
     name = present_mode(machine.root)
     watts = _MODE.fullmatch(name) if name else None
     return (float(watts[1]), f"as the power mode {name} says") if watts else None

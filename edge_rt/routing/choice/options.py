@@ -116,7 +116,10 @@ def _with_figures(
 def _against_loading(
     variant: Variant, setting: RunConfig, pressure: float, now: Now
 ) -> Dropped | None:
-    """Why what is not loaded cannot be; for want of memory, whether others at work take that."""
+    """Return why what is not loaded cannot be.
+
+    For want of memory, whether others at work take that.
+    """
     alone = cpq(variant.needed_bytes(setting.kv_type), now.usable_bytes)
     if not feasible(pressure) and feasible(alone):
         return against_others(pressure)

@@ -81,7 +81,7 @@ def _cost(candidate: Candidate, prefer: Prefer) -> tuple[float, float]:
 
 
 def _nearest(ask: Ask, over: list[tuple[Candidate, Excess]], dropped: list[Considered]) -> Trace:
-    """What breaks its limits least; a limit on what an answer takes only ends it early."""
+    """Return what breaks its limits least; a limit on what an answer takes only ends it early."""
     chosen, least = min(over, key=lambda item: item[1].times)
     why = words.nearest(least.dropped.reason)
     others = [_drop(c, broken.dropped) for c, broken in over if c is not chosen]

@@ -47,14 +47,14 @@ def _too_long(variant: Variant, tokens: RequestTokens | Unpredicted | None) -> D
 
 
 def against_threads(threads: int, limits: Limits) -> Dropped | None:
-    """Why there cannot be so many threads."""
+    """Return why there cannot be so many threads."""
     if threads <= limits.threads:
         return None
     return Dropped("threads", f"more threads than the {limits.threads} allowed now: {limits.why}")
 
 
 def against_loading(cpq: float, limits: Limits) -> Dropped | None:
-    """Why what is not loaded cannot be, at the memory pressure that it would bring."""
+    """Return why what is not loaded cannot be, at the memory pressure that it would bring."""
     if not feasible(cpq):
         return Dropped("memory", f"it would fill {cpq:.0%} of the memory that models may have")
     if not limits.heavy:
@@ -63,13 +63,13 @@ def against_loading(cpq: float, limits: Limits) -> Dropped | None:
 
 
 def against_others(cpq: float) -> Dropped:
-    """Why what would fit alone cannot be loaded beside what is at work, at that memory pressure."""
+    """Return why what would fit alone cannot be loaded beside what is at work."""
     memory = "of the memory that models may have"
     return Dropped("in_use", f"beside what is at work it would fill {cpq:.0%} {memory}")
 
 
 def against_reloading(load: LoadConfig) -> Dropped:
-    """Why what is at work, loaded like that, cannot be loaded in another way."""
+    """Return why what is at work, loaded like that, cannot be loaded in another way."""
     reason = f"it is at work with {load.gpu_layers} layers on the GPU and its KV in {load.kv_type}"
     return Dropped("in_use", reason)
 

@@ -25,7 +25,7 @@ class Traces:
             self._traces.popitem(last=False)
 
     def get(self, request: str) -> Trace:
-        """The trace of a request; raises RequestError where there is none any more."""
+        """Return the trace of a request; raises RequestError where there is none any more."""
         trace = self._traces.get(request)
         if trace is None:
             raise RequestError(
