@@ -70,6 +70,55 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "doctor": ("edge-rt doctor", "edge-rt doctor --bundle bundle.tar.gz"),
     "twin": ("edge-rt twin --board raspberry-pi-5 --watch 1 --dir ./twin",),
 }
+PIPE_CLOSED = 128 + signal.SIGPIPE
+GROUPS = {
+    "Ask": {
+        "run": "Ask a model one thing.",
+        "chat": "Talk with a model.",
+    },
+    "Models": {
+        "models": "List, fetch, check and remove models.",
+        "ps": "List the models in memory.",
+    },
+    "Board": {
+        "sensors": "Show rails, temperatures, clocks and flags of the board.",
+        "setup": "Set this board up, or take that back.",
+        "calibrate": "Measure the board, so that predictions hold.",
+        "doctor": "Say what this board lacks, and what mends it.",
+        "twin": "Simulate a board around a process.",
+    },
+    "Budget": {
+        "budget": "Show or change what the board may draw, and how it is kept.",
+        "plan": "Predict what an answer would take.",
+    },
+    "Insight": {
+        "status": "Show what the daemon is doing.",
+        "top": "Watch the board and the daemon.",
+        "open": "Open the page for people in a browser.",
+        "ledger": "Show what answers cost.",
+        "trace": "Say why a request was served as it was.",
+        "report": "Save the page with the power, heat and requests of a time.",
+        "cache": "Show or forget answers that are kept.",
+        "router": "Show or forget the marks of answers.",
+    },
+    "Service": {
+        "serve": "Run the daemon.",
+        "key": "Make a key for clients over TCP.",
+        "check-config": "Check a configuration file.",
+    },
+}
+COMMANDS = {name: help for group in GROUPS.values() for name, help in group.items()}
+ELSEWHERE = {
+    "serve": "edge_rt.cli.local.serve",
+    "models": "edge_rt.cli.local.models",
+    "ps": "edge_rt.cli.commands.status",
+    "trace": "edge_rt.cli.commands.router",
+    "key": "edge_rt.cli.local.serve",
+    "check-config": "edge_rt.cli.local.serve",
+    "doctor": "edge_rt.cli.local.doctor",
+    "setup": "edge_rt.cli.local.setup",
+    "twin": "edge_rt.cli.local.twin",
+}
 
 
 def add_examples(path: str, command: click.Command) -> None:
@@ -80,9 +129,6 @@ def add_examples(path: str, command: click.Command) -> None:
     elif (examples := EXAMPLES.get(path)) and command.epilog is None:
         lines = "".join(f"\n  {example}" for example in examples)
         command.epilog = f"\b\nExamples:{lines}" if len(examples) > 1 else f"\b\nExample:{lines}"
-
-
-PIPE_CLOSED = 128 + signal.SIGPIPE
 
 
 @contextmanager
@@ -179,56 +225,6 @@ class LazyGroup(click.Group):
             if sys.stderr.isatty():
                 click.echo(err=True)  # leave the line on which the terminal shows ^C
             ctx.exit(INTERRUPTED)
-
-
-GROUPS = {
-    "Ask": {
-        "run": "Ask a model one thing.",
-        "chat": "Talk with a model.",
-    },
-    "Models": {
-        "models": "List, fetch, check and remove models.",
-        "ps": "List the models in memory.",
-    },
-    "Board": {
-        "sensors": "Show rails, temperatures, clocks and flags of the board.",
-        "setup": "Set this board up, or take that back.",
-        "calibrate": "Measure the board, so that predictions hold.",
-        "doctor": "Say what this board lacks, and what mends it.",
-        "twin": "Simulate a board around a process.",
-    },
-    "Budget": {
-        "budget": "Show or change what the board may draw, and how it is kept.",
-        "plan": "Predict what an answer would take.",
-    },
-    "Insight": {
-        "status": "Show what the daemon is doing.",
-        "top": "Watch the board and the daemon.",
-        "open": "Open the page for people in a browser.",
-        "ledger": "Show what answers cost.",
-        "trace": "Say why a request was served as it was.",
-        "report": "Save the page with the power, heat and requests of a time.",
-        "cache": "Show or forget answers that are kept.",
-        "router": "Show or forget the marks of answers.",
-    },
-    "Service": {
-        "serve": "Run the daemon.",
-        "key": "Make a key for clients over TCP.",
-        "check-config": "Check a configuration file.",
-    },
-}
-COMMANDS = {name: help for group in GROUPS.values() for name, help in group.items()}
-ELSEWHERE = {
-    "serve": "edge_rt.cli.local.serve",
-    "models": "edge_rt.cli.local.models",
-    "ps": "edge_rt.cli.commands.status",
-    "trace": "edge_rt.cli.commands.router",
-    "key": "edge_rt.cli.local.serve",
-    "check-config": "edge_rt.cli.local.serve",
-    "doctor": "edge_rt.cli.local.doctor",
-    "setup": "edge_rt.cli.local.setup",
-    "twin": "edge_rt.cli.local.twin",
-}
 
 
 @click.group(

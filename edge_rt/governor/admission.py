@@ -55,8 +55,10 @@ class Admission:
                 request.turn.set_exception(_stopping())
 
     async def enter(self, loads: bool) -> None:
-        """Wait for one's turn; raises Unavailable where there will be none soon, and after LOAD_S
-        if it `loads`: who needs nothing loaded may pass, so that the wait may have no end.
+        """Wait for one's turn.
+
+        Raises Unavailable where there will be none soon, and after LOAD_S if it `loads`: who needs
+        nothing loaded may pass, so that the wait may have no end.
 
         `loads` says whether a model has to be loaded for the request. It holds nothing: whoever
         leaves, before or after, takes nobody's place.

@@ -22,7 +22,7 @@ from edge_rt.thermal.network import ThermalPrior
 
 
 def power_prior(snapshot: BoardSnapshot | None, found: Iterable[ModelCalibration] = ()) -> Priors:
-    """Watts at rest and by threads; of no board in particular where none is recognised.
+    """Return watts at rest and by threads; of no board in particular where none is recognised.
 
     `found` are the board's calibrations, of whatever models: what they measured goes first.
     """
@@ -47,7 +47,7 @@ def power_prior(snapshot: BoardSnapshot | None, found: Iterable[ModelCalibration
 
 
 def _prompts(watts: Sequence[Watts]) -> float | None:
-    """The draw of reading prompts over that of decoding."""
+    """Return the draw of reading prompts over that of decoding."""
     return median(w.prefill_w / w.decode_w for w in watts) if watts else None
 
 
@@ -147,6 +147,6 @@ class Heat:
 
 
 def _runaway_c(state: ThermalState, leakage: LeakageWatch) -> float | None:
-    """The runaway temperature of a chip at work; None: above all that a chip can have."""
+    """Return the runaway temperature of a chip at work; None: above all that a chip can have."""
     critical = critical_c(leakage.fit.leakage, state.resistance_c_per_w, leakage.fit.work_ratio)
     return critical if critical <= HOTTEST_C else None

@@ -67,11 +67,11 @@ class EnergySpent:
             self._energies_j[period] += energy_j
 
     def energy_j(self, period: Period) -> float:
-        """Joules of the present hour or day so far."""
+        """Return joules of the present hour or day so far."""
         return self._energies_j[period]
 
     def left_s(self, period: Period) -> float:
-        """Seconds until it is over."""
+        """Return seconds until it is over."""
         return PERIOD_S[period] - self._wall() % PERIOD_S[period]
 
     async def recall(self) -> None:
@@ -107,7 +107,9 @@ class Spend:
 def spend(
     budget: BudgetConfig, supply_j: float | None, period_left_s: float | None, idle_w: float
 ) -> Spend | None:
-    """The power that the energy budget allows; None: there is none, or no counter can be read.
+    """Return the power that the energy budget allows.
+
+    None: there is none, or no counter can be read.
 
     The joules that an idle board leaves are spread evenly over the period, with a head start, so
     that a busy morning leaves some for the evening: savings so far are spread over some minutes,
@@ -127,7 +129,7 @@ def spend(
 
 
 def affords_in_s(known: Spend, idle_w: float, needed_w: float) -> float:
-    """Seconds until an idle board has saved enough to draw `needed_w` until the period ends.
+    """Return seconds until an idle board has saved enough to draw `needed_w` until the period ends.
 
     At the latest the next period pays.
     """
@@ -187,7 +189,7 @@ def retry_after_s(
     idle_w: float,
     needed_w: float,
 ) -> float:
-    """An estimate for requests that are turned away, of a board that does nothing until then.
+    """Return an estimate for requests that are turned away by a board that rests until then.
 
     It has to cool below `leaves_c`, where the guard keeps it from work, or below what bounds it,
     or to have saved enough to draw `needed_w`.
@@ -234,7 +236,7 @@ def warnings(
     idle_w: float | None,
     reading_s: float | None = None,
 ) -> Iterator[str]:
-    """A sentence for each cap that cannot be kept, or leaves nothing above what idling draws.
+    """Yield a sentence for each cap that cannot be kept, or leaves nothing above what idling draws.
 
     `reading_s` are the seconds between two readings of the supply.
     """

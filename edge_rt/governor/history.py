@@ -33,7 +33,7 @@ class Predictions:
     def due(
         self, time: float, forecast_c: float | None, band_c: float | None
     ) -> tuple[float, float]:
-        """The forecast for `time`, in Unix seconds, and its band; NaN where there was none.
+        """Return the forecast for `time`, in Unix seconds, and its band; NaN where there was none.
 
         `forecast_c` and `band_c` are what is forecast now.
         """
@@ -105,7 +105,7 @@ class HistoryRing:
         self._next = (self._next + 1) % self._rows if full else 0
 
     def columns(self, since: float, until: float = math.inf) -> list[array[float]]:
-        """The rows with `since` <= time < `until`, oldest first, so that time only grows.
+        """Return the rows with `since` <= time < `until`, oldest first, so that time only grows.
 
         Rows of before the clock was set back, that seem to be from later than newer ones, are out.
         """
@@ -153,7 +153,7 @@ class BoardHistory:
         self._part.append(row)
 
     def past(self, since_s: float) -> Past:
-        """The last `since_s` seconds; where single seconds are forgotten, means."""
+        """Return the last `since_s` seconds; where single seconds are forgotten, means."""
         since = self._wall() - since_s
         fine = self._fine.columns(since)
         coarse = self._coarse.columns(since, fine[0][0] if fine[0] else math.inf)

@@ -57,7 +57,9 @@ class GovernorLoop:
         pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         clocks: ClockControl,
     ) -> None:
-        """`busy` tells whether there are requests, and `smaller` whether they can be answered with
+        """Prepare the loop.
+
+        `busy` tells whether there are requests, and `smaller` whether they can be answered with
         less of a model than they ask for. `clock` is in seconds.
 
         `pause` lets seconds pass between two looks.
@@ -258,7 +260,10 @@ class GovernorLoop:
 
 
 def _differ(told: Limits, now: Limits) -> bool:
-    """Whether the engine has to hear of `now`; the ends of the duty's range are always told."""
+    """Return whether the engine has to hear of `now`.
+
+    The ends of the duty's range are always told.
+    """
     if (told.threads, told.prefill_chunk) != (now.threads, now.prefill_chunk):
         return True
     return any(
@@ -268,7 +273,7 @@ def _differ(told: Limits, now: Limits) -> bool:
 
 
 def _duties(limits: Limits) -> tuple[float, float]:
-    """The duties of passes that decode, and of those that read prompts."""
+    """Return the duties of passes that decode, and of those that read prompts."""
     return limits.duty, limits.duty if limits.prompt_duty is None else limits.prompt_duty
 
 

@@ -51,8 +51,9 @@ class EngineWatch:
     def __init__(
         self, patience_s: float = PATIENCE_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`patience_s` is how long a look waits for the answer. `clock` is in seconds, the engine's
-        own.
+        """`patience_s` is how long a look waits for the answer.
+
+        `clock` is in seconds, the engine's own.
         """
         self._patience_s, self._clock = patience_s, clock
         self._offloaded_s: float | None = None  # seconds in passes on a GPU at the last look
@@ -62,7 +63,10 @@ class EngineWatch:
         self._asked: asyncio.Task[Pong] | None = None
 
     async def look(self, client: EngineClient | None) -> Done:
-        """What was done since the last look that had an answer; nothing without an engine."""
+        """Return what was done since the last look that had an answer.
+
+        Nothing without an engine.
+        """
         if client is not self._client:
             self.close()
             self._client, self._before, self._offloaded_s = client, None, None
@@ -91,7 +95,7 @@ class EngineWatch:
         )
 
     def rest(self) -> Done:
-        """A look at an engine that has nothing to do, and is not asked."""
+        """Return a look at an engine that has nothing to do, and is not asked."""
         return Done(gpu_s=None if self._before is None else self._gpu_s(self._before, 0.0))
 
     def helped_s(self) -> float:
@@ -106,7 +110,7 @@ class EngineWatch:
         self._asked = None
 
     async def _pong(self, client: EngineClient) -> Pong | None:
-        """The answer if it comes soon, also to a question of an earlier look; else None."""
+        """Return the answer if it comes soon, also to a question of an earlier look; else None."""
         if self._asked is None:
             self._asked = asyncio.create_task(client.ping())
         done, _ = await asyncio.wait((self._asked,), timeout=self._patience_s)
@@ -116,11 +120,11 @@ class EngineWatch:
         return asked.result()
 
     def _still(self, pong: Pong) -> Done:
-        """A look without new counters: requests as last told, and the GPU time that is noted."""
+        """Return a look without new counters: requests as last told, and the noted GPU time."""
         return Done(running=pong.running, waiting=pong.waiting, gpu_s=self._gpu_s(pong, 0.0))
 
     def _gpu_s(self, pong: Pong, seconds: float) -> float | None:
-        """Seconds of passes on a GPU since the last look; None: no model had layers there.
+        """Return seconds of passes on a GPU since the last look; None: no model had layers there.
 
         `seconds` is from the engine's answer; its notes include the pass under way as well.
         """
@@ -146,8 +150,10 @@ class Observer:
         clock: Callable[[], float],
         give_way: bool = True,
     ) -> None:
-        """`clock` is in seconds. Without `give_way` other programs count as having no use for the
-        cores: the user has said how many threads there are to be.
+        """`clock` is in seconds.
+
+        Without `give_way` other programs count as having no use for the cores: the user has said
+        how many threads there are to be.
         """
         self._give_way = give_way
         self.meter, self._sags = SupplyMeter(), SagWatch()

@@ -36,8 +36,9 @@ def why(
     asked: bool,
     slowed_hz: float | None = None,
 ) -> tuple[str, bool]:
-    """Return one sentence, without its full stop, for what matters most in `limits`, and whether
-    that slows answers.
+    """Return one sentence, without full stop, for what matters most in `limits`.
+
+    It says whether that slows answers.
 
     `asked` tells whether the threads are not the governor's choice; `slowed_hz` is the clock
     where that is kept below its top.
@@ -59,7 +60,10 @@ def why(
 
 
 def subject(bounds: PowerBounds, budget: BudgetConfig, sag: str | None = None) -> str:
-    """What sets the allowance, as the beginning of a sentence; `sag` is what lowers the cap."""
+    """Return what sets the allowance, as the beginning of a sentence.
+
+    `sag` is what lowers the cap.
+    """
     energy = bounds.energy
     if bounds.by == "power_w" and sag is not None:
         return sag
@@ -73,7 +77,7 @@ def subject(bounds: PowerBounds, budget: BudgetConfig, sag: str | None = None) -
 def missing(
     budget: BudgetConfig, seen: Observation, heat: bool, frozen_w: float | None = None
 ) -> Iterator[str]:
-    """A sentence for each thing that is not seen, and what is done without it.
+    """Yield a sentence for each thing that is not seen, and what is done without it.
 
     `heat` tells whether the forecast of the temperature goes on all the same; `frozen_w` is the
     value at which the power sensor is frozen.
@@ -165,7 +169,7 @@ def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> tuple
 
 
 def thread_count(count: int) -> str:
-    """A number of threads in words."""
+    """Return a number of threads in words."""
     return f"{count} thread" + ("" if count == 1 else "s")
 
 
@@ -232,7 +236,7 @@ class GovernorReport(Ahead):
 def ahead(
     thermal: TemperatureModel | None, power_w: float, horizon_s: float, evacuate_c: float | None
 ) -> Ahead:
-    """What `thermal` says of `power_w` from now on."""
+    """Return what `thermal` says of `power_w` from now on."""
     if thermal is None:
         return Ahead(horizon_s)
     forecast = thermal.forecast(power_w, horizon_s)

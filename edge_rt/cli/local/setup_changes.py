@@ -15,6 +15,9 @@ from edge_rt.config.paths import Paths
 from edge_rt.core.files import NewerFile, decode_kept, replace_file
 from edge_rt.core.system.ownership import as_owner
 
+_NAME = "setup.json"
+_MOST_BYTES = 1 << 20
+
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all changes, which are kept as JSON until they are taken back.
@@ -102,10 +105,6 @@ class LiveBudget(_Change, frozen=True, tag_field="kind", tag="budget"):
 
 
 Change = FileChange | NewGroup | Membership | ModelPull | QuickCalibration | LiveBudget
-
-
-_NAME = "setup.json"
-_MOST_BYTES = 1 << 20
 
 
 def journal_of(paths: Paths, uid: int) -> ChangeJournal:

@@ -32,6 +32,9 @@ from edge_rt.core.files import READABLE, replace_file
 from edge_rt.core.system.ownership import as_owner
 from edge_rt.models.store.store import Store
 
+_BUDGET = "/edge/v1/budget"
+_FAILURES = (EdgeError, CommandFailure, OSError)
+
 
 class Host:
     """The machine that is set up."""
@@ -62,10 +65,6 @@ class Host:
             return user in entry.gr_mem or pwd.getpwnam(user).pw_gid == entry.gr_gid
         except KeyError:
             return False
-
-
-_BUDGET = "/edge/v1/budget"
-_FAILURES = (EdgeError, CommandFailure, OSError)
 
 
 @dataclass(frozen=True)

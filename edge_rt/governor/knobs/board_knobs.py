@@ -36,7 +36,7 @@ from edge_rt.governor.knobs.turner import Turner, boot_id
 
 
 def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
-    """The knob of this name; None where it is of no known kind or its program is not here.
+    """Return the knob of this name; None where it is of no known kind or its program is not here.
 
     A journal may have been damaged: nothing but the files of knobs is ever written.
     """
@@ -49,7 +49,7 @@ def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
 
 
 def mode_knob(root: Path, programs: Programs) -> NvpMode | None:
-    """The power mode, where there is nvpmodel."""
+    """Return the power mode, where there is nvpmodel."""
     if programs.nvpmodel is None:
         return None
     return NvpMode(programs.nvpmodel, root / "etc" / "nvpmodel.conf")
@@ -163,7 +163,7 @@ class BoardKnobs:
         return GovernedClock(f"knobs.{key}", files, make, self._turner, self._journal, top_hz)
 
     def _groups(self) -> Iterator[Group]:
-        """The power mode comes first: it sets some of the other knobs by itself."""
+        """Yield the knobs in groups; the power mode comes first, since it sets others by itself."""
         wanted, sysfs = self._wanted, self._root / "sys"
         if (mode := wanted.nvpmodel) is not None:
             yield "knobs.nvpmodel", lambda: self._mode(mode)

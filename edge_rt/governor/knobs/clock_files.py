@@ -43,7 +43,7 @@ class ClockFile:
     listed: tuple[int, ...]  # clocks that the hardware has; empty: the kernel lists none
 
     def choices(self, top: int) -> tuple[int, ...]:
-        """The caps from `low` to `top`, both included, in ascending order."""
+        """Return the caps from `low` to `top`, both included, in ascending order."""
         low = min(self.low, top)
         between = self.listed or self._spread(low, top)
         return tuple(sorted({low, top, *(value for value in between if low <= value <= top)}))
@@ -55,7 +55,10 @@ class ClockFile:
 
 
 def listed(path: Path) -> tuple[int, ...]:
-    """The numbers in a file such as scaling_available_frequencies; none where it is missing."""
+    """Return the numbers in a file such as scaling_available_frequencies.
+
+    None where it is missing.
+    """
     try:
         with open(path, "rb", opener=open_regular) as file:
             return tuple(int(word) for word in file.read(4096).split() if word.isdigit())
@@ -64,7 +67,7 @@ def listed(path: Path) -> tuple[int, ...]:
 
 
 def throttle(thermal: Path, kinds: tuple[str, ...]) -> str | None:
-    """Why a clock is held down: a cooling device whose type begins with one of `kinds` is on."""
+    """Return why a clock is held down: the cooling device of one of `kinds` that is on."""
     for folder in numbered(thermal, "cooling_device*"):
         kind = first_line(folder / "type") or ""
         if kind.startswith(kinds) and first_integer(folder / "cur_state"):
@@ -118,7 +121,7 @@ class MaxClock(FileKnob):
     """
 
     def hidden(self) -> str | None:
-        """The cooling device that holds the clock down, whichever policy it is for."""
+        """Return the cooling device that holds the clock down, whichever policy it is for."""
         return throttle(self.path.parents[5] / "class" / "thermal", _CPU_COOLERS)
 
 
@@ -128,7 +131,7 @@ def clock_targets(sysfs: Path, max_hz: float) -> list[KnobTarget]:
 
 
 def cpu_files(sysfs: Path) -> list[ClockFile]:
-    """What caps the clocks of all policies; raises KnobError where there are none."""
+    """Return what caps the clocks of all policies; raises KnobError where there are none."""
     found = [_cpu_file(policy) for policy in policies(sysfs)]
     if not found:
         raise KnobError(
@@ -138,7 +141,7 @@ def cpu_files(sysfs: Path) -> list[ClockFile]:
 
 
 def clock_knob(name: str) -> MaxClock | None:
-    """The knob that the journal calls `name`; None where it is none of these."""
+    """Return the knob that the journal calls `name`; None where it is none of these."""
     return MaxClock(Path(name)) if _CPU_PLACE.fullmatch(name) else None
 
 
@@ -161,12 +164,12 @@ class MaxGpuClock(FileKnob):
     """max_freq of one devfreq device, in Hz; the kernel shows its own cap where that is lower."""
 
     def hidden(self) -> str | None:
-        """The cooling device that holds the clock down, whichever device it is for."""
+        """Return the cooling device that holds the clock down, whichever device it is for."""
         return throttle(self.path.parents[2] / "thermal", _GPU_COOLERS)
 
 
 def gpu_files(sysfs: Path) -> list[ClockFile]:
-    """What caps the clock of the GPU; raises KnobError where nothing does."""
+    """Return what caps the clock of the GPU; raises KnobError where nothing does."""
     folders = [device for device in gpu_devices(sysfs) if (device / "max_freq").exists()]
     if not folders:
         raise KnobError(f"no GPU clock can be set: {sysfs}/class/devfreq has no GPU with max_freq")
@@ -174,7 +177,7 @@ def gpu_files(sysfs: Path) -> list[ClockFile]:
 
 
 def gpu_knob(name: str) -> MaxGpuClock | None:
-    """The knob that the journal calls `name`; None where it is none of these."""
+    """Return the knob that the journal calls `name`; None where it is none of these."""
     return MaxGpuClock(Path(name)) if _GPU_PLACE.fullmatch(name) else None
 
 
@@ -226,7 +229,7 @@ class CappedClock:
         self._adopt(now, now if entry is None else _number(entry.original))
 
     def foreign(self) -> int | None:
-        """The cap that another program has set; None: none has, or it is hidden."""
+        """Return the cap that another program has set; None: none has, or it is hidden."""
         self.now = None
         self.now = self._knob.read()
         if self.now in self._ours or self._knob.hidden() is not None:
@@ -242,7 +245,7 @@ class CappedClock:
         self._adopt(now, now)
 
     def due(self, value: int, among: Iterable[int]) -> JournalEntry | None:
-        """The journal entry that `write` of `value` needs first; None: it needs none.
+        """Return the journal entry that `write` of `value` needs first; None: it needs none.
 
         `among` are the values that may be written later.
         """
@@ -298,7 +301,7 @@ class CappedClock:
         return self._written if hidden is not None else _number(value)
 
     def _without_effect(self, now: int) -> bool:
-        """Whether the kernel may have kept the clock below what was written, as before."""
+        """Return whether the kernel may have kept the clock below what was written, as before."""
         return now != self._written and now == self._came == self._before
 
     def _remember(self) -> None:

@@ -127,7 +127,7 @@ class GovernedClock:
         return busy
 
     def _undisturbed(self) -> bool:
-        """Whether no other program has set a part that is capped by us."""
+        """Return whether no other program has set a part that is capped by us."""
         for part in self._known:
             try:
                 theirs = part.foreign()
@@ -175,7 +175,7 @@ class GovernedClock:
         return part.file.choices(self._top(part))
 
     def _top(self, part: CappedClock) -> int:
-        """The highest cap of a part, in its own unit."""
+        """Return the highest cap of a part, in its own unit."""
         found = part.original or 0
         if self._top_hz is None:
             return found

@@ -29,13 +29,13 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     among: list[int] = []
 
     def theirs(self, now: Value) -> bool:
-        """Whether another program must have set the knob, given its value `now`."""
+        """Return whether another program must have set the knob, given its value `now`."""
         if self.among:
             return now not in self.among
         return self.came is not None and now != self.came
 
     def stale(self, boot_id: str | None) -> bool:
-        """Whether the board has been restarted since, which has set the knob by itself."""
+        """Return whether the board has been restarted since, which has set the knob by itself."""
         known = self.boot_id is not None and boot_id is not None
         return known and self.boot_id != boot_id and not self.lasting
 
@@ -71,7 +71,7 @@ class Journal:
             os.close(lock)
 
     def entries(self) -> tuple[JournalEntry, ...]:
-        """All entries; none where there is no file."""
+        """Return all entries; none where there is no file."""
         try:
             return msgspec.json.decode(read_regular(self.path), type=tuple[JournalEntry, ...])
         except FileNotFoundError:
@@ -137,12 +137,12 @@ class KnobOutcome:
     def of(
         cls, entry: JournalEntry, state: State, value: Value | None, said: str | None = None
     ) -> KnobOutcome:
-        """What became of the knob of an entry."""
+        """Return what became of the knob of an entry."""
         return cls(entry.knob, state, entry.wanted, entry.original, value, said)
 
     @classmethod
     def refused(cls, target: KnobTarget, error: KnobError) -> KnobOutcome:
-        """A target that could not be fulfilled."""
+        """Return a target that could not be fulfilled."""
         state: State = "failed"
         if isinstance(error, KnobBusy):
             state = "waiting"
@@ -151,7 +151,7 @@ class KnobOutcome:
         return cls(target.knob.name, state, target.value, said=str(error))
 
     def moved(self, now: Value) -> KnobOutcome:
-        """The same knob, which has been set to `now` by somebody else."""
+        """Return the same knob, which has been set to `now` by somebody else."""
         turned = "it was turned" if self.value is None else f"it was turned to {self.value}"
         said = f"somebody else has set it to {now} since {turned}: left alone"
         return replace(self, state="moved", value=now, said=said)

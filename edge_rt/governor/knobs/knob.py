@@ -74,7 +74,7 @@ Pause = Callable[[float], None]
 
 
 def steady(knob: Knob, pause: Pause) -> tuple[Value, str | None]:
-    """The value of the knob once two readings agree, and why that may not be what was set.
+    """Return the value of the knob once two readings agree, and why that may not be what was set.
 
     cpufreq updates scaling_max_freq in a work item, some milliseconds after a write or a change of
     the throttling (cpufreq_notifier_max in drivers/cpufreq/cpufreq.c of Linux), so one reading
@@ -121,7 +121,7 @@ _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO))
 
 
 def read_number(path: Path) -> int:
-    """The number that `path` begins with."""
+    """Return the number that `path` begins with."""
     try:
         with open(path, "rb", opener=open_regular) as file:
             words = file.read(256).split()
@@ -153,7 +153,7 @@ def _open(path: Path, flags: int) -> int:
 
 
 def failure(path: Path, error: OSError, done: str) -> KnobError:
-    """The error for `path` that could not be `done`, with its remedy where there is one."""
+    """Return the error for `path` that could not be `done`, with its remedy where there is one."""
     if error.errno in _GONE:
         return KnobGone(f"{path} is gone ({error.strerror})")
     what = f"{path} cannot be {done} ({error.strerror or error})"
@@ -201,7 +201,7 @@ _PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_po
 
 
 def rapl_targets(sysfs: Path, limit_w: float) -> list[KnobTarget]:
-    """The long-term limit of each package shall be `limit_w`."""
+    """Return the targets by which the long-term limit of each package is `limit_w`."""
     base = sysfs / "class" / "powercap"
     found = [KnobTarget(FileKnob(path), round(limit_w * 1e6)) for path in _limits(base)]
     if not found:
@@ -210,7 +210,7 @@ def rapl_targets(sysfs: Path, limit_w: float) -> list[KnobTarget]:
 
 
 def rapl_knob(name: str) -> FileKnob | None:
-    """The knob that the journal calls `name`; None where it is none of these."""
+    """Return the knob that the journal calls `name`; None where it is none of these."""
     return FileKnob(Path(name)) if _PLACE.fullmatch(name) else None
 
 

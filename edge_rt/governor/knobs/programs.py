@@ -44,7 +44,7 @@ class Programs:
 
     @classmethod
     def installed(cls, folders: str | None = None) -> Programs:
-        """The programs in `folders`, parted by colons; None: those of this machine."""
+        """Return the programs in `folders`, parted by colons; None: those of this machine."""
         places = folders or f"{os.environ.get('PATH', os.defpath)}:{_ADMIN}"
         return cls(_find("nvpmodel", places))
 
@@ -95,7 +95,7 @@ class NvpMode(Knob):
         self._table = table
 
     def read(self) -> str:
-        """The name of the mode that is on."""
+        """Return the name of the mode that is on."""
         answer = self._program(["-q"], "")
         match = _NOW.search(answer.text)
         if match is None:
@@ -112,7 +112,10 @@ class NvpMode(Knob):
             raise KnobError(_refusal(str(value), number, now, answer))
 
     def number(self, mode: Value) -> str:
-        """The number of the mode named `mode`; raises KnobError where there is no such mode."""
+        """Return the number of the mode named `mode`.
+
+        Raises KnobError where there is no such mode.
+        """
         numbers = self._numbers()
         if not isinstance(mode, str) or mode not in numbers:
             known = ", ".join(numbers) or "none that could be found out"
@@ -195,7 +198,7 @@ class Affinity(Knob):
         self._get, self._set = get, set
 
     def read(self) -> list[int]:
-        """The cores of all threads together."""
+        """Return the cores of all threads together."""
         cores: set[int] = set()
         for thread in self._threads():
             try:
@@ -239,7 +242,7 @@ class Affinity(Knob):
 
 
 def begun_at(pid: int, proc: Path = _PROC) -> int | None:
-    """When the process began, in ticks since boot; None where there is none."""
+    """Return when the process began, in ticks since boot; None where there is none."""
     try:
         words = stat_fields((proc / str(pid) / "stat").read_bytes())
         return None if words[0] in (b"Z", b"X") else int(words[19])
@@ -256,6 +259,6 @@ def affinity_target(pid: int, cores: list[int], proc: Path = _PROC) -> KnobTarge
 
 
 def affinity_knob(name: str, proc: Path = _PROC) -> Affinity | None:
-    """The knob that the journal calls `name`; None where it is none of these."""
+    """Return the knob that the journal calls `name`; None where it is none of these."""
     match = _NAME.fullmatch(name)
     return Affinity(int(match[1]), int(match[2]), proc) if match else None

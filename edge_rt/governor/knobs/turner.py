@@ -65,7 +65,7 @@ class Turner:
         self._outcomes[outcome.knob] = outcome
 
     def update(self, outcome: KnobOutcome) -> None:
-        """As `note`, for a knob that is turned again and again: a new value alone is not logged."""
+        """Note a knob that is turned again and again: a new value alone is not logged."""
         before = self._outcomes.get(outcome.knob)
         if before is None or before.state != outcome.state:
             outcome.log()

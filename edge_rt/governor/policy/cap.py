@@ -74,7 +74,7 @@ class PowerWindow:
         self._begins = True
 
     def room_w(self, cap_w: float, window_s: float, next_s: float) -> float:
-        """The most power for the next `next_s` with which the window ending then keeps the cap."""
+        """Return the most power for the next `next_s` with which the window keeps the cap."""
         left_s, spent_j = max(0.0, window_s - next_s), 0.0
         for dt_s, power_w, _ in reversed(self._looks):
             part_s = min(dt_s, left_s)
@@ -144,7 +144,7 @@ class Cap:
     def target_w(
         self, budget: BudgetConfig, deviation_w: float, ripple_w: float = 0.0
     ) -> tuple[float, float] | None:
-        """Watts to aim at with rests, and without rests, when power is steadier.
+        """Return watts to aim at with rests, and without rests, when power is steadier.
 
         `deviation_w` is the standard deviation of the model's power, and `ripple_w` the excess of
         windows by passes and rests. None: there is no cap.
@@ -166,12 +166,12 @@ class Cap:
         return cap_w - self.margin_w, cap_w - self._steady_w
 
     def likely_w(self, budget: BudgetConfig) -> float | None:
-        """The aim if the model of the power were exact; None: there is no cap."""
+        """Return the aim if the model of the power were exact; None: there is no cap."""
         cap_w = budget.power_w
         return None if cap_w is None else cap_w - self._margin_w(cap_w, _FLOOR * cap_w)
 
     def room_w(self, budget: BudgetConfig) -> float | None:
-        """The most to draw until the next look without the present window exceeding the cap."""
+        """Return the most to draw until the next look that keeps the present window in the cap."""
         if budget.power_w is None:
             return None
         cap_w = budget.power_w - self._steady_w

@@ -62,7 +62,7 @@ class OperatingPoints:
     def options(
         self, settings: Iterable[EngineSetting], peak_w: float | None
     ) -> list[OperatingPoint]:
-        """Each setting with the highest duties that the bounds allow.
+        """Return each setting with the highest duties that the bounds allow.
 
         Settings that draw more than `peak_w` within a pass are left out, unless all do: then the
         one that draws least is returned.
@@ -74,7 +74,7 @@ class OperatingPoints:
     def at(
         self, setting: EngineSetting, room_w: float | None = None, careful: bool = False
     ) -> OperatingPoint:
-        """A setting with the highest duties that the bounds and `room_w` allow.
+        """Return a setting with the highest duties that the bounds and `room_w` allow.
 
         `careful`: keep a margin for settings whose power is less certain than the present one's.
         """
@@ -103,7 +103,10 @@ class OperatingPoints:
         )
 
     def _passes_s(self, setting: EngineSetting) -> tuple[float, float]:
-        """Seconds of passes that decode and that read; prompts are cut to a length of their own."""
+        """Return seconds of passes that decode and that read.
+
+        Prompts are cut to a length of their own.
+        """
         return self.mix.pass_s / self.speed_of(setting)[0], self.mix.prompt_pass_s
 
     def _evened(self, share: float, pass_s: float) -> float:
@@ -111,7 +114,7 @@ class OperatingPoints:
         return evened(share, pass_s, self.window_s) if self.bounds.by == "power_w" else share
 
     def _draw_w(self, setting: EngineSetting, prompt_share: float) -> float:
-        """Watts that the engine adds, computed once."""
+        """Return watts that the engine adds, computed once."""
         key = setting, prompt_share
         if key not in self._draws:
             self._draws[key] = self.power.draw_w(setting, prompt_share)
@@ -135,7 +138,7 @@ class OperatingPoints:
     def _share(
         self, setting: EngineSetting, prompt_share: float, room_w: float | None, careful: bool
     ) -> float:
-        """The duty that the bounds allow for one phase; may be below 0 or above 1."""
+        """Return the duty that the bounds allow for one phase; may be below 0 or above 1."""
         aim_w, whole_w = self.bounds.aim_w, self.bounds.whole_w
         if aim_w is None or whole_w is None:
             return 1.0
@@ -179,7 +182,7 @@ class OperatingPoints:
 
 
 def choose(found: Sequence[OperatingPoint], present: EngineSetting) -> OperatingPoint:
-    """The fastest of `found`; of equally fast ones, the one that draws least.
+    """Return the fastest of `found`; of equally fast ones, the one that draws least.
 
     The `present` setting is kept unless another is clearly better.
     """
@@ -204,7 +207,7 @@ def stopped(choice: OperatingPoint, idle_w: float) -> OperatingPoint:
 
 
 def evened(share: float, pass_s: float, window_s: float) -> float:
-    """The duty with which no window is busy for more than `share`, with passes of `pass_s` each.
+    """Return the duty that keeps windows below `share`, with passes of `pass_s` each.
 
     A window of W seconds may hold k whole passes and a part of one more, k + part = share·W/pass.
     With one pass in each period T it holds those if k·T + part·pass = W. `pass_s` may be off by a
@@ -225,7 +228,7 @@ def _evened_for(share: float, pass_s: float, window_s: float) -> float:
 
 
 def best_pass_s(duty: float, lost_s: float, part: float, window_s: float) -> float:
-    """The length t of passes, in seconds, that costs the least throughput.
+    """Return the length t of passes, in seconds, that costs the least throughput.
 
     Each pass loses `lost_s`, and these passes are `part` of the work: part·lost/t. The first pass
     raises its window's mean before its rest follows, and the margin for that costs

@@ -161,13 +161,13 @@ class Governor:
         return self._paused_s < _AWAKE_S or others > STIRS
 
     def _coarse(self, dt_s: float) -> float:
-        """The length of a pass as a share of a look, at most 1."""
+        """Return the length of a pass as a share of a look, at most 1."""
         pace = self._pace
         pass_s = pace.pass_s + self._usage.prompt_share * (pace.prompt_pass_s - pace.pass_s)
         return min(1.0, pass_s / dt_s)
 
     def _planned_w(self) -> float:
-        """The power that the limits in force had planned for, with the present power at rest.
+        """Return the power planned for by the limits in force, with the present rest.
 
         The margin for the model's errors counts as planned: it is no excess when it is drawn.
         """
@@ -181,7 +181,7 @@ class Governor:
         )
 
     def _ripple_w(self) -> float:
-        """The excess of a window that ends between the first pass of a prompt and its rest."""
+        """Return the excess of a window that ends between a prompt's first pass and its rest."""
         pace, told = self._pace, self._told
         if pace.prompt_share < _READS:
             return 0.0
@@ -215,7 +215,10 @@ class Governor:
         )
 
     def _evacuate_c(self, seen: Observation) -> float | None:
-        """The hottest zone's temperature at which everything stops; None: no known trip point."""
+        """Return the hottest zone's temperature at which everything stops.
+
+        None: no known trip point.
+        """
         if seen.trip_c is None:
             return None
         return self._guard.thresholds_c(seen.trip_c)[-1] + self._lead.kelvin
@@ -257,7 +260,7 @@ class Governor:
         )
 
     def _least_duty(self, seen: Observation, bounds: PowerBounds) -> float:
-        """The duty that the setting with the least draw may have; may be below 0 or above 1.
+        """Return the duty that the setting with the least draw may have; may be below 0 or above 1.
 
         Under a cap on power the model's deviation is added to the aim: requests are not refused
         for an uncertainty that work itself would reduce.
@@ -304,7 +307,7 @@ class Governor:
         return dataclasses.replace(limits, why=reason, slows=slows)
 
     def _retry_after_s(self, seen: Observation, bounds: PowerBounds, on: AdmissionTerms) -> float:
-        """Seconds until requests may be taken again, computed once a second."""
+        """Return seconds until requests may be taken again, computed once a second."""
         trip_c = seen.trip_c if on.stopped else None
         leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c) + self._lead.kelvin
         idle_w = self._power.idle_w
@@ -316,7 +319,7 @@ class Governor:
         )
 
     def _looked_ahead(self, time_s: float, evacuate_c: float | None) -> Ahead:
-        """The forecast, with a band that recent forecasts confirm."""
+        """Return the forecast, with a band that recent forecasts confirm."""
         found = ahead(self._thermal, self._mean_w, self._settings.horizon_s, evacuate_c)
         if found.forecast_c is None or found.band_c is None:
             return found

@@ -43,8 +43,9 @@ class Sacrifices:
         return frozenset(self._order[: self._count])
 
     def arrange(self, order: Sequence[Sacrifice]) -> None:
-        """Only these may be made from now on. What is made stays, and what now comes before it is
-        made as well.
+        """Allow only these from now on.
+
+        What is made stays, and what now comes before it is made as well.
         """
         made = self.made
         place = order.index("pace") if "pace" in order else len(order)
@@ -81,8 +82,11 @@ class Sacrifices:
             self._waited_s = 0.0
 
     def settle(self, duty: float) -> None:
-        """Adapt at once to a changed budget: take back sacrifices that are not needed any more, and
-        make all of them where nothing can be afforded."""
+        """Adapt at once to a changed budget.
+
+        Takes back sacrifices that are not needed any more, and makes all of them where nothing can
+        be afforded.
+        """
         wanted = self._wanted(duty)
         if wanted < self._count or duty <= 0.0:
             self._count = wanted
@@ -162,12 +166,12 @@ class GuardState:
         self._blind_s = 0.0
 
     def thresholds_c(self, trip_c: float) -> tuple[float, float, float]:
-        """Where caution, hold and evacuate begin."""
+        """Return where caution, hold and evacuate begin."""
         known = self._settings
         return known.caution * trip_c, known.hold * trip_c, known.evacuate * trip_c
 
     def update(self, temp_c: float | None, trip_c: float | None, dt_s: float = 0.0) -> Guard:
-        """The state now, `dt_s` after the last one.
+        """Return the state now, `dt_s` after the last one.
 
         It stays while either temperature is unknown, but a stop only for a minute.
         """
@@ -187,7 +191,7 @@ class GuardState:
         return self.state
 
     def leaves_c(self, trip_c: float) -> float:
-        """The temperature below which the present state is left; the trip point in "ok"."""
+        """Return the temperature below which the present state is left; the trip point in "ok"."""
         level = STATES.index(self.state)
         if not level:
             return trip_c

@@ -19,7 +19,7 @@ class Rarely(Generic[T]):
         self._kept: tuple[float, Hashable, T] | None = None
 
     def get(self, time_s: float, of: Hashable, make: Callable[[], T]) -> T:
-        """The figure `of` those things at `time_s`, perhaps a little old."""
+        """Return the figure `of` those things at `time_s`, perhaps a little old."""
         kept = self._kept
         if kept is None or kept[1] != of or not 0.0 <= time_s - kept[0] < _EVERY_S:
             self._kept = kept = time_s, of, make()
@@ -57,11 +57,11 @@ class TemperatureModel(Protocol):
         ...
 
     def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
-        """The most constant watts with which no temperature until then exceeds `limit_c`."""
+        """Return the most constant watts with which no temperature until then exceeds `limit_c`."""
         ...
 
     def seconds_to(self, limit_c: float, power_w: float) -> float | None:
-        """Seconds until `limit_c` is reached at `power_w`; None: never."""
+        """Return seconds until `limit_c` is reached at `power_w`; None: never."""
         ...
 
 
@@ -88,7 +88,10 @@ class HeatAllowance:
         idle_w: float,
         full_w: float,
     ) -> float | None:
-        """The watts now; None: heat sets no limit. `full_w` is the power without any limit."""
+        """Return the watts now; None: heat sets no limit.
+
+        `full_w` is the power without any limit.
+        """
         if limit_c is None or (self._limit_c is not None and limit_c > self._limit_c + _RAISED_C):
             self._power_w = None  # the allowance under a lower limit does not hold any more
         self._limit_c = limit_c
@@ -132,7 +135,7 @@ class HeatAllowance:
 def lasting_w(
     thermal: TemperatureModel, limit_c: float, idle_w: float, full_w: float
 ) -> float | None:
-    """Watts that stay below the limit for long, by a straight line between two forecasts."""
+    """Return watts that stay below the limit for long, by a straight line between two forecasts."""
     idle, full = (thermal.forecast(power_w, _LASTING_S) for power_w in (idle_w, full_w))
     if idle is None or full is None or full[0] - idle[0] < _TINY_C:
         return None
@@ -141,7 +144,7 @@ def lasting_w(
 
 
 def cools_in_s(thermal: TemperatureModel | None, idle_w: float, below_c: float) -> float | None:
-    """Seconds until an idle board is cooler than `below_c`; None: not known."""
+    """Return seconds until an idle board is cooler than `below_c`; None: not known."""
     if thermal is None or not thermal.believed:
         return None
     for ahead_s in _COOLING_S:

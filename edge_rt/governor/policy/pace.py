@@ -74,7 +74,7 @@ class SpeedModel:
 
 
 def _covariance(slopes: Sequence[float]) -> list[list[float]]:
-    """The priors' covariance of the thread counts, and of the effects of the two clocks."""
+    """Return the priors' covariance of the thread counts, and of the effects of the two clocks."""
 
     def of(i: int, j: int) -> float:
         if max(i, j) >= len(slopes):
@@ -132,7 +132,7 @@ class Pace:
         return self._decode.speed(setting)
 
     def ratios(self, setting: EngineSetting, present: EngineSetting) -> tuple[float, float]:
-        """Decoding and reading prompts at `setting`, as multiples of those at the `present` one."""
+        """Return decoding and reading prompts at `setting`, as multiples of the `present` one."""
         decode, prompt = self._decode, self._prompt
         return (
             decode.speed(setting) / decode.speed(present),
@@ -193,7 +193,7 @@ class Pace:
             now.tokens *= 0.5
 
     def chunk(self, choice: OperatingPoint, cap: BudgetConfig) -> int | None:
-        """The most prompt tokens of one pass, so that passes and rests fill windows evenly.
+        """Return the most prompt tokens of one pass, so that passes and rests fill windows evenly.
 
         None: any number.
         """

@@ -73,12 +73,12 @@ class ClockRange:
         self._cpu, self._gpu = _shares(steps.cpu_hz), _shares(steps.gpu_hz)
 
     def seen(self, seen: Observation, threads: int) -> EngineSetting:
-        """The setting in force, from the clocks that were read back."""
+        """Return the setting in force, from the clocks that were read back."""
         gpu = None if seen.gpu_s is None else _share(seen.gpu_hz, self._gpu_hz)
         return EngineSetting(threads, _share(seen.cpu_hz, self._cpu_hz), gpu)
 
     def around(self, present: EngineSetting, least: int, most: int) -> Iterator[EngineSetting]:
-        """Settings of `least` to `most` threads to compare with the `present` one.
+        """Yield settings of `least` to `most` threads to compare with the `present` one.
 
         All thread counts at the present clock, and other clocks at the present thread count and
         its neighbours.
@@ -97,7 +97,7 @@ class ClockRange:
                     yield EngineSetting(threads, cpu)
 
     def least(self, seen: Observation) -> EngineSetting:
-        """The setting that draws least among the usual ones."""
+        """Return the setting that draws least among the usual ones."""
         return (
             EngineSetting(1, self._cpu[0])
             if seen.gpu_s is None
@@ -105,22 +105,25 @@ class ClockRange:
         )
 
     def cpu_hz(self, setting: EngineSetting) -> float | None:
-        """The CPU's clock to set; None: it may not be changed."""
+        """Return the CPU's clock to set; None: it may not be changed."""
         return _hz(setting.cpu, self._cpu_hz)
 
     def slowed_hz(self, setting: EngineSetting) -> float | None:
-        """The clock of `setting` if that is below the top one; else None."""
+        """Return the clock of `setting` if that is below the top one; else None."""
         if setting.gpu is not None:
             return None if setting.gpu >= 1.0 else self.gpu_hz(setting)
         return None if setting.cpu >= 1.0 else self.cpu_hz(setting)
 
     def gpu_hz(self, setting: EngineSetting) -> float | None:
-        """The GPU's clock to set: the top one while no layers are on it; None: leave it alone."""
+        """Return the GPU's clock to set: the top one while no layers are on it.
+
+        None: leave it alone.
+        """
         return _hz(1.0 if setting.gpu is None else setting.gpu, self._gpu_hz)
 
 
 def _shares(steps_hz: Sequence[float]) -> tuple[float, ...]:
-    """At most _MOST steps as shares of the top one, evenly spread, the top one among them."""
+    """Return at most _MOST evenly spread steps, as shares of the top one, that one included."""
     if not steps_hz:
         return (1.0,)
     able = [hz / steps_hz[-1] for hz in steps_hz if hz >= _LOWEST * steps_hz[-1]]
@@ -130,7 +133,7 @@ def _shares(steps_hz: Sequence[float]) -> tuple[float, ...]:
 
 
 def _near(present: float, spread: Sequence[float], steps_hz: Sequence[float]) -> list[float]:
-    """A few clocks from all over the range, and the steps beside the present one."""
+    """Return a few clocks from all over the range, and the steps beside the present one."""
     steps = [hz / steps_hz[-1] for hz in steps_hz] or [1.0]
     place = min(range(len(steps)), key=lambda k: abs(steps[k] - present))
     return sorted({*spread, *steps[max(0, place - 1) : place + 2]})

@@ -65,7 +65,7 @@ def _floored(value: float | None) -> float | None:
 
 
 def _bound(value: float | None, low: float, high: float) -> float:
-    """The nearest figure within; the lowest finite one, or 0, where there is no number."""
+    """Return the nearest figure within; the lowest finite one, or 0, where there is no number."""
     if value is None or not math.isfinite(value):
         return low if math.isfinite(low) else 0.0
     return min(max(value, low), high)
@@ -105,7 +105,7 @@ class ThreadChooser:
             self._core_s = self._seconds = 0.0
 
     def update(self, others: float) -> int:
-        """The threads to use after `others` cores were seen in other hands."""
+        """Return the threads to use after `others` cores were seen in other hands."""
         fewer = self._cores - int(others + 1 - DOWN_AT)
         more = self._cores - int(others + 1 - UP_AT)
         self._fewer = [*self._fewer, fewer] if fewer < self.threads else []
@@ -223,7 +223,7 @@ class ThreadUsage:
             self._prompt.add(spent_s, busy_s)
 
     def _look_at_gpu(self, seen: Observation, gpu_s: float) -> float:
-        """Seconds that passes kept the GPU busy.
+        """Return seconds that passes kept the GPU busy.
 
         The GPU's load file shows a pass under way too, but also other programs: their part is its
         mean beyond our passes. Without that file passes count when they end.

@@ -122,12 +122,12 @@ class Disturbance:
 
 
 def _share(doubts: Sequence[float]) -> float:
-    """The variance of a mean, from the variances of what is averaged."""
+    """Return the variance of a mean, from the variances of what is averaged."""
     return sum(doubts) / len(doubts) ** 2
 
 
 def _apart(new: Sequence[float], old: Sequence[float]) -> bool:
-    """Whether all of `new` are further from all of `old` than from each other."""
+    """Return whether all of `new` are further from all of `old` than from each other."""
     gap_w = max(min(new) - max(old), min(old) - max(new))
     return gap_w > max(new) - min(new)
 
@@ -210,7 +210,7 @@ class News:
         return self._usual >= self._SLOW
 
     def span_s(self, dt_s: float, power_w: float, value_w: float) -> float:
-        """Seconds that the reading of a look of `dt_s` covers; 0: it is an old reading.
+        """Return seconds that the reading of a look of `dt_s` covers; 0: it is an old reading.
 
         `value_w` is the model's power in the look before.
         """

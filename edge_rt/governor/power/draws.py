@@ -22,12 +22,12 @@ class KalmanFilter:
         self._covariance = [list(row) for row in covariance]
 
     def value(self, weights: Weights) -> float:
-        """The weighted sum."""
+        """Return the weighted sum."""
         mean = self.mean
         return sum([mean[k] * weight for k, weight in weights.items()])
 
     def deviation(self, weights: Weights) -> float:
-        """The standard deviation of that sum."""
+        """Return the standard deviation of that sum."""
         spread = self._spread(weights)
         return math.sqrt(max(0.0, sum([spread[k] * weight for k, weight in weights.items()])))
 
@@ -104,7 +104,7 @@ class Priors:
 
 
 def priors_of(board: Board) -> Priors:
-    """The figures of a profile."""
+    """Return the figures of a profile."""
     draw = board.draw
     idle_w = draw.idle_w.value if draw.idle_w else _IDLE_W
     cores = sum(cluster.cores for cluster in board.clusters.values())
@@ -153,7 +153,7 @@ class PowerTerms:
         self._priors = priors
 
     def belief(self) -> KalmanFilter:
-        """The figures before anything was read."""
+        """Return the figures before anything was read."""
         priors = self._priors
         read, read_own = _extra(priors.prompts)
         gpu_read, gpu_read_own = _extra(priors.gpu_prompts)
@@ -169,7 +169,7 @@ class PowerTerms:
         )
 
     def weights(self, load: BoardLoad) -> dict[int, float]:
-        """The weights of the board's power under `load`."""
+        """Return the weights of the board's power under `load`."""
         found = {BASE: 1.0, HIDDEN: 1.0}
         if load.cores:
             clock = math.log(max(LOW_CLOCK, load.setting.cpu))  # others' cores have it, too
@@ -183,7 +183,7 @@ class PowerTerms:
         return found
 
     def own(self, setting: EngineSetting, busy: float, prompt_share: float) -> dict[int, float]:
-        """The weights of what the engine adds."""
+        """Return the weights of what the engine adds."""
         if setting.gpu is not None:
             log = math.log(max(LOW_CLOCK, setting.gpu))
             scale = self._gpu_w * math.exp(_EXPONENT * log) * busy
@@ -219,12 +219,12 @@ class PowerTerms:
 
 
 def _extra(prompts: float | None) -> tuple[float, float]:
-    """What prompts add to the draw of decoding, as a share, and its deviation."""
+    """Return what prompts add to the draw of decoding, as a share, and its deviation."""
     return (_READ, _READ_OWN) if prompts is None else (prompts - 1.0, _READ_KNOWN)
 
 
 def _draws(cores: int, priors: Priors) -> list[float]:
-    """Watts of 1, 2 and more threads: the priors' own, else in proportion to the nearest count."""
+    """Return watts of 1, 2 and more threads: the priors', or scaled from the nearest count."""
     known = priors.draws_w or {1: priors.core_w}
 
     def of(threads: int) -> float:
@@ -235,7 +235,7 @@ def _draws(cores: int, priors: Priors) -> list[float]:
 
 
 def mean(parts: Sequence[tuple[float, Mapping[int, float]]]) -> dict[int, float]:
-    """The sum of weights, each times its share."""
+    """Return the sum of weights, each times its share."""
     found: dict[int, float] = {}
     for share, weights in parts:
         for place, weight in weights.items():

@@ -46,7 +46,7 @@ class Timeline:
             del self.looks[0]
 
     def parts(self, index: int, delay_s: float) -> list[tuple[float, PowerSample]]:
-        """The looks that the reading of look `index` shows, with shares, if it is `delay_s` late.
+        """Return the looks, with shares, that the reading of look `index` shows at `delay_s`.
 
         Empty if that was before the first look.
         """
@@ -141,7 +141,7 @@ class PowerObserver:
         return self._delay.seconds
 
     def shown(self, index: int) -> list[tuple[float, PowerSample]]:
-        """The looks that the reading of look `index` shows, with their shares."""
+        """Return the looks that the reading of look `index` shows, with their shares."""
         return self.timeline.parts(index, self._delay.seconds)
 
     def add(
@@ -177,7 +177,7 @@ class PowerObserver:
         return bool(read) and not min(known) / _WILD <= power_w <= max(known) * _WILD
 
     def mixed_w2(self, index: int) -> float:
-        """The variance of a reading that may show another phase of the engine.
+        """Return the variance of a reading that may show another phase of the engine.
 
         It is taken from the draw: the model's watts do not show it while phases are badly known.
         """
@@ -222,12 +222,12 @@ class PowerObserver:
             looks[k].local_w = self._local.value_w
 
     def _phase_w2(self, look: PowerSample, newest: PowerSample) -> float:
-        """The variance that an error of another phase has as one of the present phase."""
+        """Return the variance that an error of another phase has as one of the present phase."""
         apart = look.load.prompt_share - newest.load.prompt_share
         return (_PHASE * apart * look.value_w) ** 2
 
     def _own_move_w(self) -> float:
-        """The range, by the model, of the power that the last readings show."""
+        """Return the range, by the model, of the power that the last readings show."""
         count = len(self.timeline.looks)
         shown = [
             self._shown_w(k, self._delay.seconds) for k in range(max(0, count - _MOVED), count)
@@ -235,14 +235,14 @@ class PowerObserver:
         return max(shown) - min(shown)
 
     def _steady(self) -> bool:
-        """Whether the engine's load has stayed the same, so that a step is another program's."""
+        """Return whether the load stayed the same, so that a step is another program's."""
         loads = [look.load for look in self.timeline.looks[-_STEADY:]]
         busy, prompt_share = [load.busy for load in loads], [load.prompt_share for load in loads]
         alike = max(busy) - min(busy) < _ALIKE and max(prompt_share) - min(prompt_share) < _ALIKE
         return alike and len({load.setting for load in loads}) == 1
 
     def recent(self) -> list[float]:
-        """Watts of the last looks, the newest last.
+        """Return watts of the last looks, the newest last.
 
         They are read where the reading has come by now, and the model's where it has not. The
         less noise there is, the more readings count.
@@ -267,7 +267,7 @@ class PowerObserver:
         return sum([share * look.value_w for share, look in parts])
 
     def _doubt_w2(self, index: int) -> float:
-        """The variance of a reading by an error of the delay, and by passes within a look."""
+        """Return the variance of a reading from the error of the delay and passes within a look."""
         delay_s = self._delay.seconds
         values = [
             self._shown_w(index, max(0.0, delay_s + step_s))
@@ -276,7 +276,7 @@ class PowerObserver:
         return (_DELAY_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)
 
     def _uneven_w2(self, index: int) -> float:
-        """The variance of a reading by passes and rests that take turns within a look."""
+        """Return the variance of a reading by passes and rests that take turns within a look."""
         parts = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
         passes = min(1.0, sum([load.busy / load.intensity for load in parts]) / len(parts))
         newest = parts[-1]

@@ -68,30 +68,30 @@ class PowerModel:
         return self._measured.step_w
 
     def draw_w(self, setting: EngineSetting, prompt_share: float = 0.0) -> float:
-        """Watts of an engine at work all the time, `prompt_share` of it for prompts."""
+        """Return watts of an engine at work all the time, `prompt_share` of it for prompts."""
         return max(_TINY_W, self._belief.value(self._draws.own(setting, 1.0, prompt_share)))
 
     def rest_w(self, setting: EngineSetting) -> float:
-        """Watts of the pauses between passes at the clock of `setting`."""
+        """Return watts of the pauses between passes at the clock of `setting`."""
         there = self._belief.value(self._draws.weights(self._at(setting, 0.0, 0.0)))
         return max(0.0, self.idle_w + there - self._belief.value(self._idle_weights))
 
     def power_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
-        """The board's watts with an engine that computes for the share `busy` of the time."""
+        """Return the board's watts if the engine computes for the share `busy` of the time."""
         return self.rest_w(setting) + self.draw_w(setting, prompt_share) * busy
 
     def deviation_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
-        """Standard deviation of `power_w`."""
+        """Return the standard deviation of `power_w`."""
         return self._deviation(self._draws.weights(self._at(setting, busy, prompt_share)))
 
     def utilisation(
         self, setting: EngineSetting, power_w: float, prompt_share: float = 0.0
     ) -> float:
-        """The share of the time at work that gives `power_w`; may be below 0 or above 1."""
+        """Return the share of the time at work that gives `power_w`; may be below 0 or above 1."""
         return (power_w - self.rest_w(setting)) / self.draw_w(setting, prompt_share)
 
     def recent(self) -> list[float]:
-        """Watts of the last looks, the newest last."""
+        """Return watts of the last looks, the newest last."""
         return self._measured.recent()
 
     def learn(

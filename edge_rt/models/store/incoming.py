@@ -32,6 +32,7 @@ from edge_rt.models.store.manifest import Stamp, StoredFile
 
 GRAPH = "model.onnx"  # the main file of a folder
 TOKENIZER = "tokenizer.json"
+DRAFTS = ".incoming"  # below the store; what a killed command left there goes with the next one
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,6 @@ def _refuse_stray(beside: Path, graph: Path) -> None:
 def reading(source: Path, root: Path) -> AbstractContextManager[None]:
     """Act as who named `source`; as the owner of the store at `root` if it lies in there."""
     return nullcontext() if root.absolute() in source.absolute().parents else as_caller()
-
-
-DRAFTS = ".incoming"  # below the store; what a killed command left there goes with the next one
 
 
 class Incoming:

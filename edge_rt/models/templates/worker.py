@@ -48,6 +48,16 @@ _BEFORE = re.compile(rf"({_TAG})\s*\Z")
 _BEHIND = re.compile(rf"\A\s*({_TAG})")
 _FIELDS = ("reasoning_content", "reasoning", "thinking")  # names of a message's thoughts
 _VARIABLES = ("enable_thinking", "thinking")
+_FINAL = "<|channel|>final<|message|>"
+_CHANNELS = "<|start|> <|channel|> <|constrain|> <|message|> <|end|>"
+_ANALYSIS = ThinkFormat("<|channel|>analysis<|message|>", "<|end|>", None, "<|start|>assistant")
+_MARKERS = re.compile(r"(?:<[^<>\s]+>\w*)+")
+MEMORY = 256 * 1024 * 1024  # bytes beyond what the process begins with
+CPU_S = 5  # of one task, after which the kernel ends the process
+_DECODER = msgspec.json.Decoder(AnyTask)
+_KEPT = 8  # templates that were compiled last
+_FILES = 16  # that may be open
+_HERE = "\ufdd1"  # no character of Unicode; no text has it
 
 
 def find_thinking(chat: ChatTemplate, source: str, known: Mapping[str, str]) -> ThinkFormat | None:
@@ -135,12 +145,6 @@ def analyse(
     return ChatFormat(calls, thinking, shown, wrapping)
 
 
-_FINAL = "<|channel|>final<|message|>"
-_CHANNELS = "<|start|> <|channel|> <|constrain|> <|message|> <|end|>"
-_ANALYSIS = ThinkFormat("<|channel|>analysis<|message|>", "<|end|>", None, "<|start|>assistant")
-_MARKERS = re.compile(r"(?:<[^<>\s]+>\w*)+")
-
-
 def _wrapping(
     chat: ChatTemplate, text: str, thinking: ThinkFormat | None, calls: CallFormat
 ) -> tuple[str, ...]:
@@ -191,14 +195,6 @@ def shown_tokens(
     texts += [] if thinking is None else [thinking.begin, thinking.end]
     told = "\n".join(texts)
     return tuple(sorted({token for token in control_tokens if token and token in told}))
-
-
-MEMORY = 256 * 1024 * 1024  # bytes beyond what the process begins with
-CPU_S = 5  # of one task, after which the kernel ends the process
-_DECODER = msgspec.json.Decoder(AnyTask)
-_KEPT = 8  # templates that were compiled last
-_FILES = 16  # that may be open
-_HERE = "\ufdd1"  # no character of Unicode; no text has it
 
 
 class Templates:
