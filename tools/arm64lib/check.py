@@ -104,7 +104,7 @@ def check(wheels: Path, cache: Path) -> int:
 
 
 def _answers(arm: Arm) -> list[str]:
-    """What is wrong with the answer there, beside the one here."""
+    """Return what is wrong with the answer there, beside the one here."""
     here = platform.machine()
     print(f"== The answer on {here}", flush=True)
     config = arm.root / _CONFIG
@@ -129,7 +129,7 @@ def copy_checkout(place: Path, checkout: Path = CHECKOUT) -> None:
 
 
 def _output(argv: Sequence[str]) -> str:
-    """What `argv` writes, without the space around it; raises SetupError where it fails."""
+    """Return what `argv` writes, without the space around it; raise SetupError where it fails."""
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False
     )

@@ -67,7 +67,7 @@ class Judged:
         self.scene = disturbed(case, constants.scene, constants.full, constants.full_w)
 
     def outcome(self) -> Outcome:
-        """All figures of the case."""
+        """Return all figures of the case."""
         case, values = self.case, self.governed()
         line = f"{case.label}: {_told(values, self.cap_w)}"
         if (best := self.best()) is not None:

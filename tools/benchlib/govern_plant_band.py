@@ -80,7 +80,7 @@ def bands(job: tuple[str, str, int], quick: bool) -> Bands:
 
 
 def looks(scene: Scene) -> Iterator[Look]:
-    """What is seen of a board that nobody governs, five times a second."""
+    """Return what is seen of a board that nobody governs, five times a second."""
     seen: list[Observation] = []
 
     def watch(one: Observation) -> Limits:

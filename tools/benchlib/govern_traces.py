@@ -52,7 +52,7 @@ def by_board(recorded: Sequence[Recorded]) -> list[list[Recorded]]:
 
 
 def _heat(known: Traces, quick: bool) -> list[tuple[str, list[tuple[float, float, float]]]]:
-    """All of them, or every fourth."""
+    """Return all of them, or every fourth."""
     return list(known.heat())[:: 4 if quick else 1]
 
 

@@ -60,7 +60,7 @@ class Asker:
 
 
 def complete(got: bytes | bytearray) -> bool:
-    """Whether all of a response is there."""
+    """Return whether all of a response is there."""
     head, end, body = bytes(got).partition(b"\r\n\r\n")
     if not end:
         return False

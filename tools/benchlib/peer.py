@@ -40,7 +40,7 @@ def environment(cache: Path) -> Path:
 
 
 def command(python: Path, settings: Settings, port: int) -> list[str]:
-    """How the peer is started. Without a thread count it gets one a core, its own default."""
+    """Return the command that starts the peer, by default with a thread for each core."""
     values = {
         "model": settings.gguf,
         "port": port,

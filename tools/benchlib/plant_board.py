@@ -23,7 +23,7 @@ class PlantBoard:
     """Steps a board; its attributes are those of the last step."""
 
     def __init__(self, figures: Figures, air_c: float) -> None:
-        """All parts have the temperature `air_c`."""
+        """Start with all parts at the temperature `air_c`."""
         self.known = figures
         self.heat = HeatPath(figures.path, air_c, figures.gpu is not None)
         self.time_s = 0.0
@@ -141,7 +141,7 @@ class PlantBoard:
         return cpu_w, gpu_w, memory_w
 
     def _gpu_pass_w(self, part: Pass) -> float:
-        """What a pass adds to the GPU's rail."""
+        """Return what a pass adds to the GPU's rail."""
         known = self.known
         if known.gpu is None or known.gpu_leak is None:
             return 0.0

@@ -147,7 +147,7 @@ def chosen(found: Iterable[Case], only: str) -> list[Case]:
 
 
 def grid(quick: bool, only: str = "") -> list[Case]:
-    """All boards, works and caps with and without clocks; quick ones are a few of each part."""
+    """Return all boards, works and caps with and without clocks; quick: a few of each part."""
     return chosen(_grid(quick), only)
 
 
@@ -277,7 +277,7 @@ def load_profile(name: str) -> Board:
 
 
 def clock_steps(scene: Scene) -> ClockSteps:
-    """All clocks of the board."""
+    """Return all clocks of the board."""
     kind = scene.figures.kind
     return ClockSteps(kind.steps_hz, () if kind.gpu is None else kind.gpu.steps_hz)
 

@@ -137,7 +137,7 @@ class PlantEngine:
         return found
 
     def seconds(self, rows: int, threads: int) -> float:
-        """What a pass of `rows` takes on so many threads at the present clocks, undisturbed."""
+        """Return the time of an undisturbed pass of `rows` on so many threads at these clocks."""
         return self._times(rows, threads)[0]
 
     def _times(self, rows: int, threads: int) -> tuple[float, float, float, float]:

@@ -24,7 +24,7 @@ class HeatPath:
     """Temperatures of all nodes in °C; explicit steps of a quarter of a second at most."""
 
     def __init__(self, path: Path, air_c: float, two_dies: bool) -> None:
-        """All nodes have the temperature `air_c`."""
+        """Start with all nodes at the temperature `air_c`."""
         self._path, self._two = path, two_dies
         names = ("die", "spreader", "sink", "memory", "board")
         self._capacities = tuple(path.capacities[name] for name in names)

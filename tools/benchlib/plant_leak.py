@@ -71,7 +71,7 @@ class LeakJob:
 
 
 def leak_jobs(quick: bool, only: str = "") -> list[LeakJob]:
-    """All spans; quick: one of one board."""
+    """Return all spans; quick: one of one board."""
     words = only.split()
     boards, spans = (LEAK_BOARDS[:1], 1) if quick else (LEAK_BOARDS, SPANS)
     found = [LeakJob(*job) for job in product(boards, SCALES, range(spans))]
@@ -151,7 +151,7 @@ def gathered(found: Sequence[Learnt]) -> dict[str, float]:
 
 
 def _shares(found: Sequence[Learnt], name: str) -> dict[str, float]:
-    """Of all spans the measured ones; of these the right ones, and of all intervals the true ones.
+    """Return the measured share of all spans, the right one of these, and that of true intervals.
 
     Where nothing was measured, nothing was right.
     """

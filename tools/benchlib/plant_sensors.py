@@ -39,7 +39,7 @@ class SupplySensor:
         self._fault: Fault | None = None
 
     def due(self, dt_s: float) -> bool:
-        """Whether a reading ends with the step that is under way."""
+        """Return whether a reading ends with the step that is under way."""
         begin, end = (t / self._period_s + 1e-6 for t in (self._time_s, self._time_s + dt_s))
         return int(end) > int(begin)
 

@@ -82,7 +82,7 @@ class Prefix:
 
 
 def telling(address: Address) -> Told:
-    """What the daemon at `address` says."""
+    """Return what the daemon at `address` says."""
 
     async def told() -> dict[str, Any]:
         report = cast("dict[str, Any]", await get_json(address, "/edge/v1/cache"))

@@ -124,7 +124,7 @@ def rss_mb(pid: int, proc: Path = Path("/proc")) -> dict[str, float]:
 
 
 def said(python: Path, code: str) -> str:
-    """What `code` prints under `python`, stripped; raises BenchError when it fails."""
+    """Return what `code` prints under `python`, stripped; raise BenchError when it fails."""
     done = subprocess.run([python, "-c", code], capture_output=True, text=True)
     if done.returncode != 0:
         raise BenchError(f"{python}: {done.stderr.strip()}")

@@ -32,7 +32,7 @@ class Entrant:
 
 
 def hogged_entrants(sides: Sequence[Side], cores: int) -> list[Entrant]:
-    """Who runs beside a hog: ours with its own choice and with fixed ones, the peer as it comes."""
+    """Return who runs beside a hog: ours by its own choice and fixed ones, the peer as it comes."""
     entrants: list[Entrant] = []
     for side in sides:
         if side.name == "peer":
@@ -59,7 +59,7 @@ class Rounds:
     samples: list[Sample] = field(default_factory=list[Sample])
 
     async def quiet(self, entrant: Entrant, label: str) -> None:
-        """All workloads, with the machine to itself."""
+        """Measure all workloads, with the machine to itself."""
 
         async def measure(running: Running, asker: Asker) -> tuple[Measures, float]:
             return await _workloads(entrant.side, running, asker, self.amounts), 0.0
@@ -77,7 +77,7 @@ class Rounds:
         await self.turn(entrant, f"{label} {entrant.who}", measure)
 
     def of(self, who: str, measure: str) -> list[float]:
-        """What was found, round by round; empty when it was not measured."""
+        """Return what was found, round by round; empty when it was not measured."""
         return self.found.get(who, {}).get(measure, [])
 
     def median(self, who: str, measure: str) -> float | None:
@@ -133,13 +133,13 @@ class Lap:
 
     @staticmethod
     async def begin(side: Side, running: Running, asker: Asker) -> Lap:
-        """As it is now."""
+        """Return the lap that begins now."""
         made = sum(reply.completion_tokens for reply in asker.replies)
         return Lap(await side.loop(running), running.child.cpu_s(), made)
 
     def since(self, before: Lap, streams: int) -> Measures:
-        """Of the workload between both, of so many streams: the CPU seconds that a thousand tokens
-        of answers took, their prompts included, and the share of the loop that was not native.
+        """Measure the workload of so many streams between both: the CPU seconds that a thousand
+        tokens of answers took, with their prompts, and the share of the loop that was not native.
         """
         cpu_s = 1000 * (self.cpu_s - before.cpu_s) / (self.made - before.made)
         found = {f"cpu_s_{streams}": cpu_s}
@@ -150,7 +150,7 @@ class Lap:
 
 
 def _tokens(asker: Asker) -> Measures:
-    """What the server says it read, took from its cache and made."""
+    """Return what the server says it read, took from its cache and made."""
     return {
         "tokens_read": sum(reply.prompt_tokens for reply in asker.replies),
         "tokens_cached": sum(reply.cached_tokens for reply in asker.replies),

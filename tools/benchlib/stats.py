@@ -25,7 +25,7 @@ def summarise(values: Sequence[float]) -> Summary | None:
 
 
 def spread(values: Sequence[float]) -> float:
-    """How much larger the largest of `values` is than the smallest: 0.1 is ten percent.
+    """Return how much larger the largest of `values` is than the smallest: 0.1 is ten percent.
 
     0 for fewer than two values. The values must be above 0.
     """

@@ -115,7 +115,7 @@ class Step:
 
 
 def steps(recorded: Sequence[Recorded], make: Callable[[Board], BoardModel]) -> list[Step]:
-    """All steps into phases of loads that the model has not seen."""
+    """Return all steps into phases of loads that the model has not seen."""
     boards, groups = load_boards(), defaultdict[str, list[Recorded]](list)
     for one in recorded:
         groups[one.group].append(one)

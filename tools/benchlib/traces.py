@@ -124,7 +124,7 @@ class Traces:
             return list(csv.DictReader(file))
 
     def power(self) -> list[Recorded]:
-        """All traces with watts, in the order of the index."""
+        """Return all traces with watts, in the order of the index."""
         found = [*self._llm(), *self._gpu(), *self._mlperf(), *self._meter(), *self._cells()]
         return [one for one in found if all(len(phase.watts) > 1 for phase in one.phases)]
 

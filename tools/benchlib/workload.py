@@ -101,7 +101,7 @@ def decode_rate(replies: Sequence[Reply]) -> float:
 
 
 def throughput(replies: Sequence[Reply]) -> float:
-    """All tokens made over the time from the first request to the last text."""
+    """Return all tokens made over the time from the first request to the last text."""
     span_s = max(r.last_s for r in replies) - min(r.sent_s for r in replies)
     return sum(reply.completion_tokens for reply in replies) / span_s
 

@@ -25,7 +25,7 @@ class Written:
     disk: int | None
 
     def since(self, before: Written) -> Written:
-        """What was written in between."""
+        """Return what was written in between."""
         disk = None if self.disk is None or before.disk is None else self.disk - before.disk
         return Written(self.process - before.process, disk)
 

@@ -72,7 +72,7 @@ class Bench:
     samples: list[Sample] = field(default_factory=list[Sample])
 
     async def run(self, rounds: int, wait: float) -> None:
-        """All rounds on one daemon, whose cache was filled before."""
+        """Run all rounds on one daemon, whose cache was filled before."""
         async with self.side.run(self.settings) as running:
             path = running.address.path or ""
             hits.filled(path, self.bodies)
@@ -103,7 +103,7 @@ class Bench:
             yield Running(child, address, await until(answers, child))
 
     async def run_prefix(self, rounds: int, wait: float) -> None:
-        """All rounds on one daemon, which has kept a document before."""
+        """Run all rounds on one daemon, which has kept a document before."""
         gguf = model_file(_LARGE, self.reader.python.with_name("edge-rt"), self.reader.store)
         settings = replace(self.settings, gguf=gguf, model=_LARGE)
         async with self.reader.run(settings) as running:
@@ -119,7 +119,7 @@ class Bench:
                 self._note("prefix_ttft_ratio", again_s / read_s)
 
     def report(self) -> Report:
-        """What was found."""
+        """Return what was found."""
         return Report(
             name="cache",
             about={"model": MODEL},

@@ -85,7 +85,7 @@ class Bench:
         self._samples: list[Sample] = []
 
     async def run(self, directory: Path, rounds: int, wait: float) -> Report:
-        """All rounds, the ways in turns; what a daemon learns of one is kept for its next round."""
+        """Run all rounds, the ways in turns; what a daemon learns is kept for its next round."""
         store = cache_dir() / "store"
         file = model_file(self._model, self._python.with_name("edge-rt"), store)
         settings = Settings(file, self._model, context=2048, parallel=1, threads=None)

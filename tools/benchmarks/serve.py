@@ -97,7 +97,7 @@ class Bench:
     directory: Path
 
     async def run(self, quiet: int, hogged: int) -> None:
-        """All rounds: the sides take turns, and so do the thread counts beside a hog."""
+        """Run all rounds: the sides take turns, and so do the thread counts beside a hog."""
         threads = self.rounds.settings.threads
         for number in range(1, quiet + 1):
             for side in self.sides:
@@ -108,7 +108,7 @@ class Bench:
                 await self.rounds.hogged(entrant, f"hogged round {number}", self.directory)
 
     def report(self) -> Report:
-        """What the rounds found."""
+        """Return what the rounds found."""
         rows = [
             Row(key, title, unit, self.rounds.of("ours", key), self.rounds.of("peer", key), less)
             for key, title, unit, less in _ROWS
@@ -152,7 +152,7 @@ def values(rounds: Rounds) -> dict[str, float | None]:
 
 
 def notes(rounds: Rounds) -> list[str]:
-    """What a reader must know to judge the comparison."""
+    """Return what a reader must know to judge the comparison."""
     lines = [
         "The peer has its own defaults otherwise, and is ready when its model is loaded; "
         "we load at the first request.",
@@ -199,5 +199,5 @@ def _say(line: str) -> None:
 
 
 def _features(sides: Sequence[Side]) -> dict[str, str]:
-    """What each side's llama.cpp was built for: a wheel from an index may use less of the CPU."""
+    """Return what each side's llama.cpp was built for: an index's wheel may use less of the CPU."""
     return {f"llama.cpp of {side.name}": side.features() for side in sides}

@@ -107,7 +107,7 @@ class Soak:
             self.log = running.child.log.read_text(errors="replace")
 
     def faults(self, growth: float) -> list[str]:
-        """What was not as it has to be."""
+        """Return what was not as it has to be."""
         found = [f"{count} times: {what}" for what, count in self.seen.faults.items()]
         for name, grown in self._grown().items():
             if grown > growth:
@@ -128,7 +128,7 @@ class Soak:
         return found
 
     def report(self) -> Report:
-        """What was seen."""
+        """Return what was seen."""
         assert self.before is not None
         assert self.after is not None
         statuses = {f"polite_{status}": n for status, n in sorted(self.seen.statuses.items())}

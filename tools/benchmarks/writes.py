@@ -78,7 +78,7 @@ class Bench:
             self.values["load_requests_per_s"] = asked / (self.load_s + _SETTLE_S)
 
     def report(self) -> Report:
-        """What came of it."""
+        """Return what came of it."""
         return Report(
             name="writes",
             about={"idle_s": self.idle_s, "load_s": self.load_s},

@@ -73,7 +73,7 @@ class _Setup:
         return stamp is not None and stamp == self.wanted(stamp) and self.venv.works()
 
     def wanted(self, old: Stamp | None) -> Stamp:
-        """What the stamp must say: what is installed stays, unless `env` says otherwise."""
+        """Return what the stamp must say: what is installed stays, unless `env` says otherwise."""
         args = self.env.get("CMAKE_ARGS", old.cmake_args if old else "")
         kept = old.extras if old else ()
         project = hashlib.sha256((self.checkout / "pyproject.toml").read_bytes()).hexdigest()

@@ -81,7 +81,7 @@ def _unless_told(edge_rt: str, config: str) -> str | None:
 
 
 def _look(edge_rt: str, config: str) -> dict[str, Any] | None:
-    """What the daemon would read with `config`; None where that is faulty, which it tells best."""
+    """Return what the daemon would read with `config`; None where that is faulty, as it tells."""
     with tempfile.TemporaryDirectory(prefix="edge-rt-") as directory:
         # The command knows only the installation's configuration: let this be the installation.
         Path(directory, "config.yaml").symlink_to(Path(config).absolute())

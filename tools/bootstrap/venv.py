@@ -54,7 +54,7 @@ class Venv:
         return self.path / "bin" / name
 
     def works(self) -> bool:
-        """Whether its Python starts, has pip and is the one it was made for.
+        """Return whether its Python starts, has pip and is the one it was made for.
 
         An upgrade of the system's Python leaves a link to the new one beside old packages.
         """
@@ -105,7 +105,7 @@ class Venv:
         self._stamp.write_text(json.dumps(asdict(stamp), indent=1) + "\n")
 
     def stamp(self) -> Stamp | None:
-        """What the last finished setup installed; None when there was none."""
+        """Return what the last finished setup installed; None when there was none."""
         try:
             fields = json.loads(self._stamp.read_text())
             return Stamp(extras=tuple(fields.pop("extras")), **fields)

@@ -66,7 +66,7 @@ def key(wheel: Path) -> str:
 
 
 def is_key(name: str) -> bool:
-    """Whether `name` is that of such a wheel of the version that is needed now."""
+    """Return whether `name` is that of such a wheel of the version that is needed now."""
     return name.startswith(f"{_KEY}-{pinned()}-")
 
 

@@ -50,7 +50,7 @@ def _known(token: lib.llama_token) -> int | None:
 
 
 def language_card(source: Source, hyper: Hyper, quantisation: str) -> LanguageModelCard:
-    """What the GGUF, and llama.cpp of its special tokens, say of the model."""
+    """Return what the GGUF, and llama.cpp of its special tokens, say of the model."""
     special = special_tokens(source.path)
     tokens = source.need("tokenizer.ggml.tokens")
     return LanguageModelCard(

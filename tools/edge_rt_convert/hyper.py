@@ -55,7 +55,7 @@ class Hyper:
     embedding_scale: float = 1.0
 
     def windowed(self, layer: int) -> bool:
-        """Whether that layer sees only the window."""
+        """Return whether that layer sees only the window."""
         return self.window is not None and (layer + 1) % self.window_period != 0
 
 

@@ -50,7 +50,7 @@ class Source:
         return self.value(f"{self.architecture}.{key}", default)
 
     def need_own(self, key: str) -> Any:
-        """The same; raises ConvertError where it is missing."""
+        """Return the value of a key of its architecture; raise ConvertError where it is missing."""
         return self.need(f"{self.architecture}.{key}")
 
     def __contains__(self, tensor: str) -> bool:
@@ -91,7 +91,7 @@ class Source:
             yield tensor.tensor_type.name, int(tensor.n_elements)
 
     def parameters(self) -> int:
-        """How many numbers all tensors hold."""
+        """Return how many numbers all tensors hold."""
         return sum(count for _, count in self.elements())
 
     def sha256(self) -> str:

@@ -152,7 +152,7 @@ def pre_tokenizer(name: str) -> dict[str, Any]:
 
 
 def whole_words(name: str) -> bool:
-    """Whether a word that is itself a token stays whole."""
+    """Return whether a word that is itself a token stays whole."""
     return name in _WHOLE_WORDS
 
 

@@ -51,7 +51,7 @@ def altered(data: Path, number: int, seed: int) -> list[Pair]:
 
 
 def _mixed(data: Path, draw: random.Random) -> Iterator[str]:
-    """All prompts that are short enough, once each, in any order."""
+    """Return all prompts that are short enough, once each, in any order."""
     texts: list[str] = []
     for file, text in _SOURCES.items():
         try:

@@ -60,7 +60,7 @@ def plain_row(way: Way, found: Found, first: Found, boot: Bootstrap) -> Row:
 
 
 def switch_rows(ways: Sequence[Way], found: Mapping[str, Found], boot: Bootstrap) -> list[Row]:
-    """All ways of a pair by name, held against the large model alone and against their rivals.
+    """Return all ways of a pair, held against the large model alone and against their rivals.
 
     The rivals of a gate are chance and the rule of EAD, asked for the same share.
     """

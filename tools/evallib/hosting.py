@@ -34,7 +34,7 @@ class Host:
 
 
 def address_of(socket: Path | None, url: str | None) -> Address | None:
-    """Where a server runs already; None where neither is given. Raises EvalError."""
+    """Return where a server runs already; None where neither is given. Raise EvalError."""
     if socket is not None:
         return Address(path=str(socket))
     if url is None:

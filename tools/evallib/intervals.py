@@ -84,7 +84,7 @@ class Bootstrap:
         return Interval(value, float(low), float(high), len(table))
 
     def _drawn(self, n: int) -> Floats:
-        """How often each of `n` items was drawn, a row for each draw."""
+        """Return how often each of `n` items was drawn, a row for each draw."""
         if n not in self._counts:
             random = np.random.default_rng(self._seed)
             even = np.full(n, 1.0 / n)

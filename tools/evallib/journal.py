@@ -41,11 +41,11 @@ class Journal:
         return len(self._found)
 
     def get(self, key: Key) -> Record | None:
-        """What is known of an answer, failures included."""
+        """Return what is known of an answer, failures included."""
         return self._found.get(key)
 
     def done(self, key: Key) -> bool:
-        """Whether an answer is there."""
+        """Return whether an answer is there."""
         record = self.get(key)
         return record is not None and record.failed is None
 

@@ -18,7 +18,7 @@ def table(rows: Sequence[Row], columns: Columns) -> str:
 
 
 def text(name: str) -> Callable[[Row], str]:
-    """What is under a name, as it is."""
+    """Write what is under a name, as it is."""
     return lambda row: str(row[name]) if row.get(name) is not None else "-"
 
 
@@ -33,7 +33,7 @@ def figure(*path: str, digits: int = 3) -> Callable[[Row], str]:
 
 
 def short(*path: str, digits: int = 3) -> Callable[[Row], str]:
-    """The same without the ends of an interval."""
+    """Write the same without the ends of an interval."""
 
     def show(row: Row) -> str:
         found = _at(row, path)
@@ -44,7 +44,7 @@ def short(*path: str, digits: int = 3) -> Callable[[Row], str]:
 
 
 def equal(*path: str) -> Callable[[Row], str]:
-    """How many answers were the same, of how many that were compared."""
+    """Write how many answers were the same, of how many that were compared."""
 
     def show(row: Row) -> str:
         held = _at(row, path)

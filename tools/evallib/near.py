@@ -51,7 +51,7 @@ class Reader:
 
 
 def verdicts(pairs: Sequence[Pair], vectors: Mapping[str, Vector]) -> list[Verdict]:
-    """How near the texts of each pair lie."""
+    """Return how near the texts of each pair lie."""
 
     def read(text: str) -> Any:
         return wording(text), vectors[text]
@@ -60,7 +60,7 @@ def verdicts(pairs: Sequence[Pair], vectors: Mapping[str, Vector]) -> list[Verdi
 
 
 def row(name: str, found: Sequence[Verdict], limit: float, alone: float) -> Row:
-    """How many of some pairs the cache would answer with one answer, and what kept others apart.
+    """Count the pairs that the cache would answer with one answer, and what kept others apart.
 
     `alone` is a cosine, of which is told how many reach it, without any guard or second look.
     """

@@ -29,7 +29,7 @@ def _argument(text: str, at: int) -> str | None:
 
 
 def closing(text: str, at: int) -> int | None:
-    """Where the brace is that closes the one at `at`; None where nothing does."""
+    """Return where the brace is that closes the one at `at`; None where nothing does."""
     depth = 0
     for place in range(at, len(text)):
         if place and text[place - 1] == "\\":
@@ -67,7 +67,7 @@ def value_of(number: str) -> Fraction | None:
 
 
 def same_number(a: str | None, b: str) -> bool:
-    """Whether both have the same value."""
+    """Return whether both have the same value."""
     return a is not None and (value := value_of(a)) is not None and value == value_of(b)
 
 
@@ -84,7 +84,7 @@ def _plain(found: re.Match[str]) -> str:
 
 
 def _joins(found: re.Match[str]) -> bool:
-    """Whether the sign stands between two things: "5 - 3" and "x - 3" end in 3, "is -3" in -3."""
+    """Return whether the sign is an operator: "5 - 3" and "x - 3" end in 3, "is -3" in -3."""
     before, apart = found.string[: found.start()].rstrip()[-1:], found[0].lstrip()[1:2].isspace()
     return before.isdigit() or before in tuple(")%") or (apart and before.isalpha())
 

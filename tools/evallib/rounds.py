@@ -72,7 +72,7 @@ class Rounds:
             self._count(record)
 
     def found(self, work: Work, way: Way) -> dict[str, Record]:
-        """What is known of the answers to `work`, failures included, by the item's id."""
+        """Return what is known of the answers to `work`, failures included, by the item's id."""
         records = (
             (item.id, self.journal.get(self.key(work.task, item, way))) for item in work.items
         )
@@ -135,7 +135,7 @@ class Rounds:
 
 
 def record_of(key: Key, way: Way, reply: Reply, spent: Spent, judged: Judged) -> Record:
-    """What is kept of an answer."""
+    """Return what is kept of an answer."""
     edge = reply.edge
     return Record(
         key=key,

@@ -80,7 +80,7 @@ class Task(ABC):
     max_tokens: ClassVar[int]
 
     def items(self, data: Path) -> list[Item]:
-        """All questions in `data`; raises EvalError."""
+        """Return all questions in `data`; raise EvalError."""
         rows = read_rows(data, self.file)
         return [self._item(number, row) for number, row in enumerate(rows)]
 

@@ -32,7 +32,7 @@ class Problem:
         return self.prompt[: self._begin()]
 
     def defined_in(self, code: str) -> bool:
-        """Whether `code` has the function."""
+        """Return whether `code` has the function."""
         return bool(re.search(self._definition, code, re.MULTILINE))
 
     def _begin(self) -> int:

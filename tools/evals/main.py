@@ -22,7 +22,7 @@ COMMANDS = {
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
-    """How good answers are, and what they cost.
+    """Measure how good answers are, and what they cost.
 
     The questions are not part of the project: --data names the folder that holds them.
     """

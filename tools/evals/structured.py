@@ -132,7 +132,7 @@ def _judged(found: Sequence[Case], file: Path) -> list[Verdict]:
 
 
 def _counted(chosen: Sequence[Case], file: Path, seed: int) -> list[Row]:
-    """What rejection sampling takes, by the model's logits and by made ones."""
+    """Return what rejection sampling takes, by the model's logits and by made ones."""
     threads = len(os.sched_getaffinity(0))
     backend = LlamaBackend(file, context=_CONTEXT, sequences=1, batch=_CONTEXT, threads=threads)
     grammars = Grammars(backend)

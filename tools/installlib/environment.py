@@ -29,7 +29,7 @@ class Environment:
         self._last = self.path.with_name(f"{self.path.name}.old")
 
     def stamp(self) -> dict[str, str]:
-        """What it was made from; empty where there is none of ours."""
+        """Return what it was made from; empty where there is none of ours."""
         try:
             return json.loads(_stamp(self.path).read_text())
         except (OSError, ValueError):
@@ -99,5 +99,5 @@ def _stamp(environment: Path) -> Path:
 
 
 def hidden(path: Path) -> bool:
-    """Whether the service could not see it."""
+    """Return whether the service could not see it."""
     return any(path.is_relative_to(place) for place in HIDDEN)

@@ -31,7 +31,7 @@ class Layout:
             )
 
     def at(self, path: str | Path) -> Path:
-        """Where the system's `path` lies now."""
+        """Return where the system's `path` lies now."""
         return self.destdir / str(path).lstrip("/") if self.destdir else Path(path)
 
 

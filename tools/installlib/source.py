@@ -40,7 +40,7 @@ class Wheels:
 
     @staticmethod
     def are_in(folder: Path) -> bool:
-        """Whether edge_rt is among the wheels in `folder`."""
+        """Return whether edge_rt is among the wheels in `folder`."""
         return any(folder.glob("edge_rt-*.whl"))
 
     def key(self) -> str:

@@ -70,5 +70,5 @@ def gather(place: Path, given: Path, target: Target, log: Path) -> None:
 
 
 def fits(wheel: Path, target: Target) -> bool:
-    """Whether the name of `wheel` says that it is for the machine of `target`, or for any."""
+    """Return whether `wheel` is, by its name, for the machine of `target` or for any."""
     return wheel.stem.endswith((f"_{target.machine}", "-any"))

@@ -31,7 +31,7 @@ def debian_version(version: str, target: Target) -> str:
 
 
 def maintainer(env: Mapping[str, str]) -> str:
-    """Who answers for the package: $DEBFULLNAME and $DEBEMAIL, as for all tools of Debian's."""
+    """Return who answers for the package: $DEBFULLNAME and $DEBEMAIL, as Debian's tools do."""
     name, email = env.get("DEBFULLNAME", "edge_rt"), env.get("DEBEMAIL", "edge-rt@example.org")
     return f"{name} <{email}>"
 

@@ -71,7 +71,7 @@ def run(guest: Guest, disk: Path, scratch: Path, log: Path, cuts: int = CUTS) ->
 
 
 def _load_s(number: int, cuts: int) -> float:
-    """How long a guest is at work before the cut; the first until what it has told is settled."""
+    """Return the time at work before the cut; that of the first lasts until its figures settle."""
     if number in (0, cuts):
         return 0.0 if number else LOAD_S[1]
     return random.Random(number).uniform(*LOAD_S)

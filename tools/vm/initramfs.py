@@ -35,14 +35,14 @@ class Python:
 
 
 def python_of(venv_python: Path) -> Python:
-    """What the environment of `venv_python` stands on."""
+    """Return what the environment of `venv_python` stands on."""
     argv = [str(venv_python), "-c", _PROBE]
     said = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
     return Python(Path(said["python"]), Path(said["library"]), Path(said["smbus2"]))
 
 
 def files(python: Python, checkout: Path, modules: Iterable[Path]) -> dict[str, Path]:
-    """What lies where in the guest; the interpreter and its libraries where they lie here."""
+    """Return what lies where in the guest; interpreter and libraries where they lie here."""
     found = {str(path): path for path in _library(python.library)}
     programs = [python.program, *(Path(p) for p in found if p.endswith(".so"))]
     found |= {str(path): path for path in (*_libraries(programs), python.program)}

@@ -45,7 +45,7 @@ class Release:
 
 
 def newest() -> Release:
-    """What the package lists offer. Raises SetupError when they offer none."""
+    """Return what the package lists offer. Raises SetupError when they offer none."""
     image = re.search(r"^Depends: linux-image-(\S+-amd64) \(= (\S+)\)", _show("linux-image-amd64"))
     source = re.search(r"^Depends: (linux-source-\S+) ", _show("linux-source"))
     if image is None or source is None:

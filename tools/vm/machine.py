@@ -87,7 +87,7 @@ def check_machine(machine: str | None = None, which: Which = shutil.which) -> No
 
 
 def needs(compiler: str, which: Which = shutil.which) -> list[Need]:
-    """What is missing; `compiler` is what the kernel was built with, such as "gcc-14"."""
+    """Return what is missing; `compiler` is what the kernel was built with, such as "gcc-14"."""
     wanted = (
         (which(QEMU), Need("QEMU, to run the guest", ("qemu-system-x86",))),
         (which(compiler), Need(f"{compiler}, which the kernel was built with", (compiler,))),

@@ -51,7 +51,7 @@ def judge(number: int, told: Told, kept: Kept, verdict: Verdict) -> None:
 
 
 def _lost(told: Told, kept: Kept) -> list[str]:
-    """What the last cut has taken, or damaged."""
+    """Return what the last cut has taken, or damaged."""
     left: dict[str, Any] = told.said.get("left", {"databases": {}, "aside": []})
     found = [f"{name} was moved aside" for name in left["aside"]]
     for name, database in left["databases"].items():
@@ -69,7 +69,7 @@ def _lost(told: Told, kept: Kept) -> list[str]:
 
 
 def _answers(number: int, told: Told, kept: Kept) -> list[str]:
-    """What was answered wrongly, and where the sandbox or a sensor is not as it must be."""
+    """Return what was answered wrongly, and where the sandbox or a sensor is not as it must be."""
     found: list[str] = []
     said = told.said
     if kept.again is None:

@@ -16,7 +16,7 @@ from installlib.source import copy_tree
 
 
 def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> Path:
-    """All that edge_rt needs, but edge_rt, and pip: for Python `version` with the wheel `llama`.
+    """Collect what edge_rt needs, and pip, for Python `version` with the wheel `llama`.
 
     `python` has pip. Kept in the cache until pyproject.toml or that wheel is another.
     """

@@ -52,7 +52,7 @@ class Target:
 
 
 def needs(target: Target) -> list[Need]:
-    """What is missing here to build for `target`."""
+    """Return what is missing here to build for `target`."""
     debian = target.architecture.replace("_", "-")
     programs = {
         "cmake": "cmake",

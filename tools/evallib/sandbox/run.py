@@ -77,7 +77,7 @@ def _limits(bounds: Bounds) -> Sequence[str]:
 
 
 def _wait(child: subprocess.Popen[bytes], word: str, wall_s: float) -> bool:
-    """Whether it ended by itself; in the end nothing of its group is left."""
+    """Return whether it ended by itself; in the end nothing of its group is left."""
     try:
         child.communicate(word.encode(), timeout=wall_s)
     except subprocess.TimeoutExpired:

@@ -129,7 +129,7 @@ async def _pace(asker: Asker, body: dict[str, Any], held: Reply) -> Pace | None:
 
 
 def suits(case: Case) -> bool:
-    """Whether a small model can read the schema beside its answer."""
+    """Return whether a small model can read the schema beside its answer."""
     return len(json.dumps(case.schema)) <= _LONGEST
 
 

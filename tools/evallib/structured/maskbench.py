@@ -56,7 +56,7 @@ class Cutter(Protocol):
 
 
 def cases(data: Path) -> list[Case]:
-    """All cases; raises EvalError where they are not there."""
+    """Return all cases; raise EvalError where they are not there."""
     path = data / FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -105,7 +105,7 @@ def _ordered(document: Any, schema: str) -> Any:
 def _accepts(
     constraint: Constraint, grammars: Grammars, cutter: Cutter, end: int, text: str
 ) -> bool:
-    """Whether an answer can be that text."""
+    """Return whether an answer can be that text."""
     matcher = grammars.matcher(constraint)
     for token in cutter.tokenize(text, special=False, begins=False):
         if matcher.over or not matcher.valid([token]):

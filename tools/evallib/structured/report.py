@@ -53,7 +53,7 @@ def report(
     answers: Sequence[Row],
     predicates: Sequence[Row],
 ) -> Document:
-    """All tables; their figures that count are in `about`, too, those of the worse way."""
+    """Return all tables; their figures that count are in `about`, too, those of the worse way."""
     told = {**about, **{key: maskbench[key] for key in ("mask_wrong", "compiled")}}
     for key in ("valid", "constrained_speed", "vs_llama_server"):
         told[key] = _least(answers, key)

@@ -35,7 +35,7 @@ _SERIAL = os.makedev(4, 64)
 
 
 def prepare() -> None:
-    """What file permissions alone give to everybody, as far as the place lets it be made."""
+    """Allow by file permissions what these alone allow everybody, as far as the place lets it."""
     for folder in OPENED:
         with suppress(OSError):
             Path(folder, _OPEN).mkdir(exist_ok=True)

@@ -52,7 +52,7 @@ def chips() -> None:
 
 
 def look() -> None:
-    """What is there before the daemon."""
+    """Return what is there before the daemon."""
     say(left=left())
 
 
@@ -76,7 +76,7 @@ def use() -> None:
 
 
 def _sensors() -> dict[str, object]:
-    """What the daemon reads through the driver, and what is in the chip: watts, volts, amperes."""
+    """Return what the daemon reads through the driver and what is in the chip: W, V, A."""
     from vm.guest.ina3221 import LOAD, truth
 
     channels = ask("GET", "/edge/v1/board")["channels"]

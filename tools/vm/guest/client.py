@@ -35,7 +35,7 @@ def asked(
 
 
 def ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What the daemon answers; raises OSError where it answers with anything but 200."""
+    """Return what the daemon answers; raise OSError where it answers with anything but 200."""
     with asked(method, path, body) as answer:
         said = answer.read()
     if answer.status != 200:
@@ -49,5 +49,5 @@ def complete(prompt: str, tokens: int = 4) -> dict[str, Any]:
 
 
 def greedy(prompt: str, tokens: int) -> dict[str, Any]:
-    """What asks for so many tokens."""
+    """Return what asks for so many tokens."""
     return {"model": MODEL, "prompt": prompt, "temperature": 0, "max_tokens": tokens}

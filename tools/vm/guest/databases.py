@@ -20,7 +20,7 @@ _ROWS = {
 
 
 def left(state: Path = STATE) -> dict[str, object]:
-    """What is there before the daemon has opened it, read from copies: of each database how its
+    """Read, from copies, what is there before the daemon has opened it: of each database how its
     check ends, its rows, and the names of databases that were moved aside.
     """
     found: dict[str, object] = {}

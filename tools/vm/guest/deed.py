@@ -28,7 +28,7 @@ class Deed:
 
 
 def attempt(deed: Deed) -> str:
-    """How it ends, in a process of its own: DONE or the name of an error."""
+    """Return how it ends, in a process of its own: DONE or the name of an error."""
     child = os.fork()
     if child == 0:
         os._exit(_ended(deed))

@@ -120,7 +120,7 @@ DEEDS: dict[str, Deed] = {
 
 
 def faults(inside: dict[str, str], root: dict[str, str], place: str) -> list[str]:
-    """What ended otherwise than it must in the sandbox, and for root outside of it in `place`."""
+    """Return what ended wrongly in the sandbox, and for root outside of it in `place`."""
     found = [f"no such deed: {name}" for name in {*inside, *root} - set(DEEDS)]
     for name, deed in DEEDS.items():
         if place in deed.held and inside.get(name) not in deed.ends:

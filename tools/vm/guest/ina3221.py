@@ -238,7 +238,7 @@ def truth(figures: Figures) -> list[float]:
 
 
 def _files(folder: Path) -> list[float]:
-    """The same from the driver's files, without our reader."""
+    """Return the same from the driver's files, without our reader."""
     found: list[float] = []
     for channel in (1, 2, 3):
         volts = int((folder / f"in{channel}_input").read_text()) / 1000

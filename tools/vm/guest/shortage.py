@@ -25,7 +25,7 @@ AGAIN_S = 1.0
 
 
 def brought_about() -> dict[str, Any]:
-    """What came of it, for `faults`."""
+    """Return what came of it, for `faults`."""
     before, question = _now(), greedy("Count: 1, 2,", LONG) | {"ignore_eos": True}
     with asked("POST", "/v1/completions", question | {"stream": True}) as stream:
         stream.readline()
@@ -50,7 +50,7 @@ def brought_about() -> dict[str, Any]:
 
 
 def faults(told: dict[str, Any]) -> list[str]:
-    """What went otherwise than it must."""
+    """Return what went otherwise than it must."""
     before, short, after, refused = (told[key] for key in ("before", "short", "after", "refused"))
     error = told["last"].get("error", {})
     found = {
@@ -139,7 +139,7 @@ def _answered() -> str:
 
 
 def _log() -> list[str]:
-    """What the daemon and systemd have said of memory."""
+    """Return what the daemon and systemd have said of memory."""
     argv = ["journalctl", "--no-pager", "--output=cat", f"--unit={UNIT}"]
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     return [line for line in said.splitlines() if "memory" in line or "OOM" in line]

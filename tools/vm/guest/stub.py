@@ -71,7 +71,7 @@ class Chip:
         _write(self._bus, self.address, register, word)
 
     def read(self, register: int) -> int:
-        """What a register holds, whoever owns the chip."""
+        """Return what a register holds, whoever owns the chip."""
         word = self._bus.read_word_data(self.address, register, force=True)
         return int.from_bytes(word.to_bytes(2, "little"), "big")
 
