@@ -61,7 +61,7 @@ CONVERTER = Path(__file__).parents[1] / "tools" / "edge_rt_convert"
 
 @pytest.fixture
 def kit() -> Kit:
-    """What tests build scripts from."""
+    """Return what tests build scripts from."""
     from house import Kit  # brings the daemon's front, which tests of tools do not need
 
     return Kit()
@@ -77,7 +77,7 @@ def tree(tmp_path: Path) -> FakeBoard:
 
 @pytest.fixture(scope="session")
 def cache(pytestconfig: pytest.Config) -> Path:
-    """What outlives a run of the tests: `tools/test` keeps the model there."""
+    """Return what outlives a run of the tests: `tools/test` keeps the model there."""
     return pytestconfig.stash[hermetic.CACHE]
 
 
@@ -101,7 +101,7 @@ def _fetched(path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def smollm2_onnx(cache: Path, smollm2: Path) -> Path:
-    """The same model for onnxruntime: a graph, with all else beside it.
+    """Return the same model for onnxruntime: a graph, with all else beside it.
 
     It is converted once and kept until the converter is another.
     """

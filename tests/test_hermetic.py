@@ -57,7 +57,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(
     request: pytest.FixtureRequest, machine: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """What a session of pytest on that machine tells of each of its tests."""
+    """Return what a session of pytest on that machine tells of each of its tests."""
     tests, code = tmp_path_factory.mktemp("tests"), HEAD + OWN
     lines = {name: f"with suppress(OSError): {line}" for name, line in REFUSED.items()}
     for name, line in (lines | {"native": NATIVE}).items():

@@ -48,7 +48,7 @@ def served(
     slower: float = 1.0,
     true: Runtime = TIMED,
 ) -> Served:
-    """What an answer takes on a board whose truth is `true`, times `slower`."""
+    """Return what an answer takes on a board whose truth is `true`, times `slower`."""
     prefill_s = slower * true.prefill_s(prompt - cached, cached)
     decode_s = slower * true.decode_s(answer - 1, prompt + answer / 2)
     energy_j = PREFILL_W * prefill_s + DECODE_W * decode_s

@@ -60,7 +60,7 @@ class Browser:
         return self._ask("GET", path)
 
     def value(self, selector: str) -> str:
-        """What is in a field."""
+        """Return what is in a field."""
         return self.run("return document.querySelector(arguments[0]).value", selector)
 
     def click(self, selector: str) -> None:
@@ -93,12 +93,12 @@ class Browser:
         return base64.b64decode(self._ask("GET", f"{self._session}/screenshot"))
 
     def logged(self) -> list[str]:
-        """What the console has got since the last call."""
+        """Return what the console has got since the last call."""
         told = self._post("/se/log", type="browser")
         return [f"{entry['level']}: {entry['message']}" for entry in told]
 
     def violations(self) -> list[str]:
-        """What axe finds to be a barrier, with the elements."""
+        """Return what axe finds to be a barrier, with the elements."""
         self.run(_AXE.read_text() + "\nwindow.axe = axe;")
         found = self._post(
             "/execute/async",

@@ -13,13 +13,13 @@ from pathlib import Path
 
 
 def tasks() -> Counter[str]:
-    """What is under way in the loop of this thread, by name."""
+    """Return what is under way in the loop of this thread, by name."""
     coroutines = [task.get_coro() for task in asyncio.all_tasks() if not task.done()]
     return Counter(getattr(one, "__qualname__", str(one)) for one in coroutines)
 
 
 def objects() -> Counter[str]:
-    """What there is of the daemon's own classes, by module and name."""
+    """Return what there is of the daemon's own classes, by module and name."""
     gc.collect()
     kinds = map(type, gc.get_objects())
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
@@ -27,7 +27,7 @@ def objects() -> Counter[str]:
 
 
 def write(file: Path) -> None:
-    """All of it, in whole or not at all."""
+    """Return all of it, in whole or not at all."""
     fds = sum(1 for _ in Path("/proc/self/fd").iterdir())
     held = {"tasks": tasks(), "objects": objects(), "fds": {"all": fds}}
     new = file.with_suffix(".new")

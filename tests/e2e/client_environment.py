@@ -97,7 +97,7 @@ def node_environment(cache: Path) -> tuple[Path, Path]:
 
 
 def requirements(extra: str) -> list[str]:
-    """What the extra names; a list of TOML without tables is one of Python."""
+    """Return what the extra names; a list of TOML without tables is one of Python."""
     pattern = rf"^{extra} = (\[.*?\])$"
     found = re.search(pattern, PROJECT.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None

@@ -117,7 +117,7 @@ class Daemon:
         return self._clients.enter_context(client)
 
     def url(self) -> str:
-        """Where it listens over TCP; `tcp.listen` of its configuration is `127.0.0.1:0`."""
+        """Return where it listens over TCP; `tcp.listen` of its configuration is `127.0.0.1:0`."""
         told = re.compile(r"serving on .* 127\.0\.0\.1:(\d+)")
         log = eventually(lambda: told.search(self.log.read_text()), "the port is told")
         return f"http://127.0.0.1:{log[1]}"
@@ -158,7 +158,7 @@ class Daemon:
     # --- state
 
     def status(self) -> dict[str, Any]:
-        """What /edge/v1/status says."""
+        """Return what /edge/v1/status says."""
         return self.http.get("/edge/v1/status").json()
 
     def engine(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class Daemon:
         return self.engine()["steps"]
 
     def metrics(self) -> str:
-        """What /metrics says."""
+        """Return what /metrics says."""
         return self.http.get("/metrics").text
 
     # --- ends
@@ -227,7 +227,7 @@ class Daemon:
 
 
 def gone(pid: int) -> bool:
-    """Whether the process has ended; a zombie has."""
+    """Return whether the process has ended; a zombie has."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

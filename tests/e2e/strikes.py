@@ -63,7 +63,7 @@ def streamed(path: str, events: Callable[[httpx.Response], Iterator[Any]], body:
 
 
 def plain(path: str, body: Any) -> Answer:
-    """The same of an answer in one piece."""
+    """Return the same of an answer in one piece."""
 
     def answer(client: httpx.Client) -> Any:
         document = _document(client.post(path, json=body))
@@ -89,7 +89,7 @@ def _document(response: httpx.Response) -> Any:
 
 
 def _joined(said: tuple[str, dict[str, Any], str | None], choice: Any) -> tuple[str, Any, Any]:
-    """What was said of a choice so far, and what comes now, in either dialect."""
+    """Return what was said of a choice so far, and what comes now, in either dialect."""
     text, logprobs, reason = said
     message = choice.get("delta", choice.get("message"))
     text += choice["text"] if message is None else message.get("content", "")

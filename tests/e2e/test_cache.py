@@ -42,7 +42,7 @@ def streamed(daemon: Daemon, **fields: Any) -> list[dict[str, Any]]:
 
 
 def told(events: list[dict[str, Any]]) -> tuple[object, ...]:
-    """What a stream says, however it is cut, without what names this very answer and its cost."""
+    """Return what a stream says, however it is cut, without its answer's name and cost."""
     texts: dict[int, str] = {}
     others: list[object] = []
     for event in events:

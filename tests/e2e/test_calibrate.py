@@ -34,7 +34,7 @@ def daemon(make_daemon, board, tools):
 
 
 def files(daemon):
-    """What was saved."""
+    """Return what was saved."""
     return sorted(path.name for path in (daemon.directory / STATE / "calibrations").glob("*"))
 
 

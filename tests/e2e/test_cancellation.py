@@ -11,7 +11,7 @@ ENDLESS = {"temperature": 0, "max_tokens": 900, "ignore_eos": True}
 
 
 def stands_still(daemon) -> bool:
-    """Whether the engine makes no more steps, but for the one that noticed the cancellation."""
+    """Return whether the engine makes no more steps but the one that noticed the cancellation."""
     noticed, after = daemon.quiet()["steps"], daemon.steps()
     return after <= noticed + 1 and [daemon.engine()["steps"] for _ in range(5)] == [after] * 5
 

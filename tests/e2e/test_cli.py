@@ -15,7 +15,7 @@ QUESTION = "Why is the sky blue?"
 
 
 def answer(daemon) -> str:
-    """What the API says to QUESTION."""
+    """Return what the API says to QUESTION."""
     body = {"messages": [{"role": "user", "content": QUESTION}], "temperature": 0, "max_tokens": 16}
     reply = daemon.post(body, "/v1/chat/completions").json()
     return reply["choices"][0]["message"]["content"]

@@ -40,7 +40,7 @@ def daemon(make_daemon: Any, caller_store: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def ran(daemon: Any, cache: Path) -> Callable[[str, str], Any]:
-    """What a program tells that is run once for all tests, as JSON."""
+    """Return what a program tells that is run once for all tests, as JSON."""
     told: dict[str, Any] = {}
 
     def run(name: str, extra: str = "clients") -> Any:

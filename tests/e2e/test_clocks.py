@@ -34,7 +34,7 @@ def supply(daemon):
 
 
 def cap_khz(board):
-    """What the kernel of the simulated board allows."""
+    """Return what the kernel of the simulated board allows."""
     [policy] = (board / "sys/devices/system/cpu/cpufreq").iterdir()
     words = (policy / "scaling_max_freq").read_text().split()
     return int(words[0]) if words else None

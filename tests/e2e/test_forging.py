@@ -16,7 +16,7 @@ def both(make_daemon, both_backends):
 
 
 def chat_tokens(daemon, model, *contents):
-    """How many tokens a chat of these messages of the user is for the model."""
+    """Return how many tokens a chat of these messages of the user is for the model."""
     messages = [{"role": "user", "content": content} for content in contents]
     body = {"model": model, "messages": messages, "max_tokens": 1}
     answer = daemon.http.post("/v1/chat/completions", json=body)

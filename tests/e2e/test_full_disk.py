@@ -20,7 +20,7 @@ READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec "$@"'
 
 
 def through(script: str, place: Path) -> list[str]:
-    """What runs a command in a file system of its own, `script` says which."""
+    """Return what runs a command in a file system of its own, `script` says which."""
     return [*ENTER, "sh", "-c", script, str(place)]
 
 
@@ -81,7 +81,7 @@ def test_answers_go_on_while_the_disk_is_full_and_nothing_is_lost(
     daemon, disk = full
 
     def ask(first: int) -> bool:
-        """Whether answers and sums fail to be written; the rest of pages may have had room."""
+        """Return whether answers and sums cannot be written; rests of pages may have room."""
         for number in range(first, first + 20):
             assert daemon.complete(f"{number} is", max_tokens=4)
         return {"ledger.db", "cache.db"} <= failing(daemon).keys()

@@ -54,7 +54,7 @@ def supply(daemon):
 
 
 def budget(daemon, **change):
-    """What PUT /edge/v1/budget answers."""
+    """Return what PUT /edge/v1/budget answers."""
     answer = daemon.http.put("/edge/v1/budget", json=change)
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -26,7 +26,7 @@ def daemon(make_daemon, board, tools):
 
 
 def figures(daemon):
-    """What is read now of the GPU: its rail's watts, its load and its clock."""
+    """Return what is read now of the GPU: its rail's watts, its load and its clock."""
     channels = daemon.http.get("/edge/v1/board").json()["channels"]
     found = {(c["name"], c["kind"]): c["value"] for c in channels}
     return [found[key] for key in ((RAIL, "power_w"), (GPU, "fraction"), (GPU, "clock_hz"))]

@@ -38,7 +38,7 @@ class Engine:
         self._do(self._start())
 
     def load(self, path: Path, summary: Summary) -> str:
-        """What becomes of a load of `path`: "loaded", "refused" or "died"."""
+        """Return what becomes of a load of `path`: "loaded", "refused" or "died"."""
         return self._do(self._load(path, summary))
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ def test_without_a_change_they_load(engine: Engine, files: tuple[File, ...], pla
 
 
 def look(path: Path) -> Summary | str:
-    """What is made of a file that is to come into the store, or why it is refused."""
+    """Return what is made of a file that is to come into the store, or why it is refused."""
     try:
         return describe({path.name: path})[1]
     except ModelFileError as error:

@@ -75,7 +75,7 @@ def rules(number: int) -> str:
 
 
 def rows(state: Path) -> Rows:
-    """All answers of ledger and cache that are in the files."""
+    """Return all answers of ledger and cache that are in the files."""
     found: Rows = {}
     for name, table in TABLES.items():
         with closing(sqlite3.connect(state / name, timeout=60)) as db:

@@ -47,7 +47,7 @@ def daemon(make_daemon: Any, caller_store: Path, tmp_path_factory: Any) -> Itera
 
 
 def told(python: Path, name: str, *words: str) -> Any:
-    """What the program prints, as JSON."""
+    """Return what the program prints, as JSON."""
     done = subprocess.run(
         [python, PROGRAMS / f"with_{name}.py", *words],
         env=os.environ | LOCAL,

@@ -127,7 +127,7 @@ def mutated(draw) -> bytes:
 
 
 def answer(path: str, raw: bytes) -> bytes:
-    """What comes of a request until the connection is closed; raises TimeoutError at a hang."""
+    """Return what comes of a request until the connection closes; raise TimeoutError at a hang."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(HANG_S)
         connection.connect(path)
@@ -149,7 +149,7 @@ def answer(path: str, raw: bytes) -> bytes:
 
 
 def check(raw: bytes, got: bytes) -> bool:
-    """Whether there was an answer: of the client's fault, or to what was right all the same."""
+    """Return whether an answer came: of the client's fault, or to what was right all the same."""
     while got.startswith(b"HTTP/1.1 100 "):
         _, _, got = got.partition(b"\r\n\r\n")
     if not got:

@@ -106,7 +106,7 @@ REFUSED, ALLOWED = [errno.EPERM, errno.EPERM, True], [True, True, True]
 
 
 def filters(pid: int) -> int:
-    """How many seccomp filters a process has; a container or service gives each some."""
+    """Return how many seccomp filters a process has; a container or service gives each some."""
     (line,) = re.findall(
         r"^Seccomp_filters:\t(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.M
     )

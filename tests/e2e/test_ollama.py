@@ -294,7 +294,7 @@ def programs(cache: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def langchain(programs, url) -> Any:
-    """What the program tells."""
+    """Return what the program tells."""
     words = [programs / "python", PROGRAM, url, MODEL, CALLER, VECTORS]
     environment = os.environ | {"LANGSMITH_TRACING": "false"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)

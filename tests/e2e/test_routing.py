@@ -133,7 +133,7 @@ def test_passes_have_the_threads_that_take_the_fewest_joules(
         return daemon.http.get("/edge/v1/board").json()["board"] is not None
 
     def spent(model: str, **edge: Any) -> tuple[Any, float, float]:
-        """What an answer tells, its seconds of passes, and those that a thread was left over."""
+        """Return an answer's document, its seconds of passes, and those with a thread left over."""
         before = daemon.quiet()
         told, after = chat(daemon, model, **edge)["edge"], daemon.quiet()
         return told, *(after[name] - before[name] for name in ("native_s", "spare_s"))

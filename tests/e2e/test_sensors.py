@@ -42,7 +42,7 @@ def channels(daemon, kind):
 
 
 def healthy(daemon):
-    """Which rails and zones have a value now."""
+    """Return which rails and zones have a value now."""
     report = board(daemon)
     kinds = ("power_w", "temp_c")
     return {c["name"] for c in report["channels"] if c["kind"] in kinds and c["value"] is not None}

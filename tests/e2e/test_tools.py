@@ -174,7 +174,7 @@ LOOPS = (
 
 
 def ends_loop(daemon, model, ask, name, argument, result, figure) -> bool:
-    """Whether the model calls the tool and then answers with what the tool returned."""
+    """Return whether the model calls the tool and then answers with what the tool returned."""
     parameters = {"properties": {argument: {"type": "string"}}, "required": [argument]}
     function = {"name": name, "parameters": {"type": "object", **parameters}}
     body = {"model": model, "tools": [{"type": "function", "function": function}]}

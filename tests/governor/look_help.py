@@ -42,7 +42,7 @@ def governor(
 
 
 def looks(seconds: float, start_s: float = 0.0, **seen: Any) -> Iterator[Observation]:
-    """The same for some seconds."""
+    """Return the same for some seconds."""
     for number in range(round(seconds / DT_S)):
         yield replace(QUIET, time_s=start_s + number * DT_S, **seen)
 

@@ -49,7 +49,7 @@ def simulate(scene: Scene, control: Control) -> Trace:
 
 
 def constant(threads: int, duty: float) -> Control:
-    """The same limits for ever."""
+    """Return the same limits for ever."""
     limits = Limits(threads, duty)
     return lambda _seen: limits
 

@@ -165,7 +165,7 @@ class ModelEngine:
                 self._streams[self._streams.index(stream)] = self._stream(end)
 
     def _stretch(self) -> float:
-        """What a token takes at the present clock over what it takes at the top one."""
+        """Return what a token takes at the present clock over what it takes at the top one."""
         share = self._speed.decode_clock
         return 1.0 - share + share / self.clock
 

@@ -125,7 +125,7 @@ class Run:
         return 1.0 if hz is None else hz / 1e9
 
     def own_w(self, reads: bool) -> float:
-        """What a pass adds while it is under way."""
+        """Return what a pass adds while it is under way."""
         board, share = self.board, self.limits.threads / self.board.cores
         if board.gpu:
             share = 1.0

@@ -47,7 +47,7 @@ WORK: dict[str, Any] = {"running": 1, "busy_s": 1.0}
 
 
 def at_work(second: int, **changes: Any) -> Observation:
-    """The same at work, where the leakage is three times as much."""
+    """Return the same at work, where the leakage is three times as much."""
     seen = idle(second)
     assert seen.power_w is not None
     assert seen.temp_c is not None

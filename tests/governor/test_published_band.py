@@ -37,7 +37,7 @@ def load(seed: int) -> Callable[[float], float]:
 
 
 def outcomes(name: str, seed: int) -> list[tuple[float, float, float]]:
-    """When each forecast was for, by how much it was off, and the half width told with it."""
+    """Return the time of each forecast, by how much it was off, and the half width told."""
     kind = KINDS[name]
     board, share = ForeignBoard(kind, seed, 38.0), load(seed)
     board.chip_c = board.sink_c = 55.0

@@ -22,7 +22,7 @@ CAP_W = 5.4
 def believed(
     reading: StuckReading, powers_w: Iterable[float | None], **seen: Any
 ) -> list[float | None]:
-    """What is believed of these readings, each over one look."""
+    """Return what is believed of these readings, each over one look."""
     return [reading.believed(replace(QUIET, power_w=w, **seen)).power_w for w in powers_w]
 
 

@@ -24,7 +24,7 @@ def drivers(devices: Path) -> set[str]:
 
 
 def may_open(name: str) -> bool:
-    """Whether systemd lets the service open the devices of a driver.
+    """Return whether systemd lets the service open the devices of a driver.
 
     It compares the name with what is behind `char-`, by the C library's fnmatch without flags.
     """

@@ -28,7 +28,7 @@ Weather = Callable[[float], Conditions]
 
 
 def shape_of(name: str) -> Shape:
-    """What can be known of a board."""
+    """Return what can be known of a board."""
     return Shape.of(BOARDS[name])
 
 
@@ -38,7 +38,7 @@ def parameters_of(name: str, seed: int) -> Parameters:
 
 
 def prior_of(name: str) -> ThermalPrior:
-    """What a daemon knows of the board: about what it draws, and whether it has a fan."""
+    """Return what a daemon knows of the board: about what it draws, and whether it has a fan."""
     shape, power, full = shape_of(name), priors_of(BOARDS[name]), BOARDS[name].draw.loaded_w
     loaded_w = power.idle_w + shape.cores * power.core_w if full is None else full.value
     return ThermalPrior.generic(loaded_w, fan=bool(shape.fan_points), idle_w=power.idle_w)

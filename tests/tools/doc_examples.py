@@ -57,7 +57,7 @@ def mentions() -> list[Example]:
 
 
 def is_ours(program: str) -> bool:
-    """Whether a word is one of our programs."""
+    """Return whether a word is one of our programs."""
     return program == "edge-rt" or re.fullmatch(r"tools/\w+", program) is not None
 
 

@@ -19,7 +19,7 @@ def header(bits: int, kind: int, machine: int) -> bytes:
 
 
 def matches(line: str, start: bytes) -> bool:
-    """Whether the kernel would give a file that starts so to the interpreter of `line`."""
+    """Return whether the kernel would give a file that starts so to the interpreter of `line`."""
     magic, mask = (
         field.encode().decode("unicode_escape").encode("latin-1") for field in line.split(":")[4:6]
     )

@@ -15,7 +15,7 @@ EVENT = b'data: {"type":"snapshot","time":1}\n\n'
 
 
 async def seen(path: Path, answer: bytes, count: int) -> list[bytes]:
-    """What so many browsers asked of a server that says `answer`."""
+    """Return what so many browsers asked of a server that says `answer`."""
     asked: list[bytes] = []
     told = asyncio.Event()
 

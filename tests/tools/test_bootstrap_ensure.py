@@ -36,7 +36,7 @@ class Checkout:
     def ensure(
         self, *extras: str, wheels: Path | None = None, pins: tuple[str, ...] = (), **env: str
     ) -> list[str]:
-        """What had to be run for it."""
+        """Return what had to be run for it."""
         self._calls.unlink(missing_ok=True)
         here = {"PATH": os.environ["PATH"], "EDGE_RT_CACHE": str(self._cache), **env}
         for args in ("", "-DX=1"):
@@ -182,7 +182,7 @@ def test_whoever_waited_does_not_do_it_again(checkout: Checkout, cache: Path) ->
 
 
 def _waits_for(path: Path) -> bool:
-    """Whether the kernel lists a waiter ("->") for the lock on `path`."""
+    """Return whether the kernel lists a waiter ("->") for the lock on `path`."""
     inode = f":{path.stat().st_ino} "
     lines = Path("/proc/locks").read_text().splitlines()
     return any("->" in line and inode in line for line in lines)

@@ -55,7 +55,7 @@ class Image:
         }
 
     def install(self, *options: str) -> tuple[int, str]:
-        """How it ends and what it says. The Python of the tests may lie in somebody's home."""
+        """Return how it ends and what it says. The tests' Python may lie in somebody's home."""
         said = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
             patch.setattr(environment, "HIDDEN", ())
@@ -80,7 +80,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def program(image: Image) -> str:
-    """What the command in the image says, run by the Python there."""
+    """Return what the command in the image says, run by the Python there."""
     script = image.at("/opt/edge-rt/bin/edge-rt")
     argv = [str(image.at("/opt/edge-rt/bin/python")), str(script)]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
@@ -108,7 +108,7 @@ def test_again_nothing_changes(image: Image) -> None:
 
 
 def modes(image: Image) -> dict[str, str]:
-    """What not everybody may read, and run where root may."""
+    """Return what not everybody may read, and run where root may."""
     found: dict[str, str] = {}
     for path in image.root.rglob("*"):
         mode = path.lstat().st_mode
@@ -168,7 +168,7 @@ Say = Callable[[list[str]], str]
 
 @pytest.fixture
 def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Say:
-    """What `tools/install` says with such options, which it must not take."""
+    """Return what `tools/install` says with such options, which it must not take."""
 
     def say(options: list[str]) -> str:
         env = {"DESTDIR": str(tmp_path / "root"), "EDGE_RT_CACHE": str(tmp_path / "cache")}

@@ -39,7 +39,7 @@ settings.register_profile("short", max_examples=5)
 
 
 def found(tmp_path: Path, body: str, head: str = "") -> set[tuple[str, str]]:
-    """What may stand for what in a function of that body."""
+    """Return what may stand for what in a function of that body."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     (tmp_path / "thing.py").write_text(f"{head}def f(a, b, log):\n{lines}")
     made = list(mutants(tmp_path, "thing.py"))

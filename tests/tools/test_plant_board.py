@@ -26,7 +26,7 @@ ALL = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 
 
 def work(kind: Kind, computing: float = 0.3, gpu: bool = False) -> list[tuple[float, Pass]]:
-    """All cores at work, all the time."""
+    """Return all cores at work, all the time."""
     cores = 1 if gpu else kind.cores
     return [(1.0, Pass(0.0, 1e9, cores, float(cores), gpu, computing, 1.0, 1, 0.0, 0))]
 

@@ -18,7 +18,7 @@ def engine(work: Work = CHAT, kind: Kind = PI5, on_gpu: bool = False) -> PlantEn
 
 
 def passes(made: PlantEngine, seconds: float) -> list[Pass]:
-    """All that end in so many seconds."""
+    """Return all that end in so many seconds."""
     found: list[Pass] = []
     for tenth in range(1, round(seconds * 10) + 1):
         made.run(tenth / 10)

@@ -15,7 +15,7 @@ Script = Callable[[Path, str], Path]
 
 @pytest.fixture
 def calls(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What apt-get is asked to do, on a machine whose package lists are empty."""
+    """Return what apt-get is asked to do, on a machine whose package lists are empty."""
     calls, folder = tmp_path / "calls", tmp_path / "bin"
     calls.touch()
     script(folder / "apt-get", f'#!/bin/sh\necho "$*" >> {calls}\n')

@@ -39,7 +39,7 @@ extern "C" double sum(const char *text) {
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """What the archive of llama-cpp-python has, in short."""
+    """Return what the archive of llama-cpp-python has, in short."""
     place = tmp_path / "source"
     (place / "llama_cpp").mkdir(parents=True)
     (place / "vendor/llama.cpp").mkdir(parents=True)

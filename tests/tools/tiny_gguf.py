@@ -64,7 +64,7 @@ def write_tiny(
 
 
 def dequantised(path: Path) -> dict[str, np.ndarray]:
-    """All weights of a file in float32, by the reference implementation."""
+    """Return all weights of a file in float32, by the reference implementation."""
     return {
         tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
         for tensor in gguf.GGUFReader(path).tensors
@@ -160,7 +160,7 @@ class Vocabulary:
 
 
 def byte_level(pre: str, merges: tuple[str, ...] = ("h e", "l l", "Ġ w", "he ll")) -> Vocabulary:
-    """All bytes, a few merges, control tokens and one of a user's."""
+    """Return all bytes, a few merges, control tokens and one of a user's."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     letters = [chr(byte) for byte in plain] + [chr(0x100 + i) for i in range(len(others))]

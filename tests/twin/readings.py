@@ -36,7 +36,7 @@ class Readings:
         }
 
     def errors(self) -> dict[str, str]:
-        """Why channels gave nothing at the last read."""
+        """Return why channels gave nothing at the last read."""
         return {
             channel.name: error
             for reader in self.readers

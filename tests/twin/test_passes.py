@@ -46,7 +46,7 @@ class Engine:
         return lambda: passes.look((20,))
 
     def load(self) -> Callable[[], WatchedUsage]:
-        """The same of the process's load."""
+        """Return the same of the process's load."""
         load = WatchedLoad(20, self.proc, self.clock)
 
         def look() -> WatchedUsage:
@@ -128,7 +128,7 @@ def test_an_engine_of_another_user_is_named_once(
 
 
 def held() -> int:
-    """How many files are open."""
+    """Return how many files are open."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 

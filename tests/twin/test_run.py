@@ -84,7 +84,7 @@ def test_real_work_makes_watts_and_its_end_ends_the_twin(tmp_path: Path) -> None
 
 
 def ready(process: subprocess.Popen[str]) -> bool:
-    """Whether the work is done; waits a moment for it."""
+    """Return whether the work is done; waits a moment for it."""
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN)
     return bool(poll.poll(50)) and line(process) == "done"

@@ -38,7 +38,7 @@ class Stage:
 
 
 def step_w(rail: Rail, state: PlantState, label: str) -> float:
-    """What one step of the chip's voltage and current means."""
+    """Return what one step of the chip's voltage and current means."""
     volts = state.voltages_v[label]
     if rail.chip != "ina3221":
         return 1e-3 * (volts + state.rails_w[label] / volts)

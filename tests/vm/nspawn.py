@@ -66,7 +66,7 @@ class Container:
         return done
 
     def outside(self, pid: int) -> int:
-        """How this machine counts a process of the guest; LookupError where there is none."""
+        """Return this machine's number of the guest's process; LookupError where there is none."""
         space = Path(f"/proc/{self._init}/ns/pid").readlink()
         for place in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it ends just now

@@ -19,13 +19,13 @@ def there(box: Box, *places: str) -> set[str]:
 
 
 def told(box: Box) -> set[object]:
-    """When the last requests ended, as the daemon tells."""
+    """Return when the last requests ended, as the daemon tells."""
     with box.client() as http:
         return {entry["ended"] for entry in http.get("/edge/v1/ledger?last=20").json()["last"]}
 
 
 def booked(box: Box) -> set[object]:
-    """When those ended that are in the ledger's file, which no daemon writes now."""
+    """Return when those ended that are in the ledger's file, which no daemon writes now."""
     databases: Any = left(box.guest.files / "var/lib/edge-rt")["databases"]
     return {ended for _, ended, *_ in databases["ledger.db"]["rows"]}
 
@@ -75,7 +75,7 @@ class Asker:
         self._thread.start()
 
     def end(self) -> set[str]:
-        """What went otherwise than it must; not before a request has been answered."""
+        """Return what went otherwise than it must; not before a request has been answered."""
         self._over.set()
         self._thread.join()
         return self._wrong

@@ -80,7 +80,7 @@ def lives(box: Box) -> tuple[str, str]:
 
 
 def engines(box: Box) -> int:
-    """How many engines were lost."""
+    """Return how many engines were lost."""
     with box.client() as http:
         return http.get("/edge/v1/status").json()["engine"]["restarts"]
 

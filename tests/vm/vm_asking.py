@@ -39,7 +39,7 @@ def streaming(box: Box) -> Generator[Callable[[], list[Any]]]:
 
 
 def text(events: list[Any]) -> str:
-    """What the events of a whole stream say."""
+    """Return what the events of a whole stream say."""
     assert events.pop() == "[DONE]"
     return "".join(event["choices"][0]["text"] for event in events)
 

@@ -70,11 +70,11 @@ class Box:
             return http.get("/edge/v1/status").json()["engine"]["pid"]
 
     def show(self, key: str, unit: str = "edge-rt.service") -> str:
-        """What systemd knows of a unit."""
+        """Return what systemd knows of a unit."""
         return self.run("systemctl", "show", "--value", f"--property={key}", unit).stdout.strip()
 
     def log(self) -> str:
-        """What the daemon has said."""
+        """Return what the daemon has said."""
         return self.run("journalctl", "--no-pager", "--output=cat", "--unit=edge-rt").stdout
 
     def processes(self) -> list[str]:
@@ -104,7 +104,7 @@ def wheels(cache: Path, root: Path, place: Path, following: str) -> Path:
 
 
 def _publish(wheel: Path, place: Path, version: str) -> None:
-    """The same wheel under another version."""
+    """Return the same wheel under another version."""
     name, old, rest = wheel.name.split("-", 2)
     with ZipFile(wheel) as source, ZipFile(place / f"{name}-{version}-{rest}", "w") as target:
         for path in source.namelist():

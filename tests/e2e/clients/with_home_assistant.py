@@ -61,7 +61,7 @@ async def added(hass: HomeAssistant, url: str, model: str) -> tuple[Any, list[st
 
 
 async def asked(hass: HomeAssistant, agent: str) -> dict[str, Any]:
-    """What the lamp was told, and the last answer; a weak model may take another try."""
+    """Return what the lamp was told, and the last answer; a weak model may take another try."""
     services: list[str] = []
 
     def note(event: Event) -> None:

@@ -86,7 +86,7 @@ async def followed(model: Any) -> dict[str, Any]:
 
 
 async def called(model: Any) -> dict[str, Any]:
-    """What agents do that must call a tool."""
+    """Return what agents do that must call a tool."""
     return {
         "tools": told(await Runner.run(caller(model), ASK, run_config=QUIET)),
         "tools_streamed": await streamed(caller(model)),

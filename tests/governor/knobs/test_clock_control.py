@@ -67,7 +67,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def khz(tree: Any) -> int:
-    """What the file says; 0 while it is being written."""
+    """Return what the file says; 0 while it is being written."""
     folder = tree.sysfs / "devices/system/cpu/cpufreq/policy0"
     return int((folder / "scaling_max_freq").read_text().strip() or 0)
 

@@ -33,7 +33,7 @@ def mini_pc(tree: FakeBoard) -> FakeBoard:
 
 
 def settings(tree: FakeBoard) -> dict[str, str]:
-    """What every file of the board says."""
+    """Return what every file of the board says."""
     files = [path for path in tree.sysfs.rglob("*") if path.is_file()]
     return {str(path): path.read_text() for path in files}
 

@@ -62,7 +62,7 @@ class Stage:
         )
 
     def look(self, wanted_hz: float | None, times: int = 1) -> list[int]:
-        """What the policies say afterwards."""
+        """Return what the policies say afterwards."""
         for _ in range(times):
             self.clock.look(wanted_hz)
         return caps(self.tree)
