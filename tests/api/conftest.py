@@ -416,7 +416,7 @@ class FakeService:
         return Embedded(1, 2, data, lengths, timings), cost()
 
     async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
-        """What goes in comes out, unless there are other `outputs`."""
+        """Return what goes in comes out, unless there are other `outputs`."""
         self.infers.append(call)
         await self._perform()
         return Inferred(1, self.outputs or call.tensors, Timings(0.25, 0.5, 0.0, 0, 0, 0)), cost()

@@ -28,7 +28,7 @@ def cached(make_client: Any, make_cache: Any) -> Any:
 
 
 def told(response: Any) -> list[Any]:
-    """All of an answer but what is told of the cache, and of its cost."""
+    """Return all of an answer but what is told of the cache, and of its cost."""
     assert response.status == 200, response.body
     if response.headers["content-type"] == "application/json":
         return [without_edge(response.json())]
@@ -48,7 +48,7 @@ def without_edge(document: Any) -> Any:
 
 
 def edge_of(response: Any) -> dict[str, Any]:
-    """What the last document that tells it tells of the answer."""
+    """Return what the last document that tells it tells of the answer."""
     if response.headers["content-type"] == "application/json":
         return response.json()["edge"]
     *_, last = [e["edge"] for e in response.events() if e != "[DONE]" and "edge" in e]
@@ -365,7 +365,7 @@ def test_an_answer_of_a_model_that_was_replaced_is_not_told(cached: Any, service
 
 
 def replaced(models: list[Any]) -> list[Any]:
-    """The same models, of which the first has another file."""
+    """Return the same models, of which the first has another file."""
     return [msgspec.structs.replace(models[0], sha256="f" * 64), *models[1:]]
 
 

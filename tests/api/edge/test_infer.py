@@ -40,7 +40,7 @@ def nested(depth: int) -> list[Any]:
 
 
 def sent(client, service, given: Any) -> Tensor:
-    """What the daemon gets for one input."""
+    """Return what the daemon gets for one input."""
     answer = client.post(PATH, {"model": "net", "inputs": {"x": given}})
     assert answer.status == 200, answer.body
     return service.infers[-1].tensors["x"]

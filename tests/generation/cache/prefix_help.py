@@ -18,7 +18,7 @@ def ids(number: int, length: int = 40) -> list[int]:
 
 
 def state(number: int, blocks: int | None = None) -> bytes:
-    """What a model made of them: from a page to a megabyte."""
+    """Return what a model made of them: from a page to a megabyte."""
     size = 1 + number * 997 % 250 if blocks is None else blocks
     return hashlib.sha256(str(number).encode()).digest() * 128 * size
 

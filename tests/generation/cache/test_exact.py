@@ -26,7 +26,7 @@ Make = Callable[..., ExactCache]
 
 
 def found(cache: ExactCache, *numbers: int) -> list[int]:
-    """Which of the answers are found; each must be what it was."""
+    """Return which of the answers are found; each must be what it was."""
 
     async def look() -> list[int]:
         there = [(number, await cache.find(key(number))) for number in numbers]
@@ -238,7 +238,7 @@ def test_what_is_forgotten_leaves_the_file(make: Make, path: Path) -> None:
 
 
 def after_a_look(make: Make, change: Callable[[ExactCache], Awaitable[None]]) -> Kept | None:
-    """What is found once a cache was changed while it looked into its file."""
+    """Return what is found once a cache was changed while it looked into its file."""
 
     async def run() -> Kept | None:
         cache = make(memory_bytes=1 << 20)

@@ -33,7 +33,7 @@ THINK = ThinkFormat("<think>", "</think>")
 
 
 def fits(format: ChatFormat, rules: CallRules | None, text: str, **more: Any) -> bool:
-    """Whether an answer may be that text, as a whole."""
+    """Return whether an answer may be that text, as a whole."""
     model = Model(format.control)
     source = grammar(format, rules, **more)
     for name, id in model.names.items():
