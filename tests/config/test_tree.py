@@ -95,7 +95,7 @@ LINES = st.builds(
 
 
 def slowly(content: bytes) -> Tree:
-    """What PyYAML's own parser makes of it."""
+    """Return what PyYAML's own parser makes of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml_tree, "LOADER", yaml.SafeLoader)
         return parse(content, "f")

@@ -165,12 +165,12 @@ def short_name(setting: RunConfig) -> str:
 
 
 def full_name(setting: RunConfig) -> str:
-    """All that a case may tell apart."""
+    """Return all that a case may tell apart."""
     return f"{short_name(setting)}/{setting.gpu_layers}/{setting.kv_type}"
 
 
 def cases() -> list[Case]:
-    """All there are, in the order of the files."""
+    """Return all there are, in the order of the files."""
     files = sorted(FOLDER.glob("*.yaml"))
     return [case for file in files for case in _of(yaml.safe_load(file.read_text()))]
 

@@ -46,7 +46,7 @@ def loaded(house: Any) -> LoadConfig:
 
 
 def kept(house: Any) -> list[str | None]:
-    """How the engine was told to keep keys and values, of each model that is loaded."""
+    """Return how the engine was told to keep keys and values, of each model that is loaded."""
     return [resident.wanted.spec.kv_type for resident in house.pool.residents()]
 
 

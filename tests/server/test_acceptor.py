@@ -36,7 +36,7 @@ def place(sock: socket.socket) -> Path:
 
 
 def connects(user: int) -> bool:
-    """Whether the kernel lets `user` connect to the socket here; only root can be somebody else."""
+    """Return whether the kernel lets `user` connect here; only root can be somebody else."""
     os.seteuid(user)
     try:
         with socket.socket(socket.AF_UNIX) as client:

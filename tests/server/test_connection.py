@@ -86,7 +86,7 @@ class Site(SimpleNamespace):
 
 
 async def rest(client: Client) -> bytes:
-    """All that still comes until the server closes."""
+    """Return all that still comes until the server closes."""
     return await asyncio.wait_for(client[0].read(), HANG_S)
 
 
@@ -165,7 +165,7 @@ def test_who_connects_before_the_server_stops_is_answered(serve, sent: bytes) ->
 
 def test_nor_is_one_that_comes_in_drops(serve) -> None:
     def drip(path: str) -> bytes:
-        """What the server says, who is sent to until it hears no more."""
+        """Return what the server says, who is sent to until it hears no more."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(HANG_S)
             client.connect(path)

@@ -19,7 +19,7 @@ RING = 425
 
 
 def decided(program: bytes, arch: int, number: int, argument: int) -> int:
-    """What a BPF program that ends says of a system call."""
+    """Return what a BPF program that ends says of a system call."""
     data = struct.pack("=IIQ6Q", number, arch, 0, argument, *[0] * 5)
     lines, at, value = list(struct.iter_unpack("=HBBI", program)), 0, 0
     while True:
