@@ -27,7 +27,7 @@ def energy(name: str, joules: float, missing_s: float = 0.0) -> Json:
 
 
 def host() -> list[Json]:
-    """What every Linux tells."""
+    """Return what every Linux tells."""
     return [
         channel("cpu-load", "cpu", "fraction", 0.25),
         channel("cpu-load", "cpu engine", "fraction", 0.125),
@@ -178,7 +178,7 @@ def booking(**others: Any) -> Json:
 
 
 def model_total(**others: Any) -> Json:
-    """What one model took on one day."""
+    """Return what one model took on one day."""
     usual: Json = {
         "day": "2026-11-25",
         "model": "smollm2-135m-instruct",
@@ -220,7 +220,7 @@ def ledger(**others: Any) -> Json:
 
 
 def status(**others: Any) -> Json:
-    """What `top` needs of the daemon's state."""
+    """Return what `top` needs of the daemon's state."""
     engine = {"state": "running", "threads": 4, "running": 1, "waiting": 0}
     tokens = {"prompt": 100, "cached": 0, "completion": 1000}
     usual = {"version": "0.1", "uptime_s": 3723.5, "engine": engine, "tokens": tokens}

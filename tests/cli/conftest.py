@@ -275,7 +275,7 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def read_until(self, text: str) -> str:
-        """What is shown from the last call on, up to and with `text`."""
+        """Return what is shown from the last call on, up to and with `text`."""
         wanted, end_s = text.encode(), time.monotonic() + PATIENCE_S
         while wanted not in self.shown:
             assert time.monotonic() < end_s, f"{text!r} is not in {self.shown[-4096:]!r}"
@@ -303,7 +303,7 @@ class Terminal:
         return os.read(self._ours, 4096)
 
     def rest(self) -> str:
-        """All that is still shown until the process ends."""
+        """Return all that is still shown until the process ends."""
         try:
             while True:
                 self.shown += self._read()

@@ -178,7 +178,7 @@ def onnx_model() -> Callable[..., onnx.ModelProto]:
 
 @pytest.fixture
 def language_card() -> dict[str, Any]:
-    """What the card of a language model says."""
+    """Return what the card of a language model says."""
     return dict(LANGUAGE)
 
 

@@ -31,7 +31,7 @@ Path(target).write_bytes(Path(source).read_bytes() + b"!" * int(number))
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """What is run in place of the real program."""
+    """Return what is run in place of the real program."""
 
     def program(code: str) -> list[str]:
         path = tmp_path / "program.py"

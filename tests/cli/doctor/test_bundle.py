@@ -24,7 +24,7 @@ def root(tmp_path: Path, environ: dict[str, str]) -> Path:
 
 
 def papers(path: Path) -> dict[str, str]:
-    """What is in the bundle, by name."""
+    """Return what is in the bundle, by name."""
     with tarfile.open(path, "r:gz") as archive:
         files = {m.name: archive.extractfile(m) for m in archive.getmembers()}
         return {name.split("/")[1]: file.read().decode() for name, file in files.items() if file}

@@ -64,7 +64,7 @@ def test_a_daemon_proves_its_health_or_fails_to(patient: Make, daemon: Daemon) -
 
 @pytest.fixture
 def mute(tmp_path: Path) -> Iterator[socket.socket]:
-    """What listens, as systemd does for a daemon that cannot start, and says nothing."""
+    """Return what listens, as systemd does for a daemon that cannot start, and says nothing."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "mute.sock"))
         listener.listen()

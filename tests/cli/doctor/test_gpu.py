@@ -20,7 +20,7 @@ LAVAPIPE = CARD | {"name": "llvmpipe", "shared": True, "simulated": True}
 
 @pytest.fixture
 def says(patient: Callable[..., Patient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is found with such code and devices, by a daemon that tells these GPUs; None: none."""
+    """Return what is found with such code and devices; the daemon tells these GPUs, None: none."""
 
     def find(
         gpus: list[dict[str, Any]] | None = None, code: str = "", layers: int = 0, node: str = ""

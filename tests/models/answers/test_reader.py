@@ -41,7 +41,7 @@ def read(
     tools: dict[str, dict[str, Any]] | None = TOOLS,
     **options: bool,
 ) -> list[Part]:
-    """All parts, with what belongs together in one."""
+    """Return all parts, with what belongs together in one."""
     reader = answer_reader(format, tools, **options)
     places = sorted({min(cut, len(text)) for cut in cuts})
     parts: list[Part] = []

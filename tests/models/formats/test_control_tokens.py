@@ -21,7 +21,7 @@ NORMAL, UNKNOWN, CONTROL, OWN, UNUSED, BYTE = range(1, 7)
 
 
 def types(**others: int) -> bytes:
-    """All tokens normal but for those named, as t5."""
+    """Return all tokens normal but for those named, as t5."""
     kinds = [others.get(f"t{i}", NORMAL) for i in range(TOKENS)]
     return struct.pack(f"<IIQ{TOKENS}i", 9, 5, TOKENS, *kinds)
 

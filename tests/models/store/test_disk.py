@@ -20,7 +20,7 @@ def lock(tmp_path: Path) -> Path:
 
 
 def refused(lock: Path) -> bool:
-    """Whether somebody holds the lock."""
+    """Return whether somebody holds the lock."""
     try:
         with locked(lock, wait=False):
             return False

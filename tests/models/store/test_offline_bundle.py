@@ -55,7 +55,7 @@ def write_sums(stick: Path, sums: dict[str, str]) -> None:
 
 
 def taken(stick: Path, store: Store, *wanted: str) -> dict[str, str]:
-    """What became of each piece of the folder, by its name."""
+    """Return what became of each piece of the folder, by its name."""
     became: dict[str, str] = {}
     for piece in unpack(stick, wanted):
         try:

@@ -152,7 +152,7 @@ NO_TOOLS = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}as
 
 
 def found(source: str, *control: str) -> ChatFormat:
-    """What a template tells of a model with these control tokens."""
+    """Return what a template tells of a model with these control tokens."""
     return analyse(ChatTemplate(source, "<s>", "</s>"), source, control, KNOWN)
 
 
