@@ -20,7 +20,7 @@ yes! light dark table cat feline kernel linux power watt joule energy cold warm
 
 
 def texts(count: int = 200) -> list[str]:
-    """The same ones every time."""
+    """Return the same ones every time."""
     chance = random.Random(3)
     words = WORDS.split()
     lengths = [chance.choice((1, 2, 3, 5, 8, 8, 15, 30, 60)) for _ in range(count)]

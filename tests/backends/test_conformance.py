@@ -91,7 +91,7 @@ def alone(model: Backend, tokens: list[int]) -> Logits:
 
 @pytest.fixture
 def same(implementation: Implementation):
-    """Whether logits are as equal as the backend promises when passes were others."""
+    """Return whether logits are as equal as the backend promises when passes were others."""
 
     def check(found: Logits, expected: Logits) -> bool:
         if implementation.exact:

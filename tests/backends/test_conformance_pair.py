@@ -71,7 +71,7 @@ def reference(llama: LlamaBackend, tokens: list[int]) -> Logits:
 
 @pytest.fixture(scope="module")
 def own(llama: LlamaBackend, tokens: list[int], reference: Logits) -> Difference:
-    """How far llama.cpp is from itself."""
+    """Return how far llama.cpp is from itself."""
     found = difference(tokens, reference, each(llama, tokens, STEP))
     assert 0.001 < found.kl_nats < 0.01  # else the bounds below say nothing
     return found

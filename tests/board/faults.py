@@ -24,7 +24,7 @@ class Faults:
         self.io = FileIo(self._open, self._pread, self._linked, self._close)
 
     def held(self) -> set[Path]:
-        """What is open now."""
+        """Return what is open now."""
         return set(self._paths.values())
 
     def _open(self, path: Path, flags: int) -> int:

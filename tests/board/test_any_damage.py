@@ -143,11 +143,11 @@ def test_the_whole_board_may_be_pulled(
 
 
 def modelled(sampler: BoardSampler) -> set[tuple[str, str, str]]:
-    """What needs no more than procfs."""
+    """Return what needs no more than procfs."""
     return {(c.name, c.kind, c.source) for c in sampler.channels if c.quality == "modelled"}
 
 
 def plausible(kind: str, value: float, before: float | None) -> bool:
-    """What a figure may be while one of its files is damaged: -5 is a number too, in places."""
+    """Return what a figure may be while one of its files is damaged: in places also -5."""
     low: dict[str, float] = {"temp_c": -100.0, "current_a": -1000.0, "power_w": -1000.0}
     return low.get(kind, 0.0) <= value <= 1e15

@@ -229,7 +229,7 @@ def failing(reader: BaseReader) -> list[tuple[Channel, str]]:
 
 
 def errors_of(found: Discovery, clock: FakeClock) -> list[str | None]:
-    """What is wrong after three reads, since rates need two and counters may start anew."""
+    """Return what is wrong after three reads, since rates need two and counters may start anew."""
     for _ in range(3):
         clock.now += 1000.0
         for reader in found.readers:

@@ -50,7 +50,7 @@ def nothing(*_: object) -> float:
 
 
 def seen(senses: BoardMonitor) -> Observation:
-    """What the governor is told of a board at rest."""
+    """Return what the governor is told of a board at rest."""
     nobody = SimpleNamespace(current=None, pid=None)
     spent = SimpleNamespace(add=nothing, energy_j=nothing, left_s=nothing)
     idle = SimpleNamespace(board_s=nothing, process_s=nothing)
@@ -65,7 +65,7 @@ def seen(senses: BoardMonitor) -> Observation:
 
 
 def allowed(look: Observation, budget: BudgetConfig | None = None) -> Limits:
-    """What a governor allows that saw the same for a minute."""
+    """Return what a governor allows that saw the same for a minute."""
     governor = Governor(4, budget or BudgetConfig(), None, Priors(), GovernorConfig())
     for number in range(300):
         governor.step(replace(look, time_s=0.2 * number, dt_s=0.2))

@@ -26,7 +26,7 @@ PI5_PAIRS = {
 
 
 def pmic_answer(rails: Mapping[str, tuple[float, float]], supply_v: float = 5.09066) -> str:
-    """What a Pi 5 prints for pmic_read_adc; `rails` are amps and volts by name, else 0."""
+    """Return what a Pi 5 prints for pmic_read_adc; `rails` are amps and volts by name, else 0."""
     lines: dict[int, str] = {}
     for name, (current, volt) in PI5_PAIRS.items():
         amps, volts = rails.get(name, (0.0, 0.0))

@@ -24,14 +24,14 @@ def _slopes() -> tuple[np.ndarray, np.ndarray]:
 
 
 def seen(nats: float) -> LogitsView:
-    """What a model makes of a token of that entropy."""
+    """Return what a model makes of a token of that entropy."""
     entropies, slopes = _slopes()
     slope = float(np.interp(nats, entropies, slopes))
     return LogitsView((-slope * np.arange(VOCAB)).astype(np.float32))
 
 
 def judged(gate: Gate, writer: Writer, view: LogitsView) -> GateVerdict:
-    """What is to be done where that is what `writer` makes of the next token."""
+    """Return what is to be done where that is what `writer` makes of the next token."""
     look = gate.looks(writer)
     return gate.judge(writer, 0.0 if look is None else look(view))
 
@@ -39,7 +39,7 @@ def judged(gate: Gate, writer: Writer, view: LogitsView) -> GateVerdict:
 def written(
     gate: Gate, nats: Iterable[float], pieces: Iterable[bytes] | None = None
 ) -> list[Writer]:
-    """Who writes each token of an answer with these entropies, in the order of an engine."""
+    """Return who writes each token of an answer with these entropies, in the order of an engine."""
     writer, writers = gate.opens, []
     for value, piece in zip(nats, pieces or iter(lambda: b"x", b""), strict=False):
         verdict = judged(gate, writer, _of(writer, value))

@@ -15,7 +15,7 @@ texts = st.text(alphabet="ab \t\n\r", max_size=40).map(str.encode)
 
 
 def borders(text: bytes) -> list[int]:
-    """Where blank lines are complete: two line feeds, white space between, after some ink."""
+    """Return where blank lines end: two line feeds, white space between, after some ink."""
     return [m.end() for m in re.finditer(rb"(?<=[^\s])[ \t\r]*\n[ \t\r]*\n", text)]
 
 

@@ -78,7 +78,7 @@ def sums_of_answers(path: Path) -> dict[tuple[str, str], tuple[int, int, float]]
 
 
 def sums_of_models(path: Path) -> dict[tuple[str, str], tuple[int, int, float]]:
-    """The same out of the totals."""
+    """Return the same out of the totals."""
     query = "SELECT day, model, requests, completion_tokens, energy_j FROM models"
     with closing(sqlite3.connect(path)) as db:
         return {(day, model): tuple(sums) for day, model, *sums in db.execute(query)}

@@ -178,7 +178,7 @@ def test_booking_does_not_wait_for_the_disk(tmp_path: Path) -> None:
 
 
 def sums(booked: list[UsageRecord]) -> dict[tuple[str, str], ModelTotal]:
-    """What the totals must be, added up another way than the ledger does."""
+    """Return what the totals must be, added up another way than the ledger does."""
     groups: dict[tuple[str, str], list[UsageRecord]] = {}
     for line in booked:
         day = time.strftime("%Y-%m-%d", time.gmtime(line.ended))

@@ -276,7 +276,7 @@ def request(id: int, prompt: str | list[int], **changes: object) -> Generate:
 def alone(
     request: Generate, index: int, context: int = 96, quirk: int = 0
 ) -> tuple[str, list[int], str, str | None]:
-    """What answer `index` must be: the toy model run by itself, in the plainest way."""
+    """Return what answer `index` must be: the toy model run by itself, in the plainest way."""
     sampling, prompt = request.sampling, list(request.prompt)
     sampler = Sampler(sampling, seed=sampling.seed or 0, prompt=prompt).fork(index)
     return outcome(
@@ -287,7 +287,7 @@ def alone(
 def by_turns(
     request: Generate, index: int, gate: Gate, context: int = 96
 ) -> tuple[str, list[int], str, str | None]:
-    """What it must be where the toy model and one with a quirk write as `gate` says."""
+    """Return what it must be where the toy model and one with a quirk write as `gate` says."""
     sampling, prompt = request.sampling, list(request.prompt)
     sampler = Sampler(sampling, seed=sampling.seed or 0, prompt=prompt).fork(index)
     writer = gate.opens
@@ -311,7 +311,7 @@ def by_turns(
 def outcome(
     request: Generate, draw: Callable[[list[int]], int], context: int = 96
 ) -> tuple[str, list[int], str, str | None]:
-    """What becomes of tokens that `draw` gives, from those before."""
+    """Return what becomes of tokens that `draw` gives, from those before."""
     tokens: list[int] = []
     data = b""
     while True:

@@ -57,7 +57,7 @@ class Duo(Listener):
         return scheduler
 
     def step(self) -> None:
-        """What the decode loop does in an iteration."""
+        """Return what the decode loop does in an iteration."""
         for scheduler in self.roster.able():
             scheduler.step(brief=False)
             self.check()

@@ -42,7 +42,7 @@ class Heard:
         return self.texts[index], self.tokens[index], end.reason, end.stop
 
     def so_far(self) -> dict[str, Any]:
-        """What another engine is told, so that it goes on from here."""
+        """Return what another engine is told, so that it goes on from here."""
         return {
             "resume": {index: list(tokens) for index, tokens in self.tokens.items()},
             "done": list(self.finished),

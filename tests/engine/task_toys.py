@@ -21,7 +21,7 @@ WIDTH = 4
 
 
 def toy_vector(tokens: Sequence[int]) -> NDArray[np.float32]:
-    """What the toy model makes of an input: a pure function of it."""
+    """Return what the toy model makes of an input: a pure function of it."""
     return np.array([len(tokens), sum(tokens), tokens[0], tokens[-1]], np.float32)
 
 

@@ -143,7 +143,7 @@ async def test_a_client_knows_whom_it_talks_to(client: EngineClient, engine: Eng
 
 
 def failing_connect(first: bytes | None, timeout_s: float = 10) -> tuple[Exception, list[dict]]:
-    """What connecting raises to an engine whose first bytes are `first`; None: it hangs up."""
+    """Return what connecting to an engine raises that begins with `first`; None: it hangs up."""
 
     async def run() -> tuple[Exception, list[dict]]:
         complaints: list[dict] = []

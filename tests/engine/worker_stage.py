@@ -141,7 +141,7 @@ class Stage:
         return [heard.message for heard in self.heard if isinstance(heard.message, kind)]
 
     def when(self, kind: type) -> list[float]:
-        """When they were heard."""
+        """Return when they were heard."""
         return [heard.time_s for heard in self.heard if isinstance(heard.message, kind)]
 
     def spans(self) -> list[EngineWork]:

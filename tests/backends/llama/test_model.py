@@ -19,7 +19,7 @@ ORIN = OffloadDevice("Orin", "CUDA", True, None, None, False)
 
 @pytest.fixture
 def devices(monkeypatch: pytest.MonkeyPatch) -> list[list[int] | None]:
-    """Which devices each load may use, None: all; nothing is loaded."""
+    """Return which devices each load may use, None: all; nothing is loaded."""
     told: list[list[int] | None] = []
 
     def note(_path: bytes, params: Any) -> int:

@@ -17,7 +17,7 @@ PATIENCE_S = 10.0
 
 
 def threads_are(count: int) -> bool:
-    """Whether this process comes to have `count` threads; ended ones are listed a little longer."""
+    """Return whether this process comes to have `count` threads; ended ones stay for a little."""
     late = time.monotonic() + PATIENCE_S
     while psutil.Process().num_threads() != count and time.monotonic() < late:
         time.sleep(0.001)

@@ -56,7 +56,7 @@ def pid(matcher: Matcher) -> int:
 
 
 def running(pid: int) -> bool:
-    """Whether it has not ended; its end may be a moment away."""
+    """Return whether it has not ended; its end may be a moment away."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -87,7 +87,7 @@ def heard_of(engine: Duo, request: Generate) -> Heard:
 
 
 def submit(front: Any, request: Generate) -> None:
-    """What the engine does with a request: its constraint is compiled beforehand."""
+    """Return what the engine does with a request: its constraint is compiled beforehand."""
     front.scheduler.grammars.compile(request.constraint)
     front.scheduler.submit(request)
 

@@ -39,7 +39,7 @@ SCRIPT = [
 
 @pytest.fixture(scope="module")
 def coarser(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model in another format: one that is often of another mind."""
+    """Return the same model in another format: one that is often of another mind."""
     made = tmp_path_factory.mktemp("coarser") / "model.gguf"
     words = [sys.executable, "-m", "edge_rt.backends.quantize", smollm2, made, Q4_0, 2]
     subprocess.run([*map(str, words)], check=True, stdout=subprocess.DEVNULL)
@@ -110,7 +110,7 @@ def ask(prompt: str, mode: Mode | None = None, **more: Any) -> Generate:
 def after_turns(
     duo: RealDuo, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[Writer, Logits, Logits]]:
-    """Who was at turn, what it said, and what it says where it reads all in one go."""
+    """Return who was at turn, what it said, and what it says where it reads all in one go."""
     gate = Recorder()
     monkeypatch.setattr("edge_rt.engine.generation.modes.make_gate", lambda *_: gate)
     heard = duo.submit(ask(PROMPT, SWITCH, sampling=Sampling(seed=3)))

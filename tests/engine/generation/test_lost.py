@@ -75,7 +75,7 @@ def go_on(engine: Duo, client: Listener, asked: Generate, most: int | None = Non
 
 
 def whole(engines: Engines, asked: Generate) -> Heard:
-    """What is heard of it where no engine is lost."""
+    """Return what is heard of it where no engine is lost."""
     client = Listener()
     go_on(engines(), client, asked)
     return client.heard[asked.id]

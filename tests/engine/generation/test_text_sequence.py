@@ -34,7 +34,7 @@ def pair(text_toy: Callable, new_duo: Callable, **shape: int) -> Duo:
 
 
 def turns(tokens: list[int]) -> list[tuple[str, bytes]]:
-    """Who wrote what, from the tokens as they were told."""
+    """Return who wrote what, from the tokens as they were told."""
     found: list[tuple[str, bytes]] = []
     for token in tokens:
         name = "small" if token >= LARGE else "large"

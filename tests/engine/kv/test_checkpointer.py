@@ -53,12 +53,12 @@ class Board:
         return list(heard.tokens[0])
 
     def killed(self, prompt: list[int] = PROMPT, count: int = 40, **fields: Any) -> list[int]:
-        """What was told of an answer when its engine was killed."""
+        """Return what was told of an answer when its engine was killed."""
         self.start(**{k: fields.pop(k) for k in ("recurrent", "sequences") if k in fields})
         return self.run(self.front.submit(1, prompt, max_tokens=60, **fields), count)
 
     def rest(self, told: list[int], prompt: list[int] = PROMPT, **fields: Any) -> list[int]:
-        """What the next engine tells."""
+        """Return what the next engine tells."""
         heard = self.front.submit(1, prompt, max_tokens=60, resume={0: told}, **fields)
         self.front.settle()
         return [*told, *heard.tokens[0]]

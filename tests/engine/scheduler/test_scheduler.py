@@ -20,7 +20,7 @@ SYSTEM = LONG[:40]
 
 
 def streamed(front, ids: set[int]) -> set[int]:
-    """Which of `ids` got a token in the last pass."""
+    """Return which of `ids` got a token in the last pass."""
     step = next(e for e in reversed(front.events) if isinstance(e, StepOutput))
     return {delta.id for delta in step.deltas} & ids
 

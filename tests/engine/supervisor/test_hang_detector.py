@@ -44,7 +44,7 @@ class Engine:
         self._each, self._expected_s = each, expected_s
 
     def watched(self, looks: int) -> ExitReason | None:
-        """What it is terminated for within so many looks."""
+        """Return what it is terminated for within so many looks."""
 
         async def pause(seconds: float) -> None:
             assert seconds == (LOOK_S if client.owes else REST_S)

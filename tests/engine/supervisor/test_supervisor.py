@@ -91,7 +91,7 @@ def supervised(
 
 @contextmanager
 def listening() -> Generator[list[logging.LogRecord]]:
-    """What the supervisor's log says meanwhile."""
+    """Return what the supervisor's log says meanwhile."""
     said: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = said.append
@@ -146,7 +146,7 @@ async def test_a_killed_engine_is_started_again(supervisor: Supervisor, pauses: 
 
 
 def open_pages() -> int:
-    """How many descriptors of heartbeats are open, without those of engines that are gone."""
+    """Count the open descriptors of heartbeats, without those of engines that are gone."""
     gc.collect()  # they hold theirs until then
     count = 0
     for path in Path("/proc/self/fd").iterdir():

@@ -112,7 +112,7 @@ def test_what_cannot_be_opened_is_told_and_tried_again(toy: Any) -> None:
 
 
 async def counted(toy: Any, *asked: tuple[str, str], first: Any = None) -> list[Any]:
-    """What a real worker and a real client make of prompts for models."""
+    """Return what a real worker and a real client make of prompts for models."""
     ours, theirs = socket.socketpair()
     worker = Worker(
         theirs,

@@ -111,7 +111,7 @@ def engine(loaded: Engine, ask: Callable[..., Generate]) -> Engine:
 
 @pytest.fixture(scope="module")
 def alone(loaded: Engine, new_request: Callable[..., Generate]) -> list[int]:
-    """What is said without any limit."""
+    """Return what is said without any limit."""
     asked = new_request(1, PROMPT)
     return loaded.answer(Generate(1, "m", PROMPT, False, asked.sampling, 8))
 
