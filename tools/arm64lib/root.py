@@ -27,6 +27,21 @@ _QEMU = Path("/usr/bin/qemu-aarch64-static")
 # kind of system be any, and the file an executable or a shared one.
 _HEADER = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00"
 _MASK = b"\xff" * 7 + b"\x00" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
+# libgomp1 is what llama.cpp is linked against, libstdc++6 what onnxruntime is; git is for the tests
+# of this checkout.
+PACKAGES = (
+    *("base-files", "base-passwd", "bash", "coreutils", "dash", "diffutils", "findutils", "grep"),
+    *("hostname", "libc-bin", "procps", "sed", "util-linux", "python3", "python3-venv"),
+    *("libgomp1", "libstdc++6", "git"),
+)
+# How this machine reaches a network: a root has none of its own.
+_FROM_HERE = (
+    *(Path("/etc/resolv.conf"), Path("/etc/pip.conf")),
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+)
+_KERNELS = ("/proc", "/dev", "/sys")
+# What it mounts must not outlive it where this machine sees it: removing a root would follow.
+_PRIVATE = ("unshare", "--mount", "--propagation=private")
 
 
 def prepare(log: Path) -> None:
@@ -63,24 +78,6 @@ def _register(log: Path) -> None:
 
 def _escaped(raw: bytes) -> str:
     return "".join(f"\\x{byte:02x}" for byte in raw)
-
-
-# libgomp1 is what llama.cpp is linked against, libstdc++6 what onnxruntime is; git is for the tests
-# of this checkout.
-PACKAGES = (
-    *("base-files", "base-passwd", "bash", "coreutils", "dash", "diffutils", "findutils", "grep"),
-    *("hostname", "libc-bin", "procps", "sed", "util-linux", "python3", "python3-venv"),
-    *("libgomp1", "libstdc++6", "git"),
-)
-
-# How this machine reaches a network: a root has none of its own.
-_FROM_HERE = (
-    *(Path("/etc/resolv.conf"), Path("/etc/pip.conf")),
-    Path("/etc/ssl/certs/ca-certificates.crt"),
-)
-_KERNELS = ("/proc", "/dev", "/sys")
-# What it mounts must not outlive it where this machine sees it: removing a root would follow.
-_PRIVATE = ("unshare", "--mount", "--propagation=private")
 
 
 def find_or_make(cache: Path, log: Path) -> Path:

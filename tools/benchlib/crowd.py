@@ -19,6 +19,7 @@ _CUT_OFF_S = 45.0  # after which a rude client leaves by itself
 _PROMPTS = ("Name a river.", "Tell me about the moon.", "What is a lamp?", "Count to three.")
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_POST = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
 
 @dataclass
@@ -210,5 +211,4 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     return b"".join(pieces)
 
 
-_POST = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 _LONG = request("POST", "/v1/completions", {"prompt": "Once", "max_tokens": 60, "stream": True})

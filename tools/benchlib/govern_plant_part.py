@@ -35,6 +35,13 @@ from benchlib.plant_run import simulate
 from edge_rt.config.schema import BudgetConfig
 
 _WORKS = ("1x100/150", "1x600/40")
+HEADLINE = (
+    *(metric.name for metric in METRICS),
+    "band_coverage",
+    "leak_measured",
+    "leak_right",
+    "leak_cover",
+)
 
 
 def clock_cases(quick: bool, only: str = "") -> list[Case]:
@@ -65,14 +72,6 @@ def evaluate_clock(case: Case, seconds: float) -> list[Outcome]:
     )
     return [Outcome(case, values, line)]
 
-
-HEADLINE = (
-    *(metric.name for metric in METRICS),
-    "band_coverage",
-    "leak_measured",
-    "leak_right",
-    "leak_cover",
-)
 
 Result = Outcome | Bands | Learnt
 Job = Callable[[], Sequence[Result]]

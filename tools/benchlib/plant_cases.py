@@ -53,6 +53,38 @@ _COOL_C = 15.0  # so that heat does not disturb a cap
 _FAST_S, _READINGS = 0.25, 5  # slower sensors have windows of so many readings
 _OTHERS = 0.35  # most power of others, over what the lowest cap leaves above rest
 _FAULT_S = 30.0
+_PLAIN = (
+    ("pi5", "1x100/150", 0.6),
+    ("pi5", "1x600/40", 0.75),
+    ("pi5", "4x400/60", 0.9),
+    ("nano", "1x100/150", 0.75),
+    ("nano", "1x600/40", 0.6),
+    ("nano", "4x400/60", 0.75),
+    ("agx", "1x100/150", 0.6),
+    ("agx", "4x400/60", 0.9),
+)
+SCENES = (
+    *(("plain", *scene) for scene in _PLAIN),
+    *(("hidden", *scene) for scene in _PLAIN),
+    ("late-0.8", "nano", "1x100/150", 0.75),
+    ("noisy", "pi5", "1x600/40", 0.75),
+    ("1hz", "pi5", "1x100/150", 0.75),
+    ("1hz", "nano", "4x400/60", 0.75),
+    ("plain", "nano", "1x3000/50", 0.75),
+    ("batch", "nano", BATCH, 0.65),
+)
+DEFECTS = (
+    ("frozen-load", "pi5", "2x200/100 with pauses", 0.75),
+    ("frozen-load", "nano", "2x200/100 with pauses", 0.6),
+    ("frozen-idle", "pi5", "1x100/150", 0.75),
+    ("frozen-idle", "nano", "1x600/40", 0.6),
+    ("jumping", "pi5", "1x600/40", 0.75),
+    ("jumping", "nano", "1x100/150", 0.6),
+    ("missing", "pi5", "1x600/40", 0.75),
+    ("missing", "nano", "1x100/150", 0.6),
+    ("deaf", "pi5", "1x100/150", 0.75),
+    ("deaf", "nano", "1x600/40", 0.6),
+)
 
 
 @dataclass(frozen=True)
@@ -164,40 +196,6 @@ def _grid(quick: bool) -> Iterator[Case]:
     ):
         for board, work, seed, knob, cap in product(there, jobs, seeds, knobs, caps):
             yield Case(part, board, work, seed, cap, knob)
-
-
-_PLAIN = (
-    ("pi5", "1x100/150", 0.6),
-    ("pi5", "1x600/40", 0.75),
-    ("pi5", "4x400/60", 0.9),
-    ("nano", "1x100/150", 0.75),
-    ("nano", "1x600/40", 0.6),
-    ("nano", "4x400/60", 0.75),
-    ("agx", "1x100/150", 0.6),
-    ("agx", "4x400/60", 0.9),
-)
-SCENES = (
-    *(("plain", *scene) for scene in _PLAIN),
-    *(("hidden", *scene) for scene in _PLAIN),
-    ("late-0.8", "nano", "1x100/150", 0.75),
-    ("noisy", "pi5", "1x600/40", 0.75),
-    ("1hz", "pi5", "1x100/150", 0.75),
-    ("1hz", "nano", "4x400/60", 0.75),
-    ("plain", "nano", "1x3000/50", 0.75),
-    ("batch", "nano", BATCH, 0.65),
-)
-DEFECTS = (
-    ("frozen-load", "pi5", "2x200/100 with pauses", 0.75),
-    ("frozen-load", "nano", "2x200/100 with pauses", 0.6),
-    ("frozen-idle", "pi5", "1x100/150", 0.75),
-    ("frozen-idle", "nano", "1x600/40", 0.6),
-    ("jumping", "pi5", "1x600/40", 0.75),
-    ("jumping", "nano", "1x100/150", 0.6),
-    ("missing", "pi5", "1x600/40", 0.75),
-    ("missing", "nano", "1x100/150", 0.6),
-    ("deaf", "pi5", "1x100/150", 0.75),
-    ("deaf", "nano", "1x600/40", 0.6),
-)
 
 
 def scenes(quick: bool, only: str = "") -> list[Case]:

@@ -12,6 +12,10 @@ from typing import Literal
 
 Meter = Literal["ina3221", "pmic", "rapl", "modelled", "jtop"]
 _MHZ = 1e6
+_JETSON_FAN = ((50.0, 0.35), (65.0, 0.7), (80.0, 1.0))
+_SMALL = {"die": 2.2, "spreader": 5.0, "sink": 22.0, "memory": 2.0, "board": 38.0}
+_MIDDLE = {"die": 3.0, "spreader": 12.0, "sink": 75.0, "memory": 4.0, "board": 60.0}
+_LARGE = {"die": 7.0, "spreader": 40.0, "sink": 310.0, "memory": 9.0, "board": 120.0}
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,6 @@ def _every(first: float, last: float, step: float) -> tuple[float, ...]:
     count = round((last - first) / step)
     return tuple((first + n * step) * _MHZ for n in range(count + 1))
 
-
-_JETSON_FAN = ((50.0, 0.35), (65.0, 0.7), (80.0, 1.0))
-_SMALL = {"die": 2.2, "spreader": 5.0, "sink": 22.0, "memory": 2.0, "board": 38.0}
-_MIDDLE = {"die": 3.0, "spreader": 12.0, "sink": 75.0, "memory": 4.0, "board": 60.0}
-_LARGE = {"die": 7.0, "spreader": 40.0, "sink": 310.0, "memory": 9.0, "board": 120.0}
 
 PI4 = Kind(
     profile="raspberry-pi-4b",

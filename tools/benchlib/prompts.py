@@ -13,6 +13,32 @@ from benchlib import BenchError
 
 _SHORT = (40, 260)  # characters of a question that counts as short
 _LONG = 1750  # characters that make about 512 tokens
+_TOPICS = (
+    "a water mill",
+    "a heat pump",
+    "the tide",
+    "a sewing machine",
+    "a lighthouse lens",
+    "the post in a small town",
+    "a bicycle gear",
+    "sourdough",
+    "a pendulum clock",
+    "a canal lock",
+    "the printing press",
+    "a weather balloon",
+    "a beehive",
+    "a church organ",
+    "a sundial",
+    "the night train",
+)
+_ENDS = (
+    ("takes longer to build", "than anyone in the valley had expected that winter"),
+    ("can be repaired", "with a file, some patience and a piece of copper wire"),
+    ("was described", "by three travellers, and no two of them agreed about the details"),
+    ("needs somebody", "who looks after it every morning before the others get up"),
+    ("makes less noise", "when the wind comes from the sea and the windows are closed"),
+    ("costs more", "in the years in which the harvest is poor and the roads are bad"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,31 +109,3 @@ def _cut(words: Sequence[str]) -> tuple[str, ...]:
 
 def _upper(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-_TOPICS = (
-    "a water mill",
-    "a heat pump",
-    "the tide",
-    "a sewing machine",
-    "a lighthouse lens",
-    "the post in a small town",
-    "a bicycle gear",
-    "sourdough",
-    "a pendulum clock",
-    "a canal lock",
-    "the printing press",
-    "a weather balloon",
-    "a beehive",
-    "a church organ",
-    "a sundial",
-    "the night train",
-)
-_ENDS = (
-    ("takes longer to build", "than anyone in the valley had expected that winter"),
-    ("can be repaired", "with a file, some patience and a piece of copper wire"),
-    ("was described", "by three travellers, and no two of them agreed about the details"),
-    ("needs somebody", "who looks after it every morning before the others get up"),
-    ("makes less noise", "when the wind comes from the sea and the windows are closed"),
-    ("costs more", "in the years in which the harvest is poor and the roads are bad"),
-)

@@ -28,6 +28,14 @@ _LOADING = 0.45  # share of the time until answers that goes to loading the mode
 _READS_S = 3.0  # shortest time for a prompt whose power a meter of one reading a second shows
 _BUSY_PCT = 90.0  # of a GPU at work
 _TABLE_S = 20  # for which a mean is repeated
+# Cores, and clocks of CPU and GPU as shares of the top ones, as NVIDIA documents the modes.
+_MODES: Mapping[str, tuple[int, float, float]] = {
+    "MODE_15W": (4, 1.2 / 2.27, 0.49),
+    "MODE_30W_ALL": (8, 1.2 / 2.27, 0.65),
+    "MODE_30W_6CORE": (6, 1.45 / 2.27, 0.65),
+    "MODE_30W_4CORE": (4, 1.78 / 2.27, 0.65),
+    "MODE_30W stock": (8, 1.73 / 2.2, 0.612 / 1.3),
+}
 
 
 @dataclass(frozen=True)
@@ -94,14 +102,6 @@ _SETUPS = (
     _Setup("Raspberry Pi 4", "raspberry-pi-4b", 4),
     _Setup("Raspberry Pi 5", "raspberry-pi-5", 4),
 )
-# Cores, and clocks of CPU and GPU as shares of the top ones, as NVIDIA documents the modes.
-_MODES: Mapping[str, tuple[int, float, float]] = {
-    "MODE_15W": (4, 1.2 / 2.27, 0.49),
-    "MODE_30W_ALL": (8, 1.2 / 2.27, 0.65),
-    "MODE_30W_6CORE": (6, 1.45 / 2.27, 0.65),
-    "MODE_30W_4CORE": (4, 1.78 / 2.27, 0.65),
-    "MODE_30W stock": (8, 1.73 / 2.2, 0.612 / 1.3),
-}
 
 
 class Traces:

@@ -50,6 +50,9 @@ _GPUS = {"tegra210": "53", "tegra186": "62", "tegra194": "72", "tegra234": "87"}
 _THOR = "tegra264"
 # llama.cpp installs itself beside the package, which has all that is loaded.
 _LEFT_OUT = "/bin/**;/include/**;/lib/**"
+# Kernel updates add and drop x86 flags that no compiler knows; only these change the code.
+_X86_CODE = ("sse", "ssse", "avx", "fma", "f16c", "bmi", "amx", "abm", "popcnt", "gfni", "vaes")
+_KEYS = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part", "CPU variant")
 
 
 @dataclass(frozen=True)
@@ -222,11 +225,6 @@ def _os_release() -> Iterator[str]:
         for line in Path("/etc/os-release").read_text(errors="replace").splitlines():
             if line.startswith(("ID=", "VERSION_ID=")):
                 yield line
-
-
-# Kernel updates add and drop x86 flags that no compiler knows; only these change the code.
-_X86_CODE = ("sse", "ssse", "avx", "fma", "f16c", "bmi", "amx", "abm", "popcnt", "gfni", "vaes")
-_KEYS = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part", "CPU variant")
 
 
 def processor(root: Path = Path("/")) -> list[str]:

@@ -13,6 +13,11 @@ from docslib.markdown import code, page, table
 from edge_rt.cli.exits import HELP
 from edge_rt.cli.main import main
 
+_ABOUT = """\
+Every command has `--help`, with the text that stands here. Where a command speaks to the daemon,
+`--socket` or `EDGE_RT_SOCKET` names another socket than the usual one. Exit codes are on a
+[page of their own](exit-codes.md). `tools/docs man DIRECTORY` writes the same as man pages."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -59,12 +64,6 @@ def _text(command: click.Command) -> str:
 
 def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
     return param.get_help_record(ctx) if isinstance(param, click.Option) else None
-
-
-_ABOUT = """\
-Every command has `--help`, with the text that stands here. Where a command speaks to the daemon,
-`--socket` or `EDGE_RT_SOCKET` names another socket than the usual one. Exit codes are on a
-[page of their own](exit-codes.md). `tools/docs man DIRECTORY` writes the same as man pages."""
 
 
 def cli() -> str:

@@ -17,6 +17,9 @@ from msgspec import inspect as types
 
 from docslib.markdown import code, table
 
+_NAMES: dict[type[types.Type], str] = {types.BoolType: "`true` or `false`", types.StrType: "text"}
+_HEAD = ("Field", "Value", "Default", "Meaning")
+
 
 @dataclass(frozen=True)
 class Field:
@@ -69,9 +72,6 @@ def words(kind: types.Type) -> str:
             return f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
         case _:
             return _NAMES.get(type(kind), "any value")
-
-
-_NAMES: dict[type[types.Type], str] = {types.BoolType: "`true` or `false`", types.StrType: "text"}
 
 
 def _is_none(kind: types.Type) -> bool:
@@ -153,9 +153,6 @@ def _texts_of(struct: type) -> dict[str, str]:
             case _:
                 pass
     return found
-
-
-_HEAD = ("Field", "Value", "Default", "Meaning")
 
 
 def documents(found: Iterable[type[msgspec.Struct]]) -> Iterator[str]:

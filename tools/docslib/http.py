@@ -38,6 +38,18 @@ Every error is a JSON document in OpenAI's form, [ErrorBody](#errorbody), below 
 not. 404: no such path, model, cached answer or trace. 405: the path takes other methods.
 413: too large. 429: this client sends too much. 500: the daemon or a model file is at fault.
 503: not now. 429 and 503 come with `Retry-After` in seconds."""
+_BOARD = """\
+A file `ID.yaml` in `boards.d`; see [Describe a board of your own](../how-to/own-board.md). With
+`extends` it holds only what differs from another profile. Every record with figures has a `source`:
+ids of the file `sources.yaml` beside it."""
+_CATALOGUE = """\
+A file that `models.catalogue` names. It has lists `models` of [CatalogueEntry](#catalogueentry) and
+`pairs` of [Pair](#pair); see [Manage models](../how-to/models.md#a-catalogue-of-your-own) and
+[Answer with two models](../how-to/two-models.md#pairs)."""
+_CARD = """\
+`model.json` in the folder of an ONNX model. Its field `kind` is `language`, `embedding` or
+`tensors`."""
+_DOCUMENTS = "The configuration has a [page of its own](configuration.md). Unknown keys are errors."
 
 
 def http() -> str:
@@ -65,23 +77,6 @@ def _operation(operation: Operation) -> Iterator[str]:
 
 def _link(struct: type) -> str:
     return f"[{struct.__name__}](#{struct.__name__.lower()})"
-
-
-_BOARD = """\
-A file `ID.yaml` in `boards.d`; see [Describe a board of your own](../how-to/own-board.md). With
-`extends` it holds only what differs from another profile. Every record with figures has a `source`:
-ids of the file `sources.yaml` beside it."""
-
-_CATALOGUE = """\
-A file that `models.catalogue` names. It has lists `models` of [CatalogueEntry](#catalogueentry) and
-`pairs` of [Pair](#pair); see [Manage models](../how-to/models.md#a-catalogue-of-your-own) and
-[Answer with two models](../how-to/two-models.md#pairs)."""
-
-_CARD = """\
-`model.json` in the folder of an ONNX model. Its field `kind` is `language`, `embedding` or
-`tensors`."""
-
-_DOCUMENTS = "The configuration has a [page of its own](configuration.md). Unknown keys are errors."
 
 
 def formats() -> str:

@@ -26,6 +26,11 @@ from edge_rt.core.reports.board import BoardReport, ChannelState
 from edge_rt.core.reports.governor import GovernorState
 from edge_rt.core.reports.planning import StorageReport
 
+_ABOUT = """\
+`GET /metrics` returns these in Prometheus' text format. Counters end with `_total`, histograms have
+the series `_bucket`, `_sum` and `_count`. What is not known has no series: a missing sensor is
+never a 0. The label `model` holds ids of models in the store only."""
+
 
 def sample(kind: Any) -> Any:
     """Return a value of type `kind`: every optional field is there and no list is empty."""
@@ -52,12 +57,6 @@ def _of(kind: types.Type) -> Any:
             return 1
         case _:
             return "…"
-
-
-_ABOUT = """\
-`GET /metrics` returns these in Prometheus' text format. Counters end with `_total`, histograms have
-the series `_bucket`, `_sum` and `_count`. What is not known has no series: a missing sensor is
-never a 0. The label `model` holds ids of models in the store only."""
 
 
 def metrics() -> str:

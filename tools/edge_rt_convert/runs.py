@@ -16,6 +16,7 @@ from edge_rt_convert import ConvertError
 from edge_rt_convert.card import special_tokens
 
 _F16 = 1  # enum ggml_type
+WINDOW = 256  # tokens that are run at once
 
 
 class Run(Protocol):
@@ -113,9 +114,6 @@ class OnnxRun:
     def close(self) -> None:
         """Free the memory of the model."""
         del self._session
-
-
-WINDOW = 256  # tokens that are run at once
 
 
 def tokens_of(gguf: Path, tokenizer: Path, text: str, count: int) -> list[int]:

@@ -15,6 +15,18 @@ from edge_rt_convert.source import Source
 
 _SPACE = "\u2581"  # how SentencePiece writes a space
 _UNKNOWN, _CONTROL, _USER = 2, 3, 4  # token types of GGUF
+# How byte-level BPE tokenizers cut text into words before merging, by the names GGUF gives them.
+# The expressions are part of what the models were trained with; they are written here as llama.cpp
+# applies them, one after the other, each to what the one before left together.
+_CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
+_ANY_CASE = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+_SPACES = r"\s+(?!\S)"
+_OTHERS = r" ?[^\s\p{L}\p{N}]+"
+_LINES = r"\s*[\r\n]+"
+_GPT2 = rf"{_CONTRACTIONS}| ?\p{{L}}+| ?\p{{N}}+|{_OTHERS}|{_SPACES}"
+_DIGIT_FIRST = (r"\p{N}", _GPT2)
+_DEFAULT = (r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")
+_WHOLE_WORDS = ("llama-bpe",)  # a word that is a token is not merged from its letters
 
 
 def tokenizer_json(source: Source) -> dict[str, Any]:
@@ -103,19 +115,6 @@ def _merges(tokens: Sequence[str], scores: Sequence[float]) -> list[tuple[str, s
     ]
 
 
-# How byte-level BPE tokenizers cut text into words before merging, by the names GGUF gives them.
-# The expressions are part of what the models were trained with; they are written here as llama.cpp
-# applies them, one after the other, each to what the one before left together.
-_CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
-_ANY_CASE = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
-_SPACES = r"\s+(?!\S)"
-_OTHERS = r" ?[^\s\p{L}\p{N}]+"
-_LINES = r"\s*[\r\n]+"
-
-_GPT2 = rf"{_CONTRACTIONS}| ?\p{{L}}+| ?\p{{N}}+|{_OTHERS}|{_SPACES}"
-_DIGIT_FIRST = (r"\p{N}", _GPT2)
-
-
 def _later(digits: str) -> str:
     """The expression of llama 3 and its kin, which differ in how digits go together."""
     letters = r"[^\r\n\p{L}\p{N}]?\p{L}+"
@@ -124,7 +123,6 @@ def _later(digits: str) -> str:
 
 _LLAMA3 = (_later(r"\p{N}{1,3}"),)
 _QWEN2 = (_later(r"\p{N}"),)
-_DEFAULT = (r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")
 
 _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "default": _DEFAULT,
@@ -139,7 +137,6 @@ _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "qwen2": _QWEN2,
     "deepseek-r1-qwen": _QWEN2,
 }
-_WHOLE_WORDS = ("llama-bpe",)  # a word that is a token is not merged from its letters
 
 
 def pre_tokenizer(name: str) -> dict[str, Any]:

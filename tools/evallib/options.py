@@ -16,15 +16,6 @@ from evallib.tasks import NAMES, task_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-def shared(command: Command) -> Command:
-    """Give `command` the options of all evaluations."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 _OPTIONS = (
     click.option(
         "--task",
@@ -64,6 +55,13 @@ _OPTIONS = (
     ),
     click.option("--md", "md_file", type=FILE, help="Write the tables here, in Markdown."),
 )
+
+
+def shared(command: Command) -> Command:
+    """Give `command` the options of all evaluations."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,19 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*")
+_NUMBER = re.compile(
+    r"(?<![\w.])[-\u2212]?\s?\$?\s?(\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(\.\d+)?(?:/(\d+))?"
+)
+_MARKED = re.compile(r"####(.*)")
+_ASKED = "Answer with the letter of the right choice alone."
+_NAMED = (  # of several such places the last counts
+    re.compile(r"(?i:answer|choice|option)\s*(?i:is|:|=)?\W{0,6}([A-Z])\b(?!['\u2019])"),
+    re.compile(r"\\boxed\{\W*(?:\\text\{)?\W*([A-Z])\b"),
+)
+_SHOWN = (  # these count where they all show the same letter
+    re.compile(r"(?m)^\W*([A-Z])(?:[.):*\]]|\s*$)"),
+    re.compile(r"\(([A-Z])\)"),
+)
 
 
 def last_boxed(text: str) -> str | None:
@@ -38,12 +51,6 @@ def closing(text: str, at: int) -> int | None:
         if depth == 0:
             return place
     return None
-
-
-_NUMBER = re.compile(
-    r"(?<![\w.])[-\u2212]?\s?\$?\s?(\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(\.\d+)?(?:/(\d+))?"
-)
-_MARKED = re.compile(r"####(.*)")
 
 
 def last_number(text: str) -> str | None:
@@ -87,17 +94,6 @@ def _joins(found: re.Match[str]) -> bool:
     """Return whether the sign is an operator: "5 - 3" and "x - 3" end in 3, "is -3" in -3."""
     before, apart = found.string[: found.start()].rstrip()[-1:], found[0].lstrip()[1:2].isspace()
     return before.isdigit() or before in tuple(")%") or (apart and before.isalpha())
-
-
-_ASKED = "Answer with the letter of the right choice alone."
-_NAMED = (  # of several such places the last counts
-    re.compile(r"(?i:answer|choice|option)\s*(?i:is|:|=)?\W{0,6}([A-Z])\b(?!['\u2019])"),
-    re.compile(r"\\boxed\{\W*(?:\\text\{)?\W*([A-Z])\b"),
-)
-_SHOWN = (  # these count where they all show the same letter
-    re.compile(r"(?m)^\W*([A-Z])(?:[.):*\]]|\s*$)"),
-    re.compile(r"\(([A-Z])\)"),
-)
 
 
 def put(question: str, choices: Sequence[str]) -> str:

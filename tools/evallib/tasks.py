@@ -16,6 +16,10 @@ from evallib.task import Item, Judged, Row, Task
 _FENCE = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _PYTHON = ("", "py", "python", "python3")
 _BEGIN = re.compile(r"^(?:(?:from|import|def|async def|class)\b|@)", re.MULTILINE)
+_NUMBER = "Reason step by step. End with the result as a plain number, after ####."
+_COMPLETE = (
+    "Complete this function. Answer with all of it in one block of Python, without examples."
+)
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,6 @@ def choice_item(id: str, question: str, choices: Sequence[str], right: int) -> I
     return Item(id, put(question, choices), (tuple(choices), letters(choices)[right]))
 
 
-_NUMBER = "Reason step by step. End with the result as a plain number, after ####."
-
-
 class Gsm8k(Task):
     """GSM8K: school mathematics in words. The last number of the answer counts."""
 
@@ -134,11 +135,6 @@ class Svamp(Gsm8k):
     @override
     def item(self, number: int, row: Row) -> Item:
         return Item(f"{number:04}", f"{row['context'].strip()}\n\n{_NUMBER}", row["answer"].strip())
-
-
-_COMPLETE = (
-    "Complete this function. Answer with all of it in one block of Python, without examples."
-)
 
 
 class HumanEval(Task):

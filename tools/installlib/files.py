@@ -13,6 +13,9 @@ from bootstrap import SetupError
 from bootstrap.paths import CHECKOUT
 
 _PLAIN = re.compile(r"(/[\w.+-]+)+", re.ASCII)
+CONFIG = "/etc/edge-rt/config.yaml"
+COMMAND = "/usr/local/bin/edge-rt"
+_SOURCE = CHECKOUT / "systemd"
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,7 @@ PLACES = {
     "edge-rt.tmpfiles": "/etc/tmpfiles.d/edge-rt.conf",
     "60-edge-rt.rules": "/etc/udev/rules.d/60-edge-rt.rules",
 }
-CONFIG = "/etc/edge-rt/config.yaml"
-COMMAND = "/usr/local/bin/edge-rt"
 
-_SOURCE = CHECKOUT / "systemd"
 _PREFIX = str(Layout().prefix)
 
 

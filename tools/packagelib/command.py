@@ -20,6 +20,8 @@ from packagelib import deb
 from packagelib.options import parse
 from packagelib.target import Target
 
+LLAMA = "llama_cpp_python"
+
 
 def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
     """Make the package; returns the exit code."""
@@ -42,9 +44,6 @@ def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-LLAMA = "llama_cpp_python"
 
 
 def gather(place: Path, given: Path, target: Target, log: Path) -> None:

@@ -30,6 +30,15 @@ _FILES = {
     "config.yaml": "etc/edge-rt/config.yaml",
 }
 _DOC = "usr/share/doc/edge-rt"
+# Which release of GCC brought the latest symbols of its C++ library.
+_GCC = {29: "11", 30: "12", 31: "13", 32: "13", 33: "14", 34: "15"}
+_GLIBC = re.compile(rb"\0GLIBC_2\.(\d+)(?=[.\0])")
+_GLIBCXX = re.compile(rb"\0GLIBCXX_3\.4\.(\d+)(?=\0)")
+_COMPLETIONS = {
+    "bash": "usr/share/bash-completion/completions/edge-rt",
+    "zsh": "usr/share/zsh/vendor-completions/_edge-rt",
+    "fish": "usr/share/fish/vendor_completions.d/edge-rt.fish",
+}
 
 
 def build(
@@ -103,12 +112,6 @@ def _when(env: Mapping[str, str]) -> int:
     return int(said) if said else int((CHECKOUT / "CHANGELOG.md").stat().st_mtime)
 
 
-# Which release of GCC brought the latest symbols of its C++ library.
-_GCC = {29: "11", 30: "12", 31: "13", 32: "13", 33: "14", 34: "15"}
-_GLIBC = re.compile(rb"\0GLIBC_2\.(\d+)(?=[.\0])")
-_GLIBCXX = re.compile(rb"\0GLIBCXX_3\.4\.(\d+)(?=\0)")
-
-
 def native_needs(folder: Path) -> list[str]:
     """Debian's packages that the libraries below `folder` need, with their oldest versions."""
     libraries = [path.read_bytes() for path in sorted(folder.rglob("*.so*")) if path.is_file()]
@@ -121,13 +124,6 @@ def native_needs(folder: Path) -> list[str]:
 
 def _latest(pattern: re.Pattern[bytes], library: bytes) -> int:
     return max((int(minor) for minor in pattern.findall(library)), default=0)
-
-
-_COMPLETIONS = {
-    "bash": "usr/share/bash-completion/completions/edge-rt",
-    "zsh": "usr/share/zsh/vendor-completions/_edge-rt",
-    "fish": "usr/share/fish/vendor_completions.d/edge-rt.fish",
-}
 
 
 def put_pages(root: Path) -> None:

@@ -15,6 +15,8 @@ from bootstrap.system import Need
 
 from vm.debian import PROGRAMS
 
+QEMU = "qemu-system-x86_64"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -74,8 +76,6 @@ def _text(path: Path) -> str:
 
 
 Which = Callable[[str], object]
-
-QEMU = "qemu-system-x86_64"
 
 
 def check_machine(machine: str | None = None, which: Which = shutil.which) -> None:

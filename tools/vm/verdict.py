@@ -12,6 +12,7 @@ from typing import Any, cast
 from vm.machine import Outcome
 
 _SHOWN = 60  # lines of the console
+WHOLE = frozenset(("left", "answer", "again", "sensors"))
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,6 @@ def console_end(text: str) -> str:
     """The end of a console, to be shown."""
     tail = "\n".join(f"  {line}" for line in text.splitlines()[-_SHOWN:])
     return f"The end of its console:\n{tail}"
-
-
-WHOLE = frozenset(("left", "answer", "again", "sensors"))
 
 
 class Told:

@@ -23,6 +23,30 @@ from edge_rt.models.templates.worker import analyse, read_families
 
 _INSIDE = "/vendor/llama.cpp/models/templates/"
 _DEEPSEEK_END = "<\uff5cend▁of▁sentence\uff5c>"
+# https://huggingface.co/deepseek-ai/DeepSeek-V4.1-Flash/tree/main/encoding
+_V41 = (
+    ("tool_calls>", " calls>"),
+    ("invoke", " invoke"),
+    ("parameter name", " parameter name"),
+    ("parameter>", " parameter>"),
+)
+# https://huggingface.co/mistralai/Magistral-Small-2506: its system prompt tells of these markers.
+_THINKING = (("{{- bos_token }}", "{{- bos_token }}{# <think> </think> #}"),)
+_NEMO = "mistralai-Mistral-Nemo-Instruct-2407"
+_MINISTRAL = "mistralai-Ministral-3-14B-Reasoning-2512"
+LLAMA_4 = "llama-4"  # below
+# Calls as in https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/.
+_LLAMA_4 = """\
+{% for m in messages %}<|header_start|>{{ m.role }}<|header_end|>
+
+{% if tools and loop.first %}{{ tools | tojson }}{% endif %}\
+{% if m.tool_calls %}[{% for c in m.tool_calls %}{{ c.function.name }}(\
+{% for k, v in c.function.arguments.items() %}{{ k }}={{ v | tojson if v is string else v }}\
+{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}{% endfor %}]\
+{% else %}{{ m.content }}{% endif %}<|eot|>{% endfor %}\
+{% if add_generation_prompt %}<|header_start|>assistant<|header_end|>
+
+{% endif %}"""
 
 
 class Known(NamedTuple):
@@ -36,18 +60,6 @@ class Known(NamedTuple):
     changes: tuple[tuple[str, str], ...] = ()
 
 
-# https://huggingface.co/deepseek-ai/DeepSeek-V4.1-Flash/tree/main/encoding
-_V41 = (
-    ("tool_calls>", " calls>"),
-    ("invoke", " invoke"),
-    ("parameter name", " parameter name"),
-    ("parameter>", " parameter>"),
-)
-# https://huggingface.co/mistralai/Magistral-Small-2506: its system prompt tells of these markers.
-_THINKING = (("{{- bos_token }}", "{{- bos_token }}{# <think> </think> #}"),)
-_NEMO = "mistralai-Mistral-Nemo-Instruct-2407"
-_MINISTRAL = "mistralai-Ministral-3-14B-Reasoning-2512"
-LLAMA_4 = "llama-4"  # below
 KNOWN = {
     "deepseek-ai/DeepSeek-V3-0324": Known("llama-cpp-deepseek-r1", _DEEPSEEK_END),
     "deepseek-ai/DeepSeek-V3.1": Known("deepseek-ai-DeepSeek-V3.1", _DEEPSEEK_END),
@@ -72,18 +84,6 @@ KNOWN = {
     "Qwen/Qwen3-": Known("Qwen-Qwen3-0.6B", "<|im_end|>"),
     "Qwen/": Known("Qwen3.5-4B", "<|im_end|>"),
 }
-# Calls as in https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/.
-_LLAMA_4 = """\
-{% for m in messages %}<|header_start|>{{ m.role }}<|header_end|>
-
-{% if tools and loop.first %}{{ tools | tojson }}{% endif %}\
-{% if m.tool_calls %}[{% for c in m.tool_calls %}{{ c.function.name }}(\
-{% for k, v in c.function.arguments.items() %}{{ k }}={{ v | tojson if v is string else v }}\
-{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}{% endfor %}]\
-{% else %}{{ m.content }}{% endif %}<|eot|>{% endfor %}\
-{% if add_generation_prompt %}<|header_start|>assistant<|header_end|>
-
-{% endif %}"""
 
 
 def fetched(cache: Path) -> Path:

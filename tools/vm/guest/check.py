@@ -10,6 +10,7 @@ from vm.guest.stub import Chip
 
 Check = Callable[[Chip, Chip], str]
 CHECKS: dict[str, Check] = {}
+_RAILS = 9  # power, voltage and current of three channels
 
 
 def check(name: str) -> Callable[[Check], Check]:
@@ -29,9 +30,6 @@ def check(name: str) -> Callable[[Check], Check]:
         return fresh
 
     return register
-
-
-_RAILS = 9  # power, voltage and current of three channels
 
 
 def values_of(reader: BaseReader) -> list[float]:
