@@ -38,6 +38,9 @@ HERE = Path(__file__).parent
 HEAVY = {HERE / room for room in ("e2e", "systemd", "vm")}
 MODELS = {"smollm2", "smollm2_onnx", "minilm"}
 SLOW = {HERE / room for room in ("e2e", "vm")}
+SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
+MINILM = "all-minilm-l6-v2"
+CONVERTER = Path(__file__).parents[1] / "tools" / "edge_rt_convert"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -50,13 +53,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def _fixtures(item: pytest.Item) -> list[str]:
     return item.fixturenames if isinstance(item, pytest.Function) else []
-
-
-SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
-MINILM = "all-minilm-l6-v2"
-
-
-CONVERTER = Path(__file__).parents[1] / "tools" / "edge_rt_convert"
 
 
 @pytest.fixture

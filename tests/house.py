@@ -85,6 +85,8 @@ ENTRY = ModelRecord(
     sampling=SamplingDefaults(temperature=0.5),
     summary=SUMMARY,
 )
+BUSY_W = 8.0  # the board's draw while the engine works
+HUNG_S = 120.0  # after which a test counts as hung; others may have the cores for long
 
 
 def started() -> Started:
@@ -214,10 +216,6 @@ class FakeGoverning:
 def wall() -> float:
     """Unix seconds, always the same."""
     return 1_800_000_000.0
-
-
-BUSY_W = 8.0  # the board's draw while the engine works
-HUNG_S = 120.0  # after which a test counts as hung; others may have the cores for long
 
 
 class FakeTemplating:

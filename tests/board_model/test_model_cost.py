@@ -21,6 +21,19 @@ from edge_rt.core.routing import Prediction, RequestTokens, Served
 
 BARE = replace(BOARD, watts=None)
 PREFILL_W, DECODE_W = 2.0, 1.5
+TOKENS = st.integers(1, 3000)
+TAUGHT = st.lists(
+    st.builds(
+        Served,
+        st.integers(1, 2000),
+        st.integers(0, 2000),
+        st.integers(1, 500),
+        st.floats(0, 100),
+        st.floats(0, 100),
+        st.none() | st.floats(0, 100),
+    ),
+    max_size=8,
+)
 
 
 def knowing(*calibrations: ModelCalibration, bare: bool = False) -> ModelCost:
@@ -83,20 +96,6 @@ def errors(cost: ModelCost, answers: list[Served]) -> tuple[list[float], list[fl
 
 
 # --- what holds of any prediction
-
-TOKENS = st.integers(1, 3000)
-TAUGHT = st.lists(
-    st.builds(
-        Served,
-        st.integers(1, 2000),
-        st.integers(0, 2000),
-        st.integers(1, 500),
-        st.floats(0, 100),
-        st.floats(0, 100),
-        st.none() | st.floats(0, 100),
-    ),
-    max_size=8,
-)
 
 
 @given(st.booleans(), st.integers(1, 8), TAUGHT, TOKENS, st.integers(0, 3000), TOKENS)

@@ -13,6 +13,26 @@ TEXT, LIST = 8, 9
 BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 8: (32, 34), 12: (256, 144), 24: (1, 1), 28: (1, 8)}
 EDGES = (0, 1, 2, 31, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
 FLOATS = (0.0, -1.0, 1e-30, 1e38, float("inf"), float("nan"))
+FURTHER = (  # keys that the files lack, below their architecture
+    "embedding_length_out",
+    "vocab_size",
+    "rope.dimension_count",
+    "rope.scaling.factor",
+    "expert_count",
+    "expert_used_count",
+    "expert_group_count",
+    "attention.sliding_window",
+    "attention.key_length_mla",
+    "attention.causal",
+    "attention.layer_norm_epsilon",
+    "attention.clamp_kqv",
+    "logit_scale",
+    "pooling_type",
+    "attention.scale",
+    "tensor_data_layout",
+    "leading_dense_block_count",
+    "use_parallel_residual",
+)
 
 
 @dataclass(frozen=True)
@@ -130,26 +150,6 @@ class _Reader:
 
 # --- what may go wrong
 
-FURTHER = (  # keys that the files lack, below their architecture
-    "embedding_length_out",
-    "vocab_size",
-    "rope.dimension_count",
-    "rope.scaling.factor",
-    "expert_count",
-    "expert_used_count",
-    "expert_group_count",
-    "attention.sliding_window",
-    "attention.key_length_mla",
-    "attention.causal",
-    "attention.layer_norm_epsilon",
-    "attention.clamp_kqv",
-    "logit_scale",
-    "pooling_type",
-    "attention.scale",
-    "tensor_data_layout",
-    "leading_dense_block_count",
-    "use_parallel_residual",
-)
 
 _numbers = st.one_of(st.sampled_from(EDGES), st.integers(0, 2**64 - 1), st.integers(0, 300))
 

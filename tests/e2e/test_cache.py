@@ -18,6 +18,15 @@ CHAT = "/v1/chat/completions"
 GREEDY = {"temperature": 0, "max_tokens": 24}
 ASK = {"messages": [{"role": "user", "content": "Name three rivers."}], **GREEDY}
 CACHE = {"cache": {"enabled": True}}
+VARIETY: list[dict[str, Any]] = [
+    {},
+    {"n": 2, "seed": 5, "temperature": 1.0},
+    {"logprobs": True, "top_logprobs": 3},
+    {"stop": ["River", "river"]},
+    {"max_tokens": 400, "stream_options": {"include_usage": True}},
+    {"prompt": ["Once upon a time", "🦊 is"], "echo": True},
+    {"prompt": "Once upon a time", "logprobs": 2},
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +67,6 @@ def told(events: list[dict[str, Any]]) -> tuple[object, ...]:
 
 def is_hit(*documents: dict[str, Any]) -> bool:
     return any(d.get("edge", {}).get("cache") == "exact" for d in documents)
-
-
-VARIETY: list[dict[str, Any]] = [
-    {},
-    {"n": 2, "seed": 5, "temperature": 1.0},
-    {"logprobs": True, "top_logprobs": 3},
-    {"stop": ["River", "river"]},
-    {"max_tokens": 400, "stream_options": {"include_usage": True}},
-    {"prompt": ["Once upon a time", "🦊 is"], "echo": True},
-    {"prompt": "Once upon a time", "logprobs": 2},
-]
 
 
 @pytest.mark.parametrize("fields", VARIETY)

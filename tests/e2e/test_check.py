@@ -15,6 +15,13 @@ from strikes import Asking, beset, streamed
 CHECKER = str(Path(__file__).parent / "checkers" / "additions.py")
 ADDITION = re.compile(r"([1-9]\d?)\+([1-9]\d?)=(\d+)")
 PROMPT = "Some additions: 3+4=7, 12+7=19, "
+KINDS = [
+    {"temperature": 0},
+    {"temperature": 1.0, "seed": 5, "n": 3},
+    {"temperature": 0.9, "seed": 6, "top_p": 0.8, "logprobs": 2},
+    {"temperature": 0.8, "seed": 9, "edge": {"mode": "lookup"}},
+    {"temperature": 1.5, "seed": 2, "edge": {"regex": "[0-9+]+=[0-9]+"}},
+]
 
 
 def checks() -> dict[str, Any]:
@@ -39,15 +46,6 @@ def asked(name: str = "additions", **fields: Any) -> dict[str, Any]:
 def right(text: str) -> bool:
     match = ADDITION.fullmatch(text)
     return match is not None and int(match[1]) + int(match[2]) == int(match[3])
-
-
-KINDS = [
-    {"temperature": 0},
-    {"temperature": 1.0, "seed": 5, "n": 3},
-    {"temperature": 0.9, "seed": 6, "top_p": 0.8, "logprobs": 2},
-    {"temperature": 0.8, "seed": 9, "edge": {"mode": "lookup"}},
-    {"temperature": 1.5, "seed": 2, "edge": {"regex": "[0-9+]+=[0-9]+"}},
-]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -28,6 +28,7 @@ from client_environment import (
 )
 
 WEATHER = ["get_weather", {"city": "Oslo", "days": 3}]
+APIS = ["chat", "responses"]  # by default it speaks the latter
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +101,6 @@ def test_instructor_sees_an_object_grow(ran):
 
 
 # --- openai-agents
-
-APIS = ["chat", "responses"]  # by default it speaks the latter
 
 
 @pytest.mark.parametrize("api", APIS)

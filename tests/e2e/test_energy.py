@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 STORY = "Once upon a time there was a fox who"
+STATE = {"ledger.db", "router.db", "calibrations", "knobs.json"}  # of a board
+NAMING = ("budget", "ledger", "history", "calibration")
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +154,6 @@ def test_the_ledger_outlives_the_daemon(make_daemon, board, tools):
         assert ledger(daemon)["stored"]
     finally:
         daemon.close()
-
-
-STATE = {"ledger.db", "router.db", "calibrations", "knobs.json"}  # of a board
-NAMING = ("budget", "ledger", "history", "calibration")
 
 
 def kept(folder):

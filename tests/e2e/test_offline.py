@@ -34,6 +34,21 @@ def write(family):
 write(0)
 sys.addaudithook(note)
 """
+NATIVE = """
+import ctypes, os, threading, time
+
+def call():  # from a thread that was there first
+    libc = ctypes.CDLL(None, use_errno=True)
+    while not os.path.exists(os.environ["EDGE_RT_GO"]):
+        time.sleep(0.05)
+    told = [libc.socket(family, 1, 0) >= 0 or ctypes.get_errno() for family in (2, 10, 1)]
+    with open(f"{os.environ['EDGE_RT_GO']}-{os.getpid()}", "w") as file:
+        file.write(repr(told))
+
+threading.Thread(target=call, daemon=True).start()
+"""
+MARKERS = {name: f"marker-of-{name}" for name in ("prompt", "system", "stop", "path", "comment")}
+KEY = "5e" * 32
 
 
 def seen(place: Path) -> dict[int, set[int]]:
@@ -89,19 +104,6 @@ def test_tcp_is_made_where_it_is_configured(
     assert found[daemon.engine()["pid"]] <= {socket.AF_UNIX}
 
 
-NATIVE = """
-import ctypes, os, threading, time
-
-def call():  # from a thread that was there first
-    libc = ctypes.CDLL(None, use_errno=True)
-    while not os.path.exists(os.environ["EDGE_RT_GO"]):
-        time.sleep(0.05)
-    told = [libc.socket(family, 1, 0) >= 0 or ctypes.get_errno() for family in (2, 10, 1)]
-    with open(f"{os.environ['EDGE_RT_GO']}-{os.getpid()}", "w") as file:
-        file.write(repr(told))
-
-threading.Thread(target=call, daemon=True).start()
-"""
 REFUSED, ALLOWED = [errno.EPERM, errno.EPERM, True], [True, True, True]
 
 
@@ -171,10 +173,6 @@ def test_without_a_network_all_works_and_nobody_tries_to_have_one(own_daemon: An
     counters = counted(net)
     for counter in ("Ip:OutRequests", "Ip:OutNoRoutes", "Tcp:ActiveOpens", "Udp:OutDatagrams"):
         assert counters[counter] == 0, counter
-
-
-MARKERS = {name: f"marker-of-{name}" for name in ("prompt", "system", "stop", "path", "comment")}
-KEY = "5e" * 32
 
 
 def test_a_support_bundle_has_nothing_of_what_was_asked(own_daemon: Any, tmp_path: Path) -> None:

@@ -32,6 +32,20 @@ PROGRAM = Path(__file__).parent / "clients" / "with_langchain_ollama.py"
 REPORT = {name: value for name, value in CLOSED_REPORT.items() if name != "additionalProperties"}
 GREEDY = {"temperature": 0, "num_predict": 12}
 USER = [{"role": "user", "content": "Name a colour."}]
+HOME = {"stream": True, "keep_alive": -1, "think": False}
+HOME_OPTIONS = {"num_ctx": 8192, "temperature": 0, "num_predict": 60}
+TURN_ON = {
+    "type": "function",
+    "function": {
+        "name": "HassTurnOn",
+        "description": "Turns on a device.",
+        "parameters": {
+            "type": "object",
+            "properties": {"name": {"type": "string", "enum": ["lamp", "fan"]}},
+            "required": [],
+        },
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -197,22 +211,6 @@ def test_a_model_is_pulled_where_the_network_is_allowed(
 
 
 # --- Home Assistant: its reader, replayed with the client that it uses
-
-
-HOME = {"stream": True, "keep_alive": -1, "think": False}
-HOME_OPTIONS = {"num_ctx": 8192, "temperature": 0, "num_predict": 60}
-TURN_ON = {
-    "type": "function",
-    "function": {
-        "name": "HassTurnOn",
-        "description": "Turns on a device.",
-        "parameters": {
-            "type": "object",
-            "properties": {"name": {"type": "string", "enum": ["lamp", "fan"]}},
-            "required": [],
-        },
-    },
-}
 
 
 async def home_reads(client: ollama.AsyncClient, **fields: Any) -> tuple[dict[str, Any], Any]:

@@ -16,6 +16,21 @@ RAILS = {"VDD_GPU_SOC": 7.6, "VDD_CPU_CV": 1.9, "VIN_SYS_5V0": 4.0, "VDDQ_VDD2_1
 
 ZONES = {"cpu-thermal", "gpu-thermal", "cv0-thermal", "soc0-thermal", "tj-thermal"}
 HEALTHY = {*RAILS, *ZONES}
+HANGING = """
+import os, runpy, sys
+from edge_rt.board.readers import sysfs
+
+def pread(fd, size, offset):
+    gate = os.readlink(f"/proc/self/fd/{fd}") + ".gate"
+    if os.path.exists(gate):
+        with open(gate) as file:  # a FIFO: until somebody opens it for writing
+            file.read()
+    return os.pread(fd, size, offset)
+
+object.__setattr__(sysfs.FILE_IO, "pread", pread)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -117,23 +132,6 @@ def test_the_daemon_starts_without_any_board(own_daemon, tmp_path):
     assert (edge["power_w"], edge["temp_c"]) == (None, None)
     shutil.rmtree(root)
     assert daemon.post({"prompt": "Rain", "max_tokens": 4}).status_code == 200
-
-
-HANGING = """
-import os, runpy, sys
-from edge_rt.board.readers import sysfs
-
-def pread(fd, size, offset):
-    gate = os.readlink(f"/proc/self/fd/{fd}") + ".gate"
-    if os.path.exists(gate):
-        with open(gate) as file:  # a FIFO: until somebody opens it for writing
-            file.read()
-    return os.pread(fd, size, offset)
-
-object.__setattr__(sysfs.FILE_IO, "pread", pread)
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
 def zone(tree: FakeBoard, name: str) -> Path:

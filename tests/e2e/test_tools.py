@@ -34,6 +34,20 @@ TOOLS = [
 ]
 SCHEMAS = {"get_weather": WEATHER, "get_time": NOTHING}
 ASK = [{"role": "user", "content": "What is the weather in Oslo for 3 days?"}]
+LINE = {"type": "string", "minLength": 4, "maxLength": 16}
+LINES = {"type": "array", "items": LINE, "minItems": 12, "maxItems": 12}
+WRITE = {"type": "object", "properties": {"lines": LINES}, "required": ["lines"]}
+KINDS: list[dict[str, Any]] = [
+    {"temperature": 0},
+    {"temperature": 1.0, "seed": 3},
+    {"temperature": 0, "edge": {"mode": "lookup"}},
+]
+# What is asked, the tool with its argument, what it returns, and what the answer must say of that.
+LOOPS = (
+    ("What is the weather in Paris?", "get_weather", "city", "14 degrees, light rain", "14"),
+    ("How warm is it in the kitchen?", "get_temperature", "room", "21.5", "21.5"),
+    ("When does the next train to Oslo leave?", "next_train", "city", "17:42", "17:42"),
+)
 
 
 def chat(sdk, messages=ASK, **fields):
@@ -110,16 +124,6 @@ def test_the_sdk_parses_answers_and_calls_by_classes(sdk):
         assert isinstance(call.function.parsed_arguments, Weather)
 
 
-LINE = {"type": "string", "minLength": 4, "maxLength": 16}
-LINES = {"type": "array", "items": LINE, "minItems": 12, "maxItems": 12}
-WRITE = {"type": "object", "properties": {"lines": LINES}, "required": ["lines"]}
-KINDS: list[dict[str, Any]] = [
-    {"temperature": 0},
-    {"temperature": 1.0, "seed": 3},
-    {"temperature": 0, "edge": {"mode": "lookup"}},
-]
-
-
 def made(tools: Any, body: dict[str, Any]) -> Answer:
     """The calls of a streamed answer; their ids differ from answer to answer."""
 
@@ -163,14 +167,6 @@ def test_a_model_that_knows_tools_passes_canitoolcalls_probe(make_daemon, cache)
         assert {one.status for one in report.outcomes} == {"pass"}, report.render_text()
     finally:
         daemon.close()
-
-
-# What is asked, the tool with its argument, what it returns, and what the answer must say of that.
-LOOPS = (
-    ("What is the weather in Paris?", "get_weather", "city", "14 degrees, light rain", "14"),
-    ("How warm is it in the kitchen?", "get_temperature", "room", "21.5", "21.5"),
-    ("When does the next train to Oslo leave?", "next_train", "city", "17:42", "17:42"),
-)
 
 
 def ends_loop(daemon, model, ask, name, argument, result, figure) -> bool:

@@ -31,6 +31,12 @@ from edge_rt.governor.power.draws import priors_of
 pytestmark = pytest.mark.slow  # hours of simulated time
 
 PI, ORIN = "raspberry-pi-5", "jetson-orin-nano-8gb"
+WORKS = {
+    "long prompts": Work(1, prompt_tokens=600.0, answer_tokens=80.0),
+    "short ones": Work(1, prompt_tokens=20.0, answer_tokens=40.0, pause_s=0.5),
+    "four callers": Work(4, prompt_tokens=100.0, answer_tokens=150.0, pause_s=1.0),
+}
+IN_CI = {(PI, "long prompts"), (PI, "short ones"), (ORIN, "four callers")}
 
 
 def cool(scene: Scene, budget: BudgetConfig) -> Governor:
@@ -55,16 +61,6 @@ def test_a_cap_is_kept_and_costs_little(board: str, share: float, slower: float)
     best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= UNDER)
     # Of so few requests the last, half done, one counts for several percent.
     assert tokens_per_s(scene, trace) >= (0.93 if slower == 1.0 else 0.88) * best.tokens_per_s
-
-
-WORKS = {
-    "long prompts": Work(1, prompt_tokens=600.0, answer_tokens=80.0),
-    "short ones": Work(1, prompt_tokens=20.0, answer_tokens=40.0, pause_s=0.5),
-    "four callers": Work(4, prompt_tokens=100.0, answer_tokens=150.0, pause_s=1.0),
-}
-
-
-IN_CI = {(PI, "long prompts"), (PI, "short ones"), (ORIN, "four callers")}
 
 
 @pytest.mark.parametrize(

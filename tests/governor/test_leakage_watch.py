@@ -34,6 +34,7 @@ IDLE = Observation(
     waiting=0,
     others=0.0,
 )
+WORK: dict[str, Any] = {"running": 1, "busy_s": 1.0}
 
 
 def idle(second: int) -> Observation:
@@ -41,9 +42,6 @@ def idle(second: int) -> Observation:
     temp_c = 40.0 + 15.0 * (1.0 + math.cos(2.0 * math.pi * second / 1800.0))
     power_w = FLOOR_W + DRIFT * (temp_c - 45.0) + TRUTH.power_w(temp_c)
     return dataclasses.replace(IDLE, time_s=float(second), temp_c=temp_c, power_w=power_w)
-
-
-WORK: dict[str, Any] = {"running": 1, "busy_s": 1.0}
 
 
 def at_work(second: int, **changes: Any) -> Observation:

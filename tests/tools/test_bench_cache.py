@@ -20,6 +20,11 @@ from benchlib.server import Settings
 from benchmarks.cache import Bench, questions
 from starlette.testclient import TestClient
 
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+REQUESTS = [
+    hits.request(body | more) for body in questions()[:2] for more in ({}, {"stream": True})
+]
+
 
 class Server:
     """Answers from a cache, whole or in chunks; `hit` and `status` say with what."""
@@ -70,12 +75,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made = Server(tmp_path / "s")
     yield made
     made.close()
-
-
-PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-REQUESTS = [
-    hits.request(body | more) for body in questions()[:2] for more in ({}, {"stream": True})
-]
 
 
 def test_questions_have_one_answer_each() -> None:

@@ -31,6 +31,23 @@ echo "  [1/2] cc"; echo "$CMAKE_ARGS" > "$TMPDIR/../args"
 STATUS
 mkdir -p "$out" && : > "$out/llama_cpp_python-0-py3-none-any.whl"
 """
+# What llama.cpp's build looks like, in short: libraries with versions, at any depth.
+PROJECT = {
+    "CMakeLists.txt": """cmake_minimum_required(VERSION 3.21)
+project(llama_cpp C)
+add_subdirectory(vendor/llama.cpp)
+""",
+    "vendor/llama.cpp/CMakeLists.txt": """add_subdirectory(ggml)
+add_library(llama SHARED llama.c)
+target_link_libraries(llama ggml)
+set_target_properties(llama PROPERTIES VERSION 0.5.0 SOVERSION 0)
+""",
+    "vendor/llama.cpp/llama.c": "int ggml(void); int llama(void) { return ggml(); }\n",
+    "vendor/llama.cpp/ggml/CMakeLists.txt": """add_library(ggml SHARED ggml.c)
+set_target_properties(ggml PROPERTIES VERSION 0.25.3 SOVERSION 0)
+""",
+    "vendor/llama.cpp/ggml/ggml.c": "int ggml(void) { return 42; }\n",
+}
 
 
 def test_the_version_is_the_one_that_the_package_asks_for() -> None:
@@ -140,25 +157,6 @@ def test_compilers_of_cuda_are_no_more_than_memory_has_room_for(tmp_path: Path) 
     assert llama_wheel.jobs("-DGGML_CUDA=on", tmp_path) == 1
     meminfo.write_text("MemAvailable: 900 kB\n")
     assert llama_wheel.jobs("-DGGML_CUDA=on", tmp_path) == 1
-
-
-# What llama.cpp's build looks like, in short: libraries with versions, at any depth.
-PROJECT = {
-    "CMakeLists.txt": """cmake_minimum_required(VERSION 3.21)
-project(llama_cpp C)
-add_subdirectory(vendor/llama.cpp)
-""",
-    "vendor/llama.cpp/CMakeLists.txt": """add_subdirectory(ggml)
-add_library(llama SHARED llama.c)
-target_link_libraries(llama ggml)
-set_target_properties(llama PROPERTIES VERSION 0.5.0 SOVERSION 0)
-""",
-    "vendor/llama.cpp/llama.c": "int ggml(void); int llama(void) { return ggml(); }\n",
-    "vendor/llama.cpp/ggml/CMakeLists.txt": """add_library(ggml SHARED ggml.c)
-set_target_properties(ggml PROPERTIES VERSION 0.25.3 SOVERSION 0)
-""",
-    "vendor/llama.cpp/ggml/ggml.c": "int ggml(void) { return 42; }\n",
-}
 
 
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")

@@ -16,6 +16,17 @@ Script = Callable[[Path, str], Path]
 
 NEED = Need("a thing", ("thing", "libthing-dev"))
 ACCEPTING = "#!/bin/sh\nexit 0\n"
+LOCKED = """#!/bin/sh
+echo "$*" >> {calls}
+[ $(wc -l < {calls}) -gt 2 ] && exit 0
+echo "E: Could not get lock {path}. It is held by process 12 (apt-get)" >&2
+exit 100
+"""
+TOOLS = ["run", "test", "install", "wheels", "package", "eval", "docs"]
+UNFIT = {
+    "sys.version_info = (3, 9, 18)": "edge_rt needs Python 3.10 to 3.13, this is 3.9",
+    "sys.maxsize = 2**31 - 1": "edge_rt needs a 64-bit system: this Python is a 32-bit one",
+}
 
 
 def test_a_path_without_a_compiler_is_a_need(tmp_path: Path) -> None:
@@ -76,14 +87,6 @@ def test_root_installs_and_refreshes_the_lists_when_they_are_old(
     assert calls.read_text().splitlines() == [install, f"{waits} update", install]
 
 
-LOCKED = """#!/bin/sh
-echo "$*" >> {calls}
-[ $(wc -l < {calls}) -gt 2 ] && exit 0
-echo "E: Could not get lock {path}. It is held by process 12 (apt-get)" >&2
-exit 100
-"""
-
-
 def test_the_package_lists_are_waited_for_which_apt_does_not_do(
     tmp_path: Path, script: Script
 ) -> None:
@@ -120,13 +123,6 @@ def test_every_script_that_calls_apt_get_waits_for_another() -> None:
     ]
     assert calls
     assert [line for line in calls if "-o DPkg::Lock::Timeout=" not in line] == []
-
-
-TOOLS = ["run", "test", "install", "wheels", "package", "eval", "docs"]
-UNFIT = {
-    "sys.version_info = (3, 9, 18)": "edge_rt needs Python 3.10 to 3.13, this is 3.9",
-    "sys.maxsize = 2**31 - 1": "edge_rt needs a 64-bit system: this Python is a 32-bit one",
-}
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -22,6 +22,22 @@ case "$3" in config | uninstall) exit 0 ;; esac
 echo "$*" >> {calls}
 {then}
 """
+HOSTILE = """\
+[global]
+index-url = https://packages.example/simple
+user = true
+quiet = 1
+target = {place}
+prefix = {place}
+root = {place}
+require-hashes = true
+dry-run = true
+[install]
+find-links =
+    {place}/one
+    {place}/two
+no-deps = true
+"""
 
 
 class Fixture:
@@ -98,24 +114,6 @@ def test_a_failed_install_leaves_no_stamp(fixture: Fixture, tmp_path: Path, scri
 def test_an_unreadable_stamp_is_none(fixture: Fixture, text: str) -> None:
     (fixture.venv.path / "edge-rt-setup.json").write_text(text)
     assert fixture.venv.stamp() is None
-
-
-HOSTILE = """\
-[global]
-index-url = https://packages.example/simple
-user = true
-quiet = 1
-target = {place}
-prefix = {place}
-root = {place}
-require-hashes = true
-dry-run = true
-[install]
-find-links =
-    {place}/one
-    {place}/two
-no-deps = true
-"""
 
 
 @pytest.fixture

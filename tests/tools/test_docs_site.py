@@ -35,6 +35,10 @@ from edge_rt.core.reports.planning import Calibrated, Tried
 from edge_rt.generation.usage import Edge
 from edge_rt.models.catalogue import load_suggestions
 
+TEXT = "\n".join(path.read_text() for path in [*PAGES, *CHECKOUT.glob("*.md")])
+GONE = {"edge_rt_limit_sequences"}  # in the changelog
+STATUS = {"engine.lost", "governor.missing"}  # fields of /edge/v1/status, no keys
+
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
@@ -145,11 +149,6 @@ def test_man_pages_are_taken_by_groff(tmp_path: Path) -> None:
         command = [groff, "-man", "-ww", "-Tutf8", *map(str, written)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
-
-
-TEXT = "\n".join(path.read_text() for path in [*PAGES, *CHECKOUT.glob("*.md")])
-GONE = {"edge_rt_limit_sequences"}  # in the changelog
-STATUS = {"engine.lost", "governor.missing"}  # fields of /edge/v1/status, no keys
 
 
 def test_paths_of_http_in_sentences_are_served() -> None:

@@ -24,6 +24,13 @@ VERDICTS = [
     Verdict("a/2", "model-a", passed=False, lost=True, why="no call"),
     Verdict("b/1", "model-b", passed=False, lost=False, why="other content"),
 ]
+PIP = """#!/bin/sh
+case "$*" in
+*config*) echo "global.user='true'"; echo "global.index-url='https://packages.example'" ;;
+*) [ "$PIP_INDEX_URL $PIP_CONFIG_FILE" = "https://packages.example /dev/null" ] || exit 3
+   for last; do :; done; {then} ;;
+esac
+"""
 
 
 def test_figures_are_written_and_failures_listed(
@@ -67,15 +74,6 @@ def test_an_argument_is_lost_whose_name_or_value_is_not_told(
     monkeypatch.setattr(recorded, "load_fixtures", lambda: [fixture])
     (verdict,) = recorded.judged(lambda _: FORMATS["HERMES"])
     assert verdict.lost == lost
-
-
-PIP = """#!/bin/sh
-case "$*" in
-*config*) echo "global.user='true'"; echo "global.index-url='https://packages.example'" ;;
-*) [ "$PIP_INDEX_URL $PIP_CONFIG_FILE" = "https://packages.example /dev/null" ] || exit 3
-   for last; do :; done; {then} ;;
-esac
-"""
 
 
 def test_templates_are_fetched_whatever_else_pip_is_set_to(

@@ -9,6 +9,8 @@ from evallib.result import last_boxed, last_number, letter_of, put, same_number
 from hypothesis import given
 from hypothesis import strategies as st
 
+CHOICES = ("the sun", "a comet", "the moon", "a small star")
+
 
 @pytest.mark.parametrize(
     ("text", "number"),
@@ -72,9 +74,6 @@ def test_any_number_is_read_however_it_is_written(whole: int, cents: int) -> Non
 )
 def test_the_last_whole_box_counts(text: str, content: str | None) -> None:
     assert last_boxed(text) == content
-
-
-CHOICES = ("the sun", "a comet", "the moon", "a small star")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.leakage import LeakagePrior, fit_leakage
 
 CASE = Case("plain", "pi5", "1x100/150", 0, 0.75)
+SCENE = replace(scene_of(CASE, 20.0), work=WORKS["1x600/40"])
 
 
 def traced(powers_w: list[float]) -> Trace:
@@ -116,9 +117,6 @@ def test_a_prediction_is_held_against_the_minute_it_was_made_for() -> None:
     trace = traced([5.0] * 600 + [10.0] * 600)
     assert prediction_errors(trace, [5.0] * 300 + [9.0] * 300) == [0.0, pytest.approx(0.1)]
     assert prediction_errors(trace, [None] * 600) == [1.0, 1.0]
-
-
-SCENE = replace(scene_of(CASE, 20.0), work=WORKS["1x600/40"])
 
 
 def test_the_best_constant_choice_is_what_trying_all_of_them_finds() -> None:

@@ -22,6 +22,25 @@ linux-source) echo "Depends: linux-source-6.1 (= 6.1.2-3)" ;;
 linux-headers-6.1.2+deb99-amd64) echo "Depends: linux-base, linux-kbuild-6.1.2+deb99, gcc-12" ;;
 esac
 """
+DOWNLOAD = '#!/bin/sh\necho "$*" >> {calls}\n: > all.deb\n'
+EXTRACT = """#!/bin/sh
+modules=$3/usr/lib/modules/6.1.2+deb99-amd64/kernel/drivers/i2c
+mkdir -p $3/boot $modules $3/usr/src/linux-headers-6.1.2+deb99-amd64
+echo image > $3/boot/vmlinuz-6.1.2+deb99-amd64
+cp {packed} $modules/i2c-dev.ko.xz
+echo stub > $modules/i2c-stub.ko
+echo warm > $modules/lm75.ko
+for name in {disk}; do echo disk > $modules/$name.ko; done
+"""
+UNPACK = """#!/bin/sh
+file="${1#*=}/$5" name="${5##*/}"
+mkdir -p "${file%/*}"
+echo "driver of ${name%.c}" > "$file"
+"""
+BUILD = """#!/bin/sh
+for word; do case $word in M=*) folder=${word#M=} ;; esac; done
+for file in $folder/*.c; do cp $file ${file%.c}.ko; done
+"""
 
 
 @pytest.fixture
@@ -52,27 +71,6 @@ def test_all_packages_have_the_version_of_the_kernel() -> None:
         "linux-kbuild-6.1.2+deb99=6.1.2-3",
         "linux-source-6.1=6.1.2-3",
     ]
-
-
-DOWNLOAD = '#!/bin/sh\necho "$*" >> {calls}\n: > all.deb\n'
-EXTRACT = """#!/bin/sh
-modules=$3/usr/lib/modules/6.1.2+deb99-amd64/kernel/drivers/i2c
-mkdir -p $3/boot $modules $3/usr/src/linux-headers-6.1.2+deb99-amd64
-echo image > $3/boot/vmlinuz-6.1.2+deb99-amd64
-cp {packed} $modules/i2c-dev.ko.xz
-echo stub > $modules/i2c-stub.ko
-echo warm > $modules/lm75.ko
-for name in {disk}; do echo disk > $modules/$name.ko; done
-"""
-UNPACK = """#!/bin/sh
-file="${1#*=}/$5" name="${5##*/}"
-mkdir -p "${file%/*}"
-echo "driver of ${name%.c}" > "$file"
-"""
-BUILD = """#!/bin/sh
-for word; do case $word in M=*) folder=${word#M=} ;; esac; done
-for file in $folder/*.c; do cp $file ${file%.c}.ko; done
-"""
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from vm.machine import Outcome
 from vm.verdict import judge
 
 PLAN = ("one", "two", "three")
+DONE = {"done": len(PLAN)}
 
 
 def said(*answers: object, console: str = "", ended: bool = True) -> Outcome:
@@ -20,7 +21,6 @@ def passed(name: str) -> dict[str, object]:
 
 
 ALL = [passed(name) for name in PLAN]
-DONE = {"done": len(PLAN)}
 
 
 def test_all_that_was_planned_and_nothing_else_passes() -> None:

@@ -35,6 +35,14 @@ extern "C" double sum(const char *text) {
     return std::fmod(std::strtod(text, nullptr), 3.0);
 }
 """
+NVCC = """#!/bin/sh
+[ "$1" = --version ] && { echo "Cuda compilation tools, release RELEASE, V1"; exit 0; }
+echo "$2" > CALLS
+[ "$2" = aarch64-linux-gnu-g++ ] || exit 0
+echo "#error -- unsupported GNU version! gcc versions later than 13 are not supported!" >&2
+exit 1
+"""
+CUDA = Target("aarch64", ("cuda",))
 
 
 @pytest.fixture
@@ -139,16 +147,6 @@ def test_the_compiler_of_cuda_is_named_where_its_code_is_asked_for(nvcc: Path) -
     cuda = build.environment(Target("aarch64", ("cuda", "vulkan")), {})
     assert cuda["CUDACXX"] == str(nvcc)
     assert "CUDACXX" not in build.environment(Target("aarch64", ("vulkan",)), {})
-
-
-NVCC = """#!/bin/sh
-[ "$1" = --version ] && { echo "Cuda compilation tools, release RELEASE, V1"; exit 0; }
-echo "$2" > CALLS
-[ "$2" = aarch64-linux-gnu-g++ ] || exit 0
-echo "#error -- unsupported GNU version! gcc versions later than 13 are not supported!" >&2
-exit 1
-"""
-CUDA = Target("aarch64", ("cuda",))
 
 
 @pytest.mark.parametrize(

@@ -181,18 +181,6 @@ def test_ticks_that_come_late_are_those_of_the_last_passes(tmp_path: Path) -> No
     assert look().busy_s == 0.0
 
 
-CHILD = """
-import sys
-from edge_rt.engine.channel import Heartbeat
-beat = Heartbeat(int(sys.argv[-2]))
-print("there", flush=True)
-sys.stdin.readline()
-beat.pass_is_over(2.0, 1.5)
-print("done", flush=True)
-sys.stdin.readline()
-"""
-
-
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[str]]:
     """A real process with an engine's command line and memory."""

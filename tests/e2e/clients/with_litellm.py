@@ -14,14 +14,6 @@ from pydantic import BaseModel, Field
 
 ASK = "What is the weather in Oslo for 3 days?"
 Days = Annotated[int, Field(ge=1, le=9)]
-
-
-class Report(BaseModel):
-    city: Literal["Paris", "Oslo"]
-    sky: Literal["rain", "sun"]
-    days: Days
-
-
 TOOL = {
     "type": "function",
     "function": {
@@ -37,6 +29,12 @@ TOOL = {
         },
     },
 }
+
+
+class Report(BaseModel):
+    city: Literal["Paris", "Oslo"]
+    sky: Literal["rain", "sun"]
+    days: Days
 
 
 def ask(model: str, where: dict[str, str], messages: list[Any], **fields: Any) -> Any:

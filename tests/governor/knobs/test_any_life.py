@@ -15,6 +15,8 @@ from edge_rt.governor.knobs.knob import KnobError, Value
 NAMES = ("a", "b", "c")
 ORIGINALS: dict[str, Value] = {"a": 100, "b": "MAXN", "c": [0, 1, 2, 3]}
 WISHES: dict[str, list[Value]] = {"a": [60, 61], "b": ["15W", "25W"], "c": [[0], [1, 2]]}
+REFUSED = st.frozensets(st.sampled_from(NAMES))
+RUNS = st.lists(st.tuples(st.integers(0, 40) | st.none(), st.integers(0, 1), REFUSED), max_size=8)
 
 
 class Crash(BaseException):
@@ -78,10 +80,6 @@ def run(process: Life, target: int, refused: frozenset[str]) -> None:
         process.turner.restore()
     except Crash:
         return
-
-
-REFUSED = st.frozensets(st.sampled_from(NAMES))
-RUNS = st.lists(st.tuples(st.integers(0, 40) | st.none(), st.integers(0, 1), REFUSED), max_size=8)
 
 
 @settings(max_examples=3 * settings().max_examples // 5)
