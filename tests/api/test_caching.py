@@ -19,6 +19,7 @@ from edge_rt.core.requests import Plan
 
 GREEDY = {"temperature": 0}
 USAGE = {"stream_options": {"include_usage": True}}
+LOGPROBS = [TokenLogprob(b"Hello", -0.5, [(b"Hello", -0.5), (b"\xff", -1.25)])]
 
 
 @pytest.fixture
@@ -53,9 +54,6 @@ def edge_of(response: Any) -> dict[str, Any]:
         return response.json()["edge"]
     *_, last = [e["edge"] for e in response.events() if e != "[DONE]" and "edge" in e]
     return last
-
-
-LOGPROBS = [TokenLogprob(b"Hello", -0.5, [(b"Hello", -0.5), (b"\xff", -1.25)])]
 
 
 @pytest.mark.parametrize("usage", [{}, USAGE])

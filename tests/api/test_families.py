@@ -13,6 +13,8 @@ from edge_rt.api.families import KINDS
 from edge_rt.board.readers.base import Kind
 from edge_rt.core.reports.board import RailEnergy, Supply
 
+ODD = ['a "quoted" one', "two\nlines", "back\\slash", 'end\\"', "", "{}=,", "°C", "\r", "\u2028"]
+
 
 def series(client) -> dict[tuple, float]:
     """Every series of the board; fails where one comes twice."""
@@ -118,9 +120,6 @@ def test_of_two_readers_with_the_same_channel_the_first_is_meant(client, service
     assert named(client, "rail_energy_joules_total") == {("measured", "VDD_IN"): 1.0}
     service.snapshot = script.report(channels=twice(None))
     assert named(client, "zone_temperature_celsius") == {}
-
-
-ODD = ['a "quoted" one', "two\nlines", "back\\slash", 'end\\"', "", "{}=,", "°C", "\r", "\u2028"]
 
 
 @pytest.mark.parametrize("name", ODD)

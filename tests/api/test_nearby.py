@@ -19,6 +19,8 @@ from edge_rt.generation.cache.semantic import SemanticCache
 GREEDY = {"temperature": 0}
 FIRST, AGAIN, OTHER = "Name three rivers.", "Please name 3 rivers.", "Name four rivers."
 NOW = 1_800_000_000.5
+SYSTEM = {"role": "system", "content": "Be brief."}
+TURN = ({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."})
 
 
 @pytest.fixture
@@ -116,10 +118,6 @@ def test_a_long_question_is_shortened_where_it_is_told(near: Any) -> None:
     ask(near, text)
     told = edge_of(ask(near, f"Please {text}"))["cache_question"]
     assert (len(told), told[:-1]) == (120, text[:119])
-
-
-SYSTEM = {"role": "system", "content": "Be brief."}
-TURN = ({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."})
 
 
 @pytest.mark.parametrize(

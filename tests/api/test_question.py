@@ -30,6 +30,31 @@ TOOL = st.builds(
     st.from_regex(r"\w{1,9}", fullmatch=True),
     JSON,
 )
+EDGE: dict[str, tuple[Any, Any]] = {
+    "prefer": (st.sampled_from(["latency", "quality"]), None),
+    "quality": (st.sampled_from(["low", "high", 0.3]), None),
+    "mode": (st.sampled_from(["single", "lookup", "speculative", "switch:ead"]), None),
+    "partner": (st.sampled_from(["smol", "tiny"]), None),
+    "large_share": (SHARE, None),
+    "threshold": (SHARE, None),
+    "first": (st.integers(0, 9), None),
+    "latency_s": (st.floats(1, 9), None),
+    "energy_j": (st.floats(1, 9), None),
+}
+FORMAT = st.builds(
+    lambda strict, schema: {
+        "type": "json_schema",
+        "json_schema": {"strict": strict, "schema": schema},
+    },
+    st.booleans(),
+    st.dictionaries(TEXT, JSON, max_size=2),
+)
+GRAMMAR = st.sampled_from(["root ::= [a-z]", 'start: "a"'])
+IN_EDGE: dict[str, st.SearchStrategy[Any]] = {
+    "regex": st.sampled_from(["a+", "b?"]),
+    "choice": st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=3),
+}
+ROLES = ("system", "user", "assistant")
 
 
 def tool_name(tool: dict[str, Any]) -> str:
@@ -58,31 +83,6 @@ SAMPLING: dict[str, tuple[Any, Any]] = {
     "chat_template_kwargs": (st.dictionaries(TEXT, JSON, max_size=2), None),
     "model": (st.sampled_from(["smol", "other-1.5b@q4", "auto"]), "smol"),
 }
-EDGE: dict[str, tuple[Any, Any]] = {
-    "prefer": (st.sampled_from(["latency", "quality"]), None),
-    "quality": (st.sampled_from(["low", "high", 0.3]), None),
-    "mode": (st.sampled_from(["single", "lookup", "speculative", "switch:ead"]), None),
-    "partner": (st.sampled_from(["smol", "tiny"]), None),
-    "large_share": (SHARE, None),
-    "threshold": (SHARE, None),
-    "first": (st.integers(0, 9), None),
-    "latency_s": (st.floats(1, 9), None),
-    "energy_j": (st.floats(1, 9), None),
-}
-FORMAT = st.builds(
-    lambda strict, schema: {
-        "type": "json_schema",
-        "json_schema": {"strict": strict, "schema": schema},
-    },
-    st.booleans(),
-    st.dictionaries(TEXT, JSON, max_size=2),
-)
-GRAMMAR = st.sampled_from(["root ::= [a-z]", 'start: "a"'])
-IN_EDGE: dict[str, st.SearchStrategy[Any]] = {
-    "regex": st.sampled_from(["a+", "b?"]),
-    "choice": st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=3),
-}
-ROLES = ("system", "user", "assistant")
 
 
 def messages() -> st.SearchStrategy[list[dict[str, Any]]]:

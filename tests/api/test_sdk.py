@@ -16,6 +16,8 @@ from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
 
 ASK = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}]}
+EDGE = {"energy_j": 1.5, "energy_quality": "measured", "power_w": 6.25, "temp_c": 51.5}
+TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
 
 
 class Switch:
@@ -80,7 +82,6 @@ def test_chat(sdk):
     assert answer.model_extra["edge"]["backend"] == "llama.cpp"
 
 
-EDGE = {"energy_j": 1.5, "energy_quality": "measured", "power_w": 6.25, "temp_c": 51.5}
 EDGE |= {"power_quality": "measured"}
 
 
@@ -153,9 +154,6 @@ def _weather(script):
         *(script.delta(text) for text in ("I look.", *call)),
         script.finished(),
     ]
-
-
-TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
 
 
 def test_chat_tools(sdk, service, script):

@@ -13,6 +13,12 @@ from msgspec.structs import replace as other
 from edge_rt.config.schema import Config, Engine, Router
 from edge_rt.models.pair import Pair
 
+SUMMARY_CHANGES = [
+    {"chat_template": "{{ messages[-1].content }}"},
+    {"eos_token": "</s>"},
+    {"context_train": 1024},
+]
+
 
 def digests(house: Any, model: str = "tiny", partner: str | None = None) -> list[bytes]:
     return [one.digest for one in house.service.identities.of(model, partner)]
@@ -25,13 +31,6 @@ def test_it_is_looked_at_once_while_the_store_stays_as_it_is(kit: Any) -> None:
     assert house.service.identities.of("tiny", None) is first
     house.changes += 1
     assert house.service.identities.of("tiny", None) is not first
-
-
-SUMMARY_CHANGES = [
-    {"chat_template": "{{ messages[-1].content }}"},
-    {"eos_token": "</s>"},
-    {"context_train": 1024},
-]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,10 @@ from edge_rt.routing.prompts import Prompting
 
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "look"}}
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]
+# What clients send after a tool's result, and the prompt that the /apply-template of llama.cpp's
+# server (xllamacpp 2026.10.11549) makes of it with the template of Qwen2.5-Coder-0.5B-Instruct's
+# official GGUF file (Apache-2.0).
+PEER = Path(__file__).parent / "peer"
 
 
 def entry(template: str | None, sha256: str = "1" * 64) -> ModelRecord:
@@ -50,12 +54,6 @@ def test_templates_with_and_without_tools_are_told_of_them() -> None:
             await prompts.close()
 
     asyncio.run(run())
-
-
-# What clients send after a tool's result, and the prompt that the /apply-template of llama.cpp's
-# server (xllamacpp 2026.10.11549) makes of it with the template of Qwen2.5-Coder-0.5B-Instruct's
-# official GGUF file (Apache-2.0).
-PEER = Path(__file__).parent / "peer"
 
 
 @pytest.mark.parametrize("name", ["one-call", "two-calls"])

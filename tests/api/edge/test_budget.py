@@ -11,6 +11,14 @@ from edge_rt.core.reports.governor import BudgetState, GovernorState
 
 PATH = "/edge/v1/budget"
 BEFORE = BudgetState(8.0, 1.0, 1.5, 70.0, 50_000.0, "day")
+BAD = [
+    ("power_w", ["0", "-1", '"8"', "true", "[]", "{}", "1e999"]),
+    ("temp_c", ["0", "-10", "150.5", '"hot"']),
+    ("energy_j", ["0", "-1", '"much"']),
+    ("power_window_s", ["null", "0.1", "61", '"1 s"']),
+    ("peak_ratio", ["null", "0.9", "11"]),
+    ("energy_period", ["null", '"week"', '"Hour"', "3600"]),
+]
 
 
 def test_it_is_shown(client, service):
@@ -48,16 +56,6 @@ def test_a_change_is_answered_by_what_is_shown_then(client):
     answer = client.put(PATH, {"power_w": 5.0})
     assert answer.body == client.get(PATH).body
     assert answer.json()["budget"]["power_w"] == 5.0
-
-
-BAD = [
-    ("power_w", ["0", "-1", '"8"', "true", "[]", "{}", "1e999"]),
-    ("temp_c", ["0", "-10", "150.5", '"hot"']),
-    ("energy_j", ["0", "-1", '"much"']),
-    ("power_window_s", ["null", "0.1", "61", '"1 s"']),
-    ("peak_ratio", ["null", "0.9", "11"]),
-    ("energy_period", ["null", '"week"', '"Hour"', "3600"]),
-]
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, value) for n, values in BAD for value in values])

@@ -15,6 +15,9 @@ from edge_rt.core.errors import RequestError
 
 PATH = "/edge/v1/classify"
 LABELS = {"short": ["a", "bb"], "long": "x" * 40}
+VECTORS = st.lists(st.floats(-10, 10), min_size=3, max_size=3).filter(
+    lambda vector: math.hypot(*vector) > 0.1
+)
 
 
 def classify(client, **changes: Any):
@@ -113,11 +116,6 @@ def test_a_text_that_cannot_be_embedded_is_named_as_the_client_gave_it(
     error = answer.json()["error"]
     assert (answer.status, error["param"], error["code"]) == (400, param, "x")
     assert error["message"] == f"`{param}`: too long"
-
-
-VECTORS = st.lists(st.floats(-10, 10), min_size=3, max_size=3).filter(
-    lambda vector: math.hypot(*vector) > 0.1
-)
 
 
 @given(st.lists(VECTORS, min_size=1, max_size=4), VECTORS, st.floats(0.1, 50.0))

@@ -7,6 +7,8 @@ import pytest
 
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 
+DAYS = ["0", "3651", "-1", "1.5", "", "x", "+1", " 1", "1_0", "1e1", "%D9%A1", "9" * 5000, "%FF"]
+
 
 def test_board(client, service):
     response = client.get("/edge/v1/board")
@@ -39,9 +41,6 @@ def test_ledger(client, service, query, asked):
     assert response.status == 200
     assert msgspec.json.decode(response.body, type=LedgerReport) == service.booked
     assert service.asked == [asked]
-
-
-DAYS = ["0", "3651", "-1", "1.5", "", "x", "+1", " 1", "1_0", "1e1", "%D9%A1", "9" * 5000, "%FF"]
 
 
 @pytest.mark.parametrize(

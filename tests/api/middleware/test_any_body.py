@@ -46,6 +46,7 @@ quick = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+OLLAMA = sorted({*OllamaChatRequest.__struct_fields__, *OllamaGenerateRequest.__struct_fields__})
 
 
 def check(response) -> None:
@@ -76,7 +77,6 @@ def test_any_fields_beside_a_prompt(client, body, prompt):
     check(client.post("/v1/completions", {**body, "prompt": prompt}))
 
 
-OLLAMA = sorted({*OllamaChatRequest.__struct_fields__, *OllamaGenerateRequest.__struct_fields__})
 options = st.dictionaries(
     st.sampled_from([*OllamaOptions.__struct_fields__, "num_gpu"]), json_values
 )

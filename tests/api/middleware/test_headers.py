@@ -27,6 +27,7 @@ NAMES = {
     "x-edge-latency-s",
     "x-edge-tokens-per-s",
 }
+WARNING = "The power budget of 3 W is not above the 3.4 W that the board draws idle: raise it"
 
 
 def edge_names(response) -> set[str]:
@@ -88,9 +89,6 @@ def test_model_ids_are_sent_as_they_are(model):
 def test_no_value_leaves_its_header(value):
     for _, sent in edge_headers(Origin(value, value, value, value, value)):
         assert re.fullmatch(rb"[!-~]*", sent)
-
-
-WARNING = "The power budget of 3 W is not above the 3.4 W that the board draws idle: raise it"
 
 
 def test_every_answer_of_a_model_warns_of_a_cap_that_leaves_nothing(client, service):

@@ -33,6 +33,21 @@ LAST = {
     "eval_duration": 500_000_000,
     "edge": ANY,
 }
+NUMBERS = {
+    "temperature": st.floats(0, 2),
+    "top_p": st.floats(0, 1),
+    "min_p": st.floats(0, 1),
+    "top_k": st.integers(-1, 100),
+    "repeat_penalty": st.floats(0.5, 2),
+    "presence_penalty": st.floats(-2, 2),
+    "seed": st.integers(-1, 2**40),
+    "stop": st.lists(st.text(min_size=1, max_size=5), max_size=3),
+}
+SAID = st.lists(
+    st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=20)),
+    min_size=1,
+    max_size=4,
+)
 
 
 def lines(response) -> list[dict]:
@@ -378,23 +393,6 @@ def test_both_apis_share_kept_answers(make_client, make_cache, service) -> None:
     assert len(service.calls) == 1
     *_, last = lines(chat(client, options={"temperature": 0}))
     assert last["edge"]["cache"] == "exact"
-
-
-NUMBERS = {
-    "temperature": st.floats(0, 2),
-    "top_p": st.floats(0, 1),
-    "min_p": st.floats(0, 1),
-    "top_k": st.integers(-1, 100),
-    "repeat_penalty": st.floats(0.5, 2),
-    "presence_penalty": st.floats(-2, 2),
-    "seed": st.integers(-1, 2**40),
-    "stop": st.lists(st.text(min_size=1, max_size=5), max_size=3),
-}
-SAID = st.lists(
-    st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=20)),
-    min_size=1,
-    max_size=4,
-)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

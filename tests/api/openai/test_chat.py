@@ -34,6 +34,7 @@ USAGE = {
     "total_tokens": 12,
     "prompt_tokens_details": {"cached_tokens": 4},
 }
+SAID = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
 
 def test_plain_answer_has_openais_shape(client):
@@ -283,9 +284,6 @@ def test_fields_that_ask_for_nothing_pass(client):
         never_heard_of=[1, {"x": None}],
     )
     assert response.status == 200
-
-
-SAID = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,14 @@ TOOLS = [{"type": "function", "function": one} for one in (WEATHER, TIME)]
 PARIS = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
 NOW = '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>'
 THINKS = ChatFormat(GENERIC, ThinkFormat("<think>", "</think>"))
+FENCED = '```json\n{"name": "get_time", "arguments": {}}\n```'
+HARMONY = ChatFormat(
+    CallFormat(style="named", before=" to=functions.", between="<|message|>", after=""),
+    ThinkFormat("<|channel|>analysis<|message|>", "<|end|>", None, "<|start|>assistant"),
+    ("<|channel|>", "<|end|>", "<|message|>", "<|start|>"),
+    channels=True,
+)
+ANALYSIS = "<|channel|>analysis<|message|>The user greets.<|end|><|start|>assistant"
 
 
 def says(script: Any, *texts: str, reason: str = "stop") -> Any:
@@ -334,9 +342,6 @@ def test_a_format_with_one_call_an_answer_is_told_of_no_others(client, service):
     assert service.rendered[-1]["messages"] == messages
 
 
-FENCED = '```json\n{"name": "get_time", "arguments": {}}\n```'
-
-
 @pytest.mark.parametrize("parallel", [True, False])
 def test_without_parallel_calls_the_first_one_is_the_only_one(client, service, script, parallel):
     service.script = says(script, f"Both:\n{FENCED}\n{FENCED}")
@@ -363,15 +368,6 @@ def test_calls_of_a_template_that_do_not_read_back_are_told_of(client, service):
     assert edge["tools"] == "generic"
     assert "do not read back" in edge["warnings"][0]
     assert "warnings" not in client.chat().json()["edge"]
-
-
-HARMONY = ChatFormat(
-    CallFormat(style="named", before=" to=functions.", between="<|message|>", after=""),
-    ThinkFormat("<|channel|>analysis<|message|>", "<|end|>", None, "<|start|>assistant"),
-    ("<|channel|>", "<|end|>", "<|message|>", "<|start|>"),
-    channels=True,
-)
-ANALYSIS = "<|channel|>analysis<|message|>The user greets.<|end|><|start|>assistant"
 
 
 @pytest.mark.parametrize("tools", [None, TOOLS])

@@ -20,6 +20,8 @@ SHARED = [
     ("bad_words", ["no"], []),
     ("guided_json", {"type": "object"}, None),
 ]
+FORMAT = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+TOOLS = [{"type": "function", "function": {"name": "weather"}}]
 
 
 @pytest.mark.parametrize(
@@ -144,10 +146,6 @@ def test_an_unknown_field_of_edge_is_refused(client):
     answered = client.chat(edge={"energy": 1})
     error = answered.json()["error"]
     assert (answered.status, error["param"]) == (400, "edge.energy")
-
-
-FORMAT = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
-TOOLS = [{"type": "function", "function": {"name": "weather"}}]
 
 
 def allowed(**fields) -> dict:

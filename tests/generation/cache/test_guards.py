@@ -68,6 +68,8 @@ APART = [
     ("tenses", "What was the capital of France?", "What is the capital of France?"),
     ("length", "Tell me about rice.", "Tell me about rice and how it is grown in wet fields."),
 ]
+WORDS = ["what", "is", "not", "the", "Paris", "Rome", "3", "three", "km", "more", "less", "all"]
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
 
 
 @pytest.mark.parametrize(("guard", "one", "other"), APART)
@@ -119,7 +121,6 @@ def test_names_of_many_words_take_few_initials() -> None:
     assert apart(one, one) is None
 
 
-WORDS = ["what", "is", "not", "the", "Paris", "Rome", "3", "three", "km", "more", "less", "all"]
 WORDS += [
     "May",
     "-",
@@ -137,7 +138,6 @@ WORDS += [
     "between",
     "United",
 ]
-TEXTS = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
 
 
 @given(TEXTS, TEXTS)

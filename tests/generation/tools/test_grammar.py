@@ -30,6 +30,17 @@ TOOLS: dict[str, dict[str, Any]] = {
 PARIS = ("get_weather", {"city": "Paris", "days": 2})
 NOW: tuple[str, dict[str, Any]] = ("get_time", {})
 THINK = ThinkFormat("<think>", "</think>")
+FENCED = """```json
+{
+  "name": "get_weather",
+  "arguments": {
+    "city": "Paris",
+    "days": 2
+  }
+}
+```"""
+BARE = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+CITY = '"city": "Paris"'
 
 
 def fits(format: ChatFormat, rules: CallRules | None, text: str, **more: Any) -> bool:
@@ -92,19 +103,6 @@ def test_a_call_in_plain_json_keeps_to_its_schema_behind_text() -> None:
         assert not fits(format, rules, f"{text}{written(format, PARIS)} Done.")
         assert fits(format, rules, text + written(format, ("get_rain", {"more": 1})))
     assert not fits(format, CallRules(TOOLS, required=True), f"So: {written(format, PARIS)}")
-
-
-FENCED = """```json
-{
-  "name": "get_weather",
-  "arguments": {
-    "city": "Paris",
-    "days": 2
-  }
-}
-```"""
-BARE = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
-CITY = '"city": "Paris"'
 
 
 @pytest.mark.parametrize("call", [FENCED, BARE])
