@@ -10,6 +10,7 @@ from edge_rt.config.board import Board, Fan, FanPoint, PowerMode, Rail, Thermal,
 from edge_rt.config.boards import board_contradictions, feeders
 
 S = ("own",)
+NAMES = st.sampled_from("abcde")
 
 
 def rails(**parents: str | None) -> dict[str, Rail]:
@@ -66,9 +67,6 @@ def test_what_is_possible_has_no_fault() -> None:
         thermal=trips(None, 80, 80),
     )
     assert list(board_contradictions(board)) == []
-
-
-NAMES = st.sampled_from("abcde")
 
 
 @given(st.dictionaries(NAMES, st.none() | NAMES), st.lists(NAMES, min_size=1))

@@ -17,6 +17,19 @@ from edge_rt.config.paths import Paths
 from edge_rt.core.errors import ConfigError
 
 RAIL = "{source: [own]}"
+KEYS = st.sampled_from(
+    [
+        *("name", "extends", "match", "rails", "totals", "thermal", "zones"),
+        *("source", "part_of", "covers", "models", "value"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("own"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
 
 
 def write(directory: Path, **files: str) -> Path:
@@ -163,21 +176,6 @@ def test_users_profiles_come_last(tmp_path: Path) -> None:
 def test_the_installations_directories(tmp_path: Path) -> None:
     paths = Paths.detect({"CONFIGURATION_DIRECTORY": str(tmp_path)}, uid=0)
     assert board_dirs(paths) == [SHIPPED, tmp_path / "boards.d"]
-
-
-KEYS = st.sampled_from(
-    [
-        *("name", "extends", "match", "rails", "totals", "thermal", "zones"),
-        *("source", "part_of", "covers", "models", "value"),
-    ]
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("own"),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
 
 
 @settings(max_examples=3 * settings().max_examples // 5)

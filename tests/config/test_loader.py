@@ -14,6 +14,53 @@ from edge_rt.config.loader import check, check_text, load
 from edge_rt.config.schema import BudgetConfig, Config, GovernorConfig, Guard, Knobs
 from edge_rt.core.errors import ConfigError
 
+KEYS = st.sampled_from(
+    [
+        "socket",
+        "tcp",
+        "models",
+        "engine",
+        "requests",
+        "knobs",
+        "affinity",
+        "log",
+        "path",
+        "mode",
+        "listen",
+        "threads",
+        "preload",
+        "context",
+        "level",
+        "idle_unload_s",
+        "api_key_sha256",
+        "flash_attention",
+        "smaller",
+        "budget",
+        "power_w",
+        "energy_period",
+        "governor",
+        "guard",
+        "sacrifice",
+    ]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.dates()
+    | st.binary(max_size=8)
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+SECTIONS = st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=4), max_size=4)
+
 
 def faults(text: str) -> list[str]:
     return [str(fault) for fault in check_text(text.encode(), "config.yaml")[1]]
@@ -255,54 +302,6 @@ def test_the_installations_file_is_optional(
     assert load() == Config()
     (tmp_path / "config.yaml").write_text("engine: {threads: 3}")
     assert load().engine.threads == 3
-
-
-KEYS = st.sampled_from(
-    [
-        "socket",
-        "tcp",
-        "models",
-        "engine",
-        "requests",
-        "knobs",
-        "affinity",
-        "log",
-        "path",
-        "mode",
-        "listen",
-        "threads",
-        "preload",
-        "context",
-        "level",
-        "idle_unload_s",
-        "api_key_sha256",
-        "flash_attention",
-        "smaller",
-        "budget",
-        "power_w",
-        "energy_period",
-        "governor",
-        "guard",
-        "sacrifice",
-    ]
-)
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=20)
-    | st.dates()
-    | st.binary(max_size=8)
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
-SECTIONS = st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=4), max_size=4)
 
 
 @given(VALUES | SECTIONS)

@@ -14,6 +14,15 @@ from edge_rt.config.boards import SHIPPED
 from edge_rt.config.tree import Tree, parse
 from edge_rt.core.errors import ConfigError
 
+BOARDS = sorted(SHIPPED.glob("*.yaml"))
+SCALARS = ["a", "'b'", '"c"', "", "1", "0x1f", "1_000", "1:30", "1.5", "yes", "~", "2024-01-01"]
+LINES = st.builds(
+    lambda depth, mark, text: " " * depth + mark + text,
+    st.integers(0, 3),
+    st.sampled_from(["", "a: ", "b: ", "- ", "c: |", "d: >-", "# "]),
+    st.sampled_from(SCALARS),
+)
+
 
 def test_lines_are_those_of_the_keys() -> None:
     tree = parse(b"# top\na:\n  b: 1\n  c:\n    - x\n    - y\n", "f")
@@ -83,15 +92,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
 
 # --- libyaml and PyYAML's own parser
 
-BOARDS = sorted(SHIPPED.glob("*.yaml"))
-SCALARS = ["a", "'b'", '"c"', "", "1", "0x1f", "1_000", "1:30", "1.5", "yes", "~", "2024-01-01"]
 SCALARS += ["<<", "!!int 7", "!secret x", "&x a", "*x", "# note", "{a: 1}", "[a, ~]", "[", "}", "'"]
-LINES = st.builds(
-    lambda depth, mark, text: " " * depth + mark + text,
-    st.integers(0, 3),
-    st.sampled_from(["", "a: ", "b: ", "- ", "c: |", "d: >-", "# "]),
-    st.sampled_from(SCALARS),
-)
 
 
 def slowly(content: bytes) -> Tree:

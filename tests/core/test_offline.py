@@ -18,6 +18,17 @@ from edge_rt.core.system.process import stay_offline
 OFFLINE = """
 assert stay_offline() is None, "the kernel refuses nothing"
 """
+NATIVE = """
+import threading
+libc = ctypes.CDLL(None, use_errno=True)
+begin, told = threading.Event(), []
+def call():
+    begin.wait()
+    for number, *words in calls:
+        told.append((libc.syscall(number, *words), ctypes.get_errno()))
+thread = threading.Thread(target=call)  # it is there before the kernel is told
+thread.start()
+"""
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -97,19 +108,6 @@ def test_a_module_runs_in_such_a_process(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "['7', '8']\n"
     assert "edge_rt is offline" in done.stderr
-
-
-NATIVE = """
-import threading
-libc = ctypes.CDLL(None, use_errno=True)
-begin, told = threading.Event(), []
-def call():
-    begin.wait()
-    for number, *words in calls:
-        told.append((libc.syscall(number, *words), ctypes.get_errno()))
-thread = threading.Thread(target=call)  # it is there before the kernel is told
-thread.start()
-"""
 
 
 def test_native_code_is_refused_in_every_thread_and_child() -> None:

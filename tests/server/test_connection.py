@@ -36,6 +36,7 @@ BRIEF = Patience(head_s=0.1, body_s=0.1, read_s=0.1)
 LONG = Patience(head_s=HANG_S, body_s=HANG_S, read_s=HANG_S)
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class App:
@@ -348,9 +349,6 @@ def test_each_whole_request_is_answered_before_the_end_of_what_is_sent(serve, tc
         assert (b"head is incomplete" in said) is rest_of.startswith(b"GET")
 
     serve(test, app=Slow(), tcp=tcp)
-
-
-CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize("tcp", [False, True])

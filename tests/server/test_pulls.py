@@ -16,6 +16,8 @@ from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile, 
 from edge_rt.models.store.store import Store
 from edge_rt.server.model_work import ModelPulls
 
+SIZE = 64 << 20
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
@@ -78,7 +80,6 @@ class Slow(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-SIZE = 64 << 20
 left = threading.Event()
 
 

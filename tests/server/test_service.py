@@ -27,6 +27,7 @@ from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.report import GovernorReport
 
 TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model
+SMALLER = Config(models=Models(smaller={"large": "tiny", "odd": "gone"}))
 
 
 def test_events_pass_through(kit: Any) -> None:
@@ -422,9 +423,6 @@ def test_a_frozen_sensor_and_a_knob_that_fails_are_told_by_health_board_and_stat
         assert {f"power: {reason}", "knobs.cpufreq: the clock stays above"} <= told
 
     kit.run(run())
-
-
-SMALLER = Config(models=Models(smaller={"large": "tiny", "odd": "gone"}))
 
 
 def test_a_smaller_model_stands_in_while_the_governor_asks_for_it(kit: Any) -> None:

@@ -21,6 +21,8 @@ SECOND = Schema(
 )
 THIRD = Schema("diary", 3, {"days": "CREATE TABLE days (name TEXT)"}, oldest=3)
 OTHER = Schema("songs", 1, {"songs": "CREATE TABLE songs (name TEXT)"}, elsewhere="name another")
+NEWER = (63, 1)  # makes the version a later one
+NUMBERS = (17, 18, 19, 31, 36, 39, 47, 59, 63, 67, 71)  # places of the last bytes of some
 
 
 class Diary(File):
@@ -88,10 +90,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("whole") / "diary.db"
     begun(path, SECOND)
     return path.read_bytes()
-
-
-NEWER = (63, 1)  # makes the version a later one
-NUMBERS = (17, 18, 19, 31, 36, 39, 47, 59, 63, 67, 71)  # places of the last bytes of some
 
 
 @pytest.mark.parametrize(
