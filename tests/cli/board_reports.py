@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 Json = dict[str, Any]
+REFUSED = (
+    "{} may only be read by root: put this line into /etc/udev/rules.d/70-edge-rt.rules: "
+    'ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", '
+    'RUN+="/bin/chgrp edge-rt /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj" '
+    "and run: udevadm control --reload && udevadm trigger --action=add"
+)
 
 
 def channel(reader: str, name: str, kind: str, value: float | None, **others: Any) -> Json:
@@ -119,14 +125,6 @@ def pi5() -> Json:
         channels=channels + host(),
         energies=[energy(name, 29.7) for name in names],
     )
-
-
-REFUSED = (
-    "{} may only be read by root: put this line into /etc/udev/rules.d/70-edge-rt.rules: "
-    'ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", '
-    'RUN+="/bin/chgrp edge-rt /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj" '
-    "and run: udevadm control --reload && udevadm trigger --action=add"
-)
 
 
 def x86() -> Json:

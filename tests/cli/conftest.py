@@ -38,6 +38,7 @@ EDGE = {
     "cached_tokens": 0,
     "tokens_per_s": 68.14,
 }
+COMMAND = [sys.executable, "-c", "from edge_rt.cli.entry import main; main()"]
 
 
 @dataclass(frozen=True)
@@ -225,9 +226,6 @@ def cli(environ: dict[str, str]) -> Callable[..., Result]:
         return result
 
     return call
-
-
-COMMAND = [sys.executable, "-c", "from edge_rt.cli.entry import main; main()"]
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ from edge_rt.models.record import ModelRecord
 FOLDER = Path(__file__).parent / "screens"
 ID, LIKE = "smollm2-135m-instruct", "smollm2-135m-instruct-onnx-int4"
 NOW = 1_795_000_000.0
+GOLDEN = [
+    (name, width)
+    for name in ("plan", "trace", "ledger", "models list", "status")
+    for width in (80, 40)
+]
 
 
 def shown(content: RenderableType, width: int) -> str:
@@ -205,11 +210,6 @@ VIEWS: dict[str, Callable[[list[str], float | None, int], RenderableType]] = {
     "cache": cache,
     "calibration": calibration,
 }
-GOLDEN = [
-    (name, width)
-    for name in ("plan", "trace", "ledger", "models list", "status")
-    for width in (80, 40)
-]
 
 
 def screen(name: str, width: int) -> str:

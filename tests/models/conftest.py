@@ -16,6 +16,35 @@ from onnx import TensorProto, helper, numpy_helper
 
 Tensor = tuple[str, list[int], int, int]  # name, shape, type number, bytes of data
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+TENSORS: list[Tensor] = [
+    ("token_embd.weight", [64, 600], 2, 64 * 600 // 32 * 18),
+    ("blk.0.attn_norm.weight", [64], 0, 256),
+    ("output.weight", [64, 10], 8, 64 * 10 // 32 * 34),
+]
+LANGUAGE: dict[str, Any] = {
+    "kind": "language",
+    "name": "Tiny Test",
+    "publisher": "Nobody",
+    "licence": "mit",
+    "architecture": "llama",
+    "quantisation": "int4",
+    "parameters": 12,
+    "source_sha256": "ab" * 32,
+    "context": 2048,
+    "layers": 2,
+    "embedding": 64,
+    "heads": 4,
+    "kv_heads": 2,
+    "head_dim": 16,
+    "vocab": 600,
+    "chat_template": TEMPLATE,
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "add_bos": True,
+    "bos_id": 1,
+    "end_ids": [2, 5],
+}
+"""A card that says all that one of a language model can."""
 
 
 def text(value: str | bytes) -> bytes:
@@ -65,13 +94,6 @@ def metadata(tokens: int = 600) -> dict[str, bytes]:
         "tokenizer.ggml.add_bos_token": flag(True),
         "tokenizer.chat_template": string(TEMPLATE),
     }
-
-
-TENSORS: list[Tensor] = [
-    ("token_embd.weight", [64, 600], 2, 64 * 600 // 32 * 18),
-    ("blk.0.attn_norm.weight", [64], 0, 256),
-    ("output.weight", [64, 10], 8, 64 * 10 // 32 * 34),
-]
 
 
 @dataclass(frozen=True)
@@ -128,32 +150,6 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-LANGUAGE: dict[str, Any] = {
-    "kind": "language",
-    "name": "Tiny Test",
-    "publisher": "Nobody",
-    "licence": "mit",
-    "architecture": "llama",
-    "quantisation": "int4",
-    "parameters": 12,
-    "source_sha256": "ab" * 32,
-    "context": 2048,
-    "layers": 2,
-    "embedding": 64,
-    "heads": 4,
-    "kv_heads": 2,
-    "head_dim": 16,
-    "vocab": 600,
-    "chat_template": TEMPLATE,
-    "bos_token": "<s>",
-    "eos_token": "</s>",
-    "add_bos": True,
-    "bos_id": 1,
-    "end_ids": [2, 5],
-}
-"""A card that says all that one of a language model can."""
 
 
 def graph(width: int = 4, external: str | None = None) -> onnx.ModelProto:

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be some
 UID = 54321  # of nobody that the system knows
 TEXT = "a file of root's\n"
 Gguf = Any  # the builder of conftest.py
+HUB = Hub(repository="someone/tiny", file="tiny.gguf")
+WHO = 'echo "ERROR: $(id -u) $(id -ru) $(id -g) $(id -rg) $(id -G) $TMPDIR"; exit 1\n'
 
 
 @pytest.fixture
@@ -83,9 +85,6 @@ def means(tmp_path: Path, content: bytes) -> Iterator[Means]:
         yield Means(endpoint=f"http://127.0.0.1:{server.server_address[1]}")
         server.shutdown()
         thread.join()
-
-
-HUB = Hub(repository="someone/tiny", file="tiny.gguf")
 
 
 def planted(path: Path, target: Path) -> None:
@@ -203,9 +202,6 @@ def test_what_was_fetched_comes_into_roots_cache(
     cache.mkdir(mode=0o700)
     pull("tiny", store_of(state / "models", HUB), cache=cache, keep=True, means=means)
     assert (cache / "models/tiny.gguf").read_bytes() == content
-
-
-WHO = 'echo "ERROR: $(id -u) $(id -ru) $(id -g) $(id -rg) $(id -G) $TMPDIR"; exit 1\n'
 
 
 def test_programs_run_as_the_owner_for_good(

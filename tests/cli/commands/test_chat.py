@@ -13,6 +13,11 @@ Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
 Spawn = Any
 Start = Any
+FULL = {
+    "message": "This model's maximum context length is 64 tokens, and the prompt has 70",
+    "param": "messages",
+    "code": "context_length_exceeded",
+}
 
 
 def said(daemon: Daemon, number: int = -1) -> list[tuple[str, str]]:
@@ -112,13 +117,6 @@ def test_unknown_commands_ask_nothing(daemon: Daemon, cli: Cli, word: str) -> No
 def test_what_is_no_command_is_asked(daemon: Daemon, cli: Cli, line: str, asked: str) -> None:
     cli("chat", input=f"{line}\n")
     assert said(daemon) == [("user", asked)]
-
-
-FULL = {
-    "message": "This model's maximum context length is 64 tokens, and the prompt has 70",
-    "param": "messages",
-    "code": "context_length_exceeded",
-}
 
 
 def test_a_full_conversation_says_how_to_go_on(daemon: Daemon, cli: Cli) -> None:

@@ -19,6 +19,19 @@ from edge_rt.config.paths import Paths
 
 Cli = Callable[..., Result]
 Daemon = Any
+# As another user than the one who may read the interpreter's own files: hence the imports first.
+OPEN = """
+import os, sys
+from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.local.model_store import chat_rows, find_store
+from edge_rt.core.chat_format import GENERIC, ChatFormat
+find_store(None, None)
+os.setuid(1000)
+try:
+    find_store(None, None).open(write=sys.argv[1] == "change")
+except CommandFailure as failure:
+    print(failure.message)
+"""
 
 
 @pytest.fixture

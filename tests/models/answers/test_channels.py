@@ -17,6 +17,10 @@ CALL = ' to=functions.get_time<|channel|>commentary <|constrain|>json<|message|>
 OTHER = '<|channel|>commentary to=functions.get_time json<|message|>{"a": 1}'
 ANSWER = "<|channel|>final<|message|>It is {noon}."
 MADE = MadeCall("get_time", '{"a": "<|end|>"}')
+PIECES = [
+    *(THINK, SAY, CALL, OTHER, ANSWER, "<|end|>", "<|call|>", "<|start|>assistant", "<|", "x"),
+    *(" to=get_time", " to=python", "<|channel|>commentary<|message|>", " ", "{", "}", "[1]"),
+]
 
 
 def read(text: str, *cuts: int, tools: dict[str, dict[str, object]] | None = TOOLS) -> list[Part]:
@@ -85,12 +89,6 @@ def test_one_call_alone_where_several_are_not_wanted() -> None:
     text = f"{CALL}<|call|><|start|>assistant{OTHER}"
     assert joined(text, parallel=False) == [MADE]
     assert len(joined(text)) == 2
-
-
-PIECES = [
-    *(THINK, SAY, CALL, OTHER, ANSWER, "<|end|>", "<|call|>", "<|start|>assistant", "<|", "x"),
-    *(" to=get_time", " to=python", "<|channel|>commentary<|message|>", " ", "{", "}", "[1]"),
-]
 
 
 @given(

@@ -32,6 +32,54 @@ PARIS = {"city": "Paris", "days": 2}
 THINK = ThinkFormat("<think>", "</think>")
 MARKED = [name for name in FORMATS if FORMATS[name].calls.marker and not FORMATS[name].channels]
 CUTS = pytest.mark.parametrize("cuts", [(), tuple(range(400))])
+BARE = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+FENCED = """```json
+{
+  "name": "get_weather",
+  "arguments": {"city": "Paris"}
+}
+```"""
+PLAIN_CALL = '{"name": "get_weather", "parameters": {"city": "Paris"}}'
+TIME = '{"name": "get_time", "arguments": {}}'
+FENCES = {  # what stands in an answer, and what it comes to: calls are named, the rest is content
+    f"```json\n{TIME}\n```\n\nThat is it.": ["get_time", "\n\nThat is it."],
+    f"```\n{TIME}\n\n{BARE}\n\n```\nDone": ["get_time", "get_weather", "\nDone"],
+    f"```json\n{TIME},\n{BARE}\n```": ["get_time", "get_weather"],
+    f"```json\n{TIME}\n```\nOr:\n```json\n{BARE}\n```\nDone": [
+        *("get_time", "\nOr:", "get_weather", "\nDone")
+    ],
+    f"```json\n{TIME}\n\n```json\n{BARE}\n```\nDone": ["get_time", "get_weather", "\nDone"],
+    f"```json\n{TIME}\n``": ["get_time"],
+    f"```python\nx = {{}}\n```\n{TIME}": ["```python\nx = {}\n```", "get_time"],
+    f"```python\nx = {{}}\n  ```\n{TIME}": ["```python\nx = {}\n  ```", "get_time"],
+    f"```bash\nls\n```\n```json\n{TIME}\n```\nDone": ["```bash\nls\n```", "get_time", "\nDone"],
+}
+NO_CALLS = [
+    f"```python\n{TIME}\n```",
+    f'```json\n{{"k": 1}}\n{TIME}\n```',
+    f"````json\n{TIME}\n````\nDone",
+    f"```\nls\n```\n\n{TIME}\n\n```\nrm x\n```\nDone",
+    '```json\n{"name": "get_time", "arguments": {}\n```\nI am sorry.',
+    f"```json\xa0{TIME}\n```",
+]
+PIECES = [
+    *("```", "```json", "```python", "`", "\n", "\n\n", " ", ", ", "x", "So:", "{", "}", "\xa0"),
+    *(BARE, TIME, '{"k": 1}', "<tool_call>", f"<tool_call>\n{TIME}\n</tool_call>"),
+]
+BLOCKS = [
+    "```python\nx = {}\n```",
+    "  ```\n  cd\n  ```",
+    "```\nls\n```",
+    f"```json\n{TIME}\n```",
+    "So {1}.",
+    TIME,
+]
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8),
+    st.sampled_from(["</tool_call>", '{"name": "x"}', "}\n", "<think>", "a]b", '"', "\\"]),
+)
+ARGUMENTS = st.dictionaries(st.sampled_from(["city", "units"]), VALUES, max_size=2)
+PLAIN = st.text(st.sampled_from('ab <>[]{}|\n"t'), max_size=20)
 
 
 def read(
@@ -104,15 +152,6 @@ def test_an_unfinished_call_is_never_told(name: str) -> None:
         assert calls(read(format, two[: two.index("Paris") + 2])) == [("get_time", {})]
 
 
-BARE = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
-FENCED = """```json
-{
-  "name": "get_weather",
-  "arguments": {"city": "Paris"}
-}
-```"""
-
-
 @CUTS
 @pytest.mark.parametrize("text", [BARE, FENCED, f" {BARE}\n", f"{FENCED}\n"])
 def test_a_call_without_markers_is_one_at_the_begin_of_an_answer(
@@ -143,9 +182,6 @@ def test_a_call_without_markers_is_one_at_the_begin_of_an_answer(
 )
 def test_other_json_is_content_as_it_is(text: str, cuts: tuple[int, ...]) -> None:
     assert read(FORMATS["HERMES"], text, *cuts) == [Content(text)]
-
-
-PLAIN_CALL = '{"name": "get_weather", "parameters": {"city": "Paris"}}'
 
 
 @CUTS
@@ -186,30 +222,6 @@ def test_a_call_without_markers_and_fence_is_none_before_other_text(cuts: tuple[
         assert read(format, f"{text}\nis a call.", *cuts) == [Content(f"{text}\nis a call.")]
         marked = read(format, f"{text}\n{written(format, ('get_time', {}))}", *cuts)
         assert (calls(marked), content(marked)) == ([("get_time", {})], text.rstrip())
-
-
-TIME = '{"name": "get_time", "arguments": {}}'
-FENCES = {  # what stands in an answer, and what it comes to: calls are named, the rest is content
-    f"```json\n{TIME}\n```\n\nThat is it.": ["get_time", "\n\nThat is it."],
-    f"```\n{TIME}\n\n{BARE}\n\n```\nDone": ["get_time", "get_weather", "\nDone"],
-    f"```json\n{TIME},\n{BARE}\n```": ["get_time", "get_weather"],
-    f"```json\n{TIME}\n```\nOr:\n```json\n{BARE}\n```\nDone": [
-        *("get_time", "\nOr:", "get_weather", "\nDone")
-    ],
-    f"```json\n{TIME}\n\n```json\n{BARE}\n```\nDone": ["get_time", "get_weather", "\nDone"],
-    f"```json\n{TIME}\n``": ["get_time"],
-    f"```python\nx = {{}}\n```\n{TIME}": ["```python\nx = {}\n```", "get_time"],
-    f"```python\nx = {{}}\n  ```\n{TIME}": ["```python\nx = {}\n  ```", "get_time"],
-    f"```bash\nls\n```\n```json\n{TIME}\n```\nDone": ["```bash\nls\n```", "get_time", "\nDone"],
-}
-NO_CALLS = [
-    f"```python\n{TIME}\n```",
-    f'```json\n{{"k": 1}}\n{TIME}\n```',
-    f"````json\n{TIME}\n````\nDone",
-    f"```\nls\n```\n\n{TIME}\n\n```\nrm x\n```\nDone",
-    '```json\n{"name": "get_time", "arguments": {}\n```\nI am sorry.',
-    f"```json\xa0{TIME}\n```",
-]
 
 
 @CUTS
@@ -253,12 +265,6 @@ def test_fences_before_other_text_may_be_examples(cuts: tuple[int, ...]) -> None
         assert calls or parts == [Content(text + more)]
 
 
-PIECES = [
-    *("```", "```json", "```python", "`", "\n", "\n\n", " ", ", ", "x", "So:", "{", "}", "\xa0"),
-    *(BARE, TIME, '{"k": 1}', "<tool_call>", f"<tool_call>\n{TIME}\n</tool_call>"),
-]
-
-
 @given(
     name=st.sampled_from(["HERMES", "LLAMA_3"]),
     pieces=st.lists(st.sampled_from(PIECES), max_size=9),
@@ -271,16 +277,6 @@ def test_where_fences_are_cut_changes_nothing(
 ) -> None:
     text, options = "".join(pieces), {"parallel": parallel, "fences": fences}
     assert read(FORMATS[name], text, *cuts, **options) == read(FORMATS[name], text, **options)
-
-
-BLOCKS = [
-    "```python\nx = {}\n```",
-    "  ```\n  cd\n  ```",
-    "```\nls\n```",
-    f"```json\n{TIME}\n```",
-    "So {1}.",
-    TIME,
-]
 
 
 @given(blocks=st.lists(st.sampled_from(BLOCKS), max_size=6))
@@ -303,14 +299,6 @@ def test_blocks_of_code_keep_both_fences(blocks: list[str]) -> None:
 )
 def test_other_json_behind_text_is_content_as_it_is(text: str, cuts: tuple[int, ...]) -> None:
     assert read(FORMATS["LLAMA_3"], text, *cuts) == [Content(text)]
-
-
-VALUES = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8),
-    st.sampled_from(["</tool_call>", '{"name": "x"}', "}\n", "<think>", "a]b", '"', "\\"]),
-)
-ARGUMENTS = st.dictionaries(st.sampled_from(["city", "units"]), VALUES, max_size=2)
-PLAIN = st.text(st.sampled_from('ab <>[]{}|\n"t'), max_size=20)
 
 
 @given(

@@ -23,6 +23,19 @@ from edge_rt.models.store.store import Store
 Write = Callable[..., Path]
 Folder = Callable[..., Path]
 Gguf = Any
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge_rt.models.catalogue import Catalogue
+from edge_rt.models.store.offline_bundle import take_in, unpack
+from edge_rt.models.store.store import Store
+
+store = Store(Path(sys.argv[1]), Catalogue())
+for piece in unpack(Path(sys.argv[2]), store):
+    if piece.name == "three":
+        take_in(piece, store, lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+    take_in(piece, store)
+"""
 
 
 @pytest.fixture

@@ -33,6 +33,23 @@ from edge_rt.models.store.store import Store
 
 Write = Callable[..., Path]
 Gguf = Any  # the builder of conftest.py
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge_rt.models.store import incoming, manifest
+from edge_rt.models.catalogue import Catalogue
+from edge_rt.models.store.store import Store
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[3] == "copying":
+    progress = die
+else:
+    progress = None
+    manifest.Manifest.write = die
+Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", progress=progress)
+"""
 
 
 def sha256(path: Path) -> str:
@@ -521,24 +538,6 @@ def spoil_manifest(store: Store, damage: str) -> None:
 
 
 # --- several commands, and killed ones -------------------------------------------------------
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from edge_rt.models.store import incoming, manifest
-from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.store.store import Store
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-if sys.argv[3] == "copying":
-    progress = die
-else:
-    progress = None
-    manifest.Manifest.write = die
-Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", progress=progress)
-"""
 
 
 @pytest.mark.parametrize("moment", ["copying", "before the manifest"])

@@ -22,6 +22,32 @@ from edge_rt.models.store.store import Store
 
 Folder = Callable[..., Path]
 NAMES = ["model.onnx", "model.onnx.data", "tokenizer.json", "model.json"]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge_rt.models.store import incoming, manifest
+from edge_rt.models.catalogue import Catalogue
+from edge_rt.models.store.store import Store
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+place = Path.replace
+def die_at_tokenizer(path, target):
+    if path.name == "tokenizer.json":
+        die()
+    return place(path, target)
+
+progress = None
+if sys.argv[3] == "copying":
+    progress = die
+elif sys.argv[3] == "placing":
+    Path.replace = die_at_tokenizer
+else:
+    manifest.Manifest.write = die
+move = sys.argv[4] == "True"
+Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", move=move, progress=progress)
+"""
 
 
 @pytest.fixture
@@ -201,34 +227,6 @@ def test_removed_is_gone(store: Store, folder: Folder) -> None:
     store.add(folder(), "one")
     store.remove("one")
     assert directories(store) == []
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from edge_rt.models.store import incoming, manifest
-from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.store.store import Store
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-place = Path.replace
-def die_at_tokenizer(path, target):
-    if path.name == "tokenizer.json":
-        die()
-    return place(path, target)
-
-progress = None
-if sys.argv[3] == "copying":
-    progress = die
-elif sys.argv[3] == "placing":
-    Path.replace = die_at_tokenizer
-else:
-    manifest.Manifest.write = die
-move = sys.argv[4] == "True"
-Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", move=move, progress=progress)
-"""
 
 
 @pytest.mark.parametrize("move", [False, True])

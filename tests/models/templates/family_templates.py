@@ -22,35 +22,6 @@ _CHATML = (
     "<|im_end|>\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{PROMPT}{% endif %}"
 )
-
-
-def chatml(call: str, thought: str = "", prompt: str = "") -> str:
-    """A ChatML template that writes each call so."""
-    source = _CHATML.replace("{TURN}", _TURN).replace("{CALL}", call)
-    return source.replace("{THOUGHT}", thought).replace("{PROMPT}", prompt)
-
-
-HERMES = chatml(
-    '<tool_call>\n{"name": "{{ f.name }}", "arguments": {{ f.arguments | tojson }}}\n</tool_call>'
-)
-QWEN3 = chatml(
-    '<tool_call>\n{"name": "{{ f.name }}", "arguments": {{ f.arguments | tojson }}}\n</tool_call>',
-    thought=(
-        "{% if loop.last or m.reasoning_content %}<think>\n"
-        "{{ m.reasoning_content }}\n</think>\n\n{% endif %}"
-    ),
-    prompt="{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}",
-)
-QWEN3_CODER = chatml(
-    "<tool_call>\n<function={{ f.name }}>\n{% for k, v in f.arguments.items() %}"
-    "<parameter={{ k }}>\n{{ v if v is string else v | tojson }}\n</parameter>\n{% endfor %}"
-    "</function>\n</tool_call>"
-)
-GLM = chatml(
-    "<tool_call>{{ f.name }}\n{% for k, v in f.arguments.items() %}<arg_key>{{ k }}</arg_key>\n"
-    "<arg_value>{{ v if v is string else v | tojson }}</arg_value>\n{% endfor %}</tool_call>"
-)
-FUNCTIONARY = chatml("<function={{ f.name }}>{{ f.arguments | tojson }}</function>")
 MISTRAL = (
     "{{ bos_token }}{% if tools %}[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]"
     "{% endif %}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }}[/INST]"
@@ -149,6 +120,35 @@ HARMONY = (
     "{% if add_generation_prompt %}<|start|>assistant{% endif %}"
 )
 NO_TOOLS = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+
+
+def chatml(call: str, thought: str = "", prompt: str = "") -> str:
+    """A ChatML template that writes each call so."""
+    source = _CHATML.replace("{TURN}", _TURN).replace("{CALL}", call)
+    return source.replace("{THOUGHT}", thought).replace("{PROMPT}", prompt)
+
+
+HERMES = chatml(
+    '<tool_call>\n{"name": "{{ f.name }}", "arguments": {{ f.arguments | tojson }}}\n</tool_call>'
+)
+QWEN3 = chatml(
+    '<tool_call>\n{"name": "{{ f.name }}", "arguments": {{ f.arguments | tojson }}}\n</tool_call>',
+    thought=(
+        "{% if loop.last or m.reasoning_content %}<think>\n"
+        "{{ m.reasoning_content }}\n</think>\n\n{% endif %}"
+    ),
+    prompt="{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}",
+)
+QWEN3_CODER = chatml(
+    "<tool_call>\n<function={{ f.name }}>\n{% for k, v in f.arguments.items() %}"
+    "<parameter={{ k }}>\n{{ v if v is string else v | tojson }}\n</parameter>\n{% endfor %}"
+    "</function>\n</tool_call>"
+)
+GLM = chatml(
+    "<tool_call>{{ f.name }}\n{% for k, v in f.arguments.items() %}<arg_key>{{ k }}</arg_key>\n"
+    "<arg_value>{{ v if v is string else v | tojson }}</arg_value>\n{% endfor %}</tool_call>"
+)
+FUNCTIONARY = chatml("<function={{ f.name }}>{{ f.arguments | tojson }}</function>")
 
 
 def found(source: str, *control: str) -> ChatFormat:

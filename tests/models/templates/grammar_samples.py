@@ -29,6 +29,7 @@ WIDE: dict[str, dict[str, Any]] = {
     "get_time": {"type": "object", "properties": {}, "additionalProperties": False},
 }
 _END = 256
+CLOSING = frozenset(b"\"'`]})>,|\n")
 
 
 class Model:
@@ -52,9 +53,6 @@ class Model:
             for piece in re.split(f"({ways})", text)
             for token in ([self.names[piece]] if piece in self.names else piece.encode())
         ]
-
-
-CLOSING = frozenset(b"\"'`]})>,|\n")
 
 
 def sampled(format: ChatFormat, rules: CallRules, seed: int) -> str | None:

@@ -24,6 +24,19 @@ NESTED = (
     "{% set n = namespace(x=['x']) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}"
     "{% endfor %}{{ n.x | tojson | length }}"
 )
+DYING = """
+import os, pathlib, signal, sys
+began = pathlib.Path(sys.argv[1])
+with began.open("a") as file:
+    file.write("x")
+if began.stat().st_size > int(sys.argv[2]):
+    os.execv(sys.executable, [sys.executable, "-m", "edge_rt.models.templates.worker"])
+if sys.argv[4] == "at a task":
+    sys.stdout.buffer.write(bytes(4))
+    sys.stdout.flush()
+    sys.stdin.buffer.read(1)
+os.kill(os.getpid(), int(sys.argv[3]))
+"""
 
 
 def task(source: str, content: str = "Hi") -> TemplateTask:
@@ -146,21 +159,6 @@ def test_where_all_stop_it_is_not_the_messages_fault() -> None:
         assert caught.value.retry_after_s
 
     run(test, command=[sys.executable, "-c", stops], task_s=0.3)
-
-
-DYING = """
-import os, pathlib, signal, sys
-began = pathlib.Path(sys.argv[1])
-with began.open("a") as file:
-    file.write("x")
-if began.stat().st_size > int(sys.argv[2]):
-    os.execv(sys.executable, [sys.executable, "-m", "edge_rt.models.templates.worker"])
-if sys.argv[4] == "at a task":
-    sys.stdout.buffer.write(bytes(4))
-    sys.stdout.flush()
-    sys.stdin.buffer.read(1)
-os.kill(os.getpid(), int(sys.argv[3]))
-"""
 
 
 def dying(began: Path, times: int, number: int, when: str) -> list[str]:

@@ -9,6 +9,16 @@ from msgspec.structs import replace
 
 from edge_rt.core.chat_format import GENERIC, CallFormat
 
+MARKERS = {
+    "hermes": "<tool_call>",
+    "qwen3-coder": "<tool_call>",
+    "functionary": "<function=",
+    "mistral": "[TOOL_CALLS]",
+    "mistral-new": "[TOOL_CALLS]",
+    "llama-3": "",
+    "deepseek": "<\uff5ctool▁calls▁begin\uff5c>",
+}
+
 
 def json_style(before: str, after: str, **more: object) -> CallFormat:
     fields = {"before": f'{before}{{"name": "', "between": '", "arguments": ', "after": after}
@@ -144,17 +154,6 @@ def test_every_known_family_is_complete() -> None:
 def test_control_tokens_among_the_markers_are_to_be_shown() -> None:
     control = "<|im_end|>", "[TOOL_CALLS]", "[INST]", ""
     assert found(families.MISTRAL, *control).control == ("[TOOL_CALLS]",)
-
-
-MARKERS = {
-    "hermes": "<tool_call>",
-    "qwen3-coder": "<tool_call>",
-    "functionary": "<function=",
-    "mistral": "[TOOL_CALLS]",
-    "mistral-new": "[TOOL_CALLS]",
-    "llama-3": "",
-    "deepseek": "<\uff5ctool▁calls▁begin\uff5c>",
-}
 
 
 @pytest.mark.parametrize("name", MARKERS)
