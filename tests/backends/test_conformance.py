@@ -33,6 +33,7 @@ TINY = Tiny(embedding=64, heads=4, head_dim=32, feed_forward=128, context=CONTEX
 MERGES = ("h e", "l l", "Ġ w", "he ll", "t h")  # 264 tokens
 
 REAL = [pytest.param(name, marks=pytest.mark.heavy) for name in ("llama.cpp", "onnx")]
+NOISE = 4e6  # bytes that come and go by themselves
 
 
 @pytest.fixture(scope="module", params=["llama.cpp, tiny", "onnx, tiny", *REAL])
@@ -439,8 +440,6 @@ def test_no_piece_is_longer_than_said(model: Backend) -> None:
 
 
 # --- memory
-
-NOISE = 4e6  # bytes that come and go by themselves
 
 
 def test_closing_frees_the_memory(implementation: Implementation, tokens: list[int]) -> None:

@@ -40,6 +40,9 @@ PROMPTS = [
     "Once upon a time there was a fox who",
 ]
 MOST = 2.0 if platform.machine() == "x86_64" else 10.0  # times llama.cpp's own difference
+# What is a letter or a mark among code points that no character has yet, the two libraries' own
+# tables of Unicode say differently.
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cn"])
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +127,6 @@ def test_answers_part_only_at_near_ties(
 
 
 # --- text
-
-
-# What is a letter or a mark among code points that no character has yet, the two libraries' own
-# tables of Unicode say differently.
-CHARACTERS = st.characters(exclude_categories=["Cs", "Cn"])
 
 
 @pytest.mark.parametrize("special", [False, True])

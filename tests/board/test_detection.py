@@ -18,6 +18,15 @@ GIB = 1 << 30
 ARM_CPU = "processor\t: 0\nBogoMIPS\t: 38.40\nCPU architecture: 8\n\nprocessor\t: 1\n"
 X86_CPU = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: A CPU\nflags\t\t: fpu lm sse\n"
 SUPER_MODES = "< POWER_MODEL ID=0 NAME=15W >\nX 1\n< POWER_MODEL ID=2 NAME=MAXN_SUPER >\n"
+ORIN = ("nvidia,p3768-0000+p3767-{}", "nvidia,p3767-{}", "nvidia,tegra234")
+KIT = "NVIDIA Jetson {} Engineering Reference Developer Kit"
+FILES = st.sampled_from(
+    [
+        *("proc/cpuinfo", "proc/meminfo", "etc/nvpmodel.conf", "etc/nv_boot_control.conf"),
+        *("proc/device-tree/model", "proc/device-tree/compatible"),
+        *("proc/device-tree/nvidia,dtsfilename", "sys/class/dmi/id/sys_vendor"),
+    ]
+)
 
 
 def put(root: Path, path: str, content: str | bytes) -> None:
@@ -49,10 +58,6 @@ def machine(
             content,
         )
     return root
-
-
-ORIN = ("nvidia,p3768-0000+p3767-{}", "nvidia,p3767-{}", "nvidia,tegra234")
-KIT = "NVIDIA Jetson {} Engineering Reference Developer Kit"
 
 
 def orin(variant: str, suffix: str = "") -> tuple[str, ...]:
@@ -242,15 +247,6 @@ def test_of_equal_profiles_the_last_one_wins(tmp_path: Path) -> None:
 def test_a_machine_that_says_nothing_has_no_profile(tmp_path: Path) -> None:
     assert MachineIdentity.read(tmp_path) == MachineIdentity()
     assert detect(BOARDS, tmp_path) is None
-
-
-FILES = st.sampled_from(
-    [
-        *("proc/cpuinfo", "proc/meminfo", "etc/nvpmodel.conf", "etc/nv_boot_control.conf"),
-        *("proc/device-tree/model", "proc/device-tree/compatible"),
-        *("proc/device-tree/nvidia,dtsfilename", "sys/class/dmi/id/sys_vendor"),
-    ]
-)
 
 
 @given(st.dictionaries(FILES, st.binary(max_size=60) | st.none()))

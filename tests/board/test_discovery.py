@@ -30,6 +30,24 @@ from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox
 from edge_rt.testing.board import FakeBoard, FakeClock
 
 MODEL = Coefficients(static_w=2.0, core_w=1.0)
+RAILS = {
+    "orin-nano": {"VDD_IN": 6.21984, "VDD_CPU_GPU_CV": 1.6, "VDD_SOC": 1.482368},
+    "agx-orin": {
+        "VDD_GPU_SOC": 7.6,
+        "VDD_CPU_CV": 1.9,
+        "VIN_SYS_5V0": 4.0,
+        "VDDQ_VDD2_1V8AO": 1.14,
+    },
+    "thor": {"VDD_GPU": 0.0, "VDD_CPU_SOC_MSS": 6.504, "VIN_SYS_5V0": 6.52, "VIN": 20.0},
+    "xavier-nx": {"VDD_IN": 4.5288, "VDD_CPU_GPU_CV": 1.0064, "VDD_SOC": 1.5096},
+    "xavier-nx-jp4": {"VDD_IN": 4.528, "VDD_CPU_GPU_CV": 1.006, "VDD_SOC": 1.509},
+    "nano": {"POM_5V_IN": 2.804, "POM_5V_GPU": 0.2, "POM_5V_CPU": 1.001},
+}
+GARBAGE = st.one_of(
+    st.binary(min_size=1, max_size=60),
+    st.integers(-(10**12), 10**30).map(lambda n: b"%d" % n),
+    st.sampled_from((b"", b"-1", b"nan", b"99999999999999999999999999", b"-256000", b"0x1")),
+)
 
 
 def look(tree: FakeBoard, wanted: WantedReaders | None = None, io: FileIo = FILE_IO) -> Discovery:
@@ -44,21 +62,6 @@ def powers(found: Discovery) -> dict[str, float | None]:
         for c, v in zip(reader.channels, reader.read(), strict=True)
         if c.kind == "power_w"
     }
-
-
-RAILS = {
-    "orin-nano": {"VDD_IN": 6.21984, "VDD_CPU_GPU_CV": 1.6, "VDD_SOC": 1.482368},
-    "agx-orin": {
-        "VDD_GPU_SOC": 7.6,
-        "VDD_CPU_CV": 1.9,
-        "VIN_SYS_5V0": 4.0,
-        "VDDQ_VDD2_1V8AO": 1.14,
-    },
-    "thor": {"VDD_GPU": 0.0, "VDD_CPU_SOC_MSS": 6.504, "VIN_SYS_5V0": 6.52, "VIN": 20.0},
-    "xavier-nx": {"VDD_IN": 4.5288, "VDD_CPU_GPU_CV": 1.0064, "VDD_SOC": 1.5096},
-    "xavier-nx-jp4": {"VDD_IN": 4.528, "VDD_CPU_GPU_CV": 1.006, "VDD_SOC": 1.509},
-    "nano": {"POM_5V_IN": 2.804, "POM_5V_GPU": 0.2, "POM_5V_CPU": 1.001},
-}
 
 
 @pytest.mark.parametrize("board", RAILS)
@@ -174,13 +177,6 @@ def test_a_client_that_gives_nothing_is_let_go_of(tree: FakeBoard) -> None:
     assert found.readers == ()
     assert "jtop" in [skipped.name for skipped in found.skipped]
     assert client.closed
-
-
-GARBAGE = st.one_of(
-    st.binary(min_size=1, max_size=60),
-    st.integers(-(10**12), 10**30).map(lambda n: b"%d" % n),
-    st.sampled_from((b"", b"-1", b"nan", b"99999999999999999999999999", b"-256000", b"0x1")),
-)
 
 
 @pytest.mark.parametrize("board", BOARDS)

@@ -26,6 +26,12 @@ TEXTS = (
     'He said "no no no" and she said "no no',
     "nothing here comes twice",
 )
+MADE = {
+    "top_k": lambda how: lib.llama_sampler_init_top_k(how.top_k),
+    "top_p": lambda how: lib.llama_sampler_init_top_p(how.top_p, 1),
+    "min_p": lambda how: lib.llama_sampler_init_min_p(how.min_p, 1),
+    "temperature": lambda how: lib.llama_sampler_init_temp(how.temperature),
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +85,6 @@ def _piece(vocab: Any, token: int) -> bytes:
     buffer = ctypes.create_string_buffer(64)
     count = lib.llama_token_to_piece(vocab, token, buffer, 64, 0, False)
     return buffer.raw[:count]
-
-
-MADE = {
-    "top_k": lambda how: lib.llama_sampler_init_top_k(how.top_k),
-    "top_p": lambda how: lib.llama_sampler_init_top_p(how.top_p, 1),
-    "min_p": lambda how: lib.llama_sampler_init_min_p(how.min_p, 1),
-    "temperature": lambda how: lib.llama_sampler_init_temp(how.temperature),
-}
 
 
 @pytest.mark.parametrize(

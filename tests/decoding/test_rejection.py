@@ -25,6 +25,7 @@ PLAIN = Sampling()
 HOT = Sampling(temperature=1.7)
 FEW = Sampling(top_k=6)
 HEAD = Sampling(temperature=1.3, top_p=0.8, min_p=0.05)
+PATTERN = "(ab|ca|c)(00|é){1,2}[0-3]"
 
 
 def toy(vocab: int, seed: int = 0, spread: float = 2.0) -> Logits:
@@ -194,9 +195,6 @@ def test_a_search_ends_where_nothing_is_acceptable() -> None:
 
     assert search(drawn(toy(3 * MOST), PLAIN, 1), never, greedy=False) is None
     assert len(asked) == asked.total() == MOST
-
-
-PATTERN = "(ab|ca|c)(00|é){1,2}[0-3]"
 
 
 @pytest.fixture(scope="module")

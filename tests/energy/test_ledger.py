@@ -19,6 +19,15 @@ from edge_rt.core.reports.board import ModelTotal
 from edge_rt.energy.ledger import IDLE_S
 from edge_rt.energy.ledger_records import HOUR_S, Day, UsageRecord
 
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("book"), st.integers(1, 50)),
+        st.tuples(st.just("measured"), st.integers(1, 50)),
+        st.sampled_from([("flush", 0), ("fail", 0), ("reopen", 0), ("day", 0)]),
+    ),
+    max_size=30,
+)
+
 
 @pytest.fixture(params=["file", "memory"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
@@ -197,16 +206,6 @@ def sums(booked: list[UsageRecord]) -> dict[tuple[str, str], ModelTotal]:
         )
         for (day, model), lines in groups.items()
     }
-
-
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("book"), st.integers(1, 50)),
-        st.tuples(st.just("measured"), st.integers(1, 50)),
-        st.sampled_from([("flush", 0), ("fail", 0), ("reopen", 0), ("day", 0)]),
-    ),
-    max_size=30,
-)
 
 
 @given(STEPS)

@@ -19,6 +19,9 @@ from edge_rt.engine.worker.model_registry import ModelRegistry
 
 SWITCH = Mode("switch", "small", gating=Gating("token"))
 SPECULATIVE = Mode("speculative", "small")
+LETTERS = [b" ", b"\n", b"\xc3", b"\xa9", b"\xef\xbf\xbd", *(bytes([c]) for c in b"abcdefgh")]
+LARGE_PIECES = [b"", b"", *LETTERS, b"ab", b" a", b"cd", b"\n\n", b"h "]
+SMALL_PIECES = [b"", b"", *reversed(LETTERS), b"bc", b" ab", b" cde", b"e\n", "é".encode()]
 
 
 class Duo(Listener):
@@ -145,8 +148,3 @@ class TextToy:
             tokens.append(self.pieces.index(piece))
             data = data[len(piece) :]
         return tokens
-
-
-LETTERS = [b" ", b"\n", b"\xc3", b"\xa9", b"\xef\xbf\xbd", *(bytes([c]) for c in b"abcdefgh")]
-LARGE_PIECES = [b"", b"", *LETTERS, b"ab", b" a", b"cd", b"\n\n", b"h "]
-SMALL_PIECES = [b"", b"", *reversed(LETTERS), b"bc", b" ab", b" cde", b"e\n", "é".encode()]

@@ -15,6 +15,14 @@ from edge_rt.decoding.constraints.compiling import with_tokens
 from edge_rt.decoding.constraints.grammars import Grammars
 
 LETTERS = Letters()
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+GBNF = 'root ::= "a" item+\nitem ::= [0-9]{2} | "c"\n'
+LARK = 'start: "a" item+\nitem: /[0-9][0-9]/ | "c"\n'
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +43,6 @@ def accepts(grammars: Grammars, constraint: Constraint, text: str) -> bool:
 
 def of_schema(schema: Any, *, strict: bool = True) -> Constraint:
     return Constraint("json_schema", json.dumps(schema), strict)
-
-
-PERSON = {
-    "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
-    "required": ["name", "age"],
-    "additionalProperties": False,
-}
-GBNF = 'root ::= "a" item+\nitem ::= [0-9]{2} | "c"\n'
-LARK = 'start: "a" item+\nitem: /[0-9][0-9]/ | "c"\n'
 
 
 @pytest.mark.parametrize(

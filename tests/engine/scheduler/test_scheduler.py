@@ -17,6 +17,8 @@ from edge_rt.engine.protocol import BROKEN, Failed, StepOutput
 LONG = [8 + i * 7 % 25 for i in range(90)]
 OTHER = [9 + i * 11 % 23 for i in range(90)]
 SYSTEM = LONG[:40]
+ALL = [[{"n": 3}], [{"group": "all"}] * 3, [{}] * 3]
+"""What takes all three sequences of the model: answers, prompts, or requests of one user."""
 
 
 def streamed(front, ids: set[int]) -> set[int]:
@@ -144,10 +146,6 @@ def test_a_request_that_fits_uses_every_sequence(front, several) -> None:
         front.submit(id, [id + 4, 9], max_tokens=90, **fields)
     front.scheduler.step()
     assert front.scheduler.running == 3
-
-
-ALL = [[{"n": 3}], [{"group": "all"}] * 3, [{}] * 3]
-"""What takes all three sequences of the model: answers, prompts, or requests of one user."""
 
 
 @pytest.mark.parametrize("several", ALL, ids=["answers", "prompts", "requests"])

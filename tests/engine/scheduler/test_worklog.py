@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
 from edge_rt.engine.scheduler.inputs import WorkLog
 
+_ROWS = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(1, 64), st.booleans()), min_size=1, max_size=8
+)
+
 
 def test_a_pass_is_shared_by_rows_and_phase() -> None:
     log = WorkLog()
@@ -30,11 +34,6 @@ def test_nothing_more_to_tell_is_told_too() -> None:
     log.take(3.0)
     assert not log
     assert log.take(4.0) == EngineWork(4.0, 4.0, [])
-
-
-_ROWS = st.lists(
-    st.tuples(st.integers(1, 5), st.integers(1, 64), st.booleans()), min_size=1, max_size=8
-)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), _ROWS), max_size=6))

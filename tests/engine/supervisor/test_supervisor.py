@@ -45,6 +45,9 @@ while data := sock.recv(1 << 16):
 POLITE = (sys.executable, "-c", CHILD, "polite")
 STUBBORN = (sys.executable, "-c", CHILD, "stubborn")
 MUTE = (shutil.which("sleep") or "sleep", "1000")  # its last argument: 1000 and some seconds
+KILLED = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
+EXITS: list[ExitReason] = []
+STOPPED = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
 
 
 class Pauses:
@@ -255,18 +258,12 @@ async def test_an_engine_that_cannot_be_started_is_tried_again(
     assert len(pauses.seen) == 3
 
 
-KILLED = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
-
-
 class Short(CrashDiagnosis):
     """Of a kernel that kills whenever an engine starts."""
 
     def exit_reason(self, code: int, doing: Doing) -> ExitReason:
         assert code == -signal.SIGKILL
         return ExitReason("memory was short", short_of_memory=True)
-
-
-EXITS: list[ExitReason] = []
 
 
 @supervised(KILLED, free=1, diagnosis=Short, on_exit=EXITS.append)
@@ -294,9 +291,6 @@ async def test_who_waits_for_an_engine_is_told_when_the_daemon_stops(
     await supervisor.stop()
     with pytest.raises(EngineStopped, match="the daemon stopped"):
         await waiting
-
-
-STOPPED = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
 
 
 def at_work_until_stopped(pid: int) -> Life | None:

@@ -38,6 +38,7 @@ from edge_rt.engine.worker.worker import Worker
 Wanted = Callable[[float], bool]
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
 ABC = Constraint("regex", "[abc]{4}", param="edge.regex")
+DEAR = Constraint("json_schema", '{"type": "integer", "multipleOf": 999983}')
 
 
 class Front:
@@ -132,9 +133,6 @@ def test_a_model_that_is_unloaded_meanwhile_fails_the_request(
     gate.set()
     failed = front.until(Failed, Finished)
     assert (failed.id, failed.code) == (1, "not_loaded")
-
-
-DEAR = Constraint("json_schema", '{"type": "integer", "multipleOf": 999983}')
 
 
 def test_a_client_has_one_compiled_at_a_time_and_others_do_not_wait_for_it(
