@@ -173,6 +173,10 @@ class NumberFile(_File):
         if fd >= 0:
             os.close(fd)
 
+    def __del__(self) -> None:
+        """Close the file of a board that is gone."""
+        self.close()
+
     def _create(self, data: bytes) -> None:
         # Under another name first, so that nobody finds it empty.
         spare = self.path.with_name(f".{self.path.name}")

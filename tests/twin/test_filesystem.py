@@ -60,3 +60,12 @@ def test_what_is_shown_already_is_not_written_again(tmp_path: Path) -> None:
     os.utime(gauge.path, ns=(0, 0))
     gauge.put("1")
     assert gauge.path.stat().st_mtime_ns == 0
+
+
+def test_a_file_that_is_dropped_leaves_no_descriptor(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    gauge = NumberFile(tmp_path / "temp")
+    gauge.put("40000")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+    del gauge
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
