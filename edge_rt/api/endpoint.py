@@ -245,7 +245,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return CheckedRequest(request, warnings, sent)
 
     async def _place(self, asked: CheckedRequest[RequestT], client: str | None) -> Place | None:
-        """Where in the cache the answer is; None where the cache has no part in it."""
+        """Return where in the cache the answer is; None where the cache has no part in it."""
         request, caching = asked.request, self.context.caching
         terms = request.edge or Terms()
         if terms.cache == "off" or terms.check is not None or not caching.serves(client):

@@ -184,7 +184,7 @@ class Run:
         return dialect.told(self._choice(call, event.index), event, self._last_edge())
 
     def _summary(self) -> list[msgspec.Struct]:
-        """What follows the answers of a stream."""
+        """Return what follows the answers of a stream."""
         if not self._work.include_usage:
             return []
         return [self._dialect.summary(self._tally.usage(), self._edge())]
@@ -282,7 +282,7 @@ class Told(msgspec.Struct, frozen=True):
     repeat: Repeat
 
     def fits(self, found: Found) -> bool:
-        """Whether `found` is the same answer to the very same question, on the same board."""
+        """Return whether `found` is the same answer to the same question, on the same board."""
         same = found.kept is self.found.kept and found.near is None
         return same and found.content.simulated == self.found.content.simulated
 

@@ -66,7 +66,7 @@ class Service(Protocol):
         ...
 
     def trace(self, id: str) -> Trace:
-        """Why the request with the answer of that id went where it did; raises RequestError."""
+        """Return why the request with that answer went where it did; raises RequestError."""
         ...
 
     async def render(self, model: str, prompt: ChatPrompt, client: str | None = None) -> str:
@@ -94,7 +94,7 @@ class Service(Protocol):
         ...
 
     async def chat_format(self, model: str) -> ChatFormat:
-        """How a model writes tool calls and thoughts, by its chat template.
+        """Return how a model writes tool calls and thoughts, by its chat template.
 
         Raises ModelNotFound, or Unavailable where nothing can tell.
         """
@@ -147,7 +147,7 @@ class Service(Protocol):
         ...
 
     def storage(self) -> StorageReport:
-        """Whether what is to outlive the daemon gets to the disk."""
+        """Return whether what is to outlive the daemon gets to the disk."""
         ...
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
@@ -163,11 +163,11 @@ class Service(Protocol):
         ...
 
     def history(self, since_s: float) -> Past:
-        """How it was over the last `since_s` seconds, as far back as is kept."""
+        """Return how it was over the last `since_s` seconds, as far back as is kept."""
         ...
 
     async def plan(self, ask: PlanAsk) -> PlanReport:
-        """What each way to answer would take; raises RequestError, ModelNotFound, Unavailable."""
+        """Predict what each way takes; raises RequestError, ModelNotFound, Unavailable."""
         ...
 
     def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
@@ -182,5 +182,5 @@ class Service(Protocol):
         ...
 
     def calibration(self) -> Calibrated:
-        """What was calibrated of the board and the models that are there now."""
+        """Return what was calibrated of the board and the models that are there now."""
         ...

@@ -23,6 +23,7 @@ from edge_rt.core.requests import Cost, EmbedCall, Kind, ModelCard
 from edge_rt.generation.usage import Edge, Origin, tallied
 
 BodyT = TypeVar("BodyT", bound=msgspec.Struct)
+_INPUT = re.compile(r"input\[(\d+)\]")
 
 _INPUT = re.compile(r"input\[(\d+)\]")
 

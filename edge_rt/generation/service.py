@@ -125,7 +125,7 @@ class GenerationService:
         cost: Cost,
         mode: Mode,
     ) -> None:
-        """Whatever goes wrong with it, the answer is complete and must be told."""
+        """Learn from an answer; what goes wrong is logged, for the answer is complete."""
         try:
             self._routing.lessons.end(lesson, entry, usage, cost, mode)
         except Exception:

@@ -29,6 +29,11 @@ from edge_rt.models.configured import missing_models
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
+RETRY_S = 2.0  # while the engine does not answer
+VOCABULARY_S = 60.0  # for what a vocabulary tells, which waits for models that are being loaded
+PATIENCE_S = 5.0  # for the decode loop's own figures
+_TOLD = ("rss_bytes", "threads", "running", "waiting", "steps", "step_s", "native_s", "spare_s")
+
 
 class Problem(msgspec.Struct, frozen=True):
     """One finding: `code` names it for programs, `message` says what to do about it.
@@ -42,7 +47,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def model_problems(config: Config, store: Store) -> Iterator[Problem]:
-    """What is wrong with the models that the store and the configuration name."""
+    """Yield what is wrong with the models that the store and the configuration name."""
     if not store.entries():
         message = "No text model is installed. Run: edge-rt models pull"
         yield Problem("no_model", message, fatal=True)
@@ -54,7 +59,7 @@ def model_problems(config: Config, store: Store) -> Iterator[Problem]:
 def other_problems(
     governor: GovernorState, queued: int, failing: Mapping[str, str], left_out: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """What is wrong with budget and supply, requests that wait, knobs, files and sensors."""
+    """Yield what is wrong with budget, supply, waiting requests, knobs, files and sensors."""
     for warning in governor.warnings:
         yield Problem("budget", warning)
     for fault in governor.supply:
@@ -69,12 +74,6 @@ def other_problems(
         yield Problem("storage", reason)
     for name, reason in left_out.items():
         yield Problem("sensor", f"{name}: {reason}")
-
-
-RETRY_S = 2.0  # while the engine does not answer
-VOCABULARY_S = 60.0  # for what a vocabulary tells, which waits for models that are being loaded
-PATIENCE_S = 5.0  # for the decode loop's own figures
-_TOLD = ("rss_bytes", "threads", "running", "waiting", "steps", "step_s", "native_s", "spare_s")
 
 
 class State:
@@ -152,7 +151,7 @@ class State:
         ]
 
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
-        """What the engine keeps of prompts, once `forget` is gone; raises Unavailable."""
+        """Return what the engine keeps of prompts, once `forget` is gone; raises Unavailable."""
         client = await self._supervisor.client()
         try:
             return await asyncio.wait_for(client.prefixes(forget), PATIENCE_S)

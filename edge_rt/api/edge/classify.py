@@ -26,6 +26,7 @@ from edge_rt.generation.usage import Edge
 SCALE = 20.0  # a similarity that is greater by 0.05 makes a label e times as likely
 
 Vector = Sequence[float]
+KEPT = 16  # sets of labels whose points are remembered
 
 MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
 KEPT = 16  # sets of labels whose points are remembered

@@ -271,7 +271,7 @@ async def _plan(context: Context, ask: PlanAsk, send: Send) -> None:
 
 
 def asked(request: PlanRequest) -> PlanAsk:
-    """What the daemon is asked; raises RequestError for what types cannot tell."""
+    """Return what the daemon is asked; raises RequestError for what types cannot tell."""
     if (request.prompt is None) == (request.messages is None):
         message = "Send either `prompt` or `messages`."
         raise RequestError(message, param="prompt", code="missing_required_parameter")

@@ -28,6 +28,8 @@ _STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL
 _SHOWN = 40  # characters of an offending value that a message repeats
 _decoder = lru_cache(maxsize=None)(msgspec.json.Decoder)  # slow to make, and of a few types
 _nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more

@@ -22,6 +22,13 @@ SPOKEN = "0.13.0"
 """The version of Ollama whose API this is; clients compare it with the oldest that they know."""
 _FOREVER = datetime(2318, 1, 1, tzinfo=timezone.utc)  # Ollama's: centuries away
 _FORMATS = {"llama.cpp": "gguf"}
+REFUSED = {
+    ("DELETE", "/api/delete"): "remove a model with `edge-rt models remove`",
+    ("POST", "/api/create"): "bring a model in with `edge-rt models add`",
+    ("POST", "/api/copy"): "give a model further names by models.aliases of the configuration",
+    ("POST", "/api/push"): "models are not sent anywhere",
+}
+"""Routes that are refused by their name, with what to do instead."""
 
 REFUSED = {
     ("DELETE", "/api/delete"): "remove a model with `edge-rt models remove`",

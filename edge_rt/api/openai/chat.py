@@ -37,6 +37,8 @@ from edge_rt.core.errors import ModelFileError, RequestError, invalid
 from edge_rt.core.requests import Identity
 from edge_rt.models.answers.reader import answer_reader
 
+HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completions refuse
+
 
 class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     """A conversation that the assistant is to continue."""
@@ -131,9 +133,6 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
             raise RequestError(message, param="top_logprobs", code="invalid_value")
 
 
-HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completions refuse
-
-
 class ChatCompletions(GenerationEndpoint[ChatRequest]):
     """Continue a conversation.
 
@@ -146,7 +145,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         super().__init__(context, ChatRequest, REFUSED - HONOURED | {"audio"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As the base class; an error of the engine about the prompt names the messages."""
+        """Serve one request; an error of the engine about the prompt names the messages."""
         try:
             await super().__call__(scope, receive, send)
         except RequestError as error:
@@ -218,7 +217,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         )
 
     async def reading(self, request: ChatRequest, model: str, prompt: str) -> Reading | None:
-        """How the answers of a model to that prompt are read."""
+        """Return how the answers of a model to that prompt are read."""
         format = await self.context.service.chat_format(model)
         tools, thinking = request.use is not None, format.thinking
         if thinking is None:

@@ -25,6 +25,7 @@ from edge_rt.models.answers.parts import Content, MadeCall, Thought
 from edge_rt.models.answers.reader import AnswerReader
 
 ID_LENGTH = 9  # letters and digits of a call's id: the templates of Mistral take no others
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 class CalledFunction(msgspec.Struct, frozen=True):
@@ -202,9 +203,6 @@ class ChatDialect(Dialect):
     ) -> ChatChunk:
         told = usage or self._no_usage
         return ChatChunk(choices=choices, usage=told, edge=edge or UNSET, **self._head)
-
-
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def call_id(answer: str, choice: int, index: int) -> str:

@@ -23,6 +23,7 @@ _MEDIA = {
     "input_file": "read files",
     "file": "read files",
 }
+_NAME = re.compile(r"[\w./-]{1,128}")
 
 _NAME = re.compile(r"[\w./-]{1,128}")
 

@@ -37,6 +37,17 @@ from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader
 
+_NAMES = {
+    "response_format.json_schema": "text.format",
+    "response_format": "text.format",
+    "max_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning.effort",
+    "messages": "input",
+    "prompt": "input",
+    "tool_choice.allowed_tools.mode": "tool_choice.mode",
+    "tool_choice.allowed_tools.tools": "tool_choice.tools",
+}
+
 
 class ResponsesDialect(Dialect):
     """One answer as the Responses API tells it; a call's arguments come whole."""
@@ -204,18 +215,6 @@ class _Chat(ChatCompletions):
     @override
     def _new_id(self) -> str:
         return f"resp_{self.context.new_id()}"
-
-
-_NAMES = {
-    "response_format.json_schema": "text.format",
-    "response_format": "text.format",
-    "max_tokens": "max_output_tokens",
-    "reasoning_effort": "reasoning.effort",
-    "messages": "input",
-    "prompt": "input",
-    "tool_choice.allowed_tools.mode": "tool_choice.mode",
-    "tool_choice.allowed_tools.tools": "tool_choice.tools",
-}
 
 
 def _renamed(error: RequestError) -> RequestError:
