@@ -55,6 +55,14 @@ _LABEL = 10  # columns of the word before each line
 _RECENT = 4  # rows of the history, a second each, over which a speed is a mean
 _LINES = 24  # where no terminal says how many it has
 _TERMINATED = 128 + signal.SIGTERM
+_KINDS = {
+    "rails": "power_w",
+    "zones": "temp_c",
+    "clocks": "clock_hz",
+    "memory": "bytes",
+    "load": "fraction",
+    "fans": "rpm",
+}
 
 _KINDS = {
     "rails": "power_w",

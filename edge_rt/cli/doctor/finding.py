@@ -16,6 +16,10 @@ from edge_rt.core.errors import EdgeError
 from edge_rt.core.reports.finding import Finding, Level, problem
 
 Check = Callable[[ExaminedMachine], Iterable[Finding]]
+_WIDTH = 80
+_LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}
+_COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
+_NAMES = 13  # columns for the names of the checks
 
 _WIDTH = 80
 _LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}

@@ -36,6 +36,8 @@ _Token = Annotated[int, Meta(ge=0, lt=_MAX_VOCAB)]
 _Heads = Annotated[int, Meta(ge=1, le=MAX_HEADS)]
 _Width = Annotated[int, Meta(ge=1, le=MAX_WIDTH)]
 _Context = Annotated[int, Meta(ge=1, le=MAX_CONTEXT)]
+_MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
+_UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
 
 _MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
 _UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it

@@ -12,6 +12,13 @@ from edge_rt.core.chat_format import ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 
 LENGTH = 4  # bytes, big-endian, before each document of JSON
+# What marks turns in common templates, should a vocabulary not call it a control token.
+_USUAL = (
+    r"<\|[^|<>\s]{1,64}\|>",
+    "<\uff5c[^\uff5c<>\\s]{1,64}\uff5c>",
+    "</?s>",
+    "<(?:start|end)_of_turn>",
+)
 
 # What marks turns in common templates, should a vocabulary not call it a control token.
 _USUAL = (
