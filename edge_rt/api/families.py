@@ -34,21 +34,6 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "count": ("board_events_total", "event", "What the board counts, such as throttling."),
 }
 
-# Kind -> name, label for the channel's name, help. `energy_j` is not here: the energies of the
-# report are those counters, and hold the rails that have no counter too.
-KINDS: dict[str, tuple[str, str, str]] = {
-    "power_w": ("rail_power_watts", "rail", "Power of a rail; parts are beside the whole."),
-    "voltage_v": ("rail_voltage_volts", "rail", "Voltage of a rail."),
-    "current_a": ("rail_current_amperes", "rail", "Current of a rail."),
-    "temp_c": ("zone_temperature_celsius", "zone", "Temperature of a zone."),
-    "clock_hz": ("clock_hertz", "name", "A clock, or the limit that its name tells."),
-    "flag": ("board_flag", "flag", "1 where the board raises the flag, else 0."),
-    "fraction": ("board_ratio", "name", "Use of the CPU, drive of a fan: 0 to 1."),
-    "bytes": ("board_bytes", "name", "Memory of the board."),
-    "rpm": ("fan_rpm", "fan", "Turns of a fan per minute."),
-    "count": ("board_events_total", "event", "What the board counts, such as throttling."),
-}
-
 
 def governor_families(state: GovernorState) -> list[Metric]:
     guards = (([each], float(each == state.guard)) for each in get_args(Guard))

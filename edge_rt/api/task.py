@@ -25,8 +25,6 @@ from edge_rt.generation.usage import Edge, Origin, tallied
 BodyT = TypeVar("BodyT", bound=msgspec.Struct)
 _INPUT = re.compile(r"input\[(\d+)\]")
 
-_INPUT = re.compile(r"input\[(\d+)\]")
-
 
 @dataclass(frozen=True)
 class Received:

@@ -45,23 +45,7 @@ _OPTIONS = {
 
 _WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
 
-_OPTIONS = {
-    "edge.mode": "--mode",
-    "edge.partner": "--partner",
-    "edge.large_share": "--large-share",
-    "edge.prefer": "--prefer",
-    "edge.quality": "--quality",
-    "edge.cache": "--cache",
-    "edge.energy_j": "--energy",
-    "edge.latency_s": "--latency",
-    "max_tokens": "--max-tokens",
-    "temperature": "--temperature",
-    "seed": "--seed",
-    "threads": "--threads",
-}
 """The options that set a field of a request."""
-
-_WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
 
 
 class CommandFailure(click.ClickException):

@@ -36,30 +36,10 @@ _COULD = {
     "tensors": "runs on tensors: edge-rt models add FILE.onnx",
 }
 
-MEMORY_SHARE = 0.3
 """Of all memory what a model's files may take. With the usual settings keys, values and buffers
 take as much again, and the system, its other programs and a reserve need the rest."""
 
-STARTER_BYTES = 512_000_000
 """Most bytes that are fetched of a model that nobody named: minutes, not hours."""
-
-_IS = {
-    "language": "a language model; POST /v1/chat/completions has it write",
-    "embedding": "an embedding model; POST /v1/embeddings has it place texts",
-    "tensors": "a model of named tensors; POST /edge/v1/infer runs it",
-}
-
-_CANNOT = {
-    "language": "writes no text",
-    "embedding": "gives no embeddings",
-    "tensors": "runs on no tensors of yours",
-}
-
-_COULD = {
-    "language": "writes: edge-rt models pull",
-    "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
-    "tensors": "runs on tensors: edge-rt models add FILE.onnx",
-}
 
 
 def label_of(backend: str, quantisation: str) -> str:

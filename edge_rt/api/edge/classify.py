@@ -29,7 +29,6 @@ Vector = Sequence[float]
 KEPT = 16  # sets of labels whose points are remembered
 
 MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
-KEPT = 16  # sets of labels whose points are remembered
 
 
 def point(examples: Iterable[Vector]) -> Vector:

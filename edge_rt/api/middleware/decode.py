@@ -31,9 +31,6 @@ _nearest = lru_cache(maxsize=256)(closest)  # clients repeat their mistakes
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more
 
-_DIGITS = re.compile(r"[0-9]{1,9}")
-_VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more
-
 
 def decode(kind: type[T], body: bytes) -> T:
     """Return `body` as a `kind`; raises RequestError whose `param` is the path of the field."""

@@ -30,12 +30,6 @@ REFUSED = {
 }
 """Routes that are refused by their name, with what to do instead."""
 
-REFUSED = {
-    ("DELETE", "/api/delete"): "remove a model with `edge-rt models remove`",
-    ("POST", "/api/create"): "bring a model in with `edge-rt models add`",
-    ("POST", "/api/copy"): "give a model further names by models.aliases of the configuration",
-    ("POST", "/api/push"): "models are not sent anywhere",
-}
 """Routes that are refused by their name, with what to do instead."""
 
 

@@ -25,8 +25,6 @@ _MEDIA = {
 }
 _NAME = re.compile(r"[\w./-]{1,128}")
 
-_NAME = re.compile(r"[\w./-]{1,128}")
-
 
 class Part(msgspec.Struct, frozen=True):
     """One part of a content; the type says which of the fields holds it."""

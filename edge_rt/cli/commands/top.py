@@ -64,15 +64,6 @@ _KINDS = {
     "fans": "rpm",
 }
 
-_KINDS = {
-    "rails": "power_w",
-    "zones": "temp_c",
-    "clocks": "clock_hz",
-    "memory": "bytes",
-    "load": "fraction",
-    "fans": "rpm",
-}
-
 
 @dataclass(frozen=True)
 class DaemonSnapshot:

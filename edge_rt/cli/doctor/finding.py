@@ -21,11 +21,6 @@ _LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}
 _COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
 _NAMES = 13  # columns for the names of the checks
 
-_WIDTH = 80
-_LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}
-_COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
-_NAMES = 13  # columns for the names of the checks
-
 
 def examine(machine: ExaminedMachine, checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
     """Yield what all checks find; one that fails is a finding itself, and the others go on."""

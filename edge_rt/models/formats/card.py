@@ -39,9 +39,6 @@ _Context = Annotated[int, Meta(ge=1, le=MAX_CONTEXT)]
 _MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
 _UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
 
-_MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
-_UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
-
 
 class _Card(
     msgspec.Struct,

@@ -20,14 +20,6 @@ _USUAL = (
     "<(?:start|end)_of_turn>",
 )
 
-# What marks turns in common templates, should a vocabulary not call it a control token.
-_USUAL = (
-    r"<\|[^|<>\s]{1,64}\|>",
-    "<\uff5c[^\uff5c<>\\s]{1,64}\uff5c>",
-    "</?s>",
-    "<(?:start|end)_of_turn>",
-)
-
 
 class Template(msgspec.Struct, frozen=True):
     """A model's template, and the control tokens that messages may not hold."""

@@ -172,50 +172,6 @@ def test_a_long_reason_goes_on_in_the_next_line() -> None:
     assert " ".join(line[10:] for line in lines[start : start + 2]) == why
 
 
-TEXT = st.text(max_size=50)
-FIGURE = st.none() | st.floats(-1e12, 1e12)
-REPORTS = st.builds(
-    boards.nothing,
-    board=st.none() | st.fixed_dictionaries({"name": TEXT}),
-    simulated=st.booleans(),
-    supply=st.none()
-    | st.fixed_dictionaries({"rails": st.lists(TEXT), "power_w": FIGURE, "quality": TEXT}),
-    temp_c=FIGURE,
-    throttled=st.none() | st.lists(TEXT, max_size=12),
-    channels=st.lists(
-        st.builds(
-            channel,
-            st.sampled_from(["thermal", "fan", "cpu-load", "pressure", "memory", "x"]),
-            TEXT | st.sampled_from(["memory available", "memory total", "policy0 max"]),
-            st.sampled_from(["power_w", "temp_c", "clock_hz", "fraction", "bytes", "rpm", "flag"]),
-            FIGURE,
-            quality=st.sampled_from(["measured", "modelled"]),
-        ),
-        max_size=80,
-    ),
-)
-LEDGERS = st.builds(
-    boards.ledger,
-    days=st.lists(st.builds(boards.day_total, energy_j=FIGURE, quality=TEXT), max_size=2),
-    models=st.lists(st.builds(boards.model_total, model=TEXT, energy_j=FIGURE), max_size=30),
-    last=st.lists(
-        st.builds(boards.booking, ended=st.none() | st.floats(), model=TEXT, energy_j=FIGURE),
-        max_size=30,
-    ),
-)
-
-
-GOVERNORS = st.builds(
-    governor,
-    why=TEXT,
-    guard=TEXT,
-    forecast_c=FIGURE,
-    guard_in_s=FIGURE,
-    missing=st.lists(TEXT, max_size=3),
-    limits=st.builds(limits, duty=FIGURE, prefill_chunk=FIGURE),
-)
-
-
 @given(REPORTS, LEDGERS, GOVERNORS, TEXT)
 def test_no_picture_is_larger_than_80_by_24(
     board: Json, ledger: Json, governor: Json, trouble: str

@@ -23,8 +23,7 @@ Daemon = Any
 OPEN = """
 import os, sys
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.local.model_store import chat_rows, find_store
-from edge_rt.core.chat_format import GENERIC, ChatFormat
+from edge_rt.cli.local.model_store import find_store
 find_store(None, None)
 os.setuid(1000)
 try:
@@ -107,20 +106,6 @@ def test_options_win(daemon: Daemon, tmp_path: Path) -> None:
     environ = {"EDGE_RT_SOCKET": str(daemon.path)}
     assert find_store(None, config, environ).root == tmp_path / "configured"
     assert find_store(tmp_path / "named", config, environ).root == tmp_path / "named"
-
-
-# As another user than the one who may read the interpreter's own files: hence the imports first.
-OPEN = """
-import os, sys
-from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.local.model_store import find_store
-find_store(None, None)
-os.setuid(1000)
-try:
-    find_store(None, None).open(write=sys.argv[1] == "change")
-except CommandFailure as failure:
-    print(failure.message)
-"""
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")

@@ -18,7 +18,7 @@ UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
 RING = 425
 CHILD = """
 import sys, time
-from edge_rt.core.process import end_with_parent
+from edge_rt.core.system.process import end_with_parent
 end_with_parent(1)
 print("ready", flush=True)
 time.sleep(600)
@@ -77,15 +77,6 @@ def test_without_unix_every_socket_is_refused(
     program = socket_filter(MACHINES[machine], unix=False)
     assert decided(program, arch, number, family) == REFUSED
     assert decided(program, arch, 0, family) == ALLOWED
-
-
-CHILD = """
-import sys, time
-from edge_rt.core.system.process import end_with_parent
-end_with_parent(1)
-print("ready", flush=True)
-time.sleep(600)
-"""
 
 
 def test_a_child_of_a_parent_that_has_ended_exits() -> None:

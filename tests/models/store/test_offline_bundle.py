@@ -31,7 +31,7 @@ from edge_rt.models.store.offline_bundle import take_in, unpack
 from edge_rt.models.store.store import Store
 
 store = Store(Path(sys.argv[1]), Catalogue())
-for piece in unpack(Path(sys.argv[2]), store):
+for piece in unpack(Path(sys.argv[2])):
     if piece.name == "three":
         take_in(piece, store, lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
     take_in(piece, store)
@@ -184,21 +184,6 @@ def test_a_damaged_model_of_the_store_is_mended(stick: Path, store: Store) -> No
     assert store.harm("two") is not None
     assert taken(stick, store)["two"] == "two"
     assert store.harm("two") is None
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.store.offline_bundle import take_in, unpack
-from edge_rt.models.store.store import Store
-
-store = Store(Path(sys.argv[1]), Catalogue())
-for piece in unpack(Path(sys.argv[2])):
-    if piece.name == "three":
-        take_in(piece, store, lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
-    take_in(piece, store)
-"""
 
 
 def test_an_import_that_is_killed_leaves_no_half_model(stick: Path, store: Store) -> None:
