@@ -17,6 +17,17 @@ TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 ENGINE = ("python", "-m", "edge_rt.engine.worker", "simulated-gpu", "5", "7", "-1")
 OFFLINE = ("python", "-m", "edge_rt.core.system.process", "edge_rt.engine.worker", "5", "7", "-1")
 
+CHILD = """
+import sys
+from edge_rt.engine.channel import Heartbeat
+beat = Heartbeat(int(sys.argv[-2]))
+print("there", flush=True)
+sys.stdin.readline()
+beat.pass_is_over(2.0, 1.5)
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
 
 class Engine:
     """Process 20 of a procfs, with the Heartbeat that an engine would have."""

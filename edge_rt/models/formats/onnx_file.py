@@ -30,6 +30,23 @@ _OF_GRAPH = {1: "node", 15: "sparse"}  # beside the weights
 _GRAPH, _OPSETS = 7, 8  # fields of ModelProto; 1 is ir_version
 _INITIALIZER, _OUTPUT = 5, 12  # of GraphProto
 _DIMS, _DATA_TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of TensorProto
+_MAX_NUMBERS = 1 << 50
+_MAX_DIMS = 64
+# What exporters call tables with a row for each position: of a rotary embedding, or learnt ones.
+_POSITIONS = re.compile(r"(^|[./])cos(_cache\w*)?$|position_embeddings?\.weight")
+_NUMBER = re.compile(r"[0-9]{1,19}\Z")
+_FORMATS = {  # enum TensorProto.DataType
+    1: "fp32",
+    2: "int8",
+    3: "int8",
+    6: "int32",
+    7: "int64",
+    10: "fp16",
+    11: "fp64",
+    16: "bf16",
+    21: "int4",
+    22: "int4",
+}
 
 
 def tensors_beside(wire: Wire, part: Field, *, graph: bool) -> Iterator[Field]:
