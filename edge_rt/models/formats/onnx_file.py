@@ -7,6 +7,7 @@ fields; weights are passed over, so that a file of gigabytes takes no memory.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
