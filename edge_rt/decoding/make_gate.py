@@ -81,9 +81,10 @@ def _base(gating: Gating, seed: int) -> Gate:
     if gating.name not in _DEFAULTS:
         return _of_package(gating, seed)
     threshold = _threshold(gating)
+    unset = gating.threshold is None and gating.share is None
     makers: dict[str, Callable[[], Gate]] = {
         "ead": lambda: EadGate(threshold, gating.window, gating.dwell),
-        "step": lambda: StepGate(threshold),
+        "step": lambda: StepGate(threshold, mixture=unset),
     }
     if gating.name not in makers:
         raise RequestError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gate_help import judged, written
+from gate_help import judged, seen, written
 
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.step_gate import StepGate
@@ -37,3 +37,23 @@ def test_the_measure_is_the_entropy_of_the_twenty_likeliest() -> None:
     gate.took("small", b"a")
     judged(gate, "small", LogitsView(logits))
     assert gate.measure is None  # no glimpse within a step
+
+
+def test_a_mixture_finds_the_border_of_easy_and_hard_steps() -> None:
+    rng = np.random.default_rng(5)
+    gate = StepGate(0.95, mixture=True)
+    for centre in [0.2, 0.6] * 10:
+        judged(gate, "small", seen(float(rng.normal(centre, 0.03))))
+        gate.took("small", b"a.\n\n")
+    assert 0.3 < gate.threshold < 0.5
+
+
+def test_steps_of_one_kind_leave_the_threshold_alone() -> None:
+    def threshold(seed: int) -> float:
+        gate = StepGate(0.95, mixture=True)
+        for value in np.random.default_rng(seed).normal(0.5, 0.1, 20):
+            judged(gate, "small", seen(float(value)))
+            gate.took("small", b"a.\n\n")
+        return gate.threshold
+
+    assert sum(threshold(seed) == 0.95 for seed in range(40)) >= 34  # chance makes groups too

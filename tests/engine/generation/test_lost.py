@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from statistics import median
 from typing import Any
 
 import pytest
@@ -108,8 +109,11 @@ def test_wherever_it_is_lost_the_answer_is_the_same(
     two: bool,
     how: dict[str, Any],
     sampling: Sampling,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engines = maker(text_toy, new_duo, two=two)
+    monkeypatch.setattr("edge_rt.decoding.step_gate.border", median)
+    monkeypatch.setattr("edge_rt.decoding.step_gate._ENOUGH", 3)
     if "middle" in how:
         how = {"threshold": MIDDLE.get(name, (0.0, 0.0))[two], "first": how["middle"]}
     mode = Mode("switch", "small", gating=Gating(name, dwell=4, **how), drafts=4)
