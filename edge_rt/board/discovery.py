@@ -153,7 +153,7 @@ def _useful(tried: list[BaseReader]) -> tuple[BaseReader, ...]:
 
 
 def find_firmware(dev: Path) -> Firmware | None:
-    """The firmware's mailbox, a simulated board's folder in its place, or vcgencmd."""
+    """Return the firmware's mailbox, a simulated board's folder in its place, or vcgencmd."""
     device = dev / "vcio"
     if device.is_dir():
         return FirmwareFiles(device)
@@ -164,7 +164,7 @@ def find_firmware(dev: Path) -> Firmware | None:
 
 
 def _pace_s(firmware: Firmware | None, period_s: float) -> float:
-    """The period, at least a second where each question starts a process."""
+    """Return the period, at least a second where each question starts a process."""
     return max(1.0, period_s) if isinstance(firmware, Vcgencmd) else period_s
 
 
@@ -227,7 +227,10 @@ def _with_power(
     clock: Callable[[], float],
     trials: _Trials,
 ) -> list[BaseReader]:
-    """The readers that answer; jtop where none gives a power, the model where none of the whole."""
+    """Return the readers that answer.
+
+    With jtop where none gives a power, and the model where none gives that of the whole.
+    """
     readers, given = list[BaseReader](), list[str]()
 
     def keep(reader: BaseReader) -> None:

@@ -1,5 +1,6 @@
-"""Rails, temperatures and the GPU's load from jetson-stats, where its service runs and nothing else
-tells the board's power.
+"""Rails, temperatures and the GPU's load from jetson-stats.
+
+It is asked where its service runs and nothing else tells the board's power.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class JtopClient(Protocol):
 
 
 def connect() -> JtopClient:
-    """A client of the running service; ImportError without jetson-stats, its own errors without it.
+    """Return a client of the service; ImportError without jetson-stats, its own errors without it.
 
     The library is AGPL-licensed and optional: it is imported here and nowhere else.
     """
@@ -136,7 +137,7 @@ def _rails(power: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _milli(rail: Mapping[str, Any] | None, key: str) -> float | None:
-    """The figure of a rail out of its thousandths; None where it is offline or has none."""
+    """Return a rail's figure of its thousandths; None where it is offline or has none."""
     value = None if rail is None or rail.get("online") is False else _number(rail.get(key))
     return None if value is None else value * 1e-3
 

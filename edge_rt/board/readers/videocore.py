@@ -101,7 +101,7 @@ class Vcgencmd:
         self._program = program
 
     def ask(self, command: str) -> str:
-        """What the program prints; it also prints the firmware's own errors."""
+        """Return what the program prints; it also prints the firmware's own errors."""
         try:
             done = subprocess.run(
                 [self._program, *command.split()],
