@@ -53,7 +53,7 @@ class _Components(NamedTuple):
 
 
 def border(values: Sequence[float]) -> float | None:
-    """The value above which one rather belongs to the upper of two groups; None: there is but one.
+    """Return the least value of the upper of two groups; None: there is but one.
 
     After STEER (arXiv 2511.06190), which fits a mixture of two Gaussians to how confident steps
     are, in place of a threshold. Ours are the fit (expectation and maximisation from the split of
@@ -95,7 +95,7 @@ def _gain(x: Values, fitted: _Components) -> float:
 
 
 def _components(x: Values, share: Values, least: float) -> _Components:
-    """The maximum-likelihood components when each value belongs to them by `share`, (2, n)."""
+    """Return the maximum-likelihood components when each value belongs to them by `share`, (2, n)."""
     weight = np.maximum(share.sum(axis=1), 1e-9)
     mean = share @ x / weight
     variance = (share * (x - mean[:, None]) ** 2).sum(axis=1) / weight

@@ -84,7 +84,7 @@ def _is_timed(entry: ModelRecord) -> bool:
 
 
 def _packages(backend: str) -> tuple[str, ...]:
-    """The packages that may bring the library of a backend, or bring the backend itself."""
+    """Return the packages that may bring a backend or its library."""
     point = plugins("edge_rt.backends").get(backend)
     return BUILDS.get(backend, () if point is None or point.dist is None else (point.dist.name,))
 
