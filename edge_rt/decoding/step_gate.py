@@ -95,7 +95,7 @@ def _gain(x: Values, fitted: _Components) -> float:
 
 
 def _components(x: Values, share: Values, least: float) -> _Components:
-    """Return the maximum-likelihood components when each value belongs to them by `share`, (2, n)."""
+    """Return the maximum-likelihood components of values that belong to them by `share`, (2, n)."""
     weight = np.maximum(share.sum(axis=1), 1e-9)
     mean = share @ x / weight
     variance = (share * (x - mean[:, None]) ** 2).sum(axis=1) / weight
