@@ -54,7 +54,7 @@ FIRST = {  # of a summary
     *("head_dim_v", "kv_per_token", "vocab", "chat_template", "bos_token", "eos_token", "add_bos"),
 }
 DAY = Day("2026-01-31", "measured", 2.0, 1.0, 60.0, 0.0)
-MARK = Mark(5.0, "tiny", "single", 1.0, 1.0)
+MARK = Mark(5.0, "tiny", "single", 1.0)
 ANSWER = Kept(b"key", "tiny", "uid:0", 5.0, b"said")
 CALIBRATION = ModelCalibration(
     board="pi",

@@ -45,7 +45,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "models remove": ("edge-rt models remove smollm2-135m-instruct",),
     "models import": ("sudo edge-rt models import ./stick",),
     "models quantize": ("edge-rt models quantize my-model q4_k_m",),
-    "models convert": ("edge-rt models convert ./hub-folder ./converted --bits 8",),
+    "models convert": ("edge-rt models convert my-model.gguf ./converted",),
     "status": ("edge-rt status --json",),
     "ps": ("edge-rt ps",),
     "sensors": ("edge-rt sensors --json",),

@@ -53,8 +53,7 @@ def test_every_command_has_an_example_that_it_takes(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # some files and folders have to be there
-    for name in ("hub-folder", "stick"):
-        Path(name).mkdir()
+    Path("stick").mkdir()
     for name in ("switch.json", "answers.jsonl", "my-model.gguf"):
         Path(name).touch()
     found = dict(all_commands(main))
