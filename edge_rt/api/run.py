@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 from msgspec import UNSET
@@ -136,13 +137,13 @@ class Run:
         width = max(1, self._context.requests.max_n // self._work.per_call)
         lanes = min(width, len(self._work.calls))
         if lanes == 1:
-            await self._lane(waiting, take)
+            await self._lane(waiting, partial(self._tell, take))
             return
-        turn = asyncio.Lock()  # one document goes out after the other
+        turn = asyncio.Lock()  # one event is counted and told after the other
 
-        async def in_turn(call: int, event: Shown) -> None:
+        async def in_turn(call: int, event: Event) -> None:
             async with turn:
-                await take(call, event)
+                await self._tell(take, call, event)
 
         tasks = [asyncio.ensure_future(self._lane(waiting, in_turn)) for _ in range(lanes)]
         try:
@@ -152,17 +153,24 @@ class Run:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    async def _lane(self, waiting: Iterator[tuple[int, Call]], take: Take) -> None:
+    async def _lane(
+        self,
+        waiting: Iterator[tuple[int, Call]],
+        tell: Callable[[int, Event], Awaitable[None]],
+    ) -> None:
         for index, call in waiting:
             async with aclosing(self._context.service.generation.generate(call)) as events:
                 async for event in events:
-                    self._book(index, event)
-                    if isinstance(event, Cost):
-                        continue
-                    self._begun = True
-                    if self._record is not None:
-                        self._record.take(index, event)
-                    await take(index, event)
+                    await tell(index, event)
+
+    async def _tell(self, take: Take, call: int, event: Event) -> None:
+        self._book(call, event)
+        if isinstance(event, Cost):
+            return
+        self._begun = True
+        if self._record is not None:
+            self._record.take(call, event)
+        await take(call, event)
 
     def _book(self, call: int, event: Event) -> None:
         self._tally.take(event, call)

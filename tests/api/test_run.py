@@ -251,3 +251,26 @@ def test_tokens_are_sent_as_they_come(client, service, script):
         await connection.end()
 
     asyncio.run(run())
+
+
+def test_the_costs_are_told_once_and_last_however_slowly_a_client_reads(
+    client, service, script, monkeypatch
+):
+    async def run():
+        service.script = script.hello
+        first = client.open("POST", CHAT, BODY)
+        await first.end()
+        send = type(first)._send
+
+        async def slowly(self, message):
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await send(self, message)
+
+        monkeypatch.setattr(type(first), "_send", slowly)
+        body = {"prompt": ["a", "b", "c"], "stream": True}
+        *events, done = (await client.open("POST", "/v1/completions", body).end()).events()
+        assert done == "[DONE]"
+        assert ["edge" in event for event in events] == [False] * (len(events) - 1) + [True]
+
+    asyncio.run(run())
