@@ -76,10 +76,10 @@ def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
     if CARD not in files:
         return "llama.cpp", read_summary(main)
     card = read_card(files[CARD])
-    control = read_tokenizer(files[TOKENIZER]).control_tokens if TOKENIZER in files else ()
-    if card.backend != "onnx":
+    if card.backend != "onnx":  # whose tokenizer, if any, is its own
         bytes = sum(path.stat().st_size for name, path in files.items() if name != CARD)
-        return card.backend, summarise_card(card, bytes, control)
+        return card.backend, summarise_card(card, bytes, ())
+    control = read_tokenizer(files[TOKENIZER]).control_tokens if TOKENIZER in files else ()
     graph = read_onnx(main)
     if not isinstance(card, TensorsCard) and TOKENIZER not in files:
         raise ModelFileError(f"{main.parent}: {TOKENIZER} is missing; a model of text needs it")

@@ -280,8 +280,8 @@ class Store:
         if record.sha256 not in self._again:
             try:
                 _, found = describe(record.paths(self.root))
-            except ModelFileError:  # nor can it be loaded
-                return kept
+            except (ModelFileError, OSError, KeyError):  # nor can it be loaded
+                found = kept
             self._again[record.sha256] = msgspec.structs.replace(
                 found,
                 licence=found.licence or kept.licence,

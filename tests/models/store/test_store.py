@@ -596,3 +596,5 @@ def test_what_an_earlier_version_did_not_keep_is_read_again(store: Store, file: 
     assert again == msgspec.structs.replace(told, **kept)
     added.path.write_bytes(b"damaged")
     assert reopened(store).get("mine").summary.control_tokens is None  # and cannot be loaded
+    added.path.unlink()  # the other models are still found
+    assert [entry.id for entry in reopened(store).entries()] == ["mine"]
