@@ -20,7 +20,7 @@ from edge_rt.cli.exits import (
     failure_of,
     interruptible,
 )
-from edge_rt.core.errors import EdgeError
+from edge_rt.core.errors import EdgeError, closest
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "serve": ("edge-rt serve --socket ./edge-rt.sock",),
@@ -201,6 +201,20 @@ class LazyGroup(click.Group):
         add_examples(cmd_name, command)
         ctx.with_resource(interruptible())  # from here on there is something to put right
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of these words; the error for none names the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            known = {path.rpartition(" ")[2]: path for path in (*EXAMPLES, *self._lazy)}
+            near = closest(args[0], known)
+            if near is None:
+                raise
+            hint = f"Did you mean 'edge-rt {known[near]}'?"
+            raise click.UsageError(f"No such command {args[0]!r}. {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a table of commands for each group; its columns are those of all."""

@@ -137,3 +137,12 @@ def test_errors_of_any_command_become_exit_codes(
     result = CliRunner().invoke(group, ["fail"])
     assert result.exit_code == code
     assert ("Error: " in result.stderr) == isinstance(error, EdgeError)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("modles", "edge-rt models"), ("pull", "edge-rt models pull")]
+)
+def test_an_unknown_command_is_answered_with_the_nearest(cli: Cli, word: str, meant: str) -> None:
+    told = cli(word)
+    assert told.exit_code == 2
+    assert f"Did you mean '{meant}'?" in told.stderr
