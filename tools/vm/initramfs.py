@@ -16,29 +16,32 @@ _LEFT_OUT = frozenset(
     ("test", "site-packages", "dist-packages", "idlelib", "tkinter", "lib2to3", "ensurepip")
 )
 _PROBE = """
-import json, pathlib, smbus2, sys, sysconfig
+import json, pathlib, smbus2, sys, sysconfig, typing_extensions
 print(json.dumps({
     "python": str(pathlib.Path(sys.executable).resolve()),
     "library": sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}),
     "smbus2": str(pathlib.Path(smbus2.__file__).parent),
+    "typing_extensions": typing_extensions.__file__,
 }))
 """
 
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter, its standard library and smbus2."""
+    """An interpreter, its standard library, and what our readers need beside them."""
 
     program: Path
     library: Path
     smbus2: Path
+    typing_extensions: Path
 
 
 def python_of(venv_python: Path) -> Python:
     """Return what the environment of `venv_python` stands on."""
     argv = [str(venv_python), "-c", _PROBE]
     said = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
-    return Python(Path(said["python"]), Path(said["library"]), Path(said["smbus2"]))
+    names = ("python", "library", "smbus2", "typing_extensions")
+    return Python(*(Path(said[name]) for name in names))
 
 
 def files(python: Python, checkout: Path, modules: Iterable[Path]) -> dict[str, Path]:
@@ -54,6 +57,7 @@ def files(python: Python, checkout: Path, modules: Iterable[Path]) -> dict[str, 
         (python.smbus2, "/smbus2"),
     ):
         found |= {f"{place}/{p.relative_to(source)}": p for p in source.rglob("*.py")}
+    found["/typing_extensions.py"] = python.typing_extensions
     return found | {"/edge_rt/__init__.py": checkout / "edge_rt/__init__.py"}
 
 
