@@ -1,4 +1,4 @@
-"""The endpoints that generate: one course for both dialects."""
+"""The endpoints that generate: one course for all dialects."""
 
 from __future__ import annotations
 

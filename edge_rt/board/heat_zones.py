@@ -119,8 +119,6 @@ class HeatZones:
         """Find the zones.
 
         `listed` are the profile's, and whether it ignores them; `profile_c` is its trip point.
-
-        `listed` are the profile's, and whether it ignores them; `profile_c` is its trip point.
         """
         self.zones = tuple(_zones(sampler, listed or {}))
         self._sampler, self._profile_c = sampler, profile_c

@@ -131,9 +131,6 @@ def _upon(below: dict[str, object], above: dict[str, object]) -> dict[str, objec
 
     A record with a source is replaced whole, so that no figure changes hands; null takes away what
     is below.
-
-    A record with a source is replaced whole, so that no figure changes hands; null takes away what
-    is below.
     """
     joined = below | above
     for name, value in above.items():

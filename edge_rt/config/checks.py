@@ -174,8 +174,6 @@ def _fits(file: Path) -> bool:
     """Return whether a file is a database, empty, or a damaged one by its name.
 
     A damaged one is put aside.
-
-    A damaged one is put aside.
     """
     if file.suffix == ".db":
         return True

@@ -40,9 +40,6 @@ def _keys(values: Logits, ids: Ids) -> Ids:
 
     Plain integers sort several times faster than a stable argsort of floats and leave nothing to
     the sorting algorithm's choice.
-
-    Plain integers sort several times faster than a stable argsort of floats and leave nothing to
-    the sorting algorithm's choice.
     """
     plain = values + np.float32(0)  # turns -0.0 into 0.0
     bits: NDArray[np.int32] = np.ndarray(plain.shape, np.int32, plain)

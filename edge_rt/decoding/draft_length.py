@@ -77,8 +77,6 @@ class DraftLength:
 
         `times` are fed by the caller, who runs the passes.
 
-        `times` are fed by the caller, who runs the passes.
-
         Answers that draft from the same source for the same target share `times` and `known`.
         """
         self._most = most

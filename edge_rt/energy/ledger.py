@@ -94,8 +94,6 @@ class Book:
         """Prepare the ledger, opening nothing yet.
 
         Raises ValueError where `max_bytes` is below LEAST_BYTES.
-
-        Raises ValueError where `max_bytes` is below LEAST_BYTES.
         """
         if max_bytes < LEAST_BYTES:
             raise ValueError(f"max_bytes is {max_bytes}: a ledger needs at least {LEAST_BYTES}")

@@ -67,8 +67,6 @@ class LedgerTables(File):
 
         Hours that are far from `now` go, too.
 
-        Hours that are far from `now` go, too.
-
         A date is believed if it lies between DATED_FROM and tomorrow. Requests whose date is not
         go and stay with those booked around them: they are deleted once a later one is old, and
         nothing is deleted that was booked after one that is young.

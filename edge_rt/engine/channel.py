@@ -115,8 +115,6 @@ class Heartbeat:
         """Note that a pass of a model began at `begin_s`.
 
         `gpu_share` of its layers, 0 to 1, lie on a GPU.
-
-        `gpu_share` of its layers, 0 to 1, lie on a GPU.
         """
         words = self._words
         words[_CHANGES] += 1
@@ -127,9 +125,7 @@ class Heartbeat:
     def pass_is_over(self, all_s: float, gpu_s: float, offloaded_s: float = 0.0) -> None:
         """End the pass.
 
-        `totals` since the start: seconds of passes, the GPU's part, and those with a GPU.
-
-        `totals` since the start: seconds of passes, the GPU's part, and those with a GPU.
+        The seconds are totals since the start: of passes, the GPU's part, and those with a GPU.
         """
         words = self._words
         words[_CHANGES] += 1

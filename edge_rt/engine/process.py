@@ -116,8 +116,6 @@ class CrashDiagnosis:
         """Return how often the kernel has killed for memory.
 
         Processes of this service count, or else all.
-
-        Processes of this service count, or else all.
         """
         if (own := self._group.kills()) is not None:
             return own

@@ -73,7 +73,6 @@ class GovernorLoop:
         self._busy, self._smaller = busy, smaller
         self._work = asyncio.Event()
         self._told: Limits | None = None  # to the engine that lives
-        self._overlooking = False
         self.seen: Observation | None = None  # at the last look
         # Seconds in which work was held back, by cause.
         self.held_back_s: defaultdict[str, float] = defaultdict(float)
@@ -98,15 +97,6 @@ class GovernorLoop:
     def _fix(self, threads: int | None) -> None:
         self.governor.fixed = threads
         self._decide()
-
-    @contextlib.contextmanager
-    def overlooking(self) -> Generator[None]:
-        """Learn nothing while the block runs, as other work than the engine's goes on."""
-        self._overlooking = True
-        try:
-            yield
-        finally:
-            self._overlooking = False
 
     async def admit(self, loads: bool) -> None:
         """Wait until a request may go to the engine; see Admission.enter."""
@@ -190,16 +180,14 @@ class GovernorLoop:
         seen = await self._observer.look(
             threads, governor.budget.energy_period, self._at_work(), self.admission.waiting
         )
-        seen = was = replace(seen, cpu_hz=self._clocks.cpu_hz, gpu_hz=self._clocks.gpu_hz)
-        if self._overlooking:
-            seen = replace(seen, dt_s=0.0)
+        seen = replace(seen, cpu_hz=self._clocks.cpu_hz, gpu_hz=self._clocks.gpu_hz)
         self.seen = seen
         limits = governor.step(seen)
         self._obey(limits)
         self._count(seen, limits)
         frozen = governor.report.frozen_w is not None
         self.heat.leakage.take(replace(seen, power_w=None) if frozen else seen)
-        self.history.take(was, limits, governor.report, governor.budget)
+        self.history.take(seen, limits, governor.report, governor.budget)
 
     def _decide(self) -> None:
         """Put the changed budget or threads into force at once."""

@@ -139,8 +139,6 @@ class Outlook:
         """Return the greatest constant power whose forecast and band stay below `limit_c`.
 
         The first three seconds do not count; 0 where no power does.
-
-        The first three seconds do not count; 0 where no power does.
         """
 
         def below(power_w: float) -> bool:

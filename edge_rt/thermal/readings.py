@@ -85,8 +85,6 @@ class ReadingFilter:
         """Return the error of a reading.
 
         Rounding repeats itself as long as little changes, so it counts for twice its size.
-
-        Rounding repeats itself as long as little changes, so it counts for twice its size.
         """
         once_c = math.sqrt(self.grain_c**2 / 3.0 + _ERROR_C**2)
         return once_c * math.sqrt(max(1.0, _USUAL_S / max(dt_s, _SOONEST_S)))

@@ -234,8 +234,6 @@ def _power(shape: Shape) -> tuple[float, float]:
     """Return static power and that of a core.
 
     Where no rail defines what counts, the profile's draw is split.
-
-    Where no rail defines what counts, the profile's draw is split.
     """
     prior, draw = shape.prior, shape.board.draw
     if shape.board.rails or draw.idle_w is None:

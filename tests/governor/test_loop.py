@@ -506,15 +506,3 @@ def test_fixed_threads_are_in_force_until_they_are_given_back(kit: Any) -> None:
         assert [threads for threads, *_ in stage.asked] == [2, 1, 1]
 
     kit.run(run())
-
-
-def test_nothing_is_learnt_from_what_is_overlooked(kit: Any) -> None:
-    async def run() -> None:
-        stage = Stage()
-        with stage.governor_loop.overlooking():
-            await stage.look_with(Limits(2))
-        await stage.look_with(Limits(2))
-        assert [seen.dt_s for seen, _ in stage.governor.steps] == [0.0, 0.2]
-        assert [seen.temp_c for seen, _ in stage.governor.steps] == [50.0, 50.0]
-
-    kit.run(run())

@@ -43,7 +43,7 @@ class Marking:
     """Knows the latest answers by their ids; a client marks its own, each once."""
 
     def __init__(self, learn: Callable[[str, float], bool]) -> None:
-        """`learn` takes marks as Service.mark does."""
+        """`learn` takes marks as FeedbackStore.mark does."""
         self._learn = learn
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self.counts: Counter[Counted] = Counter()

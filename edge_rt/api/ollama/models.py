@@ -30,8 +30,6 @@ REFUSED = {
 }
 """Routes that are refused by their name, with what to do instead."""
 
-"""Routes that are refused by their name, with what to do instead."""
-
 
 class OllamaDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The make of a model."""

@@ -69,9 +69,6 @@ class OnnxSession:
 
         `providers` are in order of preference; see `provider_names`. Raises ModelFileError with
         onnxruntime's own words.
-
-        `providers` are in order of preference; see `provider_names`. Raises ModelFileError with
-        onnxruntime's own words.
         """
         self._path = path
         self._providers = provider_names(providers)

@@ -43,8 +43,6 @@ def _place(rail: Rail, buses: Mapping[str, int]) -> tuple[int, int] | None:
     """Return the bus and the address.
 
     The number in a profile is that of one kernel: it counts only where no bus tells its node.
-
-    The number in a profile is that of one kernel: it counts only where no bus tells its node.
     """
     told = bool(buses) and rail.i2c_node is not None
     bus = buses.get(rail.i2c_node or "") if told else rail.i2c_bus

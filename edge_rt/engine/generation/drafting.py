@@ -171,8 +171,6 @@ def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]
     """Yield tokens up to the first that ends an answer.
 
     What a conversation went on with is another's text.
-
-    What a conversation went on with is another's text.
     """
     for token in tokens:
         yield token

@@ -88,8 +88,6 @@ class Checkpoints:
         """Return a descriptor of new memory for this process and its children.
 
         It holds `most_bytes` at most.
-
-        It holds `most_bytes` at most.
         """
         fd = os.memfd_create("edge_rt checkpoints")
         try:

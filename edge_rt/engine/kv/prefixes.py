@@ -171,8 +171,6 @@ class PrefixCache:
         """Keep the content of a sequence that is about to hold `kept` of its tokens alone.
 
         It is worth it if most of it was used again.
-
-        It is worth it if most of it was used again.
         """
         length, client = len(sequence.tokens), sequence.client
         if client is None or length - kept < LONG or 2 * sequence.reused < length:
