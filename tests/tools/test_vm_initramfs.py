@@ -69,13 +69,15 @@ def test_the_guest_gets_python_our_readers_and_the_modules(tmp_path: Path) -> No
         (library / name).touch()
     smbus2.mkdir()
     (smbus2 / "__init__.py").touch()
-    python = Python(Path(sys.executable).resolve(), library, smbus2)
+    (extensions := tmp_path / "extensions.py").touch()
+    python = Python(Path(sys.executable).resolve(), library, smbus2, extensions)
     files = initramfs.files(python, CHECKOUT, [tmp_path / "ina3221.ko"])
     assert [n for n in files if n.startswith(str(library))] == [f"{library}/json/__init__.py"]
     assert files[str(python.program)] == python.program
     assert any("/ld-linux" in name for name in files)
     reader = "edge_rt/board/readers/ina3221_i2c.py"
     assert files[f"/{reader}"] == CHECKOUT / reader
+    assert files["/typing_extensions.py"] == extensions
     assert {"/smbus2/__init__.py", "/vm/plan.py", "/vm/guest/__main__.py"} <= set(files)
     assert files["/modules/ina3221.ko"] == tmp_path / "ina3221.ko"
 
@@ -86,3 +88,4 @@ def test_what_the_environment_stands_on_is_found() -> None:
     assert not python.program.is_symlink()
     assert (python.library / "json/__init__.py").is_file()
     assert (python.smbus2 / "__init__.py").is_file()
+    assert python.typing_extensions.name == "typing_extensions.py"
