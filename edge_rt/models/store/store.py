@@ -21,7 +21,7 @@ from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, 
 from edge_rt.models.store.digest import Progress, Proof
 from edge_rt.models.store.disk import delete, is_full, store_errors
 from edge_rt.models.store.incoming import Incoming, Offer, describe, look, reading
-from edge_rt.models.store.manifest import Manifest, ManifestRecord
+from edge_rt.models.store.manifest import Manifest, ManifestRecord, StoredFile
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,28 @@ class Store:
         self._memory = cache(memory)
         self._manifest = Manifest(root)
         self._proof = Proof(root, self._manifest)
-        self._again: dict[str, Summary] = {}  # by the content of the model
+        self._again: dict[tuple[StoredFile, ...], Summary] = {}  # by the files of the model
 
     def entries(self) -> list[ModelRecord]:
         """Every model, sorted by id."""
         return [self._entry(record) for _, record in sorted(self._manifest.read().items())]
 
     def stamp(self) -> object:
-        """A value that changes when models change; takes one call of stat."""
+        """Return a value that changes when models change; takes one call of stat."""
         with store_errors("cannot read the model store"):
             return self._manifest.stamp()
 
     def find(self, id: str) -> ModelRecord | None:
-        """The model of that id, if any."""
+        """Return the model of that id, if any."""
         record = self._manifest.read().get(id)
         return None if record is None else self._entry(record)
 
     def get(self, id: str) -> ModelRecord:
-        """The model of that id; raises ModelNotFound, which says what there is."""
+        """Return the model of that id; raises ModelNotFound, which says what there is."""
         return self._entry(self._record(id, self._manifest.read()))
 
     def fetched_as(self, name: str) -> str | None:
-        """The id of the newest model that this name of the hub means; None where there is none."""
+        """Return the id of the newest model of this name of the hub; None: there is none."""
         try:
             wanted = HubName.parse(name)
         except RequestError:
@@ -85,7 +85,7 @@ class Store:
         return max(found, key=lambda one: one.created).id if found else None
 
     def default(self, named: str | None) -> ModelRecord | None:
-        """The model that "default" means, if there is one; see `explain_default`."""
+        """Return the model that "default" means, if there is one; see `explain_default`."""
         return self.explain_default(named).entry
 
     def explain_default(self, named: str | None) -> Default:
@@ -113,11 +113,11 @@ class Store:
             self._manifest.write(records, default=id)
 
     def starter(self) -> CatalogueEntry | None:
-        """The model of the catalogue to begin with on this machine, if any."""
+        """Return the model of the catalogue to begin with on this machine, if any."""
         return starter(self.catalogue, self._memory())
 
     def better(self, id: str) -> CatalogueEntry | None:
-        """A model of the catalogue that answers better than `id` on this machine, if any."""
+        """Return a model of the catalogue that answers better than `id` on this machine, if any."""
         return better(self.catalogue, id, self._memory())
 
     def free_id(self, id: str) -> str:
@@ -126,7 +126,7 @@ class Store:
         return id
 
     def check(self, id: str) -> Path:
-        """The main file of a model that is about to be loaded; none changed since it was hashed.
+        """Return the main file of a model to load, whose files are as they were hashed.
 
         Costs one stat a file and a look at a header, unless one was touched: then it is hashed
         again, which takes long. Raises ModelNotFound, DamagedFile when one is missing or its
@@ -277,18 +277,18 @@ class Store:
     def _read_again(self, record: ManifestRecord) -> Summary:
         """Return the summary of a record that an earlier version of edge_rt has written."""
         kept = record.summary
-        if record.sha256 not in self._again:
+        if record.files not in self._again:
             try:
                 _, found = describe(record.paths(self.root))
             except (ModelFileError, OSError, KeyError):  # nor can it be loaded
                 found = kept
-            self._again[record.sha256] = msgspec.structs.replace(
+            self._again[record.files] = msgspec.structs.replace(
                 found,
                 licence=found.licence or kept.licence,
                 organisation=found.organisation or kept.organisation,
                 source_sha256=found.source_sha256 or kept.source_sha256,
             )
-        return self._again[record.sha256]
+        return self._again[record.files]
 
 
 def _refuse_taken(id: str, records: Mapping[str, ManifestRecord]) -> None:

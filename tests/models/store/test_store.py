@@ -597,4 +597,6 @@ def test_what_an_earlier_version_did_not_keep_is_read_again(store: Store, file: 
     added.path.write_bytes(b"damaged")
     assert reopened(store).get("mine").summary.control_tokens is None  # and cannot be loaded
     added.path.unlink()  # the other models are still found
-    assert [entry.id for entry in reopened(store).entries()] == ["mine"]
+    again = reopened(store)
+    assert [entry.id for entry in again.entries()] == ["mine"]
+    assert again.mend(file, "mine").summary.control_tokens == told.control_tokens
