@@ -107,7 +107,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
 
     @abstractmethod
     def replayed_prompts(self, request: RequestT) -> Sequence[Text]:
-        """The prompts of a request that was answered before, where the answer repeats them."""
+        """Return the prompts of a request answered before, where the answer repeats them."""
 
     @abstractmethod
     def dialect(
@@ -128,7 +128,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         reading: Reading | None = None,
         found: Found | None = None,
     ) -> Work:
-        """The request as it can be run: a call for each prompt.
+        """Return the request as it can be run: a call for each prompt.
 
         An answer that was `found` is not sampled, and its model not looked for in the store.
         """
@@ -160,11 +160,11 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     async def timed_prompts(
         self, request: RequestT, models: Sequence[Identity], client: str | None
     ) -> list[str]:
-        """The prompts of all that read others at other times, for `models` to answer."""
+        """Return the prompts of all that read others at other times, for `models` to answer."""
         return []
 
     def topic(self, request: RequestT) -> tuple[RequestT, str] | None:
-        """The request without the text that it asks, and that text.
+        """Return the request without the text that it asks, and that text.
 
         None where another text with the same meaning would not do.
         """
@@ -262,7 +262,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     async def _placed(
         self, request: RequestT, terms: Terms, models: Sequence[Identity], client: str | None
     ) -> Place | None:
-        """The place of an answer that any of `models` gives; None: it is not the same each time."""
+        """Return the place of an answer that any of `models` gives; None: it varies."""
         caching = self.context.caching
         hows = [sampling(request, one.card.sampling) for one in models]
         if terms.cache is None and not same_each_time(models, hows):

@@ -36,6 +36,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 
 
 def governor_families(state: GovernorState) -> list[Metric]:
+    """Return the families of the governor's state."""
     guards = (([each], float(each == state.guard)) for each in get_args(Guard))
     admission = state.limits.admission
     admissions = (([each], float(each == admission)) for each in get_args(Admission))
@@ -71,6 +72,7 @@ def _figures(state: GovernorState) -> Iterable[tuple[str, str, float | None]]:
 
 
 def cache_families(caching: Caching) -> list[Metric]:
+    """Return the families of kept answers."""
     hits = (([model], float(count)) for model, count in caching.hits.items())
     saved = (([model], joules) for model, joules in caching.saved_j.items())
     near = None if caching.nearby is None else caching.nearby.hits
@@ -88,6 +90,7 @@ def cache_families(caching: Caching) -> list[Metric]:
 
 
 def storage_families(report: StorageReport) -> list[Metric]:
+    """Return the families of the state directory."""
     writable = (([file], float(file not in report.failing)) for file in report.files)
     aside = _one(len(report.aside))
     return _shown(
@@ -98,6 +101,7 @@ def storage_families(report: StorageReport) -> list[Metric]:
 
 
 def marking_families(marking: Marking) -> list[Metric]:
+    """Return the families of the marks that clients gave."""
     marks = (
         (["good" if told.good else "bad", str(told.counted).lower()], float(count))
         for told, count in marking.counts.items()

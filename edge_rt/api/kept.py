@@ -169,8 +169,9 @@ class Place:
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An answer that a model gave `age_s` seconds ago, as it is kept and what that says; `near` has
-    the question where that was another one.
+    """An answer that a model gave `age_s` seconds ago, as it is kept and what that says.
+
+    `near` has the question where that was another one.
     """
 
     card: ModelCard

@@ -33,7 +33,7 @@ class Scraped:
     """Families that are made from a state at each scrape."""
 
     def __init__(self, what: str, families: Callable[[], Sequence[Metric]]) -> None:
-        """`what` the families show, for the log."""
+        """Make `families` at each scrape; `what` names them in the log."""
         self._what, self._families = what, families
         self._failing = False
 

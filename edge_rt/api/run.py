@@ -201,7 +201,7 @@ class Run:
         return call * self._work.per_call + index
 
     def _last_edge(self) -> Edge | None:
-        """The times, for the chunk that ends the last choice when no usage follows it."""
+        """Return the times, for the chunk that ends the last choice when no usage follows it."""
         last = self._tally.finished_answers == self._work.choices
         return self._edge() if last and not self._work.include_usage else None
 

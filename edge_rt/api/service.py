@@ -70,7 +70,7 @@ class Service(Protocol):
         ...
 
     async def render(self, model: str, prompt: ChatPrompt, client: str | None = None) -> str:
-        """The prompt as the model of that id reads it; clients take turns where several wait.
+        """Return the prompt as that model reads it; clients take turns where several wait.
 
         Raises ModelNotFound, or RequestError with a `param` when the template refuses.
         """
@@ -85,7 +85,7 @@ class Service(Protocol):
         begins: bool = False,
         pieces: bool = False,
     ) -> Tokenized:
-        """The tokens of a text for a language model, or what tokens stand for.
+        """Return the tokens of a text for a language model, or what tokens stand for.
 
         `special`: control tokens that are written out in the text become those tokens; `begins`:
         the model's first token comes first; `pieces`: the bytes of each token are told. Raises
@@ -135,11 +135,11 @@ class Service(Protocol):
         ...
 
     async def status(self) -> dict[str, object]:
-        """The daemon's state for people: version, uptime, engine, models, queue, memory."""
+        """Return the daemon's state for people: version, uptime, engine, models, queue, memory."""
         ...
 
     def simulated(self) -> str | None:
-        """The id of the simulated board that is read; None: the board is this machine's own."""
+        """Return the id of the simulated board that is read; None: this machine is read."""
         ...
 
     def board(self) -> BoardReport:
@@ -155,7 +155,7 @@ class Service(Protocol):
         ...
 
     def budget(self) -> GovernorState:
-        """The budget, the limits that it means now, and why."""
+        """Return the budget, the limits that it means now, and why."""
         ...
 
     def warnings(self) -> list[str]:
@@ -171,7 +171,10 @@ class Service(Protocol):
         ...
 
     def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
-        """The plan, and then what came of each candidate that can be run. Raises as `plan`."""
+        """Yield the plan, and then what came of each candidate that can be run.
+
+        Raises as `plan`.
+        """
         ...
 
     def calibrate(self, ask: CalibrateRequest) -> AsyncGenerator[Progress | Calibrated | Refused]:

@@ -84,6 +84,7 @@ class TaskEndpoint(ABC, Generic[BodyT]):
 
 
 def vectors(embedded: Embedded) -> list[tuple[float, ...]]:
+    """Return the numbers of each vector."""
     numbers = struct.Struct(f"<{embedded.width}f")
     return [*numbers.iter_unpack(embedded.vectors)]
 

@@ -35,7 +35,7 @@ class Work(msgspec.Struct, frozen=True):
         return replace(self, calls=calls)
 
     def thinking(self, limit: ThinkLimit | None) -> Work:
-        """This work with thoughts that end at `limit`, each answer by a call of its own."""
+        """Return this work with thoughts that end at `limit`, each answer by a call of its own."""
         if limit is None:
             return self
         calls = [one for call in self.calls for one in _apart(call, limit)]
@@ -87,7 +87,7 @@ class Work(msgspec.Struct, frozen=True):
 
 
 def _apart(call: Call, limit: ThinkLimit) -> Iterator[Call]:
-    """A call for each answer, with another seed each."""
+    """Return a call for each answer, with another seed each."""
     for index in range(call.n):
         seed = call.sampling.seed
         seed = None if seed is None else (seed + index) % 2**64

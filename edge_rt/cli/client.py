@@ -211,7 +211,7 @@ def parse_events(chunks: Iterable[bytes]) -> Iterator[Json]:
 
 
 def _json(body: Json) -> dict[str, Any]:
-    """httpx's arguments for `body`.
+    """Return httpx's arguments for `body`.
 
     UsageError where an argument of the command line is not UTF-8.
     """

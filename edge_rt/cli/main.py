@@ -188,7 +188,7 @@ class LazyGroup(click.Group):
         self._groups = groups or {"Commands": lazy}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which they are told."""
+        """Return the commands in the order in which they are told."""
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -111,8 +111,9 @@ class PrefixGroup(msgspec.Struct, frozen=True):
 
 
 class Prefixes(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """What is kept of prompts by model and client, how many beginnings were forgotten, and how many
-    are `left` that should have been: the disk does not let them be deleted.
+    """What is kept of prompts by model and client, and how many beginnings were forgotten.
+
+    The disk does not let the `left` ones be deleted.
 
     `enabled` is False if prefixes are not kept, `stored` while the disk cannot be written.
     """

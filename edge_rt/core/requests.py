@@ -173,8 +173,9 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class EmbedCall(msgspec.Struct, frozen=True):
-    """One request for embeddings; see Embed. Without a vector for all it fails: see Call for what
-    it may take.
+    """One request for embeddings; see Embed.
+
+    Without a vector for all it fails: see Call for what it may take.
     """
 
     model: str
@@ -198,7 +199,7 @@ class Costs:
     """Adds up the costs of a request's calls; what one of them does not know, the sum does not."""
 
     def __init__(self, calls: int) -> None:
-        """`calls` is how many costs there will be; while some are missing nothing is resolved."""
+        """Expect the costs of `calls` calls; while some are missing nothing is resolved."""
         self.taken: list[Cost] = []
         self._calls = calls
 

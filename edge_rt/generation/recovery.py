@@ -19,8 +19,9 @@ RENEWED_S = 600.0  # for which no engine is ended again because of the same mode
 
 
 class AnswerProgress:
-    """Tokens received with their provenance and the gate's judgements, text withheld, and answers
-    finished, by answer index.
+    """What has come of each answer, by its index.
+
+    Tokens with their provenance and the gate's judgements, text withheld, and answers finished.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -179,7 +179,7 @@ class ExpectedTimes:
         self._store, self._engine, self._least = store, engine, least
 
     def seconds(self, client: EngineClient, doing: Doing) -> float:
-        """Return what it is at work for now, at the longest.
+        """Return the longest time for which the engine may go on with its present step.
 
         A load ends when ModelPool has it end: onnxruntime lets no other thread run meanwhile.
         """

@@ -104,7 +104,7 @@ class State:
         storage: StorageReport,
         problems: list[Problem],
     ) -> dict[str, object]:
-        """The whole state; figures that cannot be had now are None.
+        """Return the whole state; figures that cannot be had now are None.
 
         `queued` requests wait for the governor.
         """
@@ -168,7 +168,10 @@ class State:
         begins: bool,
         pieces: bool,
     ) -> Tokenized:
-        """The tokens of a text, or what tokens stand for; raises RequestError or Unavailable."""
+        """Return the tokens of a text, or what tokens stand for.
+
+        Raises RequestError or Unavailable.
+        """
         client = await self._supervisor.client()
         asking = client.tokenize(
             entry.backend,
@@ -198,7 +201,7 @@ class State:
 
 
 def _board(report: BoardReport) -> dict[str, object]:
-    """The board in a few lines; /edge/v1/board has all of it."""
+    """Return the board in a few lines; /edge/v1/board has all of it."""
     supply = report.supply
     return {
         "id": report.board.id if report.board else None,
@@ -212,8 +215,9 @@ def _board(report: BoardReport) -> dict[str, object]:
 
 
 def _resident(resident: Resident, now_s: float, simulated: bool) -> dict[str, object]:
-    """Describe a model in memory; its sizes are upper estimates. A `simulated` board's GPU is
-    simulated, and so is one in whose place a CPU computes.
+    """Describe a model in memory; its sizes are upper estimates.
+
+    A `simulated` board's GPU is simulated, and so is one in whose place a CPU computes.
     """
     wanted = resident.wanted
     layers = wanted.spec.gpu_layers

@@ -71,6 +71,7 @@ def heat_prior(snapshot: BoardSnapshot | None, cores: int) -> ThermalPrior:
 
 
 def leakage_prior(snapshot: BoardSnapshot | None) -> LeakagePrior:
+    """Return what the board's profile says of its leakage."""
     board = _board(snapshot)
     known = None if board is None else board.thermal.leakage_w
     step_w = 0.0 if snapshot is None else power_step_w(snapshot)

@@ -42,7 +42,7 @@ class SamplingDefaults(_Item, frozen=True):
     repeat_penalty: Annotated[float, Meta(ge=0.01, le=100)] | None = None
 
     def given(self) -> dict[str, Any]:
-        """The recommendations that there are, by name."""
+        """Return the recommendations that there are, by name."""
         fields = msgspec.structs.asdict(self)
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -150,7 +150,7 @@ class Catalogue:
     """Entries by id; of two with the same id the later one wins."""
 
     def __init__(self, entries: Iterable[CatalogueEntry] = (), pairs: Iterable[Pair] = ()) -> None:
-        """The first of several `pairs` of one large model is the one to take."""
+        """Keep them; the first of several `pairs` of one large model is the one to take."""
         self.pairs = tuple(pairs)
         self._entries = {entry.id: entry for entry in entries}
         self._by_content = {entry.sha256: entry for entry in self}
@@ -163,11 +163,11 @@ class Catalogue:
         return [pair for pair in self.pairs if pair.large == large]
 
     def find(self, id: str) -> CatalogueEntry | None:
-        """The entry of that id, if any."""
+        """Return the entry of that id, if any."""
         return self._entries.get(id)
 
     def get(self, id: str) -> CatalogueEntry:
-        """The entry of that id; raises ModelNotFound."""
+        """Return the entry of that id; raises ModelNotFound."""
         entry = self.find(id)
         if entry is None:
             known = ", ".join(sorted(self._entries)) or "nothing"
@@ -179,12 +179,12 @@ class Catalogue:
         return entry
 
     def of_content(self, sha256: str) -> CatalogueEntry | None:
-        """The last entry whose files have that content, if any."""
+        """Return the last entry whose files have that content, if any."""
         return self._by_content.get(sha256)
 
 
 def load_catalogue(extra: Iterable[Path | str] = ()) -> Catalogue:
-    """The catalogue that comes with edge_rt and those in `extra`; raises ConfigError."""
+    """Return the catalogue that comes with edge_rt and those in `extra`; raises ConfigError."""
     files = [_read(Path(path)) for path in (BUILTIN, *extra)]
     entries = [entry for file in files for entry in file.models]
     return Catalogue(entries, [pair for file in reversed(files) for pair in file.pairs])

@@ -144,7 +144,7 @@ def _size_below(directory: Path) -> int:
 
 
 def _reason(log: Path) -> str:
-    """The lines in which pip says what was wrong."""
+    """Return the lines in which pip says what was wrong."""
     lines = log.read_text(errors="replace").splitlines()
     if any("No module named pip" in line for line in lines):
         return f"pip is missing; install it (python3-pip) for {sys.executable}"

@@ -188,7 +188,7 @@ def _fetch(
     progress: Progress | None,
     advice: str,
 ) -> Path:
-    """The file from the first source that gives it, checked.
+    """Return the file from the first source that gives it, checked.
 
     `later` are the bytes of the files that follow: there must be space for all. Raises NoSpace
     where every source fails for want of it, else Unavailable.

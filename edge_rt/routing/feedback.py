@@ -96,7 +96,7 @@ class FeedbackStore:
     def __init__(
         self, path: Path, clock: Callable[[], float], pause: Pause = asyncio.sleep
     ) -> None:
-        """Opens nothing yet. `clock` gives Unix seconds."""
+        """Prepare the store, opening nothing yet; `clock` gives Unix seconds."""
         without = "marks of answers are lost at the end"
         self._storage = Storage(path, SCHEMA, lambda: MarkTable(path), clock, without)
         self._served: OrderedDict[str, tuple[str, str]] = OrderedDict()

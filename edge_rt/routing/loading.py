@@ -28,6 +28,7 @@ UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which 
 
 
 def load_config_of(spec: ModelSpec) -> LoadConfig:
+    """Return how a model is loaded by `spec`."""
     return LoadConfig(spec.gpu_layers, spec.kv_type)
 
 

@@ -79,8 +79,10 @@ class Planner:
         cores: int,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """`learn` takes what answers took, `cores` is the most threads, and `pause` lets seconds
-        pass between two answers.
+        """Plan for this board.
+
+        `learn` takes what answers took, `cores` is the most threads, and `pause` lets seconds pass
+        between two answers.
         """
         self._models, self._router, self._candidates = models, router, candidates
         self._prompting, self._sizing, self._learn = prompting, sizing, learn
@@ -184,8 +186,9 @@ class Planner:
         named: list[list[ModelRecord]],
         prompts: Mapping[str, ReadPrompt],
     ) -> tuple[tuple[str, int], str, str]:
-        """Return what a request for the first of those named would get now: model and threads, why,
-        and mode.
+        """Return what a request for the first of those named would get now.
+
+        That is model and threads, why, and mode.
         """
         limits, free = self._governor_loop.limits, Objectives()
         why = f"what the governor allows now: {limits.why}"
@@ -293,7 +296,7 @@ class Planner:
     def _predicted(
         self, asked: ReadPrompt, planned: _Planned, completion: int | None = None
     ) -> PlanCandidate:
-        """What is predicted now for an answer of so many tokens; None: of those planned."""
+        """Return what is predicted now for an answer of so many tokens; None: of those planned."""
         candidate = planned.candidate
         completion = completion or candidate.completion_tokens
         tokens = RequestTokens(asked.prompt_tokens, 0, completion)
@@ -303,8 +306,9 @@ class Planner:
 
 
 def told(plan: PlanCandidate, now: PlanCandidate) -> PlanCandidate:
-    """Return the `plan` as clients have seen it, but for the heat: the runs before have warmed the
-    board.
+    """Return the `plan` as clients have seen it, with the heat of `now`.
+
+    The runs before have warmed the board.
     """
     return msgspec.structs.replace(plan, end_temp_c=now.end_temp_c, band_c=now.band_c)
 

@@ -66,7 +66,9 @@ class RoutingServices:
         reader: CpuReader | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`cores` is the most threads that the engine may use, `available` gives the free bytes of
+        """Wire the services.
+
+        `cores` is the most threads that the engine may use, `available` gives the free bytes of
         memory; `clock` is in seconds, `pause` lets them pass, and `wall` gives Unix seconds.
         """
         folder = state_folder / FOLDER
@@ -138,7 +140,7 @@ class RoutingServices:
     def least(
         self, entry: ModelRecord, prompt_tokens: int, cached_tokens: int, threads: int | None = None
     ) -> Prediction | None:
-        """What a prompt and one token take at the limits of now, with so many threads at most."""
+        """Return what a prompt and one token take at the limits of now, with at most `threads`."""
         limits, load = self._governor_loop.limits, self.variants.load_config(entry)
         tokens, threads = (prompt_tokens, cached_tokens, 1), fewest(threads, limits.threads)
         found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, load)

@@ -50,8 +50,9 @@ class Patience:
 
 
 class Connection(H11Protocol):
-    """uvicorn's protocol, which tells the app who is at the other end of a Unix socket, and waits
-    for nobody without end: for no head or body that does not come, nor an answer that is not read.
+    """uvicorn's protocol, which tells the app who is at the other end of a Unix socket.
+
+    It waits a limited time for a head, for a body, and for an answer to be read.
     """
 
     def __init__(

@@ -245,7 +245,7 @@ class Container:
         }
 
     def _background_tasks(self) -> list[Coroutine[Any, Any, None]]:
-        """What goes on beside the requests."""
+        """Return what goes on beside the requests."""
         models = self._config.models
         warm = [one.model for one in self._config.warm]
         at_start = list(dict.fromkeys([*models.preload, *warm]))
@@ -364,7 +364,7 @@ def _keep(config: Config, paths: Paths) -> KeepPrefixes | None:
 
 
 def _cores(config: Config) -> int:
-    """The most threads that the engine may use."""
+    """Return the most threads that the engine may use."""
     cores = config.engine.threads or usable_cores()
     affinity = config.knobs.affinity
     return cores if affinity is None else min(cores, len(set(affinity)))

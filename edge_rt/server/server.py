@@ -93,7 +93,7 @@ async def _held(directory: StateDirectory, running: Coroutine[Any, Any, None]) -
 
 
 def _tracing(config: Config, stack: contextlib.ExitStack) -> Callable[[RequestSpan], object] | None:
-    """What takes traces, until `stack` is closed; None where nobody wants them."""
+    """Return what takes traces, until `stack` is closed; None where nobody wants them."""
     if config.telemetry.otlp is None:
         return None
     from edge_rt.telemetry import SpanLink
@@ -113,8 +113,9 @@ def _go_offline(sockets: Sequence[socket.socket]) -> None:
 def listen(
     config: Config, paths: Paths, given: Sequence[socket.socket] = ()
 ) -> list[socket.socket]:
-    """The listening sockets that `config` asks for, but `given` ones where there are any of a
-    kind; all or none.
+    """Return all listening sockets that `config` asks for, or none.
+
+    Where there are `given` ones of a kind, these are taken.
     """
     has_key = bool(config.tcp.api_key_sha256)
     others = [sock for sock in given if sock.family != socket.AF_UNIX]
@@ -140,8 +141,10 @@ def listen(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handling: that raises the signal again when it has served, which
-    would end the process before the engine is shut down. It accepts connections by an Acceptor.
+    """uvicorn without its signal handling, which accepts connections by an Acceptor.
+
+    That handling raises the signal again when it has served, which would end the process before
+    the engine is shut down.
     """
 
     def __init__(self, config: uvicorn.Config, limiter: ConnectionLimiter) -> None:
@@ -325,7 +328,7 @@ def _on_signals(
 
 
 def _checkers(config: Config) -> dict[str, CheckerSpec]:
-    """The programs that requests may name in `edge.check`."""
+    """Return the programs that requests may name in `edge.check`."""
     return {
         name: CheckerSpec(name, tuple(one.command), one.timeout_s, one.memory_bytes)
         for name, one in config.checks.items()

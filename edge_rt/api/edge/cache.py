@@ -17,9 +17,7 @@ from edge_rt.generation.cache.exact import AGAIN_S
 
 
 class SemanticReport(msgspec.Struct, frozen=True):
-    """How many questions are kept as vectors of the model `model`, and how many requests got the
-    answer to another one.
-    """
+    """Questions kept as vectors of the model `model`, and requests answered by another one's."""
 
     model: str
     questions: int

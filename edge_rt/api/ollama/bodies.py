@@ -53,6 +53,7 @@ class OllamaMessage(msgspec.Struct, frozen=True):
 
 
 def refuse_images(images: list[Any] | None, at: str) -> None:
+    """Raise RequestError for images, which are the field `at`."""
     if images:
         message = f"`{at}`: this model cannot see images; send text only."
         raise RequestError(message, param=at, code="unsupported_content")

@@ -108,7 +108,7 @@ class OllamaGeneration(Generic[BodyT]):
         await send_json(send, resident(asked.model, now(context.clock), took_ns, reason, chat=chat))
 
     def _room(self, model: str) -> int | None:
-        """The most tokens of prompt and answer; None where several models may answer."""
+        """Return the most tokens of prompt and answer; None where several models may answer."""
         try:
             return self._context.service.card(model).context
         except ModelNotFound:
@@ -129,6 +129,6 @@ class OllamaGenerate(OllamaGeneration[OllamaGenerateRequest]):
 
 
 def _renamed(error: RequestError, asked: OllamaFields) -> RequestError:
-    """The error with the fields at fault under their names in Ollama's API."""
+    """Return the error with the fields at fault under their names in Ollama's API."""
     names = _NAMES | ({} if isinstance(asked, OllamaChatRequest) else {"messages": "prompt"})
     return renamed(error, names)

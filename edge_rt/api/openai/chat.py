@@ -225,7 +225,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         return Reading(format, prompt.rstrip().endswith(thinking.begin), tools)
 
     async def _written(self, model: str, prompt: ChatPrompt, client: str | None) -> str:
-        """The prompt, or what speaks against one: another model may answer."""
+        """Return the prompt, or what speaks against one: another model may answer."""
         try:
             return await self.context.service.render(model, prompt, client)
         except (RequestError, ModelFileError) as error:

@@ -206,6 +206,6 @@ class ChatDialect(Dialect):
 
 
 def call_id(answer: str, choice: int, index: int) -> str:
-    """The id of a call, the same whenever that answer is told."""
+    """Return the id of a call, the same whenever that answer is told."""
     found = hashlib.sha256(f"{answer} {choice} {index}".encode()).digest()
     return "".join(_DIGITS[byte % len(_DIGITS)] for byte in found[:ID_LENGTH])

@@ -59,7 +59,7 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
 
 
 def prompts(request: CompletionsRequest) -> list[Text]:
-    """The prompts, each text or token ids; raises RequestError when kinds are mixed."""
+    """Return the prompts, each text or token ids; raises RequestError when kinds are mixed."""
     found = separate(request.prompt, "prompt")
     for i, prompt in enumerate(found):
         if isinstance(prompt, list):

@@ -197,7 +197,7 @@ def answers(fields: GenerationFields, limit: int) -> int:
 
 
 def sampling(fields: GenerationFields, base: Sampling) -> Sampling:
-    """`base` with what the request says put over it."""
+    """Return `base` with what the request says put over it."""
     given: dict[str, object] = {
         "temperature": fields.temperature,
         "top_k": None if fields.top_k is None else max(fields.top_k, 0),

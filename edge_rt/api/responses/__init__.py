@@ -137,7 +137,7 @@ class ResponsesDialect(Dialect):
         )
 
     def _failed(self, failure: Failure) -> ResponsesEvent:
-        """The event that ends a stream which cannot go on."""
+        """Return the event that ends a stream which cannot go on."""
         error = failure.body.error
         fault = ResponseFault(error.code or error.type, error.message)
         output = self._output.items
@@ -218,7 +218,7 @@ class _Chat(ChatCompletions):
 
 
 def _renamed(error: RequestError) -> RequestError:
-    """The error with the fields at fault under their names in this API."""
+    """Return the error with the fields at fault under their names in this API."""
     param, names = error.param, _NAMES
     if (
         param is not None

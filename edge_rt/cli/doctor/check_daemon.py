@@ -117,9 +117,7 @@ def _drivers(machine: ExaminedMachine) -> list[str]:
 
 
 def _allowed(machine: ExaminedMachine) -> tuple[str, ...] | None:
-    """Return the names for /proc/devices that the unit and its drop-ins allow; None: all, or no
-    unit.
-    """
+    """Return the names in /proc/devices that the unit allows; None: all, or there is no unit."""
     folders = [machine.file(place) for place in _UNITS]
     unit = next((folder / _SERVICE for folder in folders if there(folder / _SERVICE)), None)
     if unit is None:

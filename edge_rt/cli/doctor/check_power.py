@@ -82,7 +82,7 @@ def _too_low(
 
 
 def _unfelt(machine: ExaminedMachine, state: Json) -> Iterator[Finding]:
-    """A cap of the temperature where the daemon reads none."""
+    """Yield that a temperature is capped which the daemon cannot read."""
     temp_c = number(member(state, "budget").get("temp_c"))
     looking = (machine.daemon_board or {}).get("looking")
     if temp_c is not None and not looking:
@@ -157,7 +157,7 @@ def check_power(machine: ExaminedMachine) -> Iterator[Finding]:
 
 
 def _refused(machine: ExaminedMachine, supply: Collection[str] = ()) -> Iterator[Finding]:
-    """The rails, but those of the supply, whose watts are refused since they cannot be."""
+    """Return the rails, but those of the supply, whose watts are refused since they cannot be."""
     for reading in machine.readings:
         name = reading.channel.name
         if reading.channel.kind == "power_w" and reading.impossible and name not in supply:

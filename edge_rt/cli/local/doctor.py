@@ -111,7 +111,7 @@ def doctor(
 
 
 def _bundled(machine: ExaminedMachine, findings: Sequence[Finding], named: str) -> Path:
-    """The file with all that is known, made now."""
+    """Return the file with all that is known, made now."""
     from edge_rt.cli.doctor.bundle import papers, run, write_archive
 
     now_s = time.time()

@@ -108,8 +108,9 @@ Change = FileChange | NewGroup | Membership | ModelPull | QuickCalibration | Liv
 
 
 def journal_of(paths: Paths, uid: int) -> ChangeJournal:
-    """Return the record of the set-ups of user `uid`: in the state directory, but root's beside
-    the configuration.
+    """Return the record of the set-ups of user `uid`.
+
+    It is in the state directory, but root's beside the configuration.
 
     `--undo` writes files and runs commands by it, so only who runs that may write it. One that
     root kept in the state directory, as earlier versions did, is taken over. Raises CommandFailure

@@ -78,7 +78,7 @@ def twin(
       vanish@10:cpu-thermal    the sensor's file is gone
       storm@10+5:VDD_IN        most reads of the sensor fail
       stuck@10:cpu-thermal     the sensor shows what it last showed
-    """
+    """  # noqa: D301  (click's mark is that character)
     board, script, root = _board(name), [_event(text) for text in events], root.absolute()
     if parameters is not None and root in parameters.absolute().parents:
         raise click.BadParameter("must lie outside the tree", param_hint="--parameters")

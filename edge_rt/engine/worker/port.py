@@ -116,7 +116,7 @@ class Compiler:
         self._begin()
 
     def finished(self) -> Iterator[Compilation]:
-        """Yield what is done, without what was dropped."""
+        """Yield the compilations that are done, without dropped ones."""
         for one in self._aside.finished():
             self._running.remove(one)
             self._remember(one)

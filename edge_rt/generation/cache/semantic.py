@@ -165,7 +165,7 @@ class SemanticCache:
         self._scope_of[key] = scope
 
     async def _read(self, key: bytes, scope: bytes) -> _Entry | None:
-        """Return what is kept under a key; one that is of `scope` no more is forgotten."""
+        """Return the entry of a key; forget it if its scope is not `scope`."""
         kept = await self._store.find(key)
         entry = None if kept is None else _entry(kept)
         if entry is not None and entry.scope == scope:

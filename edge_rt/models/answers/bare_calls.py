@@ -119,8 +119,9 @@ class Behind(NamedTuple):
 
 
 class CallsBehindText:
-    """Looks behind other text for calls without markers: such as end the answer, and such as fill
-    a fence.
+    """Looks behind other text for calls without markers.
+
+    They end the answer, or fill a fence.
     """
 
     def __init__(self, tools: Tools, *, anywhere: bool, fences: bool) -> None:

@@ -179,7 +179,7 @@ class _Facts:
     # llama.cpp ends its process, some of it not before a prompt is read, where these do not hold.
 
     def require_norms(self, architecture: str) -> None:
-        """Check that what is added below a root is finite and not negative."""
+        """Check that the epsilons of norms are finite and not negative."""
         for key, value in self._header.values.items():
             if not (key.startswith(f"{architecture}.") and key.endswith("epsilon")):
                 continue

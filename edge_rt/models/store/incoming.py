@@ -48,7 +48,7 @@ class Offer:
 
 
 def look(place: Path, said: Description | None = None) -> Offer:
-    """The model at `place`: a GGUF file, an ONNX file, or a folder with model.onnx or a card.
+    """Return the model at `place`: a GGUF file, an ONNX file, or a folder of one or with a card.
 
     Of a folder the graph, the files that hold its weights, tokenizer.json and model.json belong
     to the model. Where there is no card, one is made as `said` says. Raises ModelFileError for
@@ -181,9 +181,7 @@ class Incoming:
         return self
 
     def require(self, sums: Mapping[Path, str]) -> None:
-        """Raise ModelFileError for a file that is not what `sums` says of it; none is said of
-        others.
-        """
+        """Raise ModelFileError for a file whose sum differs from the one in `sums`."""
         for file in self.files:
             source = self._offer.files.get(file.name)
             expected = None if source is None else sums.get(source)

@@ -61,7 +61,7 @@ _HERE = "\ufdd1"  # no character of Unicode; no text has it
 
 
 def find_thinking(chat: ChatTemplate, source: str, known: Mapping[str, str]) -> ThinkFormat | None:
-    """The markers of thoughts; `known` are pairs to look for where rendering tells nothing."""
+    """Return the markers of thoughts; `known` are pairs to look for otherwise."""
     probe = TemplateProbe(chat)
     text = probe.content(**dict.fromkeys(_FIELDS, THOUGHT)) or ""
     markers = _known(text, known) or _rendered(text) or _mentioned(source, known)
@@ -120,7 +120,7 @@ class KnownFamilies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_families() -> KnownFamilies:
-    """The table; raises ConfigError."""
+    """Return the table; raises ConfigError."""
     try:
         return msgspec.convert(read_yaml(_FAMILIES), KnownFamilies)
     except msgspec.ValidationError as error:
@@ -130,7 +130,7 @@ def read_families() -> KnownFamilies:
 def analyse(
     chat: ChatTemplate, source: str, control_tokens: Iterable[str], known: KnownFamilies
 ) -> ChatFormat:
-    """The format of calls and thoughts; `control_tokens` are those of the model's vocabulary."""
+    """Return the format of calls and thoughts; `control_tokens` are the vocabulary's."""
     tokens = frozenset(control_tokens)
     calls = _calls(chat, source, tokens, known)
     text = TemplateProbe(chat).content() or ""
@@ -189,7 +189,7 @@ def shown_tokens(
     control_tokens: Iterable[str],
     wrapping: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """The control tokens that the markers are made of."""
+    """Return the control tokens that the markers are made of."""
     texts = [value for value in msgspec.structs.astuple(calls) if isinstance(value, str)]
     texts += [*calls.key_ends.values(), *wrapping]
     texts += [] if thinking is None else [thinking.begin, thinking.end]
@@ -247,7 +247,10 @@ def _filled(chat: ChatTemplate, disarmed: Disarmed, task: TemplateTask) -> Fille
 
 
 def _inside(chat: ChatTemplate, messages: list[dict[str, Any]], tools: Any, variables: Any) -> str:
-    """The prompt up to where the last message's content ends; RequestError where that is lost."""
+    """Return the prompt up to the end of the last message's content.
+
+    Raises RequestError where that is lost.
+    """
     *before, last = messages
     marked = [*before, {**last, "content": f"{last.get('content') or ''}{_HERE}"}]
     prompt, here, _ = chat.render(marked, tools, False, variables).partition(_HERE)
