@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Coroutine, Generator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from edge_rt.engine.protocol import EngineWork
 
 READ_S = 0.3  # for a reading of the supply, over its own period
 REST_S = 2.0  # of idle time tell what the board draws idle
+IDLE_S = 10.0  # for a first idle time, where a request has a limit of joules
 STOP_S = 0.5  # for the engine's word on one whose client waits for its end
 TOLD_S = 2.0  # for the engine's word on a request that was broken off
 
@@ -138,15 +140,19 @@ class EnergyMeter:
         await self._told.reach(self._clock(), STOP_S)
         return await self.settle(usage)
 
-    def watchable(self) -> None:
-        """Make sure that a request's joules can be watched; raises RequestError or Unavailable."""
+    async def watchable(self) -> None:
+        """Wait until a request's joules can be watched; raises RequestError or Unavailable."""
         if self._monitor.supply is None:
             raise RequestError(
                 "`edge.energy_j` cannot be kept: nothing tells this board's power.",
                 param="edge.energy_j",
                 code="unsupported",
             )
-        if self.idle_w is None:
+        until_s = self._clock() + IDLE_S
+        while self.idle_w is None:
+            left_s, next_s = until_s - self._clock(), math.nextafter(self._read.at_s, math.inf)
+            if left_s > 0 and await self._read.reach(next_s, left_s):
+                continue
             raise Unavailable(
                 "`edge.energy_j` cannot be kept yet: what the board draws idle is not known.",
                 retry_after_s=REST_S,

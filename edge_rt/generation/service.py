@@ -69,7 +69,7 @@ class GenerationService:
         mode = plan.mode or Mode()
         partner = None if mode.partner is None else self._routing.models.writer(mode.partner)
         if call.energy_j is not None:
-            self._energy_meter.watchable()
+            await self._energy_meter.watchable()
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id, call.id or None)
         lighter = partner if partner is not None and mode.name == SWITCH else entry

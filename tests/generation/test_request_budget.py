@@ -229,9 +229,41 @@ def test_joules_cannot_be_kept_without_a_meter(kit: Any) -> None:
         with pytest.raises(RequestError) as refused:
             await house.answer(energy_j=5.0)
         assert refused.value.param == "edge.energy_j"
+        assert house.asked == []
+
+    kit.run(run())
+
+
+def test_a_limit_of_joules_waits_for_the_first_idle_time(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
         house.senses.powered()
-        with pytest.raises(Unavailable):
-            await house.answer(energy_j=5.0)
+        house.scripts = [[kit.started(), kit.delta(1), kit.passing(house, 1.0), kit.finished()]]
+        answer = asyncio.create_task(house.answer(energy_j=100.0))
+        asked = 0
+        while not house.asked:
+            house.senses.read(IDLE_W, 0.1)
+            await asyncio.sleep(0)
+            asked += 1
+        assert 1 < asked < 50
+        cost = cost_of(await answer)
+        assert cost.energy_j == pytest.approx(kit.busy_w - IDLE_W)
+
+    kit.run(run())
+
+
+def test_a_limit_of_joules_does_not_wait_for_ever_for_an_idle_time(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.senses.powered()
+        answer = asyncio.create_task(house.answer(energy_j=100.0))
+        while not answer.done():
+            house.now += 0.1
+            house.senses.hurry()  # a meter that counts nothing
+            await asyncio.sleep(0)
+        with pytest.raises(Unavailable) as refused:
+            await answer
+        assert refused.value.code == "no_baseline"
         assert house.asked == []
 
     kit.run(run())
