@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from re import Pattern
 from typing import Literal, NamedTuple
 
 from edge_rt.board.readers.base import BaseReader
@@ -35,6 +34,9 @@ _CHIP = (
     r"[a-z]*core|coretemp|k(?=10temp)|zenpower|tctl|tdie|tccd|edge|junction|npu|vpu|apu",
     r"b(?=0d4)",  # Intel's own name for its processor among the ACPI participants
 )
+_WORD = r"(?<![a-z])(?:%s)(?![a-z])"
+_FOREIGN_WORDS = tuple((whose, re.compile(_WORD % word)) for whose, word in _FOREIGN.items())
+_CHIP_WORDS = (re.compile(_CHIP[0]), *(re.compile(_WORD % word) for word in _CHIP[1:]))
 _FIRMWARE = "acpitz"  # what it measures is up to the maker of the computer
 ASSUMED_TRIP_C = 90.0  # where nothing tells a trip point: boards state 80 to 99 °C
 AMD_C = 95.0  # maximum operating temperature (TjMax) that AMD states for most desktop Ryzen
@@ -65,14 +67,6 @@ def judge(name: str, listed: bool = False) -> Judged:
     named = any(pattern.search(text) for pattern in _CHIP_WORDS)
     listed = listed and not text.startswith(_FIRMWARE)
     return Judged("chip" if named or listed else "unknown")
-
-
-def _word(pattern: str) -> Pattern[str]:
-    return re.compile(rf"(?<![a-z])(?:{pattern})(?![a-z])")
-
-
-_FOREIGN_WORDS = tuple((whose, _word(pattern)) for whose, pattern in _FOREIGN.items())
-_CHIP_WORDS = (re.compile(_CHIP[0]), *map(_word, _CHIP[1:]))
 
 
 @dataclass(frozen=True)

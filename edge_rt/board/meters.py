@@ -21,6 +21,7 @@ UNDER_VOLTAGE = ("under_voltage", ALARM)  # flags of a Raspberry Pi
 _SPARE = 0.1  # of a core, by which readings of those at work may be too low
 _AT_WORK = 0.5  # load of a GPU, from which on its clock is that of work
 HOLD_S = 3.0  # for which the last watts are taken to go on: no supply is read less often
+_GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,6 @@ def _clock_hz(snapshot: BoardSnapshot, names: Sequence[str], place: int) -> floa
         return None
     share, _ = sorted(found, reverse=True)[place]
     return share * max(limit_hz for _, limit_hz in found)
-
-
-_GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
 
 
 def gpu_load(snapshot: BoardSnapshot) -> float | None:

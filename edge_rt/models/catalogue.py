@@ -26,6 +26,7 @@ _Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*\Z")]
 _FileT = TypeVar("_FileT")
 
 log = logging.getLogger(__name__)
+SUGGESTIONS = Path(__file__).with_name("suggestions.yaml")
 
 
 class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,8 +222,6 @@ def _refuse_twice(names: Sequence[str], path: Path, key: str) -> None:
         if name in names[:index]:
             raise ConfigError(f"{name} comes twice", file=str(path), key=key.format(index))
 
-
-SUGGESTIONS = Path(__file__).with_name("suggestions.yaml")
 
 Task = Literal["chat", "tools", "code", "embedding"]
 TASKS: tuple[Task, ...] = get_args(Task)

@@ -66,9 +66,6 @@ class _Repository(msgspec.Struct, frozen=True):
         return (card.license_name if named == "other" else named) or "unknown"
 
 
-_DECODER = msgspec.json.Decoder(_Repository)
-
-
 def find_on_hub(
     text: str,
     catalogue: Catalogue,
@@ -131,7 +128,7 @@ async def _ask(
                     "private one, set HF_TOKEN to a token of an account that may read it"
                 )
             response.raise_for_status()
-            return _DECODER.decode(await _content(response, patience))
+            return msgspec.json.decode(await _content(response, patience), type=_Repository)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(url, error) from error
     except (ValueError, RecursionError) as error:  # msgspec before 0.23: UnicodeDecodeError, too

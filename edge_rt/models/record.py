@@ -36,11 +36,6 @@ _COULD = {
     "tensors": "runs on tensors: edge-rt models add FILE.onnx",
 }
 
-"""Of all memory what a model's files may take. With the usual settings keys, values and buffers
-take as much again, and the system, its other programs and a reserve need the rest."""
-
-"""Most bytes that are fetched of a model that nobody named: minutes, not hours."""
-
 
 def label_of(backend: str, quantisation: str) -> str:
     """Return the name of a backend and number format, by which a request may pin a model."""

@@ -149,9 +149,6 @@ class _Engine:
         return all_us * 1e-6 + under_way_s, gpu_us * 1e-6 + under_way_s * share_ppm * 1e-6
 
 
-_NONE = GpuTime(0.0, 0.0)
-
-
 @dataclass(frozen=True)
 class WatchedUsage:
     """Core seconds used since the last look, and bytes of memory held now.
@@ -200,7 +197,7 @@ class WatchedLoad:
         for pid, now in spent.items():
             if pid == self.pid and not self._own:
                 continue
-            on_gpu = passes.get(pid, _NONE)
+            on_gpu = passes.get(pid, GpuTime(0.0, 0.0))
             busy_s += (now - seen.get(pid, 0)) * _TICK_S * (1.0 - on_gpu.share) + on_gpu.gpu_s
             gpu_s += on_gpu.gpu_s
         self._seen = spent

@@ -19,6 +19,7 @@ Quality = Literal["measured", "modelled"]
 PENDING = "no reading yet: this figure needs two reads"
 PATIENCE_S = 3.0  # with one sensor; the slowest programs that are asked get a second
 T = TypeVar("T")
+COOL = "# improve its cooling: heat sink, fan, free air"
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,6 @@ class BaseReader(ABC):
     def _fail_all(self, reason: str) -> None:
         for index in range(len(self.channels)):
             self._fail(index, reason)
-
-
-COOL = "# improve its cooling: heat sink, fan, free air"
 
 
 def better_supply(supply_w: float | None) -> tuple[str, ...]:

@@ -53,11 +53,13 @@ class ReadingBounds:
         return f"{kind} is {value:.4g}{unit}, {IMPOSSIBLE}: {told}"
 
 
-TEMPERATURE = ReadingBounds(-40.0, 150.0, "is what a chip can have")
 POWER = ReadingBounds(-1.0, 2000.0, "is what a rail can carry: nothing feeds it back")
 """The power of any rail; an offset near zero, as Jetson Thor's -0.4 W, counts as nothing."""
 
-USUAL: Mapping[Kind, ReadingBounds] = {"temp_c": TEMPERATURE, "power_w": POWER}
+USUAL: Mapping[Kind, ReadingBounds] = {
+    "temp_c": ReadingBounds(-40.0, 150.0, "is what a chip can have"),
+    "power_w": POWER,
+}
 """The bounds of channels of which nothing more is known."""
 
 

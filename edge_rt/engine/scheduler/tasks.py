@@ -16,6 +16,7 @@ from edge_rt.engine.scheduler.passes import Slice
 from edge_rt.engine.scheduler.runner import BackendT, EngineCounters, Event, Runner
 
 TaskT = TypeVar("TaskT", Embed, RunTensors)
+J = TypeVar("J", bound="PendingTask[Any]")
 
 MOST_BYTES = 48 * 1024 * 1024  # of outputs, which go in one frame
 
@@ -31,9 +32,6 @@ class PendingTask(Generic[TaskT]):
     def timings(self, now: float, tokens: int) -> Timings:
         """Return where its time went, now that it is done."""
         return Timings(self.started - self.arrived, now - self.started, 0.0, tokens, 0, 0)
-
-
-J = TypeVar("J", bound=PendingTask[Any])
 
 
 class Tasks(Runner[BackendT, J]):

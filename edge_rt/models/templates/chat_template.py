@@ -29,6 +29,17 @@ _CHANGES = ("append", "pop")
 CONTENT = "zqcontent"
 THOUGHT = "zqthought"
 _USER = {"role": "user", "content": "zquser"}
+_PARAMETERS = {
+    "type": "object",
+    "properties": {key: {"type": "string"} for key in ("zqkey", "zqother")},
+}
+_TOOLS: list[dict[str, Any]] = [
+    {
+        "type": "function",
+        "function": {"name": name, "description": "zqtool", "parameters": _PARAMETERS},
+    }
+    for name in ("zq_first", "zq_second")
+]
 
 
 class ChatTemplate:
@@ -194,16 +205,6 @@ class ProbeCall:
 FIRST = ProbeCall("zq_first", {"zqkey": "zqvalue"}, "zqid00001")
 SECOND = ProbeCall("zq_second", {"zqother": "zqmore"}, "zqid00002")
 LONG = ProbeCall("zq_first", {"zqkey": "zqvalue", "zqother": "zqmore"}, "zqid00001")
-
-
-def _tool(name: str) -> dict[str, Any]:
-    kinds = {key: {"type": "string"} for key in ("zqkey", "zqother")}
-    parameters = {"type": "object", "properties": kinds}
-    function = {"name": name, "description": "zqtool", "parameters": parameters}
-    return {"type": "function", "function": function}
-
-
-_TOOLS = [_tool(FIRST.name), _tool(SECOND.name)]
 
 
 class TemplateProbe:

@@ -58,6 +58,7 @@ _DECODER = msgspec.json.Decoder(AnyTask)
 _KEPT = 8  # templates that were compiled last
 _FILES = 16  # that may be open
 _HERE = "\ufdd1"  # no character of Unicode; no text has it
+_FAMILIES = Path(__file__).with_name("families.yaml")
 
 
 def find_thinking(chat: ChatTemplate, source: str, known: Mapping[str, str]) -> ThinkFormat | None:
@@ -99,9 +100,6 @@ def _variable(probe: TemplateProbe) -> str | None:
         if on is not None and off is not None and on != off:
             return name
     return None
-
-
-_FAMILIES = Path(__file__).with_name("families.yaml")
 
 
 class CallFamily(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
