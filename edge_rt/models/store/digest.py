@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import msgspec
 
-from edge_rt.core.errors import DamagedFile, ModelFileError, StoreError
+from edge_rt.core.errors import DamagedFile, ModelFileError
 from edge_rt.core.files import open_regular, read_regular
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
 
@@ -161,14 +161,12 @@ class Proof:
     def _note(self, record: ManifestRecord, file: StoredFile, stamp: Stamp) -> None:
         self._hashed[record.id, file.name, file.sha256] = stamp
         proven = msgspec.structs.replace(file, stamp=stamp)
-        # A daemon that may only read the store, or comes while a command changes it, remembers
-        # for as long as it lives.
-        with suppress(StoreError), self._manifest.changing(wait=False) as records:
-            now = records.get(record.id)
-            if now is not None and file in now.files:
-                files = tuple(proven if each == file else each for each in now.files)
-                changed = msgspec.structs.replace(now, files=files)
-                self._manifest.write(records | {record.id: changed})
+
+        def note(now: ManifestRecord) -> ManifestRecord:
+            files = tuple(proven if each == file else each for each in now.files)
+            return msgspec.structs.replace(now, files=files)
+
+        self._manifest.amend(record.id, note)
 
     def _stamp(self, record: ManifestRecord, file: StoredFile) -> Stamp:
         path = record.directory(self._root) / file.name

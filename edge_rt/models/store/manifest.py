@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -161,6 +161,16 @@ class Manifest:
         """
         with changing(self._root, wait=wait):
             yield dict(self.read())
+
+    def amend(self, id: str, change: Callable[[ManifestRecord], ManifestRecord]) -> None:
+        """Replace the record of `id` by what `change` makes of it, if that can be done at once.
+
+        It cannot where the store may only be read, or while a command changes it.
+        """
+        with suppress(StoreError), self.changing(wait=False) as records:
+            now = records.get(id)
+            if now is not None and (changed := change(now)) != now:
+                self.write(records | {id: changed})
 
     def write(self, records: Mapping[str, ManifestRecord], *, default: str | None = None) -> None:
         """Replace the file; only within `changing`. Raises StoreError.

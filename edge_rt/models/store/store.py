@@ -275,20 +275,26 @@ class Store:
         return entry_of(record, self.root, self.catalogue)
 
     def _read_again(self, record: ManifestRecord) -> Summary:
-        """Return the summary of a record that an earlier version of edge_rt has written."""
+        """Return the summary of a record that an earlier version of edge_rt has written.
+
+        The record gets it, so that the next start need not read the header.
+        """
         kept = record.summary
-        if record.files not in self._again:
-            try:
-                _, found = describe(record.paths(self.root))
-            except (ModelFileError, OSError, KeyError):  # nor can it be loaded
-                found = kept
-            self._again[record.files] = msgspec.structs.replace(
-                found,
-                licence=found.licence or kept.licence,
-                organisation=found.organisation or kept.organisation,
-                source_sha256=found.source_sha256 or kept.source_sha256,
-            )
-        return self._again[record.files]
+        if record.files in self._again:
+            return self._again[record.files]
+        try:
+            _, found = describe(record.paths(self.root))
+        except (ModelFileError, OSError, KeyError):  # nor can it be loaded
+            found = kept
+        whole = self._again[record.files] = msgspec.structs.replace(
+            found,
+            licence=found.licence or kept.licence,
+            organisation=found.organisation or kept.organisation,
+            source_sha256=found.source_sha256 or kept.source_sha256,
+        )
+        mended = msgspec.structs.replace(record, summary=whole)
+        self._manifest.amend(record.id, lambda now: mended if now == record else now)
+        return whole
 
 
 def _refuse_taken(id: str, records: Mapping[str, ManifestRecord]) -> None:

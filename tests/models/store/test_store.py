@@ -590,11 +590,14 @@ def test_what_an_earlier_version_did_not_keep_is_read_again(store: Store, file: 
     manifest = store.root / "manifest.json"
     document = json.loads(manifest.read_text())
     document["models"][0]["summary"] = {"organisation": "them", "source_sha256": "a" * 64}
-    manifest.write_text(json.dumps(document))
+    earlier = json.dumps(document)
+    manifest.write_text(earlier)
     again, told = reopened(store).get("mine").summary, added.summary
     kept = {"source_sha256": "a" * 64, "organisation": told.organisation or "them"}
     assert again == msgspec.structs.replace(told, **kept)
     added.path.write_bytes(b"damaged")
+    assert reopened(store).get("mine").summary == again  # once: the record has it now
+    manifest.write_text(earlier)
     assert reopened(store).get("mine").summary.control_tokens is None  # and cannot be loaded
     added.path.unlink()  # the other models are still found
     again = reopened(store)
