@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_rt.config.board import Zone
-from edge_rt.twin.filesystem import NO_SENSORS, Folders, NumberFile, show
+from edge_rt.twin.components import GpuState
+from edge_rt.twin.filesystem import Folders, NumberFile, ShownFile
 from edge_rt.twin.plant import PlantState
 from edge_rt.twin.shape import Shape
 
@@ -33,8 +35,6 @@ class CpuClocks:
     written there; a firmware that throttles shows in scaling_cur_freq alone.
     """
 
-    sensors = NO_SENSORS
-
     def __init__(self, folders: Folders, shape: Shape) -> None:
         self._shape = shape
         cpu = folders.sysfs / "devices" / "system" / "cpu"
@@ -51,11 +51,18 @@ class CpuClocks:
                 policy.limit_hz = min(top, max(low, khz * 1e3))
         return tuple(policy.limit_hz for policy in self._policies)
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
+    def files(self) -> Iterator[ShownFile]:
+        """Yield the clock and the limit of each policy."""
+        for number, policy in enumerate(self._policies):
+            yield ShownFile(policy.now, partial(self._now_khz, number))
+            yield ShownFile(policy.top, partial(self._top_khz, policy))
+
+    def _now_khz(self, number: int, state: PlantState) -> float:
+        return state.clocks_hz[number] / 1e3
+
+    def _top_khz(self, policy: _Policy, state: PlantState) -> float:
         cap_hz = self._shape.top_hz if self._shape.firmware_throttles else state.cap_hz
-        for policy, clock_hz in zip(self._policies, state.clocks_hz, strict=True):
-            policy.now.put(str(round(clock_hz / 1e3)))
-            policy.top.put(str(round(min(policy.limit_hz, cap_hz) / 1e3)))
+        return min(policy.limit_hz, cap_hz) / 1e3
 
     def _policy(self, folders: Folders, cores: tuple[int, ...]) -> _Policy:
         steps = [round(hz / 1e3) for hz in self._shape.steps_hz]
@@ -83,8 +90,6 @@ class GpuClocks:
     The first device has the clock that work needs, the others stand still at the lowest.
     """
 
-    sensors = NO_SENSORS
-
     def __init__(self, folders: Folders, shape: Shape) -> None:
         prior, self._steps_hz = shape.prior.gpu, shape.gpu_steps_hz
         self._limit_hz = self._steps_hz[0]
@@ -103,15 +108,12 @@ class GpuClocks:
             self._limit_hz = min(self._steps_hz[0], max(self._steps_hz[-1], float(hz)))
         return self._limit_hz
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Bring clock, limit and load up to date; max_freq is the kernel's own cap if lower."""
-        gpu = state.gpu
-        if gpu is None:
-            return
-        self._now.put(_whole(gpu.clock_hz))
-        self._top.put(_whole(min(self._limit_hz, gpu.cap_hz)))
+    def files(self) -> Iterator[ShownFile]:
+        """Yield clock, limit and load; max_freq is the kernel's own cap if lower."""
+        yield ShownFile(self._now, lambda state: _gpu_of(state).clock_hz)
+        yield ShownFile(self._top, lambda state: min(self._limit_hz, _gpu_of(state).cap_hz))
         if self._load is not None:
-            self._load.put(str(round(1000 * gpu.load)))
+            yield ShownFile(self._load, lambda state: 1000 * _gpu_of(state).load)
 
     def _device(self, folders: Folders, base: str, name: str) -> Path:
         """Return the devfreq folder of a device, which its own folder is linked from."""
@@ -132,41 +134,41 @@ def _whole(hz: float) -> str:
     return str(round(hz))
 
 
-class Zones:
-    """The temperature of each zone in the profile.
+def zones(folders: Folders, shape: Shape, nearness: float) -> Iterator[ShownFile]:
+    """Show the temperature of each zone in the profile, in the steps of the board's sensors.
 
     Gated zones refuse to be read: nothing works there, unless it is the GPU that is switched on.
-    The busier the GPU, the nearer is its zone to the hottest.
+    The busier the GPU, the nearer is its zone to the hottest. For `nearness` see
+    `Parameters.zone_nearness`.
     """
+    step_c = shape.prior.zone_step_c
 
-    def __init__(self, folders: Folders, shape: Shape, nearness: float) -> None:
-        """`nearness`: see `Parameters.zone_nearness`."""
-        self._zones: dict[str, tuple[Zone | None, NumberFile]] = {}
-        for name, zone in (shape.board.thermal.zones or {"cpu-thermal": None}).items():
-            folder = folders.write(folders.numbered("thermal_zone"), {"type": name})
-            folders.write(folder, dict(_trips(shape, name)))
-            self._zones[name] = zone, NumberFile(folder / "temp")
-        self._nearness = nearness
-        self._step_c = shape.prior.zone_step_c
-        self.sensors = frozenset(self._zones)
+    def temp_mc(name: str, zone: Zone | None, state: PlantState) -> float | None:
+        if zone is not None and zone.gated and not _gpu_on(name, state):
+            return None
+        return round(_temp_c(name, zone, nearness, state) / step_c) * step_c * 1e3
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Temperatures in the steps that the board's sensors have."""
-        for name, (zone, file) in self._zones.items():
-            gated = zone is not None and zone.gated and not _gpu_on(name, state)
-            temp_c = round(self._temp_c(name, zone, state) / self._step_c) * self._step_c
-            show(file, str(round(temp_c * 1e3)), "storm" if gated else faults.get(name))
+    for name, zone in (shape.board.thermal.zones or {"cpu-thermal": None}).items():
+        folder = folders.write(folders.numbered("thermal_zone"), {"type": name})
+        folders.write(folder, dict(_trips(shape, name)))
+        yield ShownFile(NumberFile(folder / "temp"), partial(temp_mc, name, zone), name)
 
-    def _temp_c(self, name: str, zone: Zone | None, state: PlantState) -> float:
-        around_c = state.temps_c[min(1, len(state.temps_c) - 1)]
-        if zone is not None and zone.ignored:
-            return _PMIC_C
-        if name in _OF_THE_CHIP or (zone is not None and zone.hottest):
-            return state.chip_c
-        nearness = 0.0 if name in _OF_THE_BOARD else self._nearness
-        if name in _OF_THE_GPU and state.gpu is not None:
-            nearness += (1.0 - nearness) * state.gpu.load
-        return around_c + nearness * (state.chip_c - around_c)
+
+def _temp_c(name: str, zone: Zone | None, nearness: float, state: PlantState) -> float:
+    around_c = state.temps_c[min(1, len(state.temps_c) - 1)]
+    if zone is not None and zone.ignored:
+        return _PMIC_C
+    if name in _OF_THE_CHIP or (zone is not None and zone.hottest):
+        return state.chip_c
+    nearness = 0.0 if name in _OF_THE_BOARD else nearness
+    if name in _OF_THE_GPU and state.gpu is not None:
+        nearness += (1.0 - nearness) * state.gpu.load
+    return around_c + nearness * (state.chip_c - around_c)
+
+
+def _gpu_of(state: PlantState) -> GpuState:
+    assert state.gpu is not None
+    return state.gpu
 
 
 def _gpu_on(zone: str, state: PlantState) -> bool:
@@ -197,25 +199,18 @@ def _points(shape: Shape, zone: str) -> Iterator[tuple[str, float, float]]:
             yield from (("active", temp_c, shape.hysteresis_c) for temp_c, _ in shape.fan_points)
 
 
-class Cooling:
-    """The states of cooling devices: the clock's, where the kernel has it, and the fan's."""
-
-    sensors = NO_SENSORS
-
-    def __init__(self, folders: Folders, shape: Shape) -> None:
-        lowest, points = len(shape.steps_hz) - 1, len(shape.fan_points)
-        kernel = not shape.firmware_throttles
-        self._alert = _device(folders, "cpu-throttle-alert", 1) if kernel and points else None
-        self._clock = _device(folders, "cpufreq-cpu0", lowest) if kernel else None
-        self._fan = _device(folders, "pwm-fan", points) if points else None
-
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        if self._alert is not None:
-            self._alert.put(str(int(state.throttle_state > 0)))
-        if self._clock is not None:
-            self._clock.put(str(state.throttle_state))
-        if self._fan is not None:
-            self._fan.put(str(state.fan_state))
+def cooling(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
+    """Show the states of cooling devices: the clock's, where the kernel has it, and the fan's."""
+    lowest, points = len(shape.steps_hz) - 1, len(shape.fan_points)
+    kernel = not shape.firmware_throttles
+    if kernel and points:
+        alert = _device(folders, "cpu-throttle-alert", 1)
+        yield ShownFile(alert, lambda state: state.throttle_state > 0)
+    if kernel:
+        clock = _device(folders, "cpufreq-cpu0", lowest)
+        yield ShownFile(clock, lambda state: state.throttle_state)
+    if points:
+        yield ShownFile(_device(folders, "pwm-fan", points), lambda state: state.fan_state)
 
 
 def _device(folders: Folders, kind: str, top: int) -> NumberFile:
@@ -223,45 +218,40 @@ def _device(folders: Folders, kind: str, top: int) -> NumberFile:
     return NumberFile(folder / "cur_state")
 
 
-class FanFiles:
-    """How hard the fan is driven and how fast it turns; a Jetson has two devices for that."""
+def fan_files(folders: Folders, *, jetson: bool) -> Iterator[ShownFile]:
+    """Show how hard the fan is driven and how fast it turns; a Jetson has two devices for that.
 
-    sensors = NO_SENSORS
-
-    def __init__(self, folders: Folders, jetson: bool) -> None:
-        driver = folders.hwmon("pwmfan", {"pwm1_enable": 1})
-        speed = folders.hwmon("pwm_tach", {}) / "rpm" if jetson else driver / "fan1_input"
-        self._drive, self._speed = NumberFile(driver / "pwm1"), NumberFile(speed)
-
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Show the drive and the speed; a fan that failed is driven and stands still."""
-        self._drive.put(str(round(state.fan_duty * 255)))
-        self._speed.put(str(round(state.fan_duty * _RPM) if state.fan_works else 0))
+    A fan that failed is driven and stands still.
+    """
+    driver = folders.hwmon("pwmfan", {"pwm1_enable": 1})
+    speed = folders.hwmon("pwm_tach", {}) / "rpm" if jetson else driver / "fan1_input"
+    yield ShownFile(NumberFile(driver / "pwm1"), lambda state: state.fan_duty * 255)
+    yield ShownFile(NumberFile(speed), lambda state: state.fan_works * state.fan_duty * _RPM)
 
 
-class CoreTemp:
-    """The temperatures of an x86 package by its own driver, and how often it throttled."""
+def core_temps(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
+    """Show the temperatures of an x86 package by its own driver, in whole degrees."""
+    names = ["Package id 0", *(f"Core {core}" for core in range(shape.cores))]
+    labels = {f"temp{n}_label": name for n, name in enumerate(names, 1)}
+    crit = {f"temp{n}_crit": round(shape.throttle_c * 1e3) for n in range(1, len(names) + 1)}
+    folder = folders.hwmon("coretemp", labels | crit)
+    for n in range(1, len(names) + 1):
+        file = NumberFile(folder / f"temp{n}_input")
+        yield ShownFile(file, lambda state: round(state.chip_c) * 1000)
 
-    sensors = NO_SENSORS
 
-    def __init__(self, folders: Folders, shape: Shape) -> None:
-        names = ["Package id 0", *(f"Core {core}" for core in range(shape.cores))]
-        labels = {f"temp{n}_label": name for n, name in enumerate(names, 1)}
-        crit = {f"temp{n}_crit": round(shape.throttle_c * 1e3) for n in range(1, len(names) + 1)}
-        folder = folders.hwmon("coretemp", labels | crit)
-        self._temps = [NumberFile(folder / f"temp{n}_input") for n in range(1, len(names) + 1)]
-        self._counts = [g for core in range(shape.cores) for g in _counters(folders, core)]
-        self._count, self._throttled = 0, False
+def throttle_counts(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
+    """Show how often an x86 package throttled: a count for each time that it began."""
+    counted, throttled = 0, False
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Whole degrees; a count for each time that throttling began."""
+    def count(state: PlantState) -> int:
+        nonlocal counted, throttled
+        counted += state.throttle_state > 0 and not throttled
         throttled = state.throttle_state > 0
-        self._count += int(throttled and not self._throttled)
-        self._throttled = throttled
-        for file in self._temps:
-            file.put(str(round(state.chip_c) * 1000))
-        for file in self._counts:
-            file.put(str(self._count))
+        return counted
+
+    for core in range(shape.cores):
+        yield from (ShownFile(file, count) for file in _counters(folders, core))
 
 
 def _counters(folders: Folders, core: int) -> Iterator[NumberFile]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from edge_rt.core.errors import StoreError
 from edge_rt.twin.plant import PlantState
 
 MARK = ".edge-rt-twin"
 _PARTS = ("sys", "proc", "dev", "etc")
-NO_SENSORS: frozenset[str] = frozenset()
 _WIDTH = 16  # bytes; every number fits, so that the length of a file does not change
 
 
@@ -97,19 +96,6 @@ class Folders(SysfsTree):
         """Return the next folder of a class, such as class/thermal/thermal_zone0."""
         room = {"thermal_zone": "thermal", "cooling_device": "thermal"}[kind]
         return self.sysfs / "class" / room / f"{kind}{self.number(kind)}"
-
-
-class BoardPart(Protocol):
-    """Some files that show one side of the board."""
-
-    @property
-    def sensors(self) -> frozenset[str]:
-        """The sensors that events may name."""
-        ...
-
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Bring the files up to date; `faults` are kinds of events by sensor."""
-        ...
 
 
 class _File:
@@ -213,3 +199,21 @@ def show(file: NumberFile | TextFile, value: str, fault: str | None) -> None:
         file.refuse()
     elif fault is None:
         file.put(value)
+
+
+@dataclass(frozen=True)
+class ShownFile:
+    """A file, and what it shows of a state: a text, a number to be rounded, or None: no read works.
+
+    Events name it by its `sensor`, where it has one.
+    """
+
+    file: NumberFile | TextFile
+    value: Callable[[PlantState], str | float | None]
+    sensor: str = ""
+
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
+        """Bring the file up to date; `faults` are kinds of events by sensor."""
+        value = self.value(state)
+        text = value if isinstance(value, str) else str(round(value or 0))
+        show(self.file, text, "storm" if value is None else faults.get(self.sensor))

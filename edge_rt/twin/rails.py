@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_rt.config.board import Board, Rail
-from edge_rt.twin.filesystem import NO_SENSORS, Folders, NumberFile, TextFile, show
+from edge_rt.twin.filesystem import Folders, NumberFile, ShownFile, TextFile
 from edge_rt.twin.plant import PlantState
 
 RANGE_UJ = 262_143_328_850
@@ -37,24 +37,18 @@ _UNDER_VOLTAGE, _CAPPED, _THROTTLED, _SOFT_LIMIT = 1, 2, 4, 8
 _HOT_C = 85.0  # from here on the firmware says "throttled"
 
 
-class RaplPower:
-    """Shows what each zone has used since the start, in µJ, wrapping as the kernel's does."""
+def rapl_power(folders: Folders, board: Board) -> Iterator[ShownFile]:
+    """Show what each zone has used since the start, in µJ, wrapping as the kernel's does."""
+    labels = [label for label, rail in board.rails.items() if rail.chip == "rapl"]
+    for label, zone in _zones(labels):
+        name = label.rpartition("/")[2]
+        fixed = {"name": name, "max_energy_range_uj": RANGE_UJ, "enabled": 1}
+        folder = folders.write(folders.sysfs / "class" / "powercap" / zone, fixed)
+        yield ShownFile(NumberFile(folder / "energy_uj"), partial(_used_uj, label), label)
 
-    def __init__(self, folders: Folders, board: Board) -> None:
-        labels = [label for label, rail in board.rails.items() if rail.chip == "rapl"]
-        base = folders.sysfs / "class" / "powercap"
-        self._zones: dict[str, NumberFile] = {}
-        for label, zone in _zones(labels):
-            name = label.rpartition("/")[2]
-            fixed = {"name": name, "max_energy_range_uj": RANGE_UJ, "enabled": 1}
-            folder = folders.write(base / zone, fixed)
-            self._zones[label] = NumberFile(folder / "energy_uj")
-        self.sensors = frozenset(self._zones)
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        for label, file in self._zones.items():
-            used_uj = int(state.energies_j[label] * 1e6) % RANGE_UJ
-            show(file, str(used_uj), faults.get(label))
+def _used_uj(label: str, state: PlantState) -> int:
+    return int(state.energies_j[label] * 1e6) % RANGE_UJ
 
 
 def _zones(labels: list[str]) -> Iterator[tuple[str, str]]:
@@ -67,43 +61,38 @@ def _zones(labels: list[str]) -> Iterator[tuple[str, str]]:
             yield part, f"intel-rapl:{number}:{index}"
 
 
-@dataclass(frozen=True)
-class _Files:
-    """Where one rail is shown; the steps are 1 mA and 1 mV or those of the chip, if larger."""
-
-    label: str
-    voltage: NumberFile
-    current: NumberFile
-    power: NumberFile | None
-    power_unit_w: float
-    current_step_a: float
-    voltage_step_v: float
+def jetson_power(folders: Folders, board: Board, *, iio: bool) -> Iterator[ShownFile]:
+    """Show the rails of every INA3221 and INA238; `iio`: as JetPack 4 lays the files out."""
+    make = _iio if iio else _hwmon
+    for place, channels in _chips(board).items():
+        yield from make(folders, place, channels)
+    for label, rail in board.rails.items():
+        if rail.chip == "ina238":
+            yield from _ina238(folders, label)
 
 
-class JetsonPower:
-    """Shows the rails of every INA3221 and INA238 in the profile."""
+def _rail(
+    label: str,
+    voltage: Path,
+    current: Path,
+    power: Path | None,
+    power_unit_w: float = 1e-3,
+    current_step_a: float = 1e-3,
+    voltage_step_v: float = 1e-3,
+) -> Iterator[ShownFile]:
+    """Show one rail; the steps are 1 mA and 1 mV or those of the chip, if larger."""
 
-    def __init__(self, folders: Folders, board: Board, iio: bool) -> None:
-        """`iio`: as JetPack 4 lays the files out."""
-        self._rails: list[_Files] = []
-        make = _iio if iio else _hwmon
-        for place, channels in _chips(board).items():
-            self._rails += make(folders, place, channels)
-        for label, rail in board.rails.items():
-            if rail.chip == "ina238":
-                self._rails.append(_ina238(folders, label))
-        self.sensors = frozenset(rail.label for rail in self._rails)
+    def volts(state: PlantState) -> float:
+        return _stepped(state.voltages_v[label], voltage_step_v)
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Voltage, current and, where the driver has it, power of each rail."""
-        for rail in self._rails:
-            fault = faults.get(rail.label)
-            volts = _stepped(state.voltages_v[rail.label], rail.voltage_step_v)
-            amps = _stepped(state.rails_w[rail.label] / volts, rail.current_step_a)
-            show(rail.voltage, str(round(volts * 1e3)), fault)
-            show(rail.current, str(round(amps * 1e3)), fault)
-            if rail.power is not None:
-                show(rail.power, str(round(volts * amps / rail.power_unit_w)), fault)
+    def amps(state: PlantState) -> float:
+        return _stepped(state.rails_w[label] / volts(state), current_step_a)
+
+    yield ShownFile(NumberFile(voltage), lambda state: volts(state) * 1e3, label)
+    yield ShownFile(NumberFile(current), lambda state: amps(state) * 1e3, label)
+    if power is not None:
+        watts = NumberFile(power)
+        yield ShownFile(watts, lambda state: volts(state) * amps(state) / power_unit_w, label)
 
 
 def _stepped(value: float, step: float) -> float:
@@ -128,7 +117,7 @@ def _chips(board: Board) -> dict[str, dict[int, tuple[str, Rail]]]:
 
 def _hwmon(
     folders: Folders, place: str, channels: Mapping[int, tuple[str, Rail]]
-) -> Iterator[_Files]:
+) -> Iterator[ShownFile]:
     fixed: dict[str, object] = {"in7_label": "sum of shunt voltages", "in7_input": 0}
     for number in (1, 2, 3):
         label, rail = channels.get(number, ("NC", None))
@@ -138,40 +127,35 @@ def _hwmon(
             fixed |= {f"in{number}_input": 0, f"curr{number}_input": 0}
     folder = folders.hwmon("ina3221", fixed, folders.i2c(place, "ina3221"))
     for number, (label, rail) in channels.items():
-        yield _files(label, rail, folder, f"in{number}_input", f"curr{number}_input", None)
+        yield from _ina3221(
+            label, rail, folder / f"in{number}_input", folder / f"curr{number}_input"
+        )
 
 
 def _iio(
     folders: Folders, place: str, channels: Mapping[int, tuple[str, Rail]]
-) -> Iterator[_Files]:
+) -> Iterator[ShownFile]:
     folder = folders.i2c(place, "ina3221x") / f"iio:device{folders.number('iio')}"
     folders.write(folder, {"name": "ina3221x"})
     for number, (label, rail) in channels.items():
         index = number - 1
         folders.write(folder, {f"rail_name_{index}": label})
-        voltage, current = f"in_voltage{index}_input", f"in_current{index}_input"
-        yield _files(label, rail, folder, voltage, current, f"in_power{index}_input")
+        files = (folder / f"in_{kind}{index}_input" for kind in ("voltage", "current", "power"))
+        yield from _ina3221(label, rail, *files)
 
 
-def _files(
-    label: str, rail: Rail, folder: Path, voltage: str, current: str, power: str | None
-) -> _Files:
-    return _Files(
-        label,
-        NumberFile(folder / voltage),
-        NumberFile(folder / current),
-        None if power is None else NumberFile(folder / power),
-        1e-3,
-        max(1e-3, _SHUNT_STEP_V / _shunt_ohm(rail)),
-        _BUS_STEP_V,
-    )
+def _ina3221(
+    label: str, rail: Rail, voltage: Path, current: Path, power: Path | None = None
+) -> Iterator[ShownFile]:
+    step_a = max(1e-3, _SHUNT_STEP_V / _shunt_ohm(rail))
+    return _rail(label, voltage, current, power, 1e-3, step_a, _BUS_STEP_V)
 
 
-def _ina238(folders: Folders, label: str) -> _Files:
+def _ina238(folders: Folders, label: str) -> Iterator[ShownFile]:
     device = folders.i2c(_INA238, "ina238")
     folder = folders.hwmon("ina238", {"in1_label": label, "in0_input": 1}, device)
-    voltage, current = NumberFile(folder / "in1_input"), NumberFile(folder / "curr1_input")
-    return _Files(label, voltage, current, NumberFile(folder / "power1_input"), 1e-6, 1e-3, 1e-3)
+    voltage, current, power = (folder / f"{name}1_input" for name in ("in", "curr", "power"))
+    return _rail(label, voltage, current, power, power_unit_w=1e-6)
 
 
 def _shunt_ohm(rail: Rail | None) -> float:
@@ -184,15 +168,14 @@ class PmicFile:
     def __init__(self, folders: Folders, board: Board) -> None:
         (folders.dev / "vcio").mkdir(exist_ok=True)
         self._file = TextFile(folders.dev / "vcio" / "pmic_read_adc")
-        self._labels = [label for label, rail in board.rails.items() if rail.chip == "pmic"]
+        self.labels = [label for label, rail in board.rails.items() if rail.chip == "pmic"]
         self._lines: dict[str, list[tuple[int, str]]] = {}
-        self.sensors = frozenset(self._labels)
 
     def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        if not self._labels:
+        if not self.labels:
             self._file.put(_UNKNOWN)
             return
-        for label in self._labels:
+        for label in self.labels:
             self._update(label, state, faults.get(label))
         lines = [line for pair in self._lines.values() for line in pair]
         supply_v = _SAGGING_V if state.under_voltage else _SUPPLY_V
@@ -215,28 +198,26 @@ class PmicFile:
         ]
 
 
-class PiFlags:
-    """get_throttled, from the firmware and in sysfs, and the alarm of `rpi_volt`."""
+def pi_flags(folders: Folders) -> Iterator[ShownFile]:
+    """Show get_throttled, from the firmware and in sysfs, and the alarm of `rpi_volt`.
 
-    sensors = NO_SENSORS
+    What holds the board back now is in the lower bits, what has since the start 16 bits higher.
+    """
+    platform = folders.sysfs / "devices" / "platform"
+    firmware = folders.write(platform / "soc" / "soc:firmware", {})
+    (folders.dev / "vcio").mkdir(exist_ok=True)
+    ever = 0
 
-    def __init__(self, folders: Folders) -> None:
-        platform = folders.sysfs / "devices" / "platform"
-        firmware = folders.write(platform / "soc" / "soc:firmware", {})
-        (folders.dev / "vcio").mkdir(exist_ok=True)
-        self._kernel = NumberFile(firmware / "get_throttled")
-        self._firmware = TextFile(folders.dev / "vcio" / "get_throttled")
-        self._alarm = NumberFile(folders.hwmon("rpi_volt", {}) / "in0_lcrit_alarm")
-        self._ever = 0
+    def bits(state: PlantState) -> int:
+        nonlocal ever
+        ever |= _flags(state)
+        return _flags(state) | ever << 16
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Show what holds the board back now and, 16 bits higher, what has since the start."""
-        now = _flags(state)
-        self._ever |= now << 16
-        bits = now | self._ever
-        self._kernel.put(f"{bits:x}")
-        self._firmware.put(f"throttled={bits:#x}\n")
-        self._alarm.put(str(int(state.under_voltage)))
+    asked = TextFile(folders.dev / "vcio" / "get_throttled")
+    yield ShownFile(NumberFile(firmware / "get_throttled"), lambda state: f"{bits(state):x}")
+    yield ShownFile(asked, lambda state: f"throttled={bits(state):#x}\n")
+    alarm = NumberFile(folders.hwmon("rpi_volt", {}) / "in0_lcrit_alarm")
+    yield ShownFile(alarm, lambda state: state.under_voltage)
 
 
 def _flags(state: PlantState) -> int:

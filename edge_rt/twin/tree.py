@@ -6,11 +6,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from edge_rt.twin.chip import Cooling, CoreTemp, CpuClocks, FanFiles, GpuClocks, Zones
-from edge_rt.twin.filesystem import BoardPart, Folders, TextFile
+from edge_rt.twin.chip import (
+    CpuClocks,
+    GpuClocks,
+    cooling,
+    core_temps,
+    fan_files,
+    throttle_counts,
+    zones,
+)
+from edge_rt.twin.filesystem import Folders, ShownFile, TextFile
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.plant import PlantState
-from edge_rt.twin.rails import JetsonPower, PiFlags, PmicFile, RaplPower
+from edge_rt.twin.rails import PmicFile, jetson_power, pi_flags, rapl_power
 from edge_rt.twin.shape import Parameters, Shape
 
 _ARM = "processor\t: {}\nBogoMIPS\t: 38.40\nCPU architecture: 8\n\n"
@@ -119,18 +127,21 @@ class BoardTree:
         self._clocks = CpuClocks(self.folders, shape)
         self._gpu = GpuClocks(self.folders, shape) if shape.gpu_steps_hz else None
         self._host = HostFiles(self.folders, shape)
-        self._parts: tuple[BoardPart, ...] = (
-            Zones(self.folders, shape, parameters.zone_nearness),
-            Cooling(self.folders, shape),
-            self._clocks,
-            *(() if self._gpu is None else (self._gpu,)),
+        self._pmic = PmicFile(self.folders, shape.board) if shape.firmware_throttles else None
+        self._files = (
+            *zones(self.folders, shape, parameters.zone_nearness),
+            *cooling(self.folders, shape),
+            *self._clocks.files(),
+            *(() if self._gpu is None else self._gpu.files()),
             *_power(self.folders, shape),
             *_rest(self.folders, shape),
         )
 
     @property
     def sensors(self) -> frozenset[str]:
-        return frozenset[str]().union(*(part.sensors for part in self._parts))
+        """The sensors that events may name."""
+        named = {shown.sensor for shown in self._files if shown.sensor}
+        return frozenset(named).union(() if self._pmic is None else self._pmic.labels)
 
     def limits_hz(self) -> tuple[float, ...]:
         """Return the clocks that others allow, by policy."""
@@ -144,27 +155,29 @@ class BoardTree:
         self, state: PlantState, dt_s: float, usage: WatchedUsage, faults: Mapping[str, str]
     ) -> None:
         """Bring all files up to date after a step of `dt_s`."""
-        for part in self._parts:
-            part.show(state, faults)
+        for shown in self._files:
+            shown.show(state, faults)
+        if self._pmic is not None:
+            self._pmic.show(state, faults)
         self._host.show(dt_s, state.busy_cores, usage)
 
     def remove(self) -> None:
         self.folders.remove()
 
 
-def _power(folders: Folders, shape: Shape) -> Iterator[BoardPart]:
+def _power(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
     chips = {rail.chip for rail in shape.board.rails.values()}
     if chips & {"ina3221", "ina238"}:
-        yield JetsonPower(folders, shape.board, iio=shape.prior.iio)
+        yield from jetson_power(folders, shape.board, iio=shape.prior.iio)
     if "rapl" in chips:
-        yield RaplPower(folders, shape.board)
+        yield from rapl_power(folders, shape.board)
 
 
-def _rest(folders: Folders, shape: Shape) -> Iterator[BoardPart]:
+def _rest(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
     if shape.firmware_throttles:
-        yield PmicFile(folders, shape.board)
-        yield PiFlags(folders)
+        yield from pi_flags(folders)
     if shape.fan_points:
-        yield FanFiles(folders, jetson=bool(shape.gpu_steps_hz))
+        yield from fan_files(folders, jetson=bool(shape.gpu_steps_hz))
     if "x86_64" in shape.board.match.architectures:
-        yield CoreTemp(folders, shape)
+        yield from core_temps(folders, shape)
+        yield from throttle_counts(folders, shape)
