@@ -142,7 +142,28 @@ class BaseReader(ABC):
         self.values[index] = 0.0 if kind == "power_w" and value < 0.0 else value
         self.errors[index] = None
 
-    def _set_power(self, index: int, watts: float | None = None) -> None:
+    def _put(self, index: int, value: float | str) -> None:
+        """Set a channel, or fail it for the reason that stands in place of a value."""
+        if isinstance(value, str):
+            self._fail(index, value)
+        else:
+            self._set(index, value)
+
+    def _put_rail(
+        self, index: int, volts: float | str, amps: float | str, watts: float | str | None = None
+    ) -> None:
+        """Put power, voltage and current of a rail, which are three channels from `index` on.
+
+        `watts` None: the power is voltage times current.
+        """
+        self._put(index + 1, volts)
+        self._put(index + 2, amps)
+        if isinstance(watts, str):
+            self._fail(index, watts)
+        else:
+            self._set_power(index, watts)
+
+    def _set_power(self, index: int, watts: float | None) -> None:
         """Set the power of a rail, whose voltage and current are the next two channels.
 
         `watts` None: their product. Where one of the two is refused, so is the power.
@@ -179,6 +200,36 @@ def better_supply(supply_w: float | None) -> tuple[str, ...]:
         f"# use {size} and a short, thick cable; feed USB devices apart",
         "# what happened since boot is forgotten at the next one",
     )
+
+
+def rail_channels(
+    name: str, power: str, voltage: str | None = None, current: str | None = None
+) -> tuple[Channel, Channel, Channel]:
+    """Return the channels of a rail by their sources; those not named are that of the power."""
+    return (
+        Channel(name, "power_w", power),
+        Channel(name, "voltage_v", voltage or power),
+        Channel(name, "current_a", current or power),
+    )
+
+
+class Rate:
+    """The growth a second of a counter that is read again and again."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, float] | None = None  # time and counter
+
+    def take(self, now_s: float, total: float | None) -> float | None:
+        """Take the counter, None where it cannot be read; return None while two reads lack."""
+        before, self._last = self._last, None if total is None else (now_s, total)
+        if total is None or before is None or now_s <= before[0]:
+            return None
+        return (total - before[1]) / (now_s - before[0])
+
+
+def share(rate: float | None) -> float | str:
+    """Return a rate that is a share of the time, or that it is not known yet."""
+    return PENDING if rate is None else min(1.0, max(0.0, rate))
 
 
 def unique(names: Iterable[str]) -> list[str]:

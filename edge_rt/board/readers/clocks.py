@@ -106,10 +106,7 @@ class GaugeReader(BaseReader):
                     self._passed.discard(index)
                     return
                 self._at = None
-            if raw is None:
-                self._fail(index, file.error or "")
-            else:
-                self._set(index, raw * scale)
+            self._put(index, file.error or "" if raw is None else raw * scale)
 
 
 class DevFreq(GaugeReader):

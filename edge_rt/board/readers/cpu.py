@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from edge_rt.board.readers.base import PENDING, BaseReader, Channel, nothing
+from edge_rt.board.readers.base import BaseReader, Channel, Rate, nothing, share
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 from edge_rt.core.reports.finding import Finding, ok
 from edge_rt.core.system.process import stat_fields
@@ -103,7 +103,7 @@ class CpuLoad(BaseReader):
         self._cores = cores or 1
         self._board = BoardTime(proc, io)
         self._held: dict[str, ProcessTime] = {}
-        self._last: list[tuple[float, float] | None] = [None] * len(channels)
+        self._rates = [Rate() for _ in channels]
         self._proc, self._io, self._clock = proc, io, clock
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class CpuLoad(BaseReader):
         held = self._held.get(name)
         if held is not None and held.pid != pid:
             self._held.pop(name).file.close()
-            self._last[index] = held = None
+            self._rates[index], held = Rate(), None
         if pid is None:
             self._fail(index, f"{name} does not run")
             return
@@ -129,17 +129,9 @@ class CpuLoad(BaseReader):
         self._advance(index, held.busy_s(), held.error)
 
     def _advance(self, index: int, busy_s: float | None, error: str | None) -> None:
-        if busy_s is None:
-            self._last[index] = None
-            self._fail(index, error or "")
-            return
-        now = self._clock()
-        before, self._last[index] = self._last[index], (now, busy_s)
-        if before is None or now <= before[0]:
-            self._fail(index, PENDING)
-            return
-        share = (busy_s - before[1]) / (now - before[0]) / self._cores
-        self._set(index, min(1.0, max(0.0, share)))
+        total = None if busy_s is None else busy_s / self._cores
+        rate = self._rates[index].take(self._clock(), total)
+        self._put(index, error or "" if busy_s is None else share(rate))
 
 
 class CpuReader:
@@ -189,7 +181,7 @@ class Pressure(BaseReader):
         )
         super().__init__("pressure", channels, 0.5, skipped)
         self._files = {what: HeldFile(folder / what, io, 256) for what, _ in self._rows}
-        self._last: list[tuple[float, int] | None] = [None] * len(channels)
+        self._rates = [Rate() for _ in channels]
         self._clock = clock
 
     @override
@@ -206,24 +198,17 @@ class Pressure(BaseReader):
         for index, (what, key) in enumerate(self._rows):
             file = self._files[what]
             data = file.read()
-            total = None if data is None else _stalled_us(data, key)
-            now = self._clock()
-            before = self._last[index]
-            self._last[index] = None if total is None else (now, total)
-            if total is None:
-                self._fail(index, file.error or f"pressure/{what} has no total of {key.decode()}")
-            elif before is None or now <= before[0]:
-                self._fail(index, PENDING)
-            else:
-                share = (total - before[1]) * 1e-6 / (now - before[0])
-                self._set(index, min(1.0, max(0.0, share)))
+            total = None if data is None else _stalled_s(data, key)
+            rate = self._rates[index].take(self._clock(), total)
+            none = file.error or f"pressure/{what} has no total of {key.decode()}"
+            self._put(index, none if total is None else share(rate))
 
 
-def _stalled_us(data: bytes, key: bytes) -> int | None:
+def _stalled_s(data: bytes, key: bytes) -> float | None:
     for line in data.splitlines():
         if line.startswith(key):
             total = line.partition(b"total=")[2].strip()
-            return int(total) if total.isdigit() else None
+            return int(total) * 1e-6 if total.isdigit() else None
     return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edge_rt.board.readers import ina3221 as chip
-from edge_rt.board.readers.base import BaseReader, Channel
+from edge_rt.board.readers.base import BaseReader, rail_channels
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.sysfs import numbered
 
@@ -110,7 +110,7 @@ class Ina3221I2c(BaseReader):
         self._numbers = [n for n in (1, 2, 3) if n in labels and n in shunt_ohms]
         named = [(labels[n], f"i2c {self._place} channel {n}") for n in self._numbers]
         limits = [b for n in self._numbers for b in chip.bounds(shunt_ohms[n], known.power)]
-        channels = [c for n, s in named for c in _channels(n, s)]
+        channels = [c for n, s in named for c in rail_channels(n, s)]
         super().__init__("ina3221-i2c", channels, 0.1, (), dict(enumerate(limits)))
         self._bus = bus
         self._address = address
@@ -135,7 +135,7 @@ class Ina3221I2c(BaseReader):
                 failed += not self._measure(3 * position, number)
             else:
                 reason = f"channel {number} is disabled in the chip's configuration"
-                self._fail_rail(3 * position, reason)
+                self._put_rail(3 * position, reason, reason, reason)
         if failed:
             self._config = None  # the chip may have been reset, replaced or taken by a driver
 
@@ -172,11 +172,10 @@ class Ina3221I2c(BaseReader):
             shunt = chip.steps(self._word(chip.shunt_register(number))) * chip.SHUNT_STEP_V
             volts = chip.steps(self._word(chip.bus_register(number))) * chip.BUS_STEP_V
         except OSError as error:
-            self._fail_rail(index, self._words(error))
+            reason = self._words(error)
+            self._put_rail(index, reason, reason, reason)
             return False
-        self._set(index + 1, volts)
-        self._set(index + 2, shunt / self._ohms[number])
-        self._set_power(index)
+        self._put_rail(index, volts, shunt / self._ohms[number])
         return True
 
     def _word(self, register: int) -> int:
@@ -187,15 +186,3 @@ class Ina3221I2c(BaseReader):
         if error.errno == errno.EBUSY:
             return f"a kernel driver owns {self._place} (EBUSY): read it through hwmon instead"
         return f"i2c {self._place}: {errno.errorcode.get(error.errno or 0, 'OSError')} ({error})"
-
-    def _fail_rail(self, index: int, reason: str) -> None:
-        for offset in range(3):
-            self._fail(index + offset, reason)
-
-
-def _channels(name: str, source: str) -> tuple[Channel, Channel, Channel]:
-    return (
-        Channel(name, "power_w", source),
-        Channel(name, "voltage_v", source),
-        Channel(name, "current_a", source),
-    )

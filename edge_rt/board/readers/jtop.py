@@ -10,13 +10,12 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
-from edge_rt.board.readers.base import BaseReader, Channel, nothing
+from edge_rt.board.readers.base import BaseReader, Channel, nothing, rail_channels
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.ina3221 import bounds
 
 OFFLINE_C = -256.0
-_WATCHED = ("power_w", "voltage_v", "current_a")
-_KEYS = ("power", "volt", "curr")  # mW, mV, mA
+_KEYS = ("volt", "curr", "power")  # mV, mA, mW
 
 
 class JtopClient(Protocol):
@@ -69,7 +68,7 @@ class Jtop(BaseReader):
         except Exception as error:  # jtop raises errors of its own kind
             rails, zones = {}, {}
             reason = f"jtop cannot be used: {type(error).__name__}: {error}"
-        channels = [Channel(n, k, f"jtop {n}") for n in rails for k in _WATCHED]
+        channels = [c for n in rails for c in rail_channels(n, f"jtop {n}")]
         channels += [Channel(n, "temp_c", f"jtop {n}") for n in zones]
         channels += [Channel(n, "fraction", f"jtop {n}") for n in gpus]
         limits = [b for n in rails for b in bounds(known.shunts.get(n), known.power)]
@@ -88,40 +87,13 @@ class Jtop(BaseReader):
         rails, zones = _rails(self._client.power), self._client.temperature
         names, zone_names, gpu_names = self._names
         for position, name in enumerate(names):
-            self._rail(3 * position, name, rails.get(name))
-        for position, name in enumerate(zone_names, 3 * len(names)):
-            self._zone(position, name, zones.get(name))
+            figures = (_milli(name, rails.get(name, {}), key) for key in _KEYS)
+            self._put_rail(3 * position, *figures)
         gpus = _gpus(self._client)
-        for position, name in enumerate(gpu_names, 3 * len(names) + len(zone_names)):
-            self._gpu(position, name, gpus.get(name))
-
-    def _rail(self, index: int, name: str, rail: Mapping[str, Any] | None) -> None:
-        values = [_milli(rail, key) for key in _KEYS]
-        for offset in (1, 2):
-            value = values[offset]
-            if value is None:
-                self._fail(index + offset, f"{name} is offline or has no {_KEYS[offset]}")
-            else:
-                self._set(index + offset, value)
-        if values[0] is None:
-            self._fail(index, f"{name} is offline or has no {_KEYS[0]}")
-        else:
-            self._set_power(index, values[0])
-
-    def _zone(self, index: int, name: str, zone: Mapping[str, Any] | None) -> None:
-        offline = zone is None or zone.get("online") is False
-        value = None if zone is None or offline else _number(zone.get("temp"))
-        if value is None or value <= OFFLINE_C:
-            self._fail(index, f"{name} is offline")
-        else:
-            self._set(index, value)
-
-    def _gpu(self, index: int, name: str, gpu: Mapping[str, Any] | None) -> None:
-        percent = None if gpu is None else _number(gpu.get("status", {}).get("load"))
-        if percent is None or not 0.0 <= percent <= 100.0:
-            self._fail(index, f"{name} tells no load")
-        else:
-            self._set(index, percent * 1e-2)
+        others = [_zone_c(name, zones.get(name, {})) for name in zone_names]
+        others += [_load(name, gpus.get(name, {})) for name in gpu_names]
+        for index, value in enumerate(others, 3 * len(names)):
+            self._put(index, value)
 
 
 def _gpus(client: JtopClient) -> Mapping[str, Any]:
@@ -136,11 +108,25 @@ def _rails(power: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(total["name"]): total, **rails} if total.get("name") else rails
 
 
-def _milli(rail: Mapping[str, Any] | None, key: str) -> float | None:
-    """Return a rail's figure of its thousandths; None where it is offline or has none."""
-    value = None if rail is None or rail.get("online") is False else _number(rail.get(key))
-    return None if value is None else value * 1e-3
+def _milli(name: str, rail: Mapping[str, Any], key: str) -> float | str:
+    """Return a rail's figure of its thousandths, or that it has none."""
+    value = _number(rail, key)
+    return f"{name} is offline or has no {key}" if value is None else value * 1e-3
 
 
-def _number(value: object) -> float | None:
+def _zone_c(name: str, zone: Mapping[str, Any]) -> float | str:
+    value = _number(zone, "temp")
+    return f"{name} is offline" if value is None or value <= OFFLINE_C else value
+
+
+def _load(name: str, gpu: Mapping[str, Any]) -> float | str:
+    percent = _number(gpu.get("status", {}), "load")
+    if percent is None or not 0.0 <= percent <= 100.0:
+        return f"{name} tells no load"
+    return percent * 1e-2
+
+
+def _number(figures: Mapping[str, Any], key: str) -> float | None:
+    """Return a number of something; None where it is offline or does not tell that."""
+    value = None if figures.get("online") is False else figures.get(key)
     return float(value) if isinstance(value, (int, float)) and value == value else None

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from edge_rt.board.readers.base import BaseReader, Channel, SensorAccess, Skipped, nothing, unique
+from edge_rt.board.readers.base import (
+    BaseReader,
+    SensorAccess,
+    Skipped,
+    nothing,
+    rail_channels,
+    unique,
+)
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile, first_line, hwmon_devices
 
@@ -37,6 +44,13 @@ class RailFiles:
     power: Path | None = None
     power_scale: float = 1e-6  # watts in one step of the power file
 
+    @property
+    def sources(self) -> tuple[str, str, str]:
+        """The sources of power, voltage and current."""
+        product = f"{self.voltage} x {self.current.name}"
+        power = product if self.power is None else str(self.power)
+        return power, str(self.voltage), str(self.current)
+
 
 class RailReader(BaseReader):
     """Gives `power_w`, `voltage_v` and `current_a` for each rail, in this order.
@@ -54,7 +68,7 @@ class RailReader(BaseReader):
         io: FileIo = FILE_IO,
     ) -> None:
         rows = zip(unique(r.name for r in rails), rails, strict=True)
-        channels = [c for n, r in rows for c in _channels(n, r)]
+        channels = [c for n, r in rows for c in rail_channels(n, *r.sources)]
         bounds = dict(enumerate(b for r in rails for b in r.bounds))
         super().__init__(name, channels, period_s, skipped, bounds)
         self._rails = [
@@ -73,27 +87,13 @@ class RailReader(BaseReader):
 
     def _read(self) -> None:
         for position, (voltage, current, power) in enumerate(self._rails):
-            index = 3 * position
-            self._quantity(index + 1, voltage)
-            self._quantity(index + 2, current)
-            if power is None:
-                self._set_power(index)
-            else:
-                self._given(index, power)
+            volts, amps = (self._figure(file, HIGH_MILLI, 1e-3) for file in (voltage, current))
+            watts = None if power is None else self._figure(power[0], POWER_HIGH_UW, power[1])
+            self._put_rail(3 * position, volts, amps, watts)
 
-    def _quantity(self, index: int, file: HeldFile) -> None:
-        raw = self._number(file, -HIGH_MILLI, HIGH_MILLI)
-        if raw is None:
-            self._fail(index, file.error or "")
-        else:
-            self._set(index, raw * 1e-3)
-
-    def _given(self, index: int, power: tuple[HeldFile, float]) -> None:
-        raw = self._number(power[0], -POWER_HIGH_UW, POWER_HIGH_UW)
-        if raw is None:
-            self._fail(index, power[0].error or "")
-        else:
-            self._set_power(index, raw * power[1])
+    def _figure(self, file: HeldFile, high: int, scale: float) -> float | str:
+        raw = self._number(file, -high, high)
+        return file.error or "" if raw is None else raw * scale
 
 
 class ChipReader(RailReader):
@@ -127,15 +127,6 @@ class ChipReader(RailReader):
     @abstractmethod
     def _channel(folder: Path, number: int, known: RailFacts) -> RailFiles | Skipped:
         """Return where a channel is read, or why it is not."""
-
-
-def _channels(name: str, rail: RailFiles) -> tuple[Channel, Channel, Channel]:
-    product = f"{rail.voltage} x {rail.current.name}"
-    return (
-        Channel(name, "power_w", product if rail.power is None else str(rail.power)),
-        Channel(name, "voltage_v", str(rail.voltage)),
-        Channel(name, "current_a", str(rail.current)),
-    )
 
 
 def _power(rail: RailFiles, io: FileIo) -> tuple[HeldFile, float] | None:

@@ -127,13 +127,11 @@ class Rapl(BaseReader):
                 continue
             counter.advance(raw, self._clock())
             self._set(index + 1, counter.energy_j)
-            if counter.refused is not None:
+            if counter.refused is None:
+                self._put(index, PENDING if counter.power_w is None else counter.power_w)
+            else:
                 top = f"{counter.high_w:.4g} W is the most that {self.channels[index].name} draws"
                 self._fail(index, f"{counter.refused}, {IMPOSSIBLE}: {top}")
-            elif counter.power_w is None:
-                self._fail(index, PENDING)
-            else:
-                self._set(index, counter.power_w)
 
     def _reason(self, file: HeldFile) -> str:
         if file.errno not in (errno.EACCES, errno.EPERM):

@@ -16,6 +16,7 @@ from edge_rt.board.readers.base import (
     Skipped,
     better_supply,
     nothing,
+    rail_channels,
     unique,
 )
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
@@ -238,13 +239,12 @@ class PiPmicReader(BaseReader):
 
     def _spread(self, figures: dict[str, float]) -> None:
         for position, rail in enumerate(RAILS):
-            index = 3 * position
-            self._put(index + 1, figures.get(f"{rail}_V"), rail)
-            self._put(index + 2, figures.get(f"{rail}_A"), rail)
-            self._set_power(index)
+            missing = _missing(rail)
+            volts, amps = (figures.get(f"{rail}_{unit}", missing) for unit in "VA")
+            self._put_rail(3 * position, volts, amps)
         self._add_up(3 * len(RAILS))
         for position, rail in enumerate(VOLTAGES, 3 * len(RAILS) + 1):
-            self._put(position, figures.get(f"{rail}_V"), rail)
+            self._put(position, figures.get(f"{rail}_V", _missing(rail)))
 
     def _add_up(self, index: int) -> None:
         powers = self.values[0:index:3]
@@ -255,11 +255,9 @@ class PiPmicReader(BaseReader):
             at = powers.index(None)
             self._fail(index, f"{RAILS[at]} is missing in the sum: {self.errors[3 * at]}")
 
-    def _put(self, index: int, value: float | None, rail: str) -> None:
-        if value is None:
-            self._fail(index, f"{rail} is missing in the answer to {COMMAND}")
-        else:
-            self._set(index, value)
+
+def _missing(rail: str) -> str:
+    return f"{rail} is missing in the answer to {COMMAND}"
 
 
 def _unsupported(firmware: Firmware) -> str | None:
@@ -285,9 +283,8 @@ def parse_figures(answer: str) -> dict[str, float]:
 def _channels(source: str) -> list[Channel]:
     channels: list[Channel] = []
     for rail in RAILS:
-        channels.append(Channel(rail, "power_w", f"{source} {rail}_V x {rail}_A"))
-        channels.append(Channel(rail, "voltage_v", f"{source} {rail}_V"))
-        channels.append(Channel(rail, "current_a", f"{source} {rail}_A"))
+        volts, amps = f"{source} {rail}_V", f"{source} {rail}_A"
+        channels += rail_channels(rail, f"{volts} x {rail}_A", volts, amps)
     channels.append(Channel(TOTAL, "power_w", f"{source} sum of V x A"))
     return channels + [Channel(rail, "voltage_v", f"{source} {rail}_V") for rail in VOLTAGES]
 
