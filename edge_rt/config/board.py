@@ -229,12 +229,3 @@ class Board(Section, frozen=True):
     def total(self, readable: Collection[str]) -> Total | None:
         """Return the total that the `readable` rails can form. None: power is not measured."""
         return next((total for total in self.totals if set(total.rails) <= set(readable)), None)
-
-
-TABLES: dict[tuple[str, ...], type[msgspec.Struct]] = {
-    ("clusters",): Cluster,
-    ("power_modes",): PowerMode,
-    ("rails",): Rail,
-    ("thermal", "zones"): Zone,
-}
-"""Where rows have names that the profile chooses."""

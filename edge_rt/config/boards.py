@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import msgspec
 
-from edge_rt.config.board import TABLES, Board, Rail
+from edge_rt.config.board import Board, Rail
 from edge_rt.config.board_files import Profile, Shelf, merged, place
-from edge_rt.config.loader import split, value_at
+from edge_rt.config.loader import fault_in
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[1] / "boards"
-_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 
 
 def board_contradictions(board: Board) -> Iterator[tuple[Key, str]]:
@@ -102,9 +100,6 @@ def _thermal(board: Board) -> Iterator[tuple[Key, str]]:
             yield ("thermal", "fan", "points"), "expected rising temp_c"
 
 
-_Kind = TypeVar("_Kind")
-
-
 def board_dirs(paths: Paths) -> list[Path]:
     """Return where an installation's profiles lie: those that come with it, then the user's own."""
     return [SHIPPED, paths.config_file.parent / "boards.d"]
@@ -141,44 +136,12 @@ def _board(profile: Profile, shelf: Shelf) -> Board:
     data = merged(line)
     if "id" in data:
         raise place(line, ("id",), "unknown key: the id is the name of the file")
-    try:
-        board = _typed(data | {"id": profile.id})
-    except _Fault as fault:
-        raise place(line, fault.key, fault.reason) from None
+    data |= {"id": profile.id}
+    if fault := fault_in(data, Board):
+        raise place(line, *fault)
+    board = msgspec.convert(data, Board)
     for key, reason in board_contradictions(board):
         raise place(line, key, reason)
     for key, reason in unknown_sources(data, shelf.sources):
         raise place(line, key, reason)
     return board
-
-
-class _Fault(Exception):
-    def __init__(self, key: Key, reason: str) -> None:
-        self.key, self.reason = key, reason
-
-
-def _typed(data: dict[str, object]) -> Board:
-    # Row by row first, since msgspec does not say which row of a table is at fault.
-    for table, kind in TABLES.items():
-        rows = value_at(data, table)
-        if isinstance(rows, dict):
-            for name, row in cast("dict[str, object]", rows).items():
-                _convert(row, kind, (*table, name))
-    return _convert(data, Board, ())
-
-
-def _convert(data: object, kind: type[_Kind], at: Key) -> _Kind:
-    try:
-        return msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        key, message = split(str(error))
-        raise _fault((*at, *key), message) from None
-
-
-def _fault(key: Key, message: str) -> _Fault:
-    match = _FIELD.fullmatch(message)
-    if match is None:
-        return _Fault(key, message)
-    if match[1] == "missing required":
-        return _Fault(key, f"needs {match[2]}")
-    return _Fault((*key, match[2]), "unknown key")

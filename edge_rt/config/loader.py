@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -22,13 +22,7 @@ from edge_rt.core.files import YAML_BYTES, read_regular
 log = logging.getLogger(__name__)
 
 _PLACE = re.compile(r"\.(\w+)|\[(\d+)\]")
-
-
-def describe(message: str) -> str:
-    """Return msgspec's message; an unknown field of a section in a list is an unknown key."""
-    if message.startswith("Object contains unknown field"):
-        return f"unknown key {message.split('`')[1]}"
-    return message
+_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 
 
 def suggestion(key: Key) -> str:
@@ -138,30 +132,49 @@ def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
     for key in list(unknown(data)):
         faults.append(tree.error(key, f"unknown key{suggestion(key)}"))
         _drop(data, key)
-    while True:
-        try:
-            return msgspec.convert(data, Config), faults
-        except msgspec.ValidationError as error:
-            key, message = _fault_of(str(error), data)
-            if not _amend(data, key, message, tree):
-                faults.append(tree.error(key, describe(message)))
-                _drop(data, key)
+    while fault := fault_in(data, Config):
+        key, message = fault
+        if not _amend(data, key, message, tree):
+            faults.append(tree.error(key, message))
+            _drop(data, key)
+    return msgspec.convert(data, Config), faults
 
 
-def split(message: str) -> tuple[Key, str]:
-    """Split "MESSAGE - at `$.engine.threads`" into key and message; the root has no key."""
-    text, _, place = message.rpartition(" - at `$")
-    if not text:
-        return (), message
-    return tuple(int(i) if i else name for name, i in _PLACE.findall(place)), text
+def fault_in(data: object, kind: Any, at: Key = ()) -> tuple[Key, str] | None:
+    """Return a key of `data`, which lies at `at`, that `kind` refuses, with the reason, if any.
+
+    Rows of mappings are tried one by one, since msgspec does not say which of them is at fault.
+    """
+    try:
+        msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+    else:
+        return None
+    text, found, place = message.rpartition(" - at `")
+    place, rows, _ = place.partition("[...]") if found else ("", "", "")
+    key: Key = tuple(int(i) if i else name for name, i in _PLACE.findall(place))
+    if rows or place.startswith("key`"):
+        name_kind, row_kind = get_args(_kind_at(kind, key))
+        for name, row in cast("dict[str, object]", value_at(data, key)).items():
+            here = *at, *key, name
+            if fault := fault_in(name, name_kind, here) or fault_in(row, row_kind, here):
+                return fault
+    return _worded((*at, *key), text or message)
 
 
-def _fault_of(message: str, data: dict[str, object]) -> tuple[Key, str]:
-    key, text = split(message)
-    if message.endswith("[...]`"):  # some key of the user's own choice, whose value must be text
-        chosen = cast("dict[str, object]", value_at(data, key))
-        key = *key, next(name for name, value in chosen.items() if not isinstance(value, str))
-    return key, text
+def _kind_at(kind: Any, key: Key) -> Any:
+    for name in key:
+        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    return kind
+
+
+def _worded(key: Key, message: str) -> tuple[Key, str]:
+    field = _FIELD.fullmatch(message)
+    if field is None:
+        return key, message
+    missing = field[1] == "missing required"
+    return (key, f"needs {field[2]}") if missing else ((*key, field[2]), "unknown key")
 
 
 def _amend(data: dict[str, object], key: Key, message: str, tree: Tree) -> bool:

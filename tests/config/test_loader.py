@@ -268,6 +268,25 @@ def test_each_value_of_a_mapping_is_judged_and_may_look_like_a_number() -> None:
     assert config.models.smaller == {"a": "1.5"}
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a: {command: [x], timeout_s: 5}", "2: checks.a.timeout_s: Expected `float` <= 2.0"),
+        ("a: {command: [x], z: 5}", "2: checks.a.z: unknown key"),
+        ("a: {timeout_s: 1}", "2: checks.a: needs command"),
+        ("a b: {command: [x]}", "2: checks.a b: Expected `str` matching regex"),
+        ("a: 5", "2: checks.a: Expected `object`, got `int`"),
+    ],
+)
+def test_the_fault_of_one_row_of_several_is_told_with_the_name_of_the_row(
+    row: str, message: str
+) -> None:
+    content = f"checks:\n  {row}\n  fine: {{command: [y]}}\n"
+    config, [found] = check_text(content.encode(), "f")
+    assert str(found).startswith(f"f:{message}")
+    assert "fine" in config.checks
+
+
 def test_a_key_that_stands_where_its_hash_belongs_is_not_repeated() -> None:
     [found] = faults("tcp: {api_key_sha256: [sk-my-secret]}")
     assert "sk-my-secret" not in found

@@ -9,7 +9,7 @@ from docslib.markdown import code, page, table
 from edge_rt.api.middleware.respond import ErrorBody, PlainError
 from edge_rt.api.openapi import Operation
 from edge_rt.api.routes import OPERATIONS
-from edge_rt.config.board import TABLES, Board
+from edge_rt.config.board import Board, Cluster, PowerMode, Rail, Zone
 from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.formats.card import EmbeddingCard, LanguageModelCard, TensorsCard
 from edge_rt.models.pair import Pair
@@ -86,7 +86,7 @@ def formats() -> str:
     return page(
         "File formats",
         _DOCUMENTS,
-        *("## Board profile", _BOARD, *documents(structs([Board, *TABLES.values()]))),
+        *("## Board profile", _BOARD, *documents(structs([Board, Cluster, PowerMode, Rail, Zone]))),
         *("## Catalogue", _CATALOGUE, *documents(catalogue)),
         *("## Model card", _CARD, *documents(cards)),
     )
