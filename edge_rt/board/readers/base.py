@@ -213,7 +213,7 @@ def rail_channels(
     )
 
 
-class Rate:
+class CounterRate:
     """The growth a second of a counter that is read again and again."""
 
     def __init__(self) -> None:

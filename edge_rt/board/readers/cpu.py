@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from edge_rt.board.readers.base import BaseReader, Channel, Rate, nothing, share
+from edge_rt.board.readers.base import BaseReader, Channel, CounterRate, nothing, share
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 from edge_rt.core.reports.finding import Finding, ok
 from edge_rt.core.system.process import stat_fields
@@ -103,7 +103,7 @@ class CpuLoad(BaseReader):
         self._cores = cores or 1
         self._board = BoardTime(proc, io)
         self._held: dict[str, ProcessTime] = {}
-        self._rates = [Rate() for _ in channels]
+        self._rates = [CounterRate() for _ in channels]
         self._proc, self._io, self._clock = proc, io, clock
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class CpuLoad(BaseReader):
         held = self._held.get(name)
         if held is not None and held.pid != pid:
             self._held.pop(name).file.close()
-            self._rates[index], held = Rate(), None
+            self._rates[index], held = CounterRate(), None
         if pid is None:
             self._fail(index, f"{name} does not run")
             return
@@ -181,7 +181,7 @@ class Pressure(BaseReader):
         )
         super().__init__("pressure", channels, 0.5, skipped)
         self._files = {what: HeldFile(folder / what, io, 256) for what, _ in self._rows}
-        self._rates = [Rate() for _ in channels]
+        self._rates = [CounterRate() for _ in channels]
         self._clock = clock
 
     @override
