@@ -43,28 +43,13 @@ class Vocabularies:
         self._open = open_vocabulary
         self._kept: dict[tuple[str, str], PromptVocabulary] = {}  # the one used last is last
 
-    def count(self, asked: CountTokens) -> TokensCounted:
+    def answer(self, asked: CountTokens | Tokenize) -> TokensCounted | Tokenized:
         """Return the answer to `asked`; never raises."""
         try:
-            vocabulary = self._vocabulary(asked.backend, asked.path)
-            tokens = text_tokens(asked.prompt, asked.special, vocabulary)
-        except EdgeError as error:
-            return TokensCounted(asked.nonce, None, message=str(error))
-        except Exception as error:  # a bug or a broken install: the front must hear of it too
-            return TokensCounted(asked.nonce, None, message=f"{type(error).__name__}: {error}")
-        return TokensCounted(asked.nonce, len(tokens))
-
-    def tokenize(self, asked: Tokenize) -> Tokenized:
-        """Return the answer to `asked`; never raises."""
-        try:
-            vocabulary = self._vocabulary(asked.backend, asked.path)
-            tokens = _tokens(asked, vocabulary)
-            pieces = [written(vocabulary, token) for token in tokens] if asked.pieces else []
-        except EdgeError as error:
-            return Tokenized(asked.nonce, None, message=str(error))
-        except Exception as error:  # a bug or a broken install: the front must hear of it too
-            return Tokenized(asked.nonce, None, message=f"{type(error).__name__}: {error}")
-        return Tokenized(asked.nonce, tokens, pieces)
+            return _answered(asked, self._vocabulary(asked.backend, asked.path))
+        except Exception as error:
+            kind = TokensCounted if isinstance(asked, CountTokens) else Tokenized
+            return kind(asked.nonce, None, message=_reason(error))
 
     def _vocabulary(self, backend: str, path: str) -> PromptVocabulary:
         key = backend, path
@@ -73,6 +58,22 @@ class Vocabularies:
         if len(self._kept) > KEPT:
             self._kept.pop(next(iter(self._kept))).close()
         return found
+
+
+def _answered(
+    asked: CountTokens | Tokenize, vocabulary: PromptVocabulary
+) -> TokensCounted | Tokenized:
+    if isinstance(asked, CountTokens):
+        tokens = text_tokens(asked.prompt, asked.special, vocabulary)
+        return TokensCounted(asked.nonce, len(tokens))
+    tokens = _tokens(asked, vocabulary)
+    pieces = [written(vocabulary, token) for token in tokens] if asked.pieces else []
+    return Tokenized(asked.nonce, tokens, pieces)
+
+
+def _reason(error: Exception) -> str:
+    """Return what the front is told; a bug or a broken install is among what it must hear of."""
+    return str(error) if isinstance(error, EdgeError) else f"{type(error).__name__}: {error}"
 
 
 def _tokens(asked: Tokenize, vocabulary: PromptVocabulary) -> list[int]:
@@ -249,13 +250,9 @@ class Loader:
         """Load `spec` as `model` once earlier loads are done."""
         self._aside.do(lambda: (model, self._load(spec, threads)))
 
-    def count(self, asked: CountTokens) -> None:
-        """Count for a model that is not loaded once earlier loads and counts are done."""
-        self._aside.do(lambda: self._vocabularies.count(asked))
-
-    def tokenize(self, asked: Tokenize) -> None:
-        """Tell of tokens once earlier loads and counts are done."""
-        self._aside.do(lambda: self._vocabularies.tokenize(asked))
+    def ask(self, asked: CountTokens | Tokenize) -> None:
+        """Tell of tokens once earlier loads and questions are done."""
+        self._aside.do(lambda: self._vocabularies.answer(asked))
 
     def finished(self) -> Iterator[Done]:
         """Yield what finished since the last call."""
@@ -269,8 +266,6 @@ class Loader:
         begin = time.monotonic()
         try:
             result: AnyBackend | str = self._make_backend(spec, threads)
-        except EdgeError as error:
-            result = str(error)
-        except Exception as error:  # a bug or a broken install: the front must hear of it too
-            result = f"{type(error).__name__}: {error}"
+        except Exception as error:
+            result = _reason(error)
         return LoadOutcome(spec, result, time.monotonic() - begin)

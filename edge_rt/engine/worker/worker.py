@@ -194,7 +194,7 @@ class Worker:
             case CountTokens():
                 self._count(message)
             case Tokenize():
-                self._loader.tokenize(message)
+                self._loader.ask(message)
             case KeepPrefixes():
                 for fd in self._models.keep(message):
                     self._port.wake_on(fd)
@@ -221,7 +221,7 @@ class Worker:
     def _count(self, asked: CountTokens) -> None:
         scheduler = self._models.get(asked.model)
         if scheduler is None:
-            self._loader.count(asked)
+            self._loader.ask(asked)
             return
         try:
             counts = scheduler.count(asked.prompt, special=asked.special)

@@ -46,10 +46,12 @@ def test_a_vocabulary_is_opened_once_and_few_are_kept(toy: Any) -> None:
     opened = Opened(toy)
     vocabularies = Vocabularies(opened)
     for path in ("a", "a", "b", "a"):
-        assert vocabularies.count(count(path=path)) == TokensCounted(7, 4)  # a token opens the text
+        assert vocabularies.answer(count(path=path)) == TokensCounted(
+            7, 4
+        )  # a token opens the text
     assert opened.paths == ["a", "b"]
     for path in map(str, range(KEPT)):
-        vocabularies.count(count(path=path))
+        vocabularies.answer(count(path=path))
     assert len(opened.open) == KEPT
     assert "a" not in opened.open
 
@@ -76,7 +78,9 @@ class Bytes:
 
 def tokenize(text: str | list[int], *, begins: bool = False, special: bool = True) -> Tokenized:
     opened = Vocabularies(lambda backend, path: Bytes())
-    return opened.tokenize(Tokenize(7, "toy", "toy.gguf", text, special, begins, True))
+    told = opened.answer(Tokenize(7, "toy", "toy.gguf", text, special, begins, True))
+    assert isinstance(told, Tokenized)
+    return told
 
 
 def test_a_text_becomes_tokens_and_tokens_become_text() -> None:
@@ -102,13 +106,13 @@ def test_tokens_that_cannot_be_told_are_refused() -> None:
         raise ModelFileError("it is no model")
 
     asked = Tokenize(7, "toy", "bad", "abc", True, True, True)
-    assert Vocabularies(broken).tokenize(asked) == Tokenized(7, None, message="it is no model")
+    assert Vocabularies(broken).answer(asked) == Tokenized(7, None, message="it is no model")
 
 
 def test_what_cannot_be_opened_is_told_and_tried_again(toy: Any) -> None:
     vocabularies = Vocabularies(Opened(toy))
     for _ in range(2):
-        assert vocabularies.count(count(path="bad")) == TokensCounted(7, None, 0, "it is no model")
+        assert vocabularies.answer(count(path="bad")) == TokensCounted(7, None, 0, "it is no model")
 
 
 async def counted(toy: Any, *asked: tuple[str, str], first: Any = None) -> list[Any]:
