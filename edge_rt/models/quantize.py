@@ -13,7 +13,7 @@ from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.system.ownership import child_ids
 from edge_rt.models.formats.gguf import FILE_TYPES
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.store.digest import Progress
+from edge_rt.models.store.digest import Progress, unseen
 from edge_rt.models.store.disk import clear, locked, owned, require_space, store_errors
 from edge_rt.models.store.store import Store
 
@@ -50,7 +50,7 @@ def quantize(
     new_id: str | None = None,
     threads: int | None = None,
     program: Sequence[str] = PROGRAM,
-    progress: Progress | None = None,
+    progress: Progress = unseen,
 ) -> ModelRecord:
     """Have the GGUF model `id` in the store once more, in `format`, as `new_id`.
 
@@ -95,7 +95,7 @@ def _number(format: str) -> int:
     return _NUMBERS[format.upper()]
 
 
-def _run(command: list[str], source: ModelRecord, progress: Progress | None) -> None:
+def _run(command: list[str], source: ModelRecord, progress: Progress) -> None:
     user, group = child_ids()
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -112,7 +112,7 @@ def _run(command: list[str], source: ModelRecord, progress: Progress | None) -> 
         try:
             for line in process.stdout or ():
                 match line.split():
-                    case ["done", done, total] if progress is not None:
+                    case ["done", done, total]:
                         progress(source.size * int(done) // int(total), source.size)
                     case _:
                         pass

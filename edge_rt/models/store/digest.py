@@ -55,7 +55,11 @@ Progress = Callable[[int, int], None]
 """Called now and then with the bytes done and the bytes in all."""
 
 
-def digest(file: Path, progress: Progress | None = None) -> str:
+def unseen(done: int, total: int) -> None:
+    """Show nobody how far it is."""
+
+
+def digest(file: Path, progress: Progress = unseen) -> str:
     """Return the sha256 of `file` in hexadecimal; raises OSError."""
     with open_regular(file) as source:
         return _pump(source, None, progress)
@@ -64,7 +68,7 @@ def digest(file: Path, progress: Progress | None = None) -> str:
 def copy(
     file: Path,
     target: Path,
-    progress: Progress | None = None,
+    progress: Progress = unseen,
     reading: AbstractContextManager[None] | None = None,
 ) -> str:
     """Copy `file`, opened within `reading`, to the new file `target` and return its sha256.
@@ -77,29 +81,24 @@ def copy(
         return _pump(source, sink, progress)
 
 
-def behind(progress: Progress | None, done: int, total: int) -> Progress | None:
+def behind(progress: Progress, done: int, total: int) -> Progress:
     """Return the progress of one of several files: `done` of `total` bytes came before it."""
-    if progress is None:
-        return None
-    tell = progress
-    return lambda more, _: tell(done + more, total)
+    return lambda more, _: progress(done + more, total)
 
 
-def forward(progress: Progress | None) -> Progress | None:
+def forward(progress: Progress) -> Progress:
     """Return `progress` such that it never goes back: what is read again counts once."""
-    if progress is None:
-        return None
-    tell, most = progress, 0
+    most = 0
 
     def show(done: int, total: int) -> None:
         nonlocal most
         most = max(most, done)
-        tell(most, total)
+        progress(most, total)
 
     return show
 
 
-def _pump(source: BinaryIO, sink: BinaryIO | None, progress: Progress | None) -> str:
+def _pump(source: BinaryIO, sink: BinaryIO | None, progress: Progress) -> str:
     total = source.seek(0, 2)
     source.seek(0)
     hasher, done = hashlib.sha256(), 0
@@ -108,8 +107,7 @@ def _pump(source: BinaryIO, sink: BinaryIO | None, progress: Progress | None) ->
         if sink is not None:
             sink.write(chunk)
         done += len(chunk)
-        if progress is not None:
-            progress(done, total)
+        progress(done, total)
     return hasher.hexdigest()
 
 
@@ -129,9 +127,9 @@ class Proof:
         for file in record.files:
             stamp = self._stamp(record, file)
             if stamp not in (file.stamp, self._hashed.get((record.id, file.name, file.sha256))):
-                self._hash(record, file, stamp, None)
+                self._hash(record, file, stamp, unseen)
 
-    def full(self, record: ManifestRecord, progress: Progress | None) -> None:
+    def full(self, record: ManifestRecord, progress: Progress) -> None:
         """Hash all files; raises DamagedFile when one is missing or its content changed."""
         done = 0
         for file in record.files:
@@ -140,7 +138,7 @@ class Proof:
             done += stamp.size
 
     def _hash(
-        self, record: ManifestRecord, file: StoredFile, stamp: Stamp, progress: Progress | None
+        self, record: ManifestRecord, file: StoredFile, stamp: Stamp, progress: Progress
     ) -> None:
         path = record.directory(self._root) / file.name
         if stamp.size != file.stamp.size:  # a sparse file of any length is not read

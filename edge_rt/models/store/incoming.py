@@ -26,7 +26,7 @@ from edge_rt.models.formats.card import (
 from edge_rt.models.formats.onnx_file import read_onnx
 from edge_rt.models.formats.summary import Summary, read_summary
 from edge_rt.models.naming import content_sha256, stored_name
-from edge_rt.models.store.digest import Progress, behind, copy, digest
+from edge_rt.models.store.digest import Progress, behind, copy, digest, unseen
 from edge_rt.models.store.disk import delete, require_space
 from edge_rt.models.store.manifest import Stamp, StoredFile
 
@@ -154,7 +154,7 @@ class Incoming:
     left in the store. Raises OSError or StoreError.
     """
 
-    def __init__(self, root: Path, offer: Offer, move: bool, progress: Progress | None) -> None:
+    def __init__(self, root: Path, offer: Offer, move: bool, progress: Progress) -> None:
         self._drafts = root / DRAFTS
         self._offer = offer
         self._move = move
@@ -257,6 +257,6 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _stored(path: Path, progress: Progress | None = None) -> StoredFile:
+def _stored(path: Path, progress: Progress = unseen) -> StoredFile:
     stamp = Stamp.of(path.stat())  # before: later writes must not pass
     return StoredFile(path.name, digest(path, progress), stamp)

@@ -12,7 +12,7 @@ from edge_rt.core.errors import ModelFileError, ModelNotFound
 from edge_rt.models.formats.card import CARD
 from edge_rt.models.naming import ID_PATTERN, content_sha256
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.store.digest import SUMS, Progress, read_sums
+from edge_rt.models.store.digest import SUMS, Progress, read_sums, unseen
 from edge_rt.models.store.disk import store_errors
 from edge_rt.models.store.incoming import GRAPH, Offer, look
 from edge_rt.models.store.store import Store
@@ -51,7 +51,7 @@ def unpack(folder: Path, wanted: Sequence[str] = ()) -> list[BundlePiece]:
     return _chosen(folder, sums, wanted)
 
 
-def take_in(piece: BundlePiece, store: Store, progress: Progress | None = None) -> TakenIn:
+def take_in(piece: BundlePiece, store: Store, progress: Progress = unseen) -> TakenIn:
     """Store the model of a bundle if every file has its checksum, or else none of its files.
 
     Raises ModelFileError, or what Store.add and Store.mend do.

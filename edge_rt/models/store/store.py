@@ -18,7 +18,7 @@ from edge_rt.models.formats.gguf import refuse_twins
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import HubName, check_id, derive_id
 from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored
-from edge_rt.models.store.digest import Progress, Proof
+from edge_rt.models.store.digest import Progress, Proof, unseen
 from edge_rt.models.store.disk import delete, is_full, store_errors
 from edge_rt.models.store.incoming import Incoming, Offer, describe, look, reading
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, StoredFile
@@ -145,7 +145,7 @@ class Store:
             return str(error).partition(";")[0]  # the rest is advice
         return None
 
-    def verify(self, id: str, progress: Progress | None = None) -> ModelRecord:
+    def verify(self, id: str, progress: Progress = unseen) -> ModelRecord:
         """Hash all files; raises ModelNotFound, or DamagedFile as `check` does."""
         record = self._record(id, self._manifest.read())
         self._proof.full(record, progress)
@@ -161,7 +161,7 @@ class Store:
         source_sha256: str | None = None,
         sums: Mapping[Path, str] | None = None,
         known: CatalogueEntry | None = None,
-        progress: Progress | None = None,
+        progress: Progress = unseen,
     ) -> ModelRecord:
         """Take the model at `place` in, by copy or by `move`; see `look` for what can be there.
 
@@ -188,7 +188,7 @@ class Store:
         return self._entry(record)
 
     def mend(
-        self, place: Path, id: str, *, move: bool = False, progress: Progress | None = None
+        self, place: Path, id: str, *, move: bool = False, progress: Progress = unseen
     ) -> ModelRecord:
         """Take what is at `place` in for the model `id`, of which a file is damaged or gone.
 

@@ -38,7 +38,7 @@ def die_at_tokenizer(path, target):
         die()
     return place(path, target)
 
-progress = None
+progress = lambda *_: None
 if sys.argv[3] == "copying":
     progress = die
 elif sys.argv[3] == "placing":
