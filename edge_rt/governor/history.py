@@ -86,37 +86,23 @@ _TOP = ("guard", "running", "waiting")  # and these as they were at most
 _WHOLE = ("threads", "running", "waiting")
 
 
-class HistoryRing:
-    """The last rows as plain numbers; NaN: not known."""
+def _keep(ring: array[float], row: Sequence[float], rows: int) -> None:
+    """Append `row` to a flat array of rows; the oldest one is forgotten."""
+    ring.extend(row)
+    del ring[: max(0, len(ring) - rows * len(row))]
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._columns = [array("d") for _ in _NAMES]
-        self._next = 0  # where the oldest row lies once it is full
 
-    def add(self, row: Sequence[float]) -> None:
-        """Keep `row` in place of the oldest one if need be."""
-        full = len(self._columns[0]) == self._rows
-        for column, value in zip(self._columns, row, strict=True):
-            if full:
-                column[self._next] = value
-            else:
-                column.append(value)
-        self._next = (self._next + 1) % self._rows if full else 0
+def _rows(ring: array[float], since: float, until: float = math.inf) -> list[array[float]]:
+    """Return the rows with `since` <= time < `until`, oldest first, so that time only grows.
 
-    def columns(self, since: float, until: float = math.inf) -> list[array[float]]:
-        """Return the rows with `since` <= time < `until`, oldest first, so that time only grows.
-
-        Rows of before the clock was set back, that seem to be from later than newer ones, are out.
-        """
-        ordered = [column[self._next :] + column[: self._next] for column in self._columns]
-        times, wanted = ordered[0], list[int]()
-        for index in range(len(times) - 1, -1, -1):
-            if since <= times[index] < until:
-                until = times[index]
-                wanted.append(index)
-        wanted.reverse()
-        return [array("d", [column[i] for i in wanted]) for column in ordered]
+    Rows of before the clock was set back, that seem to be from later than newer ones, are out.
+    """
+    wanted: list[array[float]] = []
+    for begin in range(len(ring) - len(_NAMES), -1, -len(_NAMES)):
+        if since <= ring[begin] < until:
+            until = ring[begin]
+            wanted.append(ring[begin : begin + len(_NAMES)])
+    return wanted[::-1]
 
 
 class BoardHistory:
@@ -126,7 +112,7 @@ class BoardHistory:
         """`wall` gives Unix seconds; `horizon_s` is how far ahead forecasts look."""
         self._horizon_s = horizon_s
         self._wall = wall
-        self._fine, self._coarse = HistoryRing(FINE_ROWS), HistoryRing(COARSE_ROWS)
+        self._fine, self._coarse = array("d"), array("d")  # rows, as plain numbers; NaN: not known
         self._second: list[Observation] = []  # of the next moment
         self._part: list[list[float]] = []  # of the next mean
         self._predictions = Predictions(horizon_s)
@@ -145,20 +131,21 @@ class BoardHistory:
         """Take a moment, about one a second."""
         row = [_number(getattr(moment, name)) for name in _NAMES]
         row[_FORECAST] = self._predictions.due(moment.time, moment.forecast_c, moment.band_c)
-        self._fine.add(row)
+        _keep(self._fine, row, FINE_ROWS)
         if self._part and not 0.0 <= moment.time - self._part[0][0] < COARSE_S:
             columns = zip(_NAMES, zip(*self._part, strict=True), strict=True)
-            self._coarse.add([_summed(name, values) for name, values in columns])
+            _keep(self._coarse, [_summed(*column) for column in columns], COARSE_ROWS)
             self._part.clear()
         self._part.append(row)
 
     def past(self, since_s: float) -> Past:
         """Return the last `since_s` seconds; where single seconds are forgotten, means."""
         since = self._wall() - since_s
-        fine = self._fine.columns(since)
-        coarse = self._coarse.columns(since, fine[0][0] if fine[0] else math.inf)
-        columns = zip(_NAMES, coarse, fine, strict=True)
-        told: dict[str, Any] = {name: _told(name, old + new) for name, old, new in columns}
+        fine = _rows(self._fine, since)
+        rows = [*_rows(self._coarse, since, fine[0][0] if fine else math.inf), *fine]
+        told: dict[str, Any] = {
+            name: _told(name, [row[k] for row in rows]) for k, name in enumerate(_NAMES)
+        }
         return Past(self._horizon_s, **told)
 
 

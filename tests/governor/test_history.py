@@ -155,11 +155,7 @@ def test_a_day_is_kept_and_no_more(board: Board) -> None:
     assert len(past.time) <= most
     assert past.time[0] == pytest.approx(board.now - 86_400, abs=COARSE_S)
     assert past.power_w[-1] == 99_999.0
-    held = sum(
-        len(column) * column.itemsize
-        for ring in (board.history._fine, board.history._coarse)
-        for column in ring._columns
-    )
+    held = sum(len(ring) * ring.itemsize for ring in (board.history._fine, board.history._coarse))
     assert held < 2_000_000
 
 
