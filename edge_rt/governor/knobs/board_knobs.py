@@ -19,7 +19,6 @@ from edge_rt.governor.knobs.clock_files import (
     clock_targets,
     cpu_files,
     gpu_files,
-    gpu_knob,
 )
 from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
@@ -44,8 +43,7 @@ def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
         return mode_knob(root, programs)
     if ".." in PurePath(name).parts:
         return None
-    clock = clock_knob(name) or gpu_knob(name)
-    return clock or rapl_knob(name) or affinity_knob(name)
+    return clock_knob(name) or rapl_knob(name) or affinity_knob(name)
 
 
 def mode_knob(root: Path, programs: Programs) -> NvpMode | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.board.readers.clocks import Policy, gpu_devices, policies
+from edge_rt.board.readers.clocks import gpu_devices, policies
 from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
 from edge_rt.config.schema import Knobs
 from edge_rt.core.reports.finding import Finding, note, problem
@@ -109,20 +109,32 @@ def _give_away(paths: Sequence[Path]) -> Iterator[str]:
     yield f"# a daemon that is no service needs {GROUP} among its user's groups"
 
 
-_CPU_PLACE = re.compile(r"(/.*)?/sys/devices/system/cpu/cpufreq/policy\d+/scaling_max_freq")
-_CPU_COOLERS = ("cpufreq-", "thermal-cpufreq-", "Processor")  # types of the clock's cooling devices
+_PLACE = re.compile(
+    r"(/.*)?/sys/(devices/system/cpu/cpufreq/policy\d+/scaling_|class/devfreq/[^/\n]+/)max_freq"
+)
+_CPU = "scaling_max_freq"
+# Types of the cooling devices of the CPU's clock and of the GPU's.
+_CPU_COOLERS = "cpufreq-", "thermal-cpufreq-", "Processor"
+_GPU_COOLERS = "devfreq-", "thermal-devfreq-"
 
 
 class MaxClock(FileKnob):
-    """scaling_max_freq of one policy, in kHz.
+    """scaling_max_freq of one policy, in kHz, or max_freq of one devfreq device, in Hz.
 
     The kernel keeps what users set apart from its own cap and shows the lower of the two. So while
     it throttles, the file does not tell what was set, though it can be set all the same.
     """
 
     def hidden(self) -> str | None:
-        """Return the cooling device that holds the clock down, whichever policy it is for."""
-        return throttle(self.path.parents[5] / "class" / "thermal", _CPU_COOLERS)
+        """Return the cooling device that holds the clock down, whichever part it is for."""
+        cpu = self.path.name == _CPU
+        thermal = self.path.parents[5 if cpu else 3] / "class" / "thermal"
+        return throttle(thermal, _CPU_COOLERS if cpu else _GPU_COOLERS)
+
+
+def clock_knob(name: str) -> MaxClock | None:
+    """Return the knob that the journal calls `name`; None where it is none of these."""
+    return MaxClock(Path(name)) if _PLACE.fullmatch(name) else None
 
 
 def clock_targets(sysfs: Path, max_hz: float) -> list[KnobTarget]:
@@ -132,62 +144,28 @@ def clock_targets(sysfs: Path, max_hz: float) -> list[KnobTarget]:
 
 def cpu_files(sysfs: Path) -> list[ClockFile]:
     """Return what caps the clocks of all policies; raises KnobError where there are none."""
-    found = [_cpu_file(policy) for policy in policies(sysfs)]
+    found = [policy.folder for policy in policies(sysfs)]
     if not found:
         raise KnobError(
             f"no clock can be set: there is no policy in {sysfs}/devices/system/cpu/cpufreq"
         )
-    return found
-
-
-def clock_knob(name: str) -> MaxClock | None:
-    """Return the knob that the journal calls `name`; None where it is none of these."""
-    return MaxClock(Path(name)) if _CPU_PLACE.fullmatch(name) else None
-
-
-def _cpu_file(policy: Policy) -> ClockFile:
-    folder = policy.folder
-    lows = (first_integer(folder / name) for name in ("cpuinfo_min_freq", "scaling_min_freq"))
-    return ClockFile(
-        MaxClock(folder / "scaling_max_freq"),
-        unit_hz=1e3,
-        low=max(low or 0 for low in lows),
-        listed=listed(folder / "scaling_available_frequencies"),
-    )
-
-
-_GPU_PLACE = re.compile(r"(/.*)?/sys/class/devfreq/[^/\n]+/max_freq")
-_GPU_COOLERS = ("devfreq-", "thermal-devfreq-")  # types of the clock's cooling devices
-
-
-class MaxGpuClock(FileKnob):
-    """max_freq of one devfreq device, in Hz; the kernel shows its own cap where that is lower."""
-
-    def hidden(self) -> str | None:
-        """Return the cooling device that holds the clock down, whichever device it is for."""
-        return throttle(self.path.parents[2] / "thermal", _GPU_COOLERS)
+    lows, clocks = ("cpuinfo_min_freq", "scaling_min_freq"), "scaling_available_frequencies"
+    return [_file(folder / _CPU, 1e3, lows, clocks) for folder in found]
 
 
 def gpu_files(sysfs: Path) -> list[ClockFile]:
     """Return what caps the clock of the GPU; raises KnobError where nothing does."""
-    folders = [device for device in gpu_devices(sysfs) if (device / "max_freq").exists()]
-    if not folders:
+    found = [device for device in gpu_devices(sysfs) if (device / "max_freq").exists()]
+    if not found:
         raise KnobError(f"no GPU clock can be set: {sysfs}/class/devfreq has no GPU with max_freq")
-    return [_gpu_file(folder) for folder in folders]
+    return [
+        _file(folder / "max_freq", 1.0, ("min_freq",), "available_frequencies") for folder in found
+    ]
 
 
-def gpu_knob(name: str) -> MaxGpuClock | None:
-    """Return the knob that the journal calls `name`; None where it is none of these."""
-    return MaxGpuClock(Path(name)) if _GPU_PLACE.fullmatch(name) else None
-
-
-def _gpu_file(folder: Path) -> ClockFile:
-    return ClockFile(
-        MaxGpuClock(folder / "max_freq"),
-        unit_hz=1.0,
-        low=first_integer(folder / "min_freq") or 0,
-        listed=listed(folder / "available_frequencies"),
-    )
+def _file(path: Path, unit_hz: float, lows: Sequence[str], clocks: str) -> ClockFile:
+    low = max(first_integer(path.with_name(name)) or 0 for name in lows)
+    return ClockFile(MaxClock(path), unit_hz, low, listed(path.with_name(clocks)))
 
 
 class CappedClock:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.governor.knobs.board_knobs import by_name
-from edge_rt.governor.knobs.clock_files import MaxClock, MaxGpuClock
+from edge_rt.governor.knobs.clock_files import MaxClock
 from edge_rt.governor.knobs.knob import FileKnob
 from edge_rt.governor.knobs.programs import Affinity, NvpMode, ProgramResult, Programs
 
@@ -19,7 +19,7 @@ ALL = Programs(lambda arguments, said: ProgramResult(0, ""))
     ("name", "kind"),
     [
         ("/sys/devices/system/cpu/cpufreq/policy4/scaling_max_freq", MaxClock),
-        ("/sys/class/devfreq/17000000.gpu/max_freq", MaxGpuClock),
+        ("/sys/class/devfreq/17000000.gpu/max_freq", MaxClock),
         ("/sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw", FileKnob),
     ],
 )
