@@ -14,11 +14,13 @@ are assumptions of ours.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean, linear_regression, median, pvariance
 from typing import Literal, NamedTuple
+
+from edge_rt.core.kalman import KalmanFilter
 
 REFERENCE_C, WARM_C = 45.0, 70.0  # growth is that from the reference temperature to the other
 DOUBLING_C = 20.0  # a subthreshold calculation over plausible chips gives 13 to 31 K
@@ -36,13 +38,13 @@ _LOSS = 0.04  # of regulators, which only some supplies are measured before: 0 t
 _MODEL = 0.05  # relative deviation of the growth, by that and as the doubling varies with T
 _BENT = 0.1  # the same of the doubling: the board's drift lags behind the chip's temperature
 _NORMAL = 1.96  # standard deviations on either side, of a 95 % interval
-_GRID = tuple(0.25 * step for step in range(-12, 13))  # standard deviations of the doubling
+_ROUNDS = 4  # of the fit, each with slopes made linear about the figures of the one before
 _NOISE = 0.002  # of the power: a slope's standard deviation times that of its temperatures, in K
 _NOISE_SLOPES = 4.0  # slopes that this assumption counts for
 _FEWEST_BLOCKS, _SPAN_C = 4, (2.0, 8.0)  # of a part of a stretch: least and most kelvins
 _JUMP, _JUMPS = 0.002, 4.0  # a jump exceeds this share of the power and so many usual ones
-_USUAL, _STEEP = 0.005, 0.03  # per kelvin, of the power: a usual slope, and the steepest
 _COARSE = 0.02  # of the power: larger steps of a sensor hide what leakage changes
+_USUAL, _STEEP = 0.005, 0.03  # per kelvin, of the power: a usual slope, and the steepest
 
 Source = Literal["measured", "assumed"]
 
@@ -206,66 +208,9 @@ class LeakageFit:
         return self.floor_w + self.drift_w_per_c * (temp_c - REFERENCE_C)
 
 
-class _Normal(NamedTuple):
-    mean: float
-    deviation: float
-
-
-class _Doubling(NamedTuple):
-    """What slopes say, given a doubling."""
-
-    doubling_c: float
-    evidence: float  # logarithm of its probability, up to a constant
-    rest_w: _Normal  # references
-    work_w: _Normal
-    drift: float  # at rest
-
-    def away_w2(self, grown_w: float) -> float:
-        """Return the mean square of the distance of the growth from `grown_w`."""
-        unit_w = Leakage(1.0, self.doubling_c).growth_w
-        away_w = self.rest_w.mean * unit_w - grown_w
-        return away_w**2 + (self.rest_w.deviation * unit_w) ** 2
-
-
-class _Line:
-    """Slopes at rest or at work, and the prior of their drift; without slopes by `idle_w`."""
-
-    def __init__(self, slopes: Iterable[Slope], idle_w: float) -> None:
-        self._slopes = list(slopes)
-        power_w = median([s.power_w for s in self._slopes] or [idle_w])
-        self._drift = drift = _Normal(_DRIFT[0] * power_w, _DRIFT[1] * power_w)
-        noise_w2 = self._noise_w2() if self._slopes else 1.0
-        self._weights = [s.variance_c2 / noise_w2 for s in self._slopes]
-        self._above = [s.w_per_c - drift.mean for s in self._slopes]
-
-    def _noise_w2(self) -> float:
-        """Return a slope's variance times that of its temperatures.
-
-        An assumption that counts for a few slopes, and the scatter about the usual curve.
-        """
-        shapes, weights = self._shapes(DOUBLING_C), [s.variance_c2 for s in self._slopes]
-        slopes = [s.w_per_c for s in self._slopes]
-        usual_w = _dot(weights, shapes, slopes) / _dot(weights, shapes, shapes)
-        misses = [y - usual_w * x for x, y in zip(shapes, slopes, strict=True)]
-        assumed = _NOISE_SLOPES * (_NOISE * fmean(s.power_w for s in self._slopes)) ** 2
-        return (assumed + _dot(weights, misses, misses)) / (_NOISE_SLOPES + len(misses) - 1.0)
-
-    def _shapes(self, doubling_c: float) -> list[float]:
-        unit = Leakage(1.0 + _LOSS, doubling_c)
-        return [unit.slope_w_per_c(s.temp_c) for s in self._slopes]
-
-    def posterior(self, doubling_c: float, prior_w: _Normal) -> tuple[float, _Normal, float]:
-        """Return log evidence, reference and drift, by the normal equations of both."""
-        shapes, weights, above = self._shapes(doubling_c), self._weights, self._above
-        sure, sure_drift = prior_w.deviation**-2, self._drift.deviation**-2
-        xx, xd = sure + _dot(weights, shapes, shapes), _dot(weights, shapes)
-        dd, dy = sure_drift + math.fsum(weights), _dot(weights, above)
-        xy = sure * prior_w.mean + _dot(weights, shapes, above)
-        volume = xx * dd - xd * xd
-        mean, more = (dd * xy - xd * dy) / volume, (xx * dy - xd * xy) / volume
-        gain = mean * xy + more * dy - sure * prior_w.mean**2
-        evidence = 0.5 * (gain + math.log(sure * sure_drift / volume))
-        return evidence, _Normal(mean, math.sqrt(dd / volume)), self._drift.mean + more
+# Places of what is learnt: the references in W and the drifts, each at rest and at work, and the
+# doubling's distance from the usual one in standard deviations.
+_REFERENCES, _DRIFTS, _AWAY = (0, 1), (2, 3), 4
 
 
 def fit_leakage(slopes: Iterable[Slope], prior: LeakagePrior) -> LeakageFit:
@@ -273,70 +218,92 @@ def fit_leakage(slopes: Iterable[Slope], prior: LeakagePrior) -> LeakageFit:
     seen = list(slopes)
     idle_w = median([s.power_w for s in seen if not s.at_work] or [prior.idle_w])
     slopes = [s for s in seen if prior.step_w <= _COARSE * s.power_w]
-    found = _doublings(slopes, prior.reference_w or _SHARE * idle_w, idle_w)
-    fit = _fit(found, slopes, idle_w)
-    if fit.growth_w.high <= 0.0:
+    belief = _posterior(slopes, prior.reference_w or _SHARE * idle_w, idle_w)
+    rest_w, work_w, drift, _, away = belief.mean
+    doubling_c = _doubling_c(away)
+    unit_w, doublings = Leakage(1.0, doubling_c).growth_w, (WARM_C - REFERENCE_C) / doubling_c
+    turn = -_DOUBLING_SPREAD * rest_w * math.log(2.0) * doublings * 2.0**doublings
+    grown_w, open_w = rest_w * unit_w, belief.deviation({_REFERENCES[0]: unit_w, _AWAY: turn})
+    half_w = _NORMAL * math.hypot(_MODEL * grown_w, open_w)
+    if grown_w + half_w <= 0.0:
         strange = "its power does not grow with the temperature as leakage does"
         return replace(fit_leakage((), replace(prior, idle_w=idle_w)), missing=strange)
-    missing = _missing(len(slopes), fit.growth_w, idle_w)
+    missing = _missing(len(slopes), grown_w, half_w, idle_w)
     if seen and not slopes:
         missing = f"the sensor's steps of {prior.step_w:.2g} W hide it"
-    return replace(fit, source="assumed" if missing else "measured", missing=missing)
-
-
-def _doublings(slopes: Sequence[Slope], reference_w: float, idle_w: float) -> list[_Doubling]:
-    """Fit with each doubling; what work says of the reference is the prior of what rests say."""
-    rests = _Line((s for s in slopes if not s.at_work), idle_w)
-    works = _Line((s for s in slopes if s.at_work), idle_w)
-    believed_w = _Normal(_WORK * reference_w, _WORK * _REFERENCE_SPREAD * reference_w)
-    found = list[_Doubling]()
-    for away in _GRID:
-        doubling_c = DOUBLING_C * math.exp(_DOUBLING_SPREAD * away)
-        at_work, work_w, _ = works.posterior(doubling_c, believed_w)
-        mean_w = max(0.0, work_w.mean) / _WORK
-        spread_w = math.hypot(work_w.deviation / _WORK, _WORK_SPREAD * mean_w)
-        at_rest, rest_w, drift = rests.posterior(doubling_c, _Normal(mean_w, spread_w))
-        evidence = at_work + at_rest - 0.5 * away * away
-        found.append(_Doubling(doubling_c, evidence, rest_w, work_w, drift))
-    return found
-
-
-def _fit(found: Sequence[_Doubling], slopes: Sequence[Slope], idle_w: float) -> LeakageFit:
-    """Return the means over all doublings, with intervals by the variances."""
-    most = max(d.evidence for d in found)
-    chances = [math.exp(d.evidence - most) for d in found]
-
-    def mean(figure: Callable[[_Doubling], float]) -> float:
-        return _dot(chances, [figure(d) for d in found]) / math.fsum(chances)
-
-    doubling_c = DOUBLING_C * math.exp(mean(lambda d: math.log(d.doubling_c / DOUBLING_C)))
-    spread = mean(lambda d: math.log(d.doubling_c / doubling_c) ** 2)
-    spread = math.exp(_NORMAL * math.sqrt(_BENT**2 + spread))
-    rest_w, work_w = mean(lambda d: d.rest_w.mean), mean(lambda d: d.work_w.mean)
-    drift, leakage = mean(lambda d: d.drift), Leakage(max(0.0, rest_w), doubling_c)
-    grown_w = Leakage(rest_w, doubling_c).growth_w
-    half_w = _NORMAL * math.hypot(_MODEL * grown_w, math.sqrt(mean(lambda d: d.away_w2(grown_w))))
-    temps = [s.temp_c for s in slopes]
+    bent = math.hypot(_BENT, _DOUBLING_SPREAD * belief.deviation({_AWAY: 1.0}))
+    leakage, temps = Leakage(max(0.0, rest_w), doubling_c), [s.temp_c for s in slopes]
     rests = [(s.temp_c, s.power_w) for s in slopes if not s.at_work]
     at_c, power_w = rests[-1] if rests else (REFERENCE_C, idle_w)
     return LeakageFit(
         leakage,
         max(0.0, power_w - leakage.power_w(at_c) - drift * (at_c - REFERENCE_C)),
         drift,
-        "assumed",
+        "assumed" if missing else "measured",
         Interval(max(0.0, grown_w - half_w), max(0.0, grown_w), grown_w + half_w),
-        Interval(doubling_c / spread, doubling_c, doubling_c * spread),
+        Interval(*(doubling_c * math.exp(side * bent) for side in (-_NORMAL, 0.0, _NORMAL))),
         max(1.0, work_w / rest_w) if rest_w > 0.0 and len(rests) < len(slopes) else _WORK,
         (min(temps), max(temps)) if temps else None,
+        missing,
     )
 
 
-def _missing(slopes: int, growth_w: Interval, idle_w: float) -> str | None:
+def _doubling_c(away: float) -> float:
+    return DOUBLING_C * math.exp(_DOUBLING_SPREAD * away)
+
+
+def _posterior(slopes: Sequence[Slope], reference_w: float, idle_w: float) -> KalmanFilter:
+    """Return what is learnt by Gauss and Newton: each round is linear about the one before."""
+    powers_w = [median([s.power_w for s in slopes if s.at_work == k] or [idle_w]) for k in (0, 1)]
+    drifts, spreads = ([figure * power_w for power_w in powers_w] for figure in _DRIFT)
+    noises_w2 = [_noise_w2([s for s in slopes if s.at_work == k], drifts[k]) for k in (0, 1)]
+    mean = [reference_w, _WORK * reference_w, *drifts, 0.0]
+    belief, variance = None, (_REFERENCE_SPREAD * reference_w) ** 2
+    for _ in range(_ROUNDS):
+        about = mean if belief is None else belief.mean
+        covariance = [[0.0] * 5 for _ in range(5)]
+        for place, spread in zip((*_DRIFTS, _AWAY), (*spreads, 1.0), strict=True):
+            covariance[place][place] = spread**2
+        own = (_WORK_SPREAD * max(0.0, about[1]) / _WORK) ** 2
+        covariance[0][:2] = variance + own, _WORK * variance
+        covariance[1][:2] = _WORK * variance, _WORK**2 * variance
+        belief = KalmanFilter(mean, covariance)
+        doubling_c = _doubling_c(about[_AWAY])
+        unit = Leakage(1.0 + _LOSS, doubling_c)
+        for slope in slopes:
+            shape, place = unit.slope_w_per_c(slope.temp_c), _REFERENCES[slope.at_work]
+            bend = 1.0 + math.log(2.0) * (slope.temp_c - REFERENCE_C) / doubling_c
+            turn = -_DOUBLING_SPREAD * max(0.0, about[place]) * shape * bend
+            weights = {place: shape, _DRIFTS[slope.at_work]: 1.0, _AWAY: turn}
+            value = slope.w_per_c + turn * about[_AWAY]
+            belief.correct(weights, value, noises_w2[slope.at_work] / slope.variance_c2)
+    assert belief is not None
+    return belief
+
+
+def _noise_w2(slopes: Sequence[Slope], drift: float) -> float:
+    """Return a slope's variance times that of its temperatures.
+
+    An assumption that counts for a few slopes, and the scatter about the usual curve.
+    """
+    if not slopes:
+        return 1.0
+    unit = Leakage(1.0, DOUBLING_C)
+    weights, shapes = zip(
+        *((s.variance_c2, unit.slope_w_per_c(s.temp_c)) for s in slopes), strict=True
+    )
+    above = [s.w_per_c - drift for s in slopes]
+    usual_w = _dot(weights, shapes, above) / _dot(weights, shapes, shapes)
+    misses = [y - usual_w * x for x, y in zip(shapes, above, strict=True)]
+    assumed = _NOISE_SLOPES * (_NOISE * fmean(s.power_w for s in slopes)) ** 2
+    return (assumed + _dot(weights, misses, misses)) / (_NOISE_SLOPES + len(misses) - 1.0)
+
+
+def _missing(slopes: int, grown_w: float, half_w: float, idle_w: float) -> str | None:
     """Return why leakage is not measured; None where it is."""
-    half_w, (share, of_idle) = growth_w.high - growth_w.middle, MEASURED
     if not slopes:
         return "power has not been seen at different temperatures yet"
-    if half_w <= max(share * growth_w.middle, of_idle * idle_w):
+    if half_w <= max(MEASURED[0] * grown_w, MEASURED[1] * idle_w):
         return None
     return (
         f"{slopes} stretches at rest or constant work leave its growth open by {half_w:.2g} W:"
