@@ -48,7 +48,7 @@ class Calibrator:
         """
         models = self._tools.models
         if ask.quick or ask.model is not None:
-            entries = [models.writer(ask.model or DEFAULT)]
+            entries = [models.writer(models.resolve(ask.model or DEFAULT))]
         else:
             entries = writers(models.entries()) or [models.writer(DEFAULT)]
         refusal = self._tools.readiness.obstacle()

@@ -11,7 +11,7 @@ import pytest
 from simulated import Formula, Simulated
 
 from edge_rt.board_model.calibration import FOLDER, load_calibrations
-from edge_rt.config.schema import Config, Engine
+from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.errors import EngineError, ModelFileError, ModelNotFound, Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrateRequest, Progress, Refused
 from edge_rt.core.routing import Prediction
@@ -304,6 +304,17 @@ def test_a_model_that_is_not_there(kit: Any) -> None:
         with pytest.raises(ModelNotFound):
             await all_of(house, CalibrateRequest(model="other"))
         assert house.occupancy.active == 0
+
+    kit.run(run())
+
+
+def test_an_alias_stands_for_its_model(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        config = Config(models=Models(aliases={"chat": "tiny"}))
+        house = kit.house(config=config, state_folder=tmp_path)
+        Simulated(house)
+        *_, end = await all_of(house, CalibrateRequest(quick=True, model="chat:latest"))
+        assert {fitted.model for fitted in end.models} == {"tiny"}
 
     kit.run(run())
 
