@@ -69,6 +69,15 @@ def test_a_changed_project_is_installed_again_but_not_its_wheel(checkout: Checko
     assert len(checkout.ensure()) == 1
 
 
+def test_settings_of_programs_that_look_at_the_source_install_nothing(checkout: Checkout) -> None:
+    checkout.ensure()
+    said = "[project]\n[tool.ruff]\nline-length = 9\n[[tool.importlinter.contracts]]\nname = 'x'\n"
+    (checkout.root / "pyproject.toml").write_text(said)
+    assert checkout.ensure() == []
+    (checkout.root / "pyproject.toml").write_text(f"{said}[tool.setuptools.packages]\n")
+    assert len(checkout.ensure()) == 1
+
+
 def test_extras_add_up(checkout: Checkout) -> None:
     checkout.ensure("dev")
     assert checkout.ensure() == []

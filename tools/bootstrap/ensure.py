@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,11 @@ from bootstrap import SetupError, llama_wheel, system, wheelhouse
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.progress import Progress
 from bootstrap.venv import Stamp, Venv
+
+# The tables of pyproject.toml that say what pip installs; the others are for tools that look at it.
+_INSTALLED = re.compile(
+    r"^\[(?:build-system|project|tool\.setuptools)\b.*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 def ensure(
@@ -76,7 +82,8 @@ class _Setup:
         """Return what the stamp must say: what is installed stays, unless `env` says otherwise."""
         args = self.env.get("CMAKE_ARGS", old.cmake_args if old else "")
         kept = old.extras if old else ()
-        project = hashlib.sha256((self.checkout / "pyproject.toml").read_bytes()).hexdigest()
+        said = "".join(_INSTALLED.findall((self.checkout / "pyproject.toml").read_text()))
+        project = hashlib.sha256(said.encode()).hexdigest()
         if self.built is not None:
             key, args = wheelhouse.key(self.built), ""
         elif old is not None and "CMAKE_ARGS" not in self.env and wheelhouse.is_key(old.wheel):

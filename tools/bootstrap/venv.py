@@ -33,7 +33,7 @@ _PROBE = "import sys, importlib.util as u; u.find_spec('pip').name; print(sys.ve
 
 @dataclass(frozen=True)
 class Stamp:
-    """What was installed: `project` is a digest of pyproject.toml, `wheel` a recipe's key."""
+    """What was installed: digests of pyproject.toml's part in it, and of `wheel`'s recipe."""
 
     project: str
     wheel: str
