@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edge_rt.api.service import Service
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.config.schema import Config, Section
 from edge_rt.core.clock import Pause, in_thread
@@ -21,7 +22,6 @@ from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.server.service import DaemonService
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ async def sweep(pool: ModelPool, idle_s: float, pause: Pause = asyncio.sleep) ->
             await pool.sweep(idle_s)
 
 
-async def preload(service: DaemonService, models: list[str], done: asyncio.Event) -> None:
+async def preload(service: Service, models: list[str], done: asyncio.Event) -> None:
     """Load the models of `models.preload`, then set `done`, whether or not all could be loaded."""
     try:
         for model in models:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_rt.api.service import Service
 from edge_rt.board.detection import usable_cores
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
@@ -49,7 +50,6 @@ from edge_rt.routing.prompts import Prompting
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, preload, recall, sweep, told, write
 from edge_rt.server.model_work import ModelPulls, prefixes
-from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
 
 if TYPE_CHECKING:
@@ -189,11 +189,11 @@ class Container:
             self.routing,
             clock,
         )
-        self.service = DaemonService(
+        self.service = Service(
             config,
             store,
             state=state,
-            health=self.health,
+            prove=self.health.prove,
             monitor=self.senses,
             energy_meter=self.energy_meter,
             governor_loop=self.governor_loop,
@@ -202,15 +202,15 @@ class Container:
             tasks=tasks_service,
             routing=self.routing,
             prompting=self._prompting,
-            storage=StorageHealth(paths.state, self._troubles()),
-            pulls=ModelPulls(store, paths.cache, offline=config.offline),
+            storage=StorageHealth(paths.state, self._troubles()).report,
+            pull=ModelPulls(store, paths.cache, offline=config.offline).pull,
         )
         read = prefixes(config, self.routing.models, self.service)
         self.warming = Warming(read, self.occupancy, self.pool, generation.generate, parts.pause)
         self.service.warm = self.warming.report
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[DaemonService]:
+    async def open(self) -> AsyncGenerator[Service]:
         """Everything at work while the block runs."""
         await self.knobs.recover()
         await asyncio.to_thread(forget_unkept, self._config.cache, self._folder)

@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from edge_rt import __version__
 from edge_rt.api.app import create_app
+from edge_rt.api.service import Service
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket
 from edge_rt.core.decoding import CheckerSpec
@@ -40,7 +41,6 @@ from edge_rt.server.connection_limiter import (
 )
 from edge_rt.server.container import Container
 from edge_rt.server.listening import address, check_reach, tcp_socket, unix_socket, way_in
-from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import StateDirectory
 from edge_rt.server.systemd import Notifier, handed_over
 
@@ -213,7 +213,7 @@ class Daemon:
                 await self._serve(sockets, container, service)
 
     async def _serve(
-        self, sockets: list[socket.socket], container: Container, service: DaemonService
+        self, sockets: list[socket.socket], container: Container, service: Service
     ) -> None:
         tcp = self._config.tcp
         api_keys, admin_keys = list(tcp.api_key_sha256), list(tcp.admin_key_sha256)

@@ -7,13 +7,13 @@ from typing import cast
 
 import pytest
 
+from edge_rt.api import service as api
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.core.errors import ModelNotFound
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.server.background_tasks import feel, preload, recall, write
-from edge_rt.server.service import DaemonService
 
 
 class Ended(Exception):
@@ -115,6 +115,6 @@ def test_what_cannot_be_preloaded_holds_up_neither_the_rest_nor_the_daemon() -> 
                 raise ModelNotFound("no model absent")
 
     done = asyncio.Event()
-    asyncio.run(preload(cast(DaemonService, Service()), ["absent", "tiny"], done))
+    asyncio.run(preload(cast(api.Service, Service()), ["absent", "tiny"], done))
     assert tried == ["absent", "tiny"]
     assert done.is_set()
