@@ -18,6 +18,7 @@ _TRIED = 3  # tokens drafted in each
 _AHEAD = 128.0  # tokens for which an answer is thought to go on
 _WORTH = 0.05  # of a token's time that a draft model has to save, as passes cost something besides
 _ALONE = 64  # rounds after which one token is written alone, to know what that takes
+_REGRET = 0.02  # of the seconds of an answer without drafts: the most that drafts may cost it
 
 
 class DraftCosts(NamedTuple):
@@ -87,6 +88,12 @@ class DraftLength:
         self._trying = False
         self._guesses = 0
         self._drafts = False
+        # Of this answer, seconds: without drafts up to here, and less than that with them.
+        self._plain_s = self._saved_s = 0.0
+
+    def read(self, seconds: float) -> None:
+        """Note that the target read the prompt in `seconds`."""
+        self._plain_s += seconds
 
     def begins(self, behind: int = 0, left: float = math.inf) -> bool:
         """Return whether the draft model should guess at the next token. Asked once for each round.
@@ -134,9 +141,10 @@ class DraftLength:
         Asked once for each round, in place of the other questions, be there a draft or not.
         """
         self._guesses, self._trying = 0, False
-        best = self._best(confidences[: self._most])
-        if best == 0 and confidences and self._may_try(_TRIAL * sum(self._rows()[:_TRIED])):
-            self._trying, best = True, min(len(confidences), _TRIED, self._most)
+        most = self._affordable(min(len(confidences), self._most))
+        best = self._best(confidences[:most])
+        if best == 0 and most and self._may_try(_TRIAL * sum(self._rows()[:_TRIED])):
+            self._trying, best = True, min(most, _TRIED)
         if best == 0:
             self._idled()
         self._drafts = best > 0
@@ -155,8 +163,11 @@ class DraftLength:
         if accepted < len(confidences):
             known.calibration.verified(confidences[accepted], accepted=False)
         guessing = self._guesses * (self._times.draft.value or 0.0)
-        known.all.add(accepted + 1, guessing + self._times.verify(len(confidences)))
-        known.drafted.add(accepted + 1, guessing + self._times.verify(len(confidences)))
+        took_s = guessing + self._times.verify(len(confidences))
+        self._plain_s += (accepted + 1) * self._alone
+        self._saved_s += (accepted + 1) * self._alone - took_s
+        known.all.add(accepted + 1, took_s)
+        known.drafted.add(accepted + 1, took_s)
         known.tried += self._trying
         if known.tried == _TRIAL:
             known.tried, known.idle = 0, 0.0
@@ -173,6 +184,7 @@ class DraftLength:
 
     def _idled(self) -> None:
         self._known.idle += 1
+        self._plain_s += self._alone
         if self._times.alone.value is not None:
             self._known.all.add(1, self._times.alone.value)
 
@@ -194,6 +206,15 @@ class DraftLength:
 
     def _behind_s(self, behind: int) -> float:
         return behind * (self._times.read.value or 0.0) if behind > CLOSE else 0.0
+
+    def _affordable(self, most: int) -> int:
+        """Return the longest draft that may be in vain: its rows are paid by what drafts saved.
+
+        An answer takes at most 1 + _REGRET times as long as without drafts.
+        """
+        spare_s = self._saved_s + _REGRET * self._plain_s
+        costs = (self._times.verify(drafted) - self._alone for drafted in range(1, most + 1))
+        return sum(1 for _ in itertools.takewhile(lambda cost_s: cost_s <= spare_s, costs))
 
     def _best(self, confidences: Sequence[float]) -> int:
         best, value, gained, chance = 0, 0.0, 0.0, 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -236,6 +237,42 @@ def test_a_free_draft_is_cut_where_its_rows_cost_more() -> None:
     assert np.mean(cuts[0.25][1000:]) < 0.3
     assert np.mean(cuts[0.9][1000:]) > 4
     assert length.cut([]) == 0
+
+
+def looked_up(machine: Machine, known: Experience, times: PassTimes, hits: list[bool]) -> float:
+    """Return the seconds of an answer over those without drafts; `hits` tells what is accepted."""
+    length, seconds, tokens = DraftLength(MOST, times, known), PROMPT * machine.read, 0
+    length.read(seconds)
+    plain = seconds + ANSWER * machine.alone
+    for place in itertools.count():
+        if tokens >= ANSWER:
+            return seconds / plain
+        sure = [0.8] * MOST
+        drafted = length.cut(sure)
+        took = machine.verify(drafted)
+        if drafted:
+            times.verify_took(drafted + 1, took)
+        else:
+            times.alone.add(took)
+        accepted = drafted if hits[place % len(hits)] else 0
+        length.verified(sure[:drafted], accepted)
+        seconds, tokens = seconds + took, tokens + accepted + 1
+    raise AssertionError
+
+
+@pytest.mark.parametrize("before", [0, 1, 5])
+def test_an_answer_whose_drafts_are_all_in_vain_takes_hardly_longer(before: int) -> None:
+    """However good the drafts of the answers before it were, or where there was none."""
+    machine, known, times = Machine(), Experience(), PassTimes()
+    for _ in range(before):
+        looked_up(machine, known, times, [True])
+    assert looked_up(machine, known, times, [False]) <= 1.03
+
+
+def test_what_drafts_have_saved_may_be_lost_again() -> None:
+    machine, known, times = Machine(), Experience(), PassTimes()
+    assert looked_up(machine, known, times, [True]) < 0.5
+    assert looked_up(machine, known, times, [True, True, True, False]) < 0.7
 
 
 def test_a_target_with_no_time_of_its_own_yet_writes_alone_first() -> None:

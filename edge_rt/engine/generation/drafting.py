@@ -66,6 +66,9 @@ Guesses = Generator[ModelSequence, None, list[int]]
 class Always:
     """Stands in for DraftLength: drafts are as long as they may be."""
 
+    def read(self, seconds: float) -> None:
+        """Learn nothing."""
+
     def begins(self, behind: int, left: float) -> bool:
         return True
 
@@ -106,6 +109,8 @@ class LookupSource:
 
     def draft(self, most: int, left: int) -> Guesses:
         text = self._sequence.text
+        if not self._fed:
+            self._length.read(self._sequence.spent_s)
         self._lookup.feed(text[self._fed :])
         self._fed = len(text)
         drafted = list(_to_end(self._lookup.draft(most), self._sequence.backend.ends))

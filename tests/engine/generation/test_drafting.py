@@ -120,7 +120,7 @@ def test_logprobs_are_those_of_the_large_model(
 
 def test_a_draft_from_the_text_ends_where_an_answer_ended() -> None:
     backend = SimpleNamespace(ends=lambda token: token == 0)
-    sequence: Any = SimpleNamespace(text=[1, 2, 3, 4, 0, 5, 6, 1, 2], backend=backend)
+    sequence: Any = SimpleNamespace(text=[1, 2, 3, 4, 0, 5, 6, 1, 2], backend=backend, spent_s=1.0)
     guesses = LookupSource(sequence, Always()).draft(most=8, left=8)
     with pytest.raises(StopIteration) as done:
         next(guesses)
