@@ -64,11 +64,12 @@ class End(_Line, frozen=True, tag=2):
     reason: str
     tokens: int
     made: Made | None
+    stop: str | None = None
 
     def event(self) -> Finished:
         """Return the event that it was made of, with no time taken."""
         timings = Timings(0.0, 0.0, 0.0, 0, 0, self.tokens)
-        return Finished(0, self.index, self.reason, timings, made=self.made)
+        return Finished(0, self.index, self.reason, timings, self.stop, self.made)
 
 
 Line = Begin | Piece | End
@@ -105,7 +106,8 @@ def line(call: int, event: Started | Delta | Finished) -> Line:
         return Begin(call, event.prompt_tokens, event.cached_tokens)
     if isinstance(event, Delta):
         return Piece(call, event.index, event.text, len(event.tokens), event.logprobs)
-    return End(call, event.index, event.reason, event.timings.completion_tokens, event.made)
+    tokens = event.timings.completion_tokens
+    return End(call, event.index, event.reason, tokens, event.made, event.stop)
 
 
 def _joined(one: Line, next: Piece) -> Piece | None:

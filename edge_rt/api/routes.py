@@ -7,6 +7,9 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
+from edge_rt.api.anthropic import CountTokens, Messages
+from edge_rt.api.anthropic.bodies import Conversation, MessagesRequest
+from edge_rt.api.anthropic.documents import MessagesAnswer, TokenCount
 from edge_rt.api.edge import cache, state
 from edge_rt.api.edge.classify import ClassificationList, Classify, ClassifyRequest
 from edge_rt.api.edge.infer import Infer, InferAnswer, InferRequest
@@ -82,6 +85,8 @@ OPERATIONS = (
     _USE("/v1/chat/completions", ChatCompletions, ChatRequest, ChatCompletion, streams=True),
     _USE("/v1/completions", Completions, CompletionsRequest, TextCompletion, streams=True),
     _USE("/v1/responses", Responses, ResponsesRequest, ResponsesAnswer, streams=True),
+    _USE("/v1/messages", Messages, MessagesRequest, MessagesAnswer, streams=True),
+    _USE("/v1/messages/count_tokens", CountTokens, Conversation, TokenCount),
     _USE("/v1/embeddings", Embeddings, EmbeddingsRequest, EmbeddingList),
     _USE("/v1/rerank", Rerank, RerankRequest, RankedList),
     _USE("/tokenize", TokenizeEndpoint, TokenizeRequest, TokenizedText),

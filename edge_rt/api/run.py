@@ -188,7 +188,7 @@ class Run:
         dialect = self._dialect
         if isinstance(event, Started):
             choices = (self._choice(call, i) for i in range(self._work.per_call))
-            return [chunk for choice in choices for chunk in dialect.opening(choice)]
+            return [chunk for choice in choices for chunk in dialect.opening(choice, event)]
         return dialect.told(self._choice(call, event.index), event, self._last_edge())
 
     def _summary(self) -> list[msgspec.Struct]:

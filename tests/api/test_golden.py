@@ -23,6 +23,7 @@ FOLDER = Path(__file__).with_name("golden")
 ASK = [{"role": "user", "content": "Hi"}]
 FUNCTION = {"name": "get_weather", "parameters": {"properties": {"city": {"type": "string"}}}}
 TOOLS = [{"type": "function", "function": FUNCTION}]
+ANTHROPIC_TOOLS = [{"name": FUNCTION["name"], "input_schema": FUNCTION["parameters"]}]
 FLAT = [{"type": "function", **FUNCTION}]
 PARIS = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
 ROME = PARIS.replace("Paris", "Rome")
@@ -31,6 +32,7 @@ USAGE = {"stream_options": {"include_usage": True}}
 SIZES = (3, 1, 9, 5)  # of the pieces that an answer comes in, in turn
 
 CHAT, TEXT, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+MESSAGES = "/v1/messages"
 OLLAMA_CHAT, OLLAMA_TEXT = "/api/chat", "/api/generate"
 
 
@@ -118,6 +120,10 @@ def response(**fields: Any) -> dict:
     return {"input": "Hi", "stream": True, **fields}
 
 
+def message(**fields: Any) -> dict:
+    return {"model": "smol", "max_tokens": 9, "messages": ASK, "stream": True, **fields}
+
+
 def ollama(**fields: Any) -> dict:
     return {"model": "smol:latest", "messages": ASK, **fields}
 
@@ -172,6 +178,15 @@ CASES = {
     "responses-empty": Case(RESPONSES, response(), ""),
     "responses-whole": Case(RESPONSES, response(stream=False, tools=FLAT), CALLS, thinks=True),
     "responses-whole-logprobs": Case(RESPONSES, response(stream=False, top_logprobs=2), likely),
+    "messages": Case(MESSAGES, message()),
+    "messages-tools": Case(MESSAGES, message(tools=ANTHROPIC_TOOLS), CALLS),
+    "messages-thinking": Case(MESSAGES, message(), THOUGHT, thinks=True),
+    "messages-limit": Case(MESSAGES, message(), short),
+    "messages-lost": Case(MESSAGES, message(), cut_off),
+    "messages-refused": Case(MESSAGES, message(), refused),
+    "messages-whole": Case(
+        MESSAGES, message(stream=False, tools=ANTHROPIC_TOOLS), CALLS, thinks=True
+    ),
     "ollama-chat": Case(OLLAMA_CHAT, ollama()),
     "ollama-chat-tools": Case(OLLAMA_CHAT, ollama(tools=TOOLS), CALLS),
     "ollama-chat-thinking": Case(OLLAMA_CHAT, ollama(think=True), THOUGHT, thinks=True),

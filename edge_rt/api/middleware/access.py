@@ -133,12 +133,13 @@ class Authorizer:
         _check_framing(scope)
         if not over_tcp(scope):
             return self._local(scope.get("state", {}))
-        anyone = scope["path"] in self._open and "authorization" not in Headers(scope=scope)
+        key = _key(Headers(scope=scope))
+        anyone = scope["path"] in self._open and key is None
         foreign = _foreign(scope, self._origins)
         if anyone and (self._hashes or foreign):
             return Caller(None, Rights(_KEYLESS))
         if self._hashes:
-            given = self._checked_key(Headers(scope=scope).get("authorization", ""))
+            given = self._checked_key(key or "")
             client = f"key:{given[:12]}"
             administers = _among(given, self._admins)
 
@@ -161,13 +162,21 @@ class Authorizer:
         rights = ALL if self._access is None else self._access.rights(Peer(uid, groups))
         return Caller(f"uid:{uid}", rights)
 
-    def _checked_key(self, authorization: str) -> str:
-        scheme, _, key = authorization.partition(" ")
-        given = hashlib.sha256(key.strip().encode()).hexdigest()
-        if not _among(given, self._hashes) or scheme.lower() != "bearer":
+    def _checked_key(self, key: str) -> str:
+        given = hashlib.sha256(key.encode()).hexdigest()
+        if not _among(given, self._hashes):
             message = "A valid API key is required: send it as `Authorization: Bearer KEY`."
             raise HTTPException(401, message, {"www-authenticate": "Bearer"})
         return given
+
+
+def _key(headers: Headers) -> str | None:
+    """Return the key of a request: a bearer's, or as Anthropic's clients send it; None: no key."""
+    authorization = headers.get("authorization")
+    if authorization is None:
+        return headers.get("x-api-key")
+    scheme, _, key = authorization.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _among(given: str, hashes: Sequence[str]) -> bool:

@@ -36,7 +36,6 @@ from edge_rt.generation.usage import Edge, Tally
 
 RETRY_S = 2.0
 _KEY = "edge_rt.exchange"
-OLLAMA = "/api/"  # what the paths of Ollama's API begin with
 REQUEST_ID = b"x-request-id"
 _SANE = re.compile(rb"[A-Za-z0-9._:=+/-]{1,128}")
 CLIENT_LEFT = 499  # never sent; in the metrics only
@@ -237,7 +236,7 @@ class RequestMiddleware:
                 self._meters.refused.add(error.code)
             failure = explain(error)
             drop_tracebacks(error)
-            await send_failure(send, failure, plain=scope["path"].startswith(OLLAMA))
+            await send_failure(send, failure, scope["path"])
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
@@ -27,6 +28,8 @@ from edge_rt.core.errors import (
 
 _log = logging.getLogger("edge_rt.api")
 
+OLLAMA = "/api/"  # what the paths of Ollama's API begin with
+MESSAGES = "/v1/messages"  # and those of Anthropic's
 STORE_S = 10.0  # in which a store that cannot be read may be there again
 
 HTTP_CODES = {
@@ -84,6 +87,54 @@ class PlainError(msgspec.Struct, frozen=True):
     def of(cls, failure: Failure) -> PlainError:
         """Return what went wrong, without type, code and field."""
         return cls(failure.body.error.message)
+
+
+_MESSAGES_TYPES = {  # by status; others are errors of the API
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+class MessagesDetails(msgspec.Struct, frozen=True):
+    """The code of an error, and the path of the request field at fault."""
+
+    error_code: str | None
+    param: str | None
+
+
+class MessagesFault(msgspec.Struct, frozen=True):
+    """What went wrong, as Anthropic's API tells it."""
+
+    type: str
+    message: str
+    details: MessagesDetails
+
+
+class MessagesError(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON document of an error in Anthropic's API, plain or inside a stream."""
+
+    type: Literal["error"] = "error"
+    error: MessagesFault
+
+    @classmethod
+    def of(cls, failure: Failure) -> MessagesError:
+        """Return what went wrong in the words of that API."""
+        kind, error = _MESSAGES_TYPES.get(failure.status, "api_error"), failure.body.error
+        return cls(
+            error=MessagesFault(kind, error.message, MessagesDetails(error.code, error.param))
+        )
+
+
+def error_document(failure: Failure, path: str) -> msgspec.Struct:
+    """Return the document of an error of the API that has `path`."""
+    if path.startswith(OLLAMA):
+        return PlainError.of(failure)
+    return MessagesError.of(failure) if path.startswith(MESSAGES) else failure.body
 
 
 def explain(error: Exception) -> Failure:
@@ -231,9 +282,9 @@ async def send_json(send: Send, document: object, *, headers: Headers = ()) -> N
     await send_bytes(send, msgspec.json.encode(document), headers=(_JSON, *headers))
 
 
-async def send_failure(send: Send, failure: Failure, *, plain: bool = False) -> None:
-    """Send an error as the whole response; `plain` as Ollama's API shapes it."""
-    body = msgspec.json.encode(PlainError.of(failure) if plain else failure.body)
+async def send_failure(send: Send, failure: Failure, path: str = "") -> None:
+    """Send an error as the whole response, as the API shapes it that has `path`."""
+    body = msgspec.json.encode(error_document(failure, path))
     await send_bytes(send, body, status=failure.status, headers=(_JSON, *failure.headers))
 
 

@@ -19,7 +19,7 @@ from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import EventStream
 from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import EngineError
-from edge_rt.core.events import Delta, Finished
+from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader
@@ -210,7 +210,7 @@ class Dialect(ABC):
         some = event.text or (self.eager and answer.waiting)
         return answer.told([Content(event.text)] if some else [])
 
-    def opening(self, choice: int) -> Sequence[msgspec.Struct]:
+    def opening(self, choice: int, started: Started) -> Sequence[msgspec.Struct]:
         """Return the chunks that a choice of a stream begins with."""
         return ()
 
@@ -267,7 +267,7 @@ class TextDialect(Dialect):
         self._offsets = [Offsets() for _ in echoes]
 
     @override
-    def opening(self, choice: int) -> Sequence[TextCompletion]:
+    def opening(self, choice: int, started: Started) -> Sequence[TextCompletion]:
         echo = self._echoes[choice]
         return [self._document([TextChoice(choice, echo)])] if echo else ()
 

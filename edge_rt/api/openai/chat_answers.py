@@ -20,6 +20,7 @@ from edge_rt.api.openai.answers import (
     text_of,
 )
 from edge_rt.core.decoding import TokenLogprob
+from edge_rt.core.events import Started
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, MadeCall, Thought
 from edge_rt.models.answers.reader import AnswerReader
@@ -134,7 +135,7 @@ class ChatDialect(Dialect):
         self._legacy = legacy
 
     @override
-    def opening(self, choice: int) -> Sequence[ChatChunk]:
+    def opening(self, choice: int, started: Started) -> Sequence[ChatChunk]:
         delta = ChatDelta(role="assistant", content="")
         return [self._chunk([ChatChunkChoice(choice, delta)])]
 

@@ -32,7 +32,7 @@ from edge_rt.api.responses.documents import (
 )
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import RequestError
-from edge_rt.core.events import Delta, Finished
+from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader
@@ -72,7 +72,7 @@ class ResponsesDialect(Dialect):
         self._last: type[Part] | None = None  # what was told last
 
     @override
-    def opening(self, choice: int) -> Sequence[ResponsesEvent]:
+    def opening(self, choice: int, started: Started) -> Sequence[ResponsesEvent]:
         named = ("response.created", "response.in_progress")
         return [self._output.event(name, response=self._begun) for name in named]
 
