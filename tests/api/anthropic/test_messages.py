@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -25,7 +26,8 @@ CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_
 EVENT = TypeAdapter(RawMessageStreamEvent)
 
 
-def ask(client, *messages, path="/v1/messages", **fields):
+def ask(client, *messages: Any, **fields: Any) -> Any:
+    path = fields.pop("path", "/v1/messages")
     body = {"model": "smol", "max_tokens": 9, "messages": [*messages] or [USER], **fields}
     return client.post(path, {k: v for k, v in body.items() if v is not None})
 
