@@ -7,8 +7,8 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.anthropic import CountTokens, Messages
-from edge_rt.api.anthropic.bodies import Conversation, MessagesRequest
+from edge_rt.api.anthropic import CountMessageTokens, Messages
+from edge_rt.api.anthropic.bodies import CountMessageTokensRequest, MessagesRequest
 from edge_rt.api.anthropic.documents import MessagesAnswer, TokenCount
 from edge_rt.api.edge import cache, state
 from edge_rt.api.edge.classify import ClassificationList, Classify, ClassifyRequest
@@ -86,7 +86,7 @@ OPERATIONS = (
     _USE("/v1/completions", Completions, CompletionsRequest, TextCompletion, streams=True),
     _USE("/v1/responses", Responses, ResponsesRequest, ResponsesAnswer, streams=True),
     _USE("/v1/messages", Messages, MessagesRequest, MessagesAnswer, streams=True),
-    _USE("/v1/messages/count_tokens", CountTokens, Conversation, TokenCount),
+    _USE("/v1/messages/count_tokens", CountMessageTokens, CountMessageTokensRequest, TokenCount),
     _USE("/v1/embeddings", Embeddings, EmbeddingsRequest, EmbeddingList),
     _USE("/v1/rerank", Rerank, RerankRequest, RankedList),
     _USE("/tokenize", TokenizeEndpoint, TokenizeRequest, TokenizedText),

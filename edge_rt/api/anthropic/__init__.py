@@ -5,7 +5,12 @@ from __future__ import annotations
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.anthropic.bodies import Conversation, MessagesRequest, chat_request, told
+from edge_rt.api.anthropic.bodies import (
+    CountMessageTokensRequest,
+    MessagesRequest,
+    chat_request,
+    told,
+)
 from edge_rt.api.anthropic.documents import MessagesDialect, TokenCount
 from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.middleware.context import Context, Head, exchange_of
@@ -50,7 +55,7 @@ class Messages:
             raise _renamed(error) from error
 
 
-class CountTokens:
+class CountMessageTokens:
     """Count the tokens of a conversation, as Anthropic's API does.
 
     The model need not be in memory.
@@ -58,7 +63,7 @@ class CountTokens:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._body = BodyReader(Conversation)
+        self._body = BodyReader(CountMessageTokensRequest)
         self._chat = _Chat(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +76,9 @@ class CountTokens:
         except RequestError as error:
             raise _renamed(error) from error
 
-    async def _count(self, asked: Conversation, client: str | None, send: Send) -> None:
+    async def _count(
+        self, asked: CountMessageTokensRequest, client: str | None, send: Send
+    ) -> None:
         service = self._context.service
         model = service.able(asked.model, "language").id
         prompt = self._chat.chat_prompt(chat_request(asked))

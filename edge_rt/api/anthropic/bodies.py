@@ -26,7 +26,7 @@ _MEDIA = {"image": "see images", "document": "read documents"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-class InnerBlock(msgspec.Struct, frozen=True, kw_only=True):
+class TextContentBlock(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the content of a tool's result, which is text."""
 
     type: str
@@ -41,7 +41,7 @@ class InnerBlock(msgspec.Struct, frozen=True, kw_only=True):
     title: Any = None
 
 
-class Block(InnerBlock, frozen=True, kw_only=True):
+class MessageBlock(TextContentBlock, frozen=True, kw_only=True):
     """One part of a content; the type says which of the fields it has."""
 
     type: str
@@ -56,7 +56,7 @@ class Block(InnerBlock, frozen=True, kw_only=True):
     """Of a call, its arguments."""
     tool_use_id: str | None = None
     """Of a tool's result, the id of its call."""
-    content: str | Annotated[list[InnerBlock], Meta(max_length=MOST)] | None = None
+    content: str | Annotated[list[TextContentBlock], Meta(max_length=MOST)] | None = None
     """Of a tool's result."""
     is_error: bool | None = None
     """Whether a tool's result is an error: the model reads it behind the word Error."""
@@ -65,10 +65,10 @@ class Block(InnerBlock, frozen=True, kw_only=True):
     signature: Any = None
 
 
-Blocks = Annotated[list[Block], Meta(max_length=MOST)]
+Blocks = Annotated[list[MessageBlock], Meta(max_length=MOST)]
 
 
-class Message(msgspec.Struct, frozen=True):
+class ConversationTurn(msgspec.Struct, frozen=True):
     """One turn of the conversation."""
 
     role: str
@@ -127,12 +127,12 @@ class OutputConfig(msgspec.Struct, frozen=True):
     """What the text of the answer is to be."""
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+class CountMessageTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation whose tokens are counted; a field that is null is left out."""
 
     model: Annotated[str, Meta(min_length=1)]
     """Id of a model, `default` or `auto`; with `@` a variant of it."""
-    messages: Annotated[list[Message], Meta(min_length=1, max_length=MOST)]
+    messages: Annotated[list[ConversationTurn], Meta(min_length=1, max_length=MOST)]
     """The conversation so far; the answer goes on with a last one of the assistant's."""
     system: str | Blocks | None = None
     """What the system says before."""
@@ -150,7 +150,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     context_management: Any = None
 
 
-class MessagesRequest(Conversation, frozen=True, kw_only=True):
+class MessagesRequest(CountMessageTokensRequest, frozen=True, kw_only=True):
     """A conversation that the assistant is to continue."""
 
     max_tokens: Count
@@ -176,7 +176,7 @@ class MessagesRequest(Conversation, frozen=True, kw_only=True):
     thread: Any = None
 
 
-def told(asked: Conversation) -> Iterator[str]:
+def told(asked: CountMessageTokensRequest) -> Iterator[str]:
     """Return what of these fields is not honoured."""
     if asked.context_management:
         yield "context_management: not honoured, the whole conversation is read."
@@ -184,7 +184,7 @@ def told(asked: Conversation) -> Iterator[str]:
         yield "output_config.effort: not honoured, `thinking.budget_tokens` limits thoughts."
 
 
-def chat_request(asked: Conversation) -> ChatRequest:
+def chat_request(asked: CountMessageTokensRequest) -> ChatRequest:
     """Return the chat completion that a body stands for; raises RequestError."""
     choice, last = asked.tool_choice, asked.messages[-1]
     format = asked.output_format or (asked.output_config and asked.output_config.format)
@@ -222,7 +222,7 @@ def _sampled(asked: MessagesRequest) -> dict[str, Any]:
     }
 
 
-def _terms(asked: Conversation) -> Terms | None:
+def _terms(asked: CountMessageTokensRequest) -> Terms | None:
     """Return the field `edge`, with `thinking` in it, unless it has that itself."""
     terms = asked.edge if isinstance(asked, MessagesRequest) else None
     thinking = asked.thinking
@@ -256,7 +256,7 @@ def _choice(choice: ToolChoice) -> Any:
     return {"type": "function", "function": {"name": choice.name}}
 
 
-def _messages(asked: Conversation) -> list[ChatMessage]:
+def _messages(asked: CountMessageTokensRequest) -> list[ChatMessage]:
     """Return the messages in the shape of a chat completion; raises RequestError."""
     made: list[ChatMessage] = []
     if asked.system:
@@ -274,7 +274,9 @@ def _messages(asked: Conversation) -> list[ChatMessage]:
     return made
 
 
-def _assistant(content: str | Sequence[Block], at: str, names: dict[str, str]) -> ChatMessage:
+def _assistant(
+    content: str | Sequence[MessageBlock], at: str, names: dict[str, str]
+) -> ChatMessage:
     if isinstance(content, str):
         return ChatMessage("assistant", content)
     texts: list[str] = []
@@ -293,7 +295,7 @@ def _assistant(content: str | Sequence[Block], at: str, names: dict[str, str]) -
     )
 
 
-def _call(block: Block, at: str, names: dict[str, str]) -> ToolCall:
+def _call(block: MessageBlock, at: str, names: dict[str, str]) -> ToolCall:
     id, name = block.id, block.name
     if id is None or name is None:
         raise missing(f"{at}.id" if id is None else f"{at}.name")
@@ -301,7 +303,7 @@ def _call(block: Block, at: str, names: dict[str, str]) -> ToolCall:
     return ToolCall(FunctionCall(name, block.input or {}), id.removeprefix(TOOL_ID))
 
 
-def _said(message: Message, at: str, names: dict[str, str]) -> Iterator[ChatMessage]:
+def _said(message: ConversationTurn, at: str, names: dict[str, str]) -> Iterator[ChatMessage]:
     """Yield what a user's turn holds: results of tools, and texts, those in a row as one."""
     if isinstance(message.content, str):
         yield ChatMessage(message.role, message.content)
@@ -320,7 +322,7 @@ def _said(message: Message, at: str, names: dict[str, str]) -> Iterator[ChatMess
         yield ChatMessage(message.role, "\n".join(texts))
 
 
-def _result(block: Block, at: str, names: dict[str, str]) -> ChatMessage:
+def _result(block: MessageBlock, at: str, names: dict[str, str]) -> ChatMessage:
     id = block.tool_use_id
     if id is None:
         raise missing(f"{at}.tool_use_id")
@@ -332,13 +334,13 @@ def _result(block: Block, at: str, names: dict[str, str]) -> ChatMessage:
     return ChatMessage("tool", text, name=names[id], tool_call_id=id.removeprefix(TOOL_ID))
 
 
-def _text(content: str | Sequence[InnerBlock], at: str) -> str:
+def _text(content: str | Sequence[TextContentBlock], at: str) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(_block_text(block, f"{at}[{i}]") for i, block in enumerate(content))
 
 
-def _block_text(block: InnerBlock, at: str) -> str:
+def _block_text(block: TextContentBlock, at: str) -> str:
     if block.type in _MEDIA:
         message = f"`{at}`: this model cannot {_MEDIA[block.type]}; send text only."
         raise RequestError(message, param=at, code="unsupported_content")
