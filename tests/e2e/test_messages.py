@@ -19,6 +19,7 @@ ADD: Any = {
         "additionalProperties": False,
     },
 }
+GREEDY = {"temperature": 0}  # which the library no longer has as an argument
 USER: Any = {"role": "user", "content": "Name a colour."}
 
 
@@ -37,7 +38,7 @@ def sdk(served) -> Iterator[anthropic.Anthropic]:
 
 
 def test_a_greedy_answer_is_the_same_as_a_chat_completion(served, sdk) -> None:
-    asked: Any = {"model": served.model, "max_tokens": 12, "temperature": 0}
+    asked: Any = {"model": served.model, "max_tokens": 12, "extra_body": GREEDY}
     whole = sdk.messages.create(**asked, system="Be brief.", messages=[USER])
     with sdk.messages.stream(**asked, system="Be brief.", messages=[USER]) as stream:
         streamed = "".join(stream.text_stream)
@@ -60,7 +61,7 @@ def test_the_count_of_a_prompt_is_what_an_answer_reads(served, sdk) -> None:
 
 def test_a_tool_is_called_and_its_result_answered(sdk) -> None:
     first: Any = {"role": "user", "content": "Add 2 and 3."}
-    asked: Any = {"model": CALLER, "max_tokens": 64, "temperature": 0, "tools": [ADD]}
+    asked: Any = {"model": CALLER, "max_tokens": 64, "extra_body": GREEDY, "tools": [ADD]}
     made = sdk.messages.create(**asked, messages=[first], tool_choice={"type": "any"})
     assert made.stop_reason == "tool_use"
     [call] = [block for block in made.content if block.type == "tool_use"]
@@ -73,7 +74,7 @@ def test_a_tool_is_called_and_its_result_answered(sdk) -> None:
 
 
 def test_an_answer_stops_at_a_stop_sequence(served, sdk) -> None:
-    asked: Any = {"model": served.model, "max_tokens": 32, "temperature": 0, "messages": [USER]}
+    asked: Any = {"model": served.model, "max_tokens": 32, "extra_body": GREEDY, "messages": [USER]}
     text = sdk.messages.create(**asked).content[0].text
     stop = text.split()[1]
     ended = sdk.messages.create(**asked, stop_sequences=[stop])
