@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from inspect import cleandoc
 from typing import Any
 
 import click
@@ -22,54 +24,6 @@ from edge_rt.cli.exits import (
 )
 from edge_rt.core.errors import EdgeError, closest
 
-EXAMPLES: Mapping[str, tuple[str, ...]] = {
-    "serve": ("edge-rt serve --socket ./edge-rt.sock",),
-    "run": (
-        'edge-rt run "What is the capital of France?"',
-        'dmesg | edge-rt run --prefer quality "Is anything wrong here?"',
-    ),
-    "chat": ("edge-rt chat --model smollm2-135m-instruct",),
-    "models list": ("edge-rt models list --json",),
-    "models suggest": (
-        "edge-rt models suggest --task tools",
-        "edge-rt models suggest --board raspberry-pi-5 --memory 8",
-    ),
-    "models pull": (
-        "edge-rt models pull",
-        "edge-rt models pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M",
-    ),
-    "models add": ("edge-rt models add ./my-model.gguf --id my-model",),
-    "models default": ("edge-rt models default smollm2-135m-instruct",),
-    "models show": ("edge-rt models show smollm2-135m-instruct",),
-    "models verify": ("edge-rt models verify smollm2-135m-instruct",),
-    "models remove": ("edge-rt models remove smollm2-135m-instruct",),
-    "models import": ("sudo edge-rt models import ./stick",),
-    "models quantize": ("edge-rt models quantize my-model q4_k_m",),
-    "models convert": ("edge-rt models convert my-model.gguf ./converted",),
-    "status": ("edge-rt status --json",),
-    "ps": ("edge-rt ps",),
-    "sensors": ("edge-rt sensors --json",),
-    "top": ("edge-rt top",),
-    "open": ("edge-rt open --print",),
-    "ledger": ("edge-rt ledger --days 7 --last 5",),
-    "cache show": ("edge-rt cache show",),
-    "cache purge": ("edge-rt cache purge --older 86400",),
-    "router show": ("edge-rt router show",),
-    "router reset": ("edge-rt router reset --model smollm2-135m-instruct",),
-    "plan": ('edge-rt plan "What is the capital of France?"',),
-    "trace": ("edge-rt trace chatcmpl-5f1c",),
-    "calibrate": ("edge-rt calibrate --quick",),
-    "budget": (
-        "edge-rt budget --power 7.5 --temp 70",
-        "edge-rt budget --power none",
-    ),
-    "report": ("edge-rt report --since 6h --out report.html",),
-    "key": ("edge-rt key",),
-    "check-config": ("edge-rt check-config /etc/edge-rt/config.yaml",),
-    "setup": ("edge-rt setup --dry-run", "sudo edge-rt setup --yes", "sudo edge-rt setup --undo"),
-    "doctor": ("edge-rt doctor", "edge-rt doctor --bundle bundle.tar.gz"),
-    "twin": ("edge-rt twin --board raspberry-pi-5 --watch 1 --dir ./twin",),
-}
 PIPE_CLOSED = 128 + signal.SIGPIPE
 GROUPS = {
     "Ask": {
@@ -121,14 +75,12 @@ ELSEWHERE = {
 }
 
 
-def add_examples(path: str, command: click.Command) -> None:
-    """Let the help of the command at `path`, and of those below it, end with its examples."""
-    if isinstance(command, click.Group):
-        for name, each in command.commands.items():
-            add_examples(f"{path} {name}", each)
-    elif (examples := EXAMPLES.get(path)) and command.epilog is None:
-        lines = "".join(f"\n  {example}" for example in examples)
-        command.epilog = f"\b\nExamples:{lines}" if len(examples) > 1 else f"\b\nExample:{lines}"
+def keep_examples(command: click.Command) -> None:
+    """Let the examples in the help of a command, and of those below it, keep their lines."""
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        keep_examples(each)
+    text = cleandoc(command.help or "")
+    command.help = re.sub(r"\n\n(?=Examples?:\n)", "\n\n\b\n", text)
 
 
 @contextmanager
@@ -195,12 +147,15 @@ class LazyGroup(click.Group):
         """Import a command; None when there is none of that name."""
         if cmd_name not in self._lazy:
             return None
-        name = cmd_name.replace("-", "_")
-        module = self._elsewhere.get(cmd_name, f"{self._package}.{name}")
-        command = getattr(import_module(module), name)
-        add_examples(cmd_name, command)
+        command = self._load(cmd_name)
+        keep_examples(command)
         ctx.with_resource(interruptible())  # from here on there is something to put right
         return command
+
+    def _load(self, command: str) -> click.Command:
+        name = command.replace("-", "_")
+        module = self._elsewhere.get(command, f"{self._package}.{name}")
+        return getattr(import_module(module), name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -209,7 +164,13 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            known = {path.rpartition(" ")[2]: path for path in (*EXAMPLES, *self._lazy)}
+            groups = {name: self._load(name) for name in self._lazy}
+            known = {
+                below: f"{name} {below}"
+                for name, group in groups.items()
+                if isinstance(group, click.Group)
+                for below in group.commands
+            } | {name: name for name in self._lazy}
             near = closest(args[0], known)
             if near is None:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import edge_rt
-from edge_rt.cli.main import COMMANDS, EXAMPLES, GROUPS, LazyGroup, main
+from edge_rt.cli.main import COMMANDS, GROUPS, LazyGroup, main
 from edge_rt.core.errors import (
     ConfigError,
     EdgeError,
@@ -56,11 +57,11 @@ def test_every_command_has_an_example_that_it_takes(
     Path("stick").mkdir()
     for name in ("switch.json", "answers.jsonl", "my-model.gguf"):
         Path(name).touch()
-    found = dict(all_commands(main))
-    assert {*EXAMPLES} == {*found}
-    for path, command in found.items():
-        for example in EXAMPLES[path]:
-            assert example in cli(*path.split(), "--help").stdout
+    for path, command in all_commands(main):
+        shown = cli(*path.split(), "--help").stdout
+        examples = re.search(r"^  Examples?:\n((?:    .+\n)+)", shown, re.MULTILINE)
+        assert examples, path
+        for example in map(str.strip, examples[1].splitlines()):
             words = shlex.split(example.rpartition("| ")[2].removeprefix("sudo "))
             begin = ["edge-rt", *path.split()]
             assert words[: len(begin)] == begin

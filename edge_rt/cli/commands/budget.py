@@ -69,6 +69,10 @@ def budget(socket: Path | None, as_json: bool, **caps: Any) -> None:
 
     Without options it is shown. What is changed holds until the daemon ends: what is to hold at
     each start belongs into the configuration, under `budget`.
+
+    Examples:
+        edge-rt budget --power 7.5 --temp 70
+        edge-rt budget --power none
     """
     change: Json = {
         name: None if cap == _NONE else cap for name, cap in caps.items() if cap is not None

@@ -26,7 +26,11 @@ def cache() -> None:
 @socket_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(socket: Path | None, as_json: bool) -> None:
-    """Show how much is kept, of which model and for whom, and what that saved."""
+    """Show how much is kept, of which model and for whom, and what that saved.
+
+    Example:
+        edge-rt cache show
+    """
     with Client(daemon_socket(socket)) as client:
         report = client.get("/edge/v1/cache")
     put_document(report, view, as_json=as_json)
@@ -47,7 +51,11 @@ def purge(
     older_s: float | None,
     everything: bool,
 ) -> None:
-    """Forget answers and beginnings of prompts: those that all of the options fit."""
+    """Forget answers and beginnings of prompts: those that all of the options fit.
+
+    Example:
+        edge-rt cache purge --older 86400
+    """
     said: Json = {"model": model, "client": client, "older_s": older_s}
     which = to_forget(said, everything=everything)
     with Client(daemon_socket(socket)) as daemon:

@@ -31,6 +31,9 @@ def calibrate(
     Predictions, plans and the governor rest on it. The board must be cool and have nothing else
     to do; other requests are refused meanwhile. Ctrl-C ends it; measurements
     that are not complete are not kept.
+
+    Example:
+        edge-rt calibrate --quick
     """
     if show and (quick or model is not None or force):
         raise click.UsageError("--show measures nothing: leave the other options out.")

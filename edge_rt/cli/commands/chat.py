@@ -67,6 +67,9 @@ def chat(socket: Path | None, system: str | None, body: Json, quiet: bool, verbo
 
     Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. When standard input is no
     terminal each of its lines is asked in turn.
+
+    Example:
+        edge-rt chat --model smollm2-135m-instruct
     """
     model, pin, _ = body["model"].partition("@")
     with Client(daemon_socket(socket)) as client:

@@ -49,6 +49,9 @@ def ledger(socket: Path | None, days: int, last: int, as_json: bool) -> None:
 
     Joules are those of the rails that form the board's supply. What the board draws anyway, and
     what no answer caused, is the rest. `edge-rt trace` takes the ids of requests.
+
+    Example:
+        edge-rt ledger --days 7 --last 5
     """
     with Client(daemon_socket(socket)) as client:
         report = client.get(f"/edge/v1/ledger?days={days}&last={last}")

@@ -38,6 +38,9 @@ def open(socket: Path | None, config: Path | None, only_print: bool) -> None:
     The page shows what the board draws, how warm it is, the models in memory and the latest
     requests; it has a place to ask, and the caps of the budget. The daemon serves it over TCP, at
     tcp.listen of its configuration.
+
+    Example:
+        edge-rt open --print
     """
     file = config or installation(daemon_socket(socket)).config_file
     addresses = load(file).tcp.addresses if present(file) else []

@@ -83,6 +83,9 @@ def plan(
     waited for the tokens that may come next. In modes in which a second model helps the figures are
     those of the large one by itself. The prompt is read from standard input when it is "-", or when
     there is none and something is piped in.
+
+    Example:
+        edge-rt plan "What is the capital of France?"
     """
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")

@@ -80,6 +80,9 @@ def report(socket: Path | None, since: int, out: Path) -> None:
 
     One HTML file that needs no network and no other file. The daemon remembers a day, since its
     start.
+
+    Example:
+        edge-rt report --since 6h --out report.html
     """
     with Client(daemon_socket(socket)) as client:
         text = page({"since_s": since, **_seen(client, since)})

@@ -35,6 +35,9 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     Every way to serve it is told with what it would have taken, the chosen one first and marked,
     and why the others were not. Only requests for which there was something to choose have a trace,
     and those that asked for one; the last 256 are kept.
+
+    Example:
+        edge-rt trace chatcmpl-5f1c
     """
     with Client(daemon_socket(socket)) as client:
         found = client.get(f"/edge/v1/trace/{quote(id, safe='')}")
@@ -58,7 +61,11 @@ def router() -> None:
 @socket_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(socket: Path | None, as_json: bool) -> None:
-    """Show the marks of each model and mode; they decide nothing."""
+    """Show the marks of each model and mode; they decide nothing.
+
+    Example:
+        edge-rt router show
+    """
     with Client(daemon_socket(socket)) as client:
         report = client.get("/edge/v1/router")
     put_document(report, view, as_json=as_json)
@@ -70,7 +77,11 @@ def show(socket: Path | None, as_json: bool) -> None:
 @click.option("--mode", help='Only of that mode, as `show` names it: "switch:ead".')
 @click.option("--all", "everything", is_flag=True, help="All of it.")
 def reset(socket: Path | None, model: str | None, mode: str | None, everything: bool) -> None:
-    """Forget the marks of the model and mode that the options name."""
+    """Forget the marks of the model and mode that the options name.
+
+    Example:
+        edge-rt router reset --model smollm2-135m-instruct
+    """
     which = to_forget({"model": model, "mode": mode}, everything=everything)
     with Client(daemon_socket(socket)) as daemon:
         done = daemon.post("/edge/v1/router/reset", which)

@@ -128,6 +128,10 @@ def run(
     The prompt is read from standard input when it is "-", or when there is none and something
     is piped in. What the answer cost is told on standard error, and with --verbose its id, which
     `edge-rt trace` takes.
+
+    Examples:
+        edge-rt run "What is the capital of France?"
+        dmesg | edge-rt run --prefer quality "Is anything wrong here?"
     """
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")

@@ -72,6 +72,9 @@ def sensors(
 
     The daemon is asked for them; where none answers, the board is read by this command. What
     cannot be read is told with its reason.
+
+    Example:
+        edge-rt sensors --json
     """
     period_s = watch_s or _SETTLE_S
     if direct or sensors_root is not None:

@@ -51,6 +51,9 @@ def ps(socket: Path | None, as_json: bool) -> None:
 
     Each with its backend, the memory that it takes at most, the requests under way, and when it was
     last used and loaded. `edge-rt models list` shows all installed models.
+
+    Example:
+        edge-rt ps
     """
     with Client(daemon_socket(socket)) as client:
         residents = members(client.get("/edge/v1/status"), "residents")
@@ -66,6 +69,9 @@ def status(ctx: click.Context, socket: Path | None, as_json: bool) -> None:
 
     Ends with an exit code other than 0 when the daemon cannot answer. --json has everything that
     the daemon reports.
+
+    Example:
+        edge-rt status --json
     """
     with Client(daemon_socket(socket)) as client:
         health, code = proof(client)  # may wait for the engine's start, which changes the state

@@ -229,6 +229,9 @@ def top(socket: Path | None, period_s: float, once: bool) -> None:
 
     q or Ctrl-C leaves. Where the daemon goes away it is waited for. Where standard output is no
     terminal that can be redrawn, one picture is shown, as with --once.
+
+    Example:
+        edge-rt top
     """
     console = terminal()
     with Client(daemon_socket(socket), patience_s=_PATIENCE_S) as client:

@@ -94,6 +94,10 @@ def doctor(
     as well. Changes nothing. Ends with exit code 1 when something needs mending.
 
     A bundle holds neither prompts nor answers nor keys, and the log without lines that might.
+
+    Examples:
+        edge-rt doctor
+        edge-rt doctor --bundle bundle.tar.gz
     """
     place = daemon_socket(socket)
     root = None if sensors_root is None else sensors_root.absolute()

@@ -49,7 +49,11 @@ models.add_command(suggest_models)
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
-    """Show the models that are there, and those that can be pulled."""
+    """Show the models that are there, and those that can be pulled.
+
+    Example:
+        edge-rt models list --json
+    """
     place = find_store(store, config)
     listed = stored(place)
     there = {name for one in listed for name in (one["id"], one["edge"].get("sha256"))}
@@ -85,6 +89,10 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
 
     A file in the cache that has the right content is used instead. If EDGE_RT_CACHE names a
     cache, fetched files are left there too.
+
+    Examples:
+        edge-rt models pull
+        edge-rt models pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M
     """
     if id == "":  # of a variable that is not set, perhaps: nobody asked for what that would fetch
         raise BadOption("ID is empty: name a model, or leave ID out for the one to start with")
@@ -104,6 +112,9 @@ def default_model(id: str | None, store: Path | None, config: Path | None, as_js
     """Make the model ID the one that answers when a request names none.
 
     Without ID, print the default model, and why it is that one.
+
+    Example:
+        edge-rt models default smollm2-135m-instruct
     """
     found = find_store(store, config)
     if id is None and found.served_by is not None:
@@ -156,6 +167,9 @@ def add(
     A folder holds model.onnx, the files with its weights, tokenizer.json where it is a model of
     text, and its card model.json. Where there is no card, one is made: an ONNX file by itself is a
     model of tensors, a folder may also be an embedding model.
+
+    Example:
+        edge-rt models add ./my-model.gguf --id my-model
     """
     found = find_store(store, config)
     there = found.open(write=True)
@@ -170,7 +184,11 @@ def add(
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> None:
-    """Show all that is known of the model ID, and of others that it answers with."""
+    """Show all that is known of the model ID, and of others that it answers with.
+
+    Example:
+        edge-rt models show smollm2-135m-instruct
+    """
     found = find_store(store, config)
     if found.served_by is not None:
         told = served(found.served_by, id)
@@ -199,6 +217,9 @@ def quantize(
 
     Which one is fastest depends on the board. What was rounded once is rounded again, so best
     begin with an exact model. Prints the id of the new one.
+
+    Example:
+        edge-rt models quantize my-model q4_k_m
     """
     place = open_store(store, config, write=True)
     from edge_rt.models.quantize import quantize as requantize
@@ -216,6 +237,9 @@ def verify(id: str | None, store: Path | None, config: Path | None, as_json: boo
     """Read the model ID, or every model, and compare its sha256.
 
     Ends with exit code 1 when the content of a model has changed.
+
+    Example:
+        edge-rt models verify smollm2-135m-instruct
     """
     place = open_store(store, config)
     faults: dict[str, str | None] = {}
@@ -245,6 +269,10 @@ def _fault(store: Store, id: str) -> str | None:
 @click.argument("id")
 @with_store
 def remove(id: str, store: Path | None, config: Path | None) -> None:
-    """Delete the model ID. A daemon that has it loaded goes on until it unloads it."""
+    """Delete the model ID. A daemon that has it loaded goes on until it unloads it.
+
+    Example:
+        edge-rt models remove smollm2-135m-instruct
+    """
     open_store(store, config, write=True).remove(id)
     note(f"removed {id}")

@@ -60,6 +60,9 @@ def convert_model(
 
     Then a text is read by llama.cpp and by onnxruntime. The exit code is 1 where they differ by
     more than llama.cpp differs from itself in batches. The model's catalogue entry is printed.
+
+    Example:
+        edge-rt models convert my-model.gguf ./converted
     """
     try:
         from edge_rt_convert import ConvertError
@@ -92,6 +95,9 @@ def import_models(
     All of them, or those that are named. FOLDER holds GGUF files and folders with an ONNX model,
     and SHA256SUMS with the checksum of every file: sha256sum *.gguf > SHA256SUMS. A file that
     differs has its model refused and no other; then the exit code is 1.
+
+    Example:
+        sudo edge-rt models import ./stick
     """
     place = open_store(store, config, write=True)
     refused = 0

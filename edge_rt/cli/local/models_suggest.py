@@ -129,6 +129,10 @@ def suggest_models(
     the board draws anyway, "total" are all of them meanwhile. "memory" is the file with the keys
     and values of 4096 tokens. The star marks the strongest model that answers as fast as people
     read. Uses no network.
+
+    Examples:
+        edge-rt models suggest --task tools
+        edge-rt models suggest --board raspberry-pi-5 --memory 8
     """
     target = _target(board_id, memory_gib, sensors_root, socket)
     found = target.suggest(task)

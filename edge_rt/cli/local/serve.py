@@ -52,6 +52,9 @@ def key(given: bool, as_json: bool) -> None:
 
     The hash goes to tcp.api_key_sha256 of the configuration, and to tcp.admin_key_sha256 as well
     for a key that may administrate. The key goes to the client; the daemon never has it.
+
+    Example:
+        edge-rt key
     """
     value = _given() if given else f"er-{secrets.token_urlsafe(_BYTES)}"
     told = {"key": value, "sha256": hashlib.sha256(value.encode()).hexdigest()}
@@ -109,6 +112,9 @@ def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_j
     Prints one line for each fault: file, line, key, the expected type and the value found. The
     daemon refuses to start with any of them, but for models that the store lacks and power modes
     that the board lacks: it starts without those.
+
+    Example:
+        edge-rt check-config /etc/edge-rt/config.yaml
     """
     paths = installation()
     target = file or paths.config_file
@@ -212,6 +218,9 @@ def serve(
     """Run the daemon in the foreground until SIGTERM or Ctrl-C.
 
     Options go before what the configuration says.
+
+    Example:
+        edge-rt serve --socket ./edge-rt.sock
     """
 
     def read() -> Config:

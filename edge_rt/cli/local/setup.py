@@ -69,6 +69,11 @@ def setup(
     What was changed is recorded beside the configuration or, without root's rights, in the state
     directory, so that --undo takes back all of it, also of a set-up that was interrupted. What you
     have changed since stays.
+
+    Examples:
+        edge-rt setup --dry-run
+        sudo edge-rt setup --yes
+        sudo edge-rt setup --undo
     """
     if as_json and not dry_run:
         raise click.UsageError("--json needs --dry-run.")

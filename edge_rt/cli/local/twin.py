@@ -78,6 +78,9 @@ def twin(
       vanish@10:cpu-thermal    the sensor's file is gone
       storm@10+5:VDD_IN        most reads of the sensor fail
       stuck@10:cpu-thermal     the sensor shows what it last showed
+
+    Example:
+        edge-rt twin --board raspberry-pi-5 --watch 1 --dir ./twin
     """  # noqa: D301  (click's mark is that character)
     board, script, root = _board(name), [_event(text) for text in events], root.absolute()
     if parameters is not None and root in parameters.absolute().parents:
