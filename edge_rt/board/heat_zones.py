@@ -11,6 +11,7 @@ from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.track import StuckZones
+from edge_rt.core.reports.board import HeatState
 
 Sort = Literal["chip", "unknown", "foreign"]
 
@@ -85,14 +86,6 @@ class HeatZone:
     own_c: float | None
 
 
-class ZoneTemp(NamedTuple):
-    """A zone's temperature now, and its trip point, at which the board slows; None: unknown."""
-
-    name: str
-    temp_c: float
-    trip_c: float | None
-
-
 class HeatZones:
     """Every temperature of every reader, and which of them count.
 
@@ -141,11 +134,11 @@ class HeatZones:
         other = _OTHERS if self._seen else "it was never read"
         return {zone.name: said.get(zone.name) or zone.apart or other for zone in rest}
 
-    def now(self) -> list[ZoneTemp]:
+    def now(self) -> list[HeatState]:
         """Return the zones that count and can be read."""
         readings, zones = self._sampler.readings(), self.counting
         rows = [(zone.name, readings[zone.place].value, c) for zone, c in self._trips(zones)]
-        return [ZoneTemp(name, temp_c, c) for name, temp_c, c in rows if temp_c is not None]
+        return [HeatState(name, temp_c, c) for name, temp_c, c in rows if temp_c is not None]
 
     def lowest_trip_c(self) -> float | None:
         """Return the lowest trip point of all zones that count, whether they can be read or not."""
@@ -169,12 +162,12 @@ class HeatZones:
         self._stuck.take(time_s, zones)
 
 
-def hottest(zones: Iterable[ZoneTemp]) -> ZoneTemp | None:
+def hottest(zones: Iterable[HeatState]) -> HeatState | None:
     """Return the zone with the highest temperature."""
     return max(zones, key=lambda zone: zone.temp_c, default=None)
 
 
-def nearest(zones: Iterable[ZoneTemp]) -> ZoneTemp | None:
+def nearest(zones: Iterable[HeatState]) -> HeatState | None:
     """Return the zone that is nearest to its own trip point, as a share of it.
 
     None where none has one.

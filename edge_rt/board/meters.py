@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge_rt.board.heat_zones import hottest, nearest
 from edge_rt.board.monitor import Metered
-from edge_rt.board.readers.base import Kind
 from edge_rt.board.readers.clocks import CpuFreq, DevFreq
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.readers.over_current import OVER_CURRENT
@@ -96,16 +95,9 @@ def temperatures(snapshot: BoardSnapshot | None) -> Temperatures:
 
 def fan_drive(snapshot: BoardSnapshot) -> float | None:
     """Return how hard the fan is driven, 0 to 1; 0 where it stands still all the same."""
-    found: dict[Kind, list[float]] = {"fraction": [], "rpm": []}
-    for reader in snapshot.sampler.readers:
-        for channel in reader.channels if reader.name == "fan" else ():
-            reading = snapshot.sampler.reading(channel.name, channel.kind)
-            if reading is not None and reading.value is not None:
-                found[channel.kind].append(reading.value)
-    drives, speeds = found["fraction"], found["rpm"]
-    if not drives:
-        return None
-    return 0.0 if speeds and not any(speeds) else max(drives)
+    drives = snapshot.sampler.values("fraction", "fan").values()
+    speeds = snapshot.sampler.values("rpm", "fan").values()
+    return 0.0 if drives and speeds and not any(speeds) else max(drives, default=None)
 
 
 class SagWatch:
@@ -125,19 +117,11 @@ class SagWatch:
 
     def _grown(self, snapshot: BoardSnapshot) -> list[str]:
         before, grown = self._counts, list[str]()
-        for name, count in _over_current(snapshot):
+        for name, count in snapshot.sampler.values("count", OVER_CURRENT).items():
             if count > before.get(name, count):
                 grown.append(name)
             before[name] = count
         return grown
-
-
-def _over_current(snapshot: BoardSnapshot) -> Iterator[tuple[str, float]]:
-    for reader in snapshot.sampler.readers:
-        for channel in reader.channels if reader.name == OVER_CURRENT else ():
-            reading = snapshot.sampler.reading(channel.name, "count")
-            if reading is not None and reading.value is not None:
-                yield channel.name, reading.value
 
 
 def cpu_clock_hz(snapshot: BoardSnapshot, busy: float) -> float | None:
@@ -183,13 +167,7 @@ def _clock_hz(snapshot: BoardSnapshot, names: Sequence[str], place: int) -> floa
 
 def gpu_load(snapshot: BoardSnapshot) -> float | None:
     """Return the share of the time that the busiest GPU was busy; None where no driver tells it."""
-    loads = (
-        snapshot.sampler.reading(channel.name, channel.kind)
-        for reader in snapshot.sampler.readers
-        for channel in (reader.channels if reader.name in _GPU else ())
-        if channel.kind == "fraction"
-    )
-    return max((one.value for one in loads if one and one.value is not None), default=None)
+    return max(snapshot.sampler.values("fraction", *_GPU).values(), default=None)
 
 
 class SupplyMeter:

@@ -13,12 +13,12 @@ from typing import Literal
 
 from edge_rt.board.discovery import discover
 from edge_rt.board.integral import Energy
-from edge_rt.board.profile import choose, roots, simulated_board, wanted
+from edge_rt.board.profile import BoardChoice, choose, roots, wanted
 from edge_rt.board.readers.base import PATIENCE_S, BaseReader, hung
 from edge_rt.board.readers.cpu import Pid
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
-from edge_rt.board.snapshot import BoardSnapshot, hottest_c, nothing_yet, report
+from edge_rt.board.snapshot import BoardSnapshot, nothing_yet, report
 from edge_rt.board.supply import SupplyRails, find_supply
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
@@ -74,7 +74,8 @@ class BoardMonitor:
         self._paths = paths or Paths.detect()
         self._processes = {"front": os.getpid, **(processes or {})}
         self._clock = clock
-        self._simulated = simulated_board(board, root, self._paths)
+        here = root == Path("/")
+        self._chosen = BoardChoice() if here else choose(board, root, self._paths)
         self._snapshot: BoardSnapshot | None = None
         self._thread: SamplerThread | None = None
         self._lock = threading.Lock()  # for whoever starts and stops it
@@ -91,15 +92,13 @@ class BoardMonitor:
     @property
     def simulated(self) -> str | None:
         """The id of the simulated board that is read; None: the board is this machine's own."""
-        if self._simulated is None:
-            return None
-        name = self._snapshot.chosen.name if self._snapshot else None
-        return name.id if name else self._simulated.id
+        return None if self._root == Path("/") else self._chosen.id
 
     @property
     def gpu_simulated(self) -> bool:
         """Whether the board is a simulated one that has a GPU."""
-        return self._simulated is not None and self._simulated.gpu
+        board = self._chosen.board
+        return self._root != Path("/") and board is not None and board.gpu is not None
 
     @property
     def supply(self) -> SupplyRails | None:
@@ -107,14 +106,9 @@ class BoardMonitor:
         return self._snapshot.supply if self._snapshot else None
 
     @property
-    def quality(self) -> Literal["measured", "modelled"]:
-        """The quality of the supply's figures; a simulated board's are modelled."""
-        return self._snapshot.quality if self._snapshot else "modelled"
-
-    @property
     def temp_c(self) -> float | None:
         """The hottest zone."""
-        return hottest_c(self._snapshot) if self._snapshot else None
+        return self._snapshot.hottest_c if self._snapshot else None
 
     @property
     def complete(self) -> bool:
@@ -170,7 +164,7 @@ class BoardMonitor:
         return report(snapshot, self._clock(), idle_w)
 
     def _look(self) -> BoardSnapshot:
-        chosen = choose(self._named, self._root, self._paths)
+        self._chosen = chosen = choose(self._named, self._root, self._paths)
         extra = wanted(chosen.board, self._root, self._processes)
         found = discover(roots(self._root), extra, clock=self._clock)
         sampler = BoardSampler(found.readers, self._clock)

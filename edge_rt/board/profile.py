@@ -34,6 +34,11 @@ class BoardChoice:
     board: Board | None = None
     name: BoardName | None = None
 
+    @property
+    def id(self) -> str:
+        """The profile's id."""
+        return UNKNOWN if self.name is None else self.name.id
+
 
 def choose(configured: str | None, root: Path, paths: Paths) -> BoardChoice:
     """Return the profile that the configuration names, else that of the board below `root`.
@@ -56,24 +61,6 @@ def choose(configured: str | None, root: Path, paths: Paths) -> BoardChoice:
         return BoardChoice()
     board = boards[found.board]
     return BoardChoice(board, BoardName(board.id, board.name, found.by, found.confidence))
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """A simulated board: the id of its profile, and whether it has a GPU."""
-
-    id: str = UNKNOWN
-    gpu: bool = False
-
-
-def simulated_board(configured: str | None, root: Path, paths: Paths) -> Simulated | None:
-    """Return the simulated board below `root`; None where `root` is this machine's."""
-    if root == Path("/"):
-        return None
-    boards, _ = check_boards(board_dirs(paths))
-    found = detect(boards, root) if configured is None else None
-    board = boards.get(found.board if found else configured or "")
-    return Simulated() if board is None else Simulated(board.id, board.gpu is not None)
 
 
 def roots(root: Path) -> Roots:

@@ -151,6 +151,19 @@ class BoardSampler:
                 for index in range(len(track.reader.channels))
             ]
 
+    def by_reader(self) -> list[tuple[str, ChannelReading]]:
+        """Return every channel as it stands, each behind the name of its reader."""
+        names = [reader.name for reader in self.readers for _ in reader.channels]
+        return list(zip(names, self.readings(), strict=True))
+
+    def values(self, kind: Kind, *readers: str) -> dict[str, float]:
+        """Return the values of that kind that readers of these names have now, by channel."""
+        return {
+            reading.channel.name: reading.value
+            for name, reading in self.by_reader()
+            if name in readers and reading.channel.kind == kind and reading.value is not None
+        }
+
     def energies(self) -> dict[str, Energy]:
         """Return the energy of each channel of power since it was first read, by name.
 

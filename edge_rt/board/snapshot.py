@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from edge_rt.board.heat_zones import HeatZones, ZoneTemp, hottest, nearest
+from msgspec.structs import replace
+
+from edge_rt.board.heat_zones import HeatZones, hottest, nearest
 from edge_rt.board.profile import UNKNOWN, BoardChoice
 from edge_rt.board.readers.base import Skipped
 from edge_rt.board.readers.sysfs import NOT_REGULAR
@@ -16,7 +17,7 @@ from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.supply import SupplyRails, doubts
 from edge_rt.board.track import UNREAD, ChannelReading
 from edge_rt.config.board import Thermal
-from edge_rt.core.reports.board import BoardReport, ChannelState, HeatState, NotRead, RailEnergy
+from edge_rt.core.reports.board import BoardReport, ChannelState, NotRead, RailEnergy
 from edge_rt.core.reports.board import Supply as SupplyState
 
 LOST_S = 3.0  # without a reading: no longer a fault that passes by itself
@@ -45,6 +46,12 @@ class BoardSnapshot:
         """The temperatures that count."""
         thermal = Thermal() if self.chosen.board is None else self.chosen.board.thermal
         return HeatZones(self.sampler, thermal.ignored, thermal.slows_c)
+
+    @property
+    def hottest_c(self) -> float | None:
+        """The temperature of the hottest zone that counts, None where none can be read."""
+        zone = hottest(self.heat.now())
+        return None if zone is None else zone.temp_c
 
     @property
     def quality(self) -> Literal["measured", "modelled"]:
@@ -92,15 +99,9 @@ class BoardSnapshot:
 
 def board_key(snapshot: BoardSnapshot | None) -> str:
     """Return a name that tells boards apart, and a simulated one from a real one."""
-    name = None if snapshot is None else snapshot.chosen.name
-    simulated = snapshot is not None and snapshot.simulated
-    return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
-
-
-def hottest_c(snapshot: BoardSnapshot) -> float | None:
-    """Return the temperature of the hottest zone that counts, None where none can be read."""
-    zone = hottest(snapshot.heat.now())
-    return None if zone is None else zone.temp_c
+    if snapshot is None:
+        return UNKNOWN
+    return snapshot.chosen.id + (" (simulated)" if snapshot.simulated else "")
 
 
 def left_out(snapshot: BoardSnapshot) -> dict[str, str]:
@@ -125,7 +126,7 @@ def left_out(snapshot: BoardSnapshot) -> dict[str, str]:
 def held_back(snapshot: BoardSnapshot) -> list[str] | None:
     """Return what slows the board down now; None where it does not tell."""
     told, active = False, list[str]()
-    for reader, reading in _by_reader(snapshot.sampler):
+    for reader, reading in snapshot.sampler.by_reader():
         channel = reading.channel
         flag = channel.kind == "flag" and not channel.name.endswith("_occurred")
         if flag or (reader == "thermal" and channel.kind == "fraction" and _brakes(channel.name)):
@@ -137,16 +138,15 @@ def held_back(snapshot: BoardSnapshot) -> list[str] | None:
 
 def report(snapshot: BoardSnapshot, now_s: float, idle_w: float | None) -> BoardReport:
     """Return all of it as clients see it, at `now_s` on the sampler's clock."""
-    zones = snapshot.heat.now()
-    hot = hottest(zones)
+    zones = [replace(zone, name=_text(zone.name)) for zone in snapshot.heat.now()]
     return BoardReport(
         board=snapshot.chosen.name,
         root=_text(snapshot.root),
         simulated=snapshot.simulated,
         supply=_supply(snapshot, idle_w),
-        temp_c=None if hot is None else hot.temp_c,
+        temp_c=snapshot.hottest_c,
         throttled=held_back(snapshot),
-        channels=[_channel(snapshot, name, r, now_s) for name, r in _by_reader(snapshot.sampler)],
+        channels=[_channel(snapshot, name, r, now_s) for name, r in snapshot.sampler.by_reader()],
         energies=_energies(snapshot),
         not_read=[NotRead(_text(s.name), _text(s.reason)) for s in snapshot.skipped],
         left_out=left_out(snapshot),
@@ -154,8 +154,8 @@ def report(snapshot: BoardSnapshot, now_s: float, idle_w: float | None) -> Board
             _text(rail): why
             for rail, why in doubts(snapshot.chosen.board, snapshot.sampler).items()
         },
-        hottest=_heat(hot),
-        nearest=_heat(nearest(zones)),
+        hottest=hottest(zones),
+        nearest=nearest(zones),
         not_counted={_text(zone): _text(why) for zone, why in snapshot.heat.apart.items()},
     )
 
@@ -178,16 +178,6 @@ def nothing_yet(root: Path, left_out: dict[str, str] | None = None) -> BoardRepo
         looking=True,
         left_out=left_out or {},
     )
-
-
-def _by_reader(sampler: BoardSampler) -> Iterator[tuple[str, ChannelReading]]:
-    """Yield each channel as it stands, with the name of its reader."""
-    names = [reader.name for reader in sampler.readers for _ in reader.channels]
-    yield from zip(names, sampler.readings(), strict=True)
-
-
-def _heat(zone: ZoneTemp | None) -> HeatState | None:
-    return None if zone is None else HeatState(_text(zone.name), zone.temp_c, zone.trip_c)
 
 
 def _supply(snapshot: BoardSnapshot, idle_w: float | None) -> SupplyState | None:

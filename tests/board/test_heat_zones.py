@@ -7,8 +7,9 @@ from foreign import FOREIGN, Expected
 from trees import BOARDS
 
 from edge_rt.board.discovery import Roots, discover
-from edge_rt.board.heat_zones import HeatZones, ZoneTemp, hottest, nearest
+from edge_rt.board.heat_zones import HeatZones, hottest, nearest
 from edge_rt.board.sampler import BoardSampler
+from edge_rt.core.reports.board import HeatState
 from edge_rt.testing.board import FakeBoard, FakeClock
 
 
@@ -187,8 +188,8 @@ def test_a_graphics_cards_limit_is_for_itself(tree: FakeBoard, clock: FakeClock)
 
 
 def test_the_nearest_is_so_by_its_share_of_the_trip_point() -> None:
-    cpu, gpu = ZoneTemp("cpu", 80.0, 105.0), ZoneTemp("gpu", 60.0, 70.0)
-    unknown = ZoneTemp("soc", 100.0, None)
+    cpu, gpu = HeatState("cpu", 80.0, 105.0), HeatState("gpu", 60.0, 70.0)
+    unknown = HeatState("soc", 100.0, None)
     assert nearest([cpu, gpu, unknown]) == gpu
     assert hottest([cpu, gpu, unknown]) == unknown
     assert nearest([unknown]) is None
