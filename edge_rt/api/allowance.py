@@ -15,6 +15,7 @@ from edge_rt.core.errors import invalid
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
+from edge_rt.generation.samples.terms import SamplesTerms
 from edge_rt.generation.tools.grammar import token_name
 from edge_rt.routing.decoding_options import check_mode
 from edge_rt.routing.quality import Level, floor_of
@@ -116,6 +117,8 @@ class Terms(Allowance, frozen=True):
     """Texts to choose the answer from."""
     check: Annotated[str, Meta(min_length=1)] | None = None
     """Name of the checker that judges the answer, one of `checks` in the configuration."""
+    samples: SamplesTerms | None = None
+    """How many samples are made, and which of them is the answer; see the guide to samples."""
 
     @property
     def decoding(self) -> DecodingRequest:

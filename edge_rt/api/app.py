@@ -35,6 +35,7 @@ from edge_rt.config.schema import Requests
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import closest
 from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.samples.sandbox import Checker, Sandbox
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
@@ -139,6 +140,8 @@ def create_app(
     semantic: SemanticCache | None = None,
     embedding: str = "default",
     checkers: Mapping[str, CheckerSpec] | None = None,
+    judges: Mapping[str, Checker] | None = None,
+    sandbox: Sandbox | None = None,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
@@ -153,7 +156,7 @@ def create_app(
     `access` are the socket's rights by user; None: all users may do everything.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
     `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
-    the programs that `edge.check` may name.
+    the programs that `edge.check` may name, `judges` those of `edge.samples`, run in `sandbox`.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     `ending` is set when streams without an end of their own are to end. `trace` takes each request
     that models worked for, once it has ended.
@@ -182,6 +185,8 @@ def create_app(
         marking,
         clients,
         checkers or {},
+        judges or {},
+        sandbox or Sandbox(),
         clock,
         monotonic,
         new_id,

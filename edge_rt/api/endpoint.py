@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from edge_rt.api.kept import Found, Place, Topic
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of, new_head
 from edge_rt.api.middleware.decode import read_body, unless_gone
 from edge_rt.api.openai.answers import Dialect
-from edge_rt.api.openai.constraint import checker_of
+from edge_rt.api.openai.constraint import checker_of, judge_named
 from edge_rt.api.openai.fields import (
     GenerationFields,
     Text,
@@ -27,10 +28,13 @@ from edge_rt.api.openai.fields import (
 )
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.run import CachedReplay, Run
+from edge_rt.api.sampled import SampledRun, Sampling
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, Reading
-from edge_rt.core.requests import Call, Identity, Plan
+from edge_rt.core.requests import Call, Cost, Identity, Plan
 from edge_rt.core.routing import RouteRequest
+from edge_rt.generation.samples.judge import Judge
+from edge_rt.generation.samples.terms import SamplesTerms
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
 
@@ -212,8 +216,46 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         exchange.model = work.card.id
         self.context.marking.keep(work.id, exchange.client, place and place.key)
         record = None if place is None else caching.record(place, meant)
-        run = Run(self.context, work, form, exchange, record)
+        if request.samples is None:
+            run = Run(self.context, work, form, exchange, record)
+        else:
+            sampling = self._sampled(asked, work, exchange, before)
+            run = SampledRun(self.context, work, form, exchange, sampling)
         await (run.stream(send) if work.stream else run.plain(send))
+
+    def _sampled(
+        self,
+        asked: CheckedRequest[RequestT],
+        work: Work,
+        exchange: Exchange,
+        before: Sequence[Cost],
+    ) -> Sampling:
+        """Return how the samples of a request are made; raises RequestError or ModelNotFound."""
+        request, terms = asked.request, asked.request.samples or SamplesTerms()
+        accept, judges = terms.accept, self.context.judges
+        name = None if accept is None else accept.checker
+        judge = Judge(
+            terms, None if name is None else judge_named(name, judges), self.context.sandbox
+        )
+        larger = None if terms.larger is None else self.context.service.card(terms.larger.model).id
+
+        async def prepare() -> Work:
+            """Return the request for the larger model, by lookup."""
+            said = Terms() if request.edge is None else request.edge
+            how = {"mode": "lookup", "partner": None, "large_share": None, "threshold": None}
+            edge = replace(said, **how, first=None)
+            made = await self.prepare(replace(request, model=larger, edge=edge), exchange.client)
+            made = made.granted(exchange.arrived, before)
+            first = work.calls[0]
+            return made.with_calls(id=first.id, client=first.client, user=first.user)
+
+        return Sampling(
+            terms,
+            judge,
+            partial(self._form, asked),
+            lambda work: self.reader(request, work.reading),
+            None if larger is None else prepare,
+        )
 
     async def _replay(
         self, asked: CheckedRequest[RequestT], found: Found, exchange: Exchange, send: Send
@@ -248,7 +290,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         """Return where in the cache the answer is; None where the cache has no part in it."""
         request, caching = asked.request, self.context.caching
         terms = request.edge or Terms()
-        if terms.cache == "off" or terms.check is not None or not caching.serves(client):
+        unkept = terms.check is not None or request.samples is not None
+        if terms.cache == "off" or unkept or not caching.serves(client):
             return None
         models = self.context.service.identities.of(request.model or "default", terms.partner)
         if models is asked.models:

@@ -45,13 +45,16 @@ def access_faults(config: Config) -> Iterator[tuple[Key, str]]:
 
 def check_faults(config: Config) -> Iterator[tuple[Key, str]]:
     """Yield every checker whose program is not there, with the reason."""
-    for name, checker in config.checks.items():
-        program = checker.command[0]
+    programs = [
+        ((section, name, "command", 0), checker.command[0])
+        for section, checkers in (("checks", config.checks), ("checkers", config.checkers))
+        for name, checker in checkers.items()
+    ]
+    for key, program in programs:
         if "/" in program and not program.startswith("/"):
-            yield ("checks", name, "command", 0), "the path of the program is not absolute"
+            yield key, "the path of the program is not absolute"
         elif shutil.which(program) is None:
-            why = f"there is no program {program!r} that can be run: give its path"
-            yield ("checks", name, "command", 0), why
+            yield key, f"there is no program {program!r} that can be run: give its path"
 
 
 def telemetry_faults(config: Config) -> Iterator[tuple[Key, str]]:

@@ -333,6 +333,18 @@ class CheckerConfig(Section, frozen=True):
     """Address space of its process."""
 
 
+class AnswerChecker(Section, frozen=True):
+    """A program that judges whole answers in a sandbox; see the guide to samples."""
+
+    command: Annotated[list[Text], Meta(min_length=1)]
+    """The program, with its path, and its arguments. Of the files on the disk it sees those of the
+    system's programs and the paths that are named here."""
+    seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    """Seconds that it may take for one answer."""
+    memory_bytes: Annotated[int, Meta(ge=16 * 1024 * 1024)] = 256 * 1024 * 1024
+    """Memory of all its processes together, and address space of each."""
+
+
 class Telemetry(Section, frozen=True):
     """What is told to programs of others; see the guide to monitoring."""
 
@@ -374,5 +386,7 @@ class Config(Section, frozen=True):
     no request is under way. They are pinned in the engine's memory; see `edge.pin` of a request."""
     checks: dict[CheckName, CheckerConfig] = {}
     """Programs that `edge.check` of a request may name, by these names."""
+    checkers: dict[CheckName, AnswerChecker] = {}
+    """Programs that `edge.samples.accept.checker` of a request may name, by these names."""
     telemetry: Telemetry = Telemetry()
     log: Log = Log()

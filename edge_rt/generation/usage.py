@@ -15,6 +15,7 @@ from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Costs, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
 from edge_rt.core.trace import Trace
+from edge_rt.generation.samples.terms import SamplesReport
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):
@@ -161,6 +162,8 @@ class Edge(Origin, frozen=True, kw_only=True):
     given."""
     check: Checked | UnsetType = UNSET
     """What `edge.check` took, where it is given."""
+    samples: SamplesReport | UnsetType = UNSET
+    """The samples, where `edge.samples` or `best_of` asks for them."""
 
 
 class Tally:

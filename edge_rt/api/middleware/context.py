@@ -32,6 +32,7 @@ from edge_rt.config.schema import Requests
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
+from edge_rt.generation.samples.sandbox import Checker, Sandbox
 from edge_rt.generation.usage import Edge, Tally
 
 RETRY_S = 2.0
@@ -77,6 +78,8 @@ class Context:
     marking: Marking
     clients: Clients
     checkers: Mapping[str, CheckerSpec]  # by name
+    judges: Mapping[str, Checker]  # the programs that judge whole answers, by name
+    sandbox: Sandbox  # that runs these
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds
     new_id: Callable[[], str]

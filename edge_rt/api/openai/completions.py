@@ -15,7 +15,8 @@ from edge_rt.api.openai.answers import Dialect, TextDialect
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work
-from edge_rt.core.errors import invalid
+from edge_rt.core.errors import RequestError, invalid
+from edge_rt.generation.samples.terms import SamplesTerms
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
@@ -32,7 +33,8 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     echo: bool | None = None
     """Whether the answer begins with the prompt."""
     best_of: Annotated[int, Meta(ge=1)] | None = None
-    """Only the value of `n` is taken."""
+    """Number of answers that are made, at most `requests.max_n`. The `n` that are likeliest go out,
+    by the mean log-probability of their tokens. Default: `n`."""
 
     @property
     @override
@@ -44,15 +46,24 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     def alternatives(self) -> int | None:
         return self.logprobs
 
+    @property
+    @override
+    def samples(self) -> SamplesTerms | None:
+        chosen = self.best_of is not None and self.best_of > (self.n or 1)
+        return SamplesTerms(most=self.best_of or 1) if chosen else super().samples
+
     @override
     def check(self) -> None:
         super().check()
         if self.edge is not None and self.edge.think is not None:
             message = "`edge.think` is not supported: a prompt of /v1/completions has no thoughts."
             raise unsupported("edge.think", message)
-        if self.best_of is not None and self.best_of != (self.n or 1):
-            message = f"`best_of`: only the value of `n` is supported, got {self.best_of}."
-            raise unsupported("best_of", message)
+        n = self.n or 1
+        if self.best_of is not None and self.best_of < n:
+            raise invalid("best_of", f"expected at least `n`, which is {n}, got {self.best_of}")
+        if self.best_of is not None and self.edge is not None and self.edge.samples is not None:
+            message = "`best_of` cannot go with `edge.samples`: leave out one of them."
+            raise RequestError(message, param="best_of", code="invalid_value")
         if self.echo and self.logprobs is not None:
             message = "`echo` with `logprobs` is not supported, for a prompt has none"
             raise unsupported("echo", f"{message}: leave one out.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -15,9 +15,11 @@ from edge_rt.api.openai.messages import ToolUse
 from edge_rt.core.chat_format import ChatFormat, Reading
 from edge_rt.core.decoding import CheckerSpec, Constraint
 from edge_rt.core.errors import RequestError, invalid
+from edge_rt.generation.samples.sandbox import Checker
 from edge_rt.generation.tools.grammar import FreeText, grammar
 from edge_rt.generation.tools.schemas import without_others
 
+NamedT = TypeVar("NamedT")
 _GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)
 JSON_KINDS = ("json_object", "json_schema")  # of constraints that are a part of a grammar
 _MOST = 16  # names that an error tells
@@ -177,16 +179,22 @@ def checker_of(terms: Terms | None, checkers: Mapping[str, CheckerSpec]) -> Chec
     if terms.cache not in (None, "off"):
         message = "`edge.cache` cannot go with `edge.check`: answers under a check are not kept."
         raise RequestError(message, param="edge.cache", code="invalid_value")
-    if not checkers:
-        raise _unknown(
-            "no checker is configured; `checks: {NAME: {command: [PROGRAM, ARGUMENT]}}` in "
+    return _named(name, checkers, "edge.check", "checks")
+
+
+def judge_named(name: str, judges: Mapping[str, Checker]) -> Checker:
+    """Return the configured program that judges whole answers; raises RequestError."""
+    return _named(name, judges, "edge.samples.accept.checker", "checkers")
+
+
+def _named(name: str, known: Mapping[str, NamedT], param: str, section: str) -> NamedT:
+    if name in known:
+        return known[name]
+    names = ", ".join(sorted(known)[:_MOST])
+    what = f"there is no checker {name!r:.80}; there are: {names}."
+    if not known:
+        what = (
+            f"no checker is configured; `{section}: {{NAME: {{command: [PROGRAM, ARGUMENT]}}}}` in "
             "config.yaml configures one."
         )
-    if name not in checkers:
-        names = ", ".join(sorted(checkers)[:_MOST])
-        raise _unknown(f"there is no checker {name!r:.80}; there are: {names}.")
-    return checkers[name]
-
-
-def _unknown(what: str) -> RequestError:
-    return RequestError(f"`edge.check`: {what}", param="edge.check", code="unknown_check")
+    raise RequestError(f"`{param}`: {what}", param=param, code="unknown_check")

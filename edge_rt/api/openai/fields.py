@@ -15,8 +15,9 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
 from edge_rt.core.cached import digest
 from edge_rt.core.decoding import Constraint, Sampling
-from edge_rt.core.errors import invalid
+from edge_rt.core.errors import RequestError, invalid
 from edge_rt.core.requests import Identity
+from edge_rt.generation.samples.terms import SamplesTerms
 
 MAX_TEXTS = 2048  # of one request; OpenAI's
 
@@ -177,9 +178,16 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Whether a program judges the answers."""
         return self.edge is not None and self.edge.check is not None
 
+    @property
+    def samples(self) -> SamplesTerms | None:
+        """The samples of which answers are chosen; None: each answer is made once."""
+        return None if self.edge is None else self.edge.samples
+
     def check(self) -> None:
         """Raise RequestError for what types cannot tell."""
         _ = self.constraint
+        if self.edge is not None and self.edge.samples is not None:
+            check_samples(self.edge, self.n)
 
     @cached_property
     def constraint(self) -> Constraint | None:
@@ -188,11 +196,32 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return constraint_of(self.response_format, self.json_schema, self.grammar, terms)
 
 
+def check_samples(terms: Terms, n: int | None) -> None:
+    """Raise RequestError for samples that cannot go with the rest of a request."""
+    samples, at = terms.samples, "edge.samples"
+    assert samples is not None
+    if (n or 1) > 1:
+        raise invalid("n", f"expected 1 with `{at}`, of which one goes out, got {n}")
+    if terms.cache not in (None, "off"):
+        message = f"`edge.cache` cannot go with `{at}`: such answers are not kept."
+        raise RequestError(message, param="edge.cache", code="invalid_value")
+    if samples.agree is not None and samples.vote is None:
+        raise invalid(f"{at}.agree", "it counts votes, and there is no `vote`")
+    if samples.agree is not None and samples.agree > samples.most:
+        raise invalid(f"{at}.agree", f"expected at most {samples.most}, got {samples.agree}")
+
+
 def answers(fields: GenerationFields, limit: int) -> int:
     """Return how many answers are wanted; raises RequestError above `limit`."""
     count = fields.n or 1
     if count > limit:
         raise invalid("n", f"expected integer <= {limit}, got {count}")
+    samples = fields.samples
+    if samples is not None and samples.most > limit:
+        at = (
+            "best_of" if fields.edge is None or fields.edge.samples is None else "edge.samples.most"
+        )
+        raise invalid(at, f"expected integer <= {limit}, got {samples.most}")
     return count
 
 

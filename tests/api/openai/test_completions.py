@@ -169,7 +169,7 @@ def test_logprobs_in_the_legacy_shape(client, service, script):
         ({"logprobs": True}, "logprobs"),
         ({"echo": True, "logprobs": 0}, "echo"),
         ({"echo": True, "prompt": [1]}, "echo"),
-        ({"best_of": 3}, "best_of"),
+        ({"best_of": 9}, "best_of"),
         ({"best_of": 2, "n": 3}, "best_of"),
         ({"n": 9}, "n"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
