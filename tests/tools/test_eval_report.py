@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from evallib.document import Document, plain_row, switch_rows
-from evallib.figures import against, figures, gap_recovered
+from evallib.figures import against, figures, gap_recovered, lookup_figures
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, table, text
 from evallib.record import Key, Record
@@ -52,6 +52,17 @@ def test_what_is_not_known_is_none_and_not_zero() -> None:
     ):
         assert row[name] is None, name
     assert figures({}, BOOT)["accuracy"] is None
+
+
+def test_lookup_is_judged_by_its_worst_answers_and_by_counts_where_asked() -> None:
+    large = found([True] * 20, seconds=10.0, tokens=100)
+    good = found([True] * 18, seconds=5.0, tokens=100, accepted_tokens=60, rejected_tokens=20)
+    bad = found([True] * 20, seconds=12.0, tokens=100, accepted_tokens=0, rejected_tokens=10)
+    both = {**bad, **good}
+    assert lookup_figures(both, large) == pytest.approx((1.2, 0.57))
+    assert lookup_figures(good, large, row=0.25) == pytest.approx((0.6, 0.6))
+    assert lookup_figures(both, large, row=0.5) == pytest.approx((1.05, 0.825))
+    assert lookup_figures({}, large) is None
 
 
 def test_joules_a_right_answer_count_those_of_wrong_ones() -> None:

@@ -28,10 +28,12 @@ class Document:
     about: Mapping[str, object]
     tasks: Mapping[str, Sequence[Row]]
     notes: Sequence[str] = field(default=())
+    keys: Mapping[str, object] = field(default_factory=dict[str, object])  # what is to be reached
 
     def write_json(self, path: Path) -> None:
         """Raises EvalError where the disk refuses."""
         document = {
+            **self.keys,
             "name": self.name,
             "commit": self.commit,
             "machine": self.machine,
@@ -51,6 +53,8 @@ class Document:
         parts.append("\n".join(f"- {key}: {_shown(value)}" for key, value in self.about.items()))
         for task, rows in self.tasks.items():
             parts += [f"## {task}", table(rows, columns)]
+        if self.keys:
+            parts.append("\n".join(f"- `{key}`: {_shown(told)}" for key, told in self.keys.items()))
         return "\n\n".join([*parts, *self.notes]) + "\n"
 
 

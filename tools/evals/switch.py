@@ -13,6 +13,7 @@ from benchlib import BenchError, machine
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.document import Document, switch_rows
+from evallib.figures import lookup_figures
 from evallib.gates import NAMES
 from evallib.hosting import Own, simulated
 from evallib.intervals import Bootstrap
@@ -20,10 +21,11 @@ from evallib.markdown import equal, figure, percent, short, text
 from evallib.options import FILE, Options, shared
 from evallib.rounds import Rounds, Work
 from evallib.session import Session
-from evallib.way import CONTROL, Way, chosen, pair_of, ways
+from evallib.tasks import HumanEval
+from evallib.way import CONTROL, LARGE, Way, chosen, pair_of, ways
 
 from edge_rt.core.decoding import GATES
-from edge_rt.models.pair import Pair
+from edge_rt.models.pair import LOOKUP, Pair
 
 _BOARD = "raspberry-pi-5"
 _CONTEXT = 2048  # tokens
@@ -96,6 +98,11 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
     help="Which decide who writes.",
 )
 @click.option("--first", default=0, show_default=True, help="Tokens the large model writes first.")
+@click.option(
+    "--row",
+    type=click.FloatRange(0),
+    help="Model lookup by counts: what a further row adds to a pass, of a pass for one token.",
+)
 @click.option("--only", multiple=True, help="Only this way, such as large, step or step@20.")
 @click.option(
     "--json",
@@ -112,6 +119,7 @@ def switch(
     shares: list[float],
     gates: list[str],
     first: int,
+    row: float | None,
     only: tuple[str, ...],
     json_file: Path,
     **shared_options: Any,
@@ -145,7 +153,7 @@ def switch(
         options.sampling,
         options.patience,
         host.run,
-        partial(_report, options, models, works, found),
+        partial(_report, options, models, works, found, row),
         _COLUMNS,
         json_file,
         options.md_file,
@@ -153,7 +161,12 @@ def switch(
 
 
 def _report(
-    options: Options, pair: Pair, works: Sequence[Work], found: Sequence[Way], rounds: Rounds
+    options: Options,
+    pair: Pair,
+    works: Sequence[Work],
+    found: Sequence[Way],
+    row: float | None,
+    rounds: Rounds,
 ) -> Document:
     boot = Bootstrap(options.seed)
     tasks = {
@@ -170,4 +183,27 @@ def _report(
         **options.about(works),
     }
     commit = machine.commit(CHECKOUT)
-    return Document("switch", commit, machine.describe(), about, tasks, [_NOTE])
+    keys = _lookup_keys(works, found, row, rounds)
+    return Document("switch", commit, machine.describe(), about, tasks, [_NOTE], keys)
+
+
+def _lookup_keys(
+    works: Sequence[Work], found: Sequence[Way], row: float | None, rounds: Rounds
+) -> dict[str, object]:
+    """Return what lookup takes of the large model's seconds: at worst, and for code."""
+    ways = {way.name: way for way in found}
+    if not {LARGE, LOOKUP} <= ways.keys():
+        return {}
+    told = {
+        work.task.name: lookup_figures(
+            *(rounds.found(work, ways[name]) for name in (LOOKUP, LARGE)), row
+        )
+        for work in works
+    }
+    known = {task: one for task, one in told.items() if one is not None}
+    code = known.get(HumanEval.name)
+    return {
+        "lookup_worst": max((worst for worst, _ in known.values()), default=None),
+        "lookup_code": None if code is None else code[1],
+        "lookup_basis": "measured" if row is None else "modelled",
+    }
