@@ -22,8 +22,9 @@ _CORE_BYTE_PER_S, _BUS_BYTE_PER_S = 4e9, 16e9
 
 @dataclass(frozen=True)
 class ModelShape:
-    """The sizes of a dense decoder, as its file states them.
+    """The sizes of a decoder, as its file states them.
 
+    Of a mixture of experts, `parameters` and `file_bytes` are those that one token uses.
     `vocab` 0: not known; the output matrix then counts for every token of a prompt, not for its
     last one only. `kv_bytes_per_number` is 2 where keys and values are kept in f16.
     """

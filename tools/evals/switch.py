@@ -196,7 +196,7 @@ def _lookup_keys(
         return {}
     told = {
         work.task.name: lookup_figures(
-            *(rounds.found(work, ways[name]) for name in (LOOKUP, LARGE)), row
+            rounds.found(work, ways[LOOKUP]), rounds.found(work, ways[LARGE]), row
         )
         for work in works
     }

@@ -137,8 +137,8 @@ def shape_of(entry: ModelRecord, engine: Engine, load: LoadConfig | None = None)
         kv_heads=summary.kv_heads,
         head_dim=(summary.head_dim_k + summary.head_dim_v) // 2,
         embedding=summary.embedding,
-        parameters=summary.parameters,
-        file_bytes=summary.file_bytes,
+        parameters=summary.parameters - summary.idle_parameters,
+        file_bytes=summary.file_bytes - summary.idle_bytes,
         vocab=summary.vocab,
         kv_bytes_per_number=KV_NUMBER_BYTES[load.kv_type],
     )

@@ -61,6 +61,7 @@ FILE_TYPES: dict[int, str] = {
 
 _MAX_NAME = 255  # bytes of a tensor's name
 _MAX_DIMENSIONS = 4
+_EXPERTS = "_exps."  # in the name of a tensor that holds those of a layer, one behind the other
 MAX_COUNT = 65_536  # metadata entries, and tensors
 
 
@@ -112,9 +113,15 @@ TENSOR_TYPES: dict[int, TensorType] = {
 """Formats 4, 5, 31 to 33 and 36 to 38 were withdrawn from GGUF."""
 
 
-def read_tensors(cursor: Cursor, count: int, alignment: int, size: int) -> dict[str, int]:
-    """Check `count` tensors of a file of `size` bytes; returns the numbers stored, by type."""
+def read_tensors(
+    cursor: Cursor, count: int, alignment: int, size: int
+) -> tuple[dict[str, int], int, int]:
+    """Check `count` tensors of a file of `size` bytes.
+
+    Returns the numbers stored, by type, and the numbers and bytes of experts.
+    """
     elements: dict[str, int] = {}
+    experts = expert_bytes = 0
     names: set[str] = set()
     ends: list[tuple[str, int]] = []  # of the data, counted from their start
     data = 0
@@ -128,10 +135,12 @@ def read_tensors(cursor: Cursor, count: int, alignment: int, size: int) -> dict[
         if offset != data:
             raise cursor.fault(f"tensor {name!r:.80} lies at {offset}, expected {data}", start)
         elements[kind.name] = elements.get(kind.name, 0) + numbers
+        if _EXPERTS in name:
+            experts, expert_bytes = experts + numbers, expert_bytes + length
         ends.append((name, data + length))
         data = _padded(data + length, alignment)
     _check_ends(cursor, _padded(cursor.offset, alignment), ends, size)
-    return elements
+    return elements, experts, expert_bytes
 
 
 def _read_shape(cursor: Cursor, name: str) -> tuple[TensorType, int, int]:
@@ -182,6 +191,8 @@ class Header:
     control_tokens: tuple[str, ...]  # as the vocabulary writes them
     longest_token: int | None  # most bytes of one; None: there is no vocabulary
     elements: dict[str, int]  # tensor type name -> numbers stored that way
+    experts: int  # of these, those of experts
+    expert_bytes: int
 
 
 def read_header(path: Path) -> Header:
@@ -224,10 +235,14 @@ def _entries(cursor: Cursor) -> tuple[int, Metadata]:
 def _read(cursor: Cursor, path: Path, size: int) -> Header:
     tensors, metadata = _entries(cursor)
     metadata.check(cursor)
+    alignment = metadata.alignment(cursor)
+    elements, experts, expert_bytes = read_tensors(cursor, tensors, alignment, size)
     return Header(
         path=path,
         file_bytes=size,
-        elements=read_tensors(cursor, tensors, metadata.alignment(cursor), size),
+        elements=elements,
+        experts=experts,
+        expert_bytes=expert_bytes,
         values=metadata.values,
         vocab=metadata.vocab,
         bos_token=metadata.token(cursor, "tokenizer.ggml.bos_token_id"),

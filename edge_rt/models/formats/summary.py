@@ -58,6 +58,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     quantisation: str = "unknown"
     parameters: int = 0
     file_bytes: int = 0
+    idle_parameters: int = 0  # of these, those of experts that a token does not use
+    idle_bytes: int = 0
     context_train: int = 0  # tokens it was trained on at once
     layers: int = 0
     embedding: int = 0
@@ -103,7 +105,7 @@ def summarise(header: Header) -> Summary:
     facts.require_model(architecture)
     layers = facts.integer(f"{architecture}.block_count", 1, MAX_LAYERS)
     embedding = facts.integer(f"{architecture}.embedding_length", 1, MAX_WIDTH)
-    facts.require_experts(architecture, layers)
+    idle = facts.idle_experts(architecture, layers)
     facts.require_norms(architecture)
     attention = f"{architecture}.attention"
     heads = facts.by_layer(f"{attention}.head_count", layers, None)
@@ -124,6 +126,8 @@ def summarise(header: Header) -> Summary:
         quantisation=_quantisation(header),
         parameters=sum(header.elements.values()),
         file_bytes=header.file_bytes,
+        idle_parameters=round(idle * header.experts),
+        idle_bytes=round(idle * header.expert_bytes),
         context_train=facts.integer(f"{architecture}.context_length", 1, MAX_CONTEXT),
         layers=layers,
         embedding=embedding,
@@ -162,8 +166,11 @@ class _Facts:
         if not self._header.vocab:
             raise self.fault(f"has no vocabulary; {architecture!r:.80} weights alone cannot be run")
 
-    def require_experts(self, architecture: str, layers: int) -> None:
-        """Check the numbers of experts, with which llama.cpp would otherwise end its process."""
+    def idle_experts(self, architecture: str, layers: int) -> float:
+        """Return the share of the experts that a token does not use.
+
+        Checks their numbers, with which llama.cpp would otherwise end its process.
+        """
         there = self.integer(f"{architecture}.expert_count", 0, MAX_EXPERTS, 0)
         key = f"{architecture}.expert_used_count"
         used = max(self.by_layer(key, layers, [0] * layers))
@@ -175,6 +182,7 @@ class _Facts:
             if there % groups:
                 raise self.fault(f"{key!r:.80} is {groups} for {there} experts")
             self.integer(f"{architecture}.expert_group_used_count", 1, groups - 1, 0)
+        return 1.0 - used / there if there else 0.0
 
     # llama.cpp ends its process, some of it not before a prompt is read, where these do not hold.
 

@@ -217,3 +217,29 @@ def test_another_offload_is_not_predicted_before_it_is_calibrated(
     for load in (GPU, GPU_Q4):
         assert place.predict(wide, load=load).basis == "calibrated"
     assert place.predict(wide).basis == "roofline"
+
+
+def test_a_mixture_of_experts_is_predicted_by_those_that_a_token_uses(
+    tmp_path: Path, entry: ModelRecord
+) -> None:
+    """30 GB that a token reads 3 of are as fast as 3 GB, and need room for 30."""
+
+    def of(**sizes: int) -> ModelRecord:
+        summary = msgspec.structs.replace(entry.summary, **sizes)
+        return replace(entry, id=f"m{len(sizes)}", summary=summary)
+
+    mixed = of(
+        parameters=30 * 10**9,
+        file_bytes=18 * 10**9,
+        idle_parameters=27 * 10**9,
+        idle_bytes=16 * 10**9,
+    )
+    small = of(parameters=3 * 10**9, file_bytes=2 * 10**9)
+    place = Place(tmp_path)
+    assert place.predict(mixed) == place.predict(small)
+    assert place.predict(mixed).seconds < 0.2 * place.predict(of(**_whole(mixed))).seconds
+
+
+def _whole(entry: ModelRecord) -> dict[str, int]:
+    summary = entry.summary
+    return {"parameters": summary.parameters, "file_bytes": summary.file_bytes, "vocab": 600}

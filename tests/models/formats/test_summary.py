@@ -78,6 +78,16 @@ def test_without_a_name_for_the_mix_most_numbers_decide(gguf: Gguf, write: Write
 EXPERTS = {"llama__expert_count": u32(8), "llama__expert_used_count": u32(2)}
 
 
+def test_experts_that_a_token_does_not_use_are_told_apart(gguf: Gguf, write: Write) -> None:
+    dense = read_summary(write(gguf))
+    experts = [("blk.0.ffn_up_exps.weight", [32, 8], 0, 1024), ("blk.0.ffn_up_shexp", [8], 0, 32)]
+    mixed = replace(gguf.changed(**EXPERTS), tensors=[*gguf.tensors, *experts])
+    summary = read_summary(write(mixed))
+    assert (dense.idle_parameters, dense.idle_bytes) == (0, 0)
+    assert summary.parameters == dense.parameters + 32 * 8 + 8
+    assert (summary.idle_parameters, summary.idle_bytes) == (32 * 6, 4 * 32 * 6)  # six of eight
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
