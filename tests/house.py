@@ -205,9 +205,8 @@ class FakeGoverning:
         self.budget = changed(self.budget, change)
 
     def state(self, knobs: Iterable[KnobOutcome]) -> GovernorState:
-        report = GovernorReport(why=self.limits.why)
         told = (None, None, knobs, {}, [], self.supply())
-        return governor_state(self.budget, self.limits, report, *told)
+        return governor_state(self.budget, self.limits, GovernorReport(), *told)
 
     def supply(self) -> list[str]:
         return self.faults

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from edge_rt.config.schema import BudgetConfig
-from edge_rt.core.limits import BoundBy, Guard, Limits, Observation
+from edge_rt.core.limits import BoundBy, Limits, Observation
 from edge_rt.core.reports.governor import (
     BudgetState,
     GovernorState,
@@ -211,16 +211,12 @@ class GovernorReport(Ahead):
     the governor does without.
     """
 
-    guard: Guard = "ok"
-    allowance_w: float | None = None
-    bound_by: BoundBy | None = None
-    allowances_w: dict[BoundBy, float] | None = None
+    allowances_w: dict[BoundBy, float] = field(default_factory=dict["BoundBy", float])
     margin_w: float | None = None
     predicted_w: float | None = None  # at the limits now in force, with the engine at work
     idle_w: float | None = None
     delay_s: float | None = None  # of the readings of power
     sag: str | None = None  # how a sag of the supply lowers the cap; None: it does not
-    why: str = "nothing holds back"
     missing: tuple[str, ...] = ()
     frozen_w: float | None = None  # the value at which the power sensor is frozen
     ineffective: tuple[bool, bool] = False, False  # limits of the CPU's clock, and the GPU's
@@ -261,31 +257,20 @@ def governor_state(
     supply: list[str],
 ) -> GovernorState:
     """Return the state for clients: fields of the same name have the same meaning."""
-    return GovernorState(
-        budget=msgspec.convert(budget, BudgetState, from_attributes=True),
-        limits=msgspec.convert(limits, LimitsState, from_attributes=True),
-        guard=limits.guard,
-        allowance_w=report.allowance_w,
-        allowances_w={str(name): watts for name, watts in (report.allowances_w or {}).items()},
-        bound_by=report.bound_by,
-        margin_w=report.margin_w,
-        predicted_w=report.predicted_w,
-        idle_w=report.idle_w,
-        horizon_s=report.horizon_s,
-        forecast_c=report.forecast_c,
-        band_c=report.band_c,
-        guard_in_s=report.guard_in_s,
-        trusted=report.trusted,
-        why=report.why,
-        slowed=limits.why if limits.slows else None,
-        missing=list(report.missing),
-        spent_j=spent_j if budget.energy_j is not None else None,
-        period_left_s=period_left_s if budget.energy_j is not None else None,
-        knobs=[_knob(outcome) for outcome in knobs],
-        held_back_s=dict(held_back_s),
-        warnings=warnings,
-        supply=supply,
-    )
+    fields = {
+        **vars(limits),
+        **vars(report),
+        "budget": msgspec.convert(budget, BudgetState, from_attributes=True),
+        "limits": msgspec.convert(limits, LimitsState, from_attributes=True),
+        "slowed": limits.why if limits.slows else None,
+        "spent_j": spent_j if budget.energy_j is not None else None,
+        "period_left_s": period_left_s if budget.energy_j is not None else None,
+        "knobs": [_knob(outcome) for outcome in knobs],
+        "held_back_s": dict(held_back_s),
+        "warnings": warnings,
+        "supply": supply,
+    }
+    return msgspec.convert(fields, GovernorState)
 
 
 def _knob(outcome: KnobOutcome) -> KnobState:

@@ -26,9 +26,6 @@ BUDGET = BudgetConfig(
 )
 LIMITS = Limits(2, 0.6, 24, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")
 REPORT = GovernorReport(
-    guard="hold",
-    allowance_w=7.8,
-    bound_by="power_w",
     allowances_w={"power_w": 7.8, "temp_c": 9.0},
     margin_w=0.2,
     predicted_w=7.7,
@@ -38,7 +35,6 @@ REPORT = GovernorReport(
     band_c=1.4,
     guard_in_s=95.0,
     trusted=True,
-    why="the cap is 8 W",
     missing=("no fan is read",),
 )
 

@@ -327,16 +327,12 @@ class Governor:
         )
         return GovernorReport(
             **vars(known),
-            guard=self.limits.guard,
-            allowance_w=self.limits.allowance_w,
-            bound_by=self.limits.bound_by,
             allowances_w=bounds.allowances_w,
             margin_w=self._cap.margin_w,
             predicted_w=choice.power_w,
             idle_w=self._power.idle_w,
             delay_s=self._power.delay_s,
             sag=self._sag.told,
-            why=self.limits.why,
             missing=tuple(missing(self.budget, seen, "temp_c" in bounds.allowances_w, frozen_w)),
             frozen_w=frozen_w,
             ineffective=self._effect.ineffective,
