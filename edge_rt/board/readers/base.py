@@ -85,16 +85,20 @@ class BaseReader(ABC):
         period_s: float,
         skipped: Sequence[Skipped] = (),
         bounds: Mapping[int, ReadingBounds] | None = None,
+        absent: str = "",
     ) -> None:
         """`name` is what is read, such as "ina3221"; without `channels` nothing was found.
 
         `skipped` names sensors that were found, or looked for, but are not read. `bounds` are by
-        the index of a channel; other channels have the usual bounds of their kind.
+        the index of a channel; other channels have the usual bounds of their kind. `absent` is why
+        there are no channels, where there are none.
         """
         self.name = name
         self.channels = tuple(channels)
         self.period_s = period_s
         self.skipped = tuple(skipped)
+        if absent and not self.channels:
+            self.skipped += (Skipped(name, absent),)
         self.values: list[float | None] = [None] * len(self.channels)
         self.errors: list[str | None] = [PENDING] * len(self.channels)
         known = bounds or {}
@@ -240,11 +244,6 @@ def unique(names: Iterable[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return result
-
-
-def nothing(name: str, reason: str, found: object) -> tuple[Skipped, ...]:
-    """Return what a reader says in `skipped` when it found nothing at all."""
-    return () if found else (Skipped(name, reason),)
 
 
 class Hung(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from edge_rt.board.readers.base import BaseReader, Channel, Kind, Skipped, nothing
+from edge_rt.board.readers.base import BaseReader, Channel, Kind, Skipped
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
     FileIo,
@@ -65,10 +65,11 @@ class GaugeReader(BaseReader):
         name: str,
         gauges: Sequence[GaugeFile],
         period_s: float,
-        skipped: Sequence[Skipped] = (),
         io: FileIo = FILE_IO,
+        absent: str = "",
+        skipped: Sequence[Skipped] = (),
     ) -> None:
-        super().__init__(name, [g.channel for g in gauges], period_s, skipped)
+        super().__init__(name, [g.channel for g in gauges], period_s, skipped, absent=absent)
         self._gauges = [(HeldFile(g.path, io), g.scale, g.low, g.high) for g in gauges]
         self._lock = threading.Lock()
         self._at: int | None = None  # the gauge that is being read
@@ -119,7 +120,7 @@ class DevFreq(GaugeReader):
         self.gpus = tuple(device.name for device in gpu_devices(sysfs))
         gauges = [g for device in devices(sysfs) for g in _device_gauges(device)]
         reason = f"no device with cur_freq below {sysfs}/class/devfreq"
-        super().__init__("devfreq", gauges, 0.5, nothing("devfreq", reason, gauges), io)
+        super().__init__("devfreq", gauges, 0.5, io, reason)
 
 
 def devices(sysfs: Path) -> list[Path]:
@@ -152,7 +153,7 @@ class GpuReader(GaugeReader):
     def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         gauges = [*_jetson(sysfs), *_cards(sysfs)]
         reason = f"no GPU that tells its load below {sysfs}/class/devfreq or {sysfs}/class/drm"
-        super().__init__("gpu", gauges, 0.25, nothing("gpu", reason, gauges), io)
+        super().__init__("gpu", gauges, 0.25, io, reason)
 
 
 def _jetson(sysfs: Path) -> Iterator[GaugeFile]:
@@ -215,7 +216,7 @@ class CpuFreq(GaugeReader):
         self.policies = policies(sysfs)
         gauges = [g for policy in self.policies for g in _gauges(policy)]
         reason = f"no cpufreq policy below {sysfs}/devices/system/cpu/cpufreq"
-        super().__init__("cpufreq", gauges, 0.5, nothing("cpufreq", reason, gauges), io)
+        super().__init__("cpufreq", gauges, 0.5, io, reason)
 
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from edge_rt.board.readers.base import BaseReader, Channel, CounterRate, nothing, share
+from edge_rt.board.readers.base import BaseReader, Channel, CounterRate, share
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 from edge_rt.core.reports.finding import Finding, ok
 from edge_rt.core.system.process import stat_fields
@@ -98,8 +98,7 @@ class CpuLoad(BaseReader):
         self._pids = dict(processes or {})
         names = ["cpu", *(f"cpu {name}" for name in self._pids)] if cores else []
         channels = [Channel(name, "fraction", str(proc)) for name in names]
-        skipped = nothing("cpu-load", f"{proc}/stat lists no cores", channels)
-        super().__init__("cpu-load", channels, 0.5, skipped)
+        super().__init__("cpu-load", channels, 0.5, absent=f"{proc}/stat lists no cores")
         self._cores = cores or 1
         self._board = BoardTime(proc, io)
         self._held: dict[str, ProcessTime] = {}
@@ -174,12 +173,8 @@ class Pressure(BaseReader):
             Channel(f"pressure {what} {key.decode()}", "fraction", str(folder / what))
             for what, key in self._rows
         ]
-        skipped = nothing(
-            "pressure",
-            f"no {folder}: the kernel counts no pressure; psi=1 among its parameters may help",
-            channels,
-        )
-        super().__init__("pressure", channels, 0.5, skipped)
+        absent = f"no {folder}: the kernel counts no pressure; psi=1 among its parameters may help"
+        super().__init__("pressure", channels, 0.5, absent=absent)
         self._files = {what: HeldFile(folder / what, io, 256) for what, _ in self._rows}
         self._rates = [CounterRate() for _ in channels]
         self._clock = clock
@@ -222,8 +217,7 @@ class MemoryReader(BaseReader):
         path = proc / "meminfo"
         names = [name for name, _ in _KEYS] if path.exists() else []
         channels = [Channel(name, "bytes", str(path)) for name in names]
-        skipped = nothing("memory", f"no {path}", channels)
-        super().__init__("memory", channels, 0.5, skipped)
+        super().__init__("memory", channels, 0.5, absent=f"no {path}")
         self._file = HeldFile(path, io, 256)
 
     def close(self) -> None:

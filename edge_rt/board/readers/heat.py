@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from edge_rt.board.readers.base import COOL, Kind, Skipped, nothing, unique
+from edge_rt.board.readers.base import COOL, Kind, Skipped, unique
 from edge_rt.board.readers.clocks import (
     TEMP_HIGH_MC,
     TEMP_LOW_MC,
@@ -47,7 +47,7 @@ class FanReader(GaugeReader):
         gauges = _gauges(speeds, "rpm", 1.0, _RPM_HIGH)
         gauges += _gauges(drives, "fraction", 1.0 / _PWM_TOP, _PWM_TOP)
         reason = f"no fan*_input, rpm or pwm* among the hwmon devices below {sysfs}"
-        super().__init__("fan", gauges, 1.0, nothing("fan", reason, gauges), io)
+        super().__init__("fan", gauges, 1.0, io, reason)
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
@@ -94,7 +94,7 @@ class HwmonTemp(GaugeReader):
         limits = zip(names, crits, strict=True)
         self.limits_c = {name: crit * 1e-3 for name, crit in limits if crit is not None}
         reason = f"no {' or '.join(sorted(drivers))} among the hwmon devices below {sysfs}"
-        super().__init__("hwmon-temp", gauges, 0.5, nothing("hwmon-temp", reason, gauges), io)
+        super().__init__("hwmon-temp", gauges, 0.5, io, reason)
 
 
 def _temp_label(path: Path) -> str:
@@ -117,8 +117,8 @@ class ThermalThrottle(GaugeReader):
                 if file.exists():
                     found.setdefault(name, gauge(name, "count", file, 1.0))
         gauges = list(found.values())
-        skipped = nothing("thermal_throttle", f"no thermal_throttle below {base}/cpu*", gauges)
-        super().__init__("thermal_throttle", gauges, 1.0, skipped, io)
+        reason = f"no thermal_throttle below {base}/cpu*"
+        super().__init__("thermal_throttle", gauges, 1.0, io, reason)
 
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
@@ -168,9 +168,10 @@ class ThermalReader(GaugeReader):
         base = sysfs / "class" / "thermal"
         self.zones = _zones(base)
         cooling, skipped = _cooling(base)
-        skipped += nothing("thermal", f"no thermal zone below {base}", self.zones)
+        if not self.zones:
+            skipped.append(Skipped("thermal", f"no thermal zone below {base}"))
         gauges = [temperature(z.name, z.folder / "temp") for z in self.zones]
-        super().__init__("thermal", gauges + cooling, 0.5, skipped, io)
+        super().__init__("thermal", gauges + cooling, 0.5, io, skipped=skipped)
 
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:

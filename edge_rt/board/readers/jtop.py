@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
-from edge_rt.board.readers.base import BaseReader, Channel, nothing, rail_channels
+from edge_rt.board.readers.base import BaseReader, Channel, rail_channels
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.ina3221 import bounds
 
@@ -72,8 +72,7 @@ class Jtop(BaseReader):
         channels += [Channel(n, "temp_c", f"jtop {n}") for n in zones]
         channels += [Channel(n, "fraction", f"jtop {n}") for n in gpus]
         limits = [b for n in rails for b in bounds(known.shunts.get(n), known.power)]
-        none = nothing("jtop", reason, channels)
-        super().__init__("jtop", channels, 0.5, none, dict(enumerate(limits)))
+        super().__init__("jtop", channels, 0.5, (), dict(enumerate(limits)), reason)
         self._names = (tuple(rails), tuple(zones), tuple(gpus))
 
     def close(self) -> None:

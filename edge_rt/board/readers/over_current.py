@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from edge_rt.board.readers.base import better_supply, nothing
+from edge_rt.board.readers.base import better_supply
 from edge_rt.board.readers.clocks import GaugeReader, gauge
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, hwmon_devices, numbered
 from edge_rt.core.reports.finding import Finding, note
@@ -31,7 +31,7 @@ class OverCurrent(GaugeReader):
             for path in numbered(folder, "oc*_event_cnt")
         ]
         reason = f"no hwmon device of that name below {sysfs}"
-        super().__init__(OVER_CURRENT, gauges, 0.5, nothing(OVER_CURRENT, reason, gauges), io)
+        super().__init__(OVER_CURRENT, gauges, 0.5, io, reason)
 
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:

@@ -12,7 +12,6 @@ from edge_rt.board.readers.base import (
     BaseReader,
     SensorAccess,
     Skipped,
-    nothing,
     rail_channels,
     unique,
 )
@@ -64,13 +63,14 @@ class RailReader(BaseReader):
         name: str,
         rails: Sequence[RailFiles],
         period_s: float,
-        skipped: Sequence[Skipped] = (),
         io: FileIo = FILE_IO,
+        absent: str = "",
+        skipped: Sequence[Skipped] = (),
     ) -> None:
         rows = zip(unique(r.name for r in rails), rails, strict=True)
         channels = [c for n, r in rows for c in rail_channels(n, *r.sources)]
         bounds = dict(enumerate(b for r in rails for b in r.bounds))
-        super().__init__(name, channels, period_s, skipped, bounds)
+        super().__init__(name, channels, period_s, skipped, bounds, absent)
         self._rails = [
             (HeldFile(r.voltage, io), HeldFile(r.current, io), _power(r, io)) for r in rails
         ]
@@ -113,9 +113,11 @@ class ChipReader(RailReader):
         found = [self._channel(folder, n, known) for folder in folders for n in self.numbers]
         rails = [one for one in found if isinstance(one, RailFiles)]
         skipped = [one for one in found if isinstance(one, Skipped)]
-        reason = f"no {self.bus} device of that driver below {sysfs}"
-        skipped += nothing(self.driver, reason, folders)
-        super().__init__(self.driver, rails, 0.1, skipped, io)
+        if not folders:
+            skipped.append(
+                Skipped(self.driver, f"no {self.bus} device of that driver below {sysfs}")
+            )
+        super().__init__(self.driver, rails, 0.1, io, skipped=skipped)
         self.rails = rails
 
     @staticmethod
@@ -148,7 +150,7 @@ class Ina238(RailReader):
     ) -> None:
         rails = [_rail(folder, known) for _, folder in hwmon_devices(sysfs, _NAMES)]
         reason = f"no hwmon device of that name below {sysfs}"
-        super().__init__("ina238", rails, 0.1, nothing("ina238", reason, rails), io)
+        super().__init__("ina238", rails, 0.1, io, reason)
 
 
 def _rail(folder: Path, known: RailFacts) -> RailFiles:

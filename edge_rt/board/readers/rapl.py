@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_rt.board.readers.base import PENDING, BaseReader, Channel, SensorAccess, nothing, unique
+from edge_rt.board.readers.base import PENDING, BaseReader, Channel, SensorAccess, unique
 from edge_rt.board.readers.bounds import IMPOSSIBLE, TIMES
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
@@ -106,8 +106,7 @@ class Rapl(BaseReader):
         names = unique(_name(folder) for folder in folders)
         pairs = list(zip(names, folders, strict=True))
         channels = [c for name, folder in pairs for c in _channels(name, folder)]
-        skipped = nothing("rapl", f"no intel-rapl zone below {base}", folders)
-        super().__init__("rapl", channels, 0.1, skipped)
+        super().__init__("rapl", channels, 0.1, absent=f"no intel-rapl zone below {base}")
         self._zones = [(HeldFile(f / "energy_uj", io), _counter(f)) for f in folders]
         self._clock = clock
         self._group = group

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from typing_extensions import override
@@ -13,9 +13,7 @@ from edge_rt.board.readers.base import (
     BaseReader,
     Channel,
     SensorAccess,
-    Skipped,
     better_supply,
-    nothing,
     rail_channels,
     unique,
 )
@@ -87,7 +85,8 @@ class PiThrottled(BaseReader):
         else:
             source = "" if firmware is None else f"{firmware.source} get_throttled"
         channels = [Channel(n, "flag", f"{source} bit {b}") for b, n in BITS] if source else []
-        super().__init__("pi-throttled", channels, period_s, _skipped_flags(sysfs, channels))
+        absent = f"no get_throttled below {sysfs}/devices/platform/soc* and no firmware to ask"
+        super().__init__("pi-throttled", channels, period_s, absent=absent)
 
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
@@ -162,13 +161,6 @@ def _flags_file(sysfs: Path) -> Path | None:
     return below[0] if below else None
 
 
-def _skipped_flags(sysfs: Path, channels: Sequence[Channel]) -> tuple[Skipped, ...]:
-    if channels:
-        return ()
-    reason = f"no get_throttled below {sysfs}/devices/platform/soc* and no firmware to ask"
-    return (Skipped("pi-throttled", reason),)
-
-
 class PiVolt(GaugeReader):
     """The hwmon device `rpi_volt`: one flag, true below about 4.63 V, and labelled voltages."""
 
@@ -177,7 +169,7 @@ class PiVolt(GaugeReader):
         for _, folder in hwmon_devices(sysfs, frozenset(("rpi_volt",))):
             gauges += _voltages(folder)
         reason = f"no hwmon device of that name below {sysfs}"
-        super().__init__("rpi_volt", gauges, 0.5, nothing("rpi_volt", reason, gauges), io)
+        super().__init__("rpi_volt", gauges, 0.5, io, reason)
 
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
@@ -214,10 +206,9 @@ class PiPmicReader(BaseReader):
     ) -> None:
         source = f"{firmware.source} {COMMAND}"
         reason = _unsupported(firmware)
-        skipped = () if reason is None else (Skipped("pi-pmic", f"{firmware.source}: {reason}"),)
         channels = _channels(source) if reason is None else []
         bounds = {i: _bounds(channel, known) for i, channel in enumerate(channels)}
-        super().__init__("pi-pmic", channels, period_s, skipped, bounds)
+        super().__init__("pi-pmic", channels, period_s, (), bounds, f"{firmware.source}: {reason}")
         self._firmware = firmware
 
     def close(self) -> None:
