@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -18,18 +17,6 @@ class Energy:
     energy_j: float = 0.0
     covered_s: float = 0.0
     missing_s: float = 0.0
-
-
-class Meter(Protocol):
-    """Something that takes readings in time and knows the energy so far."""
-
-    def add(self, time_s: float, value: float | None) -> None:
-        """Take a reading, None where it is missing; times must not go back."""
-        ...
-
-    def total(self) -> Energy:
-        """Return everything since the first reading."""
-        ...
 
 
 class Integral:
@@ -47,7 +34,7 @@ class Integral:
         self._energy_j = self._covered_s = self._missing_s = 0.0
 
     def add(self, time_s: float, value: float | None) -> None:
-        """Take a power in watts; a reading that is no later than the last one is left out."""
+        """Take watts, None where they are missing; those no later than the last are left out."""
         before_s, before_w = self._time_s, self._power_w
         if before_s is None:
             self._time_s, self._power_w = time_s, value
@@ -63,6 +50,7 @@ class Integral:
             self._covered_s += elapsed
 
     def total(self) -> Energy:
+        """Return everything since the first reading."""
         return Energy(self._energy_j, self._covered_s, self._missing_s)
 
 
@@ -79,7 +67,7 @@ class CounterMeter:
         self._open_s = 0.0  # missing since then, and perhaps not for good
 
     def add(self, time_s: float, value: float | None) -> None:
-        """Take the counter in joules; a reading that is no later than the last one is left out."""
+        """Take the counter in joules, None where it is missing; see `Integral.add`."""
         elapsed = 0.0 if self._time_s is None else time_s - self._time_s
         if self._time_s is not None and elapsed <= 0:
             return
@@ -96,7 +84,11 @@ class CounterMeter:
         self._known = (time_s, value)
 
     def total(self) -> Energy:
+        """Return everything since the first reading."""
         return Energy(self._energy_j, self._covered_s, self._missing_s + self._open_s)
+
+
+Meter = Integral | CounterMeter
 
 
 class RailSum:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,19 +38,6 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
         return len(self.content) + _OVERHEAD
 
 
-class Dated(Protocol):
-    """What was made for a client, with a model, at `made` in Unix seconds."""
-
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def client(self) -> str: ...
-
-    @property
-    def made(self) -> float: ...
-
-
 class Which(NamedTuple):
     """What is kept by model, by client, and by whether they are older than so many seconds.
 
@@ -61,12 +48,12 @@ class Which(NamedTuple):
     client: str | None = None
     older_s: float | None = None
 
-    def fits(self, kept: Dated, now: float) -> bool:
-        """Return whether `kept` is among them, at `now` in Unix seconds."""
+    def fits(self, model: str, client: str, age_s: float) -> bool:
+        """Return whether what was made so long ago is among them."""
         return (
-            self.model in (None, kept.model)
-            and self.client in (None, kept.client)
-            and (self.older_s is None or now - kept.made > self.older_s)
+            self.model in (None, model)
+            and self.client in (None, client)
+            and (self.older_s is None or age_s > self.older_s)
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from edge_rt.board.readers.base import BaseReader, Channel, rail_channels
 from edge_rt.board.readers.bounds import RailFacts
@@ -18,22 +18,8 @@ OFFLINE_C = -256.0
 _KEYS = ("volt", "curr", "power")  # mV, mA, mW
 
 
-class JtopClient(Protocol):
-    """The part of `jtop.jtop` that is used."""
-
-    @property
-    def power(self) -> Mapping[str, Any]:
-        """Rails and their total."""
-        ...
-
-    @property
-    def temperature(self) -> Mapping[str, Any]:
-        """Zones."""
-        ...
-
-    def close(self) -> None:
-        """End the connection."""
-        ...
+JtopClient = Any
+"""A `jtop.jtop`, of which `power`, `temperature`, `gpu` and `close` are used; it has no types."""
 
 
 def connect() -> JtopClient:
@@ -43,7 +29,7 @@ def connect() -> JtopClient:
     """
     client = importlib.import_module("jtop").jtop()
     client.start()
-    return cast(JtopClient, client)
+    return client
 
 
 class Jtop(BaseReader):
@@ -62,9 +48,9 @@ class Jtop(BaseReader):
         reason = "the service knows no rails and no zones"
         gpus: Mapping[str, Any] = {}
         try:
-            self._client = factory()
-            rails, zones = _rails(self._client.power), dict(self._client.temperature)
-            gpus = _gpus(self._client)
+            client = self._client = factory()
+            rails, zones = _rails(client.power), dict(client.temperature)
+            gpus = _gpus(client)
         except Exception as error:  # jtop raises errors of its own kind
             rails, zones = {}, {}
             reason = f"jtop cannot be used: {type(error).__name__}: {error}"

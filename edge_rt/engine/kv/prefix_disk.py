@@ -141,7 +141,7 @@ class PrefixDisk:
             self._to_forget.append(lambda: self.forget(which, then))
             return
         now = self.wall()
-        coming = [head for head in self._writing if which.fits(head, now)]
+        coming = [head for head in self._writing if head.is_among(which, now)]
         self._forgotten += [head for head in coming if head not in self._forgotten]
         names = [*self.shelf.chosen(which), *(head.name for head in coming)]
         self.delete(names, then)

@@ -18,6 +18,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from edge_rt.core.cached import Which
+
 _FRONT = struct.Struct("<8sIQ16s")  # magic, bytes of the head and of the state, the state's check
 _KIND, _MAGIC = b"edge-px", b"edge-px1"  # what all files begin with, and those that are read here
 _CHECK = 16  # bytes; one stands behind the front, for front and head
@@ -50,6 +52,10 @@ class PrefixHeader(msgspec.Struct, frozen=True, array_like=True):
     def tokens(self) -> Tokens:
         """The text."""
         return array("i", self.ids)
+
+    def is_among(self, which: Which, now: float) -> bool:
+        """Return whether it is one of `which`, at `now` in Unix seconds."""
+        return which.fits(self.model, self.client, now - self.made)
 
     @property
     def name(self) -> str:

@@ -75,7 +75,7 @@ class PrefixShelf:
     def chosen(self, which: Which) -> list[str]:
         """Return the names of `which` there are."""
         now = self._clock()
-        return [name for name, stored in self._stored.items() if which.fits(stored.head, now)]
+        return [name for name, stored in self._stored.items() if stored.head.is_among(which, now)]
 
     def groups(self) -> list[PrefixGroup]:
         """Return what there is, by model and client."""

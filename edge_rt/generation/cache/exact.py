@@ -84,7 +84,7 @@ class ExactCache:
         """
         now = self._clock()
         self._purges += 1
-        self._recent.drop(lambda kept: which.fits(kept, now))
+        self._recent.drop(lambda kept: which.fits(kept.model, kept.client, now - kept.made))
         await self._write()
         gone = await self._do(lambda tables: tables.purge(which, now), proves=True)
         if gone is None:
