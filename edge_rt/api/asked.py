@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from edge_rt.api.kept import Place
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.requests import Identity
-from edge_rt.models.answers.reader import AnswerReader
+from edge_rt.models.answers.parts import AnswerReader
 
 if TYPE_CHECKING:
     from edge_rt.api.middleware.context import Head

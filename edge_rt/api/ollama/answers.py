@@ -22,8 +22,7 @@ from edge_rt.api.openai.answers import (
 )
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Thought
-from edge_rt.models.answers.reader import AnswerReader
+from edge_rt.models.answers.parts import AnswerReader, Content, MadeCall, Thought
 
 _NS = 1_000_000_000  # of a second
 

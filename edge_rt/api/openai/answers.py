@@ -21,8 +21,7 @@ from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import EngineError
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
-from edge_rt.models.answers.reader import AnswerReader
+from edge_rt.models.answers.parts import AnswerReader, Content, MadeCall, Part, Thought
 
 _FLOOR = -9999.0  # stands for minus infinity, which JSON cannot say
 

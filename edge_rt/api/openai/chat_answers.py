@@ -22,8 +22,7 @@ from edge_rt.api.openai.answers import (
 from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.events import Started
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Thought
-from edge_rt.models.answers.reader import AnswerReader
+from edge_rt.models.answers.parts import AnswerReader, Content, MadeCall, Thought
 
 ID_LENGTH = 9  # letters and digits of a call's id: the templates of Mistral take no others
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -34,8 +34,7 @@ from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, Part, Thought
-from edge_rt.models.answers.reader import AnswerReader
+from edge_rt.models.answers.parts import AnswerReader, Content, Part, Thought
 
 _NAMES = {
     "response_format.json_schema": "text.format",

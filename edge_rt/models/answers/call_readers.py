@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 from typing_extensions import override
 
@@ -32,34 +32,11 @@ _BLANK, _DIGITS = r"\s*", r"\s*\d+\s*"
 _LONGEST = 512  # characters of a name with what belongs to it, and of a marker
 
 
-class CallReader(Protocol):
-    """Reads the calls of one answer, from the marker of the first one on.
-
-    `named`: the name of a tool was read where a call has it, which tells a call without a marker.
-    """
-
-    named: bool
-
-    def read(self, text: str, final: bool) -> Step:
-        """Return the next step in `text`, which begins where the last one ended.
-
-        `final`: no more text comes. WAIT where `text` does not tell enough.
-        """
-        ...
-
-
-def call_reader(format: CallFormat, tools: Tools) -> CallReader:
-    """Return a reader for calls in that format."""
-    if format.style == "json":
-        return JsonCalls(format, tools)
-    return TaggedCalls(format, tools) if format.style == "tagged" else NamedCalls(format, tools)
-
-
 class JsonCalls:
     """Calls that are JSON objects, each between markers or all in one list."""
 
     def __init__(self, format: CallFormat, tools: Tools) -> None:
-        self.named = False
+        self.named = False  # the name of a tool tells no call without a marker
         self._format, self._tools = format, tools
         self._closing = format.after.rpartition("}")[2].strip()
         begin = format.begin.strip().removesuffix("[").rstrip()
@@ -71,6 +48,10 @@ class JsonCalls:
         self._span = ObjectSpan()
 
     def read(self, text: str, final: bool) -> Step:
+        """Return the next step in `text`, which begins where the last one ended.
+
+        `final`: no more text comes. WAIT where `text` does not tell enough.
+        """
         rest = text.lstrip(SPACE + ",;")
         at = len(text) - len(rest)
         if not rest:
@@ -139,7 +120,7 @@ class NamedCalls:
     """Calls with the name by itself and the arguments as one object behind it."""
 
     def __init__(self, format: CallFormat, tools: Tools) -> None:
-        self.named = False
+        self.named = False  # whether a tool's was read, which tells a call without a marker
         self._format, self._tools = format, tools
         self._before = _Mark(format.before, short=bool(format.short_marker))
         self._after, self._between = _Mark(format.after), _Mark(format.between)
@@ -151,6 +132,7 @@ class NamedCalls:
         self._span: tuple[int, ObjectSpan] | None = None
 
     def read(self, text: str, final: bool) -> Step:
+        """See `JsonCalls.read`."""
         rest = text.lstrip(SPACE)
         at = len(text) - len(rest)
         marks = [self._separator, self._end] if self._begun else [self._begin]
@@ -376,3 +358,14 @@ def _unlined(text: str, format: CallFormat) -> str:
     if format.key_end.endswith("\n"):
         text = text.removeprefix("\n")
     return text.removesuffix("\n") if format.value_end.startswith("\n") else text
+
+
+CallReader = JsonCalls | NamedCalls
+"""Reads the calls of one answer, from the marker of the first one on."""
+
+
+def call_reader(format: CallFormat, tools: Tools) -> CallReader:
+    """Return a reader for calls in that format."""
+    if format.style == "json":
+        return JsonCalls(format, tools)
+    return TaggedCalls(format, tools) if format.style == "tagged" else NamedCalls(format, tools)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 
+from typing_extensions import override
+
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.models.answers.parts import (
+    AnswerReader,
     Content,
     MadeCall,
-    Part,
     Thought,
     Tools,
     arguments_text,
@@ -34,7 +36,7 @@ _FUNCTION = "functions."
 _BUILT_IN = re.compile(r"(?:python|browser|container)(?:\.|\Z)")
 
 
-class ChannelReader:
+class ChannelReader(AnswerReader):
     """Reads one answer, as AnswerReader says."""
 
     def __init__(
@@ -44,31 +46,15 @@ class ChannelReader:
 
         `opened`: the prompt began the thoughts. Not `parallel`: one call is told.
         """
-        self.calls = 0  # that were made
+        super().__init__()
         self._tools, self._parallel = tools, parallel
-        self._text = ""  # that is not told yet
         self._kind: type[Content] | type[Thought] | None = Thought if opened else None
         self._called: str | None = None  # to whom a call goes whose arguments are read
         self._ends = _ENDS  # of the text that is read
         self._left_out = False  # whether it is
         self._span = ObjectSpan()
-        self._told: list[Part] = []
 
-    def push(self, text: str) -> list[Part]:
-        """Return what new text makes sure."""
-        self._text += text
-        return self._run(final=False)
-
-    def finish(self) -> list[Part]:
-        """Return the rest; nothing may be pushed afterwards."""
-        return self._run(final=True)
-
-    def _run(self, *, final: bool) -> list[Part]:
-        while self._step(final):
-            pass
-        told, self._told = self._told, []
-        return told
-
+    @override
     def _step(self, final: bool) -> bool:
         if self._called is not None:
             return self._call()

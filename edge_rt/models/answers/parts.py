@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
@@ -38,6 +39,34 @@ class MadeCall(NamedTuple):
 
 
 Part = Content | Thought | MadeCall
+
+
+class AnswerReader(ABC):
+    """Reads one answer as it comes."""
+
+    def __init__(self) -> None:
+        self.calls = 0  # that were made
+        self._text: str = ""  # that is not told yet
+        self._told: list[Part] = []
+
+    def push(self, text: str) -> list[Part]:
+        """Return what new text makes sure."""
+        self._text += text
+        return self._run(final=False)
+
+    def finish(self) -> list[Part]:
+        """Return the rest; nothing may be pushed afterwards."""
+        return self._run(final=True)
+
+    def _run(self, *, final: bool) -> list[Part]:
+        while self._step(final):
+            pass
+        told, self._told = self._told, []
+        return told
+
+    @abstractmethod
+    def _step(self, final: bool) -> bool:
+        """Tell something of the text; return False where it does not tell enough to go on."""
 
 
 class Step(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing_extensions import override
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.models.answers.bare_calls import BETWEEN, FENCE, BareCalls, CallsBehindText
@@ -11,6 +11,7 @@ from edge_rt.models.answers.channels import ChannelReader
 from edge_rt.models.answers.parts import (
     SPACE,
     WAIT,
+    AnswerReader,
     Content,
     MadeCall,
     Part,
@@ -21,22 +22,7 @@ from edge_rt.models.answers.parts import (
 )
 
 
-class AnswerReader(Protocol):
-    """Reads one answer as it comes."""
-
-    calls: int
-    """How many calls were made."""
-
-    def push(self, text: str) -> list[Part]:
-        """Return what new text makes sure."""
-        ...
-
-    def finish(self) -> list[Part]:
-        """Return the rest; nothing may be pushed afterwards."""
-        ...
-
-
-class TextReader:
+class TextReader(AnswerReader):
     """Reads one answer.
 
     The parts of all pushes and of `finish` together do not depend on where the text was cut: what
@@ -58,7 +44,7 @@ class TextReader:
         Not `parallel`: calls behind the first one are left out. Not `fences`: a call in plain JSON
         that text follows is content.
         """
-        self.calls = 0  # that were made
+        super().__init__()
         self._format, self._tools = format, tools
         self._parallel, self._fences = parallel, fences
         self._thinking = format.thinking
@@ -67,7 +53,6 @@ class TextReader:
         self._begins = tuple(filter(None, (self._marker, short)))  # of calls
         self._markers = (*self._begins, *format.wrapping)
         self._state = self._thought if opened else self._begin
-        self._text: str = ""  # that is not told yet
         self._space = ""  # before it, which goes if a call follows
         self._raw = ""  # what was read of calls since the last complete one
         self._made = False  # whether calls were made since the last marker in content
@@ -75,27 +60,23 @@ class TextReader:
         self._bare: BareCalls | None = None
         self._behind_text = self._calls_behind()
         self._block = False  # whether a block of code is open in the content
-        self._told: list[Part] = []
         self._said = False  # whether something was told of the present kind
 
-    def push(self, text: str) -> list[Part]:
-        """Return what new text makes sure."""
-        self._text += text
-        return self._run(final=False)
-
+    @override
     def finish(self) -> list[Part]:
-        """Return the rest; nothing may be pushed afterwards."""
-        told = self._run(final=True)
+        told = super().finish()
         if self._space and not self.calls:
             told.append(Content(self._space))
         self._space = ""
         return told
 
+    @override
     def _run(self, *, final: bool) -> list[Part]:
-        while self._state(final):
-            pass
-        told, self._told = _joined(self._told), []
-        return told
+        return _joined(super()._run(final=final))
+
+    @override
+    def _step(self, final: bool) -> bool:
+        return self._state(final)
 
     def _begin(self, final: bool) -> bool:
         """Look whether thoughts or a call come first."""
