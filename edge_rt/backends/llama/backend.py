@@ -26,12 +26,10 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.backends.llama.model import (
-    LlamaVocabulary,
+    LlamaContext,
     NativeBatch,
     capture,
     infill_marks,
-    load_weights,
-    make_context,
 )
 from edge_rt.core.errors import EngineError
 
@@ -45,7 +43,7 @@ _KV_TYPES = {  # of keys and of values
 }
 
 
-class LlamaBackend(LlamaVocabulary):
+class LlamaBackend(LlamaContext):
     """One GGUF model with its context; see Backend for the methods' contract."""
 
     def __init__(
@@ -67,19 +65,19 @@ class LlamaBackend(LlamaVocabulary):
         wanted, one a sequence at least. `kv_type` is one of _KV_TYPES; see above. Raises
         ModelFileError with llama.cpp's own words when it cannot be loaded.
         """
-        super().__init__(path, load_weights(path, gpu_layers))
+        super().__init__(path, gpu_layers)
         self.outputs = max(outputs, sequences)
-        self._context: Any = _context(
-            self._model,
-            context=context,
-            sequences=sequences,
-            batch=batch,
-            outputs=self.outputs,
-            threads=threads,
-            types=_KV_TYPES[kv_type],
-            flash_attention=flash_attention,
-        )
-        self._memory: Any = lib.llama_get_memory(self._context)
+        params = lib.llama_context_default_params()
+        params.n_ctx = context * sequences
+        params.n_batch = params.n_ubatch = batch
+        params.n_seq_max = sequences
+        params.n_outputs_max = self.outputs
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = False
+        params.flash_attn_type = 1 if flash_attention else 0
+        params.type_k, params.type_v = _KV_TYPES[kv_type]
+        params.no_perf = True
+        self._begin(params)
         self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.sequences = sequences
         self.batch = Batch(batch)
@@ -169,16 +167,6 @@ class LlamaBackend(LlamaVocabulary):
             raise EngineError(f"llama.cpp could not finish a copy of a sequence ({status})")
         self._copied = False
 
-    def set_threads(self, threads: int) -> None:
-        lib.llama_set_n_threads(self._context, threads, threads)
-
-    def close(self) -> None:
-        """Free all its memory; may be called again."""
-        if self._context is not None:
-            lib.llama_free(self._context)
-            self._context = None
-        super().close()
-
 
 # As a plain address, for which no pointer object has to be made at every token.
 _untyped: Any = ctypes  # its stubs cannot say what these make
@@ -189,27 +177,3 @@ _logits_ith = _untyped.CFUNCTYPE(_untyped.c_void_p, _untyped.c_void_p, _untyped.
 
 def _bytes_of(data: bytearray) -> Any:
     return (ctypes.c_uint8 * len(data)).from_buffer(data)
-
-
-def _context(
-    model: Any,
-    *,
-    context: int,
-    sequences: int,
-    batch: int,
-    outputs: int,
-    threads: int,
-    types: tuple[int, int],
-    flash_attention: bool,
-) -> Any:
-    params = lib.llama_context_default_params()
-    params.n_ctx = context * sequences
-    params.n_batch = params.n_ubatch = batch
-    params.n_seq_max = sequences
-    params.n_outputs_max = outputs
-    params.n_threads = params.n_threads_batch = threads
-    params.kv_unified = False
-    params.flash_attn_type = 1 if flash_attention else 0
-    params.type_k, params.type_v = types
-    params.no_perf = True
-    return make_context(model, params)

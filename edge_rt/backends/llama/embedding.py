@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
 from edge_rt.backends.llama.model import (
-    LlamaVocabulary,
+    LlamaContext,
     NativeBatch,
     cut,
-    load_weights,
-    make_context,
 )
 from edge_rt.core.errors import EngineError
 
@@ -25,7 +23,7 @@ ROWS = 64  # most inputs of one pass
 _FROM_FILE, _NONE, _MEAN = -1, 0, 1  # enum llama_pooling_type
 
 
-class LlamaEmbedding(LlamaVocabulary):
+class LlamaEmbedding(LlamaContext):
     """One GGUF model; see EmbeddingBackend.
 
     It pools as its file says, and where that says nothing, by the mean over all tokens. Nothing
@@ -39,13 +37,15 @@ class LlamaEmbedding(LlamaVocabulary):
 
         ModelFileError, with llama.cpp's own words, when it cannot be loaded.
         """
-        super().__init__(path, load_weights(path, gpu_layers))
+        super().__init__(path, gpu_layers)
         self.width: int = lib.llama_model_n_embd_out(self._model)
         self.context = min(context, lib.llama_model_n_ctx_train(self._model))
         self.room = max(batch, self.context)
         self.rows = min(ROWS, self.room)
-        self._context: Any = _context(self._model, self.room, self.rows, threads)
-        self._memory: Any = lib.llama_get_memory(self._context)  # none in an encoder
+        self._begin(_params(self.room, self.rows, threads, _FROM_FILE))
+        if lib.llama_pooling_type(self._context) == _NONE:
+            lib.llama_free(self._context)
+            self._begin(_params(self.room, self.rows, threads, _MEAN))
         self._batch = Batch(self.room)
         self._native = NativeBatch(self._batch)
         self._row = ctypes.c_float * self.width
@@ -55,22 +55,12 @@ class LlamaEmbedding(LlamaVocabulary):
         self._batch.clear()
         for seq, tokens in enumerate(inputs):
             self._batch.add(seq, 0, tokens, want=len(tokens))  # pooling sees only such rows
-        if self._memory:
+        if self._memory:  # none in an encoder
             lib.llama_memory_clear(self._memory, False)
         status = lib.llama_decode(self._context, self._native.filled())
         if status != 0:
             raise EngineError(f"llama.cpp could not embed {len(inputs)} inputs ({status})")
         return np.stack([self._vector(seq) for seq in range(len(inputs))])
-
-    def set_threads(self, threads: int) -> None:
-        lib.llama_set_n_threads(self._context, threads, threads)
-
-    def close(self) -> None:
-        """Free all its memory; may be called again."""
-        if self._context is not None:
-            lib.llama_free(self._context)
-            self._context = None
-        super().close()
 
     def _vector(self, seq: int) -> NDArray[np.float32]:
         pointer = cast(Any, lib.llama_get_embeddings_seq(self._context, seq))
@@ -88,7 +78,7 @@ class LlamaEmbedding(LlamaVocabulary):
         return before, len(whole) - before - len(bare)
 
 
-def _context(model: Any, room: int, rows: int, threads: int) -> Any:
+def _params(room: int, rows: int, threads: int, pooling: int) -> Any:
     params = lib.llama_context_default_params()
     params.n_ctx = params.n_batch = params.n_ubatch = room  # an encoder sees all at once
     params.n_seq_max = rows
@@ -96,11 +86,6 @@ def _context(model: Any, room: int, rows: int, threads: int) -> Any:
     params.kv_unified = True  # the few models with a KV: rows share the cells of one pass
     params.n_threads = params.n_threads_batch = threads
     params.embeddings = True
-    params.pooling_type = _FROM_FILE
+    params.pooling_type = pooling
     params.no_perf = True
-    made = make_context(model, params)
-    if lib.llama_pooling_type(made) == _NONE:
-        lib.llama_free(made)
-        params.pooling_type = _MEAN
-        made = make_context(model, params)
-    return made
+    return params

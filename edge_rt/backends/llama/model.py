@@ -170,16 +170,6 @@ def _on_the_cpu() -> Any:
     return params
 
 
-def make_context(model: Any, params: Any) -> Any:
-    """Make a llama_context for `model`. ModelFileError frees the model where there can be none."""
-    with capture() as complaints:
-        made = lib.llama_init_from_model(model, params)
-    if not made:
-        lib.llama_model_free(model)
-        raise ModelFileError(f"llama.cpp cannot make a context: {complaints.summary()}")
-    return made
-
-
 class LlamaVocabulary:
     """Reads a model's vocabulary; see PromptVocabulary for the methods' contract."""
 
@@ -218,6 +208,35 @@ class LlamaVocabulary:
         if self._model is not None:
             lib.llama_model_free(self._model)
             self._model = None
+
+
+class LlamaContext(LlamaVocabulary):
+    """A model with its weights, and a context for its passes; see BaseBackend."""
+
+    def __init__(self, path: Path, gpu_layers: int) -> None:
+        """Load `path`; see `load_weights`. A subclass has to `_begin` the context."""
+        super().__init__(path, load_weights(path, gpu_layers))
+        self._context: Any = None
+        self._memory: Any = None
+
+    def _begin(self, params: Any) -> None:
+        """Make the context. ModelFileError frees the model where there can be none."""
+        with capture() as complaints:
+            self._context = lib.llama_init_from_model(self._model, params)
+        if not self._context:
+            self.close()
+            raise ModelFileError(f"llama.cpp cannot make a context: {complaints.summary()}")
+        self._memory = lib.llama_get_memory(self._context)
+
+    def set_threads(self, threads: int) -> None:
+        lib.llama_set_n_threads(self._context, threads, threads)
+
+    def close(self) -> None:
+        """Free all its memory; may be called again."""
+        if self._context:
+            lib.llama_free(self._context)
+            self._context = None
+        super().close()
 
 
 def _written(vocab: Any, token: int, *, control: bool) -> bytes:

@@ -36,7 +36,22 @@ _TYPES = {
 """What onnxruntime calls the types that travel, and what numpy does."""
 
 
-class OnnxEmbedding:
+class OnnxTask:
+    """A model that answers at once, in a session of its own."""
+
+    def __init__(self, path: Path, threads: int, providers: Sequence[str]) -> None:
+        self._threads = threads
+        self._session = OnnxSession(path, threads=threads, providers=providers)
+
+    def set_threads(self, threads: int) -> None:
+        self._threads = threads
+
+    def close(self) -> None:
+        """Free all its memory; may be called again."""
+        self._session.close()
+
+
+class OnnxEmbedding(OnnxTask):
     """One model that gives a vector for each token, pooled here; see EmbeddingBackend.
 
     Its graph takes `input_ids` and, where it has them, `attention_mask` and `token_type_ids`, all
@@ -60,9 +75,9 @@ class OnnxEmbedding:
         """
         if pooling not in POOLINGS:
             raise ModelFileError(f"there is no pooling {pooling!r}: use {', '.join(POOLINGS)}")
-        self._pooling, self._threads = pooling, threads
+        self._pooling = pooling
         self._tokenizer = load_tokenizer(path)
-        self._session = OnnxSession(path, threads=threads, providers=providers)
+        super().__init__(path, threads, providers)
         self._inputs = _inputs(self._session.inputs, path)
         self._output, self.width = _output(self._session.outputs, path)
         self.vocab: int = self._tokenizer.get_vocab_size()
@@ -85,13 +100,6 @@ class OnnxEmbedding:
         except Exception as error:  # its own classes, which have no base of theirs
             raise EngineError(f"onnxruntime could not embed: {first_line(error)}") from error
         return _pooled(found.astype(np.float32, copy=False), mask, self._pooling)
-
-    def set_threads(self, threads: int) -> None:
-        self._threads = threads
-
-    def close(self) -> None:
-        """Free all its memory; may be called again."""
-        self._session.close()
 
 
 def _inputs(nodes: Sequence[Node], path: Path) -> list[str]:
@@ -146,7 +154,7 @@ def _pooled(
     return cast(NDArray[np.float32], (found * weights).sum(1) / weights.sum(1))
 
 
-class OnnxTensors:
+class OnnxTensors(OnnxTask):
     """One model; see TensorBackend."""
 
     def __init__(self, path: Path, *, threads: int, providers: Sequence[str] = ()) -> None:
@@ -154,8 +162,7 @@ class OnnxTensors:
 
         ModelFileError when it cannot be, or takes or gives what cannot be sent, such as texts.
         """
-        self._threads = threads
-        self._session = OnnxSession(path, threads=threads, providers=providers)
+        super().__init__(path, threads, providers)
         self._inputs = {node.name: _Input(node, path) for node in self._session.inputs}
         self._outputs = [node.name for node in self._session.outputs]
         for node in self._session.outputs:
@@ -190,13 +197,6 @@ class OnnxTensors:
                 code="invalid_value",
             ) from error
         return {name: np.asarray(value) for name, value in zip(self._outputs, found, strict=True)}
-
-    def set_threads(self, threads: int) -> None:
-        self._threads = threads
-
-    def close(self) -> None:
-        """Free all its memory; may be called again."""
-        self._session.close()
 
     def _known(self) -> str:
         return f"it takes {', '.join(map(str, self._inputs.values())) or 'none'}"
