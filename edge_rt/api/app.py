@@ -31,11 +31,11 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openapi import Operation
 from edge_rt.api.routes import OPERATIONS
 from edge_rt.api.service import Service
-from edge_rt.config.schema import Requests
+from edge_rt.config.schema import AnswerChecker, Requests
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import closest
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.samples.sandbox import Checker, Sandbox
+from edge_rt.generation.samples.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
@@ -140,7 +140,7 @@ def create_app(
     semantic: SemanticCache | None = None,
     embedding: str = "default",
     checkers: Mapping[str, CheckerSpec] | None = None,
-    judges: Mapping[str, Checker] | None = None,
+    judges: Mapping[str, AnswerChecker] | None = None,
     sandbox: Sandbox | None = None,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,

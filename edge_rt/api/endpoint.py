@@ -26,9 +26,9 @@ from edge_rt.api.openai.fields import (
     same_each_time,
     sampling,
 )
+from edge_rt.api.openai.sampled import SampledRun, SamplePlan
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.run import CachedReplay, Run
-from edge_rt.api.sampled import SampledRun, Sampling
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, Reading
 from edge_rt.core.requests import Call, Cost, Identity, Plan
@@ -229,7 +229,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         work: Work,
         exchange: Exchange,
         before: Sequence[Cost],
-    ) -> Sampling:
+    ) -> SamplePlan:
         """Return how the samples of a request are made; raises RequestError or ModelNotFound."""
         request, terms = asked.request, asked.request.samples or SamplesTerms()
         accept, judges = terms.accept, self.context.judges
@@ -249,7 +249,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             first = work.calls[0]
             return made.with_calls(id=first.id, client=first.client, user=first.user)
 
-        return Sampling(
+        return SamplePlan(
             terms,
             judge,
             partial(self._form, asked),

@@ -28,7 +28,6 @@ from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.system.process import stay_offline
 from edge_rt.engine.supervisor import GRACE_S
-from edge_rt.generation.samples.sandbox import Checker
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.acceptor import Acceptor
@@ -232,7 +231,7 @@ class Daemon:
             semantic=container.semantic,
             embedding=self._config.cache.semantic.model or "default",
             checkers=_checkers(self._config),
-            judges=_judges(self._config),
+            judges=self._config.checkers,
             ending=ending,
             trace=self._trace,
         )
@@ -334,12 +333,4 @@ def _checkers(config: Config) -> dict[str, CheckerSpec]:
     return {
         name: CheckerSpec(name, tuple(one.command), one.timeout_s, one.memory_bytes)
         for name, one in config.checks.items()
-    }
-
-
-def _judges(config: Config) -> dict[str, Checker]:
-    """Return the programs that requests may name in `edge.samples`."""
-    return {
-        name: Checker(name, tuple(one.command), one.seconds, one.memory_bytes)
-        for name, one in config.checkers.items()
     }

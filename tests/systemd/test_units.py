@@ -9,13 +9,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 from installlib import files
 from installlib.files import Layout
 
 from edge_rt.config.loader import load
 from edge_rt.config.paths import Paths
-from edge_rt.config.schema import Config
+from edge_rt.config.schema import AnswerChecker, Config
+from edge_rt.generation.samples import inside
+from edge_rt.generation.samples.sandbox import SOCKET
 from edge_rt.server.server import DRAIN_S, LAST_S
 
 SOURCES = Path(__file__).parents[2] / "systemd"
@@ -52,11 +55,13 @@ def layout(tmp_path: Path) -> Layout:
     program = tmp_path / "opt/bin/edge-rt"
     program.parent.mkdir(parents=True)
     program.touch(mode=0o755)
+    program.with_name("python3").touch(mode=0o755)
     return layout
 
 
 def units(layout: Layout) -> list[str]:
-    return [str(layout.at(files.PLACES[name])) for name in (files.SERVICE, files.SOCKET)]
+    names = (files.SERVICE, files.SOCKET, files.CHECK_SOCKET, files.CHECK)
+    return [str(layout.at(files.PLACES[name])) for name in names]
 
 
 def test_systemd_finds_no_fault(analyze: str, layout: Layout) -> None:
@@ -79,12 +84,30 @@ def test_the_network_for_traces_is_that_of_the_collector(analyze: str, layout: L
     assert Units(files.SERVICE)["Service"]["IPAddressDeny"] == "any", "all other addresses"
 
 
-def test_the_service_is_little_exposed(analyze: str, layout: Layout) -> None:
-    argv = [analyze, "security", "--offline=true", "--no-pager", units(layout)[0]]
+@pytest.mark.parametrize(("unit", "most"), [(files.SERVICE, MOST_EXPOSURE), (files.CHECK, 0.5)])
+def test_the_services_are_little_exposed(
+    analyze: str, layout: Layout, unit: str, most: float
+) -> None:
+    place = str(layout.at(files.PLACES[unit]))
+    argv = [analyze, "security", "--offline=true", "--no-pager", place]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     level = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
     assert level is not None, done.stdout
-    assert float(level[1]) <= MOST_EXPOSURE, done.stdout
+    assert float(level[1]) <= most, done.stdout
+
+
+def test_checkers_are_started_by_the_daemon_alone_and_outlast_every_limit_it_sets() -> None:
+    socket, service = Units(files.CHECK_SOCKET)["Socket"], Units(files.CHECK)["Service"]
+    assert socket["ListenStream"] == str(SOCKET)
+    assert (socket["SocketUser"], socket["SocketMode"]) == ("edge-rt", "0600")
+    assert Units(files.SERVICE)["Unit"]["Wants"] == files.CHECK_SOCKET
+    module = service["ExecStart"].split()[-1]
+    assert module == inside.__name__
+    limits = (service[name] for name in ("MemoryMax", "TasksMax", "RuntimeMaxSec"))
+    assert all(limit and limit != "infinity" for limit in limits)
+    longer = {"command": ["/bin/true"], "seconds": float(service["RuntimeMaxSec"])}
+    with pytest.raises(msgspec.ValidationError, match="seconds"):
+        msgspec.convert(longer, AnswerChecker)
 
 
 def test_systemd_listens_where_clients_look() -> None:

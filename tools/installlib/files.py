@@ -39,9 +39,10 @@ class Layout:
 
 
 SERVICE, SOCKET = "edge-rt.service", "edge-rt.socket"
+CHECK, CHECK_SOCKET = "edge-rt-check@.service", "edge-rt-check.socket"
 PLACES = {
     SERVICE: f"/etc/systemd/system/{SERVICE}",
-    SOCKET: f"/etc/systemd/system/{SOCKET}",
+    **{unit: f"/etc/systemd/system/{unit}" for unit in (SOCKET, CHECK, CHECK_SOCKET)},
     "edge-rt.sysusers": "/etc/sysusers.d/edge-rt.conf",
     "edge-rt.tmpfiles": "/etc/tmpfiles.d/edge-rt.conf",
     "60-edge-rt.rules": "/etc/udev/rules.d/60-edge-rt.rules",

@@ -24,6 +24,8 @@ _UNITS = CHECKOUT / "systemd"
 _FILES = {
     "edge-rt.service": "usr/lib/systemd/system/edge-rt.service",
     "edge-rt.socket": "usr/lib/systemd/system/edge-rt.socket",
+    "edge-rt-check.socket": "usr/lib/systemd/system/edge-rt-check.socket",
+    "edge-rt-check@.service": "usr/lib/systemd/system/edge-rt-check@.service",
     "edge-rt.sysusers": "usr/lib/sysusers.d/edge-rt.conf",
     "edge-rt.tmpfiles": "usr/lib/tmpfiles.d/edge-rt.conf",
     "60-edge-rt.rules": "usr/lib/udev/rules.d/60-edge-rt.rules",

@@ -28,11 +28,11 @@ from edge_rt.api.middleware.respond import (
     warning_headers,
 )
 from edge_rt.api.service import Service
-from edge_rt.config.schema import Requests
+from edge_rt.config.schema import AnswerChecker, Requests
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
-from edge_rt.generation.samples.sandbox import Checker, Sandbox
+from edge_rt.generation.samples.sandbox import Sandbox
 from edge_rt.generation.usage import Edge, Tally
 
 RETRY_S = 2.0
@@ -78,7 +78,7 @@ class Context:
     marking: Marking
     clients: Clients
     checkers: Mapping[str, CheckerSpec]  # by name
-    judges: Mapping[str, Checker]  # the programs that judge whole answers, by name
+    judges: Mapping[str, AnswerChecker]  # the programs that judge whole answers, by name
     sandbox: Sandbox  # that runs these
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.openai.messages import ToolUse
+from edge_rt.config.schema import AnswerChecker
 from edge_rt.core.chat_format import ChatFormat, Reading
 from edge_rt.core.decoding import CheckerSpec, Constraint
 from edge_rt.core.errors import RequestError, invalid
-from edge_rt.generation.samples.sandbox import Checker
 from edge_rt.generation.tools.grammar import FreeText, grammar
 from edge_rt.generation.tools.schemas import without_others
 
@@ -182,7 +182,7 @@ def checker_of(terms: Terms | None, checkers: Mapping[str, CheckerSpec]) -> Chec
     return _named(name, checkers, "edge.check", "checks")
 
 
-def judge_named(name: str, judges: Mapping[str, Checker]) -> Checker:
+def judge_named(name: str, judges: Mapping[str, AnswerChecker]) -> AnswerChecker:
     """Return the configured program that judges whole answers; raises RequestError."""
     return _named(name, judges, "edge.samples.accept.checker", "checkers")
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edge_rt.config.schema import AnswerChecker
 from edge_rt.core.errors import invalid
-from edge_rt.generation.samples.sandbox import Checker, Sandbox
+from edge_rt.generation.samples.sandbox import Sandbox
 from edge_rt.generation.samples.terms import SamplesTerms, VoteRegex
 from edge_rt.models.answers.parts import MadeCall
 
@@ -53,7 +54,9 @@ class Judgement:
 class Judge:
     """Judges samples as a request says."""
 
-    def __init__(self, terms: SamplesTerms, checker: Checker | None, sandbox: Sandbox) -> None:
+    def __init__(
+        self, terms: SamplesTerms, checker: AnswerChecker | None, sandbox: Sandbox
+    ) -> None:
         """Raise RequestError for a regular expression that is none."""
         self._terms, self._checker, self._sandbox = terms, checker, sandbox
         accept, vote = terms.accept, terms.vote
@@ -101,15 +104,15 @@ class Judge:
             return True, None
         return await self._checked(one, self._checker)
 
-    async def _checked(self, one: Answered, checker: Checker) -> tuple[bool | None, str | None]:
+    async def _checked(
+        self, one: Answered, checker: AnswerChecker
+    ) -> tuple[bool | None, str | None]:
         calls = [{"name": call.name, "arguments": call.arguments} for call in one.calls]
         told = {"prompt": one.prompt, "answer": one.text, "calls": calls}
-        ending = await self._sandbox.run(checker, json.dumps(told))
+        ending = await self._sandbox.run(self._checker, json.dumps(told))
         if ending.status in (0, 1):
             return ending.status == 0, ending.why or None
-        if ending.status is None:
-            return None, f"{checker.name} {ending.why}"
-        return None, f"{checker.name} ended with {ending.status}"
+        return None, ending.why if ending.status is None else f"ended with {ending.status}"
 
 
 async def search(pattern: str, texts: Sequence[str]) -> list[str | None]:

@@ -9,11 +9,11 @@ import shutil
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from edge_rt.config.schema import AnswerChecker
 from edge_rt.core.errors import RequestError
 from edge_rt.generation.samples import inside
 
@@ -22,7 +22,6 @@ GRACE_S = 5.0  # for the sandbox to start and end beside the program's own secon
 AT_ONCE = 2  # sandboxes
 FIRST_USER, USERS = 61184, 4336  # systemd's range of users that nobody has
 _TOLD = 200  # bytes
-_MEMORY = 64 << 20  # bytes of the probe
 _TMP_BYTES = 32 << 20
 _ROOT = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _LINKER = ("/etc/ld.so.cache", "/etc/alternatives")
@@ -31,16 +30,6 @@ _NO_WAY = (
     "a checker needs a sandbox: start edge-rt-check.socket under systemd, or install bubblewrap "
     "(bwrap)"
 )
-
-
-@dataclass(frozen=True)
-class Checker:
-    """A program that judges whole answers, and what it may take."""
-
-    name: str
-    command: tuple[str, ...]
-    seconds: float
-    memory_bytes: int
 
 
 class Ending(msgspec.Struct):
@@ -62,12 +51,12 @@ class Sandbox:
     async def prove(self) -> None:
         """Raise RequestError, with the reason, unless a program can be run."""
         if not self._proven:
-            probe = Checker("true", ("/bin/true",), 10.0, _MEMORY)
+            probe = AnswerChecker(command=["/bin/true"])
             if (ending := await self.run(probe, "")).status != 0:
                 raise _refused(f"the sandbox of checkers does not work: {ending.why}")
             self._proven = True
 
-    async def run(self, checker: Checker, text: str) -> Ending:
+    async def run(self, checker: AnswerChecker, text: str) -> Ending:
         """Run a program with `text` as its input; raises RequestError without a sandbox."""
         order = {
             "user": FIRST_USER + secrets.randbelow(USERS) if os.geteuid() == 0 else None,

@@ -13,9 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge_rt.config.schema import AnswerChecker
 from edge_rt.core.errors import RequestError
 from edge_rt.generation.samples import inside
-from edge_rt.generation.samples.sandbox import Checker, Ending, Sandbox, walled
+from edge_rt.generation.samples.sandbox import Ending, Sandbox, walled
 
 PYTHON = "/usr/bin/python3"
 MEMORY = 192 << 20
@@ -30,9 +31,13 @@ def bubblewrap() -> None:
         pytest.skip("needs bubblewrap and the system's Python")
 
 
+def checker(*command: str, seconds: float = 20.0) -> AnswerChecker:
+    return AnswerChecker(command=[*command], seconds=seconds, memory_bytes=MEMORY)
+
+
 def judged(code: str, seconds: float = 20.0, text: str = "") -> Ending:
-    checker = Checker("code", (PYTHON, "-c", code), seconds, MEMORY)
-    ending = asyncio.run(Sandbox(Path("/nonexistent")).run(checker, text))
+    program = checker(PYTHON, "-c", code, seconds=seconds)
+    ending = asyncio.run(Sandbox(Path("/nonexistent")).run(program, text))
     children = psutil.Process().children(recursive=True)
     assert not [one for one in children if one.status() != psutil.STATUS_ZOMBIE], "all has ended"
     return ending
@@ -85,8 +90,7 @@ def test_no_process_and_not_all_together_may_take_more_memory() -> None:
 
 def test_a_program_that_dies_is_told() -> None:
     assert judged("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)").status == -11
-    missing = Checker("no", ("/no/such/program",), 5.0, MEMORY)
-    ending = asyncio.run(Sandbox(Path("/nonexistent")).run(missing, ""))
+    ending = asyncio.run(Sandbox(Path("/nonexistent")).run(checker("/no/such/program"), ""))
     assert ending.status is None
     assert ending.why.startswith("cannot be run: ")
 
@@ -111,8 +115,8 @@ def test_a_file_that_the_command_names_can_be_read(tmp_path: Path) -> None:
     program = tmp_path / "checker.py"
     program.write_text("print('read')")
     program.chmod(0o644)
-    checker = Checker("file", (PYTHON, str(program)), 20.0, MEMORY)
-    assert asyncio.run(Sandbox(Path("/nonexistent")).run(checker, "")) == Ending(0, "read")
+    reads = checker(PYTHON, str(program))
+    assert asyncio.run(Sandbox(Path("/nonexistent")).run(reads, "")) == Ending(0, "read")
     assert judged(f"open({str(program)!r})").status == 1, "and by no other"
 
 
@@ -132,8 +136,8 @@ def test_nobody_else_is_seen_and_nothing_can_be_gained() -> None:
 
 def test_several_at_once_do_not_disturb_each_other() -> None:
     sandbox = Sandbox(Path("/nonexistent"))
-    bad = Checker("bad", (PYTHON, "-c", "import os\nwhile True: os.fork()"), 1.0, MEMORY)
-    good = Checker("good", (PYTHON, "-c", "print('well')"), 30.0, MEMORY)
+    bad = checker(PYTHON, "-c", "import os\nwhile True: os.fork()", seconds=1.0)
+    good = checker(PYTHON, "-c", "print('well')")
 
     async def both() -> list[Ending]:
         return await asyncio.gather(sandbox.run(bad, ""), *(sandbox.run(good, "") for _ in "abc"))
@@ -157,7 +161,9 @@ def test_under_systemd_the_unit_behind_the_socket_runs_it(tmp_path: Path) -> Non
             writer.close()
 
         async with await asyncio.start_unix_server(accept, str(path)):
-            checker = Checker("unit", (PYTHON, "-c", "print(input())"), 20.0, MEMORY)
+            checker = AnswerChecker(
+                command=[PYTHON, "-c", "print(input())"], seconds=20.0, memory_bytes=MEMORY
+            )
             return await Sandbox(path, bwrap="/nonexistent").run(checker, "hello")
 
     assert asyncio.run(run()) == Ending(0, "hello")
@@ -168,7 +174,7 @@ def test_a_unit_that_its_limits_end_is_told(tmp_path: Path) -> None:
 
     async def run() -> Ending:
         async with await asyncio.start_unix_server(lambda _, writer: writer.close(), str(path)):
-            return await Sandbox(path).run(Checker("unit", ("/bin/true",), 5.0, MEMORY), "")
+            return await Sandbox(path).run(checker("/bin/true"), "")
 
     assert asyncio.run(run()) == Ending(None, "was ended by a limit of its sandbox")
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from edge_rt.config.schema import AnswerChecker
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import Call, Event
-from edge_rt.generation.samples.sandbox import Checker, Ending, Sandbox
+from edge_rt.generation.samples.sandbox import Ending, Sandbox
 
 JSON = {"response_format": {"type": "json_object"}}
 
@@ -227,7 +228,7 @@ class Judging(Sandbox):
         super().__init__()
         self.endings, self.inputs = list(endings), list[str]()
 
-    async def run(self, checker: Checker, text: str) -> Ending:
+    async def run(self, checker: AnswerChecker, text: str) -> Ending:
         self.inputs.append(text)
         return self.endings.pop(0)
 
@@ -236,13 +237,13 @@ def test_a_checker_is_given_prompt_and_answer_and_its_word_is_told(make_client, 
     judging = Judging(
         Ending(0), Ending(1, "no such table"), Ending(None, "took too long"), Ending(0)
     )
-    checker = Checker("sql", ("/usr/bin/sql",), 1.0, 1 << 28)
+    checker = AnswerChecker(command=["/usr/bin/sql"])
     client = make_client(judges={"sql": checker}, sandbox=judging)
     says("select a", "select b", "select c", "")
     document = asked(client, {"most": 3, "accept": {"checker": "sql"}})
     told = document["edge"]["samples"]
     assert [one["passed"] for one in told["samples"]] == [False, None, True]
-    assert [one["why"] for one in told["samples"]][:2] == ["no such table", "sql took too long"]
+    assert [one["why"] for one in told["samples"]][:2] == ["no such table", "took too long"]
     assert '"answer": "select a"' in judging.inputs[1]
     assert '"prompt": "<rendered>"' in judging.inputs[1]
 
@@ -275,7 +276,7 @@ def test_what_cannot_be_is_refused(client, service, samples, fields, param) -> N
 def test_without_a_sandbox_a_checker_is_refused_with_the_reason(
     make_client, service, tmp_path
 ) -> None:
-    checker = Checker("sql", ("/bin/true",), 1.0, 1 << 28)
+    checker = AnswerChecker(command=["/bin/true"])
     sandbox = Sandbox(tmp_path / "no.sock", bwrap=str(tmp_path / "no-bwrap"))
     client = make_client(judges={"sql": checker}, sandbox=sandbox)
     response = client.chat(edge={"samples": {"accept": {"checker": "sql"}}})

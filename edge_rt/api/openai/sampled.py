@@ -25,7 +25,7 @@ from edge_rt.models.answers.parts import Content, MadeCall, Part
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplePlan:
     """How samples are made, read and told: what the endpoint knows of the request.
 
     `larger` prepares the request for the larger model; None: there is none. `form` makes the
@@ -96,7 +96,7 @@ class SampledRun(Run):
     """Makes samples in rounds, judges them, and tells the best; nothing is told before."""
 
     def __init__(
-        self, context: Context, work: Work, dialect: Dialect, exchange: Exchange, how: Sampling
+        self, context: Context, work: Work, dialect: Dialect, exchange: Exchange, how: SamplePlan
     ) -> None:
         super().__init__(context, work, dialect, exchange)
         self._how, self._terms = how, how.terms
