@@ -76,6 +76,15 @@ class ThinkTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Most joules, those of reading the prompt among them."""
 
 
+class FinalTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a final answer is written, at the end of all that is said on the way to it."""
+
+    before: Annotated[str, Meta(min_length=1, max_length=256)]
+    """What is written before it, such as `#### `."""
+    regex: Annotated[str, Meta(min_length=1, max_length=4096)]
+    """Regular expression that it matches, in the syntax of Rust's crate regex."""
+
+
 Think = Literal["off", "on"] | ThinkTerms
 """Whether a model that can think does, and for how long."""
 
@@ -113,6 +122,12 @@ class Terms(Allowance, frozen=True):
     """Whether the engine keeps what it has read of the prompt longer than other prompts, as long as
     the model is loaded. It keeps the latest ones, in at most half of `engine.sequences`; a prompt
     that begins like an earlier one takes its place."""
+    fit: bool = False
+    """Whether the answer is made to end within `energy_j` and `latency_s`: it gets as many tokens
+    as are predicted to fit, thoughts half of them, and a chat's model is told how long it may be.
+    What must be cut ends with its `final` answer, or else with a sentence; `edge.ended` tells."""
+    final: FinalTerms | None = None
+    """How the answer ends: it is complete with this, and not before."""
     choice: Annotated[list[Choice], Meta(min_length=1, max_length=1024)] | None = None
     """Texts to choose the answer from."""
     check: Annotated[str, Meta(min_length=1)] | None = None

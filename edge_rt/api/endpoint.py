@@ -31,7 +31,8 @@ from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, Reading
-from edge_rt.core.requests import Call, Cost, Identity, Plan
+from edge_rt.core.decoding import Constraint
+from edge_rt.core.requests import Call, Cost, Fit, Identity, Plan
 from edge_rt.core.routing import RouteRequest
 from edge_rt.generation.samples.judge import Judge
 from edge_rt.generation.samples.terms import SamplesTerms
@@ -160,6 +161,22 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             found=found,
             reading=reading,
         )
+
+    def fit(self, request: RequestT, plan: Plan) -> Fit | None:
+        """Return the tokens of an answer that is to end within its limits; None: it need not."""
+        terms = request.edge
+        if terms is None or not terms.fit or terms.energy_j is terms.latency_s is None:
+            return None
+        energy_j = terms.energy_j and terms.energy_j / answers(request, self.context.requests.max_n)
+        service = self.context.service.generation
+        tokens = service.tokens_within(plan, energy_j, terms.latency_s)
+        if tokens is None:
+            return None
+        tokens = min(tokens, request.most_tokens or tokens)
+        if terms.final is None:
+            return Fit(tokens)
+        final = Constraint("regex", terms.final.regex, param="edge.final")
+        return Fit(tokens, final, terms.final.before)
 
     async def timed_prompts(
         self, request: RequestT, models: Sequence[Identity], client: str | None

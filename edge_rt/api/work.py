@@ -13,7 +13,7 @@ from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.kept import Found
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.decoding import Mode
-from edge_rt.core.requests import Call, Cost, ModelCard, Plan, ThinkLimit
+from edge_rt.core.requests import Call, Cost, Fit, ModelCard, Plan, ThinkLimit
 from edge_rt.generation.usage import Origin
 
 
@@ -34,12 +34,15 @@ class Work(msgspec.Struct, frozen=True):
         calls = [replace(call, **fields) for call in self.calls]
         return replace(self, calls=calls)
 
-    def thinking(self, limit: ThinkLimit | None) -> Work:
-        """Return this work with thoughts that end at `limit`, each answer by a call of its own."""
-        if limit is None:
+    def within(self, limit: ThinkLimit | None, fit: Fit | None) -> Work:
+        """Return this work with thoughts that end at `limit` and answers that `fit`.
+
+        Each of these is a call of its own.
+        """
+        if limit is None and fit is None:
             return self
-        calls = [one for call in self.calls for one in _apart(call, limit)]
-        return replace(self, calls=calls)
+        apart = [one for call in self.calls for one in _apart(call)]
+        return replace(self, calls=apart).with_calls(thinking=limit, fit=fit)
 
     @property
     def plan(self) -> Plan:
@@ -86,10 +89,10 @@ class Work(msgspec.Struct, frozen=True):
         return len(self.calls) * self.per_call
 
 
-def _apart(call: Call, limit: ThinkLimit) -> Iterator[Call]:
+def _apart(call: Call) -> Iterator[Call]:
     """Return a call for each answer, with another seed each."""
     for index in range(call.n):
         seed = call.sampling.seed
         seed = None if seed is None else (seed + index) % 2**64
         sampling = replace(call.sampling, seed=seed)
-        yield replace(call, n=1, sampling=sampling, thinking=limit)
+        yield replace(call, n=1, sampling=sampling)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from edge_rt.core.decoding import CheckCost, ConstraintCost, Made, TokenLogprob
+
+Ended = Literal["complete", "closed", "sentence", "cut"]
+"""How an answer ended that had to fit: by itself; with its final answer, written last; behind a
+sentence; or in the middle of one.
+"""
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):
@@ -69,7 +76,7 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Answer `index` of request `id` ended. reason: "stop" or "length".
 
     `made` is told of answers in a mode of more than one model or of drafts, `constraint` and
-    `check` of answers under one.
+    `check` of answers under one. `ended` is told of those that have to fit, by the front.
     """
 
     id: int
@@ -80,6 +87,7 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=True):
     made: Made | None = None
     constraint: ConstraintCost | None = None
     check: CheckCost | None = None
+    ended: Ended | None = None
 
 
 class Embedded(msgspec.Struct, frozen=True, array_like=True, tag=True):

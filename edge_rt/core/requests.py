@@ -142,6 +142,19 @@ class ThinkLimit(msgspec.Struct, frozen=True):
     energy_j: float | None = None
     token: str | None = None
     behind: str = "\n\n"
+    closing: str = ""  # comes before the marker where that is forced
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """The most `tokens` that an answer may have so that it keeps its joules and seconds.
+
+    `final` is what the final answer must be, whose words `before` are written where there is no
+    room for more; None: none is asked for.
+    """
+
+    tokens: int
+    final: Constraint | None = None
+    before: str = ""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -167,6 +180,7 @@ class Call(msgspec.Struct, frozen=True):
     constraint: Constraint | None = None
     check: CheckerSpec | None = None
     thinking: ThinkLimit | None = None
+    fit: Fit | None = None
     pin: bool = False
     suffix: str | None = None
     user: str | None = None

@@ -15,18 +15,19 @@ from edge_rt.core.decoding import Mode
 from edge_rt.core.errors import EngineBroken
 from edge_rt.core.events import Started
 from edge_rt.core.occupancy import Occupancy
-from edge_rt.core.requests import Call, Cost, Event
-from edge_rt.core.routing import LoadConfig
+from edge_rt.core.requests import Call, Cost, Event, Plan
+from edge_rt.core.routing import LoadConfig, Prediction
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Generate
+from edge_rt.generation.fitting import fit_answer, most_tokens
 from edge_rt.generation.recovery import AnswerProgress, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.thinking import think_first
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.loading import resident_name
+from edge_rt.models.loading import context_of, resident_name
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.services import RoutingServices
@@ -34,6 +35,7 @@ from edge_rt.routing.services import RoutingServices
 log = logging.getLogger(__name__)
 
 AskedT = TypeVar("AskedT")
+_MARGIN = 1.1  # times what is predicted has to fit, for about half of all answers take more
 
 
 class GenerationService:
@@ -61,7 +63,37 @@ class GenerationService:
         cancels the request. Raises ModelNotFound, RequestError (its fault, such as limits that
         cannot be kept), Unavailable (later, perhaps) or EngineError.
         """
-        return self._answer(call) if call.thinking is None else think_first(call, self._answer)
+        if call.thinking is None:
+            return self._fitted(call)
+        return think_first(call, self._fitted)
+
+    def tokens_within(
+        self, plan: Plan, energy_j: float | None, seconds: float | None
+    ) -> int | None:
+        """Return the tokens that an answer by `plan` may have; None: that cannot be predicted."""
+        entry = self._routing.models.writer(plan.model)
+        context = context_of(entry, self._config.engine)
+        tokens = self._routing.lengths.of(entry, plan.prompt, context, context)
+
+        def predicted(completion: int) -> Prediction | None:
+            sizes = tokens.prompt, tokens.cached, plan.threads, completion
+            return self._routing.least(entry, *sizes)
+
+        def fits(completion: int) -> bool:
+            found = predicted(completion)
+            if found is None:
+                return False
+            late = seconds is not None and found.seconds * _MARGIN > seconds
+            dear = energy_j is not None and (found.energy_j or 0.0) * _MARGIN > energy_j
+            return not (late or dear)
+
+        one = predicted(1)
+        if one is None or (energy_j is not None and one.energy_j is None):
+            return None
+        return most_tokens(fits, tokens.completion)
+
+    def _fitted(self, call: Call) -> AsyncGenerator[Event, None]:
+        return fit_answer(call, self._answer)
 
     async def _answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """Run `call`; when the engine is lost the answer goes on in the next one."""

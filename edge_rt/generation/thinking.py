@@ -34,7 +34,7 @@ async def think_first(call: Call, generate: Generate) -> AsyncGenerator[Event, N
         yield first.cost
         yield first.over
         return
-    yield Delta(0, 0, thinking.end + thinking.behind, [])
+    yield Delta(0, 0, first.bridge, [])
     async with aclosing(generate(first.rest())) as events:
         async for event in events:
             if not isinstance(event, Started):
@@ -50,6 +50,7 @@ class _Thoughts:
         self._whole, self._limit = call, limit
         self._text, self._tokens = "", 0
         self._end: Finished
+        self._closing = ""
 
     @property
     def call(self) -> Call:
@@ -61,6 +62,7 @@ class _Thoughts:
         return replace(
             whole,
             thinking=None,
+            fit=None,
             constraint=None if limit.token is None else marked,
             stop=(*whole.stop, limit.end),
             max_tokens=min(most, default=None),
@@ -80,35 +82,43 @@ class _Thoughts:
             self._tokens += len(event.tokens)
         return True
 
+    @property
+    def bridge(self) -> str:
+        """What leads from the thoughts to the answer."""
+        return f"{self._closing}{self._limit.end}{self._limit.behind}"
+
     def rest(self) -> Call:
         """Return the call for the answer."""
         whole, plan = self._whole, self._whole.plan
         said = Disarmed((), CUT).text(self._text)  # what looks like a control token is none
-        more = f"{said}{self._limit.end}{self._limit.behind}"
+        more = f"{said}{self.bridge}"
         if plan.mode is not None and isinstance(plan.mode.prompt, str):
             mode = replace(plan.mode, prompt=plan.mode.prompt + more)
             plan = replace(plan, mode=mode)
         left = None if whole.max_tokens is None else whole.max_tokens - self._tokens
+        fit = whole.fit and replace(whole.fit, tokens=max(1, whole.fit.tokens - self._tokens))
         return replace(
             whole,
             plan=plan,
             thinking=None,
+            fit=fit,
             prompt=f"{whole.prompt}{more}",
             max_tokens=left,
-            energy_j=_left(whole.energy_j, self.cost),
+            energy_j=left_j(whole.energy_j, self.cost),
         )
 
     def added(self, event: Event) -> Event:
         """Return an event of the answer, with what the thoughts took."""
         if isinstance(event, Cost):
-            return _together(self.cost, event)
-        return _after(self._end, event) if isinstance(event, Finished) else event
+            return together(self.cost, event)
+        return after(self._end, event) if isinstance(event, Finished) else event
 
     def _finish(self, event: Finished) -> None:
         self._end = event
         ended = event.reason == "stop" and event.stop == self._limit.end
         if not ended and not self._limited(event):
             self.over = event
+        self._closing = "" if ended else self._limit.closing
 
     def _limited(self, event: Finished) -> bool:
         """Return whether the thoughts' own limit ended them, and not one of the whole answer."""
@@ -122,11 +132,13 @@ class _Thoughts:
         return whole.energy_j is None or whole.energy_j > limit.energy_j
 
 
-def _left(energy_j: float | None, cost: Cost) -> float | None:
+def left_j(energy_j: float | None, cost: Cost) -> float | None:
+    """Return the joules that are left of `energy_j` after `cost`; None: no limit."""
     return None if energy_j is None else max(0.0, energy_j - (cost.energy_j or 0.0))
 
 
-def _together(one: Cost, other: Cost) -> Cost:
+def together(one: Cost, other: Cost) -> Cost:
+    """Return what two calls cost, one after the other."""
     both = Costs(2)
     both.take(one)
     both.take(other)
@@ -142,7 +154,8 @@ def _together(one: Cost, other: Cost) -> Cost:
     )
 
 
-def _after(thoughts: Finished, answer: Finished) -> Finished:
+def after(thoughts: Finished, answer: Finished) -> Finished:
+    """Return the end of an answer whose first part, such as its thoughts, was a call of its own."""
     one, other = thoughts.timings, answer.timings
     timings = Timings(
         queue_s=one.queue_s + other.queue_s,
@@ -153,6 +166,6 @@ def _after(thoughts: Finished, answer: Finished) -> Finished:
         completion_tokens=one.completion_tokens + other.completion_tokens,
     )
     made = answer.made
-    if made is not None and thoughts.made is not None:
-        made = thoughts.made.plus(made)
+    if thoughts.made is not None:
+        made = thoughts.made if made is None else thoughts.made.plus(made)
     return replace(answer, timings=timings, made=made)

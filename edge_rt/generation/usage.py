@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from edge_rt.core.chat_format import FormatSource
 from edge_rt.core.decoding import CheckCost, ConstraintCost, Made
-from edge_rt.core.events import Delta, Finished, Started, Timings
+from edge_rt.core.events import Delta, Ended, Finished, Started, Timings
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Costs, Event, PowerQuality
 from edge_rt.core.routing import SINGLE
@@ -164,6 +164,9 @@ class Edge(Origin, frozen=True, kw_only=True):
     """What `edge.check` took, where it is given."""
     samples: SamplesReport | UnsetType = UNSET
     """The samples, where `edge.samples` or `best_of` asks for them."""
+    ended: list[Ended] | UnsetType = UNSET
+    """How each answer ended, with `edge.fit`: `complete` by itself; `closed` with its final answer,
+    written last; behind a `sentence`; or `cut` in the middle of one."""
 
 
 class Tally:
@@ -186,11 +189,14 @@ class Tally:
         self.made: Made | None = None
         self.constraint: ConstraintCost | None = None
         self.checks: dict[tuple[int, int], CheckCost] = {}  # by call and answer
+        self.endings: dict[tuple[int, int], Ended] = {}
 
     def take(self, event: Event, call: int = 0) -> None:
         """Book one event of that call."""
         if isinstance(event, Finished) and event.check is not None:
             self.checks[call, event.index] = event.check
+        if isinstance(event, Finished) and event.ended is not None:
+            self.endings[call, event.index] = event.ended
         if isinstance(event, Delta):
             self.completion_tokens += len(event.tokens)
         elif isinstance(event, Started):
@@ -249,6 +255,7 @@ class Tally:
             restored_tokens=self.restored_tokens or UNSET,
             constraint=UNSET if self.constraint is None else _constrained(self.constraint),
             check=_checked(self.checks) if self.checks else UNSET,
+            ended=[self.endings[place] for place in sorted(self.endings)] or UNSET,
         )
 
     def _finished(self, event: Finished) -> None:

@@ -138,11 +138,17 @@ class RoutingServices:
         self.calibrator = Calibrator(tools, occupancy.lend, cores)
 
     def least(
-        self, entry: ModelRecord, prompt_tokens: int, cached_tokens: int, threads: int | None = None
+        self,
+        entry: ModelRecord,
+        prompt_tokens: int,
+        cached_tokens: int,
+        threads: int | None = None,
+        completion_tokens: int = 1,
     ) -> Prediction | None:
-        """Return what a prompt and one token take at the limits of now, with at most `threads`."""
+        """Return what a prompt and its answer take at the limits of now, with at most `threads`."""
         limits, load = self._governor_loop.limits, self.variants.load_config(entry)
-        tokens, threads = (prompt_tokens, cached_tokens, 1), fewest(threads, limits.threads)
+        tokens = prompt_tokens, cached_tokens, completion_tokens
+        threads = fewest(threads, limits.threads)
         found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, load)
         return found if isinstance(found, Prediction) else None
 

@@ -250,6 +250,8 @@ class FakeService:
     wishes: list[RouteRequest] = field(default_factory=list)
     routing: Trace | None = None  # how everything is routed
     threads: int | None = None  # that are chosen with it
+    tokens: int | None = None  # that every answer may have to keep its limits
+    limits: list[tuple] = field(default_factory=list)  # joules and seconds of these
     written: list = field(default_factory=list)  # prompts that the router saw
     traces: Traces = field(default_factory=Traces)
     since: list[float] = field(default_factory=list)
@@ -315,6 +317,12 @@ class FakeService:
     @property
     def router(self) -> FakeService:
         return self
+
+    def tokens_within(
+        self, plan: Plan, energy_j: float | None, seconds: float | None
+    ) -> int | None:
+        self.limits.append((plan.model, energy_j, seconds))
+        return self.tokens
 
     generation = tasks = energy_meter = governor_loop = state = feedback = router
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edge_rt.core.decoding import Made, Mode
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.events import Finished
-from edge_rt.core.requests import Cost
+from edge_rt.core.requests import Cost, Plan
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.generation.request_budget import spent_j
@@ -284,3 +284,41 @@ def test_joules_are_told_ahead_once_there_is_a_rate(
     account = Account(0.0)
     account.decode_j, account.resolved_s, account.decode_s = known_j, resolved_s, busy_s
     assert (spent_j(account) >= 1.0) == spent
+
+
+@pytest.mark.parametrize(
+    ("energy_j", "seconds", "expected"),
+    [
+        (11.0, None, 80),  # 2 J for the prompt, a tenth for each token, and a tenth to spare
+        (None, 5.5, 100),
+        (11.0, 5.5, 80),
+        (0.1, None, 1),
+        (1e9, 1e9, 2000),
+    ],
+)
+def test_limits_become_tokens_by_what_is_predicted(
+    kit: Any, energy_j: float | None, seconds: float | None, expected: int
+) -> None:
+    async def run() -> None:
+        house = kit.house()
+
+        def least(entry: Any, prompt: int, cached: int, threads: Any, tokens: int) -> Prediction:
+            return foretold(0.05 * tokens, 2.0 + 0.1 * tokens)
+
+        house.routing.least = least
+        plan = Plan(kit.entry.id, prompt="x" * 4 * 48)  # so many tokens of 2,048
+        assert house.service.generation.tokens_within(plan, energy_j, seconds) == expected
+
+    kit.run(run())
+
+
+def test_limits_are_no_tokens_where_nothing_is_predicted(kit: Any) -> None:
+    async def run() -> None:
+        house, plan = kit.house(), Plan(kit.entry.id, prompt="x")
+        house.routing.least = lambda *_: None
+        assert house.service.generation.tokens_within(plan, 5.0, None) is None
+        house.routing.least = lambda *_: foretold(1.0, None)
+        assert house.service.generation.tokens_within(plan, 5.0, None) is None
+        assert house.service.generation.tokens_within(plan, None, 5.0) == 2047
+
+    kit.run(run())

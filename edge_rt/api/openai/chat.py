@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace as asked_again
 from functools import cached_property, partial
 from typing import Annotated, Any
 
@@ -34,9 +35,14 @@ from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError, invalid
-from edge_rt.core.requests import Identity
+from edge_rt.core.requests import Fit, Identity
 from edge_rt.models.answers.reader import answer_reader
+from edge_rt.routing.prompts import with_note
 
+_SHORT = "Your whole answer must have at most {} words."
+_WORDS = 0.6  # that a token makes, with some room
+_THOUGHTS = 0.5  # of the tokens are for thoughts
+_ENOUGH = "\nThat is all there is time for, so the answer follows.\n"
 HONOURED = {"add_generation_prompt", "continue_final_message"}  # which completions refuse
 
 
@@ -172,8 +178,15 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     async def prepare(self, request: ChatRequest, client: str | None) -> Work:
-        asked = self.route_request(request, self.chat_prompt(request), client)
+        prompt = self.chat_prompt(request)
+        asked = self.route_request(request, prompt, client)
         plan = await self.context.service.router.route(asked)
+        fit = self.fit(request, plan)
+        if fit is not None:
+            request = await self._sharing(request, plan.model, fit)
+            told = with_note(prompt.messages, _SHORT.format(max(1, round(_WORDS * fit.tokens))))
+            prompt = replace(self.chat_prompt(request), messages=told)
+            plan = await self.context.service.router.route(asked_again(asked, prompt=prompt))
         assert isinstance(plan.prompt, str)
         reading = await self.reading(request, plan.model, plan.prompt)
         work = self.work(request, asked.id, plan, [plan.prompt], reading)
@@ -182,7 +195,20 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         limit = None if reading is None else limit_of(request.think, reading.format)
         wanted = work.calls[0].constraint
         constraint = chat_constraint(wanted, reading, request.use, thought=limit is not None)
-        return work.with_calls(constraint=constraint).thinking(limit)
+        if limit is not None and fit is not None:
+            limit = replace(limit, closing=_ENOUGH)
+        return work.with_calls(constraint=constraint).within(limit, fit)
+
+    async def _sharing(self, request: ChatRequest, model: str, fit: Fit) -> ChatRequest:
+        """Return the request with thoughts that leave room for the answer, if the model thinks."""
+        format = await self.context.service.chat_format(model)
+        terms, think = request.edge, request.think
+        if format.thinking is None or terms is None or think == "off":
+            return request
+        limited = think if isinstance(think, ThinkTerms) else ThinkTerms()
+        most = max(1, round(_THOUGHTS * fit.tokens))
+        tokens = min(most, limited.tokens or most)
+        return replace(request, edge=replace(terms, think=replace(limited, tokens=tokens)))
 
     @override
     def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:

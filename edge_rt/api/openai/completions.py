@@ -105,7 +105,7 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         asked = self.route_request(request, max(found, key=len), client)
         plan = await self.context.service.router.route(asked)
         work = self.work(request, asked.id, plan, found)
-        return work.with_calls(suffix=request.suffix or None)
+        return work.with_calls(suffix=request.suffix or None).within(None, self.fit(request, plan))
 
     @override
     def replayed_prompts(self, request: CompletionsRequest) -> Sequence[Text]:

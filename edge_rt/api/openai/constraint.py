@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from edge_rt.api.allowance import Terms
+from edge_rt.api.allowance import FinalTerms, Terms
 from edge_rt.api.openai.messages import ToolUse
 from edge_rt.config.schema import AnswerChecker
 from edge_rt.core.chat_format import ChatFormat, Reading
@@ -67,6 +67,7 @@ def constraint_of(
         None if not grammar_text else _of_grammar(grammar_text),
         None if terms.regex is None else Constraint("regex", terms.regex, param="edge.regex"),
         None if terms.choice is None else _of_choice(terms.choice),
+        None if terms.final is None else _of_final(terms.final),
     ]
     said = [constraint for constraint in found if constraint is not None]
     if len(said) > 1:
@@ -122,6 +123,13 @@ def _of_grammar(text: str) -> Constraint:
 
 def _of_choice(texts: list[str]) -> Constraint:
     return Constraint("choice", json.dumps(texts), param="edge.choice")
+
+
+def _of_final(final: FinalTerms) -> Constraint:
+    before = json.dumps(final.before, ensure_ascii=False)
+    regex = re.sub(r"(?<!\\)/", r"\\/", final.regex)
+    text = f"start: text FINAL\ntext[suffix={before}]: /(?s:.*)/\nFINAL: /{regex}/"
+    return Constraint("lark", text, param="edge.final")
 
 
 def chat_constraint(
