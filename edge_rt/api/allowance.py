@@ -122,10 +122,11 @@ class Terms(Allowance, frozen=True):
     """Whether the engine keeps what it has read of the prompt longer than other prompts, as long as
     the model is loaded. It keeps the latest ones, in at most half of `engine.sequences`; a prompt
     that begins like an earlier one takes its place."""
-    fit: bool = False
-    """Whether the answer is made to end within `energy_j` and `latency_s`: it gets as many tokens
-    as are predicted to fit, thoughts half of them, and a chat's model is told how long it may be.
-    What must be cut ends with its `final` answer, or else with a sentence; `edge.ended` tells."""
+    fit: bool | Literal["untold"] = False
+    """Whether the answer is made to end within `energy_j`, `latency_s` and `max_tokens`: it gets as
+    many tokens as are predicted to fit, thoughts half of them, and a chat's model is told how long
+    it may be, unless `untold`. What must be cut ends with its `final` answer, or else with a
+    sentence; `edge.ended` tells."""
     final: FinalTerms | None = None
     """How the answer ends: it is complete with this, and not before."""
     choice: Annotated[list[Choice], Meta(min_length=1, max_length=1024)] | None = None

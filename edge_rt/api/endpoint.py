@@ -32,7 +32,7 @@ from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, Reading
 from edge_rt.core.decoding import Constraint
-from edge_rt.core.requests import Call, Cost, Fit, Identity, Plan
+from edge_rt.core.requests import Call, Cost, FitLimit, Identity, Plan
 from edge_rt.core.routing import RouteRequest
 from edge_rt.generation.samples.judge import Judge
 from edge_rt.generation.samples.terms import SamplesTerms
@@ -162,21 +162,24 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             reading=reading,
         )
 
-    def fit(self, request: RequestT, plan: Plan) -> Fit | None:
+    def fit(self, request: RequestT, plan: Plan) -> FitLimit | None:
         """Return the tokens of an answer that is to end within its limits; None: it need not."""
         terms = request.edge
-        if terms is None or not terms.fit or terms.energy_j is terms.latency_s is None:
+        if terms is None or not terms.fit:
             return None
-        energy_j = terms.energy_j and terms.energy_j / answers(request, self.context.requests.max_n)
-        service = self.context.service.generation
-        tokens = service.tokens_within(plan, energy_j, terms.latency_s)
+        tokens = request.most_tokens
+        if terms.energy_j is not None or terms.latency_s is not None:
+            count = answers(request, self.context.requests.max_n)
+            energy_j = terms.energy_j and terms.energy_j / count
+            service = self.context.service.generation
+            within = service.tokens_within(plan, energy_j, terms.latency_s)
+            tokens = within if tokens is None else min(tokens, within or tokens)
         if tokens is None:
             return None
-        tokens = min(tokens, request.most_tokens or tokens)
         if terms.final is None:
-            return Fit(tokens)
+            return FitLimit(tokens)
         final = Constraint("regex", terms.final.regex, param="edge.final")
-        return Fit(tokens, final, terms.final.before)
+        return FitLimit(tokens, final, terms.final.before)
 
     async def timed_prompts(
         self, request: RequestT, models: Sequence[Identity], client: str | None

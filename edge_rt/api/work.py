@@ -13,7 +13,7 @@ from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.kept import Found
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.decoding import Mode
-from edge_rt.core.requests import Call, Cost, Fit, ModelCard, Plan, ThinkLimit
+from edge_rt.core.requests import Call, Cost, FitLimit, ModelCard, Plan, ThinkLimit
 from edge_rt.generation.usage import Origin
 
 
@@ -34,7 +34,7 @@ class Work(msgspec.Struct, frozen=True):
         calls = [replace(call, **fields) for call in self.calls]
         return replace(self, calls=calls)
 
-    def within(self, limit: ThinkLimit | None, fit: Fit | None) -> Work:
+    def within(self, limit: ThinkLimit | None, fit: FitLimit | None) -> Work:
         """Return this work with thoughts that end at `limit` and answers that `fit`.
 
         Each of these is a call of its own.

@@ -145,7 +145,7 @@ class ThinkLimit(msgspec.Struct, frozen=True):
     closing: str = ""  # comes before the marker where that is forced
 
 
-class Fit(msgspec.Struct, frozen=True):
+class FitLimit(msgspec.Struct, frozen=True):
     """The most `tokens` that an answer may have so that it keeps its joules and seconds.
 
     `final` is what the final answer must be, whose words `before` are written where there is no
@@ -180,7 +180,7 @@ class Call(msgspec.Struct, frozen=True):
     constraint: Constraint | None = None
     check: CheckerSpec | None = None
     thinking: ThinkLimit | None = None
-    fit: Fit | None = None
+    fit: FitLimit | None = None
     pin: bool = False
     suffix: str | None = None
     user: str | None = None

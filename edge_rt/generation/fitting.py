@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from edge_rt.core.chat_format import CUT
 from edge_rt.core.events import Delta, Ended, Finished, Started
-from edge_rt.core.requests import Call, Cost, Event, Fit
+from edge_rt.core.requests import Call, Cost, Event, FitLimit
 from edge_rt.generation.thinking import Generate, after, left_j, together
 from edge_rt.models.templates.task import Disarmed
 
-FINAL_TOKENS = 24  # kept for the final answer, beside the text before it
+FINAL_TOKENS = 16  # kept for the final answer, beside the text before it
 _HELD = 0.7  # of the tokens, from which on a sentence is told once it is whole
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]*(?=\s)|[。！？]|\n")  # noqa: RUF001
 _WHY = "the answer ends early: more would not fit into its limits"
@@ -60,7 +60,7 @@ async def fit_answer(call: Call, generate: Generate) -> AsyncGenerator[Event, No
 class _First:
     """An answer while it comes, until its tokens are used up."""
 
-    def __init__(self, call: Call, fit: Fit) -> None:
+    def __init__(self, call: Call, fit: FitLimit) -> None:
         self._whole, self._fit = call, fit
         kept = 0 if fit.final is None else FINAL_TOKENS
         self._most = max(1, min(fit.tokens - kept, call.max_tokens or fit.tokens))
@@ -105,7 +105,7 @@ class _First:
             fit=None,
             plan=replace(whole.plan, mode=None),
             prompt=f"{whole.prompt}{said}{self.bridge}",
-            max_tokens=FINAL_TOKENS,
+            max_tokens=max(1, min(FINAL_TOKENS, self._fit.tokens - self._tokens)),
             energy_j=left_j(whole.energy_j, self._cost),
             constraint=self._fit.final,
         )

@@ -10,7 +10,7 @@ from edge_rt.api.allowance import FinalTerms, Terms
 from edge_rt.api.openai.constraint import constraint_of
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ThinkFormat
 from edge_rt.core.decoding import Constraint
-from edge_rt.core.requests import Fit
+from edge_rt.core.requests import FitLimit
 
 FINAL = {"before": "#### ", "regex": "[0-9/]+"}
 
@@ -23,14 +23,20 @@ def test_the_model_is_told_how_long_its_answer_may_be(client, service):
     service.tokens = 50
     client.chat(edge={"energy_j": 6, "latency_s": 3, "fit": True}, n=2)
     assert service.limits == [("smol", 3.0, 3.0)]  # joules of each answer
-    assert said(service).endswith("\n\nYour whole answer must have at most 30 words.")
-    assert [(call.fit, call.n) for call in service.calls] == [(Fit(50), 1)] * 2
+    assert said(service).endswith("\n\nAnswer in at most 30 words.")
+    assert [(call.fit, call.n) for call in service.calls] == [(FitLimit(50), 1)] * 2
+
+
+def test_nor_is_it_told_where_the_request_forbids_that(client, service):
+    client.chat(edge={"fit": "untold"}, max_tokens=40)
+    assert said(service) == "Hi"
+    assert [call.fit for call in service.calls] == [FitLimit(40)]
 
 
 def test_a_text_is_not_added_to(client, service):
     service.tokens = 50
     client.complete(prompt="Once", edge={"latency_s": 3, "fit": True}, max_tokens=20)
-    assert [(call.fit, call.prompt) for call in service.calls] == [(Fit(20), "Once")]
+    assert [(call.fit, call.prompt) for call in service.calls] == [(FitLimit(20), "Once")]
 
 
 @pytest.mark.parametrize("edge", [{"energy_j": 6}, {"fit": True}, {"energy_j": 6, "fit": False}])
@@ -50,7 +56,7 @@ def test_the_final_answer_ends_it_and_has_the_last_tokens(client, service):
     service.tokens = 50
     client.chat(edge={"energy_j": 6, "fit": True, "final": FINAL})
     (call,) = service.calls
-    assert call.fit == Fit(50, Constraint("regex", "[0-9/]+", param="edge.final"), "#### ")
+    assert call.fit == FitLimit(50, Constraint("regex", "[0-9/]+", param="edge.final"), "#### ")
     assert call.constraint.kind == "lark"
     assert 'suffix="#### "' in call.constraint.text
     assert r"FINAL: /[0-9\/]+/" in call.constraint.text
@@ -88,7 +94,7 @@ def test_thoughts_have_half_of_the_tokens(client, service, think, tokens):
     service.format = ChatFormat(GENERIC, ThinkFormat("<think>", "</think>"))
     client.chat(edge={"energy_j": 6, "fit": True, "think": think})
     (call,) = service.calls
-    assert (call.thinking.tokens, call.fit) == (tokens, Fit(50))
+    assert (call.thinking.tokens, call.fit) == (tokens, FitLimit(50))
     assert call.thinking.closing
     client.chat(edge={"energy_j": 6, "fit": True, "think": "off"})
     assert service.calls[-1].thinking is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_rt.core.decoding import Constraint, Sampling
 from edge_rt.core.events import Delta, Finished, Started, Timings
-from edge_rt.core.requests import Call, Cost, Event, Fit, Plan, ThinkLimit
+from edge_rt.core.requests import Call, Cost, Event, FitLimit, Plan, ThinkLimit
 from edge_rt.generation.fitting import FINAL_TOKENS, fit_answer, most_tokens
 from edge_rt.generation.thinking import think_first
 
@@ -40,7 +40,7 @@ class Engine:
         yield Finished(0, 0, "length" if over else "stop", timings)
 
 
-def run(engine: Engine, fit: Fit | None, **more: Any) -> list[Event]:
+def run(engine: Engine, fit: FitLimit | None, **more: Any) -> list[Event]:
     fields = {"plan": Plan("m"), "sampling": Sampling(), "special": True, **more}
     call = Call(prompt="<ask>", fit=fit, **fields)
 
@@ -60,7 +60,7 @@ def outcome(events: list[Event]) -> tuple[str, str, str | None, str | None]:
 
 
 def test_an_answer_that_ends_by_itself_is_told_whole() -> None:
-    found = outcome(run(Engine("One. |Two. |Thr|ee"), Fit(5)))
+    found = outcome(run(Engine("One. |Two. |Thr|ee"), FitLimit(5)))
     assert found == ("One. Two. Three", "stop", "complete", None)
 
 
@@ -83,14 +83,14 @@ def test_a_cut_comes_behind_a_sentence_if_there_is_one_near_the_end(
     said: str, told: str, ended: str
 ) -> None:
     """From the sixth of eight tokens on, text waits for the end of its sentence."""
-    text, reason, how, why = outcome(run(Engine(said), Fit(8)))
+    text, reason, how, why = outcome(run(Engine(said), FitLimit(8)))
     assert (text, reason, how) == (told, "length", ended)
     assert why is not None
 
 
 def test_a_final_answer_is_written_with_the_last_tokens() -> None:
     engine = Engine("|".join(f"w{i} " for i in range(100)), "4|2")
-    fit = Fit(FINAL_TOKENS + 3, NUMBER, "#### ")
+    fit = FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")
     events = run(engine, fit, energy_j=10.0, max_tokens=300, constraint=Constraint("lark", "x"))
     first, second = engine.calls
     assert (first.max_tokens, first.fit, first.energy_j) == (3, None, 10.0)
@@ -110,13 +110,13 @@ def test_a_final_answer_is_written_with_the_last_tokens() -> None:
 
 def test_one_that_is_never_told_is_cut() -> None:
     engine = Engine("|".join("abcdef"), "|".join("1" * 99))
-    _, reason, ended, _ = outcome(run(engine, Fit(FINAL_TOKENS + 3, NUMBER, "#### ")))
+    _, reason, ended, _ = outcome(run(engine, FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")))
     assert (reason, ended) == ("length", "cut")
 
 
 def test_joules_that_are_spent_sooner_leave_no_room_for_it() -> None:
     engine = Engine("a|b|c", spent=SPENT)
-    text, reason, ended, why = outcome(run(engine, Fit(FINAL_TOKENS + 3, NUMBER, "#### ")))
+    text, reason, ended, why = outcome(run(engine, FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")))
     assert (text, reason, ended, why) == ("abc", "length", "cut", SPENT)
     assert len(engine.calls) == 1
 
@@ -125,7 +125,7 @@ def test_thoughts_take_their_part_of_the_tokens() -> None:
     engine = Engine("a|b|c|d|e", "Yes.| |No")
     limit = ThinkLimit("</think>", tokens=3, closing="\nEnough.\n")
     fields: dict[str, Any] = {"plan": Plan("m"), "sampling": Sampling(), "special": True}
-    call = Call(prompt="<think>", thinking=limit, fit=Fit(10), **fields)
+    call = Call(prompt="<think>", thinking=limit, fit=FitLimit(10), **fields)
 
     async def collected() -> list[Event]:
         def fitted(one: Call) -> AsyncGenerator[Event, None]:

@@ -73,6 +73,7 @@ class Own:
     context: int
     threads: int | None
     board: SimBoard | None = None
+    streams: int = 1
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[Host]:
@@ -82,7 +83,7 @@ class Own:
         """
         edge_rt = self.python.with_name("edge-rt")
         files = [model_file(model, edge_rt, self.store) for model in self.models]
-        settings = Settings(files[0], self.models[0], self.context, 1, self.threads)
+        settings = Settings(files[0], self.models[0], self.context, self.streams, self.threads)
         async with AsyncExitStack() as stack:
             home = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-rt-eval-"))
             directory = Path(home)

@@ -79,10 +79,12 @@ class Options:
     patience: float
     md_file: Path | None
 
-    def works(self) -> list[Work]:
-        """The questions; raises EvalError."""
+    def works(self, *, even: bool = False) -> list[Work]:
+        """The questions, or the `even` ones of each task; raises EvalError."""
         tasks = [task_of(name) for name in dict.fromkeys(self.tasks)]
-        return [Work(task, sample(task.items(self.data), self.limit, self.seed)) for task in tasks]
+        step = 2 if even else 1
+        found = [(task, task.items(self.data)[::step]) for task in tasks]
+        return [Work(task, sample(items, self.limit, self.seed)) for task, items in found]
 
     @property
     def sampling(self) -> Sampling:

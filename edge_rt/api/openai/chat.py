@@ -35,11 +35,11 @@ from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError, invalid
-from edge_rt.core.requests import Fit, Identity
+from edge_rt.core.requests import FitLimit, Identity
 from edge_rt.models.answers.reader import answer_reader
 from edge_rt.routing.prompts import with_note
 
-_SHORT = "Your whole answer must have at most {} words."
+_SHORT = "Answer in at most {} words."
 _WORDS = 0.6  # that a token makes, with some room
 _THOUGHTS = 0.5  # of the tokens are for thoughts
 _ENOUGH = "\nThat is all there is time for, so the answer follows.\n"
@@ -184,8 +184,10 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         fit = self.fit(request, plan)
         if fit is not None:
             request = await self._sharing(request, plan.model, fit)
-            told = with_note(prompt.messages, _SHORT.format(max(1, round(_WORDS * fit.tokens))))
-            prompt = replace(self.chat_prompt(request), messages=told)
+            prompt = self.chat_prompt(request)
+            if request.edge is not None and request.edge.fit is True:
+                words = max(1, round(_WORDS * fit.tokens))
+                prompt = replace(prompt, messages=with_note(prompt.messages, _SHORT.format(words)))
             plan = await self.context.service.router.route(asked_again(asked, prompt=prompt))
         assert isinstance(plan.prompt, str)
         reading = await self.reading(request, plan.model, plan.prompt)
@@ -199,7 +201,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             limit = replace(limit, closing=_ENOUGH)
         return work.with_calls(constraint=constraint).within(limit, fit)
 
-    async def _sharing(self, request: ChatRequest, model: str, fit: Fit) -> ChatRequest:
+    async def _sharing(self, request: ChatRequest, model: str, fit: FitLimit) -> ChatRequest:
         """Return the request with thoughts that leave room for the answer, if the model thinks."""
         format = await self.context.service.chat_format(model)
         terms, think = request.edge, request.think
