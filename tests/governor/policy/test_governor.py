@@ -73,7 +73,7 @@ def test_a_forecast_of_the_hottest_zone_may_go_as_far_as_the_nearest_one_has_roo
     for number, look in enumerate(looks(120.0, temp_c=80.0, running=1)):
         known.step(replace(look, near_c=60.0 + number % 2, trip_c=80.0))
     expected = (0.975 * 80.0 - 0.5 + 20.0 - 25.0) / 5.0
-    allowances_w = known.report.allowances_w or {}
+    allowances_w = known.report.allowances_w
     assert allowances_w["temp_c"] == pytest.approx(expected, abs=0.5)
 
 
@@ -206,9 +206,9 @@ def test_the_report_tells_what_each_constraint_allows() -> None:
     known = governor(budget, thermal=StillHeat())
     settle(known, 10.0, supply_j=0.0, period_left_s=3600.0, **AT_WORK)
     told = known.report
-    assert set(told.allowances_w or ()) == {"power_w", "temp_c", "energy_j"}
-    assert told.allowance_w == min((told.allowances_w or {}).values())
-    assert told.bound_by == "power_w"
+    assert set(told.allowances_w) == {"power_w", "temp_c", "energy_j"}
+    assert known.limits.allowance_w == min(told.allowances_w.values())
+    assert known.limits.bound_by == "power_w"
     assert told.margin_w is not None
     assert told.margin_w > 0.0
     assert told.predicted_w is not None
