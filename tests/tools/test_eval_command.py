@@ -212,7 +212,7 @@ def test_ways_of_a_pair_are_compared(
         async def run(self) -> AsyncGenerator[Host]:
             yield Host(Address(path=str(tmp_path / "s")))
 
-    monkeypatch.setattr("evals.switch.Own", Hosted)
+    monkeypatch.setattr("evallib.hosting.Own", Hosted)
     words = ["switch", "--task", "gsm8k", "--data", data, "--limit", "3", "--pair", "big"]
     words += ["--partner", "tiny", "--gates", "ead,random", "--shares", "20,40"]
     with serving(tmp_path / "s", speak, edge):

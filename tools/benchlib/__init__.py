@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
 
-class BenchError(Exception):
+
+class BenchError(click.ClickException):
     """A benchmark cannot go on; the message says why and what to do about it."""

@@ -30,7 +30,8 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A finished benchmark. In `values`, None is what could not be measured.
+    """A finished benchmark. In `values`, None is what could not be measured, and
+    `failed` says what did not hold.
 
     `about` is how it was measured, and `details` are the data behind `values`: any plain data.
     """
@@ -42,6 +43,7 @@ class Report:
     rows: Sequence[Row] = ()
     ratios: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
     notes: Sequence[str] = ()
+    failed: Sequence[str] = ()
     details: Mapping[str, object] = field(default_factory=dict[str, object])
     commit: str | None = field(default_factory=partial(machine.commit, CHECKOUT))
     machine: Mapping[str, object] = field(default_factory=machine.describe)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -18,7 +17,7 @@ from benchlib.http import Address, fetch
 from benchlib.noise import Sample, Watch
 from benchlib.prefix import TOKENS, Documents, Prefix, telling
 from benchlib.process import Child, until
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Running, Settings
 from bootstrap.paths import CHECKOUT, cache_dir
@@ -42,22 +41,18 @@ _NOTES = (
 @click.command()
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--quick", is_flag=True, help="Two rounds.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
     "--wait", default=20.0, show_default=True, help="Seconds to wait, at most, for a quiet machine."
 )
-def command(rounds: int, quick: bool, json_file: Path | None, wait: float) -> None:
+@published
+async def command(directory: Path, rounds: int, quick: bool, wait: float) -> Report:
     """Measure how soon answers come from the exact cache, how many a second, and how soon a
     question about a document is answered that comes from the disk.
     """
-
-    def measure(directory: Path) -> Report:
-        bench = _prepare(directory)
-        asyncio.run(bench.run(2 if quick else rounds, wait))
-        asyncio.run(bench.run_prefix(2 if quick else rounds, wait))
-        return bench.report()
-
-    publish(measure, json_file)
+    bench = _prepare(directory)
+    await bench.run(2 if quick else rounds, wait)
+    await bench.run_prefix(2 if quick else rounds, wait)
+    return bench.report()
 
 
 @dataclass

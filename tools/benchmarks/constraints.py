@@ -23,7 +23,7 @@ from benchlib.crowd import NOBODY
 from benchlib.daemon import MODEL, Ours, weights
 from benchlib.hostile import requests
 from benchlib.http import Address, fetch, post
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Running, Settings
 from bootstrap.paths import cache_dir
@@ -64,21 +64,17 @@ class Other(Address):
 @click.option("--rounds", default=30, show_default=True, type=click.IntRange(2), help="Of each.")
 @click.option("--hostile", default=4, show_default=True, type=click.IntRange(1), help="At once.")
 @click.option("--store", type=click.Path(path_type=Path), help="The models; default: our own.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
-def command(rounds: int, hostile: int, store: Path | None, json_file: Path | None) -> None:
+@published
+async def command(directory: Path, rounds: int, hostile: int, store: Path | None) -> Report:
     """Have one user send constraints that are expensive to compile, beside another user's requests.
 
     The other asks for new schemas, tool calls and chats in turn: alone, beside it, and alone again.
     """
-
-    def measure(directory: Path) -> Report:
-        python, models = Path(sys.executable), store or cache_dir() / "store"
-        weights(python.with_name("edge-rt"), models)
-        bench = Bench(Ours(python, models, directory, extra={"socket": {"mode": "0666"}}))
-        asyncio.run(bench.run(rounds, hostile))
-        return bench.report(hostile)
-
-    publish(measure, json_file)
+    python, models = Path(sys.executable), store or cache_dir() / "store"
+    weights(python.with_name("edge-rt"), models)
+    bench = Bench(Ours(python, models, directory, extra={"socket": {"mode": "0666"}}))
+    await bench.run(rounds, hostile)
+    return bench.report(hostile)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from benchlib.govern_ablation import ablate
 from benchlib.govern_plant_part import HEADLINE, plant, scenes_part
 from benchlib.govern_traces import HEADLINE as TRACES
 from benchlib.govern_traces import traces
-from benchlib.publish import show
+from benchlib.publish import json_option, show
 from benchlib.report import Report
 from bootstrap.paths import cache_dir
 from bootstrap.signals import end_cleanly_on_signals
@@ -60,7 +61,7 @@ _MORE_IS_WORSE = frozenset(
     type=click.Path(path_type=Path),
     help="Folder with recorded traces of real boards; without it none are looked at.",
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+@json_option
 def command(
     parts: tuple[str, ...],
     ablating: bool,
@@ -77,9 +78,7 @@ def command(
     end_cleanly_on_signals()
     names = ("ablation",) if ablating else parts or (("plant",) if only else _USUAL)
     found, failed = run(names, Ask(quick, only, folder, cache_dir() / "bench/plant"), _say)
-    show(report_of(found, {"quick": quick}), json_file)
-    if failed:
-        raise click.ClickException("; ".join(failed))
+    show(replace(report_of(found, {"quick": quick}), failed=failed), json_file)
 
 
 def _say(line: str) -> None:

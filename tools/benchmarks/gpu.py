@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ from benchlib import BenchError, gpu
 from benchlib.daemon import Ours, model_file
 from benchlib.http import Address, post
 from benchlib.noise import Sample, Watch
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Settings
 from benchlib.stats import summarise
@@ -38,11 +37,11 @@ _NOTES = (
 @click.option("--model", default="smollm2-135m-instruct", show_default=True)
 @click.option("--tokens", default=256, show_default=True, type=click.IntRange(8))
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
     "--wait", default=20.0, show_default=True, help="Seconds to wait, at most, for a quiet machine."
 )
-def command(model: str, tokens: int, rounds: int, json_file: Path | None, wait: float) -> None:
+@published
+async def command(directory: Path, model: str, tokens: int, rounds: int, wait: float) -> Report:
     """Measure what the GPU gains in speed and joules.
 
     Where the llama.cpp at hand finds no GPU, it is built for CUDA or Vulkan in an environment of
@@ -54,11 +53,7 @@ def command(model: str, tokens: int, rounds: int, json_file: Path | None, wait: 
     except (BenchError, SetupError) as error:
         click.echo(error, err=True)
         sys.exit(CANNOT)
-
-    def measure(directory: Path) -> Report:
-        return asyncio.run(Bench(found, python, model, tokens).run(directory, rounds, wait))
-
-    publish(measure, json_file)
+    return await Bench(found, python, model, tokens).run(directory, rounds, wait)
 
 
 def _find() -> tuple[gpu.Gpu, Path]:

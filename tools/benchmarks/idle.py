@@ -12,7 +12,7 @@ from benchlib.daemon import MODEL, Ours, weights
 from benchlib.http import post
 from benchlib.noise import Sample, Watch
 from benchlib.process import Child
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Settings
 from bootstrap.paths import cache_dir
@@ -26,13 +26,9 @@ _NOTES = (
 
 @click.command()
 @click.option("--seconds", default=60.0, show_default=True, help="How long it is watched.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
-def command(seconds: float, json_file: Path | None) -> None:
+@published
+async def command(directory: Path, seconds: float) -> Report:
     """Measure what a daemon at rest takes of a core, and how often it wakes."""
-    publish(lambda directory: asyncio.run(_measured(directory, seconds)), json_file)
-
-
-async def _measured(directory: Path, seconds: float) -> Report:
     python, store = Path(sys.executable), cache_dir() / "store"
     settings = Settings(weights(python.with_name("edge-rt"), store), MODEL, 2048, 1, None)
     async with Ours(python, store, directory).run(settings) as running:

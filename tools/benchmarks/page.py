@@ -12,7 +12,7 @@ from benchlib import BenchError
 from benchlib.daemon import MODEL
 from benchlib.http import Address, post
 from benchlib.noise import Sample, Watch
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.sim_board import simulated
 from benchlib.stats import summarise
@@ -32,17 +32,9 @@ _NOTES = (
 @click.command()
 @click.option("--seconds", default=60.0, show_default=True, help="For each number of browsers.")
 @click.option("--rounds", default=3, show_default=True, help="How often each is measured, in turn.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
-def command(seconds: float, rounds: int, json_file: Path | None) -> None:
+@published
+async def command(directory: Path, seconds: float, rounds: int) -> Report:
     """Measure the daemon's CPU time at rest with no, one and two browsers that show the page."""
-
-    def measure(directory: Path) -> Report:
-        return asyncio.run(_measured(directory, seconds, rounds))
-
-    publish(measure, json_file)
-
-
-async def _measured(directory: Path, seconds: float, rounds: int) -> Report:
     samples: list[Sample] = []
     found: dict[int, list[float]] = {count: [] for count in range(_MOST + 1)}
     async with simulated(directory, _BOARD) as running:

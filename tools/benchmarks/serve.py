@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 from benchlib import peer, prompts
 from benchlib.daemon import MODEL, Ours, compile_bytecode, weights
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report, Row, row_ratios, row_values, shown
 from benchlib.rounds import Entrant, Rounds, hogged_entrants
 from benchlib.server import Settings, Side
@@ -49,7 +48,6 @@ _OURS = (
     "--rounds", default=5, show_default=True, type=click.IntRange(1), help="Of each side."
 )
 @click.option("--quick", is_flag=True, help="Two rounds, and one beside a busy process.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
     "--data",
     default=CHECKOUT.parent / "shared/data",
@@ -64,28 +62,24 @@ _OURS = (
     help="Seconds to wait, at most, for a quiet machine before each turn.",
 )
 @click.option("--side", type=click.Choice(["ours", "peer"]), help="Measure only this side.")
-def command(
+@published
+async def command(
+    directory: Path,
     rounds: int,
     quick: bool,
-    json_file: Path | None,
     data: Path,
     threads: int | None,
     wait: float,
     side: str | None,
-) -> None:
+) -> Report:
     """Compare our daemon with llama.cpp's own server, round by round, never both at once.
 
     Both get the same weights, threads, context, prompts and number of tokens, and are spoken to
     over HTTP by the same client: ours over its Unix socket, the peer over the loopback.
     """
-    counts = (2, 1) if quick else (rounds, 3)
-
-    def measure(directory: Path) -> Report:
-        bench = _prepare(directory, data, threads, wait, side)
-        asyncio.run(bench.run(*counts))
-        return bench.report()
-
-    publish(measure, json_file)
+    bench = _prepare(directory, data, threads, wait, side)
+    await bench.run(*((2, 1) if quick else (rounds, 3)))
+    return bench.report()
 
 
 @dataclass(frozen=True)

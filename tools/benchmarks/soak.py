@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -16,7 +16,7 @@ from benchlib import flood
 from benchlib.crowd import Crowd, Seen
 from benchlib.daemon import MODEL, Ours, weights
 from benchlib.http import fetch
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Running, Settings
 from bootstrap.paths import cache_dir
@@ -42,26 +42,18 @@ _NOTES = (
     "--growth", default=0.05, show_default=True, help="By how much memory may grow, as a share."
 )
 @click.option("--store", type=click.Path(path_type=Path), help="The models; default: our own.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
-def command(
-    minutes: float, clients: int, growth: float, store: Path | None, json_file: Path | None
-) -> None:
+@published
+async def command(
+    directory: Path, minutes: float, clients: int, growth: float, store: Path | None
+) -> Report:
     """Have many clients ask one daemon, a third of whom are slow or rude.
 
     Fails where a polite client got anything but an answer or a refusal that says when to come
     again, or where memory or descriptors grew.
     """
-    failed: list[str] = []
-
-    def measure(directory: Path) -> Report:
-        soak = Soak(_side(store or cache_dir() / "store", directory), clients)
-        asyncio.run(soak.run(minutes * 60.0))
-        failed.extend(soak.faults(growth))
-        return soak.report()
-
-    publish(measure, json_file)
-    if failed:
-        raise click.ClickException("; ".join(failed))
+    soak = Soak(_side(store or cache_dir() / "store", directory), clients)
+    await soak.run(minutes * 60.0)
+    return replace(soak.report(), failed=soak.faults(growth))
 
 
 @dataclass(frozen=True)

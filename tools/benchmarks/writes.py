@@ -13,7 +13,7 @@ import click
 from benchlib.daemon import MODEL
 from benchlib.http import post
 from benchlib.noise import Sample, Watch
-from benchlib.publish import publish
+from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Running
 from benchlib.sim_board import simulated
@@ -39,18 +39,14 @@ _NOTES = (
 @click.option("--minutes", default=30.0, show_default=True, help="While nobody asks.")
 @click.option("--load-minutes", default=5.0, show_default=True, help="While clients ask.")
 @click.option("--quick", is_flag=True, help="One minute of either.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
-def command(minutes: float, load_minutes: float, quick: bool, json_file: Path | None) -> None:
+@published
+async def command(directory: Path, minutes: float, load_minutes: float, quick: bool) -> Report:
     """Measure how much is written an hour while nobody asks, and while clients ask all the time."""
-
-    def measure(directory: Path) -> Report:
-        with own_disk(directory) as disk:
-            idle_s, load_s = (60.0, 60.0) if quick else (60.0 * minutes, 60.0 * load_minutes)
-            bench = Bench(directory, disk, idle_s, load_s)
-            asyncio.run(bench.run())
-        return bench.report()
-
-    publish(measure, json_file)
+    with own_disk(directory) as disk:
+        idle_s, load_s = (60.0, 60.0) if quick else (60.0 * minutes, 60.0 * load_minutes)
+        bench = Bench(directory, disk, idle_s, load_s)
+        await bench.run()
+    return bench.report()
 
 
 @dataclass

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from benchlib import machine
+from bootstrap.paths import CHECKOUT
 
 from evallib import EvalError
 from evallib.figures import Found, against, figures, gap_recovered
@@ -23,12 +27,12 @@ class Document:
     """`tasks` has for each task the rows of all ways; `about` is what was asked for, plain data."""
 
     name: str
-    commit: str | None
-    machine: Mapping[str, object]
     about: Mapping[str, object]
     tasks: Mapping[str, Sequence[Row]]
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
     keys: Mapping[str, object] = field(default_factory=dict[str, object])  # what is to be reached
+    commit: str | None = field(default_factory=partial(machine.commit, CHECKOUT))
+    machine: Mapping[str, object] = field(default_factory=machine.describe)
 
     def write_json(self, path: Path) -> None:
         """Raises EvalError where the disk refuses."""

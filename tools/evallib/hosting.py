@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from benchlib.boards import load_boards
@@ -60,6 +67,11 @@ def simulated(name: str) -> SimBoard:
     return SimBoard.whole(name, _BOARD_SEED, cores())
 
 
+def host(address: Address | None, *own: Any) -> AbstractAsyncContextManager[Host]:
+    """What answers at `address`, else an Own daemon with these arguments."""
+    return nullcontext(Host(address)) if address else Own(*own).run()
+
+
 @dataclass(frozen=True)
 class Own:
     """A daemon of our own with some models and our gates. `board` is simulated around it, if any.
@@ -67,11 +79,10 @@ class Own:
     `context` is in tokens; `threads` None leaves the choice to the daemon.
     """
 
-    python: Path  # of the .venv
     store: Path
     models: Sequence[str]
     context: int
-    threads: int | None
+    threads: int | None = None
     board: SimBoard | None = None
     streams: int = 1
 
@@ -81,7 +92,8 @@ class Own:
 
         Raises BenchError where that cannot be done.
         """
-        edge_rt = self.python.with_name("edge-rt")
+        python = Path(sys.executable)
+        edge_rt = python.with_name("edge-rt")
         files = [model_file(model, edge_rt, self.store) for model in self.models]
         settings = Settings(files[0], self.models[0], self.context, self.streams, self.threads)
         async with AsyncExitStack() as stack:
@@ -94,7 +106,7 @@ class Own:
                 extra["sensors"] = {"root": str(world.root)}
                 record = Record(world.record)
             environ = {"PYTHONPATH": gates.install(directory)}
-            side = Ours(self.python, self.store, directory, extra=extra, environ=environ)
+            side = Ours(python, self.store, directory, extra=extra, environ=environ)
             running = await stack.enter_async_context(side.run(settings))
             wait_for_rest(lambda: snapshot(directory / "s"), _REST_S)
             yield Host(running.address, MachineMeter(running.child, record))
@@ -103,5 +115,5 @@ class Own:
     async def _simulated(self, board: SimBoard, directory: Path) -> AsyncGenerator[Recorded]:
         (directory / "boards.d").mkdir()
         (directory / "boards.d" / f"{board.name}.yaml").write_text(board.profile())
-        async with recorded(board, self.python, directory) as world:
+        async with recorded(board, Path(sys.executable), directory) as world:
             yield world

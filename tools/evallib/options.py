@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from bootstrap.paths import cache_dir
 
+from evallib.hosting import address_of
 from evallib.rounds import Sampling, Work
 from evallib.task import sample
 from evallib.tasks import NAMES, task_of
 
+BESIDE = "; beside it, with the ending .jsonl, lie the answers"
 Command = TypeVar("Command", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+MARKDOWN = click.option("--md", "md_file", type=_FILE, help="Write the tables here, in Markdown.")
+STORE = click.option(
+    "--store",
+    default=lambda: cache_dir() / "store",
+    type=click.Path(path_type=Path),
+    help="Where our daemon finds models.",
+)
 _OPTIONS = (
     click.option(
         "--task",
@@ -45,7 +55,7 @@ _OPTIONS = (
     click.option(
         "--max-tokens", type=click.IntRange(1), help="Of an answer; default: by the task."
     ),
-    click.option("--store", type=click.Path(path_type=Path), help="Where our daemon finds models."),
+    STORE,
     click.option("--threads", type=click.IntRange(1), help="Of our daemon; default: its choice."),
     click.option(
         "--patience",
@@ -53,8 +63,34 @@ _OPTIONS = (
         show_default=True,
         help="Seconds to wait for an answer, at most.",
     ),
-    click.option("--md", "md_file", type=FILE, help="Write the tables here, in Markdown."),
+    MARKDOWN,
 )
+
+
+def result(name: str, beside: str = "") -> Callable[[Command], Command]:
+    """Give a command the option --json: the file NAME.json, and what lies `beside` it."""
+    return click.option(
+        "--json",
+        "json_file",
+        default=Path(f"{name}.json"),
+        show_default=True,
+        type=_FILE,
+        help=f"The result{beside}.",
+    )
+
+
+def asked(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the options --socket and --url, as the `address` that they name, if any."""
+
+    @click.option("--socket", type=click.Path(path_type=Path), help="Ask this socket's daemon.")
+    @click.option("--url", help="Ask the server at http://HOST:PORT.")
+    @wraps(command)
+    def call(socket: Path | None, url: str | None, **options: Any) -> None:
+        if socket is not None and url is not None:
+            raise click.UsageError("--socket and --url are two servers: name one.")
+        command(address=address_of(socket, url), **options)
+
+    return call
 
 
 def shared(command: Command) -> Command:
@@ -74,7 +110,7 @@ class Options:
     seed: int
     temperature: float
     max_tokens: int | None
-    store: Path | None
+    store: Path
     threads: int | None
     patience: float
     md_file: Path | None
@@ -90,11 +126,6 @@ class Options:
     def sampling(self) -> Sampling:
         """How tokens are drawn."""
         return Sampling(self.temperature, self.seed, self.max_tokens)
-
-    @property
-    def models(self) -> Path:
-        """The store of a daemon of our own."""
-        return self.store or cache_dir() / "store"
 
     def about(self, works: Sequence[Work]) -> dict[str, object]:
         """For the report."""

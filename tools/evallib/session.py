@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from benchlib import BenchError
+from bootstrap.signals import end_cleanly_on_signals
 from rich.console import Console
 
 from edge_rt.cli.progress import progress
@@ -21,12 +21,10 @@ from evallib.markdown import Columns
 from evallib.rounds import Rounds, Sampling, Work
 from evallib.way import Way
 
-Hosting = Callable[[], AbstractAsyncContextManager[Host]]
-
 
 @dataclass(frozen=True)
 class Session:
-    """`hosting` starts what is asked or finds it; `report` makes a document of what was found.
+    """`hosting` is what is asked; `report` makes a document of what was found.
 
     The journal lies beside `json_file`. What was found so far is reported also when the evaluation
     is interrupted or fails.
@@ -36,20 +34,15 @@ class Session:
     ways: Sequence[Way]
     sampling: Sampling
     patience_s: float
-    hosting: Hosting
+    hosting: AbstractAsyncContextManager[Host]
     report: Callable[[Rounds], Document]
     columns: Columns
     json_file: Path
     md_file: Path | None
 
     def run(self) -> None:
-        """Go on where the journal ends, and report; raises ClickException."""
-        try:
-            self._run()
-        except BenchError as error:
-            raise click.ClickException(str(error)) from error
-
-    def _run(self) -> None:
+        """Go on where the journal ends, and report; raises BenchError."""
+        end_cleanly_on_signals()
         journal = Journal(self.json_file.with_suffix(".jsonl"))
         rounds: list[Rounds] = []
         try:
@@ -63,7 +56,7 @@ class Session:
     async def _ask(self, journal: Journal, rounds: list[Rounds]) -> None:
         with progress(Console(stderr=True)) as show:
             show(0.0, "starting")
-            async with self.hosting() as host:
+            async with self.hosting as host:
                 asker = Asker(host.address, self.patience_s)
                 rounds.append(Rounds(asker, journal, host.meter, self.ways, self.sampling, show))
                 await rounds[0].run(self.works)
@@ -75,8 +68,3 @@ def tell(document: Document, columns: Columns, json_file: Path, md_file: Path | 
     if md_file is not None:
         document.write_markdown(md_file, columns)
     click.echo(document.markdown(columns))
-
-
-def running(host: Host) -> AbstractAsyncContextManager[Host]:
-    """A host that needs no starting."""
-    return nullcontext(host)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine
-from bootstrap.paths import CHECKOUT, cache_dir
+from benchlib.http import Address
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.altered import KINDS, altered
 from evallib.document import Document, Row
-from evallib.hosting import Host, Own, address_of
+from evallib.hosting import Host, host
 from evallib.markdown import percent, text
 from evallib.near import Reader, neighbours, row, share, verdicts
-from evallib.options import FILE
+from evallib.options import MARKDOWN, STORE, asked, result
 from evallib.pairs import Pair, banking, mrpc
-from evallib.session import running, tell
+from evallib.session import tell
 
 from edge_rt.generation.cache.semantic import LEAST, LIMIT, Verdict
 from edge_rt.generation.cache.tables import Vector
@@ -54,8 +52,7 @@ _NOTES = (
     type=click.Path(path_type=Path),
     help="The folder that holds paraphrase/, intent/ and the prompts.",
 )
-@click.option("--socket", type=click.Path(path_type=Path), help="Ask the daemon at this socket.")
-@click.option("--url", help="Ask the server at http://HOST:PORT.")
+@asked
 @click.option("--model", default=MODEL, show_default=True, help="It embeds the texts.")
 @click.option(
     "--doubt",
@@ -66,25 +63,17 @@ _NOTES = (
 )
 @click.option("--altered", "number", default=500, show_default=True, type=click.IntRange(3))
 @click.option("--seed", default=0, show_default=True, help="Of what is altered.")
-@click.option("--store", type=click.Path(path_type=Path), help="Where our daemon finds the model.")
-@click.option(
-    "--json",
-    "json_file",
-    default=Path("cache.json"),
-    show_default=True,
-    type=FILE,
-    help="The result.",
-)
-@click.option("--md", "md_file", type=FILE, help="Write the tables here, in Markdown.")
+@STORE
+@result("cache")
+@MARKDOWN
 def cache(
     data: Path,
-    socket: Path | None,
-    url: str | None,
+    address: Address | None,
     model: str,
     doubt: float,
     number: int,
     seed: int,
-    store: Path | None,
+    store: Path,
     json_file: Path,
     md_file: Path | None,
 ) -> None:
@@ -94,26 +83,16 @@ def cache(
     altered in one number, name or negation, and of many questions on like matters (BANKING77).
     Nothing is generated: the daemon only embeds the texts.
     """
-    if socket is not None and url is not None:
-        raise click.UsageError("--socket and --url are two servers: name one.")
     end_cleanly_on_signals()
-    try:
-        pairs, others = [*mrpc(data), *altered(data, number, seed)], banking(data)[:_BANKING]
-        texts = [text for pair in pairs for text in (pair.one, pair.other)]
-        texts += [text for text, _ in others]
-        host = _host(socket, url, store or cache_dir() / "store", model)
-        vectors = asyncio.run(_read(host, model, texts))
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
+    pairs, others = [*mrpc(data), *altered(data, number, seed)], banking(data)[:_BANKING]
+    texts = [text for pair in pairs for text in (pair.one, pair.other)]
+    texts += [text for text, _ in others]
+    vectors = asyncio.run(_read(host(address, store, [model], _CONTEXT), model, texts))
     about: dict[str, object] = {"model": model, "doubt": doubt, "seed": seed}
     near = neighbours(others, vectors, doubt)
-    commit, here = machine.commit(CHECKOUT), machine.describe()
     tables = _tables(pairs, verdicts(pairs, vectors), doubt)
-    document = Document("cache", commit, here, {**about, "neighbours": near}, tables, _NOTES)
-    try:
-        tell(document, _COLUMNS, json_file, md_file)
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
+    document = Document("cache", {**about, "neighbours": near}, tables, _NOTES)
+    tell(document, _COLUMNS, json_file, md_file)
 
 
 def _tables(
@@ -152,17 +131,7 @@ def _tables(
 
 
 async def _read(
-    host: AbstractAsyncContextManager[Host], model: str, texts: Sequence[str]
+    hosting: AbstractAsyncContextManager[Host], model: str, texts: Sequence[str]
 ) -> dict[str, Vector]:
-    async with host as server:
+    async with hosting as server:
         return await Reader(server.address, model).read(texts)
-
-
-def _host(
-    socket: Path | None, url: str | None, store: Path, model: str
-) -> AbstractAsyncContextManager[Host]:
-    """The server that is named, or a daemon of our own."""
-    address = address_of(socket, url)
-    if address is not None:
-        return running(Host(address))
-    return Own(Path(sys.executable), store, [model], _CONTEXT, None).run()

@@ -11,7 +11,7 @@ from bootstrap import SetupError
 from bootstrap.paths import cache_dir
 from evallib.calls.recorded import Verdict, judged
 from evallib.calls.templates import Formats, fetched
-from evallib.options import FILE
+from evallib.options import result
 
 
 @click.command()
@@ -20,14 +20,7 @@ from evallib.options import FILE
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder of llama.cpp's templates, if it is there.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    default=Path("calls.json"),
-    show_default=True,
-    type=FILE,
-    help="The result.",
-)
+@result("calls")
 def calls(templates: Path | None, json_file: Path) -> None:
     """Read recorded outputs of models with tools, and count what is read wrongly.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -10,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from benchlib import BenchError, machine
 from benchlib.daemon import MODEL
-from bootstrap.paths import CHECKOUT
-from bootstrap.signals import end_cleanly_on_signals
+from benchlib.http import Address
 from evallib.document import Document, plain_row
-from evallib.hosting import Host, Own, address_of, simulated
+from evallib.hosting import host, simulated
 from evallib.intervals import Bootstrap
 from evallib.markdown import figure, percent, short, text
-from evallib.options import FILE, Options, shared
+from evallib.options import BESIDE, Options, asked, result, shared
 from evallib.rounds import Rounds, Work
-from evallib.session import Hosting, Session, running
+from evallib.session import Session
 from evallib.way import Way
 
 _CONTEXT = 4096  # tokens
@@ -47,26 +44,17 @@ _NOTE = (
 
 
 @click.command()
-@click.option("--socket", type=click.Path(path_type=Path), help="Ask the daemon at this socket.")
-@click.option("--url", help="Ask the server at http://HOST:PORT.")
+@asked
 @click.option("--board", help="Simulate this board around our own daemon, for joules.")
 @click.option("--model", "models", multiple=True, help="May be given several times.")
 @click.option("--mode", "modes", multiple=True, help="Of decoding; may be given several times.")
 @click.option("--large-share", type=click.FloatRange(0, 1), help="Of a switch between two models.")
 @click.option("--threshold", type=float, help="Of a gate between two models.")
 @click.option("--first", type=click.IntRange(0), help="Tokens that the large model writes first.")
-@click.option(
-    "--json",
-    "json_file",
-    default=Path("run.json"),
-    show_default=True,
-    type=FILE,
-    help="The result; beside it, with the ending .jsonl, lie the answers.",
-)
+@result("run", BESIDE)
 @shared
 def run(
-    socket: Path | None,
-    url: str | None,
+    address: Address | None,
     board: str | None,
     models: tuple[str, ...],
     modes: tuple[str, ...],
@@ -82,26 +70,21 @@ def run(
     modes each question goes to all of them, and they are compared with the first. What is done is
     not done again: a run that was interrupted goes on where it ended.
     """
-    if socket is not None and url is not None:
-        raise click.UsageError("--socket and --url are two servers: name one.")
-    if board is not None and (socket or url):
+    if board is not None and address is not None:
         raise click.UsageError("--board goes with a daemon of our own, not with --socket or --url.")
-    end_cleanly_on_signals()
     options = Options(**shared_options)
     terms = {"large_share": large_share, "threshold": threshold, "first": first}
     ways = _ways(models or (MODEL,), modes, {k: v for k, v in terms.items() if v is not None})
-    try:
-        works = options.works()
-        hosting = _hosting(socket, url, board, options, [way.model for way in ways])
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
+    works = options.works()
+    named = list(dict.fromkeys(way.model for way in ways))
+    around = None if board is None else simulated(board)
     report = partial(_report, options, works, ways)
     Session(
         works,
         ways,
         options.sampling,
         options.patience,
-        hosting,
+        host(address, options.store, named, _CONTEXT, options.threads, around),
         report,
         _COLUMNS,
         json_file,
@@ -118,21 +101,6 @@ def _ways(models: Sequence[str], modes: Sequence[str], terms: dict[str, Any]) ->
     return found
 
 
-def _hosting(
-    socket: Path | None,
-    url: str | None,
-    board: str | None,
-    options: Options,
-    models: Sequence[str],
-) -> Hosting:
-    address = address_of(socket, url)
-    if address is not None:
-        return partial(running, Host(address))
-    named = list(dict.fromkeys(models))
-    around = None if board is None else simulated(board)
-    return Own(Path(sys.executable), options.models, named, _CONTEXT, options.threads, around).run
-
-
 def _report(
     options: Options, works: Sequence[Work], ways: Sequence[Way], rounds: Rounds
 ) -> Document:
@@ -144,5 +112,4 @@ def _report(
             plain_row(way, one, found[0], boot) for way, one in zip(ways, found, strict=True) if one
         ]
     about = {**options.about(works), "fingerprints": dict(rounds.prints)}
-    commit = machine.commit(CHECKOUT)
-    return Document("run", commit, machine.describe(), about, tasks, [_NOTE])
+    return Document("run", about, tasks, [_NOTE])

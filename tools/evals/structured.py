@@ -11,15 +11,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import click
-from benchlib import BenchError
 from benchlib.daemon import MODEL, model_file
-from bootstrap.paths import cache_dir
+from benchlib.http import Address
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.asker import Asker
 from evallib.document import Row
-from evallib.hosting import Host, Own, address_of
-from evallib.options import FILE
-from evallib.session import running, tell
+from evallib.hosting import Host, host
+from evallib.options import MARKDOWN, STORE, asked, result
+from evallib.session import tell
 from evallib.structured.answers import Tally, Way, ask, ask_peer, request, rows, suits
 from evallib.structured.maskbench import Case, Verdict, cases, judge, row
 from evallib.structured.rejection import peaked, real
@@ -53,36 +52,27 @@ _PREDICATES, _QUICK_PREDICATES = 12, 2  # schemas
     type=click.IntRange(0),
     help="Of these, asked without a schema, too, and of the peer, for the speeds.",
 )
-@click.option("--socket", type=click.Path(path_type=Path), help="Ask the daemon at this socket.")
-@click.option("--url", help="Ask the server at http://HOST:PORT.")
+@asked
 @click.option("--peer/--no-peer", "with_peer", default=True, help="Ask llama.cpp's server, too.")
 @click.option("--model", default=MODEL, show_default=True, help="It answers, and cuts texts.")
 @click.option("--threads", type=click.IntRange(1), help="Of both; default: their own choices.")
 @click.option("--max-tokens", default=160, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True, help="Of the choice, and of drawing.")
-@click.option("--store", type=click.Path(path_type=Path), help="Where our daemon finds the model.")
-@click.option(
-    "--json",
-    "json_file",
-    default=Path("structured.json"),
-    show_default=True,
-    type=FILE,
-    help="The result.",
-)
-@click.option("--md", "md_file", type=FILE, help="Write the tables here, in Markdown.")
+@STORE
+@result("structured")
+@MARKDOWN
 def structured(
     data: Path,
     quick: bool,
     schemas: int,
     compared: int,
-    socket: Path | None,
-    url: str | None,
+    address: Address | None,
     with_peer: bool,
     model: str,
     threads: int | None,
     max_tokens: int,
     seed: int,
-    store: Path | None,
+    store: Path,
     json_file: Path,
     md_file: Path | None,
 ) -> None:
@@ -94,29 +84,21 @@ def structured(
     without a schema, too, for the speed; and so it does in llama.cpp's own server, which is fetched
     on first use.
     """
-    if socket is not None and url is not None:
-        raise click.UsageError("--socket and --url are two servers: name one.")
     end_cleanly_on_signals()
-    models = store or cache_dir() / "store"
-    try:
-        found = cases(data)
-        random.Random(seed).shuffle(found)
-        file = model_file(model, Path(sys.executable).with_name("edge-rt"), models)
-        verdicts = _judged(found[:_QUICK_CASES] if quick else found, file)
-        host = _host(socket, url, models, model, threads)
-        able = _chosen(found, verdicts)
-        calls = _counted(able[: _QUICK_PREDICATES if quick else _PREDICATES], file, seed)
-        chosen = able[: min(schemas, _QUICK_SCHEMAS) if quick else schemas]
-        other = (
-            Rival.of(file, model, _CONTEXT, threads) if with_peer and chosen[:compared] else None
-        )
-        asked = _asked(host, other, model, chosen, compared, seed, max_tokens)
-        tallies = asyncio.run(asked) if chosen else []
-        about = {"model": model, "seed": seed, "peer": other and other.name}
-        document = report(about, row(verdicts), rows(tallies), calls)
-        tell(document, COLUMNS, json_file, md_file)
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
+    found = cases(data)
+    random.Random(seed).shuffle(found)
+    file = model_file(model, Path(sys.executable).with_name("edge-rt"), store)
+    verdicts = _judged(found[:_QUICK_CASES] if quick else found, file)
+    able = _chosen(found, verdicts)
+    calls = _counted(able[: _QUICK_PREDICATES if quick else _PREDICATES], file, seed)
+    chosen = able[: min(schemas, _QUICK_SCHEMAS) if quick else schemas]
+    other = Rival.of(file, model, _CONTEXT, threads) if with_peer and chosen[:compared] else None
+    hosting = host(address, store, [model], _CONTEXT, threads)
+    answering = _asked(hosting, other, model, chosen, compared, seed, max_tokens)
+    tallies = asyncio.run(answering) if chosen else []
+    about = {"model": model, "seed": seed, "peer": other and other.name}
+    document = report(about, row(verdicts), rows(tallies), calls)
+    tell(document, COLUMNS, json_file, md_file)
 
 
 def _judged(found: Sequence[Case], file: Path) -> list[Verdict]:
@@ -181,12 +163,3 @@ async def _asked(
                     if theirs is not None and index < compared:
                         await ask_peer(theirs, case, tally, body)
     return tallies
-
-
-def _host(
-    socket: Path | None, url: str | None, store: Path, model: str, threads: int | None
-) -> AbstractAsyncContextManager[Host]:
-    address = address_of(socket, url)
-    if address is not None:
-        return running(Host(address))
-    return Own(Path(sys.executable), store, [model], _CONTEXT, threads).run()

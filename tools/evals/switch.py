@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from benchlib import BenchError, machine
-from bootstrap.paths import CHECKOUT
-from bootstrap.signals import end_cleanly_on_signals
 from evallib.document import Document, switch_rows
 from evallib.figures import lookup_figures
 from evallib.gates import NAMES
-from evallib.hosting import Own, simulated
+from evallib.hosting import host, simulated
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, text
-from evallib.options import FILE, Options, shared
+from evallib.options import BESIDE, Options, result, shared
 from evallib.rounds import Rounds, Work
 from evallib.session import Session
 from evallib.tasks import HumanEval
@@ -104,14 +100,7 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
     help="Model lookup by counts: what a further row adds to a pass, of a pass for one token.",
 )
 @click.option("--only", multiple=True, help="Only this way, such as large, step or step@20.")
-@click.option(
-    "--json",
-    "json_file",
-    default=Path("switch.json"),
-    show_default=True,
-    type=FILE,
-    help="The result; beside it, with the ending .jsonl, lie the answers.",
-)
+@result("switch", BESIDE)
 @shared
 def switch(
     pair: str,
@@ -130,29 +119,19 @@ def switch(
     every gate, at each share. The daemon is our own, on a simulated Raspberry Pi 5. A run that was
     interrupted goes on where it ended.
     """
-    end_cleanly_on_signals()
     options = Options(**shared_options)
+    models, works = pair_of(pair, partner), options.works()
     try:
-        models, works = pair_of(pair, partner), options.works()
         found = chosen(ways(models, gates, shares, first), only)
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
     except KeyError as error:
         raise click.UsageError(f"--only: there is no way {error}.") from error
-    host = Own(
-        Path(sys.executable),
-        options.models,
-        (models.large, models.small),
-        _CONTEXT,
-        options.threads,
-        simulated(_BOARD),
-    )
+    named, board = (models.large, models.small), simulated(_BOARD)
     Session(
         works,
         found,
         options.sampling,
         options.patience,
-        host.run,
+        host(None, options.store, named, _CONTEXT, options.threads, board),
         partial(_report, options, models, works, found, row),
         _COLUMNS,
         json_file,
@@ -182,9 +161,8 @@ def _report(
         "threads": options.threads,
         **options.about(works),
     }
-    commit = machine.commit(CHECKOUT)
     keys = _lookup_keys(works, found, row, rounds)
-    return Document("switch", commit, machine.describe(), about, tasks, [_NOTE], keys)
+    return Document("switch", about, tasks, [_NOTE], keys)
 
 
 def _lookup_keys(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchlib import machine
-from bootstrap.paths import CHECKOUT
-
 from evallib.document import Document, Row
 from evallib.markdown import figure, percent, text
 
@@ -63,8 +60,7 @@ def report(
         "answers": list(answers),
         "predicates": list(predicates),
     }
-    commit, here = machine.commit(CHECKOUT), machine.describe()
-    return Document("structured", commit, here, told, tables, _NOTES)
+    return Document("structured", told, tables, _NOTES)
 
 
 def _least(rows: Sequence[Row], key: str) -> float | None:
