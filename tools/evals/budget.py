@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import click
-from benchlib import BenchError, machine
+from benchlib import BenchError
 from benchlib.daemon import MODEL
-from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.asker import Asker, Reply, Unanswered, question
 from evallib.document import Document
@@ -22,7 +20,7 @@ from evallib.intervals import Bootstrap
 from evallib.journal import Journal
 from evallib.markdown import percent, short, text
 from evallib.meter import Spent
-from evallib.options import FILE, Options, shared
+from evallib.options import BESIDE, Options, result, shared
 from evallib.record import Key, Record, canonical, word
 from evallib.rounds import Work, record_of
 from evallib.session import tell
@@ -120,7 +118,7 @@ class Answers:
 @click.option("--share", "shares", multiple=True, type=float, help="Of the usual joules.")
 @click.option("--read", default=0.42, show_default=True, help="Joules of a token that is read.")
 @click.option("--streams", default=4, show_default=True, help="Questions at once.")
-@click.option("--json", "json_file", default=Path("budget.json"), show_default=True, type=FILE)
+@result("budget", BESIDE)
 @shared
 def budget(
     model: str,
@@ -149,9 +147,7 @@ async def _run(
     streams: int,
     json_file: Path,
 ) -> None:
-    host = Own(
-        Path(sys.executable), options.models, (model,), _CONTEXT, options.threads, None, streams
-    )
+    host = Own(options.store, (model,), _CONTEXT, options.threads, streams=streams)
     journal, works = Journal(json_file.with_suffix(".jsonl")), options.works(even=True)
     boot, tables, keys = (
         Bootstrap(options.seed),
@@ -166,9 +162,7 @@ async def _run(
             tables[work.task.name], found = judge(answers, work, shares, costs, usual, boot)
             keys |= found
     about = {"model": model, "read": costs.read, **options.about(works)}
-    document = Document(
-        "budget", machine.commit(CHECKOUT), machine.describe(), about, tables, [_NOTE], keys
-    )
+    document = Document("budget", about, tables, [_NOTE], keys)
     tell(document, _COLUMNS, json_file, options.md_file)
 
 
