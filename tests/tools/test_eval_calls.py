@@ -11,6 +11,7 @@ from pathlib import Path
 
 import evals.calls
 import pytest
+from bootstrap.wheelhouse import pinned
 from canitoolcall.fixtures import Expected, ExpectedToolCall, load_fixtures
 from click.testing import CliRunner
 from evallib.calls import recorded
@@ -79,7 +80,8 @@ def test_an_argument_is_lost_whose_name_or_value_is_not_told(
 def test_templates_are_fetched_whatever_else_pip_is_set_to(
     cache: Path, script: Callable[[Path, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive, member = cache / "llama.tar.gz", cache / "x/vendor/llama.cpp/models/templates/a.jinja"
+    archive = cache / f"llama_cpp_python-{pinned()}.tar.gz"
+    member = cache / "x/vendor/llama.cpp/models/templates/a.jinja"
     member.parent.mkdir(parents=True)
     member.write_text("{{ x }}")
     with tarfile.open(archive, "w:gz") as files:

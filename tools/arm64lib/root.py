@@ -7,13 +7,12 @@ import os
 import platform
 import shlex
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootstrap import SetupError
+from bootstrap.kept import kept
 from bootstrap.logged import run_logged
-from bootstrap.progress import Progress
 from bootstrap.system import Need, provide
 from vm.debian import suite
 
@@ -82,26 +81,19 @@ def _escaped(raw: bytes) -> str:
 
 def find_or_make(cache: Path, log: Path) -> Path:
     """Return the root, which the first run makes; raises SetupError. Only root can."""
-    folder = cache / "arm64-root"
-    said = f"{suite()} {PACKAGES}".encode()
-    root = folder / hashlib.sha256(said).hexdigest()[:12]
-    if root.is_dir():
-        return root
-    shutil.rmtree(folder, ignore_errors=True)  # those of old
-    folder.mkdir()
-    with (
-        Progress("Making a Debian root for aarch64"),
-        tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch,
-    ):
-        made = Path(scratch, "root")
+
+    def unpack(scratch: Path) -> Path:
+        made = scratch / "root"
         # Unpacked by this machine: their scripts would take QEMU ten minutes.
         words = ["--architectures=arm64", "--variant=extract", "--format=directory"]
         words += [f"--include={','.join(PACKAGES)}", suite(), str(made)]
         run_logged([*_PRIVATE, "mmdebstrap", "--quiet", *words], log)
         for name in ("passwd", "group"):
             shutil.copyfile(made / f"usr/share/base-passwd/{name}.master", made / "etc" / name)
-        made.rename(root)
-    return root
+        return made
+
+    key = hashlib.sha256(f"{suite()} {PACKAGES}".encode()).hexdigest()[:12]
+    return kept(cache / "arm64-root" / key, "Making a Debian root for aarch64", unpack)
 
 
 def command(

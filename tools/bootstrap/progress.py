@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import TextIO
 
 _BAR = (8, 24)  # columns of the bar, at least and at most
@@ -42,12 +41,7 @@ class Progress:
         self._write(f"{self._title} ..." if self._tty else f"{self._title}\n")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         outcome = "done" if kind is None else "stopped"
         self._end(f"{self._title}: {outcome} after {self._clock() - self._start:.0f} s")
 
@@ -131,12 +125,7 @@ class Part(Progress):
         self._whole.say(self._doing)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.update(1.0)
 

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap import SetupError
 from bootstrap.ensure import ensure
-from bootstrap.signals import end_cleanly_on_signals, run_child
+from bootstrap.signals import ending_cleanly, run_child
 from bootstrap.twin import sensors_options
 from bootstrap.venv import Venv
 
@@ -71,17 +70,11 @@ def parse(argv: Sequence[str]) -> Request:
     return Request(ours.config, ours.board, ours.wheels, [*others, *verbatim])
 
 
+@ending_cleanly
 def main(argv: Sequence[str]) -> int:
     """Set up, serve privately, answer, stop. Returns the exit code of `edge-rt run`."""
     request = parse(argv)
-    end_cleanly_on_signals()
-    try:
-        return answer(request, ensure(wheels=request.wheels))
-    except SetupError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return answer(request, ensure(wheels=request.wheels))
 
 
 def answer(request: Request, venv: Venv) -> int:

@@ -6,13 +6,36 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
+
+from bootstrap import SetupError
+
+P = ParamSpec("P")
 
 
 def end_cleanly_on_signals() -> None:
     """Make SIGTERM and SIGHUP raise SystemExit, so that child processes are stopped."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
+
+
+def ending_cleanly(main: Callable[P, int]) -> Callable[P, int]:
+    """Have `main` return the exit code also where it is asked to end, or raises SetupError."""
+
+    @wraps(main)
+    def program(*args: P.args, **kwargs: P.kwargs) -> int:
+        end_cleanly_on_signals()
+        try:
+            return main(*args, **kwargs)
+        except SetupError as error:
+            print(error, file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
+
+    return program
 
 
 def run_child(argv: Sequence[str]) -> int:

@@ -14,11 +14,10 @@ from typing import Any
 from arm64lib import check as arm64
 from vm import run
 
-from bootstrap import SetupError
 from bootstrap.ensure import ensure
 from bootstrap.oldest import oldest
 from bootstrap.paths import CHECKOUT, cache_dir
-from bootstrap.signals import end_cleanly_on_signals, run_child
+from bootstrap.signals import ending_cleanly, run_child
 from bootstrap.venv import Venv
 
 MODELS = (run.MODEL, "all-minilm-l6-v2")  # those that the tests run on
@@ -109,18 +108,16 @@ def main(argv: Sequence[str]) -> int:
     if "--arm64" in argv and wheels is None:
         print("--arm64 comes after --wheels DIR: nothing is compiled there.", file=sys.stderr)
         return 2
-    end_cleanly_on_signals()
-    try:
-        if "--vm" in argv:
-            return run.check(ensure(wheels=wheels), cache_dir())
-        if wheels is not None and "--arm64" in argv:
-            return arm64.check(wheels, cache_dir())
-        return check_and_test(ensure(["dev"], wheels=wheels, pins=pins), argv, checked=not pins)
-    except SetupError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return _check(argv, wheels, pins)
+
+
+@ending_cleanly
+def _check(argv: Sequence[str], wheels: Path | None, pins: Sequence[str]) -> int:
+    if "--vm" in argv:
+        return run.check(ensure(wheels=wheels), cache_dir())
+    if wheels is not None and "--arm64" in argv:
+        return arm64.check(wheels, cache_dir())
+    return check_and_test(ensure(["dev"], wheels=wheels, pins=pins), argv, checked=not pins)
 
 
 def _with_python(version: str, argv: Sequence[str]) -> int:

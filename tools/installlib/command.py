@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootstrap import SetupError, wheelhouse
 from bootstrap.paths import cache_dir
-from bootstrap.signals import end_cleanly_on_signals
+from bootstrap.signals import ending_cleanly
 
 from installlib import files, pages
 from installlib.environment import Environment
@@ -66,26 +65,20 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@ending_cleanly
 def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
     """Install or uninstall; returns the exit code."""
     options = parse(argv, env)
-    end_cleanly_on_signals()
     os.umask(0o022)  # the service and its users have to read what root installs
-    try:
-        destdir = Path(options.destdir).absolute() if options.destdir else None
-        layout = Layout(options.prefix, destdir)
-        if destdir is None and os.geteuid() != 0:
-            raise SetupError("Only root may install a service: sudo tools/install")
-        system = System(layout)
-        if options.uninstall:
-            uninstall(layout, system)
-        else:
-            install(layout, system, options.wheels, env, locked=options.locked)
-    except SetupError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    destdir = Path(options.destdir).absolute() if options.destdir else None
+    layout = Layout(options.prefix, destdir)
+    if destdir is None and os.geteuid() != 0:
+        raise SetupError("Only root may install a service: sudo tools/install")
+    system = System(layout)
+    if options.uninstall:
+        uninstall(layout, system)
+    else:
+        install(layout, system, options.wheels, env, locked=options.locked)
     return 0
 
 

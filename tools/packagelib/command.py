@@ -12,7 +12,7 @@ from pathlib import Path
 from bootstrap import SetupError
 from bootstrap.paths import cache_dir
 from bootstrap.progress import Progress
-from bootstrap.signals import end_cleanly_on_signals
+from bootstrap.signals import ending_cleanly
 from bootstrap.venv import run_pip
 from vm import wheels as made
 
@@ -23,26 +23,20 @@ from packagelib.target import Target
 LLAMA = "llama_cpp_python"
 
 
+@ending_cleanly
 def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
     """Make the package; returns the exit code."""
     options = parse(argv)
-    end_cleanly_on_signals()
-    try:
-        if shutil.which("dpkg-deb") is None:
-            raise SetupError("dpkg-deb is missing: apt-get install dpkg")
-        target = Target(options.arch, options.python)
-        log = cache_dir(env) / "logs/package.log"
-        log.unlink(missing_ok=True)
-        # Not in /tmp, which may lie in memory: the tree has 400 MB.
-        with tempfile.TemporaryDirectory(dir=cache_dir(env), prefix="package-") as scratch:
-            wheels = Path(scratch, "wheels")
-            gather(wheels, options.wheels, target, log)
-            print(deb.build(Path(scratch), wheels, options.out, target, log, env))
-    except SetupError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    if shutil.which("dpkg-deb") is None:
+        raise SetupError("dpkg-deb is missing: apt-get install dpkg")
+    target = Target(options.arch, options.python)
+    log = cache_dir(env) / "logs/package.log"
+    log.unlink(missing_ok=True)
+    # Not in /tmp, which may lie in memory: the tree has 400 MB.
+    with tempfile.TemporaryDirectory(dir=cache_dir(env), prefix="package-") as scratch:
+        wheels = Path(scratch, "wheels")
+        gather(wheels, options.wheels, target, log)
+        print(deb.build(Path(scratch), wheels, options.out, target, log, env))
     return 0
 
 

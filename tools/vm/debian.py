@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from bootstrap import SetupError
+from bootstrap.kept import kept
 from bootstrap.logged import run_logged
-from bootstrap.progress import Progress
 
 PROGRAMS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap"}  # by package
 # Without a package manager: what an image builder would put beside edge_rt. libgomp1 and libstdc++6
@@ -32,20 +31,15 @@ def find(cache: Path) -> Path | None:
 
 def make(cache: Path, log: Path) -> Path:
     """Fetch and unpack; raises SetupError. Only root can: the files are root's."""
-    shutil.rmtree(cache / "vm-root", ignore_errors=True)  # those of old
-    (cache / "vm-root").mkdir()
-    with (
-        Progress("Fetching a Debian root"),
-        tempfile.TemporaryDirectory(dir=cache / "vm-root") as scratch,
-    ):
-        root = Path(scratch, "root")
+
+    def unpack(scratch: Path) -> Path:
+        root = scratch / "root"
         words = ["--variant=extract", "--format=directory", f"--include={','.join(PACKAGES)}"]
         run_logged(["mmdebstrap", "--quiet", *words, suite(), str(root)], log)
         _set_up(root, log)
-        root.rename(cache / "vm-root" / _key())
-    made = find(cache)
-    assert made is not None
-    return made
+        return root
+
+    return kept(cache / "vm-root" / _key(), "Fetching a Debian root", unpack)
 
 
 def suite(release: Path = Path("/etc/os-release")) -> str:

@@ -7,13 +7,12 @@ import lzma
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap import SetupError
+from bootstrap.kept import kept
 from bootstrap.logged import run_logged
-from bootstrap.progress import Progress
 
 from vm.plan import DISK_MODULES
 
@@ -89,13 +88,8 @@ def find(cache: Path, release: Release) -> Kernel | None:
 
 def make(cache: Path, release: Release, log: Path) -> Kernel:
     """Fetch, unpack and build; only what the guest needs stays in the cache."""
-    shutil.rmtree(cache / "vm", ignore_errors=True)  # kernels of old
-    (cache / "vm").mkdir()
-    with (
-        Progress(f"Fetching Linux {release.name} and building {', '.join(BUILT)}"),
-        tempfile.TemporaryDirectory(dir=cache / "vm") as scratch,
-    ):
-        work = Path(scratch)
+
+    def build(work: Path) -> Path:
         unpacked = _unpack(release, work, log)
         made = work / "made"
         made.mkdir()
@@ -103,10 +97,10 @@ def make(cache: Path, release: Release, log: Path) -> Kernel:
         for module in BUILT:
             _build(module, release, unpacked, work, log)
             shutil.copy(work / module / f"{module}.ko", made)
-        made.rename(cache / "vm" / _key(release))
-    kernel = find(cache, release)
-    assert kernel is not None
-    return kernel
+        return made
+
+    title = f"Fetching Linux {release.name} and building {', '.join(BUILT)}"
+    return Kernel(kept(cache / "vm" / _key(release), title, build))
 
 
 def _key(release: Release) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import shutil
 import tempfile
 from pathlib import Path
 
+from bootstrap.kept import kept
 from bootstrap.paths import CHECKOUT
-from bootstrap.progress import Progress
 from bootstrap.venv import run_pip
 from bootstrap.wheelhouse import platforms
 from installlib.source import copy_tree
@@ -23,23 +22,17 @@ def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> 
     said = (CHECKOUT / "pyproject.toml").read_bytes() + llama.read_bytes()
     said += f"{version} pip".encode()
     place = cache / "vm-wheels" / f"{version}-{hashlib.sha256(said).hexdigest()[:20]}"
-    if not place.is_dir():
-        place.parent.mkdir(exist_ok=True)
-        for old in place.parent.glob(f"{version}-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        with (
-            Progress("Fetching the guest's Python packages"),
-            tempfile.TemporaryDirectory(dir=place.parent) as scratch,
-        ):
-            ours = edge_rt(python, Path(scratch), log)
-            fetched = Path(scratch, "fetched")
-            here = platforms(platform.machine())
-            words = ["--only-binary=:all:", f"--python-version={version}", *here]
-            words += [f"--find-links={llama.parent}", f"--dest={fetched}", str(ours), "pip"]
-            run_pip(python, ["download", *words], log)
-            (fetched / ours.name).unlink()
-            fetched.rename(place)
-    return place
+
+    def fetch(scratch: Path) -> Path:
+        ours, fetched = edge_rt(python, scratch, log), scratch / "fetched"
+        here = platforms(platform.machine())
+        words = ["--only-binary=:all:", f"--python-version={version}", *here]
+        words += [f"--find-links={llama.parent}", f"--dest={fetched}", str(ours), "pip"]
+        run_pip(python, ["download", *words], log)
+        (fetched / ours.name).unlink()
+        return fetched
+
+    return kept(place, "Fetching the guest's Python packages", fetch, old=f"{version}-*")
 
 
 def edge_rt(python: Path, place: Path, log: Path) -> Path:

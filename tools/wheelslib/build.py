@@ -183,27 +183,33 @@ def _flags(source: Path, build: Path) -> list[str]:
 
 def unpacked(cache: Path, log: Path) -> Path:
     """Return the new folder of the source; its archive is fetched once. Raises SetupError."""
-    archive = _archive(cache, log)
-    place = cache / archive.name.removesuffix(".tar.gz")
+    packed = archive(cache, log)
+    place = cache / packed.name.removesuffix(".tar.gz")
     shutil.rmtree(place, ignore_errors=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(cache)  # pip has compared it with its hash
+    with tarfile.open(packed) as files:
+        files.extractall(cache)  # pip has compared it with its hash
     return place
 
 
-def _archive(cache: Path, log: Path) -> Path:
+def archive(cache: Path, log: Path, python: Path | None = None) -> Path:
+    """Return the archive of the source of llama.cpp, fetched once by `python`, if that has pip.
+
+    Raises SetupError.
+    """
     pattern = f"llama_cpp_python-{pinned()}.tar.gz"
     if not any(cache.glob(pattern)):
         with (
             Progress("Fetching the source of llama.cpp"),
             tempfile.TemporaryDirectory(dir=cache) as scratch,
         ):
-            venv = Venv(Path(scratch, "venv"))  # for its pip, which Debian's Python lacks
-            venv.create(log)
+            if python is None:  # Debian's lacks it
+                venv = Venv(Path(scratch, "venv"))
+                venv.create(log)
+                python = venv.python
             words = ["--no-deps", "--no-binary=llama-cpp-python", "--no-cache-dir"]
             words += ["--require-hashes", "-r", str(REQUIREMENT), "--dest", scratch]
-            run_pip(venv.python, ["download", *words], log)
+            run_pip(python, ["download", *words], log)
             for fetched in Path(scratch).glob(pattern):
                 fetched.rename(cache / fetched.name)
-    (archive,) = cache.glob(pattern)
-    return archive
+    (found,) = cache.glob(pattern)
+    return found

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootstrap import SetupError, system, wheelhouse
+from bootstrap import system, wheelhouse
 from bootstrap.ensure import turn
 from bootstrap.paths import cache_dir
-from bootstrap.signals import end_cleanly_on_signals
+from bootstrap.signals import ending_cleanly
 
 from wheelslib import build, pack
 from wheelslib.build import ARCHITECTURES, GPUS, Target, unpacked
@@ -51,25 +50,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@ending_cleanly
 def main(argv: Sequence[str]) -> int:
     """Build; returns the exit code."""
     options = parse(argv)
-    end_cleanly_on_signals()
     gpus = tuple(options.gpus or ())
-    try:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        cache = cache_dir() / "portable"
-        cache.mkdir(exist_ok=True)
-        with turn(cache / "lock"):
-            for architecture in dict.fromkeys(options.arch or ARCHITECTURES):
-                made = wheel(Target(architecture, gpus), cache, options.folder)
-                print(f"{made.name}: {made.stat().st_size / 1e6:.1f} MB", flush=True)
-        tell(options.folder)
-    except SetupError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    options.folder.mkdir(parents=True, exist_ok=True)
+    cache = cache_dir() / "portable"
+    cache.mkdir(exist_ok=True)
+    with turn(cache / "lock"):
+        for architecture in dict.fromkeys(options.arch or ARCHITECTURES):
+            made = wheel(Target(architecture, gpus), cache, options.folder)
+            print(f"{made.name}: {made.stat().st_size / 1e6:.1f} MB", flush=True)
+    tell(options.folder)
     return 0
 
 

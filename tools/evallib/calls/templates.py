@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from bootstrap.ensure import turn
+from bootstrap.kept import kept
 from bootstrap.llama_wheel import REQUIREMENT
-from bootstrap.venv import run_pip
+from wheelslib.build import archive
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.models.templates.chat_template import ChatTemplate
@@ -92,22 +92,16 @@ def fetched(cache: Path) -> Path:
     Raises SetupError where pip cannot get the archive.
     """
     pinned = hashlib.sha256(REQUIREMENT.read_bytes()).hexdigest()[:16]
-    folder = cache / "templates" / pinned
-    with turn(cache / "templates.lock"):
-        if not folder.exists():
-            folder.parent.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                _unpack(_archive(cache, Path(scratch)), Path(scratch, "files")).replace(folder)
-    return folder
+    source = cache / "portable"
+    source.mkdir(exist_ok=True)
 
+    def unpack(scratch: Path) -> Path:
+        log = cache / "logs/templates.log"
+        log.unlink(missing_ok=True)
+        return _unpack(archive(source, log, Path(sys.executable)), scratch / "files")
 
-def _archive(cache: Path, scratch: Path) -> Path:
-    """Download the archive; pip, which wants to know what it needs, takes a minute."""
-    log = cache / "logs/templates.log"
-    log.unlink(missing_ok=True)
-    words = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "-r", str(REQUIREMENT)]
-    run_pip(Path(sys.executable), ["download", *words, "-d", str(scratch)], log)
-    return next(scratch.glob("*.tar.gz"))
+    with turn(source / "lock"):
+        return kept(cache / "templates" / pinned, "Reading llama.cpp's templates", unpack)
 
 
 def _unpack(archive: Path, folder: Path) -> Path:
