@@ -134,12 +134,14 @@ class _First:
         """Return the part of `delta` that ends with a sentence, where the end may be near."""
         self._text += delta.text
         self._tokens += len(delta.tokens)
-        reports = self._whole.sampling.top_logprobs is not None  # which go with the text
-        if self._fit.final is not None or reports or self._tokens < _HELD * self._most:
+        whole = self._whole
+        formed = whole.constraint is not None or self._fit.final is not None  # it is no prose
+        reports = whole.sampling.top_logprobs is not None  # which go with the text
+        if formed or reports or self._tokens < _HELD * self._most:
             return delta
-        whole, self._held = _split(self._held + delta.text)
-        self._ends_sentence = self._ends_sentence or bool(whole)
-        return replace(delta, text=whole)
+        told, self._held = _split(self._held + delta.text)
+        self._ends_sentence = self._ends_sentence or bool(told)
+        return replace(delta, text=told)
 
     def _rest(self, text: str) -> list[Event]:
         return [Delta(0, 0, text, [])] if text else []

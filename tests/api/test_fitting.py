@@ -33,6 +33,12 @@ def test_nor_is_it_told_where_the_request_forbids_that(client, service):
     assert [call.fit for call in service.calls] == [FitLimit(40)]
 
 
+def test_a_model_is_not_told_of_more_room_than_it_needs(client, service):
+    client.chat(edge={"fit": True}, max_tokens=1000)
+    assert said(service) == "Hi"
+    assert [call.fit for call in service.calls] == [FitLimit(1000)]
+
+
 def test_a_text_is_not_added_to(client, service):
     service.tokens = 50
     client.complete(prompt="Once", edge={"latency_s": 3, "fit": True}, max_tokens=20)

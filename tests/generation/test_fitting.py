@@ -88,6 +88,12 @@ def test_a_cut_comes_behind_a_sentence_if_there_is_one_near_the_end(
     assert why is not None
 
 
+@pytest.mark.parametrize("form", [{"constraint": NUMBER}, {"sampling": Sampling(top_logprobs=1)}])
+def test_what_is_no_prose_is_told_as_it_comes(form: dict[str, Any]) -> None:
+    text, reason, how, _ = outcome(run(Engine("1|2|3|4|5|6. |7|8|9"), FitLimit(8), **form))
+    assert (text, reason, how) == ("123456. 78", "length", "cut")
+
+
 def test_a_final_answer_is_written_with_the_last_tokens() -> None:
     engine = Engine("|".join(f"w{i} " for i in range(100)), "4|2")
     fit = FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")

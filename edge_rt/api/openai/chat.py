@@ -40,6 +40,7 @@ from edge_rt.models.answers.reader import answer_reader
 from edge_rt.routing.prompts import with_note
 
 _SHORT = "Answer in at most {} words."
+_LONG = 400  # tokens that most answers do not have: told of so many, they would become longer
 _WORDS = 0.6  # that a token makes, with some room
 _THOUGHTS = 0.5  # of the tokens are for thoughts
 _ENOUGH = "\nThat is all there is time for, so the answer follows.\n"
@@ -185,7 +186,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         if fit is not None:
             request = await self._sharing(request, plan.model, fit)
             prompt = self.chat_prompt(request)
-            if request.edge is not None and request.edge.fit is True:
+            if request.edge is not None and request.edge.fit is True and fit.tokens < _LONG:
                 words = max(1, round(_WORDS * fit.tokens))
                 prompt = replace(prompt, messages=with_note(prompt.messages, _SHORT.format(words)))
             plan = await self.context.service.router.route(asked_again(asked, prompt=prompt))
