@@ -164,7 +164,7 @@ def test_a_table_has_a_line_for_each_row_and_dashes_for_the_unknown() -> None:
 def test_the_report_is_plain_json_and_markdown(tmp_path: Path) -> None:
     row = plain_row(Way("m", "m"), found([True, False]), found([True, False]), BOOT)
     about = {"questions": {"t": 2}, "seed": 0}
-    document = Document("run", about, {"t": [row]}, ["A note."], None, {"cores": 2})
+    document = Document("run", about, {"t": [row]}, ["A note."], {}, None, {"cores": 2})
     document.write_json(tmp_path / "new/out.json")
     read = json.loads((tmp_path / "new/out.json").read_text())
     assert read["tasks"]["t"]["ways"][0]["accuracy"]["value"] == 0.5

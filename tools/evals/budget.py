@@ -28,7 +28,7 @@ from evallib.task import Item, Task
 from evallib.way import Way
 from msgspec.structs import replace
 
-_CONTEXT = 1024  # tokens of an answer and its question
+_CONTEXT = 768  # tokens of an answer and its question
 _FINAL = {"before": "#### ", "regex": "-?[0-9][0-9,]*([.][0-9]{1,2})?"}
 _BRIDGE = 6  # tokens that lead to a final answer which is written last
 _OURS, _PLAIN = "ours", "plain"
@@ -147,7 +147,7 @@ async def _run(
     streams: int,
     json_file: Path,
 ) -> None:
-    host = Own(options.store, (model,), _CONTEXT, options.threads, streams=streams)
+    host = Own(options.store, (model,), _CONTEXT * streams, options.threads, streams=streams)
     journal, works = Journal(json_file.with_suffix(".jsonl")), options.works(even=True)
     boot, tables, keys = (
         Bootstrap(options.seed),
