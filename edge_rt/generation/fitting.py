@@ -9,6 +9,7 @@ from contextlib import aclosing
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import CUT
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.events import Delta, Ended, Finished, Started
 from edge_rt.core.requests import Call, Cost, Event, FitLimit
 from edge_rt.generation.thinking import Generate, after, left_j, together
@@ -46,15 +47,16 @@ async def fit_answer(call: Call, generate: Generate) -> AsyncGenerator[Event, No
         async for event in events:
             if (shown := first.take(event)) is not None:
                 yield shown
-    if not first.needs_final:
-        for event in first.ending():
-            yield event
-        return
-    yield Delta(0, 0, first.bridge, [])
-    async with aclosing(generate(first.rest())) as events:
-        async for event in events:
-            if not isinstance(event, Started):
-                yield first.added(event)
+    if first.needs_final:
+        try:
+            async with aclosing(generate(first.rest())) as events:
+                async for event in events:
+                    yield first.added(event)
+            return
+        except (RequestError, Unavailable):  # what is left is too little even for that
+            pass
+    for event in first.ending():
+        yield event
 
 
 class _First:
@@ -112,6 +114,8 @@ class _First:
 
     def added(self, event: Event) -> Event:
         """Return an event of the final answer, with what came before it."""
+        if isinstance(event, Started):
+            return Delta(0, 0, self.bridge, [])
         if isinstance(event, Cost):
             return replace(together(self._cost, event), why=event.why or _WHY)
         if not isinstance(event, Finished):

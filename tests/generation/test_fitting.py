@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.decoding import Constraint, Sampling
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.requests import Call, Cost, Event, FitLimit, Plan, ThinkLimit
 from edge_rt.generation.fitting import FINAL_TOKENS, fit_answer, most_tokens
@@ -125,6 +126,26 @@ def test_joules_that_are_spent_sooner_leave_no_room_for_it() -> None:
     text, reason, ended, why = outcome(run(engine, FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")))
     assert (text, reason, ended, why) == ("abc", "length", "cut", SPENT)
     assert len(engine.calls) == 1
+
+
+@pytest.mark.parametrize("error", [RequestError("limit"), Unavailable("late", retry_after_s=1.0)])
+def test_too_little_for_it_leaves_the_answer_as_it_is(error: Exception) -> None:
+    engine = Engine("a|b|c|d")
+
+    async def generate(call: Call) -> AsyncGenerator[Event, None]:
+        if engine.calls:
+            raise error
+        async for event in engine.generate(call):
+            yield event
+
+    async def collected() -> list[Event]:
+        fields: dict[str, Any] = {"plan": Plan("m"), "sampling": Sampling(), "special": True}
+        call = Call(prompt="", fit=FitLimit(FINAL_TOKENS + 3, NUMBER, "#### "), **fields)
+        return [event async for event in fit_answer(call, generate)]
+
+    text, reason, ended, why = outcome(asyncio.run(collected()))
+    assert (text, reason, ended) == ("abc", "length", "cut")
+    assert why is not None
 
 
 def test_thoughts_take_their_part_of_the_tokens() -> None:
