@@ -91,7 +91,8 @@ class _First:
     def needs_final(self) -> bool:
         """Whether the final answer is still to come, and there is something left for it."""
         ended = self._end.reason == "length" and self._tokens >= self._most
-        return self._fit.final is not None and ended and self._cost.why is None
+        asked = self._fit.final is not None and isinstance(self._whole.prompt, str)
+        return asked and ended and self._cost.why is None
 
     @property
     def bridge(self) -> str:

@@ -42,8 +42,9 @@ class Engine:
 
 
 def run(engine: Engine, fit: FitLimit | None, **more: Any) -> list[Event]:
-    fields = {"plan": Plan("m"), "sampling": Sampling(), "special": True, **more}
-    call = Call(prompt="<ask>", fit=fit, **fields)
+    usual = {"plan": Plan("m"), "sampling": Sampling(), "special": True, "prompt": "<ask>"}
+    fields: dict[str, Any] = {**usual, **more}
+    call = Call(fit=fit, **fields)
 
     async def collected() -> list[Event]:
         return [event async for event in fit_answer(call, engine.generate)]
@@ -119,6 +120,12 @@ def test_one_that_is_never_told_is_cut() -> None:
     engine = Engine("|".join("abcdef"), "|".join("1" * 99))
     _, reason, ended, _ = outcome(run(engine, FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")))
     assert (reason, ended) == ("length", "cut")
+
+
+def test_tokens_as_a_prompt_cannot_lead_to_one() -> None:
+    engine = Engine("a|b|c|d")
+    found = outcome(run(engine, FitLimit(FINAL_TOKENS + 3, NUMBER, "#### "), prompt=[1, 2]))
+    assert found[:3] == ("abc", "length", "cut")
 
 
 def test_joules_that_are_spent_sooner_leave_no_room_for_it() -> None:
