@@ -167,7 +167,7 @@ class Plant:
         return self._throttle.cap_hz
 
     def _powers(self, busy: float, clocks_hz: tuple[float, ...]) -> tuple[float, float, float]:
-        """Return static, switching and leakage power. All policies are equally busy for their size.
+        """Return static, switching and leakage power.
 
         All policies are equally busy for their size.
         """

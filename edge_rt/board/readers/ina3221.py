@@ -53,7 +53,7 @@ def bus_register(channel: int) -> int:
 
 
 def swapped(word: int) -> int:
-    """Return the chip's word from an SMBus word. SMBus sends the low byte first, the chip the high.
+    """Return the chip's word from an SMBus word.
 
     SMBus sends the low byte first, the chip the high.
     """

@@ -78,7 +78,7 @@ class HeldFile:
         return data
 
     def number(self, low: int, high: int) -> int | None:
-        """Return the integer in the file. `low` and `high` are the least and greatest that can be.
+        """Return the integer in the file; None where there is none, or none that can be.
 
         `low` and `high` are the least and greatest that can be.
         """
