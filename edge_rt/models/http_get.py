@@ -11,6 +11,7 @@ import httpx
 
 from edge_rt.core.errors import Unavailable
 
+USUAL_ENDPOINT = "https://huggingface.co"  # HF_ENDPOINT names another, as for other hub clients
 _TIMEOUT = httpx.Timeout(30, connect=10)  # for each read, which a byte is enough for
 
 
@@ -31,34 +32,39 @@ class FetchPatience:
 FETCH_PATIENCE = FetchPatience()
 
 
-def http_client(token: str | None) -> httpx.AsyncClient:
-    """Return a client for whom `token` is; the proxies of the environment count."""
-    return httpx.AsyncClient(follow_redirects=True, timeout=_TIMEOUT, headers=authorization(token))
+@dataclass(frozen=True)
+class HubAccess:
+    """A model hub, who asks it, and how slow it may be. The proxies of the environment count."""
 
+    endpoint: str = USUAL_ENDPOINT
+    token: str | None = None  # goes to the hub alone, not to where it leads
+    patience: FetchPatience = FETCH_PATIENCE
 
-@asynccontextmanager
-async def opened(
-    client: httpx.AsyncClient,
-    url: str,
-    patience: FetchPatience,
-    *,
-    params: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> AsyncGenerator[httpx.Response]:
-    """Ask for `url` and give the answer, whose body is still to come.
+    def url(self, path: str) -> str:
+        """Return the address of something at the hub."""
+        return f"{self.endpoint.rstrip('/')}/{path}"
 
-    Raises httpx.HTTPError, also where the answer does not begin in time.
-    """
-    request = client.build_request("GET", url, params=params, headers=headers)
-    try:
-        response = await asyncio.wait_for(client.send(request, stream=True), patience.head_s)
-    except asyncio.TimeoutError:
-        message = f"no answer began within {patience.head_s:g} s"
-        raise httpx.ReadTimeout(message, request=request) from None
-    try:
-        yield response
-    finally:
-        await response.aclose()
+    @asynccontextmanager
+    async def get(
+        self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] = {}
+    ) -> AsyncGenerator[httpx.Response]:
+        """Ask for `url` and give the answer, whose body is still to come.
+
+        Raises httpx.HTTPError, also where the answer does not begin in time.
+        """
+        told = {"Authorization": f"Bearer {self.token}"} if self.token is not None else {}
+        async with httpx.AsyncClient(follow_redirects=True, timeout=_TIMEOUT) as client:
+            request = client.build_request("GET", url, params=params, headers={**told, **headers})
+            head_s = self.patience.head_s
+            try:
+                response = await asyncio.wait_for(client.send(request, stream=True), head_s)
+            except asyncio.TimeoutError:
+                message = f"no answer began within {head_s:g} s"
+                raise httpx.ReadTimeout(message, request=request) from None
+            try:
+                yield response
+            finally:
+                await response.aclose()
 
 
 async def in_time(pieces: AsyncIterator[bytes], patience: FetchPatience) -> AsyncGenerator[bytes]:
@@ -78,11 +84,6 @@ async def in_time(pieces: AsyncIterator[bytes], patience: FetchPatience) -> Asyn
                 raise httpx.ReadTimeout(patience.refusal)
             begin_s, come = clock(), 0
         yield piece
-
-
-def authorization(token: str | None) -> dict[str, str]:
-    """Return the header that tells the hub whose request it is."""
-    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 def unavailable(url: str, error: Exception) -> Unavailable:

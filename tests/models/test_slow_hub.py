@@ -14,7 +14,7 @@ import pytest
 from edge_rt.core.errors import Unavailable
 from edge_rt.models.catalogue import Catalogue, Hub, ModelFile
 from edge_rt.models.fetch import fetch_hub
-from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience
+from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience, HubAccess
 from edge_rt.models.hub import find_on_hub
 
 CONTENT = bytes(range(256)) * 64
@@ -80,11 +80,11 @@ def server() -> Iterator[Server]:
 
 
 def fetch(server: Server, work: Path, patience: FetchPatience = IMPATIENT) -> Path:
-    return fetch_hub(SOURCE, FILE, work, endpoint=server.endpoint, patience=patience)
+    return fetch_hub(SOURCE, FILE, work, HubAccess(server.endpoint, patience=patience))
 
 
 def ask(server: Server, patience: FetchPatience = IMPATIENT) -> object:
-    return find_on_hub("hf:a/b", Catalogue(), endpoint=server.endpoint, patience=patience)
+    return find_on_hub("hf:a/b", Catalogue(), HubAccess(server.endpoint, patience=patience))
 
 
 def test_a_body_of_a_byte_at_a_time_is_given_up(server: Server, tmp_path: Path) -> None:
