@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -91,65 +91,128 @@ def discover(
 
     What does not answer within `patience_s` is skipped.
     """
-    wanted = wanted or WantedReaders()
-    sysfs, proc, skipped = roots.sysfs, roots.proc, list[Skipped]()
-    known = wanted.known
-    firmware = find_firmware(roots.dev)
-    pace_s = partial(_pace_s, firmware)
-    makers: dict[str, Callable[[], BaseReader]] = {
-        "ina3221": lambda: Ina3221Hwmon(sysfs, io=io, known=known),
-        "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
-        "ina238": lambda: Ina238(sysfs, io=io, known=known),
-        "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
-        "thermal": lambda: ThermalReader(sysfs, io=io),
-        "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
-        "pi-throttled": lambda: PiThrottled(sysfs, firmware, pace_s(0.5), io=io),
-        "rpi_volt": lambda: PiVolt(sysfs, io=io),
-        OVER_CURRENT: lambda: OverCurrent(sysfs, io=io),
-        "fan": lambda: FanReader(sysfs, io=io),
-        "cpufreq": lambda: CpuFreq(sysfs, io=io),
-        "devfreq": lambda: DevFreq(sysfs, io=io),
-        "gpu": lambda: GpuReader(sysfs, io=io),
-        "thermal_throttle": lambda: ThermalThrottle(sysfs, io=io),
-        "cpu-load": lambda: CpuLoad(proc, wanted.processes, io=io, clock=clock),
-        "memory": lambda: MemoryReader(proc, io=io),
-        "pressure": lambda: Pressure(proc, io=io, clock=clock),
-    }
-    if firmware is not None:
-        makers["pi-pmic"] = lambda: PiPmicReader(firmware, pace_s(0.25), known)
-    else:
-        skipped.append(Skipped("pi-pmic", f"no {roots.dev}/vcio and no vcgencmd"))
-    trials = _Trials(skipped, patience_s)
-    tried = [reader for name, make in makers.items() if (reader := trials.do(name, make))]
-    tried += _raw(roots, wanted, bus, skipped, trials)
-    tried += _others(roots, wanted, skipped, trials)
-    tried = _with_power(roots, wanted, tried, io, clock, trials)
-    skipped += [s for reader in tried for s in reader.skipped]
-    return Discovery(_useful(tried), tuple(skipped))
+    search = _Search(roots, wanted or WantedReaders(), io, clock, bus, patience_s)
+    tried = search.run()
+    for reader in tried:
+        search.skipped.extend(reader.skipped)
+        if not reader.channels:
+            reader.close()
+    return Discovery(tuple(one for one in tried if one.channels), tuple(search.skipped))
 
 
 @dataclass(frozen=True)
-class _Trials:
-    """Runs work that may never end; what takes more than `patience_s` goes to `skipped`."""
+class _Search:
+    """One search; what is found not to be read goes to `skipped`."""
 
-    skipped: list[Skipped]
+    roots: Roots
+    wanted: WantedReaders
+    io: FileIo
+    clock: Callable[[], float]
+    bus: Callable[[Path], WordBus]
     patience_s: float
+    skipped: list[Skipped] = field(default_factory=list[Skipped])
 
-    def do(self, name: str, work: Callable[[], T]) -> T | None:
-        """Return what `work` gives; None where it does not end."""
+    def run(self) -> list[BaseReader]:
+        """Return the readers that answer, those without channels among them.
+
+        jtop is among them where none gives a power, and the model where none gives the whole's.
+        """
+        readers, given = list[BaseReader](), list[str]()
+
+        def keep(tried: Iterable[BaseReader]) -> None:
+            for reader in tried:
+                powers = self._do(reader.name, partial(_powers, reader))
+                if powers is not None:
+                    readers.append(reader)
+                    given.extend(powers)
+
+        wanted, roots = self.wanted, self.roots
+        keep([*self._made(self._makers()), *self._raw(), *self._others()])
+        if not given and wanted.jtop is not None:
+            keep(self._made({"jtop": partial(Jtop, wanted.jtop, known=wanted.known)}))
+        if wanted.model is not None and not wanted.measured(given):
+            args = roots.sysfs, roots.proc, wanted.model
+            readers.append(ModelledPower(*args, io=self.io, clock=self.clock))
+        return readers
+
+    def _do(self, name: str, work: Callable[[], T]) -> T | None:
+        """Return what `work` gives; None where it does not end in time."""
         try:
             return within(name, work, self.patience_s)
         except Hung as hung:
             self.skipped.append(hung.skipped)
             return None
 
+    def _made(self, makers: Mapping[str, Callable[[], BaseReader]]) -> list[BaseReader]:
+        made = (self._do(name, make) for name, make in makers.items())
+        return [reader for reader in made if reader is not None]
 
-def _useful(tried: list[BaseReader]) -> tuple[BaseReader, ...]:
-    """Return the readers that have channels, and close the others."""
-    for reader in tried:
-        if not reader.channels:
-            reader.close()
-    return tuple(reader for reader in tried if reader.channels)
+    def _makers(self) -> dict[str, Callable[[], BaseReader]]:
+        sysfs, proc, io, clock = self.roots.sysfs, self.roots.proc, self.io, self.clock
+        wanted, known, firmware = self.wanted, self.wanted.known, find_firmware(self.roots.dev)
+        pace_s = partial(_pace_s, firmware)
+        makers: dict[str, Callable[[], BaseReader]] = {
+            "ina3221": lambda: Ina3221Hwmon(sysfs, io=io, known=known),
+            "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
+            "ina238": lambda: Ina238(sysfs, io=io, known=known),
+            "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
+            "thermal": lambda: ThermalReader(sysfs, io=io),
+            "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
+            "pi-throttled": lambda: PiThrottled(sysfs, firmware, pace_s(0.5), io=io),
+            "rpi_volt": lambda: PiVolt(sysfs, io=io),
+            OVER_CURRENT: lambda: OverCurrent(sysfs, io=io),
+            "fan": lambda: FanReader(sysfs, io=io),
+            "cpufreq": lambda: CpuFreq(sysfs, io=io),
+            "devfreq": lambda: DevFreq(sysfs, io=io),
+            "gpu": lambda: GpuReader(sysfs, io=io),
+            "thermal_throttle": lambda: ThermalThrottle(sysfs, io=io),
+            "cpu-load": lambda: CpuLoad(proc, wanted.processes, io=io, clock=clock),
+            "memory": lambda: MemoryReader(proc, io=io),
+            "pressure": lambda: Pressure(proc, io=io, clock=clock),
+        }
+        if firmware is not None:
+            makers["pi-pmic"] = lambda: PiPmicReader(firmware, pace_s(0.25), known)
+        else:
+            self.skipped.append(Skipped("pi-pmic", f"no {self.roots.dev}/vcio and no vcgencmd"))
+        return makers
+
+    def _raw(self) -> Iterator[BaseReader]:
+        """Yield the chips that no kernel driver owns."""
+        for chip in self.wanted.chips:
+            place = f"{chip.bus}-{chip.address:04x}"
+            name = f"ina3221-i2c {place}"
+            if (self.roots.sysfs / "bus" / "i2c" / "devices" / place / "driver").exists():
+                self.skipped.append(Skipped(name, "a kernel driver owns it"))
+                continue
+            try:
+                opened = self._do(name, partial(self.bus, self.roots.dev / f"i2c-{chip.bus}"))
+            except OSError as error:
+                why = (
+                    f"the bus cannot be opened: {error}; it takes the module i2c-dev and group i2c"
+                )
+                self.skipped.append(Skipped(name, why))
+                continue
+            if opened is not None:
+                rails = chip.shunt_ohms, chip.labels, self.roots.sysfs
+                yield Ina3221I2c(opened, chip.bus, chip.address, *rails, known=self.wanted.known)
+
+    def _others(self) -> Iterator[BaseReader]:
+        """Yield readers of other packages; one that raises anything is left out alone."""
+        for name, load in self.wanted.others.items():
+            try:
+                reader = self._do(name, partial(self._other, load))
+            except Exception as error:
+                reason = f"its package does not work: {type(error).__name__}: {error}"
+                self.skipped.append(Skipped(name, reason))
+                continue
+            if reader is not None:
+                yield reader
+
+    def _other(self, load: Callable[[], MakeReader]) -> BaseReader:
+        reader = cast(object, load()(self.roots))
+        if not isinstance(reader, BaseReader):
+            raise TypeError(f"{type(reader).__name__} is no BaseReader")
+        return reader
 
 
 def find_firmware(dev: Path) -> Firmware | None:
@@ -166,88 +229,6 @@ def find_firmware(dev: Path) -> Firmware | None:
 def _pace_s(firmware: Firmware | None, period_s: float) -> float:
     """Return the period, at least a second where each question starts a process."""
     return max(1.0, period_s) if isinstance(firmware, Vcgencmd) else period_s
-
-
-def _raw(
-    roots: Roots,
-    wanted: WantedReaders,
-    bus: Callable[[Path], WordBus],
-    skipped: list[Skipped],
-    trials: _Trials,
-) -> list[BaseReader]:
-    readers: list[BaseReader] = []
-    for chip in wanted.chips:
-        place = f"{chip.bus}-{chip.address:04x}"
-        if (roots.sysfs / "bus" / "i2c" / "devices" / place / "driver").exists():
-            skipped.append(Skipped(f"ina3221-i2c {place}", "a kernel driver owns it"))
-            continue
-        try:
-            device = roots.dev / f"i2c-{chip.bus}"
-            opened = trials.do(f"ina3221-i2c {place}", partial(bus, device))
-        except OSError as error:
-            reason = f"the bus cannot be opened: {error}; it takes the module i2c-dev and group i2c"
-            skipped.append(Skipped(f"ina3221-i2c {place}", reason))
-            continue
-        if opened is not None:
-            rails = chip.shunt_ohms, chip.labels
-            place = opened, chip.bus, chip.address
-            readers.append(Ina3221I2c(*place, *rails, roots.sysfs, known=wanted.known))
-    return readers
-
-
-def _others(
-    roots: Roots, wanted: WantedReaders, skipped: list[Skipped], trials: _Trials
-) -> list[BaseReader]:
-    """Readers of other packages; whatever one of them raises leaves out that one alone."""
-
-    def make(load: Callable[[], MakeReader]) -> BaseReader:
-        reader = cast(object, load()(roots))
-        if not isinstance(reader, BaseReader):
-            raise TypeError(f"{type(reader).__name__} is no BaseReader")
-        return reader
-
-    readers: list[BaseReader] = []
-    for name, load in wanted.others.items():
-        try:
-            reader = trials.do(name, partial(make, load))
-        except Exception as error:
-            reason = f"its package does not work: {type(error).__name__}: {error}"
-            skipped.append(Skipped(name, reason))
-            continue
-        if reader is not None:
-            readers.append(reader)
-    return readers
-
-
-def _with_power(
-    roots: Roots,
-    wanted: WantedReaders,
-    tried: list[BaseReader],
-    io: FileIo,
-    clock: Callable[[], float],
-    trials: _Trials,
-) -> list[BaseReader]:
-    """Return the readers that answer.
-
-    With jtop where none gives a power, and the model where none gives that of the whole.
-    """
-    readers, given = list[BaseReader](), list[str]()
-
-    def keep(reader: BaseReader) -> None:
-        powers = trials.do(reader.name, partial(_powers, reader))
-        if powers is not None:
-            readers.append(reader)
-            given.extend(powers)
-
-    for reader in tried:
-        keep(reader)
-    if not given and wanted.jtop is not None:
-        jtop = trials.do("jtop", partial(Jtop, wanted.jtop, known=wanted.known))
-        if jtop is not None:
-            keep(jtop)
-    if wanted.model is not None and not wanted.measured(given):
-        readers.append(ModelledPower(roots.sysfs, roots.proc, wanted.model, io=io, clock=clock))
-    return readers
 
 
 def _powers(reader: BaseReader) -> list[str]:
