@@ -220,31 +220,18 @@ def _proof(model: str | None, what: str) -> dict[str, object]:
 
 
 async def _one_answer(resident: Resident) -> dict[str, object]:
-    model = resident.wanted.model.partition("@")[0]
-    kind = resident.wanted.spec.kind
+    client, name, kind = resident.client, resident.wanted.model, resident.wanted.spec.kind
     if kind == "tensors":  # what it takes, only its users know
         return _proof(None, "the decode loop answers")
-    if kind == "embedding":
-        await _one_embedding(resident)
-        return _proof(model, "one text embedded")
-    await _one_token(resident)
-    return _proof(model, "one token made")
-
-
-async def _one_embedding(resident: Resident) -> None:
-    async with aclosing(
-        resident.client.perform(lambda id: Embed(id, resident.wanted.model, ["Hello"]))
-    ) as events:
-        async for _ in events:
-            pass
-
-
-async def _one_token(resident: Resident) -> None:
     sampling = Sampling(temperature=0.0, seed=0)
-
-    def request(id: int) -> Generate:
-        return Generate(id, resident.wanted.model, "Hello", False, sampling, max_tokens=1)
-
-    async with aclosing(resident.client.generate(request)) as events:
-        async for _ in events:
+    if kind == "embedding":
+        events, what = client.perform(lambda id: Embed(id, name, ["Hello"])), "one text embedded"
+    else:
+        what = "one token made"
+        events = client.generate(
+            lambda id: Generate(id, name, "Hello", False, sampling, max_tokens=1)
+        )
+    async with aclosing(events) as told:
+        async for _ in told:
             pass
+    return _proof(name.partition("@")[0], what)
