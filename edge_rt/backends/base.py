@@ -68,30 +68,17 @@ def fingerprint(texts: Iterable[bytes]) -> str:
     return found.hexdigest()
 
 
-class TextVocabulary(Protocol):
-    """How one model cuts text into tokens."""
-
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Token ids of `text`, with the beginning-of-sequence token where the model wants it.
-
-        `special`: control tokens written out in the text become those tokens.
-        """
-        ...
-
-    def close(self) -> None:
-        """Free all its memory."""
-        ...
-
-
-class PromptVocabulary(TextVocabulary, Protocol):
+class PromptVocabulary(Protocol):
     """The vocabulary of a model that writes."""
 
     vocab: int  # size of the vocabulary
 
     def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
-        """Token ids as of TextVocabulary; with `begins` False, of a text that goes on from another.
+        """Token ids of `text`, with the beginning-of-sequence token where the model wants it.
 
-        Nothing is put before such a text, neither a token nor the space of some vocabularies.
+        `special`: control tokens written out in the text become those tokens. With `begins` False
+        the text goes on from another: nothing is put before it, neither a token nor the space of
+        some vocabularies.
         """
         ...
 
@@ -101,6 +88,10 @@ class PromptVocabulary(TextVocabulary, Protocol):
 
     def mark(self, token: int) -> bytes:
         """Return how a control token is written in prompts; empty where it cannot be."""
+        ...
+
+    def close(self) -> None:
+        """Free all its memory."""
         ...
 
 
@@ -192,7 +183,7 @@ class LooseArray(NamedTuple):
     loose: bool
 
 
-class EmbeddingBackend(TextVocabulary, BaseBackend, Protocol):
+class EmbeddingBackend(BaseBackend, Protocol):
     """A loaded model that turns a text into a vector.
 
     Errors of the native library become EngineError.
@@ -204,6 +195,10 @@ class EmbeddingBackend(TextVocabulary, BaseBackend, Protocol):
     rows: int  # most inputs in one pass
     room: int  # most tokens in one pass, at least `context`: those of its longest input times all
     marks: tuple[int, int]  # control tokens that `tokenize` puts before and behind a text
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Token ids of `text`, its control tokens among them; see PromptVocabulary."""
+        ...
 
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return the vectors of the inputs, (inputs, width) float32, of any length but 0."""

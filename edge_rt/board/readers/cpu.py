@@ -20,50 +20,38 @@ _IDLE = slice(3, 5)  # idle and iowait, of the columns behind the word "cpu"
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
-class BoardTime:
-    """Busy seconds of all cores together; `error` says why there are none."""
+class CpuTime:
+    """Busy seconds of all cores together, or of process `pid` with all its threads.
 
-    def __init__(self, proc: Path, io: FileIo = FILE_IO) -> None:
-        self.file = HeldFile(proc / "stat", io, 256)
+    `error` says why there are none.
+    """
+
+    def __init__(self, proc: Path, io: FileIo = FILE_IO, pid: int | None = None) -> None:
+        self.pid = pid
+        self.file = HeldFile((proc if pid is None else proc / str(pid)) / "stat", io, 512)
         self.error: str | None = None
 
     def busy_s(self) -> float | None:
-        """Return seconds since boot, idle and iowait left out; None where not readable."""
+        """Return seconds since boot, or since the process began; None where not readable."""
         data = self.file.read()
-        if data is None:
-            self.error = self.file.error
-            return None
-        words = data.partition(b"\n")[0].split()
-        try:
-            ticks = [int(word) for word in words[1:9]]  # guest time, behind, is in user time
-        except ValueError:
-            ticks = []
-        if words[:1] == [b"cpu"] and len(ticks) > _IDLE.start:
-            return (sum(ticks) - sum(ticks[_IDLE])) * _TICK_S
-        self.error = f"stat starts with no CPU times: {data[:20]!r}"
+        ticks = None if data is None else self._ticks(data)
+        if ticks is not None:
+            return ticks * _TICK_S
+        why = self.file.error if data is None else f"stat holds no CPU times: {data[:20]!r}"
+        self.error = why if self.pid is None else f"process {self.pid}: {why}"
         return None
 
-
-class ProcessTime:
-    """User and system seconds of one process, all threads; `error` says why there are none."""
-
-    def __init__(self, proc: Path, pid: int, io: FileIo = FILE_IO) -> None:
-        self.pid = pid
-        self.file = HeldFile(proc / str(pid) / "stat", io, 512)
-        self.error: str | None = None
-
-    def busy_s(self) -> float | None:
-        """Return seconds since the process began; None when it is gone."""
-        data = self.file.read()
-        if data is None:
-            self.error = f"process {self.pid}: {self.file.error}"
-            return None
+    def _ticks(self, data: bytes) -> int | None:
         try:
-            user, system = stat_fields(data)[11:13]
-            return (int(user) + int(system)) * _TICK_S
+            if self.pid is not None:
+                user, system = stat_fields(data)[11:13]
+                return int(user) + int(system)
+            words = data.partition(b"\n")[0].split()
+            ticks = [int(word) for word in words[1:9]]  # guest time, behind, is in user time
         except ValueError:
-            self.error = f"process {self.pid}: stat holds no CPU times"
             return None
+        known = words[:1] == [b"cpu"] and len(ticks) > _IDLE.start
+        return sum(ticks) - sum(ticks[_IDLE]) if known else None
 
 
 def core_count(proc: Path) -> int | None:
@@ -100,8 +88,8 @@ class CpuLoad(BaseReader):
         channels = [Channel(name, "fraction", str(proc)) for name in names]
         super().__init__("cpu-load", channels, 0.5, absent=f"{proc}/stat lists no cores")
         self._cores = cores or 1
-        self._board = BoardTime(proc, io)
-        self._held: dict[str, ProcessTime] = {}
+        self._board = CpuTime(proc, io)
+        self._held: dict[str, CpuTime] = {}
         self._rates = [CounterRate() for _ in channels]
         self._proc, self._io, self._clock = proc, io, clock
 
@@ -124,7 +112,7 @@ class CpuLoad(BaseReader):
             self._fail(index, f"{name} does not run")
             return
         if held is None:
-            held = self._held[name] = ProcessTime(self._proc, pid, self._io)
+            held = self._held[name] = CpuTime(self._proc, self._io, pid)
         self._advance(index, held.busy_s(), held.error)
 
     def _advance(self, index: int, busy_s: float | None, error: str | None) -> None:
@@ -138,7 +126,7 @@ class CpuReader:
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
-        self._board = BoardTime(proc)
+        self._board = CpuTime(proc)
 
     def board_s(self) -> float | None:
         """Return seconds that all cores together were busy since boot; None where not readable."""
@@ -146,7 +134,7 @@ class CpuReader:
 
     def process_s(self, pid: int) -> float | None:
         """User and system seconds of all threads of `pid`; None when it is gone."""
-        process = ProcessTime(self._proc, pid)
+        process = CpuTime(self._proc, pid=pid)
         try:
             return process.busy_s()
         finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Kind
 from edge_rt.board.readers.clocks import KHZ_HIGH, policies
-from edge_rt.board.readers.cpu import BoardTime
+from edge_rt.board.readers.cpu import CpuTime
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 
 
@@ -50,7 +50,7 @@ class ModelledPower(BaseReader):
         channels = [Channel("board", kind, source, "modelled") for kind in kinds]
         super().__init__("modelled", channels, 0.2)
         self._coefficients = coefficients
-        self._time = BoardTime(proc, io)
+        self._time = CpuTime(proc, io)
         self._clock = clock
         self._last: tuple[float, float] | None = None
         self._energy_j = 0.0

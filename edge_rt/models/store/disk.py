@@ -22,20 +22,15 @@ class NoSpace(StoreError):
 
 @contextmanager
 def store_errors(what: str) -> Generator[None]:
-    """Turn the OSErrors of the block into StoreErrors that say `what` failed."""
+    """Turn the OSErrors of the block into StoreErrors, or NoSpace, that say `what` failed."""
     try:
         yield
     except StoreError:
         raise
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        raise StoreError(f"{what}: {place}{error.strerror or error}") from error
-
-
-def is_full(error: StoreError) -> bool:
-    """Return whether the block of a `store_errors` failed for want of room."""
-    cause = error.__cause__
-    return isinstance(cause, OSError) and cause.errno in _FULL
+        kind = NoSpace if error.errno in _FULL else StoreError
+        raise kind(f"{what}: {place}{error.strerror or error}") from error
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import HubName, check_id, derive_id
 from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored
 from edge_rt.models.store.digest import Progress, Proof, unseen
-from edge_rt.models.store.disk import delete, is_full, store_errors
+from edge_rt.models.store.disk import NoSpace, delete, store_errors
 from edge_rt.models.store.incoming import Incoming, Offer, describe, look, reading
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, StoredFile
 
@@ -216,9 +216,7 @@ class Store:
             directory = record.directory(self.root)
             try:
                 self._manifest.write(records)  # first, so that nobody finds half a model
-            except StoreError as error:
-                if not is_full(error):
-                    raise
+            except NoSpace:
                 delete(directory)  # which makes the room that the manifest needs
                 self._manifest.write(records)
             delete(directory)
