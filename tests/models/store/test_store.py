@@ -46,7 +46,7 @@ def die(*_):
 if sys.argv[3] == "copying":
     progress = die
 else:
-    progress = None
+    progress = lambda *_: None
     manifest.Manifest.write = die
 Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", progress=progress)
 """
