@@ -91,10 +91,8 @@ class BoardSnapshot:
         name = "unknown board" if board is None else f"{board.name} ({board.by})"
         if self.supply is None:
             return f"{name}; nothing tells its power"
-        return f"{name}; power of {self.supply.covers}, {self.quality}: {self._rails()}"
-
-    def _rails(self) -> str:
-        return " + ".join(self.supply.rails) if self.supply else ""
+        rails = " + ".join(self.supply.rails)
+        return f"{name}; power of {self.supply.covers}, {self.quality}: {rails}"
 
 
 def board_key(snapshot: BoardSnapshot | None) -> str:

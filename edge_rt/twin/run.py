@@ -7,7 +7,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, cast, get_args
@@ -106,14 +106,11 @@ class Script:
         """Return the sensors that fail at this step, and how; the worst where several would."""
         found: dict[str, Kind] = {}
         for kind in ("stuck", "storm", "vanish"):
-            for sensor in _targets(self._events, kind, time_s):
+            named = (e.sensor for e in self._events if e.kind == kind and e.holds(time_s))
+            for sensor in named:
                 if kind != "storm" or self._dice.random() < _STORM:
                     found[sensor] = kind
         return found
-
-
-def _targets(events: Iterable[Event], kind: Kind, time_s: float) -> list[str]:
-    return [e.sensor for e in events if e.kind == kind and e.holds(time_s)]
 
 
 class Watched(Protocol):

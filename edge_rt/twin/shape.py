@@ -104,10 +104,11 @@ class Shape:
         prior, trips = prior_of(board), board.thermal.trips
         throttle_c = (trips.throttle_c or trips.hot_c) if trips else None
         fan = board.thermal.fan
+        cores = sum(cluster.cores for cluster in board.clusters.values())
         return cls(
             board,
             prior,
-            _policies(_cores(board, prior), prior.policy_cores),
+            _policies(cores or prior.cores, prior.policy_cores),
             _steps(board, prior),
             _gpu_steps(board, prior),
             throttle_c or prior.throttle_c,
@@ -137,10 +138,6 @@ class Shape:
         """The device tree's `compatible`, such as a board of this profile has."""
         parts = tuple(f"nvidia,{number}" for number in self.board.match.part_numbers[:1])
         return (*parts, *self.board.match.compatible[:1])
-
-
-def _cores(board: Board, prior: BoardPrior) -> int:
-    return sum(cluster.cores for cluster in board.clusters.values()) or prior.cores
 
 
 def _policies(cores: int, each: int | None) -> tuple[tuple[int, ...], ...]:

@@ -84,7 +84,10 @@ class HwmonTemp(GaugeReader):
         drivers: frozenset[str] = DRIVERS,
     ) -> None:
         found = [
-            (f"{driver} {_temp_label(path)}", path)
+            (
+                f"{driver} {first_line(_file(path, 'label')) or path.name.removesuffix('_input')}",
+                path,
+            )
             for driver, folder in hwmon_devices(sysfs, drivers)
             for path in numbered(folder, "temp*_input")
         ]
@@ -95,10 +98,6 @@ class HwmonTemp(GaugeReader):
         self.limits_c = {name: crit * 1e-3 for name, crit in limits if crit is not None}
         reason = f"no {' or '.join(sorted(drivers))} among the hwmon devices below {sysfs}"
         super().__init__("hwmon-temp", gauges, 0.5, io, reason)
-
-
-def _temp_label(path: Path) -> str:
-    return first_line(_file(path, "label")) or path.name.removesuffix("_input")
 
 
 def _file(path: Path, kind: str) -> Path:

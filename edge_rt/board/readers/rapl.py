@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, SensorAccess, unique
-from edge_rt.board.readers.bounds import IMPOSSIBLE, TIMES
+from edge_rt.board.readers.bounds import IMPOSSIBLE, TIMES, Kind
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
     FileIo,
@@ -105,9 +105,16 @@ class Rapl(BaseReader):
         folders = [f for f in numbered(base, "intel-rapl*:*") if (f / "energy_uj").exists()]
         names = unique(_name(folder) for folder in folders)
         pairs = list(zip(names, folders, strict=True))
-        channels = [c for name, folder in pairs for c in _channels(name, folder)]
+        kinds: tuple[Kind, ...] = ("power_w", "energy_j")
+        channels = [Channel(n, kind, str(f / "energy_uj")) for n, f in pairs for kind in kinds]
         super().__init__("rapl", channels, 0.1, absent=f"no intel-rapl zone below {base}")
-        self._zones = [(HeldFile(f / "energy_uj", io), _counter(f)) for f in folders]
+        self._zones = [
+            (
+                HeldFile(f / "energy_uj", io),
+                EnergyCounter(first_integer(f / "max_energy_range_uj"), _high_w(f)),
+            )
+            for f in folders
+        ]
         self._clock = clock
         self._group = group
 
@@ -142,10 +149,6 @@ class Rapl(BaseReader):
         )
 
 
-def _counter(folder: Path) -> EnergyCounter:
-    return EnergyCounter(first_integer(folder / "max_energy_range_uj"), _high_w(folder))
-
-
 def _high_w(folder: Path) -> float:
     """More watts than the zone can draw, by the limits that its package may be set to."""
     while folder.name.count(":") > 1:  # a part has the limits of its package
@@ -163,8 +166,3 @@ def _name(folder: Path) -> str:
         parent = folder.with_name(":".join([control, *numbers[:-1]]))
         return f"{_name(parent)}/{own}"
     return own if control == "intel-rapl" else f"{control.removeprefix('intel-rapl-')}/{own}"
-
-
-def _channels(name: str, folder: Path) -> tuple[Channel, Channel]:
-    source = str(folder / "energy_uj")
-    return Channel(name, "power_w", source), Channel(name, "energy_j", source)

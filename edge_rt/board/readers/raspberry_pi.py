@@ -77,11 +77,11 @@ class PiThrottled(BaseReader):
         period_s: float = 0.5,
         io: FileIo = FILE_IO,
     ) -> None:
-        path = _flags_file(sysfs)
-        self._file = None if path is None else HeldFile(path, io)
+        paths = numbered(sysfs / "devices" / "platform", "soc*/soc*:firmware/get_throttled")
+        self._file = HeldFile(paths[0], io) if paths else None
         self._firmware = firmware
-        if path is not None:
-            source = str(path)
+        if paths:
+            source = str(paths[0])
         else:
             source = "" if firmware is None else f"{firmware.source} get_throttled"
         channels = [Channel(n, "flag", f"{source} bit {b}") for b, n in BITS] if source else []
@@ -154,11 +154,6 @@ def parse_flags(text: str) -> int | None:
     except ValueError:
         return None
     return bits if 0 <= bits < 1 << 32 else None
-
-
-def _flags_file(sysfs: Path) -> Path | None:
-    below = numbered(sysfs / "devices" / "platform", "soc*/soc*:firmware/get_throttled")
-    return below[0] if below else None
 
 
 class PiVolt(GaugeReader):

@@ -94,13 +94,11 @@ class TextReader(AnswerReader):
                 self._bare, self._state = BareCalls(self._tools), self._read_bare
             else:
                 self._begin_calls()
-        elif self._tools is not None and not self._marker and rest.startswith(self._opening()):
-            self._begin_calls()
+        elif self._tools is not None and not self._marker:
+            opening = self._format.calls.opening.strip()  # of calls without a marker
+            if opening and rest.startswith(opening):
+                self._begin_calls()
         return True
-
-    def _opening(self) -> str:
-        """Return what calls without a marker begin with."""
-        return self._format.calls.opening.strip() or "\0"
 
     def _read_bare(self, final: bool) -> bool:
         """Read calls without markers at the begin of the answer."""

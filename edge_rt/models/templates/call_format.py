@@ -180,7 +180,8 @@ class _Analysis:
         """Return what stands between a key and a value that is no string, where it differs."""
         found: dict[str, str] = {}
         for kind, value in _TYPED.items():
-            text = self._part(_with_arguments(LONG, {"zqkey": value, "zqother": "zqmore"})) or ""
+            call = ProbeCall(LONG.name, {"zqkey": value, "zqother": "zqmore"}, LONG.id)
+            text = self._part(call) or ""
             behind = text.partition("zqkey")[2].partition(f"{end}{begin}zqother")[0]
             written = json.dumps(value)
             if behind.endswith(written) and behind.removesuffix(written) != middle:
@@ -213,10 +214,6 @@ class _Analysis:
             end=whole.after[len(after) :],
             separator=gap[len(after) : len(gap) - len(before)],
         )
-
-
-def _with_arguments(call: ProbeCall, arguments: dict[str, object]) -> ProbeCall:
-    return ProbeCall(call.name, arguments, call.id)
 
 
 def _literal(opening: str, middle: str, joint: str, rest: str) -> dict[str, Any] | None:
