@@ -158,11 +158,15 @@ class BoardSampler:
 
     def values(self, kind: Kind, *readers: str) -> dict[str, float]:
         """Return the values of that kind that readers of these names have now, by channel."""
-        return {
-            reading.channel.name: reading.value
-            for name, reading in self.by_reader()
-            if name in readers and reading.channel.kind == kind and reading.value is not None
-        }
+        now_s, tracks = self._clock(), [t for t in self._tracks if t.reader.name in readers]
+        with self._lock:
+            found = [
+                track.reading(index, now_s)
+                for track in tracks
+                for index, channel in enumerate(track.reader.channels)
+                if channel.kind == kind
+            ]
+        return {one.channel.name: one.value for one in found if one.value is not None}
 
     def energies(self) -> dict[str, Energy]:
         """Return the energy of each channel of power since it was first read, by name.
