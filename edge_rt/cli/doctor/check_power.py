@@ -18,6 +18,8 @@ from edge_rt.core.reports.finding import Finding, note, ok, problem
 
 _PERIOD_S = {"hour": 3600.0, "day": 86400.0}
 _ROOM = 1.5  # times the idle power that a budget should at least be
+_SOCKET = "run/jtop.sock"
+_UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.service")
 
 
 def check_budget(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -112,10 +114,6 @@ def _stuck_knob(machine: ExaminedMachine, knob: Json) -> Finding:
     wanted = f" should be {wished}{now}" if knob.get("wanted") else ""
     what = f"{name}{wanted}: {line(knob.get('error'))}"
     return problem("knob", what, log_of(machine))
-
-
-_SOCKET = "run/jtop.sock"
-_UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.service")
 
 
 def check_jtop(machine: ExaminedMachine) -> Iterator[Finding]:
