@@ -13,6 +13,11 @@ from edge_rt.decoding.gate import Gate, GateVerdict, Look, Writer
 
 _BLANK = b" \t\r\v\f"
 _LF = ord("\n")
+_ROUNDS = 50
+_NARROWEST = 0.05  # of the spread of all values: no component shrinks to a single value
+_APART = 2.0  # Ashman's D (Ashman, Bird and Zepf, Astronomical Journal 108, 1994)
+_TOP = 20  # tokens that the entropy is taken over
+_ENOUGH = 12  # steps before a mixture is fitted
 
 
 class Steps:
@@ -36,10 +41,6 @@ class Steps:
                 self._feeds = 0
         return ended
 
-
-_ROUNDS = 50
-_NARROWEST = 0.05  # of the spread of all values: no component shrinks to a single value
-_APART = 2.0  # Ashman's D (Ashman, Bird and Zepf, Astronomical Journal 108, 1994)
 
 Values = NDArray[np.float64]
 
@@ -116,10 +117,6 @@ def _crossing(fitted: _Components) -> float:
         below, above = map(float, _densities(np.array([middle]), fitted)[:, 0])
         low, high = (middle, high) if below > above else (low, middle)
     return (low + high) / 2.0
-
-
-_TOP = 20  # tokens that the entropy is taken over
-_ENOUGH = 12  # steps before a mixture is fitted
 
 
 class StepGate(Gate):
