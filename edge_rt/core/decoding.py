@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.core.plugins import plugins
 
-GATES = ("ead", "step", "verify")
+GATES = ("entropy", "ead", "step")
 """The names that a Gating may have, beside those of other packages."""
 
 
@@ -191,7 +191,8 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
 
     `small` and `large` add up to the answer; drafts that were accepted as they stood count as the
     small model's where a gate accepted them, and as the large one's where it would have written
-    the same. `catch_up` were written by one model and read by the other.
+    the same. `catch_up` were written by one model and read by the other. `threshold` is what the
+    gate came to hold its measure against.
     """
 
     small: int = 0
@@ -200,6 +201,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     catch_up: int = 0
     accepted: int = 0
     rejected: int = 0
+    threshold: float | None = None
 
     def named(self) -> dict[str, int]:
         """Return the counts by the names that clients and the ledger use."""
@@ -212,7 +214,15 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
             "rejected_tokens": self.rejected,
         }
 
+    @property
+    def gated(self) -> dict[str, float]:
+        """What a gate came to, by the names that clients use; empty where there was none."""
+        if self.threshold is None:
+            return {}
+        share = self.large / max(1, self.large + self.small)
+        return {"large_share": round(share, 4), "threshold": round(self.threshold, 4)}
+
     def plus(self, more: Made) -> Made:
-        """Return the sum over two answers."""
-        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(more), strict=True)
-        return Made(*(one + two for one, two in pairs))
+        """Return the sum over two answers, with the threshold of the later one."""
+        pairs = zip(msgspec.structs.astuple(self)[:-1], msgspec.structs.astuple(more), strict=False)
+        return Made(*(one + two for one, two in pairs), threshold=more.threshold)

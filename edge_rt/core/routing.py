@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from edge_rt.core.chat_format import ChatPrompt
+from edge_rt.core.decoding import Made
 
 SINGLE = "single"
 
@@ -96,7 +97,7 @@ class Served:
     """One answer that had the engine to itself, in seconds of computing.
 
     `energy_j` is what it added to what the board draws anyway; None where that is not known.
-    `mask_wait_s` is as in Prediction.
+    `mask_wait_s` is as in Prediction, and `made` tells how two models made it.
     """
 
     prompt_tokens: int  # cached ones included
@@ -106,6 +107,7 @@ class Served:
     decode_s: float
     energy_j: float | None = None
     mask_wait_s: float = 0.0
+    made: Made | None = None
 
 
 Prefer = Literal["energy", "latency", "quality"]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from math import inf
 from typing import NamedTuple
 
 from edge_rt.decoding.distribution import Logits
-from edge_rt.decoding.gate import Aim
 from edge_rt.decoding.sampler import SampledToken, Sampler
 
 _LONGEST = 16  # tokens of the end of the text that are compared
@@ -114,41 +112,3 @@ class Exact:
             yield VerifiedToken(choice, choice.token == guess)
             if choice.token != guess:
                 return
-
-
-class Relaxed:
-    """A drafted token is kept while the target finds it likely enough; the answer may differ.
-
-    After BiLD (arXiv 2302.07863), whose large model also reads several pending tokens in one pass
-    and keeps them up to the first that it finds too unlikely; our formula: kept while
-    ln p(likeliest) - ln p(token) <= threshold, in nats, so while p(token) is at least
-    e^-threshold of the likeliest's, after bias and penalties and before temperature.
-    """
-
-    def __init__(self, threshold: float, share: float | None = None) -> None:
-        """With `share` the threshold moves until the target draws that share of the tokens."""
-        self._aim = Aim(threshold, share)
-
-    def follow(
-        self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
-    ) -> Iterator[VerifiedToken]:
-        """Yield tokens as Exact.follow does, by another rule."""
-        for guess, logits in zip([*draft, None], rows, strict=True):
-            gap = inf if guess is None else sampler.gap(logits, guess)
-            if not self.keeps(gap) or guess is None:
-                yield VerifiedToken(sampler.sample(logits), drafted=False, seen=gap)
-                return
-            yield VerifiedToken(sampler.take(logits, guess), drafted=True, seen=gap)
-
-    def keeps(self, gap: float) -> bool:
-        """Return whether the answer goes on by a drafted token that is by `gap` less likely.
-
-        `gap` is in nats, see Sampler; infinite where there is no such token. Each token of an
-        answer is asked about once.
-        """
-        there = gap < inf
-        if there:
-            self._aim.saw(gap)
-        kept = there and gap <= self._aim.threshold
-        self._aim.took(large=not kept)
-        return kept

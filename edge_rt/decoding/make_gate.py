@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 
-from edge_rt.core.decoding import Gating, gates
+from edge_rt.core.decoding import GATES, Gating, gates
 from edge_rt.core.errors import RequestError
 from edge_rt.core.plugins import plugins
-from edge_rt.decoding.drafts import Relaxed
 from edge_rt.decoding.gate import Gate, GateVerdict, Look, Opening, ShareControl, Writer
 from edge_rt.decoding.step_gate import StepGate
 
 _DEFAULTS = {
     "ead": 1.0,  # bits: 0.7 nat, as a mean of five spreads less than its terms
     "step": 0.95,  # nats: GlimpRouter has 0.9 to 1.0
-    "verify": math.log(1.0 / 0.3),  # nats: at least 0.3 times as likely as the likeliest
 }
 
 
@@ -60,8 +57,8 @@ class EadGate(Gate):
 def make_gate(gating: Gating, seed: int) -> Gate:
     """Return the gate of one answer; `seed` is the answer's, for gates of chance.
 
-    Raises RequestError when there is no such gate. "verify" is no gate but a rule of acceptance:
-    see make_rule.
+    Raises RequestError when there is no such gate; "entropy" does not decide token by token, see
+    EntropyGate.
     """
     gate = _base(gating, seed)
     if gating.share is not None:
@@ -69,28 +66,17 @@ def make_gate(gating: Gating, seed: int) -> Gate:
     return Opening(gate, gating.first) if gating.first > 0 else gate
 
 
-def make_rule(gating: Gating) -> Relaxed:
-    """Return the rule of acceptance of the gate "verify".
-
-    `first` is not its concern: who drafts must not begin before.
-    """
-    return Relaxed(_threshold(gating), gating.share)
-
-
 def _base(gating: Gating, seed: int) -> Gate:
-    if gating.name not in _DEFAULTS:
+    if gating.name not in GATES:
         return _of_package(gating, seed)
-    threshold = _threshold(gating)
     unset = gating.threshold is None and gating.share is None
-    makers: dict[str, Callable[[], Gate]] = {
-        "ead": lambda: EadGate(threshold, gating.window, gating.dwell),
-        "step": lambda: StepGate(threshold, mixture=unset),
-    }
-    if gating.name not in makers:
-        raise RequestError(
-            f"the gate {gating.name!r} does not decide token by token", param="edge.mode"
-        )
-    return makers[gating.name]()
+    if gating.name == "ead":
+        return EadGate(_threshold(gating), gating.window, gating.dwell)
+    if gating.name == "step":
+        return StepGate(_threshold(gating), mixture=unset)
+    raise RequestError(
+        f"the gate {gating.name!r} does not decide token by token", param="edge.mode"
+    )
 
 
 def _of_package(gating: Gating, seed: int) -> Gate:

@@ -155,6 +155,10 @@ class Edge(Origin, frozen=True, kw_only=True):
     """Drafted tokens that were kept."""
     rejected_tokens: int | UnsetType = UNSET
     """Drafted tokens that were not."""
+    large_share: float | UnsetType = UNSET
+    """Share of the tokens that the larger model wrote, where a gate decided."""
+    threshold: float | UnsetType = UNSET
+    """What the gate came to hold its measure against."""
     restored_tokens: int | UnsetType = UNSET
     """Cached tokens of the prompt that came from the disk."""
     constraint: Constrained | UnsetType = UNSET
@@ -236,7 +240,7 @@ class Tally:
         told["why"] = "; ".join(reasons) or None
         told["simulated"] = costs.simulated or origin.simulated
         if self.made is not None:
-            told |= self.made.named()
+            told |= self.made.named() | self.made.gated
         return Edge(
             **told,
             energy_j=_rounded(costs.energy_j, 4),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edge_rt.config.schema import Engine, Models
 from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.requests import LATEST, ModelCard
-from edge_rt.models.formats.summary import Kind
+from edge_rt.models.formats.summary import Kind, Summary
 from edge_rt.models.loading import context_of
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord, of_kind, only, writer, writers
 from edge_rt.models.store.store import Store
 
+COSTLIER = 3.0  # times the small model's cost a token, from which on two models are a pair
 AUTO = "auto"  # any model that writes text
 DEFAULT = "default"
 
@@ -22,9 +23,17 @@ DEFAULT = "default"
 class ModelDirectory:
     """Finds the models of the store by the names that the configuration and clients use."""
 
-    def __init__(self, store: Store, models: Models) -> None:
-        """`models` has the aliases and names the default."""
-        self._store, self._models = store, models
+    def __init__(
+        self,
+        store: Store,
+        models: Models,
+        token_cost: Callable[[ModelRecord], float] = lambda entry: entry.size,
+    ) -> None:
+        """`models` has the aliases and names the default.
+
+        `token_cost` is what a token costs; by itself it is as many bytes as are read for that.
+        """
+        self._store, self._models, self._token_cost = store, models, token_cost
 
     def entries(self) -> list[ModelRecord]:
         """Return all models, sorted by id."""
@@ -35,8 +44,21 @@ class ModelDirectory:
         return self._store.stamp()
 
     def pairs(self, large: str) -> list[Pair]:
-        """Return the pairs in which that model is the large one, the one to take first."""
+        """Return the catalogue's pairs in which that model is the large one, the first to take."""
         return self._store.catalogue.pairs_of(large)
+
+    def unlisted(self, large: str) -> list[Pair]:
+        """Return the pair that no catalogue has to name, if there is one.
+
+        Its small model is the largest one here that has the same vocabulary and costs at most a
+        third as much a token.
+        """
+        own = self.writer(large)
+        alikes = [one for one in writers(self.entries()) if one.id != large and alike(own, one)]
+        most = self._token_cost(own) / COSTLIER if alikes else 0.0
+        cheap = [one for one in alikes if self._token_cost(one) <= most]
+        small = max(cheap, key=lambda one: one.size, default=None)
+        return [] if small is None else [Pair(large=large, small=small.id)]
 
     def resolve(self, name: str) -> str:
         """Return what an alias stands for, and other names without Ollama's usual tag.
@@ -128,6 +150,21 @@ def card_of(entry: ModelRecord, engine: Engine, *, loaded: bool = False) -> Mode
         licence=entry.licence,
         template=summary.chat_template,
     )
+
+
+def alike(one: ModelRecord, two: ModelRecord) -> bool:
+    """Return whether the second reads all that the first does: the vocabulary seems the same.
+
+    The engine, which compares all tokens, knows that for sure.
+    """
+    ours, its = one.summary, two.summary
+    same = one.backend == two.backend and _vocabulary(ours) == _vocabulary(its)
+    return same and its.context_train >= ours.context_train
+
+
+def _vocabulary(summary: Summary) -> tuple[object, ...]:
+    marks = summary.bos_token, summary.eos_token, summary.control_tokens
+    return (summary.vocab, summary.longest_token, *marks)
 
 
 def weights(entry: ModelRecord) -> str:

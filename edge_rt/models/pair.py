@@ -15,7 +15,7 @@ LOSSLESS = (SINGLE, LOOKUP, SPECULATIVE)
 """Modes in which an answer is token for token what the large model writes alone."""
 
 MODES = (*LOSSLESS, *(f"{SWITCH}:{gate}" for gate in GATES))
-_REMOVED_GATES = ("token", "hysteresis", "early", "random", "never", "always")
+_REMOVED_GATES = ("token", "hysteresis", "early", "random", "never", "always", "verify")
 REMOVED_MODES = tuple(f"{SWITCH}:{gate}" for gate in _REMOVED_GATES)
 """Modes that earlier versions had."""
 

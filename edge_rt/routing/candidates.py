@@ -8,7 +8,14 @@ import msgspec
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import PlanCandidate, Tried
-from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, RequestTokens, Unpredicted
+from edge_rt.core.routing import (
+    SINGLE,
+    USUAL_TOKENS,
+    LoadConfig,
+    Prediction,
+    RequestTokens,
+    Unpredicted,
+)
 from edge_rt.energy.calibration.measurement import Measurement
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.governor.board_heat import Heat
@@ -85,7 +92,7 @@ class Candidates:
         governor has all work done with so many threads, as it is loaded, or usually is.
         """
         load = self._variants.load_config(entry)
-        duty = self._duty(entry, threads, tokens, limits, load)
+        duty = self.duty(entry, threads, tokens, limits, load)
         found = self._forecaster.predict(
             entry, threads, *tokens, duty, load, constrained=constrained
         )
@@ -108,6 +115,11 @@ class Candidates:
             mask_wait_s=found.mask_wait_s if constrained else None,
         )
 
+    def usual(self, entry: ModelRecord, threads: int) -> Prediction | Unpredicted:
+        """Return what a usual answer of `entry` by itself takes at full speed."""
+        load = self._variants.load_config(entry)
+        return self._forecaster.predict(entry, threads, *USUAL_TOKENS, 1.0, load)
+
     def predict(
         self,
         entry: ModelRecord,
@@ -125,12 +137,12 @@ class Candidates:
         """
         duty = limits.duty
         if duty < LEAST_DUTY:
-            duty = self._duty(entry, threads, tokens, limits, load)
+            duty = self.duty(entry, threads, tokens, limits, load)
         return self._forecaster.predict(
             entry, threads, *tokens, duty, load, constrained=constrained
         )
 
-    def _duty(
+    def duty(
         self,
         entry: ModelRecord,
         threads: int,

@@ -11,7 +11,7 @@ from edge_rt.core.decoding import GATES, Gating, Mode, gates
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
-from edge_rt.models.directory import ModelDirectory
+from edge_rt.models.directory import ModelDirectory, alike
 from edge_rt.models.pair import (
     LOOKUP,
     LOSSLESS,
@@ -25,7 +25,7 @@ from edge_rt.models.pair import (
 )
 from edge_rt.models.record import ModelRecord
 
-USUAL_GATE = "ead"
+USUAL_GATE, TURNS_GATE = "entropy", "ead"  # of one vocabulary, and of two
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
 
 
@@ -34,11 +34,15 @@ Fits = Callable[[ModelRecord, ModelRecord], bool]
 
 
 class DecodingOption(NamedTuple):
-    """A mode with its partner; `less` tells how it is less than was asked for, and why."""
+    """A mode with its partner; `less` tells how it is less than was asked for, and why.
+
+    `why` tells why a cap calls for it.
+    """
 
     mode: Mode = Mode()
     partner: ModelRecord | None = None
     less: str | None = None
+    why: str | None = None
 
 
 ALONE = DecodingOption()
@@ -56,12 +60,13 @@ def offer(
     If no mode is requested that is the usual one of its pair, as long as the partner `fits` beside
     it; a partner that is requested without a mode drafts, if its vocabulary allows that.
     """
-    partner, pair = _partner(entry, request, models)
+    partner, pair = partner_of(entry, request, models, seek=request.asks)
     usual = None if pair is None else pair.mode
-    name = _name(request, pair)
+    usual_gate = USUAL_GATE if partner is not None and alike(entry, partner) else TURNS_GATE
+    name = _name(request, pair, usual_gate)
     if name is None:
         check_settings(SINGLE, request)
-        drafts = request.partner is not None and partner is not None and _alike(entry, partner)
+        drafts = request.partner is not None and partner is not None and alike(entry, partner)
         name = SPECULATIVE if drafts else SINGLE
     if name in (SINGLE, LOOKUP):
         check_settings(name, request)
@@ -83,32 +88,22 @@ def offer(
 
 def every(entry: ModelRecord, models: ModelDirectory, limits: Limits) -> list[DecodingOption]:
     """Return each mode that a request may get without asking for more than that."""
-    partner, pair = _partner(entry, DecodingRequest(), models)
+    partner, pair = partner_of(entry, DecodingRequest(), models)
     found = [ALONE]
     if partner is not None:
         found.append(DecodingOption(Mode(LOOKUP)))
-        if _alike(entry, partner):
+        if alike(entry, partner):
             found.append(DecodingOption(Mode(SPECULATIVE, partner.id), partner))
     if pair is not None and pair.gate is not None:
         found.append(offer(entry, DecodingRequest(), models, limits, lambda _, partner: True))
     return found
 
 
-def _name(request: DecodingRequest, pair: Pair | None) -> str | None:
+def _name(request: DecodingRequest, pair: Pair | None, usual_gate: str) -> str | None:
     if request.name != SWITCH:
         return request.name or (None if pair is None else pair.mode)
     gate = None if pair is None else pair.gate
-    return f"{SWITCH}:{gate or USUAL_GATE}"
-
-
-def _alike(one: ModelRecord, two: ModelRecord) -> bool:
-    """Return whether the second reads all that the first does: the vocabulary seems the same.
-
-    The engine knows that for sure.
-    """
-    ours, its = one.summary, two.summary
-    same = (one.backend, ours.vocab, ours.eos_token) == (two.backend, its.vocab, its.eos_token)
-    return same and its.context_train >= ours.context_train
+    return f"{SWITCH}:{gate or usual_gate}"
 
 
 def _gating(name: str, request: DecodingRequest, usual: Pair | None) -> Gating:
@@ -129,14 +124,14 @@ def _less(gating: Gating, limits: Limits) -> Gating:
     return replace(gating, share=LESS_SHARE, threshold=None)
 
 
-def _partner(
-    entry: ModelRecord, request: DecodingRequest, models: ModelDirectory
+def partner_of(
+    entry: ModelRecord, request: DecodingRequest, models: ModelDirectory, *, seek: bool = True
 ) -> tuple[ModelRecord | None, Pair | None]:
     """Return the smaller model, and what is known of the two.
 
-    The first pair of which both are there.
+    The first pair of which both are there; with `seek` also one that no catalogue has.
     """
-    pairs = models.pairs(entry.id)
+    pairs = [*models.pairs(entry.id), *(models.unlisted(entry.id) if seek else ())]
     if request.partner is not None:
         pair = next((pair for pair in pairs if pair.small == request.partner), None)
         return _named(request.partner, entry, models), pair

@@ -47,7 +47,7 @@ class Identities:
         return self._known[asked]
 
     def _identity(self, entry: ModelRecord, partner: str | None) -> Identity:
-        pairs = self._models.pairs(entry.id)
+        pairs = [*self._models.pairs(entry.id), *self._models.unlisted(entry.id)]
         others = {pair.small: self._found(pair.small) for pair in pairs}
         if partner is not None:
             others[partner] = self._found(partner)

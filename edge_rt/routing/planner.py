@@ -32,7 +32,7 @@ from edge_rt.routing.decoding_options import ALONE, DecodingOption, every
 from edge_rt.routing.lengths import Sizing, Written, raise_if_none, written
 from edge_rt.routing.loading import ModelManager, Room
 from edge_rt.routing.prompts import Prompting, Prompts
-from edge_rt.routing.router import RequestRouter
+from edge_rt.routing.router import RequestRouter, with_cap
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
@@ -140,7 +140,10 @@ class Planner:
             lack = _too_long(asked) or self._room.lack(entry)
             if lack is None:
                 prompts[entry.id] = asked
-            for option in every(entry, self._models, limits):
+            usual = self._router.offer(entry, DecodingRequest())
+            for option in [*every(entry, self._models, limits), usual]:
+                if (entry.id, option.mode.label) in options:
+                    continue
                 options[entry.id, option.mode.label] = option
                 without = lack or self._lack(entry, option)
                 found += [self._candidate(ask, asked, t, without, option) for t in counts]
@@ -201,7 +204,8 @@ class Planner:
             return (entries[0].id, limits.threads), why, SINGLE
         offers = {entry.id: self._router.offer(entry, DecodingRequest()) for entry in entries}
         if len(entries) == 1 and not self._router.threads_open(entries[0], name, free):
-            return (entries[0].id, limits.threads), why, offers[entries[0].id].mode.label
+            option = offers[entries[0].id]
+            return (entries[0].id, limits.threads), with_cap(why, option), option.mode.label
         tokens = {
             entry.id: self._tokens(ask, prompts[entry.id])
             if entry.id in prompts
@@ -213,7 +217,8 @@ class Planner:
         if (chosen := trace.chosen) is None:
             return ("", limits.threads), why, SINGLE
         setting = chosen.setting
-        return (setting.variant, setting.threads), trace.why, setting.mode
+        why = with_cap(trace.why, offers[setting.variant])
+        return (setting.variant, setting.threads), why, setting.mode
 
     def _tokens(self, ask: PlanAsk, asked: ReadPrompt) -> RequestTokens:
         completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))

@@ -10,11 +10,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edge_rt.config.schema import Config
+from edge_rt.core.decoding import Gating, Mode
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.requests import Plan
 from edge_rt.core.routing import (
     SINGLE,
+    USUAL_TOKENS,
     DecodingRequest,
     LoadConfig,
     Objectives,
@@ -27,24 +29,27 @@ from edge_rt.core.routing import (
 from edge_rt.core.trace import Trace
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.directory import AUTO, ModelDirectory
+from edge_rt.models.directory import AUTO, ModelDirectory, alike
 from edge_rt.models.loading import context_of, resident_name
-from edge_rt.models.pair import SWITCH
+from edge_rt.models.pair import LOOKUP, SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Ask, Now
 from edge_rt.routing.choice.rule import choose
 from edge_rt.routing.choice.traces import Traces
 from edge_rt.routing.choice.words import gave_way, unloadable, unroutable
-from edge_rt.routing.decoding_options import ALONE, DecodingOption, offer
+from edge_rt.routing.decoding_options import ALONE, DecodingOption, offer, partner_of
 from edge_rt.routing.lengths import Sizing
 from edge_rt.routing.loading import ModelManager, Room
 from edge_rt.routing.prompts import Prompting, Prompts
 from edge_rt.routing.quality import Floor
+from edge_rt.routing.under_cap import BINDS, ENTROPY, SMALL, UnderCap
+from edge_rt.routing.under_cap import Choice as UnderCapChoice
 from edge_rt.routing.variants import Variants
 
 log = logging.getLogger(__name__)
 
+FREE = Objectives()
 ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
 
 
@@ -59,6 +64,11 @@ class _Choice(NamedTuple):
     less: str | None = None
     trace: Trace | None = None
     asked: str | None = None
+
+
+def with_cap(why: str, option: DecodingOption) -> str:
+    """Return why a model was chosen, with why a cap calls for its mode."""
+    return why if option.why is None else f"{why}; {option.why}"
 
 
 class RequestRouter:
@@ -80,6 +90,7 @@ class RequestRouter:
     ) -> None:
         self.floor = Floor(config.router.quality, lambda: governor_loop.limits.smaller)
         self.traces = Traces()
+        self.under_cap = UnderCap(config.router.switch, candidates.usual, self.floor)
         self._engine, self._smaller = config.engine, config.models.smaller
         self._models, self._manager, self._pool, self._room = models, manager, pool, room
         self._candidates, self._variants = candidates, variants
@@ -109,9 +120,15 @@ class RequestRouter:
         its stand-in is not good enough. Raises Unavailable if `model` then cannot be loaded either.
         """
         limits, name = self._governor_loop.limits, self._models.resolve(model)
-        if not limits.smaller or name == AUTO or "@" in name:
+        if name == AUTO or "@" in name:
             return None
         entry = self._models.writer(name)
+        choice, small = (None, None) if mode.asks else self._capped(entry, objectives)
+        if choice is not None and small is not None and choice.way.name == SMALL:
+            less = f"{small.id} answers for {entry.id}: {limits.why}"
+            return _Choice(small, ALONE, choice.why, less=less, asked=entry.id)
+        if not limits.smaller:
+            return None
         other = self._smaller_than(entry, limits)
         if other is None or self.offer(entry, mode).mode.name == SWITCH:
             return None
@@ -143,7 +160,8 @@ class RequestRouter:
         offers, unfit = self._offers(entries, request)
         only = entries[0] if len(entries) == 1 else None
         if only is not None and not self._is_open(only, request):
-            return _Choice(only, offers[only.id], ONLY)
+            option = offers[only.id]
+            return _Choice(only, option, with_cap(ONLY, option))
         trace = self.judge(
             request.model,
             entries,
@@ -153,6 +171,9 @@ class RequestRouter:
             unfit,
             constrained=request.constrained,
         )
+        if trace.chosen is not None:
+            why = with_cap(trace.why, offers[trace.chosen.setting.variant])
+            trace = replace(trace, why=why)
         self.traces.keep(request.id, trace)
         shown = trace if request.trace else None
         if (chosen := trace.chosen) is not None:
@@ -239,9 +260,51 @@ class RequestRouter:
 
     # --- modes
 
-    def offer(self, entry: ModelRecord, request: DecodingRequest) -> DecodingOption:
-        """Return how `entry` decodes; raises RequestError where it cannot as is asked."""
+    def offer(
+        self,
+        entry: ModelRecord,
+        request: DecodingRequest,
+        objectives: Objectives = FREE,
+        *,
+        pinned: bool = False,
+    ) -> DecodingOption:
+        """Return how `entry` decodes; raises RequestError where it cannot as is asked.
+
+        A cap decides for requests that name no mode, unless the model is `pinned`.
+        """
+        if not (request.asks or pinned):
+            choice, partner = self._capped(entry, objectives)
+            if choice is not None and choice.way.name != SMALL:
+                return self._option(entry, partner, choice)
         return offer(entry, request, self._models, self._governor_loop.limits, self._fits)
+
+    def _capped(
+        self, entry: ModelRecord, objectives: Objectives
+    ) -> tuple[UnderCapChoice | None, ModelRecord | None]:
+        """Return how `entry` answers under a cap, and with which smaller model, if there is one."""
+        limits, load = self._governor_loop.limits, self._variants.load_config(entry)
+        duty = self._candidates.duty(entry, limits.threads, USUAL_TOKENS, limits, load)
+        if duty > BINDS:
+            return None, None
+        partner, pair = partner_of(entry, DecodingRequest(), self._models)
+        if pair is not None and pair.mode is not None:
+            return None, None
+        if partner is not None and not (alike(entry, partner) and self._fits(entry, partner)):
+            partner = None
+        choice = self.under_cap.choose(entry, partner, objectives, limits.threads, duty)
+        return choice, partner
+
+    def _option(
+        self, entry: ModelRecord, partner: ModelRecord | None, choice: UnderCapChoice
+    ) -> DecodingOption:
+        name, share = choice.way.name, choice.way.share
+        if partner is None or name == LOOKUP:
+            return DecodingOption(Mode(LOOKUP), why=choice.why)
+        if share is None:
+            return DecodingOption(Mode(name, partner.id), partner, why=choice.why)
+        gating = Gating(ENTROPY, self.under_cap.bits(entry, partner, share), share)
+        less = f"{partner.id} writes what it is sure of: {self._governor_loop.limits.why}"
+        return DecodingOption(Mode(name, partner.id, gating=gating), partner, less, choice.why)
 
     def _offers(
         self, entries: Sequence[ModelRecord], request: RouteRequest
@@ -263,8 +326,9 @@ class RequestRouter:
 
     def _good_offer(self, entry: ModelRecord, request: RouteRequest) -> DecodingOption:
         """Return the mode of `entry`, with less of it only beside a good enough partner."""
-        found = self.offer(entry, request.mode)
-        partner = None if found.less is None else found.partner
+        pinned = "@" in self._models.resolve(request.model)
+        found = self.offer(entry, request.mode, request.objectives, pinned=pinned)
+        partner = None if found.less is None or found.why is not None else found.partner
         if partner is None or not self.floor.shortfall(partner, entry, request.objectives):
             return found
         limits = dataclasses.replace(self._governor_loop.limits, smaller=False)

@@ -16,7 +16,7 @@ from edge_rt.config.schema import Config
 from edge_rt.core.clock import Pause
 from edge_rt.core.decoding import Mode
 from edge_rt.core.occupancy import Occupancy
-from edge_rt.core.routing import Prediction, Served
+from edge_rt.core.routing import USUAL_TOKENS, Prediction, Served
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
 from edge_rt.energy.calibration.readiness import Readiness
@@ -73,7 +73,7 @@ class RoutingServices:
         """
         folder = state_folder / FOLDER
         self._governor_loop = governor_loop
-        self.models = ModelDirectory(store, config.models)
+        self.models = ModelDirectory(store, config.models, self._token_s)
         self.forecaster = Forecaster(
             folder,
             config.engine,
@@ -152,7 +152,15 @@ class RoutingServices:
         found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, load)
         return found if isinstance(found, Prediction) else None
 
+    def _token_s(self, entry: ModelRecord) -> float:
+        """Return seconds a token, or where they are not known, the bytes that are read for it."""
+        found = self.forecaster.predict(entry, self._governor_loop.limits.threads, *USUAL_TOKENS)
+        return found.decode_s if isinstance(found, Prediction) else float(entry.size)
+
     def _learn(self, entry: ModelRecord, threads: int, served: Served, mode: Mode) -> None:
-        """Learn what `entry` takes by itself; answers in other modes teach nothing."""
+        """Learn what `entry` takes by itself, or what another mode makes of that."""
         if mode.name == SINGLE:
             self.forecaster.learn(entry, threads, served, self.variants.load_config(entry))
+        else:
+            small = None if mode.partner is None else self.models.writer(mode.partner)
+            self.router.under_cap.learn(entry, small, mode, threads, served)

@@ -101,7 +101,7 @@ except RequestError as error:
     print(error)
 """
     assert said(extra, program) == [
-        "verify vowels broken",
+        "step vowels broken",
         "Vowels 2.5 7",
         "ShareControl",
         "EadGate",

@@ -7,10 +7,10 @@ from gate_help import stream, written
 
 from edge_rt.core.decoding import GATES, Gating
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.make_gate import make_gate, make_rule
+from edge_rt.decoding.make_gate import make_gate
 
 
-@pytest.mark.parametrize("name", [name for name in GATES if name != "verify"])
+@pytest.mark.parametrize("name", [name for name in GATES if name != "entropy"])
 def test_every_gate_can_be_made_and_writes_an_answer(name: str) -> None:
     assert len(written(make_gate(Gating(name), 7), stream(1, 60))) == 60
 
@@ -37,12 +37,11 @@ def test_window_and_dwell_are_passed_on() -> None:
 
 
 def test_an_unknown_gate_is_refused() -> None:
-    with pytest.raises(RequestError, match="no gate 'entropy'; there are ead, step") as caught:
-        make_gate(Gating("entropy"), 0)
+    with pytest.raises(RequestError, match="no gate 'chance'; there are entropy, ead") as caught:
+        make_gate(Gating("chance"), 0)
     assert caught.value.param == "edge.mode"
 
 
-def test_verifying_is_a_rule_and_no_gate() -> None:
-    make_rule(Gating("verify"))
+def test_the_entropy_gate_does_not_decide_token_by_token() -> None:
     with pytest.raises(RequestError, match="token by token"):
-        make_gate(Gating("verify"), 0)
+        make_gate(Gating("entropy"), 0)

@@ -87,14 +87,14 @@ def test_who_always_writes_writes_as_if_alone(daemon: Daemon, gate: str, writer:
     assert (told["edge"][other], told["edge"]["switches"]) == (0, 0)
 
 
-@pytest.mark.parametrize("gate", ["ead", "step", "verify", "random"])
+@pytest.mark.parametrize("gate", ["ead", "step", "entropy", "random"])
 def test_every_gate_makes_an_answer_and_tells_who_wrote_it(daemon: Daemon, gate: str) -> None:
     edge = answer(daemon, edge={"mode": f"switch:{gate}", "large_share": 0.4, "first": 3})["edge"]
     assert edge["mode"] == f"switch:{gate}"
     assert edge["small_tokens"] + edge["large_tokens"] == 40
     assert edge["large_tokens"] >= 3
     drafted = edge["accepted_tokens"] + edge["rejected_tokens"]
-    assert (drafted > 0) == (gate == "verify")
+    assert (drafted > 0) == (gate == "entropy")
 
 
 def test_answers_of_all_modes_run_side_by_side(daemon: Daemon, tools: Any) -> None:

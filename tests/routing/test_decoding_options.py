@@ -38,6 +38,9 @@ class Models:
     def pairs(self, large: str) -> list[Pair]:
         return [pair for pair in self._pairs if pair.large == large]
 
+    def unlisted(self, large: str) -> list[Pair]:
+        return []
+
     def offer(
         self, request: DecodingRequest = USUAL, limits: Limits = CALM, fits: bool = True
     ) -> DecodingOption:

@@ -85,6 +85,7 @@ class OnlineUpdates:
             account.decode_s,
             cost.energy_j if measured else None,
             0.0 if usage.constraint is None else usage.constraint.wait_s,
+            usage.made,
         )
         self._learn(entry, update.threads, served, mode)
         return served

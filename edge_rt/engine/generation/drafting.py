@@ -7,8 +7,10 @@ from typing import Protocol
 
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.draft_length import DraftLength
-from edge_rt.decoding.drafts import Exact, Lookup, Relaxed, confidence
+from edge_rt.decoding.drafts import Exact, Lookup, confidence
+from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import CLOSE, PassTimes
+from edge_rt.decoding.gate import Look
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
@@ -63,28 +65,6 @@ Guesses = Generator[ModelSequence, None, list[int]]
 """Says which sequence is to read next, and in the end how the text may go on."""
 
 
-class Always:
-    """Stands in for DraftLength: drafts are as long as they may be."""
-
-    def read(self, seconds: float) -> None:
-        """Learn nothing."""
-
-    def begins(self, behind: int, left: float) -> bool:
-        return True
-
-    def adds(self, confidences: Sequence[float], guess: float) -> bool:
-        return True
-
-    def goes_on(self, confidences: Sequence[float]) -> bool:
-        return True
-
-    def cut(self, confidences: Sequence[float]) -> int:
-        return len(confidences)
-
-    def verified(self, confidences: Sequence[float], accepted: int) -> None:
-        """Learn nothing."""
-
-
 class Source(Protocol):
     """Drafts how the text of an answer may go on."""
 
@@ -100,7 +80,7 @@ class Source(Protocol):
 class LookupSource:
     """What followed the last time that the text ran like this."""
 
-    def __init__(self, sequence: ModelSequence, length: DraftLength | Always) -> None:
+    def __init__(self, sequence: ModelSequence, length: DraftLength) -> None:
         self._sequence = sequence
         self._length = length
         self._lookup = Lookup()
@@ -127,11 +107,16 @@ class DraftModel:
     """What a smaller model would write, with the random numbers of those places."""
 
     def __init__(
-        self, sequence: ModelSequence, length: DraftLength | Always, times: PassTimes
+        self,
+        sequence: ModelSequence,
+        length: DraftLength | EntropyGate,
+        times: PassTimes,
+        look: Look = lambda view: view.confidence,
     ) -> None:
         self._sequence = sequence
         self._length = length
         self._times = times
+        self._look = look
         self._sure: list[float] = []
 
     def draft(self, most: int, left: int) -> Guesses:
@@ -145,10 +130,8 @@ class DraftModel:
             yield sequence
             self._note_time()
             logits = sequence.logits()
-            token, guess = (
-                sequence.sampler.guess(logits, drafted),
-                LogitsView(logits).confidence,
-            )
+            token = sequence.sampler.guess(logits, drafted)
+            guess = self._look(LogitsView(logits))
             if not self._length.adds(sure, guess):
                 return drafted
             drafted.append(token)
@@ -194,7 +177,7 @@ class Drafting:
         self,
         answer: Generation,
         sources: Sequence[Source],
-        rule: Exact | Relaxed,
+        rule: Exact | EntropyGate,
         times: PassTimes,
         *,
         most: int,
@@ -221,6 +204,8 @@ class Drafting:
             drafted = len(target.draft)
             self._note_time(drafted)
             accepted = self._follow()
+            if isinstance(self._rule, EntropyGate):
+                answer.provenance.threshold = self._rule.threshold
             answer.provenance.verified(accepted, drafted - accepted)
             if source is not None:
                 source.verified(drafted, accepted)

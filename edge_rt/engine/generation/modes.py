@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -14,9 +15,10 @@ from edge_rt.core.decoding import Gating, Mode
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact
+from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import Experience, PassTimes
-from edge_rt.decoding.make_gate import make_gate, make_rule
-from edge_rt.engine.generation.drafting import Always, Drafting, DraftModel, LookupSource
+from edge_rt.decoding.make_gate import make_gate
+from edge_rt.engine.generation.drafting import Drafting, DraftModel, LookupSource
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.generation.switching import single, switching
@@ -130,7 +132,7 @@ class Modes:
         """
         mode = answer.request.mode or Mode()
         if _verifies(mode):
-            return self._verified(answer, mode, _gating(mode))
+            return self._gated(answer, mode, _gating(mode))
         if mode.name == "switch":
             return switching(answer, make_gate(_gating(mode), seed))
         return single(answer) if mode.name == "single" else self._drafted(answer, mode)
@@ -146,19 +148,14 @@ class Modes:
         ]
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
 
-    def _verified(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
+    def _gated(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
         _, small = answer.sequences
-        times, rule = self._learnt[mode.partner].times, make_rule(gating)
-        for gap in answer.replay.seen:
-            rule.keeps(gap)
+        times, gate = self._learnt[mode.partner].times, EntropyGate(gating)
+        for seen in answer.replay.seen:
+            gate.note(seen)
+        source = DraftModel(small, gate, times, lambda view: view.entropy / math.log(2.0))
         return Drafting(
-            answer,
-            [DraftModel(small, Always(), times)],
-            rule,
-            times,
-            most=mode.drafts,
-            first=gating.first,
-            writer=small,
+            answer, [source], gate, times, most=mode.drafts, first=gating.first, writer=small
         ).strategy()
 
 
@@ -173,7 +170,7 @@ class _Learnt:
 def _verifies(mode: Mode) -> bool:
     """Return whether the large model of two reads what the small one would write."""
     gating = mode.gating
-    return mode.name == "switch" and gating is not None and gating.name == "verify"
+    return mode.name == "switch" and gating is not None and gating.name == "entropy"
 
 
 def _gating(mode: Mode) -> Gating:

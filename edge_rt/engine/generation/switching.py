@@ -28,6 +28,7 @@ def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
     large, small = answer.sequences
     writer = gate.opens
     while answer.open:
+        answer.provenance.threshold = gate.threshold
         if small.full:
             writer = "large"
         sequence = small if writer == "small" else large

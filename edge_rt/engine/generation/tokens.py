@@ -81,6 +81,7 @@ class TokenProvenance:
         self._last: ModelSequence | None = None
         self.catch_up = 0  # tokens that a sequence was to read of what others wrote
         self.switches = self._accepted = self._rejected = 0
+        self.threshold: float | None = None  # of the gate
 
     @property
     def made(self) -> Made:
@@ -92,11 +93,12 @@ class TokenProvenance:
             catch_up=self.catch_up,
             accepted=self._accepted,
             rejected=self._rejected,
+            threshold=self.threshold,
         )
 
     def count_on(self, made: Made) -> None:
         """Begin where `made` ends with what the tokens do not tell."""
-        self.catch_up, self.switches = made.catch_up, made.switches
+        self.catch_up, self.switches, self.threshold = made.catch_up, made.switches, made.threshold
         self._accepted, self._rejected = made.accepted, made.rejected
 
     def wrote(self, sequence: ModelSequence, token: int) -> None:

@@ -44,7 +44,7 @@ def test_what_is_asked_comes_to_the_router(client, service):
     ("edge", "field", "words"),
     [
         ({"mode": "fast"}, "mode", "there is no mode 'fast'; there are single, lookup"),
-        ({"mode": "switch:luck"}, "mode", "there is no gate 'luck'; there are ead, step"),
+        ({"mode": "switch:luck"}, "mode", "there is no gate 'luck'; there are entropy, ead, step"),
         ({"mode": "lookup", "large_share": 0.2}, "large_share", "leave it out, or choose switch"),
         ({"mode": "switch:early"}, "mode", "there is no gate 'early'"),
         ({"mode": "switch", "large_share": 0.2, "threshold": 1}, "threshold", "send one"),
@@ -74,6 +74,18 @@ def test_the_mode_reaches_the_calls_and_is_told(client, together):
         assert response.headers["x-edge-mode"] == "switch:ead"
         assert response.headers["x-edge-small-tokens"] == "3"
     assert [call.plan.mode for call in together.calls] == [PAIR, PAIR]
+
+
+def test_an_answer_by_a_gate_tells_the_share_and_the_gates_value(client, together, script):
+    assert "threshold" not in client.chat().json()["edge"]
+    gated = replace(MADE, threshold=0.83214)
+    together.script = lambda call: [
+        script.started(),
+        script.cost(),
+        replace(script.finished(), made=gated),
+    ]
+    edge = client.chat().json()["edge"]
+    assert (edge["large_share"], edge["threshold"]) == (0.25, 0.8321)
 
 
 def test_a_stream_tells_it_at_its_start_and_its_end(client, together):

@@ -40,7 +40,7 @@ MODES = [
     SPECULATIVE,
     SWITCH,
     Mode("switch", "small", gating=Gating("random", 0.6)),
-    Mode("switch", "small", gating=Gating("verify", 1.0), drafts=4),
+    Mode("switch", "small", gating=Gating("entropy", 1.0), drafts=4),
 ]
 WORDS = "the cat and the dog"
 

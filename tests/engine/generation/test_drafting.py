@@ -11,7 +11,7 @@ from duo import SPECULATIVE, Duo
 
 from edge_rt.core.decoding import Dry, Gating, Made, Mode, Sampling
 from edge_rt.core.events import Delta
-from edge_rt.engine.generation.drafting import Always, LookupSource
+from edge_rt.engine.generation.drafting import LookupSource
 from edge_rt.engine.protocol import SetLimits, StepOutput
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
@@ -19,8 +19,8 @@ LOOKUP = Mode("lookup")
 VOCAB = 38
 
 
-def verifying(threshold: float, **more: Any) -> Mode:
-    return Mode("switch", "small", gating=Gating("verify", threshold, **more), drafts=4)
+def gated(threshold: float, **more: Any) -> Mode:
+    return Mode("switch", "small", gating=Gating("entropy", threshold, **more), drafts=4)
 
 
 def slow(duo: Duo, seconds: float = 0.05) -> None:
@@ -121,7 +121,8 @@ def test_logprobs_are_those_of_the_large_model(
 def test_a_draft_from_the_text_ends_where_an_answer_ended() -> None:
     backend = SimpleNamespace(ends=lambda token: token == 0)
     sequence: Any = SimpleNamespace(text=[1, 2, 3, 4, 0, 5, 6, 1, 2], backend=backend, spent_s=1.0)
-    guesses = LookupSource(sequence, Always()).draft(most=8, left=8)
+    everything: Any = SimpleNamespace(read=lambda seconds: None, cut=len)
+    guesses = LookupSource(sequence, everything).draft(most=8, left=8)
     with pytest.raises(StopIteration) as done:
         next(guesses)
     assert done.value.value == [3, 4, 0]
@@ -151,7 +152,7 @@ def test_drafts_that_do_not_pay_are_not_made(new_duo: Callable, new_request: Cal
     assert len(duo.backends["small"].passes) < 20
 
 
-@pytest.mark.parametrize("mode", [SPECULATIVE, verifying(3.0)])
+@pytest.mark.parametrize("mode", [SPECULATIVE, gated(100.0)])
 def test_what_was_counted_counts_on_in_another_engine(
     toy: Callable, new_duo: Callable, new_request: Callable, mode: Mode
 ) -> None:
@@ -218,32 +219,53 @@ def test_drafts_of_several_answers_share_what_is_kept_of_a_pass(
         assert duo.heard[request.id].outcome() == reference(request, 0)
 
 
-# --- relaxed acceptance
+# --- the entropy gate
 
 
-def test_all_that_is_likely_enough_is_kept(duo: Duo, new_request: Callable) -> None:
-    heard = duo.submit(new_request(1, PROMPT, max_tokens=51, mode=verifying(100.0)))
-    duo.settle()
+@pytest.fixture
+def alike(new_duo: Callable[..., Duo], toy: Callable) -> Duo:
+    """Two models of the same mind."""
+    made = new_duo(toy(outputs=16), toy())
+    slow(made)
+    return made
+
+
+def test_a_sure_small_model_writes_and_the_large_one_reads_it_at_once(
+    alike: Duo, new_request: Callable
+) -> None:
+    heard = alike.submit(new_request(1, PROMPT, max_tokens=51, mode=gated(100.0)))
+    alike.settle()
     made = heard.finished[0].made
     assert (made.large, made.small) == (11, 40)  # one of its own behind each four
     assert (made.accepted, made.rejected, made.switches) == (40, 0, 20)
+    assert made.threshold == 100.0
     marks = [token >= VOCAB for token in heard.tokens[0]]
     assert marks == [False, *[True, True, True, True, False] * 10]
 
 
-def test_nothing_is_kept_that_is_not_the_likeliest(
-    duo: Duo, new_request: Callable, reference: Callable
+def test_an_unsure_small_model_writes_nothing(
+    alike: Duo, new_request: Callable, reference: Callable
 ) -> None:
-    asked = new_request(1, PROMPT, max_tokens=50, mode=verifying(0.0))
-    heard = duo.submit(asked)
-    duo.settle()
-    assert [token % VOCAB for token in heard.tokens[0]] == reference(asked, 0)[1]
-    made = heard.finished[0].made
-    assert made.small == made.accepted > 0
-    assert made.rejected > 0
+    asked = new_request(1, PROMPT, max_tokens=50, mode=gated(0.0))
+    heard = alike.submit(asked)
+    alike.settle()
+    assert heard.outcome() == reference(asked, 0)
+    assert heard.finished[0].made.large == 50
 
 
-def test_the_large_model_writes_the_first_tokens(duo: Duo, new_request: Callable) -> None:
-    heard = duo.submit(new_request(1, PROMPT, max_tokens=20, mode=verifying(100.0, first=6)))
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_the_share_that_was_asked_for_is_reached(
+    new_duo: Callable[..., Duo], toy: Callable, new_request: Callable, share: float
+) -> None:
+    duo = new_duo(toy(outputs=16, context=1024), toy(context=1024))
+    slow(duo)
+    mode = Mode("switch", "small", gating=Gating("entropy", share=share))
+    heard = duo.submit(new_request(1, PROMPT, max_tokens=400, mode=mode))
     duo.settle()
+    assert heard.finished[0].made.large / 400 == pytest.approx(share, abs=0.05)
+
+
+def test_the_large_model_writes_the_first_tokens(alike: Duo, new_request: Callable) -> None:
+    heard = alike.submit(new_request(1, PROMPT, max_tokens=20, mode=gated(100.0, first=6)))
+    alike.settle()
     assert [token >= VOCAB for token in heard.tokens[0][:7]] == [*[False] * 6, True]

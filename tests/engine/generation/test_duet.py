@@ -292,7 +292,7 @@ def test_a_seat_whose_turn_it_is_not_does_not_run(
 # --- ends
 
 
-@pytest.mark.parametrize("mode", [SWITCH, SPECULATIVE, fixed("verify")])
+@pytest.mark.parametrize("mode", [SWITCH, SPECULATIVE, fixed("entropy")])
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5, 6, 7, 8, 20])
 def test_cancelling_at_any_time_frees_the_sequences_of_both(
     duo: Duo, new_request: Callable, gates: Callable, mode: Mode, steps: int
@@ -326,7 +326,7 @@ def test_a_stop_string_ends_an_answer_wherever_it_was_begun(
         assert heard.texts[0].startswith(told)
 
 
-@pytest.mark.parametrize("mode", [fixed("never"), SPECULATIVE, fixed("verify"), fixed("always")])
+@pytest.mark.parametrize("mode", [fixed("never"), SPECULATIVE, fixed("entropy"), fixed("always")])
 def test_where_the_partners_context_is_full_the_model_goes_on_alone(
     toy: Callable, new_duo: Callable, new_request: Callable, reference: Callable, mode: Mode
 ) -> None:

@@ -147,7 +147,7 @@ def test_every_drafted_answer_is_the_large_models_own(
 @settings(max_examples=100)
 @given(
     script=scripts,
-    mode=st.sampled_from([SWITCH, Mode("switch", "small", gating=Gating("verify"))]),
+    mode=st.sampled_from([SWITCH, Mode("switch", "small", gating=Gating("entropy"))]),
     fields=requests,
     cancels=st.lists(st.integers(0, 60), max_size=3),
     shape=shapes,

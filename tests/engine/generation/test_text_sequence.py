@@ -165,7 +165,7 @@ def test_a_resumed_answer_is_read_as_it_was_written(
     ("changes", "param"),
     [
         ({"mode": SPECULATIVE}, "edge.mode"),
-        ({"mode": Mode("switch", "small", gating=Gating("verify"))}, "edge.mode"),
+        ({"mode": Mode("switch", "small", gating=Gating("entropy"))}, "edge.mode"),
         ({"prompt": [5, 6]}, "prompt"),
         ({"sampling": Sampling(logit_bias={4: 1.0})}, "logit_bias"),
     ],

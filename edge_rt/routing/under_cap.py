@@ -1,0 +1,220 @@
+"""Which way two models answer where the governor would have to pause the large one."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Callable
+from statistics import median
+from typing import Literal, NamedTuple
+
+from edge_rt.core.decoding import Mode
+from edge_rt.core.routing import USUAL_TOKENS, Objectives, Prediction, Served, Unpredicted
+from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.quality import Floor, figure
+
+Switch = Literal["lossy", "lossless", "off"]
+Predict = Callable[[ModelRecord, int], Prediction | Unpredicted]
+"""What an answer of USUAL_TOKENS takes with so many threads at full speed."""
+
+BINDS = 0.97  # highest duty that counts as a pause
+DRAFTED, BROUGHT = 3.0, 2.53  # tokens of a draft, and what its pass brings at 0.7 accepted each
+UNTRIED = 0.95  # of the time, by lookup, before any answer has shown it
+LEAST_SHARE = 1.0 / 16.0  # a draft has 15 tokens at most
+RECOVERED = 0.75  # of the way from the small model's figure to the large one's, with the gate
+KEEPS = 0.95  # of a floor that no request names, which the gate may fall short to
+ENTROPY, SMALL = "entropy", "small"
+MEMORY = 16  # answers
+FEW = 8  # tokens of an answer, below which it teaches nothing
+
+
+class Costs(NamedTuple):
+    """Seconds over those for a token of the large model alone.
+
+    `small` for a token of the small one, `read` for a token that the large one reads.
+    """
+
+    small: float
+    read: float
+
+
+class Way(NamedTuple):
+    """A way to answer: its seconds over those of the large model alone, and its figure.
+
+    While power is the same in all ways the joules are in the same ratio.
+    """
+
+    name: str
+    time: float
+    quality: float | None
+    share: float | None = None  # of the tokens, for the large model to write
+    quickest: float | None = None  # its seconds with the least share
+
+    @property
+    def cost(self) -> float:
+        """Joules a right token, in joules a token of the large model alone."""
+        return self.time / (self.quality or 1.0)
+
+    @property
+    def least_cost(self) -> float:
+        """The same with the least share."""
+        return self.cost if self.quickest is None else self.cost * self.quickest / self.time
+
+    def __str__(self) -> str:
+        """Return it in words for people."""
+        share = "" if self.share is None else f" with {self.share:.0%} by the large model"
+        return f"{self.name}{share} {self.time:.2f} of the time, {self.cost:.2f} a right token"
+
+
+class Choice(NamedTuple):
+    """The way that is taken, in order all that pay, and why."""
+
+    way: Way
+    ways: tuple[Way, ...]
+    why: str
+
+
+def share_for(duty: float, costs: Costs) -> float:
+    """Return the share of the large model's tokens with which an answer takes `duty` of the time.
+
+    s = (d - r - b)/(1 - r - b), from d = s + (1 - s)·(r + b): the small model writes the others in
+    r each, and the large one reads them in b each.
+    """
+    cheap = costs.small + costs.read
+    share = (duty - cheap) / (1.0 - cheap) if cheap < 1.0 else 1.0
+    return min(1.0, max(LEAST_SHARE, share))
+
+
+def gate_time(share: float, costs: Costs) -> float:
+    """Return s + (1 - s)·(r + b); see share_for."""
+    return share + (1.0 - share) * (costs.small + costs.read)
+
+
+def spread(share: float) -> float:
+    """Return the size that a `share` of numbers exceed which spread exponentially about 1."""
+    return max(0.01, -math.log(share))
+
+
+def choose(ways: list[Way], duty: float) -> Choice:
+    """Return the first way that needs no pause, else the quickest.
+
+    A way that cannot cost fewer joules a right token than those before it is left out.
+    """
+    paying: list[Way] = []
+    for way in ways:
+        if not paying or way.least_cost < min(one.cost for one in paying):
+            paying.append(way)
+    enough = next((way for way in paying if way.time <= duty), None)
+    taken = enough or min(paying, key=lambda way: way.time)
+    told = "; ".join(str(way) for way in paying)
+    pauses = "" if enough else ", with pauses"
+    return Choice(taken, tuple(paying), f"a cap leaves {duty:.0%} of the time{pauses}: {told}")
+
+
+def latest() -> deque[float]:
+    """Return a place for what the latest answers showed."""
+    return deque(maxlen=MEMORY)
+
+
+class UnderCap:
+    """Chooses how a model answers with a smaller one beside it, and learns what that takes."""
+
+    def __init__(self, switch: Switch, predict: Predict, floor: Floor) -> None:
+        self._switch: Switch = switch
+        self._predict, self._floor = predict, floor
+        # By the ids of both models and the mode: seconds over those expected, and of the gate the
+        # threshold, in bits, over that for entropies that spread exponentially about 1 bit.
+        self._took: defaultdict[tuple[str, str | None, str], deque[float]] = defaultdict(latest)
+        self._bits: defaultdict[tuple[str, str], deque[float]] = defaultdict(latest)
+
+    def choose(
+        self,
+        large: ModelRecord,
+        small: ModelRecord | None,
+        objectives: Objectives,
+        threads: int,
+        duty: float,
+    ) -> Choice | None:
+        """Return how `large` answers requests that name no mode, for `duty` of the time.
+
+        None: as without a cap, when nothing is lost. `small` has the same vocabulary; None: there
+        is no such model. No way is below the floor, nor lossy where a figure is not known.
+        """
+        if self._switch == "off":
+            return None
+        alone = Way(SINGLE, 1.0, figure(large))
+        ways = [alone, self._lossless(large, None, LOOKUP, UNTRIED)]
+        costs = None if small is None else self.costs(large, small, threads)
+        if small is not None and costs is not None:
+            drafted = (1.0 + DRAFTED * (costs.small + costs.read)) / BROUGHT
+            ways.append(self._lossless(large, small, SPECULATIVE, drafted))
+            if self._switch == "lossy":
+                ways += self._lossy(large, small, objectives, costs, duty)
+        found = choose(ways, duty)
+        return None if found.way is alone else found
+
+    def costs(self, large: ModelRecord, small: ModelRecord, threads: int) -> Costs | None:
+        """Return what the tokens of a pair cost; None: that is not known."""
+        ours, its = self._predict(large, threads), self._predict(small, threads)
+        if isinstance(ours, Unpredicted) or isinstance(its, Unpredicted):
+            return None
+        token_s = ours.decode_s / USUAL_TOKENS.completion
+        read = ours.prefill_s / USUAL_TOKENS.prompt / token_s
+        return Costs(its.decode_s / ours.decode_s, read)
+
+    def bits(self, large: ModelRecord, small: ModelRecord, share: float) -> float:
+        """Return the threshold in bits from which the gate seeks the one for `share`."""
+        return median(self._bits[large.id, small.id] or (1.0,)) * spread(share)
+
+    def learn(
+        self,
+        large: ModelRecord,
+        small: ModelRecord | None,
+        mode: Mode,
+        threads: int,
+        served: Served,
+    ) -> None:
+        """Take what an answer took in another mode than `large` by itself."""
+        alone = self._predict(large, threads)
+        if isinstance(alone, Unpredicted) or served.completion_tokens < FEW:
+            return
+        alone_s = alone.decode_s * (served.completion_tokens - 1) / (USUAL_TOKENS.completion - 1)
+        ratio, made, its = served.decode_s / alone_s, served.made, small and small.id
+        if mode.gating is None:
+            self._took[large.id, its, mode.name].append(ratio)
+        elif mode.gating.name == ENTROPY and small is not None and made is not None:
+            costs = self.costs(large, small, threads)
+            share = made.large / max(1, made.large + made.small)
+            if costs is not None:
+                self._took[large.id, its, mode.name].append(ratio / gate_time(share, costs))
+            if made.threshold is not None and mode.gating.share is not None:
+                self._bits[large.id, small.id].append(made.threshold / spread(mode.gating.share))
+
+    def _lossless(
+        self, large: ModelRecord, small: ModelRecord | None, name: str, untried: float
+    ) -> Way:
+        took = self._took[large.id, small and small.id, name]
+        return Way(name, median(took or (untried,)), figure(large))
+
+    def _lossy(
+        self,
+        large: ModelRecord,
+        small: ModelRecord,
+        objectives: Objectives,
+        costs: Costs,
+        duty: float,
+    ) -> list[Way]:
+        best, least = figure(large), figure(small)
+        if best is None or least is None:
+            return []
+        found = list[Way]()
+        floor, mixed = self._floor.now(objectives), least + RECOVERED * (best - least)
+        if mixed >= (floor if objectives.quality is not None else KEEPS * min(floor, best)):
+            error = median(self._took[large.id, small.id, SWITCH] or (1.0,))
+            share = share_for(duty / error, costs)
+            time, quickest = (error * gate_time(s, costs) for s in (share, LEAST_SHARE))
+            found.append(Way(SWITCH, time, mixed, share, quickest))
+        if least >= floor:
+            found.append(Way(SMALL, costs.small, least))
+        return found
