@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from edge_rt.core.decoding import Gating
 from edge_rt.decoding.distribution import Logits
-from edge_rt.decoding.drafts import VerifiedToken
+from edge_rt.decoding.drafts import VerifiedToken, confidence
 from edge_rt.decoding.gate import Aim
 from edge_rt.decoding.sampler import Sampler
 
 THRESHOLD = 1.0  # bits
 LIKELY = math.log(1.0 / 0.3)  # nats: a draft is kept at 0.3 times the likeliest token's probability
+FOUND = confidence(4)  # of what followed the same four tokens before
 NONE = math.inf  # stands for an entropy that nobody looked at
 
 
@@ -20,10 +21,11 @@ class EntropyGate:
     """Says how far the small model writes, and what the large model keeps of it. Ours.
 
     The small model writes on while the mean entropy of its last `window` tokens, in bits, is at
-    most the threshold. Where it is above, the large model reads in one pass what was written, keeps
-    it up to the first token that it finds too unlikely, and writes the next one itself. So it reads
-    all of the answer, and no turn needs a dwell. After Entropy Adaptive Decoding (arXiv
-    2502.06833), whose large model reads nothing before it writes, and BiLD (arXiv 2302.07863).
+    most the threshold; where the text repeats four tokens, what followed them is taken in its
+    place. Then the large model reads in one pass what was written, keeps it up to the first token
+    that it finds too unlikely, and writes the next one itself. So it reads all of the answer, and
+    no turn needs a dwell. After Entropy Adaptive Decoding (arXiv 2502.06833), whose large model
+    reads nothing before it writes, and BiLD (arXiv 2302.07863).
 
     With a share the threshold follows the entropies until the large model writes that share of the
     tokens; see Aim.
@@ -48,6 +50,11 @@ class EntropyGate:
         """Begin a draft."""
         self._bits.clear()
         return True
+
+    def cut(self, sure: Sequence[float]) -> int:
+        """Return how many tokens are taken of what the text itself drafts, at that confidence."""
+        self._bits.clear()
+        return len(sure) if sure and sure[0] >= FOUND else 0
 
     def adds(self, drafted: Sequence[float], bits: float) -> bool:
         """Return whether the small model writes the next token, at that entropy."""

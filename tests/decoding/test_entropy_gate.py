@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_rt.core.decoding import Gating, Sampling
 from edge_rt.decoding.distribution import Logits
-from edge_rt.decoding.drafts import VerifiedToken
+from edge_rt.decoding.drafts import VerifiedToken, confidence
 from edge_rt.decoding.entropy_gate import LIKELY, NONE, EntropyGate
 from edge_rt.decoding.sampler import Sampler
 
@@ -43,6 +43,12 @@ def test_a_draft_goes_on_while_the_mean_of_the_last_entropies_is_low_enough() ->
     assert drafted(gate(1.0, window=3), [0.2, 0.9, 1.1, 0.1]) == 4
     assert drafted(gate(1.0, window=2), [0.2, 0.9, 1.2, 0.1]) == 2
     assert drafted(gate(1.0, window=2), [1.1]) == 0
+
+
+def test_what_followed_the_same_four_tokens_before_is_taken() -> None:
+    assert gate().cut([confidence(4)] * 6) == 6
+    assert gate().cut([confidence(3)] * 6) == 0
+    assert gate().cut([]) == 0
 
 
 def test_the_entropies_of_a_draft_do_not_count_for_the_next() -> None:

@@ -80,7 +80,7 @@ class Source(Protocol):
 class LookupSource:
     """What followed the last time that the text ran like this."""
 
-    def __init__(self, sequence: ModelSequence, length: DraftLength) -> None:
+    def __init__(self, sequence: ModelSequence, length: DraftLength | EntropyGate) -> None:
         self._sequence = sequence
         self._length = length
         self._lookup = Lookup()

@@ -149,13 +149,20 @@ class Modes:
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
 
     def _gated(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
-        _, small = answer.sequences
+        large, small = answer.sequences
         times, gate = self._learnt[mode.partner].times, EntropyGate(gating)
         for seen in answer.replay.seen:
             gate.note(seen)
-        source = DraftModel(small, gate, times, lambda view: view.entropy / math.log(2.0))
+        looked = LookupSource(large, gate)
+        guessed = DraftModel(small, gate, times, lambda view: view.entropy / math.log(2.0))
         return Drafting(
-            answer, [source], gate, times, most=mode.drafts, first=gating.first, writer=small
+            answer,
+            [looked, guessed],
+            gate,
+            times,
+            most=mode.drafts,
+            first=gating.first,
+            writer=small,
         ).strategy()
 
 
