@@ -29,7 +29,7 @@ MEMORY = 16  # answers
 FEW = 8  # tokens of an answer, below which it teaches nothing
 
 
-class Costs(NamedTuple):
+class PairCosts(NamedTuple):
     """Seconds over those for a token of the large model alone.
 
     `small` for a token of the small one, `read` for a token that the large one reads.
@@ -75,7 +75,7 @@ class Choice(NamedTuple):
     why: str
 
 
-def share_for(duty: float, costs: Costs) -> float:
+def share_for(duty: float, costs: PairCosts) -> float:
     """Return the share of the large model's tokens with which an answer takes `duty` of the time.
 
     s = (d - r - b)/(1 - r - b), from d = s + (1 - s)·(r + b): the small model writes the others in
@@ -86,7 +86,7 @@ def share_for(duty: float, costs: Costs) -> float:
     return min(1.0, max(LEAST_SHARE, share))
 
 
-def gate_time(share: float, costs: Costs) -> float:
+def gate_time(share: float, costs: PairCosts) -> float:
     """Return s + (1 - s)·(r + b); see share_for."""
     return share + (1.0 - share) * (costs.small + costs.read)
 
@@ -154,14 +154,14 @@ class UnderCap:
         found = choose(ways, duty)
         return None if found.way is alone else found
 
-    def costs(self, large: ModelRecord, small: ModelRecord, threads: int) -> Costs | None:
+    def costs(self, large: ModelRecord, small: ModelRecord, threads: int) -> PairCosts | None:
         """Return what the tokens of a pair cost; None: that is not known."""
         ours, its = self._predict(large, threads), self._predict(small, threads)
         if isinstance(ours, Unpredicted) or isinstance(its, Unpredicted):
             return None
         token_s = ours.decode_s / USUAL_TOKENS.completion
         read = ours.prefill_s / USUAL_TOKENS.prompt / token_s
-        return Costs(its.decode_s / ours.decode_s, read)
+        return PairCosts(its.decode_s / ours.decode_s, read)
 
     def bits(self, large: ModelRecord, small: ModelRecord, share: float) -> float:
         """Return the threshold in bits from which the gate seeks the one for `share`."""
@@ -202,7 +202,7 @@ class UnderCap:
         large: ModelRecord,
         small: ModelRecord,
         objectives: Objectives,
-        costs: Costs,
+        costs: PairCosts,
         duty: float,
     ) -> list[Way]:
         best, least = figure(large), figure(small)

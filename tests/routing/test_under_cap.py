@@ -15,7 +15,7 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.routing.quality import Floor
 from edge_rt.routing.under_cap import (
     LEAST_SHARE,
-    Costs,
+    PairCosts,
     Switch,
     UnderCap,
     Way,
@@ -25,7 +25,7 @@ from edge_rt.routing.under_cap import (
 )
 
 FREE = Objectives()
-COSTS = Costs(small=0.17, read=0.15)
+COSTS = PairCosts(small=0.17, read=0.15)
 
 
 def models(kit: Any, large: float | None = 0.8, small: float | None = 0.5) -> list[ModelRecord]:
@@ -56,7 +56,7 @@ def test_a_share_takes_the_time_that_was_asked_for() -> None:
     for duty in (0.5, 0.7, 0.9):
         assert gate_time(share_for(duty, COSTS), COSTS) == pytest.approx(duty)
     assert share_for(0.1, COSTS) == LEAST_SHARE
-    assert share_for(0.8, Costs(0.7, 0.4)) == 1.0  # where it costs more than it saves
+    assert share_for(0.8, PairCosts(0.7, 0.4)) == 1.0  # where it costs more than it saves
 
 
 def test_the_first_way_that_needs_no_pause_is_taken() -> None:

@@ -18,7 +18,8 @@ from benchlib.http import Address
 from bootstrap.paths import CHECKOUT
 from click.testing import CliRunner, Result
 from eval_server import serving
-from evallib.hosting import Host, Own
+from evallib.counted import Counted
+from evallib.hosting import Host
 from evallib.tasks import Gsm8k
 from evals.main import main
 
@@ -207,12 +208,12 @@ def test_ways_of_a_pair_are_compared(
         wrong = body["model"] == "tiny" or body.get("edge", {}).get("mode") == "switch:random"
         return add(body | {"model": "wrong" if wrong else ""})
 
-    class Hosted(Own):
+    class Hosted(Counted):
         @asynccontextmanager
         async def run(self) -> AsyncGenerator[Host]:
             yield Host(Address(path=str(tmp_path / "s")))
 
-    monkeypatch.setattr("evallib.hosting.Own", Hosted)
+    monkeypatch.setattr("evals.switch.Counted", Hosted)
     words = ["switch", "--task", "gsm8k", "--data", data, "--limit", "3", "--pair", "big"]
     words += ["--partner", "tiny", "--gates", "ead,random", "--shares", "20,40"]
     with serving(tmp_path / "s", speak, edge):
@@ -220,7 +221,9 @@ def test_ways_of_a_pair_are_compared(
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "out.json").read_text())
     rows = {row["name"]: row for row in found["tasks"]["gsm8k"]["ways"]}
-    assert len(rows) == 8
+    assert len(rows) == 9
+    assert found["switch_speed_lossless"] > 0.0
+    assert rows["oracle"]["accuracy"]["value"] == 1.0
     assert rows["speculative"]["against_large"]["equal"] == 3
     assert rows["ead@20"]["gap_recovered"]["value"] == 1.0
     assert rows["ead@40"]["against_random"]["accuracy_difference"]["value"] == 1.0

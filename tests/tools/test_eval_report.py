@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from evallib.document import Document, plain_row, switch_rows
+from evallib.counted import pass_s
+from evallib.document import Document, plain_row, switch_keys, switch_rows, with_oracle
 from evallib.figures import against, figures, gap_recovered, lookup_figures
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, table, text
@@ -54,14 +55,12 @@ def test_what_is_not_known_is_none_and_not_zero() -> None:
     assert figures({}, BOOT)["accuracy"] is None
 
 
-def test_lookup_is_judged_by_its_worst_answers_and_by_counts_where_asked() -> None:
+def test_lookup_is_judged_by_its_worst_answers() -> None:
     large = found([True] * 20, seconds=10.0, tokens=100)
     good = found([True] * 18, seconds=5.0, tokens=100, accepted_tokens=60, rejected_tokens=20)
     bad = found([True] * 20, seconds=12.0, tokens=100, accepted_tokens=0, rejected_tokens=10)
     both = {**bad, **good}
     assert lookup_figures(both, large) == pytest.approx((1.2, 0.57))
-    assert lookup_figures(good, large, row=0.25) == pytest.approx((0.6, 0.6))
-    assert lookup_figures(both, large, row=0.5) == pytest.approx((1.05, 0.825))
     assert lookup_figures({}, large) is None
 
 
@@ -120,17 +119,51 @@ def rows() -> list[dict[str, object]]:
     return switch_rows(asked, answers, BOOT)
 
 
-def test_a_gate_is_held_against_its_rivals_at_the_same_share() -> None:
+def test_a_gate_is_held_against_chance_at_the_same_share_lookup_and_the_large_model() -> None:
     by_name = {row["name"]: row for row in rows()}
     step = by_name["step@20"]
     assert step["against_random"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
-    assert step["against_ead"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert step["against_lookup"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
     assert step["against_large"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
     assert step["edge"] == {"mode": "switch:step", "partner": "tiny", "large_share": 0.2}
-    assert by_name["ead@20"]["against_ead"] is None
     assert by_name["random@20"]["against_random"] is None
     assert by_name["large"]["against_random"] is None
-    assert by_name["never"]["against_ead"] is None
+    assert by_name["never"]["against_random"] is None
+
+
+def test_an_oracle_takes_the_small_model_where_it_is_right() -> None:
+    small, lookup = found([True, False], energy_j=1.0), found([True, True, True], energy_j=3.0)
+    best = with_oracle({"small": small, "lookup": lookup})["oracle"]
+    assert {item: (one.correct, one.energy_j) for item, one in best.items()} == {
+        "0": (True, 1.0),
+        "1": (True, 3.0),
+    }
+
+
+def test_the_figures_of_a_switch_are_those_of_the_fastest_share_that_is_right_enough() -> None:
+    alike = {"tokens": 10}
+    ways_of = {
+        "lookup": found([True] * 20, seconds=2.0, **alike),
+        "speculative": found([True] * 20, seconds=1.6, **alike),
+        "entropy@6": found([True] * 18 + [False] * 2, seconds=0.5, **alike),
+        "entropy@20": found([True] * 19 + [False], seconds=1.0, **alike),
+        "entropy@40": found([True] * 20, seconds=1.5, **alike),
+        "random@20": found([True] * 20, seconds=0.1, **alike),
+    }
+    assert switch_keys([ways_of], "entropy") == {
+        "switch_speed_lossless": pytest.approx(1.25),
+        "switch_speed_capped": pytest.approx(2.0),
+        "switch_quality": pytest.approx(0.95),
+    }
+    worse = {name: one for name, one in ways_of.items() if name in ("lookup", "entropy@6")}
+    assert switch_keys([worse], "entropy")["switch_quality"] == pytest.approx(0.9)
+    assert set(switch_keys([{}], "entropy").values()) == {None}
+
+
+def test_a_pass_takes_what_a_line_between_the_known_rows_says() -> None:
+    assert pass_s({1: 10.0, 3: 30.0, 5: 90.0}, 1) == pytest.approx(0.010)
+    assert pass_s({1: 10.0, 3: 30.0, 5: 90.0}, 4) == pytest.approx(0.060)
+    assert pass_s({1: 10.0, 3: 30.0, 5: 90.0}, 7) == pytest.approx(0.150)
 
 
 def test_ways_that_nobody_asked_yet_are_left_out() -> None:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from benchlib import BenchError
 from benchlib.http import Address, Response, fetch
@@ -44,6 +44,14 @@ class Reply:
     def seconds(self) -> float:
         """From the request to the whole answer."""
         return self.end_s - self.begin_s
+
+
+class Asks(Protocol):
+    """What answers questions."""
+
+    async def ask(self, body: Mapping[str, Any]) -> Reply:
+        """Return the answer; raises Unanswered."""
+        ...
 
 
 @dataclass(frozen=True)

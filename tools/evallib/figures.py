@@ -31,6 +31,7 @@ def figures(found: Found, boot: Bootstrap) -> dict[str, Any]:
         "cut": sum(record.reason == "length" for record in records),
         "accuracy": _json(boot.mean(_correct(records))),
         "large_share": _large_share(records),
+        "token_ms": _token_ms(records),
         **per_answer,
         **counts,
         "ipw_pct": _json(_ipw_pct(records, boot)),
@@ -45,7 +46,7 @@ def against(found: Found, other: Found, boot: Bootstrap) -> dict[str, Any]:
 
     Ratios are this one's over the other's; `equal` counts answers that are the same to the byte.
     """
-    pairs = _paired(found, other)
+    pairs = paired(found, other)
     ours, theirs = _correct([a for a, _ in pairs]), _correct([b for _, b in pairs])
     return {
         "n": len(pairs),
@@ -56,28 +57,10 @@ def against(found: Found, other: Found, boot: Bootstrap) -> dict[str, Any]:
     }
 
 
-def lookup_figures(
-    found: Found, large: Found, row: float | None = None
-) -> tuple[float, float] | None:
-    """The 95th percentile and the mean of a way's seconds over the large model's, answer by answer.
-
-    With `row`, what a further row adds to a pass as a share of a pass for one token, they are
-    modelled by counts of passes and rows, without the prompt; else they are measured.
-    """
-    if row is None:
-        ratios = [a.seconds / b.seconds for a, b in _paired(found, large) if b.seconds]
-    else:
-        ratios = [_passes(record, row) for record in answered(found).values() if record.tokens]
-    if not ratios:
-        return None
-    return float(np.percentile(ratios, 95)), float(np.mean(ratios))
-
-
-def _passes(record: Record, row: float) -> float:
-    """Return the time of an answer with drafts over that without: passes, and rows more of them."""
-    accepted, rejected = record.accepted_tokens or 0, record.rejected_tokens or 0
-    passes = record.tokens - accepted
-    return (passes + row * (accepted + rejected)) / record.tokens
+def lookup_figures(found: Found, large: Found) -> tuple[float, float] | None:
+    """The 95th percentile and the mean of a way's seconds over the large model's, by answer."""
+    ratios = [a.seconds / b.seconds for a, b in paired(found, large) if b.seconds]
+    return (float(np.percentile(ratios, 95)), float(np.mean(ratios))) if ratios else None
 
 
 def gap_recovered(found: Found, small: Found, large: Found, boot: Bootstrap) -> Any:
@@ -92,7 +75,8 @@ def answered(found: Found) -> dict[str, Record]:
     return {item: record for item, record in found.items() if record.failed is None}
 
 
-def _paired(found: Found, other: Found) -> list[tuple[Record, Record]]:
+def paired(found: Found, other: Found) -> list[tuple[Record, Record]]:
+    """Return the answers to what both answered."""
     theirs = answered(other)
     return [(record, theirs[i]) for i, record in answered(found).items() if i in theirs]
 
@@ -118,6 +102,11 @@ def _j_per_correct(records: Sequence[Record], boot: Bootstrap) -> Interval | Non
     """Joules that all answers added, over the number of right ones."""
     known = [record for record in records if record.energy_j is not None]
     return boot.ratio(_known(known, "energy_j"), _correct(known))
+
+
+def _token_ms(records: Sequence[Record]) -> float | None:
+    tokens = sum(record.tokens for record in records)
+    return 1e3 * sum(record.seconds for record in records) / tokens if tokens else None
 
 
 def _large_share(records: Sequence[Record]) -> float | None:

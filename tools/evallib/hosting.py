@@ -26,6 +26,7 @@ from benchlib.sim_board import Recorded, SimBoard, recorded
 from edge_rt.cli.private_daemon import board as snapshot
 from edge_rt.cli.private_daemon import wait_for_rest
 from evallib import EvalError, gates
+from evallib.asker import Asks
 from evallib.meter import MachineMeter, Meter, NoMeter, Record
 
 _BOARD_SEED = 0  # stays cool enough in a room that nothing holds the engine back
@@ -38,6 +39,7 @@ class Host:
 
     address: Address
     meter: Meter = field(default_factory=NoMeter)
+    asker: Asks | None = None  # what answers in place of a server at `address`
 
 
 def address_of(socket: Path | None, url: str | None) -> Address | None:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from edge_rt.core.decoding import Made
 from evallib import EvalError
-from evallib.asker import Asker, Reply, Unanswered, question
+from evallib.asker import Asks, Reply, Unanswered, question
 from evallib.journal import Journal
 from evallib.meter import Meter, Spent
 from evallib.record import Key, Record, canonical, word
@@ -52,7 +52,7 @@ class Rounds:
     what comes next.
     """
 
-    asker: Asker
+    asker: Asks
     journal: Journal
     meter: Meter
     ways: Sequence[Way]

@@ -57,7 +57,7 @@ class Session:
         with progress(Console(stderr=True)) as show:
             show(0.0, "starting")
             async with self.hosting as host:
-                asker = Asker(host.address, self.patience_s)
+                asker = host.asker or Asker(host.address, self.patience_s)
                 rounds.append(Rounds(asker, journal, host.meter, self.ways, self.sampling, show))
                 await rounds[0].run(self.works)
 

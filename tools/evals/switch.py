@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from evallib.document import Document, switch_rows
-from evallib.figures import lookup_figures
+from benchlib.boards import load_boards
+from evallib.counted import Counted
+from evallib.document import ORACLE, Document, switch_keys, switch_rows, with_oracle
+from evallib.figures import Found, lookup_figures
 from evallib.gates import NAMES
-from evallib.hosting import host, simulated
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, text
 from evallib.options import BESIDE, Options, result, shared
@@ -20,6 +21,7 @@ from evallib.session import Session
 from evallib.tasks import HumanEval
 from evallib.way import CONTROL, LARGE, Way, chosen, pair_of, ways
 
+from edge_rt.board_model.watts import board_watts
 from edge_rt.core.decoding import GATES
 from edge_rt.models.pair import LOOKUP, Pair
 
@@ -37,24 +39,24 @@ _COLUMNS = (
     ("catch-up", short("catch_up_tokens")),
     ("accepted", short("accepted_tokens")),
     ("rejected", short("rejected_tokens")),
-    ("s", short("seconds")),
-    ("CPU s", short("cpu_s")),
+    ("ms a token", short("token_ms")),
     ("J", short("energy_j")),
-    ("s, of the large's", figure("against_large", "seconds_ratio")),
+    ("J a right answer", short("j_per_correct")),
     ("J, of the large's", figure("against_large", "energy_j_ratio")),
-    ("board's J, of the large's", figure("against_large", "board_j_ratio")),
-    ("J, of EAD's", figure("against_ead", "energy_j_ratio")),
+    ("J, of lookup's", figure("against_lookup", "energy_j_ratio")),
     ("as the large's", equal("against_large")),
 )
 _NOTE = (
-    "Means an answer, with 95 % paired bootstrap intervals over the questions. Each question goes "
-    "to all ways, one right after the other; who is first changes, and no way finds the prompt "
-    "read by another. Seconds are measured here; joules are those of a simulated Raspberry Pi 5 "
-    "whose cores are as busy. J: what an answer added; board's J: all that was drawn meanwhile. "
-    "NAME@SHARE: a gate with the percentage of tokens that the large model was to write. "
-    "Gap recovered: (accuracy - small)/(large - small). Last column: answers that are the same to "
-    "the byte."
+    "Means an answer, with 95 % paired bootstrap intervals over the questions. The engine is the "
+    "real one and runs the files named; seconds are modelled: those of its passes, prompts "
+    "included, by their rows, of a small model of 0.5B at 4 bits and a large one of 1.5B in F16, "
+    "which costs as much as one of 6B at 4 bits. Joules are these seconds times what a Raspberry "
+    "Pi 5 draws beyond idle. NAME@SHARE: a gate with the percentage of tokens that the large model "
+    "was to write. oracle: the small model where it is right, else the large one by lookup, as if "
+    "that were known before. Gap recovered: (accuracy - small)/(large - small). Last column: "
+    "answers that are the same to the byte."
 )
+_LOSSY = "entropy"
 
 
 def _percentages(_: click.Context, __: click.Parameter, value: str) -> list[float]:
@@ -94,11 +96,6 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
     help="Which decide who writes.",
 )
 @click.option("--first", default=0, show_default=True, help="Tokens the large model writes first.")
-@click.option(
-    "--row",
-    type=click.FloatRange(0),
-    help="Model lookup by counts: what a further row adds to a pass, of a pass for one token.",
-)
 @click.option("--only", multiple=True, help="Only this way, such as large, step or step@20.")
 @result("switch", BESIDE)
 @shared
@@ -108,16 +105,16 @@ def switch(
     shares: list[float],
     gates: list[str],
     first: int,
-    row: float | None,
     only: tuple[str, ...],
     json_file: Path,
     **shared_options: Any,
 ) -> None:
-    """Compare the ways in which two models can answer: quality, seconds and joules.
+    """Compare the ways in which two models can answer: quality, modelled seconds and joules.
 
     The small one alone, the large one alone, both together without loss, and by turns: chance, and
-    every gate, at each share. The daemon is our own, on a simulated Raspberry Pi 5. A run that was
-    interrupted goes on where it ended.
+    every gate, at each share. Under a cap all ways are slowed down alike by its pauses, so that
+    their speeds are in the ratio of these seconds. A run that was interrupted goes on where it
+    ended.
     """
     options = Options(**shared_options)
     models, works = pair_of(pair, partner), options.works()
@@ -125,18 +122,26 @@ def switch(
         found = chosen(ways(models, gates, shares, first), only)
     except KeyError as error:
         raise click.UsageError(f"--only: there is no way {error}.") from error
-    named, board = (models.large, models.small), simulated(_BOARD)
+    counted = Counted(
+        options.store, (models.large, models.small), _CONTEXT, options.threads or 1, _added_w()
+    )
     Session(
         works,
         found,
         options.sampling,
         options.patience,
-        host(None, options.store, named, _CONTEXT, options.threads, board),
-        partial(_report, options, models, works, found, row),
+        counted.run(),
+        partial(_report, options, models, works, found),
         _COLUMNS,
         json_file,
         options.md_file,
     ).run()
+
+
+def _added_w() -> float:
+    watts = board_watts(load_boards()[_BOARD])
+    assert watts is not None, "the profile tells them"
+    return watts.decode_w
 
 
 def _report(
@@ -144,44 +149,35 @@ def _report(
     pair: Pair,
     works: Sequence[Work],
     found: Sequence[Way],
-    row: float | None,
     rounds: Rounds,
 ) -> Document:
     boot = Bootstrap(options.seed)
-    tasks = {
-        work.task.name: switch_rows(
-            found, {way.name: rounds.found(work, way) for way in found}, boot
-        )
+    answers = {
+        work.task.name: with_oracle({way.name: rounds.found(work, way) for way in found})
         for work in works
     }
+    told = [*found, Way(ORACLE, pair.large)]
     about = {
         "pair": {"large": pair.large, "small": pair.small},
         "fingerprints": dict(rounds.prints),
-        "simulated": _BOARD,
-        "threads": options.threads,
+        "modelled": _BOARD,
         **options.about(works),
     }
-    keys = _lookup_keys(works, found, row, rounds)
+    tasks = {task: switch_rows(told, ways, boot) for task, ways in answers.items()}
+    keys = switch_keys(list(answers.values()), _LOSSY) | _lookup_keys(answers)
     return Document("switch", about, tasks, [_NOTE], keys)
 
 
-def _lookup_keys(
-    works: Sequence[Work], found: Sequence[Way], row: float | None, rounds: Rounds
-) -> dict[str, object]:
+def _lookup_keys(answers: Mapping[str, Mapping[str, Found]]) -> dict[str, float | None]:
     """Return what lookup takes of the large model's seconds: at worst, and for code."""
-    ways = {way.name: way for way in found}
-    if not {LARGE, LOOKUP} <= ways.keys():
-        return {}
     told = {
-        work.task.name: lookup_figures(
-            rounds.found(work, ways[LOOKUP]), rounds.found(work, ways[LARGE]), row
-        )
-        for work in works
+        task: lookup_figures(ways[LOOKUP], ways[LARGE])
+        for task, ways in answers.items()
+        if {LARGE, LOOKUP} <= ways.keys()
     }
     known = {task: one for task, one in told.items() if one is not None}
     code = known.get(HumanEval.name)
     return {
         "lookup_worst": max((worst for worst, _ in known.values()), default=None),
         "lookup_code": None if code is None else code[1],
-        "lookup_basis": "measured" if row is None else "modelled",
     }
