@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from edge_rt.config.schema import Models
 from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.models.directory import ModelDirectory
 
 
 @pytest.fixture
@@ -66,3 +68,34 @@ def test_a_pin_that_nothing_has_is_told_what_there_is(models: Any, pin: str) -> 
     with pytest.raises(RequestError, match=f"'smol' has no variant '{pin}'; {there}") as caught:
         models.candidates(f"smol@{pin}")
     assert (caught.value.param, caught.value.code) == ("model", "variant_not_found")
+
+
+@pytest.mark.parametrize(
+    ("others", "small"),
+    [
+        ({"a": {"size": 25}}, "a"),
+        ({"a": {"size": 40}}, None),  # a token costs only 2.5 times less
+        ({"a": {"size": 10}, "b": {"size": 30}, "c": {"size": 40}}, "b"),
+        ({"a": {"size": 25, "vocab": 601}}, None),
+        ({"a": {"size": 25, "eos_token": "<end>"}}, None),
+        ({"a": {"size": 25, "control_tokens": ("<tool>",)}}, None),
+        ({"a": {"size": 25, "longest_token": 99}}, None),
+        ({"a": {"size": 25, "context_train": 1024}}, None),
+        ({"a": {"size": 25, "backend": "onnx"}}, None),
+    ],
+)
+def test_a_pair_that_no_catalogue_names(
+    kit: Any, others: dict[str, Any], small: str | None
+) -> None:
+    house = kit.run(made(kit))
+    own = {"size", "backend"}
+    entries = [replace(kit.entry, id="large", size=100)]
+    for id, fields in others.items():
+        summary = changed(kit.entry.summary, **{k: v for k, v in fields.items() if k not in own})
+        kept = {k: v for k, v in fields.items() if k in own}
+        entries.append(replace(kit.entry, id=id, summary=summary, **kept))
+    house.entries = lambda: entries
+    found = ModelDirectory(house, Models()).unlisted("large")
+    assert [(pair.large, pair.small, pair.mode) for pair in found] == (
+        [] if small is None else [("large", small, None)]
+    )

@@ -5,6 +5,7 @@ What the files tell has the shape and names of GET /v1/models, with more in `edg
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
@@ -17,8 +18,11 @@ from edge_rt.cli.exits import NoModel
 from edge_rt.cli.local.model_store import StorePlace, chat_format
 from edge_rt.cli.tables import TextTable
 from edge_rt.cli.text import Json, member
+from edge_rt.config.schema import Models
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.directory import ModelDirectory
+from edge_rt.models.pair import Pair
+from edge_rt.models.record import ModelRecord, writers
 from edge_rt.models.store.store import Store
 
 _EDGE = ("kind", "variant", "size_bytes", "parameters", "context", "licence")
@@ -73,12 +77,19 @@ def details(entry: ModelRecord, store: Store) -> Json:
         ],
         "pairs": [
             msgspec.to_builtins(pair) | {"there": {pair.large, pair.small} <= there}
-            for pair in store.catalogue.pairs
+            for pair in _pairs(store)
             if entry.id in (pair.large, pair.small)
         ],
         **({} if chat is None else {"chat": msgspec.to_builtins(chat)}),
     }
     return told
+
+
+def _pairs(store: Store) -> list[Pair]:
+    """Return the pairs of the catalogue, and those that the sizes of the files make."""
+    directory = ModelDirectory(store, Models())
+    unlisted = [directory.unlisted(one.id) for one in writers(store.entries())]
+    return [*store.catalogue.pairs, *itertools.chain.from_iterable(unlisted)]
 
 
 def _source(entry: ModelRecord, store: Store) -> str | None:
