@@ -61,10 +61,13 @@ class Way(NamedTuple):
         """The same with the least share."""
         return self.cost if self.quickest is None else self.cost * self.quickest / self.time
 
-    def __str__(self) -> str:
-        """Return it in words for people."""
+    def told(self, token_j: float | None) -> str:
+        """Say what it takes; `token_j` are the joules of a token of the large model alone."""
         share = "" if self.share is None else f" with {self.share:.0%} by the large model"
-        return f"{self.name}{share} {self.time:.2f} of the time, {self.cost:.2f} a right token"
+        took = f"{self.name}{share} {self.time:.2f} of the time"
+        if token_j is None or self.quality is None:
+            return took
+        return f"{took}, {token_j * self.cost:.3g} J a right token"
 
 
 class Choice(NamedTuple):
@@ -96,7 +99,7 @@ def spread(share: float) -> float:
     return max(0.01, -math.log(share))
 
 
-def choose(ways: list[Way], duty: float) -> Choice:
+def choose(ways: list[Way], duty: float, token_j: float | None = None) -> Choice:
     """Return the first way that needs no pause, else the quickest.
 
     A way that cannot cost fewer joules a right token than those before it is left out.
@@ -107,7 +110,7 @@ def choose(ways: list[Way], duty: float) -> Choice:
             paying.append(way)
     enough = next((way for way in paying if way.time <= duty), None)
     taken = enough or min(paying, key=lambda way: way.time)
-    told = "; ".join(str(way) for way in paying)
+    told = "; ".join(way.told(token_j) for way in paying)
     pauses = "" if enough else ", with pauses"
     return Choice(taken, tuple(paying), f"a cap leaves {duty:.0%} of the time{pauses}: {told}")
 
@@ -151,7 +154,7 @@ class UnderCap:
             ways.append(self._lossless(large, small, SPECULATIVE, drafted))
             if self._switch == "lossy":
                 ways += self._lossy(large, small, objectives, costs, duty)
-        found = choose(ways, duty)
+        found = choose(ways, duty, self._token_j(large, threads))
         return None if found.way is alone else found
 
     def costs(self, large: ModelRecord, small: ModelRecord, threads: int) -> PairCosts | None:
@@ -162,6 +165,12 @@ class UnderCap:
         token_s = ours.decode_s / USUAL_TOKENS.completion
         read = ours.prefill_s / USUAL_TOKENS.prompt / token_s
         return PairCosts(its.decode_s / ours.decode_s, read)
+
+    def _token_j(self, large: ModelRecord, threads: int) -> float | None:
+        found = self._predict(large, threads)
+        if isinstance(found, Unpredicted) or found.energy_j is None:
+            return None
+        return found.energy_j * found.decode_s / found.seconds / USUAL_TOKENS.completion
 
     def bits(self, large: ModelRecord, small: ModelRecord, share: float) -> float:
         """Return the threshold in bits from which the gate seeks the one for `share`."""

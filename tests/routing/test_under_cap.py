@@ -68,6 +68,14 @@ def test_the_first_way_that_needs_no_pause_is_taken() -> None:
     assert "with pauses" not in choose(ways, 0.6).why
 
 
+def test_joules_a_right_token_are_told_where_they_are_known() -> None:
+    ways = [Way("single", 1.0, 0.8), Way("speculative", 0.5, 0.8)]
+    told = choose(ways, 0.6, token_j=4.0).why
+    assert "single 1.00 of the time, 5 J a right token; speculative 0.50 of the time, 2.5 J" in told
+    assert "J" not in choose(ways, 0.6).why
+    assert "J" not in choose([way._replace(quality=None) for way in ways], 0.6, token_j=4.0).why
+
+
 def test_a_way_that_costs_more_a_right_token_is_left_out() -> None:
     alone, drafts = Way("single", 1.0, 0.8), Way("speculative", 0.7, 0.8)
     poor = Way("switch", 0.6, 0.4, 0.2)  # 1.5 a right token, and drafts take 0.875
