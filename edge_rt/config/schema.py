@@ -256,8 +256,8 @@ class Router(Section, frozen=True):
     """The floor for requests that name none: the mean share of right answers in the tests of the
     catalogue. low is 0.25, normal 0.5, high 0.75."""
     switch: Literal["lossy", "lossless", "off"] = "lossless"
-    """How far a smaller model may help requests that name no mode, under a cap for which their
-    answers would have to pause. lossless: it drafts. lossy: where drafts do not suffice, it writes
+    """How far a smaller model may help requests that name no mode, under a cap that slows their
+    answers down. lossless: it drafts. lossy: where drafts do not suffice, it writes
     what it is sure of, and answers alone where the floor allows that."""
 
 

@@ -120,6 +120,20 @@ class Candidates:
         load = self._variants.load_config(entry)
         return self._forecaster.predict(entry, threads, *USUAL_TOKENS, 1.0, load)
 
+    def speed_left(self, entry: ModelRecord, limits: Limits) -> float:
+        """Return the speed of `entry` at the present limits over that without a cap, 0 to 1.
+
+        A cap takes it by pauses, and by threads that it forbids.
+        """
+        threads, cores = limits.threads, self._forecaster.cores
+        duty = self.duty(entry, threads, USUAL_TOKENS, limits, None)
+        if limits.bound_by is None or threads >= cores:
+            return duty
+        full, now = self.usual(entry, cores), self.usual(entry, threads)
+        if isinstance(full, Unpredicted) or isinstance(now, Unpredicted):
+            return duty
+        return min(1.0, duty * full.decode_s / now.decode_s)
+
     def predict(
         self,
         entry: ModelRecord,

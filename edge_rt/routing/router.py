@@ -16,7 +16,6 @@ from edge_rt.core.limits import Limits
 from edge_rt.core.requests import Plan
 from edge_rt.core.routing import (
     SINGLE,
-    USUAL_TOKENS,
     DecodingRequest,
     LoadConfig,
     Objectives,
@@ -282,16 +281,16 @@ class RequestRouter:
         self, entry: ModelRecord, objectives: Objectives
     ) -> tuple[UnderCapChoice | None, ModelRecord | None]:
         """Return how `entry` answers under a cap, and with which smaller model, if there is one."""
-        limits, load = self._governor_loop.limits, self._variants.load_config(entry)
-        duty = self._candidates.duty(entry, limits.threads, USUAL_TOKENS, limits, load)
-        if duty > BINDS:
+        limits = self._governor_loop.limits
+        left = self._candidates.speed_left(entry, limits)
+        if left > BINDS:
             return None, None
         partner, pair = partner_of(entry, DecodingRequest(), self._models)
         if pair is not None and pair.mode is not None:
             return None, None
         if partner is not None and not (alike(entry, partner) and self._fits(entry, partner)):
             partner = None
-        choice = self.under_cap.choose(entry, partner, objectives, limits.threads, duty)
+        choice = self.under_cap.choose(entry, partner, objectives, limits.threads, left)
         return choice, partner
 
     def _option(

@@ -1,4 +1,4 @@
-"""Which way two models answer where the governor would have to pause the large one."""
+"""Which way two models answer where a cap slows the large one down."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Switch = Literal["lossy", "lossless", "off"]
 Predict = Callable[[ModelRecord, int], Prediction | Unpredicted]
 """What an answer of USUAL_TOKENS takes with so many threads at full speed."""
 
-BINDS = 0.97  # highest duty that counts as a pause
+BINDS = 0.97  # of the speed: what a cap leaves where it is felt
 DRAFTED, BROUGHT = 3.0, 2.53  # tokens of a draft, and what its pass brings at 0.7 accepted each
 UNTRIED = 0.95  # of the time, by lookup, before any answer has shown it
 LEAST_SHARE = 1.0 / 16.0  # a draft has 15 tokens at most
@@ -78,14 +78,14 @@ class Choice(NamedTuple):
     why: str
 
 
-def share_for(duty: float, costs: PairCosts) -> float:
-    """Return the share of the large model's tokens with which an answer takes `duty` of the time.
+def share_for(time: float, costs: PairCosts) -> float:
+    """Return the share of the large model's tokens with which an answer takes `time` of its own.
 
     s = (d - r - b)/(1 - r - b), from d = s + (1 - s)·(r + b): the small model writes the others in
     r each, and the large one reads them in b each.
     """
     cheap = costs.small + costs.read
-    share = (duty - cheap) / (1.0 - cheap) if cheap < 1.0 else 1.0
+    share = (time - cheap) / (1.0 - cheap) if cheap < 1.0 else 1.0
     return min(1.0, max(LEAST_SHARE, share))
 
 
@@ -99,20 +99,21 @@ def spread(share: float) -> float:
     return max(0.01, -math.log(share))
 
 
-def choose(ways: list[Way], duty: float, token_j: float | None = None) -> Choice:
-    """Return the first way that needs no pause, else the quickest.
+def choose(ways: list[Way], left: float, token_j: float | None = None) -> Choice:
+    """Return the first way that makes up for a cap, which leaves `left` of the speed.
 
-    A way that cannot cost fewer joules a right token than those before it is left out.
+    If there is none, the quickest. A way that cannot cost fewer joules a right token than those
+    before it is left out.
     """
     paying: list[Way] = []
     for way in ways:
         if not paying or way.least_cost < min(one.cost for one in paying):
             paying.append(way)
-    enough = next((way for way in paying if way.time <= duty), None)
+    enough = next((way for way in paying if way.time <= left), None)
     taken = enough or min(paying, key=lambda way: way.time)
     told = "; ".join(way.told(token_j) for way in paying)
-    pauses = "" if enough else ", with pauses"
-    return Choice(taken, tuple(paying), f"a cap leaves {duty:.0%} of the time{pauses}: {told}")
+    lacks = "" if enough else ", which nothing makes up for"
+    return Choice(taken, tuple(paying), f"a cap leaves {left:.0%} of the speed{lacks}: {told}")
 
 
 def latest() -> deque[float]:
@@ -137,9 +138,9 @@ class UnderCap:
         small: ModelRecord | None,
         objectives: Objectives,
         threads: int,
-        duty: float,
+        left: float,
     ) -> Choice | None:
-        """Return how `large` answers requests that name no mode, for `duty` of the time.
+        """Return how `large` answers requests that name no mode where `left` is left of its speed.
 
         None: as without a cap, when nothing is lost. `small` has the same vocabulary; None: there
         is no such model. No way is below the floor, nor lossy where a figure is not known.
@@ -153,8 +154,8 @@ class UnderCap:
             drafted = (1.0 + DRAFTED * (costs.small + costs.read)) / BROUGHT
             ways.append(self._lossless(large, small, SPECULATIVE, drafted))
             if self._switch == "lossy":
-                ways += self._lossy(large, small, objectives, costs, duty)
-        found = choose(ways, duty, self._token_j(large, threads))
+                ways += self._lossy(large, small, objectives, costs, left)
+        found = choose(ways, left, self._token_j(large, threads))
         return None if found.way is alone else found
 
     def costs(self, large: ModelRecord, small: ModelRecord, threads: int) -> PairCosts | None:
@@ -212,7 +213,7 @@ class UnderCap:
         small: ModelRecord,
         objectives: Objectives,
         costs: PairCosts,
-        duty: float,
+        left: float,
     ) -> list[Way]:
         best, least = figure(large), figure(small)
         if best is None or least is None:
@@ -221,7 +222,7 @@ class UnderCap:
         floor, mixed = self._floor.now(objectives), least + RECOVERED * (best - least)
         if mixed >= (floor if objectives.quality is not None else KEEPS * min(floor, best)):
             error = median(self._took[large.id, small.id, SWITCH] or (1.0,))
-            share = share_for(duty / error, costs)
+            share = share_for(left / error, costs)
             time, quickest = (error * gate_time(s, costs) for s in (share, LEAST_SHARE))
             found.append(Way(SWITCH, time, mixed, share, quickest))
         if least >= floor:

@@ -11,6 +11,7 @@ from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Router
 from edge_rt.core.errors import RequestError
+from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Plan
 from edge_rt.core.routing import DecodingRequest, Objectives, RouteRequest
@@ -87,10 +88,21 @@ def test_a_cap_has_the_small_model_write_what_the_missing_time_takes(kit: Any) -
             shares.append(served.mode.gating.share or 0.0)
             assert served.less == f"{TINY} writes what it is sure of: {CAP}"
             assert served.why is not None
-            assert f"a cap leaves {duty:.0%} of the time" in served.why
+            assert f"a cap leaves {duty:.0%} of the speed" in served.why
             assert served.alone is not None
             assert label(served.alone) == "single"
         assert 1.0 > shares[0] > shares[1] > 0.0
+
+    kit.run(run())
+
+
+def test_threads_that_a_cap_forbids_are_missed_as_pauses_are(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        for by, mode in ((None, "single"), ("power_w", "switch:entropy")):
+            house.governor_loop.limits = Limits(1, bound_by=by, why=CAP)
+            request = RouteRequest("cmpl-1", BIG, "x" * 400)
+            assert label(await house.service.router.route(request)) == mode
 
     kit.run(run())
 
@@ -166,7 +178,7 @@ def test_the_plan_and_the_trace_show_the_order_and_why(kit: Any) -> None:
         served = await routed(house, 0.6, trace=True)
         assert served.trace is not None
         for why in (first.reason, served.trace.why):
-            assert "a cap leaves 60% of the time: single 1.00" in why
+            assert "a cap leaves 60% of the speed: single 1.00" in why
             assert why.index("speculative 0.") < why.index("switch with") < why.index("small 0.")
 
     kit.run(run())

@@ -64,8 +64,8 @@ def test_the_first_way_that_needs_no_pause_is_taken() -> None:
     assert choose(ways, 0.8).way.name == "speculative"
     assert choose(ways, 0.6).way.name == "switch"
     assert choose(ways, 0.3).way.name == "switch"
-    assert "with pauses" in choose(ways, 0.3).why
-    assert "with pauses" not in choose(ways, 0.6).why
+    assert "nothing makes up" in choose(ways, 0.3).why
+    assert "nothing makes up" not in choose(ways, 0.6).why
 
 
 def test_joules_a_right_token_are_told_where_they_are_known() -> None:

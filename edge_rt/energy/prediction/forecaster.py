@@ -34,7 +34,7 @@ class Forecaster:
         `cores` are those that the engine may use, `idle_w` what the board draws while the engine
         has nothing to do.
         """
-        self._engine, self._cores = engine, cores
+        self._engine, self.cores = engine, cores
         self._snapshot, self._idle_w = snapshot, idle_w
         self._calibrations, unusable = load_calibrations(folder)
         for bad in unusable:
@@ -121,7 +121,7 @@ class Forecaster:
             gpu, snapshot = load.gpu_layers > 0, self._snapshot()
             others = [c for c in self.of_board() if (c.gpu_layers > 0) == gpu]
             profile = None if snapshot is None else snapshot.chosen.board
-            figures = BoardFigures.of(profile, self._cores, others, gpu=gpu)
+            figures = BoardFigures.of(profile, self.cores, others, gpu=gpu)
             shape, own = shape_of(entry, self._engine, load), self.calibrations(entry, load)
             self._costs[key] = ModelCost(shape, figures, own, others)
         return self._costs[key]
