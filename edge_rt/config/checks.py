@@ -16,11 +16,9 @@ from typing import cast
 
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
-from edge_rt.core.files import open_regular
 
 LONGEST_PATH = 107  # bytes, a limit of the kernel
 _OTLP = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
-_HEADER = b"SQLite format 3\0"
 _BLOCKS = ("q8_0", "q4_0")  # types that llama.cpp keeps values in only with flash attention
 
 
@@ -178,10 +176,9 @@ def _fits(file: Path) -> bool:
 
     A damaged one is put aside.
     """
-    if file.suffix == ".db":
-        return True
-    with open_regular(file) as content:
-        return content.read(len(_HEADER)) in (_HEADER, b"")
+    from edge_rt.core.system.storage import is_ours  # SQLite takes time to import
+
+    return is_ours(file) or not file.stat().st_size
 
 
 def contradictions(config: Config) -> Iterator[tuple[Key, str]]:

@@ -102,7 +102,6 @@ class Shape:
     def of(cls, board: Board) -> Shape:
         """Return the shape of the board that a profile describes."""
         prior, trips = prior_of(board), board.thermal.trips
-        throttle_c = (trips.throttle_c or trips.hot_c) if trips else None
         fan = board.thermal.fan
         cores = sum(cluster.cores for cluster in board.clusters.values())
         return cls(
@@ -111,7 +110,7 @@ class Shape:
             _policies(cores or prior.cores, prior.policy_cores),
             _steps(board, prior),
             _gpu_steps(board, prior),
-            throttle_c or prior.throttle_c,
+            board.thermal.slows_c or prior.throttle_c,
             trips.hot_c if trips else None,
             (trips.shutdown_c if trips else None) or prior.critical_c,
             _fan_points(board, prior),
