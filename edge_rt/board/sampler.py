@@ -133,6 +133,11 @@ class BoardSampler:
         with self._lock:
             return next(track.pace_s for track in self._tracks if track.reader is reader)
 
+    def owner(self, name: str, kind: Kind) -> tuple[BaseReader, Channel]:
+        """Return a channel and its reader; KeyError where there is no such channel."""
+        track, index = self._places[name, kind]
+        return track.reader, track.reader.channels[index]
+
     def reading(self, name: str, kind: Kind) -> ChannelReading | None:
         """Return one channel as it stands; None where there is no such channel."""
         place = self._places.get((name, kind))

@@ -96,18 +96,18 @@ class SupplyRails:
 
     def __init__(self, sampler: BoardSampler, rails: Sequence[str], covers: Covered) -> None:
         """KeyError where the sampler has no power of one of the `rails`."""
-        owners = [_owner(sampler, rail) for rail in rails]
+        owners = {rail: sampler.owner(rail, "power_w") for rail in rails}
         self._sampler = sampler
         self.rails = tuple(rails)
         self.covers: Covered = covers
         self.readers: tuple[BaseReader, ...] = tuple(
-            reader for reader in sampler.readers if any(reader is owner for owner, _ in owners)
+            one for one in sampler.readers if any(one is own for own, _ in owners.values())
         )
-        modelled = any(quality == "modelled" for _, quality in owners)
+        modelled = any(channel.quality == "modelled" for _, channel in owners.values())
         self.quality: Quality = "modelled" if modelled else "measured"
         # The slowest sets the pace: between two of its reads the others have been read as well.
         self._pace = max(reversed(self.readers), key=lambda reader: reader.period_s)
-        self._metered = sorted(rails, key=lambda rail: _owner(sampler, rail)[0] is not self._pace)
+        self._metered = sorted(rails, key=lambda rail: owners[rail][0] is not self._pace)
         self._sum = RailSum(sampler.metered(self._metered))
         sampler.subscribe(self._add)
 
@@ -155,7 +155,7 @@ def find_supply(board: Board | None, sampler: BoardSampler) -> SupplyRails | Non
     total = None if board is None else board.total(readable)
     if total is not None:
         return SupplyRails(sampler, _all_sockets(total.rails, readable), total.covers)
-    modelled = [rail for rail in readable if _owner(sampler, rail)[0].name == "modelled"]
+    modelled = [r for r in readable if sampler.owner(r, "power_w")[0].name == "modelled"]
     if modelled:
         return SupplyRails(sampler, modelled[:1], "board")
     named = _named(readable)
@@ -184,15 +184,6 @@ def _readable(sampler: BoardSampler) -> list[str]:
     powers = [r for r in sampler.readings() if r.channel.kind == "power_w"]
     names = [r.channel.name for r in powers if r.value is not None or r.error == PENDING]
     return list(dict.fromkeys(names))
-
-
-def _owner(sampler: BoardSampler, rail: str) -> tuple[BaseReader, Quality]:
-    """Return the reader that gives the power of `rail`, and the quality of what it gives."""
-    for reader in sampler.readers:
-        for channel in reader.channels:
-            if channel.name == rail and channel.kind == "power_w":
-                return reader, channel.quality
-    raise KeyError(rail)
 
 
 def _silent_s(reading: ChannelReading | None, now_s: float) -> float:
