@@ -33,7 +33,7 @@ from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.governor.knobs.board_knobs import mode_knob
 from edge_rt.governor.knobs.knob import KnobError
-from edge_rt.governor.knobs.programs import Programs
+from edge_rt.governor.knobs.programs import installed_nvpmodel
 from edge_rt.models.configured import missing_models, model_faults
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _power_mode(config: Config) -> Iterator[tuple[Key, str]]:
     mode, root = config.knobs.nvpmodel, Path(config.sensors.root)
     if mode is None:
         return
-    knob = mode_knob(root, Programs.installed() if root == Path("/") else Programs())
+    knob = mode_knob(root, installed_nvpmodel(root))
     try:
         if knob is None:
             raise KnobError("there is no nvpmodel here: only a Jetson has power modes")

@@ -30,27 +30,31 @@ from edge_rt.governor.knobs.knob import (
     rapl_knob,
     rapl_targets,
 )
-from edge_rt.governor.knobs.programs import NvpMode, Programs, affinity_knob, affinity_target
+from edge_rt.governor.knobs.programs import (
+    NvpMode,
+    Program,
+    affinity_knob,
+    affinity_target,
+    installed_nvpmodel,
+)
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
 
-def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
+def by_name(name: str, root: Path, nvpmodel: Program | None = None) -> Knob | None:
     """Return the knob of this name; None where it is of no known kind or its program is not here.
 
     A journal may have been damaged: nothing but the files of knobs is ever written.
     """
     if name == NvpMode.name:
-        return mode_knob(root, programs)
+        return mode_knob(root, nvpmodel)
     if ".." in PurePath(name).parts:
         return None
     return clock_knob(name) or rapl_knob(name) or affinity_knob(name)
 
 
-def mode_knob(root: Path, programs: Programs) -> NvpMode | None:
+def mode_knob(root: Path, nvpmodel: Program | None) -> NvpMode | None:
     """Return the power mode, where there is nvpmodel."""
-    if programs.nvpmodel is None:
-        return None
-    return NvpMode(programs.nvpmodel, root / "etc" / "nvpmodel.conf")
+    return None if nvpmodel is None else NvpMode(nvpmodel, root / "etc" / "nvpmodel.conf")
 
 
 log = logging.getLogger(__name__)
@@ -75,17 +79,15 @@ class BoardKnobs:
         wanted: Knobs,
         root: Path,
         state: Path,
-        programs: Programs | None = None,
+        nvpmodel: Program | None = None,
         rest: Callable[[float], None] = time.sleep,
     ) -> None:
         """`root` is the board's, simulated or not; `state` is the directory of the journal.
 
-        `programs` are this machine's if None, and none for a simulated board. `rest` lets seconds
-        pass in a thread.
+        `nvpmodel` is this machine's if None. `rest` lets seconds pass in a thread.
         """
-        if programs is None:
-            programs = Programs.installed() if root == Path("/") else Programs()
-        self._wanted, self._root, self._programs = wanted, root, programs
+        self._wanted, self._root = wanted, root
+        self._nvpmodel = nvpmodel or installed_nvpmodel(root)
         self._journal, self._boot_id, self._rest = Journal(state / JOURNAL), boot_id(root), rest
         self._turner = Turner(self._journal, self._find, self._boot_id, rest)
         sysfs = root / "sys"
@@ -152,7 +154,7 @@ class BoardKnobs:
         self._turner.restore()
 
     def _find(self, name: str) -> Knob | None:
-        return by_name(name, self._root, self._programs)
+        return by_name(name, self._root, self._nvpmodel)
 
     def _governed(self, key: str, files: Files, top_hz: float | None) -> GovernedClock:
         def make(file: ClockFile) -> CappedClock:
@@ -171,7 +173,7 @@ class BoardKnobs:
             yield "knobs.rapl_w", lambda: rapl_targets(sysfs, watts)
 
     def _mode(self, mode: str) -> list[KnobTarget]:
-        knob = mode_knob(self._root, self._programs)
+        knob = mode_knob(self._root, self._nvpmodel)
         if knob is None:
             raise KnobError("there is no nvpmodel here: power modes are for Jetsons")
         return [KnobTarget(knob, mode)]

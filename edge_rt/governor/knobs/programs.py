@@ -36,21 +36,13 @@ Program = Callable[[Sequence[str], str], ProgramResult]
 """Runs with arguments and what stands on its standard input; raises KnobError."""
 
 
-@dataclass(frozen=True)
-class Programs:
-    """What is installed; None where it is not."""
+def installed_nvpmodel(root: Path = Path("/"), folders: str | None = None) -> Program | None:
+    """Return the nvpmodel in `folders`, parted by colons, None: in those of this machine.
 
-    nvpmodel: Program | None = None
-
-    @classmethod
-    def installed(cls, folders: str | None = None) -> Programs:
-        """Return the programs in `folders`, parted by colons; None: those of this machine."""
-        places = folders or f"{os.environ.get('PATH', os.defpath)}:{_ADMIN}"
-        return cls(_find("nvpmodel", places))
-
-
-def _find(name: str, folders: str) -> Program | None:
-    path = shutil.which(name, path=folders)
+    None where it is not installed, and for a simulated board, whose `root` is another.
+    """
+    folders = folders or f"{os.environ.get('PATH', os.defpath)}:{_ADMIN}"
+    path = shutil.which("nvpmodel", path=folders) if root == Path("/") else None
     return None if path is None else lambda arguments, said: _run(path, arguments, said)
 
 

@@ -18,7 +18,6 @@ from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import clock_targets
 from edge_rt.governor.knobs.journal import Journal, JournalEntry
 from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value, rapl_targets
-from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
 left = 0
@@ -64,7 +63,7 @@ class MortalJournal(Journal):
 def live(root: Path, state: Path) -> None:
 
     def find(name: str) -> Knob | None:
-        knob = by_name(name, root, Programs())
+        knob = by_name(name, root)
         return None if knob is None else MortalKnob(knob)
 
     journal = MortalJournal(state / "knobs.json")

@@ -17,7 +17,7 @@ from benchlib.boards import load_boards
 from edge_rt.config.schema import Knobs
 from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
-from edge_rt.governor.knobs.programs import ProgramResult, Programs, affinity_knob, affinity_target
+from edge_rt.governor.knobs.programs import Program, ProgramResult, affinity_knob, affinity_target
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
@@ -49,8 +49,8 @@ async def no_pause(seconds: float) -> None:
     await asyncio.sleep(0)
 
 
-def make(tree: Any, state: Path, wanted: Knobs, programs: Programs | None = None) -> BoardKnobs:
-    return BoardKnobs(wanted, tree.sysfs.parent, state, programs, at_once)
+def make(tree: Any, state: Path, wanted: Knobs, program: Program | None = None) -> BoardKnobs:
+    return BoardKnobs(wanted, tree.sysfs.parent, state, program, at_once)
 
 
 def states(knobs: BoardKnobs) -> dict[str, str]:
@@ -146,7 +146,7 @@ def test_the_power_mode_is_turned_first_and_put_back_last(
 
     async def live() -> None:
         wanted = Knobs(nvpmodel="15W", cpufreq_max_hz=1e9)
-        knobs = make(board, tmp_path, wanted, Programs(nvpmodel=nvpmodel))
+        knobs = make(board, tmp_path, wanted, nvpmodel)
         await knobs.turn(no_pause)
         assert (mode, khz(board)) == ("15W", 1_000_000)
         await knobs.restore()
@@ -200,7 +200,7 @@ def test_an_end_while_knobs_are_turned_puts_all_back(kit: Any, board: Any, tmp_p
 
     async def live() -> BoardKnobs:
         wanted = Knobs(nvpmodel="15W", cpufreq_max_hz=1e9)
-        knobs = make(board, tmp_path, wanted, Programs(nvpmodel))
+        knobs = make(board, tmp_path, wanted, nvpmodel)
         turning = asyncio.create_task(knobs.turn(no_pause))
         await asyncio.to_thread(asked.wait, 10)
         ending = asyncio.create_task(knobs.restore())

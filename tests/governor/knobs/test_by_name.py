@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import MaxClock
 from edge_rt.governor.knobs.knob import FileKnob
-from edge_rt.governor.knobs.programs import Affinity, NvpMode, ProgramResult, Programs
+from edge_rt.governor.knobs.programs import Affinity, NvpMode, ProgramResult
 
-ALL = Programs(lambda arguments, said: ProgramResult(0, ""))
+
+def nvpmodel(_arguments: Sequence[str], _said: str) -> ProgramResult:
+    return ProgramResult(0, "")
 
 
 @pytest.mark.parametrize("root", ["", "/tmp/board"])
@@ -24,18 +27,18 @@ ALL = Programs(lambda arguments, said: ProgramResult(0, ""))
     ],
 )
 def test_files_are_found_below_any_root(root: str, name: str, kind: type) -> None:
-    knob = by_name(f"{root}{name}", Path("/"), Programs())
+    knob = by_name(f"{root}{name}", Path("/"))
     assert type(knob) is kind
     assert knob.name == f"{root}{name}"
 
 
 def test_the_power_mode_is_there_where_its_program_is() -> None:
-    assert type(by_name("nvpmodel", Path("/"), ALL)) is NvpMode
-    assert by_name("nvpmodel", Path("/"), Programs()) is None
+    assert type(by_name("nvpmodel", Path("/"), nvpmodel)) is NvpMode
+    assert by_name("nvpmodel", Path("/")) is None
 
 
 def test_processes_are_found_by_number_and_beginning() -> None:
-    knob = by_name("affinity of process 42 begun at tick 7", Path("/"), Programs())
+    knob = by_name("affinity of process 42 begun at tick 7", Path("/"))
     assert type(knob) is Affinity
 
 
@@ -56,4 +59,4 @@ def test_processes_are_found_by_number_and_beginning() -> None:
     ],
 )
 def test_nothing_else_is_a_knob(name: str) -> None:
-    assert by_name(name, Path("/"), ALL) is None
+    assert by_name(name, Path("/"), nvpmodel) is None

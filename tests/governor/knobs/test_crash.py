@@ -13,7 +13,6 @@ from knob_help import at_once
 
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.journal import Journal
-from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
 from edge_rt.testing.board import FakeBoard
 
@@ -60,7 +59,7 @@ def recover(tree: FakeBoard, state: Path) -> None:
     root = tree.sysfs.parent
     journal = Journal(state / "knobs.json")
     journal.hold()
-    Turner(journal, lambda n: by_name(n, root, Programs()), boot_id(root), at_once).restore()
+    Turner(journal, lambda n: by_name(n, root), boot_id(root), at_once).restore()
     journal.release()
     assert journal.entries() == ()
 

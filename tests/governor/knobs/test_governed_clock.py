@@ -19,7 +19,6 @@ from edge_rt.governor.knobs.clock_files import CappedClock, cpu_files, gpu_files
 from edge_rt.governor.knobs.governed_clock import REST_LOOKS, GovernedClock
 from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import KnobError, KnobTarget
-from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.testing.board import FakeBoard
 from edge_rt.twin.run import Event, Twin
@@ -49,7 +48,7 @@ class Stage:
     ) -> None:
         self.tree, self.key = tree, f"knobs.{key}"
         self.journal = CountedJournal(folder / "knobs.json")
-        find = lambda name: by_name(name, Path("/"), Programs())  # noqa: E731
+        find = lambda name: by_name(name, Path("/"))  # noqa: E731
         self.turner = Turner(self.journal, find, BOOT, at_once)
         files = {"cpufreq": cpu_files, "gpufreq": gpu_files}[key]
         self.clock = GovernedClock(
