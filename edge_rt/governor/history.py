@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,45 +14,6 @@ from edge_rt.core.reports.governor import Past
 from edge_rt.governor.policy.guard import STATES
 from edge_rt.governor.report import GovernorReport
 
-_EARLY_S = 0.5  # that a moment may come before the time of its forecast
-_NEAR_S = 1.5  # between a moment and that time at most: moments are about a second apart
-
-_NEVER = (-math.inf, math.nan, math.nan)
-
-
-class Predictions:
-    """Returns for each moment the forecast that was made `horizon_s` before it."""
-
-    def __init__(self, horizon_s: float) -> None:
-        self._horizon_s = horizon_s
-        self._told: deque[tuple[float, float, float]] = deque()  # when for, °C, band
-        self._due = _NEVER
-        self._last = -math.inf
-
-    def due(
-        self, time: float, forecast_c: float | None, band_c: float | None
-    ) -> tuple[float, float]:
-        """Return the forecast for `time`, in Unix seconds, and its band; NaN where there was none.
-
-        `forecast_c` and `band_c` are what is forecast now.
-        """
-        if time < self._last:  # the clock was set back
-            self._told.clear()
-            self._due = _NEVER
-        self._last = time
-        if forecast_c is not None:
-            band = math.nan if band_c is None else band_c
-            self._told.append((time + self._horizon_s, forecast_c, band))
-        while self._told and self._told[0][0] <= time + _EARLY_S:
-            self._due = self._told.popleft()
-        at, due_c, due_band_c = self._due
-        return (due_c, due_band_c) if abs(time - at) <= _NEAR_S else (math.nan, math.nan)
-
-    def __len__(self) -> int:
-        """Forecasts whose time has not come."""
-        return len(self._told)
-
-
 FINE_S, FINE_ROWS = 1.0, 7200
 COARSE_S, COARSE_ROWS = 10.0, 8640
 _NEARLY = 0.95  # of a second: looks come a little early or late
@@ -61,7 +21,7 @@ _NEARLY = 0.95  # of a second: looks come a little early or late
 
 @dataclass(frozen=True)
 class Moment:
-    """One row; `forecast_c` is for `horizon_s` later than it, None where not known."""
+    """One row; `forecast_c` is what was forecast for it, None where nothing was."""
 
     time: float  # Unix seconds
     power_w: float | None
@@ -81,7 +41,6 @@ class Moment:
 
 _NAMES = tuple(field.name for field in fields(Moment))
 _LAST = ("time", "forecast_c", "band_c", "cap_w", "trip_c")  # in means: as it stood in the end
-_FORECAST = slice(_NAMES.index("forecast_c"), _NAMES.index("band_c") + 1)
 _TOP = ("guard", "running", "waiting")  # and these as they were at most
 _WHOLE = ("threads", "running", "waiting")
 
@@ -115,7 +74,6 @@ class BoardHistory:
         self._fine, self._coarse = array("d"), array("d")  # rows, as plain numbers; NaN: not known
         self._second: list[Observation] = []  # of the next moment
         self._part: list[list[float]] = []  # of the next mean
-        self._predictions = Predictions(horizon_s)
 
     def take(
         self, seen: Observation, limits: Limits, report: GovernorReport, budget: BudgetConfig
@@ -130,7 +88,6 @@ class BoardHistory:
     def add(self, moment: Moment) -> None:
         """Take a moment, about one a second."""
         row = [_number(getattr(moment, name)) for name in _NAMES]
-        row[_FORECAST] = self._predictions.due(moment.time, moment.forecast_c, moment.band_c)
         _keep(self._fine, row, FINE_ROWS)
         if self._part and not 0.0 <= moment.time - self._part[0][0] < COARSE_S:
             columns = zip(_NAMES, zip(*self._part, strict=True), strict=True)
@@ -163,8 +120,8 @@ def _moment(
         time=time,
         power_w=sum(dt_s * power_w for dt_s, power_w in known) / power_s if power_s else None,
         temp_c=now.temp_c,
-        forecast_c=report.forecast_c,
-        band_c=report.band_c,
+        forecast_c=report.due_c,
+        band_c=report.due_band_c,
         allowance_w=limits.allowance_w,
         cap_w=budget.power_w,
         trip_c=now.hot_trip_c,

@@ -213,6 +213,8 @@ class GovernorReport(Ahead):
 
     allowances_w: dict[BoundBy, float] = field(default_factory=dict["BoundBy", float])
     margin_w: float | None = None
+    due_c: float | None = None  # what was forecast for now, and its band
+    due_band_c: float | None = None
     predicted_w: float | None = None  # at the limits now in force, with the engine at work
     idle_w: float | None = None
     delay_s: float | None = None  # of the readings of power

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-from edge_rt.thermal.course import HORIZONS_S, Score
+from edge_rt.thermal.course import HORIZONS_S, Forecast, Score
 
 WATCHED_S = HORIZONS_S[-1]
 NEEDED = 8  # forecasts for it that must have come out first
@@ -22,7 +22,7 @@ _MISSES = 0.06  # share of misses at which the scale stays; misses are correlate
 _WIDEST = 8.0  # largest scale
 _NARROWEST = 0.25  # least factor
 
-_EVERY_S = 5.0  # between two forecasts that are remembered
+_EVERY_S = 5.0  # between two forecasts that are scored
 _LEAST = 0.5  # least scale of what is published, over that of recent errors
 _LATE_S = 2.0  # latest that a temperature may come after the time of its forecast
 
@@ -125,23 +125,29 @@ class Hindsight:
     """
 
     def __init__(self, horizon_s: float) -> None:
+        self.due: Forecast | None = None  # what was forecast for now; None: nothing
         self._horizon_s = horizon_s
         self._told: deque[_Told] = deque()
-        self._scale = ErrorScale(_LEAST)
+        self._last: _Told | None = None  # of those whose time has come
+        self._scale, self._scored_s = ErrorScale(_LEAST), -math.inf
 
     def look(self, time_s: float, temp_c: float | None) -> None:
         """Take the present temperature, and score the forecasts that were made for this time."""
         while self._told and self._told[0].due_s <= time_s:
-            told = self._told.popleft()
-            if temp_c is not None and time_s - told.due_s <= _LATE_S:
+            self._last = told = self._told.popleft()
+            if told.due_s - self._scored_s < _EVERY_S or temp_c is None:
+                continue
+            if time_s - told.due_s <= _LATE_S:
+                self._scored_s = told.due_s
                 self._scale.add(abs(temp_c - told.temp_c) / told.expected_k, told.factor)
+        last = self._last
+        if last is None or time_s - last.due_s > _LATE_S:
+            self.due = None
+        else:
+            self.due = Forecast(last.temp_c, last.expected_k * last.factor)
 
     def band_k(self, time_s: float, temp_c: float, band_k: float) -> float:
         """Return the half width of a forecast of `temp_c`; `band_k` is the model's own."""
         factor = max(1.0, self._scale.factor)
-        due_s = time_s + self._horizon_s
-        if self._told and due_s < self._told[-1].due_s:  # the clock was set back
-            self._told.clear()
-        if not self._told or due_s - self._told[-1].due_s >= _EVERY_S:
-            self._told.append(_Told(due_s, temp_c, band_k, factor))
+        self._told.append(_Told(time_s + self._horizon_s, temp_c, band_k, factor))
         return factor * band_k

@@ -198,61 +198,33 @@ def test_a_mean_does_not_reach_over_a_gap(board: Board) -> None:
 # --- forecasts
 
 
-def test_a_forecast_stands_beside_what_came(board: Board) -> None:
-    board.live(60, forecast_c=lambda n: 100.0 + n, band_c=lambda n: 1.0 + n)
+def test_what_was_forecast_for_a_moment_stands_beside_it(board: Board) -> None:
+    board.live(3, forecast_c=lambda n: None if n == 1 else 60.0 + n, band_c=lambda n: n or None)
     past = board.past()
-    ahead = int(HORIZON_S)
     assert past.horizon_s == HORIZON_S
-    assert past.forecast_c == [None] * ahead + [100.0 + n for n in range(30)]
-    assert past.band_c == [None] * ahead + [1.0 + n for n in range(30)]
-
-
-def test_moments_that_come_a_little_early_or_late_have_their_forecast(board: Board) -> None:
-    for number in range(200):
-        board.now += 1.0 + 0.2 * (number % 3 - 1)
-        board.history.add(moment(board.now, forecast_c=board.now - BEGIN, band_c=1.0))
-    past = board.past()
-    assert None not in past.forecast_c[40:]
-    for time, made in zip(past.time[40:], past.forecast_c[40:], strict=True):
-        assert made == pytest.approx(time - BEGIN - HORIZON_S, abs=1.5)
-
-
-def test_where_none_was_made_none_is_told(board: Board) -> None:
-    board.live(60, forecast_c=lambda n: None if 5 <= n < 10 else 60.0, band_c=None)
-    past = board.past()
-    assert past.forecast_c[36:40] == [None] * 4
-    assert past.forecast_c[34] == past.forecast_c[40] == 60.0
-    assert past.band_c == [None] * 60
-
-
-def test_a_forecast_for_a_time_at_which_nobody_looked_is_forgotten(board: Board) -> None:
-    board.live(10, forecast_c=60.0)
-    board.now += 100.0
-    board.live(10)
-    assert board.past().forecast_c == [None] * 20
+    assert past.forecast_c == [60.0, None, 62.0]
+    assert past.band_c == [None, 1.0, 2.0]
 
 
 # --- clocks
 
 
 def test_a_clock_set_back_hides_what_seems_to_come(board: Board) -> None:
-    board.live(50, power_w=1.0, forecast_c=60.0)
+    board.live(50, power_w=1.0)
     board.now -= 20.0
     board.live(40, power_w=2.0)
     past = board.past()
     assert past.power_w == [1.0] * 30 + [2.0] * 40
     assert past.time[-1] == board.now
-    assert past.forecast_c == [None] * 70  # all that was forecast is for another time
 
 
 def test_a_clock_that_was_years_ahead(board: Board) -> None:
     board.now += 1e8
-    board.live(1000, power_w=1.0, forecast_c=60.0)
+    board.live(1000, power_w=1.0)
     board.now = BEGIN
-    board.live(3 * FINE_ROWS, power_w=2.0, forecast_c=70.0)
+    board.live(3 * FINE_ROWS, power_w=2.0)
     past = board.past()
     assert set(past.power_w) == {2.0}
-    assert set(past.forecast_c[-FINE_ROWS:]) == {70.0}
 
 
 def test_a_clock_set_forward_leaves_a_gap(board: Board) -> None:
@@ -270,7 +242,7 @@ def take(board: Board, seen: Observation, **limits: Any) -> None:
     board.now += seen.dt_s
     given: dict[str, Any] = {"duty": 0.5, "guard": "caution", "allowance_w": 7.8}
     told = Limits(2, **{**given, **limits})
-    report = GovernorReport(forecast_c=66.0, band_c=1.5)
+    report = GovernorReport(forecast_c=66.0, band_c=1.5, due_c=64.0, due_band_c=1.0)
     board.history.take(seen, told, report, BudgetConfig(power_w=8.0))
 
 
@@ -286,7 +258,7 @@ def test_looks_of_a_second_make_a_moment(board: Board) -> None:
     assert (past.temp_c, past.running, past.waiting, past.trip_c) == ([55.0], [1], [2], [80.0])
     assert (past.duty, past.threads, past.guard) == ([0.25], [2], ["caution"])
     assert (past.allowance_w, past.cap_w) == ([7.8], [8.0])
-    assert past.forecast_c == [None]  # the report's is for later
+    assert (past.forecast_c, past.band_c) == ([64.0], [1.0])  # the report's own is for later
 
 
 def test_a_look_a_second_is_a_moment_each(board: Board) -> None:
@@ -294,8 +266,6 @@ def test_a_look_a_second_is_a_moment_each(board: Board) -> None:
         take(board, look(1.0))
     past = board.past()
     assert len(past.time) == 40
-    assert set(past.forecast_c[int(HORIZON_S) :]) == {66.0}
-    assert set(past.band_c[int(HORIZON_S) :]) == {1.5}
 
 
 def test_watts_are_weighed_by_time_and_missing_ones_left_out(board: Board) -> None:

@@ -325,8 +325,11 @@ class Governor:
         known = self._ahead.get(
             seen.time_s, evacuate_c, lambda: self._looked_ahead(seen.time_s, evacuate_c)
         )
+        due_c, due_band_c = self._hindsight.due or (None, None)
         return GovernorReport(
             **vars(known),
+            due_c=due_c,
+            due_band_c=due_band_c,
             allowances_w=bounds.allowances_w,
             margin_w=self._cap.margin_w,
             predicted_w=choice.power_w,
