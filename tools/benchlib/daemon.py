@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import json
 import subprocess
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -54,18 +55,14 @@ def options(config_file: Path, socket: Path, store: Path) -> list[str]:
     return [word for key, value in named.items() for word in (f"--{key}", str(value))]
 
 
-def weights(edge_rt: Path, store: Path) -> Path:
-    """MODEL's GGUF in `store`, fetched there when it is not; raises BenchError."""
-    return model_file(MODEL, edge_rt, store)
-
-
-def model_file(model: str, edge_rt: Path, store: Path) -> Path:
+def model_file(store: Path, model: str = MODEL) -> Path:
     """The main file of a model in `store`, fetched there when it is not; raises BenchError.
 
     One that the catalogue does not know has to be there.
     """
     models = Store(store, load_catalogue())
     if models.catalogue.find(model) is not None or models.find(model) is None:
+        edge_rt = Path(sys.executable).with_name("edge-rt")
         status = subprocess.call([edge_rt, "models", "pull", model, "--store", str(store)])
         if status != 0:
             raise BenchError(f"{model} cannot be had: edge-rt models pull ended with {status}")
@@ -123,3 +120,9 @@ class Ours:
         with Child(argv, self.directory / "ours.log", environ=environ) as child:
             ready_s = await until(answers, child)
             yield Running(child, address, ready_s)
+
+
+def for_all(store: Path, directory: Path) -> Ours:
+    """A daemon whose socket is every user's, with MODEL's weights; raises BenchError."""
+    model_file(store)
+    return Ours(Path(sys.executable), store, directory, extra={"socket": {"mode": "0666"}})

@@ -15,7 +15,7 @@ import msgspec
 from bootstrap.paths import CHECKOUT, cache_dir
 
 from benchlib.boards import load_boards
-from benchlib.daemon import MODEL, Ours, weights
+from benchlib.daemon import MODEL, Ours, model_file
 from benchlib.process import Child, until
 from benchlib.server import Running, Settings
 from benchlib.twin_record import read_from
@@ -79,7 +79,7 @@ async def simulated(
     It has room for so many `clients` at once; `extra` are sections of its configuration.
     """
     python, store = Path(sys.executable), cache_dir() / "store"
-    gguf = weights(python.with_name("edge-rt"), store)
+    gguf = model_file(store)
     settings = Settings(gguf, MODEL, clients * 2048, clients, None)
     sim = SimBoard.whole(name, 1, os.cpu_count() or 1)
     with tempfile.TemporaryDirectory(prefix="edge-rt-board-") as place:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 from benchlib import hits, prompts
-from benchlib.daemon import MODEL, Ours, model_file, weights
+from benchlib.daemon import MODEL, Ours, model_file
 from benchlib.http import Address, fetch
 from benchlib.noise import Sample, Watch
 from benchlib.prefix import TOKENS, Documents, Prefix, telling
@@ -99,7 +99,7 @@ class Bench:
 
     async def run_prefix(self, rounds: int, wait: float) -> None:
         """Run all rounds on one daemon, which has kept a document before."""
-        gguf = model_file(_LARGE, self.reader.python.with_name("edge-rt"), self.reader.store)
+        gguf = model_file(self.reader.store, _LARGE)
         settings = replace(self.settings, gguf=gguf, model=_LARGE)
         async with self.reader.run(settings) as running:
             documents, told = Documents(running.address, _LARGE), telling(running.address)
@@ -141,8 +141,7 @@ class Bench:
 
 def _prepare(directory: Path) -> Bench:
     python, store = Path(sys.executable), cache_dir() / "store"
-    file = weights(python.with_name("edge-rt"), store)
-    settings = Settings(gguf=file, model=MODEL, context=2048, parallel=1, threads=None)
+    settings = Settings(gguf=model_file(store), model=MODEL, context=2048, parallel=1, threads=None)
     extra = {"cache": {"enabled": True}}
     own = directory / "reader"
     own.mkdir()

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import socket
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import click
 import psutil
 from benchlib import BenchError
 from benchlib.crowd import NOBODY
-from benchlib.daemon import MODEL, Ours, weights
+from benchlib.daemon import MODEL, Ours, for_all
 from benchlib.hostile import requests
 from benchlib.http import Address, fetch, post
 from benchlib.publish import published
@@ -70,9 +69,7 @@ async def command(directory: Path, rounds: int, hostile: int, store: Path | None
 
     The other asks for new schemas, tool calls and chats in turn: alone, beside it, and alone again.
     """
-    python, models = Path(sys.executable), store or cache_dir() / "store"
-    weights(python.with_name("edge-rt"), models)
-    bench = Bench(Ours(python, models, directory, extra={"socket": {"mode": "0666"}}))
+    bench = Bench(for_all(store or cache_dir() / "store", directory))
     await bench.run(rounds, hostile)
     return bench.report(hostile)
 

@@ -82,7 +82,7 @@ class Bench:
     async def run(self, directory: Path, rounds: int, wait: float) -> Report:
         """Run all rounds, the ways in turns; what a daemon learns is kept for its next round."""
         store = cache_dir() / "store"
-        file = model_file(self._model, self._python.with_name("edge-rt"), store)
+        file = model_file(store, self._model)
         settings = Settings(file, self._model, context=2048, parallel=1, threads=None)
         for number in range(rounds):
             for name, sections in gpu.ways(self._gpu).items():

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
-from benchlib.daemon import MODEL, Ours, weights
+from benchlib.daemon import MODEL, Ours, model_file
 from benchlib.http import post
 from benchlib.noise import Sample, Watch
 from benchlib.process import Child
@@ -29,9 +29,9 @@ _NOTES = (
 @published
 async def command(directory: Path, seconds: float) -> Report:
     """Measure what a daemon at rest takes of a core, and how often it wakes."""
-    python, store = Path(sys.executable), cache_dir() / "store"
-    settings = Settings(weights(python.with_name("edge-rt"), store), MODEL, 2048, 1, None)
-    async with Ours(python, store, directory).run(settings) as running:
+    store = cache_dir() / "store"
+    settings = Settings(model_file(store), MODEL, 2048, 1, None)
+    async with Ours(Path(sys.executable), store, directory).run(settings) as running:
         body = {"prompt": "Hello", "max_tokens": 2, "model": MODEL}
         await post(running.address, "/v1/completions", body)
         await asyncio.sleep(_SETTLE_S)

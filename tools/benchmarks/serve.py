@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 from benchlib import peer, prompts
-from benchlib.daemon import MODEL, Ours, compile_bytecode, weights
+from benchlib.daemon import MODEL, Ours, compile_bytecode, model_file
 from benchlib.publish import published
 from benchlib.report import Report, Row, row_ratios, row_values, shown
 from benchlib.rounds import Entrant, Rounds, hogged_entrants
@@ -177,7 +177,7 @@ def _prepare(
         sides.append(peer.Peer(peer.environment(cache), directory))
     amounts = Amounts()
     settings = Settings(
-        gguf=weights(python.with_name("edge-rt"), store),
+        gguf=model_file(store),
         model=MODEL,
         context=_CONTEXT,
         parallel=_PARALLEL,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 import psutil
 from benchlib import flood
 from benchlib.crowd import Crowd, Seen
-from benchlib.daemon import MODEL, Ours, weights
+from benchlib.daemon import MODEL, Ours, for_all
 from benchlib.http import fetch
 from benchlib.publish import published
 from benchlib.report import Report
@@ -51,7 +50,7 @@ async def command(
     Fails where a polite client got anything but an answer or a refusal that says when to come
     again, or where memory or descriptors grew.
     """
-    soak = Soak(_side(store or cache_dir() / "store", directory), clients)
+    soak = Soak(for_all(store or cache_dir() / "store", directory), clients)
     await soak.run(minutes * 60.0)
     return replace(soak.report(), failed=soak.faults(growth))
 
@@ -183,9 +182,3 @@ def _look(running: Running) -> Look:
     both: tuple[psutil.Process, psutil.Process] = (front, engine)
     rss, fds = [process.memory_info().rss for process in both], [p.num_fds() for p in both]
     return Look((rss[0], rss[1]), (fds[0], fds[1]))
-
-
-def _side(store: Path, directory: Path) -> Ours:
-    python = Path(sys.executable)
-    weights(python.with_name("edge-rt"), store)
-    return Ours(python, store, directory, extra={"socket": {"mode": "0666"}})

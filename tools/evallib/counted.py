@@ -170,8 +170,7 @@ class Counted:
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[Host]:
         """Fetch what is missing of the models, load them, and yield the engine as a host."""
-        edge_rt = Path(sys.executable).with_name("edge-rt")
-        files = {model: model_file(model, edge_rt, self.store) for model in self.models}
+        files = {model: model_file(self.store, model) for model in self.models}
         with TemporaryDirectory(prefix="edge-rt-eval-") as folder, EXACT:
             gates.install(Path(folder))
             sys.path.insert(0, folder)

@@ -95,8 +95,7 @@ class Own:
         Raises BenchError where that cannot be done.
         """
         python = Path(sys.executable)
-        edge_rt = python.with_name("edge-rt")
-        files = [model_file(model, edge_rt, self.store) for model in self.models]
+        files = [model_file(self.store, model) for model in self.models]
         settings = Settings(files[0], self.models[0], self.context, self.streams, self.threads)
         async with AsyncExitStack() as stack:
             home = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-rt-eval-"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -87,7 +86,7 @@ def structured(
     end_cleanly_on_signals()
     found = cases(data)
     random.Random(seed).shuffle(found)
-    file = model_file(model, Path(sys.executable).with_name("edge-rt"), store)
+    file = model_file(store, model)
     verdicts = _judged(found[:_QUICK_CASES] if quick else found, file)
     able = _chosen(found, verdicts)
     calls = _counted(able[: _QUICK_PREDICATES if quick else _PREDICATES], file, seed)
