@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class Reply:
     fingerprint: str  # of the model; "" where the server tells none
     edge: Mapping[str, Any] = field(default_factory=dict[str, Any])
     timings: Mapping[str, Any] = field(default_factory=dict[str, Any])  # as llama-server tells them
+    choices: Sequence[Mapping[str, Any]] = ()  # all answers, as they came
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -115,6 +116,7 @@ def reply_of(response: Response) -> Reply:
             fingerprint=document.get("system_fingerprint") or "",
             edge=document.get("edge") or {},
             timings=document.get("timings") or {},
+            choices=document["choices"],
         )
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise Unanswered(f"no chat completion ({error!r}): {_shown(response.body)}") from error

@@ -86,7 +86,7 @@ class Own:
     context: int
     threads: int | None = None
     board: SimBoard | None = None
-    streams: int = 1
+    sequences: int = 1  # at once, each of `context`
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[Host]:
@@ -94,13 +94,16 @@ class Own:
 
         Raises BenchError where that cannot be done.
         """
-        python = Path(sys.executable)
+        python, width = Path(sys.executable), self.sequences
         files = [model_file(self.store, model) for model in self.models]
-        settings = Settings(files[0], self.models[0], self.context, self.streams, self.threads)
+        settings = Settings(files[0], self.models[0], self.context * width, width, self.threads)
         async with AsyncExitStack() as stack:
             home = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-rt-eval-"))
             directory = Path(home)
-            extra: dict[str, object] = {"models": {"idle_unload_s": 0}}
+            extra: dict[str, object] = {
+                "models": {"idle_unload_s": 0},
+                "requests": {"max_n": max(width, 8)},
+            }
             record = None
             if self.board is not None:
                 world = await stack.enter_async_context(self._simulated(self.board, directory))

@@ -147,7 +147,7 @@ async def _run(
     streams: int,
     json_file: Path,
 ) -> None:
-    host = Own(options.store, (model,), _CONTEXT * streams, options.threads, streams=streams)
+    host = Own(options.store, (model,), _CONTEXT, options.threads, sequences=streams)
     journal, works = Journal(json_file.with_suffix(".jsonl")), options.works(even=True)
     boot, tables, keys = (
         Bootstrap(options.seed),

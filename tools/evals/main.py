@@ -12,6 +12,7 @@ COMMANDS = {
     "cache": "Count which questions the semantic cache takes for the same, and which wrongly.",
     "budget": "Compare ways to answer within a budget of joules.",
     "switch": "Compare the ways in which two models can answer together.",
+    "samples": "Compare checked samples of a small model with a large one.",
     "structured": "Hold JSON Schemas against texts, and answers against JSON Schemas.",
 }
 
