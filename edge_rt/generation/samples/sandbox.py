@@ -42,9 +42,9 @@ class Ending(msgspec.Struct):
 class Sandbox:
     """Runs checkers, under systemd through its socket, elsewhere by bubblewrap."""
 
-    def __init__(self, socket: Path = SOCKET, bwrap: str | None = None) -> None:
-        """`bwrap` None: looked for in PATH."""
-        self._socket, self._bwrap = socket, bwrap or shutil.which("bwrap")
+    def __init__(self, socket: Path = SOCKET, bwrap: str = "bwrap") -> None:
+        """`bwrap` is the name or the path of bubblewrap."""
+        self._socket, self._bwrap = socket, shutil.which(bwrap)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._proven = False
 
@@ -136,12 +136,15 @@ def walled(bwrap: str, command: Sequence[str]) -> list[str]:
     seen = map(str, (*_ROOT, *_LINKER, *more))
     if os.geteuid() == 0:
         kept = ("CAP_SETUID", "CAP_SETGID")
+        net = ["unshare", "--net"]
         user = ["--cap-drop", "ALL", *(word for cap in kept for word in ("--cap-add", cap))]
     else:
+        net = ["unshare", "--user", "--map-current-user", "--net"]
         user = ["--unshare-user", "--disable-userns"]
     return [
+        *net,  # bubblewrap would bring the loopback up, by a socket that the daemon is refused
         bwrap,
-        *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
+        *("--unshare-ipc", "--unshare-pid", "--unshare-uts"),
         *("--unshare-cgroup-try", "--die-with-parent", "--new-session", "--as-pid-1"),
         *user,
         *("--proc", "/proc", "--dev", "/dev"),

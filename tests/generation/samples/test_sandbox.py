@@ -146,6 +146,21 @@ def test_several_at_once_do_not_disturb_each_other() -> None:
     assert well == [Ending(0, "well")] * 3
 
 
+@pytest.mark.parametrize(
+    ("answer", "ending"),
+    [
+        ("```python\ndef double(x):\n    return 2 * x\n```", Ending(0)),
+        ("```python\ndef double(x):\n    return 3 * x\n```", Ending(1, "double(2) is not 4")),
+        ("I cannot.", Ending(1)),
+    ],
+)
+def test_the_checker_of_the_guide_judges(answer: str, ending: Ending) -> None:
+    page = Path(__file__).parents[3] / "docs/how-to/samples.md"
+    code = page.read_text().split('```python title="examples.py"\n')[1].split("\n```\n\nThis")[0]
+    prompt = 'def double(x):\n    """Double it.\n    >>> double(2)\n    4\n    """'
+    assert judged(code, text=json.dumps({"prompt": prompt, "answer": answer})) == ending
+
+
 def test_under_systemd_the_unit_behind_the_socket_runs_it(tmp_path: Path) -> None:
     """As with Accept=yes: each connection is the standard input and output of a program."""
     path = tmp_path / "check.sock"
