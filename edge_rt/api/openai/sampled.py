@@ -48,7 +48,10 @@ class _Candidate:
 
     @property
     def logprob(self) -> float:
-        """The mean log-probability of its tokens."""
+        """The mean log-probability of its tokens, or under `edge.check` that of its weight."""
+        checks = [e.check.log_weight for e in self.events if isinstance(e, Finished) and e.check]
+        if checks and checks[0] is not None:
+            return checks[0]
         found = [one.logprob for e in self.events if isinstance(e, Delta) for one in e.logprobs]
         return sum(found) / len(found) if found else float("-inf")
 

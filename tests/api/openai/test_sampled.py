@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edge_rt.config.schema import AnswerChecker
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.core.decoding import TokenLogprob
+from edge_rt.core.decoding import CheckCost, CheckerSpec, TokenLogprob
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import Call, Event
 from edge_rt.generation.samples.sandbox import Ending, Sandbox
@@ -83,6 +84,44 @@ def test_without_verifier_and_vote_the_likeliest_goes_out(client, says) -> None:
     document = asked(client, {"most": 3})
     assert text_of(document) == "the longest is likeliest here"
     assert document["edge"]["samples"]["chosen"] == [1]
+
+
+def test_under_a_check_the_largest_weight_goes_out(make_client, service, script) -> None:
+    """The likeliest of what was led by a checker may be where the model would hardly have gone."""
+    client = make_client(checkers={"sql": CheckerSpec("sql", ("/usr/bin/sql",), 1.0, 1 << 28)})
+
+    def play(call: Call) -> list[Any]:
+        likely = [TokenLogprob(b"x", logprob, []) for logprob in (-0.1, -2.0)]
+        told = [script.delta(text, i, logprobs=[likely[i]]) for i, text in enumerate("ab")]
+        costs = [CheckCost(1, 1, 0.1, weight) for weight in (-9.0, -3.0)]
+        first, last = (replace(script.finished(i), check=costs[i]) for i in range(2))
+        return [script.started(), *told, first, script.cost(), last]
+
+    service.script = play
+    document = asked(client, {"most": 2}, edge={"check": "sql"})
+    assert text_of(document) == "b"
+    assert document["edge"]["check"]["log_weights"] == [-9.0, -3.0]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "read"),
+    [
+        (
+            "/api/chat",
+            {"messages": [{"role": "user", "content": "?"}]},
+            lambda d: d["message"]["content"],
+        ),
+        ("/api/generate", {"prompt": "?"}, lambda d: d["response"]),
+        ("/v1/responses", {"input": "?"}, lambda d: d["output"][0]["content"][0]["text"]),
+    ],
+)
+def test_other_dialects_take_samples_too(client, says, path, body, read) -> None:
+    says("no", '{"c": 3}')
+    edge = {"samples": {"most": 2, "accept": {"schema": True}}}
+    response = client.post(path, {"model": "smol", "stream": False, "edge": edge, **body})
+    assert response.status == 200, response.json()
+    assert read(response.json()) == '{"c": 3}'
+    assert response.json()["edge"]["samples"]["chosen"] == [1]
 
 
 def test_a_vote_ends_when_its_leader_cannot_be_overtaken(client, service, says) -> None:
