@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from evallib.asker import Reply
 from evallib.intervals import Bootstrap
 from evallib.journal import Journal
+from evallib.meter import NoMeter
 from evallib.record import Key
-from evallib.rounds import Work
+from evallib.rounds import Sampling, Work
 from evallib.samples import problems
 from evallib.samples.problems import Calls, Problem, examples, hidden_tests, verified
-from evallib.samples.record import LARGE, SAMPLES, SMALL, Drawn, Said
-from evallib.samples.replay import Passes, Question, rivals, sampled, stopped
+from evallib.samples.record import LARGE, SAMPLES, SMALL, Drawn, Recorder, Said, sources
+from evallib.samples.replay import Passes, Question, report, rivals, sampled, stopped
 from evallib.task import Item
-from evals.samples import report
 
 from edge_rt.generation.samples.rule import Rule
 
@@ -136,10 +138,10 @@ def test_all_samples_take_their_majority() -> None:
 
 def test_a_vote_of_one_mind_is_stopped_and_its_winner_is_that_of_all() -> None:
     found = stopped([said(True, vote="5")] * 10, Rule(10, votes=True), seed=1)
-    assert found.saved >= 0.5
-    assert (found.agree, found.right) == (1.0, 1.0)
+    assert found["saved"] >= 0.5
+    assert (found["agree"], found["right"]) == (1.0, 1.0)
     split = [said(vote == "a", vote=vote) for vote in "aaaaabbbbb"]
-    assert stopped(split, Rule(10, votes=True, stop=1.0), seed=1).saved == 0.0
+    assert stopped(split, Rule(10, votes=True, stop=1.0), seed=1)["saved"] == 0.0
 
 
 def test_the_report_holds_the_figures_and_a_row_for_each_way(tmp_path) -> None:
@@ -161,4 +163,44 @@ def test_the_report_holds_the_figures_and_a_row_for_each_way(tmp_path) -> None:
     assert rows["checked samples"]["accuracy"]["value"] == 0.75
     assert found["stop_agree"]["value"] == 1.0
     assert found["stop_saved"] >= 0.5
+    journal.close()
+
+
+class Server:
+    """Answers everything with the same choices, and notes what it was asked."""
+
+    def __init__(self, *choices: dict[str, Any]) -> None:
+        self.choices, self.bodies = choices, list[dict[str, Any]]()
+
+    async def ask(self, body: dict[str, Any]) -> Reply:
+        self.bodies.append(body)
+        edge = {"accepted_tokens": 3}
+        return Reply("", "stop", 0.0, 1.0, 7, 0, 5, "print", edge, choices=self.choices)
+
+
+def test_samples_of_one_request_are_kept_with_the_tokens_of_each(tmp_path) -> None:
+    call = {"function": {"name": "f", "arguments": '{"a": 2}'}}
+    choices = [
+        {"message": {"content": None, "tool_calls": [call]}, "logprobs": {"content": [{}] * n}}
+        for n in (2, 3)
+    ]
+    server, journal = Server(*choices), Journal(tmp_path / "a.jsonl", Drawn)
+    ways = sources("bfcl", "large", "small", most=2, temperature=0.8)
+    item = Calls().item(0, ROW)
+    recorder = Recorder(server, journal, NoMeter(), ways, Sampling(), lambda share, what: None)
+    for _ in range(2):  # what is there is not asked again
+        asyncio.run(recorder.run([Work(Calls(), [item])]))
+    greetings = [body for body in server.bodies if "n" not in body]
+    asked = [body for body in server.bodies if "n" in body]
+    assert len(greetings) == 4, "two models, met twice"
+    assert [(body["model"], body["n"], body["temperature"]) for body in asked] == [
+        ("small", 1, 0.0),
+        ("small", 2, 0.8),
+        ("large", 1, 0.0),
+    ]
+    assert all(body["tools"][0]["function"]["name"] == "f" for body in asked)
+    kept = {record.way: record for record in journal}
+    assert [said.tokens for said in kept[SAMPLES].answers] == [2, 3]
+    assert all(said.correct for record in journal for said in record.answers)
+    assert kept[SMALL].accepted_tokens == 3
     journal.close()
