@@ -55,8 +55,7 @@ class Ballot:
     @property
     def counts(self) -> list[tuple[str, int]]:
         """The votes of samples that no verifier refused, the most first; ties as they came."""
-        votes = (one.vote for one in self.samples if one.passed is not False)
-        return Counter(vote for vote in votes if vote is not None).most_common()
+        return Counter(self._votes).most_common()
 
     @property
     def accepted(self) -> bool:
@@ -103,18 +102,27 @@ class Ballot:
     def certainty(self, more: int = 0) -> float:
         """Return the probability that the leader stays ahead until all samples are made.
 
-        `more` samples for the leader are assumed. Of each rival the probability of drawing level
-        is that of Pólya's urn; their sum bounds that of any.
+        `more` samples for the leader are assumed. Of each rival the probability of overtaking is
+        that of Pólya's urn; their sum bounds that of any. A tie is won by who came first.
         """
-        left = self.left - more
-        lead, counts = self._lead + more, [count for _, count in self.counts[1:]]
+        left, lead = self.left - more, self._lead + more
         if left <= 0:
             return 1.0
-        total = lead + sum(counts) + PRIOR * (len(counts) + 2)
-        mine = lead + PRIOR
-        rivals = [*counts, 0]  # an answer that did not come yet is one, too
-        level = sum(_levels(lead - one, (mine, one + PRIOR, total), left) for one in rivals)
-        return max(0.0, 1.0 - level)
+        leader, others = next(iter(self.counts), ("", 0))[0], self.counts[1:]
+        came = [*dict.fromkeys(self._votes), leader]
+        rivals = [(count, came.index(one) > came.index(leader)) for one, count in others]
+        total = lead + sum(count for _, count in others) + PRIOR * (len(others) + 2)
+        overtaken = sum(
+            _reaches(lead - count + later, (lead + PRIOR, count + PRIOR, total), left)
+            for count, later in (*rivals, (0, True))  # an answer that did not come yet is one, too
+        )
+        return max(0.0, 1.0 - overtaken)
+
+    @property
+    def _votes(self) -> list[str]:
+        return [
+            one.vote for one in self.samples if one.passed is not False and one.vote is not None
+        ]
 
     @property
     def _lead(self) -> int:
@@ -150,8 +158,8 @@ class Ballot:
         return gain * worth_j < sample_j
 
 
-def _levels(behind: int, weights: tuple[float, float, float], left: int) -> float:
-    """Return the probability that a rival draws level with the leader in `left` more votes.
+def _reaches(behind: int, weights: tuple[float, float, float], left: int) -> float:
+    """Return the probability that a rival gains `behind` votes on the leader in `left` more.
 
     `weights` are the leader's, the rival's and those of all: a vote for any of them adds 1.
     """

@@ -44,11 +44,13 @@ class Source(Way):
 
 
 def sources(task: str, large: str, small: str, most: int, temperature: float) -> list[Source]:
-    """Return what a task needs: votes need no large model.
+    """Return what a task needs: choices, of which the small model knows little, votes of the large
+    one, other votes only of the small one.
 
     What lookup drafts is lossless, so that its answers are those of the model alone.
     """
-    drawn = Source(SAMPLES, small, {"mode": "single"}, n=most, temperature=temperature)
+    voter = large if task == "arc" else small
+    drawn = Source(SAMPLES, voter, {"mode": "single"}, n=most, temperature=temperature)
     if task not in ("humaneval", "bfcl"):
         return [drawn]
     alone = {"mode": "lookup" if task == "humaneval" else "single"}
@@ -81,7 +83,8 @@ class Recorder(Rounds):
         assert isinstance(way, Source)
         body = {**super()._body(task, item, way), "n": way.n, "temperature": way.temperature}
         if isinstance(task, Calls):
-            body |= {"tools": item.reference[0], "tool_choice": "required"}
+            one = {"tool_choice": "required", "parallel_tool_calls": False}
+            body |= {"tools": item.reference[0], **one}
         return body | ({"logprobs": True} if way.n > 1 else {})  # to count the tokens of each
 
 
