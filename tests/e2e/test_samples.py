@@ -95,3 +95,18 @@ def test_a_checker_that_forks_for_ever_disturbs_nobody(daemon, bubblewrap) -> No
     assert sample["passed"] is None
     assert sample["why"]
     assert daemon.complete("The sky is", max_tokens=4)
+
+
+def test_where_no_sample_is_accepted_the_larger_model_answers_by_lookup(daemon) -> None:
+    """That here is the same model again."""
+    larger = {"model": daemon.model, "most": 2}
+    body = {"messages": [{"role": "user", "content": "Say A A A A A A."}], "max_tokens": 24}
+    edge = {"samples": {**NEVER, "most": 2, "larger": larger}}
+    answer = daemon.post({**body, "edge": edge}, "/v1/chat/completions").json()
+    told = answer["edge"]["samples"]
+    assert (told["made"], told["saved"], told["accepted"]) == (4, 0, False)
+    assert told["chosen"][0] >= 2
+    assert answer["edge"]["mode"] == "lookup"
+    assert answer["usage"]["completion_tokens"] == sum(one["tokens"] for one in told["samples"])
+    with daemon.stream(path="/v1/chat/completions", **body, edge=edge) as documents:
+        assert [d for d in documents if d.get("choices")][-1]["edge"]["samples"]["made"] == 4
