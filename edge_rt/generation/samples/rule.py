@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ class Ballot:
         as were made, and without either all are made at once.
         """
         if self.rule.votes:
-            return next((n for n in range(1, self.left) if self._would_end(n)), self.left)
+            return 1 + bisect_left(range(1, self.left), True, key=self._would_end)
         return min(self.left, max(1, len(self.samples))) if self.rule.verified else self.left
 
     def certainty(self, more: int = 0) -> float:
@@ -110,11 +111,12 @@ class Ballot:
             return 1.0
         leader, others = next(iter(self.counts), ("", 0))[0], self.counts[1:]
         came = [*dict.fromkeys(self._votes), leader]
-        rivals = [(count, came.index(one) > came.index(leader)) for one, count in others]
+        rivals = Counter((count, came.index(one) > came.index(leader)) for one, count in others)
+        rivals[0, True] += 1  # an answer that did not come yet is one, too
         total = lead + sum(count for _, count in others) + PRIOR * (len(others) + 2)
         overtaken = sum(
-            _reaches(lead - count + later, (lead + PRIOR, count + PRIOR, total), left)
-            for count, later in (*rivals, (0, True))  # an answer that did not come yet is one, too
+            alike * _reaches(lead - count + later, (lead + PRIOR, count + PRIOR, total), left)
+            for (count, later), alike in rivals.items()
         )
         return max(0.0, 1.0 - overtaken)
 

@@ -35,14 +35,14 @@ class Larger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     model: Annotated[str, Meta(min_length=1)]
     """Its id."""
-    most: Annotated[int, Meta(ge=1, le=64)] = 1
+    most: Annotated[int, Meta(ge=1, le=32)] = 1
     """Most samples of it."""
 
 
 class SamplesTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Samples of which one goes out. Without `accept` and `vote` it is the likeliest."""
 
-    most: Annotated[int, Meta(ge=1, le=64)] = 4
+    most: Annotated[int, Meta(ge=1, le=32)] = 4
     """Most samples of the request's own model, at most `requests.max_n`."""
     accept: Accept | None = None
     """What a sample must be; the first one that is so ends the sampling, unless there is a vote."""
@@ -50,7 +50,7 @@ class SamplesTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What samples agree on: tool calls of the same names and arguments, the last number, the
     letter of a choice, or what an expression takes out. Samples that are not accepted do not
     vote."""
-    agree: Annotated[int, Meta(ge=1, le=64)] | None = None
+    agree: Annotated[int, Meta(ge=1, le=32)] | None = None
     """Votes that are enough. Default: as `stop` says."""
     stop: Annotated[float, Meta(gt=0, le=1)] = 0.95
     """Probability that the leader is the winner of all `most` samples, from which on no more are
