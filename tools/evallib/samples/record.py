@@ -44,13 +44,11 @@ class Source(Way):
 
 
 def sources(task: str, large: str, small: str, most: int, temperature: float) -> list[Source]:
-    """Return what a task needs: choices, of which the small model knows little, votes of the large
-    one, other votes only of the small one.
+    """Return what a task needs: votes need no large model.
 
     What lookup drafts is lossless, so that its answers are those of the model alone.
     """
-    voter = large if task == "arc" else small
-    drawn = Source(SAMPLES, voter, {"mode": "single"}, n=most, temperature=temperature)
+    drawn = Source(SAMPLES, small, {"mode": "single"}, n=most, temperature=temperature)
     if task not in ("humaneval", "bfcl"):
         return [drawn]
     alone = {"mode": "lookup" if task == "humaneval" else "single"}
