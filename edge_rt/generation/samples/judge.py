@@ -102,11 +102,6 @@ class Judge:
             return False, "the expression is not found in it"
         if self._checker is None:
             return True, None
-        return await self._checked(one, self._checker)
-
-    async def _checked(
-        self, one: Answered, checker: AnswerChecker
-    ) -> tuple[bool | None, str | None]:
         calls = [{"name": call.name, "arguments": call.arguments} for call in one.calls]
         told = {"prompt": one.prompt, "answer": one.text, "calls": calls}
         ending = await self._sandbox.run(self._checker, json.dumps(told))
