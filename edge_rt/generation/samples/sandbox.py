@@ -59,18 +59,16 @@ class Sandbox:
     async def run(self, checker: AnswerChecker, text: str) -> Ending:
         """Run a program with `text` as its input; raises RequestError without a sandbox."""
         order = {
-            "user": FIRST_USER + secrets.randbelow(USERS) if os.geteuid() == 0 else None,
+            "user": FIRST_USER + secrets.randbelow(USERS),
             "command": checker.command,
             "seconds": checker.seconds,
             "memory_bytes": checker.memory_bytes,
             "input": text,
         }
         async with self._turns, self._opened(checker.command) as (reader, writer):
+            asked = _ask(reader, writer, msgspec.json.encode(order) + b"\n")
             try:
-                with suppress(ConnectionError):  # it has ended; what it said tells why
-                    writer.write(msgspec.json.encode(order) + b"\n")
-                    await writer.drain()
-                line = await asyncio.wait_for(reader.readline(), checker.seconds + GRACE_S)
+                line = await asyncio.wait_for(asked, checker.seconds + GRACE_S)
             except asyncio.TimeoutError:
                 return Ending(None, "took too long")
             except (OSError, ValueError):
@@ -85,7 +83,7 @@ class Sandbox:
     async def _opened(
         self, command: Sequence[str]
     ) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        if self._socket.is_socket():
+        if os.access(self._socket, os.W_OK):  # another user's daemon may not have it
             try:
                 reader, writer = await asyncio.open_unix_connection(str(self._socket))
             except OSError as error:
@@ -114,6 +112,13 @@ class Sandbox:
             with suppress(ProcessLookupError):
                 process.kill()  # and with it the namespace
             await process.wait()
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, order: bytes) -> bytes:
+    with suppress(ConnectionError):  # it has ended; what it said tells why
+        writer.write(order)
+        await writer.drain()
+    return await reader.readline()
 
 
 def _refused(why: str) -> RequestError:
