@@ -18,6 +18,7 @@ from edge_rt.models.templates.task import Disarmed
 FINAL_TOKENS = 16  # kept for the final answer, beside the text before it
 _HELD = 0.7  # of the tokens, from which on a sentence is told once it is whole
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]*(?=\s)|[。！？]|\n")  # noqa: RUF001
+_BEHIND = r"[ \n]?"  # else a model that goes on in words would have to lengthen a number
 _WHY = "the answer ends early: more would not fit into its limits"
 
 
@@ -102,7 +103,9 @@ class _First:
 
     def rest(self) -> Call:
         """Return the call for the final answer."""
-        whole, said = self._whole, Disarmed((), CUT).text(self._text)
+        whole, final = self._whole, self._fit.final
+        assert final is not None
+        said = Disarmed((), CUT).text(self._text)
         return replace(
             whole,
             fit=None,
@@ -110,7 +113,7 @@ class _First:
             prompt=f"{whole.prompt}{said}{self.bridge}",
             max_tokens=max(1, min(FINAL_TOKENS, self._fit.tokens - self._tokens)),
             energy_j=left_j(whole.energy_j, self._cost),
-            constraint=self._fit.final,
+            constraint=replace(final, text=f"({final.text}){_BEHIND}"),
         )
 
     def added(self, event: Event) -> Event:

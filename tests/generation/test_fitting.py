@@ -99,11 +99,12 @@ def test_what_is_no_prose_is_told_as_it_comes(form: dict[str, Any]) -> None:
 def test_a_final_answer_is_written_with_the_last_tokens() -> None:
     engine = Engine("|".join(f"w{i} " for i in range(100)), "4|2")
     fit = FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")
-    events = run(engine, fit, energy_j=10.0, max_tokens=300, constraint=Constraint("lark", "x"))
+    events = run(engine, fit, energy_j=10.0, max_tokens=300)
     first, second = engine.calls
     assert (first.max_tokens, first.fit, first.energy_j) == (3, None, 10.0)
     assert second.prompt == "<ask>w0 w1 w2 \n#### "
-    assert (second.constraint, second.max_tokens, second.energy_j) == (NUMBER, FINAL_TOKENS, 8.0)
+    assert (second.max_tokens, second.energy_j) == (FINAL_TOKENS, 8.0)
+    assert second.constraint == Constraint("regex", r"([0-9]+)[ \n]?", param="edge.final")
     text, reason, ended, why = outcome(events)
     assert text == "w0 w1 w2 \n#### 42"
     assert (reason, ended) == ("length", "closed")
