@@ -29,16 +29,13 @@ class FetchPatience:
         return f"less than {self.least_bytes} bytes came in {self.window_s:g} s"
 
 
-FETCH_PATIENCE = FetchPatience()
-
-
 @dataclass(frozen=True)
 class HubAccess:
     """A model hub, who asks it, and how slow it may be. The proxies of the environment count."""
 
     endpoint: str = USUAL_ENDPOINT
     token: str | None = None  # goes to the hub alone, not to where it leads
-    patience: FetchPatience = FETCH_PATIENCE
+    patience: FetchPatience = FetchPatience()
 
     def url(self, path: str) -> str:
         """Return the address of something at the hub."""

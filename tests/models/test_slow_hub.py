@@ -14,7 +14,7 @@ import pytest
 from edge_rt.core.errors import Unavailable
 from edge_rt.models.catalogue import Catalogue, Hub, ModelFile
 from edge_rt.models.fetch import fetch_hub
-from edge_rt.models.http_get import FETCH_PATIENCE, FetchPatience, HubAccess
+from edge_rt.models.http_get import FetchPatience, HubAccess
 from edge_rt.models.hub import find_on_hub
 
 CONTENT = bytes(range(256)) * 64
@@ -155,7 +155,7 @@ def test_metadata_of_a_byte_at_a_time_is_given_up(server: Server) -> None:
 def test_redirects_without_end_are_told(server: Server, tmp_path: Path, way: str) -> None:
     server.play = lambda connection, request: connection.sendall(LOOP)
     with pytest.raises(Unavailable, match="redirects"):
-        fetch(server, tmp_path, FETCH_PATIENCE) if way == "file" else ask(server, FETCH_PATIENCE)
+        fetch(server, tmp_path, FetchPatience()) if way == "file" else ask(server, FetchPatience())
 
 
 def test_a_head_without_measure_is_told(server: Server) -> None:
@@ -164,7 +164,7 @@ def test_a_head_without_measure_is_told(server: Server) -> None:
 
     server.play = play
     with pytest.raises(Unavailable, match=server.endpoint):
-        ask(server, FETCH_PATIENCE)
+        ask(server, FetchPatience())
 
 
 def test_what_is_slow_but_comes_is_waited_for(server: Server, tmp_path: Path) -> None:
@@ -188,4 +188,4 @@ def test_a_small_answer_of_the_hub_is_not_too_slow(server: Server) -> None:
 
     server.play = play
     with pytest.raises(LookupError, match="no GGUF file"):
-        ask(server, FETCH_PATIENCE)
+        ask(server, FetchPatience())

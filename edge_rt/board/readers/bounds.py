@@ -21,6 +21,8 @@ Kind = Literal[
 ]
 
 IMPOSSIBLE = "which cannot be"  # in every reason for which a figure is refused
+# Of any rail; an offset near zero, as Jetson Thor's -0.4 W, counts as nothing.
+_LEAST_W, _MOST_W = -1.0, 2000.0
 BOARD_W = 300.0  # above the draw of any board with one of these chips
 TIMES = 3.0  # times a board's largest stated power is refused: peaks are lower
 SMALL_W = 50.0  # is possible on any board: its profile may state its smaller modes alone
@@ -53,12 +55,9 @@ class ReadingBounds:
         return f"{kind} is {value:.4g}{unit}, {IMPOSSIBLE}: {told}"
 
 
-POWER = ReadingBounds(-1.0, 2000.0, "is what a rail can carry: nothing feeds it back")
-"""The power of any rail; an offset near zero, as Jetson Thor's -0.4 W, counts as nothing."""
-
 USUAL: Mapping[Kind, ReadingBounds] = {
     "temp_c": ReadingBounds(-40.0, 150.0, "is what a chip can have"),
-    "power_w": POWER,
+    "power_w": ReadingBounds(_LEAST_W, _MOST_W, "is what a rail can carry: nothing feeds it back"),
 }
 """The bounds of channels of which nothing more is known."""
 
@@ -74,9 +73,9 @@ class RailFacts:
     def power(self) -> ReadingBounds:
         """The power of any of its rails."""
         if self.board_w is None:
-            return ReadingBounds(POWER.low, BOARD_W, "is what a board of this kind can draw")
+            return ReadingBounds(_LEAST_W, BOARD_W, "is what a board of this kind can draw")
         stated = f"is what a board can draw that is stated to take {self.board_w:.4g} W"
-        return ReadingBounds(POWER.low, max(SMALL_W, TIMES * self.board_w), stated)
+        return ReadingBounds(_LEAST_W, max(SMALL_W, TIMES * self.board_w), stated)
 
 
 def contradiction(watts: float, volts: float, amps: float) -> str | None:
