@@ -42,7 +42,7 @@ def test_a_term_is_on_again_after_a_failure() -> None:
 
 
 def test_a_term_that_matters_changes_a_run() -> None:
-    case = Case("plain", "pi5", "1x100/150", 0, 0.6, knob=False)
+    case = Case("plain", "pi5", "1x100/150", 0, 0.75, knob=False)
     whole, less = (run(name, case, None) for name in (ALL, "deviation margin"))
     assert whole is not None
     assert less is not None

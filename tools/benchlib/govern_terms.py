@@ -7,12 +7,13 @@ put in its place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
-from edge_rt.governor.policy import cap
+from edge_rt.governor.policy import cap, choice
 from edge_rt.governor.power import draws
 from edge_rt.governor.power.disturbance import DelayMeter, Disturbance
 from edge_rt.governor.power.measured import PowerObserver
@@ -56,6 +57,7 @@ TERMS = (
     Term("glitch filter", PowerObserver, "_far", _no),
     Term("power of short pauses", draws, "_AWAKES", (0.0, 0.0), model=True),
     Term("deviation margin", PowerModel, "present_deviation_w", property(_zero)),
+    Term("evened passes", choice, "_EVEN", math.inf),
     Term("margin for steps", cap, "_STEPS", 0.0),
     Term("ripple", cap, "_RIPPLE", 0.0),
 )
