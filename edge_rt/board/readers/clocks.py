@@ -35,23 +35,22 @@ _OWN_DRIVERS = ("intel_pstate", "amd-pstate-epp")  # whose "powersave" is the us
 class GaugeFile:
     """A file's number times `scale` is the channel; outside `low`..`high` it cannot be right."""
 
-    channel: Channel
+    name: str
+    kind: Kind
     path: Path
     scale: float
     low: int = 0
     high: int = 10**15
 
-
-def gauge(
-    name: str, kind: Kind, path: Path, scale: float, low: int = 0, high: int = 10**15
-) -> GaugeFile:
-    """Return a measured gauge whose source is its path."""
-    return GaugeFile(Channel(name, kind, str(path)), path, scale, low, high)
+    @property
+    def channel(self) -> Channel:
+        """The channel, whose source is the path."""
+        return Channel(self.name, self.kind, str(self.path))
 
 
 def temperature(name: str, path: Path) -> GaugeFile:
     """Return a gauge of a file in thousandths of °C."""
-    return gauge(name, "temp_c", path, 1e-3, TEMP_LOW_MC, TEMP_HIGH_MC)
+    return GaugeFile(name, "temp_c", path, 1e-3, TEMP_LOW_MC, TEMP_HIGH_MC)
 
 
 class GaugeReader(BaseReader):
@@ -141,7 +140,7 @@ def _is_gpu(name: str) -> bool:
 def _device_gauges(device: Path) -> Iterator[GaugeFile]:
     for name, file in ((device.name, "cur_freq"), (f"{device.name} max", "max_freq")):
         if (device / file).exists():
-            yield gauge(name, "clock_hz", device / file, 1.0, 0, _HZ_HIGH)
+            yield GaugeFile(name, "clock_hz", device / file, 1.0, 0, _HZ_HIGH)
 
 
 class GpuReader(GaugeReader):
@@ -162,7 +161,7 @@ def _jetson(sysfs: Path) -> Iterator[GaugeFile]:
     found = [place for place in places if (place[1] / "load").exists()]
     links = [("gpu.0", sysfs / link) for link in _LINKS if (sysfs / link / "load").exists()]
     for name, folder in found or links[:1]:
-        yield gauge(name, "fraction", folder / "load", 1e-3, 0, 1000)
+        yield GaugeFile(name, "fraction", folder / "load", 1e-3, 0, 1000)
 
 
 def _cards(sysfs: Path) -> Iterator[GaugeFile]:
@@ -172,10 +171,10 @@ def _cards(sysfs: Path) -> Iterator[GaugeFile]:
         if "-" not in name:
             clocks = numbered(card / "device" / "hwmon", "hwmon*/freq1_input")
             rows = [
-                gauge(name, "fraction", card / "device" / "gpu_busy_percent", 1e-2, 0, 100),
-                *(gauge(name, "clock_hz", path, 1.0, 0, _HZ_HIGH) for path in clocks[:1]),
-                gauge(name, "clock_hz", card / "gt_act_freq_mhz", 1e6, 0, _MHZ_HIGH),
-                gauge(f"{name} max", "clock_hz", card / "gt_max_freq_mhz", 1e6, 0, _MHZ_HIGH),
+                GaugeFile(name, "fraction", card / "device" / "gpu_busy_percent", 1e-2, 0, 100),
+                *(GaugeFile(name, "clock_hz", path, 1.0, 0, _HZ_HIGH) for path in clocks[:1]),
+                GaugeFile(name, "clock_hz", card / "gt_act_freq_mhz", 1e6, 0, _MHZ_HIGH),
+                GaugeFile(f"{name} max", "clock_hz", card / "gt_max_freq_mhz", 1e6, 0, _MHZ_HIGH),
             ]
             yield from (row for row in rows if row.path.exists())
 
@@ -262,4 +261,4 @@ def _gauges(policy: Policy) -> list[GaugeFile]:
         (f"{policy.name} min", "scaling_min_freq"),
     )
     files = [(name, policy.folder / file) for name, file in rows]
-    return [gauge(n, "clock_hz", p, 1e3, 0, KHZ_HIGH) for n, p in files if p.exists()]
+    return [GaugeFile(n, "clock_hz", p, 1e3, 0, KHZ_HIGH) for n, p in files if p.exists()]

@@ -14,7 +14,6 @@ from edge_rt.board.readers.clocks import (
     TEMP_LOW_MC,
     GaugeFile,
     GaugeReader,
-    gauge,
     temperature,
 )
 from edge_rt.board.readers.sysfs import (
@@ -63,7 +62,7 @@ def _label(path: Path) -> Path:
 
 def _gauges(pairs: list[tuple[str, Path]], kind: Kind, scale: float, high: int) -> list[GaugeFile]:
     names = unique(name for name, _ in pairs)
-    return [gauge(n, kind, p, scale, 0, high) for n, (_, p) in zip(names, pairs, strict=True)]
+    return [GaugeFile(n, kind, p, scale, 0, high) for n, (_, p) in zip(names, pairs, strict=True)]
 
 
 # What the kernel registers for a thermal zone (cpu_thermal) is not read here: the zone is.
@@ -114,7 +113,7 @@ class ThermalThrottle(GaugeReader):
         for cpu in numbered(base, "cpu[0-9]*"):
             for name, file in _counts(cpu):
                 if file.exists():
-                    found.setdefault(name, gauge(name, "count", file, 1.0))
+                    found.setdefault(name, GaugeFile(name, "count", file, 1.0))
         gauges = list(found.values())
         reason = f"no thermal_throttle below {base}/cpu*"
         super().__init__("thermal_throttle", gauges, 1.0, io, reason)
@@ -204,7 +203,7 @@ def _cooling(base: Path) -> tuple[list[GaugeFile], list[Skipped]]:
     for name, folder in zip(names, folders, strict=True):
         top = first_integer(folder / "max_state")
         if top is not None and top > 0:
-            gauges.append(gauge(name, "fraction", folder / "cur_state", 1.0 / top, 0, top))
+            gauges.append(GaugeFile(name, "fraction", folder / "cur_state", 1.0 / top, 0, top))
         else:
             skipped.append(Skipped(name, f"{folder}: max_state is not readable or 0"))
     return gauges, skipped

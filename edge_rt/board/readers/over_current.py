@@ -8,7 +8,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from edge_rt.board.readers.base import better_supply
-from edge_rt.board.readers.clocks import GaugeReader, gauge
+from edge_rt.board.readers.clocks import GaugeFile, GaugeReader
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, hwmon_devices, numbered
 from edge_rt.core.reports.finding import Finding, note
 
@@ -26,7 +26,7 @@ class OverCurrent(GaugeReader):
 
     def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         gauges = [
-            gauge(path.name, "count", path, 1.0, 0, _MOST)
+            GaugeFile(path.name, "count", path, 1.0, 0, _MOST)
             for _, folder in hwmon_devices(sysfs, frozenset((OVER_CURRENT,)))
             for path in numbered(folder, "oc*_event_cnt")
         ]

@@ -18,7 +18,7 @@ from edge_rt.board.readers.base import (
     unique,
 )
 from edge_rt.board.readers.bounds import RailFacts, ReadingBounds
-from edge_rt.board.readers.clocks import GaugeFile, GaugeReader, gauge
+from edge_rt.board.readers.clocks import GaugeFile, GaugeReader
 from edge_rt.board.readers.sysfs import (
     FILE_IO,
     FileIo,
@@ -175,12 +175,12 @@ class PiVolt(GaugeReader):
 
 def _voltages(folder: Path) -> list[GaugeFile]:
     alarm = folder / "in0_lcrit_alarm"
-    found = [gauge(ALARM, "flag", alarm, 1.0, 0, 1)] if alarm.exists() else []
+    found = [GaugeFile(ALARM, "flag", alarm, 1.0, 0, 1)] if alarm.exists() else []
     inputs = numbered(folder, "in*_input")
     labels = [first_line(p.with_name(p.name.replace("_input", "_label"))) for p in inputs]
     names = unique(label or p.name[:-6] for label, p in zip(labels, inputs, strict=True))
     pairs = zip(names, inputs, strict=True)
-    return found + [gauge(n, "voltage_v", p, 1e-3, 0, 1_000_000) for n, p in pairs]
+    return found + [GaugeFile(n, "voltage_v", p, 1e-3, 0, 1_000_000) for n, p in pairs]
 
 
 class PiPmicReader(BaseReader):
