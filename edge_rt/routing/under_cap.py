@@ -26,7 +26,7 @@ RECOVERED = 0.75  # of the way from the small model's figure to the large one's,
 KEEPS = 0.95  # of a floor that no request names, which the gate may fall short to
 ENTROPY, SMALL = "entropy", "small"
 MEMORY = 16  # answers
-FEW = 8  # tokens of an answer, below which it teaches nothing
+FEW = 32  # tokens of an answer, below which it teaches nothing
 
 
 class PairCosts(NamedTuple):
@@ -175,7 +175,7 @@ class UnderCap:
 
     def bits(self, large: ModelRecord, small: ModelRecord, share: float) -> float:
         """Return the threshold in bits from which the gate seeks the one for `share`."""
-        return median(self._bits[large.id, small.id] or (1.0,)) * spread(share)
+        return median((1.0, *self._bits[large.id, small.id])) * spread(share)
 
     def learn(
         self,
@@ -205,7 +205,7 @@ class UnderCap:
         self, large: ModelRecord, small: ModelRecord | None, name: str, untried: float
     ) -> Way:
         took = self._took[large.id, small and small.id, name]
-        return Way(name, median(took or (untried,)), figure(large))
+        return Way(name, median((untried, *took)), figure(large))
 
     def _lossy(
         self,
@@ -221,7 +221,7 @@ class UnderCap:
         found = list[Way]()
         floor, mixed = self._floor.now(objectives), least + RECOVERED * (best - least)
         if mixed >= (floor if objectives.quality is not None else KEEPS * min(floor, best)):
-            error = median(self._took[large.id, small.id, SWITCH] or (1.0,))
+            error = median((1.0, *self._took[large.id, small.id, SWITCH]))
             share = share_for(left / error, costs)
             time, quickest = (error * gate_time(s, costs) for s in (share, LEAST_SHARE))
             found.append(Way(SWITCH, time, mixed, share, quickest))

@@ -154,6 +154,20 @@ def test_what_answers_took_counts_before_what_was_expected(kit: Any) -> None:
     assert found.way.time == pytest.approx(0.5, abs=0.1)
 
 
+def test_a_short_or_a_single_answer_decides_little(kit: Any) -> None:
+    rule, (large, small) = capped("lossless"), models(kit)
+    slow, mode = Served(10, 0, 128, 1.0, 36.0), Mode("speculative", "small")
+    before = rule.choose(large, small, FREE, 2, 0.7)
+    assert before is not None
+    for _ in range(9):
+        rule.learn(large, small, mode, 2, replace(slow, completion_tokens=31))
+    assert rule.choose(large, small, FREE, 2, 0.7) == before
+    rule.learn(large, small, mode, 2, slow)
+    after = rule.choose(large, small, FREE, 2, 0.7)
+    assert after is not None
+    assert before.way.time < after.way.time < 1.0
+
+
 def test_the_gate_begins_where_it_ended_for_the_pair(kit: Any) -> None:
     rule, (large, small) = capped(), models(kit)
     assert rule.bits(large, small, 0.2) < rule.bits(large, small, 0.1)
