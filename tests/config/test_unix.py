@@ -6,6 +6,7 @@ import grp
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_rt.config.checks import (
@@ -16,7 +17,7 @@ from edge_rt.config.checks import (
     socket_faults,
     user_id,
 )
-from edge_rt.config.schema import Access, CheckerConfig, Config, People, Socket
+from edge_rt.config.schema import Access, Config, People, Socket
 
 LONGEST = "/" + "x" * (LONGEST_PATH - 1)
 
@@ -88,14 +89,15 @@ def test_those_that_are_not_here_are_named() -> None:
     assert "create it" in found["access", "administer", "users", 0]
 
 
-def test_programs_that_are_not_there_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("section", ["checks", "checkers"])
+def test_programs_that_are_not_there_are_named(tmp_path: Path, section: str) -> None:
     plain = tmp_path / "plain"
     plain.write_text("")
 
     def key(command: list[str]) -> list[tuple[object, ...]]:
-        checkers = {"x": CheckerConfig(command=command)}
-        return [key for key, _ in check_faults(Config(checks=checkers))]
+        config = msgspec.convert({section: {"x": {"command": command}}}, Config)
+        return [key for key, _ in check_faults(config)]
 
     assert key(["sh", "-c", "true"]) == key(["/bin/sh"]) == []
     for wrong in ("no-such-program", str(tmp_path / "none"), str(plain), "./sh", "bin/sh"):
-        assert key([wrong]) == [("checks", "x", "command", 0)]
+        assert key([wrong]) == [(section, "x", "command", 0)]
