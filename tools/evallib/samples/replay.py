@@ -19,8 +19,8 @@ from evallib.journal import Journal
 from evallib.rounds import Work
 from evallib.samples.record import LARGE, SAMPLES, SMALL, Drawn, Said
 
-RULES = {"humaneval": Rule(5, verified=True), "bfcl": Rule(2, votes=True, agree=2)}
-MOST = {"humaneval": 4, "bfcl": 1}  # samples beside the likeliest answer
+RULES = {"humaneval": Rule(3, verified=True), "bfcl": Rule(2, votes=True, agree=2)}
+MOST = {"humaneval": 2, "bfcl": 1}  # samples beside the likeliest answer
 STOP = Rule(10, votes=True)
 _KEYS = {
     "humaneval": ("samples_gain", "samples_joules"),
