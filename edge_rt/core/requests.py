@@ -149,12 +149,13 @@ class FitLimit(msgspec.Struct, frozen=True):
     """The most `tokens` that an answer may have so that it keeps its joules and seconds.
 
     `final` is what the final answer must be, whose words `before` are written where there is no
-    room for more; None: none is asked for.
+    room for more; None: none is asked for. The answer goes on behind `opening`.
     """
 
     tokens: int
     final: Constraint | None = None
     before: str = ""
+    opening: str = ""
 
 
 class Call(msgspec.Struct, frozen=True):

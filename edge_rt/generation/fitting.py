@@ -48,6 +48,8 @@ async def fit_answer(call: Call, generate: Generate) -> AsyncGenerator[Event, No
         async for event in events:
             if (shown := first.take(event)) is not None:
                 yield shown
+            if isinstance(event, Started) and call.fit.opening:
+                yield Delta(0, 0, call.fit.opening, [])
     if first.needs_final:
         try:
             async with aclosing(generate(first.rest())) as events:
@@ -67,7 +69,7 @@ class _First:
         self._whole, self._fit = call, fit
         kept = 0 if fit.final is None else FINAL_TOKENS
         self._most = max(1, min(fit.tokens - kept, call.max_tokens or fit.tokens))
-        self._text = self._held = ""
+        self._text, self._held = fit.opening, ""
         self._tokens = 0
         self._ends_sentence = False  # what was told, since parts of it are held back
         self._cost: Cost
@@ -76,7 +78,14 @@ class _First:
     @property
     def call(self) -> Call:
         """The call without its final answer."""
-        return replace(self._whole, fit=None, max_tokens=self._most)
+        whole, plan = self._whole, self._whole.plan
+        if not self._fit.opening:
+            return replace(whole, fit=None, max_tokens=self._most)
+        if plan.mode is not None and isinstance(plan.mode.prompt, str):
+            mode = replace(plan.mode, prompt=plan.mode.prompt + self._fit.opening)
+            plan = replace(plan, mode=mode)
+        prompt = f"{whole.prompt}{self._fit.opening}"
+        return replace(whole, plan=plan, prompt=prompt, fit=None, max_tokens=self._most)
 
     def take(self, event: Event) -> Event | None:
         """Note an event; return what the client gets of it now."""

@@ -24,7 +24,22 @@ def test_the_model_is_told_how_long_its_answer_may_be(client, service):
     client.chat(edge={"energy_j": 6, "latency_s": 3, "fit": True}, n=2)
     assert service.limits == [("smol", 3.0, 3.0)]  # joules of each answer
     assert said(service).endswith("\n\nAnswer in at most 30 words.")
-    assert [(call.fit, call.n) for call in service.calls] == [(FitLimit(50), 1)] * 2
+    fit = FitLimit(50, opening="In short: ")
+    assert [(call.fit, call.n) for call in service.calls] == [(fit, 1)] * 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"response_format": {"type": "json_object"}},
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        {"continue_final_message": True, "messages": [{"role": "assistant", "content": "So"}]},
+    ],
+)
+def test_an_answer_that_has_a_form_or_a_beginning_gets_no_opening(client, service, more):
+    service.tokens = 50
+    client.chat(edge={"energy_j": 6, "fit": True}, **more)
+    assert [call.fit for call in service.calls] == [FitLimit(50)]
 
 
 def test_nor_is_it_told_where_the_request_forbids_that(client, service):
@@ -62,7 +77,8 @@ def test_the_final_answer_ends_it_and_has_the_last_tokens(client, service):
     service.tokens = 50
     client.chat(edge={"energy_j": 6, "fit": True, "final": FINAL})
     (call,) = service.calls
-    assert call.fit == FitLimit(50, Constraint("regex", "[0-9/]+", param="edge.final"), "#### ")
+    number = Constraint("regex", "[0-9/]+", param="edge.final")
+    assert call.fit == FitLimit(50, number, "#### ", "In short: ")
     assert call.constraint.kind == "lark"
     assert 'suffix="#### "' in call.constraint.text
     assert r"FINAL: /[0-9\/]+/" in call.constraint.text

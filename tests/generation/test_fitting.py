@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.decoding import Constraint, Sampling
+from edge_rt.core.decoding import Constraint, Mode, Sampling
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.requests import Call, Cost, Event, FitLimit, Plan, ThinkLimit
@@ -121,6 +121,18 @@ def test_one_that_is_never_told_is_cut() -> None:
     engine = Engine("|".join("abcdef"), "|".join("1" * 99))
     _, reason, ended, _ = outcome(run(engine, FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ")))
     assert (reason, ended) == ("length", "cut")
+
+
+def test_the_answer_goes_on_behind_its_opening() -> None:
+    engine = Engine("|".join("abcdef"), "4|2")
+    mode = Mode("switch", "small", prompt="<other>")
+    fit = FitLimit(FINAL_TOKENS + 3, NUMBER, "#### ", "In short: ")
+    events = run(engine, fit, plan=Plan("m", mode=mode))
+    first, second = engine.calls
+    assert (first.prompt, first.plan.mode.prompt) == ("<ask>In short: ", "<other>In short: ")
+    assert second.prompt == "<ask>In short: abc\n#### "
+    assert outcome(events)[0] == "In short: abc\n#### 42"
+    assert isinstance(events[0], Started)
 
 
 def test_tokens_as_a_prompt_cannot_lead_to_one() -> None:

@@ -48,7 +48,7 @@ _WAYS = {
     "answer only": Means("Answer only with the number, without any reasoning.", extra=14),
     "be brief": Means("Be brief.", extra=6),
     "forced answer": Means(edge={"fit": "untold", "final": _FINAL}, extra=_BRIDGE),
-    _OURS: Means(edge={"fit": True, "final": _FINAL}, extra=14 + _BRIDGE),
+    _OURS: Means(edge={"fit": True, "final": _FINAL}, extra=18 + _BRIDGE),
 }
 _COLUMNS = (
     ("way", text("name")),

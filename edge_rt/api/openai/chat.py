@@ -40,6 +40,7 @@ from edge_rt.models.answers.reader import answer_reader
 from edge_rt.routing.prompts import with_note
 
 _SHORT = "Answer in at most {} words."
+_OPENING = "In short: "  # which models heed more than a number of words
 _LONG = 400  # tokens that most answers do not have: told of so many, they would become longer
 _WORDS = 0.6  # that a token makes, with some room
 _THOUGHTS = 0.5  # of the tokens are for thoughts
@@ -189,6 +190,8 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             if request.edge is not None and request.edge.fit is True and fit.tokens < _LONG:
                 words = max(1, round(_WORDS * fit.tokens))
                 prompt = replace(prompt, messages=with_note(prompt.messages, _SHORT.format(words)))
+                if await self._begins_anew(request, plan.model):
+                    fit = replace(fit, opening=_OPENING)
             plan = await self.context.service.router.route(asked_again(asked, prompt=prompt))
         assert isinstance(plan.prompt, str)
         reading = await self.reading(request, plan.model, plan.prompt)
@@ -201,6 +204,14 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         if limit is not None and fit is not None:
             limit = replace(limit, closing=_ENOUGH)
         return work.with_calls(constraint=constraint).within(limit, fit)
+
+    async def _begins_anew(self, request: ChatRequest, model: str) -> bool:
+        """Return whether the answer is prose of its own, without thoughts or calls before it."""
+        format = await self.context.service.chat_format(model)
+        terms = request.edge
+        formed = request.constrained and (terms is None or terms.final is None)
+        thinks = format.thinking is not None and request.think != "off"
+        return request.end == "assistant" and not (formed or thinks)
 
     async def _sharing(self, request: ChatRequest, model: str, fit: FitLimit) -> ChatRequest:
         """Return the request with thoughts that leave room for the answer, if the model thinks."""
