@@ -27,7 +27,7 @@ Exit codes:
   130  interrupted
   141  the reader of the output has ended, as `head` does
 """
-_OPTIONS = {
+OPTIONS = {
     "edge.mode": "--mode",
     "edge.partner": "--partner",
     "edge.large_share": "--large-share",
@@ -121,7 +121,7 @@ def failure_in(body: Json, otherwise: str) -> CommandFailure:
     """Return the failure that an OpenAI-shaped error means, wherever it came."""
     detail = member(body, "error")
     kind = _CODES.get(str(detail.get("code")), CommandFailure)
-    if kind is CommandFailure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:
+    if kind is CommandFailure and detail.get("code") in _WRONG and detail.get("param") in OPTIONS:
         kind = BadOption
     return kind(message_in(body, otherwise))
 
@@ -130,9 +130,9 @@ def message_in(body: Json, otherwise: str) -> str:
     """Return the message of an OpenAI-shaped error, in the words of the command line."""
     detail = member(body, "error")
     message, param = str(detail.get("message") or otherwise), detail.get("param")
-    for name, option in _OPTIONS.items():  # whoever typed the command knows the options
+    for name, option in OPTIONS.items():  # whoever typed the command knows the options
         message = message.replace(f"`{name}`", option)
-    field, param = str(param), _OPTIONS.get(str(param), param)
+    field, param = str(param), OPTIONS.get(str(param), param)
     # The message mostly names the field itself, and whoever typed a prompt knows no fields.
     if not param or field in message or str(param) in message or str(detail.get("code")) in _CODES:
         return message

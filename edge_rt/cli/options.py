@@ -6,25 +6,20 @@ import functools
 import math
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_rt.cli.exits import NoDaemon
+from edge_rt.cli.exits import OPTIONS, NoDaemon
 from edge_rt.cli.text import Json
 from edge_rt.config.paths import Paths
 from edge_rt.core.errors import ConfigError
 
 DEFAULT = "default"  # the daemon knows which model that is
 AUTO = "auto"  # it chooses one for each answer
-_FIELDS = ("max_tokens", "temperature", "seed")  # of a request
-_EDGE = (  # of its field `edge`
-    *("energy_j", "latency_s", "prefer", "quality", "mode", "partner", "large_share", "cache"),
-)
-
 _LIMIT = 1 << 20  # bytes; none of these files comes near it
 ENVIRONMENT = "EDGE_RT_SOCKET"
 PINNING = ("STATE_DIRECTORY", "CONFIGURATION_DIRECTORY")  # name an installation by its files
@@ -123,15 +118,17 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-v", "--verbose", is_flag=True, help="Print the id of an answer after it.")
     @functools.wraps(command)
     def call(*args: Any, model: str, **given: Any) -> Any:
-        edge, options = _taken(given, _EDGE), _taken(given, _FIELDS)
+        edge, options = _taken(given, "edge"), _taken(given, "")
         body = {"model": model} | options | ({"edge": edge} if edge else {})
         return command(*args, body=body, **given)
 
     return call
 
 
-def _taken(given: dict[str, Any], names: Sequence[str]) -> Json:
-    """Take these options out of `given`; return those that somebody has set."""
+def _taken(given: dict[str, Any], inside: str) -> Json:
+    """Take the fields inside this one out of `given`; return those that somebody has set."""
+    paths = (path.rpartition(".") for path in OPTIONS)
+    names = [name for field, _, name in paths if field == inside and name in given]
     values = {name: given.pop(name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import view
-from edge_rt.cli.options import Range, daemon_socket, socket_option
-from edge_rt.cli.tables import put_document
+from edge_rt.cli.options import Range
+from edge_rt.cli.shown import shown
 from edge_rt.cli.text import Json
 
 _PATH = "/edge/v1/budget"
@@ -46,7 +45,6 @@ _HEAT_CAP: dict[str, Any] = _CAP | {"type": heat_cap}
 
 
 @click.command()
-@socket_option
 @click.option("--power", "power_w", **_CAP, help="Most watts of the board's supply.")
 @click.option(
     "--window",
@@ -63,8 +61,8 @@ _HEAT_CAP: dict[str, Any] = _CAP | {"type": heat_cap}
 @click.option("--temp", "temp_c", **_HEAT_CAP, help="Highest temperature, in °C.")
 @click.option("--energy", "energy_j", **_CAP, help="Most joules of each hour or day.")
 @click.option("--per", "energy_period", type=click.Choice(["hour", "day"]), help="Hour or day.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def budget(socket: Path | None, as_json: bool, **caps: Any) -> None:
+@shown(view)
+def budget(client: Client, **caps: Any) -> Json:
     """Show or change the budget, and what the daemon allows itself to keep it.
 
     Without options it is shown. What is changed holds until the daemon ends: what is to hold at
@@ -77,6 +75,4 @@ def budget(socket: Path | None, as_json: bool, **caps: Any) -> None:
     change: Json = {
         name: None if cap == _NONE else cap for name, cap in caps.items() if cap is not None
     }
-    with Client(daemon_socket(socket)) as client:
-        state = client.put(_PATH, change) if change else client.get(_PATH)
-    put_document(state, view, as_json=as_json)
+    return client.put(_PATH, change) if change else client.get(_PATH)

@@ -9,7 +9,7 @@ import click
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import view
 from edge_rt.cli.options import Range, daemon_socket, socket_option, to_forget
-from edge_rt.cli.tables import put_document
+from edge_rt.cli.shown import shown
 from edge_rt.cli.text import Json, counted
 
 
@@ -23,17 +23,14 @@ def cache() -> None:
 
 
 @cache.command()
-@socket_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show(socket: Path | None, as_json: bool) -> None:
+@shown(view)
+def show(client: Client) -> Json:
     """Show how much is kept, of which model and for whom, and what that saved.
 
     Example:
         edge-rt cache show
     """
-    with Client(daemon_socket(socket)) as client:
-        report = client.get("/edge/v1/cache")
-    put_document(report, view, as_json=as_json)
+    return client.get("/edge/v1/cache")
 
 
 @cache.command()

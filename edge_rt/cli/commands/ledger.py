@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import view
-from edge_rt.cli.options import daemon_socket, socket_option
-from edge_rt.cli.tables import put_document
+from edge_rt.cli.shown import shown
+from edge_rt.cli.text import Json
 
 COLUMNS = {
     "days": (
@@ -28,7 +28,6 @@ COLUMNS = {
 
 
 @click.command()
-@socket_option
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
@@ -43,8 +42,8 @@ COLUMNS = {
     show_default=True,
     help="How many of the newest requests to list.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def ledger(socket: Path | None, days: int, last: int, as_json: bool) -> None:
+@shown(partial(view, **COLUMNS))
+def ledger(client: Client, days: int, last: int) -> Json:
     """Show what answers cost, by day and by model, and the newest requests.
 
     Joules are those of the rails that form the board's supply. What the board draws anyway, and
@@ -53,6 +52,4 @@ def ledger(socket: Path | None, days: int, last: int, as_json: bool) -> None:
     Example:
         edge-rt ledger --days 7 --last 5
     """
-    with Client(daemon_socket(socket)) as client:
-        report = client.get(f"/edge/v1/ledger?days={days}&last={last}")
-    put_document(report, lambda report: view(report, **COLUMNS), as_json=as_json)
+    return client.get(f"/edge/v1/ledger?days={days}&last={last}")

@@ -12,7 +12,8 @@ from rich.text import Text
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import pairs, table, view
 from edge_rt.cli.options import daemon_socket, socket_option, to_forget
-from edge_rt.cli.tables import PairTable, put_document
+from edge_rt.cli.shown import shown
+from edge_rt.cli.tables import PairTable
 from edge_rt.cli.text import Json, counted, members
 
 _SETTING = "candidate.setting"
@@ -25,11 +26,18 @@ _CONSIDERED = (
 )
 
 
+def trace_view(found: Json) -> RenderableType:
+    """Return a trace: the reason and what else is known, then every candidate."""
+    considered = [
+        one | {"chosen": one.get("state") == "chosen"} for one in members(found, "considered")
+    ]
+    return Group(PairTable(pairs(found)), Text(""), table(considered, _CONSIDERED, marked="chosen"))
+
+
 @click.command()
 @click.argument("id")
-@socket_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def trace(id: str, socket: Path | None, as_json: bool) -> None:
+@shown(trace_view)
+def trace(client: Client, id: str) -> Json:
     """Say why a request was served as it was; ID is that of its answer.
 
     Every way to serve it is told with what it would have taken, the chosen one first and marked,
@@ -39,17 +47,7 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     Example:
         edge-rt trace chatcmpl-5f1c
     """
-    with Client(daemon_socket(socket)) as client:
-        found = client.get(f"/edge/v1/trace/{quote(id, safe='')}")
-    put_document(found, trace_view, as_json=as_json)
-
-
-def trace_view(found: Json) -> RenderableType:
-    """Return a trace: the reason and what else is known, then every candidate."""
-    considered = [
-        one | {"chosen": one.get("state") == "chosen"} for one in members(found, "considered")
-    ]
-    return Group(PairTable(pairs(found)), Text(""), table(considered, _CONSIDERED, marked="chosen"))
+    return client.get(f"/edge/v1/trace/{quote(id, safe='')}")
 
 
 @click.group()
@@ -58,17 +56,14 @@ def router() -> None:
 
 
 @router.command()
-@socket_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show(socket: Path | None, as_json: bool) -> None:
+@shown(view)
+def show(client: Client) -> Json:
     """Show the marks of each model and mode; they decide nothing.
 
     Example:
         edge-rt router show
     """
-    with Client(daemon_socket(socket)) as client:
-        report = client.get("/edge/v1/router")
-    put_document(report, view, as_json=as_json)
+    return client.get("/edge/v1/router")
 
 
 @router.command()

@@ -11,6 +11,7 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.document import pick, table, view
 from edge_rt.cli.exits import CommandFailure, NoDaemon
 from edge_rt.cli.options import daemon_socket, socket_option
+from edge_rt.cli.shown import shown
 from edge_rt.cli.tables import put_document
 from edge_rt.cli.text import Json, member, members
 
@@ -44,9 +45,8 @@ def residents_table(residents: list[Json]) -> RenderableType:
 
 
 @click.command()
-@socket_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def ps(socket: Path | None, as_json: bool) -> None:
+@shown(lambda told: residents_table(told["models"]))
+def ps(client: Client) -> Json:
     """List the models in memory.
 
     Each with its backend, the memory that it takes at most, the requests under way, and when it was
@@ -55,9 +55,7 @@ def ps(socket: Path | None, as_json: bool) -> None:
     Example:
         edge-rt ps
     """
-    with Client(daemon_socket(socket)) as client:
-        residents = members(client.get("/edge/v1/status"), "residents")
-    put_document({"models": residents}, lambda _: residents_table(residents), as_json=as_json)
+    return {"models": members(client.get("/edge/v1/status"), "residents")}
 
 
 @click.command()
