@@ -51,7 +51,9 @@ def test_ways_are_compared_by_their_passes(engine: CountedEngine) -> None:
     drafted = ask({"mode": "speculative", "partner": TINY})
     assert drafted.text == alone.text
     assert drafted.edge["accepted_tokens"] > 0
-    assert ask({}, model=TINY).seconds < alone.seconds
+    small = ask({}, model=TINY)
+    assert small.seconds < alone.seconds
+    assert small.fingerprint != alone.fingerprint
     gated = ask({"mode": "switch:entropy", "partner": TINY, "large_share": 0.5})
     assert gated.edge["small_tokens"] + gated.edge["large_tokens"] == 24
     assert gated.edge["small_tokens"] > 0

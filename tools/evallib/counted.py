@@ -95,7 +95,7 @@ class CountedEngine:
             origin = ModelOrigin(id, store.get(id).sha256)
             spec = ModelSpec("llama.cpp", str(file), size, 2, outputs=outputs, origin=origin)
             self._registry.add(id, backend, spec)
-            self._prints[id] = backend.fingerprint[:12]
+            self._prints[id] = store.get(id).sha256[:12]
             said = store.get(id).summary
             self._templates[id] = ChatTemplate(said.chat_template, said.bos_token, said.eos_token)
 
