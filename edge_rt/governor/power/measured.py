@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from edge_rt.governor.policy.setting import BoardLoad
 from edge_rt.governor.power.disturbance import DelayMeter, Disturbance, News
@@ -89,6 +90,7 @@ class Timeline:
 
 _DELAY_STEP_S = 0.2  # error of the delay that is allowed for
 _DELAY_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
+_UNEVEN = 0.35  # share of a GPU's draw that passes and rests leave in a look's mean
 _RECENT = 12  # looks whose watts may still be revised
 _SHARP = 0.01  # relative noise at which a reading counts half, and the model half
 _LATER = 4  # looks after a step, when it is clear whether passes caused it
@@ -265,10 +267,21 @@ class PowerObserver:
         return sum([share * look.value_w for share, look in parts])
 
     def _doubt_w2(self, index: int) -> float:
-        """Return the variance of a reading from the error of the delay."""
+        """Return the variance of a reading from the error of the delay and passes on a GPU."""
         delay_s = self._delay.seconds
         values = [
             self._shown_w(index, max(0.0, delay_s + step_s))
             for step_s in (-_DELAY_STEP_S, 0.0, _DELAY_STEP_S)
         ]
-        return (_DELAY_DOUBT * (max(values) - min(values))) ** 2
+        return (_DELAY_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)
+
+    def _uneven_w2(self, index: int) -> float:
+        """Return the variance of a reading by a GPU's passes and rests within a look.
+
+        Those of cores show in processor time.
+        """
+        loads = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
+        if loads[-1].setting.gpu is None:
+            return 0.0
+        busy = min(1.0, fmean(load.busy for load in loads))
+        return busy * (1.0 - busy) * (_UNEVEN * self._draw_of(loads[-1])) ** 2
