@@ -20,6 +20,8 @@ from edge_rt.thermal.leakage import LeakagePrior, critical_c
 from edge_rt.thermal.model import ThermalModel, ThermalState
 from edge_rt.thermal.network import ThermalPrior
 
+HOTTEST_C = 300.0  # a chip ends long before
+
 
 def power_prior(snapshot: BoardSnapshot | None, found: Iterable[ModelCalibration] = ()) -> Priors:
     """Return watts at rest and by threads; of no board in particular where none is recognised.
@@ -94,9 +96,6 @@ def power_step_w(snapshot: BoardSnapshot) -> float:
 
 def _board(snapshot: BoardSnapshot | None) -> Board | None:
     return None if snapshot is None else snapshot.chosen.board
-
-
-HOTTEST_C = 300.0  # a chip ends long before
 
 
 class Heat:

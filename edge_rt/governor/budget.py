@@ -21,6 +21,15 @@ PERIOD_S: dict[Period, float] = {"hour": 3600.0, "day": 86400.0}
 
 
 _LEAP_S = 60.0  # no two calls of `add` are so far apart unless somebody set the clock
+_HEAD_START = 0.1  # of the energy beyond idling may be spent ahead of time
+_SPREAD_S = 300.0  # over which savings are spent
+_UNKNOWN_S = 15.0  # where nobody can tell
+_CAPPED_S = 60.0  # under a cap on power, which only changes if somebody changes it
+_LEAST_S = 1.0
+_COOL_C = 3.0  # below a limit there is room for a request
+_LATE_S = 0.6  # delay of readings, from which on it is told
+_FAST_S = 0.5  # between two readings, with which windows of a second can be kept
+_READINGS = 5  # of a slower sensor that a window must hold
 
 
 class PastEnergy(Protocol):
@@ -89,10 +98,6 @@ class EnergySpent:
 
 def _number(period: Period, unix_s: float) -> int:
     return math.floor(unix_s / PERIOD_S[period])
-
-
-_HEAD_START = 0.1  # of the energy beyond idling may be spent ahead of time
-_SPREAD_S = 300.0  # over which savings are spent
 
 
 @dataclass(frozen=True)
@@ -176,12 +181,6 @@ class PowerBounds:
         return min(allowed.values(), default=None)
 
 
-_UNKNOWN_S = 15.0  # where nobody can tell
-_CAPPED_S = 60.0  # under a cap on power, which only changes if somebody changes it
-_LEAST_S = 1.0
-_COOL_C = 3.0  # below a limit there is room for a request
-
-
 def retry_after_s(
     bounds: PowerBounds,
     thermal: TemperatureModel | None,
@@ -213,9 +212,6 @@ def changed(budget: BudgetConfig, change: BudgetChange) -> BudgetConfig:
     return msgspec.structs.replace(budget, **said)
 
 
-_LATE_S = 0.6  # delay of readings, from which on it is told
-
-
 def late(budget: BudgetConfig, delay_s: float | None) -> str | None:
     """Return how late power is read, and for which windows a cap holds; None: it is not late."""
     if delay_s is None or delay_s <= _LATE_S:
@@ -223,12 +219,6 @@ def late(budget: BudgetConfig, delay_s: float | None) -> str | None:
     window_s = budget.power_window_s + 2.0 * delay_s
     told = f"The board's power is read {delay_s:.2g} s late"
     return f"{told}: a power budget holds for windows of {window_s:.3g} s"
-
-
-_FAST_S = 0.5  # between two readings, with which windows of a second can be kept
-
-
-_READINGS = 5  # of a slower sensor that a window must hold
 
 
 def warnings(

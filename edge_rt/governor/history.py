@@ -17,6 +17,9 @@ from edge_rt.governor.report import GovernorReport
 FINE_S, FINE_ROWS = 1.0, 7200
 COARSE_S, COARSE_ROWS = 10.0, 8640
 _NEARLY = 0.95  # of a second: looks come a little early or late
+_LAST = ("time", "forecast_c", "band_c", "cap_w", "trip_c")  # in means: as it stood in the end
+_TOP = ("guard", "running", "waiting")  # and these as they were at most
+_WHOLE = ("threads", "running", "waiting")
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,6 @@ class Moment:
 
 
 _NAMES = tuple(field.name for field in fields(Moment))
-_LAST = ("time", "forecast_c", "band_c", "cap_w", "trip_c")  # in means: as it stood in the end
-_TOP = ("guard", "running", "waiting")  # and these as they were at most
-_WHOLE = ("threads", "running", "waiting")
 
 
 def _keep(ring: array[float], row: Sequence[float], rows: int) -> None:

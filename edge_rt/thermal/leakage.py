@@ -47,6 +47,9 @@ _COARSE = 0.02  # of the power: larger steps of a sensor hide what leakage chang
 _USUAL, _STEEP = 0.005, 0.03  # per kelvin, of the power: a usual slope, and the steepest
 
 Source = Literal["measured", "assumed"]
+# Places of what is learnt: the references in W and the drifts, each at rest and at work, and the
+# doubling's distance from the usual one in standard deviations.
+_REFERENCES, _DRIFTS, _AWAY = (0, 1), (2, 3), 4
 
 
 @dataclass(frozen=True)
@@ -206,11 +209,6 @@ class LeakageFit:
     def other_w(self, temp_c: float) -> float:
         """Return the power at rest without leakage at `temp_c`."""
         return self.floor_w + self.drift_w_per_c * (temp_c - REFERENCE_C)
-
-
-# Places of what is learnt: the references in W and the drifts, each at rest and at work, and the
-# doubling's distance from the usual one in standard deviations.
-_REFERENCES, _DRIFTS, _AWAY = (0, 1), (2, 3), 4
 
 
 def fit_leakage(slopes: Iterable[Slope], prior: LeakagePrior) -> LeakageFit:

@@ -47,6 +47,7 @@ RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 LEDGER = {"days": Whole(1, 3650, default=30), "last": Whole(0, 1000, default=20)}
 HISTORY = {"since": Whole(1, 86_400, default=3600)}
 _WORDS = {"good": 1.0, "bad": 0.0}
+_MOST_MODELS, _MOST_THREADS = 32, 512
 
 
 async def health(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
@@ -226,9 +227,6 @@ async def calibration(context: Context, scope: Scope, receive: Receive, send: Se
     """
     whole_numbers(scope)
     await send_json(send, context.service.calibration())
-
-
-_MOST_MODELS, _MOST_THREADS = 32, 512
 
 
 class PlanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

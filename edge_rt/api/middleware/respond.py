@@ -53,6 +53,15 @@ _EVENTS = (
     (b"cache-control", b"no-cache"),
     _UNBUFFERED,
 )
+_MESSAGES_TYPES = {  # by status; others are errors of the API
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -87,17 +96,6 @@ class PlainError(msgspec.Struct, frozen=True):
     def of(cls, failure: Failure) -> PlainError:
         """Return what went wrong, without type, code and field."""
         return cls(failure.body.error.message)
-
-
-_MESSAGES_TYPES = {  # by status; others are errors of the API
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    503: "overloaded_error",
-}
 
 
 class MessagesDetails(msgspec.Struct, frozen=True):

@@ -39,6 +39,11 @@ from edge_rt.governor.knobs.programs import (
 )
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
+JOURNAL = "knobs.json"
+SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
+RESTORE_S = 10.0  # to put knobs back, at the start and at the end
+AGAIN_S = 20.0  # until knobs that had to wait are tried again
+
 
 def by_name(name: str, root: Path, nvpmodel: Program | None = None) -> Knob | None:
     """Return the knob of this name; None where it is of no known kind or its program is not here.
@@ -59,10 +64,6 @@ def mode_knob(root: Path, nvpmodel: Program | None) -> NvpMode | None:
 
 log = logging.getLogger(__name__)
 
-JOURNAL = "knobs.json"
-SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
-RESTORE_S = 10.0  # to put knobs back, at the start and at the end
-AGAIN_S = 20.0  # until knobs that had to wait are tried again
 
 Group = tuple[str, Callable[[], list[KnobTarget]]]  # a key of the configuration and what it targets
 

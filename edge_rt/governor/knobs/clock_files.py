@@ -31,6 +31,13 @@ from edge_rt.governor.knobs.knob import (
 
 _CHOICES = 10  # clocks to choose from where the kernel lists none
 _GRID_HZ = 1e8  # these are rounded down to multiples of it
+_PLACE = re.compile(
+    r"(/.*)?/sys/(devices/system/cpu/cpufreq/policy\d+/scaling_|class/devfreq/[^/\n]+/)max_freq"
+)
+_CPU = "scaling_max_freq"
+# Types of the cooling devices of the CPU's clock and of the GPU's.
+_CPU_COOLERS = "cpufreq-", "thermal-cpufreq-", "Processor"
+_GPU_COOLERS = "devfreq-", "thermal-devfreq-"
 
 
 @dataclass(frozen=True)
@@ -107,15 +114,6 @@ def _give_away(paths: Sequence[Path]) -> Iterator[str]:
         yield f"sudo chgrp {GROUP} {path} && sudo chmod g+w {path}"
     yield "# until the board starts again; udev and tmpfiles.d as tools/install sets them last"
     yield f"# a daemon that is no service needs {GROUP} among its user's groups"
-
-
-_PLACE = re.compile(
-    r"(/.*)?/sys/(devices/system/cpu/cpufreq/policy\d+/scaling_|class/devfreq/[^/\n]+/)max_freq"
-)
-_CPU = "scaling_max_freq"
-# Types of the cooling devices of the CPU's clock and of the GPU's.
-_CPU_COOLERS = "cpufreq-", "thermal-cpufreq-", "Processor"
-_GPU_COOLERS = "devfreq-", "thermal-devfreq-"
 
 
 class MaxClock(FileKnob):

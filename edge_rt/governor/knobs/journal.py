@@ -15,6 +15,8 @@ import msgspec
 from edge_rt.core.files import read_regular, replace_file, take
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone, KnobTarget, Value
 
+_LOUD = {"failed": logging.ERROR, "moved": logging.WARNING, "gone": logging.WARNING}
+
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One knob that is turned, or was about to be."""
@@ -115,8 +117,6 @@ State = Literal["turned", "waiting", "failed", "moved", "restored", "gone"]
 failed: could not be turned, or not put back. moved: somebody else has set it since, and it is
 left alone. restored: stands at its original. gone: there is no such knob any more.
 """
-
-_LOUD = {"failed": logging.ERROR, "moved": logging.WARNING, "gone": logging.WARNING}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,12 @@ from edge_rt.board.readers.sysfs import (
 from edge_rt.core.errors import EdgeError
 
 Value = int | str | list[int]
+APART_S = 0.02
+_READS = 25
+STAND_S = 0.25  # after which a value that came is there to stay
+GROUP = "edge-rt-knobs"  # may write what systemd/edge-rt.tmpfiles and 60-edge-rt.rules give to it
+_GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO))
+_PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_power_limit_uw")
 
 
 class KnobError(EdgeError, OSError):
@@ -66,10 +72,6 @@ class KnobTarget:
     value: Value
 
 
-APART_S = 0.02
-_READS = 25
-STAND_S = 0.25  # after which a value that came is there to stay
-
 Pause = Callable[[float], None]
 
 
@@ -113,11 +115,6 @@ def _look(knob: Knob) -> tuple[Value, str | None]:
     before = knob.hidden()
     value = knob.read()
     return value, before or knob.hidden()
-
-
-GROUP = "edge-rt-knobs"  # may write what systemd/edge-rt.tmpfiles and 60-edge-rt.rules give to it
-
-_GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO))
 
 
 def read_number(path: Path) -> int:
@@ -195,9 +192,6 @@ class FileKnob(Knob):
             os.close(_open(self.path, os.O_WRONLY))
         except OSError as error:
             raise failure(self.path, error, "written") from error
-
-
-_PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_power_limit_uw")
 
 
 def rapl_targets(sysfs: Path, limit_w: float) -> list[KnobTarget]:

@@ -16,6 +16,12 @@ from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget, ProcessEnde
 
 _LONGEST_S = 30.0
 _ADMIN = "/usr/sbin:/sbin"  # not in everybody's PATH
+_MODE = re.compile(r"^[^#\n]*\bPOWER_MODEL:?\s+ID=(\d+)\s+NAME=([^\s>]+)", re.MULTILINE)
+_NOW = re.compile(r"NV Power Mode:\s*(\S+)")
+_STATUS = re.compile(r"pmode:(\d+)")  # of /var/lib/nvpmodel/status
+_NAME = re.compile(r"affinity of process (\d+) begun at tick (\d+)")
+_ROUNDS = 50  # through a process that makes threads all the time
+_PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,6 @@ def _run(path: str, arguments: Sequence[str], said: str) -> ProgramResult:
     except OSError as error:
         raise KnobError(f"{' '.join(command)}: {error.strerror or error}") from error
     return ProgramResult(done.returncode, done.stdout)
-
-
-_MODE = re.compile(r"^[^#\n]*\bPOWER_MODEL:?\s+ID=(\d+)\s+NAME=([^\s>]+)", re.MULTILINE)
-_NOW = re.compile(r"NV Power Mode:\s*(\S+)")
-_STATUS = re.compile(r"pmode:(\d+)")  # of /var/lib/nvpmodel/status
 
 
 class NvpMode(Knob):
@@ -161,10 +162,6 @@ def _refusal(mode: str, number: str, now: str, answer: ProgramResult) -> str:
         )
     return f"nvpmodel stays in {now}, not {mode}: {answer.last_words}"
 
-
-_NAME = re.compile(r"affinity of process (\d+) begun at tick (\d+)")
-_ROUNDS = 50  # through a process that makes threads all the time
-_PROC = Path("/proc")
 
 Get = Callable[[int], Collection[int]]
 Set = Callable[[int, Collection[int]], None]

@@ -11,6 +11,15 @@ _NEW, _LEAST_S = 0.5, 1.0  # at first it is this share of the time at work so fa
 _LEARNT_S = 40.0  # of work, after which windows have shown what they come out like
 _MOST_EXCESS = 0.1  # of the plan, which an excess may be: a larger one would be kept too long
 _TINY_S = 1e-6
+# The margin and its parts; shares are of the cap.
+_MOST = 0.15  # largest margin
+_FLOOR = 0.02  # least margin
+_DEVIATIONS = 1.5  # of the model's power that are kept free
+_RIPPLE = 0.06  # most for passes and rests, before windows have shown what they come out like
+_STEP, _STEPS = 0.8, 0.1  # share of another program's step that is kept free, and the most of it
+_AGAIN_S = 60.0  # half-life of that part: a program that came may come again
+_OVER_S = 0.5  # half-life of a window's excess over the cap, which is kept free
+_NEXT_S = 0.2  # until the next look
 
 
 class PowerWindow:
@@ -89,17 +98,6 @@ class PowerWindow:
                 break
             dt_s, _, planned_w = self._looks[-back]
             self._looks[-back] = dt_s, power_w, planned_w
-
-
-# The margin and its parts; shares are of the cap.
-_MOST = 0.15  # largest margin
-_FLOOR = 0.02  # least margin
-_DEVIATIONS = 1.5  # of the model's power that are kept free
-_RIPPLE = 0.06  # most for passes and rests, before windows have shown what they come out like
-_STEP, _STEPS = 0.8, 0.1  # share of another program's step that is kept free, and the most of it
-_AGAIN_S = 60.0  # half-life of that part: a program that came may come again
-_OVER_S = 0.5  # half-life of a window's excess over the cap, which is kept free
-_NEXT_S = 0.2  # until the next look
 
 
 class Cap:

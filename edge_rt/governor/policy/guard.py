@@ -15,6 +15,9 @@ _BARELY_S = 30.0  # the same where the floor is reached, but not well
 # That the door stays closed at a stretch until it begins to open: where other programs may have the
 # power, and else.
 CLOSED_S, LONG_CLOSED_S = 20.0, 300.0
+BLIND_S = 60.0  # without a temperature, after which a stop ends: no cooling can be seen
+STATES: tuple[Guard, ...] = ("ok", "caution", "hold", "evacuate")
+_NOISE_K = 2.0  # of the difference of two zones
 
 
 class Sacrifices:
@@ -131,12 +134,6 @@ def terms(guard: Guard, made: Collection[Sacrifice]) -> AdmissionTerms:
         heavy=guard == "ok" and "queue" not in made and "refuse" not in made,
         stopped=guard == "evacuate",
     )
-
-
-BLIND_S = 60.0  # without a temperature, after which a stop ends: no cooling can be seen
-STATES: tuple[Guard, ...] = ("ok", "caution", "hold", "evacuate")
-
-_NOISE_K = 2.0  # of the difference of two zones
 
 
 class Lead:

@@ -10,6 +10,13 @@ from edge_rt.core.limits import Observation
 
 T = TypeVar("T")
 _EVERY_S = 1.0
+_BAND_C = 8.0  # proportional band below the limit, without a forecast
+_RISE, _FALL = 0.1, 0.5  # rates in 1/s with which the allowance follows
+_NOTHING_W = 1e-3  # smaller allowances are 0
+_LASTING_S, _BLIND_C = 600.0, 5.0  # without a temperature: horizon, and margin below the limit
+_TINY_C = 0.1  # least difference of two forecasts between which a line is drawn
+_RAISED_C = 2.0  # a limit that is higher by less is the same one, of another zone
+_COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
 class Rarely(Generic[T]):
@@ -24,15 +31,6 @@ class Rarely(Generic[T]):
         if kept is None or kept[1] != of or not 0.0 <= time_s - kept[0] < _EVERY_S:
             self._kept = kept = time_s, of, make()
         return kept[2]
-
-
-_BAND_C = 8.0  # proportional band below the limit, without a forecast
-_RISE, _FALL = 0.1, 0.5  # rates in 1/s with which the allowance follows
-_NOTHING_W = 1e-3  # smaller allowances are 0
-_LASTING_S, _BLIND_C = 600.0, 5.0  # without a temperature: horizon, and margin below the limit
-_TINY_C = 0.1  # least difference of two forecasts between which a line is drawn
-_RAISED_C = 2.0  # a limit that is higher by less is the same one, of another zone
-_COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
 class TemperatureModel(Protocol):

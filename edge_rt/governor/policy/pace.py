@@ -20,6 +20,17 @@ _CLOCK_OWN = 0.3  # of the effect of a clock
 _NOISE = 0.02
 _FORGET_S = 300.0  # time over which the covariance returns to that of the priors
 _GPU_MEMORY = 2.0  # times the share of memory of a pass on cores: a GPU computes faster
+_ENOUGH_S, _ENOUGH_TOKENS = 0.4, 8  # least time and tokens of decoding that make a rate
+_WHOLE = 0.99  # duty from which on there are no rests
+_PASS_S = (0.02, 1.0)  # shortest and longest pass that reads a prompt
+_LONGEST = 0.33  # and its longest share of the cap's window
+_PART = 0.1  # least share of the work that reads prompts
+_USUAL_S = 0.03  # length of a pass that decodes, before there was one
+_SHORT = 8  # prompt tokens of the shortest pass, and while the speed is not known
+_MIX_S = 20.0  # busy time over which the mix of prompts and answers is averaged
+_SMOOTH, _SMOOTH_RATE = 0.2, 0.3  # gains of the mean length of passes, and of the prompts' rate
+_OWN_TIME = 0.1  # least share of a pass that grows with its tokens
+_READ_S = 0.02  # least time of reading that makes a rate
 
 
 class SpeedModel:
@@ -83,19 +94,6 @@ def _covariance(slopes: Sequence[float]) -> list[list[float]]:
 
     size = len(slopes) + 2
     return [[of(i, j) for j in range(size)] for i in range(size)]
-
-
-_ENOUGH_S, _ENOUGH_TOKENS = 0.4, 8  # least time and tokens of decoding that make a rate
-_WHOLE = 0.99  # duty from which on there are no rests
-_PASS_S = (0.02, 1.0)  # shortest and longest pass that reads a prompt
-_LONGEST = 0.33  # and its longest share of the cap's window
-_PART = 0.1  # least share of the work that reads prompts
-_USUAL_S = 0.03  # length of a pass that decodes, before there was one
-_SHORT = 8  # prompt tokens of the shortest pass, and while the speed is not known
-_MIX_S = 20.0  # busy time over which the mix of prompts and answers is averaged
-_SMOOTH, _SMOOTH_RATE = 0.2, 0.3  # gains of the mean length of passes, and of the prompts' rate
-_OWN_TIME = 0.1  # least share of a pass that grows with its tokens
-_READ_S = 0.02  # least time of reading that makes a rate
 
 
 @dataclass

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from edge_rt.core.limits import ClockSteps, Observation
 
 LOW_CLOCK = 0.05  # least share of the top clock that models take, so that its logarithm is finite
+_MOST = 6  # clocks from all over the range that are compared
+_LOWEST = 0.35  # share of the top clock, below which rest costs more than lower voltage saves
+_ALIKE = 0.02  # share of the top clock; clocks that differ by less are equal: kernels round them
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,6 @@ class WorkMix:
     prompt_intensity: float = 1.0
     pass_s: float = 0.0  # of a pass that only decodes; 0: not known yet
     prompt_pass_s: float = 0.0
-
-
-_MOST = 6  # clocks from all over the range that are compared
-_LOWEST = 0.35  # share of the top clock, below which rest costs more than lower voltage saves
-_ALIKE = 0.02  # share of the top clock; clocks that differ by less are equal: kernels round them
 
 
 class ClockRange:

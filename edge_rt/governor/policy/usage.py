@@ -38,6 +38,18 @@ _TOLD: dict[str, _Bounds] = {
     **dict.fromkeys(("busy_s", "prompt_s"), _SECONDS),
     **dict.fromkeys(("tokens", "prompt_tokens", "running", "waiting"), _COUNTS),
 }
+DOWN_AT = 0.6  # cores that others must use, beyond whole ones, to take one more away
+UP_AT = 0.4  # and below which it is given back
+DOWN_AFTER = 2  # readings in a row
+UP_AFTER = 3
+_READING_S = 0.35  # over which others' cores are taken together
+_FADE = 0.98  # of the sums, from look to look
+_ENOUGH_S = 2.0  # least time of passes that gives an intensity: the first passes read from disk
+_LEAST = 0.5  # lowest intensity
+_OVER = 0.15  # of a thread more than there are: a pass under way keeps the threads it began with
+_EXACT = 0.01  # of a thread, by which sums of seconds may be off
+_PURE = 0.1  # share of the other phase up to which a look counts as of one phase
+_GPU_S = 2.0  # time constant of the GPU's load by others
 
 
 def clean(seen: Observation, cores: int) -> Observation:
@@ -65,13 +77,6 @@ def _bound(value: float | None, low: float, high: float) -> float:
     if value is None or not math.isfinite(value):
         return low if math.isfinite(low) else 0.0
     return min(max(value, low), high)
-
-
-DOWN_AT = 0.6  # cores that others must use, beyond whole ones, to take one more away
-UP_AT = 0.4  # and below which it is given back
-DOWN_AFTER = 2  # readings in a row
-UP_AFTER = 3
-_READING_S = 0.35  # over which others' cores are taken together
 
 
 class ThreadChooser:
@@ -115,15 +120,6 @@ class ThreadChooser:
     def _settle(self, threads: int) -> None:
         self.threads = max(1, min(self._cores, threads))
         self._fewer, self._more = [], []
-
-
-_FADE = 0.98  # of the sums, from look to look
-_ENOUGH_S = 2.0  # least time of passes that gives an intensity: the first passes read from disk
-_LEAST = 0.5  # lowest intensity
-_OVER = 0.15  # of a thread more than there are: a pass under way keeps the threads it began with
-_EXACT = 0.01  # of a thread, by which sums of seconds may be off
-_PURE = 0.1  # share of the other phase up to which a look counts as of one phase
-_GPU_S = 2.0  # time constant of the GPU's load by others
 
 
 @dataclass(frozen=True)

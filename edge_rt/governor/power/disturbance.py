@@ -21,6 +21,10 @@ _CHANGES = ((1, 4.5, 2.4), (2, 4.0, 1.9), (3, 3.6, 1.9), (5, 3.4, 1.7))
 _APART = 3
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
+_GUESS_S = 0.1  # delay of a reading before one was measured
+_RESTED_S, _LATEST_S = 1.0, 4.0  # shortest rest before a start that is measured; longest delay
+_STEADY = 0.5  # least share of each look that the engine works meanwhile
+_RISEN, _RISEN_LEAST = 0.3, 0.05  # rise of a reading, as a share of the engine's draw, or of rest
 
 
 class Disturbance:
@@ -134,12 +138,6 @@ def _apart(new: Sequence[float], old: Sequence[float]) -> bool:
 
 def _sum(weights: Sequence[float], values: Sequence[float]) -> float:
     return sum([weight * value for weight, value in zip(weights, values, strict=True)])
-
-
-_GUESS_S = 0.1  # delay of a reading before one was measured
-_RESTED_S, _LATEST_S = 1.0, 4.0  # shortest rest before a start that is measured; longest delay
-_STEADY = 0.5  # least share of each look that the engine works meanwhile
-_RISEN, _RISEN_LEAST = 0.3, 0.05  # rise of a reading, as a share of the engine's draw, or of rest
 
 
 class DelayMeter:

@@ -11,6 +11,27 @@ from edge_rt.core.kalman import KalmanFilter
 from edge_rt.governor.policy.setting import LOW_CLOCK, BoardLoad, EngineSetting
 
 _IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the size of a Pi
+# Places of the figures. In watts: power at rest, and power that nothing here explains. As multiples
+# of the priors' watts: what short pauses draw above rest, as clocks stay up; a core of other
+# programs; the engine on all cores at the top clock, its corrections over threads and over clocks,
+# and what prompts add; the same on a GPU, and the GPU's load by other programs.
+BASE, AWAKE, HIDDEN, CORES, LEVEL, BEND, CLOCK, READ = range(8)
+GPU, GPU_CLOCK, GPU_READ, GPU_OTHERS = range(8, 12)
+OWN = frozenset((LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ))  # what the engine adds
+# Means of the priors, and their deviations where the name ends in OWN.
+_OTHERS, _OTHERS_OWN = 0.5, 0.5  # times one thread's draw
+_LEVEL_OWN, _BEND_OWN, _CLOCK_OWN = 0.4, 0.08, 0.35
+_READ, _READ_OWN = 0.15, 0.25  # where calibration has not measured it
+_READ_KNOWN = 0.05  # deviation where it has
+_GPU_OWN, _GPU_OTHERS = 0.5, 0.8
+STIRS = 0.1  # cores of other programs that keep clocks up
+_AWAKE, _AWAKE_OWN, _AWAKES = 0.0, 0.3, (0.0, 2.0)  # times one thread's draw; bounds
+_GPU_CORES = 6  # an unknown GPU is taken to draw at least as much as so many cores
+_EXPONENT = 2.1  # of power over clock: voltage falls with the clock, but not in proportion
+# Bounds, as multiples of the level where that is not the figure itself.
+_LEVELS, _BENDS, _CLOCKS, _READS = (0.15, 6.0), (-0.5, 0.5), (-0.8, 0.6), (-0.4, 1.2)
+_CORES_MOST = 2.0  # bound of CORES and GPU_OTHERS
+_BELOW = 0.1  # share of the power at rest by which the unexplained power may be below 0
 
 
 @dataclass(frozen=True)
@@ -40,29 +61,6 @@ def priors_of(board: Board) -> Priors:
     if draw.loaded_w is not None and cores and draw.loaded_w.value > idle_w:
         core_w = (draw.loaded_w.value - idle_w) / cores
     return Priors(idle_w, core_w, gpu_w=core_w * cores if board.gpu and cores else None)
-
-
-# Places of the figures. In watts: power at rest, and power that nothing here explains. As multiples
-# of the priors' watts: what short pauses draw above rest, as clocks stay up; a core of other
-# programs; the engine on all cores at the top clock, its corrections over threads and over clocks,
-# and what prompts add; the same on a GPU, and the GPU's load by other programs.
-BASE, AWAKE, HIDDEN, CORES, LEVEL, BEND, CLOCK, READ = range(8)
-GPU, GPU_CLOCK, GPU_READ, GPU_OTHERS = range(8, 12)
-OWN = frozenset((LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ))  # what the engine adds
-# Means of the priors, and their deviations where the name ends in OWN.
-_OTHERS, _OTHERS_OWN = 0.5, 0.5  # times one thread's draw
-_LEVEL_OWN, _BEND_OWN, _CLOCK_OWN = 0.4, 0.08, 0.35
-_READ, _READ_OWN = 0.15, 0.25  # where calibration has not measured it
-_READ_KNOWN = 0.05  # deviation where it has
-_GPU_OWN, _GPU_OTHERS = 0.5, 0.8
-STIRS = 0.1  # cores of other programs that keep clocks up
-_AWAKE, _AWAKE_OWN, _AWAKES = 0.0, 0.3, (0.0, 2.0)  # times one thread's draw; bounds
-_GPU_CORES = 6  # an unknown GPU is taken to draw at least as much as so many cores
-_EXPONENT = 2.1  # of power over clock: voltage falls with the clock, but not in proportion
-# Bounds, as multiples of the level where that is not the figure itself.
-_LEVELS, _BENDS, _CLOCKS, _READS = (0.15, 6.0), (-0.5, 0.5), (-0.8, 0.6), (-0.4, 1.2)
-_CORES_MOST = 2.0  # bound of CORES and GPU_OTHERS
-_BELOW = 0.1  # share of the power at rest by which the unexplained power may be below 0
 
 
 class PowerTerms:

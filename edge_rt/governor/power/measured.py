@@ -12,6 +12,18 @@ from edge_rt.governor.power.disturbance import DelayMeter, Disturbance, News
 
 _MOST = 60  # looks that are kept
 _TINY_S = 1e-6
+_DELAY_STEP_S = 0.2  # error of the delay that is allowed for
+_DELAY_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
+_UNEVEN = 0.35  # share of a GPU's draw that passes and rests leave in a look's mean
+_RECENT = 12  # looks whose watts may still be revised
+_SHARP = 0.01  # relative noise at which a reading counts half, and the model half
+_LATER = 4  # looks after a step, when it is clear whether passes caused it
+_STEADY, _ALIKE = 10, 0.3  # looks that must be alike by then, and the range of their shares
+_AROUND, _MIXED = 3, 0.2  # looks before that a reading may show; a phase's error as a share of draw
+_PHASE = 0.04  # relative error of the model from one phase to the other
+_MOVED = 4  # looks in which the model's own moves may explain a step
+_TINY_W = 0.01
+_WILD = 2.0  # ratio to all that is known, from which on one reading alone is a glitch
 
 
 @dataclass
@@ -87,19 +99,6 @@ class Timeline:
             )
             yield look
 
-
-_DELAY_STEP_S = 0.2  # error of the delay that is allowed for
-_DELAY_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
-_UNEVEN = 0.35  # share of a GPU's draw that passes and rests leave in a look's mean
-_RECENT = 12  # looks whose watts may still be revised
-_SHARP = 0.01  # relative noise at which a reading counts half, and the model half
-_LATER = 4  # looks after a step, when it is clear whether passes caused it
-_STEADY, _ALIKE = 10, 0.3  # looks that must be alike by then, and the range of their shares
-_AROUND, _MIXED = 3, 0.2  # looks before that a reading may show; a phase's error as a share of draw
-_PHASE = 0.04  # relative error of the model from one phase to the other
-_MOVED = 4  # looks in which the model's own moves may explain a step
-_TINY_W = 0.01
-_WILD = 2.0  # ratio to all that is known, from which on one reading alone is a glitch
 
 DrawOf = Callable[[BoardLoad], float]
 """Returns the watts that the engine adds at the setting of a load if it computes all the time."""
