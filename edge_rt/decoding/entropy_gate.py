@@ -46,6 +46,9 @@ class EntropyGate:
 
     # --- how far a draft goes
 
+    def read(self, seconds: float) -> None:
+        """Learn nothing: the threshold decides what is drafted, not the time that it takes."""
+
     def begins(self, behind: int = 0, left: float = math.inf) -> bool:
         """Begin a draft."""
         self._bits.clear()

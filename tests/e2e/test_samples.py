@@ -33,7 +33,7 @@ def daemon(make_daemon):
 def bubblewrap() -> None:
     if shutil.which("bwrap") is None:
         if os.environ.get("CI"):
-            pytest.fail("bwrap is missing: apt-get install bubblewrap")
+            pytest.fail("bwrap is missing: install bubblewrap")
         pytest.skip("needs bubblewrap")
 
 

@@ -97,4 +97,4 @@ for name in ("random", "never", "always"):
         return done.stdout.splitlines()
 
     assert said(gates.install(tmp_path)) == ["small", "small", "large"]
-    assert "there is no gate 'random'; there are ead" in said("")[0]
+    assert "there is no gate 'random'; there are entropy, ead" in said("")[0]

@@ -27,7 +27,7 @@ def bubblewrap() -> None:
     """CI has to have it; elsewhere these tests are left out."""
     if shutil.which("bwrap") is None or not Path(PYTHON).exists():
         if os.environ.get("CI"):
-            pytest.fail("bwrap or python3 is missing: apt-get install bubblewrap python3")
+            pytest.fail("bwrap or python3 is missing: install bubblewrap and python3")
         pytest.skip("needs bubblewrap and the system's Python")
 
 
