@@ -162,14 +162,17 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             reading=reading,
         )
 
-    def fit(self, request: RequestT, plan: Plan) -> FitLimit | None:
-        """Return the tokens of an answer that is to end within its limits; None: it need not."""
+    def fit(self, request: RequestT, plan: Plan, prompts: int = 1) -> FitLimit | None:
+        """Return the tokens of an answer that is to end within its limits; None: it need not.
+
+        All answers to all `prompts` share the joules.
+        """
         terms = request.edge
         if terms is None or not terms.fit:
             return None
         tokens = request.most_tokens
         if terms.energy_j is not None or terms.latency_s is not None:
-            count = answers(request, self.context.requests.max_n)
+            count = prompts * answers(request, self.context.requests.max_n)
             energy_j = terms.energy_j and terms.energy_j / count
             service = self.context.service.generation
             within = service.tokens_within(plan, energy_j, terms.latency_s)

@@ -14,7 +14,7 @@ from edge_rt.api.allowance import Cached, Terms
 from edge_rt.core.cached import Kept
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.decoding import Made, Mode, TokenLogprob
-from edge_rt.core.events import Delta, Finished, Started, Timings
+from edge_rt.core.events import Delta, Ended, Finished, Started, Timings
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, ModelCard, Plan
 from edge_rt.generation.cache.exact import ExactCache
@@ -65,11 +65,13 @@ class End(_Line, frozen=True, tag=2):
     tokens: int
     made: Made | None
     stop: str | None = None
+    ended: Ended | None = None
 
     def event(self) -> Finished:
         """Return the event that it was made of, with no time taken."""
         timings = Timings(0.0, 0.0, 0.0, 0, 0, self.tokens)
-        return Finished(0, self.index, self.reason, timings, self.stop, self.made)
+        told = Finished(0, self.index, self.reason, timings, self.stop, self.made)
+        return replace(told, ended=self.ended)
 
 
 Line = Begin | Piece | End
@@ -107,7 +109,7 @@ def line(call: int, event: Started | Delta | Finished) -> Line:
     if isinstance(event, Delta):
         return Piece(call, event.index, event.text, len(event.tokens), event.logprobs)
     tokens = event.timings.completion_tokens
-    return End(call, event.index, event.reason, tokens, event.made, event.stop)
+    return End(call, event.index, event.reason, tokens, event.made, event.stop, event.ended)
 
 
 def _joined(one: Line, next: Piece) -> Piece | None:

@@ -140,8 +140,11 @@ class EnergyMeter:
         await self._told.reach(self._clock(), STOP_S)
         return await self.settle(usage)
 
-    async def watchable(self) -> None:
-        """Wait until a request's joules can be watched; raises RequestError or Unavailable."""
+    async def watchable(self, deadline_s: float | None = None) -> None:
+        """Wait until a request's joules can be watched, at most until its deadline.
+
+        Raises RequestError or Unavailable.
+        """
         if self._monitor.supply is None:
             raise RequestError(
                 "`edge.energy_j` cannot be kept: nothing tells this board's power.",
@@ -149,6 +152,7 @@ class EnergyMeter:
                 code="unsupported",
             )
         until_s = self._clock() + IDLE_S
+        until_s = until_s if deadline_s is None else min(until_s, deadline_s)
         while self.idle_w is None:
             left_s, next_s = until_s - self._clock(), math.nextafter(self._read.at_s, math.inf)
             if left_s > 0 and await self._read.reach(next_s, left_s):

@@ -105,16 +105,22 @@ class _First:
         return asked and ended and self._cost.why is None
 
     @property
+    def _said(self) -> str:
+        """The text before the final answer, of which a part may have come."""
+        held = self._held if self._fit.final is not None else ""
+        return self._text.removesuffix(held) if held else self._text
+
+    @property
     def bridge(self) -> str:
         """What leads from the text so far to the final answer."""
-        begun = not self._text or self._text.endswith("\n")
+        begun = not self._said or self._said.endswith("\n")
         return ("" if begun else "\n") + self._fit.before
 
     def rest(self) -> Call:
         """Return the call for the final answer."""
         whole, final = self._whole, self._fit.final
         assert final is not None
-        said = Disarmed((), CUT).text(self._text)
+        said = Disarmed((), CUT).text(self._said)
         return replace(
             whole,
             fit=None,
@@ -140,7 +146,7 @@ class _First:
         """Return the last events of an answer that gets no final one."""
         if self._end.reason == "stop":
             return [*self._rest(self._held), self._cost, replace(self._end, ended="complete")]
-        whole, _ = _split(f"{self._held} ")
+        whole, _ = ("", "") if self._fit.final is not None else _split(f"{self._held} ")
         sentence = bool(whole) or self._ends_sentence
         ended: Ended = "sentence" if sentence else "cut"
         rest = self._rest(whole if sentence else self._held)
@@ -152,8 +158,11 @@ class _First:
         self._text += delta.text
         self._tokens += len(delta.tokens)
         whole = self._whole
-        formed = whole.constraint is not None or self._fit.final is not None  # it is no prose
         reports = whole.sampling.top_logprobs is not None  # which go with the text
+        if self._fit.final is not None and not reports:  # one that is cut is written anew
+            told, self._held = _before(self._held + delta.text, self._fit.before)
+            return replace(delta, text=told)
+        formed = whole.constraint is not None or self._fit.final is not None  # it is no prose
         if formed or reports or self._tokens < _HELD * self._most:
             return delta
         told, self._held = _split(self._held + delta.text)
@@ -162,6 +171,15 @@ class _First:
 
     def _rest(self, text: str) -> list[Event]:
         return [Delta(0, 0, text, [])] if text else []
+
+
+def _before(text: str, mark: str) -> tuple[str, str]:
+    """Return what is before `mark`, or the part of it at the end of `text`, and the rest."""
+    at = text.find(mark) if mark else -1
+    if at < 0:
+        sizes = range(min(len(mark), len(text)), 0, -1)
+        at = next((len(text) - n for n in sizes if mark.startswith(text[-n:])), len(text))
+    return text[:at], text[at:]
 
 
 def _split(text: str) -> tuple[str, str]:

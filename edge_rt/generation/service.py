@@ -75,6 +75,9 @@ class GenerationService:
         context = context_of(entry, self._config.engine)
         tokens = self._routing.lengths.of(entry, plan.prompt, context, context)
 
+        if seconds is not None:
+            seconds -= self._routing.variants.waits_s(entry)
+
         def predicted(completion: int) -> Prediction | None:
             sizes = tokens.prompt, tokens.cached, plan.threads, completion
             return self._routing.least(entry, *sizes)
@@ -101,7 +104,7 @@ class GenerationService:
         mode = plan.mode or Mode()
         partner = None if mode.partner is None else self._routing.models.writer(mode.partner)
         if call.energy_j is not None:
-            await self._energy_meter.watchable()
+            await self._energy_meter.watchable(call.deadline_s)
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id, call.id or None)
         lighter = partner if partner is not None and mode.name == SWITCH else entry

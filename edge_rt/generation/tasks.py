@@ -71,7 +71,7 @@ class TaskService:
         self, entry: ModelRecord, call: EmbedCall | InferCall, make: Make
     ) -> tuple[Embedded | Inferred, Cost]:
         if call.energy_j is not None:
-            await self._energy_meter.watchable()
+            await self._energy_meter.watchable(call.deadline_s)
         progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
         usage = self._energy_meter.open(entry.id)
         with (

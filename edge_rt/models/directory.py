@@ -164,7 +164,7 @@ def alike(one: ModelRecord, two: ModelRecord) -> bool:
 
 def _vocabulary(summary: Summary) -> tuple[object, ...]:
     marks = summary.bos_token, summary.eos_token, summary.control_tokens
-    return (summary.vocab, summary.longest_token, *marks)
+    return (summary.architecture, summary.vocab, summary.longest_token, *marks)
 
 
 def weights(entry: ModelRecord) -> str:

@@ -146,6 +146,17 @@ class Room:
             return None
         return f"needs {in_mb(min(needs))} of memory, and {in_mb(max(0, usable))} can be had"
 
+    def spare(self, *entries: ModelRecord) -> bool:
+        """Return whether those of `entries` that are not loaded fit beside all models that are."""
+        loads = self._config.engine
+        absent = [one for one in entries if self._pool.get(resident_name(one)) is None]
+        needs = (
+            min(self._wanted(one, load).need_bytes for load in load_configs(one, loads))
+            for one in absent
+        )
+        taken = sum(r.wanted.need_bytes for r in self._pool.residents())
+        return not absent or _fits(sum(needs), self.usable_bytes - taken)
+
     def load_config(
         self, entry: ModelRecord, beside: ModelRecord | None = None, best: LoadConfig | None = None
     ) -> LoadConfig:

@@ -288,7 +288,11 @@ class RequestRouter:
         partner, pair = partner_of(entry, DecodingRequest(), self._models)
         if pair is not None and pair.mode is not None:
             return None, None
-        if partner is not None and not (alike(entry, partner) and self._fits(entry, partner)):
+        if partner is not None and not (
+            alike(entry, partner)
+            and self._fits(entry, partner)
+            and self._room.spare(entry, partner)  # nobody asked for it: it unloads no other model
+        ):
             partner = None
         choice = self.under_cap.choose(entry, partner, objectives, limits.threads, left)
         return choice, partner

@@ -187,8 +187,8 @@ class UnderCap:
     ) -> None:
         """Take what an answer took in another mode than `large` by itself."""
         alone = self._predict(large, threads)
-        if isinstance(alone, Unpredicted) or served.completion_tokens < FEW:
-            return
+        if isinstance(alone, Unpredicted) or served.completion_tokens < FEW or served.mask_wait_s:
+            return  # under a constraint waits and tokens without a choice tell nothing of the mode
         alone_s = alone.decode_s * (served.completion_tokens - 1) / (USUAL_TOKENS.completion - 1)
         ratio, made, its = served.decode_s / alone_s, served.made, small and small.id
         if mode.gating is None:
@@ -204,8 +204,9 @@ class UnderCap:
     def _lossless(
         self, large: ModelRecord, small: ModelRecord | None, name: str, untried: float
     ) -> Way:
-        took = self._took[large.id, small and small.id, name]
-        return Way(name, median((untried, *took)), figure(large))
+        took = median((untried, *self._took[large.id, small and small.id, name]))
+        # Lookup costs an answer nothing, whatever long prompts made of others: it stays in use.
+        return Way(name, min(untried, took) if name == LOOKUP else took, figure(large))
 
     def _lossy(
         self,
@@ -216,7 +217,7 @@ class UnderCap:
         left: float,
     ) -> list[Way]:
         best, least = figure(large), figure(small)
-        if best is None or least is None:
+        if best is None or least is None or objectives.prefer == "quality":
             return []
         found = list[Way]()
         floor, mixed = self._floor.now(objectives), least + RECOVERED * (best - least)

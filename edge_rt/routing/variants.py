@@ -80,6 +80,11 @@ class Variants:
         load_j = load_s * self._busy_w(partner, threads)
         return Helper(partner.id, need.need_bytes, load_s, load_j)
 
+    def waits_s(self, entry: ModelRecord) -> float:
+        """Return the seconds until it is in memory; 0 where it is."""
+        resident = self._pool.get(resident_name(entry))
+        return 0.0 if resident is not None else self._load_s(entry)
+
     def _load_s(self, entry: ModelRecord) -> float:
         known = self._pool.load_s.get(resident_name(entry))
         return LOAD_S + entry.size / LOAD_BYTES_PER_S if known is None else known

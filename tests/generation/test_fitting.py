@@ -189,3 +189,20 @@ def test_thoughts_take_their_part_of_the_tokens() -> None:
 @given(st.integers(1, 5000), st.integers(0, 6000))
 def test_the_most_tokens_that_fit_are_found(most: int, fitting: int) -> None:
     assert most_tokens(lambda tokens: tokens <= fitting, most) == max(1, min(most, fitting))
+
+
+def test_a_final_answer_that_is_cut_is_told_once() -> None:
+    fit = FitLimit(4 + FINAL_TOKENS, NUMBER, "#### ")
+    told, *_ = outcome(run(Engine("It is |so:\n|#### |1|2|3", "12"), fit))
+    assert told == "It is so:\n#### 12"
+
+
+def test_a_mark_that_is_cut_is_told_once() -> None:
+    fit = FitLimit(3 + FINAL_TOKENS, NUMBER, "#### ")
+    told, *_ = outcome(run(Engine("It is |so:\n|##|## 1", "12"), fit))
+    assert told == "It is so:\n#### 12"
+
+
+def test_a_whole_final_answer_is_told_as_it_is() -> None:
+    fit = FitLimit(9 + FINAL_TOKENS, NUMBER, "#### ")
+    assert outcome(run(Engine("So:\n|#### |12"), fit))[0] == "So:\n#### 12"

@@ -168,6 +168,20 @@ def test_a_partner_for_which_there_is_no_room_does_not_help(kit: Any) -> None:
     kit.run(run())
 
 
+def test_no_model_is_unloaded_for_a_partner_that_nobody_asked_for(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        big, tiny = house.entries()
+        room = house.routing.router._room
+        reserve = Config().models.reserve_bytes
+        assert room.spare(big, tiny)
+        room._available = lambda: reserve + big.size  # the models take more than their files
+        assert not room.spare(big, tiny)
+        assert label(await routed(house, 0.6)) == "lookup"
+
+    kit.run(run())
+
+
 def test_the_plan_and_the_trace_show_the_order_and_why(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit)

@@ -146,12 +146,29 @@ def test_what_answers_took_counts_before_what_was_expected(kit: Any) -> None:
     for _ in range(3):
         rule.learn(large, small, Mode("speculative", "small"), 2, slow)
         rule.learn(large, None, Mode("lookup"), 2, replace(slow, decode_s=33.0))
-    assert rule.choose(large, small, FREE, 2, 0.5) is None  # both take longer than the model alone
+    slowed = rule.choose(large, small, FREE, 2, 0.5)
+    assert slowed is not None
+    assert slowed.way.name == "lookup"  # drafts take longer; lookup costs nothing, and stays
     for _ in range(40):
         rule.learn(large, small, Mode("speculative", "small"), 2, replace(slow, decode_s=15.0))
     found = rule.choose(large, small, FREE, 2, 0.5)
     assert found is not None
     assert found.way.time == pytest.approx(0.5, abs=0.1)
+
+
+def test_answers_under_a_constraint_teach_nothing(kit: Any) -> None:
+    rule, (large, small) = capped("lossless"), models(kit)
+    before = rule.choose(large, small, FREE, 2, 0.7)
+    slow = Served(10, 0, 128, 1.0, 90.0, mask_wait_s=2.0)
+    for _ in range(9):
+        rule.learn(large, small, Mode("speculative", "small"), 2, slow)
+    assert rule.choose(large, small, FREE, 2, 0.7) == before
+
+
+def test_who_prefers_quality_gets_nothing_lossy(kit: Any) -> None:
+    way = taken(kit, 0.3, Objectives(prefer="quality"))
+    assert way is not None
+    assert way.name in ("lookup", "speculative")
 
 
 def test_a_short_or_a_single_answer_decides_little(kit: Any) -> None:

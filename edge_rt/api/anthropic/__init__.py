@@ -28,6 +28,7 @@ _NAMES = {
     "edge.think": "thinking",
     "prompt": "messages",
     "stop": "stop_sequences",
+    "continue_final_message": "messages",
 }
 
 

@@ -308,6 +308,8 @@ def _said(message: ConversationTurn, at: str, names: dict[str, str]) -> Iterator
     if isinstance(message.content, str):
         yield ChatMessage(message.role, message.content)
         return
+    if not message.content:
+        raise invalid(f"{at}.content", "expected at least one block, got none")
     texts: list[str] = []
     for place, block in enumerate(message.content):
         where = f"{at}.content[{place}]"

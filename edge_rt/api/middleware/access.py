@@ -172,11 +172,10 @@ class Authorizer:
 
 def _key(headers: Headers) -> str | None:
     """Return the key of a request: a bearer's, or as Anthropic's clients send it; None: no key."""
-    authorization = headers.get("authorization")
-    if authorization is None:
-        return headers.get("x-api-key")
-    scheme, _, key = authorization.partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    return headers.get("x-api-key", "" if scheme else None)
 
 
 def _among(given: str, hashes: Sequence[str]) -> bool:

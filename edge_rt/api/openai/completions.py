@@ -39,7 +39,10 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     @property
     @override
     def most_tokens(self) -> int | None:
-        return self.max_tokens or DEFAULT_MAX_TOKENS
+        terms = self.edge
+        limited = terms is not None and (terms.energy_j is not None or terms.latency_s is not None)
+        fits = terms is not None and terms.fit and limited
+        return self.max_tokens or (None if fits else DEFAULT_MAX_TOKENS)
 
     @property
     @override
@@ -105,7 +108,8 @@ class Completions(GenerationEndpoint[CompletionsRequest]):
         asked = self.route_request(request, max(found, key=len), client)
         plan = await self.context.service.router.route(asked)
         work = self.work(request, asked.id, plan, found)
-        return work.with_calls(suffix=request.suffix or None).within(None, self.fit(request, plan))
+        fit = self.fit(request, plan, len(found))
+        return work.with_calls(suffix=request.suffix or None).within(None, fit)
 
     @override
     def replayed_prompts(self, request: CompletionsRequest) -> Sequence[Text]:

@@ -188,6 +188,9 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         _ = self.constraint
         if self.edge is not None and self.edge.samples is not None:
             check_samples(self.edge, self.n)
+        if self.edge is not None and self.edge.fit and self.samples is not None:
+            message = "`edge.fit` cannot go with several samples of an answer: leave out one."
+            raise RequestError(message, param="edge.fit", code="invalid_value")
 
     @cached_property
     def constraint(self) -> Constraint | None:
@@ -217,6 +220,9 @@ def answers(fields: GenerationFields, limit: int) -> int:
     if count > limit:
         raise invalid("n", f"expected integer <= {limit}, got {count}")
     samples = fields.samples
+    if samples is not None and samples.larger is not None and samples.larger.most > limit:
+        what = f"expected integer <= {limit}, got {samples.larger.most}"
+        raise invalid("edge.samples.larger.most", what)
     if samples is not None and samples.most > limit:
         at = (
             "best_of" if fields.edge is None or fields.edge.samples is None else "edge.samples.most"

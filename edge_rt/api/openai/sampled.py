@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -14,10 +15,10 @@ from edge_rt.api.middleware.context import Context, Exchange
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.run import Run, Take
 from edge_rt.api.work import Work
-from edge_rt.core.errors import EdgeError, EngineError, RequestError
+from edge_rt.core.errors import EdgeError, EngineError, RequestError, Unavailable, invalid
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.core.requests import Call, Cost
-from edge_rt.generation.samples.judge import Answered, Judge
+from edge_rt.generation.samples.judge import VOTED, Answered, Judge, Judgement
 from edge_rt.generation.samples.rule import Ballot, Rule, Sample
 from edge_rt.generation.samples.terms import Sampled, SamplesReport, SamplesTerms
 from edge_rt.generation.usage import Edge
@@ -109,6 +110,9 @@ class SampledRun(Run):
 
     @override
     async def _calls(self, take: Take) -> None:
+        terms = self._terms
+        if len(self._work.calls) > 1 and (terms.accept or terms.vote or terms.larger):
+            raise invalid("prompt", "expected one with `edge.samples`, got several")
         if any(call.thinking is not None for call in self._work.calls):
             message = "`edge.samples` cannot go with limits of thoughts: leave out one of them."
             raise RequestError(message, param="edge.samples", code="invalid_value")
@@ -161,7 +165,14 @@ class SampledRun(Run):
     async def _draw(self, work: Work, call: Call, rule: Rule) -> _Drawing:
         drawing = _Drawing(work, call, Ballot(rule))
         while drawing.stopped is None:
-            await self._round(drawing)
+            try:
+                await self._round(drawing)
+            except (RequestError, Unavailable) as error:
+                if not drawing.made:
+                    raise
+                self._exchange.warnings.append(f"no more samples were made: {error}")
+                drawing.stopped = "limit"
+                break
             drawing.stopped = self._over(drawing)
         return drawing
 
@@ -197,7 +208,7 @@ class SampledRun(Run):
                 elif not isinstance(event, Started):
                     made[event.index].events.append(replace(event, index=0))
         read = self._how.reader(drawing.work)
-        judged = await self._how.judge.judge([one.read(read) for one in made])
+        judged = await self._judged(call, [one.read(read) for one in made])
         joules = [cost.energy_j for cost in drawing.costs[costs:]]
         known = bool(joules) and None not in joules
         share_j = sum(j or 0.0 for j in joules) / call.n if known else None
@@ -205,7 +216,16 @@ class SampledRun(Run):
             drawing.made.append(candidate)
             drawing.ballot.samples.append(Sample(said.passed, said.vote, candidate.logprob))
             model, tokens = drawing.work.card.id, candidate.tokens
-            self._told.append(Sampled(model, tokens, share_j, said.passed, said.vote, said.why))
+            vote = said.vote and said.vote[:VOTED]
+            self._told.append(Sampled(model, tokens, share_j, said.passed, vote, said.why))
+
+    async def _judged(self, call: Call, answers: Sequence[Answered]) -> Sequence[Judgement]:
+        """Return what is said of each, as far as the request's time allows."""
+        left_s = None if call.deadline_s is None else call.deadline_s - self._context.monotonic()
+        try:
+            return await asyncio.wait_for(self._how.judge.judge(answers), left_s)
+        except asyncio.TimeoutError:
+            return [Judgement(why="the time was over")] * len(answers)
 
     def _round_call(self, drawing: _Drawing) -> Call:
         """Return the call of the next round.
@@ -215,7 +235,7 @@ class SampledRun(Run):
         call, made, count = drawing.call, len(drawing.made), drawing.ballot.next_round
         how = call.sampling
         if how.temperature == 0:
-            count = count if made else 1
+            count = count if made else call.n
             how = replace(how, temperature=self._terms.temperature) if made else how
         seed = None if how.seed is None else (how.seed + made) % 2**64
         how = replace(how, seed=seed, top_logprobs=how.top_logprobs or 0)
@@ -226,7 +246,7 @@ class SampledRun(Run):
         if work is not self._work:
             self._work, self._dialect = work, self._how.form(work)
         self._begun = True
-        await take(index, Started(0, 0, 0))
+        await take(index, Started(0, self._tally.prompt_tokens, self._tally.cached_tokens))
         for place, candidate in enumerate(chosen):
             for event in candidate.events:
                 await take(index, replace(event, index=place))

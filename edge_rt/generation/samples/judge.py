@@ -20,7 +20,7 @@ from edge_rt.models.answers.parts import MadeCall
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _NAMED = re.compile(r"(?i:answer|choice|option)(?:\s(?i:is))?\W{0,4}([A-Z])\b")
 _LETTER = re.compile(r"\b([A-Z])\b")
-_VOTED = 200  # characters of an answer that are told and compared
+VOTED = 200  # characters of a vote that are told
 _PATTERN_S = 5.0  # for a Python to start, and to search all samples of a round
 _SEARCH = """
 import json, re, resource, sys
@@ -72,15 +72,17 @@ class Judge:
     async def judge(self, answers: Sequence[Answered]) -> list[Judgement]:
         """Return what is said of each."""
         texts = [one.text for one in answers]
-        found = [None] * len(texts) if self._regex is None else await search(self._regex, texts)
+        none: list[str | None] = [None] * len(texts)
+        found = none if self._regex is None else await search(self._regex, texts)
         if self._voted is not None:
-            votes = await search(self._voted, texts)
+            votes = await search(self._voted, texts) or none
         else:
             votes = [self._vote(one) for one in answers]
+        if found is None:
+            return [Judgement(None, vote, "the expression took too long") for vote in votes]
         judged = await asyncio.gather(*(map(self._passed, answers, found)))
         return [
-            Judgement(passed, vote and vote[:_VOTED], why)
-            for (passed, why), vote in zip(judged, votes, strict=True)
+            Judgement(passed, vote, why) for (passed, why), vote in zip(judged, votes, strict=True)
         ]
 
     def _vote(self, one: Answered) -> str | None:
@@ -110,23 +112,26 @@ class Judge:
         return None, ending.why if ending.status is None else f"ended with {ending.status}"
 
 
-async def search(pattern: str, texts: Sequence[str]) -> list[str | None]:
+async def search(pattern: str, texts: Sequence[str]) -> list[str | None] | None:
     """Return the last group of the last match in each text.
 
-    A process of its own searches, since an expression may take for ever: then all are None.
+    A process of its own searches, since an expression may take for ever: then the whole is None.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", "-c", _SEARCH),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", _SEARCH),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
     given = json.dumps([pattern, texts]).encode()
     try:
         said, _ = await asyncio.wait_for(process.communicate(given), _PATTERN_S)
         return msgspec.json.decode(said, type=list[str | None])
     except (asyncio.TimeoutError, msgspec.DecodeError):
-        return [None] * len(texts)
+        return None
     finally:
         if process.returncode is None:
             process.kill()

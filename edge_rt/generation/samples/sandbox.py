@@ -157,6 +157,7 @@ def walled(bwrap: str, command: Sequence[str]) -> list[str]:
         # Bubblewrap itself makes them for root alone.
         *(word for path in folders for word in ("--perms", "0755", "--dir", str(path))),
         *(word for path in seen for word in ("--ro-bind-try", path, path)),
+        *("--remount-ro", "/dev", "--remount-ro", "/"),  # they are memory, which nothing bounds
         *("--clearenv", "--chdir", "/"),
         *(str(python), "-I", "-S", str(Path(inside.__file__))),
     ]

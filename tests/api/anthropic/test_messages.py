@@ -253,6 +253,7 @@ def test_a_schema_of_the_answer(client, service) -> None:
         ({"max_tokens": 0}, "max_tokens"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "Hi"}]}, "messages[0].role"),
+        ({"messages": [{**USER, "content": []}]}, "messages[0].content"),
         ({"messages": [{**USER, "content": [{"type": "image"}]}]}, "messages[0].content[0]"),
         ({"messages": [{**USER, "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
         ({"messages": [{**USER, "content": [RESULT]}]}, "messages[0].content[0].tool_use_id"),

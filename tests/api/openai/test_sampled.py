@@ -323,3 +323,46 @@ def test_without_a_sandbox_a_checker_is_refused_with_the_reason(
     assert (response.status, error["code"]) == (400, "no_sandbox")
     assert "bubblewrap" in error["message"]
     assert service.calls == []
+
+
+def test_samples_and_fitting_exclude_each_other(client) -> None:
+    for path, body in (
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]}),
+        ("/v1/completions", {"prompt": "a", "best_of": 2}),
+    ):
+        edge: dict[str, Any] = {"fit": True}
+        edge |= {} if "best_of" in body else {"samples": {"most": 4}}
+        response = client.post(path, {**body, "edge": edge, "max_tokens": 100})
+        assert response.status == 400
+        assert response.json()["error"]["param"] == "edge.fit"
+
+
+def test_several_prompts_have_no_judged_samples(client) -> None:
+    edge = {"samples": {"accept": {"regex": "x"}}}
+    response = client.post("/v1/completions", {"prompt": ["a", "b"], "edge": edge})
+    assert response.status == 400
+    assert response.json()["error"]["param"] == "prompt"
+
+
+def test_an_error_in_a_later_round_keeps_what_was_made(client, service, says) -> None:
+    says("no", "yes", "never")
+    first = service.script
+
+    def once(call: Call) -> list[Any]:
+        return first(call) if len(service.calls) == 1 else [Unavailable("full", retry_after_s=1.0)]
+
+    service.script = once
+    document = asked(client, {"most": 4, "accept": {"regex": "yes"}})
+    assert text_of(document) == "no"
+    told = document["edge"]["samples"]
+    assert (told["made"], told["accepted"], told["stopped"]) == (1, False, "limit")
+    assert "full" in document["edge"]["warnings"][0]
+
+
+def test_votes_are_compared_whole_and_told_short(client, says) -> None:
+    same = "a" * 250
+    says(f"{same}1", f"{same}2", f"{same}2")
+    vote = {"regex": "a+[12]"}
+    document = asked(client, {"most": 3, "vote": vote, "agree": 2})
+    assert text_of(document).endswith("2")
+    assert {len(one["vote"]) for one in document["edge"]["samples"]["samples"]} == {200}

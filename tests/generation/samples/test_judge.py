@@ -63,7 +63,7 @@ def test_an_expression_gives_the_last_group_of_its_last_match() -> None:
 
 
 def test_an_expression_that_takes_for_ever_finds_nothing() -> None:
-    assert asyncio.run(search(r"(a+)+$", ["a" * 60 + "b", "a"])) == [None, None]
+    assert asyncio.run(search(r"(a+)+$", ["a" * 60 + "b", "a"])) is None
 
 
 @pytest.mark.parametrize(

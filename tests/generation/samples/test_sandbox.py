@@ -151,12 +151,13 @@ def test_several_at_once_do_not_disturb_each_other() -> None:
     [
         ("```python\ndef double(x):\n    return 2 * x\n```", Ending(0)),
         ("```python\ndef double(x):\n    return 3 * x\n```", Ending(1, "double(2) is not 4")),
+        ("```python\nimport sys\ndef double(x):\n    return 0\nsys.exit(0)\n```", Ending(1)),
         ("I cannot.", Ending(1)),
     ],
 )
 def test_the_checker_of_the_guide_judges(answer: str, ending: Ending) -> None:
     page = Path(__file__).parents[3] / "docs/how-to/samples.md"
-    code = page.read_text().split('```python title="examples.py"\n')[1].split("\n```\n\nThis")[0]
+    code = page.read_text().split('```python title="examples.py"\n')[1].split("\n```\n")[0]
     prompt = 'def double(x):\n    """Double it.\n    >>> double(2)\n    4\n    """'
     assert judged(code, text=json.dumps({"prompt": prompt, "answer": answer})) == ending
 
