@@ -30,7 +30,7 @@ def engine(tmp_path: Path, smollm2: Path) -> Any:
     store = Store(tmp_path / "models", load_catalogue())
     store.add(source, move=True)
     quantize(BIG, "Q3_K_M", store, new_id=TINY)
-    how = Counted(Path("python"), store.root, (BIG, TINY), 512, 1, 5.0)
+    how = Counted(store.root, (BIG, TINY), 512, 1, 5.0)
     with EXACT:
         made = CountedEngine({id: store.check(id) for id in (BIG, TINY)}, store, how)
         yield made
