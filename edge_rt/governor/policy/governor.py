@@ -138,6 +138,8 @@ class Governor:
             usage.prompt_share,
             cores=seen.others or 0.0,
             gpu=usage.gpu,
+            coarse=self._coarse(dt_s),
+            intensity=usage.present_intensity if seen.gpu_s is None else 1.0,
             awake=self._awake(dt_s, busy, seen.others or 0.0),
         )
         power.learn(dt_s, load, seen.power_w, usage.behind_s)
@@ -157,6 +159,12 @@ class Governor:
         """Return whether the board's clocks are still up, as something has worked lately."""
         self._paused_s = 0.0 if busy > 0.0 else self._paused_s + dt_s
         return self._paused_s < _AWAKE_S or others > STIRS
+
+    def _coarse(self, dt_s: float) -> float:
+        """Return the length of a pass as a share of a look, at most 1."""
+        pace = self._pace
+        pass_s = pace.pass_s + self._usage.prompt_share * (pace.prompt_pass_s - pace.pass_s)
+        return min(1.0, pass_s / dt_s)
 
     def _planned_w(self) -> float:
         """Return the power planned for by the limits in force, with the present rest.

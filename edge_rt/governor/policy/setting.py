@@ -30,7 +30,9 @@ class BoardLoad:
     """The load of the board over some time, as shares of that time.
 
     `busy` is the share for which the engine computed: with all of its threads, or on the GPU if
-    `setting` has one. `prompt_share` is the share of `busy` that read prompts. Other programs kept
+    `setting` has one. `prompt_share` is the share of `busy` that read prompts. `coarse` is the
+    length of a pass over that of the look, at most 1: it tells how uneven power is within the
+    look. `intensity` is the share of a pass for which a thread computes. Other programs kept
     `cores` busy, and the GPU for the share `gpu`. `awake`: something worked so lately that clocks
     are still up.
     """
@@ -40,6 +42,8 @@ class BoardLoad:
     prompt_share: float = 0.0
     cores: float = 0.0
     gpu: float = 0.0
+    coarse: float = 0.0
+    intensity: float = 1.0
     awake: bool = True
 
 

@@ -173,6 +173,11 @@ class ThreadUsage:
         """How busy a thread is within a pass that reads prompts."""
         return self._prompt.value
 
+    @property
+    def present_intensity(self) -> float:
+        """How busy a thread is within the last pass, or the pass under way."""
+        return self.intensity + self.prompt_share * (self.prompt_intensity - self.intensity)
+
     def look(self, seen: Observation) -> Used:
         """Threads and time used since the last look, by a pass under way too if that is visible."""
         self._phase(seen)

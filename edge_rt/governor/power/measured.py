@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from edge_rt.governor.policy.setting import BoardLoad
 from edge_rt.governor.power.disturbance import DelayMeter, Disturbance, News
@@ -14,7 +13,8 @@ _MOST = 60  # looks that are kept
 _TINY_S = 1e-6
 _DELAY_STEP_S = 0.2  # error of the delay that is allowed for
 _DELAY_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
-_UNEVEN = 0.35  # share of a GPU's draw that passes and rests leave in a look's mean
+_UNEVEN = 0.25  # share of the variance between passes and rests that a look's mean keeps
+_GPU_COARSE = 0.7  # least length of a pass, as a share of a look, that a GPU's variance takes
 _RECENT = 12  # looks whose watts may still be revised
 _SHARP = 0.01  # relative noise at which a reading counts half, and the model half
 _LATER = 4  # looks after a step, when it is clear whether passes caused it
@@ -266,7 +266,7 @@ class PowerObserver:
         return sum([share * look.value_w for share, look in parts])
 
     def _doubt_w2(self, index: int) -> float:
-        """Return the variance of a reading from the error of the delay and passes on a GPU."""
+        """Return the variance of a reading from the error of the delay and passes within a look."""
         delay_s = self._delay.seconds
         values = [
             self._shown_w(index, max(0.0, delay_s + step_s))
@@ -275,12 +275,10 @@ class PowerObserver:
         return (_DELAY_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)
 
     def _uneven_w2(self, index: int) -> float:
-        """Return the variance of a reading by a GPU's passes and rests within a look.
-
-        Those of cores show in processor time.
-        """
-        loads = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
-        if loads[-1].setting.gpu is None:
-            return 0.0
-        busy = min(1.0, fmean(load.busy for load in loads))
-        return busy * (1.0 - busy) * (_UNEVEN * self._draw_of(loads[-1])) ** 2
+        """Return the variance of a reading by passes and rests that take turns within a look."""
+        parts = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
+        passes = min(1.0, sum([load.busy / load.intensity for load in parts]) / len(parts))
+        newest = parts[-1]
+        mean_of = newest.coarse if newest.setting.gpu is None else max(_GPU_COARSE, newest.coarse)
+        height_w = mean_of * newest.intensity * self._draw_of(newest)
+        return _UNEVEN * passes * (1.0 - passes) * height_w**2

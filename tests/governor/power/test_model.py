@@ -89,7 +89,7 @@ def test_a_step_of_another_program_is_told() -> None:
 @pytest.mark.parametrize("intensity", [0.8, 1.0])
 def test_threads_that_wait_within_passes_hide_no_step(intensity: float) -> None:
     model = PowerModel(4, GUESS)
-    prompts = BoardLoad(EngineSetting(4), intensity, 1.0)
+    prompts = BoardLoad(EngineSetting(4), intensity, 1.0, coarse=1.0, intensity=intensity)
     watch(model, 20.0, lambda _: prompts)
     before_w = model.idle_w
     watch(model, 1.0, lambda _: prompts, more_w=0.6)
