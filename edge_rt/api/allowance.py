@@ -49,6 +49,11 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     latency_s: Amount | None = None
     """Seconds from the arrival of the request to the end of its last answer."""
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.energy_j is not None or self.latency_s is not None
+
 
 class TextAllowance(Allowance, frozen=True):
     """What the request may take, and which side of a text that is too long may be cut.

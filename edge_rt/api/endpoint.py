@@ -171,7 +171,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         if terms is None or not terms.fit:
             return None
         tokens = request.most_tokens
-        if terms.energy_j is not None or terms.latency_s is not None:
+        if terms.limited:
             count = prompts * answers(request, self.context.requests.max_n)
             energy_j = terms.energy_j and terms.energy_j / count
             service = self.context.service.generation
@@ -239,23 +239,24 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         exchange.model = work.card.id
         self.context.marking.keep(work.id, exchange.client, place and place.key)
         record = None if place is None else caching.record(place, meant)
-        if request.samples is None:
+        samples = request.samples
+        if samples is None:
             run = Run(self.context, work, form, exchange, record)
         else:
-            sampling = self._sampled(asked, work, exchange, before)
+            sampling = self._sampled(asked, samples, work, exchange, before)
             run = SampledRun(self.context, work, form, exchange, sampling)
         await (run.stream(send) if work.stream else run.plain(send))
 
     def _sampled(
         self,
         asked: CheckedRequest[RequestT],
+        terms: SamplesTerms,
         work: Work,
         exchange: Exchange,
         before: Sequence[Cost],
     ) -> SamplePlan:
         """Return how the samples of a request are made; raises RequestError or ModelNotFound."""
-        request, terms = asked.request, asked.request.samples or SamplesTerms()
-        accept, judges = terms.accept, self.context.judges
+        request, accept, judges = asked.request, terms.accept, self.context.judges
         name = None if accept is None else accept.checker
         judge = Judge(
             terms, None if name is None else judge_named(name, judges), self.context.sandbox

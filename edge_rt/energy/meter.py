@@ -151,8 +151,7 @@ class EnergyMeter:
                 param="edge.energy_j",
                 code="unsupported",
             )
-        until_s = self._clock() + IDLE_S
-        until_s = until_s if deadline_s is None else min(until_s, deadline_s)
+        until_s = min(self._clock() + IDLE_S, math.inf if deadline_s is None else deadline_s)
         while self.idle_w is None:
             left_s, next_s = until_s - self._clock(), math.nextafter(self._read.at_s, math.inf)
             if left_s > 0 and await self._read.reach(next_s, left_s):

@@ -107,8 +107,7 @@ class _First:
     @property
     def _said(self) -> str:
         """The text before the final answer, of which a part may have come."""
-        held = self._held if self._fit.final is not None else ""
-        return self._text.removesuffix(held) if held else self._text
+        return self._text.removesuffix(self._held)
 
     @property
     def bridge(self) -> str:
@@ -158,12 +157,12 @@ class _First:
         self._text += delta.text
         self._tokens += len(delta.tokens)
         whole = self._whole
-        reports = whole.sampling.top_logprobs is not None  # which go with the text
-        if self._fit.final is not None and not reports:  # one that is cut is written anew
+        if whole.sampling.top_logprobs is not None:  # which go with the text
+            return delta
+        if self._fit.final is not None:  # one that is cut is written again
             told, self._held = _before(self._held + delta.text, self._fit.before)
             return replace(delta, text=told)
-        formed = whole.constraint is not None or self._fit.final is not None  # it is no prose
-        if formed or reports or self._tokens < _HELD * self._most:
+        if whole.constraint is not None or self._tokens < _HELD * self._most:
             return delta
         told, self._held = _split(self._held + delta.text)
         self._ends_sentence = self._ends_sentence or bool(told)

@@ -122,7 +122,8 @@ class RequestRouter:
         if name == AUTO or "@" in name:
             return None
         entry = self._models.writer(name)
-        choice, small = (None, None) if mode.asks else self._capped(entry, objectives)
+        by_itself = self.under_cap.lossy and not mode.asks
+        choice, small = self._capped(entry, objectives) if by_itself else (None, None)
         if choice is not None and small is not None and choice.way.name == SMALL:
             less = f"{small.id} answers for {entry.id}: {limits.why}"
             return _Choice(small, ALONE, choice.why, less=less, asked=entry.id)

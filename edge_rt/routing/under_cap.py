@@ -116,6 +116,13 @@ def choose(ways: list[Way], left: float, token_j: float | None = None) -> Choice
     return Choice(taken, tuple(paying), f"a cap leaves {left:.0%} of the speed{lacks}: {told}")
 
 
+def _token_j(found: Prediction | Unpredicted) -> float | None:
+    """Return the joules of a written token; None: not known."""
+    if isinstance(found, Unpredicted) or found.energy_j is None:
+        return None
+    return found.energy_j * found.decode_s / found.seconds / USUAL_TOKENS.completion
+
+
 def latest() -> deque[float]:
     """Return a place for what the latest answers showed."""
     return deque(maxlen=MEMORY)
@@ -131,6 +138,11 @@ class UnderCap:
         # threshold, in bits, over that for entropies that spread exponentially about 1 bit.
         self._took: defaultdict[tuple[str, str | None, str], deque[float]] = defaultdict(latest)
         self._bits: defaultdict[tuple[str, str], deque[float]] = defaultdict(latest)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the small model may write by itself."""
+        return self._switch == "lossy"
 
     def choose(
         self,
@@ -149,29 +161,26 @@ class UnderCap:
             return None
         alone = Way(SINGLE, 1.0, figure(large))
         ways = [alone, self._lossless(large, None, LOOKUP, UNTRIED)]
-        costs = None if small is None else self.costs(large, small, threads)
+        ours = self._predict(large, threads)
+        costs = None if small is None else self._costs(ours, small, threads)
         if small is not None and costs is not None:
             drafted = (1.0 + DRAFTED * (costs.small + costs.read)) / BROUGHT
             ways.append(self._lossless(large, small, SPECULATIVE, drafted))
-            if self._switch == "lossy":
+            if self.lossy:
                 ways += self._lossy(large, small, objectives, costs, left)
-        found = choose(ways, left, self._token_j(large, threads))
+        found = choose(ways, left, _token_j(ours))
         return None if found.way is alone else found
 
-    def costs(self, large: ModelRecord, small: ModelRecord, threads: int) -> PairCosts | None:
-        """Return what the tokens of a pair cost; None: that is not known."""
-        ours, its = self._predict(large, threads), self._predict(small, threads)
+    def _costs(
+        self, ours: Prediction | Unpredicted, small: ModelRecord, threads: int
+    ) -> PairCosts | None:
+        """Return what the tokens of a pair cost, `ours` of the large model; None: not known."""
+        its = self._predict(small, threads)
         if isinstance(ours, Unpredicted) or isinstance(its, Unpredicted):
             return None
         token_s = ours.decode_s / USUAL_TOKENS.completion
         read = ours.prefill_s / USUAL_TOKENS.prompt / token_s
         return PairCosts(its.decode_s / ours.decode_s, read)
-
-    def _token_j(self, large: ModelRecord, threads: int) -> float | None:
-        found = self._predict(large, threads)
-        if isinstance(found, Unpredicted) or found.energy_j is None:
-            return None
-        return found.energy_j * found.decode_s / found.seconds / USUAL_TOKENS.completion
 
     def bits(self, large: ModelRecord, small: ModelRecord, share: float) -> float:
         """Return the threshold in bits from which the gate seeks the one for `share`."""
@@ -194,7 +203,7 @@ class UnderCap:
         if mode.gating is None:
             self._took[large.id, its, mode.name].append(ratio)
         elif mode.gating.name == ENTROPY and small is not None and made is not None:
-            costs = self.costs(large, small, threads)
+            costs = self._costs(alone, small, threads)
             share = made.large / max(1, made.large + made.small)
             if costs is not None:
                 self._took[large.id, its, mode.name].append(ratio / gate_time(share, costs))

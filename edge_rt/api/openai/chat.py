@@ -190,7 +190,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             if request.edge is not None and request.edge.fit is True and fit.tokens < _LONG:
                 words = max(1, round(_WORDS * fit.tokens))
                 prompt = replace(prompt, messages=with_note(prompt.messages, _SHORT.format(words)))
-                if await self._begins_anew(request, plan.model):
+                if await self._is_prose(request, plan.model):
                     fit = replace(fit, opening=_OPENING)
             plan = await self.context.service.router.route(asked_again(asked, prompt=prompt))
         assert isinstance(plan.prompt, str)
@@ -205,7 +205,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             limit = replace(limit, closing=_ENOUGH)
         return work.with_calls(constraint=constraint).within(limit, fit)
 
-    async def _begins_anew(self, request: ChatRequest, model: str) -> bool:
+    async def _is_prose(self, request: ChatRequest, model: str) -> bool:
         """Return whether the answer is prose of its own, without thoughts or calls before it."""
         format = await self.context.service.chat_format(model)
         terms = request.edge

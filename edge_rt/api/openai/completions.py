@@ -39,9 +39,7 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     @property
     @override
     def most_tokens(self) -> int | None:
-        terms = self.edge
-        limited = terms is not None and (terms.energy_j is not None or terms.latency_s is not None)
-        fits = terms is not None and terms.fit and limited
+        fits = self.edge is not None and self.edge.fit and self.edge.limited
         return self.max_tokens or (None if fits else DEFAULT_MAX_TOKENS)
 
     @property
