@@ -102,7 +102,7 @@ def discover(
 
 @dataclass(frozen=True)
 class _Search:
-    """One search; what is found not to be read goes to `skipped`."""
+    """One search for readers; files that cannot be read are added to `skipped`."""
 
     roots: Roots
     wanted: WantedReaders

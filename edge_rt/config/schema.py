@@ -258,7 +258,7 @@ class Router(Section, frozen=True):
     switch: Literal["lossy", "lossless", "off"] = "lossless"
     """How far a smaller model may help requests that name no mode, under a cap that slows their
     answers down. lossless: it drafts. lossy: where drafts do not suffice, it writes
-    what it is sure of, and answers alone where the floor allows that."""
+    the tokens whose entropy is low, and answers alone where the floor allows that."""
 
 
 class Ledger(Section, frozen=True):

@@ -49,7 +49,7 @@ class Which(NamedTuple):
     older_s: float | None = None
 
     def fits(self, model: str, client: str, age_s: float) -> bool:
-        """Return whether what was made so long ago is among them."""
+        """Return whether an answer of that model, client and age is among them."""
         return (
             self.model in (None, model)
             and self.client in (None, client)

@@ -24,7 +24,7 @@ _WHOLE = ("threads", "running", "waiting")
 
 @dataclass(frozen=True)
 class Moment:
-    """One row; `forecast_c` is what was forecast for it, None where nothing was."""
+    """One row; `forecast_c` is the temperature forecast for it, None without a forecast."""
 
     time: float  # Unix seconds
     power_w: float | None

@@ -31,7 +31,10 @@ class FetchPatience:
 
 @dataclass(frozen=True)
 class HubAccess:
-    """A model hub, who asks it, and how slow it may be. The proxies of the environment count."""
+    """The address of a model hub, the token for it, and the time that it may take.
+
+    The proxies that the environment names are used.
+    """
 
     endpoint: str = USUAL_ENDPOINT
     token: str | None = None  # goes to the hub alone, not to where it leads

@@ -47,8 +47,8 @@ _COARSE = 0.02  # of the power: larger steps of a sensor hide what leakage chang
 _USUAL, _STEEP = 0.005, 0.03  # per kelvin, of the power: a usual slope, and the steepest
 
 Source = Literal["measured", "assumed"]
-# Places of what is learnt: the references in W and the drifts, each at rest and at work, and the
-# doubling's distance from the usual one in standard deviations.
+# Places of the figures to learn: the references in W and the drifts, each at rest and at work, and
+# the doubling's distance from the usual one in standard deviations.
 _REFERENCES, _DRIFTS, _AWAY = (0, 1), (2, 3), 4
 
 
@@ -251,7 +251,7 @@ def _doubling_c(away: float) -> float:
 
 
 def _posterior(slopes: Sequence[Slope], reference_w: float, idle_w: float) -> KalmanFilter:
-    """Return what is learnt by Gauss and Newton: each round is linear about the one before."""
+    """Return the posterior of the figures by Gauss-Newton iterations over the slopes."""
     powers_w = [median([s.power_w for s in slopes if s.at_work == k] or [idle_w]) for k in (0, 1)]
     drifts, spreads = ([figure * power_w for power_w in powers_w] for figure in _DRIFT)
     noises_w2 = [_noise_w2([s for s in slopes if s.at_work == k], drifts[k]) for k in (0, 1)]

@@ -1,4 +1,4 @@
-"""What is made once and kept in the cache, under a name that tells what it was made of."""
+"""Results that are made once and kept in the cache, under a key of their inputs."""
 
 from __future__ import annotations
 

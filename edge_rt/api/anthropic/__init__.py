@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from starlette.types import Receive, Scope, Send
+from collections.abc import Iterable
+from typing import TypeVar
+
+from starlette.types import Receive, Send
 from typing_extensions import override
 
 from edge_rt.api.anthropic.bodies import (
@@ -12,14 +15,15 @@ from edge_rt.api.anthropic.bodies import (
     told,
 )
 from edge_rt.api.anthropic.documents import MessagesDialect, TokenCount
-from edge_rt.api.asked import CheckedRequest, MakeReader
-from edge_rt.api.middleware.context import Context, Head, exchange_of
-from edge_rt.api.middleware.decode import read_body, renamed, unless_gone
+from edge_rt.api.asked import MakeReader
+from edge_rt.api.middleware.context import Exchange, Head
+from edge_rt.api.middleware.decode import renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.openai.chat import ChatCompletions
-from edge_rt.api.openai.unsupported import BodyReader
-from edge_rt.core.chat_format import Reading
+from edge_rt.api.openai.chat import ChatRequest
+from edge_rt.api.openai.translated import TranslatedChat
 from edge_rt.core.errors import RequestError
+
+BodyT = TypeVar("BodyT", bound=CountMessageTokensRequest)
 
 _NAMES = {
     "response_format.json_schema.schema": "output_config.format.schema",
@@ -32,78 +36,60 @@ _NAMES = {
 }
 
 
-class Messages:
+class _Conversations(TranslatedChat[BodyT]):
+    """What both endpoints do alike."""
+
+    ids = "msg_"
+
+    @override
+    def translated(self, asked: BodyT) -> ChatRequest:
+        return chat_request(asked)
+
+    @override
+    def dialect(self, asked: BodyT, head: Head, reader: MakeReader | None) -> MessagesDialect:
+        return MessagesDialect(head, reader=reader)
+
+    @override
+    def renamed(self, error: RequestError) -> RequestError:
+        param, names = error.param, _NAMES
+        if param is not None and param.startswith("tools["):
+            theirs = param.replace("].function.parameters", "].input_schema")
+            names = names | {param: theirs.replace("].function", "]")}
+        return renamed(error, names)
+
+
+class Messages(_Conversations[MessagesRequest]):
     """Continue a conversation, as Anthropic's Messages API does.
 
     Requests are translated, and answered as chat completions are.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._body = BodyReader(MessagesRequest)
-        self._chat = _Chat(context)
+    body = MessagesRequest
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; errors before the response are raised, in this API's words."""
-        body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
-        exchange = exchange_of(scope)
-        asked = self._body.read(body, exchange.warnings)
-        exchange.warnings += told(asked)
-        try:
-            request = CheckedRequest(chat_request(asked), form=_form)
-            await self._chat.serve(request, exchange, receive, send)
-        except RequestError as error:
-            raise _renamed(error) from error
+    @override
+    def told(self, asked: MessagesRequest) -> Iterable[str]:
+        return told(asked)
 
 
-class CountMessageTokens:
+class CountMessageTokens(_Conversations[CountMessageTokensRequest]):
     """Count the tokens of a conversation, as Anthropic's API does.
 
     The model need not be in memory.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._body = BodyReader(CountMessageTokensRequest)
-        self._chat = _Chat(context)
+    body = CountMessageTokensRequest
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; errors before the response are raised, in this API's words."""
-        body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
-        exchange = exchange_of(scope)
-        asked = self._body.read(body, exchange.warnings)
-        try:
-            await unless_gone(self._count(asked, exchange.client, send), receive)
-        except RequestError as error:
-            raise _renamed(error) from error
+    @override
+    async def answer(
+        self, asked: CountMessageTokensRequest, exchange: Exchange, receive: Receive, send: Send
+    ) -> None:
+        await unless_gone(self._count(asked, exchange.client, send), receive)
 
     async def _count(
         self, asked: CountMessageTokensRequest, client: str | None, send: Send
     ) -> None:
-        service = self._context.service
+        service = self.context.service
         model = service.able(asked.model, "language").id
-        prompt = self._chat.chat_prompt(chat_request(asked))
-        text = await service.render(model, prompt, client)
+        text = await service.render(model, self.chat.chat_prompt(chat_request(asked)), client)
         found = await service.tokenize(model, text, special=True, begins=True)
         await send_json(send, TokenCount(len(found.tokens or ())))
-
-
-class _Chat(ChatCompletions):
-    """Answers as a chat completion would, under ids of this API."""
-
-    @override
-    def _new_id(self) -> str:
-        return f"msg_{self.context.new_id()}"
-
-
-def _form(head: Head, reading: Reading | None, reader: MakeReader | None) -> MessagesDialect:
-    return MessagesDialect(head, reader=reader)
-
-
-def _renamed(error: RequestError) -> RequestError:
-    """Return the error with the fields at fault under their names in this API."""
-    param, names = error.param, _NAMES
-    if param is not None and param.startswith("tools["):
-        theirs = param.replace("].function.parameters", "].input_schema")
-        names = names | {param: theirs.replace("].function", "]")}
-    return renamed(error, names)

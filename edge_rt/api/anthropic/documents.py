@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from edge_rt.api.anthropic.bodies import TOOL_ID
 from edge_rt.api.middleware.context import Head
-from edge_rt.api.middleware.respond import Failure, MessagesError, NamedEventStream
+from edge_rt.api.middleware.respond import MessagesError, NamedEventStream
 from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.core.events import Delta, Finished, Started
@@ -126,7 +126,7 @@ class MessagesDialect(Dialect):
 
     def __init__(self, head: Head, *, reader: Callable[[], AnswerReader] | None = None) -> None:
         super().__init__(head, wants_logprobs=False, reader=reader)
-        self.stream = partial(MessageStream, failed=_failed)
+        self.stream = partial(MessageStream, failed=MessagesError.of)
         self._model = head.model
         self._open: type[Part] | None = None  # what the open block is made of
         self._index = 0  # of the block that is open, or comes next
@@ -241,7 +241,3 @@ def _usage(usage: Usage) -> MessagesUsage:
         cache_read_input_tokens=cached,
         output_tokens=usage.completion_tokens,
     )
-
-
-def _failed(failure: Failure) -> MessagesError:
-    return MessagesError.of(failure)

@@ -220,7 +220,7 @@ class SampledRun(Run):
             self._told.append(Sampled(model, tokens, share_j, said.passed, vote, said.why))
 
     async def _judged(self, call: Call, answers: Sequence[Answered]) -> Sequence[Judgement]:
-        """Return what is said of each, as far as the request's time allows."""
+        """Return a judgement of each answer, within the request's time."""
         left_s = None if call.deadline_s is None else call.deadline_s - self._context.monotonic()
         try:
             return await asyncio.wait_for(self._how.judge.judge(answers), left_s)

@@ -12,13 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.asked import CheckedRequest, MakeReader
-from edge_rt.api.middleware.context import Context, Head, exchange_of
-from edge_rt.api.middleware.decode import describe, read_body, renamed
+from edge_rt.api.asked import MakeReader
+from edge_rt.api.middleware.context import Context, Head
+from edge_rt.api.middleware.decode import describe, renamed
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
 from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect, chat_logprobs
-from edge_rt.api.openai.chat import ChatCompletions
-from edge_rt.api.openai.unsupported import BodyReader
+from edge_rt.api.openai.chat import ChatRequest
+from edge_rt.api.openai.translated import TranslatedChat
 from edge_rt.api.responses.bodies import ResponsesRequest, chat_request, refuse
 from edge_rt.api.responses.documents import (
     IncompleteDetails,
@@ -30,7 +30,6 @@ from edge_rt.api.responses.documents import (
     ResponsesEvent,
     ResponsesUsage,
 )
-from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
@@ -174,60 +173,41 @@ def _said(struct: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-class Responses:
+class Responses(TranslatedChat[ResponsesRequest]):
     """Continue a conversation, which is not kept.
 
     Requests are translated, and answered as chat completions are.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._body = BodyReader(ResponsesRequest)
-        self._chat = _Chat(context)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; errors before the response are raised, in this API's words."""
-        body = await read_body(scope, receive, limit=self._context.requests.body_bytes)
-        exchange = exchange_of(scope)
-        asked = self._body.read(body, exchange.warnings)
-        refuse(asked)
-        exchange.warnings += asked.told()
-        try:
-            request = CheckedRequest(chat_request(asked), form=partial(self._form, asked))
-            await self._chat.serve(request, exchange, receive, send)
-        except RequestError as error:
-            raise _renamed(error) from error
-
-    def _form(
-        self,
-        asked: ResponsesRequest,
-        head: Head,
-        reading: Reading | None,
-        reader: MakeReader | None,
-    ) -> ResponsesDialect:
-        return ResponsesDialect(head, asked, self._context.clock, reader=reader)
-
-
-class _Chat(ChatCompletions):
-    """Answers as a chat completion would, under ids of this API."""
+    body, ids = ResponsesRequest, "resp_"
 
     @override
-    def _new_id(self) -> str:
-        return f"resp_{self.context.new_id()}"
+    def told(self, asked: ResponsesRequest) -> Iterator[str]:
+        refuse(asked)
+        return asked.told()
 
+    @override
+    def translated(self, asked: ResponsesRequest) -> ChatRequest:
+        return chat_request(asked)
 
-def _renamed(error: RequestError) -> RequestError:
-    """Return the error with the fields at fault under their names in this API."""
-    param, names = error.param, _NAMES
-    if (
-        param is not None
-        and param not in names
-        and param.startswith(("tools[", "response_format.", "tool_choice.allowed_tools"))
-    ):
-        told = param.replace("].function", "]").replace("response_format.", "text.format.")
-        told = told.replace("tool_choice.allowed_tools", "tool_choice")
-        names = names | {param: told}
-    return renamed(error, names)
+    @override
+    def dialect(
+        self, asked: ResponsesRequest, head: Head, reader: MakeReader | None
+    ) -> ResponsesDialect:
+        return ResponsesDialect(head, asked, self.context.clock, reader=reader)
+
+    @override
+    def renamed(self, error: RequestError) -> RequestError:
+        param, names = error.param, _NAMES
+        if (
+            param is not None
+            and param not in names
+            and param.startswith(("tools[", "response_format.", "tool_choice.allowed_tools"))
+        ):
+            told = param.replace("].function", "]").replace("response_format.", "text.format.")
+            told = told.replace("tool_choice.allowed_tools", "tool_choice")
+            names = names | {param: told}
+        return renamed(error, names)
 
 
 async def kept(context: Context, scope: Scope, receive: Receive, send: Send) -> None:

@@ -70,7 +70,7 @@ class Judge:
             await self._sandbox.prove()
 
     async def judge(self, answers: Sequence[Answered]) -> list[Judgement]:
-        """Return what is said of each."""
+        """Return a judgement of each answer."""
         texts = [one.text for one in answers]
         none: list[str | None] = [None] * len(texts)
         found = none if self._regex is None else await search(self._regex, texts)

@@ -33,7 +33,7 @@ _NO_WAY = (
 
 
 class Ending(msgspec.Struct):
-    """How a program ended: its exit code, None where a limit ended it, and what it said."""
+    """The end of a program: its exit code, None where a limit ended it, and its output."""
 
     status: int | None
     why: str = ""

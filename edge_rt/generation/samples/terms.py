@@ -65,7 +65,7 @@ class SamplesTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sampled(msgspec.Struct, frozen=True):
-    """One sample: who made it, what was said of it, what it took."""
+    """One sample: its model, its judgement and its cost."""
 
     model: str
     """Id of the model."""
