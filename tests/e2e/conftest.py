@@ -32,6 +32,7 @@ ONNX_MODEL = "smollm2-onnx"  # the same, in the store that has it for both backe
 COMMAND = Path(sys.executable).with_name("edge-rt")
 PAUSE_S = 0.05  # between two looks at a condition
 TRIES = 2400  # such looks before a test gives up: two minutes on a quiet machine
+STEADY_S, STEADY = 2.0, 0.02  # over so long a steady value changes by less than this share
 # Small batches, so that on a fast machine too a long prompt takes many passes.
 SMALL = {"threads": 1, "context": 1024, "sequences": 8, "batch": 128}
 
@@ -44,6 +45,23 @@ def eventually(condition: Callable[[], Any], what: str, tries: int = TRIES) -> A
             return value
         time.sleep(PAUSE_S)
     raise AssertionError(f"not within {tries} tries: {what}")
+
+
+def steady(read: Callable[[], float | None], what: str) -> float:
+    """The first value of `read` that stayed as it was for two seconds; None is no value.
+
+    On a busy machine the first figure of what a board draws idle may hold some of its start.
+    """
+
+    def kept() -> float | None:
+        before = read()
+        if before is None:
+            return None
+        time.sleep(STEADY_S)
+        after = read()
+        return after if after is not None and abs(after - before) < STEADY * before else None
+
+    return eventually(kept, what)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -264,6 +282,7 @@ class Tools:
     """The helpers above, for tests: modules of tests do not import each other."""
 
     eventually = staticmethod(eventually)
+    steady = staticmethod(steady)
     events = staticmethod(events)
     gone = staticmethod(gone)
     texts = staticmethod(texts)

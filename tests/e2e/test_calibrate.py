@@ -26,7 +26,7 @@ def board(make_board):
 @pytest.fixture(scope="module")
 def daemon(make_daemon, board, tools):
     daemon = make_daemon(sensors={"root": str(board)})
-    tools.eventually(
+    tools.steady(
         lambda: (supply := daemon.status()["board"]) and supply["idle_w"], "the rest is seen"
     )
     yield daemon

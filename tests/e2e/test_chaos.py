@@ -154,7 +154,7 @@ def watched(own_daemon, tasks_store, board, tmp_path, tools):
         through=[sys.executable, str(Path(__file__).with_name("census.py")), str(file)],
     )
     supply = lambda: daemon.http.get("/edge/v1/board").json()["supply"]  # noqa: E731
-    tools.eventually(lambda: supply() and supply()["idle_w"], "the board's rest is seen")
+    tools.steady(lambda: supply() and supply()["idle_w"], "the board's rest is seen")
     return daemon, Held(daemon, tools, file)
 
 

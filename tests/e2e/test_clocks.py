@@ -24,7 +24,7 @@ def governed(own_daemon, board, tools):
     """A daemon that may set the clock, once it has seen the board at rest."""
     engine = {"threads": 2, "context": 1024, "sequences": 4, "batch": 128}
     daemon = own_daemon(sensors={"root": str(board)}, knobs=GOVERNED, engine=engine)
-    tools.eventually(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
+    tools.steady(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
     return daemon
 
 

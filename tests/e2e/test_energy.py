@@ -18,9 +18,7 @@ def board(make_board):
 @pytest.fixture(scope="module")
 def daemon(make_daemon, board, tools):
     daemon = make_daemon(sensors={"root": str(board)})
-    tools.eventually(
-        lambda: supply(daemon) and supply(daemon)["idle_w"], "the board's rest is seen"
-    )
+    tools.steady(lambda: supply(daemon) and supply(daemon)["idle_w"], "the board's rest is seen")
     yield daemon
     daemon.close()
 
@@ -145,7 +143,7 @@ def test_prometheus_sees_rails_zones_and_joules(daemon):
 def test_the_ledger_outlives_the_daemon(make_daemon, board, tools):
     daemon = make_daemon(sensors={"root": str(board)})
     try:
-        tools.eventually(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
+        tools.steady(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
         daemon.post({"prompt": STORY, "max_tokens": 48, "ignore_eos": True})
         [before] = ledger(daemon, last=9)["last"]
         assert daemon.terminate() == 0

@@ -30,7 +30,7 @@ def board(make_board):
 @pytest.fixture(scope="module")
 def daemon(make_daemon, board, tools):
     daemon = make_daemon(sensors={"root": str(board)})
-    tools.eventually(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
+    tools.steady(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
     yield daemon
     daemon.close()
 
@@ -269,7 +269,7 @@ def test_a_smaller_model_stands_in_under_a_cap(own_daemon, board, smollm2, tmp_p
     )
     daemon.model = "large"
     assert daemon.post(STORY).json()["model"] == "large"
-    rest = tools.eventually(lambda: supply(daemon)["idle_w"], "the rest is seen")
+    rest = tools.steady(lambda: supply(daemon)["idle_w"], "the rest is seen")
     budget(daemon, power_w=1.05 * rest)
 
     def limits():

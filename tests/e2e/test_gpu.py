@@ -20,7 +20,7 @@ def board(make_board):
 @pytest.fixture(scope="module")
 def daemon(make_daemon, board, tools):
     daemon = make_daemon(engine=ENGINE, sensors={"root": str(board)})
-    tools.eventually(lambda: daemon.status()["board"]["idle_w"], "the board's rest is seen")
+    tools.steady(lambda: daemon.status()["board"]["idle_w"], "the board's rest is seen")
     yield daemon
     daemon.close()
 

@@ -28,7 +28,7 @@ def daemon(
     with make_board("jetson-orin-nano-8gb") as root:
         daemon = make_daemon(both_backends, sensors={"root": str(root)})
         daemon.model = PINS[ONNX]
-        tools.eventually(lambda: rest_w(daemon), "the board's rest is seen")
+        tools.steady(lambda: rest_w(daemon), "the board's rest is seen")
         yield daemon
         daemon.close()
 

@@ -42,7 +42,7 @@ def daemon(make_daemon, tasks_store, plain, board, tools):
         supply = daemon.http.get("/edge/v1/board").json()["supply"]
         return supply and supply["idle_w"]
 
-    tools.eventually(rested, "the board's rest is seen")
+    tools.steady(rested, "the board's rest is seen")
     yield daemon
     daemon.close()
 
