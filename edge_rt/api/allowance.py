@@ -81,6 +81,13 @@ class ThinkTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Most joules, those of reading the prompt among them."""
 
 
+class ContextTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of a chat its model reads."""
+
+    tokens: Annotated[int, Meta(ge=64, le=2**31 - 1)]
+    """Most tokens of the prompt."""
+
+
 class FinalTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a final answer is written, at the end of all that is said on the way to it."""
 
@@ -123,6 +130,10 @@ class Terms(Allowance, frozen=True):
     the model usually does."""
     regex: Annotated[str, Meta(min_length=1)] | None = None
     """Regular expression that the whole answer matches, in the syntax of Rust's crate regex."""
+    context: bool | ContextTerms | None = None
+    """Whether a chat that is longer than its model can read, or than so many tokens, loses the
+    parts that its last message is least about; `edge.left_out` tells which. Otherwise such a
+    chat fails. Default: `requests.context`."""
     pin: bool = False
     """Whether the engine keeps what it has read of the prompt longer than other prompts, as long as
     the model is loaded. It keeps the latest ones, in at most half of `engine.sequences`; a prompt

@@ -37,7 +37,7 @@ from edge_rt.generation.tasks import TaskService
 from edge_rt.generation.warming import WarmPrefix, warm_problems
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.directory import card_of
+from edge_rt.models.directory import card_of, writer
 from edge_rt.models.loading import context_of, resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
@@ -129,6 +129,17 @@ class Service:
         return card_of(entry, self._config.engine, loaded=resident_name(entry) in loaded)
 
     # --- prompts
+
+    def window(self, model: str) -> tuple[str, int]:
+        """Return the model with the longest conversations of those that may answer, and how long.
+
+        Their tokens are those of prompt and answer. Raises ModelNotFound, or RequestError where
+        none writes text.
+        """
+        entries = map(writer, self._models.candidates(model))
+        found = [(context_of(entry, self._config.engine), entry.id) for entry in entries]
+        tokens, id = max(found)
+        return id, tokens
 
     async def render(self, model: str, prompt: ChatPrompt, client: str | None = None) -> str:
         """Return the prompt as that model reads it; clients take turns where several wait.

@@ -14,7 +14,7 @@ from edge_rt.api.kept import Found
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.decoding import Mode
 from edge_rt.core.requests import Call, Cost, FitLimit, ModelCard, Plan, ThinkLimit
-from edge_rt.generation.usage import Origin
+from edge_rt.generation.usage import LeftOut, Origin
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -27,6 +27,7 @@ class Work(msgspec.Struct, frozen=True):
     allowance: Allowance | None = None
     found: Found | None = None  # what was answered before
     reading: Reading | None = None  # of its answers' text; None: all of it is content
+    left_out: LeftOut | None = None  # of the chat, which was too long
     before: Sequence[Cost] = ()  # what it took to look for an answer, and to choose a model
 
     def with_calls(self, **fields: Any) -> Work:
@@ -68,6 +69,7 @@ class Work(msgspec.Struct, frozen=True):
             mode=mode.label,
             partner=mode.partner,
             threads=plan.threads or UNSET,
+            left_out=self.left_out or UNSET,
             tools=reading.format.calls.source if reading and reading.tools else UNSET,
             **({} if self.found is None else self.found.told()),
         )

@@ -169,6 +169,9 @@ class Requests(Section, frozen=True):
     open few files."""
     max_n: Annotated[int, Meta(ge=1, le=64)] = 8
     """Largest `n`, the number of answers to one request."""
+    context: bool = False
+    """Whether chats that are longer than their model can read lose the parts that their last
+    message is least about; otherwise they fail. `edge.context` of a request takes its place."""
 
 
 class Sensors(Section, frozen=True):

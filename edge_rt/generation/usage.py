@@ -33,6 +33,18 @@ class Usage(msgspec.Struct, frozen=True):
     prompt_tokens_details: PromptTokensDetails
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """What a model did not read of a chat that was too long for it."""
+
+    tokens: int
+    """Tokens of the prompt that it read."""
+    of_tokens: int | None
+    """Tokens of the prompt with all messages; null where they were too many to be counted."""
+    messages: list[str]
+    """Numbers of the messages that were left out, whole or in part; the first message is 0."""
+    why: str = "these have least in common with the last message, and not all could be read"
+
+
 class Origin(msgspec.Struct, frozen=True):
     """Which model answers, and what runs it: all of `Edge` that is known at the start."""
 
@@ -56,6 +68,8 @@ class Origin(msgspec.Struct, frozen=True):
     tools: FormatSource | UnsetType = UNSET
     """Where the format of tool calls comes from, if the request has tools: the model's chat
     template, the table of known families, or `generic`, which a system message explains."""
+    left_out: LeftOut | UnsetType = UNSET
+    """What was left out of a chat that was too long."""
     cache: Literal["exact", "semantic"] | UnsetType = UNSET
     """Whether the answer is a cached one, to the same question or to another one."""
     cache_age_s: float | UnsetType = UNSET

@@ -460,6 +460,9 @@ class FakeService:
         tokens = [1] * begins + [*(text.encode() if isinstance(text, str) else text)]
         return Tokenized(1, tokens, [bytes([token]) for token in tokens] if pieces else [])
 
+    def window(self, model: str) -> tuple[str, int]:
+        return self.card(model).id, 4096
+
     async def chat_format(self, model: str) -> ChatFormat:
         return self.format
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import openai
+import pytest
+
 ASK = [{"role": "user", "content": "Why is the sky blue?"}]
 
 
@@ -160,3 +163,23 @@ def test_every_chunk_is_valid_utf8(daemon, tools):
 def _documents(text: str):
     lines = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
     return map(json.loads, lines[:-1])
+
+
+def test_a_chat_that_is_too_long_keeps_what_the_question_is_about(sdk):
+    turns = [
+        {"role": role, "content": text}
+        for i in range(400)
+        for role, text in (
+            ("user", f"Plot {i} of the garden was sown in {1900 + i % 90} with crop{i}."),
+            ("assistant", "I have noted that for you, and will remember it."),
+        )
+    ]
+    messages = [*turns, {"role": "user", "content": "What was sown with crop77?"}]
+    with pytest.raises(openai.BadRequestError, match="context length"):
+        chat(sdk, messages)
+    answer = chat(sdk, messages, extra_body={"edge": {"context": {"tokens": 600}}})
+    left_out = answer.model_extra["edge"]["left_out"]
+    assert answer.usage.prompt_tokens == left_out["tokens"] <= 600
+    assert left_out["of_tokens"] > 8192
+    assert not any(part.startswith("154") for part in left_out["messages"])  # that of crop77
+    assert left_out["messages"][0].startswith("0-")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from edge_rt.api.allowance import Effort, Think, ThinkTerms, limit_of, think_of
+from edge_rt.api.allowance import ContextTerms, Effort, Think, ThinkTerms, limit_of, think_of
 from edge_rt.api.asked import MakeReader
 from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.endpoint import GenerationEndpoint
@@ -21,6 +21,7 @@ from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.constraint import JSON_KINDS, chat_constraint
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
+from edge_rt.api.openai.long_chats import Shortener
 from edge_rt.api.openai.messages import (
     MOST,
     ChatMessage,
@@ -36,6 +37,7 @@ from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, PromptEnd, Reading
 from edge_rt.core.errors import ModelFileError, RequestError, invalid
 from edge_rt.core.requests import FitLimit, Identity
+from edge_rt.generation.usage import LeftOut
 from edge_rt.models.answers.reader import answer_reader
 from edge_rt.routing.prompts import with_note
 
@@ -180,13 +182,13 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
 
     @override
     async def prepare(self, request: ChatRequest, client: str | None) -> Work:
-        prompt = self.chat_prompt(request)
+        prompt, left_out = await self._shortened(request, client)
         asked = self.route_request(request, prompt, client)
         plan = await self.context.service.router.route(asked)
         fit = self.fit(request, plan)
         if fit is not None:
             request = await self._sharing(request, plan.model, fit)
-            prompt = self.chat_prompt(request)
+            prompt = replace(self.chat_prompt(request), messages=prompt.messages)
             if request.edge is not None and request.edge.fit is True and fit.tokens < _LONG:
                 words = max(1, round(_WORDS * fit.tokens))
                 prompt = replace(prompt, messages=with_note(prompt.messages, _SHORT.format(words)))
@@ -196,6 +198,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         assert isinstance(plan.prompt, str)
         reading = await self.reading(request, plan.model, plan.prompt)
         work = self.work(request, asked.id, plan, [plan.prompt], reading)
+        work = replace(work, left_out=left_out)
         if request.checked:
             return work
         limit = None if reading is None else limit_of(request.think, reading.format)
@@ -204,6 +207,20 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         if limit is not None and fit is not None:
             limit = replace(limit, closing=_ENOUGH)
         return work.with_calls(constraint=constraint).within(limit, fit)
+
+    async def _shortened(
+        self, request: ChatRequest, client: str | None
+    ) -> tuple[ChatPrompt, LeftOut | None]:
+        """Return the prompt, without what does not fit if that may be left out, and what it is."""
+        prompt, wanted = self.chat_prompt(request), request.edge and request.edge.context
+        if wanted is None:
+            wanted = self.context.requests.context
+        if wanted is False:
+            return prompt, None
+        most = wanted.tokens if isinstance(wanted, ContextTerms) else None
+        shortener = Shortener(self.context.service, client)
+        model = request.model or "default"
+        return await shortener.shortened(model, prompt, most, request.most_tokens)
 
     async def _is_prose(self, request: ChatRequest, model: str) -> bool:
         """Return whether the answer is prose of its own, without thoughts or calls before it."""

@@ -59,6 +59,9 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
         if self.edge is not None and self.edge.think is not None:
             message = "`edge.think` is not supported: a prompt of /v1/completions has no thoughts."
             raise unsupported("edge.think", message)
+        if self.edge is not None and self.edge.context:
+            message = "`edge.context` is not supported: /v1/completions takes no messages."
+            raise unsupported("edge.context", message)
         n = self.n or 1
         if self.best_of is not None and self.best_of < n:
             raise invalid("best_of", f"expected at least `n`, which is {n}, got {self.best_of}")

@@ -1,0 +1,126 @@
+"""A conversation in pieces, some of which may be left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+Message = dict[str, Any]
+
+PIECE = 600  # characters: a longer turn is divided
+GAP = "[…]"
+_BREAKS = (r"\n\s*\n", r"\n", r"(?<=[.!?])\s+", r"\s+")  # where text is divided, the best first
+
+
+class Piece(NamedTuple):
+    """A part of a conversation: a whole turn, or part `part` of the text of one message.
+
+    `message` is None for a whole turn.
+    """
+
+    turn: int
+    message: int | None
+    part: int
+    text: str
+
+
+class Conversation:
+    """Messages as the system's, turns of user and assistant, and the last turn.
+
+    A turn is what a user said and all that follows up to what the user said next, so that calls of
+    tools keep their results, and user and assistant still alternate where turns are left out.
+    """
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = list(messages)
+        begins = [i for i, message in enumerate(messages) if message["role"] == "user"]
+        self.head = next((i for i, m in enumerate(messages) if m["role"] != "system"), 0)
+        edges = [self.head, *(i for i in begins if i > self.head), len(messages)]
+        self._turns = list(pairwise(edges))
+        self.pieces = [piece for turn in range(self.last) for piece in self._divided(turn)]
+        asked = self._turns[-1][0] if self._turns else 0
+        self.question = list(self._parts(self.last, asked)) if self._turns else []
+
+    @property
+    def last(self) -> int:
+        """The number of the last turn."""
+        return max(0, len(self._turns) - 1)
+
+    @property
+    def fixed(self) -> int:
+        """The characters that always stay: the system's, and what follows the last question."""
+        first = self._turns[-1][0] + 1 if self._turns else len(self.messages)
+        return sum(_size(m) for m in (*self.messages[: self.head], *self.messages[first:]))
+
+    def with_only(self, kept: Collection[Piece]) -> list[Message]:
+        """Return the messages with no pieces but `kept`; a gap stands where text is missing."""
+        whole = {piece.turn for piece in kept if piece.message is None}
+        parts: dict[int, list[str]] = {}
+        for turn in {piece.turn for piece in kept} - whole:
+            for at in range(*self._turns[turn]):
+                parts[at] = []
+        chosen = set(kept)
+        for piece in (*self.pieces, *self.question):
+            if piece.message is not None and piece.message in parts:
+                _go_on(parts[piece.message], piece.text if piece in chosen else GAP)
+        found = self.messages[: self.head]
+        for turn, (first, end) in enumerate(self._turns):
+            if turn in whole:
+                found += self.messages[first:end]
+            elif first in parts:
+                found += [self._cut(at, parts[at]) for at in range(first, end)]
+        return found
+
+    def left_out(self, kept: Collection[Piece]) -> list[int]:
+        """Return the numbers of the messages that are left out, whole or in part."""
+        missing = [piece for piece in (*self.pieces, *self.question) if piece not in set(kept)]
+        numbers = set[int]()
+        for piece in missing:
+            turn = range(*self._turns[piece.turn])
+            numbers |= set(turn) if piece.message is None else {piece.message}
+        return sorted(numbers)
+
+    def _cut(self, at: int, parts: list[str]) -> Message:
+        message = self.messages[at]
+        return {**message, "content": "\n".join(parts)} if parts else message
+
+    def _divided(self, turn: int) -> Iterator[Piece]:
+        first, end = self._turns[turn]
+        said = self.messages[first:end]
+        plain = all(m["role"] in ("user", "assistant") and not m.get("tool_calls") for m in said)
+        if not plain or sum(map(_size, said)) <= PIECE:
+            yield Piece(turn, None, 0, "\n".join(str(m["content"] or "") for m in said))
+            return
+        for at in range(first, end):
+            yield from self._parts(turn, at)
+
+    def _parts(self, turn: int, at: int) -> Iterator[Piece]:
+        for part, text in enumerate(divide(str(self.messages[at]["content"] or ""))):
+            yield Piece(turn, at, part, text)
+
+
+def divide(text: str, breaks: Sequence[str] = _BREAKS) -> list[str]:
+    """Return the parts of a text, of at most PIECE characters each where it can be divided so."""
+    if len(text) <= PIECE:
+        return [text]
+    if not breaks:
+        return [text[at : at + PIECE] for at in range(0, len(text), PIECE)]
+    found: list[str] = []
+    for part in re.split(breaks[0], text):
+        for short in divide(part, breaks[1:]):
+            if found and len(found[-1]) + len(short) < PIECE // 2:
+                found[-1] += f"\n{short}"
+            elif short:
+                found.append(short)
+    return found
+
+
+def _go_on(parts: list[str], text: str) -> None:
+    if not (text == GAP and parts and parts[-1] == GAP):
+        parts.append(text)
+
+
+def _size(message: Message) -> int:
+    return len(str(message.get("content") or "")) + len(str(message.get("tool_calls") or ""))
