@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edge_rt.core.images import Image, ImageReference
 
 
 def going_on(cut: Callable[[str], list[int]], text: str) -> list[int]:
@@ -172,6 +174,26 @@ class Backend(PromptVocabulary, BaseBackend, Protocol):
         """Make `seq` hold what was saved from a sequence of this very model.
 
         Raises EngineError when that is damaged, of another shape or too long; `seq` is then empty.
+        """
+        ...
+
+
+@runtime_checkable
+class Eyes(Protocol):
+    """What a Backend that sees has besides."""
+
+    def image_tokens(self, reference: ImageReference) -> list[int]:
+        """Return the tokens of an image, with the control tokens that the model has around it.
+
+        Those that stand for what it shows are below 0, in runs that no other image has.
+        RequestError for an image that the model cannot see.
+        """
+        ...
+
+    def look(self, seq: int, start: int, token: int, images: Sequence[Image]) -> int:
+        """Read a run of an image of a request at place `start` of `seq`; return its length.
+
+        `token` is the first of the run, and `images` are those of the request.
         """
         ...
 

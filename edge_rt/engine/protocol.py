@@ -22,6 +22,7 @@ from edge_rt.core.decoding import (
     TokenLogprob,
 )
 from edge_rt.core.events import Delta, Embedded, Finished, Inferred, Started, Tensor, Tokenized
+from edge_rt.core.images import Image
 from edge_rt.core.reports.offload import OffloadDevice
 
 VERSION = 8
@@ -61,6 +62,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     kv_type: str = "q8_0/f16"  # how llama.cpp keeps keys and values; see its backend
     origin: ModelOrigin | None = None  # None: nothing of it is kept elsewhere than in memory
     gpu_share: float = 0.0  # of all layers, those on a GPU
+    projector: str | None = None  # the file of llama.cpp's with which the model sees images
 
 
 # --- front to engine -----------------------------------------------------------------------
@@ -99,7 +101,7 @@ class Generate(Message, frozen=True):
     have one `group`: they share their turns with others as one. What is read of a prompt to `pin`
     makes room for others last; see SequencePool. Answers also keep to a `check`, for which `seen`
     are the logarithms of their tokens' weights; see CheckCost. With a `suffix` the answers fill
-    the gap between `prompt` and that.
+    the gap between `prompt` and that. `images` are those to which a text prompt refers.
     """
 
     id: int
@@ -126,6 +128,7 @@ class Generate(Message, frozen=True):
     check: CheckerSpec | None = None
     suffix: str | None = None
     user: str | None = None
+    images: list[Image] = []
 
 
 class Embed(Message, frozen=True):

@@ -86,7 +86,7 @@ def _keys(writer: gguf.GGUFWriter, tiny: Tiny) -> None:
     writer.add_layer_norm_rms_eps(1e-5)
     for key, value in tiny.more.items():
         add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
-        add[type(value)](f"{tiny.architecture}.{key}", value)
+        add.get(type(value), writer.add_array)(f"{tiny.architecture}.{key}", value)
 
 
 def _tensors(tiny: Tiny, vocab: int, random: np.random.Generator) -> list[tuple[str, np.ndarray]]:
@@ -115,7 +115,7 @@ def _tensors(tiny: Tiny, vocab: int, random: np.random.Generator) -> list[tuple[
             "ffn_up.weight": matrix(tiny.feed_forward, width),
             "ffn_down.weight": matrix(width, tiny.feed_forward),
         }
-        if tiny.architecture == "qwen2":
+        if tiny.architecture in ("qwen2", "qwen2vl"):
             sizes = {"q": inner, "k": kv, "v": kv}
             part |= {f"attn_{name}.bias": vector(size, 0) for name, size in sizes.items()}
         if tiny.architecture == "gemma3":

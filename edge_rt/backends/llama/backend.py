@@ -132,7 +132,7 @@ class LlamaBackend(LlamaContext):
 
     def save(self, seq: int) -> bytearray:
         self._settle()
-        whose, data = lib.llama_seq_id(seq), bytearray(self.saved_bytes(seq))
+        whose, data = lib.llama_seq_id(seq), bytearray(LlamaBackend.saved_bytes(self, seq))
         size = lib.llama_state_seq_get_data(self._context, _bytes_of(data), len(data), whose)
         if size != len(data):
             raise EngineError(f"llama.cpp saved {size} bytes of a sequence, not {len(data)}")

@@ -27,7 +27,7 @@ def _drop(_level: int, _text: bytes, _user: object) -> None:
     pass
 
 
-_SILENT = lib.llama_log_callback(_drop)  # must outlive every call that llama.cpp may make
+SILENT = lib.llama_log_callback(_drop)  # must outlive every call that llama.cpp may make
 
 
 def _load_variants(folder: Path) -> None:
@@ -40,7 +40,7 @@ def _load_variants(folder: Path) -> None:
         native().ggml_backend_load_all_from_path(os.fsencode(folder))
 
 
-lib.llama_log_set(_SILENT, ctypes.c_void_p())  # else it says on stderr what it loads
+lib.llama_log_set(SILENT, ctypes.c_void_p())  # else it says on stderr what it loads
 _load_variants(LIBRARIES)
 
 
@@ -70,7 +70,7 @@ def capture() -> Generator[Complaints]:
     try:
         yield complaints
     finally:
-        lib.llama_log_set(_SILENT, ctypes.c_void_p())
+        lib.llama_log_set(SILENT, ctypes.c_void_p())
 
 
 def park_threads() -> None:

@@ -158,9 +158,11 @@ class DraftModel:
 def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:
     """Yield tokens up to the first that ends an answer.
 
-    What a conversation went on with is another's text.
+    What a conversation went on with is another's text. An image is nothing that one can write.
     """
     for token in tokens:
+        if token < 0:
+            return
         yield token
         if ends(token):
             return

@@ -152,6 +152,11 @@ class GenerationFactory:
             )
         if name is None:
             return [_maker(request, request.prompt, self._home, ModelSequence)]
+        if request.images:
+            raise RequestError(
+                "images cannot go with a mode of two models: take single or lookup",
+                param="edge.mode",
+            )
         partner = self._find(name)
         if partner is self._home:
             raise RequestError("a model cannot be its own partner", param="edge.mode")
@@ -168,13 +173,14 @@ class GenerationFactory:
 def _maker(
     request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
 ) -> MakeSequence:
-    tokens = prompt_tokens(prompt, request.special, home.backend, request.suffix)
+    images = [image.reference for image in request.images]
+    tokens = prompt_tokens(prompt, request.special, home.backend, request.suffix, images)
     matcher = None if request.constraint is None else home.grammars.compiled(request.constraint)
     check = None if request.check is None else _check(request.check, home, matcher)
     sampler = Sampler(
         request.sampling,
         seed=_seed(request),
-        prompt=tokens,
+        prompt=[token for token in tokens if token >= 0] if images else tokens,
         matcher=matcher,
         check=check,
         piece=home.backend.piece,

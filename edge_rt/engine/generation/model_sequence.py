@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from edge_rt.backends.base import Backend
-from edge_rt.core.errors import Unavailable
+from edge_rt.backends.base import Backend, Eyes
+from edge_rt.core.errors import EngineError, Unavailable
+from edge_rt.core.images import Image
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.engine.generation.checker import Checkers
@@ -47,6 +49,7 @@ class ModelSequence:
         self._late = False  # its constraint was not ready when it had read
         self._want = 1  # logits that the next reading is for
         self._row = 0  # of the first of them
+        self._images = isinstance(home.backend, Eyes) and any(token < 0 for token in prompt)
 
     @property
     def held(self) -> KvSequence:
@@ -148,8 +151,12 @@ class ModelSequence:
 
         Logits that are wanted together come of one pass; a draft that wants too many is cut.
         """
+        held = len(self.held.tokens)
         if self._shared is not None:
-            room = min(room, self._shared - len(self.held.tokens))
+            room = min(room, self._shared - held)
+        if self._images:
+            ahead = self.text[held : held + room]
+            room = next((i for i, token in enumerate(ahead) if token < 0), room)
         if self._want > outputs:
             self._cut(self._want - outputs)
         unread = self.unread
@@ -170,6 +177,25 @@ class ModelSequence:
         self._row = end - self._want + 1
         self.decoding = self.decoding or last
         return last
+
+    @property
+    def at_image(self) -> bool:
+        """Whether it is to look at an image next, which no batch of tokens can hold."""
+        held = len(self.held.tokens)
+        return self._images and held < len(self.text) and self.text[held] < 0
+
+    def look(self, images: Sequence[Image]) -> int:
+        """Read the image that is next, one of those of the request; return its tokens."""
+        backend, kv = self.backend, self.held
+        assert isinstance(backend, Eyes), "only such a model has tokens of images"
+        start = len(kv.tokens)
+        try:
+            count = backend.look(kv.id, start, self.text[start], images)
+        except EngineError:
+            self.home.pool.rewind(kv, start)  # it may hold a part
+            raise
+        kv.tokens += self.text[start : start + count]
+        return count
 
     def took(self, count: int, seconds: float) -> None:
         """Book a pass that read `count` tokens in `seconds`."""

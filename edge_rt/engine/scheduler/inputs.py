@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Backend, EmbeddingBackend, LooseArray, PromptVocabulary
+from edge_rt.backends.base import Backend, EmbeddingBackend, Eyes, LooseArray, PromptVocabulary
 from edge_rt.core.chat_format import CUT
 from edge_rt.core.errors import RequestError, invalid
 from edge_rt.core.events import Tensor
+from edge_rt.core.images import ImageReference, parted
 from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ PAUSE_S = 1 / 20  # between two messages: text that grows 20 times a second look
 
 
 def prompt_tokens(
-    prompt: str | list[int], special: bool, backend: Backend, suffix: str | None = None
+    prompt: str | list[int],
+    special: bool,
+    backend: Backend,
+    suffix: str | None = None,
+    images: Collection[ImageReference] | None = None,
 ) -> list[int]:
     """Return the prompt as tokens; RequestError when it is empty, unknown to the model or too long.
 
     With a `suffix` the answer is to fill the gap before that; RequestError where a model cannot.
+    `images` are those to which a text may refer; None: any.
     """
     # Tokenising megabytes would hold up every running stream for seconds.
     texts = (text for text in (prompt, suffix) if isinstance(text, str))
@@ -36,18 +42,45 @@ def prompt_tokens(
     if suffix is not None:
         prompt = _infill_tokens(prompt, suffix, backend)
     elif isinstance(prompt, str):
-        prompt = text_tokens(prompt, special, backend)
+        prompt = _seen_tokens(prompt, special, backend, images)
+    else:
+        _refuse_unknown(prompt, backend)
     if not prompt:
         raise RequestError("the prompt is empty: send at least one character", param="prompt")
-    for token in prompt:
+    if len(prompt) >= backend.context:
+        raise _prompt_too_long(f"{len(prompt)}", backend)
+    return prompt
+
+
+def _refuse_unknown(tokens: Sequence[int], backend: Backend) -> None:
+    for token in tokens:
         if not 0 <= token < backend.vocab:
             raise RequestError(
                 f"token {token} is not in the vocabulary of {backend.vocab} tokens",
                 param="prompt",
             )
-    if len(prompt) >= backend.context:
-        raise _prompt_too_long(f"{len(prompt)}", backend)
-    return prompt
+
+
+def _seen_tokens(
+    prompt: str, special: bool, backend: Backend, known: Collection[ImageReference] | None
+) -> list[int]:
+    """Return the tokens of a text that may refer to images; the last one is never an image's."""
+    texts, images = parted(prompt)
+    if not images:
+        return text_tokens(prompt, special, backend)
+    if not isinstance(backend, Eyes) or not set(images) <= set(images if known is None else known):
+        raise RequestError(
+            "the prompt refers to an image that the request does not have, or the model cannot see",
+            param="prompt",
+            code="unsupported_content",
+        )
+    tokens = text_tokens(texts[0], special, backend)
+    for image, text in zip(images, texts[1:], strict=True):
+        tokens += backend.image_tokens(image)
+        tokens += text_tokens(text, special, backend, begins=False)
+    if tokens[-1] < 0:
+        raise RequestError("the prompt ends with an image: put text behind it", param="prompt")
+    return tokens
 
 
 def _infill_tokens(prompt: str | list[int], suffix: str, backend: Backend) -> list[int]:
@@ -72,10 +105,12 @@ def _infill_tokens(prompt: str | list[int], suffix: str, backend: Backend) -> li
     return [*begin, marks.before, *before, marks.behind, *cut(suffix), marks.gap]
 
 
-def text_tokens(text: str, special: bool, vocabulary: PromptVocabulary) -> list[int]:
+def text_tokens(
+    text: str, special: bool, vocabulary: PromptVocabulary, *, begins: bool = True
+) -> list[int]:
     """Return the tokens of a text, of which what a CUT parts is read apart."""
     first, *others = text.split(CUT)
-    tokens = vocabulary.tokenize(first, special=special)
+    tokens = vocabulary.tokenize(first, special=special, begins=begins)
     for part in others:
         tokens += vocabulary.tokenize(part, special=special, begins=False)
     return tokens

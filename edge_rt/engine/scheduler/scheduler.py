@@ -21,7 +21,14 @@ from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec
 from edge_rt.engine.scheduler.inputs import Outbox, prompt_tokens
-from edge_rt.engine.scheduler.passes import Pass, PrefillBudget, by_turn, client_of, gives_way
+from edge_rt.engine.scheduler.passes import (
+    Pass,
+    PrefillBudget,
+    apart,
+    by_turn,
+    client_of,
+    gives_way,
+)
 from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ CLIENTS = 256  # whose last turns are remembered
 # Others go on without an answer whose constraint takes longer to say what may come next; 0.01 s is
 # much for it.
 LATE_S = 0.02
+LOOK_TOKENS = 1024  # tokens that a model reads in the time that an image takes it at most, about
 
 
 class Scheduler(Runner[Backend, Generation]):
@@ -133,6 +141,9 @@ class Scheduler(Runner[Backend, Generation]):
         if not all(streams):
             self.flush()  # the pass will be a long one
         brief = brief or any(streams)
+        if any(answer.at.at_image for answer in answers):
+            answers = self._looked(list(apart(answers)), brief=brief)
+            begin = self._clock()
         one = Pass(self._backend, answers, self.budget.tokens(brief=brief))
         if not one.rows:
             return
@@ -260,6 +271,26 @@ class Scheduler(Runner[Backend, Generation]):
             sequence = answer.sequences[0]
             told = answer.request.id, len(sequence.prompt), sequence.cached, sequence.restored
             self._emit(Started(*told))
+
+    def _looked(self, answers: list[Generation], *, brief: bool) -> list[Generation]:
+        """Have the first that is at an image look at it; return those that are at none."""
+        first = next((answer for answer in answers if answer.at.at_image), None)
+        if first is not None:
+            request, begin = first.request, self._clock()
+            self._begins({request.id}, LOOK_TOKENS, begin)
+            try:
+                count = first.at.look(request.images)
+            except EngineError as error:
+                self._fail(request.id, error)
+                return self._looked([a for a in answers if a.request is not request], brief=brief)
+            now, row = self._clock(), (request.id, count, False)
+            first.at.took(count, now - begin)
+            self._tally.passed(now - begin, [row], gpu_share=self.gpu_share)
+            self._outbox.work.add(begin, now, [row])
+            if not brief:
+                self.checkpointer.read(now - begin)
+            first.at.keep()
+        return [answer for answer in answers if not answer.at.at_image]
 
     def _await_constraint(self) -> None:
         """Have a moment pass where all answers sit out."""

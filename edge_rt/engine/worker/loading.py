@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypedDict
@@ -160,7 +161,12 @@ def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
         raise _unknown(spec.backend, spec.kind)
     from edge_rt.backends.llama.backend import LlamaBackend
 
-    return LlamaBackend(
+    make = LlamaBackend
+    if spec.projector is not None:
+        from edge_rt.backends.llama.eyes import SeeingBackend  # brings a library of some megabytes
+
+        make = partial(SeeingBackend, projector=Path(spec.projector), use_gpu=spec.gpu_share >= 1.0)
+    return make(
         path,
         **sizes,
         sequences=spec.sequences,

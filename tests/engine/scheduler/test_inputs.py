@@ -11,6 +11,7 @@ from task_toys import BEGIN, END, Clock, ToyEmbedding
 
 from edge_rt.backends.base import InfillMarks
 from edge_rt.core.errors import RequestError
+from edge_rt.core.images import ImageReference
 from edge_rt.engine.scheduler.inputs import CHARACTERS, fitting_tokens, prompt_tokens
 
 TOY = ToyEmbedding(Clock())
@@ -70,3 +71,15 @@ def test_a_model_that_fills_no_gaps_says_so(toy: Any) -> None:
     with pytest.raises(RequestError, match="`suffix`: this model was not made") as caught:
         prompt_tokens("ab", True, toy(), "c")
     assert (caught.value.param, caught.value.code) == ("suffix", "unsupported_parameter")
+
+
+def test_images_stand_between_texts_and_never_last(toy: Any) -> None:
+    model, image = toy(), ImageReference("0" * 64, 7, 9)
+    model.image_tokens = lambda reference: [-reference.width, -reference.height]
+    model.look = lambda seq, start, token, images: 2
+    [*ab], [*c] = (model.tokenize(text, special=False) for text in ("ab", "c"))
+    assert prompt_tokens(f"ab{image}c", True, model, images=[image]) == [*ab, -7, -9, *c[1:]]
+    with pytest.raises(RequestError, match="ends with an image"):
+        prompt_tokens(f"ab{image}", True, model, images=[image])
+    with pytest.raises(RequestError, match="does not have"):
+        prompt_tokens(f"ab{image}c", True, model, images=[])
