@@ -15,9 +15,12 @@ from edge_rt.core.errors import ModelFileError, ModelNotFound, Unavailable
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
 from edge_rt.models.http_get import HubAccess, in_time, unavailable
 from edge_rt.models.naming import HubName, derive_id, fits, stored_name
+from edge_rt.models.store.incoming import PROJECTOR
 
 _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf\Z")
+_PROJECTOR = re.compile(r"(^|[-._/])mmproj.*\.gguf\Z", re.IGNORECASE)
+_PROJECTORS = ("Q8_0", "F16", "BF16", "F32")  # taken first: those that take less memory
 _NO_MODEL = re.compile(r"(^|[-._/])(mmproj|imatrix)", re.IGNORECASE)
 _LISTED = 12  # files that a message names
 _LARGEST = 16 << 20  # bytes of what the hub tells; thousands of files take two
@@ -72,13 +75,13 @@ def find_on_hub(text: str, catalogue: Catalogue, hub: HubAccess) -> CatalogueEnt
     sha256, size = file.sha256, file.size
     if sha256 is None or not size:
         raise ModelNotFound(f"the hub tells no sha256 of {file.rfilename} of {name.repository}")
+    projector = _projector(told.siblings)
     known = catalogue.of_content(sha256)
-    if known is not None:
+    if known is not None and projector is None:
         return known
     path = Path(file.rfilename)
     try:
         id = derive_id(path, name.repository.partition("/")[2])
-        source = Hub(repository=name.repository, file=file.rfilename, revision=told.sha)
         entry = CatalogueEntry(
             id=id,
             description=f"{path.name} of {name.repository}",
@@ -87,11 +90,15 @@ def find_on_hub(text: str, catalogue: Catalogue, hub: HubAccess) -> CatalogueEnt
             backend="llama.cpp",
             files=[
                 ModelFile(
-                    name=stored_name(path, f"{id}.gguf"),
-                    bytes=size,
-                    sha256=sha256,
-                    sources=[source],
+                    name=stored_name(Path(one.rfilename), usual),
+                    bytes=one.size or 0,
+                    sha256=one.sha256 or "",
+                    sources=[
+                        Hub(repository=name.repository, file=one.rfilename, revision=told.sha)
+                    ],
                 )
+                for one, usual in ((file, f"{id}.gguf"), (projector, PROJECTOR))
+                if one is not None
             ],
         )
         return msgspec.convert(msgspec.to_builtins(entry), CatalogueEntry)  # which checks it
@@ -149,6 +156,13 @@ def _chosen(name: HubName, siblings: Sequence[_Sibling]) -> _Sibling:
     listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
     reason = f"has no file {name.wanted!r}" if not found else "has several that fit"
     raise ModelNotFound(f"{name.repository} {reason}; name a file behind a colon: {listed}")
+
+
+def _projector(siblings: Sequence[_Sibling]) -> _Sibling | None:
+    """Return the projector with which models of the repository see images, if there is one."""
+    found = [one for one in siblings if _PROJECTOR.search(one.rfilename) and one.sha256]
+    usual = (one for quantisation in _PROJECTORS for one in _named(found, quantisation))
+    return next(usual, found[0] if found else None)
 
 
 def _named(files: Sequence[_Sibling], wanted: str) -> list[_Sibling]:

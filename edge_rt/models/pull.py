@@ -100,7 +100,8 @@ def pull(
         shelf /= id
     with owned(store.root), store_errors(f"cannot pull {id}"):
         single = known.files[0].name if known.card is None else None
-        if single is not None and shelf is not None and _is_kept(shelf / single, known.files[0]):
+        more = known.files[1:] if single else ()
+        if single and not more and shelf is not None and _is_kept(shelf / single, known.files[0]):
             return take_in(shelf / single, id, progress=progress)
         try:
             with locked(work / "lock", wait=False):
@@ -109,7 +110,9 @@ def pull(
                 except NoSpace:
                     clear(work / "lock")  # parts that cannot become whole would fill the disk
                     raise
-                entry = take_in(work / single if single else work, id, move=True)
+                place = work / single if single else work
+                projector = work / more[0].name if more else None
+                entry = take_in(place, id, move=True, projector=projector)
                 clear(work / "lock")
         finally:
             with suppress(OSError):  # other downloads may be under way

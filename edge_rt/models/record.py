@@ -78,6 +78,12 @@ class ModelRecord:
         return self.summary.kind
 
     @property
+    def projector(self) -> Path | None:
+        """The file with which llama.cpp has it see images; None: it sees none."""
+        more = self.files[1:] if self.backend == "llama.cpp" else ()
+        return more[0].path if more else None
+
+    @property
     def label(self) -> str:
         """Its backend and number format, by which a request may pin it: "onnx-int4"."""
         return label_of(self.backend, self.summary.quantisation)

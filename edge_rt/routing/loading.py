@@ -57,15 +57,22 @@ def wanted(
         origin=ModelOrigin(entry.id, entry.sha256),
         kv_type=load.kv_type,
         gpu_share=_gpu_share(entry, load),
+        projector=None if entry.projector is None else str(entry.projector),
     )
     need = _weight_bytes(entry) + kv_bytes(entry, engine, load) + _working_bytes(entry, spec)
-    mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
+    # Onnxruntime packs weights anew, and of a model that sees, the projector is copied.
+    mapped = _main_bytes(entry) if entry.backend == "llama.cpp" else 0
     return LoadRequest(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, load))
 
 
 def _weight_bytes(entry: ModelRecord) -> int:
     unpacked = entry.backend == "onnx" and entry.kind != "language"
     return entry.size * (UNPACKED if unpacked else 1)
+
+
+def _main_bytes(entry: ModelRecord) -> int:
+    """Return the size of what is not the projector, which lies on a GPU where all layers do."""
+    return entry.size if entry.projector is None else entry.files[0].size
 
 
 def _gpu_share(entry: ModelRecord, load: LoadConfig) -> float:
@@ -85,14 +92,15 @@ def _gpu_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
 
     They count as if in the board's memory, too: where there is but one, they are.
     """
-    whole = _weight_bytes(entry) + kv_bytes(entry, engine, load)
-    return int(whole * _offloaded(entry, load))
+    share = _offloaded(entry, load)
+    whole = _main_bytes(entry) if entry.projector and share < 1.0 else _weight_bytes(entry)
+    return int((whole + kv_bytes(entry, engine, load)) * share)
 
 
 def _working_bytes(entry: ModelRecord, spec: ModelSpec) -> int:
     logits = max(spec.sequences, spec.outputs) * entry.summary.vocab * 4
     activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
-    return logits + activations + _scores(entry, spec) + FIXED_BYTES
+    return logits + activations + entry.summary.look_bytes + _scores(entry, spec) + FIXED_BYTES
 
 
 def _scores(entry: ModelRecord, spec: ModelSpec) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tiny_projector import write_projector
 
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.models.catalogue import Catalogue, load_catalogue
@@ -126,7 +127,7 @@ def hub(gguf: Any) -> Iterator[PlayedHub]:
             "README.md": b"# Tiny",
             "tiny-chat-q8_0.gguf": gguf.encode(),
             "tiny-chat-q4_k_m.gguf": gguf.encode() + bytes(32),
-            "mmproj-tiny-q4_k_m.gguf": b"another",
+            "imatrix-tiny-q4_k_m.gguf": b"another",
         }
         shelf.files = server.files
         both = shelf, server
@@ -191,6 +192,24 @@ def test_a_model_is_pulled_with_its_licence(
     before = len(hub.seen)
     assert pull(found, store, means=means(hub)).id == record.id, "it is there"
     assert len(hub.seen) == before
+
+
+def test_a_projector_comes_with_the_model(hub: PlayedHub, tmp_path: Path) -> None:
+    for kind in ("F16", "Q8_0"):
+        hub.files[f"mmproj-Tiny-{kind}.gguf"] = write_projector(tmp_path / kind).read_bytes()
+    store = Store(tmp_path / "store", load_catalogue())
+    found = find_model(NAME + ":Q8_0", store.catalogue, means(hub))
+    assert [file.name for file in found.files] == ["tiny-chat-q8_0.gguf", "mmproj-Tiny-Q8_0.gguf"]
+    entry = pull(found, store, means=means(hub))
+    assert entry.sha256 == found.sha256
+    assert entry.projector is not None
+    assert entry.projector.read_bytes() == hub.files["mmproj-Tiny-Q8_0.gguf"]
+    before = len(hub.seen)
+    assert pull(found, store, means=means(hub)) == entry, "it is there"
+    assert len(hub.seen) == before
+    entry.projector.unlink()
+    pull(found, store, means=means(hub))
+    assert store.harm(entry.id) is None
 
 
 def test_what_the_catalogue_knows_is_its_own(hub: PlayedHub) -> None:

@@ -81,8 +81,9 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
     """Fetch the model ID of the catalogue over the network, or one of the hub.
 
     A model of the hub is named hf:OWNER/REPOSITORY or hf.co/OWNER/REPOSITORY; its
-    quantisation or file may follow after a colon. The licence is shown and kept. HF_TOKEN
-    opens models whose licence has to be accepted, and HF_ENDPOINT names another hub.
+    quantisation or file may follow after a colon. A projector in the repository comes with it,
+    and the model sees images. The licence is shown and kept. HF_TOKEN opens models whose licence
+    has to be accepted, and HF_ENDPOINT names another hub.
 
     Without ID, fetch the model to start with: the best one of up to 512 MB that fits this
     machine's memory.
@@ -149,6 +150,7 @@ def _no_default(named: str | None) -> str:
 @models.command()
 @click.argument("place", metavar="FILE|FOLDER", type=FILE)
 @click.option("--id", help="Id of the model; else it is made from the name of the file.")
+@click.option("--mmproj", type=FILE, help="Projector with which a GGUF model sees images.")
 @click.option("--move", is_flag=True, help="Do not leave the files where they are.")
 @click.option(
     "--kind", type=click.Choice(["embedding", "tensors"]), help="Kind of a model without a card."
@@ -160,7 +162,13 @@ def _no_default(named: str | None) -> str:
 )
 @with_store
 def add(
-    place: Path, id: str | None, move: bool, store: Path | None, config: Path | None, **said: Any
+    place: Path,
+    id: str | None,
+    mmproj: Path | None,
+    move: bool,
+    store: Path | None,
+    config: Path | None,
+    **said: Any,
 ) -> None:
     """Take in a model: a GGUF file, an ONNX file or a folder. Prints the id it has now.
 
@@ -175,7 +183,9 @@ def add(
     there = found.open(write=True)
     note(str(found))
     with default_told(there, found.config.models.default), bar(f"Adding {place.name}") as progress:
-        entry = there.add(place, id, move=move, said=Description(**said), progress=progress)
+        entry = there.add(
+            place, id, move=move, projector=mmproj, said=Description(**said), progress=progress
+        )
     click.echo(entry.id)
 
 

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.core.files import open_regular
+from edge_rt.core.images import CHANNELS
 from edge_rt.models.formats.cursor import Cursor
-from edge_rt.models.formats.metadata import U32, Metadata, Value
+from edge_rt.models.formats.metadata import COLOURS, U32, Metadata, Value
 
 FILE_TYPES: dict[int, str] = {
     0: "F32",
@@ -199,6 +200,23 @@ def read_header(path: Path) -> Header:
     """Return the header of the GGUF file at `path`, checked; raises ModelFileError."""
     with _opened(path) as (cursor, size):
         return _read(cursor, path, size)
+
+
+def read_projector(path: Path) -> dict[str, Value]:
+    """Return the values of a projector's header, which has the lists that llama.cpp needs.
+
+    It ends its process where they are missing. Raises ModelFileError.
+    """
+    with _opened(path) as (cursor, size):
+        tensors, metadata = _entries(cursor)
+        read_tensors(cursor, tensors, metadata.alignment(cursor), size)
+        if metadata.values.get("clip.has_vision_encoder") is not True:
+            raise cursor.fault("no projector of images: name the file that begins with mmproj")
+        metadata.check(cursor)
+        for key in COLOURS:
+            if metadata.length(key) < CHANNELS:
+                raise cursor.fault(f"{key!r} has no {CHANNELS} numbers")
+        return metadata.values
 
 
 def refuse_twins(path: Path) -> None:

@@ -30,11 +30,16 @@ _NUMBERS = {
 _WHOLE = (0, 1, 2, 3, 4, 5, 10, 11)  # of them, the integers
 _TOKENS = "tokenizer.ggml.tokens"
 _TYPES = "tokenizer.ggml.token_type"
-_LISTS = {  # with the types that llama.cpp takes their values for; the last two have one a token
+COLOURS = ("clip.vision.image_mean", "clip.vision.image_std")
+"""Keys of a projector, each with a number a colour."""
+_LISTS: dict[
+    str, tuple[int, ...]
+] = {  # with the types that llama.cpp takes their values for; the last two have one a token
     _TOKENS: (_TEXT,),
     "tokenizer.ggml.merges": (_TEXT,),
     "tokenizer.ggml.scores": (6, _I32),
     _TYPES: (_I32,),
+    **dict.fromkeys(COLOURS, (6,)),
 }
 _CONTROL = {2, 3}  # unknown and control of enum llama_token_type
 _MOST_CONTROL = 4096  # tokens that are told; models have hundreds at most
@@ -103,6 +108,10 @@ class Metadata:
                 raise cursor.fault(f"{key!r} is {other}")
             if kind != _TEXT and length < self.vocab:
                 raise cursor.fault(f"{key!r} has {length} values for {self.vocab} tokens")
+
+    def length(self, key: str) -> int:
+        """Return how many values the list at a key of the vocabulary or of COLOURS has."""
+        return self._lists.get(key, (None, 0))[1]
 
     def refuse_twins(self, cursor: Cursor) -> None:
         """Raise ModelFileError where two tokens are the same; moves the cursor."""

@@ -10,7 +10,7 @@ import msgspec
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.core.files import Sha256
-from edge_rt.models.formats.gguf import FILE_TYPES, Header, read_header
+from edge_rt.models.formats.gguf import FILE_TYPES, Header, read_header, read_projector
 
 # Far above any real model, and small enough that products of them fit 64 bits.
 MAX_LAYERS = 512  # llama.cpp ends its process for more
@@ -20,6 +20,8 @@ MAX_HEADS = 65_536
 MAX_WIDTH = 1 << 24
 MAX_CONTEXT = 1 << 40
 _F16 = 2  # bytes
+_SIDE = 1024  # pixels each way, where a projector takes images of any size
+_WIDE, _INNER = 8, 2  # vectors of those widths that a projector holds at once for a patch
 
 Kind = Literal["language", "embedding", "tensors"]
 """What a model does: write text, place texts in a space, or whatever its named tensors say."""
@@ -79,6 +81,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     pooling: Pooling | None = None  # None with kind "embedding": the backend knows
     normalise: bool = False  # whether vectors are to have length 1
     source_sha256: Sha256 | None = None  # of the model that this one was converted from
+    look_bytes: int = 0  # of memory that its projector needs to look at an image
 
     def kv_bytes(self, cells: int) -> int:
         """Memory for `cells` tokens of KV, in bytes; an upper bound for windowed attention."""
@@ -91,6 +94,26 @@ def read_summary(path: Path) -> Summary:
     Raises ModelFileError if it is no whole model.
     """
     return summarise(read_header(path))
+
+
+def look_bytes(path: Path) -> int:
+    """Return the memory that the projector at `path` needs to look at an image, in bytes.
+
+    It is that of the activations of one layer, for each patch of an image of the usual size.
+    Raises ModelFileError if it is no projector.
+    """
+    values = read_projector(path)
+
+    def size(key: str) -> int:
+        value = values.get(f"clip.vision.{key}", 0)
+        if not isinstance(value, int) or not 0 < value <= MAX_WIDTH:
+            raise ModelFileError(f"{path}: 'clip.vision.{key}' is {value!r:.80}, not a size")
+        return value
+
+    side = size("image_size") if values.get("clip.vision.image_size") else _SIDE
+    patches = math.ceil(side / size("patch_size")) ** 2
+    width, inner = size("embedding_length"), size("feed_forward_length")
+    return 4 * patches * (_WIDE * width + _INNER * inner)
 
 
 def summarise(header: Header) -> Summary:

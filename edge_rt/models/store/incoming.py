@@ -11,7 +11,7 @@ from types import TracebackType
 
 import msgspec
 
-from edge_rt.core.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.files import sync
 from edge_rt.core.system.ownership import as_caller
 from edge_rt.models.formats.card import (
@@ -24,13 +24,14 @@ from edge_rt.models.formats.card import (
     write_card,
 )
 from edge_rt.models.formats.onnx_file import read_onnx
-from edge_rt.models.formats.summary import Summary, read_summary
+from edge_rt.models.formats.summary import Summary, look_bytes, read_summary
 from edge_rt.models.naming import content_sha256, stored_name
 from edge_rt.models.store.digest import Progress, behind, copy, digest, unseen
 from edge_rt.models.store.disk import delete, require_space
 from edge_rt.models.store.manifest import Stamp, StoredFile
 
 GRAPH = "model.onnx"  # the main file of a folder
+PROJECTOR = "mmproj.gguf"  # where its own name cannot be
 TOKENIZER = "tokenizer.json"
 DRAFTS = ".incoming"  # below the store; what a killed command left there goes with the next one
 
@@ -47,14 +48,17 @@ class Offer:
     made: bytes | None = None
 
 
-def look(place: Path, said: Description | None = None) -> Offer:
+def look(place: Path, said: Description | None = None, projector: Path | None = None) -> Offer:
     """Return the model at `place`: a GGUF file, an ONNX file, or a folder of one or with a card.
 
     Of a folder the graph, the files that hold its weights, tokenizer.json and model.json belong
-    to the model. Where there is no card, one is made as `said` says. Raises ModelFileError for
-    what is no whole model, RequestError where that lacks something or does not fit.
+    to the model. Where there is no card, one is made as `said` says. A GGUF file may have a
+    `projector`. Raises ModelFileError for what is no whole model, RequestError where that lacks
+    something or does not fit.
     """
     said = said or Description()
+    if projector is not None and place.suffix.lower() != ".gguf":
+        raise RequestError(f"{place} is no GGUF file, which alone can have a projector")
     if place.is_dir():
         if (place / GRAPH).exists() or not _is_foreign(place / CARD):
             return _onnx(place, place / GRAPH, said)
@@ -64,7 +68,12 @@ def look(place: Path, said: Description | None = None) -> Offer:
         return _onnx(place, place, said)
     said.refuse_for(f"{place} is no ONNX model")
     read_summary(place)
-    return Offer(place, {stored_name(place, "model.gguf"): place})
+    files = {stored_name(place, "model.gguf"): place}
+    if projector is not None:
+        look_bytes(projector)
+        name = stored_name(projector, PROJECTOR)
+        files[PROJECTOR if name in files else name] = projector
+    return Offer(place, files)
 
 
 def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
@@ -74,7 +83,8 @@ def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
     """
     main = next(iter(files.values()))
     if CARD not in files:
-        return "llama.cpp", read_summary(main)
+        eyes = sum(look_bytes(path) for path in [*files.values()][1:])
+        return "llama.cpp", msgspec.structs.replace(read_summary(main), look_bytes=eyes)
     card = read_card(files[CARD])
     if card.backend != "onnx":  # whose tokenizer, if any, is its own
         bytes = sum(path.stat().st_size for name, path in files.items() if name != CARD)

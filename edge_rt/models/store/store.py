@@ -157,6 +157,7 @@ class Store:
         id: str | None = None,
         *,
         move: bool = False,
+        projector: Path | None = None,
         said: Description | None = None,
         source_sha256: str | None = None,
         sums: Mapping[Path, str] | None = None,
@@ -164,6 +165,8 @@ class Store:
         progress: Progress = unseen,
     ) -> ModelRecord:
         """Take the model at `place` in, by copy or by `move`; see `look` for what can be there.
+
+        It sees images with the `projector`, which is one of its files then.
 
         Without `id` the catalogue's is taken for content that it knows, else one is made from the
         name. `source_sha256` is the content of the model that this one was made from, unless its
@@ -175,7 +178,7 @@ class Store:
         id or a description that cannot be used, StoreError when the id is taken.
         """
         with reading(place, self.root):
-            offer = look(place, said)  # before gigabytes are copied
+            offer = look(place, said, projector)  # before gigabytes are copied
         with self._manifest.changing() as records, store_errors(f"cannot add {place}"):
             if id is not None:
                 _refuse_taken(check_id(id), records)
@@ -188,7 +191,13 @@ class Store:
         return self._entry(record)
 
     def mend(
-        self, place: Path, id: str, *, move: bool = False, progress: Progress = unseen
+        self,
+        place: Path,
+        id: str,
+        *,
+        move: bool = False,
+        projector: Path | None = None,
+        progress: Progress = unseen,
     ) -> ModelRecord:
         """Take what is at `place` in for the model `id`, of which a file is damaged or gone.
 
@@ -196,7 +205,7 @@ class Store:
         other content than the model's.
         """
         with reading(place, self.root):
-            offer = look(place)
+            offer = look(place, projector=projector)
         with self._manifest.changing() as records, store_errors(f"cannot mend {id}"):
             record = self._record(id, records)
             with Incoming(self.root, offer, move, progress) as incoming:
