@@ -57,6 +57,7 @@ from edge_rt.api.responses.bodies import ResponsesRequest
 from edge_rt.api.responses.documents import ResponsesAnswer
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
+from edge_rt.core.reports.load import LoadReport
 from edge_rt.core.reports.planning import (
     Calibrated,
     CalibrateRequest,
@@ -116,6 +117,7 @@ OPERATIONS = (
     _GET("/metrics", state.metrics, content=_TEXT),
     _GET("/openapi.json", _openapi),
     _GET("/edge/v1/status", state.status),
+    _GET("/edge/v1/load", state.load, reply=LoadReport),
     _GET("/edge/v1/board", state.board, reply=BoardReport),
     _GET("/edge/v1/ledger", state.ledger, reply=LedgerReport, query=state.LEDGER),
     _GET("/edge/v1/budget", state.budget, reply=GovernorState),

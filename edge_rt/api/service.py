@@ -5,7 +5,7 @@ Tests hand the app another object with this shape.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.core.events import Tokenized
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import GovernorState, Past
+from edge_rt.core.reports.load import LoadReport, ModelLoad
 from edge_rt.core.reports.planning import (
     Calibrated,
     CalibrateRequest,
@@ -29,6 +30,7 @@ from edge_rt.core.reports.planning import (
     Tried,
 )
 from edge_rt.core.requests import Kind, LoadedModel, ModelCard, PullProgress
+from edge_rt.core.routing import USUAL_TOKENS
 from edge_rt.core.trace import Trace
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.generation.service import GenerationService
@@ -39,7 +41,7 @@ from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.directory import card_of, writer
 from edge_rt.models.loading import context_of, resident_name
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.record import ModelRecord, writers
 from edge_rt.models.store.store import Store
 from edge_rt.routing.prompts import Prompting
 from edge_rt.routing.services import RoutingServices
@@ -225,6 +227,37 @@ class Service:
     def budget(self) -> GovernorState:
         """Return the budget, the limits that it means now, and why."""
         return self._named(self.governor_loop.state(self._knobs.report()))
+
+    def load(self) -> LoadReport:
+        """Return what a balancer has to know; asks neither the engine nor a sensor."""
+        limits, governor = self.governor_loop.limits, self.governor_loop.governor.report
+        occupancy, supply = self.state.occupancy, self.board().supply
+        refused_s = limits.retry_after_s if limits.admission == "refuse" else None
+        loaded = {one.id for one in self.loaded()}
+        return LoadReport(
+            power_w=supply.power_w if supply else None,
+            idle_w=self.energy_meter.idle_w,
+            working_w=governor.predicted_w,
+            allowance_w=limits.allowance_w,
+            admission=limits.admission,
+            retry_after_s=occupancy.retry_after_s if refused_s is None else refused_s,
+            requests=occupancy.active,
+            queued=self.governor_loop.admission.waiting,
+            sequences=self._config.engine.sequences,
+            models=[self._usual(one, loaded) for one in writers(self._models.entries())],
+            simulated=self.simulated(),
+        )
+
+    def _usual(self, entry: ModelRecord, loaded: Container[str]) -> ModelLoad:
+        prompt, cached, completion = USUAL_TOKENS
+        found = self._routing.least(entry, prompt, cached, completion_tokens=completion)
+        energy_j = found and found.energy_j
+        return ModelLoad(
+            id=entry.id,
+            resident=entry.id in loaded,
+            token_s=None if found is None else found.seconds / completion,
+            token_j=None if energy_j is None else energy_j / completion,
+        )
 
     def warnings(self) -> list[str]:
         """Return why the budget cannot be kept, or makes answers slow; costs next to nothing."""

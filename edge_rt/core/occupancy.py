@@ -28,6 +28,12 @@ class Occupancy:
         """Requests of clients that wait or run."""
         return self.active - self.ahead
 
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds after which a measurement should be over; None while there is none."""
+        left_s = self._until_s - self._clock()
+        return None if self._lent_to is None else max(MIN_RETRY_S, left_s)
+
     @contextmanager
     def request(self, most: int) -> Generator[None]:
         """Count one request while the block runs; raises Unavailable over `most`."""
@@ -46,7 +52,7 @@ class Occupancy:
         if self._lent_to is not None:
             raise Unavailable(
                 f"{self._lent_to} is under way, and needs the board for itself",
-                retry_after_s=max(MIN_RETRY_S, self._until_s - self._clock()),
+                retry_after_s=self.retry_after_s,
                 code="calibrating",
             )
 

@@ -88,7 +88,7 @@ class State:
         clock: Callable[[], float],
     ) -> None:
         """`tokens` counts those of all requests; `clock` is in seconds."""
-        self._occupancy = occupancy
+        self.occupancy = occupancy
         self._supervisor, self._pool = supervisor, pool
         self._tokens = tokens
         self._clock = clock
@@ -113,7 +113,7 @@ class State:
             "pid": os.getpid(),
             "uptime_s": round(self._clock() - self._born, 1),
             "rss_bytes": rss_bytes(),
-            "requests": self._occupancy.active,
+            "requests": self.occupancy.active,
             "queued": queued,
             "tokens": asdict(self._tokens),
             "board": _board(board),

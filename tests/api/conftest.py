@@ -51,6 +51,7 @@ from edge_rt.core.reports.governor import (
     LimitsState,
     Past,
 )
+from edge_rt.core.reports.load import LoadReport, ModelLoad
 from edge_rt.core.reports.planning import (
     CalibrateRequest,
     MarkedModel,
@@ -494,6 +495,10 @@ class FakeService:
 
     async def status(self) -> dict:
         return {"version": "1.2.3", "queue": 0}
+
+    def load(self) -> LoadReport:
+        models = [ModelLoad("smol", resident=True, token_s=0.1, token_j=None)]
+        return LoadReport(4.5, 3.0, None, None, "open", None, 1, 0, 8, models, self.twin)
 
     def simulated(self) -> str | None:
         return self.twin

@@ -56,6 +56,7 @@ def test_every_operation_has_a_summary_of_one_sentence():
         ("POST", "/tokenize", {"content": "Hi", "with_pieces": True}),
         ("POST", "/detokenize", {"tokens": [72]}),
         ("GET", "/v1/models", None),
+        ("GET", "/edge/v1/load", None),
         ("GET", "/edge/v1/board", None),
         ("GET", "/edge/v1/ledger", None),
         ("GET", "/edge/v1/budget", None),

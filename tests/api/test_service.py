@@ -407,6 +407,33 @@ def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
     kit.run(run())
 
 
+def test_a_balancer_hears_what_an_answer_takes_and_when_to_come_again(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        told = house.service.load()
+        (model,) = told.models
+        assert (model.id, model.resident, told.requests) == ("tiny", False, 0)
+        assert model.token_s > 0.0, "the board's figures on paper tell"
+        assert (told.power_w, told.retry_after_s) == (None, None)
+        await house.service.preload("tiny")
+        house.governor_loop.allow(admission="queue", duty=0.5)
+        waiting = asyncio.ensure_future(house.said())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        told = house.service.load()
+        assert (told.models[0].resident, told.requests, told.queued) == (True, 1, 1)
+        assert told.models[0].token_s == pytest.approx(2.0 * model.token_s)
+        house.governor_loop.allow()
+        await waiting
+        house.governor_loop.allow(admission="refuse", retry_after_s=7.0)
+        assert house.service.load().retry_after_s == 7.0
+        house.governor_loop.allow()
+        with house.occupancy.lend("calibrating", 90.0):
+            assert house.service.load().retry_after_s == 90.0
+
+    kit.run(run())
+
+
 def test_a_frozen_sensor_and_a_knob_that_fails_are_told_by_health_board_and_status(
     kit: Any,
 ) -> None:

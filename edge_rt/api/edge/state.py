@@ -1,7 +1,7 @@
 """/health, /metrics, and routes under /edge/v1 that show the daemon's state or change it.
 
-GET: status, board, ledger, budget, history, router, trace and calibration. PUT: budget. POST: plan,
-calibrate, feedback and router/reset.
+GET: status, load, board, ledger, budget, history, router, trace and calibration. PUT: budget.
+POST: plan, calibrate, feedback and router/reset.
 """
 
 from __future__ import annotations
@@ -85,6 +85,15 @@ async def metrics(context: Context, scope: Scope, receive: Receive, send: Send) 
 async def status(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
     """Show the state of the daemon, engine and models."""
     await send_json(send, await context.service.status())
+
+
+async def load(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Show in short what a balancer over several boards needs; costs next to nothing.
+
+    Raises RequestError for any query.
+    """
+    whole_numbers(scope)
+    await send_json(send, context.service.load())
 
 
 async def board(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
