@@ -211,7 +211,7 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     async def _shortened(
         self, request: ChatRequest, client: str | None
     ) -> tuple[ChatPrompt, LeftOut | None]:
-        """Return the prompt, without what does not fit if that may be left out, and what it is."""
+        """Return the prompt, shortened where that is allowed and needed, and what was left out."""
         prompt, wanted = self.chat_prompt(request), request.edge and request.edge.context
         if wanted is None:
             wanted = self.context.requests.context

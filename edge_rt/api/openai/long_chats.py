@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from edge_rt.api.service import Service
 from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.errors import RequestError
-from edge_rt.generation.context.pieces import Conversation
+from edge_rt.generation.context.passages import LongChat
 from edge_rt.generation.context.ranking import beside, keyword_scores
 from edge_rt.generation.context.selection import select
 from edge_rt.generation.usage import LeftOut
@@ -50,10 +51,11 @@ class Shortener:
     async def _cut(
         self, model: str, prompt: ChatPrompt, limit: int, whole: int | None
     ) -> tuple[ChatPrompt, LeftOut]:
-        talk = Conversation(prompt.messages)
-        texts = [piece.text for piece in (*talk.pieces, *talk.question[1:-1])]
-        question = "\n".join(piece.text for piece in {*talk.question[:1], *talk.question[-1:]})
-        scores = beside(keyword_scores(texts, question))
+        talk = LongChat(prompt.messages)
+        texts = [passage.text for passage in (*talk.passages, *talk.question[1:-1])]
+        ends = dict.fromkeys((*talk.question[:1], *talk.question[-1:]))
+        question = "\n".join(passage.text for passage in ends)
+        scores = beside(await asyncio.to_thread(keyword_scores, texts, question))
         characters = sum(len(str(m.get("content"))) for m in prompt.messages)
         room = limit * (_CHARACTERS if whole is None else characters / whole)
         found: tuple[ChatPrompt, LeftOut] | None = None

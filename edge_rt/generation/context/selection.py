@@ -1,48 +1,48 @@
-"""The pieces of a conversation that fit into a number of characters."""
+"""The passages of a conversation that fit into a number of characters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_rt.generation.context.pieces import Conversation, Piece
+from edge_rt.generation.context.passages import LongChat, Passage
 
 _RECENT = 0.25  # of the room is for the latest turns, whatever they say
-_AROUND = 24  # characters that a template and a gap add to a piece
+_AROUND = 24  # characters that a template and a gap add to a passage
 
 
-def select(talk: Conversation, scores: Sequence[float], room: int) -> set[Piece]:
-    """Return the pieces to keep in `room` characters.
+def select(talk: LongChat, scores: Sequence[float], room: int) -> set[Passage]:
+    """Return the passages to keep in `room` characters.
 
-    `scores` are those of `talk.pieces`, then those of all of `talk.question` but its first and last
-    pieces, which stay. So do the system's messages and the latest turns, as many as fill a quarter
-    of the room; then the pieces of the highest scores follow. Those that stay may take more than
-    the room.
+    `scores` are those of `talk.passages`, then those of all of `talk.question` but its first and
+    last passages, which stay. So do the system's messages and the latest turns, as many as fill a
+    quarter of the room; then the passages of the highest scores follow. Those that stay may take
+    more than the room.
     """
     kept = {*talk.question[:1], *talk.question[-1:]}
     left = room - talk.fixed - sum(map(_cost, kept))
-    rest = [*talk.pieces, *talk.question[1:-1]]
+    rest = [*talk.passages, *talk.question[1:-1]]
     left -= _keep_recent(talk, kept, int(_RECENT * left))
     ranked = sorted(zip(scores, range(len(rest)), strict=True), key=lambda one: (-one[0], -one[1]))
     for _, at in ranked:
-        piece = rest[at]
-        if piece not in kept and _cost(piece) <= left:
-            kept.add(piece)
-            left -= _cost(piece)
+        passage = rest[at]
+        if passage not in kept and _cost(passage) <= left:
+            kept.add(passage)
+            left -= _cost(passage)
     return kept
 
 
-def _keep_recent(talk: Conversation, kept: set[Piece], room: int) -> int:
+def _keep_recent(talk: LongChat, kept: set[Passage], room: int) -> int:
     """Keep the latest turns that fit into `room`; return what they take."""
     took = 0
     for turn in reversed(range(talk.last)):
-        pieces = [piece for piece in talk.pieces if piece.turn == turn]
-        cost = sum(map(_cost, pieces))
+        passages = [passage for passage in talk.passages if passage.turn == turn]
+        cost = sum(map(_cost, passages))
         if took + cost > room:
             break
-        kept.update(pieces)
+        kept.update(passages)
         took += cost
     return took
 
 
-def _cost(piece: Piece) -> int:
-    return len(piece.text) + _AROUND
+def _cost(passage: Passage) -> int:
+    return len(passage.text) + _AROUND

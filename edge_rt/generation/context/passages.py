@@ -1,9 +1,9 @@
-"""A conversation in pieces, some of which may be left out."""
+"""A long chat in passages, some of which may be left out."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ GAP = "[…]"
 _BREAKS = (r"\n\s*\n", r"\n", r"(?<=[.!?])\s+", r"\s+")  # where text is divided, the best first
 
 
-class Piece(NamedTuple):
+class Passage(NamedTuple):
     """A part of a conversation: a whole turn, or part `part` of the text of one message.
 
     `message` is None for a whole turn.
@@ -26,7 +26,7 @@ class Piece(NamedTuple):
     text: str
 
 
-class Conversation:
+class LongChat:
     """Messages as the system's, turns of user and assistant, and the last turn.
 
     A turn is what a user said and all that follows up to what the user said next, so that calls of
@@ -39,7 +39,7 @@ class Conversation:
         self.head = next((i for i, m in enumerate(messages) if m["role"] != "system"), 0)
         edges = [self.head, *(i for i in begins if i > self.head), len(messages)]
         self._turns = list(pairwise(edges))
-        self.pieces = [piece for turn in range(self.last) for piece in self._divided(turn)]
+        self.passages = [passage for turn in range(self.last) for passage in self._divided(turn)]
         asked = self._turns[-1][0] if self._turns else 0
         self.question = list(self._parts(self.last, asked)) if self._turns else []
 
@@ -54,17 +54,17 @@ class Conversation:
         first = self._turns[-1][0] + 1 if self._turns else len(self.messages)
         return sum(_size(m) for m in (*self.messages[: self.head], *self.messages[first:]))
 
-    def with_only(self, kept: Collection[Piece]) -> list[Message]:
-        """Return the messages with no pieces but `kept`; a gap stands where text is missing."""
-        whole = {piece.turn for piece in kept if piece.message is None}
+    def with_only(self, kept: Collection[Passage]) -> list[Message]:
+        """Return the messages with no passages but `kept`; a gap stands where text is missing."""
+        whole = {passage.turn for passage in kept if passage.message is None}
         parts: dict[int, list[str]] = {}
-        for turn in {piece.turn for piece in kept} - whole:
+        for turn in {passage.turn for passage in kept} - whole:
             for at in range(*self._turns[turn]):
                 parts[at] = []
         chosen = set(kept)
-        for piece in (*self.pieces, *self.question):
-            if piece.message is not None and piece.message in parts:
-                _go_on(parts[piece.message], piece.text if piece in chosen else GAP)
+        for passage in (*self.passages, *self.question):
+            if passage.message is not None and passage.message in parts:
+                _go_on(parts[passage.message], passage.text if passage in chosen else GAP)
         found = self.messages[: self.head]
         for turn, (first, end) in enumerate(self._turns):
             if turn in whole:
@@ -73,32 +73,32 @@ class Conversation:
                 found += [self._cut(at, parts[at]) for at in range(first, end)]
         return found
 
-    def left_out(self, kept: Collection[Piece]) -> list[int]:
+    def left_out(self, kept: Set[Passage]) -> list[int]:
         """Return the numbers of the messages that are left out, whole or in part."""
-        missing = [piece for piece in (*self.pieces, *self.question) if piece not in set(kept)]
+        missing = [one for one in (*self.passages, *self.question) if one not in kept]
         numbers = set[int]()
-        for piece in missing:
-            turn = range(*self._turns[piece.turn])
-            numbers |= set(turn) if piece.message is None else {piece.message}
+        for passage in missing:
+            turn = range(*self._turns[passage.turn])
+            numbers |= set(turn) if passage.message is None else {passage.message}
         return sorted(numbers)
 
     def _cut(self, at: int, parts: list[str]) -> Message:
         message = self.messages[at]
         return {**message, "content": "\n".join(parts)} if parts else message
 
-    def _divided(self, turn: int) -> Iterator[Piece]:
+    def _divided(self, turn: int) -> Iterator[Passage]:
         first, end = self._turns[turn]
         said = self.messages[first:end]
         plain = all(m["role"] in ("user", "assistant") and not m.get("tool_calls") for m in said)
         if not plain or sum(map(_size, said)) <= PIECE:
-            yield Piece(turn, None, 0, "\n".join(str(m["content"] or "") for m in said))
+            yield Passage(turn, None, 0, "\n".join(str(m["content"] or "") for m in said))
             return
         for at in range(first, end):
             yield from self._parts(turn, at)
 
-    def _parts(self, turn: int, at: int) -> Iterator[Piece]:
+    def _parts(self, turn: int, at: int) -> Iterator[Passage]:
         for part, text in enumerate(divide(str(self.messages[at]["content"] or ""))):
-            yield Piece(turn, at, part, text)
+            yield Passage(turn, at, part, text)
 
 
 def divide(text: str, breaks: Sequence[str] = _BREAKS) -> list[str]:

@@ -1,11 +1,11 @@
-"""A conversation loses pieces, and stays one that templates can read."""
+"""A conversation loses passages, and stays one that templates can read."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.generation.context.pieces import GAP, PIECE, Conversation, divide
+from edge_rt.generation.context.passages import GAP, PIECE, LongChat, divide
 
 
 def said(role: str, content: str, **more: object) -> dict:
@@ -26,28 +26,28 @@ TALK = [
 
 
 def test_turns_begin_with_what_the_user_says():
-    talk = Conversation(TALK)
-    assert [(piece.turn, piece.message) for piece in talk.pieces] == [(0, None), (1, None)]
-    assert [piece.text for piece in talk.question] == ["What is my cat called?"]
+    talk = LongChat(TALK)
+    assert [(passage.turn, passage.message) for passage in talk.passages] == [(0, None), (1, None)]
+    assert [passage.text for passage in talk.question] == ["What is my cat called?"]
 
 
 def test_with_all_pieces_nothing_is_changed():
-    talk = Conversation(TALK)
-    assert talk.with_only([*talk.pieces, *talk.question]) == TALK
-    assert talk.left_out([*talk.pieces, *talk.question]) == []
+    talk = LongChat(TALK)
+    assert talk.with_only([*talk.passages, *talk.question]) == TALK
+    assert talk.left_out({*talk.passages, *talk.question}) == []
 
 
 def test_calls_of_tools_go_with_their_results():
-    talk = Conversation(TALK)
-    kept = [talk.pieces[0], *talk.question]
+    talk = LongChat(TALK)
+    kept = [talk.passages[0], *talk.question]
     assert talk.with_only(kept) == [*TALK[:3], TALK[-1]]
-    assert talk.left_out(kept) == [3, 4, 5, 6]
+    assert talk.left_out(set(kept)) == [3, 4, 5, 6]
 
 
 def test_a_long_message_loses_parts_and_says_where():
     passages = [f"Passage {i}. " + "word " * 60 for i in range(5)]
-    talk = Conversation([said("user", "\n\n".join([*passages, "Which is right?"]))])
-    assert [piece.text[:9] for piece in talk.question][1:] == [
+    talk = LongChat([said("user", "\n\n".join([*passages, "Which is right?"]))])
+    assert [passage.text[:9] for passage in talk.question][1:] == [
         *(f"Passage {i}" for i in range(1, 5)),
         "Which is ",
     ]
@@ -57,28 +57,28 @@ def test_a_long_message_loses_parts_and_says_where():
     assert parts[1].startswith("Passage 1.")
     assert parts[2] == GAP
     assert message["content"].endswith("Which is right?")
-    assert talk.left_out([talk.question[1], talk.question[-1]]) == [0]
+    assert talk.left_out({talk.question[1], talk.question[-1]}) == [0]
 
 
 def test_a_long_answer_is_divided_and_its_question_marked():
     long = "\n\n".join("so " * 150 for _ in range(3))
-    talk = Conversation([said("user", "Why?"), said("assistant", long), said("user", "And?")])
-    middle = talk.pieces[2]
+    talk = LongChat([said("user", "Why?"), said("assistant", long), said("user", "And?")])
+    middle = talk.passages[2]
     first, second, _ = talk.with_only([middle, *talk.question])
     assert first["content"] == GAP
     assert second["content"] == f"{GAP}\n{middle.text}\n{GAP}"
 
 
 def test_what_follows_the_question_stays():
-    talk = Conversation([*TALK, said("assistant", "Your cat")])
+    talk = LongChat([*TALK, said("assistant", "Your cat")])
     assert talk.with_only(talk.question) == [SYSTEM, TALK[-1], said("assistant", "Your cat")]
     assert talk.fixed == len("Be brief." + "Your cat")
 
 
 def test_a_chat_without_a_user_is_one_turn():
-    talk = Conversation([said("assistant", "Once upon a time")])
-    assert talk.pieces == []
-    assert [piece.text for piece in talk.question] == ["Once upon a time"]
+    talk = LongChat([said("assistant", "Once upon a time")])
+    assert talk.passages == []
+    assert [passage.text for passage in talk.question] == ["Once upon a time"]
 
 
 @given(st.text(alphabet="ab.\n ", max_size=4000))
