@@ -26,6 +26,10 @@ HELP = """\
 /exit, /quit  leave, as Ctrl-D does
 //TEXT        ask /TEXT; what begins as a path does (/etc/hosts) needs no second /
 Ctrl-C        stop the answer"""
+_SHORTENED = (
+    "This chat is longer than the model can read: it read {} tokens, without what the question is "
+    "least about. /reset begins a new one."
+)
 _COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?", re.DOTALL)
 _LEAVE = {"exit", "quit", "bye"}
 
@@ -168,7 +172,8 @@ class Chat:
 
     def _ask(self, question: str) -> None:
         answer, began = ReceivedAnswer(), time.monotonic()
-        body = self._body | {"messages": self._conversation.messages(question)}
+        edge = {"context": True} | self._body.get("edge", {})
+        body = self._body | {"edge": edge, "messages": self._conversation.messages(question)}
         ending: CommandFailure | None = None
         stopped = False
         try:
@@ -187,6 +192,8 @@ class Chat:
                 note(f"stopped after {seconds:.2f} s")
             else:
                 self._tell(answer, seconds)
+                if left_out := answer.edge.get("left_out"):
+                    note(_SHORTENED.format(left_out["tokens"]))
         elif self._interactive:
             ending.show()
         else:

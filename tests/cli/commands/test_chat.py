@@ -119,6 +119,17 @@ def test_what_is_no_command_is_asked(daemon: Daemon, cli: Cli, line: str, asked:
     assert said(daemon) == [("user", asked)]
 
 
+def test_a_long_chat_may_be_shortened_and_that_is_told(daemon: Daemon, cli: Cli) -> None:
+    edge = {"left_out": {"tokens": 3000, "of_tokens": 5000, "messages": ["1-9"], "why": "so"}}
+    daemon.will("Well", edge=edge)
+    assert "it read 3000 tokens" in cli("chat", "-q", input="one\n").stderr
+    assert cli("chat", "--prefer", "quality", input="one\n").exit_code == 0
+    assert [body["edge"] for _, body in daemon.asked] == [
+        {"context": True},
+        {"context": True, "prefer": "quality"},
+    ]
+
+
 def test_a_full_conversation_says_how_to_go_on(daemon: Daemon, cli: Cli) -> None:
     daemon.will("Hello")
     daemon.will_refuse(400, FULL)
