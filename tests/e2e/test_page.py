@@ -101,7 +101,7 @@ def test_the_page_shows_asks_and_goes_on(daemon, url, browser, tools):
     browser.type("#words", "Name three rivers of Europe.")
     browser.press("\ue007")  # Enter
     until(lambda: browser.run("return document.querySelectorAll('#log .model small').length"), "")
-    answer, about = browser.text("#log .model p"), browser.text("#log .model small")
+    answer, about = browser.text("#log .model .words"), browser.text("#log .model small")
     assert answer
     assert daemon.model in about
     assert " J" in about
@@ -200,6 +200,94 @@ def test_a_new_conversation_has_nothing_of_one_that_was_broken_off(daemon, url, 
     tools.eventually(lambda: browser.run("return asked.length") == 2, "it is asked")
     assert browser.run("return asked[1]") == [{"role": "user", "content": "Say yes."}]
     assert browser.run("return document.querySelectorAll('#log .you').length") == 1
+
+
+HOSTILE = """\
+# A <img src=x onerror=alert(1)> title
+
+- one
+  - [good](https://example.org/) and [bad](javascript:alert(1))
+
+```js
+let x = "<b>";
+```
+
+| a | b |
+|---|---|
+| 1 | **2** |
+"""
+
+
+def test_answers_are_markdown_and_never_html(daemon, url, browser, tools):
+    enter(browser, url, KEYS["user"], tools.eventually)
+    shown = browser.run(
+        "return import('/ui/markdown.js').then(({ markdown }) => {"
+        "  const box = document.createElement('div'); box.append(...markdown(arguments[0]));"
+        "  return [box.innerHTML, box.querySelectorAll('img, script').length,"
+        "          [...box.querySelectorAll('a')].map((a) => a.href)]; });",
+        HOSTILE,
+    )
+    html, active, links = shown
+    assert active == 0
+    assert links == ["https://example.org/"]
+    assert "<h3>A &lt;img" in html
+    assert "<ul><li>one<ul><li>" in html
+    assert "let x = " in html
+    assert "<td><strong>2</strong></td>" in html
+
+
+def test_a_chat_is_kept_edited_asked_again_and_forgotten(daemon, url, browser, tools):
+    until = tools.eventually
+    enter(browser, url, KEYS["user"], until)
+    said = "return [...document.querySelectorAll('#log .you .words')].map((e) => e.textContent)"
+    done = "return document.querySelectorAll('#log .model small').length"
+    asking = "return document.getElementById('send').hidden"
+
+    def ask(text: str, answers: int) -> None:
+        browser.type("#words", text)
+        browser.press("\ue007")  # Enter
+        until(lambda: browser.run(done) == answers and not browser.run(asking), "it is answered")
+
+    ask("Name a river.", 1)
+    ask("And a lake.", 2)
+    browser.open(url)
+    until(lambda: live(browser), "the page is live again")
+    assert browser.run(said) == ["Name a river.", "And a lake."]
+    assert browser.run(done) == 2
+    assert browser.violations() == []
+
+    browser.click("#log .model:last-child .tools button:last-child")  # Again
+    until(lambda: browser.run(asking) or browser.run(done) == 2, "it is asked again")
+    until(lambda: not browser.run(asking) and browser.run(done) == 2, "and answered")
+
+    browser.click("#log .you:nth-child(3) .tools button")  # Edit
+    assert browser.value("#words") == "And a lake."
+    ask("And a sea.", 2)
+    assert browser.run(said) == ["Name a river.", "And a sea."]
+    titles = "return [...document.getElementById('chats').options].map((o) => o.textContent)"
+    assert browser.run(titles) == ["Name a river."] * 2  # the one before is kept beside it
+
+    browser.click("#forget-chats")
+    assert browser.run("return localStorage.length") == 0
+    assert browser.run(said) == []
+    browser.open(url)
+    until(lambda: live(browser), "the page is live again")
+    assert browser.run(said) == []
+
+
+def test_charts_of_what_is_not_read_fold_into_a_sentence(make_daemon, browser, tools, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    listen = f"127.0.0.1:{free_port()}"
+    daemon = make_daemon(sensors={"root": str(tmp_path / "nothing")}, tcp={"listen": listen})
+    try:
+        browser.open(f"http://{listen}/")
+        tools.eventually(lambda: live(browser), "the page is live")
+        assert "Power and temperature are not read" in browser.text("#unread")
+        charts = "return [...document.querySelectorAll('.chart')].some((e) => e.checkVisibility())"
+        assert not browser.run(charts)
+        assert browser.violations() == []
+    finally:
+        daemon.close()
 
 
 def test_keys_of_the_keyboard_reach_everything(daemon, url, browser, tools):

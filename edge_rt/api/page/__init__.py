@@ -24,7 +24,10 @@ _SCRIPT = "text/javascript"
 MEDIA_TYPES = {  # of the files beside the page itself
     "page.css": "text/css",
     "icon.svg": "image/svg+xml",
-    **{f"{name}.js": _SCRIPT for name in ("page", "board", "chart", "chat", "caps", "net")},
+    **{
+        f"{name}.js": _SCRIPT
+        for name in ("page", "board", "chart", "chat", "history", "markdown", "caps", "net")
+    },
 }
 # Nothing but these files runs or is shown, no other page may frame it, and forms go nowhere.
 _POLICY = (

@@ -20,7 +20,16 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 86400  # the daemon remembers no more
 
 # Of the page's scripts, those that are imported come first: one script has no imports.
-_SCRIPTS = ("net.js", "board.js", "chart.js", "caps.js", "chat.js", "page.js")
+_SCRIPTS = (
+    "net.js",
+    "board.js",
+    "chart.js",
+    "caps.js",
+    "markdown.js",
+    "history.js",
+    "chat.js",
+    "page.js",
+)
 _MODULE_WORDS = re.compile(r'^import .*? from "[^"]+";\n|^export ', re.MULTILINE)
 _HEAD = re.compile(r'<link rel="icon".*</script>', re.DOTALL)
 _POLICY = (  # nothing but what the file holds, and no network

@@ -21,6 +21,8 @@ const charts = [
     temp: "hottest zone", forecast: "forecast", cap: "cap", trip: "throttles",
   }),
 ];
+const seen = { power: false, temp: false }; // whether there was any figure
+const MISSING = [["power", "Power"], ["temp", "Temperature"]];
 let pause_ms = FIRST_MS;
 
 function tell(state, words) {
@@ -35,8 +37,20 @@ function between(times) {
   return `${from.toLocaleString()} to ${to.toLocaleTimeString()}`;
 }
 
+// Fold the charts of what this machine does not tell into a sentence.
+function fold() {
+  const missing = MISSING.filter(([name]) => !seen[name]);
+  for (const [name] of MISSING) at(`${name}-section`).hidden = !seen[name];
+  at("unread").hidden = !missing.length;
+  const what = missing.map(([, title]) => title).join(" and ").replace(/ T/, " t");
+  at("unread").textContent =
+    `${what} ${missing.length > 1 ? "are" : "is"} not read on this machine: edge-rt doctor says why.`;
+}
+
 function add(now) {
   const { budget } = now;
+  seen.power ||= now.power_w !== null;
+  seen.temp ||= now.temp_c !== null;
   charts[0].add(now.time, {
     power: now.power_w, allowance: now.allowance_w, cap: budget.power_w,
   });
@@ -62,6 +76,7 @@ function take(event) {
 function show(now) {
   showBoard(now);
   add(now);
+  fold();
   for (const chart of charts) chart.draw();
 }
 
@@ -74,6 +89,8 @@ function recall(past) {
   past.time.forEach((time, i) => {
     const power = { power: past.power_w[i], allowance: past.allowance_w[i], cap: past.cap_w[i] };
     charts[0].add(time, power);
+    seen.power ||= power.power !== null;
+    seen.temp ||= past.temp_c[i] !== null;
     charts[1].add(time, {
       temp: past.temp_c[i], forecast: past.forecast_c[i], trip: past.trip_c[i],
     });
