@@ -13,7 +13,7 @@ from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.decoding import Dry, Sampling
 from edge_rt.core.errors import invalid
 from edge_rt.core.reports.governor import Amount
-from edge_rt.core.requests import Call, EmbedCall, InferCall, ThinkLimit
+from edge_rt.core.requests import OWN_APP, Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
 from edge_rt.generation.samples.terms import SamplesTerms
 from edge_rt.generation.tools.grammar import token_name
@@ -169,14 +169,19 @@ class Terms(Allowance, frozen=True):
 
 
 def grant(
-    calls: Sequence[C], allowance: Allowance | None, arrived_s: float, spent_j: float = 0.0
+    calls: Sequence[C],
+    allowance: Allowance | None,
+    arrived_s: float,
+    spent_j: float = 0.0,
+    app: str = OWN_APP,
 ) -> list[C]:
     """Return the calls of one request, which came at `arrived_s`, with what each may take.
 
-    So many joules of it were spent before.
+    It is of the application `app`, and so many joules of it were spent before.
     """
+    calls = [replace(call, app=app) for call in calls]
     if allowance is None:
-        return list(calls)
+        return calls
     energy_j, latency_s = allowance.energy_j, allowance.latency_s
     share_j = None if energy_j is None else max(0.0, energy_j - spent_j) / len(calls)
     deadline_s = None if latency_s is None else arrived_s + latency_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -17,6 +17,7 @@ from typing_extensions import override
 from edge_rt.api.caching import Caching, Nearby
 from edge_rt.api.edge.marking import Marking
 from edge_rt.api.families import (
+    app_families,
     board_families,
     cache_families,
     governor_families,
@@ -25,6 +26,7 @@ from edge_rt.api.families import (
 )
 from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import AccessRules, Authorizer
+from edge_rt.api.middleware.applications import Applications
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import BodyQuota, Context, RequestMiddleware, exchange_of
 from edge_rt.api.middleware.decode import describe
@@ -73,6 +75,7 @@ class Path(Route):
             await serve(scope, receive, send)
             return
         exchange.rights.check_generate()
+        exchange.app = self._context.applications.of(scope, exchange.client)
         exchange.warnings += self._context.service.warnings()  # what makes answers slow
         with self._context.clients.enter(exchange.client):
             await serve(scope, receive, send)
@@ -137,6 +140,7 @@ def create_app(
     access: AccessRules | None = None,
     cache: ExactCache | None = None,
     per_client: bool = False,
+    applications: Iterable[str] = (),
     semantic: SemanticCache | None = None,
     embedding: str = "default",
     checkers: Mapping[str, CheckerSpec] | None = None,
@@ -155,6 +159,7 @@ def create_app(
     Unix socket needs no key. `origins` are web pages of other hosts that browsers may let use TCP.
     `access` are the socket's rights by user; None: all users may do everything.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
+    `applications` are the names of those with a budget.
     `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
     the programs that `edge.check` may name, `judges` those of `edge.samples`, run in `sandbox`.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
@@ -173,6 +178,7 @@ def create_app(
         ("the governor", lambda: governor_families(service.budget())),
         ("the cache", lambda: cache_families(caching)),
         ("the marks", lambda: marking_families(marking)),
+        ("the applications", lambda: app_families(service.energy_meter)),
         ("the disk", lambda: storage_families(service.storage())),
     ):
         meters.show(what, families)
@@ -184,6 +190,7 @@ def create_app(
         caching,
         marking,
         clients,
+        Applications(applications),
         checkers or {},
         judges or {},
         sandbox or Sandbox(),

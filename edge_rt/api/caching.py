@@ -91,14 +91,14 @@ class Caching:
             return None
         return await self._find(place.key, place)
 
-    async def read(self, place: Place, arrived_s: float) -> AskedQuestion | None:
-        """Return the question of a request that came at `arrived_s`.
+    async def read(self, place: Place, arrived_s: float, app: str) -> AskedQuestion | None:
+        """Return the question of a request by `app` that came at `arrived_s`.
 
         It is there to look for others that mean the same; None where none is looked for.
         """
         if self.nearby is None or place.topic is None:
             return None
-        return await self.nearby.read(place.topic, place.terms, arrived_s)
+        return await self.nearby.read(place.topic, place.terms, arrived_s, app)
 
     async def find_near(self, place: Place, asked: AskedQuestion) -> Found | None:
         """Return what was answered before to a question that means the same, if anything was."""
@@ -155,15 +155,15 @@ class Nearby:
         self._trouble = Trouble(log, "answers to similar questions are not looked for")
 
     async def read(
-        self, topic: Topic, allowance: Allowance | None, arrived_s: float
+        self, topic: Topic, allowance: Allowance | None, arrived_s: float, app: str
     ) -> AskedQuestion | None:
-        """Return the question of a request that came at `arrived_s` with that allowance.
+        """Return the question of a request by `app` that came at `arrived_s` with that allowance.
 
         None where there is no embedding now: the request goes on without, for it can be answered.
         """
         try:
             card = self._service.able(self.model, "embedding")
-            [call] = grant([EmbedCall(card.id, [topic.text])], allowance, arrived_s)
+            [call] = grant([EmbedCall(card.id, [topic.text])], allowance, arrived_s, app=app)
             embedded, cost = await self._service.tasks.embed(call)
         except EdgeError as error:
             if not (isinstance(error, RequestError) and error.code == _TOO_LONG):

@@ -218,7 +218,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     ) -> None:
         """Answer from the cache, if it has a question of the same meaning, or else by a model."""
         request, caching = asked.request, self.context.caching
-        meant = None if place is None else await caching.read(place, exchange.arrived)
+        meant = None if place is None else await caching.read(place, exchange.arrived, exchange.app)
         if place is not None and meant is not None:
             found = await caching.find_near(place, meant)
             if found is not None:
@@ -234,7 +234,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
             exchange.warnings.append(_UNREAD)
         before = [] if meant is None else [meant.cost]
-        work = work.granted(exchange.arrived, before)
+        work = work.granted(exchange.arrived, before, exchange.app)
         work = work.with_calls(client=keeper, user=exchange.client)
         exchange.model = work.card.id
         self.context.marking.keep(work.id, exchange.client, place and place.key)
@@ -269,7 +269,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             how = {"mode": "lookup", "partner": None, "large_share": None, "threshold": None}
             edge = replace(said, **how, first=None)
             made = await self.prepare(replace(request, model=larger, edge=edge), exchange.client)
-            made = made.granted(exchange.arrived, before)
+            made = made.granted(exchange.arrived, before, exchange.app)
             first = work.calls[0]
             return made.with_calls(id=first.id, client=first.client, user=first.user)
 

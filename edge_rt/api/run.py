@@ -273,6 +273,7 @@ class CachedReplay(Run):
             seconds=self._context.monotonic() - self._exchange.arrived,
             saved_j=self._found.content.energy_j,
             answer_id=self._work.id,
+            app=self._exchange.app,
         )
 
 
@@ -306,5 +307,5 @@ class Told(msgspec.Struct, frozen=True):
         await send_json(send, document, headers=(*self.headers, *field_headers(moment)))
         seconds = context.monotonic() - exchange.arrived
         context.service.energy_meter.repeated(
-            replace(self.repeat, seconds=seconds, answer_id=head.id)
+            replace(self.repeat, seconds=seconds, answer_id=head.id, app=exchange.app)
         )

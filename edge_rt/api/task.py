@@ -125,6 +125,7 @@ class TextEndpoint(TaskEndpoint[BodyT]):
         """Return the vectors of the texts, and their cost; raises the errors of the service."""
         side = allowance.side if allowance else None
         call = EmbedCall(card.id, list(texts), side, dimensions)
-        [call] = grant([call], allowance, request.exchange.arrived)
+        exchange = request.exchange
+        [call] = grant([call], allowance, exchange.arrived, app=exchange.app)
         embedded, cost = await self.context.service.tasks.embed(call)
         return embedded, self.booked(request, card, embedded.timings, cost)

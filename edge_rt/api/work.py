@@ -74,10 +74,10 @@ class Work(msgspec.Struct, frozen=True):
             **({} if self.found is None else self.found.told()),
         )
 
-    def granted(self, arrived_s: float, before: Sequence[Cost]) -> Work:
+    def granted(self, arrived_s: float, before: Sequence[Cost], app: str) -> Work:
         """Return the work with limits: what the request may still take after `before`."""
         spent_j = sum(cost.energy_j or 0.0 for cost in before)
-        calls = grant(self.calls, self.allowance, arrived_s, spent_j)
+        calls = grant(self.calls, self.allowance, arrived_s, spent_j, app)
         return replace(self, calls=calls, before=before)
 
     @property

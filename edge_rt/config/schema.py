@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_rt.config.applications import AppBudget, AppName
+
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Text = Annotated[str, Meta(min_length=1)]
@@ -97,11 +99,9 @@ class Models(Section, frozen=True):
     reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024
     """Memory that loading a model must leave to other programs."""
     aliases: dict[Text, Text] = {}
-    """Further names of models, as in `gpt-4o-mini: qwen2.5-0.5b-instruct`; a name may also stand
-    for `default` or `auto`."""
+    """Further names, as in `gpt-4o-mini: qwen2.5-0.5b-instruct`, also of `default` and `auto`."""
     smaller: dict[str, str] = {}
-    """Which model stands in for which while the budget does not allow the one that was asked
-    for."""
+    """Which model stands in for which while the budget does not allow the first."""
 
 
 class Engine(Section, frozen=True):
@@ -373,6 +373,8 @@ class Config(Section, frozen=True):
 
     board: str | None = None
     """Id of the board's profile. Default: the board is recognised."""
+    battery_wh: Amount | None = None
+    """Energy of the board's full battery, in watt-hours. Default: none."""
     offline: bool = True
     """Whether the daemon and its engine refuse to connect to anything."""
     socket: Socket = Socket()
@@ -395,5 +397,7 @@ class Config(Section, frozen=True):
     """Programs that `edge.check` of a request may name, by these names."""
     checkers: dict[CheckName, AnswerChecker] = {}
     """Programs that `edge.samples.accept.checker` of a request may name, by these names."""
+    applications: dict[AppName, AppBudget] = {}
+    """Budgets by application; `*` is for all others together."""
     telemetry: Telemetry = Telemetry()
     log: Log = Log()

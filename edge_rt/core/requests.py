@@ -22,6 +22,9 @@ Kind = Literal["language", "embedding", "tensors"]
 LATEST = ":latest"
 """The tag that clients of Ollama put behind the name of a model; it may be left out."""
 
+OWN_APP = "(edge_rt)"
+"""The application of what no client asks for, such as prefixes that are read at start."""
+
 _INSTANT_S = 1e-9  # what a call that took no time at all weighs
 
 
@@ -128,6 +131,7 @@ class Repeat(msgspec.Struct, frozen=True):
     seconds: float  # from its coming until now
     saved_j: float | None
     answer_id: str
+    app: str = OWN_APP
 
 
 class ThinkLimit(msgspec.Struct, frozen=True):
@@ -185,6 +189,7 @@ class Call(msgspec.Struct, frozen=True):
     pin: bool = False
     suffix: str | None = None
     user: str | None = None
+    app: str = OWN_APP
 
 
 class EmbedCall(msgspec.Struct, frozen=True):
@@ -199,6 +204,7 @@ class EmbedCall(msgspec.Struct, frozen=True):
     dimensions: int | None = None
     energy_j: float | None = None
     deadline_s: float | None = None
+    app: str = OWN_APP
 
 
 class InferCall(msgspec.Struct, frozen=True):
@@ -208,6 +214,7 @@ class InferCall(msgspec.Struct, frozen=True):
     tensors: dict[str, Tensor]
     energy_j: float | None = None
     deadline_s: float | None = None
+    app: str = OWN_APP
 
 
 class Costs:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_rt.core.requests import OWN_APP
+
 COVERED = 0.95  # of the busy time must lie where energy is known: a bill is no extrapolation
 NOTHING_J = 1e-6  # less than any meter's step is rounding
 INSTANT_S = 1e-6  # how long a span lasts that begins when it ends
+STEADY_S = 0.2  # of readings before their joules make a rate
 NOTHING_S = 1e-9  # less busy time than that has no price
 
 
@@ -43,6 +46,7 @@ class Account:
         """`idle`: its busy time is not the engine's, and so no measure of what that takes."""
         self.begin_s = begin_s
         self.idle = idle
+        self.app = OWN_APP
         self.end_s: float | None = None
         self.prefill_s = self.decode_s = 0.0
         self.prefill_j = self.decode_j = 0.0
@@ -62,6 +66,13 @@ class Account:
     def energy_j(self) -> float:
         """Joules so far; 0 once closed with a bill that knows none."""
         return self.prefill_j + self.decode_j
+
+    def expected_j(self, ahead_s: float) -> float:
+        """Return the joules after `ahead_s` seconds more, as told by readings or expected."""
+        if self.resolved_s < STEADY_S:
+            return self.energy_j
+        rate_w = self.energy_j / self.resolved_s  # while the engine works for it
+        return self.energy_j + rate_w * max(0.0, self.busy_s + ahead_s - self.resolved_s)
 
     @property
     def served_s(self) -> float:
@@ -142,6 +153,7 @@ class Window:
         self.busy_s = 0.0  # of those who have not taken their part yet
         self.spent_j = 0.0
         self.told_s = 0.0  # busy seconds of all, also of those who have taken their part
+        self.worker: Account | None = None  # one of those that worked in it
         self._parts: dict[Account | None, tuple[float, float]] = {}
 
     @property
@@ -153,6 +165,7 @@ class Window:
         """Somebody, or nobody known, kept the engine busy in this window."""
         before = self._parts.get(account, (0.0, 0.0))
         self._parts[account] = (before[0] + prefill_s, before[1] + decode_s)
+        self.worker = account or self.worker
         self.busy_s += prefill_s + decode_s
         self.told_s += prefill_s + decode_s
 

@@ -35,6 +35,7 @@ class Totals:
     attributed_j: float
     covered_s: float
     missing_s: float
+    idle_j: float = 0.0  # what the board drew anyway, as far as that is settled
 
 
 class Attribution:
@@ -65,11 +66,16 @@ class Attribution:
         self._last: tuple[float, Energy] | None = None
         self._renewed = False  # whether the next reading is another meter's
         self._energy_j = self._attributed_j = self._covered_s = self._missing_s = 0.0
+        self._idle_j = 0.0
+        self.tails_j: dict[str, float] = {}  # by application, until somebody takes them
+        self._worker: Account | None = None  # of the last window with work, and its end
+        self._worked_s = -math.inf
 
     @property
     def totals(self) -> Totals:
         """Everything up to the last reading."""
-        return Totals(self._energy_j, self._attributed_j, self._covered_s, self._missing_s)
+        known = self._energy_j, self._attributed_j, self._covered_s, self._missing_s
+        return Totals(*known, self._idle_j)
 
     @property
     def loading(self) -> bool:
@@ -221,8 +227,21 @@ class Attribution:
                 if not any(account.idle for account in window.accounts):
                     self._learn(window, certain_s)
                 self._charge(window, window.accounts)
+                self._worker, self._worked_s = window.worker, window.end_s
             elif window.quiet:
                 self._idle.learn(window.energy_j, window.covered_s)
+            idle_j = (self._idle.idle_w or 0.0) * window.covered_s
+            self._idle_j += max(0.0, min(idle_j, window.energy_j - window.spent_j))
+            if window.told_s <= 0 and self._worker and self._idle.idle_w is not None:
+                self._tail(window, self._worker, window.energy_j - idle_j)
+
+    def _tail(self, window: Window, worker: Account, energy_j: float) -> None:
+        """Charge what a window without work is above idle to the application before it.
+
+        Clocks and regulators take a while to come to rest; the requests have their bills by then.
+        """
+        if window.begin_s < self._worked_s + SETTLING_S and energy_j > 0:
+            self.tails_j[worker.app] = self.tails_j.get(worker.app, 0.0) + energy_j
 
     def _charge(self, window: Window, accounts: Iterable[Account]) -> None:
         """Let accounts take their parts; whoever runs on is taken as busy since last told of."""

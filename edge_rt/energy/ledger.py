@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_rt.core.logs import Trouble
-from edge_rt.core.reports.board import ModelTotal
+from edge_rt.core.reports.board import AppTotal, ModelTotal
 from edge_rt.core.system.database import LEAST_BYTES
 from edge_rt.core.system.storage import Storage
 from edge_rt.energy.ledger_records import (
@@ -122,6 +122,11 @@ class Book:
         with self._memory:
             self._pending.book(entry)
 
+    def tail(self, total: AppTotal) -> None:
+        """Take joules of an application that are no request's."""
+        with self._memory:
+            self._pending.totals((), (), (total,))
+
     def measured(
         self,
         energy_j: float,
@@ -129,12 +134,13 @@ class Book:
         covered_s: float,
         missing_s: float,
         quality: Quality,
+        idle_j: float = 0.0,
     ) -> None:
         """Take what the supply's total grew by since the last call.
 
         Raises ValueError where a figure is not finite.
         """
-        figures = (energy_j, attributed_j, covered_s, missing_s)
+        figures = (energy_j, attributed_j, covered_s, missing_s, idle_j)
         if not all(map(math.isfinite, figures)):
             raise ValueError(f"{figures}: joules and seconds of the ledger are finite")
         if any(figures):
@@ -173,6 +179,23 @@ class Book:
             with self._memory:
                 both.totals(self._pending.days.values(), self._pending.models.values())
         return both.newest(days)
+
+    def apps(self, since: str) -> list[AppTotal]:
+        """Return the sums of applications of that day and later ones, in no order.
+
+        From memory alone like `totals`.
+        """
+        with self._disk:
+            both = Pending()
+            both.totals((), (), self._read(lambda tables: tables.apps(since), []))
+            with self._memory:
+                both.totals((), (), self._pending.apps.values())
+        return [app for app in both.apps.values() if app.day >= since]
+
+    def app_j(self, since: float) -> dict[str, float]:
+        """Return the stored joules of each application's requests that ended after `since`."""
+        with self._disk:
+            return self._read(lambda tables: tables.app_j(since), {})
 
     def hour_j(self, number: int) -> float:
         """Return the supply's joules of that hour since 1970; from memory alone like `totals`.

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from operator import add
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
 
-from edge_rt.core.reports.board import Booking, DayTotal, LedgerReport, ModelTotal
+from edge_rt.core.reports.board import (
+    AppBudgetState,
+    AppTotal,
+    BatteryState,
+    Booking,
+    DayTotal,
+    LedgerReport,
+    ModelTotal,
+)
+from edge_rt.core.requests import OWN_APP
 
 Quality = Literal["measured", "modelled", "unresolved"]
+Total = TypeVar("Total", ModelTotal, AppTotal)
 Status = Literal["done", "cached", "cancelled", "failed", "lost"]
 """How a request ended; "cached": with a kept answer.
 
@@ -38,6 +48,7 @@ _FIGURES = [
 ]
 _RANK: dict[Quality, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 KEPT = 1000  # requests; about 0.5 MB
+IDLE, REST = "(idle)", "(rest)"  # rows beside the applications
 
 
 class UsageRecord(Booking, frozen=True):
@@ -70,6 +81,7 @@ class Day(msgspec.Struct, frozen=True):
     attributed_j: float
     covered_s: float
     missing_s: float
+    idle_j: float = 0.0
 
     @property
     def unattributed_j(self) -> float:
@@ -83,9 +95,10 @@ class Day(msgspec.Struct, frozen=True):
         return Day(self.day, quality, *(one + other for one, other in figures))
 
 
-def sum_of(total: ModelTotal, more: ModelTotal) -> ModelTotal:
-    """Return what requests of the same model and day took together."""
-    return ModelTotal(total.day, total.model, *map(add, astuple(total)[2:], astuple(more)[2:]))
+def sum_of(total: Total, more: Total) -> Total:
+    """Return what requests of the same day and model, or application, took together."""
+    day, name, *figures = astuple(total)
+    return type(total)(day, name, *map(add, figures, astuple(more)[2:]))
 
 
 def utc_day(unix_s: float) -> str:
@@ -116,6 +129,20 @@ def of_model(entry: UsageRecord) -> ModelTotal:
     )
 
 
+def of_app(entry: UsageRecord) -> AppTotal:
+    """Return what one request adds to its application's day."""
+    request = entry.status != "lost"
+    return AppTotal(
+        utc_day(entry.ended),
+        entry.app or OWN_APP,
+        int(request),
+        int(request and entry.energy_j is None),
+        entry.prompt_tokens + entry.completion_tokens,
+        entry.busy_s,
+        entry.energy_j or 0.0,
+    )
+
+
 class Pending:
     """Sums, all of them, and the newest KEPT requests, oldest first."""
 
@@ -124,9 +151,11 @@ class Pending:
         self.days: dict[str, Day] = {}
         self.hours: dict[int, float] = {}  # the supply's joules
         self.models: dict[tuple[str, str], ModelTotal] = {}
+        self.apps: dict[tuple[str, str], AppTotal] = {}
 
     def book(self, entry: UsageRecord) -> None:
-        self._model(of_model(entry))
+        _add(self.models, of_model(entry))
+        _add(self.apps, of_app(entry))
         self.entries.append(entry)
 
     def day(self, more: Day) -> None:
@@ -139,16 +168,20 @@ class Pending:
     def add(self, later: Pending) -> None:
         """Take all that another one holds, which came after this."""
         self.entries.extend(later.entries)
-        self.totals(later.days.values(), later.models.values())
+        self.totals(later.days.values(), later.models.values(), later.apps.values())
         for number, energy_j in later.hours.items():
             self.hour(number, energy_j)
 
-    def totals(self, days: Iterable[Day], models: Iterable[ModelTotal]) -> None:
+    def totals(
+        self, days: Iterable[Day], models: Iterable[ModelTotal], apps: Iterable[AppTotal] = ()
+    ) -> None:
         """Take sums made elsewhere."""
         for day in days:
             self.day(day)
         for model in models:
-            self._model(model)
+            _add(self.models, model)
+        for app in apps:
+            _add(self.apps, app)
 
     def newest(self, count: int) -> tuple[list[Day], list[ModelTotal]]:
         """Return the sums of the newest `count` days that anything is known of, newest first."""
@@ -165,10 +198,11 @@ class Pending:
         parts += [f"the sums of {_counted(days, 'day')}"] if days else []
         return " and ".join(parts)
 
-    def _model(self, more: ModelTotal) -> None:
-        key = (more.day, more.model)
-        before = self.models.get(key)
-        self.models[key] = more if before is None else sum_of(before, more)
+
+def _add(sums: dict[tuple[str, str], Total], more: Total) -> None:
+    day, name, *_ = astuple(more)
+    before = sums.get((day, name))
+    sums[day, name] = more if before is None else sum_of(before, more)
 
 
 def _counted(count: int, thing: str) -> str:
@@ -176,7 +210,12 @@ def _counted(count: int, thing: str) -> str:
 
 
 def ledger_report(
-    stored: bool, days: Sequence[Day], models: Sequence[ModelTotal], last: Sequence[UsageRecord]
+    stored: bool,
+    days: Sequence[Day],
+    models: Sequence[ModelTotal],
+    last: Sequence[UsageRecord],
+    apps: Sequence[AppTotal] = (),
+    budgets: Sequence[AppBudgetState] = (),
 ) -> LedgerReport:
     """Return the state for clients: fields of the same name have the same meaning."""
     return LedgerReport(
@@ -184,4 +223,27 @@ def ledger_report(
         days=msgspec.convert(days, list[DayTotal], from_attributes=True),
         models=list(models),
         last=msgspec.convert(last, list[Booking], from_attributes=True),
+        apps=_by_app({day.day: day for day in days}, apps),
+        budgets=list(budgets),
     )
+
+
+def battery_state(capacity_wh: float | None, days: Sequence[DayTotal]) -> BatteryState | None:
+    """Return how long a battery lasts at the mean power of the newest of `days`."""
+    if capacity_wh is None or not days or days[0].covered_s <= 0 or days[0].energy_j <= 0:
+        return None
+    power_w = days[0].energy_j / days[0].covered_s
+    return BatteryState(capacity_wh, power_w, HOUR_S * capacity_wh / power_w)
+
+
+def _by_app(days: Mapping[str, Day], apps: Sequence[AppTotal]) -> list[AppTotal]:
+    """Return the rows of each day, which add up to its joules; the largest application first."""
+    rows: list[AppTotal] = []
+    for day in sorted({*days, *(app.day for app in apps)}, reverse=True):
+        of_day = sorted((a for a in apps if a.day == day), key=lambda a: (-a.energy_j, a.app))
+        rows += of_day
+        if whole := days.get(day):
+            rows.append(AppTotal(day, IDLE, energy_j=whole.idle_j))
+            rest_j = whole.energy_j - whole.idle_j - sum(row.energy_j for row in of_day)
+            rows.append(AppTotal(day, REST, energy_j=max(0.0, rest_j)))
+    return rows

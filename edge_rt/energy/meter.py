@@ -12,12 +12,20 @@ from typing import Any, Literal
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board_model.idle import IdlePower
 from edge_rt.core.errors import RequestError, Unavailable
-from edge_rt.core.reports.board import LedgerReport
-from edge_rt.core.requests import Cost, Repeat
+from edge_rt.core.reports.board import AppBudgetState, AppTotal, LedgerReport
+from edge_rt.core.requests import OWN_APP, Cost, Repeat
 from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.app_budgets import AppBudgets
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.ledger import Book
-from edge_rt.energy.ledger_records import Status, UsageRecord, ledger_report
+from edge_rt.energy.ledger_records import (
+    Status,
+    UsageRecord,
+    ledger_report,
+    of_app,
+    sum_of,
+    utc_day,
+)
 from edge_rt.energy.usage import Loss, Milestone, RequestUsage, TokenCounts, booking
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import EngineWork
@@ -39,12 +47,15 @@ class EnergyMeter:
         loading: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        apps: AppBudgets | None = None,
     ) -> None:
         """`clock` is the engine's and the sampler's, in seconds; `wall` gives Unix seconds.
 
         `loading` tells whether the engine is at work for nobody.
         """
         self.tokens = TokenCounts()
+        self.by_app: dict[str, AppTotal] = {}  # since the start
+        self.apps = apps or AppBudgets({}, lambda: None, book.app_j, wall)
         self._monitor = monitor
         self._book = book
         self._loading = loading
@@ -65,6 +76,11 @@ class EnergyMeter:
         """What the supply draws while the engine has nothing to do; None while unknown."""
         return self._idle.idle_w
 
+    @property
+    def idle_j(self) -> float:
+        """Joules of the idle draw since the start, as far as they are known."""
+        return self._attribution.totals.idle_j
+
     # --- what the meters and the engine say
 
     def hear(self, meter: Metered) -> None:
@@ -79,6 +95,7 @@ class EnergyMeter:
         self._attribution.resolution_s = meter.resolution_s
         self._attribution.reading(meter.time_s, meter.energy)
         self._read.advance(meter.time_s)
+        self._note_tails()
 
     def listen(self, client: EngineClient) -> None:
         """Take the work reports of `client`, and of no other, from now on."""
@@ -104,14 +121,18 @@ class EnergyMeter:
 
     # --- one request
 
-    def open(self, model: str, answer_id: str | None = None) -> RequestUsage:
-        return RequestUsage(model, self.tokens, answer_id=answer_id)
+    def open(self, model: str, answer_id: str | None = None, app: str = OWN_APP) -> RequestUsage:
+        spending = self.apps.of(app)
+        return RequestUsage(model, self.tokens, answer_id=answer_id, app=app, spending=spending)
 
     def handed(self, usage: RequestUsage, client: EngineClient, request: int) -> None:
         """`client` has the request now, under the number `request`."""
         self._found()
         if usage.account is None:
             usage.account = self._attribution.open(self._clock())
+        usage.account.app = usage.app
+        if usage.spending is not None:
+            usage.spending.begin(usage.account)
         usage.request = request
         self._accounts[client, request] = usage.account
         self._waiting[usage.account] = usage.model
@@ -132,7 +153,7 @@ class EnergyMeter:
         self._forget(account)
         if not usage.booked:
             usage.booked = True
-            self._book.book(self._entry(usage, bill, cost, status))
+            self._note(self._entry(usage, bill, cost, status))
         return cost
 
     async def stop(self, usage: RequestUsage) -> Cost:
@@ -140,24 +161,29 @@ class EnergyMeter:
         await self._told.reach(self._clock(), STOP_S)
         return await self.settle(usage)
 
-    async def watchable(self, deadline_s: float | None = None) -> None:
-        """Wait until a request's joules can be watched, at most until its deadline.
+    async def watchable(
+        self, usage: RequestUsage, energy_j: float | None, deadline_s: float | None
+    ) -> None:
+        """Wait until a request's joules can be watched, if need be, at most until its deadline.
 
-        Raises RequestError or Unavailable.
+        They must be where it, or its application, has a limit of them. Raises RequestError or
+        Unavailable.
         """
+        if energy_j is None and usage.spending is None:
+            return
+        what = "`edge.energy_j`" if energy_j is not None else "The application's budget"
         if self._monitor.supply is None:
-            raise RequestError(
-                "`edge.energy_j` cannot be kept: nothing tells this board's power.",
-                param="edge.energy_j",
-                code="unsupported",
-            )
+            message = f"{what} cannot be kept: nothing tells this board's power."
+            if energy_j is None:
+                raise Unavailable(message, retry_after_s=None, code="unsupported")
+            raise RequestError(message, param="edge.energy_j", code="unsupported")
         until_s = min(self._clock() + IDLE_S, math.inf if deadline_s is None else deadline_s)
         while self.idle_w is None:
             left_s, next_s = until_s - self._clock(), math.nextafter(self._read.at_s, math.inf)
             if left_s > 0 and await self._read.reach(next_s, left_s):
                 continue
             raise Unavailable(
-                "`edge.energy_j` cannot be kept yet: what the board draws idle is not known.",
+                f"{what} cannot be kept yet: what the board draws idle is not known.",
                 retry_after_s=REST_S,
                 code="no_baseline",
             )
@@ -181,7 +207,7 @@ class EnergyMeter:
 
     def repeated(self, repeat: Repeat) -> None:
         """Book an answer that was given again, without any engine."""
-        self._book.book(booking(repeat, self._wall()))
+        self._note(booking(repeat, self._wall()))
 
     # --- the ledger
 
@@ -195,6 +221,7 @@ class EnergyMeter:
             covered_s=now.covered_s - before.covered_s,
             missing_s=now.missing_s - before.missing_s,
             quality=self._quality,
+            idle_j=now.idle_j - before.idle_j,
         )
 
     async def finish(self) -> None:
@@ -205,15 +232,38 @@ class EnergyMeter:
     async def ledger(self, days: int, last: int) -> LedgerReport:
         """Return the ledger up to this moment."""
         self.post()
-        totals, recent = await asyncio.to_thread(
-            lambda: (self._book.totals(days), self._book.recent(last))
-        )
-        return ledger_report(self._book.stored, *totals, recent)
+        budgets = self.apps.report()
+        return await asyncio.to_thread(self._report, days, last, budgets)
+
+    def _report(self, days: int, last: int, budgets: list[AppBudgetState]) -> LedgerReport:
+        known, models = self._book.totals(days)
+        since = min((total.day for total in (*known, *models)), default=None)
+        apps = [] if since is None else self._book.apps(since)
+        recent = self._book.recent(last)
+        return ledger_report(self._book.stored, known, models, recent, apps, budgets)
 
     @property
     def _quality(self) -> Literal["measured", "modelled"]:
         """The quality of the joules so far, whatever supply the board has now."""
         return self._meter.quality if self._meter else "modelled"
+
+    def _note(self, record: UsageRecord) -> None:
+        self._book.book(record)
+        self._count(of_app(record))
+
+    def _note_tails(self) -> None:
+        """Book what the board drew above idle just after the work of each application."""
+        tails_j, self._attribution.tails_j = self._attribution.tails_j, {}
+        for app, energy_j in tails_j.items():
+            tail = AppTotal(utc_day(self._wall()), app, energy_j=energy_j)
+            self._book.tail(tail)
+            self._count(tail)
+            if (spending := self.apps.of(app)) is not None:
+                spending.add(energy_j)
+
+    def _count(self, more: AppTotal) -> None:
+        before = self.by_app.get(more.app)
+        self.by_app[more.app] = more if before is None else sum_of(before, more)
 
     def _renew(self, time_s: float) -> None:
         """Start over with another supply, about which the old one tells nothing."""
@@ -292,5 +342,6 @@ class EnergyMeter:
             mode=usage.mode,
             partner=usage.partner,
             answer_id=usage.answer_id,
+            app=usage.app,
             **({} if usage.made is None else usage.made.named()),
         )

@@ -8,8 +8,9 @@ from functools import reduce
 
 from edge_rt.core.decoding import ConstraintCost, Made
 from edge_rt.core.events import Delta, Finished, Started
-from edge_rt.core.requests import Repeat
+from edge_rt.core.requests import OWN_APP, Repeat
 from edge_rt.energy.account import Account
+from edge_rt.energy.app_budgets import Spending
 from edge_rt.energy.attribution import Attribution
 from edge_rt.energy.ledger_records import UsageRecord
 from edge_rt.engine.client import Event
@@ -38,6 +39,8 @@ class RequestUsage:
     redone: bool = False  # whether an engine was lost with it
     mode: str | None = None  # of decoding, where that is not by the model itself
     partner: str | None = None
+    app: str = OWN_APP
+    spending: Spending | None = None  # of the application, where it has a budget
     constraint: ConstraintCost | None = None  # of the answer that ended last
     made_by: dict[int, Made] = field(default_factory=dict[int, Made])  # its answers, so far
 
@@ -130,4 +133,5 @@ def booking(repeat: Repeat, ended: float) -> UsageRecord:
         temp_c=None,
         saved_j=repeat.saved_j,
         answer_id=repeat.answer_id,
+        app=repeat.app,
     )

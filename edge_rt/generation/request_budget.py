@@ -13,6 +13,7 @@ from edge_rt.core.events import Delta, Finished, Started, Timings
 from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
+from edge_rt.energy.app_budgets import Spending
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient, Request
@@ -23,7 +24,6 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 TICK_S = 0.05  # between two looks at what is left
-STEADY_S = 0.2  # of readings before their joules make a rate
 RETRY_S = 5.0  # after a wait in vain
 
 E = TypeVar("E")
@@ -31,15 +31,21 @@ UNKNOWN_S = 10.0  # a pass of which nothing is known
 
 
 class RequestBudget:
-    """Ends a call's answers once its joules are spent or its time is over.
+    """Ends a call's answers once its joules or its application's are spent, or its time is over.
 
     Joules come by the meter's readings, so they are taken to go on until the next one as they did.
     """
 
-    def __init__(self, call: Call | EmbedCall | InferCall, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        call: Call | EmbedCall | InferCall,
+        clock: Callable[[], float],
+        spending: Spending | None = None,
+    ) -> None:
         """`clock` is in seconds, that of the call's deadline."""
         self.empty: str | None = None  # why the answers are to end, once they are
-        self._call, self._clock = call, clock
+        self._call, self._clock, self._spending = call, clock, spending
+        self._refusal: Unavailable | None = None  # where it is the application's budget
         self._begin_s = clock()
         self._start: tuple[float, Started] | None = None
         self._first_s: float | None = None  # when the first token came
@@ -47,7 +53,9 @@ class RequestBudget:
     @property
     def limited(self) -> bool:
         """Whether there is anything to look after."""
-        return self._call.energy_j is not None or self._call.deadline_s is not None
+        call = self._call
+        limits = call.energy_j, call.deadline_s, self._spending
+        return any(limit is not None for limit in limits)
 
     async def left(self, step: Awaitable[E], usage: RequestUsage) -> E | None:
         """Return what `step` gives; None once nothing is left for it, and it is cancelled.
@@ -69,7 +77,7 @@ class RequestBudget:
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
         if self._start is None:
-            raise _late("waited until")
+            raise self._refusal or _late("waited until")
         return None
 
     def judge(self, least: Prediction | None) -> None:
@@ -111,6 +119,8 @@ class RequestBudget:
         """Return what a request is told that has no part of an answer to show."""
         if self._overdue():
             return _late("was not done when")
+        if self._refusal is not None:
+            return self._refusal
         return RequestError(
             "The request was not done when its `edge.energy_j` was spent.",
             param="edge.energy_j",
@@ -124,8 +134,17 @@ class RequestBudget:
             self._first_s = self._clock()
 
     def _emptied(self, account: Account | None) -> bool:
-        self.empty = self._overdue() or self._overspent(account)
+        self.empty = self._overdue() or self._overspent(account) or self._app_spent(account)
         return self.empty is not None
+
+    def _app_spent(self, account: Account | None) -> str | None:
+        if account is None or self._spending is None:
+            return None
+        why = self._spending.why_spent(TICK_S)
+        if why is None:
+            return None
+        self._refusal = self._spending.refusal(why)
+        return f"the answer ends early: {why[0].lower()}{why[1:]}"
 
     def _overdue(self) -> str | None:
         deadline_s = self._call.deadline_s
@@ -141,17 +160,9 @@ class RequestBudget:
             return (
                 "the answer ends early: the joules that it took of its `edge.energy_j` are unknown"
             )
-        if spent_j(account) < energy_j:
+        if account.expected_j(TICK_S) < energy_j:
             return None
         return "the answer ends early: its `edge.energy_j` is spent"
-
-
-def spent_j(account: Account) -> float:
-    """Return the joules up to the next look, as told by readings or expected from them."""
-    if account.resolved_s < STEADY_S:
-        return account.energy_j
-    rate_w = account.energy_j / account.resolved_s  # while the engine works for it
-    return account.energy_j + rate_w * max(0.0, account.busy_s + TICK_S - account.resolved_s)
 
 
 def _too_little(field: str, needed: str, had: str) -> RequestError:

@@ -103,10 +103,10 @@ class GenerationService:
         entry, plan = self._routing.models.writer(call.plan.model), call.plan
         mode = plan.mode or Mode()
         partner = None if mode.partner is None else self._routing.models.writer(mode.partner)
-        if call.energy_j is not None:
-            await self._energy_meter.watchable(call.deadline_s)
-        progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
-        usage = self._energy_meter.open(entry.id, call.id or None)
+        usage = self._energy_meter.open(entry.id, call.id or None, call.app)
+        await self._energy_meter.watchable(usage, call.energy_j, call.deadline_s)
+        progress = AnswerProgress(self._clock)
+        budget = RequestBudget(call, self._clock, usage.spending)
         lighter = partner if partner is not None and mode.name == SWITCH else entry
         self._routing.feedback.served(call.id, entry.id, mode.label)
         if plan.mode is not None:
@@ -180,6 +180,7 @@ class GenerationService:
         EngineLost for an engine whose output is of no use, too.
         """
         if usage.account is None:  # what an engine has begun goes on in the next one
+            await self._energy_meter.apps.admit(usage.spending)
             await self._governor_loop.admit(self._routing.manager.loads(entry, partner, load))
         async with self._routing.manager.resident(entry, partner, load) as resident:
             client = resident.client

@@ -70,10 +70,10 @@ class TaskService:
     async def _perform(
         self, entry: ModelRecord, call: EmbedCall | InferCall, make: Make
     ) -> tuple[Embedded | Inferred, Cost]:
-        if call.energy_j is not None:
-            await self._energy_meter.watchable(call.deadline_s)
-        progress, budget = AnswerProgress(self._clock), RequestBudget(call, self._clock)
-        usage = self._energy_meter.open(entry.id)
+        usage = self._energy_meter.open(entry.id, app=call.app)
+        await self._energy_meter.watchable(usage, call.energy_j, call.deadline_s)
+        progress = AnswerProgress(self._clock)
+        budget = RequestBudget(call, self._clock, usage.spending)
         with (
             self._occupancy.request(self._config.requests.queue),
             self._energy_meter.leaving(usage),

@@ -21,6 +21,7 @@ from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.logs import Trouble
 from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.system.cgroup import Available, ControlGroup, memory_share
+from edge_rt.energy.app_budgets import AppBudgets
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient
@@ -125,7 +126,10 @@ class Container:
         self.semantic = _semantic(config, paths)
         self._keep, self._folder = _keep(config, paths), paths.state
         at_work = self._at_work_for_nobody
-        self.energy_meter = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall)
+        apps = AppBudgets(
+            config.applications, self._above_idle_w, self.book.app_j, parts.wall, parts.pause
+        )
+        self.energy_meter = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall, apps)
         self.occupancy = Occupancy(clock)
         tokens = self.energy_meter.tokens
         state = State(self.supervisor, self.pool, self.occupancy, tokens, clock)
@@ -276,6 +280,11 @@ class Container:
             power_prior(snapshot, () if snapshot is None else self.routing.forecaster.of_board()),
             config.governor,
         )
+
+    def _above_idle_w(self) -> float | None:
+        """Return what the cap on power leaves above the idle draw; None while either is unknown."""
+        cap_w, idle_w = self.governor_loop.governor.budget.power_w, self.energy_meter.idle_w
+        return None if cap_w is None or idle_w is None else cap_w - idle_w
 
     def _may_be_smaller(self) -> bool:
         """Whether requests can be answered with less of a model than they ask for."""

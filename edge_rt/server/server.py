@@ -228,6 +228,7 @@ class Daemon:
             access=access_of(self._config.access),
             cache=container.cache,
             per_client=self._config.cache.per_client,
+            applications=self._config.applications,
             semantic=container.semantic,
             embedding=self._config.cache.semantic.model or "default",
             checkers=_checkers(self._config),

@@ -33,7 +33,12 @@ class Clock:
 
 
 def entry(
-    number: int = 1, *, ended: float = NOW, model: str = "m", joules: bool = True
+    number: int = 1,
+    *,
+    ended: float = NOW,
+    model: str = "m",
+    joules: bool = True,
+    app: str | None = None,
 ) -> UsageRecord:
     """One request; joules are quarters, whose sums are exact in floating point."""
     return UsageRecord(
@@ -51,6 +56,7 @@ def entry(
         quality="measured" if joules else "unresolved",
         power_w=4.5,
         temp_c=None,
+        app=app,
     )
 
 

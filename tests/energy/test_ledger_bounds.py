@@ -158,7 +158,7 @@ def test_the_files_never_outgrow_their_bound(tmp_path: Path, batch: int) -> None
     assert most <= MIB
     left = numbers(book)
     assert left == list(range(total - len(left), total))
-    assert len(left) >= min(total, 3000)
+    assert len(left) >= min(total, 2800)
     assert [line.requests for line in book.totals(1)[1]] == [total]
     book.close()
 

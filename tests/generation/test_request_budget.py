@@ -15,7 +15,7 @@ from edge_rt.core.events import Finished
 from edge_rt.core.requests import Cost, Plan
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
-from edge_rt.generation.request_budget import spent_j
+from edge_rt.generation.request_budget import TICK_S
 
 IDLE_W = 3.0
 LASTS = asyncio.Event  # what a script waits for that goes on and on
@@ -283,7 +283,7 @@ def test_joules_are_told_ahead_once_there_is_a_rate(
 ) -> None:
     account = Account(0.0)
     account.decode_j, account.resolved_s, account.decode_s = known_j, resolved_s, busy_s
-    assert (spent_j(account) >= 1.0) == spent
+    assert (account.expected_j(TICK_S) >= 1.0) == spent
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ class Infer(TaskEndpoint[InferRequest]):
             read_request, _kind(scope), read_query(scope), request.body, limit
         )
         card = self.card(request, asked.model, "tensors")
-        [call] = grant([InferCall(card.id, asked.tensors)], asked.edge, request.exchange.arrived)
+        exchange, call = request.exchange, InferCall(card.id, asked.tensors)
+        [call] = grant([call], asked.edge, exchange.arrived, app=exchange.app)
         inferred, cost = await self.context.service.tasks.infer(call)
         edge = self.booked(request, card, inferred.timings, cost)
         accepted = Headers(scope=scope).get("accept", "").lower()

@@ -19,6 +19,7 @@ from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
 from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import REFUSED, Authorizer, Rights
+from edge_rt.api.middleware.applications import UNNAMED, Applications
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.respond import (
     EventStream,
@@ -77,6 +78,7 @@ class Context:
     caching: Caching
     marking: Marking
     clients: Clients
+    applications: Applications
     checkers: Mapping[str, CheckerSpec]  # by name
     judges: Mapping[str, AnswerChecker]  # the programs that judge whole answers, by name
     sandbox: Sandbox  # that runs these
@@ -118,6 +120,7 @@ class Exchange:
     asked: str = ""  # the model, in the request's words
     generated: Generated | None = None
     client: str | None = None  # who asks, where the connection tells
+    app: str = UNNAMED
     rights: Rights = Rights()  # noqa: RUF009 - frozen
     status: int = 0  # 0: nothing sent yet
     warnings: list[str] = field(default_factory=list[str])  # each an X-Edge-Warning header

@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.api.service import Service
 from edge_rt.core.errors import RequestError
-from edge_rt.core.reports.board import Booking, Quality
+from edge_rt.core.reports.board import AppBudgetState, AppTotal, BatteryState, Booking, Quality
 from edge_rt.core.reports.governor import Admission, BudgetState, Guard
 from edge_rt.core.requests import LoadedModel
 
@@ -101,6 +101,12 @@ class PageSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Tokens a second of all answers."""
     models: list[LoadedModel]
     """Models in memory."""
+    apps: list[AppTotal]
+    """Joules of each application on this UTC day, with the idle draw and the rest."""
+    budgets: list[AppBudgetState]
+    """The applications that have a budget."""
+    battery: BatteryState | None
+    """How long the configured battery lasts at today's work."""
     requests: list[RecentRequest]
     """The newest requests, the newest first."""
 
@@ -125,6 +131,9 @@ async def snapshot(service: Service, time: float) -> PageSnapshot:
         waiting=past.waiting[-1] if past.waiting else None,
         tokens_per_s=past.tokens_per_s[-1] if past.tokens_per_s else None,
         models=service.loaded(),
+        apps=ledger.apps,
+        budgets=ledger.budgets,
+        battery=ledger.battery,
         requests=[_recent(service, one) for one in ledger.last],
         budget=governor.budget,
         guard=governor.guard,

@@ -157,6 +157,8 @@ class DayTotal(msgspec.Struct, frozen=True):
     """Seconds of which the energy is known."""
     missing_s: float
     """Seconds of which it is not."""
+    idle_j: float = 0.0
+    """The part of `unattributed_j` that is the idle draw, as far as that is known."""
 
 
 class ModelTotal(msgspec.Struct, frozen=True):
@@ -184,6 +186,31 @@ class ModelTotal(msgspec.Struct, frozen=True):
     """Requests that were answered from the cache."""
     saved_j: float = 0.0
     """Joules that the cache saved, as far as they are known."""
+
+
+class AppTotal(msgspec.Struct, frozen=True):
+    """What one application's requests took on one UTC day.
+
+    Its joules include those above the idle draw just after its work, which no request is billed
+    for. Other rows of a day are `(idle)`, the idle draw, and `(rest)`: other programs, requests
+    under way, and what could not be told. All rows add up to the day's `energy_j`.
+    """
+
+    day: str
+    """The day, as in "2026-01-31"."""
+    app: str
+    """Name of the application, `user:NAME` or `key:HASH`; or `(others)`, `(unnamed)` and
+    `(edge_rt)`, the daemon's own work."""
+    requests: int = 0
+    """Its requests."""
+    unresolved: int = 0
+    """Requests whose joules are not known."""
+    tokens: int = 0
+    """Tokens of the prompts and answers."""
+    busy_s: float = 0.0
+    """Seconds of the engine for these requests."""
+    energy_j: float = 0.0
+    """The known joules."""
 
 
 class Booking(msgspec.Struct, frozen=True):
@@ -233,6 +260,32 @@ class Booking(msgspec.Struct, frozen=True):
     """Joules that a cached answer took when it was made."""
     answer_id: str | None = None
     """Id of the answer, as the client got it; embeddings and tensors have none."""
+    app: str | None = None
+    """The application whose request it was; null before that was noted."""
+
+
+class AppBudgetState(msgspec.Struct, frozen=True):
+    """What an application has spent of its budget in the present clock hour."""
+
+    app: str
+    """Name of the application; `*`: all that have no budget of their own."""
+    spent_j: float
+    """Joules of its requests, those under way included."""
+    limit_j: float | None
+    """The most of an hour; null while nothing limits it."""
+    left_s: float
+    """Seconds until the next hour."""
+
+
+class BatteryState(msgspec.Struct, frozen=True):
+    """How long the configured battery lasts at today's work."""
+
+    capacity_wh: float
+    """Energy of the full battery."""
+    power_w: float
+    """The supply's mean power on this UTC day, as far as it is known."""
+    lasts_s: float
+    """Seconds that the full battery lasts at that power."""
 
 
 class LedgerReport(msgspec.Struct, frozen=True):
@@ -248,3 +301,9 @@ class LedgerReport(msgspec.Struct, frozen=True):
     """The last requests, the newest first."""
     simulated: str | None = None
     """The simulated board whose ledger this is; null: a real one's."""
+    apps: list[AppTotal] = []
+    """Totals of each application and day."""
+    budgets: list[AppBudgetState] = []
+    """The applications that have a budget."""
+    battery: BatteryState | None = None
+    """The battery; null where none is configured, and while nothing is known of the day."""

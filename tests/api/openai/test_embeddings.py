@@ -27,13 +27,13 @@ def test_each_input_has_its_vector(client, service) -> None:
         {"object": "embedding", "index": 1, "embedding": [3.0, 0.5]},
     ]
     assert body["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
-    assert service.embeds == [EmbedCall("vec", ["a", "bcd"])]
+    assert service.embeds == [EmbedCall("vec", ["a", "bcd"], app="(unnamed)")]
 
 
 def test_texts_may_be_strings_and_token_ids(client, service) -> None:
     answer = client.post(PATH, {"model": "vec", "input": ["abc", [1, 2]]})
     assert [one["embedding"][0] for one in answer.json()["data"]] == [3.0, 2.0]
-    assert service.embeds == [EmbedCall("vec", ["abc", [1, 2]])]
+    assert service.embeds == [EmbedCall("vec", ["abc", [1, 2]], app="(unnamed)")]
 
 
 def test_what_it_cost_stands_beside_it_and_in_headers(client) -> None:

@@ -76,6 +76,13 @@ def test_a_row_for_each_candidate(cli: Cli, daemon: Daemon) -> None:
     assert daemon.asked == [(PATH, {"messages": messages} | body)]
 
 
+def test_it_tells_how_long_the_battery_lasts_at_todays_work(cli: Cli, daemon: Daemon) -> None:
+    battery = {"capacity_wh": 50.0, "power_w": 4.0, "lasts_s": 45_000.0}
+    daemon.documents[PATH] = (200, {"candidates": [candidate()], "battery": battery})
+    words = "A full battery of 50.0 Wh lasts 12 h 30 min at today's mean of 4.00 W.\n"
+    assert words in cli("plan", "Why").stdout
+
+
 def test_a_mode_is_told_with_its_model(cli: Cli, daemon: Daemon) -> None:
     other = candidate(mode="speculative", partner="tiny", chosen=False, reason="as fast")
     daemon.documents[PATH] = (200, {"candidates": [candidate(), other]})

@@ -67,6 +67,25 @@ function request(one) {
     why ?? "");
 }
 
+// Rows of today's applications; those in parentheses are nobody's: the idle draw and the rest.
+function showApps({ apps, budgets }) {
+  const all = apps.reduce((sum, one) => sum + one.energy_j, 0);
+  const limits = Object.fromEntries(budgets.map((one) => [one.app, one]));
+  const rows = apps.map((one) => {
+    const limit = limits[one.app];
+    const spent = limit?.limit_j ? ` (${joules(limit.spent_j)} of ${joules(limit.limit_j)} this hour)` : "";
+    const share = all > 0 ? `${((100 * one.energy_j) / all).toFixed(0)} %` : "–";
+    const cells = [joules(one.energy_j), share, one.requests || "–"];
+    return element("tr", {},
+      element("th", { scope: "row", textContent: one.app + spent }),
+      ...cells.map((textContent) => element("td", { textContent })));
+  });
+  const shown = rows.map((row) => row.textContent).join("\n"), place = at("apps");
+  if (place.dataset.shown === shown) return;
+  place.dataset.shown = shown;
+  place.replaceChildren(...rows);
+}
+
 export function showBoard(now) {
   const { budget } = now;
   put("board-name", (now.board ?? "a board that was not recognised") +
@@ -86,8 +105,13 @@ export function showBoard(now) {
   put("speed", figure(now.tokens_per_s, "tok/s"));
   put("speed-note", now.running === null ? "" : `${now.running} running\n${now.waiting} waiting`);
   put("energy", joules(now.today_j));
-  put("energy-note", budget.energy_j === null ? "no cap"
-    : `${joules(now.spent_j)} of ${joules(budget.energy_j)} this ${budget.energy_period}`);
+  put("energy-note", [
+    budget.energy_j === null ? "no cap"
+      : `${joules(now.spent_j)} of ${joules(budget.energy_j)} this ${budget.energy_period}`,
+    now.battery === null ? null
+      : `${now.battery.capacity_wh} Wh last ${(now.battery.lasts_s / 3600).toFixed(1)} h`,
+  ].filter(Boolean).join("\n"));
+  showApps(now);
   const throttled = now.throttled?.length ? `The board is held back: ${now.throttled.join(", ")}.` : "";
   const why = now.why && `${now.why[0].toUpperCase()}${now.why.slice(1)}.`;
   put("why", [GUARDS[now.guard], why, throttled, ...now.warnings].filter(Boolean).join(" "));

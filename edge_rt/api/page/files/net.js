@@ -19,7 +19,7 @@ export class Refusal extends Error {
 
 // The response of the daemon; throws a Refusal.
 export async function call(path, { body, method, signal } = {}) {
-  const headers = {};
+  const headers = { "x-edge-app": "page" };
   // Browsers send no such header: that would look as if there were no daemon.
   if (/[^ -~]/.test(key.get() ?? "")) throw new Refusal("A key has other characters.", 401);
   if (key.get()) headers.authorization = `Bearer ${key.get()}`;
