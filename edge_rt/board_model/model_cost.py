@@ -11,7 +11,15 @@ from typing import Literal
 
 from edge_rt.board_model.calibration import ModelCalibration
 from edge_rt.board_model.drift import Drift, deviation_of, error_ratio_of
-from edge_rt.board_model.roofline import Ceilings, ModelShape, board_ceilings, roofline
+from edge_rt.board_model.roofline import (
+    KERNELS,
+    NO_GPU,
+    Ceilings,
+    GpuSeconds,
+    ModelShape,
+    board_ceilings,
+    roofline,
+)
 from edge_rt.board_model.watts import Watts, board_watts
 from edge_rt.config.board import Board
 from edge_rt.core.routing import Basis, Prediction, RequestTokens, Served
@@ -20,7 +28,8 @@ Phase = Literal["prefill", "decode"]
 
 MEMORY: Mapping[Phase, float] = {"prefill": 0.03, "decode": 0.25}
 """m, the share of a pass at one thread that waits for memory."""
-ROOFLINE_RATIO = 1.0  # error to expect of ceilings, and of the profile's watts: half or twice
+PROFILE_RATIO = 0.15  # error to expect of a profile's ceilings and watts: see `tools/eval suggest`
+GUESS_RATIO = 1.0  # and where the memory's speed is not known: half or twice
 OTHERS_RATIO = 0.3  # error to expect of joules by the powers of other models
 SCALED = 0.3  # deviation of the logarithm of a scaling, over the logarithm of that
 TIMED_ANSWERS = 2.0  # weight of a calibration
@@ -41,27 +50,46 @@ def amdahl(memory: float, speed: float) -> float:
 class BoardFigures:
     """What is known of a board; `cores` is 1 where a GPU computes.
 
-    `watts` are those of all cores at work; None: not known.
+    `watts` are those of all cores at work; None: not known. `error_ratio` is the error to expect of
+    all this where nothing is calibrated.
     """
 
     cores: int
     ceilings: Ceilings
     watts: Watts | None = None
+    gpu: GpuSeconds = NO_GPU
+    error_ratio: float = GUESS_RATIO
 
     @classmethod
     def of(
-        cls, board: Board | None, cores: int, calibrations: Iterable[ModelCalibration], *, gpu: bool
+        cls,
+        board: Board | None,
+        cores: int,
+        calibrations: Iterable[ModelCalibration],
+        *,
+        gpu: bool,
+        mode: str | None = None,
     ) -> BoardFigures:
         """Return the profile's figures, with the ceilings that a timed model has reached.
 
-        `cores` are those of a machine whose profile does not tell.
+        `cores` are those of a machine whose profile does not tell. `mode` is the board's power
+        mode; None: the profile's default one.
         """
         cores = max(cores, sum(c.cores for c in board.clusters.values()) if board else 0)
-        ceilings = board_ceilings(board, cores, gpu=gpu)
+        ceilings = board_ceilings(board, cores, gpu=gpu, mode=mode)
+        seconds = KERNELS.seconds(board, mode) if gpu else None
+        memory = None if board is None else board.memory
+        told = memory and (memory.bandwidth_bytes_per_s or memory.reached_bandwidth_bytes_per_s)
         swept = [(c.threads, c.calibrated_at, c.sweep) for c in calibrations if c.sweep is not None]
         if swept and not gpu:
             *_, ceilings = max(swept, key=lambda one: one[:2])
-        return cls(1 if gpu else cores, ceilings, board_watts(board))
+        return cls(
+            cores=1 if gpu else cores,
+            ceilings=ceilings,
+            watts=board_watts(board, gpu=gpu, mode=mode),
+            gpu=seconds or NO_GPU,
+            error_ratio=PROFILE_RATIO if told and (seconds or not gpu) else GUESS_RATIO,
+        )
 
     def pass_s(self, phase: Phase, threads: int) -> float:
         """Return the time of a pass with so many threads over that with one."""
@@ -98,9 +126,9 @@ class ModelCost:
     ) -> None:
         """Take the model's present calibrations, and those of others on the same board."""
         own = sorted(calibrations, key=_date)
-        self._board, self._roofline = board, roofline(shape, board.ceilings)
+        self._board, self._roofline = board, roofline(shape, board.ceilings, board.gpu)
         self._timed = {c.threads: c.promise for c in own}
-        ratio = max((c.error_ratio for c in own), default=ROOFLINE_RATIO)
+        ratio = max((c.error_ratio for c in own), default=board.error_ratio)
         weight = TIMED_ANSWERS if own else 0.0
         self._pace = {phase: Drift(deviation_of(ratio), weight) for phase in MEMORY}
         self._watts, self._draw = _powers(own, sorted(others, key=_date), board)
@@ -217,7 +245,7 @@ def _powers(
     theirs = {c.threads: c.draws.watts for c in others if c.draws is not None}
     profile = {} if board.watts is None else {board.cores: board.watts}
     if not mine:
-        ratio = OTHERS_RATIO if theirs else ROOFLINE_RATIO
+        ratio = OTHERS_RATIO if theirs else board.error_ratio
         return theirs or profile, Drift(deviation_of(ratio))
     errors = [c.draws.error_ratio or c.error_ratio for c in own if c.draws is not None]
     return mine, Drift(deviation_of(max(errors)), TIMED_ANSWERS)

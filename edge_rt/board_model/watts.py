@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_rt.board_model.roofline import gpu_cores_hz, power_mode
 from edge_rt.config.board import Board
+
+GPU_J = 16e-12
+"""Joules of a cycle of a CUDA core, with its share of memory and CPU, while a model writes; fitted
+to published measurements by `tools/eval suggest`."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,19 @@ class Watts:
         return self.prefill_w * prefill_s + self.decode_w * decode_s
 
 
-def board_watts(board: Board | None) -> Watts | None:
-    """Return what the profile tells of a board whose cores are all busy; None: nothing."""
-    if board is None or board.draw.idle_w is None or board.draw.loaded_w is None:
+def board_watts(board: Board | None, *, gpu: bool = False, mode: str | None = None) -> Watts | None:
+    """Return what the profile tells of a board whose cores or GPU are busy; None: nothing.
+
+    `mode` is a power mode; None: the profile's default one. Where nobody has measured what the GPU
+    draws in it, that is GPU_J for each cycle of each CUDA core.
+    """
+    if board is None or board.draw.idle_w is None:
         return None
-    loaded_w = board.draw.loaded_w.value
-    return Watts.of_totals(board.draw.idle_w.value, loaded_w, loaded_w)
+    idle_w = board.draw.idle_w.value
+    loaded_w = board.draw.loaded_w and board.draw.loaded_w.value
+    cores_hz = gpu_cores_hz(board, mode) if gpu else None
+    if cores_hz is not None:
+        limits = power_mode(board, mode)
+        measured_w = None if limits is None else limits.decode_w or limits.drawn_w
+        loaded_w = measured_w or idle_w + GPU_J * cores_hz
+    return None if loaded_w is None else Watts.of_totals(idle_w, loaded_w, loaded_w)

@@ -110,8 +110,10 @@ class PowerMode(Sourced, frozen=True, kw_only=True):
     cores: Positive | None = None
     cpu_hz: Amount | None = None
     gpu_hz: Amount | None = None
+    cuda_cores: Positive | None = None  # that stay on
     memory_hz: Amount | None = None
     drawn_w: Amount | None = None  # measured under full load
+    decode_w: Amount | None = None  # measured while small models write
     default: bool = False
 
 

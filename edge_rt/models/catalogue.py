@@ -240,6 +240,7 @@ class ModelSizes(_Item, frozen=True):
     embedding: _Count
     parameters: _Count
     vocab: _Count
+    active: _Count | None = None  # parameters that a token uses; None: all of them
 
 
 class SuggestedModel(_Item, frozen=True):

@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from edge_rt.board_model.calibration import ModelCalibration
 from edge_rt.board_model.model_cost import BoardFigures, ModelCost
 from edge_rt.board_model.roofline import ModelShape
+from edge_rt.board_model.watts import Watts
 from edge_rt.config.board import Board
 from edge_rt.core.routing import RequestTokens
 from edge_rt.models.catalogue import SuggestedModel, Task
@@ -29,13 +30,17 @@ class AnswerCost:
     """Estimates for a prompt of 100 tokens and an answer of 100, or for the vector of 100 tokens.
 
     `energy_j` is what the answer adds to what the board draws idle, and `total_j` all of it;
-    both are None where the board's power is not known.
+    `token_j` is all of it for a token of the answer. They are None where the board's power is not
+    known. Half of all answers come within the errors: 0.1 is up to 1.1 times as much, or as little.
     """
 
     seconds: float
     tokens_per_s: float | None  # of the answer; None: a model that writes no text
+    token_j: float | None
     energy_j: float | None
     total_j: float | None
+    speed_error: float
+    energy_error: float | None
     basis: CostBasis
 
 
@@ -58,10 +63,12 @@ class SuggestionEstimator:
         calibrations: Sequence[ModelCalibration] = (),
         *,
         gpu: bool = False,
+        mode: str | None = None,
     ) -> None:
         """`cores` are those of the machine, for a profile that does not tell.
 
-        Of the `calibrations` those of this board and its processor or GPU count.
+        Of the `calibrations` those of this board and its processor or GPU count. `mode` is the
+        power mode; None: the profile's default one.
         """
         self._board = board
         self._calibrations = [
@@ -69,7 +76,7 @@ class SuggestionEstimator:
             for c in calibrations
             if board is not None and c.board == board.id and (c.gpu_layers > 0) == gpu
         ]
-        self._figures = BoardFigures.of(board, cores, self._calibrations, gpu=gpu)
+        self._figures = BoardFigures.of(board, cores, self._calibrations, gpu=gpu, mode=mode)
 
     def cost(self, model: SuggestedModel) -> AnswerCost:
         """Return what an answer of `model` would take."""
@@ -77,12 +84,16 @@ class SuggestionEstimator:
         writes = "embedding" not in model.tasks
         tokens = RequestTokens(PROMPT_TOKENS, 0, ANSWER_TOKENS if writes else 1)
         cost = ModelCost(_shape(model), self._figures, own, others)
-        found = cost.predict(self._figures.cores, tokens)
+        found, watts = cost.predict(self._figures.cores, tokens), cost.watts(self._figures.cores)
+        tokens_per_s = (ANSWER_TOKENS - 1) / found.decode_s if writes else None
         return AnswerCost(
             seconds=found.seconds,
-            tokens_per_s=(ANSWER_TOKENS - 1) / found.decode_s if writes else None,
+            tokens_per_s=tokens_per_s,
+            token_j=_token_j(watts, tokens_per_s),
             energy_j=found.energy_j,
             total_j=found.total_j,
+            speed_error=found.error_ratio,
+            energy_error=found.energy_error_ratio,
             basis=self._basis(),
         )
 
@@ -117,6 +128,12 @@ def choose(suggestions: Sequence[Suggestion]) -> Suggestion | None:
     return swift[-1] if swift else max(suggestions, key=_tokens_per_s, default=None)
 
 
+def _token_j(watts: Watts | None, tokens_per_s: float | None) -> float | None:
+    if watts is None or watts.idle_w is None or tokens_per_s is None:
+        return None
+    return (watts.idle_w + watts.decode_w) / tokens_per_s
+
+
 def _tokens_per_s(suggestion: Suggestion) -> float:
     speed = suggestion.cost.tokens_per_s
     return 100.0 / suggestion.cost.seconds if speed is None else speed
@@ -127,4 +144,7 @@ def _kv_bytes(model: SuggestedModel) -> float:
 
 
 def _shape(model: SuggestedModel) -> ModelShape:
-    return ModelShape(**asdict(model.shape), file_bytes=model.bytes)
+    sizes = asdict(model.shape)
+    parameters, active = sizes["parameters"], sizes.pop("active") or sizes["parameters"]
+    read = round(model.bytes * active / parameters)
+    return ModelShape(**(sizes | {"parameters": active}), file_bytes=read)

@@ -7,10 +7,27 @@ from dataclasses import replace
 import pytest
 from benchlib.boards import load_boards
 from calibrated import SMOL
+from msgspec import structs
 
-from edge_rt.board_model.roofline import Ceilings, board_ceilings, reached, roofline
+from edge_rt.board_model.roofline import (
+    Ceilings,
+    GpuKernels,
+    GpuSeconds,
+    board_ceilings,
+    reached,
+    roofline,
+)
 from edge_rt.board_model.runtime import Runtime
-from edge_rt.config.board import Board, Compute, ComputeRates, Figure, Memory, Unit
+from edge_rt.config.board import (
+    Board,
+    Compute,
+    ComputeRates,
+    Figure,
+    Gpu,
+    Memory,
+    PowerMode,
+    Unit,
+)
 
 BOARDS = load_boards()
 
@@ -66,6 +83,38 @@ def test_a_gpu_has_ceilings_of_its_own() -> None:
     board = _board(compute=compute)
     assert board_ceilings(board, 6).flop_per_s == 1e11
     assert board_ceilings(board, 6, gpu=True).flop_per_s == 4e12
+
+
+def test_a_small_gpu_adds_unpacking_starts_and_drawing_to_the_memory() -> None:
+    ceilings = Ceilings(1e30, 1e9)
+    plain, gpu = (
+        roofline(SMOL, ceilings, seconds)
+        for seconds in (GpuSeconds(0, 0, 0, 0), GpuSeconds(1e-12, 1e-9, 1e-4, 1e-8))
+    )
+    added = 1e-12 * 134_515_008 + 30 * 1e-4 + 49_152 * 1e-8
+    assert gpu.step_s == pytest.approx(plain.step_s + added)
+    assert gpu.step_context_s == pytest.approx(2 * plain.step_context_s)
+
+
+def test_a_power_mode_caps_cores_and_clocks() -> None:
+    modes = {
+        "LOW": PowerMode(cpu_hz=1e9, gpu_hz=5e8, cuda_cores=100, memory_hz=1e9, source=("test",)),
+        "MAX": PowerMode(memory_hz=2e9, source=("test",)),
+    }
+    gpu = Gpu(name="test", cuda_cores=1000, max_hz=1e9, source=("test",))
+    memory = Memory(bandwidth_bytes_per_s=_figure(10e9))
+    board = structs.replace(_board(memory=memory), gpu=gpu, power_modes=modes)
+    kernels = GpuKernels(0.5, 10.0, 20.0, 1e5, 40.0)
+    assert kernels.seconds(board, "LOW") == GpuSeconds(2e-10, 4e-10, 1e-4, 4e-8)
+    most = kernels.seconds(board, "MAX")
+    assert most is not None
+    assert most.weight == 1e-11
+    assert kernels.seconds(_board()) is kernels.seconds(None) is None
+    low, full = (
+        board_ceilings(board, 4, gpu=True, mode=mode, of_bus=0.5).byte_per_s
+        for mode in ("LOW", "MAX")
+    )
+    assert (low, full) == (2.5e9, 5e9)
 
 
 def test_an_unknown_computer_has_ceilings_by_cores() -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from benchlib.boards import load_boards
 from calibrated import calibration
+from msgspec.structs import replace
 
 from edge_rt.board_model.roofline import Ceilings
 from edge_rt.models.catalogue import load_suggestions
@@ -37,7 +38,9 @@ def test_only_models_for_the_task_are_suggested() -> None:
 
 
 def test_a_larger_model_takes_more_time_energy_and_memory() -> None:
-    found = suggest(MODELS, 64 * GIB, PI, "tools")
+    dense = [one for one in MODELS if "Qwen_Qwen3-" in one.name and one.shape.active is None]
+    found = suggest(dense, 64 * GIB, PI, "tools")
+    assert len(found) == 4
     for less, more in pairwise(found):
         assert less.cost.seconds < more.cost.seconds
         assert less.cost.energy_j is not None
@@ -63,8 +66,37 @@ def test_the_strongest_that_is_fast_enough_is_chosen_else_the_fastest() -> None:
     stronger = found[found.index(best) + 1 :]
     assert stronger
     assert all((one.cost.tokens_per_s or 0) < READING_TOKENS_PER_S for one in stronger)
-    assert choose(stronger) == stronger[0]
+    assert choose(stronger) == max(stronger, key=lambda one: one.cost.tokens_per_s or 0)
     assert choose([]) is None
+
+
+def test_of_experts_only_those_that_a_token_uses_take_time_but_all_take_memory() -> None:
+    granite = next(model for model in MODELS if "granite" in model.name)
+    dense = replace(granite, shape=replace(granite.shape, active=None))
+    [experts], [all_of_them] = (suggest([one], 64 * GIB, PI) for one in (granite, dense))
+    speeds = [one.cost.tokens_per_s or 0 for one in (experts, all_of_them)]
+    assert speeds[0] == pytest.approx(6.94 * speeds[1], rel=0.1)
+    assert experts.memory_bytes == all_of_them.memory_bytes > granite.bytes
+
+
+def test_a_token_takes_the_whole_boards_watts_over_its_speed() -> None:
+    cost = PI.cost(LLAMA)
+    assert cost.tokens_per_s is not None
+    assert cost.token_j == pytest.approx(11.0 / cost.tokens_per_s)
+    assert 0 < cost.speed_error < (cost.energy_error or 0) < 0.5
+    guess = SuggestionEstimator(None, 4).cost(LLAMA)
+    assert guess.speed_error == pytest.approx(1.0)
+    assert guess.token_j is None
+
+
+def test_a_power_mode_has_its_own_speed_and_watts() -> None:
+    board = BOARDS["jetson-orin-nano-super-8gb"]
+    modes = ("7W", "15W", "25W", None)
+    costs = [SuggestionEstimator(board, 6, gpu=True, mode=mode).cost(LLAMA) for mode in modes]
+    speeds = [cost.tokens_per_s or 0 for cost in costs]
+    assert speeds[0] < 0.5 * speeds[1] < speeds[1] < speeds[2] == speeds[3]
+    assert costs[2].token_j is not None
+    assert costs[2].token_j == pytest.approx(9.1 / speeds[2])
 
 
 def test_without_a_figure_of_its_draw_a_board_has_no_joules() -> None:

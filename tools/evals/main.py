@@ -13,6 +13,7 @@ COMMANDS = {
     "budget": "Compare ways to answer within a budget of joules.",
     "switch": "Compare the ways in which two models can answer together.",
     "samples": "Compare checked samples of a small model with a large one.",
+    "suggest": "Hold estimates of speed and joules against published measurements of boards.",
     "structured": "Hold JSON Schemas against texts, and answers against JSON Schemas.",
 }
 

@@ -21,6 +21,7 @@ from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.core.system.cgroup import ControlGroup, memory_bytes
+from edge_rt.governor.knobs.programs import present_mode
 from edge_rt.models.catalogue import TASKS, Task, load_suggestions
 from edge_rt.models.suggested import (
     ANSWER_TOKENS,
@@ -35,12 +36,12 @@ from edge_rt.models.suggested import (
 )
 
 _COLUMNS = (
-    *("name", "tokens_per_s", "energy_j", "size_bytes", "memory_bytes", "seconds", "total_j"),
-    *("tasks", "licence"),
+    *("name", "tokens_per_s", "speed_error", "token_j", "energy_error", "energy_j"),
+    *("size_bytes", "memory_bytes", "seconds", "total_j", "tasks", "licence"),
 )
 BASES: dict[CostBasis, str] = {
     "calibration": "estimated from this board's calibration",
-    "profile": "estimated from the board's profile, and may be off by half or double",
+    "profile": "estimated from the board's profile, and seldom off by half or double",
     "guess": "rough guesses, for nothing is known of this board's memory",
 }
 _ADVICE = "; edge-rt calibrate --quick measures this board"
@@ -88,7 +89,11 @@ def this_machine(machine: ExaminedMachine) -> Target:
     calibrations, _ = load_calibrations(calibration_folder(machine))
     cores = psutil.cpu_count() or 1
     estimator = SuggestionEstimator(
-        board, cores, calibrations, gpu=machine.config.engine.offloads[0] > 0
+        board,
+        cores,
+        calibrations,
+        gpu=machine.config.engine.offloads[0] > 0,
+        mode=present_mode(machine.root),
     )
     name = board.name if board else "An unknown board"
     return Target(name, (told or limited) if machine.simulated else limited, estimator, True)
@@ -126,7 +131,8 @@ def suggest_models(
     """Show models that fit this board, what an answer would take, and how to pull them.
 
     Figures are for a prompt of 100 tokens and an answer of 100; "energy" are joules on top of what
-    the board draws anyway, "total" are all of them meanwhile. "memory" is the file with the keys
+    the board draws anyway, "total" are all of them meanwhile, "token" those for one token of the
+    answer. Half of all answers come within the errors. "memory" is the file with the keys
     and values of 4096 tokens. The star marks the strongest model that answers as fast as people
     read. Uses no network.
 
@@ -175,7 +181,7 @@ def _facts(one: Suggestion, best: bool) -> Json:
     return {
         "name": model.name,
         "title": model.title,
-        "tasks": model.tasks,
+        "tasks": list(model.tasks),
         "size_bytes": model.bytes,
         "memory_bytes": one.memory_bytes,
         "licence": model.licence,
